@@ -1,0 +1,65 @@
+"""The words for where a job stands, and for what became of an act upon it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class JobStatus(Enum):
+    """What `jobs.status` can hold: GigQ's six words and no other."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+
+
+FINAL_STATUSES = (
+    JobStatus.COMPLETED,
+    JobStatus.FAILED,
+    JobStatus.TIMEOUT,
+    JobStatus.CANCELLED,
+)
+REQUEUEABLE_STATUSES = (JobStatus.FAILED, JobStatus.TIMEOUT, JobStatus.CANCELLED)
+
+
+class ExecutionStatus(Enum):
+    """What `job_executions.status` can hold: one word for each end an attempt can have."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+    SUPERSEDED = "superseded"
+
+
+class Change(Enum):
+    """What an act did to one job."""
+
+    CANCELLED = "cancelled"
+    STOPPING = "stopping"
+    REQUEUED = "requeued"
+    RELEASED = "released"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one act on one job.
+
+    `reason` is empty, or one sentence for a person: why it was refused, or what comes next.
+    """
+
+    job_id: str
+    change: Change
+    reason: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the act had, or will have, the effect that was asked for."""
+        return self.change is not Change.REFUSED

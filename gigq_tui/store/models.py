@@ -1,0 +1,269 @@
+"""The frozen values that the reading half hands to the drawing half, and nothing that acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+
+class State(Enum):
+    """Where a job truly stands: the raw status, told apart by what holds or threatens it."""
+
+    READY = "ready"
+    BLOCKED = "blocked"
+    DELAYED = "delayed"
+    RETRYING = "retrying"
+    DOOMED = "doomed"
+    RUNNING = "running"
+    OVERDUE = "overdue"
+    STOPPING = "stopping"
+    ORPHANED = "orphaned"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Tab(Enum):
+    """The state tabs of the jobs screen, in the order of their keys 1 to 7."""
+
+    ALL = "all"
+    WAITING = "pending"
+    RUNNING = "running"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    DONE = "completed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What kind of queue file this is. Sizes in bytes."""
+
+    path: str
+    attached: bool
+    journal_mode: str
+    size: int
+    wal_size: int
+    sqlite_version: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many jobs stand where. `doomed` is part of `blocked`, and None while not known."""
+
+    ready: int = 0
+    blocked: int = 0
+    delayed: int = 0
+    running: int = 0
+    completed: int = 0
+    failed: int = 0
+    timeout: int = 0
+    cancelled: int = 0
+    other: int = 0
+    doomed: int | None = None
+
+    @property
+    def pending(self) -> int:
+        return self.ready + self.blocked + self.delayed
+
+    @property
+    def total(self) -> int:
+        return (
+            self.pending
+            + self.running
+            + self.completed
+            + self.failed
+            + self.timeout
+            + self.cancelled
+            + self.other
+        )
+
+    def of(self, tab: Tab) -> int:
+        if tab is Tab.ALL:
+            return self.total
+        return int(getattr(self, tab.value))
+
+
+class Health(Enum):
+    """Whether a worker lives, as far as this console can tell."""
+
+    ALIVE = "alive"
+    LOST = "lost"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """One worker of ours, from its row, and what this machine says of its process."""
+
+    id: str
+    owner: str
+    host: str
+    pid: int
+    isolation: str
+    slots: int
+    state: str
+    request: str | None
+    health: Health
+    started_at: datetime | None
+    stopped_at: datetime | None
+    done: int
+    failed: int
+    last_claim_at: datetime | None
+    log_path: str | None
+    running: tuple[RunningJob, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunningJob:
+    """A job that a worker holds right now."""
+
+    id: str
+    name: str
+    started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ForeignWorker:
+    """A worker of GigQ's: it keeps no registry, so only the rows it holds are known."""
+
+    id: str
+    running: tuple[RunningJob, ...]
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The ancestor because of which a job can't run now, or never will.
+
+    `problem` is one of: running, waiting, failed, timeout, cancelled, missing, cycle.
+    """
+
+    id: str
+    name: str
+    problem: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """One line of the table: facts only; what depends on the hour is derived when it is drawn."""
+
+    key: int
+    id: str
+    name: str
+    function: str
+    status: str
+    priority: int
+    attempts: int
+    max_attempts: int
+    timeout_s: float
+    created_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    due_at: datetime | None
+    worker_id: str | None
+    error: str
+    stop_requested: bool = False
+    blocked: bool = False
+    doomed: bool = False
+    unmet: int = 0
+    culprit: Culprit | None = None
+    holder: Health = Health.UNKNOWN
+    holder_pid: int | None = None
+    in_script: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """A page of the table around its anchor. `start` is the first row's place in the whole list,
+    exact while the list was walked from an end and approximate after a jump."""
+
+    rows: tuple[JobRow, ...] = ()
+    start: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything the jobs screen draws, read in one short transaction."""
+
+    taken_at: datetime
+    info: FileInfo
+    counts: Counts
+    tab: Tab
+    filter_text: str
+    window: Window
+    workers: tuple[WorkerRow, ...] = ()
+    foreign_workers: tuple[ForeignWorker, ...] = ()
+    paused: bool = False
+    finished_per_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One execution of a job."""
+
+    number: int
+    execution_id: str
+    worker_id: str
+    status: str
+    started_at: datetime | None
+    completed_at: datetime | None
+    error: str
+    traceback: str
+    output_path: str | None
+    pid: int | None
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A parent or child of a job; `row` is None when there is no such job in the file.
+
+    `waived` says that the missing parent counts as completed, as it does for GigQ.
+    """
+
+    id: str
+    row: JobRow | None
+    waived: bool = False
+
+
+@dataclass(frozen=True)
+class JobDetail:
+    """One job, whole. `params`, `result` are decoded, or the raw text where that failed."""
+
+    row: JobRow
+    description: str
+    params: Any
+    result: Any
+    error: str
+    retry_delay_s: float
+    attempts: tuple[Attempt, ...]
+    parents: tuple[Relative, ...]
+    children: tuple[Relative, ...]
+    child_count: int
+    raw: dict[str, Any] = field(default_factory=dict, compare=True)
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """A job in the dependency tree. `state` is derived; `row` is None for a missing parent."""
+
+    id: str
+    row: JobRow | None
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The component around a job; `truncated` when it is larger than what was asked for."""
+
+    focus: str
+    nodes: dict[str, GraphNode]
+    roots: tuple[str, ...]
+    truncated: bool
