@@ -1,1 +1,44 @@
-"""A job queue in one SQLite file: jobs, queue, workers, workflows."""
+"""A job queue in one SQLite file: jobs, queue, workers, workflows.
+
+The names, and what they mean, are those of the public package GigQ: its users switch by changing
+an import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gigq_core.connections import close_connections
+from gigq_core.job import Job
+from gigq_core.logs import setup_logging, silence_by_default
+from gigq_core.queue import JobQueue
+from gigq_core.status import JobStatus
+from gigq_core.task import task
+from gigq_core.workflow import Workflow
+
+if TYPE_CHECKING:
+    from gigq_core.worker import Worker
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Job",
+    "JobQueue",
+    "JobStatus",
+    "Worker",
+    "Workflow",
+    "close_connections",
+    "setup_logging",
+    "task",
+]
+
+silence_by_default()
+
+
+def __getattr__(name: str) -> Any:
+    """Load the worker only where it is used: whoever submits or looks does without it."""
+    if name == "Worker":
+        from gigq_core.worker import Worker
+
+        return Worker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

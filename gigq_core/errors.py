@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 
 class GigQError(Exception):
     """Base of every error this package raises on purpose."""
@@ -23,6 +25,10 @@ class DatabaseBusy(DatabaseError):
     """Another process kept the write lock for longer than we wait."""
 
 
+class DuplicateJob(GigQError, sqlite3.IntegrityError):
+    """A job with that id is already in the queue."""
+
+
 class CycleError(GigQError, ValueError):
     """Jobs of a workflow depend on each other in a circle."""
 
@@ -31,9 +37,9 @@ class WorkerIdInUse(GigQError):
     """A live worker already works under that id."""
 
 
-class JobTimeout(Exception):  # noqa: N818 - it is raised in a user's function, beside TimeoutError
+class JobTimeout(Exception):
     """Raised in the job's own thread when its timeout has passed (thread isolation)."""
 
 
-class JobCancelled(Exception):  # noqa: N818
+class JobCancelled(Exception):
     """Raised in the job's own thread when somebody asked to stop it (thread isolation)."""

@@ -157,10 +157,10 @@ OUR_TABLES = (
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
 # because only the script that holds them can run them: no worker has to step over them.
 INDEXES = {
-    "core_ready": f"""
+    "core_ready": """
         CREATE INDEX IF NOT EXISTS core_ready ON jobs (priority DESC)
         WHERE status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'""",
-    "core_ready_script": f"""
+    "core_ready_script": """
         CREATE INDEX IF NOT EXISTS core_ready_script ON jobs (priority DESC)
         WHERE status = 'pending' AND retry_after IS NULL AND function_module = '__main__'""",
     "core_due": f"""

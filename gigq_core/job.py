@@ -1,0 +1,254 @@
+"""The definition of a job, checked when it is made and again when it is submitted."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+DEFAULT_MAX_ATTEMPTS = 3
+DEFAULT_TIMEOUT_S = 300
+
+# SQLite's INTEGER holds no more.
+_INTEGER_LIMIT = 2**63
+
+
+@dataclass(frozen=True)
+class FunctionReference:
+    """A function by its names alone, for whoever submits without importing the user's code."""
+
+    module: str
+    name: str
+
+    def __post_init__(self) -> None:
+        parts = [*self.module.split("."), self.name]
+        if not all(part.isidentifier() for part in parts):
+            raise ValueError(
+                f"{self.module}.{self.name} can't name a function: write package.module.function."
+            )
+
+    @classmethod
+    def parse(cls, path: str) -> FunctionReference:
+        """Read `package.module.function`.
+
+        Raises:
+            ValueError: there is no dot, or a part is not a Python name.
+        """
+        module, dot, name = path.strip().rpartition(".")
+        if not dot:
+            raise ValueError(f"{path!r} names no function: write package.module.function.")
+        return cls(module, name)
+
+
+class Job:
+    """One unit of work, not yet in a queue.
+
+    Args:
+        name: what people call it.
+        function: what runs; a worker must be able to import it, so it stands at the top level of
+            a module.
+        params: keyword arguments for the function; JSON must be able to hold them.
+        priority: higher runs first.
+        dependencies: ids of jobs that must complete before this one runs.
+        max_attempts: how often it may be started, at least 1.
+        timeout: seconds an attempt may run, fractions allowed.
+        description: a note for people.
+        pass_parent_results: hand the parents' results to the function as `parent_results`. None
+            does so if the function has a parameter for it.
+        retry_delay: seconds to wait before the next attempt.
+
+    Raises:
+        TypeError: the function can't be found again by a worker, or a value is of the wrong type.
+        ValueError: a value is out of range.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any] | FunctionReference,
+        params: dict[str, Any] | None = None,
+        priority: int = 0,
+        dependencies: list[str] | None = None,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        description: str = "",
+        pass_parent_results: bool | None = None,
+        retry_delay: float = 0,
+    ) -> None:
+        self.id = str(uuid.uuid4())
+        self.name = name
+        self.function = function
+        self.params: dict[str, Any] = params if params is not None else {}
+        self.priority = priority
+        self.dependencies: list[str] = dependencies if dependencies is not None else []
+        self.max_attempts = max_attempts
+        self.timeout = timeout
+        self.description = description
+        self.pass_parent_results = pass_parent_results
+        self.retry_delay = retry_delay
+        self.created_at = datetime.now().isoformat()
+        self.check()
+
+    @property
+    def reference(self) -> FunctionReference:
+        """The names by which a worker finds the function."""
+        return reference_to(self.function)
+
+    def check(self) -> None:
+        """Refuse a definition that could not run. `submit` calls it too: attributes change.
+
+        Raises:
+            TypeError, ValueError: as for the class.
+        """
+        if not isinstance(self.id, str) or not self.id:
+            raise TypeError("A job's id must be a string that isn't empty.")
+        if not isinstance(self.name, str):
+            raise TypeError(f"A job's name must be a string, not {_kind(self.name)}.")
+        if not self.name.strip():
+            raise ValueError("A job needs a name: give it one that people will recognise.")
+        self.reference  # noqa: B018 - raises if the function can't be found again
+        encode_params(self.params)
+        _check_integer("priority", self.priority)
+        _check_integer("max_attempts", self.max_attempts)
+        if self.max_attempts < 1:
+            raise ValueError(
+                f"max_attempts is {self.max_attempts}: it must be 1 or more for the job to run."
+            )
+        _check_seconds("timeout", self.timeout)
+        if self.timeout <= 0:
+            raise ValueError(
+                f"timeout is {self.timeout}: give the seconds that an attempt may run, more than 0."
+            )
+        _check_seconds("retry_delay", self.retry_delay)
+        if self.retry_delay < 0:
+            raise ValueError(f"retry_delay is {self.retry_delay}: it can't be negative.")
+        if self.description is not None and not isinstance(self.description, str):
+            raise TypeError(f"description must be a string, not {_kind(self.description)}.")
+        if self.pass_parent_results not in (None, True, False):
+            raise TypeError("pass_parent_results must be True, False or None.")
+        encode_dependencies(self.dependencies, self.id)
+
+
+def reference_to(function: object, *, defined: bool = True) -> FunctionReference:
+    """The module and name by which a worker will import `function`.
+
+    Args:
+        function: the function, or already a reference.
+        defined: whether its module has run past its definition; false within a decorator.
+
+    Raises:
+        TypeError: a worker could not find it: a lambda, a closure, a method, a partial, a
+            coroutine or generator function, or something that isn't a function.
+    """
+    if isinstance(function, FunctionReference):
+        return function
+    advice = "define it with `def` at the top level of a module"
+    if not callable(function):
+        raise TypeError(f"A job's function must be callable, not {_kind(function)}.")
+    if inspect.ismethod(function):
+        raise TypeError(f"{_named(function)} is a method, which a worker can't import: {advice}.")
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__name__", None)
+    qualname = getattr(function, "__qualname__", name)
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise TypeError(
+            f"{_kind(function)} has no module and name by which a worker could import it: {advice}."
+        )
+    if name == "<lambda>":
+        raise TypeError(f"A lambda can't be imported by a worker: {advice}.")
+    if isinstance(qualname, str) and "<locals>" in qualname:
+        raise TypeError(
+            f"{qualname} is defined inside another function, where a worker can't import it: "
+            f"{advice}."
+        )
+    if isinstance(qualname, str) and "." in qualname and not inspect.isbuiltin(function):
+        raise TypeError(f"{qualname} is a method, which a worker can't import: {advice}.")
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{name} is async: wrap it in a function that calls asyncio.run().")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{name} is a generator function: return a list instead of yielding.")
+    if defined:
+        _check_importable(module, name)
+    return FunctionReference(module, name)
+
+
+def _check_importable(module: str, name: str) -> None:
+    """The module must hold something under that name, or no worker finds it."""
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        return
+    if not hasattr(loaded, name):
+        raise TypeError(
+            f"{module} has no attribute {name}, so a worker can't import it: keep the function "
+            "under its own name at the top level of its module."
+        )
+
+
+def encode_params(params: object) -> str:
+    """The parameters as the file holds them.
+
+    Raises:
+        TypeError: they are not a dictionary with string keys, or JSON can't hold a value.
+        ValueError: NaN or infinity, which JSON has no word for; or a value that contains itself.
+    """
+    if not isinstance(params, Mapping):
+        raise TypeError(f"params must be a dictionary of keyword arguments, not {_kind(params)}.")
+    for key in params:
+        if not isinstance(key, str):
+            raise TypeError(f"The parameter {key!r} must have a string for its name.")
+    try:
+        return json.dumps(params, allow_nan=False)
+    except TypeError as problem:
+        raise TypeError(
+            f"JSON can't hold params ({problem}): pass strings, numbers, lists and dictionaries."
+        ) from None
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"JSON can't hold params: {problem}.") from None
+
+
+def encode_dependencies(dependencies: object, job_id: str) -> str:
+    """The dependencies as the file holds them.
+
+    Raises:
+        TypeError: they are not a list of ids.
+        ValueError: the job depends on itself.
+    """
+    if isinstance(dependencies, (str, bytes)) or not isinstance(dependencies, Iterable):
+        raise TypeError(f"dependencies must be a list of job ids, not {_kind(dependencies)}.")
+    ids = list(dependencies)
+    for parent in ids:
+        if isinstance(parent, Job):
+            raise TypeError("dependencies takes job ids: pass job.id instead of the job.")
+        if not isinstance(parent, str) or not parent:
+            raise TypeError(f"dependencies must hold job ids, not {_kind(parent)}.")
+        if parent == job_id:
+            raise ValueError("A job can't depend on itself.")
+    return json.dumps(ids)
+
+
+def _check_integer(label: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{label} must be a whole number, not {_kind(value)}.")
+    if not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        raise ValueError(f"{label} is {value}: that is beyond what SQLite can hold.")
+
+
+def _check_seconds(label: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{label} must be a number of seconds, not {_kind(value)}.")
+    if not math.isfinite(value) or abs(value) >= _INTEGER_LIMIT:
+        raise ValueError(f"{label} is {value}: give a finite number of seconds.")
+
+
+def _kind(value: object) -> str:
+    return f"a value of type {type(value).__name__}"
+
+
+def _named(function: object) -> str:
+    return str(getattr(function, "__qualname__", None) or _kind(function))

@@ -1,0 +1,203 @@
+"""Bringing our additions into a queue file, and taking them out again."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+from gigq_core.errors import DatabaseBusy, DatabaseError
+from gigq_core.schema import ddl
+from gigq_core.schema.opening import (
+    BUSY_TIMEOUT_S,
+    check_path,
+    check_tables,
+    connect,
+    explain,
+    is_attached,
+    require_sqlite,
+)
+from gigq_core.times import now_text
+
+logger = logging.getLogger("gigq_core.schema")
+
+_LIVE_WORKERS = """
+SELECT id, host, pid, pid_started, boot_id, pid_namespace
+FROM core_workers WHERE state <> 'stopped'"""
+
+
+def open_for_work(path: str | Path, *, create: bool) -> sqlite3.Connection:
+    """Open a queue file to change it, with our additions in place.
+
+    Args:
+        path: the file. GigQ's own files are attached: see `attach`.
+        create: make a new queue where there is no file, as `JobQueue(path)` does.
+
+    Raises:
+        DatabaseMissing: there is no file, and `create` is false.
+        NotAQueue: the file is something else; an empty file counts as a new one.
+        DatabaseBusy, DatabaseError: it can't be opened or written now.
+    """
+    require_sqlite()
+    file = Path(path)
+    new = not file.exists() or (file.is_file() and file.stat().st_size == 0)
+    if not (new and create):
+        check_path(file)
+    elif not file.absolute().parent.is_dir():
+        raise DatabaseError(f"There is no folder {file.absolute().parent}: make it first.")
+    try:
+        conn = connect(file, "rwc" if new and create else "rw", BUSY_TIMEOUT_S)
+    except sqlite3.Error as problem:
+        raise explain(problem, file) from None
+    try:
+        if not (new and create):
+            check_tables(conn, file)
+        prepare(conn, file)
+    except sqlite3.Error as problem:
+        conn.close()
+        raise explain(problem, file) from None
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def prepare(conn: sqlite3.Connection, file: Path) -> None:
+    """Set the connection up for writing, and attach the file if that is still to be done."""
+    mode = conn.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "wal":
+        mode = conn.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        logger.warning(
+            "%s stays in journal mode %s: WAL is not available there, so readers and writers "
+            "will wait for each other",
+            file,
+            mode,
+        )
+    conn.execute("PRAGMA synchronous = FULL")
+    if not is_current(conn):
+        attach(conn)
+
+
+def is_current(conn: sqlite3.Connection) -> bool:
+    """Whether the file has our additions, at this version or a later one.
+
+    Raises:
+        DatabaseError: a newer release has attached the file in a way this one can't keep.
+    """
+    if not is_attached(conn):
+        return False
+    row = conn.execute("SELECT value FROM core_meta WHERE key = 'schema_version'").fetchone()
+    try:
+        version = int(row[0])
+    except (TypeError, ValueError):
+        return False
+    if version > ddl.SCHEMA_VERSION:
+        raise DatabaseError(
+            f"The file was attached by a newer release (schema {version}, this one knows "
+            f"{ddl.SCHEMA_VERSION}): update this installation."
+        )
+    return version == ddl.SCHEMA_VERSION
+
+
+def attach(conn: sqlite3.Connection) -> None:
+    """Add our columns, tables, indexes and triggers: all in one transaction, or none.
+
+    Safe to call again, and from two processes at once: the second finds the work done. Rows that
+    wait for a parent are parked; parents that are missing now count as completed, as they do for
+    GigQ.
+    """
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        if not is_current(conn):
+            conn.execute(ddl.CREATE_JOBS)
+            conn.execute(ddl.CREATE_EXECUTIONS)
+            for statement in ddl.GIGQ_INDEXES:
+                conn.execute(statement)
+            _add_columns(conn)
+            for statement in ddl.CREATE_TABLES:
+                conn.execute(statement)
+            for statement in ddl.INDEXES.values():
+                conn.execute(statement)
+            conn.execute(ddl.FILL_EDGES)
+            conn.execute(ddl.PARK_BLOCKED)
+            conn.executemany(
+                "INSERT OR REPLACE INTO core_counts (state, n) VALUES (?, 0)",
+                [(state,) for state in ddl.COUNTER_STATES],
+            )
+            conn.execute(ddl.FILL_COUNTERS)
+            for statement in ddl.TRIGGERS.values():
+                conn.execute(statement)
+            conn.executemany(
+                "INSERT OR REPLACE INTO core_meta (key, value) VALUES (?, ?)",
+                [("schema_version", str(ddl.SCHEMA_VERSION)), ("attached_at", now_text())],
+            )
+        conn.execute("COMMIT")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+def detach(path: str | Path) -> None:
+    """Take everything of ours out of the file, and give back what was parked.
+
+    GigQ's tables and columns stay, those of its later releases included.
+
+    Raises:
+        DatabaseBusy: a worker of ours still works on the file: stop it first.
+        DatabaseMissing, NotAQueue, DatabaseError: it can't be opened.
+    """
+    require_sqlite()
+    file = check_path(path)
+    conn = connect(file, "rw", BUSY_TIMEOUT_S)
+    try:
+        check_tables(conn, file)
+        if not is_attached(conn):
+            return
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            _refuse_while_workers_live(conn, file)
+            for name in ddl.TRIGGERS:
+                conn.execute(f"DROP TRIGGER IF EXISTS {name}")
+            conn.execute(ddl.UNPARK_ALL)
+            for name in ddl.INDEXES:
+                conn.execute(f"DROP INDEX IF EXISTS {name}")
+            for name in ddl.OUR_TABLES:
+                conn.execute(f"DROP TABLE IF EXISTS {name}")
+            for table, column, _ in ddl.OUR_COLUMNS:
+                if column in _columns(conn, table):
+                    conn.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+            conn.execute("COMMIT")
+        except BaseException:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as problem:
+        raise explain(problem, file) from None
+    finally:
+        conn.close()
+
+
+def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
+    from gigq_core.worker.identity import ProcessIdentity, is_dead
+
+    for row in conn.execute(_LIVE_WORKERS).fetchall():
+        identity = ProcessIdentity(
+            row["host"], row["pid"], row["pid_started"], row["boot_id"], row["pid_namespace"]
+        )
+        if is_dead(identity) is not True:
+            raise DatabaseBusy(
+                f"Worker {row['id']} (pid {row['pid']} on {row['host']}) still works on {file}: "
+                "stop it first."
+            )
+
+
+def _add_columns(conn: sqlite3.Connection) -> None:
+    for table, column, declaration in ddl.GIGQ_LATER_COLUMNS + ddl.OUR_COLUMNS:
+        if column not in _columns(conn, table):
+            conn.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")
+
+
+def _columns(conn: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in conn.execute(f"PRAGMA table_info({table})")}

@@ -1,0 +1,155 @@
+"""Opening a file as a queue: what it is, whether it may be used, and one sentence if not."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from gigq_core.errors import DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
+
+BUSY_TIMEOUT_S = 30.0
+READ_BUSY_TIMEOUT_S = 2.0
+
+# `RETURNING` and DROP COLUMN came with 3.35.
+OLDEST_SQLITE = (3, 35, 0)
+
+_QUEUE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (?, ?)"
+_HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
+_SCHEMA_VERSION = "SELECT value FROM core_meta WHERE key = 'schema_version'"
+
+
+def require_sqlite() -> None:
+    """Refuse an SQLite that can't run our statements.
+
+    Raises:
+        DatabaseError: the interpreter's SQLite is older than 3.35.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise DatabaseError(
+            f"This Python's SQLite is {sqlite3.sqlite_version}, and 3.35 or newer is needed: "
+            "use a newer Python."
+        )
+
+
+def check_path(path: str | Path) -> Path:
+    """Tell by the file system alone that `path` can't be a queue file.
+
+    Raises:
+        DatabaseMissing: nothing is there.
+        DatabaseError: it is a directory, a special file, or may not be read.
+    """
+    file = Path(path)
+    try:
+        exists = file.exists()
+    except (OSError, ValueError) as problem:
+        raise DatabaseError(f"{_shown(file)} can't be looked at: {problem}.") from None
+    if not exists:
+        if file.is_symlink():
+            raise DatabaseMissing(f"{_shown(file)} is a link to a file that does not exist.")
+        raise DatabaseMissing(
+            f"There is no file {_shown(file)}: check the path, or create a queue with --create."
+        )
+    if file.is_dir():
+        raise DatabaseError(f"{_shown(file)} is a directory: name the queue's file in it.")
+    if not file.is_file():
+        raise DatabaseError(f"{_shown(file)} is not a regular file.")
+    if not os.access(file, os.R_OK):
+        raise DatabaseError(f"{_shown(file)} may not be read: ask its owner for permission.")
+    return file
+
+
+def connect(path: Path, mode: str, busy_timeout_s: float) -> sqlite3.Connection:
+    """A connection in autocommit, rows by name; `mode` is SQLite's: ro, rw or rwc.
+
+    Text that isn't UTF-8, in a damaged row, is decoded with replacement marks instead of failing.
+    """
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    conn = sqlite3.connect(
+        uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+    )
+    conn.row_factory = sqlite3.Row
+    conn.text_factory = _lenient_text
+    return conn
+
+
+def open_read_only(path: str | Path) -> sqlite3.Connection:
+    """Open a queue file for looking only.
+
+    Nothing in the file changes. SQLite itself may create `-wal` and `-shm` beside a file in WAL
+    mode, which takes a writable folder.
+
+    Raises:
+        DatabaseMissing, NotAQueue, DatabaseBusy, DatabaseError: each with one sentence.
+    """
+    require_sqlite()
+    file = check_path(path)
+    try:
+        conn = connect(file, "ro", READ_BUSY_TIMEOUT_S)
+    except sqlite3.Error as problem:
+        raise explain(problem, file) from None
+    try:
+        check_tables(conn, file)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def check_tables(conn: sqlite3.Connection, file: Path) -> None:
+    """Make sure that the open file is a queue.
+
+    Raises:
+        NotAQueue: it isn't SQLite, or holds other tables.
+        DatabaseError: it can't be read now.
+    """
+    try:
+        found = {row[0] for row in conn.execute(_QUEUE_TABLES, ("jobs", "job_executions"))}
+    except sqlite3.Error as problem:
+        raise explain(problem, file) from None
+    if found != {"jobs", "job_executions"}:
+        raise NotAQueue(
+            f"{_shown(file)} is an SQLite file, but not a job queue: it has no table "
+            f"{' and no table '.join(sorted({'jobs', 'job_executions'} - found))}."
+        )
+
+
+def is_attached(conn: sqlite3.Connection) -> bool:
+    """Whether our tables and triggers are in the file, or it is GigQ's own."""
+    if conn.execute(_HAS_META).fetchone() is None:
+        return False
+    return conn.execute(_SCHEMA_VERSION).fetchone() is not None
+
+
+def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
+    """The error with the sentence a person reads, for one of SQLite's."""
+    text = str(problem)
+    if "file is not a database" in text or "file is encrypted" in text:
+        return NotAQueue(f"{_shown(file)} is not an SQLite file.")
+    if "locked" in text or "busy" in text:
+        return DatabaseBusy(
+            f"{_shown(file)} is locked by another process: try again when it has finished."
+        )
+    if "malformed" in text:
+        return DatabaseError(
+            f"{_shown(file)} is damaged ({text}): restore a backup, or try `sqlite3 FILE .recover`."
+        )
+    if "unable to open" in text:
+        return DatabaseError(
+            f"{_shown(file)} can't be opened: its folder must allow SQLite to create "
+            f"{file.name}-wal and {file.name}-shm beside it."
+        )
+    if "readonly" in text or "read-only" in text:
+        return DatabaseError(
+            f"{_shown(file)} may not be written: check its permissions and its folder's."
+        )
+    return DatabaseError(f"{_shown(file)} can't be used: {text}.")
+
+
+def _lenient_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _shown(file: Path) -> str:
+    """The path as it can be printed, whatever bytes it holds."""
+    return repr(str(file)) if not str(file).isprintable() else str(file)
