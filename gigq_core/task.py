@@ -58,7 +58,7 @@ class TaskWrapper:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.__wrapped__(*args, **kwargs)
 
-    def to_job(self, **params: Any) -> Job:
+    def to_job(self, /, **params: Any) -> Job:
         """A job that calls the function with `params`, not yet submitted."""
         return Job(function=self.__wrapped__, params=params, **self._options)
 

@@ -1,0 +1,6 @@
+"""`python -m gigq_core` is the `gigq-core` command."""
+
+from gigq_core.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""`JobQueue`: what each act does to a job in each state, and what it says."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gigq_core import Job, JobQueue, JobStatus, close_connections
+from gigq_core.connections import get_connection
+from gigq_core.job import FunctionReference
+from gigq_core.status import Change
+
+WORK = FunctionReference("json", "dumps")
+STATUSES = [status.value for status in JobStatus]
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[JobQueue]:
+    queue = JobQueue(tmp_path / "jobs.db")
+    yield queue
+    queue.close()
+
+
+def in_status(queue: JobQueue, status: str, *, token: str | None = "token") -> str:
+    """Submit a job and put it into `status`; a running one holds `token`."""
+    job_id = queue.submit(Job(f"{status} job", WORK))
+    conn = sqlite3.connect(queue.db_path, isolation_level=None)
+    if status != "pending":
+        conn.execute(
+            "UPDATE jobs SET status = ?, attempts = 3, error = 'boom', execution_id = ?"
+            " WHERE id = ?",
+            (status, token if status == "running" else None, job_id),
+        )
+    conn.close()
+    return job_id
+
+
+@pytest.mark.parametrize(
+    ("status", "change", "after"),
+    [
+        ("pending", Change.CANCELLED, "cancelled"),
+        ("running", Change.STOPPING, "running"),
+        ("completed", Change.REFUSED, "completed"),
+        ("failed", Change.REFUSED, "failed"),
+        ("timeout", Change.REFUSED, "timeout"),
+        ("cancelled", Change.REFUSED, "cancelled"),
+    ],
+)
+def test_cancel_in_each_state(queue: JobQueue, status: str, change: Change, after: str) -> None:
+    job_id = in_status(queue, status)
+    (outcome,) = queue.cancel_jobs([job_id])
+    assert (outcome.job_id, outcome.change) == (job_id, change)
+    assert bool(outcome.reason) == (change is not Change.CANCELLED)
+    assert queue.get_status(job_id)["status"] == after
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_requeue_in_each_state(queue: JobQueue, status: str) -> None:
+    job_id = in_status(queue, status)
+    done = queue.requeue_job(job_id)
+    row = queue.get_status(job_id)
+    assert done == (status in ("failed", "timeout", "cancelled"))
+    if done:
+        assert (row["status"], row["attempts"], row["error"]) == ("pending", 0, None)
+    else:
+        assert row["status"] == status
+
+
+def test_a_stop_request_is_on_disk_and_the_first_one_counts(queue: JobQueue) -> None:
+    job_id = in_status(queue, "running")
+    assert queue.cancel(job_id)
+    first = queue.get_status(job_id)["stop_requested_at"]
+    assert first is not None
+    assert queue.cancel(job_id)
+    assert queue.get_status(job_id)["stop_requested_at"] == first
+
+
+def test_a_job_that_gigq_runs_cannot_be_stopped_and_the_reason_is_told(queue: JobQueue) -> None:
+    job_id = in_status(queue, "running", token=None)
+    assert not queue.cancel(job_id)
+    assert "worker of GigQ" in queue.cancel_jobs([job_id])[0].reason
+
+
+def test_outcomes_come_in_the_order_of_the_ids(queue: JobQueue) -> None:
+    ids = [in_status(queue, "completed"), "no-such-job", in_status(queue, "pending")]
+    outcomes = queue.cancel_jobs(ids)
+    assert [o.job_id for o in outcomes] == ids
+    assert [o.reason for o in outcomes] == ["it has already completed", "there is no such job", ""]
+    assert [o.done for o in outcomes] == [False, False, True]
+
+
+def test_unknown_ids_are_no_error(queue: JobQueue) -> None:
+    assert queue.cancel("x") is False
+    assert queue.requeue_job("x") is False
+    assert queue.get_status("x") == {"exists": False}
+    with pytest.raises(KeyError):
+        queue.get_result("x")
+
+
+def test_clear_takes_completed_and_cancelled(queue: JobQueue) -> None:
+    ids = {status: in_status(queue, status) for status in STATUSES}
+    assert queue.clear_completed() == 2
+    left = {job["id"] for job in queue.list_jobs()}
+    assert left == set(ids.values()) - {ids["completed"], ids["cancelled"]}
+
+
+def test_clear_before_a_time(queue: JobQueue) -> None:
+    old, new = in_status(queue, "completed"), in_status(queue, "completed")
+    conn = sqlite3.connect(queue.db_path, isolation_level=None)
+    for job_id, when in ((old, "2026-01-01T00:00:00"), (new, "2026-06-01T00:00:00")):
+        conn.execute("UPDATE jobs SET completed_at = ? WHERE id = ?", (when, job_id))
+    conn.close()
+    assert queue.clear_completed("2026-03-01T00:00:00") == 1
+    assert [job["id"] for job in queue.list_jobs()] == [new]
+
+
+def test_stats_name_every_status_and_the_total(queue: JobQueue) -> None:
+    for status in [*STATUSES, "failed"]:
+        in_status(queue, status)
+    expected = dict.fromkeys(STATUSES, 1) | {"failed": 2, "total": 7}
+    assert queue.stats() == expected
+
+
+def test_the_newest_jobs_come_first(queue: JobQueue) -> None:
+    jobs = [Job(f"job {i}", WORK) for i in range(5)]
+    queue.submit_many(reversed(jobs))
+    assert [job["name"] for job in queue.list_jobs(limit=2)] == ["job 4", "job 3"]
+    assert queue.list_jobs(JobStatus.RUNNING) == []
+
+
+def test_the_mark_of_a_blocked_job_is_never_shown(queue: JobQueue) -> None:
+    parent = Job("parent", WORK)
+    child = Job("child", WORK, dependencies=[parent.id])
+    queue.submit_many([parent, child])
+    assert queue.get_status(child.id)["retry_after"] is None
+    assert all(job["retry_after"] is None for job in queue.list_jobs())
+
+
+def test_one_damaged_row_does_not_hide_the_others(queue: JobQueue) -> None:
+    good, bad = in_status(queue, "pending"), in_status(queue, "pending")
+    conn = sqlite3.connect(queue.db_path, isolation_level=None)
+    conn.execute("UPDATE jobs SET params = '{broken' WHERE id = ?", (bad,))
+    conn.close()
+    params = {job["id"]: job["params"] for job in queue.list_jobs()}
+    assert params == {good: {}, bad: "{broken"}
+
+
+def test_pause_and_resume(queue: JobQueue) -> None:
+    assert not queue.is_paused()
+    queue.pause()
+    queue.pause()
+    assert queue.is_paused()
+    queue.resume()
+    assert not queue.is_paused()
+
+
+def test_a_request_needs_a_worker_at_work(queue: JobQueue) -> None:
+    assert queue.request_worker("nobody", "drain") is False
+    with pytest.raises(ValueError, match="pause, resume, drain or stop"):
+        queue.request_worker("nobody", "dance")  # type: ignore[arg-type]
+
+
+def test_a_queue_that_does_not_initialize_creates_nothing(tmp_path: Path) -> None:
+    JobQueue(tmp_path / "later.db", initialize=False)
+    assert not (tmp_path / "later.db").exists()
+
+
+def test_threads_have_connections_of_their_own(queue: JobQueue) -> None:
+    mine = get_connection(queue.db_path)
+    theirs: list[sqlite3.Connection] = []
+
+    def other() -> None:
+        theirs.append(get_connection(queue.db_path))
+        close_connections()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert theirs[0] is not mine
+    assert get_connection(queue.db_path) is mine
+    with pytest.raises(sqlite3.ProgrammingError):
+        theirs[0].execute("SELECT 1")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_connection_is_not_carried_across_a_fork(queue: JobQueue) -> None:
+    mine = id(get_connection(queue.db_path))
+    pid = os.fork()
+    if pid == 0:
+        fresh = get_connection(queue.db_path)
+        queue.submit(Job("from the child", WORK))
+        os._exit(0 if id(fresh) != mine else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert [job["name"] for job in queue.list_jobs()] == ["from the child"]
+
+
+def test_a_path_may_be_relative_text_or_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = JobQueue("jobs.db")
+    first.submit(Job("n", WORK))
+    assert JobQueue(tmp_path / "jobs.db").stats()["total"] == 1
+    odd = JobQueue(tmp_path / "a file #1 with %41 & ?.db")
+    odd.submit(Job("n", WORK))
+    assert (tmp_path / "a file #1 with %41 & ?.db").exists()
+    first.close()
+    odd.close()
