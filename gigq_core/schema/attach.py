@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from gigq_core.errors import DatabaseBusy, DatabaseError
+from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.schema import ddl
 from gigq_core.schema.opening import (
     BUSY_TIMEOUT_S,
@@ -180,13 +181,8 @@ def detach(path: str | Path) -> None:
 
 
 def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
-    from gigq_core.worker.identity import ProcessIdentity, is_dead
-
     for row in conn.execute(_LIVE_WORKERS).fetchall():
-        identity = ProcessIdentity(
-            row["host"], row["pid"], row["pid_started"], row["boot_id"], row["pid_namespace"]
-        )
-        if is_dead(identity) is not True:
+        if is_dead(ProcessIdentity.of_row(row)) is not True:
             raise DatabaseBusy(
                 f"Worker {row['id']} (pid {row['pid']} on {row['host']}) still works on {file}: "
                 "stop it first."

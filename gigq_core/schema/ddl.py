@@ -183,7 +183,7 @@ INDEXES = {
 }
 
 
-def _state_of(row: str) -> str:
+def state_of(row: str) -> str:
     """The SQL for the counter that `row` (OLD or NEW) belongs to."""
     return (
         f"CASE WHEN {row}.status <> 'pending' THEN {row}.status "
@@ -193,12 +193,12 @@ def _state_of(row: str) -> str:
 
 
 def _count(row: str, step: str) -> str:
-    return f"UPDATE core_counts SET n = n {step} WHERE state = {_state_of(row)};"
+    return f"UPDATE core_counts SET n = n {step} WHERE state = {state_of(row)};"
 
 
 def _ensure_counter(row: str) -> str:
     """A status word that nobody knows, in a damaged row, gets a counter of its own."""
-    return f"INSERT OR IGNORE INTO core_counts (state, n) VALUES ({_state_of(row)}, 0);"
+    return f"INSERT OR IGNORE INTO core_counts (state, n) VALUES ({state_of(row)}, 0);"
 
 
 _KNOWN_STATUSES = "('pending', 'running', 'completed', 'failed', 'cancelled', 'timeout')"
@@ -307,7 +307,7 @@ BEGIN
 END""",
     "core_count_update": f"""
 CREATE TRIGGER IF NOT EXISTS core_count_update AFTER UPDATE OF status, retry_after ON jobs
-WHEN ({_state_of("OLD")}) <> ({_state_of("NEW")})
+WHEN ({state_of("OLD")}) <> ({state_of("NEW")})
 BEGIN
     {_count("OLD", "- 1")}
     {_count("NEW", "+ 1")}
@@ -341,7 +341,7 @@ COUNTER_STATES = (
 
 FILL_COUNTERS = f"""
 INSERT INTO core_counts (state, n)
-SELECT {_state_of("jobs")}, COUNT(*) FROM jobs WHERE true GROUP BY 1
+SELECT {state_of("jobs")}, COUNT(*) FROM jobs WHERE true GROUP BY 1
 ON CONFLICT (state) DO UPDATE SET n = excluded.n"""
 
 # A parent that is missing now counts as completed (met = 2): so it does for GigQ, whose users

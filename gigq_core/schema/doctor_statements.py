@@ -1,0 +1,44 @@
+"""The doctor's statements. They may look at every row: nobody runs them at each refresh."""
+
+from __future__ import annotations
+
+from gigq_core.schema.ddl import state_of
+
+SCHEMA_NAMES = "SELECT name FROM sqlite_master WHERE type IN ('index', 'trigger')"
+
+COUNTERS = "SELECT state, n FROM core_counts"
+
+TRUE_COUNTS = f"SELECT {state_of('jobs')} AS state, COUNT(*) AS n FROM jobs GROUP BY 1"
+
+RUNNING_WITH_WORKER = """
+SELECT j.id, w.host, w.pid, w.pid_started, w.boot_id, w.pid_namespace
+FROM jobs j LEFT JOIN core_workers w ON w.id = j.worker_id
+WHERE j.status = 'running'"""
+
+# Downwards from every parent that did not complete, over what is still unmet.
+COUNT_DOOMED = """
+WITH RECURSIVE
+dead(id, missing) AS (
+    SELECT DISTINCT e.parent_id, p.id IS NULL
+    FROM core_edges e LEFT JOIN jobs p ON p.id = e.parent_id
+    WHERE e.met = 0 AND (p.id IS NULL OR p.status IN ('failed', 'timeout', 'cancelled'))
+),
+below(id, missing) AS (
+    SELECT e.child_id, d.missing FROM core_edges e JOIN dead d ON d.id = e.parent_id
+    WHERE e.met = 0
+    UNION
+    SELECT e.child_id, b.missing FROM core_edges e JOIN below b ON b.id = e.parent_id
+    WHERE e.met = 0
+)
+SELECT COUNT(DISTINCT CASE WHEN missing = 0 THEN j.id END),
+       COUNT(DISTINCT CASE WHEN missing = 1 THEN j.id END)
+FROM below JOIN jobs j ON j.id = below.id AND j.status = 'pending'"""
+
+COUNT_SCRIPT_JOBS = """
+SELECT COUNT(*) FROM jobs WHERE status = 'pending' AND function_module = '__main__'"""
+
+COUNT_DAMAGED = """
+SELECT COUNT(*) FROM jobs
+WHERE status = 'pending'
+  AND (json_valid(coalesce(params, '')) = 0
+       OR (dependencies IS NOT NULL AND dependencies <> '' AND json_valid(dependencies) = 0))"""

@@ -1,0 +1,171 @@
+"""The worker's statements, named: claims, outcomes, the register of workers, rescue."""
+
+from __future__ import annotations
+
+from gigq_core.schema.ddl import PARKED
+
+# --- looking, before the write lock is taken -------------------------------------------------
+
+_READY = "status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'"
+_READY_SCRIPT = "status = 'pending' AND retry_after IS NULL AND function_module = '__main__'"
+
+READY_COUNT = (
+    f"SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT ?)"
+)
+
+READY_SCRIPT_FUNCTIONS = f"""
+SELECT DISTINCT function_name FROM jobs INDEXED BY core_ready_script WHERE {_READY_SCRIPT}"""
+
+NEXT_DUE = f"""
+SELECT retry_after FROM jobs INDEXED BY core_due
+WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
+ORDER BY retry_after LIMIT 1"""
+
+STOP_REQUESTS = """
+SELECT execution_id FROM jobs INDEXED BY core_running
+WHERE status = 'running' AND worker_id = ? AND stop_requested_at IS NOT NULL"""
+
+QUEUE_PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
+
+OWN_REQUEST = "SELECT request FROM core_workers WHERE id = ?"
+
+PARENT_RESULTS = "SELECT id, result FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+
+# --- claiming --------------------------------------------------------------------------------
+
+STAGE_DUE = f"""
+UPDATE jobs SET retry_after = NULL
+WHERE rowid IN (
+    SELECT rowid FROM jobs INDEXED BY core_due
+    WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
+      AND retry_after <= ?
+    ORDER BY retry_after LIMIT ?)"""
+
+_CLAIM = """
+UPDATE jobs
+SET status = 'running', worker_id = :worker, started_at = :now, updated_at = :now,
+    attempts = coalesce(attempts, 0) + 1, execution_id = core_new_id(), stop_requested_at = NULL
+WHERE rowid IN ({chosen})
+RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
+          dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results"""
+
+# `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
+CLAIM = _CLAIM.format(
+    chosen=f"""
+    SELECT rowid FROM jobs INDEXED BY core_ready WHERE {_READY}
+    ORDER BY priority DESC, rowid LIMIT :slots"""
+)
+
+# A script also runs the functions that stand in its own `__main__`: two orders, merged.
+CLAIM_WITH_SCRIPT = _CLAIM.format(
+    chosen=f"""
+    SELECT rowid FROM (
+        SELECT rowid, priority FROM (
+            SELECT rowid, priority FROM jobs INDEXED BY core_ready WHERE {_READY}
+            ORDER BY priority DESC, rowid LIMIT :slots)
+        UNION ALL
+        SELECT rowid, priority FROM (
+            SELECT rowid, priority FROM jobs INDEXED BY core_ready_script
+            WHERE {_READY_SCRIPT} AND function_name IN (SELECT value FROM json_each(:functions))
+            ORDER BY priority DESC, rowid LIMIT :slots)
+        ORDER BY priority DESC, rowid LIMIT :slots)"""
+)
+
+BEGIN_EXECUTION = """
+INSERT INTO job_executions (id, job_id, worker_id, status, started_at, pid)
+VALUES (?, ?, ?, 'running', ?, ?)"""
+
+# --- outcomes: whoever holds the token, and nobody else ---------------------------------------
+
+END_JOB = """
+UPDATE jobs
+SET status = :status, updated_at = :now, completed_at = :now, result = :result, error = :error,
+    worker_id = NULL, execution_id = NULL, stop_requested_at = NULL
+WHERE id = :job AND execution_id = :execution AND status = 'running'"""
+
+# A job that somebody asked to stop does not wait for another attempt.
+RETRY_JOB = """
+UPDATE jobs
+SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
+    updated_at = :now, error = :error, worker_id = NULL, execution_id = NULL,
+    stop_requested_at = NULL,
+    retry_after = CASE WHEN stop_requested_at IS NULL THEN :retry_after END
+WHERE id = :job AND execution_id = :execution AND status = 'running'"""
+
+# The attempt was not the job's fault, so it is not counted.
+GIVE_BACK_JOB = """
+UPDATE jobs
+SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
+    updated_at = :now, attempts = max(0, attempts - 1), worker_id = NULL, execution_id = NULL,
+    stop_requested_at = NULL, retry_after = NULL
+WHERE id = :job AND execution_id = :execution AND status = 'running'"""
+
+END_EXECUTION = """
+UPDATE job_executions
+SET status = :status, completed_at = :now, result = :result, error = :error,
+    traceback = :traceback, output = :output
+WHERE id = :execution"""
+
+# --- the register of workers -----------------------------------------------------------------
+
+WORKER_BY_ID = "SELECT * FROM core_workers WHERE id = ?"
+
+REGISTER = """
+INSERT OR REPLACE INTO core_workers (
+    id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, python, chdir,
+    log_path, state, started_at, beat, done, failed
+) VALUES (
+    :id, :owner, :host, :pid, :pid_started, :boot_id, :pid_namespace, :isolation, :slots, :python,
+    :chdir, :log_path, 'running', :now, 1, :done, :failed)"""
+
+# A request is answered by the state that follows from it.
+BEAT = """
+UPDATE core_workers
+SET beat = beat + 1, state = :state, done = :done, failed = :failed, last_claim_at = :claimed,
+    request = CASE WHEN request IS :answered THEN NULL ELSE request END
+WHERE id = :id"""
+
+RETIRE = """
+UPDATE core_workers
+SET state = 'stopped', request = NULL, stopped_at = :now, done = :done, failed = :failed,
+    last_claim_at = :claimed
+WHERE id = :id"""
+
+FORGET_OLD_WORKERS = """
+DELETE FROM core_workers WHERE state = 'stopped' AND stopped_at < :before"""
+
+# --- rescue ----------------------------------------------------------------------------------
+
+RUNNING_JOBS = """
+SELECT j.id, j.execution_id, j.worker_id, j.attempts, j.max_attempts, j.timeout, j.retry_delay,
+       j.started_at, w.id AS registered, w.state, w.host, w.pid, w.pid_started, w.boot_id,
+       w.pid_namespace, w.beat
+FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id
+WHERE j.status = 'running'"""
+
+# One job by its id, whatever its status.
+RUNNING_JOB = RUNNING_JOBS.replace(" INDEXED BY core_running", "").replace(
+    "WHERE j.status = 'running'", "WHERE j.status = 'running' AND j.id = ?"
+)
+
+LIVE_WORKERS = """
+SELECT id, host, pid, pid_started, boot_id, pid_namespace, beat FROM core_workers
+WHERE state <> 'stopped'"""
+
+BURY_WORKER = """
+UPDATE core_workers SET state = 'stopped', request = NULL, stopped_at = :now
+WHERE id = :id AND state <> 'stopped' AND pid = :pid AND pid_started = :pid_started"""
+
+END_CRASHED_EXECUTION = """
+UPDATE job_executions SET status = 'crashed', completed_at = :now, error = :error
+WHERE id = :execution AND status = 'running'"""
+
+# GigQ's own rule for rows that its own workers run: they bear no token.
+GIGQ_TIMEOUT = """
+UPDATE jobs SET status = :status, updated_at = :now, worker_id = NULL, error = :error,
+                retry_after = :retry_after
+WHERE id = :job AND status = 'running' AND execution_id IS NULL AND started_at = :started_at"""
+
+GIGQ_TIMEOUT_EXECUTIONS = """
+UPDATE job_executions SET status = 'timeout', completed_at = :now, error = :error
+WHERE job_id = :job AND status = 'running'"""

@@ -1,0 +1,142 @@
+"""The doctor names what is wrong with a file, and only that."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gigq_core import Job, JobQueue
+from gigq_core import doctor as doctor_module
+from gigq_core.doctor import Level, examine
+from gigq_core.errors import DatabaseMissing
+from gigq_core.identity import current_identity
+from gigq_core.job import FunctionReference
+
+WORK = FunctionReference("json", "dumps")
+# What depends on the machine that runs the tests.
+MACHINE_CHECKS = {"sqlite_version", "filesystem"}
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[JobQueue]:
+    queue = JobQueue(tmp_path / "jobs.db")
+    yield queue
+    queue.close()
+
+
+@pytest.fixture
+def raw(queue: JobQueue) -> Iterator[sqlite3.Connection]:
+    conn = sqlite3.connect(queue.db_path, isolation_level=None)
+    yield conn
+    conn.close()
+
+
+def troubles(path: str | Path) -> dict[str, str]:
+    return {
+        finding.check: finding.text
+        for finding in examine(path)
+        if finding.level is not Level.FINE and finding.check not in MACHINE_CHECKS
+    }
+
+
+def test_a_healthy_file_has_no_trouble(queue: JobQueue) -> None:
+    queue.submit(Job("n", WORK))
+    assert troubles(queue.db_path) == {}
+
+
+def test_a_gigq_file_is_looked_at_and_left_alone(tmp_path: Path) -> None:
+    source = Path(__file__).parents[1] / "data" / "gigq-0.1.0.db"
+    file = Path(shutil.copyfile(source, tmp_path / "old.db"))
+    before = file.read_bytes()
+    assert "delete" in troubles(file)["journal_mode"]
+    assert file.read_bytes() == before
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseMissing):
+        examine(tmp_path / "no.db")
+
+
+def test_missing_indexes_and_triggers_are_named(queue: JobQueue, raw: sqlite3.Connection) -> None:
+    raw.execute("DROP INDEX core_ready")
+    raw.execute("DROP TRIGGER core_release")
+    assert "core_ready, core_release" in troubles(queue.db_path)["schema"]
+
+
+def test_counters_that_lie_are_found(queue: JobQueue, raw: sqlite3.Connection) -> None:
+    queue.submit(Job("n", WORK))
+    raw.execute("UPDATE core_counts SET n = 7 WHERE state = 'ready'")
+    assert "{'ready': 7}" in troubles(queue.db_path)["counters"]
+
+
+def test_jobs_that_never_run_are_counted(queue: JobQueue, raw: sqlite3.Connection) -> None:
+    parent = Job("parent", WORK)
+    child = Job("child", WORK, dependencies=[parent.id])
+    grandchild = Job("grandchild", WORK, dependencies=[child.id])
+    orphan = Job("orphan", WORK, dependencies=["nowhere"])
+    script = Job("script", FunctionReference("__main__", "main"))
+    queue.submit_many([parent, child, grandchild, orphan, script])
+    raw.execute("UPDATE jobs SET status = 'failed' WHERE name = 'parent'")
+    found = troubles(queue.db_path)
+    assert found["doomed"].startswith("2 jobs are")
+    assert found["missing_parents"].startswith("1 job is")
+    assert found["script_jobs"].startswith("1 job is")
+
+
+def test_damaged_rows_are_counted(queue: JobQueue, raw: sqlite3.Connection) -> None:
+    queue.submit_many([Job("a", WORK), Job("b", WORK)])
+    raw.execute("UPDATE jobs SET params = '{' WHERE name = 'a'")
+    assert troubles(queue.db_path)["damaged_rows"].startswith("1 job is")
+
+
+def test_an_orphan_is_found_and_a_living_worker_is_not(
+    queue: JobQueue, raw: sqlite3.Connection
+) -> None:
+    me = current_identity()
+    for worker, started in (("alive", me.pid_started), ("dead", "1")):
+        raw.execute(
+            "INSERT INTO core_workers (id, owner, host, pid, pid_started, boot_id, pid_namespace,"
+            " isolation, slots, state, started_at)"
+            " VALUES (?, 'cli', ?, ?, ?, ?, ?, 'process', 1, 'running', 't')",
+            (worker, me.host, me.pid, started, me.boot_id, me.pid_namespace),
+        )
+        job_id = queue.submit(Job(worker, WORK))
+        raw.execute(
+            "UPDATE jobs SET status = 'running', worker_id = ?, execution_id = 'e' WHERE id = ?",
+            (worker, job_id),
+        )
+    text = troubles(queue.db_path)["orphans"]
+    dead = raw.execute("SELECT id FROM jobs WHERE name = 'dead'").fetchone()[0]
+    assert text.startswith("1 job is")
+    assert dead in text
+
+
+def test_a_network_filesystem_is_wrong(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_module, "_filesystem_type", lambda file: "nfs4")
+    (finding,) = [f for f in examine(queue.db_path) if f.check == "filesystem"]
+    assert finding.level is Level.WRONG
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [((3, 40, 1), Level.WARNING), ((3, 51, 2), Level.WARNING), ((3, 51, 3), Level.FINE)],
+)
+def test_the_wal_reset_bug_is_named(
+    queue: JobQueue,
+    monkeypatch: pytest.MonkeyPatch,
+    version: tuple[int, int, int],
+    level: Level,
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    (finding,) = [f for f in examine(queue.db_path) if f.check == "sqlite_version"]
+    assert finding.level is level
+
+
+def test_a_wal_that_never_shrinks_is_told(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.submit(Job("n", WORK))
+    monkeypatch.setattr(doctor_module, "LARGE_WAL_BYTES", 1)
+    assert "read transaction open" in troubles(queue.db_path)["wal_size"]
