@@ -56,4 +56,4 @@ def _own_connections() -> dict[str, sqlite3.Connection]:
 
 
 def _key(db_path: str | Path) -> str:
-    return os.path.abspath(db_path)  # noqa: PTH100 - Path.absolute() keeps `..`
+    return os.path.abspath(db_path)

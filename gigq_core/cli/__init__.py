@@ -1,0 +1,1 @@
+"""The `gigq-core` command."""

@@ -9,12 +9,15 @@ from gigq_core.schema.ddl import PARKED
 _READY = "status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'"
 _READY_SCRIPT = "status = 'pending' AND retry_after IS NULL AND function_module = '__main__'"
 
-READY_COUNT = (
-    f"SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT ?)"
-)
+READY_COUNT = f"""
+SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT ?)"""
 
-READY_SCRIPT_FUNCTIONS = f"""
-SELECT DISTINCT function_name FROM jobs INDEXED BY core_ready_script WHERE {_READY_SCRIPT}"""
+_CALLABLE_HERE = "function_name IN (SELECT value FROM json_each({names}))"
+
+READY_SCRIPT_COUNT = f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM jobs INDEXED BY core_ready_script
+    WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names="?")} LIMIT ?)"""
 
 NEXT_DUE = f"""
 SELECT retry_after FROM jobs INDEXED BY core_due
@@ -66,7 +69,7 @@ CLAIM_WITH_SCRIPT = _CLAIM.format(
         UNION ALL
         SELECT rowid, priority FROM (
             SELECT rowid, priority FROM jobs INDEXED BY core_ready_script
-            WHERE {_READY_SCRIPT} AND function_name IN (SELECT value FROM json_each(:functions))
+            WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names=":functions")}
             ORDER BY priority DESC, rowid LIMIT :slots)
         ORDER BY priority DESC, rowid LIMIT :slots)"""
 )

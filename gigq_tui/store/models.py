@@ -53,7 +53,10 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many jobs stand where. `doomed` is part of `blocked`, and None while not known."""
+    """How many jobs stand where. `doomed` is part of `blocked`, and None while not known.
+
+    `told_apart` is False on a GigQ file with so many waiting jobs that all stand in `ready`.
+    """
 
     ready: int = 0
     blocked: int = 0
@@ -65,6 +68,7 @@ class Counts:
     cancelled: int = 0
     other: int = 0
     doomed: int | None = None
+    told_apart: bool = True
 
     @property
     def pending(self) -> int:
@@ -251,12 +255,17 @@ class JobDetail:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A job in the dependency tree. `state` is derived; `row` is None for a missing parent."""
+    """A job in the dependency tree. `row` is None for a missing parent.
+
+    `parents` and `children` name only jobs of the same graph. `unmet` are the parents that still
+    have to complete.
+    """
 
     id: str
     row: JobRow | None
     parents: tuple[str, ...]
     children: tuple[str, ...]
+    unmet: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

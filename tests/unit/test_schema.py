@@ -71,7 +71,7 @@ def counted(conn: sqlite3.Connection) -> dict[str, int]:
 
 
 def recounted(conn: sqlite3.Connection) -> dict[str, int]:
-    return dict(conn.execute(f"SELECT {ddl._state_of('jobs')}, COUNT(*) FROM jobs GROUP BY 1"))
+    return dict(conn.execute(f"SELECT {ddl.state_of('jobs')}, COUNT(*) FROM jobs GROUP BY 1"))
 
 
 # --- dependencies -----------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Measures the queue against its peers and against the disk; run `python -m benchmarks`."""

@@ -1,0 +1,151 @@
+"""What the commands share: the file, refusals, exit codes, ids by their beginning."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from gigq_core.cli.text import inert
+from gigq_core.errors import DatabaseError, DatabaseMissing, GigQError
+
+if TYPE_CHECKING:
+    from gigq_core.cli.reading import Reading
+    from gigq_core.queue import JobQueue
+
+EXIT_REFUSED = 1
+EXIT_UNUSABLE = 2
+EXIT_BROKEN_PIPE = 141
+EXIT_INTERRUPTED = 130
+
+
+class Trouble(click.ClickException):
+    """The request was refused: one sentence on stderr."""
+
+    exit_code = EXIT_REFUSED
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"Error: {inert(self.message)}", file=file or sys.stderr)
+
+
+class Unusable(Trouble):
+    """The file can't be used: one sentence on stderr."""
+
+    exit_code = EXIT_UNUSABLE
+
+
+@dataclass
+class Settings:
+    """What was said before the subcommand."""
+
+    db: Path
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """The file, opened for looking only.
+
+        Raises:
+            Trouble: it can't be opened.
+        """
+        from gigq_core.cli.reading import Reading
+
+        with sentences(self.db):
+            reading = Reading(self.db)
+            try:
+                yield reading
+            finally:
+                reading.close()
+
+    @contextmanager
+    def acting(self, *, create: bool = False) -> Iterator[JobQueue]:
+        """The queue, opened for changes; it must exist unless `create` is given.
+
+        Raises:
+            Trouble: it can't be opened, or the act was refused.
+        """
+        from gigq_core.queue import JobQueue
+
+        with sentences(self.db):
+            if not create:
+                from gigq_core.schema.opening import check_path
+
+                check_path(self.db)
+            queue = JobQueue(self.db)
+            try:
+                yield queue
+            finally:
+                queue.close()
+
+
+@contextmanager
+def sentences(db: Path) -> Iterator[None]:
+    """Turn the errors that a person can do something about into one sentence and an exit code."""
+    import sqlite3
+
+    try:
+        yield
+    except DatabaseMissing as problem:
+        if db.is_symlink():
+            raise Unusable(str(problem)) from None
+        raise Unusable(
+            f"There is no file {db}: name the queue's file with --db or GIGQ_DB, or submit a "
+            "job to create it."
+        ) from None
+    except DatabaseError as problem:
+        raise Unusable(str(problem)) from None
+    except GigQError as problem:
+        raise Trouble(str(problem)) from None
+    except sqlite3.Error as problem:
+        from gigq_core.schema.opening import explain
+
+        raise Unusable(str(explain(problem, db))) from None
+
+
+class Commands(click.Group):
+    """The group of all commands; it ends every run with one of the documented exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order they were added: by use, not by alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has gone away, as `head` does, ends it quietly."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What stays in the buffer must not raise again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(EXIT_BROKEN_PIPE)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run, and end the process; without `standalone_mode`, let the caller see the errors."""
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            code: object = run()
+        except click.ClickException as problem:
+            problem.show()
+            sys.exit(problem.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(EXIT_INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text for people."
+)

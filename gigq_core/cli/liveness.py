@@ -1,0 +1,40 @@
+"""Whether the workers in a file's register live, as far as this machine can tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SHOWN = (
+    "id",
+    "owner",
+    "host",
+    "pid",
+    "isolation",
+    "slots",
+    "state",
+    "request",
+    "started_at",
+    "stopped_at",
+    "done",
+    "failed",
+    "last_claim_at",
+    "log_path",
+)
+
+
+def with_life(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of workers, cut to what is meant for people and scripts, each with `alive`."""
+    return [{**{key: row[key] for key in _SHOWN}, "alive": _alive(row)} for row in rows]
+
+
+def _alive(row: dict[str, Any]) -> bool | None:
+    from gigq_core.worker.identity import ProcessIdentity, is_dead
+
+    if row["state"] == "stopped":
+        return False
+    dead = is_dead(
+        ProcessIdentity(
+            row["host"], row["pid"], row["pid_started"], row["boot_id"], row["pid_namespace"]
+        )
+    )
+    return None if dead is None else not dead

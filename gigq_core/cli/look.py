@@ -1,0 +1,246 @@
+"""The commands that only look: status, list, stats, workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option
+from gigq_core.cli.output import lines_of, say, table, terminal_columns, warn, write_json
+from gigq_core.cli.text import cell, inert, shown_time
+from gigq_core.status import JobStatus
+
+# Below this width a whole id leaves no room for the rest.
+WIDE_TERMINAL = 120
+SHORT_ID = 8
+SHOWN_PARENTS = 10
+
+
+@click.command()
+@click.argument("job_id")
+@click.option("--show-params", is_flag=True, help="Show the parameters.")
+@click.option("--show-result", is_flag=True, help="Show the result.")
+@click.option("--show-executions", is_flag=True, help="Show each attempt.")
+@click.option("--show-traceback", is_flag=True, help="Show the last attempt's traceback.")
+@json_option
+@click.pass_obj
+@click.pass_context
+def status(
+    ctx: click.Context,
+    settings: Settings,
+    job_id: str,
+    show_params: bool,
+    show_result: bool,
+    show_executions: bool,
+    show_traceback: bool,
+    as_json: bool,
+) -> None:
+    """Show one job.
+
+    JSON: the columns of the job (params, dependencies and result decoded), "exists", "blocked"
+    and "executions", always whole; {"id", "exists": false} if there is no such job.
+    """
+    from gigq_core.cli.common import Trouble
+
+    with settings.reading() as reading:
+        try:
+            job = reading.job(reading.resolve(job_id))
+        except Trouble as problem:
+            if not as_json:
+                raise
+            warn(f"Error: {inert(problem.message)}")
+            job = None
+        if job is None:
+            write_json({"id": job_id, "exists": False})
+            ctx.exit(EXIT_REFUSED)
+        unmet = reading.unmet(job) if job["status"] == JobStatus.PENDING.value else []
+    if as_json:
+        write_json(job)
+        return
+    _print_facts(job, unmet)
+    if show_params and job["params"]:
+        say("\nParameters:")
+        _print_value(job["params"])
+    if show_result and job["result"] is not None:
+        say("\nResult:")
+        _print_value(job["result"])
+    if show_executions and job["executions"]:
+        say("\nExecutions:")
+        _print_executions(job["executions"])
+    if show_traceback:
+        _print_traceback(job["executions"])
+
+
+@click.command("list")
+@click.option(
+    "--status",
+    "wanted",
+    type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
+    help="Only jobs of this status.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="How many at most.",
+)
+@json_option
+@click.pass_obj
+def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool) -> None:
+    """List the newest jobs first.
+
+    JSON: an array of jobs, each with the keys that `status --json` prints but for "exists" and
+    "executions".
+    """
+    with settings.reading() as reading:
+        jobs = reading.newest(wanted, limit)
+    if as_json:
+        write_json(jobs)
+        return
+    if not jobs:
+        say("No jobs found.")
+        return
+    columns = terminal_columns()
+    narrow = columns is not None and columns < WIDE_TERMINAL
+    headers = ["ID", "Name", "Status", "Priority", "Created", "Updated"]
+    rows = [
+        [
+            str(job["id"])[: SHORT_ID if narrow else None],
+            job["name"],
+            job["status"],
+            job["priority"],
+            shown_time(job["created_at"]),
+            shown_time(job["updated_at"]),
+        ]
+        for job in jobs
+    ]
+    if narrow:
+        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    table(headers, rows, shrinking=["Name"])
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def stats(settings: Settings, as_json: bool) -> None:
+    """Count the jobs of each status.
+
+    JSON: {"pending", "running", "completed", "failed", "cancelled", "timeout", "total"}.
+    """
+    with settings.reading() as reading:
+        counts = reading.stats()
+    if as_json:
+        write_json(counts)
+        return
+    table(("Status", "Count"), list(counts.items()))
+
+
+@click.command()
+@click.option("--all", "with_stopped", is_flag=True, help="Also those that have stopped.")
+@json_option
+@click.pass_obj
+def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
+    """List the workers on the file, and whether their processes live.
+
+    GigQ's own workers keep no register, so they are not among them.
+
+    JSON: an array of {"id", "owner", "host", "pid", "alive" (null: can't be told from here),
+    "isolation", "slots", "state", "request", "started_at", "stopped_at", "done", "failed",
+    "last_claim_at", "log_path"}.
+    """
+    from gigq_core.cli.liveness import with_life
+
+    with settings.reading() as reading:
+        found = with_life(reading.workers())
+    if not with_stopped:
+        found = [worker for worker in found if worker["state"] != "stopped"]
+    if as_json:
+        write_json(found)
+        return
+    if not found:
+        say("No workers found.")
+        return
+    words = {True: "yes", False: "no", None: "?"}
+    table(
+        ("ID", "Pid", "Host", "Owner", "State", "Alive", "Slots", "Done", "Failed", "Started"),
+        [
+            (
+                worker["id"],
+                worker["pid"],
+                worker["host"],
+                worker["owner"],
+                worker["state"],
+                words[worker["alive"]],
+                worker["slots"],
+                worker["done"],
+                worker["failed"],
+                shown_time(worker["started_at"]),
+            )
+            for worker in found
+        ],
+        shrinking=["ID", "Host"],
+    )
+
+
+def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None:
+    say(f"Job: {cell(job['name'])} ({cell(job['id'])})")
+    say(f"Status: {cell(job['status'])}")
+    for label, column in (
+        ("Created", "created_at"),
+        ("Updated", "updated_at"),
+        ("Started", "started_at"),
+        ("Completed", "completed_at"),
+    ):
+        say(f"{label}: {shown_time(job[column])}")
+    say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
+    if job["retry_after"] and job["status"] == JobStatus.PENDING.value:
+        say(f"Due: {shown_time(job['retry_after'])}")
+    for parent_id, name, standing in unmet[:SHOWN_PARENTS]:
+        say(
+            " ".join(
+                filter(None, ["Waits for:", cell(parent_id), cell(name), f"({cell(standing)})"])
+            )
+        )
+    if len(unmet) > SHOWN_PARENTS:
+        say(f"Waits for: {len(unmet) - SHOWN_PARENTS} more")
+    if job["worker_id"]:
+        say(f"Worker: {cell(job['worker_id'])}")
+    if job["error"]:
+        say(f"Error: {inert(job['error'], lines=True)}")
+
+
+def _print_value(value: object) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            say(f"  {cell(key)}: {inert(item)}")
+    else:
+        say(lines_of(value, "  "))
+
+
+def _print_executions(executions: list[dict[str, Any]]) -> None:
+    table(
+        ("Attempt", "ID", "Started", "Completed", "Status", "Worker"),
+        [
+            (
+                number,
+                execution["id"],
+                shown_time(execution["started_at"]),
+                shown_time(execution["completed_at"]),
+                execution["status"],
+                execution["worker_id"],
+            )
+            for number, execution in enumerate(executions, start=1)
+        ],
+        shrinking=["Worker"],
+    )
+
+
+def _print_traceback(executions: list[dict[str, Any]]) -> None:
+    kept = [e["traceback"] for e in executions if e.get("traceback")]
+    if kept:
+        say("\nTraceback:")
+        say(lines_of(kept[-1].rstrip(), "  "))
+    else:
+        say("\nNo attempt left a traceback.")

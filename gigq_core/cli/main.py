@@ -1,0 +1,67 @@
+"""The `gigq-core` command: its group of commands, and the file they all work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gigq_core.cli import act, follow, look, maintain, submit, work
+from gigq_core.cli.common import Commands, Settings
+
+DEFAULT_DB = "gigq.db"
+
+_HELP = """A job queue in one SQLite file: submit jobs, look at them, act on them, run them.
+
+An id may be cut to its first characters (4 at least) while only one job begins with them.
+
+Exit codes: 0 done; 1 refused, or there is no such job; 2 wrong usage, or a file that can't be
+used.
+"""
+
+
+@click.group(cls=Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--db",
+    type=click.Path(path_type=Path),
+    envvar="GIGQ_DB",
+    default=DEFAULT_DB,
+    show_default=True,
+    show_envvar=True,
+    metavar="FILE",
+    help="The queue's file.",
+)
+@click.version_option(package_name="gigq-tui", prog_name="gigq-core")
+@click.pass_context
+def cli(ctx: click.Context, db: Path) -> None:
+    ctx.obj = Settings(db)
+
+
+for _command in (
+    submit.submit,
+    look.status,
+    look.list_jobs,
+    act.cancel,
+    act.requeue,
+    act.clear,
+    look.stats,
+    work.worker,
+    follow.logs,
+    look.workers,
+    act.release,
+    act.pause,
+    act.resume,
+    act.ask,
+    maintain.attach,
+    maintain.detach,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command, and end the process with its exit code."""
+    cli.main(prog_name="gigq-core")
+
+
+if __name__ == "__main__":
+    main()

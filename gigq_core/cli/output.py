@@ -1,0 +1,119 @@
+"""Printing: tables for people, aligned text for pipes, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gigq_core.cli.text import cell, inert, width
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_STATUS_STYLES = {
+    "pending": "cyan",
+    "running": "blue",
+    "completed": "green",
+    "failed": "red",
+    "crashed": "red",
+    "timeout": "magenta",
+    "cancelled": "yellow",
+    "superseded": "yellow",
+}
+
+
+def say(text: str) -> None:
+    """One line for the person, on stdout."""
+    click.echo(text)
+
+
+def warn(text: str) -> None:
+    """One line for the person, on stderr, where it does not disturb a script."""
+    click.echo(text, err=True)
+
+
+def write_json(value: Any) -> None:
+    """`value` as JSON on stdout: plain ASCII, so that nothing in it can steer a terminal."""
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_without_nan(value), indent=2)
+    click.echo(text)
+
+
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], *, shrinking: Sequence[str] = ()
+) -> None:
+    """Print rows under headers: drawn for a terminal, aligned by spaces for a pipe.
+
+    Args:
+        headers: one for each column.
+        rows: the values; each becomes one line.
+        shrinking: headers of the columns that are cut where a terminal is too narrow.
+    """
+    lines = [[cell(value) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw(headers, lines, shrinking)
+    else:
+        _align(headers, lines)
+
+
+def terminal_columns() -> int | None:
+    """How wide the terminal is, or None when stdout isn't one."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _align(headers: Sequence[str], lines: list[list[str]]) -> None:
+    columns = list(zip(headers, *lines, strict=True))
+    widths = [max(width(text) for text in column) for column in columns]
+    for line in [list(headers), *lines]:
+        padded = (
+            text + " " * (room - width(text)) for text, room in zip(line, widths, strict=True)
+        )
+        click.echo("  ".join(padded).rstrip())
+
+
+def _draw(headers: Sequence[str], lines: list[list[str]], shrinking: Sequence[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for header, column in zip(headers, zip(headers, *lines, strict=True), strict=True):
+        least = None if header in shrinking else max(width(text) for text in column)
+        drawn.add_column(header, overflow="ellipsis", no_wrap=True, min_width=least)
+    for line in lines:
+        drawn.add_row(*(_styled(text) for text in line))
+    Console().print(drawn)
+
+
+def _styled(text: str) -> Text:
+    """A Text, never a string: strings would be read as markup."""
+    from rich.text import Text
+
+    return Text(text, style=_STATUS_STYLES.get(text, ""))
+
+
+def lines_of(value: object, indent: str) -> str:
+    """Free text of a job, line by line, each indented; no character of it is interpreted."""
+    return "\n".join(indent + line for line in inert(value, lines=True).split("\n"))
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no word for NaN and infinity; other programs wrote them into the file."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return value

@@ -1,0 +1,191 @@
+"""`gigq-core submit`: make a job from the command line, and put it into the queue."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from gigq_core.cli.common import Settings, Trouble, json_option
+from gigq_core.cli.output import say, write_json
+from gigq_core.errors import DatabaseMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | int | None:
+    """A finite number of seconds; a whole number stays one."""
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise click.BadParameter("give a finite number of seconds.", ctx, param)
+    return int(value) if value.is_integer() else value
+
+
+@click.command()
+@click.argument("function")
+@click.option("--name", help="What people call the job.  [default: the function's name]")
+@click.option(
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter; the value is read as JSON, or else taken as text. Repeatable.",
+)
+@click.option("--priority", type=int, default=0, show_default=True, help="Higher runs first.")
+@click.option(
+    "--max-attempts", type=int, default=3, show_default=True, help="How often it may be started."
+)
+@click.option(
+    "--timeout",
+    type=float,
+    callback=seconds,
+    metavar="SECONDS",
+    default=300,
+    show_default=True,
+    help="Seconds an attempt may run, fractions allowed.",
+)
+@click.option("--description", default="", help="A note for people.")
+@click.option(
+    "--retry-delay",
+    type=float,
+    callback=seconds,
+    metavar="SECONDS",
+    default=0,
+    show_default=True,
+    help="Seconds to wait before the next attempt.",
+)
+@click.option(
+    "--depends-on",
+    "parents",
+    multiple=True,
+    metavar="ID",
+    help="A job that must complete before. Repeatable.",
+)
+@json_option
+@click.pass_obj
+def submit(
+    settings: Settings,
+    function: str,
+    name: str | None,
+    params: tuple[str, ...],
+    priority: int,
+    max_attempts: int,
+    timeout: float,
+    description: str,
+    retry_delay: float,
+    parents: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Submit a job that calls FUNCTION (package.module.function).
+
+    The function is imported first, as a worker would: from the current folder, then from where
+    Python finds its packages. The file is created if there is none.
+
+    JSON: {"id"}.
+    """
+    from gigq_core.job import Job
+
+    values = dict(_parameter(text) for text in params)
+    job_function = import_function(function)
+    dependencies = _parent_ids(settings, parents)
+    try:
+        job = Job(
+            name=function.rpartition(".")[2] if name is None else name,
+            function=job_function,
+            params=values,
+            priority=priority,
+            dependencies=dependencies,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            description=description,
+            retry_delay=retry_delay,
+        )
+    except (TypeError, ValueError) as problem:
+        raise click.UsageError(str(problem)) from None
+    with settings.acting(create=True) as queue:
+        job_id = queue.submit(job)
+    if as_json:
+        write_json({"id": job_id})
+    else:
+        say(f"Job submitted: {job_id}")
+
+
+def import_function(path: str) -> Callable[..., Any]:
+    """The function at `package.module.function`, with the current folder first on the path.
+
+    What the import prints goes to stderr.
+
+    Raises:
+        click.UsageError: the path can't name a function.
+        Trouble: it can't be imported.
+    """
+    from gigq_core.job import FunctionReference
+
+    try:
+        reference = FunctionReference.parse(path)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+    folder = str(Path.cwd())
+    if sys.path[:1] not in ([""], [folder]):
+        sys.path.insert(0, folder)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            module = importlib.import_module(reference.module)
+            found = getattr(module, reference.name)
+    # The user's module runs here, and may raise anything.
+    except (Exception, SystemExit) as problem:  # noqa: BLE001
+        _refuse_import(path, problem)
+    if not callable(found):
+        raise Trouble(f"{path} is not a function, but a {type(found).__name__}.")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _refuse_import(path: str, problem: BaseException) -> NoReturn:
+    raise Trouble(
+        f"Could not import {path} ({type(problem).__name__}: {problem}): check the spelling, and "
+        "run this in the folder that the workers run in."
+    ) from None
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"-p {text!r} is not KEY=VALUE.")
+    try:
+        return key, json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return key, value
+
+
+def _no_constant(word: str) -> NoReturn:
+    """NaN and Infinity aren't JSON, whatever Python's reader thinks: they are taken as text."""
+    raise ValueError(word)
+
+
+def _parent_ids(settings: Settings, parents: tuple[str, ...]) -> list[str]:
+    """Full ids stand for themselves, since a parent may come later; the rest must be found."""
+    if all(_is_full_id(parent) for parent in parents):
+        return list(parents)
+    try:
+        with settings.reading() as reading:
+            return [p if _is_full_id(p) else reading.resolve(p) for p in parents]
+    except DatabaseMissing:
+        raise Trouble(f"There is no file {settings.db}, so no job to depend on.") from None
+
+
+def _is_full_id(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,115 @@
+"""`gigq-core worker`: run jobs until asked to stop."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from gigq_core.cli.common import Settings, json_option, sentences
+from gigq_core.cli.output import say, warn, write_json
+from gigq_core.cli.submit import seconds
+
+
+@click.command()
+@click.option("--worker-id", help="What the worker is called.  [default: made up]")
+@click.option(
+    "--polling-interval",
+    type=float,
+    callback=seconds,
+    metavar="SECONDS",
+    default=5,
+    show_default=True,
+    help="Seconds after which to look for jobs even if nothing announced one.",
+)
+@click.option("--once", is_flag=True, help="Run one job, if there is one, and end.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many jobs to run at a time.",
+)
+@click.option(
+    "--isolation",
+    type=click.Choice(["process", "thread"]),
+    default="process",
+    show_default=True,
+    help="Run jobs in child processes, which can be stopped, or in threads of this one.",
+)
+@click.option("--python", metavar="EXE", help="The interpreter that runs the jobs.")
+@click.option(
+    "--chdir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder that the jobs run in, first on their path.  [default: the current one]",
+)
+@click.option(
+    "--grace",
+    type=float,
+    callback=seconds,
+    metavar="SECONDS",
+    default=5,
+    show_default=True,
+    help="Seconds between asking a job to end and killing it.",
+)
+@click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
+@click.option("--log-path", type=click.Path(path_type=Path), hidden=True)
+@json_option
+@click.pass_obj
+def worker(
+    settings: Settings,
+    worker_id: str | None,
+    polling_interval: float,
+    once: bool,
+    concurrency: int,
+    isolation: str,
+    python: str | None,
+    chdir: Path | None,
+    grace: float,
+    owner: str,
+    log_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Run jobs until asked to stop.
+
+    Ctrl-C (or SIGTERM, SIGHUP) lets it finish what runs; a second one ends it at once, and gives
+    its jobs back.
+
+    JSON (with --once): {"processed"}.
+    """
+    if as_json and not once:
+        raise click.UsageError("--json goes with --once: a worker that stays prints a log.")
+    from gigq_core.logs import setup_logging
+    from gigq_core.worker import Worker
+
+    setup_logging(logging.INFO)
+    with sentences(settings.db):
+        try:
+            runner = Worker(
+                settings.db,
+                worker_id=worker_id,
+                polling_interval=polling_interval,
+                concurrency=concurrency,
+                isolation="thread" if isolation == "thread" else "process",
+                python=python,
+                chdir=chdir,
+                grace_s=grace,
+                owner=owner,
+                log_path=log_path,
+            )
+        except (TypeError, ValueError) as problem:
+            raise click.UsageError(str(problem)) from None
+        if not once:
+            warn(f"Starting worker {runner.worker_id}...")
+            runner.start()
+            return
+        try:
+            processed = runner.process_one()
+        finally:
+            runner.close()
+    if as_json:
+        write_json({"processed": processed})
+    else:
+        say("Processed one job." if processed else "No jobs available to process.")

@@ -1,0 +1,134 @@
+"""One attempt at a job: what was claimed, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+DEFAULT_TIMEOUT_S = 300
+DEFAULT_MAX_ATTEMPTS = 3
+
+
+class Fate(Enum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    # Failed in a way that another attempt can't mend.
+    HOPELESS = "hopeless"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    # The process that ran it died.
+    CRASHED = "crashed"
+    # The worker was told to stop now; the attempt does not count.
+    GIVEN_BACK = "given back"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A job that this worker has claimed; `execution_id` is the token that proves it."""
+
+    job_id: str
+    execution_id: str
+    name: str
+    module: str
+    function: str
+    params: str | None
+    dependencies: tuple[str, ...]
+    attempt: int
+    max_attempts: int
+    timeout_s: float
+    retry_delay_s: float
+    pass_parent_results: bool | None
+    broken: str = ""
+
+    @property
+    def timeout_text(self) -> str:
+        """The sentence GigQ writes for an attempt that ran too long."""
+        return f"Job timed out after {self.timeout_s} seconds"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended, with what it left."""
+
+    attempt: Attempt
+    fate: Fate
+    result: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    output: str | None = None
+
+
+class BrokenRow(ValueError):
+    """A column of the row holds what it can't hold; the message is the reason for a person."""
+
+
+def attempt_from(row: Mapping[str, Any]) -> Attempt:
+    """Read a claimed row; whatever is wrong with it is said in `broken`."""
+    reasons: list[str] = []
+    dependencies: tuple[str, ...] = ()
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    max_attempts, retry_delay_s = 1, 0.0
+    try:
+        dependencies = _dependencies(row["dependencies"])
+        timeout_s = _number(row["timeout"], "timeout", DEFAULT_TIMEOUT_S) or DEFAULT_TIMEOUT_S
+        retry_delay_s = _number(row["retry_delay"], "retry_delay", 0)
+        max_attempts = int(_number(row["max_attempts"], "max_attempts", DEFAULT_MAX_ATTEMPTS))
+    except BrokenRow as problem:
+        reasons.append(str(problem))
+    params = row["params"]
+    if params is not None and not isinstance(params, str):
+        reasons.append("its parameters are not text")
+        params = None
+    passing = row["pass_parent_results"]
+    return Attempt(
+        job_id=row["id"],
+        execution_id=row["execution_id"],
+        name=str(row["name"]),
+        module=str(row["function_module"]),
+        function=str(row["function_name"]),
+        params=params,
+        dependencies=dependencies,
+        attempt=row["attempts"] if isinstance(row["attempts"], int) else 1,
+        max_attempts=max_attempts,
+        timeout_s=timeout_s,
+        retry_delay_s=retry_delay_s,
+        pass_parent_results=None if passing is None else bool(passing),
+        broken="; ".join(reasons),
+    )
+
+
+def _dependencies(text: Any) -> tuple[str, ...]:
+    if text is None or text in ("", "[]"):
+        return ()
+    try:
+        parents = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise BrokenRow(f"its dependencies are not JSON: {problem}") from None
+    if not isinstance(parents, list) or not all(isinstance(parent, str) for parent in parents):
+        raise BrokenRow(f"its dependencies are not a list of job ids: {text[:80]}")
+    return tuple(parents)
+
+
+def _number(value: Any, column: str, default: float) -> float:
+    if value is None:
+        return default
+    if not isinstance(value, (int, float)):
+        raise BrokenRow(f"its {column} is not a number: {str(value)[:80]!r}")
+    return value
+
+
+def retry_after(delay_s: float) -> str | None:
+    """When a job may run again, as it is stored; None for at once."""
+    if delay_s <= 0:
+        return None
+    try:
+        return (datetime.now() + timedelta(seconds=delay_s)).isoformat()
+    except (OverflowError, ValueError):
+        # Beyond the calendar: as late as a date can be that does not mean "blocked".
+        return "9999-12-31T00:00:00"

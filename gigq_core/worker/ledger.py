@@ -1,0 +1,354 @@
+"""What a worker reads from the queue file, and the one transaction in which it writes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import sqlite3
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gigq_core.schema import ddl
+from gigq_core.schema import worker_statements as sql
+from gigq_core.schema.attach import open_for_work
+from gigq_core.status import ExecutionStatus, JobStatus
+from gigq_core.times import now_text
+from gigq_core.worker import register
+from gigq_core.worker.attempts import Attempt, Ending, Fate, attempt_from, retry_after
+from gigq_core.worker.register import Register
+
+logger = logging.getLogger("gigq_core.worker")
+
+# How many jobs that came due are made ready at once.
+STAGE_AT_ONCE = 1000
+
+# Waiting for the write lock: pauses in seconds, and how long before the caller gets a turn.
+PAUSE_S = 0.0002
+LONGEST_PAUSE_S = 0.02
+GIVE_UP_S = 1.0
+
+_EXECUTION_STATUS = {
+    Fate.COMPLETED: ExecutionStatus.COMPLETED,
+    Fate.FAILED: ExecutionStatus.FAILED,
+    Fate.HOPELESS: ExecutionStatus.FAILED,
+    Fate.TIMEOUT: ExecutionStatus.TIMEOUT,
+    Fate.CANCELLED: ExecutionStatus.CANCELLED,
+    Fate.CRASHED: ExecutionStatus.CRASHED,
+    Fate.GIVEN_BACK: ExecutionStatus.CANCELLED,
+}
+_FINAL_STATUS = {
+    Fate.COMPLETED: JobStatus.COMPLETED,
+    Fate.FAILED: JobStatus.FAILED,
+    Fate.HOPELESS: JobStatus.FAILED,
+    Fate.TIMEOUT: JobStatus.TIMEOUT,
+    Fate.CANCELLED: JobStatus.CANCELLED,
+    Fate.CRASHED: JobStatus.FAILED,
+}
+_RETRIED = (Fate.FAILED, Fate.TIMEOUT, Fate.CRASHED)
+
+
+class LockBusy(Exception):  # noqa: N818 - a turn that has to wait, no error
+    """Others keep the write lock; nothing was written, ask again soon."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a plain read tells an idle worker."""
+
+    ready: int = 0
+    due: str | None = None
+    queue_paused: bool = False
+    request: str | None = None
+    stops: frozenset[str] = frozenset()
+
+
+@dataclass
+class Turn:
+    """What came of one transaction."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    superseded: list[Ending] = field(default_factory=list)
+    # How many claimed rows were broken, and have failed already.
+    broken: int = 0
+
+
+class Ledger:
+    """The supervisor's connection: used by its thread alone.
+
+    Raises:
+        DatabaseError: the file can't be used; see `open_for_work`.
+    """
+
+    def __init__(self, db_path: str | Path, runs_script: bool) -> None:
+        self.path = Path(db_path).absolute()
+        self._runs_script = runs_script
+        self.conn = open_for_work(self.path, create=False)
+        self.conn.execute("PRAGMA busy_timeout = 0")
+        self.conn.create_function("core_new_id", 0, _new_id)
+        self._repaired: set[str] = set()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.conn.close()
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def data_version(self) -> int:
+        """Changes whenever another connection has committed."""
+        version: int = self.conn.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def look(self, worker_id: str, most: int) -> Look:
+        """What there is to do; `most` is where counting ready jobs may stop."""
+        return self._repairing(lambda: self._look(worker_id, most))
+
+    def _look(self, worker_id: str, most: int) -> Look:
+        ready = 0
+        if most > 0:
+            ready = self.conn.execute(sql.READY_COUNT, (most,)).fetchone()[0]
+            if ready < most and self._runs_script:
+                values = (script_functions(), most - ready)
+                ready += self.conn.execute(sql.READY_SCRIPT_COUNT, values).fetchone()[0]
+        due = self.conn.execute(sql.NEXT_DUE).fetchone()
+        own = self.conn.execute(sql.OWN_REQUEST, (worker_id,)).fetchone()
+        return Look(
+            ready=ready,
+            due=None if due is None else str(due[0]),
+            queue_paused=self.conn.execute(sql.QUEUE_PAUSED).fetchone() is not None,
+            request=None if own is None else own[0],
+            stops=frozenset(
+                row[0] for row in self.conn.execute(sql.STOP_REQUESTS, (worker_id,)) if row[0]
+            ),
+        )
+
+    def parents_of(self, attempt: Attempt) -> list[tuple[str, str | None]]:
+        """The stored results of the parents, in the order of the dependencies."""
+        return parent_results(self.conn, attempt)
+
+    # --- writing -----------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; waits for the lock with jitter, so that nobody starves.
+
+        Raises:
+            LockBusy: the lock was not free for about a second.
+        """
+        self._begin()
+        try:
+            yield self.conn
+            self._commit()
+        except BaseException:
+            if self.conn.in_transaction:
+                self.conn.execute("ROLLBACK")
+            raise
+
+    def _begin(self) -> None:
+        self._persist("BEGIN IMMEDIATE")
+
+    def _commit(self) -> None:
+        # Only in a rollback journal can readers hold up a commit.
+        self._persist("COMMIT")
+
+    def _persist(self, statement: str) -> None:
+        pause, until = PAUSE_S, time.monotonic() + GIVE_UP_S
+        while True:
+            try:
+                self.conn.execute(statement)
+                return
+            except sqlite3.OperationalError as problem:
+                if not is_lock_trouble(problem):
+                    raise
+            if time.monotonic() > until:
+                raise LockBusy
+            time.sleep(random.uniform(0.3, 1.0) * pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_S)
+
+    def turn(
+        self,
+        own: Register,
+        endings: Iterable[Ending],
+        pids: list[int],
+        *,
+        claim: bool,
+        stage: bool,
+        beat: bool,
+        retire: bool = False,
+    ) -> Turn:
+        """Everything the worker has to write, in one transaction.
+
+        Args:
+            own: the worker's row; it is written first if it is not in the file yet. Its counters
+                are moved on when the transaction has committed.
+            endings: attempts that ended.
+            pids: where claimed jobs will run, one for each that may be claimed.
+            claim: whether to claim at all, unless the queue is paused.
+            stage: whether jobs may have come due.
+            beat: whether to write the worker's row.
+            retire: whether to close the worker's row.
+
+        Raises:
+            LockBusy: nothing was written.
+            WorkerIdInUse: a live worker has the id.
+        """
+        endings = list(endings)
+        return self._repairing(
+            lambda: self._turn(
+                own, endings, pids, claim=claim, stage=stage, beat=beat, retire=retire
+            )
+        )
+
+    def _turn(
+        self,
+        own: Register,
+        endings: list[Ending],
+        pids: list[int],
+        *,
+        claim: bool,
+        stage: bool,
+        beat: bool,
+        retire: bool,
+    ) -> Turn:
+        turn = Turn()
+        done = failed = 0
+        claimed_at = own.claimed
+        with self.writing() as conn:
+            now = now_text()
+            if not own.enrolled:
+                register.enrol(conn, own, now)
+            for ending in endings:
+                if not self._end(conn, ending, now):
+                    turn.superseded.append(ending)
+                elif ending.fate is Fate.COMPLETED:
+                    done += 1
+                elif ending.fate not in (Fate.GIVEN_BACK, Fate.CANCELLED):
+                    failed += 1
+            if stage:
+                conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE))
+            if claim and pids and conn.execute(sql.QUEUE_PAUSED).fetchone() is None:
+                attempts = self._claim(conn, own.id, pids, now)
+                for attempt in attempts:
+                    claimed_at = now
+                    if attempt.broken:
+                        self._end(conn, Ending(attempt, Fate.HOPELESS, error=attempt.broken), now)
+                        turn.broken += 1
+                    else:
+                        turn.attempts.append(attempt)
+                failed += turn.broken
+            if retire:
+                register.retire(conn, own, done, failed, claimed_at, now)
+            elif beat:
+                register.beat(conn, own, done, failed, claimed_at, now)
+        own.enrolled = not retire
+        own.done += done
+        own.failed += failed
+        own.claimed = claimed_at
+        if beat:
+            own.answered = None
+        return turn
+
+    def _claim(
+        self, conn: sqlite3.Connection, worker_id: str, pids: list[int], now: str
+    ) -> list[Attempt]:
+        values: dict[str, Any] = {"worker": worker_id, "now": now, "slots": len(pids)}
+        statement = sql.CLAIM
+        if self._runs_script:
+            statement = sql.CLAIM_WITH_SCRIPT
+            values["functions"] = script_functions()
+        rows = conn.execute(statement, values).fetchall()
+        # RETURNING keeps no order.
+        rows.sort(key=lambda row: (-_as_number(row["priority"]), row["rowid"]))
+        attempts = [attempt_from(row) for row in rows]
+        where = iter(pids)
+        conn.executemany(
+            sql.BEGIN_EXECUTION,
+            [
+                (a.execution_id, a.job_id, worker_id, now, None if a.broken else next(where))
+                for a in attempts
+            ],
+        )
+        return attempts
+
+    def _end(self, conn: sqlite3.Connection, ending: Ending, now: str) -> bool:
+        """Write one attempt's end; False if the job is no longer its own."""
+        attempt, fate = ending.attempt, ending.fate
+        values: dict[str, Any] = {
+            "job": attempt.job_id,
+            "execution": attempt.execution_id,
+            "now": now,
+            "error": ending.error,
+        }
+        if fate is Fate.GIVEN_BACK:
+            held = conn.execute(sql.GIVE_BACK_JOB, values).rowcount
+        elif fate in _RETRIED and attempt.attempt < attempt.max_attempts:
+            values["retry_after"] = retry_after(attempt.retry_delay_s)
+            held = conn.execute(sql.RETRY_JOB, values).rowcount
+        else:
+            values["status"] = _FINAL_STATUS[fate].value
+            values["result"] = ending.result
+            held = conn.execute(sql.END_JOB, values).rowcount
+        status = _EXECUTION_STATUS[fate] if held else ExecutionStatus.SUPERSEDED
+        values["status"] = status.value
+        values["result"] = ending.result
+        values["traceback"] = ending.traceback
+        values["output"] = ending.output
+        conn.execute(sql.END_EXECUTION, values)
+        return held > 0
+
+    # --- missing indexes ---------------------------------------------------------------------
+
+    def _repairing(self, act: Callable[[], Any]) -> Any:
+        """Run `act`; if somebody dropped one of our indexes, make it anew, once, and try again."""
+        try:
+            return act()
+        except sqlite3.OperationalError as problem:
+            name = _missing_index(problem)
+            if name is None or name in self._repaired:
+                raise
+            self._repaired.add(name)
+            logger.warning("The index %s is gone from %s; making it again", name, self.path)
+            with self.writing() as conn:
+                conn.execute(ddl.INDEXES[name])
+        return self._repairing(act)
+
+
+def parent_results(conn: sqlite3.Connection, attempt: Attempt) -> list[tuple[str, str | None]]:
+    """The stored results of an attempt's parents, in the order of its dependencies."""
+    rows = conn.execute(sql.PARENT_RESULTS, (json.dumps(attempt.dependencies),)).fetchall()
+    found = {row[0]: row[1] for row in rows}
+    return [(parent, found.get(parent)) for parent in attempt.dependencies]
+
+
+def script_functions() -> str:
+    """The names in `__main__` that can be called, as JSON."""
+    names = vars(sys.modules["__main__"])
+    return json.dumps([name for name, value in list(names.items()) if callable(value)])
+
+
+def is_lock_trouble(problem: sqlite3.Error) -> bool:
+    """Whether another connection's lock is all that is wrong."""
+    text = str(problem)
+    return "locked" in text or "busy" in text
+
+
+def _missing_index(problem: sqlite3.Error) -> str | None:
+    text = str(problem)
+    if not text.startswith("no such index: "):
+        return None
+    name = text.removeprefix("no such index: ")
+    return name if name in ddl.INDEXES else None
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _as_number(value: Any) -> float:
+    return value if isinstance(value, (int, float)) else float("-inf")

@@ -1,0 +1,92 @@
+"""What an attempt prints, kept in a file of bounded size: the head and the tail."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+logger = logging.getLogger("gigq_core.worker")
+
+LIMIT_BYTES = 1024 * 1024
+# How often the tail is written while more comes, in seconds.
+TAIL_EVERY_S = 0.5
+
+
+class Capture:
+    """Collects one attempt's output; there is no file until the first byte comes.
+
+    Args:
+        path: the file; its folder is made when needed.
+        limit: the most bytes to keep, half of them the first ones, half the last ones.
+    """
+
+    def __init__(self, path: Path, limit: int = LIMIT_BYTES) -> None:
+        self._path = path
+        self._head_left = limit // 2
+        self._tail_limit = limit - limit // 2
+        self._tail = bytearray()
+        self._tail_from = 0
+        self._left_out = 0
+        self._tail_due = 0.0
+        self._file: BinaryIO | None = None
+        self._broken = False
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a file."""
+        return self._file is not None
+
+    def write(self, data: bytes) -> None:
+        """Take in what was printed. A disk that is full loses output, never the job."""
+        if not data or self._broken:
+            return
+        try:
+            self._write(data)
+        except OSError as problem:
+            self._broken = True
+            logger.warning("The output can't be kept in %s: %s", self._path, problem)
+
+    def _write(self, data: bytes) -> None:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("wb", buffering=0)
+        if self._head_left:
+            head = data[: self._head_left]
+            self._file.write(head)
+            self._head_left -= len(head)
+            self._tail_from += len(head)
+            data = data[len(head) :]
+        if not data:
+            return
+        self._tail += data
+        surplus = len(self._tail) - self._tail_limit
+        if surplus > 0:
+            del self._tail[:surplus]
+            self._left_out += surplus
+        now = time.monotonic()
+        if now >= self._tail_due:
+            self._write_tail()
+            self._tail_due = now + TAIL_EVERY_S
+
+    def _write_tail(self) -> None:
+        if self._file is None or not self._tail:
+            return
+        mark = b""
+        if self._left_out:
+            mark = b"\n[... %d bytes left out ...]\n" % self._left_out
+        self._file.seek(self._tail_from)
+        self._file.write(mark + self._tail)
+        self._file.truncate()
+
+    def close(self) -> bool:
+        """Finish the file; says whether there is one."""
+        if self._file is None:
+            return False
+        try:
+            self._write_tail()
+        except OSError as problem:
+            logger.warning("The output can't be kept in %s: %s", self._path, problem)
+        self._file.close()
+        return True

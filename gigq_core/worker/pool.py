@@ -1,0 +1,175 @@
+"""The children of one worker: how many there are, and which of them is free."""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gigq_core.errors import GigQError
+from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.children import Child, State
+from gigq_core.worker.processes import end_adopted
+
+logger = logging.getLogger("gigq_core.worker")
+
+# A child that is not ready by then never will be, in seconds.
+START_WITHIN_S = 60.0
+# So many children in a row that never became ready mean that none will.
+FAILURES_IN_A_ROW = 3
+
+
+class WorkerCannotStart(GigQError):
+    """The interpreter for the jobs does not start; the message says what it said."""
+
+
+class ProcessPool:
+    """Runs jobs in child processes, at most `slots` at a time (process isolation).
+
+    Args:
+        python, folder, grace_s: as for `Child`.
+        slots: the most jobs at a time.
+        selector: the supervisor's.
+        parents_of, output_of: as for `Child`.
+        adopts: whether orphaned descendants become children of this process.
+    """
+
+    isolation = "process"
+
+    def __init__(
+        self,
+        *,
+        python: str,
+        folder: str,
+        slots: int,
+        selector: selectors.BaseSelector,
+        grace_s: float,
+        parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
+        output_of: Callable[[str], Path],
+        adopts: bool,
+    ) -> None:
+        self._python = python
+        self._folder = folder
+        self._slots = slots
+        self._selector = selector
+        self._grace_s = grace_s
+        self._parents_of = parents_of
+        self._output_of = output_of
+        self._adopts = adopts
+        self._children: list[Child] = []
+        self._failures = 0
+
+    def running(self) -> dict[str, Attempt]:
+        """The attempts that run, by execution id."""
+        return {c.attempt.execution_id: c.attempt for c in self._children if c.attempt is not None}
+
+    def busy(self) -> int:
+        """How many slots are taken."""
+        return sum(child.attempt is not None for child in self._children)
+
+    def free(self) -> list[int]:
+        """The pids of the children that can take a job this moment."""
+        now = time.monotonic()
+        idle = []
+        for child in self._children:
+            if child.state is State.IDLE:
+                if child.is_worn(now):
+                    child.end()
+                else:
+                    idle.append(child.pid)
+        self._sweep()
+        return idle
+
+    def prepare(self, wanted: int) -> None:
+        """Have `wanted` children free or starting, as far as the slots allow.
+
+        Raises:
+            WorkerCannotStart: the interpreter does not start.
+        """
+        coming = sum(c.state in (State.IDLE, State.STARTING) for c in self._children)
+        while coming < wanted and len(self._children) < self._slots:
+            try:
+                child = Child(
+                    self._python,
+                    self._folder,
+                    self._selector,
+                    self._grace_s,
+                    self._parents_of,
+                    self._output_of,
+                )
+            except OSError as problem:
+                raise WorkerCannotStart(
+                    f"The interpreter {self._python} can't be started in {self._folder}: "
+                    f"{problem.strerror or problem}. Check --python and --chdir."
+                ) from None
+            self._children.append(child)
+            coming += 1
+
+    def start(self, attempts: list[Attempt]) -> None:
+        """Give each attempt to a free child; the caller claimed no more than are free."""
+        idle = (child for child in self._children if child.state is State.IDLE)
+        for attempt, child in zip(attempts, idle, strict=False):
+            child.start(attempt)
+
+    def stop(self, execution_id: str, fate: Fate) -> None:
+        """Begin to end one attempt."""
+        for child in self._children:
+            if child.attempt is not None and child.attempt.execution_id == execution_id:
+                child.stop(fate)
+
+    def tick(self) -> None:
+        """Carry out what has come due."""
+        now = time.monotonic()
+        for child in self._children:
+            child.tick(now)
+            if child.state is State.STARTING and now - child.born > START_WITHIN_S:
+                child.end()
+
+    def due(self) -> float | None:
+        """When `tick` has something to do, by the monotonic clock."""
+        return min((due for c in self._children if (due := c.due()) is not None), default=None)
+
+    def collect(self) -> list[Ending]:
+        """What ended since the last call.
+
+        Raises:
+            WorkerCannotStart: children die before they are ready, one after the other.
+        """
+        endings: list[Ending] = []
+        for child in self._children:
+            if child.endings:
+                endings += child.endings
+                child.endings = []
+        self._sweep()
+        return endings
+
+    def _sweep(self) -> None:
+        gone = [c for c in self._children if c.state is State.GONE and not c.endings]
+        if not gone:
+            return
+        self._children = [c for c in self._children if c not in gone]
+        if self._adopts:
+            end_adopted({child.pid for child in self._children})
+        for child in gone:
+            if child.ever_ready:
+                self._failures = 0
+                continue
+            self._failures += 1
+            said = child.said.decode("utf-8", "replace").strip()
+            logger.error("A child process ended before it was ready: %s", said)
+            if self._failures >= FAILURES_IN_A_ROW:
+                last = said.splitlines()[-1] if said else "it said nothing"
+                raise WorkerCannotStart(
+                    f"The interpreter {self._python} does not run jobs: {last}. Check --python."
+                )
+
+    def close(self) -> bool:
+        """End every child; always True: nothing of ours still runs."""
+        for child in self._children:
+            child.end()
+        self._children = []
+        if self._adopts:
+            end_adopted(set())
+        return True

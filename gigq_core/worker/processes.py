@@ -1,0 +1,117 @@
+"""Ending processes for good: groups, and descendants that left their group."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterable
+
+from gigq_core.identity import process_start
+
+logger = logging.getLogger("gigq_core.worker")
+
+# A process: pid and start, so that a reused pid is never hit.
+Seen = tuple[int, str]
+
+# How often descendants are looked for anew while they are killed: they may fork meanwhile.
+ROUNDS = 10
+
+
+def descendants(pid: int) -> set[Seen]:
+    """Every living process below `pid`, itself left out."""
+    if sys.platform == "linux":
+        children: dict[int, list[int]] = {}
+        for child, parent in _linux_parents():
+            children.setdefault(parent, []).append(child)
+        found: set[Seen] = set()
+        stack = [pid]
+        while stack:
+            for child in children.get(stack.pop(), ()):
+                started = process_start(child)
+                if started:
+                    found.add((child, started))
+                stack.append(child)
+        return found
+    import psutil
+
+    try:
+        below = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return set()
+    return {(p.pid, started) for p in below if (started := process_start(p.pid))}
+
+
+def _linux_parents() -> Iterable[tuple[int, int]]:
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                text = file.read()
+        except OSError:
+            continue
+        fields = text[text.rindex(b")") + 2 :].split()
+        yield int(name), int(fields[1])
+
+
+def signal_all(processes: Iterable[Seen], signum: int) -> None:
+    """Signal those that are still the processes they were."""
+    for pid, started in processes:
+        if process_start(pid) == started:
+            _send(os.kill, pid, signum)
+
+
+def signal_group(group: int, signum: int) -> None:
+    """Signal a process group, if it still exists."""
+    _send(os.killpg, group, signum)
+
+
+def _send(how: object, target: int, signum: int) -> None:
+    try:
+        how(target, signum)  # type: ignore[operator]
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        # A process that changed its user, or (on macOS) a group of zombies.
+        logger.debug("No permission to signal %s", target)
+
+
+def kill_tree(pid: int, known: set[Seen]) -> None:
+    """SIGKILL the group of `pid`, all that descends from it, and all that is `known`."""
+    for _ in range(ROUNDS):
+        found = descendants(pid) | known
+        signal_group(pid, signal.SIGKILL)
+        signal_all(found, signal.SIGKILL)
+        if not descendants(pid):
+            return
+
+
+def adopt_orphans() -> None:
+    """On Linux, let orphaned descendants become this process's children (PR_SET_CHILD_SUBREAPER).
+
+    Only for a process that is a worker and nothing else.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        logger.debug("This system has no subreapers")
+
+
+def end_adopted(own_children: set[int]) -> None:
+    """Kill and reap the children of this process that it did not start itself."""
+    if sys.platform != "linux":
+        return
+    me = os.getpid()
+    for pid, parent in list(_linux_parents()):
+        if parent == me and pid not in own_children:
+            _send(os.kill, pid, signal.SIGKILL)
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                pass

@@ -1,0 +1,93 @@
+"""The worker's own row: where it says who it is, and is asked for things."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from gigq_core.errors import WorkerIdInUse
+from gigq_core.identity import ProcessIdentity, current_identity, is_dead
+from gigq_core.schema import worker_statements as sql
+from gigq_core.times import to_text
+from gigq_core.worker import rescue
+
+# Workers that stopped are remembered for so long.
+REMEMBER = timedelta(days=1)
+
+
+@dataclass
+class Register:
+    """What the row says; `enrolled` once it is in the file."""
+
+    id: str
+    owner: str
+    isolation: str
+    slots: int
+    python: str | None
+    chdir: str | None
+    log_path: str | None
+    state: str = "running"
+    done: int = 0
+    failed: int = 0
+    claimed: str | None = None
+    # The request that the present state answers.
+    answered: str | None = None
+    enrolled: bool = False
+
+
+def enrol(conn: sqlite3.Connection, own: Register, now: str) -> None:
+    """Write the worker's row, within the caller's transaction.
+
+    A dead worker's row under the same id is taken over, once its jobs are given back.
+
+    Raises:
+        WorkerIdInUse: a live worker, or one that can't be judged from here, has the id.
+    """
+    row = conn.execute(sql.WORKER_BY_ID, (own.id,)).fetchone()
+    if row is not None and row["state"] != "stopped":
+        if is_dead(ProcessIdentity.of_row(row)) is not True:
+            raise WorkerIdInUse(
+                f"A worker {own.id} already works on this file (pid {row['pid']} on "
+                f"{row['host']}): choose another --worker-id, or stop that one."
+            )
+        lost = [r for r in conn.execute(sql.RUNNING_JOBS) if r["worker_id"] == own.id]
+        rescue.rescue(conn, lost)
+    conn.execute(sql.REGISTER, {**asdict(own), **asdict(current_identity()), "now": now})
+    conn.execute(sql.FORGET_OLD_WORKERS, {"before": to_text(datetime.now() - REMEMBER)})
+
+
+def beat(
+    conn: sqlite3.Connection, own: Register, done: int, failed: int, claimed: str | None, now: str
+) -> None:
+    """Say that the worker lives, with what it has done since."""
+    found = conn.execute(
+        sql.BEAT,
+        {
+            "id": own.id,
+            "state": own.state,
+            "done": own.done + done,
+            "failed": own.failed + failed,
+            "claimed": claimed,
+            "answered": own.answered,
+        },
+    ).rowcount
+    if not found:
+        # Somebody deleted the row.
+        conn.execute(sql.REGISTER, {**asdict(own), **asdict(current_identity()), "now": now})
+
+
+def retire(
+    conn: sqlite3.Connection, own: Register, done: int, failed: int, claimed: str | None, now: str
+) -> None:
+    """Close the worker's row."""
+    conn.execute(
+        sql.RETIRE,
+        {
+            "id": own.id,
+            "done": own.done + done,
+            "failed": own.failed + failed,
+            "claimed": claimed,
+            "now": now,
+        },
+    )

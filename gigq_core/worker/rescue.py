@@ -1,0 +1,239 @@
+"""Giving back the jobs of workers that died, and GigQ's own rule for its workers' jobs."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.schema import worker_statements as sql
+from gigq_core.status import Change, Outcome
+from gigq_core.times import now_text, parse_time
+from gigq_core.worker.attempts import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, retry_after
+
+logger = logging.getLogger("gigq_core.worker")
+
+# A worker elsewhere, whose process can't be looked at, loses its jobs after so long a silence.
+LEASE_S = 60.0
+
+
+@dataclass
+class _Heard:
+    beat: int
+    at: float
+
+
+@dataclass
+class Silence:
+    """When workers were last heard, by this process's own monotonic clock.
+
+    So neither a step of the wall clock nor a laptop's sleep ends anybody: a silence counts only
+    while this process was there to listen.
+    """
+
+    lease_s: float = LEASE_S
+    _heard: dict[str, _Heard] = field(default_factory=dict)
+    _last_look: float = 0.0
+
+    def listen(self, rows: Iterable[sqlite3.Row]) -> None:
+        """Take note of the workers' heartbeats."""
+        now = time.monotonic()
+        if now - self._last_look > self.lease_s / 4:
+            # This process slept: it can't say who was silent meanwhile.
+            self._heard.clear()
+        self._last_look = now
+        heard: dict[str, _Heard] = {}
+        for row in rows:
+            old = self._heard.get(row["id"])
+            same = old is not None and old.beat == row["beat"]
+            heard[row["id"]] = old if same and old is not None else _Heard(row["beat"], now)
+        self._heard = heard
+
+    def is_over(self, worker_id: str) -> bool:
+        """Whether the worker was silent for longer than its lease."""
+        heard = self._heard.get(worker_id)
+        return heard is not None and time.monotonic() - heard.at > self.lease_s
+
+
+def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[sqlite3.Row]:
+    """The running jobs that nobody runs any more, as far as `worker_id` can tell; a plain read."""
+    workers = conn.execute(sql.LIVE_WORKERS).fetchall()
+    silence.listen(workers)
+    lost: dict[str, bool] = {}
+    rows = []
+    for row in conn.execute(sql.RUNNING_JOBS).fetchall():
+        if row["execution_id"] is None:
+            if _past_gigqs_timeout(row):
+                rows.append(row)
+            continue
+        holder = row["worker_id"]
+        if holder == worker_id:
+            continue
+        if holder not in lost:
+            lost[holder] = _is_lost(row, silence)
+        if lost[holder]:
+            rows.append(row)
+    return rows
+
+
+def dead_workers(conn: sqlite3.Connection, worker_id: str) -> list[sqlite3.Row]:
+    """The registered workers whose process is certainly gone; a plain read."""
+    return [
+        row
+        for row in conn.execute(sql.LIVE_WORKERS).fetchall()
+        if row["id"] != worker_id and is_dead(ProcessIdentity.of_row(row)) is True
+    ]
+
+
+def _is_lost(row: sqlite3.Row, silence: Silence | None) -> bool:
+    if row["registered"] is None:
+        # Nobody can be asked; past its own timeout, and a lease, nobody runs it.
+        return _is_past(row, LEASE_S)
+    dead = is_dead(ProcessIdentity.of_row(row))
+    if dead is None and silence is not None:
+        return silence.is_over(row["worker_id"])
+    return dead is True
+
+
+def _past_gigqs_timeout(row: sqlite3.Row) -> bool:
+    return _is_past(row, 0.0)
+
+
+def _is_past(row: sqlite3.Row, more_s: float) -> bool:
+    started = parse_time(row["started_at"])
+    if started is None:
+        return False
+    try:
+        return datetime.now() - started > timedelta(seconds=_timeout_s(row) + more_s)
+    except OverflowError:
+        return False
+
+
+def _timeout_s(row: sqlite3.Row) -> float:
+    timeout = row["timeout"]
+    return timeout if isinstance(timeout, (int, float)) and timeout else DEFAULT_TIMEOUT_S
+
+
+def rescue(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[str]:
+    """Give back what `needed` found, within the caller's transaction; returns the jobs' ids.
+
+    Each row is fenced by its token, so what ended meanwhile stays as it is.
+    """
+    saved = []
+    for row in rows:
+        if row["execution_id"] is None:
+            if _time_out_for_gigq(conn, row):
+                saved.append(row["id"])
+        elif _give_back(conn, row):
+            saved.append(row["id"])
+    return saved
+
+
+def bury(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
+    """Close the rows of dead workers, within the caller's transaction."""
+    for row in rows:
+        conn.execute(
+            sql.BURY_WORKER,
+            {
+                "id": row["id"],
+                "pid": row["pid"],
+                "pid_started": row["pid_started"],
+                "now": now_text(),
+            },
+        )
+
+
+def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> list[Outcome]:
+    """Give back running jobs whose worker is certainly dead, within the caller's transaction.
+
+    Args:
+        job_ids: which ones; None for all that run.
+
+    Returns:
+        One outcome for each id, in the order given; for None, one for each job given back.
+    """
+    if job_ids is None:
+        rows = conn.execute(sql.RUNNING_JOBS).fetchall()
+        return [
+            Outcome(row["id"], Change.RELEASED)
+            for row in rows
+            if _certainly_lost(row) and _give_back(conn, row)
+        ]
+    return [_release_one(conn, job_id) for job_id in job_ids]
+
+
+def _certainly_lost(row: sqlite3.Row) -> bool:
+    return row["execution_id"] is not None and _is_lost(row, None)
+
+
+def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
+    row = conn.execute(sql.RUNNING_JOB, (job_id,)).fetchone()
+    if row is None:
+        known = conn.execute("SELECT status FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        reason = "there is no such job" if known is None else f"it is not running, but {known[0]}"
+        return Outcome(job_id, Change.REFUSED, reason)
+    if row["execution_id"] is None:
+        return Outcome(
+            job_id, Change.REFUSED, "a worker of GigQ runs it: its timeout gives it back"
+        )
+    if _certainly_lost(row) and _give_back(conn, row):
+        return Outcome(job_id, Change.RELEASED)
+    if row["registered"] is None:
+        reason = f"its worker {row['worker_id']} is not registered: its timeout gives it back"
+    elif is_dead(ProcessIdentity.of_row(row)) is False:
+        reason = f"its worker {row['worker_id']} (pid {row['pid']}) lives: cancel it instead"
+    else:
+        reason = (
+            f"its worker {row['worker_id']} on {row['host']} can't be seen from here: a live "
+            "worker gives the job back after a minute of silence"
+        )
+    return Outcome(job_id, Change.REFUSED, reason)
+
+
+def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
+    """Let a lost job wait again, or fail if it has no attempt left."""
+    now = now_text()
+    who = f"worker {row['worker_id']}" + (f" (pid {row['pid']})" if row["registered"] else "")
+    values: dict[str, object] = {
+        "job": row["id"],
+        "execution": row["execution_id"],
+        "now": now,
+        "error": f"{who} died",
+    }
+    attempts = row["attempts"] if isinstance(row["attempts"], int) else 1
+    most = row["max_attempts"]
+    if attempts < (most if isinstance(most, int) else DEFAULT_MAX_ATTEMPTS):
+        values["retry_after"] = None
+        held = conn.execute(sql.RETRY_JOB, values).rowcount
+    else:
+        values |= {"status": "failed", "result": None}
+        held = conn.execute(sql.END_JOB, values).rowcount
+    if held:
+        conn.execute(sql.END_CRASHED_EXECUTION, values)
+        logger.warning("Job %s is given back: %s died", row["id"], who)
+    return held > 0
+
+
+def _time_out_for_gigq(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
+    """GigQ's own scan for timeouts, which its workers do only when they look for a job."""
+    attempts = row["attempts"] if isinstance(row["attempts"], int) else 0
+    most = row["max_attempts"] if isinstance(row["max_attempts"], int) else DEFAULT_MAX_ATTEMPTS
+    again = attempts < most
+    delay = row["retry_delay"] if isinstance(row["retry_delay"], (int, float)) else 0
+    values = {
+        "job": row["id"],
+        "started_at": row["started_at"],
+        "now": now_text(),
+        "status": "pending" if again else "timeout",
+        "error": f"Job timed out after {_timeout_s(row)} seconds",
+        "retry_after": retry_after(delay) if again else None,
+    }
+    held = conn.execute(sql.GIGQ_TIMEOUT, values).rowcount
+    if held:
+        conn.execute(sql.GIGQ_TIMEOUT_EXECUTIONS, values)
+        logger.warning("Job %s, run by GigQ's worker %s, timed out", row["id"], row["worker_id"])
+    return held > 0

@@ -1,0 +1,363 @@
+"""What runs inside a child process: one job after another, in the user's own interpreter.
+
+This file needs nothing but the standard library of Python 3.8 or later, and is started by its
+path: `PYTHON runner.py LIFELINE_FD FOLDER`. Jobs come as JSON lines on what was its standard
+input, answers go out as JSON lines on what was its standard output. Whatever the user's code
+prints goes to what was its standard error.
+"""
+
+import os
+import sys
+
+# Python puts the folder of a script first on the path; nothing of ours may shadow a user's module.
+if (
+    __name__ == "__main__"
+    and sys.path
+    and sys.path[0] == os.path.dirname(os.path.abspath(__file__))
+):
+    del sys.path[0]
+
+import gc
+import importlib
+import inspect
+import json
+import signal
+import threading
+import traceback
+
+MAX_TEXT = 200_000
+PARENT = "parent_results"
+
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
+
+
+class Stopped(BaseException):
+    """Raised in the job by SIGTERM, so that its `finally` blocks run."""
+
+
+class Hopeless(Exception):
+    """The job can't get better by running again."""
+
+
+class Runner:
+    """One process's loop over the jobs it is given."""
+
+    def __init__(self, jobs_fd, answers_fd, output_fd, folder):
+        self.jobs = open(jobs_fd, "rb")
+        self.answers_fd = answers_fd
+        self.output_fd = output_fd
+        self.folder = folder
+        self.pid = os.getpid()
+        self.at_work = False
+        self.seen_modules = 0
+        self.flush_c = _c_flush()
+
+    def answer(self, message):
+        """Write one line, however long."""
+        data = memoryview(json.dumps(message).encode() + b"\n")
+        while data:
+            data = data[os.write(self.answers_fd, data) :]
+
+    def loop(self):
+        self.answer({"ready": os.getpid(), "python": list(sys.version_info[:3])})
+        for line in self.jobs:
+            job = json.loads(line)
+            self.prepare()
+            message = self.run(job)
+            self.flush()
+            if os.getpid() != self.pid:
+                # The job forked, and this is the copy: it has no say here.
+                os._exit(0)
+            message["done"] = job["id"]
+            self.note_modules(message)
+            self.answer(message)
+
+    def run(self, job):
+        """Run one job to its end and tell how it ended."""
+        try:
+            try:
+                self.at_work = True
+                result = self.call(job)
+            finally:
+                self.at_work = False
+            return {"ok": True, "result": None if result is None else encoded(result)}
+        except BaseException as problem:  # whatever the job did, the answer is its failure
+            return failure(problem)
+
+    def call(self, job):
+        params = decoded_params(job["params"])
+        module = importlib.import_module(job["module"])
+        try:
+            function = getattr(module, job["function"])
+        except AttributeError:
+            raise AttributeError(
+                "module %r has no function %r" % (job["module"], job["function"])
+            ) from None
+        if job["parents"] and wants_parent_results(function, job["pass_parent_results"]):
+            params[PARENT] = self.parent_results()
+        return function(**params)
+
+    def parent_results(self):
+        """Ask the worker for the parents' results; they come as the texts that are stored."""
+        self.answer({"ask": "parents"})
+        line = self.jobs.readline()
+        return decoded_parents(json.loads(line)["parents"])
+
+    def prepare(self):
+        """Undo what an earlier job may have done to the process."""
+        os.dup2(self.output_fd, 1)
+        os.dup2(self.output_fd, 2)
+        if sys.stdout is not STDOUT or STDOUT.closed or sys.stderr is not STDERR or STDERR.closed:
+            open_streams()
+        try:
+            os.chdir(self.folder)
+        except OSError:
+            pass
+        signal.signal(signal.SIGTERM, self.on_terminate)
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def flush(self):
+        """Everything that was printed leaves the process before the answer does."""
+        for stream in (sys.stdout, sys.stderr, STDOUT, STDERR):
+            try:
+                stream.flush()
+            except Exception:  # a stream of the user's may fail in any way
+                pass
+        self.flush_c()
+
+    def note_modules(self, message):
+        """Tell the worker which of the project's files are loaded: it watches for changes."""
+        count = len(sys.modules)
+        if count != self.seen_modules:
+            self.seen_modules = count
+            message["files"] = project_files(self.folder)
+        if resource is not None:
+            message["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def on_terminate(self, signum, frame):
+        if self.at_work and os.getpid() == self.pid:
+            raise Stopped("the worker stopped it")
+        os._exit(128 + signum)
+
+
+def decoded_params(text):
+    """The keyword arguments; raises Hopeless if the stored text does not hold any."""
+    if text is None:
+        raise Hopeless("its parameters are missing: the row holds NULL where JSON should be")
+    if text == "":
+        return {}
+    try:
+        params = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise Hopeless("its parameters are not JSON: %s" % problem) from None
+    if not isinstance(params, dict):
+        raise Hopeless(
+            "its parameters are not a JSON object with names, but %s: %s"
+            % (type(params).__name__, text[:80])
+        )
+    return params
+
+
+def decoded_parents(pairs):
+    """{parent id: decoded result}, in the order of the dependencies."""
+    results = {}
+    for parent_id, text in pairs:
+        try:
+            results[parent_id] = None if text is None else json.loads(text)
+        except ValueError as problem:
+            raise Hopeless(
+                "the result of parent %s is not JSON: %s" % (parent_id, problem)
+            ) from None
+    return results
+
+
+def wants_parent_results(function, mode):
+    """Whether to hand over the parents' results: as the job says, or as the function accepts."""
+    if mode is not None:
+        return bool(mode)
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return PARENT in parameters or any(
+        p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()
+    )
+
+
+def encoded(result):
+    """The result as JSON text; raises Hopeless if JSON can't hold it."""
+    try:
+        return _ENCODE(result)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise Hopeless(
+            "its result can't be stored, because JSON can't hold it: %s" % problem
+        ) from None
+
+
+def failure(problem, ours=__file__):
+    """The answer that tells of an exception, which may itself be broken.
+
+    `ours` is the file whose frames at the top say nothing to the user.
+    """
+    hopeless = isinstance(problem, Hopeless)
+    return {
+        "ok": False,
+        "hopeless": hopeless,
+        "error": clipped(sentence(problem)),
+        "traceback": None if hopeless else clipped(trimmed_traceback(problem, ours)),
+    }
+
+
+def sentence(problem):
+    if isinstance(problem, SystemExit):
+        return "the job called sys.exit(%s)" % ("" if problem.code is None else repr(problem.code))
+    try:
+        text = str(problem)
+    except Exception:  # the user's own __str__
+        text = ""
+    return text or type(problem).__name__
+
+
+def trimmed_traceback(problem, ours):
+    """The traceback without our own frames at its top."""
+    try:
+        frames = problem.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename == ours:
+            frames = frames.tb_next
+        text = "".join(traceback.format_exception(type(problem), problem, frames))
+    except Exception as second:  # the user's own __repr__, a source file that is not text
+        text = "%s (the traceback can't be shown: %s)" % (type(problem).__name__, type(second))
+    return text.rstrip()
+
+
+def clipped(text):
+    """At most MAX_TEXT characters: the head and the tail."""
+    if len(text) <= MAX_TEXT:
+        return text
+    half = MAX_TEXT // 2
+    return "%s\n[... %d characters left out ...]\n%s" % (
+        text[:half],
+        len(text) - 2 * half,
+        text[-half:],
+    )
+
+
+def project_files(folder):
+    """The source files below `folder` that are loaded, and when they changed."""
+    prefix = os.path.join(folder, "")
+    files = {}
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if not isinstance(path, str) or not path.startswith(prefix) or "site-packages" in path:
+            continue
+        try:
+            files[path] = os.stat(path).st_mtime_ns
+        except OSError:
+            pass
+        if len(files) >= 500:
+            break
+    return files
+
+
+STDOUT = STDERR = None
+try:
+    import resource
+except ImportError:
+    resource = None
+
+
+def open_streams():
+    """Text streams on the descriptors 1 and 2: a line at a time, so that it can be followed."""
+    global STDOUT, STDERR
+    STDOUT = sys.stdout = sys.__stdout__ = _stream(1)
+    STDERR = sys.stderr = sys.__stderr__ = _stream(2)
+
+
+def _stream(fd):
+    return open(fd, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+
+
+def _c_flush():
+    """What flushes the C library's own streams, for extension modules that print."""
+    if os.name != "posix":
+        return lambda: None
+    try:
+        import ctypes
+
+        fflush = ctypes.CDLL(None).fflush
+        return lambda: fflush(None)
+    except (ImportError, OSError, AttributeError):
+        return lambda: None
+
+
+def tie_to(lifeline_fd):
+    """Make this process, and its group, end when the worker at the other end is gone.
+
+    On Linux the kernel does it, which no C code in the job can hold up: when the last writer of
+    the pipe is gone it signals the reader's owner, which is the whole group.
+    """
+    try:
+        import fcntl
+
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
+        flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
+    except (ImportError, AttributeError, OSError):
+        pass
+    # The worker may have died before, and elsewhere the kernel does nothing.
+    threading.Thread(target=_watch, args=(lifeline_fd,), name="lifeline", daemon=True).start()
+
+
+def _watch(lifeline_fd):
+    while os.read(lifeline_fd, 1):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def adopt_orphans():
+    """On Linux, become the parent of descendants whose own is gone: so none of them is lost."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def main():
+    lifeline_fd, folder = int(sys.argv[1]), sys.argv[2]
+    sys.argv[:] = [""]
+    # The pipes move to private descriptors, which no child of the job inherits.
+    jobs_fd, answers_fd, output_fd = os.dup(0), os.dup(1), os.dup(2)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(output_fd, 1)
+    os.set_inheritable(lifeline_fd, False)
+    open_streams()
+    adopt_orphans()
+    tie_to(lifeline_fd)
+    try:
+        import faulthandler
+
+        faulthandler.enable(file=output_fd)
+    except (ImportError, OSError, RuntimeError):
+        pass
+    sys.path.insert(0, folder)
+    runner = Runner(jobs_fd, answers_fd, output_fd, folder)
+    signal.signal(signal.SIGTERM, runner.on_terminate)
+    gc.collect()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+    runner.loop()
+    # The worker closed the pipe: nothing more to do. Threads the jobs left behind end with us.
+    runner.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,412 @@
+"""The one thread of a worker that writes to the queue: what ended, what came due, what is next."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import sqlite3
+import time
+from datetime import datetime
+from typing import Protocol
+
+from gigq_core.errors import DatabaseError
+from gigq_core.schema.opening import explain
+from gigq_core.times import now_text, parse_time
+from gigq_core.worker import rescue
+from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.ledger import Ledger, LockBusy, Look, is_lock_trouble
+from gigq_core.worker.register import Register
+from gigq_core.worker.wakes import FileWatch, Signals, Waker
+
+logger = logging.getLogger("gigq_core.worker")
+
+# The slowest poll, in seconds, whatever the polling interval: the floor under all hints.
+SLOWEST_POLL_S = 1.0
+# How often jobs of dead workers are looked for, in seconds.
+RESCUE_EVERY_S = 1.0
+# Heartbeats, in seconds: with a transaction that happens anyway, alone while busy, alone when idle.
+BEAT_ALONG_S = 0.5
+BEAT_BUSY_S = 5.0
+BEAT_IDLE_S = 30.0
+# After trouble with the disk, in seconds; after a busy lock.
+BACK_OFF_S = 1.0
+BACK_OFF_BUSY_S = 0.01
+# Rows of dead workers are closed when there has been nothing to do for so long, in seconds.
+BURY_EVERY_S = 5.0
+
+_REQUESTED = {"pause": "paused", "resume": "running", "drain": "draining", "stop": "stopping"}
+_PASSING = ("disk is full", "disk I/O error", "unable to open", "readonly", "interrupted")
+
+
+class Pool(Protocol):
+    """What runs the jobs: child processes or threads."""
+
+    isolation: str
+
+    def running(self) -> dict[str, Attempt]: ...
+    def busy(self) -> int: ...
+    def free(self) -> list[int]: ...
+    def prepare(self, wanted: int) -> None: ...
+    def start(self, attempts: list[Attempt]) -> None: ...
+    def stop(self, execution_id: str, fate: Fate) -> None: ...
+    def tick(self) -> None: ...
+    def due(self) -> float | None: ...
+    def collect(self) -> list[Ending]: ...
+
+
+class Supervisor:
+    """Runs jobs until it is told to end.
+
+    Args:
+        ledger: the queue file, for this thread alone.
+        pool: what runs the jobs.
+        own: the worker's row.
+        selector, waker, watch: what it waits for.
+        polling_interval_s: the longest time between two looks; at most a second counts.
+        grace_s: how long threads that were told to stop are waited for.
+        limit: end after so many jobs, or when there is none; None to stay.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        pool: Pool,
+        own: Register,
+        selector: selectors.BaseSelector,
+        waker: Waker,
+        watch: FileWatch | None,
+        polling_interval_s: float,
+        grace_s: float,
+        limit: int | None = None,
+    ) -> None:
+        self.exit_code = 0
+        self.claimed = 0
+        self._ledger = ledger
+        self._pool = pool
+        self._own = own
+        self._selector = selector
+        self._waker = waker
+        self._watch = watch
+        self._poll_s = max(0.01, min(polling_interval_s, SLOWEST_POLL_S))
+        self._grace_s = grace_s
+        self._limit = limit
+        self._drain_wanted = False
+        self._signals_heard = 0
+        self._endings: list[Ending] = []
+        self._look = Look()
+        self._version = -1
+        # Whether jobs are known, or thought, to wait for a free slot.
+        self._waiting = False
+        self._look_again = True
+        self._state_said = ""
+        self._last_beat = 0.0
+        self._last_rescue = 0.0
+        self._last_burial = 0.0
+        self._silence = rescue.Silence()
+        self._not_before = 0.0
+        self._troubles = 0
+        self._leave_by: float | None = None
+        self._file = _file_of(ledger)
+
+    def drain(self) -> None:
+        """Finish what runs, claim nothing more, end; from any thread."""
+        self._drain_wanted = True
+        self._waker.wake()
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def run(self, signals: Signals) -> None:
+        """Work until it is over; on any exception what runs is given back first.
+
+        Raises:
+            WorkerIdInUse: a live worker has the id.
+            DatabaseError: the file can't be used any more.
+            WorkerCannotStart: the interpreter for the jobs does not start.
+        """
+        try:
+            while True:
+                self._hear(signals)
+                self._step()
+                if self._is_over():
+                    break
+                self._wait()
+        except sqlite3.Error as problem:
+            self._give_up()
+            raise explain(problem, self._ledger.path) from problem
+        except BaseException:
+            self._give_up()
+            raise
+        self._say_goodbye()
+
+    def _hear(self, signals: Signals) -> None:
+        received = len(signals.received)
+        if received > self._signals_heard:
+            self._signals_heard = received
+            if received == 1:
+                logger.info("Finishing what runs; once more to stop now")
+                self._enter("draining")
+            else:
+                self._enter("stopping")
+                self.exit_code = 128 + signals.received[-1]
+        if self._drain_wanted and self._own.state in ("running", "paused"):
+            self._enter("draining")
+
+    def _enter(self, state: str) -> None:
+        own = self._own
+        if own.state == state or own.state == "stopping":
+            return
+        if own.state == "draining" and state != "stopping":
+            return
+        logger.info("Worker %s is %s", own.id, state)
+        own.state = state
+        self._look_again = True
+        if state == "stopping":
+            self._leave_by = time.monotonic() + self._grace_s
+            for token in self._pool.running():
+                self._pool.stop(token, Fate.GIVEN_BACK)
+
+    def _step(self) -> None:
+        self._pool.tick()
+        self._endings += self._pool.collect()
+        now = time.monotonic()
+        if now < self._not_before:
+            return
+        try:
+            self._look_if_changed()
+            self._write_if_needed(now)
+            self._rescue_if_due(now)
+            self._troubles = 0
+        except LockBusy:
+            self._not_before = time.monotonic() + BACK_OFF_BUSY_S
+            self._look_again = True
+        except sqlite3.OperationalError as problem:
+            self._endure(problem)
+
+    def _wait(self) -> None:
+        """Until something happens, but no longer than to the next thing that comes due."""
+        now = time.monotonic()
+        if self._not_before > now:
+            timeout = self._not_before - now
+        elif self._look_again or (self._waiting and self._may_claim() and self._pool.free()):
+            timeout = 0.0
+        else:
+            timeout = self._poll_s
+            if self._look.due is not None and self._own.state == "running":
+                timeout = min(timeout, _seconds_until(self._look.due))
+            rung = self._watch.next_look_s() if self._watch is not None else None
+            if rung is not None:
+                timeout = min(timeout, rung)
+        due = self._pool.due()
+        if due is not None:
+            timeout = min(timeout, due - now)
+        for key, _ in self._selector.select(max(0.0, timeout)):
+            # One callback may have closed what another one was to read.
+            if key.fd in self._selector.get_map():
+                key.data()
+
+    def _is_over(self) -> bool:
+        if self._endings:
+            return False
+        if self._own.state == "stopping" and self._leave_by is not None:
+            # A thread may not end; a process always does.
+            late = self._pool.isolation == "thread" and time.monotonic() > self._leave_by
+            return late or not self._pool.busy()
+        if self._pool.busy():
+            return False
+        if self._own.state == "draining":
+            return True
+        return self._limit is not None and (self.claimed >= self._limit or self._is_idle())
+
+    def _is_idle(self) -> bool:
+        """Whether a worker that stays for one job only has seen that there is none."""
+        return not self._look_again and not (self._waiting and not self._look.queue_paused)
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def _may_claim(self) -> bool:
+        if self._own.state != "running" or self._look.queue_paused:
+            return False
+        return self._limit is None or self.claimed < self._limit
+
+    def _look_if_changed(self) -> None:
+        version = self._ledger.data_version()
+        if version == self._version and not self._look_again:
+            return
+        if version != self._version and self._watch is not None:
+            self._watch.found()
+        self._version = version
+        self._look_again = False
+        wanted = self._own.slots - self._pool.busy()
+        self._look = look = self._ledger.look(self._own.id, wanted)
+        self._waiting = look.ready > 0
+        if look.request is not None:
+            self._own.answered = look.request
+            self._enter(_REQUESTED.get(look.request, self._own.state))
+        for token in look.stops:
+            self._pool.stop(token, Fate.CANCELLED)
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def _write_if_needed(self, now: float) -> None:
+        own, look = self._own, self._look
+        free: list[int] = []
+        if self._may_claim():
+            wanted = min(max(look.ready, 1), own.slots - self._pool.busy())
+            self._pool.prepare(wanted)
+            if self._endings or self._waiting:
+                free = self._pool.free()
+                if self._limit is not None:
+                    free = free[: self._limit - self.claimed]
+        stage = look.due is not None and look.due <= now_text() and own.state == "running"
+        news = own.state != self._state_said or own.answered is not None
+        if self._limit is not None and not own.enrolled:
+            # Whoever stays for one job only, and finds none, leaves no trace.
+            news = False
+        silent_s = now - self._last_beat
+        alone = silent_s > (BEAT_BUSY_S if self._pool.busy() else BEAT_IDLE_S) and own.enrolled
+        claim = bool(free) and (self._waiting or bool(self._endings))
+        if not (self._endings or claim or stage or news or alone):
+            return
+        idle_after = not claim and not self._pool.busy()
+        beat = news or alone or idle_after or silent_s > BEAT_ALONG_S
+        self._turn(free, claim=claim, stage=stage, beat=beat)
+        if beat:
+            self._last_beat = now
+            self._state_said = own.state
+
+    def _turn(self, free: list[int], *, claim: bool, stage: bool, beat: bool) -> None:
+        endings = self._endings
+        turn = self._ledger.turn(
+            self._own,
+            endings,
+            free,
+            claim=claim,
+            stage=stage,
+            beat=beat,
+        )
+        self._endings = []
+        if turn.attempts:
+            self._pool.start(turn.attempts)
+            self.claimed += len(turn.attempts)
+        self.claimed += turn.broken
+        for ending in endings:
+            self._report(ending, ending in turn.superseded)
+        full = claim and len(turn.attempts) + turn.broken == len(free)
+        self._waiting = full
+        # How many more wait is worth knowing only if there is a slot for them.
+        room = self._pool.busy() < self._own.slots
+        mixed = any(ending.fate is not Fate.COMPLETED for ending in endings)
+        if stage or mixed or turn.broken or (room and (full or not turn.attempts)):
+            self._look_again = True
+        if self._watch is not None:
+            self._watch.own_commit(room)
+
+    def _report(self, ending: Ending, superseded: bool) -> None:
+        attempt = ending.attempt
+        if superseded:
+            logger.warning("Job %s was no longer ours: its outcome is discarded", attempt.job_id)
+        elif ending.fate is Fate.COMPLETED:
+            logger.info("Job %s (%s) completed", attempt.job_id, attempt.name)
+        else:
+            logger.warning(
+                "Job %s (%s) ended: %s: %s",
+                attempt.job_id,
+                attempt.name,
+                ending.fate.value,
+                ending.error,
+            )
+
+    def _rescue_if_due(self, now: float) -> None:
+        if now - self._last_rescue < RESCUE_EVERY_S:
+            return
+        self._last_rescue = now
+        self._check_file()
+        rows = rescue.needed(self._ledger.conn, self._silence, self._own.id)
+        dead = []
+        if now - self._last_burial > BURY_EVERY_S or rows:
+            self._last_burial = now
+            dead = rescue.dead_workers(self._ledger.conn, self._own.id)
+        if rows or dead:
+            with self._ledger.writing() as conn:
+                rescue.rescue(conn, rows)
+                rescue.bury(conn, dead)
+            self._look_again = True
+
+    # --- trouble, and the end ----------------------------------------------------------------
+
+    def _endure(self, problem: sqlite3.OperationalError) -> None:
+        """Passing trouble is waited out, with everything kept; what will not pass is raised."""
+        self._check_file()
+        passing = is_lock_trouble(problem) or any(word in str(problem) for word in _PASSING)
+        if not passing:
+            raise problem
+        if self._troubles == 0:
+            logger.warning("%s can't be used for now: %s", self._ledger.path, problem)
+        self._troubles += 1
+        self._not_before = time.monotonic() + BACK_OFF_S
+        self._look_again = True
+
+    def _check_file(self) -> None:
+        if _file_of(self._ledger) != self._file:
+            raise DatabaseError(
+                f"{self._ledger.path} was deleted or replaced while the worker had it open: "
+                "start the worker anew."
+            )
+
+    def _say_goodbye(self) -> None:
+        """Close the worker's row, unless a thread of its still runs a job."""
+        if not self._own.enrolled or self._pool.busy():
+            return
+        for _ in range(10):
+            try:
+                self._ledger.turn(
+                    self._own, [], [], claim=False, stage=False, beat=False, retire=True
+                )
+                return
+            except LockBusy:
+                continue
+            except sqlite3.Error as problem:
+                logger.warning("The worker's row stays open: %s", problem)
+                return
+
+    def _give_up(self) -> None:
+        """Something is badly wrong: end what runs, and give it back if the file can be written."""
+        for token in self._pool.running():
+            self._pool.stop(token, Fate.GIVEN_BACK)
+        until = time.monotonic() + self._grace_s + 1.0
+        while self._pool.busy() and time.monotonic() < until:
+            for key, _ in self._selector.select(0.05):
+                if key.fd in self._selector.get_map():
+                    key.data()
+            self._pool.tick()
+            self._endings += self._pool.collect()
+        if not self._own.enrolled:
+            return
+        try:
+            self._ledger.turn(
+                self._own,
+                self._endings,
+                [],
+                claim=False,
+                stage=False,
+                beat=False,
+                retire=not self._pool.busy(),
+            )
+        except (sqlite3.Error, LockBusy) as problem:
+            logger.warning("What ran could not be given back: %s", problem)
+
+
+def _seconds_until(due: str) -> float:
+    moment = parse_time(due)
+    if moment is None:
+        return SLOWEST_POLL_S
+    return max(0.0, (moment - datetime.now()).total_seconds())
+
+
+def _file_of(ledger: Ledger) -> tuple[int, int] | None:
+    try:
+        found = os.stat(ledger.path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

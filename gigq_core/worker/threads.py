@@ -1,0 +1,228 @@
+"""Running jobs in threads of this process (thread isolation)."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from gigq_core.connections import close_connections
+from gigq_core.errors import JobCancelled, JobTimeout
+from gigq_core.worker import runner
+from gigq_core.worker.attempts import Attempt, Ending, Fate
+
+logger = logging.getLogger("gigq_core.worker")
+
+# How often a thread that does not end is told again, in seconds.
+TELL_AGAIN_S = 0.25
+
+
+class _JobThread:
+    """A thread that runs one job after another, until it has to be stopped once."""
+
+    def __init__(
+        self,
+        name: str,
+        parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
+        done: Callable[[_JobThread, Ending], None],
+    ) -> None:
+        self.attempt: Attempt | None = None
+        self.deadline = 0.0
+        self.fate: Fate | None = None
+        self._parents_of = parents_of
+        self._done = done
+        self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+        self._thread.start()
+
+    def start(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.deadline = time.monotonic() + attempt.timeout_s
+        self._work.put(attempt)
+
+    def leave(self) -> None:
+        self._work.put(None)
+
+    def interrupt(self, fate: Fate) -> None:
+        """Raise in the thread: it stops Python code, at the next instruction."""
+        self.fate = fate
+        kind = JobTimeout if fate is Fate.TIMEOUT else JobCancelled
+        ident = self._thread.ident
+        if ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(kind))
+
+    def _loop(self) -> None:
+        try:
+            while (attempt := self._work.get()) is not None:
+                self._done(self, self._run(attempt))
+        except (JobTimeout, JobCancelled):
+            # It came when the job had just ended: the thread has been given up anyway.
+            pass
+        finally:
+            close_connections()
+
+    def _run(self, attempt: Attempt) -> Ending:
+        while True:
+            try:
+                return self._call(attempt)
+            except (JobTimeout, JobCancelled):
+                # It came between the job's end and here; once it is told, it is not told again.
+                continue
+
+    def _call(self, attempt: Attempt) -> Ending:
+        try:
+            params = runner.decoded_params(attempt.params)
+            module = importlib.import_module(attempt.module)
+            try:
+                function = getattr(module, attempt.function)
+            except AttributeError:
+                raise AttributeError(
+                    f"module {attempt.module!r} has no function {attempt.function!r}"
+                ) from None
+            if attempt.dependencies and runner.wants_parent_results(
+                function, attempt.pass_parent_results
+            ):
+                params[runner.PARENT] = runner.decoded_parents(self._parents_of(attempt))
+            result = function(**params)
+            text = None if result is None else runner.encoded(result)
+            return Ending(attempt, Fate.COMPLETED, text)
+        except BaseException as problem:
+            # Whatever the job raises is its failure, `sys.exit()` included.
+            told = runner.failure(problem, __file__)
+            fate = Fate.HOPELESS if told["hopeless"] else Fate.FAILED
+            return Ending(attempt, fate, None, told["error"], told["traceback"])
+
+
+class ThreadPool:
+    """Runs jobs in threads, at most `slots` at a time.
+
+    A timeout raises `JobTimeout` in the job's thread. A function that does not end keeps its slot
+    and its job: nothing runs twice at once.
+
+    Args:
+        slots: the most jobs at a time.
+        wake: called from the threads when a job has ended.
+        parents_of: gives the stored results of an attempt's parents; called from the threads.
+        pid: this process's, for the record of attempts.
+        grace_s: seconds that `close` waits for threads that were told to stop.
+    """
+
+    isolation = "thread"
+
+    def __init__(
+        self,
+        *,
+        slots: int,
+        wake: Callable[[], None],
+        parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
+        pid: int,
+        name: str,
+    ) -> None:
+        self._slots = slots
+        self._wake = wake
+        self._parents_of = parents_of
+        self._pid = pid
+        self._name = name
+        self._made = 0
+        self._idle: list[_JobThread] = []
+        self._busy: dict[str, _JobThread] = {}
+        self._told: dict[str, float] = {}
+        self._ended: queue.SimpleQueue[tuple[_JobThread, Ending]] = queue.SimpleQueue()
+
+    def running(self) -> dict[str, Attempt]:
+        """The attempts that run, by execution id."""
+        return {
+            token: thread.attempt
+            for token, thread in self._busy.items()
+            if thread.attempt is not None
+        }
+
+    def busy(self) -> int:
+        """How many slots are taken."""
+        return len(self._busy)
+
+    def free(self) -> list[int]:
+        """This process's pid, once for each free slot."""
+        return [self._pid] * (self._slots - len(self._busy))
+
+    def prepare(self, wanted: int) -> None:
+        """Threads are made when they are needed."""
+
+    def start(self, attempts: list[Attempt]) -> None:
+        """Run the attempts; the caller claimed no more than are free."""
+        for attempt in attempts:
+            if self._idle:
+                thread = self._idle.pop()
+            else:
+                self._made += 1
+                name = f"{self._name}-{self._made}"
+                thread = _JobThread(name, self._parents_of, self._done)
+            self._busy[attempt.execution_id] = thread
+            thread.start(attempt)
+
+    def _done(self, thread: _JobThread, ending: Ending) -> None:
+        self._ended.put((thread, ending))
+        self._wake()
+
+    def stop(self, execution_id: str, fate: Fate) -> None:
+        """Begin to end one attempt."""
+        thread = self._busy.get(execution_id)
+        if thread is not None and thread.fate is None:
+            thread.interrupt(fate)
+            self._told[execution_id] = time.monotonic() + TELL_AGAIN_S
+
+    def tick(self) -> None:
+        """Carry out what has come due: a timeout, another exception for one that caught it."""
+        now = time.monotonic()
+        if not self._ended.empty():
+            # What has ended can't be stopped any more.
+            return
+        for token, thread in self._busy.items():
+            if thread.fate is None:
+                if now >= thread.deadline:
+                    self.stop(token, Fate.TIMEOUT)
+            elif now >= self._told[token]:
+                thread.interrupt(thread.fate)
+                self._told[token] = now + TELL_AGAIN_S
+
+    def due(self) -> float | None:
+        """When `tick` has something to do, by the monotonic clock."""
+        times = [t.deadline for t in self._busy.values() if t.fate is None]
+        return min([*times, *self._told.values()], default=None)
+
+    def collect(self) -> list[Ending]:
+        """What ended since the last call."""
+        endings: list[Ending] = []
+        while not self._ended.empty():
+            thread, ending = self._ended.get()
+            self._busy.pop(ending.attempt.execution_id, None)
+            self._told.pop(ending.attempt.execution_id, None)
+            if thread.fate is None:
+                thread.attempt = None
+                self._idle.append(thread)
+            else:
+                # An exception may still be on its way to it: it is not used again.
+                thread.leave()
+                ending = _with_fate(ending, thread.fate)
+            endings.append(ending)
+        return endings
+
+    def close(self) -> bool:
+        """Let the threads go; says whether none of them still runs a job."""
+        while self._idle:
+            self._idle.pop().leave()
+        return not self._busy
+
+
+def _with_fate(ending: Ending, fate: Fate) -> Ending:
+    """The ending of an attempt that had been told to stop."""
+    error = {
+        Fate.TIMEOUT: ending.attempt.timeout_text,
+        Fate.CANCELLED: "it was stopped on request",
+        Fate.GIVEN_BACK: "the worker was stopped",
+    }[fate]
+    return Ending(ending.attempt, fate, None, error, ending.traceback)

@@ -1,0 +1,137 @@
+"""What wakes a supervisor from its wait: a pipe to itself, signals, events of the file."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from gigq_core.wakeup import LADDER_S, ChangeHints, FolderEvents
+
+
+class Waker:
+    """A pipe to oneself: `wake` may be called from any thread, and from a signal handler."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self._out, self.fd = os.pipe()
+        os.set_blocking(self._out, False)
+        os.set_blocking(self.fd, False)
+        selector.register(self._out, selectors.EVENT_READ, self._drain)
+        self._lock = threading.RLock()
+        self._closed = False
+
+    def wake(self) -> None:
+        """Let the supervisor look around."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                os.write(self.fd, b"\0")
+            except BlockingIOError:
+                # It is full of wake-ups already.
+                pass
+
+    def _drain(self) -> None:
+        try:
+            while len(os.read(self._out, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        """No wake-up comes after this."""
+        with self._lock:
+            self._closed = True
+        self._selector.unregister(self._out)
+        os.close(self._out)
+        os.close(self.fd)
+
+
+class Signals:
+    """SIGTERM, SIGINT and SIGHUP, counted while the block runs; only in the main thread."""
+
+    def __init__(self, wake_fd: int, caught: bool) -> None:
+        self.received: list[int] = []
+        self._wake_fd = wake_fd
+        self._caught = caught and threading.current_thread() is threading.main_thread()
+        self._before: dict[int, Any] = {}
+        self._fd_before = -1
+
+    def __enter__(self) -> Signals:
+        if not self._caught:
+            return self
+        self._fd_before = signal.set_wakeup_fd(self._wake_fd, warn_on_full_buffer=False)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # `nohup` ignores SIGHUP, and is to be obeyed.
+            if signum is signal.SIGHUP and signal.getsignal(signum) == signal.SIG_IGN:
+                continue
+            self._before[signum] = signal.signal(signum, self._note)
+        return self
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self.received.append(signum)
+
+    def __exit__(self, *exc: object) -> None:
+        if not self._caught:
+            return
+        signal.set_wakeup_fd(self._fd_before)
+        for signum, handler in self._before.items():
+            # A handler that was not set from Python can't be set back.
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+
+
+class FileWatch:
+    """Hints that the queue file changed, and the ladder of looks that follows each of them."""
+
+    def __init__(
+        self, path: Path, selector: selectors.BaseSelector, wake: Callable[[], None]
+    ) -> None:
+        self._selector = selector
+        self._rung = len(LADDER_S)
+        self._events: FolderEvents | None = None
+        self._hints: ChangeHints | None = None
+        self._wake = wake
+        try:
+            self._events = FolderEvents(path)
+            selector.register(self._events.fileno(), selectors.EVENT_READ, self._on_events)
+        except OSError:
+            self._hints = ChangeHints(path, self._on_hint)
+            self._hints.start()
+
+    def _on_events(self) -> None:
+        if self._events is not None and self._events.drain():
+            self._rung = 0
+
+    def _on_hint(self) -> None:
+        self._rung = 0
+        self._wake()
+
+    def own_commit(self, looking: bool) -> None:
+        """Our own writes are no news; another's, taken in with them, is `looking` for."""
+        if self._events is not None and self._events.drain() and looking:
+            self._rung = 0
+
+    def next_look_s(self) -> float | None:
+        """Seconds until the next look that a hint calls for; each call climbs a rung."""
+        if self._rung >= len(LADDER_S):
+            return None
+        self._rung += 1
+        return LADDER_S[self._rung - 1]
+
+    def found(self) -> None:
+        """The change was seen: no more looks for it."""
+        self._rung = len(LADDER_S)
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._events is not None:
+            self._selector.unregister(self._events.fileno())
+            self._events.close()
+        if self._hints is not None:
+            self._hints.close()

@@ -1,0 +1,263 @@
+"""The public worker: what it is called, how it is started and stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import shutil
+import sys
+import threading
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from gigq_core.connections import close_connection, get_connection
+from gigq_core.logs import attempt_output
+from gigq_core.worker.attempts import Attempt
+from gigq_core.worker.ledger import Ledger, parent_results
+from gigq_core.worker.pool import ProcessPool
+from gigq_core.worker.processes import adopt_orphans
+from gigq_core.worker.register import Register
+from gigq_core.worker.supervisor import Supervisor
+from gigq_core.worker.threads import ThreadPool
+from gigq_core.worker.wakes import FileWatch, Signals, Waker
+
+logger = logging.getLogger("gigq_core.worker")
+
+
+class Worker:
+    """Runs the jobs of a queue file.
+
+    Args:
+        db_path: the queue's file; it must exist.
+        worker_id: what the worker is called, unique among those at work; made up by default.
+        polling_interval: seconds after which to look for jobs even if nothing announced one; more
+            than one second counts as one.
+        concurrency: how many jobs to run at a time.
+        isolation: "thread" runs jobs in threads of this process, so that functions of the script
+            itself can be jobs, and a timeout stops Python code but not C code. "process" runs
+            them in child processes, where a timeout stops everything.
+        python: the interpreter for child processes; this one by default.
+        chdir: the folder that child processes run in, first on their path; the current one by
+            default.
+        grace_s: seconds between asking a job to end (SIGTERM) and killing it.
+        owner: who started it: "script", "cli" or "console". Other than a script, a worker is its
+            process's only purpose: it also takes charge of the signals in `process_one`, and of
+            orphaned grandchildren.
+        log_path: where its log goes, for others to find.
+
+    Attributes:
+        running: whether it is at work.
+        exit_code: for the process, once `start` has returned: 0, or 128 + the signal that ended
+            it at once.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        db_path: str | Path,
+        worker_id: str | None = None,
+        polling_interval: float = 5,
+        concurrency: int = 1,
+        *,
+        isolation: Literal["thread", "process"] = "thread",
+        python: str | None = None,
+        chdir: str | Path | None = None,
+        grace_s: float = 5.0,
+        owner: str = "script",
+        log_path: str | Path | None = None,
+    ) -> None:
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be >= 1, got {concurrency}")
+        if isolation not in ("thread", "process"):
+            raise ValueError(f"isolation must be 'thread' or 'process', got {isolation!r}")
+        if not polling_interval >= 0:
+            raise ValueError(f"polling_interval must be >= 0, got {polling_interval}")
+        if not grace_s >= 0:
+            raise ValueError(f"grace_s must be >= 0, got {grace_s}")
+        self.db_path = db_path
+        self.worker_id = worker_id or f"worker-{uuid.uuid4()}"
+        self.polling_interval = polling_interval
+        self.concurrency = concurrency
+        self.isolation = isolation
+        self.running = False
+        self.exit_code = 0
+        self.logger = logging.getLogger(f"gigq_core.worker.{self.worker_id}")
+        self._python = python
+        self._chdir = chdir
+        self._grace_s = grace_s
+        self._owner = owner
+        self._log_path = log_path
+        self._session: _Session | None = None
+        self._lock = threading.Lock()
+        self._stop_wanted = False
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def current_job_id(self) -> str | None:
+        """The id of a job that runs now, the one that began first; None while none does."""
+        session = self._session
+        if session is None:
+            return None
+        running = list(session.pool.running().values())
+        return running[0].job_id if running else None
+
+    def start(self) -> None:
+        """Work until `stop` is called or a signal comes; blocks.
+
+        In the main thread, SIGTERM, SIGINT and SIGHUP let it finish what runs and return; a second
+        one ends what runs and gives it back, with `exit_code` telling the signal.
+
+        Raises:
+            DatabaseError: the file can't be used.
+            WorkerIdInUse: a live worker has the id.
+        """
+        self._stop_wanted = False
+        self.running = True
+        try:
+            self._work(limit=None)
+        finally:
+            self.running = False
+            self.close()
+
+    def stop(self) -> None:
+        """Finish what runs and return from `start`; from any thread."""
+        self._stop_wanted = True
+        self.running = False
+        supervisor = self._supervisor
+        if supervisor is not None:
+            supervisor.drain()
+
+    def process_one(self) -> bool:
+        """Run one job to its end, if there is one that can run now.
+
+        Returns:
+            True if a job was run, whatever became of it; False if there was none.
+
+        Raises:
+            As `start`.
+        """
+        return self._work(limit=1) > 0
+
+    def close(self) -> None:
+        """End the child processes, and close the connections to the file."""
+        with self._lock:
+            session, self._session = self._session, None
+            if session is not None:
+                session.close()
+        close_connection(self.db_path)
+
+    def _work(self, limit: int | None) -> int:
+        with self._lock:
+            session = self._open_session()
+            supervisor = Supervisor(
+                session.ledger,
+                session.pool,
+                self._register(session),
+                session.selector,
+                session.waker,
+                session.watch,
+                self.polling_interval,
+                self._grace_s,
+                limit,
+            )
+            self._supervisor = supervisor
+            if self._stop_wanted and limit is None:
+                supervisor.drain()
+            try:
+                caught = limit is None or self._owner != "script"
+                with Signals(session.waker.fd, caught) as signals:
+                    supervisor.run(signals)
+            finally:
+                self._supervisor = None
+                self.exit_code = supervisor.exit_code
+                self._session = session if limit is not None else None
+                if limit is None:
+                    session.close()
+            return supervisor.claimed
+
+    def _open_session(self) -> _Session:
+        session = self._session
+        if session is not None and session.pid != os.getpid():
+            # A parent's: using or closing anything of it here would harm the parent.
+            _inherited.append(session)
+            session = None
+        if session is None:
+            session = self._session = _Session(self)
+        return session
+
+    def _register(self, session: _Session) -> Register:
+        by_process = self.isolation == "process"
+        return Register(
+            id=self.worker_id,
+            owner=self._owner,
+            isolation=self.isolation,
+            slots=self.concurrency,
+            python=session.python if by_process else sys.executable,
+            chdir=session.folder if by_process else session.folder,
+            log_path=None if self._log_path is None else str(self._log_path),
+        )
+
+
+_inherited: list[_Session] = []
+
+
+class _Session:
+    """Everything a working worker holds open."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.pid = os.getpid()
+        self.python, self.folder = _interpreter(worker._python), _folder(worker._chdir)
+        by_process = worker.isolation == "process"
+        self.ledger = Ledger(worker.db_path, runs_script=not by_process)
+        self.selector = selectors.DefaultSelector()
+        self.waker = Waker(self.selector)
+        self.watch = FileWatch(self.ledger.path, self.selector, self.waker.wake)
+        self.pool: ProcessPool | ThreadPool
+        if by_process:
+            alone = worker._owner != "script"
+            if alone:
+                adopt_orphans()
+            self.pool = ProcessPool(
+                python=self.python,
+                folder=self.folder,
+                slots=worker.concurrency,
+                selector=self.selector,
+                grace_s=worker._grace_s,
+                parents_of=self.ledger.parents_of,
+                output_of=lambda execution_id: attempt_output(self.ledger.path, execution_id),
+                adopts=alone,
+            )
+        else:
+            self.pool = ThreadPool(
+                slots=worker.concurrency,
+                wake=self.waker.wake,
+                parents_of=self._parents_in_thread,
+                pid=self.pid,
+                name=worker.worker_id,
+            )
+
+    def _parents_in_thread(self, attempt: Attempt) -> list[tuple[str, str | None]]:
+        return parent_results(get_connection(self.ledger.path, create=False), attempt)
+
+    def close(self) -> None:
+        self.pool.close()
+        self.watch.close()
+        self.waker.close()
+        self.selector.close()
+        self.ledger.close()
+
+
+def _interpreter(python: str | None) -> str:
+    if python is None:
+        return sys.executable
+    found = shutil.which(python)
+    # `~` and a relative path mean what they mean where the worker was started, not in its folder.
+    return os.path.abspath(found) if found else str(Path(python).expanduser().absolute())  # noqa: PTH100
+
+
+def _folder(chdir: str | Path | None) -> str:
+    return str(Path.cwd() if chdir is None else Path(chdir).expanduser().absolute())

@@ -1,0 +1,94 @@
+"""Import one function in the user's interpreter and describe it: standard library only.
+
+Run as a file, `PYTHON inspector.py MODULE NAME`, in the folder that the workers use. What it
+prints is one line of JSON: {"ok": true, "doc", "parameters": [{"name", "kind", "annotation",
+"default", "required"}]} or {"ok": false, "error"}. Whatever the user's modules print while they
+are imported goes to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import sys
+
+_TEXT_LIMIT = 2000
+
+
+def describe(module_name: str, function_name: str) -> dict:  # type: ignore[type-arg]
+    """What is found under that name, or why nothing is."""
+    try:
+        found = getattr(importlib.import_module(module_name), function_name)
+    except BaseException as problem:  # noqa: BLE001 - user code may raise anything, SystemExit too
+        text = " ".join(str(problem).split())[:_TEXT_LIMIT]
+        return {"ok": False, "error": f"{type(problem).__name__}: {text}"}
+    if not callable(found):
+        return {"ok": False, "error": f"it is {type(found).__name__}, not a function"}
+    if inspect.iscoroutinefunction(found):
+        return {"ok": False, "error": "it is async: wrap it in a function that runs the loop"}
+    try:
+        parameters = [_parameter(p) for p in inspect.signature(found).parameters.values()]
+    except (TypeError, ValueError):
+        # Some functions written in C have no signature to be asked for.
+        parameters = [
+            {
+                "name": "params",
+                "kind": "VAR_KEYWORD",
+                "annotation": "",
+                "default": "",
+                "required": False,
+            }
+        ]
+    doc = (inspect.getdoc(found) or "")[:_TEXT_LIMIT]
+    return {"ok": True, "doc": doc, "parameters": parameters}
+
+
+def _parameter(parameter: inspect.Parameter) -> dict:  # type: ignore[type-arg]
+    empty = inspect.Parameter.empty
+    variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return {
+        "name": parameter.name,
+        "kind": parameter.kind.name,
+        "annotation": _annotation(parameter.annotation),
+        "default": "" if parameter.default is empty else _default(parameter.default),
+        "required": parameter.default is empty and not variadic,
+    }
+
+
+def _annotation(annotation: object) -> str:
+    if annotation is inspect.Parameter.empty:
+        return ""
+    if isinstance(annotation, str):
+        return annotation[:_TEXT_LIMIT]
+    return inspect.formatannotation(annotation)[:_TEXT_LIMIT]
+
+
+def _default(value: object) -> str:
+    """The default as JSON where JSON can hold it, so that a form can offer it; else its repr."""
+    try:
+        return json.dumps(value, allow_nan=False)[:_TEXT_LIMIT]
+    except (TypeError, ValueError, RecursionError):
+        pass
+    try:
+        return repr(value)[:_TEXT_LIMIT]
+    except Exception:  # noqa: BLE001 - a user's __repr__ may raise anything
+        return "..."
+
+
+def main() -> None:
+    """Answer on the real stdout, and keep it from everything that is imported."""
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    sys.path[0] = os.getcwd()  # noqa: PTH109 - pathlib is not needed for this
+    answer = json.dumps(describe(sys.argv[1], sys.argv[2])).encode("ascii")
+    with os.fdopen(answer_to, "wb") as stream:
+        stream.write(answer + b"\n")
+    # Threads that an import started must not keep this process.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Acts on jobs and on the queue: each one blocks, tells what it did, and knows its CLI twin."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gigq_core import JobQueue
+from gigq_core.errors import GigQError
+from gigq_core.queue import WorkerRequest
+from gigq_core.schema.opening import check_path, explain, is_attached, open_read_only
+from gigq_core.status import Outcome
+from gigq_tui.actions import twin
+from gigq_tui.actions.outcome import Report, summarise
+from gigq_tui.actions.submit import SubmitRequest, submit
+
+READ_ONLY = "This console only looks: start it without --read-only to change the queue."
+
+
+class JobActions:
+    """What the console can do to one queue file. Call its methods in a thread: each one blocks.
+
+    Args:
+        path: The queue file.
+        read_only: Refuse every act.
+        python: The interpreter of the workers' jobs, where functions are looked for.
+        chdir: The folder of the workers' jobs.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        read_only: bool = False,
+        *,
+        python: str = sys.executable,
+        chdir: Path | None = None,
+    ) -> None:
+        self.path = path
+        self.read_only = read_only
+        self.python = python
+        self.chdir = Path.cwd() if chdir is None else chdir
+
+    def will_attach(self) -> bool:
+        """Whether the next act adds this package's tables to a file that is GigQ's own so far.
+
+        Raises:
+            DatabaseError: The file can't be read now.
+        """
+        connection = open_read_only(self.path)
+        try:
+            return not is_attached(connection)
+        except sqlite3.Error as problem:
+            raise explain(problem, self.path) from None
+        finally:
+            connection.close()
+
+    def cancel(self, ids: Iterable[str]) -> Report:
+        """Cancel waiting jobs, and ask the workers of running ones to stop them.
+
+        Raises:
+            GigQError: Nothing was done; the sentence says why. So for every act below.
+        """
+        return self._act(ids, "cancel", lambda queue, names: queue.cancel_jobs(names))
+
+    def retry(self, ids: Iterable[str]) -> Report:
+        """Give jobs that failed, timed out or were cancelled a fresh start."""
+        return self._act(ids, "requeue", lambda queue, names: queue.requeue_jobs(names))
+
+    def release(self, ids: Iterable[str]) -> Report:
+        """Take jobs back from workers that are certainly dead."""
+        return self._act(ids, "release", lambda queue, names: queue.release_jobs(names))
+
+    def submit(self, request: SubmitRequest) -> Report:
+        """Insert the job, or its copies, once the workers' interpreter has found the function."""
+        self._may_write()
+        with self._sentences():
+            ids = submit(self.path, request, self.python, self.chdir)
+        what = f"submitted {request.name}" if len(ids) == 1 else f"submitted {len(ids)} jobs"
+        title = f"{what} ({ids[0][:8]})" if len(ids) == 1 else what
+        return Report(title, (), twin.for_submit(self.path, request), tuple(ids))
+
+    def set_queue_paused(self, paused: bool) -> Report:
+        """Let workers claim nothing more, or let them go on."""
+        with self._queue() as queue:
+            if paused:
+                queue.pause()
+            else:
+                queue.resume()
+        title = "queue paused: what runs is finished" if paused else "queue resumed"
+        return Report(title, (), twin.command(self.path, "pause" if paused else "resume"))
+
+    def ask_worker(self, worker_id: str, request: WorkerRequest) -> Report:
+        """Ask any worker on the file, of this console or not.
+
+        Args:
+            worker_id: The id of its row.
+            request: `pause`, `resume`, `drain` or `stop`.
+        """
+        with self._queue() as queue:
+            if not queue.request_worker(worker_id, request):
+                raise GigQError(f"There is no live worker {worker_id} to ask.")
+        line = twin.command(self.path, "ask", worker_id, request)
+        return Report(f"asked {worker_id} to {request}", (), line)
+
+    def _act(
+        self,
+        ids: Iterable[str],
+        verb: str,
+        act: Callable[[JobQueue, list[str]], list[Outcome]],
+    ) -> Report:
+        names = list(dict.fromkeys(ids))
+        if not names:
+            return Report("nothing to do")
+        with self._queue() as queue:
+            outcomes = tuple(act(queue, names))
+        return Report(
+            summarise(outcomes), outcomes, twin.for_jobs(self.path, verb, names), tuple(names)
+        )
+
+    def _may_write(self) -> None:
+        if self.read_only:
+            raise GigQError(READ_ONLY)
+        # The queue's own constructor would make a new file where this one has gone.
+        check_path(self.path)
+
+    @contextmanager
+    def _queue(self) -> Iterator[JobQueue]:
+        self._may_write()
+        with self._sentences():
+            queue = JobQueue(self.path)
+            try:
+                yield queue
+            finally:
+                queue.close()
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """SQLite's own errors become the sentence that a person reads."""
+        try:
+            yield
+        except sqlite3.Error as problem:
+            raise explain(problem, self.path) from None

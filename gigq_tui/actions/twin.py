@@ -1,0 +1,83 @@
+"""The command line that does what an action did, ready to paste into a shell."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gigq_tui.format import is_secret
+
+if TYPE_CHECKING:
+    from gigq_tui.actions.submit import SubmitRequest
+
+PROGRAM = "gigq-core"
+
+
+def command(path: Path, *words: str) -> str:
+    """`gigq-core --db PATH WORDS...`, quoted for a POSIX shell."""
+    return shlex.join([PROGRAM, "--db", str(path), *words])
+
+
+def for_jobs(path: Path, verb: str, ids: Iterable[str]) -> str:
+    """The command for an act on jobs; ids that would read as options are kept from it by `--`."""
+    names = list(ids)
+    guard = ["--"] if any(name.startswith("-") for name in names) else []
+    return command(path, verb, *guard, *names)
+
+
+def for_submit(path: Path, request: SubmitRequest) -> str:
+    """The command that submits the same job, with a placeholder for each secret."""
+    words = ["submit", request.function, "--name", request.name]
+    for key, value in request.params.items():
+        words += ["--param", f"{key}={param_text(key, value)}"]
+    for option, value, default in (
+        ("--priority", request.priority, 0),
+        ("--timeout", request.timeout, 300.0),
+        ("--max-attempts", request.max_attempts, 3),
+        ("--retry-delay", request.retry_delay, 0.0),
+    ):
+        if value != default:
+            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    for parent in request.dependencies:
+        words += ["--depends-on", parent]
+    if request.description:
+        words += ["--description", request.description]
+    line = command(path, *words)
+    if request.copies > 1:
+        return f"for i in $(seq {request.copies}); do {line}; done"
+    return line
+
+
+def param_text(key: str, value: Any) -> str:
+    """A parameter's value as `--param key=...` takes it: JSON, or the bare text of a string."""
+    value = without_secrets(value, key)
+    if isinstance(value, str) and not _reads_as_json(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def without_secrets(value: Any, key: str = "") -> Any:
+    """A copy of decoded JSON in which `<key>` stands for each value under a secret's key.
+
+    Args:
+        value: Whatever JSON can hold.
+        key: The key under which the value itself stands.
+    """
+    if is_secret(key):
+        return f"<{key}>"
+    if isinstance(value, Mapping):
+        return {name: without_secrets(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(inner) for inner in value]
+    return value
+
+
+def _reads_as_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

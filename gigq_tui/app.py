@@ -1,0 +1,281 @@
+"""The console as a Textual app: the wiring between the file, the screens and the acts.
+
+The way of the data: the feed's reader thread hands over a frozen `Snapshot`; it becomes a
+replaceable message, then `ConsoleApp.snapshot`, then `ConsoleScreen.show_snapshot()` of the screen
+in front, whose widgets compare lines and repaint the cells that changed. No widget holds a
+connection. What only one screen needs (a job's detail, a graph, the ids that match) is asked of
+the same thread with `ask()`, and the answer comes back as a message.
+
+The way of an act: a screen captures ids at the key press, asks its question, and calls `act()` with
+a blocking function of `gigq_tui.actions`; it runs in a thread, its report becomes a notice with the
+command that does the same, and what really happened comes back through the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from textual import on
+from textual.screen import Screen
+
+from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.steering import SteeringApp
+from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.models import Snapshot
+from gigq_tui.store.view import View
+from gigq_tui.theme import DARK, THEME_NAMES, THEMES
+
+if TYPE_CHECKING:
+    from gigq_tui.demo import DemoSession
+
+TICK_S = 1.0
+NOTICE_TICKS = 12
+
+
+class FeedLike(Protocol):
+    """What the app needs of a feed; tests put their own here."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def show(self, view: View) -> None: ...
+
+    def refresh(self) -> None: ...
+
+    def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None: ...
+
+
+class ConsoleApp(SteeringApp, inherit_bindings=False):
+    """The console on one queue file.
+
+    Args:
+        path: The queue file; it exists.
+        python: The interpreter in which the workers' jobs run.
+        chdir: The folder in which they run.
+        read_only: Disable every key that writes.
+        clock: Where the hour comes from.
+        demo: The demonstration this console shows, or None.
+        feed: Whether to read the file; tests hand snapshots over by themselves.
+        liveness: What tells whether a worker's process lives; None for the real thing.
+        theme: `dark`, `light` or `ansi`.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "gigq-tui"
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    BINDINGS = []
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        python: str,
+        chdir: Path,
+        read_only: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+        demo: DemoSession | None = None,
+        feed: bool = True,
+        liveness: Any = None,
+        theme: str = "dark",
+    ) -> None:
+        super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
+        self.clock = clock
+        self.feed: FeedLike | None = None
+        self.view = View()
+        self.held = False
+        self.trouble = ""
+        self.trouble_since: datetime | None = None
+        self._waiting: Snapshot | None = None
+        self._wants_feed = feed
+        self._liveness = liveness
+        self._notice_ticks = 0
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = THEME_NAMES.get(theme, DARK)
+
+    def get_default_screen(self) -> Screen[None]:
+        return JobsScreen()
+
+    def on_mount(self) -> None:
+        self._ticker = self.set_interval(TICK_S, self._tick, pause=True)
+        if self._wants_feed:
+            self._open_feed()
+        if self.demo is not None:
+            self.start_demo_workers(self.demo)
+
+    def on_unmount(self) -> None:
+        if self.feed is not None:
+            self.feed.close()
+
+    def _open_feed(self) -> None:
+        from gigq_tui.store.feed import Feed
+        from gigq_tui.store.reader import Reader
+
+        factory: Any = Reader
+        if self._liveness is not None:
+            factory = partial(Reader, is_dead=self._liveness)
+        self.feed = Feed(
+            self.path,
+            self.clock,
+            lambda snapshot: self.post_message(SnapshotArrived(snapshot)),
+            lambda text, since: self.post_message(TroubleArrived(text, since)),
+            reader_factory=factory,
+        )
+        self.feed.start()
+        self.feed.show(self.view)
+
+    # Reading
+
+    @on(SnapshotArrived)
+    def _snapshot_arrived(self, event: SnapshotArrived) -> None:
+        self.trouble, self.trouble_since = "", None
+        if self.held and self.snapshot is not None:
+            self._waiting = event.snapshot
+        else:
+            self._take(event.snapshot)
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self._waiting = None
+        self.snapshot = snapshot
+        self._redraw()
+
+    @on(TroubleArrived)
+    def _trouble_arrived(self, event: TroubleArrived) -> None:
+        self.trouble, self.trouble_since = event.text, event.since
+        self._redraw(frame_only=True)
+
+    def _redraw(self, *, frame_only: bool = False) -> None:
+        screen = self.front
+        if screen is not None and screen.is_mounted:
+            screen.refresh_frame()
+            if not frame_only and self.snapshot is not None:
+                screen.show_snapshot(self.snapshot)
+        self.mind_the_ticker()
+
+    def look_at(self, view: View) -> None:
+        """Ask for another part of the table."""
+        if view != self.view:
+            self.view = view
+            if self.feed is not None:
+                self.feed.show(view)
+
+    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
+        """Have the reader thread find something out.
+
+        Args:
+            kind: `detail`, `graph` or `matching_ids`.
+            subject: A job's id, or for `matching_ids` a `View`.
+            receive: Called in the app's own thread with the value, or with the exception.
+        """
+        if self.feed is not None:
+            self.feed.ask(
+                kind, subject, lambda answer: self.post_message(AnswerArrived(receive, answer))
+            )
+
+    def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
+        """Run something that may block, like reading a log, and hand its value to `receive`."""
+
+        def run() -> None:
+            self.post_message(AnswerArrived(receive, call()))
+
+        self.run_worker(run, thread=True, group="looks")
+
+    @on(AnswerArrived)
+    def _answer_arrived(self, event: AnswerArrived) -> None:
+        event.receive(event.answer)
+
+    def notice(self, text: str, tone: str = "info", twin: str = "") -> None:
+        self._notice_ticks = NOTICE_TICKS
+        super().notice(text, tone, twin)
+
+    def key_pressed(self) -> None:
+        """A key was pressed: an old notice has been read."""
+        screen = self.front
+        if screen is not None:
+            screen.notice_line.clear()
+        self._notice_ticks = 0
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    def refresh_feed(self) -> None:
+        if self.feed is not None:
+            self.feed.refresh()
+
+    # Time
+
+    def mind_the_ticker(self) -> None:
+        counts = self.snapshot.counts if self.snapshot is not None else None
+        timed = counts is not None and bool(counts.running or counts.delayed)
+        if timed or self.trouble or self._notice_ticks or self.pool.alive():
+            self._ticker.resume()
+        else:
+            self._ticker.pause()
+
+    def _tick(self) -> None:
+        screen = self.front
+        for ended in self.pool.reap():
+            self.tell_ended(ended)
+        if screen is None or not screen.is_mounted:
+            return
+        if self._notice_ticks:
+            self._notice_ticks -= 1
+            if not self._notice_ticks:
+                screen.notice_line.clear()
+        if self.trouble:
+            screen.refresh_frame()
+        if not self.held:
+            screen.tick()
+        self.mind_the_ticker()
+
+    # What works on every screen
+
+    def do_pause_view(self) -> None:
+        """Hold the picture, or take the newest one."""
+        self.held = not self.held
+        if not self.held and self._waiting is not None:
+            self._take(self._waiting)
+        else:
+            self._redraw(frame_only=True)
+
+    def do_refresh(self) -> None:
+        """Read the file again, and show it even while the picture is held."""
+        self.refresh_feed()
+        self.notice("read again")
+
+    def do_repaint(self) -> None:
+        """Paint the whole screen, for a terminal that lost some of it."""
+        self.screen.refresh(layout=True)
+
+    def do_suspend(self) -> None:
+        """Go to the shell; `fg` comes back."""
+        self.action_suspend_process()
+
+    def do_help(self) -> None:
+        """Show the keys of the screen in front."""
+        from gigq_tui.screens.help import HelpScreen
+
+        screen = self.front
+        if screen is not None:
+            self.push_screen(HelpScreen(screen))
+
+    def do_workers(self) -> None:
+        """Show the workers."""
+        from gigq_tui.screens.workers import WorkersScreen
+
+        self.push_screen(WorkersScreen())
+
+    def do_palette(self) -> None:
+        """Open the command palette on the screen in front."""
+        from gigq_tui.widgets.palette import open_palette
+
+        screen = self.front
+        if screen is not None:
+            open_palette(screen)

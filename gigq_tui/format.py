@@ -1,0 +1,251 @@
+"""How values look: inert text, cut to size, ages, durations, counts, and the marks of the states."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from gigq_tui.store.models import State
+
+MASK = "********"
+_SECRET_KEY = re.compile(
+    r"pass(word|wd|phrase)?$|passw|secret|token|api_?key|access_?key|private_?key"
+    r"|credential|authorization|cookie|\bpwd\b|\bdsn\b",
+    re.IGNORECASE,
+)
+_REPLACED = "\ufffd"
+_ELLIPSIS = ".."
+_MINUTE_S = 60
+_HOUR_S = 3600
+_DAY_S = 86400
+
+
+class Mark(NamedTuple):
+    """How a state is written: one glyph, a word, a shorter word, and the role that colours it."""
+
+    glyph: str
+    word: str
+    short: str
+    role: str
+
+
+MARKS: dict[State, Mark] = {
+    State.READY: Mark(".", "ready", "rdy", "ready"),
+    State.BLOCKED: Mark(".", "blocked", "blk", "wait"),
+    State.DELAYED: Mark(".", "delayed", "dly", "wait"),
+    State.RETRYING: Mark(".", "retry", "rty", "warn"),
+    State.DOOMED: Mark("!", "DOOMED", "DOOM", "fail"),
+    State.RUNNING: Mark("*", "run", "run", "run"),
+    State.OVERDUE: Mark("*", "OVER", "OVER", "warn"),
+    State.STOPPING: Mark("*", "stopping", "stop", "warn"),
+    State.ORPHANED: Mark("?", "ORPHAN", "ORPH", "fail"),
+    State.COMPLETED: Mark("+", "done", "done", "ok"),
+    State.FAILED: Mark("X", "FAILED", "FAIL", "fail"),
+    State.TIMEOUT: Mark("T", "TIMEOUT", "T/O", "fail"),
+    State.CANCELLED: Mark("-", "cancelled", "canc", "dim"),
+    State.UNKNOWN: Mark("?", "unknown", "unkn", "warn"),
+}
+
+
+def inert(text: str) -> str:
+    """Return `text` as one harmless line: whatever could steer a terminal becomes a visible glyph.
+
+    Control characters become their control pictures, line ends included; format characters
+    (bidi controls, zero-width), surrogates and line separators become U+FFFD.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_inert_char(char) for char in text)
+
+
+def inert_lines(text: str, limit: int | None = None) -> list[str]:
+    """Split `text` at its line ends and make each line harmless, tabs widened to four cells.
+
+    Args:
+        text: Anything, of any length.
+        limit: How many lines to return at most; None for all.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines and lines[-1] == "":
+        lines.pop()
+    if limit is not None:
+        lines = lines[:limit]
+    return [inert(line.expandtabs(4)) for line in lines]
+
+
+def _inert_char(char: str) -> str:
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x20:
+        return " " if char == "\t" else chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    category = unicodedata.category(char)
+    if category == "Zs":
+        return " "
+    if category in ("Cn", "Co"):
+        return char
+    return _REPLACED
+
+
+def width_of(text: str) -> int:
+    """Return how many terminal cells `text` takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def cut(text: str, width: int) -> str:
+    """Shorten `text` to at most `width` cells, with two dots where something was left out."""
+    if width <= 0:
+        return ""
+    if width_of(text) <= width:
+        return text
+    if width <= len(_ELLIPSIS) + 1:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - len(_ELLIPSIS)).rstrip() + _ELLIPSIS
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Cut `text` to `width` cells and fill it up to exactly that, on its left when `right`."""
+    text = cut(text, width)
+    fill = " " * (width - width_of(text))
+    return fill + text if right else text + fill
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break one inert line into pieces of at most `width` cells; never returns an empty list."""
+    if width <= 0 or width_of(text) <= width:
+        return [text]
+    pieces: list[str] = []
+    if text.isascii():
+        return [text[at : at + width] for at in range(0, len(text), width)]
+    piece: list[str] = []
+    used = 0
+    for char in text:
+        cells = cell_len(char)
+        if used + cells > width:
+            pieces.append("".join(piece))
+            piece, used = [], 0
+        piece.append(char)
+        used += cells
+    pieces.append("".join(piece))
+    return pieces
+
+
+def age(seconds: float) -> str:
+    """Say how long ago in one coarse step: `<1m`, `2m`, `3h`, `4d`."""
+    whole = max(0, int(seconds))
+    if whole < _MINUTE_S:
+        return "<1m"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S}m"
+    if whole < _DAY_S:
+        return f"{whole // _HOUR_S}h"
+    return f"{whole // _DAY_S}d"
+
+
+def span_seconds(since: datetime, now: datetime) -> str:
+    """Say how long it is since a moment: by the second at first, then in coarse steps."""
+    seconds = (now - since).total_seconds()
+    return elapsed(seconds) if seconds < _MINUTE_S else age(seconds)
+
+
+def duration(seconds: float) -> str:
+    """Say how long something took: `40ms`, `8.1s`, `58s`, `1m42s`, `2h05m`, `3d4h`."""
+    seconds = max(0.0, seconds)
+    if seconds < 0.1:
+        return f"{round(seconds * 1000)}ms"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < _MINUTE_S:
+        return f"{whole}s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S}m{whole % _MINUTE_S:02d}s"
+    if whole < _DAY_S:
+        return f"{whole // _HOUR_S}h{whole % _HOUR_S // _MINUTE_S:02d}m"
+    return f"{whole // _DAY_S}d{whole % _DAY_S // _HOUR_S}h"
+
+
+def elapsed(seconds: float) -> str:
+    """Say how long something has been running, in whole seconds so that it ticks once a second."""
+    return f"{int(seconds)}s" if 0 <= seconds < _MINUTE_S else duration(max(0, int(seconds)))
+
+
+def limit(seconds: float) -> str:
+    """Say a configured length of time without false precision: `4m`, `90s`, `0.5s`."""
+    if seconds >= 2 * _MINUTE_S and seconds % _MINUTE_S == 0:
+        return duration(seconds).replace("m00s", "m").replace("h00m", "h")
+    return f"{seconds:g}s"
+
+
+def clock_time(moment: datetime | None, now: datetime) -> str:
+    """Write a moment as `12:03:10`, with its date before it unless that is today; `-` for None."""
+    if moment is None:
+        return "-"
+    if moment.date() == now.date():
+        return f"{moment:%H:%M:%S}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def count(number: int) -> str:
+    """Write a whole number with thousands apart."""
+    return f"{number:,}"
+
+
+def short_count(number: int) -> str:
+    """Write a whole number in at most five cells: `47`, `855`, `18k`, `1.2M`."""
+    if number < 10_000:
+        return str(number)
+    if number < 1_000_000:
+        return f"{number // 1000}k"
+    return f"{number / 1_000_000:.1f}M"
+
+
+def size(octets: int) -> str:
+    """Write a size in bytes as `640B`, `4.1M`."""
+    if octets < 1024:
+        return f"{octets}B"
+    amount = float(octets)
+    for unit in "KMGT":
+        amount /= 1024
+        if amount < 1024 or unit == "T":
+            break
+    return f"{amount:.1f}{unit}" if amount < 10 else f"{amount:.0f}{unit}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun: `1 job`, `3 jobs`."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def is_secret(key: str) -> bool:
+    """Say whether a value under this key is hidden until it is asked for."""
+    return _SECRET_KEY.search(key) is not None
+
+
+def masked(value: Any) -> Any:
+    """Return a copy of decoded JSON with the values under secret-looking keys replaced."""
+    if isinstance(value, Mapping):
+        return {
+            key: MASK if is_secret(str(key)) else masked(inner) for key, inner in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [masked(inner) for inner in value]
+    return value
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """Write a decoded value as JSON for reading; text that never was JSON stays as it is."""
+    if isinstance(value, str) and indent is not None:
+        return value
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)

@@ -1,0 +1,217 @@
+"""What every screen of the console shares: header, question, notice, key bar, and the way to act.
+
+How to write a screen:
+
+* extend `ConsoleScreen`, set `SCOPE` and `BINDINGS = bindings_for(SCOPE)`, yield your widgets from
+  `compose_body()`, and name a `.tcss` beside the module in `CSS_PATH`;
+* `show_snapshot(snapshot)` is called with each new picture of the file, and when the screen comes
+  to the front; what a snapshot does not hold is asked for with `self.ask(...)`;
+* for each action of your scope in the registry there is a method `do_<id>()`, here, on your screen
+  or on the app; movement is done for you on the widget that `mover()` returns;
+* `crumbs()` names the way from the jobs screen, for the header;
+* `question(...)` asks, `self.console.notice(...)` tells, `self.console.act(...)` acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from gigq_tui.registry import BY_ID, Context, Scope, bar_actions
+from gigq_tui.store.models import JobRow, Snapshot
+from gigq_tui.widgets.header import HeaderBar, HeaderState
+from gigq_tui.widgets.key_bar import KeyBar
+from gigq_tui.widgets.notice import NoticeLine
+from gigq_tui.widgets.question import Question, QuestionPanel
+from gigq_tui.widgets.scrolled import Scrolled
+
+if TYPE_CHECKING:
+    from gigq_tui.app import ConsoleApp
+
+# What may still be done while a question waits for its answer.
+_DURING_QUESTION = frozenset({"quit", "repaint", "suspend"})
+
+
+class ConsoleScreen(Screen[None], inherit_bindings=False):
+    """A screen with the console's header at its top and its notice and keys at the bottom."""
+
+    SCOPE: ClassVar[Scope]
+    AUTO_FOCUS = ""
+    ALLOW_SELECT = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]
+
+    @property
+    def console(self) -> ConsoleApp:
+        """The app, as what it is."""
+        return cast("ConsoleApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield HeaderBar(id="header")
+        yield from self.compose_body()
+        yield QuestionPanel(id="question")
+        yield NoticeLine(id="notice")
+        yield KeyBar(id="keys")
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Yield what stands between the header and the bottom lines."""
+        return ()
+
+    # What a screen tells about itself
+
+    def crumbs(self) -> tuple[str, ...]:
+        """The names that lead here from the jobs screen; empty for the jobs screen itself."""
+        return (self.SCOPE.value,)
+
+    def mover(self) -> Scrolled | None:
+        """The widget that the movement keys move."""
+        return None
+
+    def current_row(self) -> JobRow | None:
+        """The job that keys act on, or None."""
+        return None
+
+    def marked_count(self) -> int:
+        """How many rows are marked."""
+        return 0
+
+    def context(self) -> Context:
+        """What the registry looks at to say what can be done now."""
+        return Context(
+            read_only=self.console.read_only,
+            snapshot=self.console.snapshot,
+            row=self.current_row(),
+            marked=self.marked_count(),
+        )
+
+    # What the app tells a screen
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw a new picture of the file."""
+
+    def on_screen_resume(self) -> None:
+        self.refresh_frame()
+        if self.console.snapshot is not None:
+            self.show_snapshot(self.console.snapshot)
+
+    def tick(self) -> None:
+        """Called once a second while a job runs: redraw elapsed times, and nothing else."""
+
+    def refresh_frame(self) -> None:
+        """Draw header and key bar anew, where they changed."""
+        if not self.is_mounted:
+            return
+        self.query_one(HeaderBar).tell(self.header_state())
+        self.query_one(KeyBar).tell(bar_actions(self.SCOPE), self.context())
+
+    def header_state(self) -> HeaderState:
+        """What the header shows."""
+        console = self.console
+        return HeaderState(
+            path=console.path,
+            read_only=console.read_only,
+            snapshot=console.snapshot,
+            held=console.held,
+            trouble=console.trouble,
+            trouble_since=console.trouble_since,
+            now=console.clock.now() if console.trouble else None,
+            crumbs=self.crumbs(),
+        )
+
+    # Acting
+
+    def perform(self, action_id: str) -> None:
+        """Do one action of the registry, or say in a notice why it can't be done now."""
+        if self.panel.is_open and action_id not in _DURING_QUESTION:
+            return
+        self.console.key_pressed()
+        refusal = BY_ID[action_id].refusal(self.context())
+        if refusal:
+            self.console.notice(refusal, "warn")
+            return
+        name = f"do_{action_id}"
+        method = getattr(self, name, None) or getattr(self.console, name)
+        method()
+
+    def action_perform(self, action_id: str) -> None:
+        """The one Textual action behind every key."""
+        self.perform(action_id)
+
+    @on(KeyBar.Pressed)
+    def _key_clicked(self, event: KeyBar.Pressed) -> None:
+        self.perform(event.action_id)
+
+    @property
+    def panel(self) -> QuestionPanel:
+        """The question panel of this screen."""
+        return self.query_one(QuestionPanel)
+
+    @property
+    def notice_line(self) -> NoticeLine:
+        """The notice line of this screen."""
+        return self.query_one(NoticeLine)
+
+    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
+        """Ask the reader thread, as `ConsoleApp.ask()`; no answer comes once the screen is gone."""
+        self.console.ask(kind, subject, self._while_here(receive))
+
+    def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
+        """Run something that blocks; its value does not come once the screen is gone."""
+        self.console.in_thread(call, self._while_here(receive))
+
+    def _while_here(self, receive: Callable[[Any], None]) -> Callable[[Any], None]:
+        def guarded(answer: Any) -> None:
+            if self.is_attached and self.is_mounted:
+                receive(answer)
+
+        return guarded
+
+    def question(self, question: Question) -> None:
+        """Ask in the panel; the chosen choice acts. Ids must be captured before."""
+        self.panel.ask(question)
+
+    # Movement, the same on every screen
+
+    def do_down(self) -> None:
+        self._move(lambda mover: mover.step(1))
+
+    def do_up(self) -> None:
+        self._move(lambda mover: mover.step(-1))
+
+    def do_first(self) -> None:
+        self._move(lambda mover: mover.go_first())
+
+    def do_last(self) -> None:
+        self._move(lambda mover: mover.go_last())
+
+    def do_page_down(self) -> None:
+        self._move(lambda mover: mover.turn(1))
+
+    def do_page_up(self) -> None:
+        self._move(lambda mover: mover.turn(-1))
+
+    def do_half_down(self) -> None:
+        self._move(lambda mover: mover.turn(0.5))
+
+    def do_half_up(self) -> None:
+        self._move(lambda mover: mover.turn(-0.5))
+
+    def _move(self, move: Callable[[Scrolled], None]) -> None:
+        mover = self.mover()
+        if mover is not None:
+            move(mover)
+
+    # Leaving
+
+    def do_back(self) -> None:
+        """Go back to the screen before this one."""
+        self.console.pop_screen()
+
+    def do_leave(self) -> None:
+        """Go back too; the jobs screen quits."""
+        self.console.pop_screen()

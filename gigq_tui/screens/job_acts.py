@@ -1,0 +1,189 @@
+"""What can be done with jobs on any screen that shows them: cancel, retry, copy, edit, look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.twin import for_jobs
+from gigq_tui.format import as_json, cut, inert, masked, plural
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.steering_notes import attach_note
+from gigq_tui.store.models import JobDetail, JobRow
+from gigq_tui.widgets.question import Choice, Question
+
+NAMED = 3
+# From this many rows on, yes takes a capital letter, so that no finger slips into it.
+MANY = 20
+
+
+class JobActs(ConsoleScreen, inherit_bindings=False):
+    """A screen with a current job. `chosen()` says which jobs an act is about."""
+
+    def chosen(self) -> tuple[JobRow, ...]:
+        """The jobs that a lower-case key acts on, captured now."""
+        row = self.current_row()
+        return () if row is None else (row,)
+
+    def chosen_ids(self) -> tuple[str, ...]:
+        """Their ids; more than `chosen()` where not all the rows are in memory."""
+        return tuple(row.id for row in self.chosen())
+
+    def do_cancel(self) -> None:
+        """Cancel waiting jobs, and have running ones stopped by their workers."""
+        self.ask_cancel(self.chosen_ids(), self.chosen())
+
+    def do_retry(self) -> None:
+        """Give failed, timed out and cancelled jobs a fresh start."""
+        self.ask_retry(self.chosen_ids(), self.chosen())
+
+    def ask_cancel(self, ids: Sequence[str], rows: Sequence[JobRow], about: str = "") -> None:
+        """Ask whether to cancel these jobs, and do it."""
+        running = sum(1 for row in rows if row.status == "running")
+        details = []
+        if running:
+            details.append(
+                f"{running} of them {'is' if running == 1 else 'are'} running: the workers will "
+                "be asked to stop what runs."
+                if len(ids) > 1
+                else "It is running: its worker will be asked to stop it."
+            )
+        jobs = self.console.jobs
+        self._ask("Cancel", ids, rows, about, details, lambda: jobs.cancel(ids))
+
+    def ask_retry(self, ids: Sequence[str], rows: Sequence[JobRow], about: str = "") -> None:
+        """Ask whether to retry these jobs, and do it."""
+        others = Counter(
+            row.status for row in rows if row.status in ("pending", "running", "completed")
+        )
+        details = [
+            f"{count} of them {'is' if count == 1 else 'are'} {status} and will be refused."
+            if len(ids) > 1
+            else f"It is {status}: only failed, timed out and cancelled jobs can be retried."
+            for status, count in others.items()
+        ]
+        jobs = self.console.jobs
+        self._ask("Retry", ids, rows, about, details, lambda: jobs.retry(ids))
+
+    def _ask(
+        self,
+        verb: str,
+        ids: Sequence[str],
+        rows: Sequence[JobRow],
+        about: str,
+        details: list[str],
+        call: Callable[[], Report],
+    ) -> None:
+        if not ids:
+            self.console.notice("There is no job to act on.", "warn")
+            return
+        count = len(ids)
+        names = [f"{row.name} {row.id[:8]}" for row in rows[:NAMED]]
+        if count > len(names) and names:
+            names.append(f"and {count - len(names):,} more")
+        if names:
+            details.insert(0, ", ".join(names))
+        if self.console.will_attach:
+            details.append(attach_note(self.console.path))
+        yes = "Y" if count >= MANY else "y"
+        what = plural(count, "job")
+        self.question(
+            Question(
+                f"{verb} {what}{about}?",
+                tuple(details),
+                (
+                    Choice("n", "No"),
+                    Choice(
+                        yes,
+                        f"{verb} {what}",
+                        lambda: self.console.act(call, after=self.acted),
+                        grave=count >= MANY,
+                    ),
+                ),
+            )
+        )
+
+    def acted(self) -> None:
+        """Called after an act on jobs succeeded."""
+
+    # Looking
+
+    def do_open(self) -> None:
+        """Open the job under the cursor."""
+        self._show_detail(None)
+
+    def do_log(self) -> None:
+        """Open the output of the job under the cursor."""
+        self._show_detail("Log")
+
+    def _show_detail(self, tab: str | None) -> None:
+        from gigq_tui.screens.detail import DetailScreen
+
+        row = self.current_row()
+        if row is not None:
+            self.console.push_screen(DetailScreen(row.id, tab=tab))
+
+    def do_tree(self) -> None:
+        """Open the dependency tree around the job under the cursor."""
+        from gigq_tui.screens.tree import TreeScreen
+
+        row = self.current_row()
+        if row is not None:
+            self.console.push_screen(TreeScreen(row.id))
+
+    def do_edit(self) -> None:
+        """Open the form with a copy of the job under the cursor."""
+        row = self.current_row()
+        if row is not None:
+            self.ask("detail", row.id, self._edit)
+
+    def _edit(self, answer: Any) -> None:
+        from gigq_tui.screens.submit import SubmitScreen
+
+        if isinstance(answer, JobDetail) and self.is_current:
+            self.console.push_screen(SubmitScreen(answer))
+        elif self.is_current:
+            self.console.notice(trouble_of(answer), "warn")
+
+    # Copying
+
+    def do_copy(self) -> None:
+        """Ask what to copy of the job under the cursor."""
+        row = self.current_row()
+        if row is None:
+            return
+        choices = [
+            Choice("escape", "Nothing"),
+            Choice("i", "id", lambda: self.console.copy_text(row.id, "the id")),
+            Choice("n", "name", lambda: self.console.copy_text(row.name, "the name")),
+        ]
+        if row.error:
+            choices.append(
+                Choice("e", "error", lambda: self.console.copy_text(row.error, "the error"))
+            )
+        choices.append(Choice("p", "params", lambda: self._copy_params(row.id)))
+        command = for_jobs(self.console.path, "status", [row.id])
+        choices.append(
+            Choice("c", "command", lambda: self.console.copy_text(command, "the command"))
+        )
+        title = f"Copy what of {cut(inert(row.name), 40)} {row.id[:8]}?"
+        self.question(Question(title, (), tuple(choices)))
+
+    def _copy_params(self, job_id: str) -> None:
+        def copy(answer: Any) -> None:
+            if isinstance(answer, JobDetail):
+                text = as_json(masked(answer.params), indent=2)
+                self.console.copy_text(text, "the params, secrets masked")
+            else:
+                self.console.notice(trouble_of(answer), "warn")
+
+        self.ask("detail", job_id, copy)
+
+
+def trouble_of(answer: Any) -> str:
+    """Say why an answer is not what was asked for."""
+    if isinstance(answer, BaseException):
+        return str(answer)
+    return "This job is no longer in the file."

@@ -1,0 +1,429 @@
+"""The jobs screen, home of the console: tabs, filter, the table, and the job under the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from textual import on
+from textual.widget import Widget
+
+from gigq_tui.format import count, inert, short_count
+from gigq_tui.output import Tail, output_of, read_tail
+from gigq_tui.registry import Scope, bindings_for
+from gigq_tui.screens.job_acts import JobActs, trouble_of
+from gigq_tui.store.derive import ticks, why
+from gigq_tui.store.filter import NO_FILTER, Filter
+from gigq_tui.store.models import Counts, JobDetail, JobRow, Snapshot, Tab
+from gigq_tui.store.view import TOP, View
+from gigq_tui.widgets.filter_box import FilterBox
+from gigq_tui.widgets.job_columns import head_line
+from gigq_tui.widgets.job_table import JobTable
+from gigq_tui.widgets.lines import BLANK, Line, Span, TextLines, spread
+from gigq_tui.widgets.row_list import RowList
+from gigq_tui.widgets.scrolled import Scrolled
+from gigq_tui.widgets.summary import SummaryPanel, summary_lines
+from gigq_tui.widgets.tabs import TabLabel, TabRow
+
+AGES_S = 20.0
+SUMMARY_TAIL_BYTES = 4096
+
+TABS = tuple(Tab)
+_TAB_NAMES = {
+    Tab.ALL: ("All", "All"),
+    Tab.WAITING: ("Waiting", "Wait"),
+    Tab.RUNNING: ("Running", "Run"),
+    Tab.FAILED: ("Failed", "Fail"),
+    Tab.TIMEOUT: ("Timeout", "T/O"),
+    Tab.DONE: ("Done", "Done"),
+    Tab.CANCELLED: ("Cancelled", "Canc"),
+}
+_LOUD = frozenset({Tab.FAILED, Tab.TIMEOUT})
+
+
+def tab_labels(counts: Counts | None) -> tuple[TabLabel, ...]:
+    """Return the tabs with their keys and counts."""
+    labels = []
+    for number, tab in enumerate(TABS, start=1):
+        name, short = _TAB_NAMES[tab]
+        if counts is None:
+            labels.append(TabLabel(f"{number} {name}", f"{number} {short}", "dim"))
+            continue
+        held = counts.of(tab)
+        role = "fail" if held and tab in _LOUD else ("" if held else "dim")
+        labels.append(
+            TabLabel(f"{number} {name} {count(held)}", f"{number} {short} {short_count(held)}", role)
+        )
+    return tuple(labels)
+
+
+class JobsScreen(JobActs, inherit_bindings=False):
+    """All jobs, as the tab and the filter let them through."""
+
+    SCOPE = Scope.JOBS
+    BINDINGS = bindings_for(Scope.JOBS)
+    CSS_PATH = "jobs.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: dict[str, JobRow | None] = {}
+        self.range_from: str | None = None
+        self.detail: JobDetail | None = None
+        self._tail: Tail | None = None
+        self._filter_before: Filter = NO_FILTER
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield TabRow(id="tabs")
+        yield TextLines(id="status")
+        yield FilterBox(id="filter")
+        yield TextLines(id="head")
+        table = JobTable(self.console.clock, self.console.view.rows, id="table")
+        table.marks = self.marked
+        yield table
+        yield SummaryPanel(id="summary")
+
+    def on_mount(self) -> None:
+        self.set_interval(AGES_S, self._tell_ages)
+
+    @property
+    def table(self) -> JobTable:
+        """The table of jobs."""
+        return self.query_one(JobTable)
+
+    @property
+    def view(self) -> View:
+        """What is looked at."""
+        return self.console.view
+
+    def crumbs(self) -> tuple[str, ...]:
+        return ()
+
+    def mover(self) -> Scrolled | None:
+        return self.table
+
+    def current_row(self) -> JobRow | None:
+        return self.table.current
+
+    def marked_count(self) -> int:
+        return len(self.marked)
+
+    # Drawing
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        self.refresh_tabs(snapshot.counts)
+        self.take_rows(snapshot)
+        self.refresh_parts()
+
+    def take_rows(self, snapshot: Snapshot) -> None:
+        """Take the rows of a snapshot, if they are of the tab and filter looked at now."""
+        if snapshot.tab is not self.view.tab or snapshot.filter_text != self.view.filter.text:
+            return
+        for row in snapshot.window.rows:
+            if row.id in self.marked:
+                self.marked[row.id] = row
+        self.table.show(snapshot.window)
+
+    def refresh_tabs(self, counts: Counts | None) -> None:
+        """Draw the tabs."""
+        self.query_one(TabRow).tell(tab_labels(counts), TABS.index(self.view.tab))
+
+    def refresh_parts(self) -> None:
+        """Draw what depends on the cursor, the marks and the filter."""
+        self.query_one("#head", TextLines).show(head_line(self.table.columns))
+        self._draw_status()
+        self._draw_rest()
+        self._ask_detail()
+        self._draw_summary()
+        self.refresh_frame()
+
+    def on_resize(self) -> None:
+        if self.is_mounted and self.query(JobTable):
+            self.call_after_refresh(self.refresh_parts)
+
+    def _draw_status(self) -> None:
+        status = self.query_one("#status", TextLines)
+        text = self.view.filter.text
+        on = bool(text or self.marked or self.range_from)
+        status.set_class(on, "-on")
+        if not on:
+            return
+        left: list[Span] = [(" ", "")]
+        if text:
+            left += [("/ ", "key"), (inert(text), "accent")]
+        told = [f"{count(self.table.total)} match"] if text else []
+        if self.marked:
+            told.append(f"marked {count(len(self.marked))}")
+        if self.range_from is not None:
+            told.append("range: v ends it")
+        right: Line = (("   ".join(told) + " ", "mark" if self.marked else "dim"),)
+        status.show(spread(tuple(left), right, self.size.width))
+
+    def _draw_rest(self) -> None:
+        row = self.current_row()
+        if row is None or self.has_class("-tall"):
+            self.notice_line.rest(BLANK)
+            return
+        reason = why(row, self.console.clock.now())
+        lead = f" {row.id[:6]} {inert(row.name)}"
+        line: Line = ((lead, "dim"), (f"  {inert(reason)}", ""))
+        self.notice_line.rest(line if reason else BLANK)
+
+    def _ask_detail(self) -> None:
+        row = self.current_row()
+        if row is not None and self.has_class("-tall"):
+            self.ask("detail", row.id, self._detail_arrived)
+
+    def _detail_arrived(self, answer: Any) -> None:
+        row = self.current_row()
+        if not isinstance(answer, JobDetail) or row is None or answer.row.id != row.id:
+            return
+        if self.detail is None or self.detail.row.id != row.id:
+            self._tail = None
+        self.detail = answer
+        self._draw_summary()
+        self._read_tail()
+
+    def _read_tail(self) -> None:
+        detail = self.detail
+        if detail is None or not detail.attempts:
+            return
+        path = output_of(self.console.path, detail.attempts[-1])
+        if path is not None:
+            job_id = detail.row.id
+            self.in_thread(
+                partial(read_tail, path, SUMMARY_TAIL_BYTES), partial(self._tail_read, job_id)
+            )
+
+    def _tail_read(self, job_id: str, tail: Tail) -> None:
+        if self.detail is not None and self.detail.row.id == job_id:
+            self._tail = tail
+            self._draw_summary()
+
+    def _draw_summary(self) -> None:
+        if not self.is_mounted or not self.has_class("-tall"):
+            return
+        row = self.current_row()
+        fresh = self.detail is not None and row is not None and self.detail.row.id == row.id
+        self.query_one(SummaryPanel).show(
+            *summary_lines(
+                row,
+                self.detail if fresh else None,
+                self._tail if fresh else None,
+                self.console.clock.now(),
+                self.size.width,
+            )
+        )
+
+    def tick(self) -> None:
+        self.table.tick()
+        row = self.current_row()
+        if row is not None and ticks(row):
+            self._draw_rest()
+            self._draw_summary()
+            if row.status == "running" and self.has_class("-tall"):
+                self._read_tail()
+
+    def _tell_ages(self) -> None:
+        if self.is_current and not self.console.held:
+            self.table.tell_ages()
+
+    @on(RowList.CursorMoved)
+    def _cursor_moved(self) -> None:
+        self.refresh_parts()
+
+    @on(RowList.RowOpened)
+    def _row_opened(self) -> None:
+        self.perform("open")
+
+    @on(JobTable.WindowWanted)
+    def _window_wanted(self, event: JobTable.WindowWanted) -> None:
+        self.console.look_at(replace(self.view, anchor=event.anchor))
+
+    # Tabs and filter
+
+    def choose_tab(self, tab: Tab) -> None:
+        """Show the jobs of one tab."""
+        self._look(replace(self.view, tab=tab, anchor=TOP))
+
+    def _look(self, view: View) -> None:
+        self.table.start_over()
+        self.range_from = None
+        self.console.look_at(view)
+        snapshot = self.console.snapshot
+        self.refresh_tabs(snapshot.counts if snapshot is not None else None)
+        self._draw_status()
+
+    def _step_tab(self, step: int) -> None:
+        self.choose_tab(TABS[(TABS.index(self.view.tab) + step) % len(TABS)])
+
+    def do_next_tab(self) -> None:
+        self._step_tab(1)
+
+    def do_previous_tab(self) -> None:
+        self._step_tab(-1)
+
+    def do_tab_1(self) -> None:
+        self.choose_tab(Tab.ALL)
+
+    def do_tab_2(self) -> None:
+        self.choose_tab(Tab.WAITING)
+
+    def do_tab_3(self) -> None:
+        self.choose_tab(Tab.RUNNING)
+
+    def do_tab_4(self) -> None:
+        self.choose_tab(Tab.FAILED)
+
+    def do_tab_5(self) -> None:
+        self.choose_tab(Tab.TIMEOUT)
+
+    def do_tab_6(self) -> None:
+        self.choose_tab(Tab.DONE)
+
+    def do_tab_7(self) -> None:
+        self.choose_tab(Tab.CANCELLED)
+
+    @on(TabRow.Chosen)
+    def _tab_clicked(self, event: TabRow.Chosen) -> None:
+        self.perform(f"tab_{event.index + 1}")
+
+    def do_filter(self) -> None:
+        """Type a filter; the table follows every key."""
+        self._filter_before = self.view.filter
+        self.query_one(FilterBox).open(self.view.filter.text)
+
+    @on(FilterBox.Changed)
+    def _filter_changed(self, event: FilterBox.Changed) -> None:
+        self._look(replace(self.view, filter=event.filter, anchor=TOP))
+
+    @on(FilterBox.Closed)
+    def _filter_closed(self, event: FilterBox.Closed) -> None:
+        if not event.kept and self.view.filter != self._filter_before:
+            self._look(replace(self.view, filter=self._filter_before, anchor=TOP))
+
+    def do_clear(self) -> None:
+        """Clear what is in the way, the last thing first: range, marks, filter."""
+        if self.range_from is not None:
+            self.range_from = None
+        elif self.marked:
+            self.marked.clear()
+            self.table.repaint()
+        elif self.view.filter:
+            self._look(replace(self.view, filter=NO_FILTER, anchor=TOP))
+        self.refresh_parts()
+
+    def do_leave(self) -> None:
+        self.console.leave()
+
+    # Marks
+
+    def chosen(self) -> tuple[JobRow, ...]:
+        if self.marked:
+            return tuple(row for row in self.marked.values() if row is not None)
+        return super().chosen()
+
+    def chosen_ids(self) -> tuple[str, ...]:
+        return tuple(self.marked) if self.marked else super().chosen_ids()
+
+    def acted(self) -> None:
+        self.marked.clear()
+        if self.is_mounted:
+            self.table.repaint()
+            self._draw_status()
+
+    def do_mark(self) -> None:
+        """Mark the row, or take its mark away, and go one down."""
+        row = self.current_row()
+        if row is None:
+            return
+        if row.id in self.marked:
+            del self.marked[row.id]
+        else:
+            self.marked[row.id] = row
+        self.table.step(1)
+        self.table.repaint()
+        self.refresh_parts()
+
+    def do_mark_range(self) -> None:
+        """Begin a range at the cursor, or mark all from where it began to the cursor."""
+        row = self.current_row()
+        if row is None:
+            return
+        if self.range_from is None:
+            self.range_from = row.id
+            self.console.notice("range begins here: move, then v marks all between")
+            self._draw_status()
+            return
+        ends = (self.range_from, row.id)
+        self.range_from = None
+        rows = self.table.window.rows
+        places = [at for at, known in enumerate(rows) if known.id in ends]
+        if len(places) == len(set(ends)):
+            self._mark(rows[places[0] : places[-1] + 1])
+        else:
+            self.ask("matching_ids", self.view, partial(self._range_known, ends))
+
+    def _range_known(self, ends: tuple[str, str], answer: Any) -> None:
+        if not isinstance(answer, tuple):
+            self.console.notice(trouble_of(answer), "warn")
+            return
+        places = [at for at, job_id in enumerate(answer) if job_id in ends]
+        if len(places) == len(set(ends)):
+            self._mark_ids(answer[places[0] : places[-1] + 1])
+        else:
+            self.console.notice("The row where the range began is gone.", "warn")
+
+    def _mark(self, rows: Iterable[JobRow]) -> None:
+        self.marked.update((row.id, row) for row in rows)
+        self.table.repaint()
+        self.refresh_parts()
+
+    def _mark_ids(self, ids: Iterable[str]) -> None:
+        known = {row.id: row for row in self.table.window.rows}
+        for job_id in ids:
+            self.marked[job_id] = known.get(job_id, self.marked.get(job_id))
+        self.table.repaint()
+        self.refresh_parts()
+
+    def do_mark_all(self) -> None:
+        """Mark every job that the tab and the filter let through."""
+        self.ask("matching_ids", self.view, self._all_known)
+
+    def _all_known(self, answer: Any) -> None:
+        if isinstance(answer, tuple):
+            self._mark_ids(answer)
+        else:
+            self.console.notice(trouble_of(answer), "warn")
+
+    # Wide acts
+
+    def do_cancel_all(self) -> None:
+        """Cancel all that match, once their number has been said."""
+        self.ask("matching_ids", self.view, partial(self._wide, self.ask_cancel))
+
+    def do_retry_all(self) -> None:
+        """Retry all that match, once their number has been said."""
+        self.ask("matching_ids", self.view, partial(self._wide, self.ask_retry))
+
+    def _wide(self, ask: Any, answer: Any) -> None:
+        if not isinstance(answer, tuple):
+            self.console.notice(trouble_of(answer), "warn")
+            return
+        if not self.is_current:
+            return
+        wanted = set(answer)
+        rows = [row for row in self.table.window.rows if row.id in wanted]
+        ask(answer, rows, f" ({self._described()})")
+
+    def _described(self) -> str:
+        name = _TAB_NAMES[self.view.tab][0]
+        text = self.view.filter.text
+        return f"all of tab {name} that match {text}" if text else f"all of tab {name}"
+
+    def do_new(self) -> None:
+        """Open an empty form for a new job."""
+        from gigq_tui.screens.submit import SubmitScreen
+
+        self.console.push_screen(SubmitScreen())

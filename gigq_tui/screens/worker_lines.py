@@ -1,0 +1,243 @@
+"""The workers as lines: who they are, whether they live, what they have done and do now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gigq_tui.format import age, count, duration, elapsed, inert, plural, size
+from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
+from gigq_tui.store.processes import Usage
+from gigq_tui.widgets.lines import Line, Span, columns
+
+WIDE = 100
+# A foreign worker's pid and counts are nowhere written down.
+UNSEEN = "-"
+
+
+@dataclass(frozen=True)
+class WorkerEntry:
+    """One line of the list: a worker with its first job, or another job of the same worker."""
+
+    id: str
+    worker: WorkerRow | None
+    foreign: ForeignWorker | None
+    job: RunningJob | None
+    further: bool = False
+
+
+def entries(snapshot: Snapshot) -> list[WorkerEntry]:
+    """The lines of the list: lost workers that hold jobs first, stopped ones last."""
+    found: list[WorkerEntry] = []
+    for worker in sorted(snapshot.workers, key=_weight):
+        found += _with_jobs(worker.id, worker.running, worker, None)
+    for foreign in snapshot.foreign_workers:
+        found += _with_jobs(f"gigq:{foreign.id}", foreign.running, None, foreign)
+    return found
+
+
+def _with_jobs(
+    id: str,
+    jobs: tuple[RunningJob, ...],
+    worker: WorkerRow | None,
+    foreign: ForeignWorker | None,
+) -> list[WorkerEntry]:
+    first = WorkerEntry(id, worker, foreign, jobs[0] if jobs else None)
+    return [
+        first,
+        *(WorkerEntry(f"{id}/{job.id}", worker, foreign, job, True) for job in jobs[1:]),
+    ]
+
+
+def _weight(worker: WorkerRow) -> int:
+    if worker.health is Health.STOPPED:
+        return 3
+    if worker.health is Health.LOST:
+        return 0 if worker.running else 2
+    return 1
+
+
+def condition(worker: WorkerRow) -> tuple[str, str]:
+    """Return the word for how a worker is, and its role."""
+    if worker.health is Health.LOST:
+        return "? LOST", "fail"
+    if worker.health is Health.STOPPED or worker.state == "stopped":
+        return "- stopped", "dim"
+    if worker.state == "stopping" or worker.request == "stop":
+        return "* ending", "warn"
+    if worker.state == "draining" or worker.request == "drain":
+        return "* stopping", "warn"
+    if worker.health is Health.UNKNOWN:
+        return "? no sight", "warn"
+    if worker.state == "paused" or worker.request == "pause":
+        return ("* pausing" if worker.running else ". paused"), "warn"
+    return ("* busy", "run") if worker.running else (". idle", "ok")
+
+
+def summary(snapshot: Snapshot, own: int) -> Line:
+    """Return the line above the list: how many workers live, and how many are lost."""
+    words = [condition(worker)[0][2:] for worker in snapshot.workers]
+    alive = [
+        worker for worker in snapshot.workers if worker.health in (Health.ALIVE, Health.UNKNOWN)
+    ]
+    lost = sum(1 for word in words if word == "LOST")
+    parts = [
+        f"{words.count(word)} {word}"
+        for word in ("busy", "idle", "paused", "pausing", "stopping", "ending", "no sight")
+        if words.count(word)
+    ]
+    told = f" ({', '.join(parts)})" if parts else ""
+    spans: list[Span] = [(f" {plural(len(alive), 'worker')} alive{told}", "title")]
+    if lost:
+        spans.append((f"   {lost} LOST", "fail"))
+    if own:
+        spans.append((f"   {own} of this console", "dim"))
+    if snapshot.foreign_workers:
+        spans.append((f"   {plural(len(snapshot.foreign_workers), 'worker')} of GigQ's", "dim"))
+    if snapshot.paused:
+        spans.append(("   QUEUE PAUSED", "warn"))
+    return tuple(spans)
+
+
+def heading(width: int) -> Line:
+    """Return the names of the columns."""
+    cells = [(name, cells, "dim") for name, cells, _ in _layout(width)]
+    return (("   ", ""), *columns(cells))
+
+
+def _layout(width: int) -> list[tuple[str, int, str]]:
+    """The columns for a terminal of that width: heading, width (negative to the right), field."""
+    if width < WIDE:
+        return [
+            ("NAME", 9, "name"),
+            ("PID", 8, "pid"),
+            ("STATE", 11, "state"),
+            ("CPU%", -4, "cpu"),
+            ("RSS", -6, "memory"),
+            ("DONE", -6, "done"),
+            ("FAIL", -5, "failed"),
+            ("", 1, ""),
+            ("JOB", max(8, width - 3 - 50 - 1), "job"),
+        ]
+    return [
+        ("NAME", 13, "name"),
+        ("PID", 8, "pid"),
+        ("OWNER", 9, "owner"),
+        ("STATE", 11, "state"),
+        ("SLOTS", -6, "slots"),
+        ("UP", -5, "up"),
+        ("CPU%", -6, "cpu"),
+        ("RSS", -6, "memory"),
+        ("DONE", -7, "done"),
+        ("FAIL", -6, "failed"),
+        ("CLAIMED", -9, "claimed"),
+        ("", 2, ""),
+        ("CURRENT JOB", max(8, width - 3 - 88 - 1), "job"),
+    ]
+
+
+def entry_line(
+    entry: WorkerEntry, now: datetime, usage: Mapping[int, Usage], own: bool, width: int
+) -> Line:
+    """Return one worker, or a further job of one, as a line."""
+    fields = _fields(entry, now, usage, own)
+    role_of = {"state": fields.pop("role"), "job": fields.pop("job role"), "name": ""}
+    quiet = "dim" if entry.worker is not None and entry.worker.health is Health.STOPPED else ""
+    return columns(
+        [
+            (fields.get(field, ""), cells, role_of.get(field) or quiet)
+            for _, cells, field in _layout(width)
+        ]
+    )
+
+
+def _fields(
+    entry: WorkerEntry, now: datetime, usage: Mapping[int, Usage], own: bool
+) -> dict[str, str]:
+    fields = {"role": "", "job role": "", "job": _job(entry, now)}
+    worker = entry.worker
+    if worker is not None and worker.health in (Health.LOST, Health.STOPPED) and entry.job:
+        fields["job role"] = "fail"
+    if entry.further:
+        return fields
+    if worker is None:
+        assert entry.foreign is not None
+        return fields | {
+            "name": inert(entry.foreign.id),
+            "pid": UNSEEN,
+            "owner": "GigQ's",
+            "state": "? no sight",
+            "role": "dim",
+            "slots": UNSEEN,
+            "up": UNSEEN,
+            "cpu": UNSEEN,
+            "memory": UNSEEN,
+            "done": UNSEEN,
+            "failed": UNSEEN,
+            "claimed": UNSEEN,
+        }
+    word, role = condition(worker)
+    alive = worker.health in (Health.ALIVE, Health.UNKNOWN)
+    used = usage.get(worker.pid) if alive else None
+    cpu = used.cpu_percent if used is not None else None
+    return fields | {
+        "name": inert(worker.id),
+        "pid": str(worker.pid),
+        "owner": "this one" if own else inert(worker.owner),
+        "state": word,
+        "role": role,
+        "slots": f"{len(worker.running)}/{worker.slots}",
+        "up": _since(worker.started_at, now) if alive else UNSEEN,
+        "cpu": UNSEEN if cpu is None else f"{cpu:.0f}",
+        "memory": UNSEEN if used is None else size(used.memory),
+        "done": count(worker.done),
+        "failed": count(worker.failed),
+        "claimed": f"{_since(worker.last_claim_at, now)} ago" if worker.last_claim_at else UNSEEN,
+    }
+
+
+def _since(moment: datetime | None, now: datetime) -> str:
+    return UNSEEN if moment is None else age((now - moment).total_seconds())
+
+
+def _job(entry: WorkerEntry, now: datetime) -> str:
+    job = entry.job
+    if job is None:
+        return UNSEEN
+    took = ""
+    if job.started_at is not None:
+        took = "  " + elapsed((now - job.started_at).total_seconds())
+    worker = entry.worker
+    lost = worker is not None and worker.health in (Health.LOST, Health.STOPPED)
+    return f"{'ORPHAN ' if lost else ''}{inert(job.name)} {inert(job.id[:8])}{took}"
+
+
+def about(entry: WorkerEntry, now: datetime) -> str:
+    """Say of a worker what its line has no room for."""
+    worker = entry.worker
+    if worker is None:
+        assert entry.foreign is not None
+        return (
+            f"{inert(entry.foreign.id)} is one of GigQ's own workers, which keep no record: it "
+            "can't be asked or seen, only the jobs that it holds."
+        )
+    if worker.health is Health.LOST:
+        held = len(worker.running)
+        if not held:
+            return f"{inert(worker.id)}: its process {worker.pid} is gone, and it holds no job."
+        return (
+            f"{inert(worker.id)}: its process {worker.pid} is gone. r gives the "
+            f"{plural(held, 'job')} that it still holds back to the queue."
+        )
+    words = [
+        f"{inert(worker.id)}: pid {worker.pid} on {inert(worker.host)}",
+        f"jobs run in {'processes of their own' if worker.isolation == 'process' else 'threads'}",
+    ]
+    if worker.health is Health.UNKNOWN:
+        words.append("its process can't be seen from here")
+    if worker.request:
+        words.append(f"asked to {inert(worker.request)}")
+    if worker.health is Health.STOPPED and worker.stopped_at is not None:
+        words.append(f"stopped {duration(max(0.0, (now - worker.stopped_at).total_seconds()))} ago")
+    return ", ".join(words) + "."

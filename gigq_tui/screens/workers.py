@@ -1,0 +1,400 @@
+"""The workers screen: who works on this file, whether they live, and the log of one of them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from textual import events, on
+from textual.message import Message
+from textual.widget import Widget
+
+from gigq_core.queue import WorkerRequest
+from gigq_tui import theme
+from gigq_tui.format import cut, inert, inert_lines, plural
+from gigq_tui.registry import Scope, bindings_for
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.worker_lines import (
+    WorkerEntry,
+    about,
+    entries,
+    entry_line,
+    heading,
+    summary,
+)
+from gigq_tui.store.models import Health, Snapshot, WorkerRow
+from gigq_tui.store.processes import Sampler, Usage
+from gigq_tui.store.tail import Tail, read_tail
+from gigq_tui.widgets.lines import Line, TextLines
+from gigq_tui.widgets.question import Choice, Question
+from gigq_tui.widgets.row_list import PickList, RowList
+from gigq_tui.widgets.scrolled import Pane, Scrolled
+
+LOOK_EVERY_S = 1.0
+LOOKS_PER_SAMPLE = 2
+
+
+class WorkersScreen(ConsoleScreen, inherit_bindings=False):
+    """The workers of the file, and the log of the one under the cursor."""
+
+    SCOPE = Scope.WORKERS
+    BINDINGS = bindings_for(SCOPE)
+    CSS_PATH = "workers.tcss"
+
+    class Looked(Message):
+        """A look at processes and at a log ended, in its own thread."""
+
+        def __init__(
+            self, usage: dict[int, Usage] | None, path: Path | None, tail: Tail | None
+        ) -> None:
+            self.usage = usage
+            self.path = path
+            self.tail = tail
+            super().__init__()
+
+    def __init__(self, sampler: Sampler | None = None) -> None:
+        super().__init__()
+        self.entries: dict[str, WorkerEntry] = {}
+        self.usage: dict[int, Usage] = {}
+        self.log_large = False
+        self._sampler = sampler or Sampler()
+        self._looks = 0
+        self._looking = False
+        self._log_path: Path | None = None
+        self._tail: Tail | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield TextLines(id="workers-head")
+        yield TextLines(id="columns")
+        yield PickList(id="workers")
+        yield Pane(id="empty")
+        yield TextLines(id="log-head")
+        yield Pane(id="log")
+
+    @property
+    def list(self) -> PickList:
+        """The list of workers."""
+        return self.query_one("#workers", PickList)
+
+    @property
+    def log(self) -> Pane:
+        """The log under the list."""
+        return self.query_one("#log", Pane)
+
+    @property
+    def entry(self) -> WorkerEntry | None:
+        """The line under the cursor."""
+        return self.entries.get(self.list.cursor_id or "")
+
+    def mover(self) -> Scrolled:
+        return self.log if self.log_large else self.list
+
+    # Drawing
+
+    def on_mount(self) -> None:
+        self._looker = self.set_interval(LOOK_EVERY_S, self._look)
+        self._draw_log()
+
+    def on_screen_suspend(self) -> None:
+        self._looker.pause()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._looker.resume()
+        self._look()
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        now = self.console.clock.now()
+        width = self.app.size.width
+        own = {worker.worker_id for worker in self.console.pool.alive()}
+        found = entries(snapshot)
+        self.entries = {entry.id: entry for entry in found}
+        self.query_one("#workers-head", TextLines).show(summary(snapshot, len(own)))
+        self.query_one("#columns", TextLines).show(heading(width))
+        rows = [
+            (
+                entry.id,
+                entry_line(
+                    entry,
+                    now,
+                    self.usage,
+                    entry.worker is not None and entry.worker.id in own,
+                    width,
+                ),
+            )
+            for entry in found
+        ]
+        self.list.show(rows)
+        self.set_class(not rows, "-none")
+        self.query_one("#empty", Pane).show(self._empty())
+        self._draw_rest()
+
+    def _empty(self) -> list[Line]:
+        console = self.console
+        lines: list[Line] = [(), ((" No worker has this file open, as far as its rows tell.", ""),)]
+        if console.read_only:
+            lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
+            command = f"   gigq-core --db {inert(str(console.path))} worker"
+            lines += [(), ((command, "accent"),)]
+            return lines
+        lines += [
+            (),
+            ((" Press ", ""), ("+", "key"), (" to start one. Its jobs will run", "")),
+            ((f"   with  {inert(console.python)}", "accent"),),
+            ((f"   in    {inert(str(console.chdir))}", "accent"),),
+            (),
+            ((" Other ones: gigq-tui --python INTERPRETER --chdir FOLDER", "dim"),),
+        ]
+        return lines
+
+    def _draw_rest(self) -> None:
+        entry = self.entry
+        text = about(entry, self.console.clock.now()) if entry is not None else ""
+        self.notice_line.rest(((f" {text}", "dim"),) if text else ())
+
+    def tick(self) -> None:
+        if self.console.snapshot is not None:
+            self.show_snapshot(self.console.snapshot)
+
+    def on_resize(self) -> None:
+        self.tick()
+        self._draw_log()
+
+    @on(RowList.CursorMoved)
+    def _moved(self, event: RowList.CursorMoved) -> None:
+        self._draw_rest()
+        if self._wanted_log() != self._log_path:
+            self._log_path, self._tail = self._wanted_log(), None
+            self._draw_log()
+            self._look()
+
+    @on(RowList.RowOpened)
+    def _opened(self) -> None:
+        self.perform("open")
+
+    # Looking at processes and at the log, off the thread that draws
+
+    def _wanted_log(self) -> Path | None:
+        entry = self.entry
+        if entry is None or entry.worker is None or not entry.worker.log_path:
+            return None
+        return Path(entry.worker.log_path)
+
+    def _look(self) -> None:
+        if self._looking or not self.is_current:
+            return
+        self._looking = True
+        pids = None
+        if self._looks % LOOKS_PER_SAMPLE == 0:
+            pids = self._pids()
+        self._looks += 1
+        path, known = self._log_path, self._tail
+
+        def look() -> None:
+            usage = self._sampler.sample(pids) if pids else None
+            tail = read_tail(path, known) if path is not None else None
+            self.post_message(self.Looked(usage, path, tail))
+
+        self.run_worker(look, thread=True, group="look")
+
+    def _pids(self) -> list[int]:
+        """The processes that can be measured: those of this machine that live."""
+        host = socket.gethostname()
+        return [
+            entry.worker.pid
+            for entry in self.entries.values()
+            if entry.worker is not None
+            and not entry.further
+            and entry.worker.host == host
+            and entry.worker.health is Health.ALIVE
+        ]
+
+    @on(Looked)
+    def _looked(self, event: Looked) -> None:
+        self._looking = False
+        if event.usage is not None and event.usage != self.usage and not self.console.held:
+            self.usage = event.usage
+            self.tick()
+        if event.path != self._log_path:
+            self._look()
+        elif event.tail is not None and event.tail != self._tail:
+            self._tail = event.tail
+            self._draw_log()
+
+    def _draw_log(self) -> None:
+        width = max(1, self.app.size.width)
+        path, tail = self._log_path, self._tail
+        if path is None:
+            entry = self.entry
+            title = ""
+            if entry is not None and entry.worker is not None:
+                title = f" {inert(entry.worker.id)} keeps no log file "
+            elif entry is not None:
+                title = " GigQ's workers keep no log file "
+        else:
+            part = f", its last {len(tail.text) // 1024}K" if tail is not None and tail.cut else ""
+            key = "l smaller" if self.log_large else "l larger"
+            title = f" log {inert(str(path))}{part}  ({key}) "
+        title = cut(title, width - 4)
+        rule = theme.RULE * max(0, width - 3 - len(title))
+        self.query_one("#log-head", TextLines).show(
+            ((theme.RULE * 3, "rule"), (title, "dim"), (rule, "rule"))
+        )
+        lines: list[Line] = []
+        if tail is not None and tail.trouble:
+            lines = [((f" {inert(tail.trouble)}", "warn"),)]
+        elif tail is not None:
+            lines = [((f" {line}", _role(line)),) for line in inert_lines(tail.text)]
+        self.log.show(lines, tail=True)
+
+    # Acting
+
+    def _worker(self) -> WorkerRow | None:
+        """The worker to act on, alive as far as is known; else a notice says what stands against it."""
+        entry = self.entry
+        if entry is None:
+            self.console.notice("There is no worker under the cursor: + starts one.", "warn")
+            return None
+        worker = entry.worker
+        if worker is None:
+            self.console.notice("GigQ's workers can't be asked: end it where it was started.", "warn")
+            return None
+        if worker.health is Health.STOPPED:
+            self.console.notice(f"{worker.id} has stopped already.", "warn")
+            return None
+        if worker.health is Health.LOST:
+            then = ": r releases its jobs" if worker.running else ""
+            self.console.notice(f"{worker.id} is gone{then}.", "warn")
+            return None
+        return worker
+
+    def _is_own(self, worker: WorkerRow) -> bool:
+        return any(worker.id == ours.worker_id for ours in self.console.pool.alive())
+
+    def _request(self, worker: WorkerRow, request: WorkerRequest) -> None:
+        jobs, worker_id = self.console.jobs, worker.id
+        self.console.act(lambda: jobs.ask_worker(worker_id, request))
+
+    def do_open(self) -> None:
+        """Open the job of the line under the cursor."""
+        from gigq_tui.screens.detail import DetailScreen
+
+        entry = self.entry
+        if entry is None or entry.job is None:
+            self.console.notice("This worker has no job now.", "warn")
+            return
+        self.console.push_screen(DetailScreen(entry.job.id))
+
+    def do_worker_drain(self) -> None:
+        """Let the worker finish its jobs, and end."""
+        worker = self._worker()
+        if worker is None:
+            return
+        if self._is_own(worker):
+            self.console.stop_own_worker(worker.id)
+        else:
+            self._request(worker, "drain")
+
+    def do_worker_kill(self) -> None:
+        """End the worker now, after a question."""
+        worker = self._worker()
+        if worker is None:
+            return
+        own = self._is_own(worker)
+        held = len(worker.running)
+        names = ", ".join(inert(job.name) for job in worker.running[:3])
+        if held > 3:
+            names += f" and {held - 3} more"
+        details = [
+            f"It runs {plural(held, 'job')} ({names}): stopped, and given back to the queue."
+            if held
+            else "It runs no job now."
+        ]
+        if not own:
+            details.append("It was not started by this console: it is asked through its row.")
+
+        def act() -> None:
+            if own:
+                self.console.kill_own_worker(worker.id)
+            else:
+                self._request(worker, "stop")
+
+        self.question(
+            Question(
+                f"End worker {inert(worker.id)} (pid {worker.pid}) now?",
+                tuple(details),
+                (Choice("n", "No"), Choice("y", "End it now", act, grave=True)),
+            )
+        )
+
+    def do_worker_pause(self) -> None:
+        """Let the worker claim nothing more, or let it go on."""
+        worker = self._worker()
+        if worker is None:
+            return
+        paused = worker.request == "pause" or (worker.state == "paused" and not worker.request)
+        self._request(worker, "resume" if paused else "pause")
+
+    def do_worker_release(self) -> None:
+        """Give the jobs of a lost worker back to the queue."""
+        entry = self.entry
+        worker = entry.worker if entry is not None else None
+        if worker is None or worker.health not in (Health.LOST, Health.STOPPED):
+            self.console.notice("r releases the jobs of a lost worker; this one is not lost.", "warn")
+            return
+        if not worker.running:
+            self.console.notice(f"{worker.id} holds no job.", "warn")
+            return
+        ids = tuple(job.id for job in worker.running)
+        jobs = self.console.jobs
+        names = ", ".join(f"{inert(job.name)} {job.id[:8]}" for job in worker.running[:3])
+        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        self.question(
+            Question(
+                f"Release {plural(len(ids), 'job')} of {inert(worker.id)}?",
+                (
+                    f"{names}{more}",
+                    "Its process is gone: what has attempts left goes back to the queue, the "
+                    "rest fails.",
+                ),
+                (
+                    Choice("n", "No"),
+                    Choice("y", "Release", lambda: self.console.act(lambda: jobs.release(ids))),
+                ),
+            )
+        )
+
+    def do_worker_log(self) -> None:
+        """Show the log alone, or the list again."""
+        if not self.log_large and self._log_path is None:
+            self.console.notice("This worker keeps no log file.", "warn")
+            return
+        self.log_large = not self.log_large
+        self.set_class(self.log_large, "-log")
+        self._draw_log()
+
+    def do_worker_copy(self) -> None:
+        """Copy the pid of the worker."""
+        entry = self.entry
+        if entry is None or entry.worker is None:
+            self.console.notice("This worker's pid is not known.", "warn")
+            return
+        self.console.copy_text(str(entry.worker.pid), "the pid")
+
+    def do_back(self) -> None:
+        if self.log_large:
+            self.do_worker_log()
+        else:
+            super().do_back()
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is not None and event.widget.id == "log-head":
+            self.do_worker_log()
+
+
+def _role(line: str) -> str:
+    for word, role in (("ERROR", "fail"), ("CRITICAL", "fail"), ("WARNING", "warn")):
+        if word in line:
+            return role
+    return ""

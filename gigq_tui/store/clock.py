@@ -1,0 +1,55 @@
+"""Where the console takes the time from, so that a test or a picture can hold it still."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """The hour for people, and a clock that never jumps for intervals."""
+
+    def now(self) -> datetime:
+        """The present moment, naive local time, as the queue stores it."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; it never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now(self) -> datetime:
+        return datetime.now()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class FrozenClock:
+    """A clock that moves only when it is told to.
+
+    Args:
+        now: the moment it stands at, naive local time.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._monotonic = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Move both clocks on by `seconds`."""
+        self._now += timedelta(seconds=seconds)
+        self._monotonic += seconds
+
+
+SYSTEM_CLOCK = SystemClock()

@@ -1,0 +1,166 @@
+"""How many jobs stand where: from the counters, or, on GigQ's own files, counted seldom."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from dataclasses import replace
+from datetime import datetime
+
+from gigq_core.times import to_text
+from gigq_tui.store import queries
+from gigq_tui.store.clock import Clock
+from gigq_tui.store.gate import Gate
+from gigq_tui.store.lineage import Kin, verdicts
+from gigq_tui.store.models import Counts
+from gigq_tui.store.rows import text, whole
+from gigq_tui.store.shape import Shape
+
+# Up to so many dependencies of waiting jobs are looked at to count the doomed.
+MAX_EDGES = 20_000
+# Up to so many waiting jobs of a GigQ file are told apart.
+MAX_WAITING = 20_000
+
+RATE_WINDOW_S = 10.0
+RATE_LEAST_S = 1.0
+
+
+class Counter:
+    """Reads the counts, and keeps what is dear to count for a while.
+
+    Args:
+        clock: whose monotonic half paces the dear ones.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._counted: Gate[Counts] = Gate(clock)
+        self._doomed: Gate[tuple[int | None]] = Gate(clock)
+
+    def read(self, conn: sqlite3.Connection, shape: Shape, version: int, now: datetime) -> Counts:
+        """The counts at this data version; see `owed_in` for what was held back."""
+        if not shape.attached:
+            self._doomed.skip()
+            return self._counted.get(shape.version, version, lambda: _count_rows(conn, shape, now))
+        states = {text(r["state"]): whole(r["n"]) for r in conn.execute(queries.COUNTERS)}
+        blocked = max(0, states.pop("blocked", 0))
+        self._counted.skip()
+        self._doomed.skip()
+        doomed: int | None = 0
+        if blocked:
+            doomed = self._doomed.get(
+                shape.version, version, lambda: (_count_doomed(conn, shape),)
+            )[0]
+        known = _named(states)
+        return replace(
+            known,
+            ready=max(0, states.pop("ready", 0)),
+            blocked=blocked,
+            delayed=max(0, states.pop("delayed", 0)),
+            other=max(0, sum(states.values())),
+            doomed=None if doomed is None else min(doomed, blocked),
+        )
+
+    def owed_in(self) -> float | None:
+        """Seconds until counts that were held back may be read again; None if none were."""
+        owed = [s for s in (self._counted.owed_in(), self._doomed.owed_in()) if s is not None]
+        return min(owed, default=None)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the counts last read were those of that moment."""
+        return self._counted.fresh
+
+
+def _named(states: dict[str, int]) -> Counts:
+    """Take the statuses that are counters of their own out of `states`."""
+
+    def take(name: str) -> int:
+        return max(0, states.pop(name, 0))
+
+    return Counts(
+        running=take("running"),
+        completed=take("completed"),
+        failed=take("failed"),
+        timeout=take("timeout"),
+        cancelled=take("cancelled"),
+    )
+
+
+def _count_doomed(conn: sqlite3.Connection, shape: Shape) -> int | None:
+    records = conn.execute(queries.unmet_edges(shape), (MAX_EDGES + 1,)).fetchall()
+    if len(records) > MAX_EDGES:
+        return None
+    unmet: dict[str, list[str]] = {}
+    kin: dict[str, Kin | None] = {}
+    for record in records:
+        parent = text(record["parent_id"])
+        unmet.setdefault(text(record["child_id"]), []).append(parent)
+        missing = record["found"] is None
+        kin[parent] = None if missing else Kin(parent, "", text(record["status"]))
+    return sum(verdict.doomed for verdict in verdicts(unmet, kin).values())
+
+
+def _count_rows(conn: sqlite3.Connection, shape: Shape, now: datetime) -> Counts:
+    states: dict[str, int] = {}
+    for record in conn.execute(queries.COUNT_BY_STATUS).fetchall():
+        status = text(record["status"])
+        states[status] = states.get(status, 0) + whole(record["n"])
+    pending = states.pop("pending", 0)
+    counts = _named(states)
+    counts = replace(counts, ready=pending, other=sum(states.values()))
+    told_apart = _tell_waiting_apart(conn, shape, now) if pending <= MAX_WAITING else None
+    if told_apart is None:
+        # Too many to look into at each refresh: they all count as ready, and that is said.
+        return replace(counts, told_apart=False)
+    blocked, delayed, doomed = told_apart
+    ready = max(0, pending - blocked - delayed)
+    return replace(counts, ready=ready, blocked=blocked, delayed=delayed, doomed=doomed)
+
+
+def _tell_waiting_apart(
+    conn: sqlite3.Connection, shape: Shape, now: datetime
+) -> tuple[int, int, int] | None:
+    """Blocked, delayed and doomed of a GigQ file; None if there are too many dependencies."""
+    records = conn.execute(queries.waiting_edges(shape), (MAX_EDGES + 1,)).fetchall()
+    if len(records) > MAX_EDGES:
+        return None
+    unmet: dict[str, list[str]] = {}
+    kin: dict[str, Kin | None] = {}
+    for record in records:
+        parent = text(record["parent_id"])
+        unmet.setdefault(text(record["child_id"]), []).append(parent)
+        kin[parent] = Kin(parent, "", text(record["status"]))
+    delayed = 0
+    if "retry_after" in shape.job_columns:
+        later = conn.execute(queries.waiting_later(shape), (to_text(now), MAX_WAITING)).fetchall()
+        delayed = sum(text(record["id"]) not in unmet for record in later)
+    doomed = sum(verdict.doomed for verdict in verdicts(unmet, kin).values())
+    return len(unmet), delayed, doomed
+
+
+class RateMeter:
+    """Jobs that end per second, from the differences of counts over the last ten seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+        self._last: int | None = None
+
+    def add(self, at: float, finished: int) -> None:
+        """Note how many jobs have an end at the monotonic time `at`.
+
+        Clearing and retrying take ended jobs away; that counts as none, not as negative.
+        """
+        gained = 0 if self._last is None else max(0, finished - self._last)
+        self._last = finished
+        self._samples.append((at, gained))
+        while len(self._samples) > 1 and at - self._samples[1][0] >= RATE_WINDOW_S:
+            self._samples.popleft()
+
+    def rate(self, at: float) -> float | None:
+        """Ended jobs per second up to the monotonic time `at`; None while too little is known."""
+        if not self._samples:
+            return None
+        start = max(self._samples[0][0], at - RATE_WINDOW_S)
+        if at - start < RATE_LEAST_S:
+            return None
+        return sum(gained for when, gained in self._samples if when > start) / (at - start)

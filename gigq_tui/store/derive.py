@@ -1,0 +1,188 @@
+"""What a line says at a given hour: the true state, and why, in plain words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gigq_tui.store.durations import span
+from gigq_tui.store.models import Culprit, Health, JobRow, State
+
+SHORT_ID = 8
+
+_FINAL = {
+    "completed": State.COMPLETED,
+    "failed": State.FAILED,
+    "timeout": State.TIMEOUT,
+    "cancelled": State.CANCELLED,
+}
+
+WAITING_STATES = frozenset(
+    {State.READY, State.BLOCKED, State.DELAYED, State.RETRYING, State.DOOMED}
+)
+RUNNING_STATES = frozenset({State.RUNNING, State.OVERDUE, State.STOPPING, State.ORPHANED})
+
+
+def state_of(row: JobRow, now: datetime) -> State:
+    """Where a job truly stands at `now` (naive local time)."""
+    if row.status == "pending":
+        return _waiting_state(row, now)
+    if row.status == "running":
+        return _running_state(row, now)
+    return _FINAL.get(row.status, State.UNKNOWN)
+
+
+def _waiting_state(row: JobRow, now: datetime) -> State:
+    if row.doomed:
+        return State.DOOMED
+    if row.blocked:
+        return State.BLOCKED
+    if row.attempts > 0:
+        return State.RETRYING
+    if row.due_at is not None and row.due_at > now:
+        return State.DELAYED
+    return State.READY
+
+
+def _running_state(row: JobRow, now: datetime) -> State:
+    if row.holder in (Health.LOST, Health.STOPPED):
+        return State.ORPHANED
+    if row.stop_requested:
+        return State.STOPPING
+    elapsed = run_seconds(row, now)
+    if elapsed is not None and elapsed > row.timeout_s:
+        return State.OVERDUE
+    return State.RUNNING
+
+
+def age_seconds(row: JobRow, now: datetime) -> float | None:
+    """Seconds since the job was submitted."""
+    return _between(row.created_at, now)
+
+
+def wait_seconds(row: JobRow, now: datetime) -> float | None:
+    """Seconds from submission to the start of the last attempt, or until now."""
+    return _between(row.created_at, row.started_at or (now if row.status == "pending" else None))
+
+
+def run_seconds(row: JobRow, now: datetime) -> float | None:
+    """Seconds that the last attempt has been running, or ran; None while the job waits."""
+    if row.status == "pending":
+        return None
+    return _between(row.started_at, now if row.status == "running" else row.completed_at)
+
+
+def progress(row: JobRow, now: datetime) -> float | None:
+    """Elapsed time over timeout of a running job (1.0 is the timeout); None for others."""
+    elapsed = run_seconds(row, now) if row.status == "running" else None
+    return None if elapsed is None else elapsed / row.timeout_s
+
+
+def ticks(row: JobRow) -> bool:
+    """Whether the line changes with every second, and not only with the file."""
+    return row.status == "running" or (row.status == "pending" and row.due_at is not None)
+
+
+def why(row: JobRow, now: datetime) -> str:
+    """The WHY / LAST ERROR column: why the job is where it is, or nothing to say."""
+    state = state_of(row, now)
+    if state in WAITING_STATES:
+        return _why_waiting(row, state, now)
+    if state in RUNNING_STATES:
+        return _why_running(row, state, now)
+    return _why_ended(row, state, now)
+
+
+def first_line(error: str) -> str:
+    """The first line of a text that holds anything."""
+    return next((line.strip() for line in error.splitlines() if line.strip()), "")
+
+
+def shown_name(culprit: Culprit) -> str:
+    """What a culprit is called: its name, or the beginning of its id."""
+    return culprit.name or culprit.id[:SHORT_ID]
+
+
+def doom_reason(culprit: Culprit) -> str:
+    """What happened to the ancestor because of which a job never runs."""
+    name = shown_name(culprit)
+    if culprit.problem == "missing":
+        return f"parent {name} is not in the queue"
+    if culprit.problem == "cycle":
+        return f"its dependencies form a circle through {name}"
+    words = {"failed": "failed", "timeout": "timed out", "cancelled": "was cancelled"}
+    return f"{name} {words.get(culprit.problem, culprit.problem)}"
+
+
+def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
+    if state is State.DOOMED:
+        return f"never runs: {doom_reason(row.culprit)}" if row.culprit else "never runs"
+    if state is State.BLOCKED:
+        return _why_blocked(row)
+    if row.in_script:
+        return "lives in a script: only its own process can run it"
+    due = _between(now, row.due_at)
+    error = first_line(row.error)
+    if state is State.RETRYING:
+        when = f"retry in {_countdown(due)}" if due is not None and due > 0 else "retry due"
+        return f"{when}: {error}" if error else f"{when}, attempt {row.attempts + 1}"
+    if state is State.DELAYED and due is not None:
+        return f"due in {_countdown(due)}"
+    if row.culprit is not None:
+        return f"parent {shown_name(row.culprit)} is not in the queue: it counts as completed"
+    return ""
+
+
+def _why_blocked(row: JobRow) -> str:
+    if row.culprit is None:
+        count = f"{row.unmet} jobs" if row.unmet > 1 else "a job"
+        return f"waits for {count} to complete"
+    more = f" and {row.unmet - 1:,} more" if row.unmet > 1 else ""
+    return f"waits for {shown_name(row.culprit)} ({row.culprit.problem}){more}"
+
+
+def _why_running(row: JobRow, state: State, now: datetime) -> str:
+    if state is State.ORPHANED:
+        if row.holder is Health.STOPPED:
+            return f"ORPHAN: worker {row.worker_id} has stopped"
+        return f"ORPHAN: worker pid {row.holder_pid} is not alive"
+    if state is State.STOPPING:
+        return "asked to stop, its worker has not ended it yet"
+    if state is State.OVERDUE:
+        alive = (
+            "still alive" if row.holder is Health.ALIVE else "its worker can't be seen from here"
+        )
+        return f"OVER timeout {span(row.timeout_s)}, {alive}"
+    error = first_line(row.error)
+    if row.attempts > 1 and error:
+        return f"attempt {row.attempts}, last: {error}"
+    share = progress(row, now)
+    if share is None:
+        return ""
+    return f"{max(0, int(share * 100))}% of timeout {span(row.timeout_s)}"
+
+
+def _why_ended(row: JobRow, state: State, now: datetime) -> str:
+    took = run_seconds(row, now)
+    error = first_line(row.error)
+    if state is State.COMPLETED:
+        return f"done in {span(took)}" if took is not None else ""
+    if state is State.FAILED:
+        return error or "failed without a message"
+    if state is State.TIMEOUT:
+        return error or f"ran longer than its timeout of {span(row.timeout_s)}"
+    if state is State.CANCELLED:
+        if error:
+            return error
+        return f"cancelled after {span(took)}" if took is not None else "cancelled before it ran"
+    return f"status {row.status!r} is not one this console knows"
+
+
+def _countdown(seconds: float) -> str:
+    # Whole seconds, so that it is redrawn once a second at most.
+    return span(float(max(1, round(seconds))))
+
+
+def _between(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return (end - start).total_seconds()

@@ -1,0 +1,152 @@
+"""Reading one job whole: its values, its attempts, its parents and children."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gigq_core.logs import logs_folder
+from gigq_tui.store import queries
+from gigq_tui.store.kinship import with_kin
+from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
+from gigq_tui.store.rows import job_row, moment, number, optional_text, text, whole
+from gigq_tui.store.shape import Shape
+
+# Characters of one value that are read at all.
+VALUE_CHARACTERS = 1_000_000
+# Characters of one value on the page of the raw row.
+RAW_CHARACTERS = 20_000
+MAX_ATTEMPTS = 500
+MAX_RELATIVES = 200
+
+
+def read_detail(
+    conn: sqlite3.Connection,
+    shape: Shape,
+    path: Path,
+    row: JobRow,
+    relatives: tuple[Sequence[tuple[str, bool]], Sequence[str], int],
+) -> JobDetail | None:
+    """Everything about the job of `row`.
+
+    Args:
+        conn: an open connection, in a transaction.
+        shape: what the file is made of.
+        path: the file, beside which captured output lies.
+        row: the job's line, finished.
+        relatives: its parents' ids (and whether each is waived), its children's ids, and how
+            many children there are in all.
+    """
+    whole_row = conn.execute(queries.whole_row(shape, VALUE_CHARACTERS), (row.id,)).fetchone()
+    if whole_row is None:
+        return None
+    values = {
+        column: (whole_row[f"c{index}"], whole(whole_row[f"n{index}"]))
+        for index, column in enumerate(shape.job_columns)
+    }
+    parents, children, child_count = relatives
+    parents = parents[:MAX_RELATIVES]
+    children = children[:MAX_RELATIVES]
+    lines = read_lines(conn, shape, [*(id for id, _ in parents), *children])
+    return JobDetail(
+        row=row,
+        description=_long(values, "description"),
+        params=_decoded(values, "params"),
+        result=_decoded(values, "result"),
+        error=_long(values, "error"),
+        retry_delay_s=number(values.get("retry_delay", (0, 0))[0]),
+        attempts=_attempts(conn, shape, path, row.id),
+        parents=tuple(Relative(id, lines.get(id), waived) for id, waived in parents),
+        children=tuple(Relative(id, lines.get(id)) for id in children),
+        child_count=child_count,
+        raw={column: _raw(value, size) for column, (value, size) in values.items()},
+    )
+
+
+def read_lines(
+    conn: sqlite3.Connection, shape: Shape, ids: Sequence[str], *, judge: bool = True
+) -> dict[str, JobRow]:
+    """The lines of some jobs by id; jobs that don't exist are left out.
+
+    Args:
+        judge: whether waiting ones are told apart by what their ancestors say.
+    """
+    if not ids:
+        return {}
+    records = conn.execute(queries.lines_by_id(shape), (json.dumps(ids),)).fetchall()
+    rows: Sequence[JobRow] = [job_row(record) for record in records]
+    if judge:
+        rows = with_kin(conn, shape, rows)
+    return {row.id: row for row in rows}
+
+
+def _long(values: Mapping[str, tuple[Any, int]], column: str) -> str:
+    value, size = values.get(column, (None, 0))
+    return _noted(text(value), size)
+
+
+def _decoded(values: Mapping[str, tuple[Any, int]], column: str) -> Any:
+    """The JSON of a column, or its raw text where there is too much of it or it is none."""
+    value, size = values.get(column, (None, 0))
+    if value is None:
+        return None
+    raw = text(value)
+    if size > VALUE_CHARACTERS:
+        return _noted(raw, size)
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw
+
+
+def _raw(value: Any, size: int) -> Any:
+    if isinstance(value, (str, bytes)):
+        return _noted(text(value)[:RAW_CHARACTERS], size)
+    return value
+
+
+def _noted(shown: str, size: int) -> str:
+    """`shown`, with a note if it is not all of the value's `size` characters."""
+    if size <= len(shown):
+        return shown
+    return f"{shown}\n(cut: {len(shown):,} of {size:,} characters shown)"
+
+
+def _attempts(
+    conn: sqlite3.Connection, shape: Shape, path: Path, job_id: str
+) -> tuple[Attempt, ...]:
+    records = conn.execute(queries.executions(shape), (job_id, MAX_ATTEMPTS)).fetchall()
+    folder = logs_folder(path).absolute()
+    return tuple(
+        _attempt(number, record, folder) for number, record in enumerate(reversed(records), 1)
+    )
+
+
+def _attempt(number: int, record: sqlite3.Row, folder: Path) -> Attempt:
+    return Attempt(
+        number=number,
+        execution_id=text(record["id"]),
+        worker_id=text(record["worker_id"]),
+        status=text(record["status"]),
+        started_at=moment(record["started_at"]),
+        completed_at=moment(record["completed_at"]),
+        error=text(record["error"]),
+        traceback=text(record["traceback"]),
+        output_path=_output_path(folder, optional_text(record["output"])),
+        pid=record["pid"],
+    )
+
+
+def _output_path(folder: Path, name: str | None) -> str | None:
+    """The file of an attempt's output if there is one, and it lies where output lies."""
+    if name is None or "\0" in name:
+        return None
+    file = folder / name
+    try:
+        inside = file.resolve().is_relative_to(folder.resolve())
+        return str(file) if inside and file.is_file() else None
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,310 @@
+"""The stream of snapshots: one thread that reads when, and only when, there is something new.
+
+File events are a hint, SQLite's data version is the truth, and a slow look is the floor under
+both. All reading is done on that one thread, and the callbacks are called from it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from gigq_core.errors import DatabaseError, DatabaseMissing
+from gigq_core.wakeup import LADDER_S, ChangeHints
+from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.filter import FilterError
+from gigq_tui.store.models import Graph, JobDetail, Snapshot
+from gigq_tui.store.reader import Interrupted, Reader
+from gigq_tui.store.view import View
+
+# Without any hint the file is looked at this often, and so are the workers' processes.
+FLOOR_S = 1.0
+# A flood of changes is told at most this often.
+LEAST_BETWEEN_S = 0.1
+# What a snapshot cost, times this, is the pause before the next.
+REST_FACTOR = 4.0
+# How often a rate that fades with time alone is told again.
+FADE_S = 2.0
+CLOSE_WITHIN_S = 5.0
+
+OnSnapshot = Callable[[Snapshot], None]
+OnTrouble = Callable[[str, datetime], None]
+Answer = Callable[[Any], None]
+
+
+class ReaderLike(Protocol):
+    """What the feed needs of a reader."""
+
+    version_read: int
+
+    def snapshot(self, view: View) -> Snapshot: ...
+    def detail(self, job_id: str) -> JobDetail | None: ...
+    def graph(self, job_id: str, limit: int = 5_000) -> Graph | None: ...
+    def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]: ...
+    def resolve(self, prefix: str) -> tuple[str, ...]: ...
+    def data_version(self) -> int: ...
+    def liveness_changed(self) -> bool: ...
+    def owed_in(self) -> float | None: ...
+    def interrupt(self) -> None: ...
+    def close(self) -> None: ...
+
+
+ReaderFactory = Callable[[Path, Clock], ReaderLike]
+
+
+class Feed:
+    """Keeps somebody told of a queue file.
+
+    Args:
+        path: the queue file. It may vanish, be replaced or be locked meanwhile.
+        clock: what the hour is for those who are told; the pace is kept by the machine's clock.
+        on_snapshot: gets every new snapshot.
+        on_trouble: gets a sentence and since when, once for each trouble; a snapshot ends it.
+        reader_factory: opens the file; it is called on the feed's own thread.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock = SYSTEM_CLOCK,
+        on_snapshot: OnSnapshot = lambda snapshot: None,
+        on_trouble: OnTrouble = lambda text, since: None,
+        *,
+        reader_factory: ReaderFactory = Reader,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._on_snapshot = on_snapshot
+        self._on_trouble = on_trouble
+        self._open_reader = reader_factory
+        self._changed = threading.Condition()
+        # Guarded by `_changed`:
+        self._view = View()
+        self._view_changed = True
+        self._hinted = False
+        self._closed = False
+        self._asked: deque[tuple[str, str, Answer]] = deque()
+        self._snapping: ReaderLike | None = None
+        # The feed's own thread only:
+        self._reader: ReaderLike | None = None
+        self._file: tuple[int, int] | None = None
+        self._trouble: tuple[str, datetime] | None = None
+        self._last: Snapshot | None = None
+        self._next_at = 0.0
+        self._told_at = 0.0
+        self._hints: ChangeHints | None = None
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    # --- from any thread -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin; the first snapshot comes as soon as the file is read."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End: no callback is called afterwards. Safe to call twice, and before `start`."""
+        with self._changed:
+            self._closed = True
+            self._interrupt()
+            self._changed.notify()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(CLOSE_WITHIN_S)
+
+    def show(self, view: View) -> None:
+        """Look at another part of the table; a read for the part before is given up."""
+        with self._changed:
+            if view == self._view:
+                return
+            self._view = view
+            self._view_changed = True
+            self._interrupt()
+            self._changed.notify()
+
+    def refresh(self) -> None:
+        """Tell a snapshot even if nothing has changed."""
+        with self._changed:
+            self._view_changed = True
+            self._changed.notify()
+
+    def ask(self, kind: str, job_id: str, callback: Answer) -> None:
+        """Read something else between two snapshots.
+
+        Args:
+            kind: `detail`, `graph` or `resolve`, of `job_id`; or `matching_ids` of the view.
+            job_id: the job, or the beginning of its id; unused for `matching_ids`.
+            callback: gets the result, or the `DatabaseError` or `FilterError` instead.
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        if kind not in ("detail", "graph", "resolve", "matching_ids"):
+            raise ValueError(f"nothing of the kind {kind!r} can be asked")
+        with self._changed:
+            self._asked.append((kind, job_id, callback))
+            self._changed.notify()
+
+    def _interrupt(self) -> None:
+        if self._snapping is not None:
+            self._snapping.interrupt()
+
+    def _hint(self) -> None:
+        with self._changed:
+            self._hinted = True
+            self._changed.notify()
+
+    # --- the feed's own thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._hints = ChangeHints(self._path, self._hint)
+        self._hints.start()
+        try:
+            while self._wait():
+                self._answer()
+                self._look()
+        finally:
+            self._hints.close()
+            self._drop_reader()
+
+    def _wait(self) -> bool:
+        """Sleep until there may be something to do; False when the feed was closed."""
+        with self._changed:
+            if not (self._closed or self._view_changed or self._hinted or self._asked):
+                self._changed.wait(self._pause_s())
+            return not self._closed
+
+    def _pause_s(self) -> float:
+        if self._reader is None:
+            return FLOOR_S
+        owed = self._reader.owed_in()
+        return FLOOR_S if owed is None else min(FLOOR_S, max(owed, LEAST_BETWEEN_S))
+
+    def _answer(self) -> None:
+        """Answer what was asked, one after another."""
+        while True:
+            with self._changed:
+                if not self._asked or self._closed:
+                    return
+                kind, job_id, callback = self._asked.popleft()
+                view = self._view
+            callback(self._answer_to(kind, job_id, view))
+
+    def _answer_to(self, kind: str, job_id: str, view: View) -> Any:
+        for last_try in (False, True):
+            try:
+                reader = self._opened()
+                if kind == "matching_ids":
+                    return reader.matching_ids(view)
+                return getattr(reader, kind)(job_id)
+            except Interrupted as stopped:  # meant for a snapshot that had just ended
+                if last_try:
+                    return stopped
+            except (DatabaseError, FilterError) as problem:
+                return problem
+        return None
+
+    def _look(self) -> None:
+        """Tell a snapshot if there is anything new to tell."""
+        with self._changed:
+            wanted, self._view_changed = self._view_changed, False
+            hinted, self._hinted = self._hinted, False
+        try:
+            reader = self._opened()
+            if wanted or self._trouble is not None or self._is_news(reader, hinted):
+                self._tell(reader, at_once=wanted)
+        except Interrupted:
+            pass  # whoever interrupted has said what is wanted instead
+        except (DatabaseError, FilterError) as problem:
+            self._tell_trouble(problem, wanted)
+
+    def _is_news(self, reader: ReaderLike, hinted: bool) -> bool:
+        if reader.data_version() != reader.version_read:
+            return True
+        if hinted and self._climb(reader):
+            return True
+        if reader.liveness_changed() or reader.owed_in() == 0.0:
+            return True
+        rate = self._last.finished_per_s if self._last is not None else None
+        return bool(rate) and time.monotonic() - self._told_at >= FADE_S
+
+    def _climb(self, reader: ReaderLike) -> bool:
+        """Look again for some milliseconds: the event that hinted came before its commit."""
+        for pause_s in LADDER_S:
+            with self._changed:
+                if self._closed or self._view_changed or self._asked:
+                    return False
+                self._changed.wait(pause_s)
+            if reader.data_version() != reader.version_read:
+                return True
+        return False
+
+    def _tell(self, reader: ReaderLike, *, at_once: bool) -> None:
+        if not at_once and not self._rest():
+            return
+        with self._changed:
+            if self._closed:
+                return
+            view, self._view_changed = self._view, False
+            self._snapping = reader
+        began = time.monotonic()
+        try:
+            snapshot = reader.snapshot(view)
+        finally:
+            with self._changed:
+                self._snapping = None
+        ended = time.monotonic()
+        self._next_at = ended + max(LEAST_BETWEEN_S, REST_FACTOR * (ended - began))
+        self._told_at = ended
+        self._last = snapshot
+        self._trouble = None
+        self._on_snapshot(snapshot)
+
+    def _rest(self) -> bool:
+        """Let changes gather. False if a view or a question came first, or the end."""
+        with self._changed:
+            while (left := self._next_at - time.monotonic()) > 0:
+                if self._closed or self._view_changed or self._asked:
+                    self._hinted = True  # what is new will be looked for again
+                    return False
+                self._changed.wait(left)
+            return not self._closed
+
+    def _opened(self) -> ReaderLike:
+        """The reader on the file that is at the path now."""
+        try:
+            status = self._path.stat()
+            file = (status.st_dev, status.st_ino)
+        except FileNotFoundError:
+            self._drop_reader()
+            raise DatabaseMissing(
+                f"{self._path.name} is gone: what is shown was read before."
+            ) from None
+        except OSError as problem:
+            self._drop_reader()
+            raise DatabaseError(f"{self._path.name} can't be looked at: {problem}.") from None
+        if self._reader is not None and file == self._file:
+            return self._reader
+        self._drop_reader()
+        self._reader, self._file = self._open_reader(self._path, self._clock), file
+        with self._changed:
+            self._view_changed = True
+        return self._reader
+
+    def _drop_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _tell_trouble(self, problem: Exception, wanted: bool) -> None:
+        text = str(problem)
+        if self._trouble is None or self._trouble[0] != text or wanted:
+            since = self._trouble[1] if self._trouble else self._clock.now()
+            self._trouble = (text, since)
+            with self._changed:
+                if self._closed:
+                    return
+            self._on_trouble(text, since)

@@ -1,0 +1,135 @@
+"""Why waiting jobs wait: the ancestor to blame, found on a loaded piece of the dependency graph."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gigq_tui.store.models import Culprit
+
+# A parent that ended in one of these keeps its children waiting until somebody retries it.
+BAD_ENDS = frozenset({"failed", "timeout", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Kin:
+    """What has to be known of a parent to blame it."""
+
+    id: str
+    name: str
+    status: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a waiting job can ever run as things stand, and who is in its way."""
+
+    doomed: bool
+    culprit: Culprit | None
+
+
+def verdicts(
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]
+) -> dict[str, Verdict]:
+    """Judge every waiting job of `unmet`.
+
+    Args:
+        unmet: for each waiting job, the parents that have not completed.
+        kin: what is known of those parents; None says that there is no such job. A parent that
+            waits too, but is no key of `unmet`, was not looked into and counts as hopeful.
+    """
+    doom = _doom_by_ends(unmet, kin)
+    doom.update(_doom_by_cycles({id: unmet[id] for id in unmet if id not in doom}, kin))
+    judged: dict[str, Verdict] = {}
+    for child, parents in unmet.items():
+        if child in doom:
+            judged[child] = Verdict(True, doom[child])
+        else:
+            judged[child] = Verdict(False, _nearest(parents, kin))
+    return judged
+
+
+def _doom_by_ends(
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]
+) -> dict[str, Culprit]:
+    """Spread from parents that failed or are missing, breadth first: the nearest one is blamed."""
+    children = _turned(unmet)
+    doom: dict[str, Culprit] = {}
+    wave: deque[tuple[str, Culprit]] = deque()
+    for parent in children:
+        culprit = _bad_end(parent, kin)
+        if culprit is not None:
+            wave.append((parent, culprit))
+    while wave:
+        parent, culprit = wave.popleft()
+        for child in children.get(parent, ()):
+            if child not in doom:
+                doom[child] = culprit
+                wave.append((child, culprit))
+    return doom
+
+
+def _doom_by_cycles(
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]
+) -> dict[str, Culprit]:
+    """Peel off whatever has no waiting parent; what is left waits, in the end, for itself."""
+    waiting = {child: {p for p in parents if p in unmet} for child, parents in unmet.items()}
+    children = _turned(waiting)
+    left = {child: len(parents) for child, parents in waiting.items()}
+    free = deque(child for child, count in left.items() if count == 0)
+    while free:
+        done = free.popleft()
+        del left[done]
+        for child in children.get(done, ()):
+            left[child] -= 1
+            if left[child] == 0:
+                free.append(child)
+    doom: dict[str, Culprit] = {}
+    for start in left:
+        path: list[str] = []
+        on_path: set[str] = set()
+        node = start
+        while node not in doom and node not in on_path:
+            path.append(node)
+            on_path.add(node)
+            node = next(parent for parent in unmet[node] if parent in left)
+        culprit = doom.get(node) or Culprit(node, _name(node, kin), "cycle")
+        doom.update(dict.fromkeys(path, culprit))
+    return doom
+
+
+def _turned(unmet: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    children: dict[str, list[str]] = {}
+    for child, parents in unmet.items():
+        for parent in parents:
+            children.setdefault(parent, []).append(child)
+    return children
+
+
+def _bad_end(parent: str, kin: Mapping[str, Kin | None]) -> Culprit | None:
+    if parent in kin and kin[parent] is None:
+        return Culprit(parent, "", "missing")
+    known = kin.get(parent)
+    if known is None or known.status not in BAD_ENDS:
+        return None
+    return Culprit(known.id, known.name, known.status, known.error)
+
+
+def _nearest(parents: Sequence[str], kin: Mapping[str, Kin | None]) -> Culprit | None:
+    """The parent that is named for a hopeful wait: one that runs, or else the first."""
+    first: Culprit | None = None
+    for parent in parents:
+        known = kin.get(parent)
+        if known is None:
+            continue
+        if known.status == "running":
+            return Culprit(known.id, known.name, "running")
+        first = first or Culprit(known.id, known.name, "waiting")
+    return first
+
+
+def _name(id: str, kin: Mapping[str, Kin | None]) -> str:
+    known = kin.get(id)
+    return known.name if known is not None else ""

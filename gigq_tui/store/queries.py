@@ -1,0 +1,268 @@
+"""Every statement the console reads with, named.
+
+Pages go by key: a tab walks GigQ's own index on `status`, which stands in rowid order within a
+status, or the rowid itself. Nothing here sorts or counts a table that grows; what has to (on a
+file without our counters) is marked, and read seldom. Long values are cut before they leave
+SQLite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gigq_tui.store.models import Tab
+from gigq_tui.store.shape import Shape
+
+# (columns, source, tab's condition, filter's condition), and the same without columns.
+PageStatement = Callable[[str, str, str, str], str]
+CountStatement = Callable[[str, str, str], str]
+
+TOP_KEY = 2**63 - 1
+END_KEY = -(2**63)
+
+NAME_CHARACTERS = 300
+ERROR_CHARACTERS = 500
+BLAME_CHARACTERS = 200
+
+STATUS_INDEX = "idx_jobs_status"
+UNMET_INDEX = "core_edges_unmet"
+EXECUTIONS_INDEX = "core_executions_job"
+
+_PARENTS = (
+    "json_each(CASE WHEN typeof({t}.dependencies) = 'text' AND json_valid({t}.dependencies) "
+    "THEN {t}.dependencies ELSE '[]' END)"
+)
+
+
+def parents_of(table: str) -> str:
+    """The table-valued call that lists what `table`'s row names as its parents."""
+    return _PARENTS.format(t=table)
+
+
+def _cut(table: str, column: str, characters: int) -> str:
+    return f"substr({table}.{column}, 1, {characters}) AS {column}"
+
+
+def _number(table: str, column: str) -> str:
+    # A damaged row may hold megabytes of text where a number belongs.
+    return (
+        f"CASE WHEN typeof({table}.{column}) IN ('integer', 'real') "
+        f"THEN {table}.{column} END AS {column}"
+    )
+
+
+def line_columns(shape: Shape, table: str = "jobs") -> str:
+    """The columns of one line of the table, as `rows.job_row` reads them."""
+    columns = [f"{table}.rowid AS key", _cut(table, "id", 1_000)]
+    columns += [_cut(table, "name", NAME_CHARACTERS), _cut(table, "error", ERROR_CHARACTERS)]
+    columns += [_cut(table, name, 200) for name in ("function_module", "function_name")]
+    columns += [_cut(table, "worker_id", 200), _cut(table, "status", 40)]
+    columns += [
+        _number(table, name) for name in ("priority", "attempts", "max_attempts", "timeout")
+    ]
+    columns += [_cut(table, name, 40) for name in ("created_at", "started_at", "completed_at")]
+    for later in ("retry_after", "due_at", "stop_requested_at"):
+        present = later in shape.job_columns
+        columns.append(_cut(table, later, 40) if present else f"NULL AS {later}")
+    return ", ".join(columns)
+
+
+# --- pages ------------------------------------------------------------------------------------
+
+
+def tab_source(shape: Shape, tab: Tab) -> tuple[str, str]:
+    """The FROM of a tab, and the condition that its rows meet."""
+    if tab is Tab.ALL:
+        return "jobs", "1"
+    return f"jobs {shape.indexed_by(STATUS_INDEX)}", f"jobs.status = '{tab.value}'"
+
+
+def page_down(columns: str, source: str, tab: str, where: str) -> str:
+    """Rows from a key downwards (older). Parameters: the key, the filter's, the number."""
+    return (
+        f"SELECT {columns} FROM {source} WHERE {tab} AND jobs.rowid <= ? AND {where} "
+        "ORDER BY jobs.rowid DESC LIMIT ?"
+    )
+
+
+def page_up(columns: str, source: str, tab: str, where: str) -> str:
+    """Rows from a key upwards (newer), nearest first. Parameters: as `page_down`."""
+    return (
+        f"SELECT {columns} FROM {source} WHERE {tab} AND jobs.rowid >= ? AND {where} "
+        "ORDER BY jobs.rowid ASC LIMIT ?"
+    )
+
+
+def count_above(source: str, tab: str, where: str) -> str:
+    """How many rows stand above a key, counted to a limit. Parameters: key, filter's, limit."""
+    return (
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {tab} AND jobs.rowid > ? "
+        f"AND {where} LIMIT ?)"
+    )
+
+
+def count_below(source: str, tab: str, where: str) -> str:
+    """How many rows stand below a key, counted to a limit. Parameters: as `count_above`."""
+    return (
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {tab} AND jobs.rowid < ? "
+        f"AND {where} LIMIT ?)"
+    )
+
+
+def count_matching(source: str, tab: str, where: str) -> str:
+    """How many rows a filter matches. Grows with the table: read seldom."""
+    return f"SELECT COUNT(*) FROM {source} WHERE {tab} AND jobs.rowid <= {TOP_KEY} AND {where}"
+
+
+def ids_matching(source: str, tab: str, where: str) -> str:
+    """The ids that a filter matches, newest first. Parameters: the filter's, the limit."""
+    return (
+        f"SELECT jobs.id FROM {source} WHERE {tab} AND jobs.rowid <= {TOP_KEY} AND {where} "
+        "AND jobs.id IS NOT NULL ORDER BY jobs.rowid DESC LIMIT ?"
+    )
+
+
+IDS_WITH_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+
+# --- counts -----------------------------------------------------------------------------------
+
+COUNTERS = "SELECT substr(state, 1, 40) AS state, n FROM core_counts"
+
+# Grows with the table: only for a file without counters.
+COUNT_BY_STATUS = "SELECT status, COUNT(*) AS n FROM jobs GROUP BY status"
+
+
+def unmet_edges(shape: Shape) -> str:
+    """Every edge that keeps a job waiting. Grows with the waiting jobs. Parameter: the limit."""
+    return f"""
+SELECT e.child_id, e.parent_id, p.id AS found, substr(p.status, 1, 40) AS status
+FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
+WHERE e.met = 0 LIMIT ?"""
+
+
+def waiting_edges(shape: Shape) -> str:
+    """Which waiting jobs wait for which unfinished ones, on a file without edges."""
+    return f"""
+SELECT j.id AS child_id, d.value AS parent_id, p.status
+FROM jobs j {shape.indexed_by(STATUS_INDEX)}, {parents_of("j")} d JOIN jobs p ON p.id = d.value
+WHERE j.status = 'pending' AND j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]')
+  AND p.status <> 'completed' LIMIT ?"""
+
+
+def waiting_later(shape: Shape) -> str:
+    """The waiting jobs that are not due yet. Parameters: now, the limit."""
+    return (
+        f"SELECT jobs.id FROM jobs {shape.indexed_by(STATUS_INDEX)} "
+        "WHERE jobs.status = 'pending' AND jobs.retry_after > ? LIMIT ?"
+    )
+
+
+# --- what a line needs of other rows ----------------------------------------------------------
+
+_BLAMED = (
+    "p.id AS found, substr(p.name, 1, 300) AS name, substr(p.status, 1, 40) AS status, "
+    f"substr(p.error, 1, {BLAME_CHARACTERS}) AS error"
+)
+
+
+def unmet_parents(shape: Shape) -> str:
+    """The parents that keep one job waiting, the waived ones too. Parameters: id, limit."""
+    if shape.attached:
+        return f"""
+SELECT e.parent_id, e.met = 2 AS waived, {_BLAMED}
+FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
+WHERE e.child_id = ? AND e.met = 0 LIMIT ?"""
+    return f"""
+SELECT d.value AS parent_id, p.id IS NULL AS waived, {_BLAMED}
+FROM jobs j, {parents_of("j")} d LEFT JOIN jobs p ON p.id = d.value
+WHERE j.id = ? AND d.type = 'text' AND (p.id IS NULL OR p.status <> 'completed') LIMIT ?"""
+
+
+# Parameters: the ids as a JSON list, the limit.
+WAIVED_PARENTS = """
+SELECT c.value AS child_id, e.parent_id
+FROM json_each(?) c CROSS JOIN core_edges e ON e.child_id = c.value AND e.met = 2 LIMIT ?"""
+
+# --- workers ----------------------------------------------------------------------------------
+
+WORKERS = """
+SELECT id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, state, request,
+       started_at, stopped_at, beat, done, failed, last_claim_at, log_path
+FROM core_workers ORDER BY rowid DESC LIMIT ?"""
+
+PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
+
+
+def running_jobs(shape: Shape) -> str:
+    """What is being worked on. Parameter: the limit."""
+    return (
+        "SELECT substr(jobs.id, 1, 1000) AS id, substr(jobs.name, 1, 300) AS name, "
+        "substr(jobs.started_at, 1, 40) AS started_at, "
+        "substr(jobs.worker_id, 1, 200) AS worker_id "
+        f"FROM jobs {shape.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
+    )
+
+
+# --- one job ----------------------------------------------------------------------------------
+
+
+def lines_by_id(shape: Shape) -> str:
+    """The lines of some jobs. Parameter: their ids as a JSON list."""
+    return (
+        f"SELECT {line_columns(shape, 'j')} "
+        "FROM json_each(?) wanted CROSS JOIN jobs j ON j.id = wanted.value"
+    )
+
+
+def whole_row(shape: Shape, characters: int) -> str:
+    """Every column of one job, long ones cut, and their sizes. Parameter: the id."""
+    parts = []
+    for index, column in enumerate(shape.job_columns):
+        quoted = '"' + column.replace('"', '""') + '"'
+        parts.append(
+            f"CASE WHEN typeof({quoted}) IN ('text', 'blob') "
+            f"THEN substr({quoted}, 1, {characters}) ELSE {quoted} END AS c{index}, "
+            f"length({quoted}) AS n{index}"
+        )
+    return f"SELECT {', '.join(parts)} FROM jobs WHERE id = ?"
+
+
+def executions(shape: Shape) -> str:
+    """The newest attempts of one job. Parameters: its id, the limit."""
+    columns = ["substr(id, 1, 200) AS id", "substr(worker_id, 1, 200) AS worker_id"]
+    columns += ["substr(status, 1, 40) AS status", "substr(error, 1, 20000) AS error"]
+    columns += [f"substr({name}, 1, 40) AS {name}" for name in ("started_at", "completed_at")]
+    for name, sql in (
+        ("traceback", "substr(traceback, 1, 200000) AS traceback"),
+        ("output", "substr(output, 1, 1000) AS output"),
+        ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
+    ):
+        columns.append(sql if name in shape.execution_columns else f"NULL AS {name}")
+    return (
+        f"SELECT {', '.join(columns)} FROM job_executions "
+        f"{shape.indexed_by(EXECUTIONS_INDEX)} WHERE job_id = ? "
+        "ORDER BY job_id, started_at DESC LIMIT ?"
+    )
+
+
+# --- dependencies -----------------------------------------------------------------------------
+
+PARENT_EDGES = """
+SELECT e.child_id, e.parent_id, e.met
+FROM json_each(?) c CROSS JOIN core_edges e ON e.child_id = c.value LIMIT ?"""
+
+CHILD_EDGES = """
+SELECT e.child_id, e.parent_id, e.met
+FROM json_each(?) c CROSS JOIN core_edges e ON e.parent_id = c.value LIMIT ?"""
+
+COUNT_CHILDREN = "SELECT COUNT(*) FROM core_edges WHERE parent_id = ?"
+
+# Grows with the table: only for a file without edges, when somebody opens a job or a tree.
+ALL_EDGES = f"""
+SELECT j.id AS child_id, d.value AS parent_id
+FROM jobs j, {parents_of("j")} d
+WHERE j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]') AND d.type = 'text'
+  AND j.id IS NOT NULL
+LIMIT ?"""
+
+EXISTS = "SELECT 1 FROM jobs WHERE id = ?"

@@ -1,0 +1,289 @@
+"""The door to the file: one read-only connection, and each call one short transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from gigq_core.errors import DatabaseError
+from gigq_core.schema.opening import explain, open_read_only
+from gigq_tui.store import component, queries
+from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.component import Edges
+from gigq_tui.store.counting import Counter, RateMeter
+from gigq_tui.store.detail import MAX_RELATIVES, read_detail, read_lines
+from gigq_tui.store.filter_sql import Context, prefix_range
+from gigq_tui.store.gate import Gate
+from gigq_tui.store.holders import IsDead, Pulse, Staff, read_staff, with_holders
+from gigq_tui.store.kinship import with_kin
+from gigq_tui.store.models import (
+    Counts,
+    FileInfo,
+    Graph,
+    JobDetail,
+    JobRow,
+    Snapshot,
+    Window,
+    WorkerRow,
+)
+from gigq_tui.store.pages import Pages
+from gigq_tui.store.rows import text, whole
+from gigq_tui.store.shape import Shape, read_shape, schema_version
+from gigq_tui.store.view import View
+
+MAX_RESOLVED = 20
+
+
+class Interrupted(DatabaseError):
+    """The read was given up because nobody wants its result any more."""
+
+
+class Reader:
+    """Reads one queue file and never changes it.
+
+    All calls but `interrupt` belong to one thread at a time.
+
+    Args:
+        path: the queue file, attached or GigQ's own.
+        clock: where the time comes from.
+        is_dead: says whether a worker's process is gone; by default this machine is asked.
+
+    Raises:
+        DatabaseError: the file can't be read; so may every method that reads.
+    """
+
+    def __init__(
+        self, path: Path, clock: Clock = SYSTEM_CLOCK, *, is_dead: IsDead | None = None
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._conn = open_read_only(path)
+        self._pulse = Pulse(clock, is_dead)
+        self._counter = Counter(clock)
+        self._matches: Gate[int] = Gate(clock)
+        self._edges: Gate[Edges] = Gate(clock)
+        self._rate = RateMeter()
+        self._shape_known: Shape | None = None
+        self._staff = Staff()
+        # The data version of the last snapshot, and of the transaction that goes on.
+        self.version_read = 0
+        self._version_now = 0
+
+    # --- what the screens ask for --------------------------------------------------------------
+
+    def snapshot(self, view: View) -> Snapshot:
+        """Everything the jobs screen draws.
+
+        Raises:
+            DatabaseError: see the class; `Interrupted` after `interrupt()`.
+        """
+        with self._reading() as (conn, shape):
+            now = self._clock.now()
+            staff = read_staff(conn, shape, self._pulse, now)
+            counts = self._counter.read(conn, shape, self._version_now, now)
+            snapshot = Snapshot(
+                taken_at=now,
+                info=self._info(conn, shape),
+                counts=counts,
+                tab=view.tab,
+                filter_text=view.filter.text,
+                window=self._window(conn, shape, view, counts, staff),
+                workers=staff.ours,
+                foreign_workers=staff.foreign,
+                paused=shape.attached and conn.execute(queries.PAUSED).fetchone() is not None,
+                finished_per_s=self._finished_per_s(counts),
+            )
+            self.version_read = self._version_now
+            self._staff = staff
+            return snapshot
+
+    def detail(self, job_id: str) -> JobDetail | None:
+        """One job whole, or None if there is no such job."""
+        with self._reading() as (conn, shape):
+            row = read_lines(conn, shape, [job_id]).get(job_id)
+            if row is None:
+                return None
+            (row,) = with_holders([row], self._read_staff(conn, shape).by_id)
+            if shape.attached:
+                relatives = component.relatives(conn, job_id, MAX_RELATIVES)
+            else:
+                edges = self._all_edges(conn, shape)
+                children = edges.children.get(job_id, [])
+                relatives = _waived_where_missing(conn, edges, job_id), children, len(children)
+            return read_detail(conn, shape, self._path, row, relatives)
+
+    def graph(self, job_id: str, limit: int = 5_000) -> Graph | None:
+        """The dependencies around a job, up to `limit` jobs; None if there is no such job."""
+        with self._reading() as (conn, shape):
+            if not read_lines(conn, shape, [job_id], judge=False):
+                return None
+            edges = None if shape.attached else self._all_edges(conn, shape)
+            graph = component.read_graph(conn, shape, job_id, limit, edges)
+            return _with_holders(graph, self._read_staff(conn, shape).by_id)
+
+    def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:
+        """The ids of all jobs that the view's tab and filter match, newest first."""
+        with self._reading() as (conn, shape):
+            source, tab = queries.tab_source(shape, view.tab)
+            context = self._context(shape, self._read_staff(conn, shape))
+            where, params = view.filter.sql(context)
+            sql = queries.ids_matching(source, tab, f"({where})")
+            found = conn.execute(sql, (*params, -1 if limit is None else limit))
+            return tuple(text(record[0]) for record in found.fetchall())
+
+    def resolve(self, prefix: str) -> tuple[str, ...]:
+        """The ids that begin with `prefix`, a few of them if there are many."""
+        if not prefix.isascii() and prefix != prefix.encode("utf-8", "replace").decode():
+            return ()  # bytes of a terminal that are no text begin no id
+        with self._reading() as (conn, _):
+            bounds = prefix_range(prefix)
+            found = conn.execute(queries.IDS_WITH_PREFIX, (*bounds, MAX_RESOLVED))
+            return tuple(text(record[0]) for record in found.fetchall())
+
+    # --- what the feed asks for ----------------------------------------------------------------
+
+    def data_version(self) -> int:
+        """A number that moves whenever another connection has committed a change."""
+        with self._explained():
+            return self._version()
+
+    def liveness_changed(self) -> bool:
+        """Whether a worker seen by the last snapshot has died or come back since."""
+        return self._staff.changed(self._pulse)
+
+    def owed_in(self) -> float | None:
+        """Seconds until what the last snapshot held back may be read; None if it is complete."""
+        owed = [s for s in (self._counter.owed_in(), self._matches.owed_in()) if s is not None]
+        return min(owed, default=None)
+
+    def interrupt(self) -> None:
+        """Make the read that is going on, if any, raise `Interrupted`. From any thread."""
+        try:
+            self._conn.interrupt()
+        except sqlite3.ProgrammingError:  # it was closed meanwhile
+            pass
+
+    def close(self) -> None:
+        """End the connection. No other method works afterwards."""
+        self._conn.close()
+
+    # --- inside --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as problem:
+            if "interrupted" in str(problem):
+                raise Interrupted("The read was given up.") from None
+            raise explain(problem, self._path) from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[sqlite3.Connection, Shape]]:
+        """One read transaction: everything in it is of one moment."""
+        with self._explained():
+            self._end()
+            self._conn.execute("BEGIN")
+            try:
+                # The first read takes the snapshot; the version asked after it is that snapshot's.
+                shape = self._shape()
+                self._version_now = self._version()
+                yield self._conn, shape
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        # A reader that stays in its transaction would make the WAL grow without end.
+        if self._conn.in_transaction:
+            self._conn.execute("ROLLBACK")
+
+    def _version(self) -> int:
+        return whole(self._conn.execute("PRAGMA data_version").fetchone()[0])
+
+    def _shape(self) -> Shape:
+        version = schema_version(self._conn)
+        if self._shape_known is None or self._shape_known.version != version:
+            self._shape_known = read_shape(self._conn, version)
+        return self._shape_known
+
+    def _read_staff(self, conn: sqlite3.Connection, shape: Shape) -> Staff:
+        return read_staff(conn, shape, self._pulse, self._clock.now())
+
+    def _context(self, shape: Shape, staff: Staff) -> Context:
+        return Context(self._clock.now(), shape.attached, shape.job_columns, staff.gone)
+
+    def _window(
+        self,
+        conn: sqlite3.Connection,
+        shape: Shape,
+        view: View,
+        counts: Counts,
+        staff: Staff,
+    ) -> Window:
+        where, params = "1", list[object]()
+        total = counts.of(view.tab)
+        self._matches.skip()
+        if view.filter:
+            where, params = view.filter.sql(self._context(shape, staff))
+            source, tab = queries.tab_source(shape, view.tab)
+            sql = queries.count_matching(source, tab, f"({where})")
+            total = self._matches.get(
+                (view.tab, view.filter),
+                self._version_now,
+                lambda: whole(conn.execute(sql, params).fetchone()[0]),
+            )
+        window = Pages(conn, shape, view.tab, where, params, total).read(view.anchor, view.rows)
+        rows = with_holders(with_kin(conn, shape, window.rows), staff.by_id)
+        return replace(window, rows=rows)
+
+    def _info(self, conn: sqlite3.Connection, shape: Shape) -> FileInfo:
+        return FileInfo(
+            path=str(self._path),
+            attached=shape.attached,
+            journal_mode=text(conn.execute("PRAGMA journal_mode").fetchone()[0]),
+            size=_size(self._path),
+            wal_size=_size(self._path.with_name(self._path.name + "-wal")),
+            sqlite_version=sqlite3.sqlite_version,
+        )
+
+    def _finished_per_s(self, counts: Counts) -> float | None:
+        at = self._clock.monotonic()
+        if self._counter.fresh:
+            self._rate.add(at, counts.completed + counts.failed + counts.timeout)
+        return self._rate.rate(at)
+
+    def _all_edges(self, conn: sqlite3.Connection, shape: Shape) -> Edges:
+        return self._edges.get(
+            shape.version, self._version_now, lambda: component.read_all_edges(conn)
+        )
+
+
+def _waived_where_missing(
+    conn: sqlite3.Connection, edges: Edges, job_id: str
+) -> list[tuple[str, bool]]:
+    """The parents on a GigQ file, where a missing one counts as completed."""
+
+    def there(id: str) -> bool:
+        return conn.execute(queries.EXISTS, (id,)).fetchone() is not None
+
+    return [(id, not there(id)) for id in edges.parents.get(job_id, [])[:MAX_RELATIVES]]
+
+
+def _with_holders(graph: Graph, workers: dict[str, WorkerRow]) -> Graph:
+    held: dict[str, JobRow] = {
+        row.id: row
+        for row in with_holders((node.row for node in graph.nodes.values() if node.row), workers)
+    }
+    nodes = {id: replace(node, row=held.get(id)) for id, node in graph.nodes.items()}
+    return replace(graph, nodes=nodes)
+
+
+def _size(path: Path) -> int:
+    # Only looked at: opening the file here would drop SQLite's locks on it.
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,91 @@
+"""Values out of the file, whatever a damaged row holds, and the line of the table made of them."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from gigq_core.schema.ddl import PARKED
+from gigq_core.times import parse_time
+from gigq_tui.store.models import JobRow
+
+# What GigQ takes a timeout of 0 or NULL for.
+DEFAULT_TIMEOUT_S = 300.0
+SCRIPT_MODULE = "__main__"
+
+
+def text(value: Any) -> str:
+    """Any SQLite value as text; NULL is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def optional_text(value: Any) -> str | None:
+    """Any SQLite value as text; NULL and empty text are None."""
+    return text(value) or None
+
+
+def whole(value: Any, default: int = 0) -> int:
+    """Any SQLite value as an integer; what is none becomes `default`."""
+    return int(number(value, default))
+
+
+def number(value: Any, default: float = 0.0) -> float:
+    """Any SQLite value as a finite number; what is none becomes `default`."""
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return value
+    return default
+
+
+def moment(value: Any) -> datetime | None:
+    """Any SQLite value as naive local time, or None."""
+    try:
+        return parse_time(value)
+    except (OverflowError, OSError):  # a zone that shifts it out of the calendar
+        return None
+
+
+def timeout_s(value: Any) -> float:
+    """A stored timeout in seconds, with GigQ's default for 0, NULL and nonsense."""
+    seconds = number(value)
+    return seconds if seconds > 0 else DEFAULT_TIMEOUT_S
+
+
+def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
+    """One line of the table from the columns of `queries.line_columns`.
+
+    What other rows say of it (parents, holder) is filled in afterwards.
+    """
+    status = text(record["status"])
+    waiting = status == "pending"
+    retry_after = text(record["retry_after"])
+    parked = waiting and retry_after == PARKED
+    due = text(record["due_at"]) if parked else retry_after
+    module = text(record["function_module"])
+    function = text(record["function_name"])
+    return JobRow(
+        key=whole(record["key"]),
+        id=text(record["id"]),
+        name=text(record["name"]),
+        function=f"{module}.{function}" if module else function,
+        status=status,
+        priority=whole(record["priority"]),
+        attempts=whole(record["attempts"]),
+        max_attempts=whole(record["max_attempts"], 3),
+        timeout_s=timeout_s(record["timeout"]),
+        created_at=moment(record["created_at"]),
+        started_at=moment(record["started_at"]),
+        completed_at=moment(record["completed_at"]),
+        due_at=moment(due) if waiting else None,
+        worker_id=optional_text(record["worker_id"]),
+        error=text(record["error"]),
+        stop_requested=status == "running" and record["stop_requested_at"] is not None,
+        blocked=parked,
+        in_script=module == SCRIPT_MODULE,
+    )

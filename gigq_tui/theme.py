@@ -1,0 +1,163 @@
+"""The three themes, and the roles that widgets paint with instead of colours."""
+
+from __future__ import annotations
+
+import locale
+import os
+
+from rich.style import Style
+from textual.theme import Theme
+
+DARK = "gigq-dark"
+LIGHT = "gigq-light"
+ANSI = "gigq-ansi"
+THEME_NAMES = {"dark": DARK, "light": LIGHT, "ansi": ANSI}
+
+# A role is what a piece of text is, never how it looks; the palette of the theme says how.
+Palette = dict[str, Style]
+
+
+def _palette(
+    *,
+    dim: str,
+    title: str,
+    accent: str,
+    ok: str,
+    run: str,
+    ready: str,
+    warn: str,
+    fail: str,
+    cursor: Style,
+) -> Palette:
+    return {
+        "": Style.null(),
+        "dim": Style(color=dim),
+        "rule": Style(color=dim),
+        "title": Style(color=title, bold=True),
+        "heading": Style(color=title, bold=True),
+        "accent": Style(color=accent),
+        "key": Style(color=accent, bold=True),
+        "ok": Style(color=ok),
+        "run": Style(color=run, bold=True),
+        "ready": Style(color=ready),
+        "wait": Style(color=dim),
+        "warn": Style(color=warn, bold=True),
+        "fail": Style(color=fail, bold=True),
+        "mark": Style(color=warn, bold=True),
+        "off": Style(color=dim, strike=True),
+        "tab": Style(color=accent, bold=True, reverse=True),
+        "bold": Style(bold=True),
+        "cursor": cursor,
+    }
+
+
+PALETTES: dict[str, Palette] = {
+    DARK: _palette(
+        dim="#8a94a3",
+        title="#e6edf3",
+        accent="#79b8ff",
+        ok="#6bc46d",
+        run="#56d4dd",
+        ready="#c9d1d9",
+        warn="#e3b341",
+        fail="#ff7b72",
+        cursor=Style(bgcolor="#263445"),
+    ),
+    LIGHT: _palette(
+        dim="#5d6670",
+        title="#14181c",
+        accent="#0550ae",
+        ok="#116329",
+        run="#0a6c74",
+        ready="#24292f",
+        warn="#7d4e00",
+        fail="#b3121d",
+        cursor=Style(bgcolor="#cfe3f8"),
+    ),
+    ANSI: _palette(
+        dim="default",
+        title="default",
+        accent="cyan",
+        ok="green",
+        run="cyan",
+        ready="default",
+        warn="yellow",
+        fail="red",
+        cursor=Style(reverse=True),
+    ),
+}
+PALETTES[ANSI]["dim"] = Style(dim=True)
+PALETTES[ANSI]["rule"] = Style(dim=True)
+PALETTES[ANSI]["wait"] = Style(dim=True)
+PALETTES[ANSI]["off"] = Style(dim=True, strike=True)
+
+THEMES = (
+    Theme(
+        name=DARK,
+        primary="#79b8ff",
+        secondary="#56d4dd",
+        accent="#79b8ff",
+        warning="#e3b341",
+        error="#ff7b72",
+        success="#6bc46d",
+        foreground="#c9d1d9",
+        background="#0d1117",
+        surface="#161b22",
+        panel="#1c2430",
+        dark=True,
+    ),
+    Theme(
+        name=LIGHT,
+        primary="#0550ae",
+        secondary="#0a6c74",
+        accent="#0550ae",
+        warning="#7d4e00",
+        error="#b3121d",
+        success="#116329",
+        foreground="#24292f",
+        background="#ffffff",
+        surface="#f3f5f7",
+        panel="#e7ebef",
+        dark=False,
+    ),
+    Theme(
+        name=ANSI,
+        ansi=True,
+        primary="ansi_cyan",
+        secondary="ansi_cyan",
+        accent="ansi_cyan",
+        warning="ansi_yellow",
+        error="ansi_red",
+        success="ansi_green",
+        foreground="ansi_default",
+        background="ansi_default",
+        surface="ansi_default",
+        panel="ansi_default",
+        boost="ansi_default",
+        dark=True,
+        variables={
+            "input-cursor-background": "ansi_default",
+            "input-cursor-foreground": "ansi_default",
+            "input-cursor-text-style": "reverse",
+            "input-selection-background": "ansi_cyan",
+            "input-selection-foreground": "ansi_black",
+        },
+    ),
+)
+
+
+def palette(theme_name: str) -> Palette:
+    """Return the palette of a theme of ours, or the dark one for any other theme."""
+    return PALETTES.get(theme_name, PALETTES[DARK])
+
+
+def _utf8() -> bool:
+    if os.environ.get("GIGQ_ASCII"):
+        return False
+    return "utf" in locale.getpreferredencoding(False).lower()
+
+
+# Lines between parts of a screen; everything else that we draw ourselves is ASCII anyway.
+RULE = "─" if _utf8() else "-"
+SCROLL_THUMB = "█" if _utf8() else "#"
+SCROLL_TRACK = "│" if _utf8() else "|"

@@ -1,0 +1,221 @@
+"""The head of every screen: which file, how it may be used, the counts, and how fresh it all is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gigq_tui.format import count, cut, inert, plural, short_count, span_seconds, width_of
+from gigq_tui.store.models import Health, Snapshot
+from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
+
+WIDE = 100
+TALL = 28
+
+
+@dataclass(frozen=True)
+class HeaderState:
+    """What the header tells. `trouble` is why the file can't be read, since `trouble_since`."""
+
+    path: Path
+    read_only: bool = False
+    snapshot: Snapshot | None = None
+    held: bool = False
+    trouble: str = ""
+    trouble_since: datetime | None = None
+    now: datetime | None = None
+    crumbs: tuple[str, ...] = ()
+
+
+def header_lines(state: HeaderState, width: int, height: int) -> tuple[Line, ...]:
+    """Return the header for a terminal of that size: one line, or two where there is room."""
+    fresh = _freshness(state, width)
+    if state.crumbs:
+        return (spread(_crumbs(state, width - line_width(fresh) - 2), fresh, width),)
+    if width < WIDE:
+        return (spread(_short(state, width - line_width(fresh) - 1), fresh, width),)
+    if height < TALL:
+        return (spread(_join([_file(state, path=False), *_counts(state)], 3), fresh, width),)
+    first = spread(_file(state), _join([*_counts(state), fresh], 3), width)
+    return first, spread(_work(state), _flags(state), width)
+
+
+def header_height(width: int, height: int, crumbs: tuple[str, ...]) -> int:
+    """Return how many lines the header takes in a terminal of that size."""
+    return 2 if not crumbs and width >= WIDE and height >= TALL else 1
+
+
+def _freshness(state: HeaderState, width: int) -> Line:
+    if state.trouble:
+        since = ""
+        if state.trouble_since is not None and state.now is not None:
+            since = f" {span_seconds(state.trouble_since, state.now)}"
+        room = max(8, width // 2 - 14)
+        return ((f"stale{since}: {cut(inert(state.trouble), room)} ", "fail"),)
+    if state.snapshot is None:
+        return (("reading.. ", "dim"),)
+    if state.held:
+        return (("paused (p) ", "warn"),)
+    return (("live ", "ok"),)
+
+
+def _name(state: HeaderState) -> str:
+    return inert(state.path.name)
+
+
+def _file(state: HeaderState, *, path: bool = True) -> Line:
+    spans: list[Span] = [(" " + cut(_name(state), 32), "title")]
+    if path:
+        spans.append((f"  {_folder(state.path)}", "dim"))
+    return tuple(spans)
+
+
+def _folder(path: Path) -> str:
+    folder = str(path.absolute().parent)
+    home = str(Path.home())
+    if folder == home or folder.startswith(home + "/"):
+        folder = "~" + folder[len(home) :]
+    folder = inert(folder)
+    room = 28
+    return folder if width_of(folder) <= room else ".." + folder[-(room - 2) :]
+
+
+def _crumbs(state: HeaderState, room: int) -> Line:
+    names = [inert(crumb) for crumb in state.crumbs]
+    lead = f" {_name(state)} > "
+    if width_of(lead + " > ".join(names)) > room:
+        lead = " "
+    head = "".join(f"{name} > " for name in names[:-1])
+    spans: list[Span] = [(lead + head, "dim"), (names[-1], "title")]
+    if state.read_only:
+        spans.append(("  READ-ONLY", "warn"))
+    return tuple(spans)
+
+
+def _counts(state: HeaderState) -> list[Line]:
+    if state.snapshot is None:
+        return []
+    counts = state.snapshot.counts
+    slots, busy = _slots(state.snapshot)
+    parts: list[Line] = [(("ready " + count(counts.ready), ""),)]
+    if counts.blocked:
+        parts.append(((f"blocked {count(counts.blocked)}", ""),))
+    if counts.delayed:
+        parts.append(((f"delayed {count(counts.delayed)}", ""),))
+    running = f"{counts.running}/{slots}" if slots >= counts.running and slots else counts.running
+    parts.append(((f"RUN {running}", "run" if counts.running or busy else "dim"),))
+    if counts.doomed:
+        parts.append(((f"DOOMED {count(counts.doomed)}", "fail"),))
+    if counts.failed:
+        parts.append(((f"FAIL {count(counts.failed)}", "fail"),))
+    if counts.timeout:
+        parts.append(((f"T/O {count(counts.timeout)}", "fail"),))
+    return parts
+
+
+def _slots(snapshot: Snapshot) -> tuple[int, int]:
+    alive = [w for w in snapshot.workers if w.health is Health.ALIVE and w.state != "stopped"]
+    return sum(w.slots for w in alive), sum(1 for w in alive if w.running)
+
+
+def _short(state: HeaderState, room: int) -> Line:
+    mode = ("READ-ONLY", "warn") if state.read_only else ("RW", "dim")
+    parts: list[Line] = [(((" " + cut(_name(state), 20)), "title"), (" ", ""), mode)]
+    snapshot = state.snapshot
+    if snapshot is None:
+        return parts[0]
+    if snapshot.paused:
+        parts.append((("QUEUE PAUSED", "warn"),))
+    counts = snapshot.counts
+    slots, _ = _slots(snapshot)
+    running = f"{counts.running}/{slots}" if slots >= counts.running and slots else counts.running
+    lost = _lost(snapshot)
+    shown: list[tuple[str, int, str]] = [
+        ("LOST", lost, "fail"),
+        ("FAIL", counts.failed, "fail"),
+        ("T/O", counts.timeout, "fail"),
+        ("DOOM", counts.doomed or 0, "fail"),
+    ]
+    parts.append(((f"rdy {short_count(counts.ready)}", ""),))
+    if counts.blocked:
+        parts.append(((f"blk {short_count(counts.blocked)}", ""),))
+    parts.append(((f"RUN {running}", "run" if counts.running else "dim"),))
+    parts += [((f"{word} {short_count(n)}", role),) for word, n, role in shown if n]
+    if snapshot.finished_per_s:
+        parts.append(((f"{snapshot.finished_per_s:.1f}/s", "dim"),))
+    while len(parts) > 2 and line_width(_join(parts, 2)) > room:
+        parts.pop()
+    return _join(parts, 2)
+
+
+def _lost(snapshot: Snapshot) -> int:
+    return sum(1 for w in snapshot.workers if w.health is Health.LOST)
+
+
+def _work(state: HeaderState) -> Line:
+    snapshot = state.snapshot
+    if snapshot is None:
+        return ()
+    parts: list[Line] = []
+    alive = [w for w in snapshot.workers if w.health is Health.ALIVE and w.state != "stopped"]
+    busy = sum(1 for w in alive if w.running)
+    if alive:
+        details = f" ({busy} busy)" if busy else " (idle)"
+        parts.append(((f" Workers {len(alive)}{details}", ""),))
+    elif snapshot.counts.ready and not snapshot.foreign_workers:
+        parts.append(((" No worker runs: + starts one", "warn"),))
+    else:
+        parts.append(((" Workers 0", "dim"),))
+    if lost := _lost(snapshot):
+        parts.append(((f"{lost} LOST", "fail"),))
+    if snapshot.foreign_workers:
+        parts.append(((plural(len(snapshot.foreign_workers), "worker") + " of GigQ's", ""),))
+    parts.append(((f"done {count(snapshot.counts.completed)}", ""),))
+    if snapshot.finished_per_s:
+        parts.append(((f"{snapshot.finished_per_s:.1f}/s", "ok"),))
+    return _join(parts, 3)
+
+
+def _flags(state: HeaderState) -> Line:
+    parts: list[Line] = []
+    snapshot = state.snapshot
+    if snapshot is not None:
+        if snapshot.paused:
+            parts.append((("QUEUE PAUSED (P)", "warn"),))
+        if not snapshot.info.attached:
+            parts.append((("GigQ's own file", "accent"),))
+    parts.append(((("READ-ONLY " if state.read_only else "READ-WRITE "), "warn" if state.read_only else "dim"),))
+    return _join(parts, 3)
+
+
+def _join(parts: list[Line], gap: int) -> Line:
+    joined: list[Span] = []
+    for part in parts:
+        if joined and part:
+            joined.append((" " * gap, ""))
+        joined.extend(part)
+    return tuple(joined)
+
+
+class HeaderBar(TextLines):
+    """The header of a screen; it is painted only where it changed."""
+
+    DEFAULT_CSS = """
+    HeaderBar { height: 1; background: $panel; }
+    HeaderBar.-two { height: 2; }
+    """
+
+    state: HeaderState | None = None
+
+    def tell(self, state: HeaderState) -> None:
+        """Show a state; the same state again costs nothing."""
+        self.state = state
+        width, height = self.app.size
+        self.set_class(header_height(width, height, state.crumbs) == 2, "-two")
+        self.show(*header_lines(state, width, height))
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if self.state is not None:
+            self.tell(self.state)

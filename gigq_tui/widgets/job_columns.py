@@ -1,0 +1,140 @@
+"""The columns of the job table: which there are at which width, and what a row says in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gigq_tui import format as fmt
+from gigq_tui.store.derive import RUNNING_STATES, run_seconds, state_of, ticks, why
+from gigq_tui.store.models import Health, JobRow, State
+from gigq_tui.widgets.lines import Line, Span
+
+WIDE = 100
+NARROW = 70
+RIGHT_ALIGNED = frozenset({"PRI"})
+_ALARMING = frozenset({State.DOOMED, State.ORPHANED, State.OVERDUE})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns at one width: pairs of title and cells, WHY last with what is left."""
+
+    columns: tuple[tuple[str, int], ...]
+    gutter: int
+    short: bool
+
+
+def layout_for(width: int) -> Layout:
+    """Return the columns for a table of `width` cells."""
+    if width >= WIDE:
+        fixed = [
+            ("ID", 8),
+            ("NAME", min(34, 18 + max(0, width - 120) // 4)),
+            ("STATE", 11),
+            ("PRI", 3),
+            ("ATT", 5),
+            ("AGE", 4),
+            ("DUR", 6),
+            ("WORKER", 12 if width >= 116 else 8),
+        ]
+        return _filled(fixed, 4, width, short=False)
+    if width >= NARROW:
+        fixed = [("ID", 6), ("NAME", 16), ("ST", 5), ("ATT", 4), ("AGE", 4), ("DUR", 6)]
+        return _filled(fixed, 3, width, short=True)
+    return _filled([("NAME", 14), ("ST", 5), ("AGE", 4), ("DUR", 6)], 3, width, short=True)
+
+
+def _filled(fixed: list[tuple[str, int]], gutter: int, width: int, *, short: bool) -> Layout:
+    used = gutter + sum(cells + gap_after(title) for title, cells in fixed)
+    why_title = "WHY" if short else "WHY / LAST ERROR"
+    return Layout((*fixed, (why_title, max(6, width - used))), gutter, short)
+
+
+def gap_after(title: str) -> int:
+    """Return the blank cells after a column; what is right-aligned needs more."""
+    return 2 if title in RIGHT_ALIGNED else 1
+
+
+def head_line(layout: Layout) -> Line:
+    """Return the line of titles."""
+    spans: list[Span] = [(" " * layout.gutter, "")]
+    for title, cells in layout.columns:
+        text = fmt.pad(title, cells, right=title in RIGHT_ALIGNED)
+        spans += [(text, "heading"), (" " * gap_after(title), "")]
+    return tuple(spans[:-1])
+
+
+def row_line(
+    row: JobRow, layout: Layout, now: datetime, told_at: datetime, *, cursor: bool, marked: bool
+) -> Line:
+    """Return one job as a line.
+
+    Args:
+        row: The job.
+        layout: The columns.
+        now: The present, by which a running job's time is told.
+        told_at: When the other rows' ages were last told.
+        cursor: Whether the cursor stands here.
+        marked: Whether the row is marked.
+    """
+    moment = now if ticks(row) else told_at
+    state = state_of(row, moment)
+    arrow = ">" if cursor else " "
+    flag = "#" if marked else " "
+    gutter = f" {arrow}{flag} " if layout.gutter == 4 else f"{arrow}{flag} "
+    spans: list[Span] = [(gutter, "mark" if marked else "key")]
+    for title, cells in layout.columns:
+        text, role = _cell(title, row, state, moment, told_at, layout)
+        spans.append((fmt.pad(fmt.inert(text), cells, right=title in RIGHT_ALIGNED), role))
+        spans.append((" " * gap_after(title), ""))
+    return tuple(spans[:-1])
+
+
+def _cell(
+    title: str, row: JobRow, state: State, now: datetime, told_at: datetime, layout: Layout
+) -> Span:
+    if title == "ID":
+        return row.id[: 6 if layout.short else 8], "dim"
+    if title == "NAME":
+        return row.name, ""
+    if title in ("STATE", "ST"):
+        mark = fmt.MARKS[state]
+        return (f"{mark.glyph}{mark.short}" if layout.short else f"{mark.glyph} {mark.word}"), (
+            mark.role
+        )
+    if title == "PRI":
+        return str(row.priority), "" if row.priority else "dim"
+    if title == "ATT":
+        return f"{row.attempts}/{row.max_attempts}", "" if row.attempts > 1 else "dim"
+    if title == "AGE":
+        return _age(row, told_at), "dim"
+    if title == "DUR":
+        return _took(row, state, now), "run" if state in RUNNING_STATES else ""
+    if title == "WORKER":
+        return _worker(row, state), "dim"
+    return why(row, now), "warn" if state in _ALARMING else ""
+
+
+def _age(row: JobRow, told_at: datetime) -> str:
+    if row.created_at is None:
+        return "-"
+    return fmt.age((told_at - row.created_at).total_seconds())
+
+
+def _took(row: JobRow, state: State, now: datetime) -> str:
+    seconds = run_seconds(row, now)
+    if seconds is None:
+        return "-"
+    return fmt.elapsed(seconds) if state in RUNNING_STATES else fmt.duration(seconds)
+
+
+def _worker(row: JobRow, state: State) -> str:
+    if row.worker_id is None:
+        return "-"
+    if state is State.ORPHANED or (state in RUNNING_STATES and row.holder is Health.LOST):
+        return f"{fmt.cut(row.worker_id, 5)} (gone)"
+    if state in RUNNING_STATES and row.holder_pid is not None:
+        pid = str(row.holder_pid)
+        return f"{fmt.cut(row.worker_id, max(4, 12 - len(pid) - 1))} {pid}"
+    return row.worker_id

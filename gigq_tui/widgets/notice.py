@@ -1,0 +1,49 @@
+"""One line that tells what an act did, or what is wrong; at rest it explains the current row."""
+
+from __future__ import annotations
+
+from gigq_tui.format import inert
+from gigq_tui.widgets.lines import BLANK, Line, Span, TextLines
+
+TONES = {"info": "accent", "ok": "ok", "warn": "warn", "error": "fail"}
+
+
+class NoticeLine(TextLines):
+    """The notice of a screen. A notice hides the resting line until it is cleared."""
+
+    DEFAULT_CSS = """
+    NoticeLine { height: 1; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.text = ""
+        self.tone = "info"
+        self.twin = ""
+        self._rest: Line = BLANK
+
+    def tell(self, text: str, tone: str = "info", twin: str = "") -> None:
+        """Show a notice.
+
+        Args:
+            text: One sentence or less.
+            tone: `info`, `ok`, `warn` or `error`.
+            twin: The shell command that does the same, or an empty string.
+        """
+        self.text, self.tone, self.twin = text, tone, twin
+        spans: list[Span] = [(" " + inert(text), TONES[tone])]
+        if twin:
+            spans.append((f"   {inert(twin)}", "dim"))
+        self.show(tuple(spans))
+
+    def rest(self, line: Line) -> None:
+        """Set the line that stands here while there is no notice."""
+        self._rest = line
+        if not self.text:
+            self.show(line)
+
+    def clear(self) -> None:
+        """Take the notice away."""
+        if self.text:
+            self.text = self.twin = ""
+            self.show(self._rest)

@@ -1,0 +1,137 @@
+"""Make the pictures of this folder from the real screens: `python screenshots/make.py`.
+
+Each screen is drawn by the console itself on the fixed queue of `tests/scene.py`, at a fixed hour,
+at 120x32 and at 80x24, and written as SVG and PNG. It needs what `pip install -e '.[test]'`
+installs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+# Before Textual and the clock are looked at.
+os.environ["TZ"] = "UTC"
+time.tzset()
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ.pop("NO_COLOR", None)
+
+from tests import scene  # noqa: E402
+
+SIZES = ((120, 32), (80, 24))
+READY_TIMEOUT_S = 20.0
+
+# A PNG is drawn with a font that machines have; the SVG asks a browser for its own.
+WEB_FONT, MACHINE_FONT = "Fira Code", "DejaVu Sans Mono"
+PNG_SCALE = 1.5
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: the keys that lead to it from the jobs screen."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+
+
+def to_the_job(name: str) -> tuple[str, ...]:
+    """The keys that put the cursor on one job of the scene, by filtering for its name."""
+    return ("slash", *name, "enter")
+
+
+SHOTS = (
+    Shot("jobs"),
+    Shot("detail", (*to_the_job("dedupe"), "enter")),
+    Shot("tree", (*to_the_job("dedupe"), "t")),
+    Shot("workers", ("w",)),
+    Shot("submit", ("n",)),
+    Shot("help", ("question_mark",)),
+)
+
+
+async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
+    """Draw one screen and return it as SVG."""
+    from gigq_tui.app import ConsoleApp
+    from gigq_tui.store.clock import FrozenClock
+
+    app = ConsoleApp(
+        path,
+        python="/srv/etl/.venv/bin/python",
+        chdir=Path("/srv/etl"),
+        clock=FrozenClock(scene.NOW),
+        liveness=scene.liveness,
+    )
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot, app)
+        for key in shot.keys:
+            await pilot.press(key)
+            await settle(pilot, app)
+        return app.export_screenshot(title="gigq-tui jobs.db", simplify=True)
+
+
+async def settle(pilot: object, app: object) -> None:
+    """Wait until the reader has answered and the picture stands still."""
+    still, before = 0, ""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while still < 3:
+        await pilot.pause(0.05)  # type: ignore[attr-defined]
+        now = app.export_screenshot(simplify=True)  # type: ignore[attr-defined]
+        ready = app.snapshot is not None  # type: ignore[attr-defined]
+        still, before = (still + 1 if ready and now == before else 0), now
+        if time.monotonic() > deadline:
+            raise TimeoutError("The screen does not come to rest.")
+
+
+def to_png(svg: str) -> bytes:
+    """The same picture as pixels."""
+    import cairosvg
+
+    local = re.sub(r"@font-face\s*\{[^}]*\}", "", svg).replace(WEB_FONT, MACHINE_FONT)
+    pixels = cairosvg.svg2png(bytestring=local.encode("utf-8"), scale=PNG_SCALE)
+    assert isinstance(pixels, bytes)
+    return pixels
+
+
+def make(shots: Iterable[Shot], folder: Path) -> None:
+    """Write the pictures of `shots`, in every size, to `folder`."""
+    with tempfile.TemporaryDirectory() as place:
+        # The path is drawn: a file named in its own folder looks the same everywhere.
+        os.chdir(place)
+        path = scene.build(Path(scene.FILE_NAME))
+        for shot in shots:
+            for width, height in SIZES:
+                name = f"{shot.name}-{width}x{height}"
+                svg = asyncio.run(take(shot, path, (width, height)))
+                (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+                (folder / f"{name}.png").write_bytes(to_png(svg))
+                print(f"{name}.svg {name}.png")
+        os.chdir(folder)
+
+
+def main() -> None:
+    """Make all pictures, or those that are named."""
+    names = [shot.name for shot in SHOTS]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(names)}")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where to write them")
+    chosen = parser.parse_args()
+    unknown = set(chosen.names) - set(names)
+    if unknown:
+        parser.error(f"There is no picture {', '.join(sorted(unknown))}.")
+    shots = [shot for shot in SHOTS if not chosen.names or shot.name in chosen.names]
+    make(shots, chosen.folder.resolve())
+
+
+if __name__ == "__main__":
+    main()

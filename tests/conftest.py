@@ -1,0 +1,34 @@
+"""What every test stands on: one time zone, no settings of the person who runs it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything reads the clock or imports Textual, which looks at these when it is imported.
+os.environ["TZ"] = "UTC"
+time.tzset()
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+for _name in ("GIGQ_DB", "NO_COLOR", "FORCE_COLOR", "TEXTUAL", "TEXTUAL_THEME", "TMUX", "SSH_TTY"):
+    os.environ.pop(_name, None)
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def _connections_closed() -> Iterator[None]:
+    """No test leaves an open connection of its thread to the next one."""
+    yield
+    from gigq_core.connections import close_connections
+
+    close_connections()
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """The folder of the queue files that real releases of GigQ wrote."""
+    return DATA

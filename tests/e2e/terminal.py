@@ -1,0 +1,114 @@
+"""The real program in a pseudo-terminal: drawn by pyte, typed to by pexpect."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import pexpect
+import pyte
+
+from tests.waiting import wait_until
+
+LEFT_SCREEN, SHOWN_CURSOR = "\x1b[?1049l", "\x1b[?25h"
+ENTERED_SCREEN, HIDDEN_CURSOR = "\x1b[?1049h", "\x1b[?25l"
+
+
+class ConsoleTerminal:
+    """`gigq-tui` with these arguments, in a terminal of `columns` x `rows`."""
+
+    def __init__(
+        self,
+        *words: str | Path,
+        cwd: Path,
+        columns: int = 120,
+        rows: int = 32,
+        **env: str,
+    ) -> None:
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.Stream(self._screen)
+        self.written = ""
+        self.process = pexpect.spawn(
+            sys.executable,
+            ["-m", "gigq_tui", *map(str, words)],
+            cwd=str(cwd),
+            env=environment,
+            dimensions=(rows, columns),
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=5,
+        )
+        # Typed keys are for the program's own reading, never echoed by the terminal.
+        self.process.delaybeforesend = None
+
+    def __enter__(self) -> ConsoleTerminal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if problem is not None:
+            print(self.text())
+        self.process.close(force=True)
+
+    def take(self) -> str:
+        """Draw what was written since, and return what now stands on the screen."""
+        while True:
+            try:
+                piece = self.process.read_nonblocking(65536, timeout=0)
+            except (pexpect.TIMEOUT, pexpect.EOF):
+                return self.text()
+            self.written += piece
+            # pyte does not know these requests, and would draw them.
+            self._stream.feed(re.sub(r"\x1b\[[<>=][0-9;]*[a-z]|\x1b\[\?[0-9;]*\$p", "", piece))
+
+    def text(self) -> str:
+        """The lines of the screen."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        self.process.send(keys)
+
+    def wait_for(
+        self, wanted: str | Callable[[str], object], timeout_s: float = 20.0
+    ) -> re.Match[str] | None:
+        """Wait until the screen matches a pattern, or until a condition holds of its text."""
+        pattern = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", "a condition")
+        found: list[re.Match[str] | None] = []
+
+        def holds() -> bool:
+            text = self.take()
+            match = re.search(wanted, text, re.MULTILINE) if isinstance(wanted, str) else None
+            found.append(match)
+            return bool(match) if isinstance(wanted, str) else bool(wanted(text))
+
+        wait_until(holds, timeout_s, f"{pattern!r} on the screen")
+        return found[-1]
+
+    def wait_until_gone(self, pattern: str, timeout_s: float = 20.0) -> None:
+        """Wait until nothing on the screen matches."""
+        wait_until(lambda: not re.search(pattern, self.take()), timeout_s, f"no {pattern!r}")
+
+    def wait_for_end(self, timeout_s: float = 20.0) -> int:
+        """Wait until the program has ended; its exit status, or minus the signal's number."""
+        wait_until(lambda: (self.take(), not self.process.isalive())[1], timeout_s, "the end")
+        self.take()
+        if self.process.exitstatus is None:
+            return -int(self.process.signalstatus or 0)
+        return int(self.process.exitstatus)
+
+    def restored(self) -> bool:
+        """Whether the terminal got its own screen and its cursor back."""
+        return all(
+            self.written.rfind(back) > self.written.rfind(away) >= 0
+            for back, away in ((LEFT_SCREEN, ENTERED_SCREEN), (SHOWN_CURSOR, HIDDEN_CURSOR))
+        )

@@ -1,0 +1,205 @@
+"""The demo does real work on real files: it drains, and what fails can be mended and retried."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gigq_core import JobQueue
+from gigq_core.errors import GigQError
+from gigq_tui.demo import DemoSession, inbox, jobs, prepare, source
+from tests.waiting import wait_until
+
+# Enough to have every kind of job, and little enough for a test.
+PACKAGES = ("encodings", "html", "json", "logging", "tomllib", "wsgiref")
+MODULES = ("abc.py", "bisect.py", "heapq.py")
+FAILING = {f"check {name}" for name in ("latin1.py", "nul.py", "prices.py", "tabs.py")}
+DOOMED = {"accept files", "write price list"}
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small library made of links to the real one."""
+    real = source.library_folder()
+    small = tmp_path / "library"
+    small.mkdir()
+    for name in (*PACKAGES, *MODULES):
+        if (real / name).exists():
+            (small / name).symlink_to(real / name)
+    monkeypatch.setattr(source, "library_folder", lambda: small)
+    return small
+
+
+@pytest.fixture
+def demo(tmp_path: Path, library: Path) -> DemoSession:
+    return prepare(tmp_path / "demo")
+
+
+@pytest.fixture
+def workers(demo: DemoSession) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The demo's workers at work; they are ended with the test."""
+    started = [
+        subprocess.Popen(
+            [demo.python, "-m", "gigq_core", "--db", str(demo.db_path), "worker"],
+            cwd=demo.chdir,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(demo.workers)
+    ]
+    yield started
+    for _ in range(2):
+        for worker in started:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGTERM)
+    for worker in started:
+        worker.wait(20)
+
+
+def by_status(queue: JobQueue) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for job in queue.list_jobs(limit=1_000):
+        found.setdefault(job["status"], set()).add(job["name"])
+    return found
+
+
+def test_the_demo_drains_and_the_operator_mends_what_failed(
+    demo: DemoSession, workers: list[subprocess.Popen[bytes]]
+) -> None:
+    queue = JobQueue(demo.db_path)
+
+    def drained() -> dict[str, set[str]] | None:
+        found = by_status(queue)
+        return found if found.get("pending") == DOOMED and "running" not in found else None
+
+    found = wait_until(drained, timeout_s=60, what="the demo to drain")
+    assert found["failed"] >= FAILING
+    assert all(name.startswith("check ") for name in found["failed"])
+    assert found["timeout"] == {"find twins"}
+    assert {"inventory", "write report", "write page", "first totals"} <= found["completed"]
+    assert {f"measure {name}" for name in PACKAGES} <= found["completed"]
+
+    all_jobs = {job["name"]: job for job in queue.list_jobs(limit=1_000)}
+    assert all_jobs["first totals"]["attempts"] > 1
+    assert all_jobs["check prices.py"]["attempts"] == 2
+    assert "never closed" in all_jobs["check prices.py"]["error"]
+    assert "json" in (demo.folder / "report.md").read_text("utf-8")
+    assert "<table>" in (demo.folder / "report.html").read_text("utf-8")
+
+    prices = demo.folder / inbox.FOLDER / inbox.BROKEN
+    prices.write_text(prices.read_text().replace("(1 + RATE)\n", "(1 + RATE))\n", 1))
+    assert queue.requeue_job(all_jobs["check prices.py"]["id"])
+    wait_until(
+        lambda: queue.get_status(all_jobs["write price list"]["id"])["status"] == "completed",
+        what="the price list",
+    )
+    assert "prices.py" in (demo.folder / "prices.md").read_text()
+    assert all(worker.poll() is None for worker in workers)
+
+
+def test_a_job_broken_on_purpose_is_mended_by_writing_the_file(
+    demo: DemoSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(demo.folder)
+    with pytest.raises(FileNotFoundError, match=r"inbox/mine\.py"):
+        jobs.check_file("inbox/mine.py")
+    Path("inbox/mine.py").write_text("def mine():\n    return 1\n")
+    assert jobs.check_file("inbox/mine.py")["functions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("prices.py", "never closed"),
+        ("latin1.py", "encoding"),
+        ("tabs.py", "inconsistent use of tabs"),
+        ("nul.py", "null bytes"),
+    ],
+)
+def test_a_broken_source_fails_for_the_reason_it_is_broken(
+    demo: DemoSession, monkeypatch: pytest.MonkeyPatch, name: str, says: str
+) -> None:
+    monkeypatch.chdir(demo.folder)
+    with pytest.raises((SyntaxError, ValueError), match=says):
+        jobs.check_file(f"inbox/{name}")
+
+
+def test_what_is_measured_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "one.py"
+    file.write_text("import os\n\n# a note\ndef f(n):\n    if n and n > 1:\n        return os\n")
+    Path("manifest.json").write_text(json.dumps({"one": [{"path": str(file)}]}))
+    found = jobs.measure_package("one")
+    assert {k: found[k] for k in ("files", "lines", "code_lines", "comments", "functions")} == {
+        "files": 1,
+        "lines": 6,
+        "code_lines": 4,
+        "comments": 1,
+        "functions": 1,
+    }
+    assert (found["knottiest"], found["complexity"]) == ("f", 3)
+    assert jobs.imports_of_package("one")["imports"] == {"os": 1}
+
+
+def test_the_real_library_gives_a_full_queue(tmp_path: Path) -> None:
+    demo = prepare(tmp_path / "demo")
+    stats = JobQueue(demo.db_path).stats()
+    assert 60 <= stats["total"] <= 140
+    assert stats["pending"] == stats["total"]
+    assert demo.python == sys.executable
+    assert demo.chdir == demo.folder == (tmp_path / "demo").resolve()
+
+
+def test_a_demo_is_gone_on_with_and_nothing_else_is_overwritten(
+    demo: DemoSession, tmp_path: Path
+) -> None:
+    queue = JobQueue(demo.db_path)
+    before = queue.stats()
+    assert prepare(demo.folder) == demo
+    assert queue.stats() == before
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("dear to somebody")
+    with pytest.raises(GigQError, match="not empty"):
+        prepare(other)
+    with pytest.raises(GigQError, match="can't be used"):
+        prepare(other / "thesis.txt")
+    assert os.listdir(other) == ["thesis.txt"]
+
+
+def test_a_demo_without_a_folder_makes_one_among_the_temporary_files(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    demo = prepare()
+    assert demo.folder.parent == tmp_path.resolve()
+    assert demo.folder.name.startswith("gigq-demo-")
+
+
+def test_an_interpreter_without_sources_gets_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "library_folder", lambda: tmp_path / "nowhere")
+    with pytest.raises(GigQError, match="another"):
+        prepare(tmp_path / "demo")
+
+
+def test_the_jobs_need_only_the_standard_library() -> None:
+    ask = (
+        "import sys, gigq_tui.demo.jobs\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}\n"
+        "             - set(sys.stdlib_module_names)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    foreign = {name for name in json.loads(said.replace("'", '"')) if not name.startswith("_")}
+    assert foreign == {"gigq_tui"}

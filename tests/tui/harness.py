@@ -1,0 +1,196 @@
+"""What the tests of the screens stand on: an app without a feed, rows by hand, a feed that answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from gigq_tui.actions.outcome import Report
+from gigq_tui.app import ConsoleApp
+from gigq_tui.messages import SnapshotArrived
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.models import (
+    Counts,
+    FileInfo,
+    JobDetail,
+    JobRow,
+    Snapshot,
+    Tab,
+    Window,
+)
+from gigq_tui.store.view import View
+from tests.scene import NOW
+
+
+def row(number: int, name: str = "", status: str = "pending", **values: Any) -> JobRow:
+    """A job by hand; `number` makes its key and id."""
+    base = JobRow(
+        key=number,
+        id=f"{number:08x}-0000-4000-8000-000000000000",
+        name=name or f"job_{number}",
+        function="pipeline.images.resize_image",
+        status=status,
+        priority=0,
+        attempts=0 if status == "pending" else 1,
+        max_attempts=3,
+        timeout_s=300.0,
+        created_at=NOW - timedelta(seconds=600),
+        started_at=None if status == "pending" else NOW - timedelta(seconds=60),
+        completed_at=(
+            None if status in ("pending", "running") else NOW - timedelta(seconds=30)
+        ),
+        due_at=None,
+        worker_id=None if status == "pending" else "w1",
+        error="",
+    )
+    return replace(base, **values)
+
+
+def detail_of(job: JobRow, **values: Any) -> JobDetail:
+    """A detail by hand around a row."""
+    base = JobDetail(
+        row=job,
+        description="",
+        params={"src": "s3://in/1.png", "api_key": "hunter2"},
+        result=None,
+        error=job.error,
+        retry_delay_s=0.0,
+        attempts=(),
+        parents=(),
+        children=(),
+        child_count=0,
+        raw={"id": job.id, "name": job.name},
+    )
+    return replace(base, **values)
+
+
+def counts_of(rows: Iterable[JobRow]) -> Counts:
+    """The counts that belong to some rows."""
+    states: dict[str, int] = {}
+    for job in rows:
+        name = "ready" if job.status == "pending" else job.status
+        states[name] = states.get(name, 0) + 1
+    return Counts(**states)
+
+
+def snapshot_of(rows: Iterable[JobRow], **values: Any) -> Snapshot:
+    """A snapshot that holds exactly these rows."""
+    rows = tuple(rows)
+    base = Snapshot(
+        taken_at=NOW,
+        info=FileInfo("jobs.db", True, "wal", 4096, 0, "3.45.0"),
+        counts=counts_of(rows),
+        tab=Tab.ALL,
+        filter_text="",
+        window=Window(rows, 0, len(rows)),
+    )
+    return replace(base, **values)
+
+
+class FakeFeed:
+    """A feed that remembers what was wanted of it and answers what it was told to."""
+
+    def __init__(self) -> None:
+        self.views: list[View] = []
+        self.asked: list[tuple[str, Any]] = []
+        self.answers: dict[str, Callable[[Any], Any]] = {}
+        self.refreshed = 0
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def show(self, view: View) -> None:
+        self.views.append(view)
+
+    def refresh(self) -> None:
+        self.refreshed += 1
+
+    def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
+        self.asked.append((kind, subject))
+        if kind in self.answers:
+            callback(self.answers[kind](subject))
+
+
+class FakeJobs:
+    """Remembers the acts, and reports what it was told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.trouble: Exception | None = None
+
+    def _said(self, verb: str, value: Any) -> Report:
+        self.calls.append((verb, value))
+        if self.trouble is not None:
+            raise self.trouble
+        return Report(f"{verb} done", (), f"gigq-core --db jobs.db {verb}")
+
+    def cancel(self, ids: Iterable[str]) -> Report:
+        return self._said("cancel", tuple(ids))
+
+    def retry(self, ids: Iterable[str]) -> Report:
+        return self._said("retry", tuple(ids))
+
+    def set_queue_paused(self, paused: bool) -> Report:
+        return self._said("paused", paused)
+
+
+def make_app(*, read_only: bool = False, path: Path | None = None, **values: Any) -> ConsoleApp:
+    """An app on a file that nobody reads, its feed and its acts replaced by fakes."""
+    app = ConsoleApp(
+        path or Path("/srv/queues/jobs.db"),
+        python=sys.executable,
+        chdir=Path("/srv"),
+        read_only=read_only,
+        clock=values.pop("clock", FrozenClock(NOW)),
+        feed=False,
+        **values,
+    )
+    app.feed = FakeFeed()
+    app.jobs = FakeJobs()  # type: ignore[assignment]
+    return app
+
+
+def feed_of(app: ConsoleApp) -> FakeFeed:
+    """The fake feed of an app."""
+    assert isinstance(app.feed, FakeFeed)
+    return app.feed
+
+
+def acts_of(app: ConsoleApp) -> FakeJobs:
+    """The fake acts of an app."""
+    assert isinstance(app.jobs, FakeJobs)
+    return app.jobs
+
+
+def jobs_screen(app: ConsoleApp) -> JobsScreen:
+    """The jobs screen of an app, wherever it is on the stack."""
+    screen = next(s for s in app.screen_stack if isinstance(s, JobsScreen))
+    assert isinstance(screen, JobsScreen)
+    return screen
+
+
+async def give(pilot: Pilot[None], rows: Iterable[JobRow], **values: Any) -> None:
+    """Hand a snapshot to the app, and wait until it is drawn."""
+    pilot.app.post_message(SnapshotArrived(snapshot_of(rows, **values)))
+    await settle(pilot)
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait for threads and messages to come to rest."""
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+def screen_text(app: ConsoleApp) -> str:
+    """What stands on the terminal now, as plain lines."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)

@@ -1,0 +1,237 @@
+"""Acts on jobs: what they do to the file, what they say of it, and their command lines."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gigq_core import JobQueue
+from gigq_core.errors import DatabaseMissing, GigQError
+from gigq_core.status import Change, Outcome
+from gigq_tui.actions import twin
+from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.outcome import summarise
+from gigq_tui.actions.submit import SubmitRequest
+from tests import scene
+
+
+@pytest.fixture
+def queue_file(tmp_path: Path) -> Path:
+    return scene.build(tmp_path / "jobs.db")
+
+
+@pytest.fixture
+def actions(queue_file: Path) -> JobActions:
+    return JobActions(queue_file)
+
+
+def status_of(path: Path, name: str) -> str:
+    status = JobQueue(path).get_status(scene.job_id(name))["status"]
+    assert isinstance(status, str)
+    return status
+
+
+def test_cancel_tells_what_became_of_each(actions: JobActions, queue_file: Path) -> None:
+    names = ["mail_digest", "join_customers", "extract_orders", "thumbnail_wall"]
+    report = actions.cancel([scene.job_id(name) for name in names])
+    assert [outcome.change for outcome in report.outcomes] == [
+        Change.CANCELLED,
+        Change.STOPPING,
+        Change.REFUSED,
+        Change.REFUSED,
+    ]
+    assert report.title.startswith("cancelled 1, asked 1 to stop, 1 ")
+    assert not report.done
+    assert len(report.refused) == 2
+    assert status_of(queue_file, "mail_digest") == "cancelled"
+    assert status_of(queue_file, "join_customers") == "running"
+
+
+def test_retry_gives_a_fresh_start(actions: JobActions, queue_file: Path) -> None:
+    report = actions.retry([scene.job_id("dedupe_customers"), scene.job_id("extract_orders")])
+    assert report.title == "will retry 1, 1 has already completed"
+    assert status_of(queue_file, "dedupe_customers") == "pending"
+
+
+def test_a_job_named_twice_is_acted_on_once(actions: JobActions) -> None:
+    job = scene.job_id("mail_digest")
+    assert len(actions.cancel([job, job]).outcomes) == 1
+
+
+def test_nothing_named_is_nothing_done(actions: JobActions) -> None:
+    assert actions.cancel([]).title == "nothing to do"
+
+
+def test_read_only_refuses_every_act(queue_file: Path) -> None:
+    actions = JobActions(queue_file, read_only=True)
+    job = [scene.job_id("mail_digest")]
+    for act in (
+        lambda: actions.cancel(job),
+        lambda: actions.retry(job),
+        lambda: actions.release(job),
+        lambda: actions.set_queue_paused(True),
+        lambda: actions.ask_worker("w1", "drain"),
+        lambda: actions.submit(SubmitRequest("json.dumps", "x")),
+    ):
+        with pytest.raises(GigQError, match="--read-only"):
+            act()
+    assert status_of(queue_file, "mail_digest") == "pending"
+
+
+def test_a_file_that_went_away_is_not_made_again(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseMissing):
+        JobActions(tmp_path / "gone.db").cancel(["x"])
+    assert not (tmp_path / "gone.db").exists()
+
+
+def test_pausing_the_queue_and_resuming_it(actions: JobActions, queue_file: Path) -> None:
+    assert actions.set_queue_paused(True).twin.endswith("jobs.db pause")
+    assert JobQueue(queue_file).is_paused()
+    assert actions.set_queue_paused(False).twin.endswith("jobs.db resume")
+    assert not JobQueue(queue_file).is_paused()
+
+
+def test_a_worker_is_asked_through_its_row(actions: JobActions, queue_file: Path) -> None:
+    report = actions.ask_worker("w1", "drain")
+    assert report.title == "asked w1 to drain"
+    connection = sqlite3.connect(queue_file)
+    row = connection.execute("SELECT request FROM core_workers WHERE id = 'w1'").fetchone()
+    connection.close()
+    assert row == ("drain",)
+    with pytest.raises(GigQError, match="no live worker nobody"):
+        actions.ask_worker("nobody", "drain")
+
+
+def test_a_file_of_gigq_is_attached_by_the_first_act(tmp_path: Path, data_folder: Path) -> None:
+    path = tmp_path / "old.db"
+    path.write_bytes((data_folder / "gigq-0.1.0.db").read_bytes())
+    actions = JobActions(path)
+    assert actions.will_attach()
+    actions.cancel(["no-such-id"])
+    assert not actions.will_attach()
+
+
+# --- what is said ------------------------------------------------------------------------------
+
+
+def refused(reason: str) -> Outcome:
+    return Outcome("x", Change.REFUSED, reason)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ([], "nothing to do"),
+        ([Outcome("a", Change.CANCELLED)] * 3, "cancelled 3"),
+        (
+            [Outcome("a", Change.CANCELLED)] * 3 + [refused("it has already completed")],
+            "cancelled 3, 1 has already completed",
+        ),
+        ([refused("it has already failed")] * 2, "2 have already failed"),
+        ([refused("It is already waiting.")] * 2, "2 are already waiting"),
+        ([refused("there is no such job")], "1 refused (there is no such job)"),
+        ([refused("")], "1 refused"),
+        (
+            [Outcome("a", Change.RELEASED), Outcome("b", Change.STOPPING)],
+            "asked 1 to stop, released 1",
+        ),
+    ],
+)
+def test_summary(outcomes: list[Outcome], said: str) -> None:
+    assert summarise(outcomes) == said
+
+
+def test_the_commonest_reason_comes_first() -> None:
+    outcomes = [refused("it is already waiting"), *[refused("it has already failed")] * 2]
+    assert summarise(outcomes) == "2 have already failed, 1 is already waiting"
+
+
+# --- the CLI twin ------------------------------------------------------------------------------
+
+
+def test_twin_names_file_and_ids() -> None:
+    assert (
+        twin.for_jobs(Path("jobs.db"), "cancel", ["a", "b"]) == "gigq-core --db jobs.db cancel a b"
+    )
+
+
+def test_twin_is_quoted_for_the_shell() -> None:
+    line = twin.for_jobs(Path("my jobs.db"), "cancel", ["-x", "$(rm)"])
+    assert shlex.split(line) == ["gigq-core", "--db", "my jobs.db", "cancel", "--", "-x", "$(rm)"]
+
+
+def test_twin_of_a_submit_leaves_defaults_out() -> None:
+    request = SubmitRequest("shop.send", "send")
+    assert twin.for_submit(Path("q.db"), request) == (
+        "gigq-core --db q.db submit shop.send --name send"
+    )
+
+
+def test_twin_of_a_submit_says_everything_else() -> None:
+    request = SubmitRequest(
+        "shop.send",
+        "send it",
+        {"n": 5, "text": "5", "to": "a b", "deep": {"x": [1]}},
+        priority=-3,
+        timeout=1.5,
+        max_attempts=1,
+        retry_delay=60.0,
+        dependencies=("abc",),
+        description="now",
+        copies=2,
+    )
+    line = twin.for_submit(Path("q.db"), request)
+    assert line.startswith("for i in $(seq 2); do gigq-core ")
+    words = shlex.split(line.removeprefix("for i in $(seq 2); do ").removesuffix("; done"))
+    assert words[3:] == [
+        *["submit", "shop.send", "--name", "send it"],
+        *["--param", "n=5", "--param", 'text="5"', "--param", "to=a b"],
+        *["--param", 'deep={"x": [1]}'],
+        *["--priority", "-3", "--timeout", "1.5", "--max-attempts", "1", "--retry-delay", "60"],
+        *["--depends-on", "abc", "--description", "now"],
+    ]
+
+
+@pytest.mark.parametrize("key", ["password", "API_KEY", "authToken", "client_secret"])
+def test_twin_never_carries_a_secret(key: str) -> None:
+    request = SubmitRequest("shop.send", "s", {key: "hunter2", "deep": [{key: "hunter2"}]})
+    line = twin.for_submit(Path("q.db"), request)
+    assert "hunter2" not in line
+    assert f"<{key}>" in line
+
+
+def test_twin_of_a_submit_does_the_same(tmp_path: Path) -> None:
+    """The command line, run as it stands, makes the row that the console would have made."""
+    by_console, by_twin = tmp_path / "console.db", tmp_path / "twin.db"
+    request = SubmitRequest(
+        "json.dumps",
+        "dump it",
+        {"obj": {"a": [1, 2.5, None, True]}, "indent": 2, "separators": "5"},
+        priority=7,
+        timeout=90.0,
+        max_attempts=2,
+        retry_delay=0.5,
+        description="for the test; it's quoted",
+    )
+    JobQueue(by_console).close()
+    report = JobActions(by_console, python=sys.executable, chdir=tmp_path).submit(request)
+    line = report.twin.replace(str(by_console), str(by_twin))
+    line = line.replace("gigq-core", f"{shlex.quote(sys.executable)} -m gigq_core", 1)
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, capture_output=True)
+    columns = (
+        "name, function_name, function_module, params, priority, dependencies, max_attempts, "
+        "timeout, description, status, retry_delay"
+    )
+    rows = []
+    for path in (by_console, by_twin):
+        connection = sqlite3.connect(path)
+        rows.append(connection.execute(f"SELECT {columns} FROM jobs").fetchall())
+        connection.close()
+    assert rows[0] == rows[1]
+    assert json.loads(rows[0][0][3]) == request.params

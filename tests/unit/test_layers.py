@@ -1,0 +1,132 @@
+"""Who may import whom: the queue knows nothing of the console, reading nothing of acting."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted([*ROOT.glob("gigq_core/**/*.py"), *ROOT.glob("gigq_tui/**/*.py")])
+SCREEN_HALF = ("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets", "gigq_tui.messages")
+
+# Nothing but the standard library: these run as files in the user's own interpreter.
+STANDALONE = ("gigq_core/worker/runner.py", "gigq_tui/actions/inspector.py")
+
+
+def module_of(source: Path) -> str:
+    parts = source.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(source: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it; `from a import b` counts as `a.b` too.
+
+    What is imported for the types alone does not count: it isn't there when the program runs.
+    """
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    typing = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    for node in typing:
+        node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def offenders(layer: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
+    return [
+        f"{module_of(source)} imports {name}"
+        for source in SOURCES
+        if within(module_of(source), *layer)
+        for name in imports_of(source)
+        if within(name, *forbidden)
+    ]
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter holds after the statement."""
+    code = f"import sys\n{statement}\nprint(' '.join(sys.modules))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return set(answer.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("layer", "forbidden"),
+    [
+        (("gigq_core",), ("gigq_tui", "textual")),
+        (("gigq_core.schema",), ("gigq_core.queue", "gigq_core.cli")),
+        (("gigq_core.worker",), ("gigq_core.cli", "click", "rich")),
+        (
+            ("gigq_tui.store",),
+            ("textual", "gigq_tui.actions", "gigq_tui.registry", "gigq_tui.cli", *SCREEN_HALF),
+        ),
+        (("gigq_tui.actions",), ("textual", "gigq_tui.registry", "gigq_tui.cli", *SCREEN_HALF)),
+        (("gigq_tui.headless", "gigq_tui.format"), ("textual", "gigq_tui.actions", *SCREEN_HALF)),
+        (("gigq_tui.demo",), ("textual", "gigq_tui.actions", *SCREEN_HALF)),
+        (("gigq_tui.widgets",), ("gigq_tui.screens", "gigq_tui.app", "sqlite3")),
+        (("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets"), ("sqlite3",)),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_arrows_run_one_way(layer: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
+    assert offenders(layer, forbidden) == []
+
+
+@pytest.mark.parametrize("name", STANDALONE)
+def test_what_runs_in_the_users_interpreter_is_standard_library(name: str) -> None:
+    roots = {module.partition(".")[0] for module in imports_of(ROOT / name)}
+    assert roots - set(sys.stdlib_module_names) == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "left_out"),
+    [
+        ("import gigq_core", {"click", "rich", "psutil", "watchfiles", "textual", "gigq_tui"}),
+        ("import gigq_core.worker", {"click", "rich", "watchfiles", "textual", "gigq_tui"}),
+        ("import gigq_core.cli.main", {"textual", "gigq_tui"}),
+        ("import gigq_tui.cli", {"textual", "rich"}),
+        ("import gigq_tui.headless", {"textual"}),
+        ("import gigq_tui.store.feed", {"textual"}),
+        ("import gigq_tui.actions.jobs, gigq_tui.actions.workers", {"textual", "psutil"}),
+        ("import gigq_tui.demo", {"textual"}),
+    ],
+)
+def test_an_import_brings_no_more_than_it_needs(statement: str, left_out: set[str]) -> None:
+    assert loaded_by(statement) & left_out == set()
+
+
+def test_the_modules_stay_readable() -> None:
+    """One subject each: none grows beyond what a person reads in one go."""
+    long = {
+        module_of(source): lines
+        for source in SOURCES
+        if (lines := len(source.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_every_module_says_what_lives_in_it() -> None:
+    silent = [
+        module_of(source)
+        for source in SOURCES
+        if (text := source.read_text(encoding="utf-8")).strip()
+        and ast.get_docstring(ast.parse(text)) is None
+    ]
+    assert silent == []
