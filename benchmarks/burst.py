@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from benchmarks.processes import Process, Trouble
 
 WARM_PRIORITY = 1_000_000
 LOOK_EVERY_S = 0.03
-FIRST_JOB_TIMEOUT_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,19 @@ def run_burst(
     peer.fill(path, [warm] * total)
     if specs:
         peer.fill(path, specs)
-    durable_reader = connect_to_read(path)
+    reader = connect_to_read(path)
     peer.close(path)
     with ExitStack() as stack:
-        stack.callback(durable_reader.close)
-        mark = peer.mark(durable_reader)
+        stack.callback(reader.close)
+        mark = peer.mark(reader)
         running = [
             stack.enter_context(peer.worker(path, slots, options, f"worker-{number}"))
             for number in range(workers)
         ]
-        # huey keeps no row for a job without a result, the others none with one.
-        stamps = _wait(peer, durable_reader, mark, need, running, timeout_s)
+        stamps = _wait(peer, reader, mark, need, running, timeout_s)
         for process in running:
             process.end()
-        claims, twice = peer.claims(durable_reader, mark)
+        claims, twice = peer.claims(reader, mark)
     stamps = stamps[:need]
     if len(stamps) < 2:
         raise Trouble(f"{len(stamps)} jobs had run when the time was up")
@@ -87,13 +86,18 @@ def run_burst(
 
 
 def _wait(
-    peer: Peer, conn: object, mark: int, need: int, running: list[Process], timeout_s: float
+    peer: Peer,
+    conn: sqlite3.Connection,
+    mark: int,
+    need: int,
+    running: list[Process],
+    timeout_s: float,
 ) -> list[int]:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if peer.count(conn, mark) >= need:  # type: ignore[arg-type]
+        if peer.count(conn, mark) >= need:
             break
         for process in running:
             process.check()
         time.sleep(LOOK_EVERY_S)
-    return peer.stamps(conn, mark)  # type: ignore[arg-type]
+    return peer.stamps(conn, mark)

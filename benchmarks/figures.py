@@ -70,9 +70,7 @@ class Figure:
             "medians": {peer: self.median(peer) for peer in self.samples},
             "samples": self.samples,
             "stated": self.stated,
-            "times_as_good_as": {
-                peer: self.ratio(peer) for peer in self.samples if peer != CORE
-            },
+            "times_as_good_as": {peer: self.ratio(peer) for peer in self.samples if peer != CORE},
             "target": self.target,
             "met": self.met,
             "durability": self.durability,

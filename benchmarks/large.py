@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import time
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from benchmarks import raw
-from benchmarks.peers import Peer
-from benchmarks.peers.core import CorePeer
-from benchmarks.processes import Trouble
 
 INSERT = """
 INSERT INTO jobs (id, name, function_name, function_module, params, priority, dependencies,
                   max_attempts, timeout, description, status, created_at, updated_at, attempts,
                   retry_delay, retry_after, started_at, completed_at)
 VALUES (?, 'job', 'stamp', 'benchmarks.jobs', '{}', 0, ?, 3, 300, '', ?, ?, ?, ?, 0, ?, ?, ?)"""
-INSERT_EXECUTION = "INSERT INTO job_executions VALUES (?, ?, 'old', 'completed', ?, ?, NULL, NULL)"
+INSERT_EXECUTIONS = """
+INSERT INTO job_executions (id, job_id, worker_id, status, started_at, completed_at)
+SELECT lower(hex(randomblob(16))), id, 'old', 'completed', started_at, completed_at
+FROM jobs WHERE status = 'completed'"""
 
 CACHE_KIB = 512 * 1024
 GIGQ_INDEXES = (
@@ -49,11 +47,7 @@ def build(
         conn.execute("BEGIN")
         now = datetime.now().isoformat()
         conn.executemany(INSERT, _rows(now, pending, blocked, dependents, completed))
-        conn.execute(
-            INSERT_EXECUTION.replace("VALUES (?, ?, 'old', 'completed', ?, ?, NULL, NULL)", "")
-            + "SELECT lower(hex(randomblob(16))), id, 'old', 'completed', started_at, "
-            "completed_at, NULL, NULL FROM jobs WHERE status = 'completed'"
-        )
+        conn.execute(INSERT_EXECUTIONS)
         for statement in GIGQ_INDEXES:
             conn.execute(statement)
         conn.execute("COMMIT")
@@ -83,24 +77,6 @@ def _rows(
 
 def _id() -> str:
     return str(uuid.uuid4())
-
-
-def copy_for(peer: Peer, original: Path, path: Path) -> float:
-    """A copy for one peer, made while nobody has the file open; ours is attached.
-
-    Returns:
-        The seconds that attaching took; 0 for GigQ, which has nothing to add.
-    """
-    if original.with_name(original.name + "-wal").exists():
-        raise Trouble(f"{original.name} is still open")
-    shutil.copyfile(original, path)
-    if not isinstance(peer, CorePeer):
-        return 0.0
-    started = time.perf_counter()
-    peer.create(path)
-    took = time.perf_counter() - started
-    peer.close(path)
-    return took
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:

@@ -17,7 +17,8 @@ SCHEMA = (
     max_attempts INTEGER DEFAULT 3, timeout INTEGER DEFAULT 300, description TEXT,
     status TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
     attempts INTEGER DEFAULT 0, result TEXT, error TEXT, started_at TEXT, completed_at TEXT,
-    worker_id TEXT, pass_parent_results INTEGER, retry_delay INTEGER DEFAULT 0, retry_after TEXT)""",
+    worker_id TEXT, pass_parent_results INTEGER, retry_delay INTEGER DEFAULT 0,
+    retry_after TEXT)""",
     """CREATE TABLE job_executions (
     id TEXT PRIMARY KEY, job_id TEXT NOT NULL, worker_id TEXT NOT NULL, status TEXT NOT NULL,
     started_at TEXT NOT NULL, completed_at TEXT, result TEXT, error TEXT)""",

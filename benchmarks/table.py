@@ -25,12 +25,13 @@ _VERDICTS = {True: ("met", "green"), False: ("missed", "red"), None: ("-", "dim"
 def print_table(console: Console, figures: list[Figure]) -> None:
     """Draw the figures, then their notes."""
     table = Table(title="Medians; x: how many times as good as the peer", title_justify="left")
-    for heading in ("measure", "what", "unit"):
-        table.add_column(heading)
+    table.add_column("measure", no_wrap=True)
+    table.add_column("what", min_width=14)
+    table.add_column("unit")
     for heading in (*PEERS, f"x {GIGQ}", f"x {RAW}"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("target")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for figure in figures:
         words, style = _VERDICTS[figure.met]
         table.add_row(
@@ -76,9 +77,7 @@ def _cell(figure: Figure, peer: str) -> str:
     return figure.stated.get(peer) or number(figure.median(peer))
 
 
-def write_json(
-    path: Path, figures: list[Figure], fsync_s: float, runs: int, quick: bool
-) -> None:
+def write_json(path: Path, figures: list[Figure], fsync_s: float, runs: int, quick: bool) -> None:
     """Everything that was measured, and on what."""
     content = {
         "made_at": datetime.now().isoformat(timespec="seconds"),

@@ -41,7 +41,7 @@ class FolderEvents:
         file = Path(path).absolute()
         self._names = {os.fsencode(file.name), os.fsencode(file.name + "-wal")}
         libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._fd: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         mask = _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE
@@ -128,7 +128,7 @@ class ChangeHints:
         assert self._wake is not None
         try:
             while not self._stopped.is_set():
-                select.select([events, self._wake[0]], [], [])
+                select.select([events.fileno(), self._wake[0]], [], [])
                 if events.drain() and not self._stopped.is_set():
                     self._callback()
         finally:

@@ -17,9 +17,10 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import on
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
@@ -66,11 +67,12 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
         theme: `dark`, `light` or `ansi`.
     """
 
-    CSS_PATH = "app.tcss"
+    # The first screen's own sheet is not loaded with it by Textual, so it stands here.
+    CSS_PATH: ClassVar[Any] = ["app.tcss", "screens/jobs.tcss"]
     TITLE = "gigq-tui"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
-    BINDINGS = []
+    BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
         self,
@@ -124,14 +126,23 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
         self.feed = Feed(
             self.path,
             self.clock,
-            lambda snapshot: self.post_message(SnapshotArrived(snapshot)),
-            lambda text, since: self.post_message(TroubleArrived(text, since)),
+            self._hand_snapshot,
+            self._hand_trouble,
             reader_factory=factory,
         )
         self.feed.start()
         self.feed.show(self.view)
 
-    # Reading
+    # Reading: the first three are called from other threads
+
+    def _hand_snapshot(self, snapshot: Snapshot) -> None:
+        self.post_message(SnapshotArrived(snapshot))
+
+    def _hand_trouble(self, text: str, since: datetime) -> None:
+        self.post_message(TroubleArrived(text, since))
+
+    def _hand_answer(self, receive: Callable[[Any], None], answer: Any) -> None:
+        self.post_message(AnswerArrived(receive, answer))
 
     @on(SnapshotArrived)
     def _snapshot_arrived(self, event: SnapshotArrived) -> None:
@@ -175,9 +186,7 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
             receive: Called in the app's own thread with the value, or with the exception.
         """
         if self.feed is not None:
-            self.feed.ask(
-                kind, subject, lambda answer: self.post_message(AnswerArrived(receive, answer))
-            )
+            self.feed.ask(kind, subject, partial(self._hand_answer, receive))
 
     def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
         """Run something that may block, like reading a log, and hand its value to `receive`."""

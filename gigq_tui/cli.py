@@ -79,9 +79,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 def main() -> None:
     """Run the command, and end the process with its exit code."""
     try:
-        cli.main(prog_name="gigq-tui", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        sys.exit(cli.main(prog_name="gigq-tui", standalone_mode=False))
     except click.ClickException as problem:
         problem.show()
         sys.exit(problem.exit_code)

@@ -1,4 +1,4 @@
-"""The escape sequence that puts text on the clipboard of the terminal, through tmux or screen too."""
+"""The escape sequence that puts text on the clipboard of the terminal, through tmux too."""
 
 from __future__ import annotations
 

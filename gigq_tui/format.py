@@ -1,4 +1,4 @@
-"""How values look: inert text, cut to size, ages, durations, counts, and the marks of the states."""
+"""How values look: inert text cut to size, ages, durations, counts, the marks of the states."""
 
 from __future__ import annotations
 
@@ -233,9 +233,7 @@ def is_secret(key: str) -> bool:
 def masked(value: Any) -> Any:
     """Return a copy of decoded JSON with the values under secret-looking keys replaced."""
     if isinstance(value, Mapping):
-        return {
-            key: MASK if is_secret(str(key)) else masked(inner) for key, inner in value.items()
-        }
+        return {key: MASK if is_secret(str(key)) else masked(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(inner) for inner in value]
     return value

@@ -15,7 +15,7 @@ TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Tail:
-    """The last lines of a file. `skipped` bytes came before them; `trouble` says why it is empty."""
+    """The last lines of a file, after `skipped` bytes; `trouble` says why there are none."""
 
     lines: tuple[str, ...] = ()
     skipped: int = 0

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from gigq_tui.store.models import JobRow, Snapshot, Tab
 
@@ -59,7 +59,8 @@ class Action:
     `keys` are Textual's names for them, `shown` is how people write them, `label` is for the key
     bar and `help` for the help screen and palette. `bar` orders the key bar, lowest first; 0 keeps
     the action out of it. `writes` is disabled by `--read-only`. `when` returns a sentence that
-    says why the action can't be done now, or an empty string.
+    says why the action can't be done now, or an empty string. `pair` is what the help says of this
+    action and the next one together, on one line.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Action:
     bar: int = 0
     writes: bool = False
     when: Callable[[Context], str] | None = None
+    pair: str = ""
 
     def refusal(self, context: Context) -> str:
         """Return the sentence that says why this can't be done now, or an empty string."""
@@ -129,13 +131,49 @@ _TAB_ACTIONS = tuple(
 
 ACTIONS: tuple[Action, ...] = (
     # Move
-    Action("down", ("j", "down"), "j down", "down", "one row down", Group.MOVE, MOVING),
+    Action(
+        "down",
+        ("j", "down"),
+        "j down",
+        "down",
+        "one row down",
+        Group.MOVE,
+        MOVING,
+        pair="row down, up",
+    ),
     Action("up", ("k", "up"), "k up", "up", "one row up", Group.MOVE, MOVING),
-    Action("first", ("g", "home"), "g home", "first", "first row", Group.MOVE, MOVING),
+    Action(
+        "first",
+        ("g", "home"),
+        "g home",
+        "first",
+        "first row",
+        Group.MOVE,
+        MOVING,
+        pair="first, last",
+    ),
     Action("last", ("G", "end"), "G end", "last", "last row", Group.MOVE, MOVING),
-    Action("page_down", ("pagedown",), "pgdn", "page", "one page down", Group.MOVE, MOVING),
+    Action(
+        "page_down",
+        ("pagedown",),
+        "pgdn",
+        "page",
+        "one page down",
+        Group.MOVE,
+        MOVING,
+        pair="page down, up",
+    ),
     Action("page_up", ("pageup",), "pgup", "page", "one page up", Group.MOVE, MOVING),
-    Action("half_down", ("ctrl+d",), "ctrl+d", "half", "half a page down", Group.MOVE, MOVING),
+    Action(
+        "half_down",
+        ("ctrl+d",),
+        "ctrl+d",
+        "half",
+        "half a page down",
+        Group.MOVE,
+        MOVING,
+        pair="half a page",
+    ),
     Action("half_up", ("ctrl+u",), "ctrl+u", "half", "half a page up", Group.MOVE, MOVING),
     Action(
         "next_tab",
@@ -145,6 +183,7 @@ ACTIONS: tuple[Action, ...] = (
         "next tab",
         Group.MOVE,
         JOBS,
+        pair="next, prev tab",
     ),
     Action(
         "previous_tab",
@@ -163,6 +202,7 @@ ACTIONS: tuple[Action, ...] = (
         "next tab",
         Group.MOVE,
         DETAIL,
+        pair="next, prev tab",
     ),
     Action(
         "detail_previous_tab",
@@ -174,11 +214,17 @@ ACTIONS: tuple[Action, ...] = (
         DETAIL,
     ),
     Action(
-        "next_job", ("J",), "J", "next job", "next job of the list", Group.MOVE, DETAIL, bar=60
+        "next_job",
+        ("J",),
+        "J",
+        "next job",
+        "next job of the list",
+        Group.MOVE,
+        DETAIL,
+        bar=60,
+        pair="next, prev job",
     ),
-    Action(
-        "previous_job", ("K",), "K", "prev job", "previous job of the list", Group.MOVE, DETAIL
-    ),
+    Action("previous_job", ("K",), "K", "prev job", "previous job of the list", Group.MOVE, DETAIL),
     # Look
     Action("open", ("enter",), "enter", "open", "open the job", Group.LOOK, LISTS, bar=10),
     Action(
@@ -186,7 +232,7 @@ ACTIONS: tuple[Action, ...] = (
         ("enter",),
         "enter",
         "choose",
-        "open the parent or child, or the log of the attempt",
+        "open what is chosen",
         Group.LOOK,
         DETAIL,
     ),
@@ -200,7 +246,7 @@ ACTIONS: tuple[Action, ...] = (
         ("p",),
         "p",
         "pause view",
-        "hold the picture still, or let it go on",
+        "hold the picture",
         Group.LOOK,
         SCREENS,
     ),
@@ -209,7 +255,7 @@ ACTIONS: tuple[Action, ...] = (
         ("y",),
         "y",
         "copy",
-        "copy id, name, error, params or command",
+        "copy id, error, ..",
         Group.LOOK,
         ON_A_JOB,
         bar=75,
@@ -217,9 +263,15 @@ ACTIONS: tuple[Action, ...] = (
     ),
     # Act
     Action("mark", ("space",), "space", "mark", "mark the row", Group.ACT, JOBS, bar=20),
-    Action("mark_range", ("v",), "v", "range", "mark from here to there", Group.ACT, JOBS),
+    Action("mark_range", ("v",), "v", "range", "mark a range", Group.ACT, JOBS),
     Action(
-        "mark_all", ("asterisk",), "*", "mark all", "mark all that match", Group.ACT, JOBS,
+        "mark_all",
+        ("asterisk",),
+        "*",
+        "mark all",
+        "mark all that match",
+        Group.ACT,
+        JOBS,
         when=_needs_jobs,
     ),
     Action(
@@ -227,7 +279,7 @@ ACTIONS: tuple[Action, ...] = (
         ("c",),
         "c",
         "cancel",
-        "cancel, or stop a running job",
+        "cancel, or stop",
         Group.ACT,
         ON_A_JOB,
         bar=30,
@@ -246,13 +298,13 @@ ACTIONS: tuple[Action, ...] = (
         writes=True,
         when=_needs_row,
     ),
-    Action("new", ("n",), "n", "new", "submit a new job", Group.ACT, JOBS, bar=50, writes=True),
+    Action("new", ("n",), "n", "new", "new job", Group.ACT, JOBS, bar=50, writes=True),
     Action(
         "edit",
         ("e",),
         "e",
         "edit",
-        "edit a copy and submit it",
+        "edit and resubmit",
         Group.ACT,
         ON_A_JOB,
         bar=55,
@@ -287,7 +339,7 @@ ACTIONS: tuple[Action, ...] = (
         ("P",),
         "P",
         "pause queue",
-        "pause or resume the queue",
+        "pause the queue",
         Group.WIDE,
         frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE}),
         writes=True,
@@ -308,7 +360,7 @@ ACTIONS: tuple[Action, ...] = (
         ("minus",),
         "-",
         "stop idle",
-        "stop an idle worker of this console",
+        "stop an idle one",
         Group.WIDE,
         SCREENS,
         writes=True,
@@ -360,7 +412,16 @@ ACTIONS: tuple[Action, ...] = (
         bar=45,
         when=_needs_row,
     ),
-    Action("fold", ("z",), "z", "fold", "fold jobs that look alike, or unfold", Group.LOOK, TREE, bar=46),
+    Action(
+        "fold",
+        ("z",),
+        "z",
+        "fold",
+        "fold jobs that look alike, or unfold",
+        Group.LOOK,
+        TREE,
+        bar=46,
+    ),
     # Workers
     Action(
         "worker_drain",
@@ -377,7 +438,7 @@ ACTIONS: tuple[Action, ...] = (
         "worker_kill",
         ("C",),
         "C",
-        "kill now",
+        "kill",
         "end the worker now; its jobs go back to the queue",
         Group.WIDE,
         WORKERS,
@@ -406,7 +467,9 @@ ACTIONS: tuple[Action, ...] = (
         bar=50,
         writes=True,
     ),
-    Action("worker_log", ("l",), "l", "log", "the worker's log, larger", Group.LOOK, WORKERS, bar=60),
+    Action(
+        "worker_log", ("l",), "l", "log", "the worker's log, larger", Group.LOOK, WORKERS, bar=95
+    ),
     Action("worker_copy", ("y",), "y", "copy pid", "copy the worker's pid", Group.LOOK, WORKERS),
     # New job
     Action(
@@ -426,7 +489,7 @@ ACTIONS: tuple[Action, ...] = (
         ("colon", "ctrl+p"),
         ": ctrl+p",
         "commands",
-        "commands with their keys",
+        "commands",
         Group.CONSOLE,
         SCREENS | {Scope.HELP},
     ),
@@ -441,18 +504,26 @@ ACTIONS: tuple[Action, ...] = (
         bar=999,
     ),
     Action(
-        "close_help", ("question_mark",), "?", "close", "close the help", Group.CONSOLE,
-        frozenset({Scope.HELP}), bar=999,
+        "close_help",
+        ("question_mark",),
+        "?",
+        "close",
+        "close the help",
+        Group.CONSOLE,
+        frozenset({Scope.HELP}),
+        bar=999,
     ),
-    Action(
-        "clear", ("escape",), "esc", "clear", "clear range, marks, filter", Group.CONSOLE, JOBS
-    ),
+    Action("clear", ("escape",), "esc", "clear", "clear, unmark", Group.CONSOLE, JOBS),
     Action("back", ("escape",), "esc", "back", "back", Group.CONSOLE, EVERYWHERE - JOBS, bar=5),
     Action("leave", ("q",), "q", "quit", "back, or quit", Group.CONSOLE, SCREENS | {Scope.HELP}),
-    Action("refresh", ("ctrl+r",), "ctrl+r", "refresh", "read the file again", Group.CONSOLE, SCREENS),
-    Action("repaint", ("ctrl+l",), "ctrl+l", "repaint", "paint it all again", Group.CONSOLE, EVERYWHERE),
+    Action(
+        "refresh", ("ctrl+r",), "ctrl+r", "refresh", "read the file again", Group.CONSOLE, SCREENS
+    ),
+    Action(
+        "repaint", ("ctrl+l",), "ctrl+l", "repaint", "paint it all again", Group.CONSOLE, EVERYWHERE
+    ),
     Action("quit", ("ctrl+c",), "ctrl+c twice", "quit", "quit", Group.CONSOLE, EVERYWHERE),
-    Action("suspend", ("ctrl+z",), "ctrl+z", "suspend", "suspend to the shell", Group.CONSOLE, EVERYWHERE),
+    Action("suspend", ("ctrl+z",), "ctrl+z", "suspend", "to the shell", Group.CONSOLE, EVERYWHERE),
 )
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
@@ -469,7 +540,7 @@ def bar_actions(scope: Scope) -> tuple[Action, ...]:
     return tuple(sorted(named, key=lambda action: action.bar))
 
 
-def bindings_for(scope: Scope) -> list[Binding]:
+def bindings_for(scope: Scope) -> list[BindingType]:
     """Return Textual bindings for a screen, each with its id so that users can rebind it."""
     return [
         Binding(

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import App
+from textual.binding import BindingType
 
 from gigq_core.errors import GigQError
 from gigq_tui.actions.jobs import JobActions
@@ -41,12 +42,14 @@ class SteeringApp(App[None], inherit_bindings=False):
         demo: The demonstration this console shows, or None.
     """
 
-    BINDINGS = []
+    BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
         self, path: Path, *, python: str, chdir: Path, read_only: bool, demo: DemoSession | None
     ) -> None:
         super().__init__()
+        # Nothing moves by itself: an animation is a flood of bytes on a slow line.
+        self.animation_level = "none"
         self.path = path
         self.python = python
         self.chdir = chdir

@@ -6,7 +6,7 @@ import locale
 import os
 
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = "gigq-dark"
 LIGHT = "gigq-light"
@@ -28,6 +28,7 @@ def _palette(
     warn: str,
     fail: str,
     cursor: Style,
+    panel: Style,
 ) -> Palette:
     return {
         "": Style.null(),
@@ -48,6 +49,7 @@ def _palette(
         "tab": Style(color=accent, bold=True, reverse=True),
         "bold": Style(bold=True),
         "cursor": cursor,
+        "panel": panel,
     }
 
 
@@ -62,6 +64,7 @@ PALETTES: dict[str, Palette] = {
         warn="#e3b341",
         fail="#ff7b72",
         cursor=Style(bgcolor="#263445"),
+        panel=Style(bgcolor="#1c2430"),
     ),
     LIGHT: _palette(
         dim="#5d6670",
@@ -73,6 +76,7 @@ PALETTES: dict[str, Palette] = {
         warn="#7d4e00",
         fail="#b3121d",
         cursor=Style(bgcolor="#cfe3f8"),
+        panel=Style(bgcolor="#e7ebef"),
     ),
     ANSI: _palette(
         dim="default",
@@ -84,6 +88,7 @@ PALETTES: dict[str, Palette] = {
         warn="yellow",
         fail="red",
         cursor=Style(reverse=True),
+        panel=Style.null(),
     ),
 }
 PALETTES[ANSI]["dim"] = Style(dim=True)
@@ -136,6 +141,7 @@ THEMES = (
         boost="ansi_default",
         dark=True,
         variables={
+            **BUILTIN_THEMES["ansi-dark"].variables,
             "input-cursor-background": "ansi_default",
             "input-cursor-foreground": "ansi_default",
             "input-cursor-text-style": "reverse",

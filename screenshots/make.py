@@ -36,6 +36,9 @@ READY_TIMEOUT_S = 20.0
 WEB_FONT, MACHINE_FONT = "Fira Code", "DejaVu Sans Mono"
 PNG_SCALE = 1.5
 
+# The function that the form of the picture `submit` looks at.
+PROJECT = "def resize_image(src: str, w: int = 1024, h: int = 768): ..."
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -55,7 +58,7 @@ SHOTS = (
     Shot("detail", (*to_the_job("dedupe"), "enter")),
     Shot("tree", (*to_the_job("dedupe"), "t")),
     Shot("workers", ("w",)),
-    Shot("submit", ("n",)),
+    Shot("submit", ("n", *"pipeline.images.resize_image", "tab", "tab", *"s3://in/000184.png")),
     Shot("help", ("question_mark",)),
 )
 
@@ -67,8 +70,8 @@ async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
 
     app = ConsoleApp(
         path,
-        python="/srv/etl/.venv/bin/python",
-        chdir=Path("/srv/etl"),
+        python=sys.executable,
+        chdir=path.absolute().parent,
         clock=FrozenClock(scene.NOW),
         liveness=scene.liveness,
     )
@@ -106,9 +109,14 @@ def to_png(svg: str) -> bytes:
 def make(shots: Iterable[Shot], folder: Path) -> None:
     """Write the pictures of `shots`, in every size, to `folder`."""
     with tempfile.TemporaryDirectory() as place:
-        # The path is drawn: a file named in its own folder looks the same everywhere.
-        os.chdir(place)
+        # The path is drawn: in a home of its own it looks the same everywhere.
+        home = Path(place).resolve()
+        os.environ["HOME"] = str(home)
+        (home / "etl").mkdir()
+        os.chdir(home / "etl")
         path = scene.build(Path(scene.FILE_NAME))
+        (home / "etl" / "pipeline").mkdir()
+        (home / "etl" / "pipeline" / "images.py").write_text(PROJECT, encoding="utf-8")
         for shot in shots:
             for width, height in SIZES:
                 name = f"{shot.name}-{width}x{height}"

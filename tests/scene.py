@@ -36,7 +36,7 @@ def attempt_id(name: str, number: int) -> str:
 
 
 def liveness(identity: Any) -> bool | None:
-    """Stands in for `gigq_core.worker.identity.is_dead`: only the worker w9 is gone."""
+    """Stands in for `gigq_core.identity.is_dead`: only the worker w9 is gone."""
     if identity.host != HOST:
         return None
     return bool(identity.pid == LOST_PID)
@@ -103,10 +103,27 @@ def _insert_worker(connection: sqlite3.Connection, path: Path, worker: dict[str,
         },
     )
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(
-        f"2026-11-23 11:33:31 INFO gigq.worker.{worker['id']} started, pid {worker['pid']}\n",
-        encoding="utf-8",
-    )
+    log.write_text("\n".join(_log_of(worker["id"], worker["up"])) + "\n", encoding="utf-8")
+
+
+def _log_of(worker: str, up: float) -> list[str]:
+    """What a worker says of its life, the oldest first."""
+    said = [(up, f"INFO - Worker {worker} is running")]
+    for job in (*workflow(), *images(), *odd_ones()):
+        for attempt in job.tries:
+            if attempt.worker != worker or attempt.ended is None:
+                continue
+            about = f"Job {job_id(job.name)} ({job.name})"
+            if attempt.status == "completed":
+                said.append((attempt.ended, f"INFO - {about} completed"))
+            else:
+                word = f"{attempt.status}: {attempt.error}"
+                said.append((attempt.ended, f"WARNING - {about} ended: {word}"))
+    said.sort(key=lambda line: -line[0])
+    return [
+        f"{NOW - timedelta(seconds=when):%Y-%m-%d %H:%M:%S},000 - gigq_core.worker - {text}"
+        for when, text in said
+    ]
 
 
 def _insert_job(connection: sqlite3.Connection, path: Path, job: Job) -> None:

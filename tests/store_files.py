@@ -62,7 +62,9 @@ class Writer:
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         self.conn.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
 
-    def job(self, id: str, status: str = "pending", parents: Iterable[str] = (), **more: Any) -> str:
+    def job(
+        self, id: str, status: str = "pending", parents: Iterable[str] = (), **more: Any
+    ) -> str:
         values = {
             "id": id,
             "name": id,

@@ -48,7 +48,16 @@ class GigqPeer(GigqTables):
         close_connection(str(path))
 
     def worker_argv(self, path: Path, slots: int, options: list[str]) -> list[str]:
-        return ["-m", "gigq.cli", "--db", str(path), "worker", "--concurrency", str(slots), *options]
+        return [
+            "-m",
+            "gigq.cli",
+            "--db",
+            str(path),
+            "worker",
+            "--concurrency",
+            str(slots),
+            *options,
+        ]
 
 
 def _row(job: Job) -> tuple[object, ...]:

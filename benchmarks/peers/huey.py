@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from benchmarks.peers.base import SYNCHRONOUS, Peer, Spec
 from benchmarks.processes import Trouble
 
 INSERT = "INSERT INTO task (queue, data, priority) VALUES (?, ?, ?)"
+INSERT_RESULT = "INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)"
 
 
 class HueyPeer(Peer):
@@ -47,35 +48,27 @@ class HueyPeer(Peer):
             task = tasks[spec.function].s(**spec.params)
             data = huey.serialize_task(task)
             rows.append((huey_app.QUEUE_NAME, data, spec.priority))
-        self._insert(huey, rows)
+        self._insert(huey, INSERT, rows)
 
-    def fill_stamps(self, path: Path, n: int) -> None:
-        """A great many tasks: one message, with another id each time."""
+    def load(self, path: Path, original: Path, pending: int, completed: int) -> float:
         huey, tasks = self._at(path)
         task = tasks["stamp"].s()
         data, own_id = huey.serialize_task(task), task.id.encode()
 
-        def rows() -> Iterator[tuple[str, bytes, int]]:
-            for _ in range(n):
+        def messages() -> Iterator[tuple[str, bytes, int]]:
+            for _ in range(pending):
                 yield huey_app.QUEUE_NAME, data.replace(own_id, str(uuid.uuid4()).encode()), 0
 
-        self._insert(huey, rows())
+        self._insert(huey, INSERT, messages())
+        nothing = pickle.dumps(None)
+        results = ((huey_app.QUEUE_NAME, str(uuid.uuid4()), nothing) for _ in range(completed))
+        self._insert(huey, INSERT_RESULT, results)
+        return 0.0
 
-    def fill_results(self, path: Path, n: int) -> None:
-        """A great many results that nobody has fetched."""
-        conn = self._at(path)[0].storage.conn
-        data = pickle.dumps(None)
-        conn.execute("BEGIN")
-        conn.executemany(
-            "INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)",
-            ((huey_app.QUEUE_NAME, str(uuid.uuid4()), data) for _ in range(n)),
-        )
-        conn.execute("COMMIT")
-
-    def _insert(self, huey: Any, rows: Any) -> None:
+    def _insert(self, huey: Any, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         conn = huey.storage.conn
         conn.execute("BEGIN")
-        conn.executemany(INSERT, rows)
+        conn.executemany(statement, rows)
         conn.execute("COMMIT")
 
     def submit(self, path: Path, function: str = "stamp") -> None:

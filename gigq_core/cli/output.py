@@ -15,6 +15,10 @@ from gigq_core.cli.text import cell, inert, width
 if TYPE_CHECKING:
     from rich.text import Text
 
+# What the table draws between two columns, and how far a column shrinks.
+BETWEEN_COLUMNS = 3
+NARROWEST = 8
+
 _STATUS_STYLES = {
     "pending": "cyan",
     "running": "blue",
@@ -87,13 +91,19 @@ def _draw(headers: Sequence[str], lines: list[list[str]], shrinking: Sequence[st
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    columns = zip(headers, *lines, strict=True)
+    widths = [max(width(text) for text in column) for column in columns]
+    excess = sum(widths) + BETWEEN_COLUMNS * (len(headers) - 1) - console.width
     drawn = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
-    for header, column in zip(headers, zip(headers, *lines, strict=True), strict=True):
-        least = None if header in shrinking else max(width(text) for text in column)
-        drawn.add_column(header, overflow="ellipsis", no_wrap=True, min_width=least)
+    for header, room in zip(headers, widths, strict=True):
+        least = min(room, NARROWEST) if header in shrinking else room
+        given = min(room - least, max(0, excess))
+        excess -= given
+        drawn.add_column(header, overflow="ellipsis", no_wrap=True, width=room - given)
     for line in lines:
         drawn.add_row(*(_styled(text) for text in line))
-    Console().print(drawn)
+    console.print(drawn)
 
 
 def _styled(text: str) -> Text:

@@ -104,7 +104,7 @@ def worker(
         if not once:
             warn(f"Starting worker {runner.worker_id}...")
             runner.start()
-            return
+            raise click.exceptions.Exit(runner.exit_code)
         try:
             processed = runner.process_one()
         finally:

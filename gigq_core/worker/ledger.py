@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
@@ -25,6 +25,8 @@ from gigq_core.worker.attempts import Attempt, Ending, Fate, attempt_from, retry
 from gigq_core.worker.register import Register
 
 logger = logging.getLogger("gigq_core.worker")
+
+T = TypeVar("T")
 
 # How many jobs that came due are made ready at once.
 STAGE_AT_ONCE = 1000
@@ -54,7 +56,7 @@ _FINAL_STATUS = {
 _RETRIED = (Fate.FAILED, Fate.TIMEOUT, Fate.CRASHED)
 
 
-class LockBusy(Exception):  # noqa: N818 - a turn that has to wait, no error
+class LockBusy(Exception):
     """Others keep the write lock; nothing was written, ask again soon."""
 
 
@@ -304,7 +306,7 @@ class Ledger:
 
     # --- missing indexes ---------------------------------------------------------------------
 
-    def _repairing(self, act: Callable[[], Any]) -> Any:
+    def _repairing(self, act: Callable[[], T]) -> T:
         """Run `act`; if somebody dropped one of our indexes, make it anew, once, and try again."""
         try:
             return act()

@@ -6,24 +6,32 @@ input, answers go out as JSON lines on what was its standard output. Whatever th
 prints goes to what was its standard error.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
 # Python puts the folder of a script first on the path; nothing of ours may shadow a user's module.
-if (
-    __name__ == "__main__"
-    and sys.path
-    and sys.path[0] == os.path.dirname(os.path.abspath(__file__))
-):
+if __name__ == "__main__" and sys.path[:1] == [os.path.dirname(os.path.abspath(__file__))]:
     del sys.path[0]
 
 import gc
 import importlib
-import inspect
 import json
 import signal
 import threading
 import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any, TextIO
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 MAX_TEXT = 200_000
 PARENT = "parent_results"
@@ -42,7 +50,7 @@ class Hopeless(Exception):
 class Runner:
     """One process's loop over the jobs it is given."""
 
-    def __init__(self, jobs_fd, answers_fd, output_fd, folder):
+    def __init__(self, jobs_fd: int, answers_fd: int, output_fd: int, folder: str) -> None:
         self.jobs = open(jobs_fd, "rb")
         self.answers_fd = answers_fd
         self.output_fd = output_fd
@@ -51,14 +59,15 @@ class Runner:
         self.at_work = False
         self.seen_modules = 0
         self.flush_c = _c_flush()
+        self.streams = open_streams()
 
-    def answer(self, message):
+    def answer(self, message: dict[str, Any]) -> None:
         """Write one line, however long."""
         data = memoryview(json.dumps(message).encode() + b"\n")
         while data:
             data = data[os.write(self.answers_fd, data) :]
 
-    def loop(self):
+    def loop(self) -> None:
         self.answer({"ready": os.getpid(), "python": list(sys.version_info[:3])})
         for line in self.jobs:
             job = json.loads(line)
@@ -72,7 +81,7 @@ class Runner:
             self.note_modules(message)
             self.answer(message)
 
-    def run(self, job):
+    def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """Run one job to its end and tell how it ended."""
         try:
             try:
@@ -81,10 +90,10 @@ class Runner:
             finally:
                 self.at_work = False
             return {"ok": True, "result": None if result is None else encoded(result)}
-        except BaseException as problem:  # whatever the job did, the answer is its failure
+        except BaseException as problem:  # noqa: BLE001 - whatever it is, the job has failed
             return failure(problem)
 
-    def call(self, job):
+    def call(self, job: dict[str, Any]) -> Any:
         params = decoded_params(job["params"])
         module = importlib.import_module(job["module"])
         try:
@@ -97,18 +106,18 @@ class Runner:
             params[PARENT] = self.parent_results()
         return function(**params)
 
-    def parent_results(self):
+    def parent_results(self) -> dict[str, Any]:
         """Ask the worker for the parents' results; they come as the texts that are stored."""
         self.answer({"ask": "parents"})
         line = self.jobs.readline()
         return decoded_parents(json.loads(line)["parents"])
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Undo what an earlier job may have done to the process."""
         os.dup2(self.output_fd, 1)
         os.dup2(self.output_fd, 2)
-        if sys.stdout is not STDOUT or STDOUT.closed or sys.stderr is not STDERR or STDERR.closed:
-            open_streams()
+        if (sys.stdout, sys.stderr) != self.streams or any(s.closed for s in self.streams):
+            self.streams = open_streams()
         try:
             os.chdir(self.folder)
         except OSError:
@@ -117,16 +126,16 @@ class Runner:
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def flush(self):
+    def flush(self) -> None:
         """Everything that was printed leaves the process before the answer does."""
-        for stream in (sys.stdout, sys.stderr, STDOUT, STDERR):
+        for stream in (sys.stdout, sys.stderr, *self.streams):
             try:
                 stream.flush()
-            except Exception:  # a stream of the user's may fail in any way
+            except Exception:  # noqa: BLE001 - a stream of the user's may fail in any way
                 pass
         self.flush_c()
 
-    def note_modules(self, message):
+    def note_modules(self, message: dict[str, Any]) -> None:
         """Tell the worker which of the project's files are loaded: it watches for changes."""
         count = len(sys.modules)
         if count != self.seen_modules:
@@ -135,13 +144,13 @@ class Runner:
         if resource is not None:
             message["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    def on_terminate(self, signum, frame):
+    def on_terminate(self, signum: int, frame: FrameType | None) -> None:
         if self.at_work and os.getpid() == self.pid:
             raise Stopped("the worker stopped it")
         os._exit(128 + signum)
 
 
-def decoded_params(text):
+def decoded_params(text: str | None) -> dict[str, Any]:
     """The keyword arguments; raises Hopeless if the stored text does not hold any."""
     if text is None:
         raise Hopeless("its parameters are missing: the row holds NULL where JSON should be")
@@ -159,7 +168,7 @@ def decoded_params(text):
     return params
 
 
-def decoded_parents(pairs):
+def decoded_parents(pairs: list[tuple[str, str | None]]) -> dict[str, Any]:
     """{parent id: decoded result}, in the order of the dependencies."""
     results = {}
     for parent_id, text in pairs:
@@ -172,10 +181,12 @@ def decoded_parents(pairs):
     return results
 
 
-def wants_parent_results(function, mode):
+def wants_parent_results(function: Callable[..., Any], mode: bool | None) -> bool:
     """Whether to hand over the parents' results: as the job says, or as the function accepts."""
     if mode is not None:
-        return bool(mode)
+        return mode
+    import inspect
+
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -185,7 +196,7 @@ def wants_parent_results(function, mode):
     )
 
 
-def encoded(result):
+def encoded(result: Any) -> str:
     """The result as JSON text; raises Hopeless if JSON can't hold it."""
     try:
         return _ENCODE(result)
@@ -195,7 +206,7 @@ def encoded(result):
         ) from None
 
 
-def failure(problem, ours=__file__):
+def failure(problem: BaseException, ours: str = __file__) -> dict[str, Any]:
     """The answer that tells of an exception, which may itself be broken.
 
     `ours` is the file whose frames at the top say nothing to the user.
@@ -209,29 +220,29 @@ def failure(problem, ours=__file__):
     }
 
 
-def sentence(problem):
+def sentence(problem: BaseException) -> str:
     if isinstance(problem, SystemExit):
         return "the job called sys.exit(%s)" % ("" if problem.code is None else repr(problem.code))
     try:
         text = str(problem)
-    except Exception:  # the user's own __str__
+    except Exception:  # noqa: BLE001 - the user's own __str__
         text = ""
     return text or type(problem).__name__
 
 
-def trimmed_traceback(problem, ours):
+def trimmed_traceback(problem: BaseException, ours: str) -> str:
     """The traceback without our own frames at its top."""
     try:
         frames = problem.__traceback__
         while frames is not None and frames.tb_frame.f_code.co_filename == ours:
             frames = frames.tb_next
         text = "".join(traceback.format_exception(type(problem), problem, frames))
-    except Exception as second:  # the user's own __repr__, a source file that is not text
-        text = "%s (the traceback can't be shown: %s)" % (type(problem).__name__, type(second))
+    except Exception as second:  # noqa: BLE001 - the user's own __repr__, a source that is no text
+        text = "%s (no traceback: %s)" % (type(problem).__name__, type(second).__name__)
     return text.rstrip()
 
 
-def clipped(text):
+def clipped(text: str) -> str:
     """At most MAX_TEXT characters: the head and the tail."""
     if len(text) <= MAX_TEXT:
         return text
@@ -243,7 +254,7 @@ def clipped(text):
     )
 
 
-def project_files(folder):
+def project_files(folder: str) -> dict[str, int]:
     """The source files below `folder` that are loaded, and when they changed."""
     prefix = os.path.join(folder, "")
     files = {}
@@ -260,25 +271,17 @@ def project_files(folder):
     return files
 
 
-STDOUT = STDERR = None
-try:
-    import resource
-except ImportError:
-    resource = None
-
-
-def open_streams():
+def open_streams() -> tuple[TextIO, TextIO]:
     """Text streams on the descriptors 1 and 2: a line at a time, so that it can be followed."""
-    global STDOUT, STDERR
-    STDOUT = sys.stdout = sys.__stdout__ = _stream(1)
-    STDERR = sys.stderr = sys.__stderr__ = _stream(2)
+    sys.stdout, sys.stderr = _stream(1), _stream(2)
+    return sys.stdout, sys.stderr
 
 
-def _stream(fd):
+def _stream(fd: int) -> TextIO:
     return open(fd, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
-def _c_flush():
+def _c_flush() -> Callable[[], object]:
     """What flushes the C library's own streams, for extension modules that print."""
     if os.name != "posix":
         return lambda: None
@@ -291,7 +294,7 @@ def _c_flush():
         return lambda: None
 
 
-def tie_to(lifeline_fd):
+def tie_to(lifeline_fd: int) -> None:
     """Make this process, and its group, end when the worker at the other end is gone.
 
     On Linux the kernel does it, which no C code in the job can hold up: when the last writer of
@@ -310,13 +313,13 @@ def tie_to(lifeline_fd):
     threading.Thread(target=_watch, args=(lifeline_fd,), name="lifeline", daemon=True).start()
 
 
-def _watch(lifeline_fd):
+def _watch(lifeline_fd: int) -> None:
     while os.read(lifeline_fd, 1):
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def adopt_orphans():
+def adopt_orphans() -> None:
     """On Linux, become the parent of descendants whose own is gone: so none of them is lost."""
     if not sys.platform.startswith("linux"):
         return
@@ -328,7 +331,7 @@ def adopt_orphans():
         pass
 
 
-def main():
+def main() -> None:
     lifeline_fd, folder = int(sys.argv[1]), sys.argv[2]
     sys.argv[:] = [""]
     # The pipes move to private descriptors, which no child of the job inherits.
@@ -338,7 +341,6 @@ def main():
     os.close(nothing)
     os.dup2(output_fd, 1)
     os.set_inheritable(lifeline_fd, False)
-    open_streams()
     adopt_orphans()
     tie_to(lifeline_fd)
     try:

@@ -53,7 +53,9 @@ class _JobThread:
         kind = JobTimeout if fate is Fate.TIMEOUT else JobCancelled
         ident = self._thread.ident
         if ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(kind))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(ident), ctypes.py_object(kind)
+            )
 
     def _loop(self) -> None:
         try:
@@ -90,7 +92,7 @@ class _JobThread:
             result = function(**params)
             text = None if result is None else runner.encoded(result)
             return Ending(attempt, Fate.COMPLETED, text)
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001
             # Whatever the job raises is its failure, `sys.exit()` included.
             told = runner.failure(problem, __file__)
             fate = Fate.HOPELESS if told["hopeless"] else Fate.FAILED

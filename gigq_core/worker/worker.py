@@ -197,7 +197,7 @@ class Worker:
             isolation=self.isolation,
             slots=self.concurrency,
             python=session.python if by_process else sys.executable,
-            chdir=session.folder if by_process else session.folder,
+            chdir=session.folder,
             log_path=None if self._log_path is None else str(self._log_path),
         )
 
@@ -256,7 +256,7 @@ def _interpreter(python: str | None) -> str:
         return sys.executable
     found = shutil.which(python)
     # `~` and a relative path mean what they mean where the worker was started, not in its folder.
-    return os.path.abspath(found) if found else str(Path(python).expanduser().absolute())  # noqa: PTH100
+    return os.path.abspath(found) if found else str(Path(python).expanduser().absolute())
 
 
 def _folder(chdir: str | Path | None) -> str:

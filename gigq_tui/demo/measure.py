@@ -28,7 +28,7 @@ _BRANCHES = (
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # Statements in a function, and characters of it, that are compared.
 SMALLEST_COMPARED = 3
-LONGEST_COMPARED = 600
+LONGEST_COMPARED = 400
 
 _LAYOUT = {
     tokenize.NL,

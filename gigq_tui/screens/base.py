@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
@@ -26,6 +26,7 @@ from gigq_tui.registry import BY_ID, Context, Scope, bar_actions
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.header import HeaderBar, HeaderState
 from gigq_tui.widgets.key_bar import KeyBar
+from gigq_tui.widgets.lines import Lines
 from gigq_tui.widgets.notice import NoticeLine
 from gigq_tui.widgets.question import Question, QuestionPanel
 from gigq_tui.widgets.scrolled import Scrolled
@@ -43,8 +44,11 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     SCOPE: ClassVar[Scope]
     AUTO_FOCUS = ""
     ALLOW_SELECT = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-narrow"),
+        (100, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]  # noqa: RUF012
 
     @property
     def console(self) -> ConsoleApp:
@@ -173,7 +177,20 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def question(self, question: Question) -> None:
         """Ask in the panel; the chosen choice acts. Ids must be captured before."""
-        self.panel.ask(question)
+        self.panel.ask(question, self.question_hosts())
+
+    def question_hosts(self) -> Iterable[Lines]:
+        """The widgets that a question may hang over, the best first."""
+        mover = self.mover()
+        return () if mover is None else (mover,)
+
+    def on_key(self, event: events.Key) -> None:
+        if self.panel.is_open:
+            self.panel.take_key(event)
+
+    def on_click(self, event: events.Click) -> None:
+        if self.panel.is_open:
+            self.panel.take_click(event)
 
     # Movement, the same on every screen
 

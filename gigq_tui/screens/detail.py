@@ -65,13 +65,13 @@ class DetailScreen(JobActs, inherit_bindings=False):
         return ("Job", f"{self.job_id[:8]}{name}")
 
     def mover(self) -> Scrolled | None:
-        return self.list if self.tab in LISTS else self.pane
+        return self.rows if self.tab in LISTS else self.pane
 
     def current_row(self) -> JobRow | None:
         return self.detail.row if self.detail is not None else None
 
     @property
-    def list(self) -> PickList:
+    def rows(self) -> PickList:
         """The list of the tabs that have one."""
         return self.query_one(PickList)
 
@@ -104,8 +104,8 @@ class DetailScreen(JobActs, inherit_bindings=False):
         self.attempt_id = None
         self.tail = None
         self.pane.top = 0
-        self.list.cursor_id = None
-        self.list.cursor = self.list.top = 0
+        self.rows.cursor_id = None
+        self.rows.cursor = self.rows.top = 0
         self._read()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
@@ -212,18 +212,20 @@ class DetailScreen(JobActs, inherit_bindings=False):
         attempt = self.attempt
         if self.tab == "Attempts":
             self.query_one("#list-head", TextLines).show(text.attempt_head(self.wide))
-            self.list.show(
+            self.rows.show(
                 [
                     (a.execution_id, text.attempt_line(a, now, wide=self.wide))
                     for a in detail.attempts
                 ]
             )
         elif self.tab == "Deps":
-            head = "enter opens a job, esc comes back" if detail.parents or detail.children else (
-                "This job waits for no other, and no other waits for it."
+            head = (
+                "enter opens a job, esc comes back"
+                if detail.parents or detail.children
+                else ("This job waits for no other, and no other waits for it.")
             )
             self.query_one("#list-head", TextLines).show(((f"   {head}", "dim"),))
-            self.list.show(text.relative_rows(detail, now))
+            self.rows.show(text.relative_rows(detail, now))
         elif self.tab == "Log":
             self.pane.show(text.log_lines(attempt, self.tail, width), tail=True)
         else:
@@ -266,10 +268,10 @@ class DetailScreen(JobActs, inherit_bindings=False):
         self.tab = name
         self.pane.top = 0
         self.pane.tail = False
-        self.list.cursor_id = None
-        self.list.cursor = self.list.top = 0
+        self.rows.cursor_id = None
+        self.rows.cursor = self.rows.top = 0
         if name == "Attempts" and self.attempt is not None:
-            self.list.cursor_id = self.attempt.execution_id
+            self.rows.cursor_id = self.attempt.execution_id
         self.draw()
         self._read_log()
 
@@ -292,7 +294,7 @@ class DetailScreen(JobActs, inherit_bindings=False):
 
     def do_detail_open(self) -> None:
         """Open the parent or child under the cursor, or the log of the attempt."""
-        row_id = self.list.cursor_id
+        row_id = self.rows.cursor_id
         if row_id is None or self.tab not in LISTS:
             return
         if self.tab == "Attempts":

@@ -28,93 +28,88 @@ _STATES: tuple[Span, ...] = (
     ("? worker gone", "fail"),
 )
 _FILTER = (
-    "/ filters: words and -words, \"two words\", name: fn: state: id: err: worker: pri>5 age>2m "
+    '/ filters: words and -words, "two words", name: fn: state: id: err: worker: pri>5 age>2m '
     "dur>30s try>1 dep:ID param.src:x. A space means and, | means or."
 )
-_KEY_CELLS = 12
 
 
 def help_lines(scope: Scope, width: int) -> tuple[Line, ...]:
     """Return the help of a screen, laid out for `width` cells."""
-    lines: list[Line] = [()]
-    lines += _side_by_side(_columns(scope), width)
+    lines: list[Line] = []
+    lines += _laid_out([*_blocks(scope), _states()], width)
     lines.append(())
     for note in (*_NOTES, _FILTER) if scope is Scope.JOBS else _NOTES:
         lines += [((f" {piece}", ""),) for piece in wrap_words(note, width - 2)]
-    lines.append(())
-    lines += _states(width)
     return tuple(lines)
 
 
-def _columns(scope: Scope) -> list[list[Line]]:
-    columns = []
+def _blocks(scope: Scope) -> list[list[Line]]:
+    blocks = []
     for group in Group:
         actions = [action for action in actions_for(scope) if action.group is group]
         if not actions:
             continue
         lines: list[Line] = [((f" {group.value.upper()}", "heading"),)]
-        lines += [_entry(action) for action in _merged(actions)]
-        columns.append(lines)
-    return columns
+        entries = _entries(actions)
+        cells = max(width_of(keys) for keys, _ in entries) + 1
+        lines += [((f" {pad(keys, cells)}", "key"), (told, "")) for keys, told in entries]
+        blocks.append(lines)
+    return blocks
 
 
-def _merged(actions: list[Action]) -> list[Action]:
-    """The seven tabs are one line."""
+def _entries(actions: list[Action]) -> list[tuple[str, str]]:
+    """Keys and their meaning; pairs share a line, and so do the seven tabs."""
+    entries: list[tuple[str, str]] = []
     tabs = [action for action in actions if action.id.startswith("tab_")]
-    if not tabs:
-        return actions
-    kept = [action for action in actions if action not in tabs]
-    first = tabs[0]
-    merged = Action(
-        first.id,
-        (),
-        f"1-{len(tabs)}",
-        "tab",
-        "jobs by state",
-        first.group,
-        first.scopes,
-    )
-    return [merged, *kept]
+    at = 0
+    while at < len(actions):
+        action = actions[at]
+        at += 1
+        if action in tabs:
+            if action is tabs[0]:
+                entries.append((f"{tabs[0].shown}-{tabs[-1].shown}", "jobs by state"))
+        elif action.pair and at < len(actions):
+            keys = _both(action.shown.split()[0], actions[at].shown.split()[0])
+            entries.append((keys, action.pair))
+            at += 1
+        else:
+            entries.append((action.shown, action.help))
+    return entries
 
 
-def _entry(action: Action) -> Line:
-    return ((f" {pad(action.shown, _KEY_CELLS)} ", "key"), (action.help, ""))
+def _both(one: str, other: str) -> str:
+    """Two keys on one line: `j k`, `ctrl+d/u`."""
+    if one.startswith("ctrl+") and other.startswith("ctrl+"):
+        return f"{one}/{other.removeprefix('ctrl+')}"
+    return f"{one} {other}"
 
 
-def _side_by_side(columns: list[list[Line]], width: int) -> list[Line]:
-    """Set columns beside each other, as many as fit, the next ones below."""
+def _laid_out(blocks: list[list[Line]], width: int) -> list[Line]:
+    """Set blocks in as many columns as fit, each block under the shortest column so far."""
+    for number in range(len(blocks), 1, -1):
+        columns: list[list[Line]] = [[] for _ in range(number)]
+        for block in blocks:
+            shortest = min(columns, key=len)
+            shortest += [(), *block] if shortest else block
+        cells = [max(line_width(line) for line in column) + 2 for column in columns]
+        if sum(cells) <= width + 2:
+            return _joined(columns, cells, width)
+    return [line for block in blocks for line in [*block, ()]]
+
+
+def _joined(columns: list[list[Line]], cells: list[int], width: int) -> list[Line]:
     lines: list[Line] = []
-    while columns:
-        taken: list[tuple[list[Line], int]] = []
-        used = 0
-        while columns:
-            cells = max(line_width(line) for line in columns[0]) + 2
-            if taken and used + cells > width:
-                break
-            taken.append((columns.pop(0), cells))
-            used += cells
-        for y in range(max(len(column) for column, _ in taken)):
-            spans: list[Span] = []
-            for column, cells in taken:
-                line = column[y] if y < len(column) else ()
-                spans += [*line, (" " * (cells - line_width(line)), "")]
-            lines.append(fit(tuple(spans), width))
-        if columns:
-            lines.append(())
+    for y in range(max(len(column) for column in columns)):
+        spans: list[Span] = []
+        for column, room in zip(columns, cells, strict=True):
+            line = column[y] if y < len(column) else ()
+            spans += [*line, (" " * (room - line_width(line)), "")]
+        lines.append(fit(tuple(spans), width))
     return lines
 
 
-def _states(width: int) -> list[Line]:
-    lines: list[Line] = []
-    spans: list[Span] = [(" states  ", "heading")]
-    used = 9
-    for text, role in _STATES:
-        if used + width_of(text) + 3 > width:
-            lines.append(tuple(spans))
-            spans, used = [(" " * 9, "")], 9
-        spans += [(text, role), ("   ", "")]
-        used += width_of(text) + 3
-    return [*lines, tuple(spans)]
+def _states() -> list[Line]:
+    return [((" STATES", "heading"),), *(((f" {text}", role),) for text, role in _STATES)]
 
 
 class HelpScreen(ConsoleScreen, inherit_bindings=False):

@@ -21,7 +21,7 @@ from gigq_tui.store.view import TOP, View
 from gigq_tui.widgets.filter_box import FilterBox
 from gigq_tui.widgets.job_columns import head_line
 from gigq_tui.widgets.job_table import JobTable
-from gigq_tui.widgets.lines import BLANK, Line, Span, TextLines, spread
+from gigq_tui.widgets.lines import BLANK, Line, Lines, Span, TextLines, spread
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.summary import SummaryPanel, summary_lines
@@ -54,7 +54,9 @@ def tab_labels(counts: Counts | None) -> tuple[TabLabel, ...]:
         held = counts.of(tab)
         role = "fail" if held and tab in _LOUD else ("" if held else "dim")
         labels.append(
-            TabLabel(f"{number} {name} {count(held)}", f"{number} {short} {short_count(held)}", role)
+            TabLabel(
+                f"{number} {name} {count(held)}", f"{number} {short} {short_count(held)}", role
+            )
         )
     return tuple(labels)
 
@@ -109,6 +111,9 @@ class JobsScreen(JobActs, inherit_bindings=False):
     def marked_count(self) -> int:
         return len(self.marked)
 
+    def question_hosts(self) -> Iterable[Lines]:
+        return (self.query_one(SummaryPanel), self.table)
+
     # Drawing
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
@@ -148,6 +153,7 @@ class JobsScreen(JobActs, inherit_bindings=False):
         on = bool(text or self.marked or self.range_from)
         status.set_class(on, "-on")
         if not on:
+            status.show(((" newest first   / filters   space marks   v a range   * all", "dim"),))
             return
         left: list[Span] = [(" ", "")]
         if text:

@@ -67,7 +67,7 @@ def _waiting(graph: Graph, node: GraphNode, row: JobRow, now: datetime) -> str:
     said = f"{needs}; {shown_name(culprit)} {_ENDED.get(culprit.problem, culprit.problem)}{at}."
     rows = to_retry(graph, (row.id,))
     if len(rows) > 1:
-        return f"{said} R retries it and the others that failed upstream, {plural(len(rows), 'job')}."
+        return f"{said} R retries it and what else failed upstream, {plural(len(rows), 'job')}."
     if blamed is None:
         return said
     return f"{said} R here retries it and frees {plural(frees(graph, culprit.id), 'job')}."

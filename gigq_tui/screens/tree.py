@@ -17,6 +17,7 @@ from gigq_tui.screens.outlook import outlook
 from gigq_tui.store.focus import Direction, levels, narrowed, tally, to_cancel, to_retry
 from gigq_tui.store.graph import LineKind, TreeLine, tree_lines
 from gigq_tui.store.models import Graph, JobRow, Snapshot
+from gigq_tui.widgets.header import WIDE
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
 from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.row_list import RowList
@@ -60,7 +61,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         yield TextLines(id="outlook")
 
     @property
-    def tree(self) -> TreeList:
+    def branches(self) -> TreeList:
         """The list of lines."""
         return self.query_one(TreeList)
 
@@ -68,18 +69,18 @@ class TreeScreen(JobActs, inherit_bindings=False):
         return (f"Tree of {self._name_of(self.job_id)}",)
 
     def mover(self) -> Scrolled:
-        return self.tree
+        return self.branches
 
     def on_mount(self) -> None:
         self._draw_frame()
-        self._ask()
+        self._ask_graph()
 
     # Reading
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        self._ask()
+        self._ask_graph()
 
-    def _ask(self) -> None:
+    def _ask_graph(self) -> None:
         """Ask for the graph, one question at a time, the costlier the more seldom."""
         if self._asked_at is not None:
             self._ask_again = True
@@ -97,7 +98,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         self._rest_timer = None
         self._rest_until = 0.0
         if self.is_current and not self.console.held:
-            self._ask()
+            self._ask_graph()
 
     def _receive(self, answer: Any) -> None:
         asked_at, self._asked_at = self._asked_at, None
@@ -108,7 +109,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
             self.graph = answer
             self._draw()
             if first:
-                self.tree.select_job(self.job_id)
+                self.branches.select_job(self.job_id)
             self.refresh_frame()
         else:
             self.console.notice(trouble_of(answer), "warn")
@@ -116,7 +117,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         if asked_at is not None:
             self._rest_until = now + REST_FACTOR * (now - asked_at)
         if self._ask_again:
-            self._ask()
+            self._ask_graph()
 
     # Drawing
 
@@ -125,7 +126,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
             return
         self._shown = narrowed(self.graph, self.focus_id, self.direction)
         lines = tree_lines(self._shown, self.folded)
-        self.tree.show(self._shown, lines, self.console.clock.now())
+        self.branches.show(self._shown, lines, self.console.clock.now())
         self._draw_frame()
 
     def _draw_frame(self) -> None:
@@ -140,19 +141,25 @@ class TreeScreen(JobActs, inherit_bindings=False):
         graph = self.graph
         if graph is None:
             return ((" reading the graph..", "dim"),)
-        fold = "alike ones folded (z)" if self.folded else "unfolded (z)"
+        fold = "folded (z)" if self.folded else "unfolded (z)"
         focus = self.direction.value
         if self.direction is not Direction.ALL:
             key = "[" if self.direction is Direction.UP else "]"
             focus = f"{focus} of {self._name_of(self.focus_id)} ({key})"
-        right: Line = ((f"{focus}  ", "" if self.direction is Direction.ALL else "warn"), (fold, "dim"))
+        right: Line = (
+            (f"{focus}  ", "" if self.direction is Direction.ALL else "warn"),
+            (fold, "dim"),
+        )
         spans: list[Span] = [(f" {plural(len(graph.nodes), 'job')}", "title")]
         if graph.truncated:
             spans.append((" (of more: the nearest)", "warn"))
-        spans.append((f", {plural(levels(graph), 'level')}", "dim"))
+        wide = width >= WIDE
+        if wide:
+            spans.append((f", {plural(levels(graph), 'level')}", "dim"))
         for state, number in tally(graph, self.console.clock.now()).items():
             mark = MARKS[state]
-            spans.append((f"  {mark.word} {short_count(number)}", mark.role))
+            word = mark.word if wide else mark.short
+            spans.append((f"  {word} {short_count(number)}", mark.role))
         if line_width(tuple(spans)) + line_width(right) + 3 > width:
             right = right[:1] if self.direction is not Direction.ALL else ((fold, "dim"),)
         return spread(tuple(spans), (*right, (" ", "")), width)
@@ -166,7 +173,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         self.query_one("#outlook", TextLines).show(*lines)
 
     def _outlook(self) -> str:
-        line = self.tree.line
+        line = self.branches.line
         if line is None or self.graph is None:
             return ""
         if line.folded:
@@ -181,7 +188,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         return inert(f"{name} {short}" if width_of(name) < 40 else f"{name[:36]}.. {short}").strip()
 
     def tick(self) -> None:
-        self.tree.tick(self.console.clock.now())
+        self.branches.tick(self.console.clock.now())
         self._draw_outlook()
 
     def on_resize(self) -> None:
@@ -199,7 +206,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
     # What keys act on
 
     def _line(self) -> TreeLine | None:
-        return self.tree.line
+        return self.branches.line
 
     def chosen(self) -> tuple[JobRow, ...]:
         line = self._line()
@@ -220,7 +227,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
 
     def acted(self) -> None:
         self._rest_until = 0.0
-        self._ask()
+        self._ask_graph()
 
     # Acting
 
@@ -274,7 +281,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         else:
             self.direction, self.focus_id = direction, line.id
         self._draw()
-        self.tree.select_job(line.id)
+        self.branches.select_job(line.id)
 
     def do_fold(self) -> None:
         """Fold jobs that look alike into one line, or unfold them."""
@@ -282,4 +289,4 @@ class TreeScreen(JobActs, inherit_bindings=False):
         self.folded = not self.folded
         self._draw()
         if line is not None:
-            self.tree.select_job(line.id)
+            self.branches.select_job(line.id)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gigq_tui.format import age, count, duration, elapsed, inert, plural, size
+from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line, Span, columns
@@ -141,7 +141,7 @@ def entry_line(
     entry: WorkerEntry, now: datetime, usage: Mapping[int, Usage], own: bool, width: int
 ) -> Line:
     """Return one worker, or a further job of one, as a line."""
-    fields = _fields(entry, now, usage, own)
+    fields = _fields(entry, now, usage, own, width)
     role_of = {"state": fields.pop("role"), "job": fields.pop("job role"), "name": ""}
     quiet = "dim" if entry.worker is not None and entry.worker.health is Health.STOPPED else ""
     return columns(
@@ -153,9 +153,10 @@ def entry_line(
 
 
 def _fields(
-    entry: WorkerEntry, now: datetime, usage: Mapping[int, Usage], own: bool
+    entry: WorkerEntry, now: datetime, usage: Mapping[int, Usage], own: bool, width: int
 ) -> dict[str, str]:
-    fields = {"role": "", "job role": "", "job": _job(entry, now)}
+    room = _layout(width)[-1][1]
+    fields = {"role": "", "job role": "", "job": _job(entry, now, room)}
     worker = entry.worker
     if worker is not None and worker.health in (Health.LOST, Health.STOPPED) and entry.job:
         fields["job role"] = "fail"
@@ -201,7 +202,7 @@ def _since(moment: datetime | None, now: datetime) -> str:
     return UNSEEN if moment is None else age((now - moment).total_seconds())
 
 
-def _job(entry: WorkerEntry, now: datetime) -> str:
+def _job(entry: WorkerEntry, now: datetime, room: int) -> str:
     job = entry.job
     if job is None:
         return UNSEEN
@@ -210,7 +211,12 @@ def _job(entry: WorkerEntry, now: datetime) -> str:
         took = "  " + elapsed((now - job.started_at).total_seconds())
     worker = entry.worker
     lost = worker is not None and worker.health in (Health.LOST, Health.STOPPED)
-    return f"{'ORPHAN ' if lost else ''}{inert(job.name)} {inert(job.id[:8])}{took}"
+    lead = "ORPHAN " if lost else ""
+    left = room - len(lead) - len(took)
+    name = inert(job.name)
+    if width_of(name) + 9 <= left:
+        name += f" {inert(job.id[:8])}"
+    return f"{lead}{cut(name, left)}{took}"
 
 
 def about(entry: WorkerEntry, now: datetime) -> str:
@@ -227,8 +233,8 @@ def about(entry: WorkerEntry, now: datetime) -> str:
         if not held:
             return f"{inert(worker.id)}: its process {worker.pid} is gone, and it holds no job."
         return (
-            f"{inert(worker.id)}: its process {worker.pid} is gone. r gives the "
-            f"{plural(held, 'job')} that it still holds back to the queue."
+            f"{inert(worker.id)}: its process {worker.pid} is gone. "
+            f"r releases the {plural(held, 'job')} that it holds."
         )
     words = [
         f"{inert(worker.id)}: pid {worker.pid} on {inert(worker.host)}",

@@ -73,22 +73,22 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         yield Pane(id="log")
 
     @property
-    def list(self) -> PickList:
+    def roster(self) -> PickList:
         """The list of workers."""
         return self.query_one("#workers", PickList)
 
     @property
-    def log(self) -> Pane:
+    def log_pane(self) -> Pane:
         """The log under the list."""
         return self.query_one("#log", Pane)
 
     @property
     def entry(self) -> WorkerEntry | None:
         """The line under the cursor."""
-        return self.entries.get(self.list.cursor_id or "")
+        return self.entries.get(self.roster.cursor_id or "")
 
     def mover(self) -> Scrolled:
-        return self.log if self.log_large else self.list
+        return self.log_pane if self.log_large else self.roster
 
     # Drawing
 
@@ -125,7 +125,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
             )
             for entry in found
         ]
-        self.list.show(rows)
+        self.roster.show(rows)
         self.set_class(not rows, "-none")
         self.query_one("#empty", Pane).show(self._empty())
         self._draw_rest()
@@ -246,19 +246,19 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
             lines = [((f" {inert(tail.trouble)}", "warn"),)]
         elif tail is not None:
             lines = [((f" {line}", _role(line)),) for line in inert_lines(tail.text)]
-        self.log.show(lines, tail=True)
+        self.log_pane.show(lines, tail=True)
 
     # Acting
 
     def _worker(self) -> WorkerRow | None:
-        """The worker to act on, alive as far as is known; else a notice says what stands against it."""
+        """The worker to act on, if it lives; else a notice says what stands against it."""
         entry = self.entry
         if entry is None:
             self.console.notice("There is no worker under the cursor: + starts one.", "warn")
             return None
         worker = entry.worker
         if worker is None:
-            self.console.notice("GigQ's workers can't be asked: end it where it was started.", "warn")
+            self.console.notice("GigQ's workers can't be asked: end it where it started.", "warn")
             return None
         if worker.health is Health.STOPPED:
             self.console.notice(f"{worker.id} has stopped already.", "warn")
@@ -341,7 +341,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         entry = self.entry
         worker = entry.worker if entry is not None else None
         if worker is None or worker.health not in (Health.LOST, Health.STOPPED):
-            self.console.notice("r releases the jobs of a lost worker; this one is not lost.", "warn")
+            self.console.notice("r releases the jobs of a lost worker; this one isn't.", "warn")
             return
         if not worker.running:
             self.console.notice(f"{worker.id} holds no job.", "warn")

@@ -172,7 +172,7 @@ def _assemble(walk: _Walk, rows: dict[str, JobRow], focus: str, *, attached: boo
         )
         for id in order
     }
-    return Graph(focus, nodes, _roots(nodes), walk.truncated)
+    return Graph(focus, nodes, find_roots(nodes), walk.truncated)
 
 
 def _holds(edges: Edges, child: str, parent: str, rows: dict[str, JobRow], attached: bool) -> bool:
@@ -183,7 +183,7 @@ def _holds(edges: Edges, child: str, parent: str, rows: dict[str, JobRow], attac
     return parent in rows and rows[parent].status != "completed"
 
 
-def _roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:
+def find_roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:
     """The nodes to begin drawing at: without parents, and one of each circle nobody leads to."""
     roots = [id for id, node in nodes.items() if not node.parents]
     reached: set[str] = set()

@@ -15,10 +15,10 @@ from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
 from gigq_tui.store.rows import job_row, moment, number, optional_text, text, whole
 from gigq_tui.store.shape import Shape
 
-# Characters of one value that are read at all.
-VALUE_CHARACTERS = 1_000_000
-# Characters of one value on the page of the raw row.
-RAW_CHARACTERS = 20_000
+# Bytes of one value that are read at all.
+VALUE_BYTES = 1_000_000
+# Bytes of one value on the page of the raw row.
+RAW_BYTES = 20_000
 MAX_ATTEMPTS = 500
 MAX_RELATIVES = 200
 
@@ -40,7 +40,7 @@ def read_detail(
         relatives: its parents' ids (and whether each is waived), its children's ids, and how
             many children there are in all.
     """
-    whole_row = conn.execute(queries.whole_row(shape, VALUE_CHARACTERS), (row.id,)).fetchone()
+    whole_row = conn.execute(queries.whole_row(shape, VALUE_BYTES), (row.id,)).fetchone()
     if whole_row is None:
         return None
     values = {
@@ -85,7 +85,7 @@ def read_lines(
 
 def _long(values: Mapping[str, tuple[Any, int]], column: str) -> str:
     value, size = values.get(column, (None, 0))
-    return _noted(text(value), size)
+    return _noted(value, size)
 
 
 def _decoded(values: Mapping[str, tuple[Any, int]], column: str) -> Any:
@@ -93,9 +93,9 @@ def _decoded(values: Mapping[str, tuple[Any, int]], column: str) -> Any:
     value, size = values.get(column, (None, 0))
     if value is None:
         return None
+    if size > VALUE_BYTES:
+        return _noted(value, size)
     raw = text(value)
-    if size > VALUE_CHARACTERS:
-        return _noted(raw, size)
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
@@ -103,16 +103,14 @@ def _decoded(values: Mapping[str, tuple[Any, int]], column: str) -> Any:
 
 
 def _raw(value: Any, size: int) -> Any:
-    if isinstance(value, (str, bytes)):
-        return _noted(text(value)[:RAW_CHARACTERS], size)
-    return value
+    return _noted(value[:RAW_BYTES], size) if isinstance(value, bytes) else value
 
 
-def _noted(shown: str, size: int) -> str:
-    """`shown`, with a note if it is not all of the value's `size` characters."""
-    if size <= len(shown):
-        return shown
-    return f"{shown}\n(cut: {len(shown):,} of {size:,} characters shown)"
+def _noted(value: Any, size: int) -> str:
+    """A value as text, with a note if it is not all of its `size` bytes."""
+    if not isinstance(value, bytes) or size <= len(value):
+        return text(value)
+    return f"{text(value)}\n(cut: the first {len(value):,} of {size:,} bytes are shown)"
 
 
 def _attempts(

@@ -10,7 +10,7 @@ DAY_S = 24 * HOUR_S
 
 
 def span(seconds: float) -> str:
-    """A measured time, in at most six characters up to a year: `12ms 0.8s 58s 1m42s 6h05m 3d4h`.
+    """A measured time, in at most six characters: `12ms 0.8s 58s 1m42s 6h05m 3d4h`.
 
     A negative time, which a clock that was set back can leave behind, counts as none.
     """
@@ -30,7 +30,9 @@ def span(seconds: float) -> str:
         return _pair(whole, MINUTE_S, "m", 1, "s", 2)
     if whole < DAY_S:
         return _pair(whole, HOUR_S, "h", MINUTE_S, "m", 2)
-    return _pair(whole, DAY_S, "d", HOUR_S, "h", 1)
+    if whole < 100 * DAY_S:
+        return _pair(whole, DAY_S, "d", HOUR_S, "h", 1)
+    return f"{whole // DAY_S}d"
 
 
 def _pair(whole: int, unit_s: int, unit: str, part_s: int, part: str, digits: int) -> str:

@@ -51,6 +51,7 @@ class ReaderLike(Protocol):
     def liveness_changed(self) -> bool: ...
     def owed_in(self) -> float | None: ...
     def interrupt(self) -> None: ...
+    def rearm(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -197,6 +198,7 @@ class Feed:
         for last_try in (False, True):
             try:
                 reader = self._opened()
+                reader.rearm()
                 if kind == "matching_ids":
                     return reader.matching_ids(view)
                 return getattr(reader, kind)(job_id)
@@ -214,6 +216,7 @@ class Feed:
             hinted, self._hinted = self._hinted, False
         try:
             reader = self._opened()
+            reader.rearm()
             if wanted or self._trouble is not None or self._is_news(reader, hinted):
                 self._tell(reader, at_once=wanted)
         except Interrupted:
@@ -250,6 +253,7 @@ class Feed:
                 return
             view, self._view_changed = self._view, False
             self._snapping = reader
+            reader.rearm()
         began = time.monotonic()
         try:
             snapshot = reader.snapshot(view)

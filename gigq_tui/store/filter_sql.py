@@ -152,11 +152,16 @@ def _age(term: Term, context: Context) -> Sql:
     return f"jobs.created_at {_TURNED[term.operator]} ?", [born]
 
 
+def _seconds_between(start: str, end: str) -> str:
+    # Rounded to the milliseconds that a Julian day can tell: a minute is then sixty seconds.
+    return f"round((julianday({end}) - julianday({start})) * 86400.0, 3)"
+
+
 def _duration(term: Term, context: Context) -> Sql:
     ended = (
         "CASE jobs.status WHEN 'running' THEN ? WHEN 'pending' THEN NULL ELSE jobs.completed_at END"
     )
-    took = f"(julianday({ended}) - julianday(jobs.started_at)) * 86400.0"
+    took = _seconds_between("jobs.started_at", ended)
     return f"{took} {term.operator} ?", [to_text(context.now), term.number]
 
 
@@ -201,7 +206,7 @@ def _running_state(word: str, context: Context) -> Sql:
             "CASE WHEN typeof(jobs.timeout) IN ('integer', 'real') AND jobs.timeout > 0 "
             f"THEN jobs.timeout ELSE {DEFAULT_TIMEOUT_S} END"
         )
-        test = f"(julianday(?) - julianday(jobs.started_at)) * 86400.0 > {limit}"
+        test = f"{_seconds_between('jobs.started_at', '?')} > {limit}"
         return f"jobs.status = 'running' AND {test}", [to_text(context.now)]
     if not context.attached:
         return "0", []

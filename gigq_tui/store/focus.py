@@ -13,6 +13,7 @@ from gigq_tui.store.lineage import BAD_ENDS
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
 
 ALIVE_STATUSES = frozenset({"pending", "running"})
+_WRONG = (State.FAILED, State.TIMEOUT, State.DOOMED, State.ORPHANED, State.OVERDUE)
 
 
 class Direction(Enum):
@@ -67,9 +68,10 @@ def to_cancel(graph: Graph, ids: Sequence[str]) -> tuple[JobRow, ...]:
 
 
 def tally(graph: Graph, now: datetime) -> dict[State, int]:
-    """How many jobs of the graph stand where, in the order of `State`; zeros are left out."""
+    """How many jobs of the graph stand where, what is wrong first; zeros are left out."""
     found = Counter(state_of(node.row, now) for node in graph.nodes.values() if node.row)
-    return {state: found[state] for state in State if found[state]}
+    order = [*_WRONG, *(state for state in State if state not in _WRONG)]
+    return {state: found[state] for state in order if found[state]}
 
 
 def levels(graph: Graph) -> int:

@@ -214,15 +214,18 @@ def lines_by_id(shape: Shape) -> str:
     )
 
 
-def whole_row(shape: Shape, characters: int) -> str:
-    """Every column of one job, long ones cut, and their sizes. Parameter: the id."""
+def whole_row(shape: Shape, size: int) -> str:
+    """Every column of one job, long ones cut to `size` bytes, and their sizes. Parameter: id.
+
+    Text comes as bytes: SQLite's functions on text stop at a NUL, and hide what stands behind it.
+    """
     parts = []
     for index, column in enumerate(shape.job_columns):
         quoted = '"' + column.replace('"', '""') + '"'
         parts.append(
             f"CASE WHEN typeof({quoted}) IN ('text', 'blob') "
-            f"THEN substr({quoted}, 1, {characters}) ELSE {quoted} END AS c{index}, "
-            f"length({quoted}) AS n{index}"
+            f"THEN substr(CAST({quoted} AS BLOB), 1, {size}) ELSE {quoted} END AS c{index}, "
+            f"length(CAST({quoted} AS BLOB)) AS n{index}"
         )
     return f"SELECT {', '.join(parts)} FROM jobs WHERE id = ?"
 

@@ -35,6 +35,8 @@ from gigq_tui.store.shape import Shape, read_shape, schema_version
 from gigq_tui.store.view import View
 
 MAX_RESOLVED = 20
+# SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
+PROGRESS_STEPS = 20_000
 
 
 class Interrupted(DatabaseError):
@@ -68,6 +70,9 @@ class Reader:
         self._rate = RateMeter()
         self._shape_known: Shape | None = None
         self._staff = Staff()
+        self._unwanted = False
+        # `Connection.interrupt` reaches only a statement that is running; this, the next one too.
+        self._conn.set_progress_handler(lambda: self._unwanted, PROGRESS_STEPS)
         # The data version of the last snapshot, and of the transaction that goes on.
         self.version_read = 0
         self._version_now = 0
@@ -160,11 +165,16 @@ class Reader:
         return min(owed, default=None)
 
     def interrupt(self) -> None:
-        """Make the read that is going on, if any, raise `Interrupted`. From any thread."""
+        """Make the read that is going on, or else the next, raise `Interrupted`. From any thread."""
+        self._unwanted = True
         try:
             self._conn.interrupt()
         except sqlite3.ProgrammingError:  # it was closed meanwhile
             pass
+
+    def rearm(self) -> None:
+        """Forget an interrupt: the next read is wanted."""
+        self._unwanted = False
 
     def close(self) -> None:
         """End the connection. No other method works afterwards."""

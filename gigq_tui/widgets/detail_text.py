@@ -95,7 +95,9 @@ def text_lines(text: str, width: int, role: str = "", indent: int = 1) -> list[L
     return lines
 
 
-def error_lines(detail: JobDetail, attempt: Attempt | None, now: datetime, width: int) -> list[Line]:
+def error_lines(
+    detail: JobDetail, attempt: Attempt | None, now: datetime, width: int
+) -> list[Line]:
     """What went wrong: the reason in words, the error, and the traceback of the attempt."""
     row = detail.row
     mark = MARKS[state_of(row, now)]
@@ -153,7 +155,9 @@ def log_lines(attempt: Attempt | None, tail: Tail | None, width: int) -> list[Li
     if tail.trouble:
         return [((inert(head), "dim"),), (), ((f" {inert(tail.trouble)}", ""),)]
     told = size(tail.size)
-    head += f", the last {size(tail.size - tail.skipped)} of {told}" if tail.skipped else f", {told}"
+    head += (
+        f", the last {size(tail.size - tail.skipped)} of {told}" if tail.skipped else f", {told}"
+    )
     lines: list[Line] = [((inert(head), "dim"),), ()]
     for line in tail.lines:
         lines += [((f" {piece}", ""),) for piece in wrap(line, max(8, width - 2))]
@@ -163,7 +167,9 @@ def log_lines(attempt: Attempt | None, tail: Tail | None, width: int) -> list[Li
 def attempt_head(wide: bool) -> Line:
     """The titles over the attempts."""
     titles = "try  worker        started   ended     took    outcome     error"
-    return ((f"   {titles if wide else 'try  worker        took    outcome     error'}", "heading"),)
+    return (
+        (f"   {titles if wide else 'try  worker        took    outcome     error'}", "heading"),
+    )
 
 
 def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:

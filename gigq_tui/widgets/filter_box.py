@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from textual import events, on
@@ -11,21 +10,22 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gigq_tui.format import inert
+from gigq_tui.format import inert, width_of
 from gigq_tui.store.filter import NO_FILTER, Filter, FilterError, parse
 from gigq_tui.widgets.lines import TextLines
+
+PROMPT = " / "
 
 
 class FilterBox(Widget):
     """A prompt, an input, and a line for a mistake. Shown only while a filter is typed."""
 
     DEFAULT_CSS = """
-    FilterBox { height: auto; layout: grid; grid-size: 2; grid-columns: 3 1fr; grid-rows: auto;
+    FilterBox { height: 1; layout: grid; grid-size: 2; grid-columns: 3 1fr; grid-rows: 1;
                 display: none; }
-    FilterBox.-open { display: block; height: 1; layout: horizontal; }
-    FilterBox.-open.-wrong { height: 2; layout: vertical; }
-    FilterBox Input { width: 1fr; }
-    FilterBox #mistake { display: none; height: 1; }
+    FilterBox.-open { display: block; }
+    FilterBox.-wrong { height: 2; }
+    FilterBox #mistake { display: none; column-span: 2; }
     FilterBox.-wrong #mistake { display: block; }
     """
 
@@ -44,6 +44,7 @@ class FilterBox(Widget):
     def compose(self) -> ComposeResult:
         box = Input(id="filter-input", placeholder="words  -not  name: fn: state: pri>5 age>2m")
         box.cursor_blink = False
+        yield TextLines((((PROMPT, "key"),),), id="prompt")
         yield box
         yield TextLines(id="mistake")
 
@@ -55,7 +56,9 @@ class FilterBox(Widget):
     @property
     def mistake(self) -> str:
         """The sentence under the box, or an empty string."""
-        return self.query_one("#mistake", TextLines).plain.strip() if self.has_class("-wrong") else ""
+        return (
+            self.query_one("#mistake", TextLines).plain.strip() if self.has_class("-wrong") else ""
+        )
 
     def open(self, text: str) -> None:
         """Show the box with the present filter in it."""
@@ -79,7 +82,8 @@ class FilterBox(Widget):
             found = parse(text) if text.strip() else NO_FILTER
         except FilterError as problem:
             self.add_class("-wrong")
-            indent = " " * min(problem.position, max(0, self.app.size.width - 30))
+            room = self.app.size.width - len(PROMPT) - width_of(problem.message) - 3
+            indent = " " * (len(PROMPT) + max(0, min(problem.position, room)))
             line.show(((f"{indent}^ {inert(str(problem.message))}", "fail"),))
             return None
         self.remove_class("-wrong")
@@ -104,8 +108,3 @@ class FilterBox(Widget):
             event.stop()
             event.prevent_default()
             self.close(kept=False)
-
-
-def describe(text: str) -> Iterable[str]:
-    """Return the parts of the status line that a filter adds."""
-    return (f"/ {inert(text)}",) if text else ()

@@ -185,7 +185,14 @@ def _flags(state: HeaderState) -> Line:
             parts.append((("QUEUE PAUSED (P)", "warn"),))
         if not snapshot.info.attached:
             parts.append((("GigQ's own file", "accent"),))
-    parts.append(((("READ-ONLY " if state.read_only else "READ-WRITE "), "warn" if state.read_only else "dim"),))
+    parts.append(
+        (
+            (
+                ("READ-ONLY " if state.read_only else "READ-WRITE "),
+                "warn" if state.read_only else "dim",
+            ),
+        )
+    )
     return _join(parts, 3)
 
 

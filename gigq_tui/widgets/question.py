@@ -5,16 +5,18 @@ The first choice is the safe one: it has the focus, and escape takes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from textual import events
 from textual.message import Message
 
+from gigq_tui import theme
 from gigq_tui.format import inert, width_of, wrap
-from gigq_tui.widgets.lines import Line, Span, TextLines
+from gigq_tui.widgets.lines import Line, Lines, Span, TextLines
 
 GAP = 2
+PANEL = ("", "panel")
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,14 @@ class Question:
 
 
 class QuestionPanel(TextLines, can_focus=True):
-    """Shows one question at a time, and takes every key until it is answered."""
+    """Shows one question at a time, and takes every key until it is answered.
+
+    It hangs as a curtain over a widget of the screen where one is tall enough, which paints only
+    its own lines. Otherwise it opens as a panel of its own, which lays the screen out anew.
+    """
 
     DEFAULT_CSS = """
-    QuestionPanel { height: auto; display: none; background: $panel; padding: 0 0; }
+    QuestionPanel { height: auto; display: none; background: $panel; }
     QuestionPanel.-open { display: block; }
     """
 
@@ -55,6 +61,8 @@ class QuestionPanel(TextLines, can_focus=True):
         super().__init__(id=id)
         self.question: Question | None = None
         self.focused_choice = 0
+        self.host: Lines | None = None
+        self._asked: tuple[Line, ...] = ()
         self._places: list[tuple[int, int, int, int]] = []
 
     @property
@@ -62,14 +70,26 @@ class QuestionPanel(TextLines, can_focus=True):
         """Whether a question waits for its answer."""
         return self.question is not None
 
-    def ask(self, question: Question) -> None:
-        """Show a question with the safe choice focused; it takes the place of an older one."""
+    @property
+    def plain(self) -> str:
+        """What is asked, without colours."""
+        return "\n".join("".join(text for text, _ in line) for line in self._asked)
+
+    def ask(self, question: Question, hosts: Iterable[Lines] = ()) -> None:
+        """Show a question with the safe choice focused; it takes the place of an older one.
+
+        Args:
+            question: What is asked.
+            hosts: Widgets over which it may hang, the best first.
+        """
+        self._take_down()
         self.question = question
         self.focused_choice = 0
-        self.add_class("-open")
+        self._asked = self._lines()
+        height = len(self._asked)
+        self.host = next((host for host in hosts if host.size.height >= height), None)
+        self.screen.set_focus(None)
         self._draw()
-        self.styles.height = len(self.lines)
-        self.focus()
 
     def choose(self, index: int) -> None:
         """Answer with a choice: the panel closes first, then the choice acts."""
@@ -77,66 +97,104 @@ class QuestionPanel(TextLines, can_focus=True):
         if question is None:
             return
         self.question = None
-        self.remove_class("-open")
-        self.screen.set_focus(None)
+        self._take_down()
         choice = question.choices[index]
         self.post_message(self.Answered(question, choice))
         if choice.act is not None:
             choice.act()
 
+    def _take_down(self) -> None:
+        if self.host is not None:
+            self.host.draw_curtain(())
+            self.host = None
+        if self.has_class("-open"):
+            self.remove_class("-open")
+            self.screen.set_focus(None)
+        self._asked = ()
+
     def _draw(self) -> None:
+        self._asked = self._lines()
+        if self.host is not None:
+            self.host.draw_curtain(self._asked)
+            return
+        self.add_class("-open")
+        self.styles.height = len(self._asked)
+        self.show(*self._asked)
+        self.focus()
+
+    def _lines(self) -> tuple[Line, ...]:
         question = self.question
         if question is None:
-            return
+            return ()
         width = max(10, self.app.size.width - 2)
-        lines: list[Line] = []
+        lines: list[Line] = [(PANEL, (theme.RULE * self.app.size.width, "rule"))]
         for piece in wrap_words(inert(question.title), width):
-            lines.append(((" " + piece, "warn"),))
+            lines.append((PANEL, (" " + piece, "warn")))
         for detail in question.details:
-            lines += [((" " + piece, ""),) for piece in wrap_words(inert(detail), width)]
+            lines += [(PANEL, (" " + piece, "")) for piece in wrap_words(inert(detail), width)]
         self._places = []
-        row: list[Span] = [(" ", "")]
+        row: list[Span] = [PANEL, (" ", "")]
         x = 1
         for index, choice in enumerate(question.choices):
             text = f"[ {choice.label} ({key_name(choice.key)}) ]"
             if x > 1 and x + width_of(text) > width:
                 lines.append(tuple(row))
-                row, x = [(" ", "")], 1
-            role = "tab" if index == self.focused_choice else ("fail" if choice.grave else "")
+                row, x = [PANEL, (" ", "")], 1
+            focused = index == self.focused_choice
             # The focus is a mark too, for terminals that show no colours.
-            marker = ">" if index == self.focused_choice else " "
+            row.append((">" if focused else " ", "key"))
+            row += [(text, "tab" if focused else "fail" if choice.grave else ""), (" " * GAP, "")]
             self._places.append((len(lines), x, x + 1 + width_of(text), index))
-            row += [(marker, "key"), (text, role), (" " * GAP, "")]
             x += 1 + width_of(text) + GAP
-        lines.append(tuple(row))
-        self.show(*lines)
+        return (*lines, tuple(row))
 
     def on_key(self, event: events.Key) -> None:
+        self.take_key(event)
+
+    def take_key(self, event: events.Key) -> None:
+        """Handle a key while a question is open; no other part of the screen sees it."""
         question = self.question
         if question is None:
             return
         event.stop()
         event.prevent_default()
-        count = len(question.choices)
-        if event.key == "escape" or event.key == "q":
+        keys = [choice.key for choice in question.choices]
+        if event.key in keys:
+            self.choose(keys.index(event.key))
+        elif event.key in ("escape", "q"):
             self.choose(0)
         elif event.key == "enter":
             self.choose(self.focused_choice)
         elif event.key in ("right", "tab", "l", "down"):
-            self.focused_choice = (self.focused_choice + 1) % count
-            self._draw()
+            self._step(1)
         elif event.key in ("left", "shift+tab", "h", "up"):
-            self.focused_choice = (self.focused_choice - 1) % count
-            self._draw()
-        else:
-            for index, choice in enumerate(question.choices):
-                if event.key == choice.key:
-                    self.choose(index)
-                    return
+            self._step(-1)
+
+    def _step(self, step: int) -> None:
+        assert self.question is not None
+        self.focused_choice = (self.focused_choice + step) % len(self.question.choices)
+        self._draw()
 
     def on_click(self, event: events.Click) -> None:
-        for y, start, end, index in self._places:
-            if event.y == y and start <= event.x < end:
+        self.click_at(event.x, event.y)
+
+    def take_click(self, event: events.Click) -> bool:
+        """Handle a click on the host's curtain; say whether it was one."""
+        host = self.host
+        if host is None or self.question is None:
+            return False
+        region = host.region
+        x = int(event.screen_x) - region.x
+        y = int(event.screen_y) - region.y - (region.height - len(self._asked))
+        if y < 0 or y >= len(self._asked):
+            return False
+        self.click_at(x, y)
+        return True
+
+    def click_at(self, x: int, y: int) -> None:
+        """Choose what stands at a place of the question."""
+        for line, start, end, index in self._places:
+            if y == line and start <= x < end:
                 self.choose(index)
                 return
 
@@ -144,7 +202,6 @@ class QuestionPanel(TextLines, can_focus=True):
         super().on_resize()
         if self.question is not None:
             self._draw()
-            self.styles.height = len(self.lines)
 
 
 def key_name(key: str) -> str:

@@ -116,7 +116,7 @@ class RowList(Scrolled):
             self.move_to(held)
 
     def on_click(self, event: events.Click) -> None:
-        if event.x >= self.content_width:
+        if event.x >= self.content_width or event.y >= self.size.height - len(self.curtain):
             return
         index = self.top + event.y
         if index >= self.total:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gigq_tui.format import MARKS, cut, duration, elapsed, inert, pad, width_of
-from gigq_tui.store.derive import run_seconds, state_of, why
+from gigq_tui.store.derive import run_seconds, shown_name, state_of, why
 from gigq_tui.store.graph import LineKind, TreeLine, blocks
 from gigq_tui.store.models import Graph, JobRow, State
 from gigq_tui.widgets.lines import Line, Span
@@ -15,6 +15,8 @@ from gigq_tui.widgets.row_list import RowList
 STATE_WIDTH = 12
 TIME_WIDTH = 8
 LEVEL_WIDTH = 3
+# Beside a narrower note the names of culprits alone are told.
+NARROW_NOTE = 42
 # States in which a job may be what holds up others.
 _HOLDING = frozenset(
     {
@@ -66,7 +68,7 @@ class TreeList(RowList):
         self._ids = _line_ids(lines)
         self._blocked = {}
         self._widest = max(
-            (LEVEL_WIDTH * line.depth + width_of(self._name(line)) for line in lines), default=0
+            (LEVEL_WIDTH * line.depth + width_of(self._called(line)) for line in lines), default=0
         )
         if self.cursor_id in (known := {id: at for at, id in enumerate(self._ids)}):
             self.settle(known[self.cursor_id])
@@ -105,7 +107,7 @@ class TreeList(RowList):
         node = self.graph.nodes.get(line.id) if self.graph is not None else None
         return node.row if node is not None else None
 
-    def _name(self, line: TreeLine) -> str:
+    def _called(self, line: TreeLine) -> str:
         if line.kind is LineKind.FOLD:
             alike = f" like {inert(line.stem)}*" if line.stem else ""
             return f"... {line.fold_count:,} more{alike}"
@@ -119,7 +121,7 @@ class TreeList(RowList):
         gutter: Span = (" > ", "key") if selected else ("   ", "")
         room = width - width_of(gutter[0]) - 1
         name_room = max(20, min(self._widest, room * 45 // 100))
-        name = self._name(line)
+        name = self._called(line)
         branch = branches(line, max(name_room // 2, name_room - width_of(name)))
         role = "dim" if line.shown_above or line.kind is LineKind.FOLD else ""
         spans: list[Span] = [
@@ -151,16 +153,20 @@ class TreeList(RowList):
         time = ""
         if took is not None:
             time = elapsed(took) if row.status == "running" else duration(took)
-        note = self._note(row, state)
-        return (
-            head,
-            (pad(time, TIME_WIDTH), ""),
-            (cut(note, room - STATE_WIDTH - TIME_WIDTH), "fail" if state is State.DOOMED else ""),
-        )
+        left = room - STATE_WIDTH
+        narrow = left < NARROW_NOTE
+        if time or not narrow:
+            time = pad(time, TIME_WIDTH)
+        note = self._note(row, state, narrow=narrow)
+        role = "fail" if state is State.DOOMED else ""
+        return (head, (time, ""), (cut(note, left - len(time)), role))
 
-    def _note(self, row: JobRow, state: State) -> str:
+    def _note(self, row: JobRow, state: State, *, narrow: bool) -> str:
         if state is State.COMPLETED:
             return ""
+        if narrow and row.culprit is not None and state in (State.DOOMED, State.BLOCKED):
+            more = f" +{row.unmet - 1:,}" if row.unmet > 1 else ""
+            return f"by {inert(shown_name(row.culprit))}{more}"
         words = []
         if state in _HOLDING and (count := self.held_up(row.id)):
             words.append(f"blocks {count:,}")

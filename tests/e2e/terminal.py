@@ -33,6 +33,7 @@ class ConsoleTerminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self.written = ""
+        self._hung_up = False
         self.process = pexpect.spawn(
             sys.executable,
             ["-m", "gigq_tui", *map(str, words)],
@@ -57,7 +58,10 @@ class ConsoleTerminal:
     ) -> None:
         if problem is not None:
             print(self.text())
-        self.process.close(force=True)
+        if self._hung_up:
+            self.process.ptyproc.wait()
+        else:
+            self.process.close(force=True)
 
     def take(self) -> str:
         """Draw what was written since, and return what now stands on the screen."""
@@ -105,6 +109,11 @@ class ConsoleTerminal:
         if self.process.exitstatus is None:
             return -int(self.process.signalstatus or 0)
         return int(self.process.exitstatus)
+
+    def hang_up(self) -> None:
+        """Close the terminal, as when a connection breaks or a window is closed."""
+        self.process.ptyproc.fileobj.close()
+        self.process.ptyproc.closed = self.process.closed = self._hung_up = True
 
     def restored(self) -> bool:
         """Whether the terminal got its own screen and its cursor back."""

@@ -18,7 +18,7 @@ from gigq_tui.demo import DemoSession, inbox, jobs, prepare, source
 from tests.waiting import wait_until
 
 # Enough to have every kind of job, and little enough for a test.
-PACKAGES = ("encodings", "html", "json", "logging", "tomllib", "wsgiref")
+PACKAGES = ("encodings", "html", "json", "logging", "urllib", "wsgiref")
 MODULES = ("abc.py", "bisect.py", "heapq.py")
 FAILING = {f"check {name}" for name in ("latin1.py", "nul.py", "prices.py", "tabs.py")}
 DOOMED = {"accept files", "write price list"}

@@ -11,6 +11,7 @@ import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,14 +54,19 @@ def read_csv(path):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the examples run in, first on the path, with a small `pandas` in it."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder that the examples run in, first on the path, with a small `pandas` in it.
+
+    GigQ keeps a thread's connections under the path as it was written, here a relative one.
+    """
     (tmp_path / "pandas.py").write_text(PANDAS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("pandas", "example"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    return tmp_path
+    yield tmp_path
+    if "gigq" in sys.modules:
+        sys.modules["gigq"].close_connections()
 
 
 def program(package: str, *parts: str) -> str:

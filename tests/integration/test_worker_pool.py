@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from gigq_core import Job, JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.job import FunctionReference
-from gigq_core.worker.identity import process_start
+from gigq_core.identity import process_start
 from gigq_tui.actions.workers import WorkerPool, last_line
 from gigq_tui.store.models import Health
 from gigq_tui.store.reader import Reader
@@ -113,7 +114,7 @@ def test_killing_gives_the_job_back(pool: WorkerPool, path: Path, folder: Path) 
     assert process_start(worker.pid) is None
     (ended,) = pool.reap()
     assert ended.worker_id == worker.worker_id
-    assert ended.exit_code != 0
+    assert ended.exit_code == 128 + signal.SIGTERM
     assert status(path, job) == "pending"
     assert health(path)[worker.worker_id] is Health.STOPPED
 

@@ -1,4 +1,4 @@
-"""What the tests of the screens stand on: an app without a feed, rows by hand, a feed that answers."""
+"""What the tests of the screens stand on: rows by hand, and fakes for feed and acts."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def row(number: int, name: str = "", status: str = "pending", **values: Any) -> 
         timeout_s=300.0,
         created_at=NOW - timedelta(seconds=600),
         started_at=None if status == "pending" else NOW - timedelta(seconds=60),
-        completed_at=(
-            None if status in ("pending", "running") else NOW - timedelta(seconds=30)
-        ),
+        completed_at=(None if status in ("pending", "running") else NOW - timedelta(seconds=30)),
         due_at=None,
         worker_id=None if status == "pending" else "w1",
         error="",

@@ -370,14 +370,14 @@ def test_finished_per_second_needs_two_moments_and_fades(tmp_path: Path) -> None
 def test_an_interrupted_read_says_so_and_the_reader_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     writer = Writer(path)
-    writer.many(2_000)
+    writer.many(5_000)
     writer.close()
     with reading(path) as reader:
-        reader._conn.set_progress_handler(lambda: 1, 100)
+        reader.interrupt()
         with pytest.raises(Interrupted):
             reader.snapshot(View(filter=parse("err:nothing")))
-        reader._conn.set_progress_handler(None, 0)
-        assert reader.snapshot(View()).counts.total == 2_000
+        reader.rearm()
+        assert reader.snapshot(View()).counts.total == 5_000
 
 
 def test_files_that_are_no_queue_are_told_in_a_sentence(tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""Every measure, by the name that `--only` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.bench import Bench
+from benchmarks.figures import Figure
+from benchmarks.measures import crowded, drain, graphs, memory, pickup, stopping, submit, workers
+
+Measure = Callable[[Bench], list[Figure]]
+
+MEASURES: dict[str, Measure] = {
+    "drain-1": drain.one_slot,
+    "drain-8": drain.eight_slots,
+    "workers-2": workers.two,
+    "workers-4": workers.four,
+    "backlog-100k": crowded.backlog_100k,
+    "backlog-1m": crowded.backlog_1m,
+    "blocked-100k": crowded.blocked_100k,
+    "history-1m": crowded.history_1m,
+    "submit-single": submit.single,
+    "submit-bulk": submit.bulk,
+    "pickup": pickup.pickup,
+    "takeover": stopping.takeover,
+    "timeout-gone": stopping.timeout_gone,
+    "chain-1000": graphs.chain,
+    "fan-5000": graphs.fan,
+    "memory": memory.memory,
+}
+
+__all__ = ["MEASURES", "Measure"]

@@ -1,0 +1,162 @@
+"""One row of a form: what is asked, where it is typed, and beside it what is wrong or expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from textual import events
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from gigq_tui.format import inert, width_of
+from gigq_tui.widgets.lines import Lines, TextLines, span
+
+
+class Field(Input):
+    """An input whose cursor does not blink, and which holds nothing that steers a terminal."""
+
+    def __init__(self, value: str = "", *, password: bool = False, placeholder: str = "") -> None:
+        super().__init__(
+            inert(value), password=password, placeholder=inert(placeholder), select_on_focus=False
+        )
+        self.cursor_blink = False
+
+    def validate_value(self, value: str) -> str:
+        return inert(value)
+
+
+class FormRow(Widget):
+    """A label, an input and a hint.
+
+    Args:
+        key: The name by which the form knows the row.
+        label: What is asked.
+        text: What stands in the field at first.
+        hint: What is said while nothing is wrong.
+        cells: How wide the field is; 0 for as wide as the form has room.
+        secret: Do not show what is typed.
+        placeholder: What stands in the field while it is empty.
+    """
+
+    DEFAULT_CSS = """
+    FormRow { layout: horizontal; height: 1; width: 1fr; }
+    FormRow > .label { width: 13; }
+    FormRow > Field { width: 1fr; }
+    FormRow > .hint { width: 1fr; }
+    """
+
+    def __init__(
+        self,
+        key: str,
+        label: str,
+        text: str = "",
+        *,
+        hint: str = "",
+        cells: int = 0,
+        secret: bool = False,
+        placeholder: str = "",
+    ) -> None:
+        super().__init__()
+        self.key = key
+        self.label = label
+        self.first_text = inert(text)
+        self.hint = hint
+        self.trouble = ""
+        self.tone = "dim"
+        self.field = Field(text, password=secret, placeholder=placeholder)
+        if cells:
+            self.field.styles.width = cells
+        self._hint_line = TextLines(classes="hint")
+        self._label_line = TextLines(classes="label")
+
+    def compose(self) -> ComposeResult:
+        yield self._label_line
+        yield self.field
+        yield self._hint_line
+
+    def on_mount(self) -> None:
+        label = self.label if width_of(self.label) <= 12 else f"{self.label[:9]}.."
+        self._label_line.show((span(f" {label}"),))
+        self._draw()
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.field.value
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is something else than at first."""
+        return self.text != self.first_text
+
+    @property
+    def said(self) -> str:
+        """What stands beside the field."""
+        return self.trouble or self.hint
+
+    @property
+    def hint_room(self) -> int:
+        """How many cells there are for what stands beside the field."""
+        return max(0, self._hint_line.size.width - 4)
+
+    def tell(self, trouble: str = "", *, hint: str | None = None, tone: str = "dim") -> None:
+        """Say what is wrong, or else what is expected.
+
+        Args:
+            trouble: What is wrong, or an empty string.
+            hint: What to say otherwise; None leaves it as it is.
+            tone: The role that colours the hint.
+        """
+        self.trouble = trouble
+        if hint is not None:
+            self.hint, self.tone = hint, tone
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.trouble:
+            self._hint_line.show((("  ! ", "fail"), span(self.trouble, "fail")))
+        else:
+            self._hint_line.show((span(f"  {self.hint}", self.tone),))
+
+
+class PushLine(Lines, can_focus=True):
+    """A button that is one line high: enter, space or a click presses it."""
+
+    DEFAULT_CSS = """
+    PushLine { width: auto; height: 1; }
+    """
+
+    @dataclass
+    class Pressed(Message):
+        """It was pressed."""
+
+        button: PushLine
+
+    def __init__(self, label: str, act: Callable[[], None], *, id: str) -> None:
+        super().__init__(id=id)
+        self.label = label
+        self.act = act
+        self.styles.width = width_of(label) + 6
+
+    def line_at(self, y: int) -> tuple[tuple[str, str], ...]:
+        text = f"[ {self.label} ]"
+        return ((">" if self.has_focus else " ", "key"), (text, "tab" if self.has_focus else "key"))
+
+    def on_focus(self) -> None:
+        self.repaint()
+
+    def on_blur(self) -> None:
+        self.repaint()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("enter", "space"):
+            event.stop()
+            event.prevent_default()
+            self.act()
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.act()

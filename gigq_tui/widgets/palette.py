@@ -1,0 +1,206 @@
+"""The command palette: every action of the screen with its keys, in a panel of that screen."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.geometry import Size
+
+from gigq_tui import theme
+from gigq_tui.format import cut, inert, pad, width_of
+from gigq_tui.registry import Action, Context, actions_for
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.widgets.key_bar import KeyBar
+from gigq_tui.widgets.lines import Line, Lines, fit
+
+MOST_LINES = 14
+KEY_CELLS = 14
+# Moving about is done with its own keys; here it would only stand in the way.
+_LEFT_OUT = frozenset({"palette"})
+
+
+def matching(actions: tuple[Action, ...], text: str) -> list[Action]:
+    """Return the actions that hold every typed word, those first whose label begins with it."""
+    words = text.lower().split()
+    found = [
+        action
+        for action in actions
+        if action.id not in _LEFT_OUT and all(word in _haystack(action) for word in words)
+    ]
+    if words:
+        found.sort(key=lambda action: _rank(action, words[0]))
+    return found
+
+
+def _haystack(action: Action) -> str:
+    return f"{action.label} {action.help} {action.shown}".lower()
+
+
+def _rank(action: Action, word: str) -> int:
+    if action.label.lower().startswith(word) or action.shown.lower() == word:
+        return 0
+    return 1 if word in action.label.lower() else 2
+
+
+class PalettePanel(Lines, can_focus=True):
+    """Takes every key while it is open: typing narrows, enter runs, escape closes."""
+
+    DEFAULT_CSS = """
+    PalettePanel { height: 10; background: $panel; }
+    """
+
+    def __init__(self, owner: ConsoleScreen) -> None:
+        super().__init__(id="palette")
+        self.owner = owner
+        self.actions = actions_for(owner.SCOPE)
+        # What can be done was decided for the row that the palette was opened on.
+        self.context: Context = owner.context()
+        self.text = ""
+        self.found = matching(self.actions, "")
+        self.cursor = 0
+        self.top = 0
+
+    @property
+    def rows(self) -> int:
+        """How many actions are visible at once."""
+        return max(1, self.size.height - 2)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return min(MOST_LINES, len(self.actions) + 2)
+
+    def on_mount(self) -> None:
+        self.styles.height = max(4, min(MOST_LINES, self.app.size.height // 2))
+
+    def line_at(self, y: int) -> Line:
+        width = self.size.width
+        if y == 0:
+            title = f" commands: {len(self.found)} of {len(self.actions) - 1} "
+            rest = theme.RULE * max(0, width - 3 - width_of(title))
+            return ((theme.RULE * 3, "rule"), (title, "title"), (rest, "rule"))
+        if y == 1:
+            hint = "" if self.text else "  type to narrow, enter runs, esc closes"
+            return (
+                (" : ", "key"),
+                (cut(inert(self.text), width - 6), ""),
+                ("_", "key"),
+                (hint, "dim"),
+            )
+        index = self.top + y - 2
+        if index >= len(self.found):
+            return ((" no command like that", "warn"),) if y == 2 else ()
+        return fit(self._entry(index), width)
+
+    def _entry(self, index: int) -> Line:
+        action = self.found[index]
+        refusal = action.refusal(self.context)
+        selected = index == self.cursor
+        role = "off" if refusal else ""
+        line: Line = (
+            (" > " if selected else "   ", "key"),
+            (pad(action.shown, KEY_CELLS), "off" if refusal else "key"),
+            (action.help, role),
+            (f"   ({refusal})" if refusal else "", "dim"),
+        )
+        return (("", "cursor"), *line) if selected else line
+
+    def _show(self) -> None:
+        self.cursor = max(0, min(self.cursor, len(self.found) - 1))
+        if self.cursor < self.top:
+            self.top = self.cursor
+        elif self.cursor >= self.top + self.rows:
+            self.top = self.cursor - self.rows + 1
+        self.top = max(0, self.top)
+        self.repaint()
+
+    def _narrow(self, text: str) -> None:
+        self.text = text
+        self.found = matching(self.actions, text)
+        self.cursor = self.top = 0
+        self._show()
+
+    def _step(self, lines: int) -> None:
+        self.cursor += lines
+        self._show()
+
+    def close(self) -> None:
+        """Take the panel away and give the keys back."""
+        if self.has_focus:
+            self.screen.set_focus(None)
+        self.remove()
+
+    def run(self) -> None:
+        """Close, then do what is under the cursor."""
+        if not self.found:
+            return
+        action = self.found[self.cursor]
+        self.close()
+        # After the removal, so that the act finds the screen as it was before.
+        self.owner.call_after_refresh(self.owner.perform, action.id)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("ctrl+c", "ctrl+z", "ctrl+l"):
+            return
+        event.stop()
+        event.prevent_default()
+        key = event.key
+        if key in ("escape", "ctrl+p"):
+            self.close()
+        elif key == "enter":
+            self.run()
+        elif key in ("down", "ctrl+n", "tab"):
+            self._step(1)
+        elif key in ("up", "shift+tab"):
+            self._step(-1)
+        elif key == "pagedown":
+            self._step(self.rows)
+        elif key == "pageup":
+            self._step(-self.rows)
+        elif key == "home":
+            self._step(-len(self.found))
+        elif key == "end":
+            self._step(len(self.found))
+        elif key == "backspace":
+            if self.text:
+                self._narrow(self.text[:-1])
+            else:
+                self.close()
+        elif key in ("ctrl+u", "ctrl+w"):
+            self._narrow("")
+        elif event.is_printable and event.character:
+            self._narrow(self.text + event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        first = event.text.splitlines()[:1]
+        self._narrow(self.text + inert("".join(first)))
+
+    def on_blur(self) -> None:
+        # A terminal that loses the focus gives it back; then it goes on here.
+        if self.app.app_focus:
+            self.close()
+
+    def on_click(self, event: events.Click) -> None:
+        index = self.top + event.y - 2
+        if event.y >= 2 and index < len(self.found):
+            self.cursor = index
+            self.run()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._step(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._step(-1)
+
+
+def open_palette(screen: ConsoleScreen) -> None:
+    """Open the palette on a screen, unless it is open there.
+
+    Args:
+        screen: The screen in front; its scope says which actions are listed.
+    """
+    if screen.query(PalettePanel):
+        return
+    panel = PalettePanel(screen)
+    screen.mount(panel, before=screen.query_one(KeyBar))
+    panel.focus()

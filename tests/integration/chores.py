@@ -1,0 +1,178 @@
+"""The functions that the workers of these tests run."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+
+def nothing() -> None:
+    """Be done at once."""
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+def note(path: str, text: str) -> str:
+    """Append a line: one write, so that lines of several processes do not mix."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(text + "\n")
+    return text
+
+
+def fail(message: str = "no good") -> None:
+    raise ValueError(message)
+
+
+def fail_until(path: str, times: int) -> int:
+    """Fail for the first `times` calls."""
+    count = len(Path(path).read_text().splitlines()) if Path(path).exists() else 0
+    note(path, str(time.time()))
+    if count < times:
+        raise RuntimeError(f"not yet, {count}")
+    return count
+
+
+def hold(path: str, seconds: float = 60.0) -> str:
+    """Say who runs, then sleep."""
+    note(path, str(os.getpid()))
+    time.sleep(seconds)
+    return "slept"
+
+
+def hold_with_cleanup(path: str, cleaned: str) -> None:
+    try:
+        hold(path)
+    finally:
+        note(cleaned, "cleaned up")
+
+
+def hold_stubbornly(path: str) -> None:
+    """Ignore SIGTERM, with a grandchild in the group and one that left it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+    with_us = subprocess.Popen([sys.executable, "-c", code])
+    away = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    note(path, f"{os.getpid()} {with_us.pid} {away.pid}")
+    while True:
+        time.sleep(60)
+
+
+def hold_in_c(path: str) -> None:
+    """Hold the GIL in C code, so that no signal handler of Python's can run."""
+    child = subprocess.Popen(["sleep", "60"])
+    note(path, f"{os.getpid()} {child.pid}")
+    ctypes.PyDLL(None).sleep(60)
+
+
+def segfault() -> None:
+    print("about to fall", flush=True)
+    ctypes.string_at(0)
+
+
+def end_process(code: int) -> None:
+    os._exit(code)
+
+
+def call_exit() -> None:
+    sys.exit(3)
+
+
+def recurse() -> int:
+    return recurse() + 1
+
+
+def give(what: str) -> Any:
+    """Results that JSON can't hold."""
+    return {"object": object(), "nan": float("nan"), "bytes": b"x", "set": {1}}[what]
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def speak(lines: int) -> int:
+    """Print by every way there is."""
+    for number in range(lines):
+        print("line", number)
+    print("to stderr", file=sys.stderr)
+    subprocess.run(["sh", "-c", "echo from a shell"], check=True)
+    os.write(1, b"to the descriptor\n")
+    return lines
+
+
+def flood(megabytes: int) -> None:
+    print("the first line")
+    for _ in range(megabytes):
+        sys.stdout.write("x" * 1023 + "\n" + "y" * 1023 * 1024)
+    print("\nthe last line")
+
+
+def say_and_hold(path: str) -> None:
+    print("here I am")
+    hold(path)
+
+
+def collect(parent_results: dict[str, Any]) -> list[Any]:
+    return list(parent_results.values())
+
+
+def collect_any(**given: Any) -> list[str]:
+    return sorted(given)
+
+
+def where() -> dict[str, Any]:
+    return {
+        "cwd": str(Path.cwd()),
+        "python": sys.executable,
+        "path": sys.path[0],
+        "pid": os.getpid(),
+        "stdin": sys.stdin.read(),
+    }
+
+
+def note_twice(path: str) -> None:
+    """Note the beginning; the end too, once a file says that it may come."""
+    note(path, "begun")
+    while not Path(path + ".go").exists():
+        time.sleep(0.01)
+    note(path, "ended")
+
+
+def vandalise() -> int:
+    """Leave the process in a bad state for whoever comes next."""
+    os.chdir("/")
+    sys.stdout.close()
+    os.close(1)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return os.getpid()
+
+
+def spin(path: str) -> None:
+    """Python code that only an exception in its thread can stop."""
+    note(path, str(threading.get_ident()))
+    while True:
+        pass
+
+
+def spin_stubbornly(path: str, seconds: float) -> str:
+    """Catch what should stop it, until the time is over."""
+    until = time.monotonic() + seconds
+    note(path, "begun")
+    while time.monotonic() < until:
+        try:
+            while time.monotonic() < until:
+                pass
+        except Exception:
+            continue
+    note(path, "ended")
+    return json.dumps("late")

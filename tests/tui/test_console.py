@@ -1,0 +1,371 @@
+"""The console as a whole: its registry, its header, its workers, and how it is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui.actions.workers import Ended, SpawnedWorker
+from gigq_tui.app import ConsoleApp
+from gigq_tui.clipboard import osc52
+from gigq_tui.messages import SnapshotArrived, TroubleArrived
+from gigq_tui.registry import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindings_for
+from gigq_tui.screens.detail import DetailScreen
+from gigq_tui.screens.help import HelpScreen
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.store.clock import FrozenClock
+from tests.scene import NOW
+from tests.tui.harness import (
+    detail_of,
+    feed_of,
+    give,
+    jobs_screen,
+    make_app,
+    row,
+    screen_text,
+    settle,
+    snapshot_of,
+)
+
+ROWS = [row(2), row(1, status="running")]
+
+
+class FakePool:
+    """Workers that are no processes."""
+
+    def __init__(self, *ids: str) -> None:
+        self.running = [SpawnedWorker(name, 100 + n, Path("x.log")) for n, name in enumerate(ids)]
+        self.calls: list[str] = []
+        self.ended: list[Ended] = []
+
+    def alive(self) -> tuple[SpawnedWorker, ...]:
+        return tuple(self.running)
+
+    def reap(self) -> tuple[Ended, ...]:
+        ended, self.ended = tuple(self.ended), []
+        return ended
+
+    def spawn(self, slots: int = 1) -> SpawnedWorker:
+        self.running.append(SpawnedWorker(f"w{len(self.running) + 1}", 4321, Path("x.log")))
+        self.calls.append("spawn")
+        return self.running[-1]
+
+    def stop_idle(self) -> str | None:
+        self.calls.append("stop_idle")
+        return self.running[-1].worker_id if self.running else None
+
+    def leave_running(self) -> None:
+        self.calls.append("leave_running")
+
+    def end_all(self, timeout_s: float) -> None:
+        self.calls.append("end_all")
+        self.running.clear()
+
+
+def with_pool(app: ConsoleApp, *ids: str) -> FakePool:
+    pool = FakePool(*ids)
+    app.pool = pool  # type: ignore[assignment]
+    return pool
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+def test_no_scope_binds_a_key_twice() -> None:
+    for scope in Scope:
+        keys = [key for action in actions_for(scope) for key in action.keys]
+        assert len(keys) == len(set(keys)), scope
+
+
+def test_ids_are_unique_and_on_every_binding() -> None:
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+    for scope in Scope:
+        assert all(getattr(binding, "id", None) for binding in bindings_for(scope))
+
+
+def test_awkward_and_reserved_keys_stay_free() -> None:
+    awkward = {"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+q", "ctrl+space", "ctrl+backslash"}
+    awkward |= {"ctrl+at", "backspace", "delete"} | {f"f{number}" for number in range(1, 25)}
+    for action in ACTIONS:
+        assert not awkward & set(action.keys)
+        assert not set(RESERVED_KEYS) & set(action.keys)
+
+
+@pytest.mark.parametrize(
+    ("scope", "screen"),
+    [
+        (Scope.JOBS, JobsScreen),
+        (Scope.DETAIL, DetailScreen),
+        (Scope.HELP, HelpScreen),
+    ],
+)
+def test_every_action_has_its_method(scope: Scope, screen: type) -> None:
+    for action in actions_for(scope):
+        name = f"do_{action.id}"
+        assert hasattr(screen, name) or hasattr(ConsoleApp, name), name
+
+
+async def test_textual_adds_no_keys_of_its_own() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        bound = set(app.active_bindings)
+        assert not bound & {"ctrl+q", "f1", "ctrl+a"}
+        assert "ctrl+c" in bound
+
+
+async def test_help_lists_every_action_of_its_screen() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "?")
+        text = screen_text(app)
+        for action in actions_for(Scope.JOBS):
+            assert action.shown.split()[0].split("+")[-1] in text, action.id
+
+
+@pytest.mark.parametrize("size", [(120, 32), (100, 24), (80, 24), (60, 15)])
+async def test_the_header_tells_trouble_and_recovers(size: tuple[int, int]) -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    async with app.run_test(size=size) as pilot:
+        await give(pilot, ROWS)
+        assert "live" in screen_text(app)
+        app.post_message(TroubleArrived("database is locked", NOW - timedelta(seconds=12)))
+        await settle(pilot)
+        assert "stale 12s: database" in screen_text(app)
+        assert jobs_screen(app).table.total == len(ROWS)
+        await give(pilot, ROWS)
+        assert "live" in screen_text(app)
+
+
+async def test_a_flood_of_snapshots_coalesces() -> None:
+    first = SnapshotArrived(snapshot_of(ROWS))
+    assert SnapshotArrived(snapshot_of(ROWS)).can_replace(first)
+    assert not TroubleArrived("x", NOW).can_replace(first)
+
+
+async def test_q_quits_at_once_without_workers() -> None:
+    app = make_app()
+    with_pool(app)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running or app._exit
+
+
+@pytest.mark.parametrize(
+    ("keys", "calls", "left"),
+    [
+        (("s",), [], False),
+        (("escape",), [], False),
+        (("enter",), [], False),
+        (("l",), ["leave_running"], True),
+        (("e",), ["end_all"], True),
+        (("right", "enter"), ["leave_running"], True),
+    ],
+)
+async def test_q_asks_what_becomes_of_workers(
+    keys: tuple[str, ...], calls: list[str], left: bool
+) -> None:
+    app = make_app()
+    pool = with_pool(app, "w1", "w2")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "q")
+        assert "2 workers" in jobs_screen(app).panel.plain
+        await pilot.press(*keys)
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert pool.calls == calls
+        assert bool(app._exit) is left
+
+
+async def test_ctrl_c_quits_at_the_second_press() -> None:
+    app = make_app()
+    with_pool(app)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "ctrl+c")
+        assert "again" in jobs_screen(app).notice_line.text
+        assert not app._exit
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert app._exit
+
+
+async def test_ctrl_c_twice_far_apart_does_not_quit() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    with_pool(app)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "ctrl+c")
+        clock.advance(10)
+        await press(pilot, "ctrl+c")
+        assert not app._exit
+
+
+async def test_a_demo_ends_its_workers_without_asking() -> None:
+    demo: Any = SimpleNamespace(workers=2, folder=Path("/tmp/x"))
+    app = make_app(demo=demo)
+    pool = with_pool(app)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        assert pool.calls == ["spawn", "spawn"]
+        await pilot.press("q")
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert pool.calls[-1] == "end_all"
+        assert app._exit
+
+
+async def test_plus_and_minus_work_from_anywhere() -> None:
+    app = make_app()
+    pool = with_pool(app)
+    feed_of(app).answers["detail"] = lambda _id: detail_of(ROWS[0])
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "-")
+        assert "started no worker" in jobs_screen(app).notice_line.text
+        await press(pilot, "+")
+        assert "started worker w1 (pid 4321)" in jobs_screen(app).notice_line.text
+        await press(pilot, "enter", "+")
+        assert isinstance(app.screen, DetailScreen)
+        assert "started worker w2" in app.screen.notice_line.text
+        await press(pilot, "-")
+        assert "asked w2 to stop" in app.screen.notice_line.text
+        assert pool.calls == ["spawn", "spawn", "stop_idle"]
+
+
+async def test_a_worker_that_dies_is_told_with_its_last_words() -> None:
+    app = make_app()
+    pool = with_pool(app, "w1")
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        pool.ended.append(Ended("w1", 3, "no such interpreter"))
+        app._tick()
+        await settle(pilot)
+        notice = jobs_screen(app).notice_line
+        assert notice.text == "worker w1 ended with exit code 3: no such interpreter"
+        assert notice.tone == "error"
+
+
+async def test_a_notice_goes_with_the_next_key() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        app.notice("something happened")
+        await press(pilot, "j")
+        assert jobs_screen(app).notice_line.text == ""
+
+
+async def test_a_question_takes_every_key() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c", "j", "4", "?", "G")
+        screen = jobs_screen(app)
+        assert screen.panel.is_open
+        assert screen.table.cursor == 0
+        assert app.screen is screen
+        await press(pilot, "escape")
+        assert not screen.panel.is_open
+        assert "Cancel 1 job" not in screen_text(app)
+
+
+async def test_a_question_can_be_clicked() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c")
+        lines = screen_text(app).splitlines()
+        y = next(at for at, line in enumerate(lines) if "[ No (n) ]" in line)
+        await pilot.click(offset=(lines[y].index("No"), y))
+        await settle(pilot)
+        assert not jobs_screen(app).panel.is_open
+
+
+async def test_a_key_of_the_bar_can_be_clicked() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        bar = screen_text(app).splitlines()[-1]
+        await pilot.click("#keys", offset=(bar.index("? help"), 0))
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+
+
+async def test_rows_can_be_clicked_and_opened() -> None:
+    app = make_app()
+    feed_of(app).answers["detail"] = lambda _id: detail_of(ROWS[1])
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await pilot.click("#table", offset=(10, 1))
+        await settle(pilot)
+        assert jobs_screen(app).table.cursor == 1
+        await pilot.click("#table", offset=(10, 1), times=2)
+        await settle(pilot)
+        assert isinstance(app.screen, DetailScreen)
+
+
+async def test_the_wheel_and_the_bar_scroll() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, [row(number) for number in range(100, 0, -1)])
+        table = jobs_screen(app).table
+        table.on_mouse_scroll_down(SimpleNamespace(stop=lambda: None))  # type: ignore[arg-type]
+        assert table.top == 3
+        await pilot.mouse_down("#table", offset=(79, table.page - 1))
+        await pilot.mouse_up("#table", offset=(79, table.page - 1))
+        await settle(pilot)
+        assert table.top == table.total - table.page
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "ansi"])
+async def test_every_theme_draws(theme: str) -> None:
+    app = make_app(theme=theme)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c")
+        assert "Cancel 1 job?" in screen_text(app)
+
+
+async def test_resizing_lays_out_anew() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        assert "WORKER" in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        text = screen_text(app)
+        assert "WORKER" not in text
+        assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_copying_goes_through_tmux() -> None:
+    plain = "\x1b]52;c;aGk=\x07"
+    assert osc52("hi", {}) == plain
+    inside = osc52("hi", {"TMUX": "/tmp/tmux"})
+    assert inside.startswith(plain)
+    assert "\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\" in inside
+    assert osc52("lone \udcff", {})
+
+
+async def test_foreign_and_lost_workers_are_counted() -> None:
+    app = make_app()
+    snapshot = snapshot_of(ROWS)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS, counts=replace(snapshot.counts, running=0))
+        assert "No worker runs: + starts one" in screen_text(app)

@@ -1,0 +1,256 @@
+"""The detail screen: its tabs, its walk to other jobs, its acts, and what it never shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_core.logs import logs_folder
+from gigq_tui.app import ConsoleApp
+from gigq_tui.format import MASK
+from gigq_tui.screens.detail import TABS, DetailScreen
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.store.models import Attempt, JobDetail, Relative
+from tests.scene import NOW
+from tests.tui.harness import (
+    acts_of,
+    detail_of,
+    feed_of,
+    give,
+    make_app,
+    row,
+    screen_text,
+    settle,
+)
+
+PARENT = row(3, "parent", "completed")
+JOB = row(2, "job_two", "failed", error="HTTP 500 from host 3", attempts=2)
+CHILD = row(1, "child", doomed=True, blocked=True)
+ROWS = [PARENT, JOB, CHILD]
+
+
+def attempt(number: int, **values: Any) -> Attempt:
+    base: dict[str, Any] = {
+        "number": number,
+        "execution_id": f"exec-{number}",
+        "worker_id": f"w{number}",
+        "status": "failed",
+        "started_at": NOW - timedelta(seconds=60 * (4 - number)),
+        "completed_at": NOW - timedelta(seconds=60 * (4 - number) - 20),
+        "error": f"error of attempt {number}",
+        "traceback": f"Traceback of {number}\n  File x",
+        "output_path": None,
+        "pid": 100 + number,
+    }
+    return Attempt(**{**base, **values})
+
+
+def answers(job_id: str) -> JobDetail | None:
+    found = next((known for known in ROWS if known.id == job_id), None)
+    if found is None:
+        return None
+    if found is not JOB:
+        return detail_of(found)
+    return detail_of(
+        JOB,
+        attempts=(attempt(1), attempt(2)),
+        parents=(Relative(PARENT.id, PARENT),),
+        children=(Relative(CHILD.id, CHILD), Relative("gone", None)),
+        child_count=2,
+        result={"token": "s3cret", "n": 1},
+    )
+
+
+async def opened(pilot: Pilot[None], app: ConsoleApp) -> DetailScreen:
+    feed_of(app).answers["detail"] = answers
+    await give(pilot, ROWS)
+    await pilot.press("j", "enter")
+    await settle(pilot)
+    assert isinstance(app.screen, DetailScreen)
+    return app.screen
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+@pytest.mark.parametrize("size", [(120, 32), (80, 24), (60, 15)])
+async def test_the_way_of_a_job_is_told(size: tuple[int, int]) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot, app)
+        text = screen_text(app)
+        assert "queued" in text
+        assert "FAILED" in text
+        assert "error of attempt 2" in text
+        assert "Traceback of 2" in text
+
+
+async def test_keys_go_through_the_tabs() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, app)
+        seen = []
+        for _ in TABS:
+            seen.append(screen.tab)
+            await press(pilot, "right")
+        assert tuple(seen) == TABS
+        assert screen.tab == "Error"
+        await press(pilot, "left")
+        assert screen.tab == "Raw"
+        await press(pilot, "]")
+        assert screen.tab == "Error"
+        await press(pilot, "[")
+        assert screen.tab == "Raw"
+
+
+@pytest.mark.parametrize("tab", ["Params", "Result", "Raw"])
+async def test_secrets_are_masked(tab: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, app)
+        screen.choose_tab(tab)
+        await settle(pilot)
+        text = screen_text(app)
+        assert "hunter2" not in text
+        assert "s3cret" not in text
+        if tab != "Raw":
+            assert MASK in text
+
+
+async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
+    app = make_app(path=tmp_path / "jobs.db")
+    folder = logs_folder(tmp_path / "jobs.db") / "attempts"
+    folder.mkdir(parents=True)
+    (folder / "one.log").write_bytes(b"hello \x1b[31mred\nsecond line\n")
+    log = str(folder / "one.log")
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, app)
+        whole = answers(JOB.id)
+        assert whole is not None
+        first = attempt(1, output_path=log)
+        feed_of(app).answers["detail"] = lambda _id: detail_of(JOB, attempts=(first, attempt(2)))
+        await give(pilot, ROWS)
+        await press(pilot, "right", "k", "enter")
+        assert screen.tab == "Log"
+        await settle(pilot)
+        text = screen_text(app)
+        assert "attempt 1, failed" in text
+        assert "second line" in text
+        assert "\x1b" not in text
+        assert "␛[31mred" in text
+        await press(pilot, "[", "[", "[", "[")
+        assert screen.tab == "Error"
+        assert "Traceback of 1" in screen_text(app)
+
+
+async def test_l_shows_the_log() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, app)
+        await press(pilot, "l")
+        assert screen.tab == "Log"
+        assert "has written nothing" in screen_text(app)
+
+
+async def test_parents_and_children_are_walked() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, app)
+        screen.choose_tab("Deps")
+        await settle(pilot)
+        assert "waits for" in screen_text(app)
+        await press(pilot, "j", "enter")
+        assert screen.job_id == CHILD.id
+        await press(pilot, "escape")
+        assert screen.job_id == JOB.id
+        await press(pilot, "G", "enter")
+        assert screen.notice_line.text == "That job is not in the queue."
+        await press(pilot, "q")
+        assert isinstance(app.screen, JobsScreen)
+
+
+async def test_capital_j_and_k_walk_the_list() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, app)
+        await press(pilot, "J")
+        assert screen.job_id == CHILD.id
+        await press(pilot, "J")
+        assert screen.notice_line.text == "This is the end of the list."
+        await press(pilot, "K", "K")
+        assert screen.job_id == PARENT.id
+        await press(pilot, "escape")
+        assert isinstance(app.screen, JobsScreen)
+        assert app.screen.table.cursor_id == PARENT.id
+
+
+@pytest.mark.parametrize(("key", "verb"), [("c", "cancel"), ("r", "retry")])
+async def test_acts_are_about_the_job_shown(key: str, verb: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app)
+        await press(pilot, key, "y")
+        assert acts_of(app).calls == [(verb, (JOB.id,))]
+
+
+async def test_y_copies_the_error() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot, app)
+        await press(pilot, "y", "e")
+        assert app.clipboard == JOB.error
+
+
+async def test_text_is_scrolled() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app)
+        lines = "\n".join(f"line {number}" for number in range(300))
+        feed_of(app).answers["detail"] = lambda _id: detail_of(JOB, error=lines)
+        await give(pilot, ROWS)
+        pane = screen.pane
+        for key, top in (("j", 1), ("k", 0), ("ctrl+d", pane.page // 2), ("g", 0)):
+            await press(pilot, key)
+            assert pane.top == top
+        await press(pilot, "G")
+        assert pane.top == pane.total - pane.page
+        await press(pilot, "pageup")
+        assert pane.top == pane.total - 2 * pane.page
+        await press(pilot, "home", "pagedown")
+        assert pane.top == pane.page
+
+
+async def test_a_job_that_goes_away_is_told() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot, app)
+        feed_of(app).answers["detail"] = lambda _id: None
+        await give(pilot, ROWS[:1])
+        assert "no longer in the file" in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("job", "tab"),
+    [
+        (row(1, status="failed", error="x"), "Error"),
+        (row(1, status="completed"), "Result"),
+        (row(1, status="running"), "Log"),
+        (row(1), "Params"),
+        (row(1, blocked=True), "Deps"),
+        (row(1, doomed=True, blocked=True), "Deps"),
+    ],
+)
+async def test_the_tab_that_answers_is_opened(job: Any, tab: str) -> None:
+    app = make_app()
+    feed_of(app).answers["detail"] = lambda _id: detail_of(job)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [job])
+        await press(pilot, "enter")
+        assert isinstance(app.screen, DetailScreen)
+        assert app.screen.tab == tab

@@ -1,0 +1,194 @@
+"""The table paints what changed and nothing else, and draws hostile rows as harmless text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from textual.geometry import Region
+
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.models import Window
+from gigq_tui.store.view import TOP, AnchorKind
+from gigq_tui.widgets.job_columns import layout_for
+from gigq_tui.widgets.job_table import JobTable
+from gigq_tui.widgets.lines import changed_cells, fit, line_width, spread
+from tests.scene import NOW
+from tests.tui.harness import (
+    detail_of,
+    feed_of,
+    give,
+    jobs_screen,
+    make_app,
+    row,
+    screen_text,
+    settle,
+)
+
+
+class Repaints:
+    """Remembers which regions of a table were repainted."""
+
+    def __init__(self, table: JobTable, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.regions: list[Region] = []
+        refresh = table.refresh
+
+        def noted(*regions: Region, **options: Any) -> Any:
+            self.regions += regions or [table.size.region]
+            return refresh(*regions, **options)
+
+        monkeypatch.setattr(table, "refresh", noted)
+
+
+async def test_one_changed_cell_repaints_its_cells_on_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = make_app()
+    rows = [row(number) for number in range(20, 0, -1)]
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, rows)
+        table = jobs_screen(app).table
+        repaints = Repaints(table, monkeypatch)
+        rendered: list[int] = []
+        render_line = table.render_line
+        monkeypatch.setattr(
+            table, "render_line", lambda y: (rendered.append(y), render_line(y))[1]
+        )
+        rows[3] = replace(rows[3], attempts=1)
+        await give(pilot, rows)
+        assert {region.y for region in repaints.regions} == {3}
+        assert sum(region.width for region in repaints.regions) < 80
+        assert set(rendered) == {3}
+
+
+async def test_the_same_rows_again_repaint_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    rows = [row(number) for number in range(20, 0, -1)]
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, rows)
+        repaints = Repaints(jobs_screen(app).table, monkeypatch)
+        await give(pilot, rows)
+        assert repaints.regions == []
+
+
+async def test_only_running_rows_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    rows = [row(3), row(2, status="running"), row(1, status="completed")]
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, rows)
+        table = jobs_screen(app).table
+        repaints = Repaints(table, monkeypatch)
+        clock.advance(1)
+        app.screen.tick()  # type: ignore[attr-defined]
+        assert {region.y for region in repaints.regions} == {1}
+        assert sum(region.width for region in repaints.regions) < 60
+
+
+async def test_a_cursor_step_repaints_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(number) for number in range(20, 0, -1)])
+        repaints = Repaints(jobs_screen(app).table, monkeypatch)
+        await pilot.press("j")
+        await settle(pilot)
+        assert {region.y for region in repaints.regions} == {0, 1}
+
+
+HOSTILE = [
+    "[@click=app.quit]press me[/]",
+    "[bold red]loud[/bold red]",
+    "\x1b[31mred\x1b]52;c;aGk=\x07",
+    "abc\u202edcba\u2066",
+    "nul\x00nul",
+    "lone \udcff surrogate",
+    "two\nlines\r\tand a tab",
+    "c1 \x9b31m csi",
+    "\u200bzero\u200dwidth\ufeff",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_hostile_text_is_drawn_as_text(text: str) -> None:
+    app = make_app()
+    job = row(1, text, "failed", error=text, worker_id=text, function=text)
+    feed_of(app).answers["detail"] = lambda _id: detail_of(
+        job, params={text: text}, description=text, error=text * 3, raw={"name": text}
+    )
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [job])
+        for key in ("space", "c", "n", "enter", "right", "right", "G", "right", "right", "right"):
+            shown = screen_text(app)
+            assert all(char.isprintable() or char == "\n" for char in shown)
+            await pilot.press(key)
+            await settle(pilot)
+        await pilot.click(offset=(6, 6))
+        await settle(pilot)
+        assert app.is_running
+        if text.startswith("["):
+            await pilot.press("escape")
+            await settle(pilot)
+            assert text[:14] in screen_text(app)
+
+
+@pytest.mark.parametrize("width", [40, 60, 70, 79, 80, 99, 100, 119, 120, 200, 300])
+def test_columns_fill_every_width(width: int) -> None:
+    layout = layout_for(width)
+    assert layout.columns[-1][0].startswith("WHY")
+    used = layout.gutter + sum(cells + 1 for _, cells in layout.columns)
+    assert width - 1 <= used <= max(width + 1, 50)
+
+
+def test_changed_cells_finds_the_middle() -> None:
+    old = (("abc", ""), ("def", "x"))
+    new = (("abc", ""), ("dXf", "x"))
+    assert changed_cells(old, new) == (4, 5)
+    assert changed_cells(old, old) == (6, 6)
+    assert changed_cells(old, (("abcdef", ""),)) == (3, 6)
+    assert changed_cells((("a", ""),), (("a   ", ""),)) == (4, 4)
+
+
+def test_lines_are_cut_and_spread_by_cells() -> None:
+    assert line_width(fit((("日本語テキスト", ""), ("tail", "")), 9)) <= 9
+    assert fit((("abc", "x"),), 3) == (("abc", "x"),)
+    line = spread((("left", ""),), (("right", ""),), 20)
+    assert line_width(line) == 20
+    assert line_width(spread((("l" * 50, ""),), (("right", ""),), 20)) == 20
+
+
+async def test_the_window_is_wanted_near_its_edges() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        rows = tuple(row(n) for n in range(10_000, 9_800, -1))
+        await give(pilot, (), window=Window(rows, 0, 10_000))
+        table = jobs_screen(app).table
+        assert table.wanted_anchor() is None
+        table.move_to(150)
+        await settle(pilot)
+        anchor = app.view.anchor
+        assert anchor.kind is AnchorKind.AFTER
+        assert rows[anchor.start - 1].key == anchor.key
+        table.move_to(5_000)
+        await settle(pilot)
+        assert app.view.anchor.kind is AnchorKind.NEAR
+        table.move_to(0)
+        await settle(pilot)
+        assert app.view.anchor == TOP
+
+
+async def test_ages_are_told_in_coarse_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    old = row(1, created_at=NOW - timedelta(hours=5), status="completed")
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [old])
+        table = jobs_screen(app).table
+        repaints = Repaints(table, monkeypatch)
+        clock.advance(60)
+        table.tell_ages()
+        assert repaints.regions == []
+        clock.advance(3600)
+        table.tell_ages()
+        assert len(repaints.regions) == 1

@@ -1,0 +1,457 @@
+"""Every key of the jobs screen: what it asks for, what it says, what it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_core.errors import DatabaseBusy
+from gigq_tui.app import ConsoleApp
+from gigq_tui.screens.detail import DetailScreen
+from gigq_tui.screens.help import HelpScreen
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.store.models import Tab, Window
+from gigq_tui.store.view import END
+from gigq_tui.widgets.filter_box import FilterBox
+from gigq_tui.widgets.lines import TextLines
+from gigq_tui.widgets.tabs import TabRow
+from tests.tui.harness import (
+    acts_of,
+    detail_of,
+    feed_of,
+    give,
+    jobs_screen,
+    make_app,
+    row,
+    screen_text,
+    settle,
+    snapshot_of,
+)
+
+ROWS = [
+    row(9, "nine"),
+    row(8, "eight", "running"),
+    row(7, "seven", "failed", error="HTTP 500 from host 3"),
+    row(6, "six", "completed"),
+    *[row(number) for number in range(5, 0, -1)],
+]
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+def cursor_name(app: ConsoleApp) -> str:
+    current = jobs_screen(app).table.current
+    return current.name if current is not None else ""
+
+
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [
+        (("j",), "eight"),
+        (("down",), "eight"),
+        (("j", "j", "k"), "eight"),
+        (("j", "j", "up"), "eight"),
+        (("G",), "job_1"),
+        (("end",), "job_1"),
+        (("G", "g"), "nine"),
+        (("G", "home"), "nine"),
+        (("pagedown",), "job_1"),
+        (("G", "pageup"), "nine"),
+        (("k",), "nine"),
+    ],
+)
+async def test_keys_move_the_cursor(keys: tuple[str, ...], name: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, *keys)
+        assert cursor_name(app) == name
+
+
+async def test_half_pages() -> None:
+    app = make_app()
+    rows = [row(number) for number in range(60, 0, -1)]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, rows)
+        table = jobs_screen(app).table
+        await press(pilot, "ctrl+d")
+        assert table.cursor == table.page // 2
+        await press(pilot, "ctrl+u")
+        assert table.cursor == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "tab"),
+    [
+        ("1", Tab.ALL),
+        ("2", Tab.WAITING),
+        ("3", Tab.RUNNING),
+        ("4", Tab.FAILED),
+        ("5", Tab.TIMEOUT),
+        ("6", Tab.DONE),
+        ("7", Tab.CANCELLED),
+        ("]", Tab.WAITING),
+        ("[", Tab.CANCELLED),
+    ],
+)
+async def test_keys_choose_the_tab(keys: str, tab: Tab) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, *keys)
+        assert app.view.tab is tab
+        if tab is not Tab.ALL:
+            assert feed_of(app).views[-1].tab is tab
+
+
+async def test_a_click_chooses_a_tab() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        text = app.screen.query_one(TabRow).plain
+        await pilot.click(TabRow, offset=(text.index("4 Failed") + 2, 0))
+        await settle(pilot)
+        assert app.view.tab is Tab.FAILED
+
+
+async def test_rows_of_another_tab_are_not_drawn() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "4")
+        await give(pilot, ROWS, tab=Tab.ALL)
+        await give(pilot, [ROWS[2]], tab=Tab.FAILED)
+        assert jobs_screen(app).table.total == 1
+        assert cursor_name(app) == "seven"
+
+
+async def test_enter_opens_the_job_and_escape_comes_back() -> None:
+    app = make_app()
+    feed_of(app).answers["detail"] = lambda job_id: detail_of(
+        next(r for r in ROWS if r.id == job_id)
+    )
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", "j", "enter")
+        assert isinstance(app.screen, DetailScreen)
+        assert app.screen.job_id == ROWS[2].id
+        await press(pilot, "escape")
+        assert isinstance(app.screen, JobsScreen)
+        assert cursor_name(app) == "seven"
+
+
+async def test_l_opens_the_log() -> None:
+    app = make_app()
+    feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "l")
+        assert isinstance(app.screen, DetailScreen)
+        assert app.screen.tab == "Log"
+
+
+async def test_space_marks_and_goes_down() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "space", "space")
+        assert list(jobs_screen(app).marked) == [ROWS[0].id, ROWS[1].id]
+        assert cursor_name(app) == "seven"
+        assert "marked 2" in app.screen.query_one("#status", TextLines).plain
+        await press(pilot, "k", "space")
+        assert list(jobs_screen(app).marked) == [ROWS[0].id]
+
+
+async def test_v_marks_a_range_in_memory() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", "v", "j", "j", "v")
+        assert list(jobs_screen(app).marked) == [r.id for r in ROWS[1:4]]
+
+
+async def test_v_asks_for_ids_when_the_range_leaves_memory() -> None:
+    app = make_app()
+    feed_of(app).answers["matching_ids"] = lambda view: tuple(r.id for r in ROWS)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "v", "G")
+        rest = Window(tuple(ROWS[4:]), 4, len(ROWS))
+        await give(pilot, ROWS, window=rest)
+        await press(pilot, "v")
+        assert list(jobs_screen(app).marked) == [r.id for r in ROWS]
+
+
+async def test_star_marks_all_that_match() -> None:
+    app = make_app()
+    feed_of(app).answers["matching_ids"] = lambda view: tuple(f"id{n}" for n in range(500))
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "*")
+        assert len(jobs_screen(app).marked) == 500
+
+
+async def test_escape_clears_range_then_marks_then_filter() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "/", "n", "i", "enter", "space", "v")
+        screen = jobs_screen(app)
+        await press(pilot, "escape")
+        assert screen.range_from is None
+        assert screen.marked
+        await press(pilot, "escape")
+        assert not screen.marked
+        assert app.view.filter.text == "ni"
+        await press(pilot, "escape")
+        assert not app.view.filter
+
+
+async def test_slash_filters_with_every_key() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "/", "h", "i")
+        assert [view.filter.text for view in feed_of(app).views[-2:]] == ["h", "hi"]
+        await press(pilot, "enter")
+        assert app.focused is None
+        await press(pilot, "j")
+        assert cursor_name(app) == "eight"
+
+
+async def test_a_mistake_in_the_filter_is_told_and_the_table_stays() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "/", *"pri", "greater_than_sign")
+        box = app.screen.query_one(FilterBox)
+        assert box.mistake.startswith("^")
+        assert app.view.filter.text == "pri"
+        assert jobs_screen(app).table.total == len(ROWS)
+        await press(pilot, "escape")
+        assert not app.view.filter
+        assert not box.has_class("-open")
+
+
+async def test_c_asks_first_and_no_has_the_focus() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", "c")
+        panel = jobs_screen(app).panel
+        assert "Cancel 1 job?" in panel.plain
+        assert "asked to stop" in panel.plain
+        assert ">[ No (n) ]" in panel.plain
+        await press(pilot, "enter")
+        assert not panel.is_open
+        assert acts_of(app).calls == []
+
+
+async def test_c_acts_on_the_id_of_the_key_press() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c")
+        await give(pilot, [row(10, "ten"), *ROWS])
+        await press(pilot, "y")
+        assert acts_of(app).calls == [("cancel", (ROWS[0].id,))]
+        assert jobs_screen(app).notice_line.text == "cancel done"
+        assert jobs_screen(app).notice_line.twin.startswith("gigq-core")
+        assert feed_of(app).refreshed
+
+
+async def test_r_retries_the_marked_jobs_and_unmarks_them() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", "j", "space", "space", "r")
+        assert "Retry 2 jobs?" in jobs_screen(app).panel.plain
+        assert "1 of them is completed and will be refused" in jobs_screen(app).panel.plain
+        await press(pilot, "right", "enter")
+        assert acts_of(app).calls == [("retry", (ROWS[2].id, ROWS[3].id))]
+        assert not jobs_screen(app).marked
+
+
+@pytest.mark.parametrize(("key", "verb"), [("C", "cancel"), ("R", "retry")])
+async def test_upper_case_says_how_many_match(key: str, verb: str) -> None:
+    app = make_app()
+    ids = tuple(f"id{number}" for number in range(1200))
+    feed_of(app).answers["matching_ids"] = lambda view: ids
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, key)
+        plain = jobs_screen(app).panel.plain
+        assert f"{verb.title()} 1,200 jobs (all of tab All)?" in plain
+        await press(pilot, "y")
+        assert acts_of(app).calls == []
+        await press(pilot, "Y")
+        assert acts_of(app).calls == [(verb, ids)]
+
+
+async def test_a_failed_act_is_told() -> None:
+    app = make_app()
+    acts_of(app).trouble = DatabaseBusy("The file is locked: try again.")
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c", "y")
+        assert jobs_screen(app).notice_line.text == "The file is locked: try again."
+        assert jobs_screen(app).notice_line.tone == "error"
+
+
+async def test_p_holds_the_picture_and_lets_it_go() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "p")
+        await give(pilot, ROWS[:1])
+        assert jobs_screen(app).table.total == len(ROWS)
+        assert "paused" in screen_text(app)
+        await press(pilot, "p")
+        assert jobs_screen(app).table.total == 1
+        assert "live" in screen_text(app)
+
+
+async def test_capital_p_pauses_and_resumes_the_queue() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "P")
+        await give(pilot, ROWS, paused=True)
+        assert "QUEUE PAUSED" in screen_text(app)
+        await press(pilot, "P")
+        assert acts_of(app).calls == [("paused", True), ("paused", False)]
+
+
+@pytest.mark.parametrize(
+    ("key", "copied"),
+    [
+        ("i", ROWS[2].id),
+        ("n", "seven"),
+        ("e", "HTTP 500 from host 3"),
+        ("c", f"gigq-core --db /srv/queues/jobs.db status {ROWS[2].id}"),
+    ],
+)
+async def test_y_copies(key: str, copied: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", "j", "y", key)
+        assert app.clipboard == copied
+
+
+async def test_y_copies_params_with_their_secrets_masked() -> None:
+    app = make_app()
+    feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "y", "p")
+        assert '"src"' in app.clipboard
+        assert "hunter2" not in app.clipboard
+
+
+async def test_question_mark_helps() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "?")
+        assert isinstance(app.screen, HelpScreen)
+        assert "retry all that match" in screen_text(app)
+        await press(pilot, "?")
+        assert isinstance(app.screen, JobsScreen)
+
+
+async def test_ctrl_r_reads_again_and_ctrl_l_repaints() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "ctrl+r", "ctrl+l")
+        assert feed_of(app).refreshed == 1
+
+
+@pytest.mark.parametrize("key", ["c", "r", "n", "e", "C", "R", "P", "+", "-"])
+async def test_read_only_disables_every_writing_key(key: str) -> None:
+    app = make_app(read_only=True)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, key)
+        assert isinstance(app.screen, JobsScreen)
+        assert "read-only" in jobs_screen(app).notice_line.text
+        assert not jobs_screen(app).panel.is_open
+        assert acts_of(app).calls == []
+        assert "READ-ONLY" in screen_text(app)
+
+
+async def test_the_first_act_says_that_our_tables_come() -> None:
+    app = make_app()
+    foreign = replace(snapshot_of([]).info, attached=False)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS, info=foreign)
+        assert "GigQ's own file" in screen_text(app)
+        await press(pilot, "c")
+        assert "adds our tables" in jobs_screen(app).panel.plain
+        await press(pilot, "n", "P")
+        assert "adds our tables" in jobs_screen(app).panel.plain
+        assert acts_of(app).calls == []
+        await press(pilot, "y")
+        assert acts_of(app).calls == [("paused", True)]
+
+
+async def test_the_end_of_a_long_list_is_asked_for() -> None:
+    app = make_app()
+    window = Window(tuple(row(n) for n in range(100_000, 99_800, -1)), 0, 100_000)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, (), window=window)
+        await press(pilot, "G")
+        assert app.view.anchor == END
+        end = Window(tuple(row(n) for n in range(200, 0, -1)), 99_800, 100_000)
+        await give(pilot, (), window=end)
+        assert cursor_name(app) == "job_1"
+
+
+async def test_the_cursor_stays_on_its_job() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", "j")
+        await give(pilot, [row(11), row(10), *ROWS])
+        assert cursor_name(app) == "seven"
+        await give(pilot, [r for r in ROWS if r.name != "seven"])
+        assert cursor_name(app) != "seven"
+
+
+async def test_many_new_rows_do_not_lose_the_cursor() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j")
+        top = Window(tuple(row(n) for n in range(1000, 800, -1)), 0, 1000)
+        await give(pilot, (), window=top)
+        assert app.view.anchor.key == ROWS[0].key + 1
+        await give(pilot, (), window=Window(tuple(ROWS), 991, 1000))
+        assert cursor_name(app) == "eight"
+
+
+async def test_an_empty_queue_is_no_trouble() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, [])
+        await press(pilot, "j", "G", "enter", "space", "v", "c", "r", "y", "*")
+        assert isinstance(app.screen, JobsScreen)
+        assert not jobs_screen(app).panel.is_open
+
+
+async def test_small_terminals_stay_usable() -> None:
+    app = make_app()
+    async with app.run_test(size=(60, 15)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", "c")
+        text = screen_text(app)
+        assert "Cancel 1 job?" in text
+        assert "No (n)" in text
+        await press(pilot, "y")
+        assert acts_of(app).calls

@@ -1,0 +1,176 @@
+"""What a line says at a given hour."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gigq_tui.store.derive import (
+    age_seconds,
+    first_line,
+    progress,
+    run_seconds,
+    state_of,
+    ticks,
+    wait_seconds,
+    why,
+)
+from gigq_tui.store.models import Culprit, Health, State
+from tests.store_files import NOW, line
+
+
+def before(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+RUNNING: dict[str, Any] = {"status": "running", "attempts": 1, "worker_id": "w9"}
+ALIVE: dict[str, Any] = RUNNING | {"holder": Health.ALIVE, "holder_pid": 4121}
+DONE: dict[str, Any] = {"started_at": before(10), "completed_at": before(8.8)}
+WAITS = Culprit("p1", "join_customers", "running")
+
+CASES: list[tuple[dict[str, Any], State, str]] = [
+    ({}, State.READY, ""),
+    (
+        {"in_script": True},
+        State.READY,
+        "lives in a script: only its own process can run it",
+    ),
+    (
+        {"culprit": Culprit("1234567890", "", "missing")},
+        State.READY,
+        "parent 12345678 is not in the queue: it counts as completed",
+    ),
+    ({"due_at": before(-20)}, State.DELAYED, "due in 20s"),
+    ({"due_at": before(-0.2)}, State.DELAYED, "due in 1s"),
+    ({"due_at": before(1)}, State.READY, ""),
+    (
+        {"attempts": 1, "due_at": before(-20), "error": "HTTP 500\nmore"},
+        State.RETRYING,
+        "retry in 20s: HTTP 500",
+    ),
+    ({"attempts": 1, "error": "HTTP 500"}, State.RETRYING, "retry due: HTTP 500"),
+    ({"attempts": 1}, State.RETRYING, "retry due, attempt 2"),
+    (
+        {"blocked": True, "unmet": 3, "culprit": WAITS},
+        State.BLOCKED,
+        "waits for join_customers (running) and 2 more",
+    ),
+    (
+        {"blocked": True, "unmet": 1, "culprit": WAITS},
+        State.BLOCKED,
+        "waits for join_customers (running)",
+    ),
+    ({"blocked": True}, State.BLOCKED, "waits for a job to complete"),
+    ({"blocked": True, "unmet": 4}, State.BLOCKED, "waits for 4 jobs to complete"),
+    (
+        {"doomed": True, "culprit": Culprit("p", "dedupe", "failed", "boom")},
+        State.DOOMED,
+        "never runs: dedupe failed",
+    ),
+    (
+        {"doomed": True, "culprit": Culprit("p", "dedupe", "timeout")},
+        State.DOOMED,
+        "never runs: dedupe timed out",
+    ),
+    (
+        {"doomed": True, "culprit": Culprit("p", "dedupe", "cancelled")},
+        State.DOOMED,
+        "never runs: dedupe was cancelled",
+    ),
+    (
+        {"doomed": True, "culprit": Culprit("0123456789", "", "missing")},
+        State.DOOMED,
+        "never runs: parent 01234567 is not in the queue",
+    ),
+    (
+        {"doomed": True, "culprit": Culprit("p", "a", "cycle")},
+        State.DOOMED,
+        "never runs: its dependencies form a circle through a",
+    ),
+    ({"doomed": True}, State.DOOMED, "never runs"),
+    (ALIVE | {"started_at": before(102), "timeout_s": 240.0}, State.RUNNING, "42% of timeout 4m"),
+    (ALIVE | {"started_at": before(-5)}, State.RUNNING, "0% of timeout 5m"),
+    (ALIVE, State.RUNNING, ""),
+    (
+        ALIVE | {"started_at": before(58), "attempts": 2, "error": "HTTP 500 from host 3"},
+        State.RUNNING,
+        "attempt 2, last: HTTP 500 from host 3",
+    ),
+    (ALIVE | {"started_at": before(718)}, State.OVERDUE, "OVER timeout 5m, still alive"),
+    (
+        RUNNING | {"started_at": before(718)},
+        State.OVERDUE,
+        "OVER timeout 5m, its worker can't be seen from here",
+    ),
+    (
+        ALIVE | {"started_at": before(718), "stop_requested": True},
+        State.STOPPING,
+        "asked to stop, its worker has not ended it yet",
+    ),
+    (
+        RUNNING | {"holder": Health.LOST, "holder_pid": 3988, "stop_requested": True},
+        State.ORPHANED,
+        "ORPHAN: worker pid 3988 is not alive",
+    ),
+    (
+        RUNNING | {"holder": Health.STOPPED, "holder_pid": 3988},
+        State.ORPHANED,
+        "ORPHAN: worker w9 has stopped",
+    ),
+    (DONE | {"status": "completed"}, State.COMPLETED, "done in 1.2s"),
+    ({"status": "completed"}, State.COMPLETED, ""),
+    ({"status": "failed", "error": "\n  boom \nrest"}, State.FAILED, "boom"),
+    ({"status": "failed"}, State.FAILED, "failed without a message"),
+    ({"status": "timeout"}, State.TIMEOUT, "ran longer than its timeout of 5m"),
+    ({"status": "timeout", "error": "too long"}, State.TIMEOUT, "too long"),
+    ({"status": "cancelled"}, State.CANCELLED, "cancelled before it ran"),
+    (DONE | {"status": "cancelled"}, State.CANCELLED, "cancelled after 1.2s"),
+    ({"status": "cancelled", "error": "stopped on request"}, State.CANCELLED, "stopped on request"),
+    ({"status": "Odd"}, State.UNKNOWN, "status 'Odd' is not one this console knows"),
+    ({"status": ""}, State.UNKNOWN, "status '' is not one this console knows"),
+]
+
+
+@pytest.mark.parametrize(("facts", "state", "words"), CASES)
+def test_what_a_line_says(facts: dict[str, Any], state: State, words: str) -> None:
+    row = line(**facts)
+    assert state_of(row, NOW) is state
+    assert why(row, NOW) == words
+
+
+def test_every_state_is_told_apart() -> None:
+    assert {state for _, state, _ in CASES} == set(State)
+
+
+def test_times_of_a_row() -> None:
+    waiting = line()
+    assert age_seconds(waiting, NOW) == wait_seconds(waiting, NOW) == 60
+    assert run_seconds(waiting, NOW) is None
+    assert progress(waiting, NOW) is None
+    running = line(status="running", started_at=before(30), timeout_s=60.0)
+    assert wait_seconds(running, NOW) == run_seconds(running, NOW) == 30
+    assert progress(running, NOW) == 0.5
+    ended = line(status="failed", **DONE)
+    assert run_seconds(ended, NOW) == pytest.approx(1.2)
+    assert wait_seconds(ended, NOW) == 50
+    unknown = line(status="completed", created_at=None)
+    assert age_seconds(unknown, NOW) is None
+    assert run_seconds(unknown, NOW) is None
+
+
+def test_a_retried_job_that_waits_shows_no_run_time_of_its_last_attempt() -> None:
+    assert run_seconds(line(attempts=1, **DONE), NOW) is None
+
+
+def test_only_what_moves_with_the_clock_ticks() -> None:
+    assert ticks(line(status="running"))
+    assert ticks(line(due_at=NOW))
+    assert not ticks(line())
+    assert not ticks(line(status="failed"))
+
+
+def test_the_first_line_of_an_error() -> None:
+    assert first_line("") == ""
+    assert first_line(" \n\t\n x \n y") == "x"

@@ -1,0 +1,73 @@
+"""Seconds in words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gigq_tui.store.durations import age, span
+
+SPANS = {
+    -5: "0s",
+    0: "0s",
+    0.0004: "0s",
+    0.002: "2ms",
+    0.0996: "100ms",
+    0.1: "0.1s",
+    0.84: "0.8s",
+    1: "1s",
+    1.24: "1.2s",
+    8.1: "8.1s",
+    9.94: "9.9s",
+    9.96: "10s",
+    10.99: "10s",
+    58.2: "58s",
+    59.999: "59s",
+    60: "1m",
+    102: "1m42s",
+    240: "4m",
+    718: "11m58s",
+    3599.9: "59m59s",
+    3600: "1h",
+    6 * 3600 + 5 * 60: "6h05m",
+    86400: "1d",
+    3 * 86400 + 4 * 3600: "3d4h",
+    math.inf: "?",
+    math.nan: "?",
+}
+
+
+@pytest.mark.parametrize("seconds", SPANS)
+def test_span(seconds: float) -> None:
+    assert span(seconds) == SPANS[seconds]
+
+
+AGES = {
+    -1: "now",
+    0: "now",
+    9.9: "now",
+    10: "10s",
+    29: "20s",
+    59.9: "50s",
+    60: "1m",
+    3599: "59m",
+    3600: "1h",
+    47.9 * 3600: "47h",
+    48 * 3600: "2d",
+    400 * 86400: "400d",
+    math.nan: "?",
+}
+
+
+@pytest.mark.parametrize("seconds", AGES)
+def test_age(seconds: float) -> None:
+    assert age(seconds) == AGES[seconds]
+
+
+@given(st.floats(0, 360 * 86400))
+def test_words_stay_short(seconds: float) -> None:
+    assert len(span(seconds)) <= 6
+    assert len(age(seconds)) <= 4

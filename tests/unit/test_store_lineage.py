@@ -1,0 +1,95 @@
+"""Whom a waiting job waits for, and whether it waits in vain."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gigq_tui.store.lineage import BAD_ENDS, Kin, Verdict, verdicts
+
+
+def kin(**statuses: str | None) -> dict[str, Kin | None]:
+    return {id: Kin(id, f"n-{id}", status) if status else None for id, status in statuses.items()}
+
+
+def judge(unmet: dict[str, list[str]], **statuses: str | None) -> dict[str, Verdict]:
+    return verdicts(unmet, kin(**statuses))
+
+
+def blame(verdict: Verdict) -> tuple[bool, str, str]:
+    assert verdict.culprit is not None
+    return verdict.doomed, verdict.culprit.id, verdict.culprit.problem
+
+
+def test_the_root_of_the_evil_is_blamed_all_the_way_down() -> None:
+    judged = judge({"b": ["a"], "c": ["b"], "d": ["c"]}, a="failed", b="pending", c="pending")
+    assert {id: blame(verdict) for id, verdict in judged.items()} == dict.fromkeys(
+        "bcd", (True, "a", "failed")
+    )
+
+
+def test_one_bad_parent_dooms_whatever_the_others_do() -> None:
+    judged = judge({"c": ["a", "b"]}, a="running", b="cancelled")
+    assert blame(judged["c"]) == (True, "b", "cancelled")
+
+
+def test_a_missing_parent_dooms() -> None:
+    assert blame(judge({"c": ["gone"]}, gone=None)["c"]) == (True, "gone", "missing")
+
+
+def test_a_running_parent_is_named_before_a_waiting_one() -> None:
+    judged = judge({"c": ["a", "b"]}, a="pending", b="running")
+    assert blame(judged["c"]) == (False, "b", "running")
+    judged = judge({"c": ["a", "b"]}, a="pending", b="pending")
+    assert blame(judged["c"]) == (False, "a", "waiting")
+
+
+def test_circles_doom_their_members_and_what_hangs_on_them() -> None:
+    unmet = {"a": ["c"], "b": ["a"], "c": ["b"], "d": ["c"], "e": ["free"], "self": ["self"]}
+    judged = judge(unmet, free="pending", **dict.fromkeys(["a", "b", "c", "self"], "pending"))
+    for id in ("a", "b", "c", "d"):
+        doomed, culprit, problem = blame(judged[id])
+        assert doomed
+        assert problem == "cycle"
+        assert culprit in ("a", "b", "c")
+    assert blame(judged["self"]) == (True, "self", "cycle")
+    assert blame(judged["e"]) == (False, "free", "waiting")
+
+
+def test_what_was_not_looked_into_counts_as_hopeful() -> None:
+    judged = judge({"c": ["beyond", "unheard"]}, beyond="pending")
+    assert blame(judged["c"]) == (False, "beyond", "waiting")
+    assert judge({"c": ["unheard"]})["c"] == Verdict(False, None)
+
+
+def test_chains_of_thousands_need_no_recursion() -> None:
+    unmet = {str(i): [str(i - 1)] for i in range(1, 20_000)}
+    judged = verdicts(unmet, {"0": Kin("0", "root", "failed")})
+    assert all(verdict.doomed for verdict in judged.values())
+    unmet["0"] = ["19999"]
+    judged = verdicts(unmet | {"19999": ["19998"]}, {})
+    assert all(verdict.doomed for verdict in judged.values())
+
+
+IDS = st.integers(0, 12).map(str)
+STATUSES = st.sampled_from(["pending", "running", "failed", "timeout", "cancelled", None])
+
+
+@given(
+    st.dictionaries(IDS, st.lists(IDS, min_size=1, max_size=4)),
+    st.dictionaries(IDS, STATUSES),
+)
+def test_doom_is_what_following_the_arrows_says(
+    unmet: dict[str, list[str]], statuses: dict[str, str | None]
+) -> None:
+    known = kin(**{id: statuses.get(id) for id in statuses})
+    for id in unmet:  # whoever waits is pending
+        known[id] = Kin(id, "", "pending")
+    judged = verdicts(unmet, known)
+    assert judged.keys() == unmet.keys()
+    doomed = {id for id, parent in known.items() if parent is None or parent.status in BAD_ENDS}
+    # The jobs that can run some day: those whose parents all can.
+    can: set[str] = {p for parents in unmet.values() for p in parents if p not in unmet} - doomed
+    while more := {id for id, parents in unmet.items() if id not in can and set(parents) <= can}:
+        can |= more
+    assert {id for id, verdict in judged.items() if verdict.doomed} == unmet.keys() - can
