@@ -162,7 +162,7 @@ def _refuse(sentence: str) -> NoReturn:
 def _create(file: Path) -> None:
     from gigq_core.schema.attach import open_for_work
 
-    if not file.exists():
+    if not file.exists() or (file.is_file() and file.stat().st_size == 0):
         open_for_work(file, create=True).close()
 
 

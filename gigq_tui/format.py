@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import locale
+import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -14,12 +16,22 @@ from rich.cells import cell_len, set_cell_size
 from gigq_tui.store.models import State
 
 MASK = "********"
+
+
+def _utf8() -> bool:
+    if os.environ.get("GIGQ_ASCII"):
+        return False
+    return "utf" in locale.getpreferredencoding(False).lower()
+
+
+# Whether the terminal can be sent more than ASCII; what we draw ourselves is ASCII otherwise.
+UTF8 = _utf8()
+_REPLACED = "\ufffd" if UTF8 else "?"
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase)?$|passw|secret|token|api_?key|access_?key|private_?key"
     r"|credential|authorization|cookie|\bpwd\b|\bdsn\b",
     re.IGNORECASE,
 )
-_REPLACED = "\ufffd"
 _ELLIPSIS = ".."
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -47,7 +59,7 @@ MARKS: dict[State, Mark] = {
     State.ORPHANED: Mark("?", "ORPHAN", "ORPH", "fail"),
     State.COMPLETED: Mark("+", "done", "done", "ok"),
     State.FAILED: Mark("X", "FAILED", "FAIL", "fail"),
-    State.TIMEOUT: Mark("T", "TIMEOUT", "T/O", "fail"),
+    State.TIMEOUT: Mark("T", "TIMEOUT", "/O", "fail"),
     State.CANCELLED: Mark("-", "cancelled", "canc", "dim"),
     State.UNKNOWN: Mark("?", "unknown", "unkn", "warn"),
 }
@@ -56,8 +68,8 @@ MARKS: dict[State, Mark] = {
 def inert(text: str) -> str:
     """Return `text` as one harmless line: whatever could steer a terminal becomes a visible glyph.
 
-    Control characters become their control pictures, line ends included; format characters
-    (bidi controls, zero-width), surrogates and line separators become U+FFFD.
+    Control characters, line ends included, format characters (bidi controls, zero-width),
+    surrogates and line separators become U+FFFD, or a question mark where only ASCII is known.
     """
     if text.isprintable():
         return text
@@ -82,17 +94,11 @@ def inert_lines(text: str, limit: int | None = None) -> list[str]:
 def _inert_char(char: str) -> str:
     if char.isprintable():
         return char
-    code = ord(char)
-    if code < 0x20:
-        return " " if char == "\t" else chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
     category = unicodedata.category(char)
-    if category == "Zs":
+    if char == "\t" or category == "Zs":
         return " "
-    if category in ("Cn", "Co"):
-        return char
-    return _REPLACED
+    # New letters that this Python does not know yet, and private ones of fonts, steer nothing.
+    return char if category in ("Cn", "Co") else _REPLACED
 
 
 def width_of(text: str) -> int:

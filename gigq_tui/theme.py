@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import locale
-import os
-
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
+
+from gigq_tui.format import UTF8
 
 DARK = "gigq-dark"
 LIGHT = "gigq-light"
@@ -157,13 +156,7 @@ def palette(theme_name: str) -> Palette:
     return PALETTES.get(theme_name, PALETTES[DARK])
 
 
-def _utf8() -> bool:
-    if os.environ.get("GIGQ_ASCII"):
-        return False
-    return "utf" in locale.getpreferredencoding(False).lower()
-
-
 # Lines between parts of a screen; everything else that we draw ourselves is ASCII anyway.
-RULE = "─" if _utf8() else "-"
-SCROLL_THUMB = "█" if _utf8() else "#"
-SCROLL_TRACK = "│" if _utf8() else "|"
+RULE = "─" if UTF8 else "-"
+SCROLL_THUMB = "█" if UTF8 else "#"
+SCROLL_TRACK = "│" if UTF8 else "|"

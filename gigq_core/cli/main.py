@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli import act, follow, look, maintain, submit, work
+from gigq_core.cli import act, doctor, follow, look, maintain, submit, work
 from gigq_core.cli.common import Commands, Settings
 
 DEFAULT_DB = "gigq.db"
@@ -54,6 +54,7 @@ for _command in (
     act.ask,
     maintain.attach,
     maintain.detach,
+    doctor.doctor,
 ):
     cli.add_command(_command)
 

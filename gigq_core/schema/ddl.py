@@ -205,6 +205,8 @@ _KNOWN_STATUSES = "('pending', 'running', 'completed', 'failed', 'cancelled', 't
 
 TRIGGERS = {
     # --- dependencies hold, whoever writes ----------------------------------------------------
+    # `+status` keeps the planner away from the index on `status`: with it, each completion would
+    # walk through all that is pending.
     "core_insert_dependencies": f"""
 CREATE TRIGGER IF NOT EXISTS core_insert_dependencies AFTER INSERT ON jobs
 WHEN NEW.dependencies IS NOT NULL AND NEW.dependencies <> '[]' AND NEW.dependencies <> ''
@@ -227,7 +229,7 @@ BEGIN
     UPDATE core_edges SET met = 1 WHERE parent_id = NEW.id AND met = 0;
     UPDATE jobs SET retry_after = due_at, due_at = NULL
     WHERE id IN (SELECT child_id FROM core_edges WHERE parent_id = NEW.id)
-      AND status = 'pending' AND retry_after = '{PARKED}'
+      AND +status = 'pending' AND +retry_after = '{PARKED}'
       AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = jobs.id AND e.met = 0);
 END""",
     "core_release": f"""
@@ -237,7 +239,7 @@ BEGIN
     UPDATE core_edges SET met = 1 WHERE parent_id = NEW.id AND met = 0;
     UPDATE jobs SET retry_after = due_at, due_at = NULL
     WHERE id IN (SELECT child_id FROM core_edges WHERE parent_id = NEW.id)
-      AND status = 'pending' AND retry_after = '{PARKED}'
+      AND +status = 'pending' AND +retry_after = '{PARKED}'
       AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = jobs.id AND e.met = 0);
 END""",
     # Whenever a row becomes pending its parking is computed anew: GigQ's requeue keeps an old

@@ -6,8 +6,10 @@ from gigq_core.schema.ddl import PARKED
 
 # --- looking, before the write lock is taken -------------------------------------------------
 
-_READY = "status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'"
-_READY_SCRIPT = "status = 'pending' AND retry_after IS NULL AND function_module = '__main__'"
+# SQLite lets a TEXT primary key be NULL; such a row can't be ended, so it is not begun.
+_WAITS = "status = 'pending' AND retry_after IS NULL AND id IS NOT NULL"
+_READY = f"{_WAITS} AND function_module <> '__main__'"
+_READY_SCRIPT = f"{_WAITS} AND function_module = '__main__'"
 
 READY_COUNT = f"""
 SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT ?)"""
@@ -80,28 +82,34 @@ VALUES (?, ?, ?, 'running', ?, ?)"""
 
 # --- outcomes: whoever holds the token, and nobody else ---------------------------------------
 
-END_JOB = """
+_END = """
 UPDATE jobs
 SET status = :status, updated_at = :now, completed_at = :now, result = :result, error = :error,
-    worker_id = NULL, execution_id = NULL, stop_requested_at = NULL
-WHERE id = :job AND execution_id = :execution AND status = 'running'"""
+    worker_id = NULL, execution_id = NULL, stop_requested_at = NULL"""
 
 # A job that somebody asked to stop does not wait for another attempt.
-RETRY_JOB = """
+_RETRY = """
 UPDATE jobs
 SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
     updated_at = :now, error = :error, worker_id = NULL, execution_id = NULL,
     stop_requested_at = NULL,
-    retry_after = CASE WHEN stop_requested_at IS NULL THEN :retry_after END
-WHERE id = :job AND execution_id = :execution AND status = 'running'"""
+    retry_after = CASE WHEN stop_requested_at IS NULL THEN :retry_after END"""
 
 # The attempt was not the job's fault, so it is not counted.
-GIVE_BACK_JOB = """
+_GIVE_BACK = """
 UPDATE jobs
 SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
     updated_at = :now, attempts = max(0, attempts - 1), worker_id = NULL, execution_id = NULL,
-    stop_requested_at = NULL, retry_after = NULL
-WHERE id = :job AND execution_id = :execution AND status = 'running'"""
+    stop_requested_at = NULL, retry_after = NULL"""
+
+_BY_ID = " WHERE id = :job AND execution_id = :execution AND status = 'running'"
+END_JOB = _END + _BY_ID
+RETRY_JOB = _RETRY + _BY_ID
+GIVE_BACK_JOB = _GIVE_BACK + _BY_ID
+
+# An id that is not valid text can't be asked for; the token alone is slower, and as good.
+_BY_TOKEN = " WHERE execution_id = :execution AND status = 'running'"
+BY_TOKEN = {statement + _BY_ID: statement + _BY_TOKEN for statement in (_END, _RETRY, _GIVE_BACK)}
 
 END_EXECUTION = """
 UPDATE job_executions

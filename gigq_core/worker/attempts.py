@@ -40,7 +40,7 @@ class Attempt:
     params: str | None
     dependencies: tuple[str, ...]
     attempt: int
-    max_attempts: int
+    max_attempts: float
     timeout_s: float
     retry_delay_s: float
     pass_parent_results: bool | None
@@ -73,12 +73,12 @@ def attempt_from(row: Mapping[str, Any]) -> Attempt:
     reasons: list[str] = []
     dependencies: tuple[str, ...] = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
-    max_attempts, retry_delay_s = 1, 0.0
+    max_attempts, retry_delay_s = 1.0, 0.0
     try:
         dependencies = _dependencies(row["dependencies"])
         timeout_s = _number(row["timeout"], "timeout", DEFAULT_TIMEOUT_S) or DEFAULT_TIMEOUT_S
         retry_delay_s = _number(row["retry_delay"], "retry_delay", 0)
-        max_attempts = int(_number(row["max_attempts"], "max_attempts", DEFAULT_MAX_ATTEMPTS))
+        max_attempts = _number(row["max_attempts"], "max_attempts", DEFAULT_MAX_ATTEMPTS)
     except BrokenRow as problem:
         reasons.append(str(problem))
     params = row["params"]

@@ -198,7 +198,7 @@ class Child:
         self.state = State.BUSY
         self.attempt = attempt
         self._fate = Fate.CRASHED
-        self._capture = Capture(self._output_of(attempt.execution_id))
+        self._capture = Capture(lambda: self._output_of(attempt.execution_id))
         self._deadline = time.monotonic() + attempt.timeout_s
         self._send(
             {

@@ -288,14 +288,17 @@ class Ledger:
             "error": ending.error,
         }
         if fate is Fate.GIVEN_BACK:
-            held = conn.execute(sql.GIVE_BACK_JOB, values).rowcount
+            statement = sql.GIVE_BACK_JOB
         elif fate in _RETRIED and attempt.attempt < attempt.max_attempts:
+            statement = sql.RETRY_JOB
             values["retry_after"] = retry_after(attempt.retry_delay_s)
-            held = conn.execute(sql.RETRY_JOB, values).rowcount
         else:
+            statement = sql.END_JOB
             values["status"] = _FINAL_STATUS[fate].value
             values["result"] = ending.result
-            held = conn.execute(sql.END_JOB, values).rowcount
+        held = conn.execute(statement, values).rowcount
+        if not held:
+            held = conn.execute(sql.BY_TOKEN[statement], values).rowcount
         status = _EXECUTION_STATUS[fate] if held else ExecutionStatus.SUPERSEDED
         values["status"] = status.value
         values["result"] = ending.result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +19,12 @@ class Capture:
     """Collects one attempt's output; there is no file until the first byte comes.
 
     Args:
-        path: the file; its folder is made when needed.
+        where: gives the file's path, once there is something to keep; its folder is made.
         limit: the most bytes to keep, half of them the first ones, half the last ones.
     """
 
-    def __init__(self, path: Path, limit: int = LIMIT_BYTES) -> None:
-        self._path = path
+    def __init__(self, where: Callable[[], Path], limit: int = LIMIT_BYTES) -> None:
+        self._where = where
         self._head_left = limit // 2
         self._tail_limit = limit - limit // 2
         self._tail = bytearray()
@@ -46,12 +47,13 @@ class Capture:
             self._write(data)
         except OSError as problem:
             self._broken = True
-            logger.warning("The output can't be kept in %s: %s", self._path, problem)
+            logger.warning("The output can't be kept: %s", problem)
 
     def _write(self, data: bytes) -> None:
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("wb", buffering=0)
+            path = self._where()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("wb", buffering=0)
         if self._head_left:
             head = data[: self._head_left]
             self._file.write(head)
@@ -87,6 +89,6 @@ class Capture:
         try:
             self._write_tail()
         except OSError as problem:
-            logger.warning("The output can't be kept in %s: %s", self._path, problem)
+            logger.warning("The output can't be kept: %s", problem)
         self._file.close()
         return True

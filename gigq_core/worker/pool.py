@@ -63,7 +63,9 @@ class ProcessPool:
 
     def running(self) -> dict[str, Attempt]:
         """The attempts that run, by execution id."""
-        return {c.attempt.execution_id: c.attempt for c in self._children if c.attempt is not None}
+        # Other threads may ask, so the list is copied first.
+        attempts = [child.attempt for child in list(self._children)]
+        return {attempt.execution_id: attempt for attempt in attempts if attempt is not None}
 
     def busy(self) -> int:
         """How many slots are taken."""

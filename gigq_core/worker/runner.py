@@ -231,12 +231,16 @@ def sentence(problem: BaseException) -> str:
 
 
 def trimmed_traceback(problem: BaseException, ours: str) -> str:
-    """The traceback without our own frames at its top."""
+    """The traceback without our own frames at its ends."""
     try:
         frames = problem.__traceback__
         while frames is not None and frames.tb_frame.f_code.co_filename == ours:
             frames = frames.tb_next
-        text = "".join(traceback.format_exception(type(problem), problem, frames))
+        told = traceback.TracebackException(type(problem), problem, frames)
+        # The handler of a signal is at the end, and says no more than the message does.
+        while told.stack and told.stack[-1].filename == ours:
+            told.stack.pop()
+        text = "".join(told.format())
     except Exception as second:  # noqa: BLE001 - the user's own __repr__, a source that is no text
         text = "%s (no traceback: %s)" % (type(problem).__name__, type(second).__name__)
     return text.rstrip()

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 import selectors
 import sqlite3
 import time
 from datetime import datetime
 from typing import Protocol
 
-from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
 from gigq_core.times import now_text, parse_time
-from gigq_core.worker import rescue
 from gigq_core.worker.attempts import Attempt, Ending, Fate
 from gigq_core.worker.ledger import Ledger, LockBusy, Look, is_lock_trouble
 from gigq_core.worker.register import Register
+from gigq_core.worker.rounds import Rounds
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
 logger = logging.getLogger("gigq_core.worker")
 
 # The slowest poll, in seconds, whatever the polling interval: the floor under all hints.
 SLOWEST_POLL_S = 1.0
-# How often jobs of dead workers are looked for, in seconds.
-RESCUE_EVERY_S = 1.0
 # Heartbeats, in seconds: with a transaction that happens anyway, alone while busy, alone when idle.
 BEAT_ALONG_S = 0.5
 BEAT_BUSY_S = 5.0
@@ -32,8 +28,6 @@ BEAT_IDLE_S = 30.0
 # After trouble with the disk, in seconds; after a busy lock.
 BACK_OFF_S = 1.0
 BACK_OFF_BUSY_S = 0.01
-# Rows of dead workers are closed when there has been nothing to do for so long, in seconds.
-BURY_EVERY_S = 5.0
 
 _REQUESTED = {"pause": "paused", "resume": "running", "drain": "draining", "stop": "stopping"}
 _PASSING = ("disk is full", "disk I/O error", "unable to open", "readonly", "interrupted")
@@ -101,13 +95,10 @@ class Supervisor:
         self._look_again = True
         self._state_said = ""
         self._last_beat = 0.0
-        self._last_rescue = 0.0
-        self._last_burial = 0.0
-        self._silence = rescue.Silence()
         self._not_before = 0.0
         self._troubles = 0
         self._leave_by: float | None = None
-        self._file = _file_of(ledger)
+        self._rounds = Rounds(ledger, own.id)
 
     def drain(self) -> None:
         """Finish what runs, claim nothing more, end; from any thread."""
@@ -175,7 +166,8 @@ class Supervisor:
         try:
             self._look_if_changed()
             self._write_if_needed(now)
-            self._rescue_if_due(now)
+            if self._rounds.go(now):
+                self._look_again = True
             self._troubles = 0
         except LockBusy:
             self._not_before = time.monotonic() + BACK_OFF_BUSY_S
@@ -307,37 +299,21 @@ class Supervisor:
         if superseded:
             logger.warning("Job %s was no longer ours: its outcome is discarded", attempt.job_id)
         elif ending.fate is Fate.COMPLETED:
-            logger.info("Job %s (%s) completed", attempt.job_id, attempt.name)
+            logger.info("Job %s (%r) completed", attempt.job_id, attempt.name)
         else:
             logger.warning(
-                "Job %s (%s) ended: %s: %s",
+                "Job %s (%r) ended: %s: %.500r",
                 attempt.job_id,
                 attempt.name,
                 ending.fate.value,
                 ending.error,
             )
 
-    def _rescue_if_due(self, now: float) -> None:
-        if now - self._last_rescue < RESCUE_EVERY_S:
-            return
-        self._last_rescue = now
-        self._check_file()
-        rows = rescue.needed(self._ledger.conn, self._silence, self._own.id)
-        dead = []
-        if now - self._last_burial > BURY_EVERY_S or rows:
-            self._last_burial = now
-            dead = rescue.dead_workers(self._ledger.conn, self._own.id)
-        if rows or dead:
-            with self._ledger.writing() as conn:
-                rescue.rescue(conn, rows)
-                rescue.bury(conn, dead)
-            self._look_again = True
-
     # --- trouble, and the end ----------------------------------------------------------------
 
     def _endure(self, problem: sqlite3.OperationalError) -> None:
         """Passing trouble is waited out, with everything kept; what will not pass is raised."""
-        self._check_file()
+        self._rounds.check_file()
         passing = is_lock_trouble(problem) or any(word in str(problem) for word in _PASSING)
         if not passing:
             raise problem
@@ -346,13 +322,6 @@ class Supervisor:
         self._troubles += 1
         self._not_before = time.monotonic() + BACK_OFF_S
         self._look_again = True
-
-    def _check_file(self) -> None:
-        if _file_of(self._ledger) != self._file:
-            raise DatabaseError(
-                f"{self._ledger.path} was deleted or replaced while the worker had it open: "
-                "start the worker anew."
-            )
 
     def _say_goodbye(self) -> None:
         """Close the worker's row, unless a thread of its still runs a job."""
@@ -402,11 +371,3 @@ def _seconds_until(due: str) -> float:
     if moment is None:
         return SLOWEST_POLL_S
     return max(0.0, (moment - datetime.now()).total_seconds())
-
-
-def _file_of(ledger: Ledger) -> tuple[int, int] | None:
-    try:
-        found = os.stat(ledger.path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

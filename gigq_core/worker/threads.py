@@ -60,19 +60,31 @@ class _JobThread:
     def _loop(self) -> None:
         try:
             while (attempt := self._work.get()) is not None:
-                self._done(self, self._run(attempt))
+                self._deliver(self._run(attempt))
         except (JobTimeout, JobCancelled):
-            # It came when the job had just ended: the thread has been given up anyway.
+            # It came after the job had ended: the thread has been given up anyway.
             pass
         finally:
             close_connections()
 
     def _run(self, attempt: Attempt) -> Ending:
+        """Call the function, once, even if an exception comes when it has just returned."""
+        ending: Ending | None = None
         while True:
             try:
-                return self._call(attempt)
+                if ending is None:
+                    ending = self._call(attempt)
+                return ending
             except (JobTimeout, JobCancelled):
-                # It came between the job's end and here; once it is told, it is not told again.
+                ending = ending or Ending(attempt, Fate.FAILED)
+
+    def _deliver(self, ending: Ending) -> None:
+        while True:
+            try:
+                self._done(self, ending)
+                return
+            except (JobTimeout, JobCancelled):
+                # It may be delivered twice, and is counted once.
                 continue
 
     def _call(self, attempt: Attempt) -> Ending:
@@ -137,11 +149,9 @@ class ThreadPool:
 
     def running(self) -> dict[str, Attempt]:
         """The attempts that run, by execution id."""
-        return {
-            token: thread.attempt
-            for token, thread in self._busy.items()
-            if thread.attempt is not None
-        }
+        # Other threads may ask, so the table is copied first.
+        busy = list(self._busy.items())
+        return {token: attempt for token, thread in busy if (attempt := thread.attempt)}
 
     def busy(self) -> int:
         """How many slots are taken."""
@@ -201,7 +211,8 @@ class ThreadPool:
         endings: list[Ending] = []
         while not self._ended.empty():
             thread, ending = self._ended.get()
-            self._busy.pop(ending.attempt.execution_id, None)
+            if self._busy.pop(ending.attempt.execution_id, None) is None:
+                continue
             self._told.pop(ending.attempt.execution_id, None)
             if thread.fate is None:
                 thread.attempt = None

@@ -143,20 +143,27 @@ class Worker:
         return self._work(limit=1) > 0
 
     def close(self) -> None:
-        """End the child processes, and close the connections to the file."""
-        with self._lock:
-            session, self._session = self._session, None
-            if session is not None:
-                session.close()
+        """End the child processes, and close the connections to the file.
+
+        While another thread is in `start` or `process_one`, only this thread's connection.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                session, self._session = self._session, None
+                if session is not None:
+                    session.close()
+            finally:
+                self._lock.release()
         close_connection(self.db_path)
 
     def _work(self, limit: int | None) -> int:
         with self._lock:
             session = self._open_session()
+            session.own.state = "running"
             supervisor = Supervisor(
                 session.ledger,
                 session.pool,
-                self._register(session),
+                session.own,
                 session.selector,
                 session.waker,
                 session.watch,
@@ -189,18 +196,6 @@ class Worker:
             session = self._session = _Session(self)
         return session
 
-    def _register(self, session: _Session) -> Register:
-        by_process = self.isolation == "process"
-        return Register(
-            id=self.worker_id,
-            owner=self._owner,
-            isolation=self.isolation,
-            slots=self.concurrency,
-            python=session.python if by_process else sys.executable,
-            chdir=session.folder,
-            log_path=None if self._log_path is None else str(self._log_path),
-        )
-
 
 _inherited: list[_Session] = []
 
@@ -213,6 +208,15 @@ class _Session:
         self.python, self.folder = _interpreter(worker._python), _folder(worker._chdir)
         by_process = worker.isolation == "process"
         self.ledger = Ledger(worker.db_path, runs_script=not by_process)
+        self.own = Register(
+            id=worker.worker_id,
+            owner=worker._owner,
+            isolation=worker.isolation,
+            slots=worker.concurrency,
+            python=self.python if by_process else sys.executable,
+            chdir=self.folder,
+            log_path=None if worker._log_path is None else str(worker._log_path),
+        )
         self.selector = selectors.DefaultSelector()
         self.waker = Waker(self.selector)
         self.watch = FileWatch(self.ledger.path, self.selector, self.waker.wake)

@@ -184,6 +184,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         mover = self.mover()
         return () if mover is None else (mover,)
 
+    def on_resize(self) -> None:
+        if self.is_mounted and self.panel.is_open:
+            self.call_after_refresh(lambda: self.panel.hang(self.question_hosts()))
+
     def on_key(self, event: events.Key) -> None:
         if self.panel.is_open:
             self.panel.take_key(event)

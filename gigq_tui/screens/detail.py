@@ -180,7 +180,9 @@ class DetailScreen(JobActs, inherit_bindings=False):
     def _draw_path(self) -> None:
         line: Line = ()
         if self.detail is not None:
-            line = text.path_line(self.detail, self.console.clock.now(), wide=self.wide)
+            line = text.path_line(
+                self.detail, self.console.clock.now(), self.app.size.width, wide=self.wide
+            )
         self.query_one("#path", TextLines).show(line)
 
     def _draw_tabs(self) -> None:
@@ -254,7 +256,7 @@ class DetailScreen(JobActs, inherit_bindings=False):
             for attempt in detail.attempts[-SHOWN_ATTEMPTS:]:
                 lines.append((("   ", ""), *text.attempt_line(attempt, now, wide=self.wide)))
             lines.append(())
-        lines += text.fact_lines(detail, now, self.app.size.width - 1)
+        lines += text.fact_lines(detail, now, self.app.size.width - 1, reason=self.tab != "Error")
         if facts.styles.height is None or facts.styles.height.value != len(lines):
             facts.styles.height = len(lines)
         facts.show(*lines)

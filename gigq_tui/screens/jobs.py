@@ -13,7 +13,8 @@ from textual.widget import Widget
 from gigq_tui.format import count, inert, short_count
 from gigq_tui.output import Tail, output_of, read_tail
 from gigq_tui.registry import Scope, bindings_for
-from gigq_tui.screens.job_acts import JobActs, trouble_of
+from gigq_tui.screens.job_acts import trouble_of
+from gigq_tui.screens.marking import Marking
 from gigq_tui.store.derive import ticks, why
 from gigq_tui.store.filter import NO_FILTER, Filter
 from gigq_tui.store.models import Counts, JobDetail, JobRow, Snapshot, Tab
@@ -61,7 +62,7 @@ def tab_labels(counts: Counts | None) -> tuple[TabLabel, ...]:
     return tuple(labels)
 
 
-class JobsScreen(JobActs, inherit_bindings=False):
+class JobsScreen(Marking, inherit_bindings=False):
     """All jobs, as the tab and the filter let them through."""
 
     SCOPE = Scope.JOBS
@@ -70,8 +71,6 @@ class JobsScreen(JobActs, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self.marked: dict[str, JobRow | None] = {}
-        self.range_from: str | None = None
         self.detail: JobDetail | None = None
         self._tail: Tail | None = None
         self._filter_before: Filter = NO_FILTER
@@ -89,16 +88,6 @@ class JobsScreen(JobActs, inherit_bindings=False):
     def on_mount(self) -> None:
         self.set_interval(AGES_S, self._tell_ages)
 
-    @property
-    def table(self) -> JobTable:
-        """The table of jobs."""
-        return self.query_one(JobTable)
-
-    @property
-    def view(self) -> View:
-        """What is looked at."""
-        return self.console.view
-
     def crumbs(self) -> tuple[str, ...]:
         return ()
 
@@ -107,9 +96,6 @@ class JobsScreen(JobActs, inherit_bindings=False):
 
     def current_row(self) -> JobRow | None:
         return self.table.current
-
-    def marked_count(self) -> int:
-        return len(self.marked)
 
     def question_hosts(self) -> Iterable[Lines]:
         return (self.query_one(SummaryPanel), self.table)
@@ -137,7 +123,7 @@ class JobsScreen(JobActs, inherit_bindings=False):
     def refresh_parts(self) -> None:
         """Draw what depends on the cursor, the marks and the filter."""
         self.query_one("#head", TextLines).show(head_line(self.table.columns))
-        self._draw_status()
+        self.draw_status()
         self._draw_rest()
         self._ask_detail()
         self._draw_summary()
@@ -147,10 +133,12 @@ class JobsScreen(JobActs, inherit_bindings=False):
         if self.is_mounted and self.query(JobTable):
             self.call_after_refresh(self.refresh_parts)
 
-    def _draw_status(self) -> None:
+    def draw_status(self) -> None:
+        """Draw the filter and the marks."""
         status = self.query_one("#status", TextLines)
         text = self.view.filter.text
-        on = bool(text or self.marked or self.range_from)
+        typing = self.query_one(FilterBox).has_class("-open")
+        on = bool(text or self.marked or self.range_from) and not typing
         status.set_class(on, "-on")
         if not on:
             status.show(((" newest first   / filters   space marks   v a range   * all", "dim"),))
@@ -259,7 +247,7 @@ class JobsScreen(JobActs, inherit_bindings=False):
         self.console.look_at(view)
         snapshot = self.console.snapshot
         self.refresh_tabs(snapshot.counts if snapshot is not None else None)
-        self._draw_status()
+        self.draw_status()
 
     def _step_tab(self, step: int) -> None:
         self.choose_tab(TABS[(TABS.index(self.view.tab) + step) % len(TABS)])
@@ -299,6 +287,7 @@ class JobsScreen(JobActs, inherit_bindings=False):
         """Type a filter; the table follows every key."""
         self._filter_before = self.view.filter
         self.query_one(FilterBox).open(self.view.filter.text)
+        self.draw_status()
 
     @on(FilterBox.Changed)
     def _filter_changed(self, event: FilterBox.Changed) -> None:
@@ -308,6 +297,7 @@ class JobsScreen(JobActs, inherit_bindings=False):
     def _filter_closed(self, event: FilterBox.Closed) -> None:
         if not event.kept and self.view.filter != self._filter_before:
             self._look(replace(self.view, filter=self._filter_before, anchor=TOP))
+        self.draw_status()
 
     def do_clear(self) -> None:
         """Clear what is in the way, the last thing first: range, marks, filter."""
@@ -322,86 +312,6 @@ class JobsScreen(JobActs, inherit_bindings=False):
 
     def do_leave(self) -> None:
         self.console.leave()
-
-    # Marks
-
-    def chosen(self) -> tuple[JobRow, ...]:
-        if self.marked:
-            return tuple(row for row in self.marked.values() if row is not None)
-        return super().chosen()
-
-    def chosen_ids(self) -> tuple[str, ...]:
-        return tuple(self.marked) if self.marked else super().chosen_ids()
-
-    def acted(self) -> None:
-        self.marked.clear()
-        if self.is_mounted:
-            self.table.repaint()
-            self._draw_status()
-
-    def do_mark(self) -> None:
-        """Mark the row, or take its mark away, and go one down."""
-        row = self.current_row()
-        if row is None:
-            return
-        if row.id in self.marked:
-            del self.marked[row.id]
-        else:
-            self.marked[row.id] = row
-        self.table.step(1)
-        self.table.repaint()
-        self.refresh_parts()
-
-    def do_mark_range(self) -> None:
-        """Begin a range at the cursor, or mark all from where it began to the cursor."""
-        row = self.current_row()
-        if row is None:
-            return
-        if self.range_from is None:
-            self.range_from = row.id
-            self.console.notice("range begins here: move, then v marks all between")
-            self._draw_status()
-            return
-        ends = (self.range_from, row.id)
-        self.range_from = None
-        rows = self.table.window.rows
-        places = [at for at, known in enumerate(rows) if known.id in ends]
-        if len(places) == len(set(ends)):
-            self._mark(rows[places[0] : places[-1] + 1])
-        else:
-            self.ask("matching_ids", self.view, partial(self._range_known, ends))
-
-    def _range_known(self, ends: tuple[str, str], answer: Any) -> None:
-        if not isinstance(answer, tuple):
-            self.console.notice(trouble_of(answer), "warn")
-            return
-        places = [at for at, job_id in enumerate(answer) if job_id in ends]
-        if len(places) == len(set(ends)):
-            self._mark_ids(answer[places[0] : places[-1] + 1])
-        else:
-            self.console.notice("The row where the range began is gone.", "warn")
-
-    def _mark(self, rows: Iterable[JobRow]) -> None:
-        self.marked.update((row.id, row) for row in rows)
-        self.table.repaint()
-        self.refresh_parts()
-
-    def _mark_ids(self, ids: Iterable[str]) -> None:
-        known = {row.id: row for row in self.table.window.rows}
-        for job_id in ids:
-            self.marked[job_id] = known.get(job_id, self.marked.get(job_id))
-        self.table.repaint()
-        self.refresh_parts()
-
-    def do_mark_all(self) -> None:
-        """Mark every job that the tab and the filter let through."""
-        self.ask("matching_ids", self.view, self._all_known)
-
-    def _all_known(self, answer: Any) -> None:
-        if isinstance(answer, tuple):
-            self._mark_ids(answer)
-        else:
-            self.console.notice(trouble_of(answer), "warn")
 
     # Wide acts
 

@@ -207,7 +207,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
 
     def _preview(self) -> None:
         wide = self.has_class("-wide")
-        width = self.app.size.width * 2 // 5 - 2 if wide else self.app.size.width - 2
+        width = self.app.size.width * 7 // 20 - 2 if wide else self.app.size.width - 2
         lines = preview(
             self.console.path,
             self.verdict.request,
@@ -256,7 +256,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             wrong.field.focus()
         count = len(self.verdict.troubles)
         self.console.notice(
-            f"Nothing was submitted: {plural(count, 'thing')} to be put right.", "warn"
+            f"Nothing was submitted: {plural(count, 'thing')} must be put right first.", "warn"
         )
 
     def _send(self, request: SubmitRequest) -> None:

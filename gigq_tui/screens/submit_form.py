@@ -24,10 +24,12 @@ from gigq_tui.screens.submit_draft import (
     split_ids,
 )
 from gigq_tui.screens.submit_values import (
+    Base,
     ValueTrouble,
     parse_other,
     parse_seconds,
     parse_whole,
+    read_as,
     signature,
 )
 from gigq_tui.store.models import JobDetail
@@ -193,7 +195,12 @@ class SubmitForm(Vertical):
         self._judge_function(known, verdict, tried=tried)
         read(rows["name"], _name)
         for spec in self.specs:
-            read(self.param_rows[spec.name], spec.value)
+            row = self.param_rows[spec.name]
+            read(row, spec.value)
+            value = values.get(row.key, MISSING)
+            free = spec.kind.base is Base.ANY and value is not MISSING and not row.trouble
+            row.hint = f"{spec.hint}: {read_as(value)}" if free and row.text else spec.hint
+            row.tell(row.trouble)
         for row in self.other_rows:
             read(row, _pair)
         params = self._params(values, verdict)
@@ -205,7 +212,7 @@ class SubmitForm(Vertical):
         if known.info is not None and not verdict.troubles:
             misfit = known.info.misfit(params)
             if misfit:
-                rows["function"].tell(misfit)
+                self._tell_misfit(misfit, known.info, values)
                 verdict.troubles.append(misfit)
         if not verdict.troubles:
             verdict.request = self._request(values, params)
@@ -224,12 +231,24 @@ class SubmitForm(Vertical):
             verdict.troubles.append("Function: write package.module.function")
             return
         if known.trouble:
-            row.tell(known.trouble)
+            row.tell(known.trouble.replace(f"{self.function} can't", "can't", 1))
             verdict.troubles.append(known.trouble)
         elif known.info is not None and known.info.function == self.function:
             row.tell(hint=f"found: {signature(known.info)}", tone="ok")
         else:
             row.tell(hint="looking it up..", tone="dim")
+
+    def _tell_misfit(self, misfit: str, info: FunctionInfo, values: Mapping[str, Any]) -> None:
+        """Tell what the function does not take beside the row that it stands in."""
+        named = {parameter.name for parameter in info.parameters}
+        blamed = [self.param_rows[spec.name] for spec in self.specs if spec.name not in named]
+        blamed = [row for row in blamed if values.get(row.key, MISSING) is not MISSING]
+        for row in self.other_rows:
+            pair = values.get(row.key, MISSING)
+            if pair is not MISSING and pair[0] not in named:
+                blamed.append(row)
+        for row in blamed or [self.fixed["function"]]:
+            row.tell("no such parameter" if blamed else misfit)
 
     def _params(self, values: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
         params: dict[str, Any] = {}

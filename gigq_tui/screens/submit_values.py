@@ -234,6 +234,20 @@ def parse_seconds(text: str, default: float, *, zero: bool) -> float:
     return value
 
 
+def read_as(value: Any) -> str:
+    """Say what a value that was typed freely is taken for."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return "text" if isinstance(value, str) else f"a JSON {_JSON_NAMES[type(value)]}"
+
+
+_JSON_NAMES: dict[type, str] = {list: "list", dict: "object"}
+
+
 def fields_of(info: FunctionInfo) -> tuple[Parameter, ...]:
     """The parameters that the form asks for."""
     return tuple(
@@ -252,7 +266,7 @@ def hint_of(parameter: Parameter) -> str:
 
 
 def signature(info: FunctionInfo) -> str:
-    """The function as it would be called: `resize_image(src, w=1024)`."""
+    """What the function takes: `(src, w=1024)`."""
     words = []
     for parameter in info.parameters:
         if parameter.kind == "VAR_KEYWORD":
@@ -263,4 +277,4 @@ def signature(info: FunctionInfo) -> str:
             words.append(
                 parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
             )
-    return f"{info.function.rpartition('.')[2]}({', '.join(words)})"
+    return f"({', '.join(words)})"

@@ -47,7 +47,6 @@ class TreeScreen(JobActs, inherit_bindings=False):
         self.folded = True
         self.direction = Direction.ALL
         self.focus_id = job_id
-        self._shown: Graph | None = None
         self._asked_at: float | None = None
         self._ask_again = False
         self._rest_until = 0.0
@@ -124,9 +123,8 @@ class TreeScreen(JobActs, inherit_bindings=False):
     def _draw(self) -> None:
         if self.graph is None:
             return
-        self._shown = narrowed(self.graph, self.focus_id, self.direction)
-        lines = tree_lines(self._shown, self.folded)
-        self.branches.show(self._shown, lines, self.console.clock.now())
+        lines = tree_lines(narrowed(self.graph, self.focus_id, self.direction), self.folded)
+        self.branches.show(self.graph, lines, self.console.clock.now())
         self._draw_frame()
 
     def _draw_frame(self) -> None:

@@ -78,19 +78,18 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
 def summary(snapshot: Snapshot, own: int) -> Line:
     """Return the line above the list: how many workers live, and how many are lost."""
     words = [condition(worker)[0][2:] for worker in snapshot.workers]
-    alive = [
-        worker for worker in snapshot.workers if worker.health in (Health.ALIVE, Health.UNKNOWN)
-    ]
-    lost = sum(1 for word in words if word == "LOST")
+    alive = sum(1 for worker in snapshot.workers if worker.health is Health.ALIVE)
     parts = [
         f"{words.count(word)} {word}"
-        for word in ("busy", "idle", "paused", "pausing", "stopping", "ending", "no sight")
+        for word in ("busy", "idle", "paused", "pausing", "stopping", "ending")
         if words.count(word)
     ]
     told = f" ({', '.join(parts)})" if parts else ""
-    spans: list[Span] = [(f" {plural(len(alive), 'worker')} alive{told}", "title")]
-    if lost:
+    spans: list[Span] = [(f" {plural(alive, 'worker')} alive{told}", "title")]
+    if lost := words.count("LOST"):
         spans.append((f"   {lost} LOST", "fail"))
+    if unseen := words.count("no sight"):
+        spans.append((f"   {unseen} out of sight", "warn"))
     if own:
         spans.append((f"   {own} of this console", "dim"))
     if snapshot.foreign_workers:
@@ -208,7 +207,7 @@ def _job(entry: WorkerEntry, now: datetime, room: int) -> str:
         return UNSEEN
     took = ""
     if job.started_at is not None:
-        took = "  " + elapsed((now - job.started_at).total_seconds())
+        took = "  " + elapsed(max(0.0, (now - job.started_at).total_seconds()))
     worker = entry.worker
     lost = worker is not None and worker.health in (Health.LOST, Health.STOPPED)
     lead = "ORPHAN " if lost else ""

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from gigq_core.queue import WorkerRequest
 from gigq_tui import theme
-from gigq_tui.format import cut, inert, inert_lines, plural
+from gigq_tui.format import cut, inert, plural
 from gigq_tui.registry import Scope, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.worker_lines import (
@@ -27,6 +27,7 @@ from gigq_tui.store.models import Health, Snapshot, WorkerRow
 from gigq_tui.store.processes import Sampler, Usage
 from gigq_tui.store.tail import Tail, read_tail
 from gigq_tui.widgets.lines import Line, TextLines
+from gigq_tui.widgets.log_text import glance, whole
 from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
@@ -100,7 +101,6 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         self._looker.pause()
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         self._looker.resume()
         self._look()
 
@@ -235,7 +235,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         else:
             part = f", its last {len(tail.text) // 1024}K" if tail is not None and tail.cut else ""
             key = "l smaller" if self.log_large else "l larger"
-            title = f" log {inert(str(path))}{part}  ({key}) "
+            title = f" log {inert(f'{path.parent.name}/{path.name}')}{part}  ({key}) "
         title = cut(title, width - 4)
         rule = theme.RULE * max(0, width - 3 - len(title))
         self.query_one("#log-head", TextLines).show(
@@ -245,7 +245,8 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         if tail is not None and tail.trouble:
             lines = [((f" {inert(tail.trouble)}", "warn"),)]
         elif tail is not None:
-            lines = [((f" {line}", _role(line)),) for line in inert_lines(tail.text)]
+            large = self.log_large
+            lines = whole(tail.text, self.log_pane.content_width) if large else glance(tail.text)
         self.log_pane.show(lines, tail=True)
 
     # Acting
@@ -390,11 +391,4 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is not None and event.widget.id == "log-head":
-            self.do_worker_log()
-
-
-def _role(line: str) -> str:
-    for word, role in (("ERROR", "fail"), ("CRITICAL", "fail"), ("WARNING", "warn")):
-        if word in line:
-            return role
-    return ""
+            self.perform("worker_log")

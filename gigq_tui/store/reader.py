@@ -165,7 +165,7 @@ class Reader:
         return min(owed, default=None)
 
     def interrupt(self) -> None:
-        """Make the read that is going on, or else the next, raise `Interrupted`. From any thread."""
+        """Make the read that goes on, or else the next, raise `Interrupted`. From any thread."""
         self._unwanted = True
         try:
             self._conn.interrupt()

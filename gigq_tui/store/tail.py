@@ -39,10 +39,11 @@ def read_tail(path: Path, known: Tail | None = None, limit: int = TAIL_BYTES) ->
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         return Tail(trouble=f"{path} can't be read: {reason}.")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return Tail(trouble=f"{path} is not an ordinary file.")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return Tail(trouble=f"{path} is not an ordinary file.")
         stamp = (status.st_size, status.st_mtime_ns)
         if known is not None and known.stamp == stamp and not known.trouble:
             return known

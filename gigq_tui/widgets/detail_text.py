@@ -26,7 +26,7 @@ from gigq_tui.format import (
 from gigq_tui.output import Tail
 from gigq_tui.store.derive import RUNNING_STATES, WAITING_STATES, state_of, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative, State
-from gigq_tui.widgets.lines import Line, Span
+from gigq_tui.widgets.lines import Line, Span, line_width
 
 MAX_LINES = 5_000
 _OUTCOME_ROLES = {
@@ -40,7 +40,7 @@ _OUTCOME_ROLES = {
 }
 
 
-def path_line(detail: JobDetail, now: datetime, *, wide: bool) -> Line:
+def path_line(detail: JobDetail, now: datetime, width: int, *, wide: bool) -> Line:
     """Say how the job came to where it is: queued, started, ended, wait and run time apart."""
     row = detail.row
     state = state_of(row, now)
@@ -66,8 +66,9 @@ def path_line(detail: JobDetail, now: datetime, *, wide: bool) -> Line:
     spans.append((f"   attempts {tries}" if wide else f"  try {tries}", "dim"))
     if detail.child_count and state is not State.COMPLETED:
         blocks = plural(detail.child_count, "job")
-        told = f"   holds up {blocks} (t)" if wide else f"  holds up {detail.child_count}"
-        spans.append((told, "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"))
+        told = f"   holds up {blocks} (t)" if wide else f"  blocks {detail.child_count}"
+        if line_width(tuple(spans)) + len(told) <= width:
+            spans.append((told, "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"))
     return tuple(spans)
 
 
@@ -226,8 +227,8 @@ def _relative_line(kind: str, relative: Relative, now: datetime) -> Line:
     )
 
 
-def fact_lines(detail: JobDetail, now: datetime, width: int) -> list[Line]:
-    """What was asked for when the job was submitted, in two lines."""
+def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) -> list[Line]:
+    """What was asked for when the job was submitted, in two lines, after the reason if wanted."""
     row = detail.row
     facts = [
         inert(row.function),
@@ -239,7 +240,12 @@ def fact_lines(detail: JobDetail, now: datetime, width: int) -> list[Line]:
     if detail.description:
         ident.append(cut(inert(detail.description), 60))
     lines = [" " + "   ".join(part) for part in (facts, ident)]
-    return [((cut(line, width), "dim"),) for line in lines]
+    told: list[Line] = [((cut(line, width), "dim"),) for line in lines]
+    because = why(row, now) if reason else ""
+    if because:
+        mark = MARKS[state_of(row, now)]
+        told.insert(0, ((f" {mark.glyph} ", mark.role), (cut(inert(because), width - 4), "")))
+    return told
 
 
 def missing_lines(job_id: str) -> Iterable[Line]:

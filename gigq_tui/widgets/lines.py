@@ -168,11 +168,15 @@ class Lines(Widget, can_focus=False):
     def _paint(self, line: Line, width: int) -> Strip:
         roles = self._palette
         base = self.visual_style.rich_style + roles.get(self.base_role(line), Style.null())
-        segments = [
-            Segment(inert(text), base + roles.get(role, Style.null()))
-            for text, role in line
-            if text
-        ]
+        null = Style.null()
+        segments = []
+        for text, role in line:
+            style = roles.get(role, null)
+            if base.reverse:
+                # Colours would become grounds of their own on a line that is reversed whole.
+                style = Style(bold=style.bold)
+            if text:
+                segments.append(Segment(inert(text), base + style))
         return Strip(segments).adjust_cell_length(width, base)
 
     @property

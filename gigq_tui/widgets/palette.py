@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events
-from textual.geometry import Size
 
 from gigq_tui import theme
 from gigq_tui.format import cut, inert, pad, width_of
 from gigq_tui.registry import Action, Context, actions_for
-from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.widgets.key_bar import KeyBar
 from gigq_tui.widgets.lines import Line, Lines, fit
+
+if TYPE_CHECKING:
+    from gigq_tui.screens.base import ConsoleScreen
 
 MOST_LINES = 14
 KEY_CELLS = 14
@@ -45,7 +47,8 @@ class PalettePanel(Lines, can_focus=True):
     """Takes every key while it is open: typing narrows, enter runs, escape closes."""
 
     DEFAULT_CSS = """
-    PalettePanel { height: 10; background: $panel; }
+    PalettePanel { height: 10; background: $panel; layer: palette; dock: bottom;
+                   margin: 0 0 2 0; }
     """
 
     def __init__(self, owner: ConsoleScreen) -> None:
@@ -63,9 +66,6 @@ class PalettePanel(Lines, can_focus=True):
     def rows(self) -> int:
         """How many actions are visible at once."""
         return max(1, self.size.height - 2)
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return min(MOST_LINES, len(self.actions) + 2)
 
     def on_mount(self) -> None:
         self.styles.height = max(4, min(MOST_LINES, self.app.size.height // 2))
@@ -201,6 +201,8 @@ def open_palette(screen: ConsoleScreen) -> None:
     """
     if screen.query(PalettePanel):
         return
+    # In a layer of its own it covers lines and moves nothing.
+    screen.styles.layers = "default palette"
     panel = PalettePanel(screen)
-    screen.mount(panel, before=screen.query_one(KeyBar))
+    screen.mount(panel)
     panel.focus()

@@ -82,10 +82,16 @@ class QuestionPanel(TextLines, can_focus=True):
             question: What is asked.
             hosts: Widgets over which it may hang, the best first.
         """
-        self._take_down()
         self.question = question
         self.focused_choice = 0
+        self.hang(hosts)
+
+    def hang(self, hosts: Iterable[Lines]) -> None:
+        """Find a place for the open question, as when it opens and when the terminal changes."""
+        self._take_down()
         self._asked = self._lines()
+        if not self._asked:
+            return
         height = len(self._asked)
         self.host = next((host for host in hosts if host.size.height >= height), None)
         self.screen.set_focus(None)
@@ -197,11 +203,6 @@ class QuestionPanel(TextLines, can_focus=True):
             if y == line and start <= x < end:
                 self.choose(index)
                 return
-
-    def on_resize(self) -> None:
-        super().on_resize()
-        if self.question is not None:
-            self._draw()
 
 
 def key_name(key: str) -> str:

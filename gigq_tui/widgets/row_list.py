@@ -115,6 +115,11 @@ class RowList(Scrolled):
         if held != self.cursor:
             self.move_to(held)
 
+    def fit_page(self) -> None:
+        """Keep the cursor on its row: it is the view that moves."""
+        self._keep_in_view()
+        self.repaint()
+
     def on_click(self, event: events.Click) -> None:
         if event.x >= self.content_width or event.y >= self.size.height - len(self.curtain):
             return

@@ -93,6 +93,10 @@ class Scrolled(Lines):
 
     def on_resize(self) -> None:
         super().on_resize()
+        self.fit_page()
+
+    def fit_page(self) -> None:
+        """Called after the viewport got another height."""
         self.scroll_to_line(self.top)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

@@ -59,8 +59,8 @@ class TreeList(RowList):
         """Draw a tree; the cursor stays on its job, folded or not.
 
         Args:
-            graph: The jobs.
-            lines: The lines of the tree, made from the same graph.
+            graph: The jobs, those that are not drawn too.
+            lines: The lines of the tree.
             now: The hour, naive local time.
         """
         previous = self.line

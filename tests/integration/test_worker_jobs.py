@@ -169,6 +169,14 @@ def test_broken_rows_fail_with_a_reason_and_stop_nothing(place: Place, isolation
     ids = {change: place.submit(chores.nothing) for change in broken}
     for change, job_id in ids.items():
         place.change(f"UPDATE jobs SET {change} WHERE id = ?", job_id)
+    place.change(
+        "INSERT INTO jobs SELECT NULL, name, function_name, function_module, params, 99,"
+        " dependencies, max_attempts, timeout, description, status, created_at, updated_at,"
+        " attempts, result, error, started_at, completed_at, worker_id, pass_parent_results,"
+        " retry_delay, retry_after, NULL, NULL, NULL FROM jobs LIMIT 1"
+    )
+    blurred = place.submit(chores.nothing)
+    place.change("UPDATE jobs SET id = CAST(x'61ff62' AS TEXT) WHERE id = ?", blurred)
     odd = place.submit(chores.nothing)
     place.change(
         "UPDATE jobs SET max_attempts = NULL, timeout = NULL, retry_delay = NULL, attempts = NULL,"
@@ -184,6 +192,8 @@ def test_broken_rows_fail_with_a_reason_and_stop_nothing(place: Place, isolation
         assert job["attempts"] == 1
     assert place.end(good)["status"] == "completed"
     assert place.end(odd)["status"] == "completed"
+    blurred_status = "SELECT status FROM jobs WHERE hex(id) = '61FF62'"
+    wait_until(lambda: place.rows(blurred_status) == [{"status": "completed"}])
 
 
 def test_output_is_kept_for_each_attempt(place: Place) -> None:

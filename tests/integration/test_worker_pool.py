@@ -12,8 +12,8 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
-from gigq_core.job import FunctionReference
 from gigq_core.identity import process_start
+from gigq_core.job import FunctionReference
 from gigq_tui.actions.workers import WorkerPool, last_line
 from gigq_tui.store.models import Health
 from gigq_tui.store.reader import Reader

@@ -148,8 +148,6 @@ def test_a_function_that_does_not_end_keeps_its_job(place: Place, tmp_path: Path
     try:
         params = {"path": str(tmp_path / "spun"), "seconds": 1.0}
         job_id = place.submit(chores.spin_stubbornly, params=params, timeout=0.2, max_attempts=2)
-        place.lines("spun", 2)
-        assert place.job(job_id)["attempts"] == 1
         job = place.end(job_id)
         # The second attempt began after the first had ended.
         assert place.lines("spun", 4) == ["begun", "ended", "begun", "ended"]

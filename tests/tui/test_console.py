@@ -129,6 +129,8 @@ async def test_help_lists_every_action_of_its_screen() -> None:
         await press(pilot, "?")
         text = screen_text(app)
         for action in actions_for(Scope.JOBS):
+            if action.id.startswith("tab_"):
+                continue
             assert action.shown.split()[0].split("+")[-1] in text, action.id
 
 
@@ -369,3 +371,17 @@ async def test_foreign_and_lost_workers_are_counted() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS, counts=replace(snapshot.counts, running=0))
         assert "No worker runs: + starts one" in screen_text(app)
+
+
+async def test_a_question_stays_in_sight_when_the_terminal_shrinks() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c")
+        for size in ((80, 24), (60, 15), (120, 40)):
+            await pilot.resize_terminal(*size)
+            await settle(pilot)
+            await settle(pilot)
+            assert "[ No (n) ]" in screen_text(app)
+        await press(pilot, "n")
+        assert "[ No (n) ]" not in screen_text(app)

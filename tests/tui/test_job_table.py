@@ -53,9 +53,7 @@ async def test_one_changed_cell_repaints_its_cells_on_one_line(
         repaints = Repaints(table, monkeypatch)
         rendered: list[int] = []
         render_line = table.render_line
-        monkeypatch.setattr(
-            table, "render_line", lambda y: (rendered.append(y), render_line(y))[1]
-        )
+        monkeypatch.setattr(table, "render_line", lambda y: (rendered.append(y), render_line(y))[1])
         rows[3] = replace(rows[3], attempts=1)
         await give(pilot, rows)
         assert {region.y for region in repaints.regions} == {3}
@@ -165,14 +163,17 @@ async def test_the_window_is_wanted_near_its_edges() -> None:
         await give(pilot, (), window=Window(rows, 0, 10_000))
         table = jobs_screen(app).table
         assert table.wanted_anchor() is None
-        table.move_to(150)
+        table.move_to(190)
         await settle(pilot)
         anchor = app.view.anchor
         assert anchor.kind is AnchorKind.AFTER
         assert rows[anchor.start - 1].key == anchor.key
         table.move_to(5_000)
         await settle(pilot)
-        assert app.view.anchor.kind is AnchorKind.NEAR
+        near = app.view.anchor
+        assert near.kind is AnchorKind.NEAR
+        rows = tuple(row(n) for n in range(5_100, 4_900, -1))
+        await give(pilot, (), window=Window(rows, near.start, 10_000))
         table.move_to(0)
         await settle(pilot)
         assert app.view.anchor == TOP

@@ -164,7 +164,7 @@ def test_the_interpreter_is_checked(tmp_path: Path) -> None:
     ):
         with pytest.raises(GigQError, match=sentence):
             check_python(python)
-    assert check_python(sys.executable) == os.path.abspath(sys.executable)  # noqa: PTH100
+    assert check_python(sys.executable) == os.path.abspath(sys.executable)
     assert check_python("sh").endswith("/sh")
 
 

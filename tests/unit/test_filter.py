@@ -236,12 +236,19 @@ def run(connection: sqlite3.Connection, found: Filter, context: Context) -> None
     connection.execute(f"SELECT COUNT(*) FROM jobs WHERE {where}", params).fetchone()
 
 
+def understood(text: str) -> tuple[Filter | None, FilterError | None]:
+    try:
+        return parse(text), None
+    except FilterError as mistake:
+        return None, mistake
+
+
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=TYPED)
 def test_whatever_is_typed_is_refused_in_words_or_runs(connections: list, text: str) -> None:
-    try:
-        found = parse(text)
-    except FilterError as mistake:
+    found, mistake = understood(text)
+    if found is None:
+        assert mistake is not None
         assert 0 <= mistake.position <= len(text)
         assert mistake.message
         return

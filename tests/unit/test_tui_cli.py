@@ -305,6 +305,14 @@ def test_create_makes_a_queue_and_leaves_one_alone(tmp_path: Path) -> None:
     assert json.loads(answer.stdout)["counts"]["total"] == 1
 
 
+def test_create_fills_an_empty_file_and_refuses_any_other(tmp_path: Path) -> None:
+    empty, notes = tmp_path / "empty.db", tmp_path / "notes.txt"
+    empty.touch()
+    notes.write_text("no database " * 100)
+    assert run(empty, "--create", "--once").returncode == 0
+    assert "not an SQLite file" in sentence_of(run(notes, "--create", "--once"))
+
+
 def test_create_does_not_make_folders(tmp_path: Path) -> None:
     sentence_of(run(tmp_path / "no" / "new.db", "--create", "--once"))
     assert listing(tmp_path) == []

@@ -1,0 +1,68 @@
+"""What a supervisor looks after about once a second: the file itself, and the jobs of the dead."""
+
+from __future__ import annotations
+
+import os
+
+from gigq_core.errors import DatabaseError
+from gigq_core.worker import rescue
+from gigq_core.worker.ledger import Ledger
+
+# How often jobs of dead workers are looked for, in seconds.
+RESCUE_EVERY_S = 1.0
+# How often the rows of dead workers are closed, in seconds.
+BURY_EVERY_S = 5.0
+
+
+class Rounds:
+    """Made by a worker for itself: jobs of its own are none of its business."""
+
+    def __init__(self, ledger: Ledger, worker_id: str) -> None:
+        self._ledger = ledger
+        self._worker_id = worker_id
+        self._silence = rescue.Silence()
+        self._file = self._file_now()
+        self._last = 0.0
+        self._last_burial = 0.0
+
+    def go(self, now: float) -> bool:
+        """Make the round, if it is time by the monotonic clock; says whether it changed anything.
+
+        Raises:
+            DatabaseError: the file was deleted or replaced.
+            LockBusy: there is something to write, and others keep the lock; ask again.
+        """
+        if now - self._last < RESCUE_EVERY_S:
+            return False
+        self.check_file()
+        conn = self._ledger.conn
+        rows = rescue.needed(conn, self._silence, self._worker_id)
+        dead = []
+        if rows or now - self._last_burial > BURY_EVERY_S:
+            self._last_burial = now
+            dead = rescue.dead_workers(conn, self._worker_id)
+        if rows or dead:
+            with self._ledger.writing():
+                rescue.rescue(conn, rows)
+                rescue.bury(conn, dead)
+        self._last = now
+        return bool(rows)
+
+    def check_file(self) -> None:
+        """Make sure that the path still leads to the file that is open.
+
+        Raises:
+            DatabaseError: it does not.
+        """
+        if self._file_now() != self._file:
+            raise DatabaseError(
+                f"{self._ledger.path} was deleted or replaced while the worker had it open: "
+                "start the worker anew."
+            )
+
+    def _file_now(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._ledger.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

@@ -1,0 +1,86 @@
+"""Every action of the console, once: from here come bindings, key bar, help and palette.
+
+To add an action, add an `Action` to one of the tables of this package and write a method
+`do_<id>` (dots and dashes are not used in ids) on the screen that it belongs to, or on the app
+when it works from anywhere.
+`ConsoleScreen.perform(id)` is the one way in: it asks `Action.refusal()` first and shows the
+sentence it gets as a notice instead of acting. Keys reach it through `bindings_for()`, the mouse
+through the key bar, the palette and the help screen call it by id.
+
+The same key may belong to different actions on different screens (`c` cancels a job here and
+stops a worker there), never to two actions of one scope.
+"""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+
+from gigq_tui.registry.acting import ACT, WIDE
+from gigq_tui.registry.kinds import Action, Context, Group, Scope
+from gigq_tui.registry.looking import LOOK, MOVE
+from gigq_tui.registry.places import CONSOLE, SUBMIT_ACTIONS, TREE_ACTIONS, WORKER_ACTIONS
+
+__all__ = [
+    "ACTIONS",
+    "BY_ID",
+    "RESERVED_KEYS",
+    "Action",
+    "Context",
+    "Group",
+    "Scope",
+    "actions_for",
+    "bar_actions",
+    "bindings_for",
+]
+
+# Keys that later actions will have; nothing else may take them.
+RESERVED_KEYS = {
+    "u": "undo the last act",
+    "X": "clear finished jobs",
+    "s": "sort",
+    "f": "follow the row",
+    "o": "overview",
+    "b": "group by error",
+    "S": "stack of the running function",
+    "less_than_sign": "lower the priority",
+    "greater_than_sign": "raise the priority",
+}
+
+ACTIONS: tuple[Action, ...] = (
+    *MOVE,
+    *LOOK,
+    *ACT,
+    *WIDE,
+    *TREE_ACTIONS,
+    *WORKER_ACTIONS,
+    *SUBMIT_ACTIONS,
+    *CONSOLE,
+)
+
+BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
+
+
+def actions_for(scope: Scope) -> tuple[Action, ...]:
+    """Return the actions of one screen, in the order of the registry."""
+    return tuple(action for action in ACTIONS if scope in action.scopes)
+
+
+def bar_actions(scope: Scope) -> tuple[Action, ...]:
+    """Return the actions that the key bar of a screen names, the weightiest first."""
+    named = [action for action in actions_for(scope) if action.bar]
+    return tuple(sorted(named, key=lambda action: action.bar))
+
+
+def bindings_for(scope: Scope) -> list[BindingType]:
+    """Return Textual bindings for a screen, each with its id so that users can rebind it."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"perform('{action.id}')",
+            action.label,
+            show=False,
+            id=action.id,
+            priority=action.id == "quit",
+        )
+        for action in actions_for(scope)
+    ]

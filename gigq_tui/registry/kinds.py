@@ -1,0 +1,93 @@
+"""What an action is: its scope, its group, and what it may look at to say no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from gigq_tui.store.models import JobRow, Snapshot
+
+
+class Scope(Enum):
+    """The screens that keys belong to; the value is what the help screen calls them."""
+
+    JOBS = "Jobs"
+    DETAIL = "Job detail"
+    TREE = "Tree"
+    WORKERS = "Workers"
+    SUBMIT = "New job"
+    HELP = "Help"
+
+
+class Group(Enum):
+    """The columns of the help screen."""
+
+    MOVE = "Move"
+    LOOK = "Look"
+    ACT = "Act"
+    WIDE = "Wide"
+    CONSOLE = "Console"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an action may look at to say whether it can be done now."""
+
+    read_only: bool = False
+    snapshot: Snapshot | None = None
+    row: JobRow | None = None
+    marked: int = 0
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing the console can do.
+
+    `keys` are Textual's names for them, `shown` is how people write them, `label` is for the key
+    bar and `help` for the help screen and palette. `bar` orders the key bar, lowest first; 0 keeps
+    the action out of it. `writes` is disabled by `--read-only`. `when` returns a sentence that
+    says why the action can't be done now, or an empty string. `pair` is what the help says of this
+    action and the next one together, on one line.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    shown: str
+    label: str
+    help: str
+    group: Group
+    scopes: frozenset[Scope]
+    bar: int = 0
+    writes: bool = False
+    when: Callable[[Context], str] | None = None
+    pair: str = ""
+
+    def refusal(self, context: Context) -> str:
+        """Return the sentence that says why this can't be done now, or an empty string."""
+        if self.writes and context.read_only:
+            return f"This console is read-only, so it can't {self.help[0].lower()}{self.help[1:]}."
+        return self.when(context) if self.when is not None else ""
+
+
+LISTS = frozenset({Scope.JOBS, Scope.TREE, Scope.WORKERS})
+SCREENS = LISTS | {Scope.DETAIL}
+MOVING = SCREENS | {Scope.HELP}
+EVERYWHERE = frozenset(Scope)
+JOBS = frozenset({Scope.JOBS})
+DETAIL = frozenset({Scope.DETAIL})
+TREE = frozenset({Scope.TREE})
+WORKERS = frozenset({Scope.WORKERS})
+SUBMIT = frozenset({Scope.SUBMIT})
+ON_A_JOB = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE})
+
+
+def needs_row(context: Context) -> str:
+    """Refuse where there is no job to act on."""
+    return "" if context.row is not None or context.marked else "There is no job under the cursor."
+
+
+def needs_jobs(context: Context) -> str:
+    """Refuse where nothing matches."""
+    snapshot = context.snapshot
+    return "" if snapshot is not None and snapshot.window.total else "No job matches."

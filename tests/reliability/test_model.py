@@ -1,0 +1,399 @@
+"""Any acts of ours and of GigQ's, in any order: what must hold after each of them, holds."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gigq
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gigq_core import Job, JobQueue, close_connections
+from gigq_core.errors import CycleError, DuplicateJob
+from gigq_core.identity import current_identity
+from gigq_core.schema import ddl
+from gigq_core.schema.attach import detach
+from gigq_core.status import Change
+from gigq_core.worker import rescue
+from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.ledger import Ledger
+from gigq_core.worker.register import Register
+from tests.reliability.gigq_attempts import GigQAttempt, held
+
+LONG_AGO = "2020-01-01T00:00:00"
+FINAL = ("completed", "failed", "timeout", "cancelled")
+
+# Few names, so that acts meet. The last ones are never submitted by most runs.
+NAMES = st.sampled_from([f"j{n}" for n in range(7)])
+PARENTS = st.lists(NAMES, max_size=3, unique=True)
+PICK = st.integers(min_value=0, max_value=20)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the model watches of a job."""
+
+    status: str
+    retry_after: str | None
+    token: str | None
+    attempts: int
+    priority: int
+    rowid: int
+    result: str | None
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Acts upon one file; `_only` names what an act may change, all else must stay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        logging.disable(logging.CRITICAL)
+        self.folder = Path(tempfile.mkdtemp(prefix="model-"))
+        self.db = self.folder / "jobs.db"
+        self._open()
+        # (child, parent): whether the child need not wait for it any more.
+        self.edges: dict[tuple[str, str], bool] = {}
+        # Edges that count as met because the parent was missing when the file was attached.
+        self.waived: set[tuple[str, str]] = set()
+        # What was deleted after it had completed.
+        self.tombstones: set[str] = set()
+        self.ours: list[Attempt] = []
+        self.theirs: list[GigQAttempt] = []
+
+    def _open(self) -> None:
+        self.queue = JobQueue(self.db)
+        self.ledger = Ledger(self.db, runs_script=False)
+        for conn in (self.ledger.conn, self.queue._connection()):
+            # Nobody pulls the plug here, and commits are many.
+            conn.execute("PRAGMA synchronous = OFF")
+        self.gigq = gigq.JobQueue(str(self.db))
+        self.own = Register("ours", "script", "thread", 4, None, None, None)
+
+    def _close(self) -> None:
+        self.ledger.close()
+        close_connections()
+        gigq.close_connections()
+
+    def teardown(self) -> None:
+        for attempt in self.theirs:
+            attempt.end()
+        self._close()
+        shutil.rmtree(self.folder)
+        logging.disable(logging.NOTSET)
+
+    # --- looking -----------------------------------------------------------------------------
+
+    def _rows(self) -> dict[str, Row]:
+        found = self.ledger.conn.execute(
+            "SELECT id, status, retry_after, execution_id, attempts, priority, rowid, result"
+            " FROM jobs"
+        )
+        return {row[0]: Row(*tuple(row)[1:]) for row in found.fetchall()}
+
+    def _is_met(self, job_id: str) -> bool:
+        return all(met for (child, _), met in self.edges.items() if child == job_id)
+
+    @contextlib.contextmanager
+    def _only(self, allowed: dict[str, set[str]]) -> Iterator[dict[str, Row]]:
+        """Within, no status and no token changes but where it is allowed, and to what."""
+        before = self._rows()
+        yield before
+        after = self._rows()
+        for job_id in before.keys() & after.keys():
+            old, new = before[job_id], after[job_id]
+            if (old.status, old.token) != (new.status, new.token):
+                assert new.status in allowed.get(job_id, ()), (job_id, old, new, allowed)
+            if old.status == "completed":
+                assert new.result == old.result
+            elif new.status == "completed":
+                self._completed(job_id)
+        for job_id in before.keys() - after.keys():
+            assert before[job_id].status in ("completed", "cancelled")
+            if before[job_id].status == "completed":
+                self.tombstones.add(job_id)
+            self.edges = {edge: met for edge, met in self.edges.items() if edge[0] != job_id}
+
+    def _completed(self, job_id: str) -> None:
+        for edge in self.edges:
+            if edge[1] == job_id:
+                self.edges[edge] = True
+
+    def _arrived(self, job_id: str, parents: list[str]) -> None:
+        self.tombstones.discard(job_id)
+        for edge in self.waived:
+            if edge[1] == job_id and edge in self.edges:
+                self.edges[edge] = False
+        self.waived = {edge for edge in self.waived if edge[1] != job_id}
+        rows = self._rows()
+        for parent in parents:
+            there = rows.get(parent)
+            met = parent in self.tombstones if there is None else there.status == "completed"
+            self.edges[job_id, parent] = met
+
+    def _executions(self, where: str, *values: Any) -> list[sqlite3.Row]:
+        return self.ledger.conn.execute(
+            f"SELECT * FROM job_executions WHERE {where}", values
+        ).fetchall()
+
+    def _job_ids(self, status: str) -> list[str]:
+        return [job_id for job_id, row in self._rows().items() if row.status == status]
+
+    # --- submitting --------------------------------------------------------------------------
+
+    @rule(job_id=NAMES, parents=PARENTS, priority=st.integers(-1, 1), tries=st.integers(1, 3))
+    def we_submit(self, job_id: str, parents: list[str], priority: int, tries: int) -> None:
+        parents = [parent for parent in parents if parent != job_id]
+        job = Job(job_id, held, None, priority, parents, tries, 300)
+        job.id = job_id
+        with self._only({}) as before:
+            try:
+                self.queue.submit(job)
+            except DuplicateJob:
+                assert job_id in before
+                return
+            except CycleError:
+                assert parents
+                return
+            assert job_id not in before
+            self._arrived(job_id, parents)
+
+    @rule(job_id=NAMES, parents=PARENTS, tries=st.integers(1, 3), delay=st.sampled_from([0, 60]))
+    def gigq_submits(self, job_id: str, parents: list[str], tries: int, delay: int) -> None:
+        job = gigq.Job(
+            job_id, held, None, 0, parents, max_attempts=tries, timeout=300, retry_delay=delay
+        )
+        job.id = job_id
+        with self._only({}) as before:
+            if job_id in before:
+                return
+            self.gigq.submit(job)
+            self._arrived(job_id, parents)
+
+    # --- our workers -------------------------------------------------------------------------
+
+    def _turn(self, endings: list[Ending], slots: int) -> list[Attempt]:
+        done = self.ledger.turn(
+            self.own, endings, [1] * slots, claim=slots > 0, stage=False, beat=False
+        )
+        self.superseded = done.superseded
+        return done.attempts
+
+    @rule(slots=st.integers(1, 3))
+    def we_claim(self, slots: int) -> None:
+        ready = {
+            job_id: row
+            for job_id, row in self._rows().items()
+            if row.status == "pending" and row.retry_after is None
+        }
+        order = sorted(ready, key=lambda job_id: (-ready[job_id].priority, ready[job_id].rowid))
+        wanted = order[:slots]
+        with self._only({job_id: {"running"} for job_id in wanted}):
+            attempts = self._turn([], slots)
+        assert [attempt.job_id for attempt in attempts] == wanted
+        assert all(self._is_met(job_id) for job_id in wanted)
+        self.ours += attempts
+
+    @precondition(lambda self: self.ours)
+    @rule(which=PICK, fate=st.sampled_from(list(Fate)))
+    def ours_ends(self, which: int, fate: Fate) -> None:
+        attempt = self.ours.pop(which % len(self.ours))
+        row = self._rows().get(attempt.job_id)
+        held_still = row is not None and row.token == attempt.execution_id
+        allowed = {attempt.job_id: {"pending", *FINAL}} if held_still else {}
+        result = '"ours"' if fate is Fate.COMPLETED else None
+        with self._only(allowed):
+            self._turn([Ending(attempt, fate, result=result, error=fate.value)], 0)
+        assert bool(self.superseded) is not held_still
+        (execution,) = self._executions("id = ?", attempt.execution_id)
+        assert (execution["status"] == "superseded") is not held_still
+        assert execution["status"] != "running"
+
+    @precondition(lambda self: self.ours)
+    @rule(which=PICK)
+    def a_worker_of_ours_is_lost(self, which: int) -> None:
+        """Another worker takes its job over; the attempt may still end, later."""
+        attempt = self.ours[which % len(self.ours)]
+        conn = self.ledger.conn
+        rows = [
+            row
+            for row in conn.execute(rescue.sql.RUNNING_JOBS).fetchall()
+            if row["execution_id"] == attempt.execution_id
+        ]
+        with self._only({attempt.job_id: {"pending", "failed", "cancelled"}} if rows else {}):
+            with self.ledger.writing():
+                assert rescue.rescue(conn, rows) == [row["id"] for row in rows]
+
+    @rule()
+    def we_apply_gigqs_timeouts(self) -> None:
+        conn = self.ledger.conn
+        late = self._overdue()
+        with self._only({job_id: {"pending", "timeout"} for job_id in late}):
+            rows = rescue.needed(conn, rescue.Silence(), self.own.id)
+            with self.ledger.writing():
+                assert set(rescue.rescue(conn, rows)) == late
+
+    def _overdue(self) -> set[str]:
+        found = self.ledger.conn.execute(
+            "SELECT id FROM jobs WHERE status = 'running' AND execution_id IS NULL"
+            " AND started_at = ?",
+            (LONG_AGO,),
+        )
+        return {row[0] for row in found.fetchall()}
+
+    # --- GigQ's workers ----------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.theirs) < 4)
+    @rule()
+    def gigq_claims(self) -> None:
+        late = {job_id: {"pending", "timeout", "running"} for job_id in self._overdue()}
+        ready = {job_id: {"running"} for job_id in self._job_ids("pending")}
+        with self._only({**ready, **late}):
+            attempt = GigQAttempt(self.db, f"theirs-{len(self.theirs)}")
+        if attempt.job_id is None:
+            return
+        assert self._is_met(attempt.job_id)
+        self.theirs.append(attempt)
+
+    @precondition(lambda self: self.theirs)
+    @rule(which=PICK, failure=st.sampled_from([None, "no good"]))
+    def theirs_ends(self, which: int, failure: str | None) -> None:
+        attempt = self.theirs.pop(which % len(self.theirs))
+        assert attempt.job_id is not None
+        row = self._rows().get(attempt.job_id)
+        # One that still runs or waits takes the outcome, however late, as it does without us.
+        takes = row is not None and row.token is None and row.status in ("running", "pending")
+        allowed = {attempt.job_id: {"completed", "failed", "pending"}} if takes else {}
+        with self._only(allowed):
+            attempt.end(failure)
+        (execution,) = self._executions(
+            "worker_id = ? AND job_id = ? ORDER BY rowid DESC LIMIT 1",
+            attempt.worker_id,
+            attempt.job_id,
+        )
+        ended = "failed" if failure else "completed"
+        assert execution["status"] == (ended if takes else "superseded")
+
+    # --- people ------------------------------------------------------------------------------
+
+    @rule(job_id=NAMES)
+    def we_cancel(self, job_id: str) -> None:
+        row = self._rows().get(job_id)
+        with self._only({job_id: {"cancelled"}}):
+            (outcome,) = self.queue.cancel_jobs([job_id])
+        if row is not None and row.status == "pending":
+            assert outcome.change is Change.CANCELLED
+        elif row is not None and row.token is not None:
+            assert outcome.change is Change.STOPPING
+        else:
+            assert outcome.change is Change.REFUSED
+            assert outcome.reason
+
+    @rule(job_id=NAMES)
+    def gigq_cancels(self, job_id: str) -> None:
+        row = self._rows().get(job_id)
+        waits = row is not None and row.status == "pending"
+        with self._only({job_id: {"cancelled"}} if waits else {}):
+            assert self.gigq.cancel(job_id) is waits
+
+    @rule(job_id=NAMES, who=st.booleans())
+    def somebody_requeues(self, job_id: str, who: bool) -> None:
+        queue = self.gigq if who else self.queue
+        row = self._rows().get(job_id)
+        ended = row is not None and row.status in ("failed", "timeout", "cancelled")
+        with self._only({job_id: {"pending"}} if ended else {}):
+            assert queue.requeue_job(job_id) is ended
+
+    @rule(who=st.booleans())
+    def somebody_clears(self, who: bool) -> None:
+        queue = self.gigq if who else self.queue
+        n = len(self._job_ids("completed")) + len(self._job_ids("cancelled"))
+        with self._only({}):
+            assert queue.clear_completed() == n
+
+    @precondition(lambda self: not self.ours)
+    @rule()
+    def detached_and_attached_again(self) -> None:
+        if any(row.token for row in self._rows().values()):
+            return
+        self.ledger.turn(self.own, [], [], claim=False, stage=False, beat=False, retire=True)
+        with self._only({}) as before:
+            self._close()
+            detach(self.db)
+            self._open()
+        self.tombstones.clear()
+        self.waived = {edge for edge in self.edges if edge[1] not in before}
+        for edge in self.edges:
+            there = before.get(edge[1])
+            self.edges[edge] = there is None or there.status == "completed"
+
+    # --- time --------------------------------------------------------------------------------
+
+    @rule(job_id=NAMES)
+    def a_running_job_grows_old(self, job_id: str) -> None:
+        with self._only({}):
+            self.ledger.conn.execute(
+                "UPDATE jobs SET started_at = ? WHERE id = ? AND status = 'running'",
+                (LONG_AGO, job_id),
+            )
+
+    @rule()
+    def what_is_delayed_comes_due(self) -> None:
+        with self._only({}):
+            self.ledger.conn.execute(
+                "UPDATE jobs SET retry_after = ? WHERE status = 'pending'"
+                " AND retry_after IS NOT NULL AND retry_after <> ?",
+                (LONG_AGO, ddl.PARKED),
+            )
+            self.ledger.turn(self.own, [], [], claim=False, stage=True, beat=False)
+
+    # --- what holds --------------------------------------------------------------------------
+
+    @invariant()
+    def a_job_is_hidden_while_a_parent_has_not_completed(self) -> None:
+        for job_id, row in self._rows().items():
+            if row.status == "pending":
+                assert (row.retry_after == ddl.PARKED) is not self._is_met(job_id), (job_id, row)
+
+    @invariant()
+    def the_counters_agree_with_the_rows(self) -> None:
+        conn = self.ledger.conn
+        kept = dict(conn.execute("SELECT state, n FROM core_counts WHERE n <> 0").fetchall())
+        true = f"SELECT {ddl.state_of('jobs')}, COUNT(*) FROM jobs GROUP BY 1"
+        assert kept == dict(conn.execute(true).fetchall())
+
+    @invariant()
+    def a_live_attempt_has_one_open_execution_and_an_ended_one_none(self) -> None:
+        open_ones: dict[str, list[str]] = {}
+        for execution in self._executions("status = 'running'"):
+            open_ones.setdefault(execution["job_id"], []).append(execution["id"])
+        theirs = {attempt.job_id for attempt in self.theirs}
+        for job_id, row in self._rows().items():
+            found = open_ones.get(job_id, [])
+            if row.token is not None:
+                assert row.status == "running"
+                assert found == [row.token]
+            elif job_id not in theirs:
+                assert found == [], (job_id, row)
+
+    @invariant()
+    def the_mark_of_a_blocked_job_is_never_shown(self) -> None:
+        assert all(job["retry_after"] != ddl.PARKED for job in self.queue.list_jobs())
+
+
+TestModel = QueueMachine.TestCase
+TestModel.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)

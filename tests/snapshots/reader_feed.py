@@ -1,0 +1,71 @@
+"""A feed that reads at once, in the test's own thread, so that every picture is whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from gigq_core.errors import DatabaseError
+from gigq_tui.app import ConsoleApp
+from gigq_tui.messages import SnapshotArrived
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.reader import Reader
+from gigq_tui.store.view import View
+from tests import scene
+
+SHOWN_PATH = Path("/srv/queues/jobs.db")
+
+
+class ReaderFeed:
+    """Reads when it is asked to, and never by itself."""
+
+    def __init__(self, path: Path, app: ConsoleApp) -> None:
+        self.app = app
+        self.view = View()
+        self.reader = Reader(path, app.clock, is_dead=scene.liveness)
+
+    def start(self) -> None: ...
+
+    def close(self) -> None:
+        self.reader.close()
+
+    def show(self, view: View) -> None:
+        self.view = view
+        self.refresh()
+
+    def refresh(self) -> None:
+        self.app.post_message(SnapshotArrived(self.reader.snapshot(self.view)))
+
+    def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
+        try:
+            answer = getattr(self.reader, kind)(subject)
+        except DatabaseError as problem:
+            answer = problem
+        callback(answer)
+
+
+def scene_app(folder: Path, **options: Any) -> ConsoleApp:
+    """The console on the scene, its hour standing still, its path the same on every machine."""
+    path = scene.build(folder / scene.FILE_NAME)
+    app = ConsoleApp(
+        SHOWN_PATH,
+        python=sys.executable,
+        chdir=folder,
+        clock=FrozenClock(scene.NOW),
+        feed=False,
+        **options,
+    )
+    app.feed = ReaderFeed(path, app)
+    return app
+
+
+async def at_rest(pilot: Pilot[None]) -> None:
+    """Wait until everything that was asked for is drawn."""
+    for _ in range(3):
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
