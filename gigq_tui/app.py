@@ -19,9 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from textual import on
+from textual import events, on
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
 from gigq_tui.screens.jobs import JobsScreen
@@ -243,6 +244,13 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
         if not self.held:
             screen.tick()
         self.mind_the_ticker()
+
+    def on_key(self, event: events.Key) -> None:
+        # A key that was on its way before an input took the focus belongs to the input now.
+        if isinstance(self.focused, Input) and event.is_printable:
+            event.stop()
+            event.prevent_default()
+            self.focused.post_message(events.Key(event.key, event.character))
 
     # What works on every screen
 

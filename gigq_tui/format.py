@@ -28,7 +28,7 @@ def _utf8() -> bool:
 UTF8 = _utf8()
 _REPLACED = "\ufffd" if UTF8 else "?"
 _SECRET_KEY = re.compile(
-    r"pass(word|wd|phrase)?$|passw|secret|token|api_?key|access_?key|private_?key"
+    r"(?<![a-z])pass$|passw|passphrase|secret|token|api_?key|access_?key|private_?key"
     r"|credential|authorization|cookie|\bpwd\b|\bdsn\b",
     re.IGNORECASE,
 )

@@ -34,7 +34,7 @@ READY_TIMEOUT_S = 20.0
 
 # A PNG is drawn with a font that machines have; the SVG asks a browser for its own.
 WEB_FONT, MACHINE_FONT = "Fira Code", "DejaVu Sans Mono"
-PNG_SCALE = 1.5
+PNG_SCALE = 1.0
 
 # The function that the form of the picture `submit` looks at.
 PROJECT = "def resize_image(src: str, w: int = 1024, h: int = 768): ..."
@@ -54,10 +54,10 @@ def to_the_job(name: str) -> tuple[str, ...]:
 
 
 SHOTS = (
-    Shot("jobs"),
+    Shot("jobs", ("j",) * 14),
     Shot("detail", (*to_the_job("dedupe"), "enter")),
     Shot("tree", (*to_the_job("dedupe"), "t")),
-    Shot("workers", ("w",)),
+    Shot("workers", ("w", "j")),
     Shot("submit", ("n", *"pipeline.images.resize_image", "tab", "tab", *"s3://in/000184.png")),
     Shot("help", ("question_mark",)),
 )

@@ -28,13 +28,9 @@ def with_life(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _alive(row: dict[str, Any]) -> bool | None:
-    from gigq_core.worker.identity import ProcessIdentity, is_dead
+    from gigq_core.identity import ProcessIdentity, is_dead
 
     if row["state"] == "stopped":
         return False
-    dead = is_dead(
-        ProcessIdentity(
-            row["host"], row["pid"], row["pid_started"], row["boot_id"], row["pid_namespace"]
-        )
-    )
+    dead = is_dead(ProcessIdentity.of_row(row))
     return None if dead is None else not dead

@@ -116,6 +116,11 @@ def attach(conn: sqlite3.Connection) -> None:
             for statement in ddl.GIGQ_INDEXES:
                 conn.execute(statement)
             _add_columns(conn)
+            # Those of an earlier release of ours may differ; and none has to run meanwhile.
+            for name in ddl.TRIGGERS:
+                conn.execute(f"DROP TRIGGER IF EXISTS {name}")
+            for name in ddl.INDEXES:
+                conn.execute(f"DROP INDEX IF EXISTS {name}")
             for statement in ddl.CREATE_TABLES:
                 conn.execute(statement)
             for statement in ddl.INDEXES.values():

@@ -225,12 +225,29 @@ END""",
 CREATE TRIGGER IF NOT EXISTS core_insert_completed AFTER INSERT ON jobs
 WHEN NEW.status = 'completed'
 BEGIN
-    DELETE FROM core_tombstones WHERE job_id = NEW.id;
     UPDATE core_edges SET met = 1 WHERE parent_id = NEW.id AND met = 0;
     UPDATE jobs SET retry_after = due_at, due_at = NULL
     WHERE id IN (SELECT child_id FROM core_edges WHERE parent_id = NEW.id)
       AND +status = 'pending' AND +retry_after = '{PARKED}'
       AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = jobs.id AND e.met = 0);
+END""",
+    # A job that is submitted once more is waited for once more.
+    "core_insert_again": """
+CREATE TRIGGER IF NOT EXISTS core_insert_again AFTER INSERT ON jobs
+WHEN EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = NEW.id)
+BEGIN
+    DELETE FROM core_tombstones WHERE job_id = NEW.id;
+END""",
+    # A parent that was missing when the file was attached has come: GigQ waits for it from now on.
+    "core_insert_late_parent": f"""
+CREATE TRIGGER IF NOT EXISTS core_insert_late_parent AFTER INSERT ON jobs
+WHEN NEW.status <> 'completed'
+ AND EXISTS (SELECT 1 FROM core_edges e WHERE e.parent_id = NEW.id AND e.met = 2)
+BEGIN
+    UPDATE core_edges SET met = 0 WHERE parent_id = NEW.id AND met = 2;
+    UPDATE jobs SET due_at = retry_after, retry_after = '{PARKED}'
+    WHERE id IN (SELECT child_id FROM core_edges WHERE parent_id = NEW.id AND met = 0)
+      AND +status = 'pending' AND +retry_after IS NOT '{PARKED}';
 END""",
     "core_release": f"""
 CREATE TRIGGER IF NOT EXISTS core_release AFTER UPDATE OF status ON jobs
@@ -280,11 +297,13 @@ WHEN OLD.status = 'running' AND OLD.execution_id IS NOT NULL
 BEGIN
     SELECT RAISE(IGNORE);
 END""",
-    # Nothing leaves `completed`; the other ends leave only for a fresh start.
+    # Nothing leaves `completed`; the other ends leave only for a fresh start, which clears the
+    # error too: a late retry of GigQ's writes one.
     "core_fence_final": """
 CREATE TRIGGER IF NOT EXISTS core_fence_final BEFORE UPDATE OF status ON jobs
 WHEN OLD.status IN ('completed', 'failed', 'timeout', 'cancelled')
- AND NOT (OLD.status <> 'completed' AND NEW.status = 'pending' AND NEW.attempts = 0)
+ AND NOT (OLD.status <> 'completed' AND NEW.status = 'pending' AND NEW.attempts = 0
+          AND NEW.error IS NULL)
  AND NOT EXISTS (SELECT 1 FROM core_overrides o WHERE o.job_id = OLD.id)
 BEGIN
     SELECT RAISE(IGNORE);
@@ -294,6 +313,16 @@ CREATE TRIGGER IF NOT EXISTS core_fence_execution BEFORE UPDATE OF status ON job
 WHEN EXISTS (SELECT 1 FROM jobs j WHERE j.id = OLD.job_id AND j.execution_id = OLD.id)
 BEGIN
     SELECT RAISE(IGNORE);
+END""",
+    # GigQ closes the execution of an attempt whose outcome the fences discarded. It stamps a job
+    # and its execution with the same time, so another time tells that the job is not the reason.
+    "core_supersede_execution": """
+CREATE TRIGGER IF NOT EXISTS core_supersede_execution AFTER UPDATE OF status ON job_executions
+WHEN OLD.status <> 'running' AND NEW.status IN ('completed', 'failed')
+ AND NOT EXISTS (
+    SELECT 1 FROM jobs j WHERE j.id = NEW.job_id AND j.updated_at IS NEW.completed_at)
+BEGIN
+    UPDATE job_executions SET status = 'superseded' WHERE id = NEW.id;
 END""",
     # --- counters, so that nobody has to count ------------------------------------------------
     "core_count_insert": f"""

@@ -168,7 +168,8 @@ UPDATE core_workers SET state = 'stopped', request = NULL, stopped_at = :now
 WHERE id = :id AND state <> 'stopped' AND pid = :pid AND pid_started = :pid_started"""
 
 END_CRASHED_EXECUTION = """
-UPDATE job_executions SET status = 'crashed', completed_at = :now, error = :error
+UPDATE job_executions
+SET status = 'crashed', completed_at = :now, error = :error, output = :output
 WHERE id = :execution AND status = 'running'"""
 
 # GigQ's own rule for rows that its own workers run: they bear no token.

@@ -93,7 +93,7 @@ class Child:
         self._files: dict[str, int] = {}
         self._files_seen = 0.0
         self._answer = bytearray()
-        self._to_send = b""
+        self._to_send = bytearray()
         self._spawn(python, folder)
 
     # --- start and end -----------------------------------------------------------------------
@@ -279,13 +279,13 @@ class Child:
         """Write what the pipe takes; the rest goes when the selector says so."""
         try:
             while self._to_send:
-                self._to_send = self._to_send[os.write(self._jobs, self._to_send) :]
+                del self._to_send[: os.write(self._jobs, self._to_send)]
         except BlockingIOError:
             self._watch(self._jobs, selectors.EVENT_WRITE, self._write)
             return
         except OSError:
             # It died; that is seen elsewhere.
-            self._to_send = b""
+            self._to_send.clear()
         self._unwatch(self._jobs)
 
     def _read_output(self) -> None:

@@ -17,6 +17,8 @@ logger = logging.getLogger("gigq_core.worker")
 
 # A child that is not ready by then never will be, in seconds.
 START_WITHIN_S = 60.0
+# After a child could not be started although others could, in seconds.
+SPAWN_AGAIN_S = 1.0
 # So many children in a row that never became ready mean that none will.
 FAILURES_IN_A_ROW = 3
 
@@ -60,6 +62,8 @@ class ProcessPool:
         self._adopts = adopts
         self._children: list[Child] = []
         self._failures = 0
+        self._proven = False
+        self._spawn_from = 0.0
 
     def running(self) -> dict[str, Attempt]:
         """The attempts that run, by execution id."""
@@ -91,6 +95,8 @@ class ProcessPool:
             WorkerCannotStart: the interpreter does not start.
         """
         coming = sum(c.state in (State.IDLE, State.STARTING) for c in self._children)
+        if coming < wanted and time.monotonic() < self._spawn_from:
+            return
         while coming < wanted and len(self._children) < self._slots:
             try:
                 child = Child(
@@ -102,6 +108,11 @@ class ProcessPool:
                     self._output_of,
                 )
             except OSError as problem:
+                if self._proven:
+                    # Too many processes, or the folder is gone: that may pass.
+                    logger.error("No child process can be started: %s", problem)
+                    self._spawn_from = time.monotonic() + SPAWN_AGAIN_S
+                    return
                 raise WorkerCannotStart(
                     f"The interpreter {self._python} can't be started in {self._folder}: "
                     f"{problem.strerror or problem}. Check --python and --chdir."
@@ -113,6 +124,7 @@ class ProcessPool:
         """Give each attempt to a free child; the caller claimed no more than are free."""
         idle = (child for child in self._children if child.state is State.IDLE)
         for attempt, child in zip(attempts, idle, strict=False):
+            self._proven = True
             child.start(attempt)
 
     def stop(self, execution_id: str, fate: Fate) -> None:
@@ -156,6 +168,7 @@ class ProcessPool:
             end_adopted({child.pid for child in self._children})
         for child in gone:
             if child.ever_ready:
+                self._proven = True
                 self._failures = 0
                 continue
             self._failures += 1

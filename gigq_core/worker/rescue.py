@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.logs import attempt_output
 from gigq_core.schema import worker_statements as sql
 from gigq_core.status import Change, Outcome
 from gigq_core.times import now_text, parse_time
@@ -213,9 +214,18 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
         values |= {"status": "failed", "result": None}
         held = conn.execute(sql.END_JOB, values).rowcount
     if held:
+        values["output"] = _output_left(conn, row["execution_id"])
         conn.execute(sql.END_CRASHED_EXECUTION, values)
         logger.warning("Job %s is given back: %s died", row["id"], who)
     return held > 0
+
+
+def _output_left(conn: sqlite3.Connection, execution_id: str) -> str | None:
+    """The name of the file that the dead worker kept of the attempt's output, if there is one."""
+    path = conn.execute("PRAGMA database_list").fetchone()[2]
+    if not path or not attempt_output(path, execution_id).exists():
+        return None
+    return f"attempts/{execution_id}.log"
 
 
 def _time_out_for_gigq(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:

@@ -56,7 +56,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         return cast("ConsoleApp", self.app)
 
     def compose(self) -> ComposeResult:
-        yield HeaderBar(id="header")
+        header = HeaderBar(id="header")
+        # Its height is known from the start: to find it later would paint everything twice.
+        header.tell(self.header_state())
+        yield header
         yield from self.compose_body()
         yield QuestionPanel(id="question")
         yield NoticeLine(id="notice")

@@ -137,7 +137,9 @@ class JobsScreen(Marking, inherit_bindings=False):
         """Draw the filter and the marks."""
         status = self.query_one("#status", TextLines)
         text = self.view.filter.text
-        typing = self.query_one(FilterBox).has_class("-open")
+        box = self.query_one(FilterBox)
+        typing = box.has_class("-open")
+        box.tell_hits(self.table.total)
         on = bool(text or self.marked or self.range_from) and not typing
         status.set_class(on, "-on")
         if not on:

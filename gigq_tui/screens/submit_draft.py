@@ -183,10 +183,25 @@ def _words(text: str, width: int) -> list[str]:
     return wrap_words(inert(text), width)
 
 
+def _with_values(tokens: Iterable[str]) -> Iterable[str]:
+    """Keep an option and its value together."""
+    option = ""
+    for token in tokens:
+        if option:
+            yield f"{option} {token}"
+            option = ""
+        elif token.startswith("--"):
+            option = token
+        else:
+            yield token
+    if option:
+        yield option
+
+
 def _command(tokens: Iterable[str], width: int) -> list[str]:
     """Lay a command out over lines that a shell would read as one."""
     lines = [""]
-    for token in tokens:
+    for token in _with_values(tokens):
         joined = f"{lines[-1]} {token}".strip()
         if len(joined) > width and lines[-1]:
             lines[-1] += " \\"

@@ -122,6 +122,7 @@ class SubmitForm(Vertical):
             name = self.fixed["name"].field
             with name.prevent(Input.Changed):
                 name.value = self.function.rpartition(".")[2]
+            name.cursor_position = len(name.value)
 
     def name_typed(self) -> None:
         """A name was typed, or taken away again."""

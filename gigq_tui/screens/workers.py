@@ -102,7 +102,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
 
     def on_screen_resume(self) -> None:
         self._looker.resume()
-        self._look()
+        self.call_after_refresh(self._look)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         now = self.console.clock.now()
@@ -185,10 +185,10 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         if self._looking or not self.is_current:
             return
         self._looking = True
-        pids = None
-        if self._looks % LOOKS_PER_SAMPLE == 0:
-            pids = self._pids()
-        self._looks += 1
+        due = self._looks % LOOKS_PER_SAMPLE == 0
+        pids = self._pids() if due else []
+        if pids or not due:
+            self._looks += 1
         path, known = self._log_path, self._tail
 
         def look() -> None:

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gigq_tui.format import inert, width_of
+from gigq_tui.format import count, inert, pad, width_of
 from gigq_tui.store.filter import NO_FILTER, Filter, FilterError, parse
 from gigq_tui.widgets.lines import TextLines
 
@@ -21,11 +21,11 @@ class FilterBox(Widget):
     """A prompt, an input, and a line for a mistake. Shown only while a filter is typed."""
 
     DEFAULT_CSS = """
-    FilterBox { height: 1; layout: grid; grid-size: 2; grid-columns: 3 1fr; grid-rows: 1;
+    FilterBox { height: 1; layout: grid; grid-size: 3; grid-columns: 3 1fr 16; grid-rows: 1;
                 display: none; }
     FilterBox.-open { display: block; }
     FilterBox.-wrong { height: 2; }
-    FilterBox #mistake { display: none; column-span: 2; }
+    FilterBox #mistake { display: none; column-span: 3; }
     FilterBox.-wrong #mistake { display: block; }
     """
 
@@ -46,6 +46,7 @@ class FilterBox(Widget):
         box.cursor_blink = False
         yield TextLines((((PROMPT, "key"),),), id="prompt")
         yield box
+        yield TextLines(id="hits")
         yield TextLines(id="mistake")
 
     @property
@@ -67,7 +68,13 @@ class FilterBox(Widget):
             self.box.value = text
         self.box.cursor_position = len(text)
         self._judge(text)
-        self.box.focus()
+        # At once: a key typed right behind the slash must not act on the jobs.
+        self.screen.set_focus(self.box)
+
+    def tell_hits(self, number: int) -> None:
+        """Show how many jobs match what is typed so far."""
+        told = f"{count(number)} match "
+        self.query_one("#hits", TextLines).show(((pad(told, 16, right=True), "dim"),))
 
     def close(self, *, kept: bool) -> None:
         """Hide the box and say how typing ended."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -104,6 +104,7 @@ class Lines(Widget, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._painted: dict[int, Line] = {}
+        self._painted_size = Size(0, 0)
         self._strips: dict[tuple[Line, int], Strip] = {}
         self.curtain: tuple[Line, ...] = ()
 
@@ -138,6 +139,7 @@ class Lines(Widget, can_focus=False):
         if not self.is_mounted:
             return 0
         count = 0
+        self._forget_other_sizes()
         for y in range(self.size.height):
             new = self.shown_line(y)
             old = self._painted.get(y)
@@ -154,6 +156,7 @@ class Lines(Widget, can_focus=False):
         return count
 
     def render_line(self, y: int) -> Strip:
+        self._forget_other_sizes()
         line = self._painted.get(y)
         if line is None:
             line = self._painted[y] = self.shown_line(y)
@@ -187,10 +190,15 @@ class Lines(Widget, can_focus=False):
         super().notify_style_update()
         self._strips.clear()
 
+    def _forget_other_sizes(self) -> None:
+        if self._painted_size != self.size:
+            self._painted_size = self.size
+            self._painted.clear()
+            self._strips.clear()
+
     def on_resize(self) -> None:
-        self._painted.clear()
-        self._strips.clear()
-        self.refresh()
+        # The layout has painted it already; only what was made for another width is painted anew.
+        self.repaint()
 
 
 class TextLines(Lines):

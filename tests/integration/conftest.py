@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.worker.identity import process_start
+from gigq_core.identity import process_start
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -13,6 +13,7 @@ from pathlib import Path
 import gigq
 
 from gigq_core import Job, JobQueue, Worker
+from gigq_core.logs import logs_folder
 from gigq_core.status import Change
 from gigq_core.worker import rescue
 from tests.integration import chores
@@ -69,7 +70,7 @@ def test_children_and_their_processes_die_with_the_worker(place: Place, tmp_path
 
 def test_whoever_asks_can_release_a_dead_workers_job(place: Place, tmp_path: Path) -> None:
     worker = place.worker("--worker-id", "w")
-    job_id = place.submit(chores.hold, params={"path": str(tmp_path / "held")})
+    job_id = place.submit(chores.say_and_hold, params={"path": str(tmp_path / "held")})
     place.lines("held")
     refused = place.queue.release_jobs([job_id, "no-such-job"])
     assert [outcome.change for outcome in refused] == [Change.REFUSED, Change.REFUSED]
@@ -79,7 +80,9 @@ def test_whoever_asks_can_release_a_dead_workers_job(place: Place, tmp_path: Pat
     assert place.queue.release_jobs([job_id])[0].change is Change.RELEASED
     job = place.job(job_id)
     assert (job["status"], job["worker_id"], job["execution_id"]) == ("pending", None, None)
-    assert job["executions"][0]["status"] == "crashed"
+    execution = job["executions"][0]
+    assert execution["status"] == "crashed"
+    assert (logs_folder(place.db) / execution["output"]).read_text() == "here I am\n"
 
 
 def test_a_dead_workers_id_can_be_used_again(place: Place, tmp_path: Path) -> None:

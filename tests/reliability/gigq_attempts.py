@@ -16,6 +16,7 @@ _here = threading.local()
 def held(**_given: Any) -> str:
     """The job: wait for the test's word."""
     attempt: GigQAttempt = _here.attempt
+    attempt.job_id = attempt._worker.current_job_id
     attempt._begun.set()
     assert attempt._go.wait(WAIT_S)
     if attempt._failure is not None:
@@ -42,7 +43,6 @@ class GigQAttempt:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         assert self._begun.wait(WAIT_S)
-        self.job_id = self._worker.current_job_id
 
     def _run(self) -> None:
         _here.attempt = self

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from gigq_tui.actions.workers import Ended, SpawnedWorker
@@ -385,3 +386,15 @@ async def test_a_question_stays_in_sight_when_the_terminal_shrinks() -> None:
             assert "[ No (n) ]" in screen_text(app)
         await press(pilot, "n")
         assert "[ No (n) ]" not in screen_text(app)
+
+
+async def test_keys_typed_right_behind_the_slash_go_to_the_filter() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        for key in ("slash", "n", "q", "c"):
+            app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await settle(pilot)
+        await settle(pilot)
+        assert app.view.filter.text == "nqc"
+        assert app.screen is jobs_screen(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -344,8 +345,8 @@ async def test_a_log_that_is_gone(tmp_path: Path) -> None:
 
 async def test_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers_module.socket, "gethostname", lambda: "etl-3")
-    cpu = iter((10.0, 11.0))
-    seconds = iter((0.0, 2.0))
+    cpu = count(10.0, 1.0)
+    seconds = count(0.0, 2.0)
     sampler = Sampler(
         lambda: {IDLE.pid: ProcessFigures(1, 5.0, next(cpu), 212 * 1024 * 1024)},
         lambda: next(seconds),

@@ -1,0 +1,101 @@
+"""What the console sends over the line: nothing at rest, little for a step or a question."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests import scene
+
+QUIET_S = 0.7
+REST_S = 2.5
+FIRST_PAINT_BYTES = 70_000
+STEP_BYTES = 4_000
+QUESTION_BYTES = 3_000
+CHANGE_BYTES = 1_500
+
+
+class Line:
+    """The terminal's end of the line, which counts."""
+
+    def __init__(self, path: Path) -> None:
+        environment = dict(os.environ, TERM="xterm-256color", COLORTERM="truecolor")
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "gigq_tui", str(path)],
+            env=environment,
+            dimensions=(32, 120),
+            encoding=None,
+        )
+
+    def read(self, quiet_s: float = QUIET_S, limit_s: float = 20.0) -> bytes:
+        """Read until nothing has come for `quiet_s` seconds."""
+        read = b""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            try:
+                read += self.child.read_nonblocking(65536, timeout=quiet_s)
+            except pexpect.TIMEOUT:
+                return read
+        return read
+
+    def after(self, key: str) -> int:
+        """How many bytes a key costs."""
+        self.child.send(key)
+        return len(self.read())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The scene with nothing running and nothing due: a queue at rest."""
+    path = scene.build(tmp_path / scene.FILE_NAME)
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "UPDATE jobs SET status = 'completed', execution_id = NULL WHERE status = 'running'"
+    )
+    connection.execute(
+        "UPDATE jobs SET retry_after = NULL, due_at = NULL, status = 'cancelled'"
+        " WHERE status = 'pending' AND retry_after < '9999'"
+    )
+    connection.commit()
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def line(path: Path) -> Iterator[Line]:
+    line = Line(path)
+    try:
+        painted = b""
+        while b"live" not in painted:
+            part = line.read()
+            assert part, painted[-500:]
+            painted += part
+        assert len(painted) < FIRST_PAINT_BYTES
+        yield line
+    finally:
+        line.child.close(force=True)
+
+
+def test_the_budget(line: Line, path: Path) -> None:
+    assert line.read(REST_S) == b""
+    assert 0 < line.after("j") < STEP_BYTES
+    assert 0 < line.after("c") < QUESTION_BYTES
+    assert 0 < line.after("n") < QUESTION_BYTES
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "UPDATE jobs SET priority = priority + 1 WHERE rowid = (SELECT max(rowid) FROM jobs)"
+        )
+    connection.close()
+    assert 0 < len(line.read(1.5)) < CHANGE_BYTES
+    line.child.send("q")
+    line.child.expect(pexpect.EOF, timeout=10)
+    line.child.close()
+    assert line.child.exitstatus == 0

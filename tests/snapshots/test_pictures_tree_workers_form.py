@@ -1,0 +1,117 @@
+"""Pictures of the tree, the workers, the form and the palette at two sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui.actions.functions import FunctionInfo, Parameter
+from gigq_tui.app import ConsoleApp
+from gigq_tui.screens import submit as submit_module
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.submit import SubmitScreen
+from gigq_tui.screens.tree import TreeScreen
+from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.store.models import Snapshot
+from tests import scene
+from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
+
+SIZES = [(120, 32), (80, 24)]
+Compare = Callable[..., bool]
+Before = Callable[[Pilot[None]], Awaitable[None]]
+
+FOUND = FunctionInfo(
+    "pipeline.customers.dedupe_customers",
+    "",
+    (
+        Parameter("source", "POSITIONAL_OR_KEYWORD", "str", "", True),
+        Parameter("api_key", "POSITIONAL_OR_KEYWORD", "str", "", True),
+        Parameter("batch", "POSITIONAL_OR_KEYWORD", "int", "500", False),
+        Parameter("dry_run", "KEYWORD_ONLY", "bool", "false", False),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submit_module, "inspect_function", lambda *_: FOUND)
+
+
+def on_screen(make: Callable[[ConsoleApp], ConsoleScreen], *keys: str) -> Before:
+    """Show the scene, open a screen over it, then press keys one by one."""
+
+    async def before(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, ConsoleApp)
+        assert isinstance(app.feed, ReaderFeed)
+        app.feed.refresh()
+        await at_rest(pilot)
+        app.push_screen(make(app))
+        await at_rest(pilot)
+        await at_rest(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await at_rest(pilot)
+
+    return before
+
+
+def tree(app: ConsoleApp) -> ConsoleScreen:
+    return TreeScreen(scene.job_id("dedupe_customers"))
+
+
+def form(app: ConsoleApp) -> ConsoleScreen:
+    return SubmitScreen()
+
+
+def copy(app: ConsoleApp) -> ConsoleScreen:
+    assert isinstance(app.feed, ReaderFeed)
+    return SubmitScreen(app.feed.reader.detail(scene.job_id("dedupe_customers")))
+
+
+def workers(app: ConsoleApp) -> ConsoleScreen:
+    return WorkersScreen()
+
+
+SCENES: dict[str, Before] = {
+    "tree": on_screen(tree),
+    "tree-upstream": on_screen(tree, "j", "left_square_bracket"),
+    "tree-question": on_screen(tree, "j", "R"),
+    "tree-palette": on_screen(tree, "colon", "r", "e"),
+    "workers": on_screen(workers),
+    "workers-log": on_screen(workers, "j", "l"),
+    "workers-kill": on_screen(workers, "j", "C"),
+    "form-empty": on_screen(form),
+    "form-copy": on_screen(copy),
+    "form-mistakes": on_screen(copy, *["tab"] * 4, "x", "tab", "y", *["tab"] * 3, "z", "alt+s"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["120x32", "80x24"])
+@pytest.mark.parametrize("name", SCENES)
+def test_picture(name: str, size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
+    assert snap_compare(scene_app(tmp_path), run_before=SCENES[name], terminal_size=size)
+
+
+@pytest.mark.parametrize("theme", ["light", "ansi"])
+def test_themes(theme: str, snap_compare: Compare, tmp_path: Path) -> None:
+    app = scene_app(tmp_path, theme=theme)
+    assert snap_compare(app, run_before=on_screen(tree), terminal_size=(80, 24))
+
+
+def test_no_worker(snap_compare: Compare, tmp_path: Path) -> None:
+    app: Any = scene_app(tmp_path)
+    app.python, app.chdir = "/srv/project/venv/bin/python", Path("/srv/project")
+
+    async def before(pilot: Pilot[None]) -> None:
+        await SCENES["workers"](pilot)
+        snapshot: Snapshot = app.snapshot
+        app.screen.show_snapshot(replace(snapshot, workers=(), foreign_workers=()))
+        await at_rest(pilot)
+
+    assert snap_compare(app, run_before=before, terminal_size=(80, 24))

@@ -1,0 +1,420 @@
+"""The submit form: typing, looking up, judging, submitting, leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_core.errors import GigQError
+from gigq_tui.actions.functions import FunctionInfo, Parameter
+from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.submit import SubmitRequest
+from gigq_tui.app import ConsoleApp
+from gigq_tui.screens import submit as submit_module
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.submit import SubmitScreen
+from gigq_tui.store.models import JobDetail
+from gigq_tui.widgets.form_row import FormRow, PushLine
+from gigq_tui.widgets.lines import TextLines
+from tests.tui.harness import (
+    FakeJobs,
+    detail_of,
+    feed_of,
+    give,
+    make_app,
+    row,
+    screen_text,
+    settle,
+)
+
+PARENT = row(7, "parent", "completed")
+RESIZE = FunctionInfo(
+    "pipeline.resize",
+    "Make it smaller.",
+    (
+        Parameter("src", "POSITIONAL_OR_KEYWORD", "str", "", True),
+        Parameter("w", "POSITIONAL_OR_KEYWORD", "int", "1024", False),
+        Parameter("token", "KEYWORD_ONLY", "str", '""', False),
+    ),
+)
+
+
+class Acts(FakeJobs):
+    """The act of this screen."""
+
+    def submit(self, request: SubmitRequest) -> Report:
+        self._said("submit", request)
+        return Report(f"submitted {request.name}", (), "gigq-core --db jobs.db submit", ("new",))
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """No child process: one function is known, and who was asked for which is remembered."""
+    calls: list[tuple[str, str]] = []
+
+    def inspect(function: str, python: str, chdir: Any) -> FunctionInfo:
+        calls.append((function, python))
+        if function != RESIZE.function:
+            raise GigQError(f"{function} can't be used: ModuleNotFoundError: No module named 'x'.")
+        return RESIZE
+
+    monkeypatch.setattr(submit_module, "inspect_function", inspect)
+    return calls
+
+
+def console(**options: Any) -> tuple[ConsoleApp, Acts]:
+    app = make_app(**options)
+    acts = Acts()
+    app.jobs = acts  # type: ignore[assignment]
+    known = {PARENT.id[:8]: (PARENT.id,), PARENT.id: (PARENT.id,), "0": (PARENT.id, "0b")}
+    feed_of(app).answers["resolve"] = lambda prefix: known.get(prefix, ())
+    return app, acts
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+async def open_form(pilot: Pilot[None], template: JobDetail | None = None) -> SubmitScreen:
+    await give(pilot, [PARENT])
+    screen = SubmitScreen(template)
+    pilot.app.push_screen(screen)
+    await settle(pilot)
+    return screen
+
+
+def row_of(screen: SubmitScreen, key: str) -> FormRow:
+    return next(found for found in screen.form.rows if found.key == key)
+
+
+def request_of(acts: Acts) -> SubmitRequest:
+    ((verb, request),) = acts.calls
+    assert verb == "submit"
+    assert isinstance(request, SubmitRequest)
+    return request
+
+
+FILLED = ("pipeline.resize", "tab", "tab", "s3://in/1.png")
+
+
+async def fill(screen: SubmitScreen, pilot: Pilot[None]) -> None:
+    """Have in the form what `FILLED` types."""
+    screen.form.fixed["function"].field.value = FILLED[0]
+    await settle(pilot)
+    await press(pilot, "tab")
+    row_of(screen, "param:src").field.value = FILLED[3]
+    await settle(pilot)
+
+
+def typed(*parts: str) -> list[str]:
+    """Keys: names of more than one letter as they are when they are keys, else letter by letter."""
+    names = {"tab", "shift+tab", "down", "up", "enter", "escape", "alt+s", "backspace", "end"}
+    keys: list[str] = []
+    for part in parts:
+        keys += [part] if part in names else list(part)
+    return keys
+
+
+async def test_a_job_from_scratch(asked: list[tuple[str, str]]) -> None:
+    app, acts = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, *typed("pipeline.resize", "tab"))
+        assert asked == [("pipeline.resize", app.python)]
+        assert "found: (src, w=1024" in screen_text(app)
+        assert row_of(screen, "name").text == "resize"
+        await press(pilot, *typed("tab", "s3://in/1 a.png", "down", "512"))
+        text = screen_text(app)
+        assert "Inserts 1 row." in text
+        assert "No worker runs: +" in " ".join(text.split())
+        assert "--param" in text
+        await press(pilot, "alt+s")
+        request = request_of(acts)
+        assert request == SubmitRequest(
+            "pipeline.resize", "resize", {"src": "s3://in/1 a.png", "w": 512}
+        )
+        assert isinstance(app.screen, JobsScreen)
+        assert app.screen.notice_line.text == "submitted resize"
+        assert app.screen.notice_line.twin == "gigq-core --db jobs.db submit"
+
+
+async def test_every_field_arrives() -> None:
+    app, acts = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_form(pilot)
+        await press(pilot, *typed(*FILLED, "tab", "tab", "t0p", "tab", 'deep={"a": [1]}'))
+        await press(pilot, *typed("tab", "tab", "5", "tab", "2.5s", "tab", "7", "tab", "30"))
+        await press(pilot, *typed("tab", PARENT.id[:8], "tab", "a note"))
+        # The function takes no `deep`: it is told, and nothing is written.
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert "no such parameter" in screen_text(app)
+        await press(pilot, *typed(*["backspace"] * 20, "alt+s"))
+        request = request_of(acts)
+        assert request.params == {"src": "s3://in/1.png", "token": "t0p"}
+        assert (request.priority, request.timeout) == (5, 2.5)
+        assert (request.max_attempts, request.retry_delay) == (7, 30.0)
+        assert request.dependencies == (PARENT.id,)
+        assert request.description == "a note"
+
+
+async def test_mistakes_are_told_beside_the_field_and_nothing_is_written() -> None:
+    app, acts = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, *typed("pipeline.resize", "tab", "tab", "tab", "wide"))
+        assert row_of(screen, "param:w").trouble == "must be a whole number"
+        # What is missing is no mistake before somebody tries.
+        assert row_of(screen, "param:src").trouble == ""
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert row_of(screen, "param:src").trouble.startswith("needed")
+        assert row_of(screen, "param:src").field.has_focus
+        assert "Nothing was submitted: 2 things" in screen.notice_line.text
+        assert "! must be a whole number" in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "trouble"),
+    [
+        ("priority", "high", "must be a whole number"),
+        ("timeout", "0", "must be more than 0"),
+        ("attempts", "0", "must be 1 or more"),
+        ("delay", "-1", "must be 0 or more"),
+        ("depends", "ffff", "no job's id begins with ffff"),
+        ("depends", "0", "several jobs' ids begin with 0"),
+        ("name", " ", ""),
+    ],
+)
+async def test_bad_input(key: str, text: str, trouble: str) -> None:
+    app, acts = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        row_of(screen, key).field.focus()
+        row_of(screen, key).field.value = text
+        await settle(pilot)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert trouble in row_of(screen, key).trouble
+        assert app.screen is screen
+
+
+async def test_a_function_that_is_not_found() -> None:
+    app, acts = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, *typed("x.y", "tab"))
+        assert "! can't be used: Module" in screen_text(app)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert screen.form.fixed["function"].field.has_focus
+        # In whole at the foot, where the field has room for its beginning only.
+        screen.notice_line.clear()
+        assert "No module named 'x'" in screen.notice_line.plain
+        await press(pilot, *typed("end", "z"))
+        assert screen.form.fixed["function"].trouble == ""
+
+
+async def test_no_function_at_all() -> None:
+    app, acts = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert screen.form.fixed["function"].trouble == "needed"
+        await press(pilot, *typed("nodot", "tab"))
+        assert screen.form.fixed["function"].trouble == "write package.module.function"
+
+
+async def test_the_name_follows_until_it_is_typed() -> None:
+    app, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, *typed("a.bc", "tab"))
+        assert row_of(screen, "name").text == "bc"
+        await press(pilot, *typed("x", "shift+tab", "end", "d"))
+        assert row_of(screen, "name").text == "bcx"
+
+
+async def test_what_was_typed_survives_another_signature() -> None:
+    app, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot, detail_of(row(1), params={"src": "a", "w": 3}))
+        assert row_of(screen, "param:src").text == "a"
+        row_of(screen, "param:src").field.value = "b"
+        screen.form.fixed["function"].field.value = "pipeline.resize"
+        await settle(pilot)
+        await press(pilot, "tab")
+        assert row_of(screen, "param:src").text == "b"
+        assert row_of(screen, "param:w").text == "3"
+        assert row_of(screen, "param:token").text == ""
+
+
+async def test_a_copy_keeps_what_is_not_touched() -> None:
+    app, acts = console()
+    job = row(3, "dedupe", "failed", function="pipeline.resize", priority=9, timeout_s=240.0)
+    template = detail_of(
+        job,
+        params={"src": "two\nlines", "token": "hunter2", "w": 5},
+        description="first\nsecond",
+        retry_delay_s=5.0,
+        raw={"dependencies": f'["{PARENT.id}"]'},
+    )
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_form(pilot, template)
+        text = screen_text(app)
+        assert "hunter2" not in text
+        assert "--param 'token=<token>'" in text
+        await press(pilot, *typed("tab", "x", "alt+s"))
+        request = request_of(acts)
+        assert request == SubmitRequest(
+            "pipeline.resize",
+            "dedupex",
+            {"src": "two\nlines", "token": "hunter2", "w": 5},
+            priority=9,
+            timeout=240.0,
+            max_attempts=3,
+            retry_delay=5.0,
+            dependencies=(PARENT.id,),
+            description="first\nsecond",
+        )
+
+
+@pytest.mark.parametrize(
+    ("move", "expected"),
+    [
+        (("tab",), "name"),
+        (("down",), "name"),
+        (("enter",), "name"),
+        (("tab", "shift+tab"), "function"),
+        (("tab", "up"), "function"),
+    ],
+)
+async def test_moving_between_fields(move: tuple[str, ...], expected: str) -> None:
+    app, _ = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, *move)
+        assert row_of(screen, expected).field.has_focus
+
+
+async def test_escape_asks_only_if_something_was_typed() -> None:
+    app, _ = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, "escape")
+        assert app.screen is not screen
+        screen = await open_form(pilot)
+        await press(pilot, *typed("a.b", "tab", "tab", "escape"))
+        assert screen.panel.is_open
+        before = screen.query_one("#params-title", TextLines)
+        await press(pilot, "escape")
+        assert not screen.panel.is_open
+        assert screen.focused is not None
+        assert before.is_mounted
+        await press(pilot, "escape", "y")
+        assert app.screen is not screen
+
+
+async def test_the_buttons() -> None:
+    app, acts = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        screen.query_one("#send", PushLine).focus()
+        await press(pilot, "enter")
+        assert request_of(acts).name == "resize"
+        screen = await open_form(pilot)
+        await pilot.click("#drop")
+        await settle(pilot)
+        assert app.screen is not screen
+        screen = await open_form(pilot)
+        await pilot.click("#send")
+        await settle(pilot)
+        assert screen.tried
+
+
+async def test_trouble_of_the_act_leaves_the_form() -> None:
+    app, acts = console()
+    acts.trouble = GigQError("jobs.db is locked.")
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        await press(pilot, "alt+s")
+        assert app.screen is screen
+        assert screen.notice_line.text == "jobs.db is locked."
+        acts.trouble = None
+        await press(pilot, "alt+s")
+        assert app.screen is not screen
+
+
+async def test_gigqs_own_file_is_announced() -> None:
+    app, acts = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        assert app.snapshot is not None
+        await give(pilot, [PARENT], info=replace(app.snapshot.info, attached=False))
+        await fill(screen, pilot)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert screen.panel.question is not None
+        assert "GigQ's own file" in screen.panel.question.details[0]
+        await press(pilot, "y")
+        assert request_of(acts).name == "resize"
+
+
+async def test_read_only_submits_nothing() -> None:
+    app, acts = console(read_only=True)
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert "read-only" in screen.notice_line.text
+
+
+async def test_a_dependency_that_is_still_looked_up() -> None:
+    app, acts = console()
+    waiting: list[Callable[[], None]] = []
+    feed = feed_of(app)
+    feed.answers.pop("resolve")
+    ask = feed.ask
+
+    def slow(kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
+        if kind == "resolve":
+            waiting.append(lambda: callback((PARENT.id,)))
+        else:
+            ask(kind, subject, callback)
+
+    feed.ask = slow  # type: ignore[method-assign]
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        row_of(screen, "depends").field.value = "0000"
+        await settle(pilot)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        for answer in waiting:
+            answer()
+        await settle(pilot)
+        assert request_of(acts).dependencies == (PARENT.id,)
+
+
+async def test_hostile_values_are_inert() -> None:
+    job = row(3, "\x1b[31mevil\u202e", function="pipeline.resize")
+    template = detail_of(job, params={"src": "\x1b]0;x\x07[@click=app.quit]", "\x1b[2J": 1})
+    app, _ = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot, template)
+        text = screen_text(app)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        screen.form.fixed["note"].field.value = "a\x1b[31m\u202eb"
+        await settle(pilot)
+        assert "\x1b" not in screen.form.fixed["note"].text

@@ -1,0 +1,200 @@
+"""What is typed into the form, and the values that come of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gigq_tui.actions.functions import FunctionInfo, Parameter
+from gigq_tui.screens.submit_draft import MISSING, kept_dependencies, specs_for, split_ids
+from gigq_tui.screens.submit_values import (
+    Base,
+    Kind,
+    ValueTrouble,
+    kind_of,
+    parse_other,
+    parse_seconds,
+    parse_value,
+    parse_whole,
+    signature,
+    text_of,
+)
+from tests.tui.harness import detail_of, row
+
+
+def parameter(annotation: str = "", default: str = "", name: str = "x") -> Parameter:
+    return Parameter(name, "POSITIONAL_OR_KEYWORD", annotation, default, not default)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "kind"),
+    [
+        ("str", "", Kind(Base.TEXT)),
+        ("'int'", "", Kind(Base.WHOLE)),
+        ("float", "0.5", Kind(Base.NUMBER)),
+        ("bool", "", Kind(Base.TRUTH)),
+        ("list[int]", "", Kind(Base.LIST)),
+        ("typing.List[str]", "", Kind(Base.LIST)),
+        ("collections.abc.Sequence[str]", "", Kind(Base.LIST)),
+        ("dict[str, int | None]", "", Kind(Base.OBJECT)),
+        ("Optional[int]", "null", Kind(Base.WHOLE, True)),
+        ("str | None", "null", Kind(Base.TEXT, True)),
+        ("list[int] | None", "null", Kind(Base.LIST, True)),
+        ("int | str", "", Kind(Base.ANY)),
+        ("Path", "", Kind(Base.ANY)),
+        ("", "", Kind(Base.ANY)),
+        ("", '"left"', Kind(Base.TEXT)),
+        ("", "100", Kind(Base.NUMBER)),
+        ("", "true", Kind(Base.TRUTH)),
+        ("", "null", Kind(Base.ANY, True)),
+        ("", "<object object>", Kind(Base.ANY)),
+    ],
+)
+def test_kinds(annotation: str, default: str, kind: Kind) -> None:
+    assert kind_of(parameter(annotation, default)) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "value"),
+    [
+        ("12", Base.TEXT, "12"),
+        ('"12"', Base.TEXT, "12"),
+        ('""', Base.TEXT, ""),
+        ('"half', Base.TEXT, '"half'),
+        (" 12 ", Base.WHOLE, 12),
+        ("1e3", Base.NUMBER, 1000.0),
+        ("True", Base.TRUTH, True),
+        ("[1, 2]", Base.LIST, [1, 2]),
+        ('{"a": 1}', Base.OBJECT, {"a": 1}),
+        ("s3://in/1.png", Base.ANY, "s3://in/1.png"),
+        ("12", Base.ANY, 12),
+        ('"12"', Base.ANY, "12"),
+        ("NaN", Base.ANY, "NaN"),
+        ("null", Base.ANY, None),
+    ],
+)
+def test_reading(text: str, base: Base, value: Any) -> None:
+    assert parse_value(text, Kind(base)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "sentence"),
+    [
+        ("many", Base.WHOLE, "must be a whole number"),
+        ("1.5", Base.WHOLE, "must be a whole number"),
+        ("true", Base.WHOLE, "must be a whole number"),
+        ("many", Base.NUMBER, "must be a number"),
+        ("NaN", Base.NUMBER, "must be a number"),
+        ("yes", Base.TRUTH, "must be true or false"),
+        ("{}", Base.LIST, "must be a JSON list"),
+        ("1, 2", Base.LIST, "must be a JSON list"),
+        ("[1, 2", Base.LIST, "no JSON: Expecting ',' delimiter, character 6"),
+        ('{"a"}', Base.ANY, "no JSON: Expecting ':' delimiter, character 5"),
+        ("null", Base.OBJECT, "must be a JSON object"),
+        ("[" * 100_000, Base.ANY, "nested too deeply"),
+    ],
+)
+def test_mistakes(text: str, base: Base, sentence: str) -> None:
+    with pytest.raises(ValueTrouble) as caught:
+        parse_value(text, Kind(base))
+    assert str(caught.value) == sentence
+
+
+def test_null_where_it_is_allowed() -> None:
+    assert parse_value("null", Kind(Base.TEXT, True)) is None
+    assert parse_value("null", Kind(Base.TEXT)) == "null"
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(VALUES, st.sampled_from(list(Base)))
+def test_what_is_offered_reads_as_the_same_value(value: Any, base: Base) -> None:
+    text = text_of(value, Kind(base))
+    if text is not None:
+        assert text.isprintable()
+        assert json.dumps(parse_value(text, Kind(base))) == json.dumps(value)
+
+
+@given(VALUES)
+def test_any_value_can_be_offered_somewhere(value: Any) -> None:
+    text = text_of(value, Kind())
+    assert text is not None or len(json.dumps(value)) > 4000
+
+
+def test_other_lines() -> None:
+    assert parse_other("w=1024") == ("w", 1024)
+    assert parse_other("url = a=b") == ("url", " a=b")
+    for wrong in ("w", "=1", "a b=1", "1a=2", "a={"):
+        with pytest.raises(ValueTrouble):
+            parse_other(wrong)
+
+
+def test_numbers() -> None:
+    assert parse_whole("", 3) == 3
+    assert parse_whole(" -5 ", 0) == -5
+    assert parse_seconds("1.5s", 300.0, zero=False) == 1.5
+    assert parse_seconds("", 300.0, zero=False) == 300.0
+    assert parse_seconds("0", 0.0, zero=True) == 0.0
+    for text, least in (("x", None), ("0", 1), (str(2**63), None)):
+        with pytest.raises(ValueTrouble):
+            parse_whole(text, 0, least)
+    for text in ("0", "-1", "nan", "inf", "soon"):
+        with pytest.raises(ValueTrouble):
+            parse_seconds(text, 1.0, zero=False)
+
+
+INFO = FunctionInfo(
+    "pipeline.images.resize",
+    "",
+    (
+        parameter("str", name="src"),
+        parameter("int", "1024", name="w"),
+        parameter("dict", "null", name="parent_results"),
+        Parameter("more", "VAR_KEYWORD", "", "", False),
+    ),
+)
+
+
+def test_fields_come_from_the_signature_and_the_copied_job() -> None:
+    specs = specs_for(INFO, {"w": 5, "extra": [1]})
+    assert [spec.name for spec in specs] == ["src", "w", "extra"]
+    src, w, extra = specs
+    with pytest.raises(ValueTrouble, match="needed"):
+        src.value(" ")
+    assert src.value("12") == "12"
+    assert w.value("5") == 5
+    assert w.value("") is MISSING
+    assert extra.value(extra.first_text) == [1]
+    assert signature(INFO) == "(src, w=1024, parent_results=null, **more)"
+
+
+def test_a_value_that_was_not_touched_is_kept_whatever_it_is() -> None:
+    secret = "a\nb\x1b[31m" + "x" * 10_000
+    (spec,) = specs_for(None, {"token": secret})
+    assert spec.first_text == ""
+    assert "kept as it is" in spec.placeholder
+    assert spec.value("") == secret
+    assert spec.value("new") == "new"
+    (odd,) = specs_for(INFO, {"w": "five"})[1:2]
+    assert odd.value(odd.first_text) == "five"
+
+
+def test_dependencies_of_a_copied_job() -> None:
+    job = row(1)
+    assert kept_dependencies(detail_of(job, raw={"dependencies": '["a", "b"]'})) == ("a", "b")
+    assert kept_dependencies(detail_of(job, raw={"dependencies": '["a", (cut'})) == ()
+    assert kept_dependencies(None) == ()
+    assert split_ids("a, b  a\u00a0c") == ["a", "b", "c"]
