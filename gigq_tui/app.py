@@ -165,7 +165,7 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
 
     def _redraw(self, *, frame_only: bool = False) -> None:
         screen = self.front
-        if screen is not None and screen.is_mounted:
+        if screen is not None and screen.is_whole:
             screen.refresh_frame()
             if not frame_only and self.snapshot is not None:
                 screen.show_snapshot(self.snapshot)
@@ -233,7 +233,7 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
         screen = self.front
         for ended in self.pool.reap():
             self.tell_ended(ended)
-        if screen is None or not screen.is_mounted:
+        if screen is None or not screen.is_whole:
             return
         if self._notice_ticks:
             self._notice_ticks -= 1

@@ -124,7 +124,7 @@ class SteeringApp(App[None], inherit_bindings=False):
             twin: The shell command that does the same, or an empty string.
         """
         screen = self.front
-        if screen is not None and screen.is_mounted:
+        if screen is not None and screen.is_whole:
             screen.notice_line.tell(text, tone, twin)
             self.mind_the_ticker()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 import sqlite3
+import time
 from pathlib import Path
 
 from gigq_core.errors import DatabaseBusy, DatabaseError
@@ -21,6 +23,9 @@ from gigq_core.schema.opening import (
 from gigq_core.times import now_text
 
 logger = logging.getLogger("gigq_core.schema")
+
+# The longest pause, in seconds, between two tries to switch a file to WAL.
+SWITCH_PAUSE_S = 0.02
 
 _LIVE_WORKERS = """
 SELECT id, host, pid, pid_started, boot_id, pid_namespace
@@ -51,7 +56,7 @@ def open_for_work(path: str | Path, *, create: bool) -> sqlite3.Connection:
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
     try:
-        if not (new and create):
+        if not (create and _is_blank(conn)):
             check_tables(conn, file)
         prepare(conn, file)
     except sqlite3.Error as problem:
@@ -63,11 +68,14 @@ def open_for_work(path: str | Path, *, create: bool) -> sqlite3.Connection:
     return conn
 
 
+def _is_blank(conn: sqlite3.Connection) -> bool:
+    """Whether nothing is in the file yet: it is new, or whoever made it has not got further."""
+    return conn.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+
+
 def prepare(conn: sqlite3.Connection, file: Path) -> None:
     """Set the connection up for writing, and attach the file if that is still to be done."""
-    mode = conn.execute("PRAGMA journal_mode").fetchone()[0]
-    if mode != "wal":
-        mode = conn.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    mode = _switch_to_wal(conn)
     if mode != "wal":
         logger.warning(
             "%s stays in journal mode %s: WAL is not available there, so readers and writers "
@@ -78,6 +86,22 @@ def prepare(conn: sqlite3.Connection, file: Path) -> None:
     conn.execute("PRAGMA synchronous = FULL")
     if not is_current(conn):
         attach(conn)
+
+
+def _switch_to_wal(conn: sqlite3.Connection) -> str:
+    """Bring the file into WAL mode, if that can be had; returns the mode it is in."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            mode: str = conn.execute("PRAGMA journal_mode").fetchone()[0]
+            if mode != "wal":
+                mode = conn.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            return mode
+        except sqlite3.OperationalError as problem:
+            # Two who switch at once would wait for each other for ever: SQLite refuses at once.
+            if "locked" not in str(problem) or time.monotonic() > until:
+                raise
+        time.sleep(random.uniform(0.2, 1.0) * SWITCH_PAUSE_S)
 
 
 def is_current(conn: sqlite3.Connection) -> bool:

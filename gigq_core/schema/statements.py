@@ -67,3 +67,13 @@ UPDATE core_workers SET request = ? WHERE id = ? AND state <> 'stopped'"""
 HAS_CHILDREN = "SELECT 1 FROM core_edges WHERE parent_id = ? LIMIT 1"
 
 PARENTS_OF = "SELECT parent_id FROM core_edges WHERE child_id = ?"
+
+# --- the process that runs a job -------------------------------------------------------------
+
+RUNNING_PROCESS_OF = """
+SELECT j.status, w.id AS worker, w.isolation, w.host, w.pid, w.pid_started, w.boot_id,
+       w.pid_namespace, e.pid AS job_pid
+FROM jobs j
+LEFT JOIN job_executions e ON e.id = j.execution_id
+LEFT JOIN core_workers w ON w.id = j.worker_id
+WHERE j.id = ?"""

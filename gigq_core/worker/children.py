@@ -18,7 +18,14 @@ from typing import Any
 
 from gigq_core.worker.attempts import Attempt, Ending, Fate
 from gigq_core.worker.output import Capture
-from gigq_core.worker.processes import Seen, descendants, kill_tree, signal_all, signal_group
+from gigq_core.worker.processes import (
+    Seen,
+    descendants,
+    how_it_died,
+    kill_tree,
+    signal_all,
+    signal_group,
+)
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -29,6 +36,8 @@ READ_BYTES = 256 * 1024
 SAID_BYTES = 4096
 # How often a child's loaded files are looked at for changes, in seconds.
 FILES_EVERY_S = 1.0
+# A process whose pipe is closed is dying; one that is not dead by then is killed, in seconds.
+DYING_S = 0.25
 # A child is replaced after so many jobs, or when it has grown so large.
 JOBS_PER_CHILD = 5_000
 LARGEST_KB = 1024 * 1024
@@ -86,6 +95,8 @@ class Child:
         self._fate = Fate.CRASHED
         self._kill_at: float | None = None
         self._known: set[Seen] = set()
+        self._closed = False
+        self._reason = ""
         self._said_last: dict[str, Any] | None = None
         self._jobs_done = 0
         self._first_peak = 0
@@ -189,7 +200,7 @@ class Child:
             self._unwatch(fd)
             os.close(fd)
         if busy:
-            self._finish(self._fate, error=how_it_died(code))
+            self._finish(self._fate, error=self._reason or how_it_died(code))
 
     # --- a job -------------------------------------------------------------------------------
 
@@ -230,6 +241,8 @@ class Child:
             self.stop(Fate.TIMEOUT)
         elif self.state is State.STOPPING and self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
+            if self._closed:
+                self._reason = "the job closed the pipe to its worker"
             kill_tree(self.pid, self._known)
         if self._pidfd < 0 or self.state is State.STOPPING:
             self.look()
@@ -326,8 +339,11 @@ class Child:
 
     def _closed_its_pipe(self) -> None:
         """The job closed our pipe, or the process is dying this moment: it is of no more use."""
-        kill_tree(self.pid, self._known)
-        self._bury()
+        self._unwatch(self._answers)
+        if self.state is not State.STOPPING:
+            self.state = State.STOPPING
+            self._closed = True
+            self._kill_at = time.monotonic() + DYING_S
 
     def _take(self, line: bytes) -> None:
         try:
@@ -379,15 +395,3 @@ class Child:
             except OSError:
                 return True
         return False
-
-
-def how_it_died(code: int) -> str:
-    """The sentence for a process that ended in the middle of a job."""
-    if code >= 0:
-        return f"the process ended itself with exit code {code} before the job was done"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    hint = " (killed from outside, perhaps for want of memory)" if name == "SIGKILL" else ""
-    return f"the process died: {name}{hint}"

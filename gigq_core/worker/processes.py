@@ -115,3 +115,15 @@ def end_adopted(own_children: set[int]) -> None:
                 os.waitpid(pid, 0)
             except ChildProcessError:
                 pass
+
+
+def how_it_died(code: int) -> str:
+    """The sentence for a process that ended in the middle of a job."""
+    if code >= 0:
+        return f"the process ended itself with exit code {code} before the job was done"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = " (killed from outside, perhaps for want of memory)" if name == "SIGKILL" else ""
+    return f"the process died: {name}{hint}"

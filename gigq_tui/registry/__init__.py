@@ -80,7 +80,8 @@ def bindings_for(scope: Scope) -> list[BindingType]:
             action.label,
             show=False,
             id=action.id,
-            priority=action.id == "quit",
+            # Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
+            priority=action.id in ("quit", "submit"),
         )
         for action in actions_for(scope)
     ]

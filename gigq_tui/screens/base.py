@@ -24,7 +24,7 @@ from textual.widget import Widget
 
 from gigq_tui.registry import BY_ID, Context, Scope, bar_actions
 from gigq_tui.store.models import JobRow, Snapshot
-from gigq_tui.widgets.header import HeaderBar, HeaderState
+from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState
 from gigq_tui.widgets.key_bar import KeyBar
 from gigq_tui.widgets.lines import Lines
 from gigq_tui.widgets.notice import NoticeLine
@@ -46,9 +46,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     ALLOW_SELECT = False
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
-        (100, "-wide"),
+        (WIDE, "-wide"),
     ]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]  # noqa: RUF012
 
     @property
     def console(self) -> ConsoleApp:
@@ -56,14 +56,22 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         return cast("ConsoleApp", self.app)
 
     def compose(self) -> ComposeResult:
+        # What the size decides is decided before the first layout: later it would paint twice.
+        width, height = self.app.size
+        self.add_class("-wide" if width >= WIDE else "-narrow")
+        self.add_class("-tall" if height >= TALL else "-short")
         header = HeaderBar(id="header")
-        # Its height is known from the start: to find it later would paint everything twice.
         header.tell(self.header_state())
         yield header
         yield from self.compose_body()
         yield QuestionPanel(id="question")
         yield NoticeLine(id="notice")
         yield KeyBar(id="keys")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its widgets are there: not before it is composed, nor while the app ends."""
+        return self.is_mounted and bool(self.query(KeyBar))
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield what stands between the header and the bottom lines."""
@@ -111,7 +119,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def refresh_frame(self) -> None:
         """Draw header and key bar anew, where they changed."""
-        if not self.is_mounted:
+        if not self.is_whole:
             return
         self.query_one(HeaderBar).tell(self.header_state())
         self.query_one(KeyBar).tell(bar_actions(self.SCOPE), self.context())

@@ -167,7 +167,7 @@ class DetailScreen(JobActs, inherit_bindings=False):
 
     def draw(self) -> None:
         """Draw everything that changed."""
-        if not self.is_mounted:
+        if not self.is_whole:
             return
         self.set_class(self.tab in LISTS, "-list")
         self._draw_path()

@@ -94,7 +94,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         return (f"New job, a copy of {row.name[:40]} {row.id[:8]}",)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        if self.is_mounted:
+        if self.is_whole:
             self._preview()
 
     # Typing
@@ -103,7 +103,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
     async def _typed(self, event: Input.Changed) -> None:
         event.stop()
         row = event.input.parent
-        if not isinstance(row, FormRow) or not self.is_mounted:
+        if not isinstance(row, FormRow) or not self.is_whole:
             return
         if row.key == "function":
             self.known.trouble = ""
@@ -123,6 +123,15 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         self._look_up()
         self.focus_next()
 
+    def on_key(self, event: events.Key) -> None:
+        # On a slow machine somebody types before the field has the focus: nothing is lost.
+        typed = event.character if event.is_printable else None
+        if typed and self.focused is None and not self.panel.is_open:
+            field = self.form.fixed["function"].field
+            event.stop()
+            field.insert_text_at_cursor(typed)
+            field.focus()
+
     @on(events.DescendantFocus)
     def _focus_moved(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, (Field, PushLine)):
@@ -131,7 +140,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
 
     @on(events.DescendantBlur)
     def _field_left(self, event: events.DescendantBlur) -> None:
-        if self.is_mounted and event.widget is self.form.fixed["function"].field:
+        if self.is_whole and event.widget is self.form.fixed["function"].field:
             self._look_up()
             self._review()
 
@@ -175,7 +184,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
 
     @on(Inspected)
     async def _inspected(self, event: Inspected) -> None:
-        if event.function != self.form.function:
+        if event.function != self.form.function or not self.is_whole:
             return  # something else has been typed since
         had_info = self.known.info is not None
         self.known.info, self.known.trouble = event.info, event.trouble
@@ -185,7 +194,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
 
     def _resolved(self, prefix: str, answer: Any) -> None:
         self._asked_ids.discard(prefix)
-        if not self.is_mounted:
+        if not self.is_whole:
             return
         if isinstance(answer, tuple):
             # One that is whole is meant itself, even if it begins another.
@@ -220,7 +229,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         box.show(*lines)
 
     def on_resize(self) -> None:
-        if self.is_mounted:
+        if self.is_whole:
             self.call_after_refresh(self._review)
 
     def _explain_focused(self) -> None:

@@ -101,7 +101,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
 
     def _receive(self, answer: Any) -> None:
         asked_at, self._asked_at = self._asked_at, None
-        if not self.is_mounted:
+        if not self.is_whole:
             return
         if isinstance(answer, Graph):
             first = self.graph is None

@@ -154,10 +154,12 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         self.notice_line.rest(((f" {text}", "dim"),) if text else ())
 
     def tick(self) -> None:
-        if self.console.snapshot is not None:
+        if self.console.snapshot is not None and self.is_whole:
             self.show_snapshot(self.console.snapshot)
 
     def on_resize(self) -> None:
+        if not self.is_whole:
+            return
         self.tick()
         self._draw_log()
 
@@ -213,6 +215,8 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
     @on(Looked)
     def _looked(self, event: Looked) -> None:
         self._looking = False
+        if not self.is_whole:
+            return
         if event.usage is not None and event.usage != self.usage and not self.console.held:
             self.usage = event.usage
             self.tick()

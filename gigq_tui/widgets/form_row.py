@@ -27,6 +27,11 @@ class Field(Input):
     def validate_value(self, value: str) -> str:
         return inert(value)
 
+    def on_key(self, event: events.Key) -> None:
+        # Terminals send alt and a letter as that letter, but nobody means it as text.
+        if event.key.startswith("alt+"):
+            event.prevent_default()
+
 
 class FormRow(Widget):
     """A label, an input and a hint.

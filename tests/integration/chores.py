@@ -157,6 +157,27 @@ def vandalise() -> int:
     return os.getpid()
 
 
+def fork_and_return() -> str:
+    """Return twice: in this process and in a copy of it."""
+    pid = os.fork()
+    if pid == 0:
+        return "the copy"
+    os.waitpid(pid, 0)
+    return "the original"
+
+
+def close_everything() -> None:
+    os.closerange(3, 256)
+    time.sleep(60)
+
+
+def leave_a_process(path: str) -> int:
+    """Start something that goes on when the job has ended, and holds its output open."""
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    note(path, str(process.pid))
+    return process.pid
+
+
 def spin(path: str) -> None:
     """Python code that only an exception in its thread can stop."""
     note(path, str(threading.get_ident()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from gigq_core import Job
 from gigq_core.logs import attempt_output, logs_folder
 from gigq_core.times import parse_time
 from tests.integration import chores
-from tests.integration.conftest import ROOT, Place
+from tests.integration.conftest import ROOT, Place, gone, stop
 from tests.waiting import wait_until
 
 
@@ -303,6 +304,49 @@ def test_eight_slots_share_the_work_and_run_each_job_once(place: Place, tmp_path
     assert sorted(place.lines("ran", 200), key=int) == [str(n) for n in range(200)]
     pids = {row["pid"] for row in place.rows("SELECT DISTINCT pid FROM job_executions")}
     assert 2 <= len(pids) <= 8
+
+
+def test_a_copy_of_the_process_has_no_say(place: Place) -> None:
+    place.worker()
+    job = place.end(place.submit(chores.fork_and_return))
+    assert job["result"] == "the original"
+    assert place.end(place.submit(chores.nothing))["status"] == "completed"
+
+
+def test_a_job_that_closes_the_pipes_is_ended(place: Place) -> None:
+    place.worker()
+    bad = place.submit(chores.close_everything, max_attempts=1)
+    good = place.submit(chores.nothing)
+    ended = place.ended(bad, good)
+    assert [job["status"] for job in ended] == ["failed", "completed"]
+    assert ended[0]["executions"][0]["status"] == "crashed"
+    assert "closed the pipe" in ended[0]["error"]
+
+
+def test_what_a_job_left_behind_ends_with_the_worker(place: Place, tmp_path: Path) -> None:
+    worker = place.worker()
+    job = place.end(place.submit(chores.leave_a_process, params={"path": str(tmp_path / "left")}))
+    assert job["status"] == "completed"
+    assert not gone(job["result"])
+    stop(worker)
+    wait_until(lambda: gone(job["result"]), what="the process to be ended")
+
+
+def test_an_idle_worker_writes_nothing(place: Place) -> None:
+    place.worker()
+    place.end(place.submit(chores.nothing))
+    conn = sqlite3.connect(place.db)
+
+    def version() -> int:
+        return int(conn.execute("PRAGMA data_version").fetchone()[0])
+
+    def quiet_for_a_while() -> bool:
+        before, until = version(), time.monotonic() + 1.2
+        wait_until(lambda: time.monotonic() > until)
+        return version() == before
+
+    wait_until(quiet_for_a_while, what="the worker to be quiet")
+    conn.close()
 
 
 def test_large_parameters_and_results_pass(place: Place) -> None:

@@ -67,6 +67,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.tombstones: set[str] = set()
         self.ours: list[Attempt] = []
         self.theirs: list[GigQAttempt] = []
+        self.claims = 0
 
     def _open(self) -> None:
         self.queue = JobQueue(self.db)
@@ -261,7 +262,8 @@ class QueueMachine(RuleBasedStateMachine):
         late = {job_id: {"pending", "timeout", "running"} for job_id in self._overdue()}
         ready = {job_id: {"running"} for job_id in self._job_ids("pending")}
         with self._only({**ready, **late}):
-            attempt = GigQAttempt(self.db, f"theirs-{len(self.theirs)}")
+            attempt = GigQAttempt(self.db, f"theirs-{self.claims}")
+        self.claims += 1
         if attempt.job_id is None:
             return
         assert self._is_met(attempt.job_id)
@@ -278,11 +280,7 @@ class QueueMachine(RuleBasedStateMachine):
         allowed = {attempt.job_id: {"completed", "failed", "pending"}} if takes else {}
         with self._only(allowed):
             attempt.end(failure)
-        (execution,) = self._executions(
-            "worker_id = ? AND job_id = ? ORDER BY rowid DESC LIMIT 1",
-            attempt.worker_id,
-            attempt.job_id,
-        )
+        (execution,) = self._executions("worker_id = ?", attempt.worker_id)
         ended = "failed" if failure else "completed"
         assert execution["status"] == (ended if takes else "superseded")
 

@@ -111,7 +111,8 @@ def test_no_worker(snap_compare: Compare, tmp_path: Path) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await SCENES["workers"](pilot)
         snapshot: Snapshot = app.snapshot
-        app.screen.show_snapshot(replace(snapshot, workers=(), foreign_workers=()))
+        app.snapshot = replace(snapshot, workers=(), foreign_workers=())
+        app.screen.show_snapshot(app.snapshot)
         await at_rest(pilot)
 
     assert snap_compare(app, run_before=before, terminal_size=(80, 24))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from gigq_core.errors import GigQError
@@ -418,3 +419,31 @@ async def test_hostile_values_are_inert() -> None:
         screen.form.fixed["note"].field.value = "a\x1b[31m\u202eb"
         await settle(pilot)
         assert "\x1b" not in screen.form.fixed["note"].text
+
+
+async def test_alt_and_a_letter_as_terminals_send_it() -> None:
+    app, acts = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        field = row_of(screen, "param:src").field
+        field.focus()
+        await settle(pilot)
+        for character in "xs":
+            key = events.Key(f"alt+{character}", character)
+            key.set_sender(app)
+            app.post_message(key)
+            await settle(pilot)
+        assert request_of(acts).params == {"src": "s3://in/1.png"}
+
+
+async def test_what_is_typed_before_the_field_has_the_focus_is_not_lost() -> None:
+    app, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [PARENT])
+        screen = SubmitScreen()
+        app.push_screen(screen)
+        for character in "a.b":
+            app.post_message(events.Key(character, character))
+        await settle(pilot)
+        assert screen.form.function == "a.b"
