@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     progress = Console(stderr=True, highlight=False)
     figures: list[Figure] = []
+    fsync_s = 0.0
     folder = Path(tempfile.mkdtemp(prefix="gigq-benchmarks-", dir=options.dir))
     try:
         fsync_s = raw.fsync_seconds(folder / "fsync")

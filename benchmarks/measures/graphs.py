@@ -18,7 +18,7 @@ def chain(bench: Bench) -> list[Figure]:
     """1,000 jobs, each waiting for the one before: submitted, and run with one slot."""
     n = bench.size(1000, 100)
     specs = [Spec(parents=(place - 1,) if place else ()) for place in range(n)]
-    return [_workflow(bench, f"chain-{n}", "chain-1000", specs, 1, 2)]
+    return [_workflow(bench, f"chain of {n:,}", "chain-1000", specs, 1, 2)]
 
 
 def fan(bench: Bench) -> list[Figure]:

@@ -86,6 +86,8 @@ def summary(snapshot: Snapshot, own: int) -> Line:
     ]
     told = f" ({', '.join(parts)})" if parts else ""
     spans: list[Span] = [(f" {plural(alive, 'worker')} alive{told}", "title")]
+    if not alive and not snapshot.foreign_workers:
+        spans.append((": + starts one", "warn"))
     if lost := words.count("LOST"):
         spans.append((f"   {lost} LOST", "fail"))
     if unseen := words.count("no sight"):
