@@ -74,17 +74,39 @@ def process_start(pid: int) -> str | None:
     if not isinstance(pid, int) or pid <= 0:
         return None
     if sys.platform == "linux":
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                text = file.read()
-        except (FileNotFoundError, ProcessLookupError):
+        fields = _stat(pid)
+        if fields is None:
             return None
-        except OSError:
+        if not fields:
             return ""
-        # The name, in parentheses, may hold anything, closing parentheses too.
-        fields = text[text.rindex(b")") + 2 :].split()
         return None if fields[0] in (b"Z", b"X") else fields[19].decode()
     return _process_start_elsewhere(pid)
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether a process of this machine is stopped by a signal (SIGSTOP, ctrl+z) or a debugger."""
+    if sys.platform == "linux":
+        fields = _stat(pid)
+        return bool(fields) and fields is not None and fields[0] in (b"T", b"t")
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the state on; None: no such process; empty: can't tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    except OSError:
+        return []
+    # The name, in parentheses, may hold anything, closing parentheses too.
+    return text[text.rindex(b")") + 2 :].split()
 
 
 def _process_start_elsewhere(pid: int) -> str | None:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 300
@@ -62,6 +62,8 @@ class Job:
         pass_parent_results: hand the parents' results to the function as `parent_results`. None
             does so if the function has a parameter for it.
         retry_delay: seconds to wait before the next attempt.
+        on_crash: what becomes of the job when the process that runs it dies: "retry", while it has
+            attempts left and at most five times, or "fail" at once. GigQ knows no such choice.
 
     Raises:
         TypeError: the function can't be found again by a worker, or a value is of the wrong type.
@@ -80,6 +82,8 @@ class Job:
         description: str = "",
         pass_parent_results: bool | None = None,
         retry_delay: float = 0,
+        *,
+        on_crash: Literal["retry", "fail"] = "retry",
     ) -> None:
         self.id = str(uuid.uuid4())
         self.name = name
@@ -92,6 +96,7 @@ class Job:
         self.description = description
         self.pass_parent_results = pass_parent_results
         self.retry_delay = retry_delay
+        self.on_crash = on_crash
         self.created_at = datetime.now().isoformat()
         self.check()
 
@@ -132,6 +137,8 @@ class Job:
             raise TypeError(f"description must be a string, not {_kind(self.description)}.")
         if self.pass_parent_results not in (None, True, False):
             raise TypeError("pass_parent_results must be True, False or None.")
+        if self.on_crash not in ("retry", "fail"):
+            raise ValueError(f"on_crash is {self.on_crash!r}: say 'retry' or 'fail'.")
         encode_dependencies(self.dependencies, self.id)
 
 

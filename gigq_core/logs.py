@@ -41,6 +41,13 @@ def logs_folder(db_path: str | Path) -> Path:
     return path.with_name(path.name + "-logs")
 
 
+def stack_prefix(db_path: str | Path, worker_id: str) -> str:
+    """Where a worker's processes put their stack when asked; the pid and `.txt` follow."""
+    from urllib.parse import quote
+
+    return str(logs_folder(db_path).absolute() / "stacks" / f"{quote(worker_id, safe='')}-")
+
+
 def attempt_output(db_path: str | Path, execution_id: str) -> Path:
     """The file that holds what one attempt printed; there is none if it printed nothing."""
     return logs_folder(db_path) / "attempts" / f"{execution_id}.log"

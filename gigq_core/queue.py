@@ -14,6 +14,7 @@ from gigq_core.connections import close_connection, get_connection
 from gigq_core.errors import CycleError, DuplicateJob
 from gigq_core.job import Job, encode_dependencies, encode_params
 from gigq_core.schema import statements as sql
+from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.ddl import PARKED
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import write
@@ -249,20 +250,24 @@ class JobQueue:
         conn = self._connection()
         try:
             with write(conn):
+                # Somebody may have detached the file since this queue was opened.
+                ensure_attached(conn)
                 yield conn
         except sqlite3.OperationalError as problem:
             raise explain(problem, Path(self.db_path)) from problem
 
     def _one(self, statement: str, *values: object) -> sqlite3.Row | None:
-        rows = self._all(statement, *values)
-        return rows[0] if rows else None
+        return next(iter(self._all(statement, *values)), None)
 
     def _all(self, statement: str, *values: object) -> list[sqlite3.Row]:
         """Everything is fetched at once: an open reader would keep the WAL growing."""
         try:
             return self._connection().execute(statement, values).fetchall()
         except sqlite3.OperationalError as problem:
-            raise explain(problem, Path(self.db_path)) from problem
+            if "no such" not in str(problem):
+                raise explain(problem, Path(self.db_path)) from problem
+        with self._writing() as conn:
+            return conn.execute(statement, values).fetchall()
 
 
 def _row_of(job: Job) -> dict[str, Any]:
@@ -284,6 +289,7 @@ def _row_of(job: Job) -> dict[str, Any]:
         "updated_at": now_text(),
         "pass_parent_results": None if passing is None else int(passing),
         "retry_delay": job.retry_delay,
+        "on_crash": job.on_crash,
     }
 
 
@@ -379,9 +385,7 @@ def _decoded_job(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _decoded_execution(row: sqlite3.Row) -> dict[str, Any]:
-    execution = dict(row)
-    execution["result"] = _decoded(execution["result"])
-    return execution
+    return {**dict(row), "result": _decoded(row["result"])}
 
 
 def _decoded(text: Any) -> Any:

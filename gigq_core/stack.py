@@ -12,11 +12,10 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 from gigq_core.errors import GigQError
 from gigq_core.identity import ProcessIdentity, is_dead
-from gigq_core.logs import logs_folder
+from gigq_core.logs import stack_prefix
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.statements import RUNNING_PROCESS_OF
 
@@ -31,11 +30,6 @@ _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<f
 
 class StackUnavailable(GigQError):
     """The stack can't be had; the message says why."""
-
-
-def stack_prefix(db_path: str | Path, worker_id: str) -> str:
-    """The path, less the pid and `.txt`, of the files that a worker's processes answer into."""
-    return str(logs_folder(db_path).absolute() / "stacks" / f"{quote(worker_id, safe='')}-")
 
 
 def stack_of(db_path: str | Path, job_id: str, timeout_s: float = ANSWER_TIMEOUT_S) -> str:

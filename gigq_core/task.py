@@ -17,6 +17,7 @@ _DEFAULTS: dict[str, Any] = {
     "timeout": DEFAULT_TIMEOUT_S,
     "description": "",
     "retry_delay": 0,
+    "on_crash": "retry",
 }
 _OPTIONS = frozenset(_DEFAULTS) | {"name"}
 
@@ -26,7 +27,8 @@ class TaskWrapper:
 
     Args:
         fn: a function at the top level of a module.
-        **options: name, priority, max_attempts, timeout, description, retry_delay, as for `Job`.
+        **options: name, priority, max_attempts, timeout, description, retry_delay, on_crash, as for
+            `Job`.
 
     Raises:
         TypeError: an option is unknown, or a worker could not import the function.

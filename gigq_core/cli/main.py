@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli import act, doctor, follow, look, maintain, submit, work
+from gigq_core.cli import act, doctor, follow, look, maintain, stack, submit, work
 from gigq_core.cli.common import Commands, Settings
 
 DEFAULT_DB = "gigq.db"
@@ -47,6 +47,7 @@ for _command in (
     look.stats,
     work.worker,
     follow.logs,
+    stack.stack,
     look.workers,
     act.release,
     act.pause,

@@ -9,7 +9,7 @@ import math
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -65,6 +65,13 @@ def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> 
     help="Seconds to wait before the next attempt.",
 )
 @click.option(
+    "--on-crash",
+    type=click.Choice(["retry", "fail"]),
+    default="retry",
+    show_default=True,
+    help="What becomes of the job when the process that runs it dies.",
+)
+@click.option(
     "--depends-on",
     "parents",
     multiple=True,
@@ -83,6 +90,7 @@ def submit(
     timeout: float,
     description: str,
     retry_delay: float,
+    on_crash: Literal["retry", "fail"],
     parents: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -109,6 +117,7 @@ def submit(
             timeout=timeout,
             description=description,
             retry_delay=retry_delay,
+            on_crash=on_crash,
         )
     except (TypeError, ValueError) as problem:
         raise click.UsageError(str(problem)) from None

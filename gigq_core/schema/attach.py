@@ -20,12 +20,15 @@ from gigq_core.schema.opening import (
     is_attached,
     require_sqlite,
 )
+from gigq_core.schema.transaction import write
 from gigq_core.times import now_text
 
 logger = logging.getLogger("gigq_core.schema")
 
 # The longest pause, in seconds, between two tries to switch a file to WAL.
 SWITCH_PAUSE_S = 0.02
+
+_SCHEMA_VERSION = "SELECT value FROM core_meta WHERE key = 'schema_version'"
 
 _LIVE_WORKERS = """
 SELECT id, host, pid, pid_started, boot_id, pid_namespace
@@ -110,9 +113,14 @@ def is_current(conn: sqlite3.Connection) -> bool:
     Raises:
         DatabaseError: a newer release has attached the file in a way this one can't keep.
     """
-    if not is_attached(conn):
+    try:
+        row = conn.execute(_SCHEMA_VERSION).fetchone()
+    except sqlite3.OperationalError as problem:
+        if "no such table" not in str(problem):
+            raise
         return False
-    row = conn.execute("SELECT value FROM core_meta WHERE key = 'schema_version'").fetchone()
+    if row is None:
+        return False
     try:
         version = int(row[0])
     except (TypeError, ValueError):
@@ -132,41 +140,38 @@ def attach(conn: sqlite3.Connection) -> None:
     wait for a parent are parked; parents that are missing now count as completed, as they do for
     GigQ.
     """
-    conn.execute("BEGIN IMMEDIATE")
-    try:
-        if not is_current(conn):
-            conn.execute(ddl.CREATE_JOBS)
-            conn.execute(ddl.CREATE_EXECUTIONS)
-            for statement in ddl.GIGQ_INDEXES:
-                conn.execute(statement)
-            _add_columns(conn)
-            # Those of an earlier release of ours may differ; and none has to run meanwhile.
-            for name in ddl.TRIGGERS:
-                conn.execute(f"DROP TRIGGER IF EXISTS {name}")
-            for name in ddl.INDEXES:
-                conn.execute(f"DROP INDEX IF EXISTS {name}")
-            for statement in ddl.CREATE_TABLES:
-                conn.execute(statement)
-            for statement in ddl.INDEXES.values():
-                conn.execute(statement)
-            conn.execute(ddl.FILL_EDGES)
-            conn.execute(ddl.PARK_BLOCKED)
-            conn.executemany(
-                "INSERT OR REPLACE INTO core_counts (state, n) VALUES (?, 0)",
-                [(state,) for state in ddl.COUNTER_STATES],
-            )
-            conn.execute(ddl.FILL_COUNTERS)
-            for statement in ddl.TRIGGERS.values():
-                conn.execute(statement)
-            conn.executemany(
-                "INSERT OR REPLACE INTO core_meta (key, value) VALUES (?, ?)",
-                [("schema_version", str(ddl.SCHEMA_VERSION)), ("attached_at", now_text())],
-            )
-        conn.execute("COMMIT")
-    except BaseException:
-        if conn.in_transaction:
-            conn.execute("ROLLBACK")
-        raise
+    with write(conn):
+        ensure_attached(conn)
+
+
+def ensure_attached(conn: sqlite3.Connection) -> None:
+    """As `attach`, within the caller's write transaction."""
+    if is_current(conn):
+        return
+    conn.execute(ddl.CREATE_JOBS)
+    conn.execute(ddl.CREATE_EXECUTIONS)
+    for statement in ddl.GIGQ_INDEXES:
+        conn.execute(statement)
+    _add_columns(conn)
+    # Those of an earlier release of ours may differ; and none has to run meanwhile.
+    _drop_triggers_and_indexes(conn)
+    for statement in ddl.CREATE_TABLES:
+        conn.execute(statement)
+    for statement in ddl.INDEXES.values():
+        conn.execute(statement)
+    conn.execute(ddl.FILL_EDGES)
+    conn.execute(ddl.PARK_BLOCKED)
+    conn.executemany(
+        "INSERT OR REPLACE INTO core_counts (state, n) VALUES (?, 0)",
+        [(state,) for state in ddl.COUNTER_STATES],
+    )
+    conn.execute(ddl.FILL_COUNTERS)
+    for statement in ddl.TRIGGERS.values():
+        conn.execute(statement)
+    conn.executemany(
+        "INSERT OR REPLACE INTO core_meta (key, value) VALUES (?, ?)",
+        [("schema_version", str(ddl.SCHEMA_VERSION)), ("attached_at", now_text())],
+    )
 
 
 def detach(path: str | Path) -> None:
@@ -185,24 +190,15 @@ def detach(path: str | Path) -> None:
         check_tables(conn, file)
         if not is_attached(conn):
             return
-        conn.execute("BEGIN IMMEDIATE")
-        try:
+        with write(conn):
             _refuse_while_workers_live(conn, file)
-            for name in ddl.TRIGGERS:
-                conn.execute(f"DROP TRIGGER IF EXISTS {name}")
+            _drop_triggers_and_indexes(conn)
             conn.execute(ddl.UNPARK_ALL)
-            for name in ddl.INDEXES:
-                conn.execute(f"DROP INDEX IF EXISTS {name}")
             for name in ddl.OUR_TABLES:
                 conn.execute(f"DROP TABLE IF EXISTS {name}")
             for table, column, _ in ddl.OUR_COLUMNS:
                 if column in _columns(conn, table):
                     conn.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-            conn.execute("COMMIT")
-        except BaseException:
-            if conn.in_transaction:
-                conn.execute("ROLLBACK")
-            raise
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
     finally:
@@ -216,6 +212,13 @@ def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
                 f"Worker {row['id']} (pid {row['pid']} on {row['host']}) still works on {file}: "
                 "stop it first."
             )
+
+
+def _drop_triggers_and_indexes(conn: sqlite3.Connection) -> None:
+    for name in ddl.TRIGGERS:
+        conn.execute(f"DROP TRIGGER IF EXISTS {name}")
+    for name in ddl.INDEXES:
+        conn.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 def _add_columns(conn: sqlite3.Connection) -> None:

@@ -77,6 +77,8 @@ OUR_COLUMNS = (
     ("jobs", "due_at", "TEXT"),
     # Somebody asked the worker of this running job to stop it.
     ("jobs", "stop_requested_at", "TEXT"),
+    # What becomes of the job when its process dies: 'fail', or anything else to try again.
+    ("jobs", "on_crash", "TEXT"),
     ("job_executions", "traceback", "TEXT"),
     # The captured output's file, relative to the folder of logs; NULL when nothing was printed.
     ("job_executions", "output", "TEXT"),
@@ -96,10 +98,12 @@ CREATE TABLE IF NOT EXISTS core_edges (
     PRIMARY KEY (child_id, parent_id)
 ) WITHOUT ROWID"""
 
-# A completed job that was deleted still satisfies children that come later.
+# A completed job that was deleted still satisfies children that come later; and what any deleted
+# job left behind is found by its tombstone when it has grown old.
 CREATE_TOMBSTONES = """
 CREATE TABLE IF NOT EXISTS core_tombstones (
     job_id TEXT PRIMARY KEY,
+    completed INTEGER NOT NULL,
     deleted_at TEXT NOT NULL
 ) WITHOUT ROWID"""
 
@@ -175,6 +179,8 @@ INDEXES = {
         WHERE status = 'running'""",
     "core_executions_job": """
         CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, started_at)""",
+    "core_tombstones_age": """
+        CREATE INDEX IF NOT EXISTS core_tombstones_age ON core_tombstones (deleted_at)""",
     "core_edges_parent": """
         CREATE INDEX IF NOT EXISTS core_edges_parent ON core_edges (parent_id)""",
     "core_edges_unmet": """
@@ -214,7 +220,7 @@ BEGIN
     INSERT OR IGNORE INTO core_edges (child_id, parent_id, met)
     SELECT NEW.id, d.value,
            EXISTS (SELECT 1 FROM jobs p WHERE p.id = d.value AND p.status = 'completed')
-           OR EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = d.value)
+           OR EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = d.value AND t.completed = 1)
     FROM json_each(CASE WHEN json_valid(NEW.dependencies) THEN NEW.dependencies ELSE '[]' END) d
     WHERE d.type = 'text';
     UPDATE jobs SET due_at = retry_after, retry_after = '{PARKED}'
@@ -276,16 +282,12 @@ WHEN NEW.status = 'pending' AND NEW.retry_after = '{PARKED}'
 BEGIN
     UPDATE jobs SET retry_after = due_at, due_at = NULL WHERE id = NEW.id;
 END""",
-    "core_delete_completed": """
-CREATE TRIGGER IF NOT EXISTS core_delete_completed AFTER DELETE ON jobs
-WHEN OLD.status = 'completed'
+    "core_delete": """
+CREATE TRIGGER IF NOT EXISTS core_delete AFTER DELETE ON jobs
+WHEN OLD.id IS NOT NULL
 BEGIN
-    INSERT OR REPLACE INTO core_tombstones (job_id, deleted_at)
-    VALUES (OLD.id, strftime('%Y-%m-%dT%H:%M:%f', 'now', 'localtime'));
-END""",
-    "core_delete_edges": """
-CREATE TRIGGER IF NOT EXISTS core_delete_edges AFTER DELETE ON jobs
-BEGIN
+    INSERT OR REPLACE INTO core_tombstones (job_id, completed, deleted_at)
+    VALUES (OLD.id, OLD.status = 'completed', strftime('%Y-%m-%dT%H:%M:%f', 'now', 'localtime'));
     DELETE FROM core_edges WHERE child_id = OLD.id;
 END""",
     # --- one outcome --------------------------------------------------------------------------

@@ -6,11 +6,11 @@ INSERT_JOB = """
 INSERT INTO jobs (
     id, name, function_name, function_module, params, priority, dependencies, max_attempts,
     timeout, description, status, created_at, updated_at, attempts, pass_parent_results,
-    retry_delay
+    retry_delay, on_crash
 ) VALUES (
     :id, :name, :function_name, :function_module, :params, :priority, :dependencies,
     :max_attempts, :timeout, :description, 'pending', :created_at, :updated_at, 0,
-    :pass_parent_results, :retry_delay
+    :pass_parent_results, :retry_delay, :on_crash
 )"""
 
 JOB_BY_ID = "SELECT * FROM jobs WHERE id = ?"

@@ -52,7 +52,8 @@ SET status = 'running', worker_id = :worker, started_at = :now, updated_at = :no
     attempts = coalesce(attempts, 0) + 1, execution_id = core_new_id(), stop_requested_at = NULL
 WHERE rowid IN ({chosen})
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
-          dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results"""
+          dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
+          on_crash"""
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
 CLAIM = _CLAIM.format(
@@ -117,6 +118,12 @@ SET status = :status, completed_at = :now, result = :result, error = :error,
     traceback = :traceback, output = :output
 WHERE id = :execution"""
 
+# Of the attempts since the job was last submitted or requeued.
+CRASHES_OF = """
+SELECT count(*) FROM (
+    SELECT status FROM job_executions WHERE job_id = ? ORDER BY started_at DESC LIMIT ?)
+WHERE status = 'crashed'"""
+
 # --- the register of workers -----------------------------------------------------------------
 
 WORKER_BY_ID = "SELECT * FROM core_workers WHERE id = ?"
@@ -145,10 +152,23 @@ WHERE id = :id"""
 FORGET_OLD_WORKERS = """
 DELETE FROM core_workers WHERE state = 'stopped' AND stopped_at < :before"""
 
+# --- housekeeping ----------------------------------------------------------------------------
+
+DELETED_BEFORE = """
+SELECT job_id FROM core_tombstones WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"""
+
+FORGET_EXECUTIONS = """
+DELETE FROM job_executions
+WHERE job_id = :job AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = :job)
+RETURNING id"""
+
+FORGET_DELETED = "DELETE FROM core_tombstones WHERE job_id = ?"
+
 # --- rescue ----------------------------------------------------------------------------------
 
 RUNNING_JOBS = """
 SELECT j.id, j.execution_id, j.worker_id, j.attempts, j.max_attempts, j.timeout, j.retry_delay,
+       j.on_crash,
        j.started_at, w.id AS registered, w.state, w.host, w.pid, w.pid_started, w.boot_id,
        w.pid_namespace, w.beat
 FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id

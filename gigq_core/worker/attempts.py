@@ -44,6 +44,7 @@ class Attempt:
     timeout_s: float
     retry_delay_s: float
     pass_parent_results: bool | None
+    on_crash: str | None = None
     broken: str = ""
 
     @property
@@ -99,6 +100,7 @@ def attempt_from(row: Mapping[str, Any]) -> Attempt:
         timeout_s=timeout_s,
         retry_delay_s=retry_delay_s,
         pass_parent_results=None if passing is None else bool(passing),
+        on_crash=row["on_crash"],
         broken="; ".join(reasons),
     )
 

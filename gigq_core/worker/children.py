@@ -66,6 +66,7 @@ class Child:
         grace_s: seconds between SIGTERM and SIGKILL.
         parents_of: gives the stored results of an attempt's parents.
         output_of: gives the file for an attempt's output.
+        stack_prefix: where the process puts its stack when asked; its pid and `.txt` follow.
 
     Raises:
         OSError: the interpreter can't be started.
@@ -79,6 +80,7 @@ class Child:
         grace_s: float,
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
         output_of: Callable[[str], Path],
+        stack_prefix: str,
     ) -> None:
         self.state = State.STARTING
         self.endings: list[Ending] = []
@@ -90,6 +92,7 @@ class Child:
         self._grace_s = grace_s
         self._parents_of = parents_of
         self._output_of = output_of
+        self._stack_prefix = stack_prefix
         self._capture: Capture | None = None
         self._deadline = 0.0
         self._fate = Fate.CRASHED
@@ -117,7 +120,7 @@ class Child:
         environment = {k: v for k, v in os.environ.items() if k != "__PYVENV_LAUNCHER__"}
         try:
             self._process = subprocess.Popen(
-                [python, RUNNER, str(lifeline_out), folder],
+                [python, RUNNER, str(lifeline_out), folder, self._stack_prefix],
                 stdin=jobs_out,
                 stdout=answers_in,
                 stderr=output_in,
@@ -199,6 +202,7 @@ class Child:
         for fd in self._fds:
             self._unwatch(fd)
             os.close(fd)
+        Path(f"{self._stack_prefix}{self.pid}.txt").unlink(missing_ok=True)
         if busy:
             self._finish(self._fate, error=self._reason or how_it_died(code))
 

@@ -20,7 +20,7 @@ from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.times import now_text
-from gigq_core.worker import register
+from gigq_core.worker import crashes, register
 from gigq_core.worker.attempts import Attempt, Ending, Fate, attempt_from, retry_after
 from gigq_core.worker.register import Register
 
@@ -53,7 +53,7 @@ _FINAL_STATUS = {
     Fate.CANCELLED: JobStatus.CANCELLED,
     Fate.CRASHED: JobStatus.FAILED,
 }
-_RETRIED = (Fate.FAILED, Fate.TIMEOUT, Fate.CRASHED)
+_RETRIED = (Fate.FAILED, Fate.TIMEOUT)
 
 
 class LockBusy(Exception):
@@ -289,7 +289,7 @@ class Ledger:
         }
         if fate is Fate.GIVEN_BACK:
             statement = sql.GIVE_BACK_JOB
-        elif fate in _RETRIED and attempt.attempt < attempt.max_attempts:
+        elif self._goes_on(conn, attempt, fate):
             statement = sql.RETRY_JOB
             values["retry_after"] = retry_after(attempt.retry_delay_s)
         else:
@@ -306,6 +306,14 @@ class Ledger:
         values["output"] = ending.output
         conn.execute(sql.END_EXECUTION, values)
         return held > 0
+
+    def _goes_on(self, conn: sqlite3.Connection, attempt: Attempt, fate: Fate) -> bool:
+        """Whether the job gets another attempt."""
+        if fate is Fate.CRASHED:
+            return crashes.goes_on(
+                conn, attempt.job_id, attempt.attempt, attempt.max_attempts, attempt.on_crash
+            )
+        return fate in _RETRIED and attempt.attempt < attempt.max_attempts
 
     # --- missing indexes ---------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ class ProcessPool:
         python, folder, grace_s: as for `Child`.
         slots: the most jobs at a time.
         selector: the supervisor's.
-        parents_of, output_of: as for `Child`.
+        parents_of, output_of, stack_prefix: as for `Child`.
         adopts: whether orphaned descendants become children of this process.
     """
 
@@ -50,6 +50,7 @@ class ProcessPool:
         grace_s: float,
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
         output_of: Callable[[str], Path],
+        stack_prefix: str,
         adopts: bool,
     ) -> None:
         self._python = python
@@ -59,6 +60,7 @@ class ProcessPool:
         self._grace_s = grace_s
         self._parents_of = parents_of
         self._output_of = output_of
+        self._stack_prefix = stack_prefix
         self._adopts = adopts
         self._children: list[Child] = []
         self._failures = 0
@@ -106,6 +108,7 @@ class ProcessPool:
                     self._grace_s,
                     self._parents_of,
                     self._output_of,
+                    self._stack_prefix,
                 )
             except OSError as problem:
                 if self._proven:

@@ -78,6 +78,28 @@ def _send(how: object, target: int, signum: int) -> None:
         logger.debug("No permission to signal %s", target)
 
 
+def kill_exactly(pid: int, started: str) -> None:
+    """SIGKILL a process of this machine, unless another one has its pid by now.
+
+    On Linux through a pidfd: what was checked is what is killed.
+    """
+    if sys.platform != "linux" or not hasattr(signal, "pidfd_send_signal"):
+        signal_all([(pid, started)], signal.SIGKILL)
+        return
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if process_start(pid) == started:
+            logger.warning("Killing process %s: a suspended worker, silent past its lease", pid)
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except OSError as problem:
+        logger.warning("Process %s can't be killed: %s", pid, problem)
+    finally:
+        os.close(handle)
+
+
 def kill_tree(pid: int, known: set[Seen]) -> None:
     """SIGKILL the group of `pid`, all that descends from it, and all that is `known`."""
     for _ in range(ROUNDS):

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.logs import attempt_output
 from gigq_core.schema import worker_statements as sql
 from gigq_core.status import Change, Outcome
 from gigq_core.times import now_text, parse_time
+from gigq_core.worker import crashes
 from gigq_core.worker.attempts import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, retry_after
 
 logger = logging.getLogger("gigq_core.worker")
@@ -79,6 +80,25 @@ def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[s
         if lost[holder]:
             rows.append(row)
     return rows
+
+
+def stopped_holders(
+    conn: sqlite3.Connection, silence: Silence, worker_id: str
+) -> list[ProcessIdentity]:
+    """Workers that hold jobs, live on this machine, are suspended, and silent past their lease.
+
+    Such a one may wake at any time and go on with a job that somebody else runs by then.
+    """
+    holders = {
+        row["worker_id"]: ProcessIdentity.of_row(row)
+        for row in conn.execute(sql.RUNNING_JOBS).fetchall()
+        if row["registered"] is not None and row["worker_id"] != worker_id
+    }
+    return [
+        identity
+        for holder, identity in holders.items()
+        if silence.is_over(holder) and is_dead(identity) is False and is_suspended(identity.pid)
+    ]
 
 
 def dead_workers(conn: sqlite3.Connection, worker_id: str) -> list[sqlite3.Row]:
@@ -206,8 +226,8 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
         "error": f"{who} died",
     }
     attempts = row["attempts"] if isinstance(row["attempts"], int) else 1
-    most = row["max_attempts"]
-    if attempts < (most if isinstance(most, int) else DEFAULT_MAX_ATTEMPTS):
+    most = row["max_attempts"] if isinstance(row["max_attempts"], int) else DEFAULT_MAX_ATTEMPTS
+    if crashes.goes_on(conn, row["id"], attempts, most, row["on_crash"]):
         values["retry_after"] = None
         held = conn.execute(sql.RETRY_JOB, values).rowcount
     else:

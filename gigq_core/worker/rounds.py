@@ -5,25 +5,35 @@ from __future__ import annotations
 import os
 
 from gigq_core.errors import DatabaseError
-from gigq_core.worker import rescue
+from gigq_core.worker import housekeeping, rescue
 from gigq_core.worker.ledger import Ledger
+from gigq_core.worker.processes import kill_exactly
 
 # How often jobs of dead workers are looked for, in seconds.
 RESCUE_EVERY_S = 1.0
 # How often the rows of dead workers are closed, in seconds.
 BURY_EVERY_S = 5.0
+# How often the history of jobs deleted long ago is looked for, in seconds; at once while there is.
+FORGET_EVERY_S = 3600.0
 
 
 class Rounds:
-    """Made by a worker for itself: jobs of its own are none of its business."""
+    """Made by a worker for itself: jobs of its own are none of its business.
 
-    def __init__(self, ledger: Ledger, worker_id: str) -> None:
+    Args:
+        ledger: the worker's.
+        worker_id: its id.
+        lease_s: how long another worker may be silent before its jobs are taken from it.
+    """
+
+    def __init__(self, ledger: Ledger, worker_id: str, lease_s: float = rescue.LEASE_S) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
-        self._silence = rescue.Silence()
+        self._silence = rescue.Silence(lease_s)
         self._file = self._file_now()
         self._last = 0.0
         self._last_burial = 0.0
+        self._last_forgetting = 0.0
 
     def go(self, now: float) -> bool:
         """Make the round, if it is time by the monotonic clock; says whether it changed anything.
@@ -36,6 +46,9 @@ class Rounds:
             return False
         self.check_file()
         conn = self._ledger.conn
+        for holder in rescue.stopped_holders(conn, self._silence, self._worker_id):
+            # Its jobs are given back in the next round, when it is certainly dead.
+            kill_exactly(holder.pid, holder.pid_started)
         rows = rescue.needed(conn, self._silence, self._worker_id)
         dead = []
         if rows or now - self._last_burial > BURY_EVERY_S:
@@ -45,8 +58,19 @@ class Rounds:
             with self._ledger.writing():
                 rescue.rescue(conn, rows)
                 rescue.bury(conn, dead)
+        self._forget_if_due(now)
         self._last = now
         return bool(rows)
+
+    def _forget_if_due(self, now: float) -> None:
+        if self._last_forgetting and now - self._last_forgetting < FORGET_EVERY_S:
+            return
+        if not housekeeping.has_forgettable(self._ledger.conn):
+            self._last_forgetting = now
+            return
+        with self._ledger.writing() as conn:
+            gone = housekeeping.forget_deleted(conn)
+        housekeeping.delete_output(self._ledger.path, gone)
 
     def check_file(self) -> None:
         """Make sure that the path still leads to the file that is open.

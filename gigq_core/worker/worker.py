@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from gigq_core.connections import close_connection, get_connection
-from gigq_core.logs import attempt_output
+from gigq_core.logs import attempt_output, stack_prefix
 from gigq_core.worker.attempts import Attempt
 from gigq_core.worker.ledger import Ledger, parent_results
 from gigq_core.worker.pool import ProcessPool
@@ -233,6 +233,7 @@ class _Session:
                 grace_s=worker._grace_s,
                 parents_of=self.ledger.parents_of,
                 output_of=lambda execution_id: attempt_output(self.ledger.path, execution_id),
+                stack_prefix=stack_prefix(self.ledger.path, worker.worker_id),
                 adopts=alone,
             )
         else:

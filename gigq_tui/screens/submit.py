@@ -223,6 +223,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             self.verdict.troubles,
             self.console.snapshot,
             width,
+            tried=self.tried,
         )
         box = self.query_one("#preview", TextLines)
         box.styles.height = max(1, len(lines))

@@ -134,6 +134,8 @@ def preview(
     troubles: Sequence[str],
     snapshot: Snapshot | None,
     width: int,
+    *,
+    tried: bool,
 ) -> list[Line]:
     """What the form is going to do, as lines.
 
@@ -143,11 +145,12 @@ def preview(
         troubles: What stands against it.
         snapshot: What is known of the queue.
         width: How many cells a line has.
+        tried: Whether somebody has tried to submit already.
     """
     width = max(20, width)
     lines: list[Line] = []
     if request is None:
-        lines.append(((" Not ready:", "warn"),))
+        lines.append(((" Not ready:", "warn") if tried else (" Still to do:", "dim"),))
         for text in troubles:
             lines += [(span(f"   {piece}", ""),) for piece in _words(text, width - 4)]
         return lines

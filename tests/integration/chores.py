@@ -197,3 +197,15 @@ def spin_stubbornly(path: str, seconds: float) -> str:
             continue
     note(path, "ended")
     return json.dumps("late")
+
+
+def compute(path: str) -> None:
+    """Say who runs, then compute in one endless call of C code that never gives the lock back."""
+    note(path, str(os.getpid()))
+    sum(iter(int, 1))
+
+
+def die(path: str) -> None:
+    """End the process the hard way, each time."""
+    note(path, str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGKILL)

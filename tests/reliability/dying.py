@@ -1,0 +1,67 @@
+"""What the processes of the crash tests do until somebody kills them, or they do it themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+from itertools import count
+from typing import Any
+
+from gigq_core import Job, JobQueue, Worker
+from gigq_core.job import FunctionReference
+from gigq_core.schema.attach import open_for_work
+from gigq_core.worker import ledger
+
+BATCH = 4
+NOTHING = FunctionReference("tests.integration.chores", "nothing")
+
+
+def submit_for_ever(db: str, who: str) -> None:
+    """Submit single jobs and batches; say each name when its submit has returned."""
+    queue = JobQueue(db)
+    for number in count():
+        name = f"{who}-{number}"
+        if number % 3:
+            queue.submit(Job(name, NOTHING))
+        else:
+            parent, *rest = (Job(name, NOTHING) for _ in range(BATCH))
+            for child in rest:
+                child.dependencies = [parent.id]
+            queue.submit_many([*rest, parent])
+        print(name, flush=True)
+
+
+def work_until(db: str, folder: str, step: str) -> None:
+    """Work; before the supervisor's statement number `step`, kill this process.
+
+    With step 0 it counts instead, and says how many there were when the queue is empty.
+    """
+    done = 0
+
+    def trace(statement: str) -> None:
+        nonlocal done
+        # Looks and waits come by the clock; what is written, and when, comes by the jobs.
+        if statement.startswith(("SELECT", "PRAGMA")) or not statement.strip():
+            return
+        done += 1
+        if done == int(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def open_traced(*args: Any, **options: Any) -> sqlite3.Connection:
+        conn = open_for_work(*args, **options)
+        conn.set_trace_callback(trace)
+        return conn
+
+    vars(ledger)["open_for_work"] = open_traced
+    # The owner of a command line: orphans are its own, so is the process.
+    worker = Worker(db, concurrency=2, isolation="process", chdir=folder, owner="cli")
+    while worker.process_one():
+        pass
+    worker.close()
+    print(done)
+
+
+if __name__ == "__main__":
+    {"submit": submit_for_ever, "work": work_until}[sys.argv[1]](*sys.argv[2:])
