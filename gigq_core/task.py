@@ -17,9 +17,8 @@ _DEFAULTS: dict[str, Any] = {
     "timeout": DEFAULT_TIMEOUT_S,
     "description": "",
     "retry_delay": 0,
-    "on_crash": "retry",
 }
-_OPTIONS = frozenset(_DEFAULTS) | {"name"}
+_OPTIONS = frozenset(_DEFAULTS) | {"name", "on_crash"}
 
 
 class TaskWrapper:

@@ -22,7 +22,10 @@ gigq = pytest.importorskip("gigq", reason="the package that ours is compared wit
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?")
-OUR_COLUMNS = {"execution_id", "stop_requested_at", "traceback", "output", "pid", "blocked"}
+OUR_COLUMNS = {
+    *("execution_id", "stop_requested_at", "on_crash"),
+    *("traceback", "output", "pid", "blocked"),
+}
 
 FUNCTIONS = """
 from pathlib import Path

@@ -35,7 +35,7 @@ def test_a_job_runs_in_the_named_folder_and_leaves_its_result(place: Place) -> N
     assert execution["status"] == "completed"
     assert execution["pid"] == job["result"]["pid"]
     assert execution["output"] is None
-    assert not logs_folder(place.db).exists()
+    assert not (logs_folder(place.db) / "attempts").exists()
 
 
 def test_rows_look_as_gigqs_own_worker_leaves_them(place: Place, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_broken_rows_fail_with_a_reason_and_stop_nothing(place: Place, isolation
         "INSERT INTO jobs SELECT NULL, name, function_name, function_module, params, 99,"
         " dependencies, max_attempts, timeout, description, status, created_at, updated_at,"
         " attempts, result, error, started_at, completed_at, worker_id, pass_parent_results,"
-        " retry_delay, retry_after, NULL, NULL, NULL FROM jobs LIMIT 1"
+        " retry_delay, retry_after, NULL, NULL, NULL, NULL FROM jobs LIMIT 1"
     )
     blurred = place.submit(chores.nothing)
     place.change("UPDATE jobs SET id = CAST(x'61ff62' AS TEXT) WHERE id = ?", blurred)

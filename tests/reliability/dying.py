@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -64,4 +65,5 @@ def work_until(db: str, folder: str, step: str) -> None:
 
 
 if __name__ == "__main__":
-    {"submit": submit_for_ever, "work": work_until}[sys.argv[1]](*sys.argv[2:])
+    act: Callable[..., None] = {"submit": submit_for_ever, "work": work_until}[sys.argv[1]]
+    act(*sys.argv[2:])

@@ -20,6 +20,7 @@ import gigq
 import pytest
 
 from gigq_core import JobQueue
+from gigq_core.schema import attach as attach_module
 from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach, open_for_work
 from gigq_core.schema.opening import open_read_only
@@ -249,8 +250,8 @@ def test_two_processes_attach_at_once(tmp_path: Path, large: Path) -> None:
         racer.join(20)
         assert racer.exitcode == 0
     assert troubles == [[], []]
-    for path in paths:
-        assert_sound(Path(path))
+    for name in paths:
+        assert_sound(Path(name))
 
 
 # --- interrupted ------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ def finish(process: subprocess.Popen[bytes], kill_after_s: float | None = None) 
     if kill_after_s is not None:
         select.select([process.stdout], [], [], kill_after_s)
         process.kill()
-    done = process.stdout.read() == b"done\n"
+    done: bool = process.stdout.read() == b"done\n"
     process.stdout.close()
     code = process.wait(20)
     assert code == (0 if done else -signal.SIGKILL) or kill_after_s is not None
@@ -288,13 +289,13 @@ def statements(act: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     seen: list[str] = []
 
     def connect_counted(*args: Any) -> sqlite3.Connection:
-        conn = real(*args)
+        conn: sqlite3.Connection = real(*args)
         conn.set_trace_callback(seen.append)
         return conn
 
-    real = attaching.attach_module.connect
+    real = attach_module.connect
     with monkeypatch.context() as patch:
-        patch.setattr(attaching.attach_module, "connect", connect_counted)
+        patch.setattr(attach_module, "connect", connect_counted)
         if act == "attach":
             open_for_work(file, create=False).close()
         else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
-import gigq
 import pytest
 
 from gigq_core import Job
@@ -17,7 +15,7 @@ from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach
 from gigq_core.schema.opening import is_attached, open_read_only
 from gigq_core.status import Change
-from tests.integration.conftest import ROOT, Place, gone, stop
+from tests.integration.conftest import Place, gone, stop
 from tests.reliability import tasks
 from tests.reliability.tasks import late_at_first, traced
 from tests.reliability.theirs import Theirs, ours, ours_json
@@ -90,7 +88,6 @@ def test_each_job_has_one_outcome_whoever_submits_and_whoever_runs_it(
 
     runs = tasks.runs(traces(place))
     assert tasks.overlapping(traces(place)) == []
-    ended = tasks.order(traces(place), "ended")
     started = tasks.order(traces(place), "begun")
     for label, job_id in ids.items():
         job = place.job(job_id)
@@ -99,17 +96,14 @@ def test_each_job_has_one_outcome_whoever_submits_and_whoever_runs_it(
         assert len(words) == len(runs.get(label, [])) == job["attempts"]
         assert words.count("completed") == (1 if expected[label] == "completed" else 0)
         assert set(words) <= {"completed", "failed"}
+    lines = traces(place).read_text().splitlines()
     for n in range(FAMILIES):
         assert f"doomed{n}" not in started
-        before = tasks.order(traces(place), "begun").index(f"child{n}")
-        # Lines of one file: all that stands before the child's beginning happened before it.
-        lines = traces(place).read_text().splitlines()
+        # All that stands before the child's beginning happened before it.
         child = next(i for i, line in enumerate(lines) if line.startswith(f"child{n} "))
         assert any(
             line.startswith(f"parent{n} ") and line.endswith("ended") for line in lines[:child]
         )
-        assert before >= 0
-    assert ended
     holders = {row["worker_id"] for row in place.rows("SELECT worker_id FROM job_executions")}
     assert "theirs" in holders
     assert len(holders) >= 2
@@ -151,7 +145,7 @@ def test_deleted_completed_parents_satisfy_later_children_of_either(
     assert "1" in theirs.cli("clear")
     children = [
         give(traced, params=params(place, f"child{n}"), dependencies=[parent])
-        for n, give in enumerate((place.submit, theirs.submit))
+        for n, give in ((0, place.submit), (1, theirs.submit))
     ]
     assert {job["status"] for job in place.ended(*children)} == {"completed"}
 
@@ -464,17 +458,13 @@ def test_a_queue_of_ours_that_stays_open_attaches_again_when_it_acts(
     place: Place, theirs: Theirs
 ) -> None:
     """A script of ours goes on after somebody detached the file: its next act needs our part."""
-    first = place.submit(traced, params=params(place, "first"))
+    place.submit(traced, params=params(place, "first"))
     assert ours(place.db, "detach")[0] == 0
-    parent = Job("parent", traced, params(place, "parent"))
-    child = place.submit(traced, params=params(place, "child"), dependencies=[parent.id])
+    late = Job("late", traced, params(place, "late"))
+    child = place.submit(traced, params=params(place, "child"), dependencies=[late.id])
     theirs.worker()
-    place.end(first)
-    place.end(theirs.submit(traced, params=params(place, "other"), priority=-9))
+    place.end(theirs.submit(traced, params=params(place, "last"), priority=-9))
     assert place.status(child) == "pending"
-    assert ours(place.db, "detach")[0] == 0
-    assert place.queue.stats()["completed"] == 2
-    assert place.queue.cancel(child) or place.status(child) == "completed"
-    assert not gone(os.getpid())
-    assert ROOT.exists()
-    assert gigq.__name__ == "gigq"
+    place.queue.submit(late)
+    place.end(child)
+    assert tasks.order(traces(place), "begun") == ["first", "last", "late", "child"]
