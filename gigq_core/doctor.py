@@ -147,16 +147,23 @@ def _filesystem_type(file: Path) -> str:
 
 
 def _schema_parts(conn: sqlite3.Connection) -> Iterator[Finding]:
-    present = {row[0] for row in conn.execute(sql.SCHEMA_NAMES)}
-    missing = sorted((ddl.INDEXES.keys() | ddl.TRIGGERS.keys()) - present)
-    if missing:
-        yield Finding(
-            "schema",
-            Level.WRONG,
-            f"Missing from the file: {', '.join(missing)}. `gigq-core detach` and then "
-            "`gigq-core attach` bring everything back.",
-        )
-    else:
+    present = {row["name"]: row["sql"] for row in conn.execute(sql.SCHEMA_PARTS)}
+    ours = {**ddl.INDEXES, **ddl.TRIGGERS}
+    missing = sorted(ours.keys() - present.keys())
+    altered = sorted(
+        name
+        for name in ours.keys() & present.keys()
+        if present[name] != ours[name].strip().replace("IF NOT EXISTS ", "", 1)
+    )
+    for what, names in (("Missing from", missing), ("Not as it should be in", altered)):
+        if names:
+            yield Finding(
+                "schema",
+                Level.WRONG,
+                f"{what} the file: {', '.join(names)}. `gigq-core detach` and then "
+                "`gigq-core attach` bring everything back.",
+            )
+    if not (missing or altered):
         yield Finding("schema", Level.FINE, "All indexes and triggers are in place.")
 
 
@@ -206,6 +213,14 @@ def _never_runs(conn: sqlite3.Connection) -> Iterator[Finding]:
             f"{_jobs(missing)} waiting for a parent that is not in the queue: submit the parent, "
             "or cancel what waits for it.",
         )
+    circle = _in_circles(conn)
+    if circle:
+        yield Finding(
+            "circles",
+            Level.WARNING,
+            f"{_jobs(len(circle))} waiting for each other in a circle, or behind one, for example "
+            f"{min(circle)}: cancel them, and submit them without it.",
+        )
     scripts = conn.execute(sql.COUNT_SCRIPT_JOBS).fetchone()[0]
     if scripts:
         yield Finding(
@@ -214,8 +229,24 @@ def _never_runs(conn: sqlite3.Connection) -> Iterator[Finding]:
             f"{_jobs(scripts)} waiting whose function lives in a script (__main__): only that "
             "script's own worker can run such a job.",
         )
-    if not (doomed or missing or scripts):
+    if not (doomed or missing or circle or scripts):
         yield Finding("doomed", Level.FINE, "Every waiting job can run.")
+
+
+def _in_circles(conn: sqlite3.Connection) -> set[str]:
+    """Kahn's algorithm over what waits for what waits: who can't be ordered. GigQ takes circles."""
+    waits: dict[str, int] = {}
+    children: dict[str, list[str]] = {}
+    for child, parent in conn.execute(sql.WAITING_FOR_EACH_OTHER):
+        waits[child] = waits.get(child, 0) + 1
+        children.setdefault(parent, []).append(child)
+    ordered = [parent for parent in children if parent not in waits]
+    for parent in ordered:
+        for child in children.get(parent, ()):
+            waits[child] -= 1
+            if waits[child] == 0:
+                ordered.append(child)
+    return {job_id for job_id, n in waits.items() if n}
 
 
 def _damaged_rows(conn: sqlite3.Connection) -> Iterator[Finding]:

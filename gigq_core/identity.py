@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _PID_NAMESPACE = "/proc/self/ns/pid"
@@ -18,8 +16,7 @@ _PID_NAMESPACE = "/proc/self/ns/pid"
 _START_TOLERANCE_S = 2.0
 
 
-@dataclass(frozen=True)
-class ProcessIdentity:
+class ProcessIdentity(NamedTuple):
     """A process, told apart from every other that ever had its pid.
 
     `pid_started` is opaque text: clock ticks since boot on Linux, elsewhere a time stamp. Empty
@@ -137,10 +134,19 @@ def _same_start(one: str, other: str) -> bool:
 @lru_cache(maxsize=2)
 def _surroundings(pid: int) -> tuple[str, str, str]:
     """Host, boot id and PID namespace; `pid` makes a forked child ask again."""
-    host = socket.gethostname()
+    host = _host()
     if sys.platform == "linux":
         return host, _first_line(_BOOT_ID), _link(_PID_NAMESPACE)
     return host, "", ""
+
+
+def _host() -> str:
+    if sys.platform != "win32":
+        # As `socket.gethostname()`, without the memory that `socket` takes.
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
 
 
 def _first_line(path: str) -> str:

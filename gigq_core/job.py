@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from functools import lru_cache
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, Literal, NamedTuple
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 300
@@ -18,20 +18,30 @@ DEFAULT_TIMEOUT_S = 300
 # SQLite's INTEGER holds no more.
 _INTEGER_LIMIT = 2**63
 
+# Made once: `json.dumps` with any option makes an encoder for each call.
+_encode = json.JSONEncoder(allow_nan=False).encode
 
-@dataclass(frozen=True)
-class FunctionReference:
-    """A function by its names alone, for whoever submits without importing the user's code."""
 
+class _Names(NamedTuple):
     module: str
     name: str
 
-    def __post_init__(self) -> None:
-        parts = [*self.module.split("."), self.name]
-        if not all(part.isidentifier() for part in parts):
+
+class FunctionReference(_Names):
+    """A function by its names alone, for whoever submits without importing the user's code.
+
+    Raises:
+        ValueError: a part is not a Python name.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, module: str, name: str) -> FunctionReference:
+        if not all(part.isidentifier() for part in (*module.split("."), name)):
             raise ValueError(
-                f"{self.module}.{self.name} can't name a function: write package.module.function."
+                f"{module}.{name} can't name a function: write package.module.function."
             )
+        return super().__new__(cls, module, name)
 
     @classmethod
     def parse(cls, path: str) -> FunctionReference:
@@ -44,6 +54,14 @@ class FunctionReference:
         if not dot:
             raise ValueError(f"{path!r} names no function: write package.module.function.")
         return cls(module, name)
+
+
+class Encoded(NamedTuple):
+    """What a queue file holds of a definition in another form."""
+
+    function: FunctionReference
+    params: str
+    dependencies: str
 
 
 class Job:
@@ -111,14 +129,22 @@ class Job:
         Raises:
             TypeError, ValueError: as for the class.
         """
+        self.encoded()
+
+    def encoded(self) -> Encoded:
+        """Check the definition, and give back what was encoded in doing so.
+
+        Raises:
+            TypeError, ValueError: as for the class.
+        """
         if not isinstance(self.id, str) or not self.id:
             raise TypeError("A job's id must be a string that isn't empty.")
         if not isinstance(self.name, str):
             raise TypeError(f"A job's name must be a string, not {_kind(self.name)}.")
         if not self.name.strip():
             raise ValueError("A job needs a name: give it one that people will recognise.")
-        self.reference  # noqa: B018 - raises if the function can't be found again
-        encode_params(self.params)
+        function = self.reference
+        params = encode_params(self.params)
         _check_integer("priority", self.priority)
         _check_integer("max_attempts", self.max_attempts)
         if self.max_attempts < 1:
@@ -139,7 +165,7 @@ class Job:
             raise TypeError("pass_parent_results must be True, False or None.")
         if self.on_crash not in ("retry", "fail"):
             raise ValueError(f"on_crash is {self.on_crash!r}: say 'retry' or 'fail'.")
-        encode_dependencies(self.dependencies, self.id)
+        return Encoded(function, params, encode_dependencies(self.dependencies, self.id))
 
 
 def reference_to(function: object, *, defined: bool = True) -> FunctionReference:
@@ -155,10 +181,21 @@ def reference_to(function: object, *, defined: bool = True) -> FunctionReference
     """
     if isinstance(function, FunctionReference):
         return function
+    # Not every callable can be hashed.
+    find = _reference_cached if isinstance(function, FunctionType) else _reference_of
+    reference = find(function)
+    if defined:
+        _check_importable(reference)
+    return reference
+
+
+def _reference_of(function: object) -> FunctionReference:
+    import inspect  # here, because it would double what an import of the package costs in memory
+
     advice = "define it with `def` at the top level of a module"
     if not callable(function):
         raise TypeError(f"A job's function must be callable, not {_kind(function)}.")
-    if inspect.ismethod(function):
+    if isinstance(function, MethodType):
         raise TypeError(f"{_named(function)} is a method, which a worker can't import: {advice}.")
     module = getattr(function, "__module__", None)
     name = getattr(function, "__name__", None)
@@ -174,19 +211,25 @@ def reference_to(function: object, *, defined: bool = True) -> FunctionReference
             f"{qualname} is defined inside another function, where a worker can't import it: "
             f"{advice}."
         )
-    if isinstance(qualname, str) and "." in qualname and not inspect.isbuiltin(function):
+    if (
+        isinstance(qualname, str)
+        and "." in qualname
+        and not isinstance(function, BuiltinFunctionType)
+    ):
         raise TypeError(f"{qualname} is a method, which a worker can't import: {advice}.")
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"{name} is async: wrap it in a function that calls asyncio.run().")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{name} is a generator function: return a list instead of yielding.")
-    if defined:
-        _check_importable(module, name)
     return FunctionReference(module, name)
 
 
-def _check_importable(module: str, name: str) -> None:
+_reference_cached = lru_cache(maxsize=1024)(_reference_of)
+
+
+def _check_importable(reference: FunctionReference) -> None:
     """The module must hold something under that name, or no worker finds it."""
+    module, name = reference
     loaded = sys.modules.get(module)
     if loaded is None:
         return
@@ -204,13 +247,14 @@ def encode_params(params: object) -> str:
         TypeError: they are not a dictionary with string keys, or JSON can't hold a value.
         ValueError: NaN or infinity, which JSON has no word for; or a value that contains itself.
     """
-    if not isinstance(params, Mapping):
+    # A plain dictionary is known at once; to ask an abstract class costs more than the rest.
+    if not isinstance(params, (dict, Mapping)):
         raise TypeError(f"params must be a dictionary of keyword arguments, not {_kind(params)}.")
     for key in params:
         if not isinstance(key, str):
             raise TypeError(f"The parameter {key!r} must have a string for its name.")
     try:
-        return json.dumps(params, allow_nan=False)
+        return _encode(params) if params else "{}"
     except TypeError as problem:
         raise TypeError(
             f"JSON can't hold params ({problem}): pass strings, numbers, lists and dictionaries."
@@ -226,7 +270,7 @@ def encode_dependencies(dependencies: object, job_id: str) -> str:
         TypeError: they are not a list of ids.
         ValueError: the job depends on itself.
     """
-    if isinstance(dependencies, (str, bytes)) or not isinstance(dependencies, Iterable):
+    if isinstance(dependencies, (str, bytes)) or not isinstance(dependencies, (list, Iterable)):
         raise TypeError(f"dependencies must be a list of job ids, not {_kind(dependencies)}.")
     ids = list(dependencies)
     for parent in ids:
@@ -236,7 +280,7 @@ def encode_dependencies(dependencies: object, job_id: str) -> str:
             raise TypeError(f"dependencies must hold job ids, not {_kind(parent)}.")
         if parent == job_id:
             raise ValueError("A job can't depend on itself.")
-    return json.dumps(ids)
+    return _encode(ids) if ids else "[]"
 
 
 def _check_integer(label: str, value: object) -> None:

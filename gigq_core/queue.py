@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gigq_core.connections import close_connection, get_connection
+from gigq_core.decoding import decoded_execution, decoded_job
 from gigq_core.errors import CycleError, DuplicateJob
-from gigq_core.job import Job, encode_dependencies, encode_params
+from gigq_core.job import Job
 from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
-from gigq_core.schema.ddl import PARKED
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import write
 from gigq_core.status import Change, JobStatus, Outcome
@@ -25,7 +25,6 @@ logger = logging.getLogger("gigq_core.queue")
 
 _STANDING = {
     "pending": "it is already waiting",
-    "running": "it is still running",
     "completed": "it has already completed",
     "failed": "it has already failed",
     "timeout": "it has already timed out",
@@ -80,7 +79,8 @@ class JobQueue:
             As `submit`.
         """
         batch = list(jobs)
-        rows = [_row_of(job) for job in batch]
+        now = now_text()
+        rows = [_row_of(job, now) for job in batch]
         _refuse_cycle_within(batch)
         with self._writing() as conn:
             for job in batch:
@@ -93,8 +93,9 @@ class JobQueue:
                     f"A job can be submitted once, and one of these already was ({problem}): "
                     "make a new Job."
                 ) from None
-        for job in batch:
-            logger.info("Job submitted: %s (%s)", job.id, job.name)
+        if logger.isEnabledFor(logging.INFO):
+            for job in batch:
+                logger.info("Job submitted: %s (%s)", job.id, job.name)
         return [job.id for job in batch]
 
     # --- acting ------------------------------------------------------------------------------
@@ -194,9 +195,9 @@ class JobQueue:
         row = self._one(sql.JOB_BY_ID, job_id)
         if row is None:
             return {"exists": False}
-        job = _decoded_job(row)
+        job = decoded_job(row)
         job["exists"] = True
-        job["executions"] = [_decoded_execution(r) for r in self._all(sql.EXECUTIONS_OF, job_id)]
+        job["executions"] = [decoded_execution(r) for r in self._all(sql.EXECUTIONS_OF, job_id)]
         return job
 
     def get_result(self, job_id: str) -> Any:
@@ -222,7 +223,7 @@ class JobQueue:
             rows = self._all(sql.NEWEST_JOBS_WITH_STATUS, status, limit)
         else:
             rows = self._all(sql.NEWEST_JOBS, limit)
-        return [_decoded_job(row) for row in rows]
+        return [decoded_job(row) for row in rows]
 
     def stats(self) -> dict[str, int]:
         """How many jobs have which status, and `total`. Costs the same however many there are."""
@@ -270,23 +271,22 @@ class JobQueue:
             return conn.execute(statement, values).fetchall()
 
 
-def _row_of(job: Job) -> dict[str, Any]:
-    job.check()
-    reference = job.reference
+def _row_of(job: Job, now: str) -> dict[str, Any]:
+    encoded = job.encoded()
     passing = job.pass_parent_results
     return {
         "id": job.id,
         "name": job.name,
-        "function_name": reference.name,
-        "function_module": reference.module,
-        "params": encode_params(job.params),
+        "function_name": encoded.function.name,
+        "function_module": encoded.function.module,
+        "params": encoded.params,
         "priority": job.priority,
-        "dependencies": encode_dependencies(job.dependencies, job.id),
+        "dependencies": encoded.dependencies,
         "max_attempts": job.max_attempts,
         "timeout": job.timeout,
         "description": job.description,
         "created_at": job.created_at,
-        "updated_at": now_text(),
+        "updated_at": now,
         "pass_parent_results": None if passing is None else int(passing),
         "retry_delay": job.retry_delay,
         "on_crash": job.on_crash,
@@ -295,6 +295,8 @@ def _row_of(job: Job) -> dict[str, Any]:
 
 def _refuse_cycle_within(batch: list[Job]) -> None:
     """Kahn's algorithm: what can't be ordered stands in a circle, or behind one."""
+    if not any(job.dependencies for job in batch):
+        return
     by_id = {job.id: job for job in batch}
     waits = {
         job.id: len({parent for parent in job.dependencies if parent in by_id}) for job in batch
@@ -349,7 +351,7 @@ def _cancel_one(conn: sqlite3.Connection, job_id: str, now: str) -> Outcome:
     if conn.execute(sql.REQUEST_STOP, values).rowcount:
         logger.info("Asked to stop: %s", job_id)
         return Outcome(job_id, Change.STOPPING, "its worker has been asked to stop it")
-    return _refusal(conn, job_id)
+    return _refusal(conn, job_id, "a worker of GigQ runs it, and can't be asked to stop")
 
 
 def _requeue_one(conn: sqlite3.Connection, job_id: str, now: str) -> Outcome:
@@ -358,41 +360,13 @@ def _requeue_one(conn: sqlite3.Connection, job_id: str, now: str) -> Outcome:
     return _refusal(conn, job_id)
 
 
-def _refusal(conn: sqlite3.Connection, job_id: str) -> Outcome:
+def _refusal(
+    conn: sqlite3.Connection, job_id: str, if_running: str = "it is still running"
+) -> Outcome:
     row = conn.execute(sql.JOB_STANDING, (job_id,)).fetchone()
     if row is None:
         return Outcome(job_id, Change.REFUSED, "there is no such job")
-    if row["status"] == JobStatus.RUNNING.value and not row["execution_id"]:
-        reason = "a worker of GigQ runs it, and can't be asked to stop"
-    else:
-        reason = _STANDING.get(
-            row["status"], f"its status is {row['status']!r}, which this release does not know"
-        )
+    status = row["status"]
+    unknown = f"its status is {status!r}, which this release does not know"
+    reason = if_running if status == JobStatus.RUNNING.value else _STANDING.get(status, unknown)
     return Outcome(job_id, Change.REFUSED, reason)
-
-
-def _decoded_job(row: sqlite3.Row) -> dict[str, Any]:
-    job = dict(row)
-    for column in ("params", "dependencies", "result"):
-        job[column] = _decoded(job.get(column))
-    passing = job.get("pass_parent_results")
-    job["pass_parent_results"] = bool(passing) if passing in (0, 1) else None
-    # The mark of a blocked job is ours alone; its own due time is what a caller may see.
-    due_at = job.pop("due_at", None)
-    if job.get("retry_after") == PARKED:
-        job["retry_after"] = due_at
-    return job
-
-
-def _decoded_execution(row: sqlite3.Row) -> dict[str, Any]:
-    return {**dict(row), "result": _decoded(row["result"])}
-
-
-def _decoded(text: Any) -> Any:
-    """The value that a column holds; a damaged one comes back as the text it is."""
-    if not text:
-        return text
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return text

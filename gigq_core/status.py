@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class JobStatus(Enum):
@@ -48,8 +48,7 @@ class Change(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one act on one job.
 
     `reason` is empty, or one sentence for a person: why it was refused, or what comes next.

@@ -13,6 +13,7 @@ command that does the same, and what really happened comes back through the file
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 TICK_S = 1.0
 NOTICE_TICKS = 12
+WAKE_S = 0.1
+WAKES = 20
 
 
 class FeedLike(Protocol):
@@ -108,6 +111,8 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._ticker = self.set_interval(TICK_S, self._tick, pause=True)
+        # After `fg` the terminal is empty, and nothing else would be painted anew.
+        self.app_resume_signal.subscribe(self, lambda _: self.do_repaint())
         if self._wants_feed:
             self._open_feed()
         if self.demo is not None:
@@ -274,6 +279,13 @@ class ConsoleApp(SteeringApp, inherit_bindings=False):
     def do_suspend(self) -> None:
         """Go to the shell; `fg` comes back."""
         self.action_suspend_process()
+        self.run_worker(self._stay_awake(), group="wake", exclusive=True)
+
+    async def _stay_awake(self) -> None:
+        # The signal to go on is handled when this thread next runs, and may have come to another:
+        # with nothing to do it would sleep on, with the shell's terminal under it.
+        for _ in range(WAKES):
+            await asyncio.sleep(WAKE_S)
 
     def do_help(self) -> None:
         """Show the keys of the screen in front."""

@@ -32,6 +32,8 @@ _SECRET_KEY = re.compile(
     r"|credential|authorization|cookie|\bpwd\b|\bdsn\b",
     re.IGNORECASE,
 )
+_JSON_KEY = re.compile(r'"((?:[^"\\]|\\.){0,200})"\s*:\s*')
+_JSON_SCALAR = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|[^\s"{\[,}\]]+')
 _ELLIPSIS = ".."
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -237,12 +239,36 @@ def is_secret(key: str) -> bool:
 
 
 def masked(value: Any) -> Any:
-    """Return a copy of decoded JSON with the values under secret-looking keys replaced."""
+    """Return a copy of decoded JSON with the values under secret-looking keys replaced.
+
+    Text at the top may be JSON that was too long to be decoded: it is searched for such keys.
+    """
+    return _masked_text(value) if isinstance(value, str) else _masked(value)
+
+
+def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: MASK if is_secret(str(key)) else masked(inner) for key, inner in value.items()}
+        return {
+            key: MASK if is_secret(str(key)) else _masked(inner) for key, inner in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [masked(inner) for inner in value]
+        return [_masked(inner) for inner in value]
     return value
+
+
+def _masked_text(text: str) -> str:
+    pieces: list[str] = []
+    at = 0
+    for key in _JSON_KEY.finditer(text):
+        if key.start() < at or not is_secret(key[1]):
+            continue
+        pieces += [text[at : key.end()], f'"{MASK}"']
+        found = _JSON_SCALAR.match(text, key.end())
+        if found is None:
+            # Where an object or a list ends isn't known without decoding it.
+            return "".join(pieces) + " (what follows is hidden with it)"
+        at = found.end()
+    return "".join((*pieces, text[at:]))
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:

@@ -98,6 +98,7 @@ def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS) -> str:
             "pending": counts.pending,
             "total": counts.total,
             "doomed": counts.doomed,
+            "told_apart": counts.told_apart,
         },
         "filter": snapshot.filter_text,
         "matched": snapshot.window.total,

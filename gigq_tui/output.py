@@ -39,8 +39,8 @@ def read_tail(path: Path | None, limit: int = TAIL_BYTES) -> Tail:
         return Tail(trouble=f"The output can't be read: {problem.strerror or problem}.")
     text = data.decode("utf-8", "replace")
     if skipped:
-        # The first line is most likely cut in its middle.
-        _, _, text = text.partition("\n")
+        # The first line is most likely cut in its middle; one that is all there is stays.
+        text = text.partition("\n")[2] or text
     return Tail(tuple(inert_lines(text)), skipped, size, "")
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import RenderableType
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
@@ -20,7 +21,7 @@ from gigq_tui.clipboard import osc52
 from gigq_tui.format import cut, inert, plural
 from gigq_tui.messages import ActFinished
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.steering_notes import attach_note
+from gigq_tui.steering_notes import attach_note, signal_name
 from gigq_tui.store.models import Snapshot
 from gigq_tui.widgets.question import Choice, Question
 
@@ -59,6 +60,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         self.pool = WorkerPool(path, python, chdir)
         self.snapshot: Snapshot | None = None
         self.acting = 0
+        self.failed = False
         self._quit_pressed_at: float | None = None
         self._stopped_by_us: set[str] = set()
 
@@ -79,6 +81,11 @@ class SteeringApp(App[None], inherit_bindings=False):
 
     def refresh_feed(self) -> None:
         """Have the file read again soon."""
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End because of a fault, as when the terminal's input is lost."""
+        self.failed = True
+        super().panic(*renderables)
 
     # Acts and their outcome
 
@@ -204,9 +211,10 @@ class SteeringApp(App[None], inherit_bindings=False):
             self.notice(f"worker {ended.worker_id} has ended")
             return
         why = f": {ended.last_log_line}" if ended.last_log_line else ""
-        self.notice(
-            f"worker {ended.worker_id} ended with exit code {ended.exit_code}{why}", "error"
-        )
+        how = f"ended with exit code {ended.exit_code}"
+        if ended.exit_code < 0:
+            how = f"was ended by {signal_name(-ended.exit_code)}"
+        self.notice(f"worker {ended.worker_id} {how}{why}", "error")
 
     def do_pause_queue(self) -> None:
         """Let workers claim nothing more, or let them go on."""
@@ -221,9 +229,10 @@ class SteeringApp(App[None], inherit_bindings=False):
     def start_demo_workers(self, demo: DemoSession) -> None:
         """Start the workers of the demonstration."""
 
-        def call() -> None:
+        def call() -> Report:
             for _ in range(demo.workers):
                 self.pool.spawn()
+            return Report(f"the demo works in {demo.folder}")
 
         self.act(call)
 

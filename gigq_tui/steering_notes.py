@@ -1,7 +1,8 @@
-"""Sentences that more than one place says before it acts."""
+"""Words for what more than one place, or an app that is long already, has to say."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 
@@ -11,3 +12,11 @@ def attach_note(path: Path) -> str:
         f"{path.name} is GigQ's own file so far: this first adds our tables and columns to it. "
         "GigQ's programs go on working with it, and gigq-core detach takes them out again."
     )
+
+
+def signal_name(number: int) -> str:
+    """Return how people write a signal: `SIGKILL`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

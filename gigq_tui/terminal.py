@@ -52,7 +52,7 @@ def show(
             app.pool.end_all(DEMO_WORKERS_END_S)
         else:
             app.pool.leave_running()
-    return app.return_code or 0
+    return app.return_code or int(app.failed)
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def pause(settings: Settings, as_json: bool) -> None:
     if as_json:
         write_json({"paused": True})
     else:
-        say("The queue is paused.")
+        say("The queue is paused. Workers of GigQ's can't be: if there are any, they go on.")
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import sqlite3
 import time
 from pathlib import Path
@@ -104,6 +103,8 @@ def _switch_to_wal(conn: sqlite3.Connection) -> str:
             # Two who switch at once would wait for each other for ever: SQLite refuses at once.
             if "locked" not in str(problem) or time.monotonic() > until:
                 raise
+        import random  # rarely needed, and large
+
         time.sleep(random.uniform(0.2, 1.0) * SWITCH_PAUSE_S)
 
 

@@ -287,7 +287,7 @@ CREATE TRIGGER IF NOT EXISTS core_delete AFTER DELETE ON jobs
 WHEN OLD.id IS NOT NULL
 BEGIN
     INSERT OR REPLACE INTO core_tombstones (job_id, completed, deleted_at)
-    VALUES (OLD.id, OLD.status = 'completed', strftime('%Y-%m-%dT%H:%M:%f', 'now', 'localtime'));
+    VALUES (OLD.id, OLD.status IS 'completed', strftime('%Y-%m-%dT%H:%M:%f', 'now', 'localtime'));
     DELETE FROM core_edges WHERE child_id = OLD.id;
 END""",
     # --- one outcome --------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gigq_core.schema.ddl import state_of
 
-SCHEMA_NAMES = "SELECT name FROM sqlite_master WHERE type IN ('index', 'trigger')"
+SCHEMA_PARTS = "SELECT name, sql FROM sqlite_master WHERE type IN ('index', 'trigger')"
 
 COUNTERS = "SELECT state, n FROM core_counts"
 
@@ -33,6 +33,16 @@ below(id, missing) AS (
 SELECT COUNT(DISTINCT CASE WHEN missing = 0 THEN j.id END),
        COUNT(DISTINCT CASE WHEN missing = 1 THEN j.id END)
 FROM below JOIN jobs j ON j.id = below.id AND j.status = 'pending'"""
+
+# What a waiting job still waits for, where that waits itself.
+WAITING_FOR_EACH_OTHER = """
+SELECT e.child_id, e.parent_id
+FROM core_edges e
+JOIN jobs c ON c.id = e.child_id AND c.status = 'pending'
+JOIN core_edges above ON above.child_id = e.parent_id AND above.met = 0
+JOIN jobs p ON p.id = e.parent_id AND p.status = 'pending'
+WHERE e.met = 0
+GROUP BY e.child_id, e.parent_id"""
 
 COUNT_SCRIPT_JOBS = """
 SELECT COUNT(*) FROM jobs WHERE status = 'pending' AND function_module = '__main__'"""

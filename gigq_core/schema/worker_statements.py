@@ -51,6 +51,7 @@ UPDATE jobs
 SET status = 'running', worker_id = :worker, started_at = :now, updated_at = :now,
     attempts = coalesce(attempts, 0) + 1, execution_id = core_new_id(), stop_requested_at = NULL
 WHERE rowid IN ({chosen})
+  AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
           dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
           on_crash"""
@@ -60,6 +61,20 @@ CLAIM = _CLAIM.format(
     chosen=f"""
     SELECT rowid FROM jobs INDEXED BY core_ready WHERE {_READY}
     ORDER BY priority DESC, rowid LIMIT :slots"""
+)
+
+# Whether a job claimed ahead has begun is not known if the worker dies, so it is not counted: those
+# for which it must be counted are only claimed for a free slot.
+CLAIM_AHEAD = _CLAIM.format(
+    chosen=f"""
+    SELECT rowid FROM (
+        SELECT rowid FROM jobs INDEXED BY core_ready WHERE {_READY}
+        ORDER BY priority DESC, rowid LIMIT :slots)
+    UNION ALL
+    SELECT rowid FROM (
+        SELECT rowid, attempts, max_attempts, on_crash FROM jobs INDEXED BY core_ready
+        WHERE {_READY} ORDER BY priority DESC, rowid LIMIT :ahead OFFSET :slots)
+    WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, 3) AND on_crash IS NOT 'fail'"""
 )
 
 # A script also runs the functions that stand in its own `__main__`: two orders, merged.
@@ -86,7 +101,8 @@ VALUES (?, ?, ?, 'running', ?, ?)"""
 _END = """
 UPDATE jobs
 SET status = :status, updated_at = :now, completed_at = :now, result = :result, error = :error,
-    worker_id = NULL, execution_id = NULL, stop_requested_at = NULL"""
+    started_at = coalesce(:begun, started_at), worker_id = NULL, execution_id = NULL,
+    stop_requested_at = NULL"""
 
 # A job that somebody asked to stop does not wait for another attempt.
 _RETRY = """
@@ -103,20 +119,45 @@ SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled'
     updated_at = :now, attempts = max(0, attempts - 1), worker_id = NULL, execution_id = NULL,
     stop_requested_at = NULL, retry_after = NULL"""
 
+# Its turn did not come, so it never started.
+_UNCLAIM = _GIVE_BACK + ", started_at = NULL"
+
 _BY_ID = " WHERE id = :job AND execution_id = :execution AND status = 'running'"
 END_JOB = _END + _BY_ID
 RETRY_JOB = _RETRY + _BY_ID
 GIVE_BACK_JOB = _GIVE_BACK + _BY_ID
+UNCLAIM_JOB = _UNCLAIM + _BY_ID
 
 # An id that is not valid text can't be asked for; the token alone is slower, and as good.
 _BY_TOKEN = " WHERE execution_id = :execution AND status = 'running'"
-BY_TOKEN = {statement + _BY_ID: statement + _BY_TOKEN for statement in (_END, _RETRY, _GIVE_BACK)}
+BY_TOKEN = {
+    statement + _BY_ID: statement + _BY_TOKEN for statement in (_END, _RETRY, _GIVE_BACK, _UNCLAIM)
+}
 
 END_EXECUTION = """
 UPDATE job_executions
 SET status = :status, completed_at = :now, result = :result, error = :error,
-    traceback = :traceback, output = :output
+    traceback = :traceback, output = :output, started_at = coalesce(:begun, started_at),
+    pid = coalesce(:pid, pid)
 WHERE id = :execution"""
+
+# --- jobs claimed ahead of a free slot -------------------------------------------------------
+
+RECORD_JOB = """
+UPDATE jobs SET started_at = :begun
+WHERE id = :job AND execution_id = :execution AND status = 'running'"""
+
+RECORD_EXECUTION = """
+UPDATE job_executions SET started_at = :begun, pid = :pid WHERE id = :execution"""
+
+FORGET_EXECUTION = "DELETE FROM job_executions WHERE id = ?"
+
+END_AHEAD_EXECUTION = """
+UPDATE job_executions SET status = 'cancelled', completed_at = :now, error = :error
+WHERE id = :execution AND status = 'running'"""
+
+# Of a job that runs: nobody knows yet in which process, so perhaps it has not begun.
+IS_AHEAD = "SELECT 1 FROM job_executions WHERE id = ? AND pid IS NULL"
 
 # Of the attempts since the job was last submitted or requeued.
 CRASHES_OF = """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_TIMEOUT_S = 300
 DEFAULT_MAX_ATTEMPTS = 3
@@ -26,6 +26,8 @@ class Fate(Enum):
     CRASHED = "crashed"
     # The worker was told to stop now; the attempt does not count.
     GIVEN_BACK = "given back"
+    # It was claimed ahead, and its turn did not come.
+    NOT_BEGUN = "not begun"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,17 @@ class Ending:
     error: str | None = None
     traceback: str | None = None
     output: str | None = None
+    # Of an attempt that was claimed ahead: when it began, and in which process.
+    begun: str | None = None
+    pid: int | None = None
+
+
+class Begun(NamedTuple):
+    """That an attempt which was claimed ahead has begun."""
+
+    attempt: Attempt
+    at: str
+    pid: int
 
 
 class BrokenRow(ValueError):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import os
-import select
 import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gigq_core.times import now_text
 from gigq_core.worker.attempts import Attempt, Ending, Fate
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import (
@@ -26,21 +25,21 @@ from gigq_core.worker.processes import (
     signal_all,
     signal_group,
 )
+from gigq_core.worker.spawn import has_exited, spawn
+from gigq_core.worker.wear import Wear
 
 logger = logging.getLogger("gigq_core.worker")
 
-RUNNER = str(Path(__file__).with_name("runner.py"))
+# Made once, as the small messages are many.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 READ_BYTES = 256 * 1024
 # Kept of what a child says outside of any job, to explain why it could not start.
 SAID_BYTES = 4096
-# How often a child's loaded files are looked at for changes, in seconds.
-FILES_EVERY_S = 1.0
 # A process whose pipe is closed is dying; one that is not dead by then is killed, in seconds.
 DYING_S = 0.25
-# A child is replaced after so many jobs, or when it has grown so large.
-JOBS_PER_CHILD = 5_000
-LARGEST_KB = 1024 * 1024
+# A job that was claimed ahead and still runs after so long is put on record, in seconds.
+RECORD_AFTER_S = 0.02
 
 
 class State(Enum):
@@ -67,6 +66,7 @@ class Child:
         parents_of: gives the stored results of an attempt's parents.
         output_of: gives the file for an attempt's output.
         stack_prefix: where the process puts its stack when asked; its pid and `.txt` follow.
+        on_idle: called when it can take a job, which may be given to it at once.
 
     Raises:
         OSError: the interpreter can't be started.
@@ -81,6 +81,7 @@ class Child:
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
         output_of: Callable[[str], Path],
         stack_prefix: str,
+        on_idle: Callable[[Child], None],
     ) -> None:
         self.state = State.STARTING
         self.endings: list[Ending] = []
@@ -88,11 +89,18 @@ class Child:
         self.ever_ready = False
         self.said = b""
         self.born = time.monotonic()
+        self.wear = Wear()
+        # How long its last job took, and since when it runs the present one.
+        self.took_s: float | None = None
+        self.began = 0.0
+        # When it began a job that was claimed ahead, until that is on record.
+        self.begun: str | None = None
         self._selector = selector
         self._grace_s = grace_s
         self._parents_of = parents_of
         self._output_of = output_of
         self._stack_prefix = stack_prefix
+        self._on_idle = on_idle
         self._capture: Capture | None = None
         self._deadline = 0.0
         self._fate = Fate.CRASHED
@@ -101,11 +109,6 @@ class Child:
         self._closed = False
         self._reason = ""
         self._said_last: dict[str, Any] | None = None
-        self._jobs_done = 0
-        self._first_peak = 0
-        self._worn = False
-        self._files: dict[str, int] = {}
-        self._files_seen = 0.0
         self._answer = bytearray()
         self._to_send = bytearray()
         self._spawn(python, folder)
@@ -113,44 +116,16 @@ class Child:
     # --- start and end -----------------------------------------------------------------------
 
     def _spawn(self, python: str, folder: str) -> None:
-        jobs_out, self._jobs = os.pipe()
-        self._answers, answers_in = os.pipe()
-        self._output, output_in = os.pipe()
-        lifeline_out, self._lifeline = os.pipe()
-        environment = {k: v for k, v in os.environ.items() if k != "__PYVENV_LAUNCHER__"}
-        try:
-            self._process = subprocess.Popen(
-                [python, RUNNER, str(lifeline_out), folder, self._stack_prefix],
-                stdin=jobs_out,
-                stdout=answers_in,
-                stderr=output_in,
-                cwd=folder,
-                env=environment,
-                pass_fds=(lifeline_out,),
-                start_new_session=True,
-            )
-        except OSError:
-            for fd in (self._jobs, self._answers, self._output, self._lifeline):
-                os.close(fd)
-            raise
-        finally:
-            for fd in (jobs_out, answers_in, output_in, lifeline_out):
-                os.close(fd)
-        self.pid = self._process.pid
-        for fd in (self._jobs, self._answers, self._output):
-            os.set_blocking(fd, False)
-        self._fds = [self._jobs, self._answers, self._output, self._lifeline]
+        spawned = spawn(python, folder, self._stack_prefix)
+        self._process = spawned.process
+        self.pid = spawned.process.pid
+        self._jobs, self._answers, self._output = spawned.jobs, spawned.answers, spawned.output
+        self._pidfd = spawned.pidfd
+        self._fds = [fd for fd in spawned[1:] if fd >= 0]
         self._watched: set[int] = set()
         self._watch(self._answers, selectors.EVENT_READ, self._read_answers)
         self._watch(self._output, selectors.EVENT_READ, self._read_output)
-        self._pidfd = -1
-        if sys.platform == "linux":
-            try:
-                self._pidfd = os.pidfd_open(self.pid)
-            except OSError:
-                # An older kernel: `tick` asks.
-                return
-            self._fds.append(self._pidfd)
+        if self._pidfd >= 0:
             self._watch(self._pidfd, selectors.EVENT_READ, self.look)
 
     def _watch(self, fd: int, event: int, callback: Callable[[], None]) -> None:
@@ -163,21 +138,9 @@ class Child:
             self._watched.remove(fd)
             self._selector.unregister(fd)
 
-    def _has_exited(self) -> bool:
-        """Whether the process is dead; it is not reaped, so that its group keeps its number."""
-        if self._pidfd >= 0:
-            return bool(select.select([self._pidfd], [], [], 0)[0])
-        if hasattr(os, "waitid"):
-            try:
-                how = os.WEXITED | os.WNOHANG | os.WNOWAIT
-                return os.waitid(os.P_PID, self.pid, how) is not None
-            except ChildProcessError:
-                return True
-        return self._process.poll() is not None
-
     def look(self) -> None:
         """See whether the process has died, and if so take the consequences."""
-        if self.state is not State.GONE and self._has_exited():
+        if self.state is not State.GONE and has_exited(self._process, self._pidfd):
             self._bury()
 
     def end(self) -> None:
@@ -208,13 +171,14 @@ class Child:
 
     # --- a job -------------------------------------------------------------------------------
 
-    def start(self, attempt: Attempt) -> None:
-        """Give an idle child its next job."""
+    def start(self, attempt: Attempt, ahead: bool = False) -> None:
+        """Give an idle child its next job; `ahead` if the file does not know yet where it runs."""
         self.state = State.BUSY
         self.attempt = attempt
         self._fate = Fate.CRASHED
-        self._capture = Capture(lambda: self._output_of(attempt.execution_id))
-        self._deadline = time.monotonic() + attempt.timeout_s
+        self.began = time.monotonic()
+        self.begun = now_text() if ahead else None
+        self._deadline = self.began + attempt.timeout_s
         self._send(
             {
                 "id": attempt.execution_id,
@@ -254,10 +218,16 @@ class Child:
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
         if self.state is State.BUSY:
+            if self.begun is not None and not self.is_unrecorded(time.monotonic()):
+                return min(self.began + RECORD_AFTER_S, self._deadline)
             return self._deadline
         if self.state is State.STOPPING:
             return self._kill_at
         return None
+
+    def is_unrecorded(self, now: float) -> bool:
+        """Whether it runs a job for long of which the file does not know that it has begun."""
+        return self.begun is not None and now - self.began >= RECORD_AFTER_S
 
     def _finish(
         self,
@@ -279,17 +249,19 @@ class Child:
             traceback = self._said_last.get("traceback")
         self._said_last = None
         output = None
+        self._read_output(attempt)
         if self._capture is not None:
-            self._read_output()
             if self._capture.close():
                 output = f"attempts/{attempt.execution_id}.log"
             self._capture = None
-        self.endings.append(Ending(attempt, fate, result, error, traceback, output))
+        begun, self.begun = self.begun, None
+        pid = self.pid if begun is not None else None
+        self.endings.append(Ending(attempt, fate, result, error, traceback, output, begun, pid))
 
     # --- the pipes ---------------------------------------------------------------------------
 
     def _send(self, message: dict[str, Any]) -> None:
-        self._to_send += json.dumps(message).encode() + b"\n"
+        self._to_send += _encode(message).encode() + b"\n"
         self._write()
 
     def _write(self) -> None:
@@ -305,18 +277,24 @@ class Child:
             self._to_send.clear()
         self._unwatch(self._jobs)
 
-    def _read_output(self) -> None:
-        """Take in what was printed: one reading empties the pipe, unless more comes meanwhile."""
+    def _read_output(self, attempt: Attempt | None = None) -> None:
+        """Take in what `attempt`, or else the present one, has printed.
+
+        One reading empties the pipe, unless more comes meanwhile.
+        """
         if self.state is State.GONE:
             return
         try:
             data = os.read(self._output, READ_BYTES)
         except OSError:
             return
+        attempt = attempt or self.attempt
         if not data:
             # A pipe at its end would wake the selector for ever.
             self._unwatch(self._output)
-        elif self._capture is not None:
+        elif attempt is not None:
+            if self._capture is None:
+                self._capture = Capture(partial(self._output_of, attempt.execution_id))
             self._capture.write(data)
         else:
             self.said = (self.said + data)[-SAID_BYTES:]
@@ -359,6 +337,7 @@ class Child:
             self.ever_ready = True
             if self.state is State.STARTING:
                 self.state = State.IDLE
+                self._on_idle(self)
         elif "ask" in message:
             if self.attempt is not None:
                 self._send({"parents": self._parents_of(self.attempt)})
@@ -366,36 +345,17 @@ class Child:
             self._done(message)
 
     def _done(self, message: dict[str, Any]) -> None:
-        self._jobs_done += 1
-        self._files = message.get("files", self._files)
-        peak = message.get("peak", 0)
-        self._first_peak = self._first_peak or peak
-        self._worn = self._jobs_done >= JOBS_PER_CHILD or peak > max(LARGEST_KB, self._first_peak)
+        self.wear.note(message)
         if self.state is State.STOPPING:
             # Its fate was sealed when it was told to stop; what it says tells where it was.
             self._said_last = message
             self.end()
             return
         self.state = State.IDLE
+        self.took_s = time.monotonic() - self.began
         if message["ok"]:
             self._finish(Fate.COMPLETED, result=message["result"])
-            return
-        fate = Fate.HOPELESS if message["hopeless"] else Fate.FAILED
-        self._finish(fate, error=message["error"], traceback=message["traceback"])
-
-    # --- wear --------------------------------------------------------------------------------
-
-    def is_worn(self, now: float) -> bool:
-        """Whether an idle child should be replaced: used up, or its project's files changed."""
-        if self._worn:
-            return True
-        if now - self._files_seen < FILES_EVERY_S:
-            return False
-        self._files_seen = now
-        for path, changed in self._files.items():
-            try:
-                if os.stat(path).st_mtime_ns != changed:
-                    return True
-            except OSError:
-                return True
-        return False
+        else:
+            fate = Fate.HOPELESS if message["hopeless"] else Fate.FAILED
+            self._finish(fate, error=message["error"], traceback=message["traceback"])
+        self._on_idle(self)

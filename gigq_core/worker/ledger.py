@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import sqlite3
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,9 @@ from typing import Any, TypeVar
 from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
-from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.times import now_text
-from gigq_core.worker import crashes, register
-from gigq_core.worker.attempts import Attempt, Ending, Fate, attempt_from, retry_after
+from gigq_core.worker import outcomes, register
+from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, attempt_from
 from gigq_core.worker.register import Register
 
 logger = logging.getLogger("gigq_core.worker")
@@ -33,27 +32,10 @@ STAGE_AT_ONCE = 1000
 
 # Waiting for the write lock: pauses in seconds, and how long before the caller gets a turn.
 PAUSE_S = 0.0002
-LONGEST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 0.002
 GIVE_UP_S = 1.0
 
-_EXECUTION_STATUS = {
-    Fate.COMPLETED: ExecutionStatus.COMPLETED,
-    Fate.FAILED: ExecutionStatus.FAILED,
-    Fate.HOPELESS: ExecutionStatus.FAILED,
-    Fate.TIMEOUT: ExecutionStatus.TIMEOUT,
-    Fate.CANCELLED: ExecutionStatus.CANCELLED,
-    Fate.CRASHED: ExecutionStatus.CRASHED,
-    Fate.GIVEN_BACK: ExecutionStatus.CANCELLED,
-}
-_FINAL_STATUS = {
-    Fate.COMPLETED: JobStatus.COMPLETED,
-    Fate.FAILED: JobStatus.FAILED,
-    Fate.HOPELESS: JobStatus.FAILED,
-    Fate.TIMEOUT: JobStatus.TIMEOUT,
-    Fate.CANCELLED: JobStatus.CANCELLED,
-    Fate.CRASHED: JobStatus.FAILED,
-}
-_RETRIED = (Fate.FAILED, Fate.TIMEOUT)
+_NO_FAILURE = (Fate.GIVEN_BACK, Fate.CANCELLED, Fate.NOT_BEGUN)
 
 
 class LockBusy(Exception):
@@ -93,7 +75,7 @@ class Ledger:
         self._runs_script = runs_script
         self.conn = open_for_work(self.path, create=False)
         self.conn.execute("PRAGMA busy_timeout = 0")
-        self.conn.create_function("core_new_id", 0, _new_id)
+        self.conn.create_function("core_new_id", 0, new_execution_id)
         self._repaired: set[str] = set()
 
     def close(self) -> None:
@@ -183,6 +165,8 @@ class Ledger:
         stage: bool,
         beat: bool,
         retire: bool = False,
+        ahead: int = 0,
+        begun: Sequence[Begun] = (),
     ) -> Turn:
         """Everything the worker has to write, in one transaction.
 
@@ -195,6 +179,8 @@ class Ledger:
             stage: whether jobs may have come due.
             beat: whether to write the worker's row.
             retire: whether to close the worker's row.
+            ahead: how many jobs may be claimed beyond `pids`, for the slots that are free next.
+            begun: jobs claimed ahead that turned out to be long.
 
         Raises:
             LockBusy: nothing was written.
@@ -202,9 +188,7 @@ class Ledger:
         """
         endings = list(endings)
         return self._repairing(
-            lambda: self._turn(
-                own, endings, pids, claim=claim, stage=stage, beat=beat, retire=retire
-            )
+            lambda: self._turn(own, endings, pids, claim, stage, beat, retire, ahead, begun)
         )
 
     def _turn(
@@ -212,11 +196,12 @@ class Ledger:
         own: Register,
         endings: list[Ending],
         pids: list[int],
-        *,
         claim: bool,
         stage: bool,
         beat: bool,
         retire: bool,
+        ahead: int,
+        begun: Sequence[Begun],
     ) -> Turn:
         turn = Turn()
         done = failed = 0
@@ -225,24 +210,26 @@ class Ledger:
             now = now_text()
             if not own.enrolled:
                 register.enrol(conn, own, now)
+            for started in begun:
+                outcomes.record(conn, started)
+            turn.superseded = outcomes.end(conn, endings, now)
             for ending in endings:
-                if not self._end(conn, ending, now):
-                    turn.superseded.append(ending)
-                elif ending.fate is Fate.COMPLETED:
+                if turn.superseded and ending in turn.superseded:
+                    continue
+                if ending.fate is Fate.COMPLETED:
                     done += 1
-                elif ending.fate not in (Fate.GIVEN_BACK, Fate.CANCELLED):
+                elif ending.fate not in _NO_FAILURE:
                     failed += 1
             if stage:
                 conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE))
-            if claim and pids and conn.execute(sql.QUEUE_PAUSED).fetchone() is None:
-                attempts = self._claim(conn, own.id, pids, now)
-                for attempt in attempts:
+            if claim and (pids or ahead):
+                attempts = self._claim(conn, own.id, pids, ahead, now)
+                if attempts:
                     claimed_at = now
-                    if attempt.broken:
-                        self._end(conn, Ending(attempt, Fate.HOPELESS, error=attempt.broken), now)
-                        turn.broken += 1
-                    else:
-                        turn.attempts.append(attempt)
+                broken = [Ending(a, Fate.HOPELESS, error=a.broken) for a in attempts if a.broken]
+                outcomes.end(conn, broken, now)
+                turn.attempts = [a for a in attempts if not a.broken]
+                turn.broken = len(broken)
                 failed += turn.broken
             if retire:
                 register.retire(conn, own, done, failed, claimed_at, now)
@@ -257,13 +244,16 @@ class Ledger:
         return turn
 
     def _claim(
-        self, conn: sqlite3.Connection, worker_id: str, pids: list[int], now: str
+        self, conn: sqlite3.Connection, worker_id: str, pids: list[int], ahead: int, now: str
     ) -> list[Attempt]:
         values: dict[str, Any] = {"worker": worker_id, "now": now, "slots": len(pids)}
         statement = sql.CLAIM
         if self._runs_script:
             statement = sql.CLAIM_WITH_SCRIPT
             values["functions"] = script_functions()
+        elif ahead:
+            statement = sql.CLAIM_AHEAD
+            values["ahead"] = ahead
         rows = conn.execute(statement, values).fetchall()
         # RETURNING keeps no order.
         rows.sort(key=lambda row: (-_as_number(row["priority"]), row["rowid"]))
@@ -272,48 +262,11 @@ class Ledger:
         conn.executemany(
             sql.BEGIN_EXECUTION,
             [
-                (a.execution_id, a.job_id, worker_id, now, None if a.broken else next(where))
+                (a.execution_id, a.job_id, worker_id, now, None if a.broken else next(where, None))
                 for a in attempts
             ],
         )
         return attempts
-
-    def _end(self, conn: sqlite3.Connection, ending: Ending, now: str) -> bool:
-        """Write one attempt's end; False if the job is no longer its own."""
-        attempt, fate = ending.attempt, ending.fate
-        values: dict[str, Any] = {
-            "job": attempt.job_id,
-            "execution": attempt.execution_id,
-            "now": now,
-            "error": ending.error,
-        }
-        if fate is Fate.GIVEN_BACK:
-            statement = sql.GIVE_BACK_JOB
-        elif self._goes_on(conn, attempt, fate):
-            statement = sql.RETRY_JOB
-            values["retry_after"] = retry_after(attempt.retry_delay_s)
-        else:
-            statement = sql.END_JOB
-            values["status"] = _FINAL_STATUS[fate].value
-            values["result"] = ending.result
-        held = conn.execute(statement, values).rowcount
-        if not held:
-            held = conn.execute(sql.BY_TOKEN[statement], values).rowcount
-        status = _EXECUTION_STATUS[fate] if held else ExecutionStatus.SUPERSEDED
-        values["status"] = status.value
-        values["result"] = ending.result
-        values["traceback"] = ending.traceback
-        values["output"] = ending.output
-        conn.execute(sql.END_EXECUTION, values)
-        return held > 0
-
-    def _goes_on(self, conn: sqlite3.Connection, attempt: Attempt, fate: Fate) -> bool:
-        """Whether the job gets another attempt."""
-        if fate is Fate.CRASHED:
-            return crashes.goes_on(
-                conn, attempt.job_id, attempt.attempt, attempt.max_attempts, attempt.on_crash
-            )
-        return fate in _RETRIED and attempt.attempt < attempt.max_attempts
 
     # --- missing indexes ---------------------------------------------------------------------
 
@@ -359,8 +312,14 @@ def _missing_index(problem: sqlite3.Error) -> str | None:
     return name if name in ddl.INDEXES else None
 
 
-def _new_id() -> str:
-    return str(uuid.uuid4())
+def new_execution_id() -> str:
+    """An id of the form of a random UUID that sorts by time.
+
+    So the index on a long history of attempts grows at its end, in pages that are at hand. 72
+    random bits keep it as good a token.
+    """
+    digits = f"{time.time_ns() // 1_000_000:012x}{os.urandom(9).hex()}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-a{digits[15:18]}-{digits[18:]}"
 
 
 def _as_number(value: Any) -> float:

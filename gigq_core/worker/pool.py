@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from gigq_core.errors import GigQError
-from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
 from gigq_core.worker.children import Child, State
 from gigq_core.worker.processes import end_adopted
 
@@ -21,6 +22,12 @@ START_WITHIN_S = 60.0
 SPAWN_AGAIN_S = 1.0
 # So many children in a row that never became ready mean that none will.
 FAILURES_IN_A_ROW = 3
+# Short jobs are claimed ahead, so that several share a commit: as many as a child should begin
+# within so many seconds, but no more than so many for each child.
+AHEAD_S = 0.01
+MOST_AHEAD = 6
+# One whose turn has not come by then is given back, in seconds.
+OVERDUE_S = 0.03
 
 
 class WorkerCannotStart(GigQError):
@@ -66,6 +73,10 @@ class ProcessPool:
         self._failures = 0
         self._proven = False
         self._spawn_from = 0.0
+        # Claimed ahead; the first of them goes to the child that is free next.
+        self._ahead: deque[Attempt] = deque()
+        self._overdue_at = 0.0
+        self._unclaimed: list[Ending] = []
 
     def running(self) -> dict[str, Attempt]:
         """The attempts that run, by execution id."""
@@ -83,7 +94,7 @@ class ProcessPool:
         idle = []
         for child in self._children:
             if child.state is State.IDLE:
-                if child.is_worn(now):
+                if child.wear.is_worn(now):
                     child.end()
                 else:
                     idle.append(child.pid)
@@ -109,6 +120,7 @@ class ProcessPool:
                     self._parents_of,
                     self._output_of,
                     self._stack_prefix,
+                    self._on_idle,
                 )
             except OSError as problem:
                 if self._proven:
@@ -124,17 +136,55 @@ class ProcessPool:
             coming += 1
 
     def start(self, attempts: list[Attempt]) -> None:
-        """Give each attempt to a free child; the caller claimed no more than are free."""
-        idle = (child for child in self._children if child.state is State.IDLE)
+        """Give each attempt to a free child, and keep the rest for those that are free next."""
+        idle = [child for child in self._children if child.state is State.IDLE]
         for attempt, child in zip(attempts, idle, strict=False):
             self._proven = True
             child.start(attempt)
+        if len(attempts) > len(idle):
+            self._ahead.extend(attempts[len(idle) :])
+            self._overdue_at = time.monotonic() + OVERDUE_S
+
+    def _on_idle(self, child: Child) -> None:
+        if self._ahead and not child.wear.is_worn(time.monotonic()):
+            child.start(self._ahead.popleft(), ahead=True)
+
+    def room_ahead(self) -> int:
+        """How many jobs to claim beyond the free children: none, unless jobs are short."""
+        if self._ahead:
+            return 0
+        now = time.monotonic()
+        return sum(_room_ahead(child, now) for child in self._children)
+
+    def ahead(self) -> int:
+        """How many claimed jobs wait for their turn."""
+        return len(self._ahead)
+
+    def unclaim(self) -> None:
+        """Give back the jobs whose turn has not come."""
+        while self._ahead:
+            self._unclaimed.append(Ending(self._ahead.popleft(), Fate.NOT_BEGUN))
+
+    def take_begun(self) -> list[Begun]:
+        """The jobs claimed ahead that turn out to be long, to be put on record; each once."""
+        now = time.monotonic()
+        found = []
+        for child in self._children:
+            if child.begun is not None and child.attempt and child.is_unrecorded(now):
+                found.append(Begun(child.attempt, child.begun, child.pid))
+                child.begun = None
+        return found
 
     def stop(self, execution_id: str, fate: Fate) -> None:
         """Begin to end one attempt."""
         for child in self._children:
             if child.attempt is not None and child.attempt.execution_id == execution_id:
                 child.stop(fate)
+        for attempt in list(self._ahead):
+            if attempt.execution_id == execution_id:
+                # Its job was asked to stop, so it does not become pending again.
+                self._ahead.remove(attempt)
+                self._unclaimed.append(Ending(attempt, Fate.NOT_BEGUN))
 
     def tick(self) -> None:
         """Carry out what has come due."""
@@ -143,10 +193,15 @@ class ProcessPool:
             child.tick(now)
             if child.state is State.STARTING and now - child.born > START_WITHIN_S:
                 child.end()
+        if self._ahead and now >= self._overdue_at:
+            self.unclaim()
 
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
-        return min((due for c in self._children if (due := c.due()) is not None), default=None)
+        times = [due for child in self._children if (due := child.due()) is not None]
+        if self._ahead:
+            times.append(self._overdue_at)
+        return min(times, default=None)
 
     def collect(self) -> list[Ending]:
         """What ended since the last call.
@@ -154,7 +209,7 @@ class ProcessPool:
         Raises:
             WorkerCannotStart: children die before they are ready, one after the other.
         """
-        endings: list[Ending] = []
+        endings, self._unclaimed = self._unclaimed, []
         for child in self._children:
             if child.endings:
                 endings += child.endings
@@ -191,3 +246,12 @@ class ProcessPool:
         if self._adopts:
             end_adopted(set())
         return True
+
+
+def _room_ahead(child: Child, now: float) -> int:
+    """How many more jobs the child should begin soon, going by its last one."""
+    if child.took_s is None or child.state not in (State.IDLE, State.BUSY):
+        return 0
+    if child.state is State.BUSY and now - child.began > AHEAD_S:
+        return 0
+    return min(MOST_AHEAD, int(AHEAD_S / max(child.took_s, 1e-6)))

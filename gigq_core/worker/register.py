@@ -53,7 +53,7 @@ def enrol(conn: sqlite3.Connection, own: Register, now: str) -> None:
             )
         lost = [r for r in conn.execute(sql.RUNNING_JOBS) if r["worker_id"] == own.id]
         rescue.rescue(conn, lost)
-    conn.execute(sql.REGISTER, {**asdict(own), **asdict(current_identity()), "now": now})
+    conn.execute(sql.REGISTER, {**asdict(own), **current_identity()._asdict(), "now": now})
     conn.execute(sql.FORGET_OLD_WORKERS, {"before": to_text(datetime.now() - REMEMBER)})
 
 
@@ -74,7 +74,7 @@ def beat(
     ).rowcount
     if not found:
         # Somebody deleted the row.
-        conn.execute(sql.REGISTER, {**asdict(own), **asdict(current_identity()), "now": now})
+        conn.execute(sql.REGISTER, {**asdict(own), **current_identity()._asdict(), "now": now})
 
 
 def retire(

@@ -7,14 +7,14 @@ import selectors
 import sqlite3
 import time
 from datetime import datetime
-from typing import Protocol
 
 from gigq_core.schema.opening import explain
 from gigq_core.times import now_text, parse_time
-from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.attempts import Begun, Ending, Fate
 from gigq_core.worker.ledger import Ledger, LockBusy, Look, is_lock_trouble
 from gigq_core.worker.register import Register
 from gigq_core.worker.rounds import Rounds
+from gigq_core.worker.slots import Pool
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
 logger = logging.getLogger("gigq_core.worker")
@@ -28,25 +28,12 @@ BEAT_IDLE_S = 30.0
 # After trouble with the disk, in seconds; after a busy lock.
 BACK_OFF_S = 1.0
 BACK_OFF_BUSY_S = 0.01
+# The longest time, in seconds, that endings wait for those of the jobs claimed ahead: they share a
+# commit.
+SHARE_S = 0.004
 
 _REQUESTED = {"pause": "paused", "resume": "running", "drain": "draining", "stop": "stopping"}
 _PASSING = ("disk is full", "disk I/O error", "unable to open", "readonly", "interrupted")
-
-
-class Pool(Protocol):
-    """What runs the jobs: child processes or threads."""
-
-    isolation: str
-
-    def running(self) -> dict[str, Attempt]: ...
-    def busy(self) -> int: ...
-    def free(self) -> list[int]: ...
-    def prepare(self, wanted: int) -> None: ...
-    def start(self, attempts: list[Attempt]) -> None: ...
-    def stop(self, execution_id: str, fate: Fate) -> None: ...
-    def tick(self) -> None: ...
-    def due(self) -> float | None: ...
-    def collect(self) -> list[Ending]: ...
 
 
 class Supervisor:
@@ -88,6 +75,8 @@ class Supervisor:
         self._drain_wanted = False
         self._signals_heard = 0
         self._endings: list[Ending] = []
+        self._begun: list[Begun] = []
+        self._share_until = 0.0
         self._look = Look()
         self._version = -1
         # Whether jobs are known, or thought, to wait for a free slot.
@@ -152,6 +141,8 @@ class Supervisor:
         logger.info("Worker %s is %s", own.id, state)
         own.state = state
         self._look_again = True
+        if state != "running":
+            self._pool.unclaim()
         if state == "stopping":
             self._leave_by = time.monotonic() + self._grace_s
             for token in self._pool.running():
@@ -161,10 +152,14 @@ class Supervisor:
         self._pool.tick()
         self._endings += self._pool.collect()
         now = time.monotonic()
-        if now < self._not_before:
+        if now < self._resting_until():
             return
         try:
             self._look_if_changed()
+            if not self._may_claim():
+                self._pool.unclaim()
+            self._endings += self._pool.collect()
+            self._begun += self._pool.take_begun()
             self._write_if_needed(now)
             if self._rounds.go(now):
                 self._look_again = True
@@ -175,11 +170,16 @@ class Supervisor:
         except sqlite3.OperationalError as problem:
             self._endure(problem)
 
+    def _resting_until(self) -> float:
+        """Before this time nothing is read or written."""
+        return max(self._not_before, self._share_until if self._pool.ahead() else 0.0)
+
     def _wait(self) -> None:
         """Until something happens, but no longer than to the next thing that comes due."""
         now = time.monotonic()
-        if self._not_before > now:
-            timeout = self._not_before - now
+        resting_until = self._resting_until()
+        if resting_until > now:
+            timeout = resting_until - now
         elif self._look_again or (self._waiting and self._may_claim() and self._pool.free()):
             timeout = 0.0
         else:
@@ -243,12 +243,15 @@ class Supervisor:
     def _write_if_needed(self, now: float) -> None:
         own, look = self._own, self._look
         free: list[int] = []
+        ahead = 0
         if self._may_claim():
             wanted = min(max(look.ready, 1), own.slots - self._pool.busy())
             self._pool.prepare(wanted)
             if self._endings or self._waiting:
                 free = self._pool.free()
-                if self._limit is not None:
+                if self._limit is None:
+                    ahead = self._pool.room_ahead()
+                else:
                     free = free[: self._limit - self.claimed]
         stage = look.due is not None and look.due <= now_text() and own.state == "running"
         news = own.state != self._state_said or own.answered is not None
@@ -257,17 +260,17 @@ class Supervisor:
             news = False
         silent_s = now - self._last_beat
         alone = silent_s > (BEAT_BUSY_S if self._pool.busy() else BEAT_IDLE_S) and own.enrolled
-        claim = bool(free) and (self._waiting or bool(self._endings))
-        if not (self._endings or claim or stage or news or alone):
+        claim = bool(free) or (ahead > 0 and bool(self._endings))
+        if not (self._endings or self._begun or claim or stage or news or alone):
             return
         idle_after = not claim and not self._pool.busy()
         beat = news or alone or idle_after or silent_s > BEAT_ALONG_S
-        self._turn(free, claim=claim, stage=stage, beat=beat)
+        self._turn(free, ahead, claim=claim, stage=stage, beat=beat)
         if beat:
             self._last_beat = now
             self._state_said = own.state
 
-    def _turn(self, free: list[int], *, claim: bool, stage: bool, beat: bool) -> None:
+    def _turn(self, free: list[int], ahead: int, *, claim: bool, stage: bool, beat: bool) -> None:
         endings = self._endings
         turn = self._ledger.turn(
             self._own,
@@ -276,15 +279,18 @@ class Supervisor:
             claim=claim,
             stage=stage,
             beat=beat,
+            ahead=ahead,
+            begun=self._begun,
         )
-        self._endings = []
+        self._endings, self._begun = [], []
         if turn.attempts:
             self._pool.start(turn.attempts)
+            self._share_until = time.monotonic() + SHARE_S
             self.claimed += len(turn.attempts)
         self.claimed += turn.broken
         for ending in endings:
-            self._report(ending, ending in turn.superseded)
-        full = claim and len(turn.attempts) + turn.broken == len(free)
+            self._report(ending, bool(turn.superseded) and ending in turn.superseded)
+        full = claim and len(turn.attempts) + turn.broken >= max(1, len(free))
         self._waiting = full
         # How many more wait is worth knowing only if there is a slot for them.
         room = self._pool.busy() < self._own.slots
@@ -298,6 +304,8 @@ class Supervisor:
         attempt = ending.attempt
         if superseded:
             logger.warning("Job %s was no longer ours: its outcome is discarded", attempt.job_id)
+        elif ending.fate is Fate.NOT_BEGUN:
+            logger.info("Job %s (%r) was claimed ahead: given back", attempt.job_id, attempt.name)
         elif ending.fate is Fate.COMPLETED:
             logger.info("Job %s (%r) completed", attempt.job_id, attempt.name)
         else:
@@ -341,6 +349,8 @@ class Supervisor:
 
     def _give_up(self) -> None:
         """Something is badly wrong: end what runs, and give it back if the file can be written."""
+        self._pool.unclaim()
+        self._endings += self._pool.collect()
         for token in self._pool.running():
             self._pool.stop(token, Fate.GIVEN_BACK)
         until = time.monotonic() + self._grace_s + 1.0
@@ -361,6 +371,7 @@ class Supervisor:
                 stage=False,
                 beat=False,
                 retire=not self._pool.busy(),
+                begun=self._begun,
             )
         except (sqlite3.Error, LockBusy) as problem:
             logger.warning("What ran could not be given back: %s", problem)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
 from gigq_core.worker import runner
-from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -175,6 +175,21 @@ class ThreadPool:
                 thread = _JobThread(name, self._parents_of, self._done)
             self._busy[attempt.execution_id] = thread
             thread.start(attempt)
+
+    def room_ahead(self) -> int:
+        """None: there is no process to keep busy."""
+        return 0
+
+    def ahead(self) -> int:
+        """Nothing is claimed ahead."""
+        return 0
+
+    def unclaim(self) -> None:
+        """Nothing is claimed ahead."""
+
+    def take_begun(self) -> list[Begun]:
+        """Nothing is claimed ahead."""
+        return []
 
     def _done(self, thread: _JobThread, ending: Ending) -> None:
         self._ended.put((thread, ending))

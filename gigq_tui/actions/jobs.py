@@ -89,7 +89,11 @@ class JobActions:
                 queue.pause()
             else:
                 queue.resume()
-        title = "queue paused: what runs is finished" if paused else "queue resumed"
+        title = (
+            "queue paused: what runs is finished; workers of GigQ's can't be paused, and go on"
+            if paused
+            else "queue resumed"
+        )
         return Report(title, (), twin.command(self.path, "pause" if paused else "resume"))
 
     def ask_worker(self, worker_id: str, request: WorkerRequest) -> Report:

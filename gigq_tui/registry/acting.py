@@ -50,7 +50,7 @@ ACT: tuple[Action, ...] = (
         writes=True,
         when=needs_row,
     ),
-    Action("new", ("n",), "n", "new", "new job", Group.ACT, JOBS, bar=50, writes=True),
+    Action("new", ("n",), "n", "new", "submit a new job", Group.ACT, JOBS, bar=50, writes=True),
     Action(
         "edit",
         ("e",),

@@ -66,7 +66,7 @@ class Action:
     def refusal(self, context: Context) -> str:
         """Return the sentence that says why this can't be done now, or an empty string."""
         if self.writes and context.read_only:
-            return f"This console is read-only, so it can't {self.help[0].lower()}{self.help[1:]}."
+            return f"This console is read-only, so it can't {self.help.partition(';')[0]}."
         return self.when(context) if self.when is not None else ""
 
 

@@ -41,14 +41,24 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
 
     def ask_cancel(self, ids: Sequence[str], rows: Sequence[JobRow], about: str = "") -> None:
         """Ask whether to cancel these jobs, and do it."""
-        running = sum(1 for row in rows if row.status == "running")
+        snapshot = self.console.snapshot
+        theirs = {worker.id for worker in snapshot.foreign_workers} if snapshot is not None else ()
+        busy = [row for row in rows if row.status == "running"]
+        refused = sum(1 for row in busy if row.worker_id in theirs)
+        running = len(busy) - refused
         details = []
         if running:
             details.append(
-                f"{running} of them {'is' if running == 1 else 'are'} running: the workers will "
-                "be asked to stop what runs."
+                f"{_some(running, ids, rows)} running: the workers will be asked to stop what runs."
                 if len(ids) > 1
                 else "It is running: its worker will be asked to stop it."
+            )
+        if refused:
+            details.append(
+                f"{_some(refused, ids, rows)} run by workers of GigQ's, which can't be asked to "
+                "stop, and will be refused."
+                if len(ids) > 1
+                else "A worker of GigQ's runs it, which can't be asked to stop: it will be refused."
             )
         jobs = self.console.jobs
         self._ask("Cancel", ids, rows, about, details, lambda: jobs.cancel(ids))
@@ -59,7 +69,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
             row.status for row in rows if row.status in ("pending", "running", "completed")
         )
         details = [
-            f"{count} of them {'is' if count == 1 else 'are'} {status} and will be refused."
+            f"{_some(count, ids, rows)} {status} and will be refused."
             if len(ids) > 1
             else f"It is {status}: only failed, timed out and cancelled jobs can be retried."
             for status, count in others.items()
@@ -180,6 +190,12 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
                 self.console.notice(trouble_of(answer), "warn")
 
         self.ask("detail", job_id, copy)
+
+
+def _some(count: int, ids: Sequence[str], rows: Sequence[JobRow]) -> str:
+    """Say how many of some jobs, where perhaps not all of them are in memory, are something."""
+    least = "At least " if len(rows) < len(ids) else ""
+    return f"{least}{count:,} of them {'is' if count == 1 else 'are'}"
 
 
 def trouble_of(answer: Any) -> str:

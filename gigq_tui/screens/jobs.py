@@ -319,13 +319,18 @@ class JobsScreen(Marking, inherit_bindings=False):
 
     def do_cancel_all(self) -> None:
         """Cancel all that match, once their number has been said."""
-        self.ask("matching_ids", self.view, partial(self._wide, self.ask_cancel))
+        self._ask_wide(self.ask_cancel)
 
     def do_retry_all(self) -> None:
         """Retry all that match, once their number has been said."""
-        self.ask("matching_ids", self.view, partial(self._wide, self.ask_retry))
+        self._ask_wide(self.ask_retry)
 
-    def _wide(self, ask: Any, answer: Any) -> None:
+    def _ask_wide(self, ask: Any) -> None:
+        # What it is about is captured now, like the ids: the view may change before the answer.
+        about = f" ({self._described()})"
+        self.ask("matching_ids", self.view, partial(self._wide, ask, about))
+
+    def _wide(self, ask: Any, about: str, answer: Any) -> None:
         if not isinstance(answer, tuple):
             self.console.notice(trouble_of(answer), "warn")
             return
@@ -333,7 +338,7 @@ class JobsScreen(Marking, inherit_bindings=False):
             return
         wanted = set(answer)
         rows = [row for row in self.table.window.rows if row.id in wanted]
-        ask(answer, rows, f" ({self._described()})")
+        ask(answer, rows, about)
 
     def _described(self) -> str:
         name = _TAB_NAMES[self.view.tab][0]

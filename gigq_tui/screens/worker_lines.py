@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
@@ -75,7 +76,7 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
     return ("* busy", "run") if worker.running else (". idle", "ok")
 
 
-def summary(snapshot: Snapshot, own: int) -> Line:
+def summary(snapshot: Snapshot, own: int, *, read_only: bool = False) -> Line:
     """Return the line above the list: how many workers live, and how many are lost."""
     words = [condition(worker)[0][2:] for worker in snapshot.workers]
     alive = sum(1 for worker in snapshot.workers if worker.health is Health.ALIVE)
@@ -86,7 +87,7 @@ def summary(snapshot: Snapshot, own: int) -> Line:
     ]
     told = f" ({', '.join(parts)})" if parts else ""
     spans: list[Span] = [(f" {plural(alive, 'worker')} alive{told}", "title")]
-    if not alive and not snapshot.foreign_workers:
+    if not alive and not snapshot.foreign_workers and not read_only:
         spans.append((": + starts one", "warn"))
     if lost := words.count("LOST"):
         spans.append((f"   {lost} LOST", "fail"))
@@ -99,6 +100,23 @@ def summary(snapshot: Snapshot, own: int) -> Line:
     if snapshot.paused:
         spans.append(("   QUEUE PAUSED", "warn"))
     return tuple(spans)
+
+
+def nobody(path: Path, python: str, chdir: Path, *, read_only: bool) -> list[Line]:
+    """Return what stands in the place of the list where there is no worker."""
+    lines: list[Line] = [(), ((" No worker has this file open, as far as its rows tell.", ""),)]
+    if read_only:
+        lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
+        return [*lines, (), ((f"   gigq-core --db {inert(str(path))} worker", "accent"),)]
+    return [
+        *lines,
+        (),
+        ((" Press ", ""), ("+", "key"), (" to start one. Its jobs will run", "")),
+        ((f"   with  {inert(python)}", "accent"),),
+        ((f"   in    {inert(str(chdir))}", "accent"),),
+        (),
+        ((" Other ones: gigq-tui --python INTERPRETER --chdir FOLDER", "dim"),),
+    ]
 
 
 def heading(width: int) -> Line:

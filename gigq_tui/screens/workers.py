@@ -21,6 +21,7 @@ from gigq_tui.screens.worker_lines import (
     entries,
     entry_line,
     heading,
+    nobody,
     summary,
 )
 from gigq_tui.store.models import Health, Snapshot, WorkerRow
@@ -34,6 +35,7 @@ from gigq_tui.widgets.scrolled import Pane, Scrolled
 
 LOOK_EVERY_S = 1.0
 LOOKS_PER_SAMPLE = 2
+_ON_A_WORKER = frozenset({"worker_drain", "worker_kill", "worker_pause", "worker_release"})
 
 
 class WorkersScreen(ConsoleScreen, inherit_bindings=False):
@@ -110,7 +112,9 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         own = {worker.worker_id for worker in self.console.pool.alive()}
         found = entries(snapshot)
         self.entries = {entry.id: entry for entry in found}
-        self.query_one("#workers-head", TextLines).show(summary(snapshot, len(own)))
+        console = self.console
+        head = summary(snapshot, len(own), read_only=console.read_only)
+        self.query_one("#workers-head", TextLines).show(head)
         self.query_one("#columns", TextLines).show(heading(width))
         rows = [
             (
@@ -127,26 +131,9 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         ]
         self.roster.show(rows)
         self.set_class(not rows, "-none")
-        self.query_one("#empty", Pane).show(self._empty())
+        hints = nobody(console.path, console.python, console.chdir, read_only=console.read_only)
+        self.query_one("#empty", Pane).show(hints)
         self._draw_rest()
-
-    def _empty(self) -> list[Line]:
-        console = self.console
-        lines: list[Line] = [(), ((" No worker has this file open, as far as its rows tell.", ""),)]
-        if console.read_only:
-            lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
-            command = f"   gigq-core --db {inert(str(console.path))} worker"
-            lines += [(), ((command, "accent"),)]
-            return lines
-        lines += [
-            (),
-            ((" Press ", ""), ("+", "key"), (" to start one. Its jobs will run", "")),
-            ((f"   with  {inert(console.python)}", "accent"),),
-            ((f"   in    {inert(str(console.chdir))}", "accent"),),
-            (),
-            ((" Other ones: gigq-tui --python INTERPRETER --chdir FOLDER", "dim"),),
-        ]
-        return lines
 
     def _draw_rest(self) -> None:
         entry = self.entry
@@ -254,6 +241,13 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         self.log_pane.show(lines, tail=True)
 
     # Acting
+
+    def perform(self, action_id: str) -> None:
+        """Do an action, but nothing to a worker whose line isn't seen."""
+        if self.log_large and action_id in _ON_A_WORKER:
+            self.console.notice("Nothing was done: l shows the list, and which worker it is about.")
+        else:
+            super().perform(action_id)
 
     def _worker(self) -> WorkerRow | None:
         """The worker to act on, if it lives; else a notice says what stands against it."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -89,7 +90,7 @@ class Feed:
         self._view_changed = True
         self._hinted = False
         self._closed = False
-        self._asked: deque[tuple[str, str, Answer]] = deque()
+        self._asked: deque[tuple[str, str | View, Answer]] = deque()
         self._snapping: ReaderLike | None = None
         # The feed's own thread only:
         self._reader: ReaderLike | None = None
@@ -132,12 +133,12 @@ class Feed:
             self._view_changed = True
             self._changed.notify()
 
-    def ask(self, kind: str, job_id: str, callback: Answer) -> None:
+    def ask(self, kind: str, subject: str | View, callback: Answer) -> None:
         """Read something else between two snapshots.
 
         Args:
-            kind: `detail`, `graph` or `resolve`, of `job_id`; or `matching_ids` of the view.
-            job_id: the job, or the beginning of its id; unused for `matching_ids`.
+            kind: `detail`, `graph`, `resolve` or `matching_ids`.
+            subject: the job's id, or its beginning; for `matching_ids` a view.
             callback: gets the result, or the `DatabaseError` or `FilterError` instead.
 
         Raises:
@@ -146,7 +147,7 @@ class Feed:
         if kind not in ("detail", "graph", "resolve", "matching_ids"):
             raise ValueError(f"nothing of the kind {kind!r} can be asked")
         with self._changed:
-            self._asked.append((kind, job_id, callback))
+            self._asked.append((kind, subject, callback))
             self._changed.notify()
 
     def _interrupt(self) -> None:
@@ -165,11 +166,27 @@ class Feed:
         self._hints.start()
         try:
             while self._wait():
-                self._answer()
-                self._look()
+                try:
+                    self._answer()
+                    self._look()
+                except Exception as fault:  # noqa: BLE001 - a silent end would look like fresh data
+                    self._survive(fault)
         finally:
             self._hints.close()
             self._drop_reader()
+
+    def _survive(self, fault: Exception) -> None:
+        """Tell a fault of ours, or of whoever is told, and begin anew after a pause."""
+        self._drop_reader()
+        with suppress(Exception):
+            self._tell_trouble(self._unreadable(fault), False)
+        with self._changed:
+            if not self._closed:
+                self._changed.wait(FLOOR_S)
+
+    def _unreadable(self, fault: Exception) -> DatabaseError:
+        what = f"{type(fault).__name__}: {fault}"
+        return DatabaseError(f"{self._path.name} could not be shown ({what}): please report it.")
 
     def _wait(self) -> bool:
         """Sleep until there may be something to do; False when the feed was closed."""
@@ -190,23 +207,23 @@ class Feed:
             with self._changed:
                 if not self._asked or self._closed:
                     return
-                kind, job_id, callback = self._asked.popleft()
-                view = self._view
-            callback(self._answer_to(kind, job_id, view))
+                kind, subject, callback = self._asked.popleft()
+            callback(self._answer_to(kind, subject))
 
-    def _answer_to(self, kind: str, job_id: str, view: View) -> Any:
+    def _answer_to(self, kind: str, subject: str | View) -> Any:
         for last_try in (False, True):
             try:
                 reader = self._opened()
                 reader.rearm()
-                if kind == "matching_ids":
-                    return reader.matching_ids(view)
-                return getattr(reader, kind)(job_id)
+                return getattr(reader, kind)(subject)
             except Interrupted as stopped:  # meant for a snapshot that had just ended
                 if last_try:
                     return stopped
             except (DatabaseError, FilterError) as problem:
                 return problem
+            except Exception as fault:  # noqa: BLE001 - whoever asked waits for an answer
+                self._drop_reader()
+                return self._unreadable(fault)
         return None
 
     def _look(self) -> None:

@@ -232,11 +232,12 @@ def whole_row(shape: Shape, size: int) -> str:
 
 def executions(shape: Shape) -> str:
     """The newest attempts of one job. Parameters: its id, the limit."""
+    # As text, it would end at its first NUL.
     columns = ["substr(id, 1, 200) AS id", "substr(worker_id, 1, 200) AS worker_id"]
-    columns += ["substr(status, 1, 40) AS status", "substr(error, 1, 20000) AS error"]
+    columns += ["substr(status, 1, 40) AS status", "substr(CAST(error AS BLOB), 1, 20000) AS error"]
     columns += [f"substr({name}, 1, 40) AS {name}" for name in ("started_at", "completed_at")]
     for name, sql in (
-        ("traceback", "substr(traceback, 1, 200000) AS traceback"),
+        ("traceback", "substr(CAST(traceback AS BLOB), 1, 200000) AS traceback"),
         ("output", "substr(output, 1, 1000) AS output"),
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):

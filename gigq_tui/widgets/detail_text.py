@@ -65,8 +65,8 @@ def path_line(detail: JobDetail, now: datetime, width: int, *, wide: bool) -> Li
     tries = f"{row.attempts}/{row.max_attempts}"
     spans.append((f"   attempts {tries}" if wide else f"  try {tries}", "dim"))
     if detail.child_count and state is not State.COMPLETED:
-        blocks = plural(detail.child_count, "job")
-        told = f"   holds up {blocks} (t)" if wide else f"  blocks {detail.child_count}"
+        held = plural(detail.child_count, "job waits", "jobs wait")
+        told = f"   {held} for it (t)" if wide else f"  {held} for it"
         if line_width(tuple(spans)) + len(told) <= width:
             spans.append((told, "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"))
     return tuple(spans)
@@ -181,7 +181,7 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
         told = elapsed((now - attempt.started_at).total_seconds())
     spans: list[Span] = [
         (f"{attempt.number:>3}  ", ""),
-        (pad(inert(attempt.worker_id or "-"), 14), "dim"),
+        (pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"),
     ]
     if wide:
         started, ended = (_hour(m) for m in (attempt.started_at, attempt.completed_at))

@@ -98,7 +98,8 @@ def _counts(state: HeaderState) -> list[Line]:
         return []
     counts = state.snapshot.counts
     slots, busy = _slots(state.snapshot)
-    parts: list[Line] = [(("ready " + count(counts.ready), ""),)]
+    waiting = "ready" if counts.told_apart else "waiting"
+    parts: list[Line] = [((f"{waiting} {count(counts.ready)}", ""),)]
     if counts.blocked:
         parts.append(((f"blocked {count(counts.blocked)}", ""),))
     if counts.delayed:
@@ -137,7 +138,8 @@ def _short(state: HeaderState, room: int) -> Line:
         ("T/O", counts.timeout, "fail"),
         ("DOOM", counts.doomed or 0, "fail"),
     ]
-    parts.append(((f"rdy {short_count(counts.ready)}", ""),))
+    waiting = "rdy" if counts.told_apart else "wait"
+    parts.append(((f"{waiting} {short_count(counts.ready)}", ""),))
     if counts.blocked:
         parts.append(((f"blk {short_count(counts.blocked)}", ""),))
     parts.append(((f"RUN {running}", "run" if counts.running else "dim"),))
@@ -164,7 +166,8 @@ def _work(state: HeaderState) -> Line:
         details = f" ({busy} busy)" if busy else " (idle)"
         parts.append(((f" Workers {len(alive)}{details}", ""),))
     elif snapshot.counts.ready and not snapshot.foreign_workers:
-        parts.append(((" No worker runs: + starts one", "warn"),))
+        how = "" if state.read_only else ": + starts one"
+        parts.append(((f" No worker runs{how}", "warn"),))
     else:
         parts.append(((" Workers 0", "dim"),))
     if lost := _lost(snapshot):

@@ -112,7 +112,7 @@ def _cell(
     if title == "DUR":
         return _took(row, state, now), "run" if state in RUNNING_STATES else ""
     if title == "WORKER":
-        return _worker(row, state), "dim"
+        return _worker(row, state, dict(layout.columns)["WORKER"]), "dim"
     return why(row, now), "warn" if state in _ALARMING else ""
 
 
@@ -129,12 +129,14 @@ def _took(row: JobRow, state: State, now: datetime) -> str:
     return fmt.elapsed(seconds) if state in RUNNING_STATES else fmt.duration(seconds)
 
 
-def _worker(row: JobRow, state: State) -> str:
+def _worker(row: JobRow, state: State, cells: int) -> str:
+    """Who holds the job; the pid only beside a whole name, which is how it is found again."""
     if row.worker_id is None:
         return "-"
     if state is State.ORPHANED or (state in RUNNING_STATES and row.holder is Health.LOST):
-        return f"{fmt.cut(row.worker_id, 5)} (gone)"
+        told = f"{row.worker_id} (gone)"
+        return told if fmt.width_of(told) <= cells else row.worker_id
     if state in RUNNING_STATES and row.holder_pid is not None:
-        pid = str(row.holder_pid)
-        return f"{fmt.cut(row.worker_id, max(4, 12 - len(pid) - 1))} {pid}"
+        told = f"{row.worker_id} {row.holder_pid}"
+        return told if fmt.width_of(told) <= cells else row.worker_id
     return row.worker_id

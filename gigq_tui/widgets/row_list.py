@@ -44,6 +44,20 @@ class RowList(Scrolled):
         super().__init__(id=id, classes=classes)
         self.cursor = 0
         self.cursor_id: str | None = None
+        self._top_before: int | None = None
+
+    @property
+    def page(self) -> int:
+        return max(1, self.size.height - len(self.curtain))
+
+    def draw_curtain(self, lines: tuple[Line, ...]) -> None:
+        """Hang a curtain over the bottom; the cursor's row moves out from under it meanwhile."""
+        if lines and self._top_before is None:
+            self._top_before = self.top
+        super().draw_curtain(lines)
+        if not lines and self._top_before is not None:
+            self.top, self._top_before = self._top_before, None
+        self.fit_page()
 
     def row_id(self, index: int) -> str | None:
         """Return the id of row `index`, or None when it is not known."""

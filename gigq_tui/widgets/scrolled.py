@@ -136,6 +136,7 @@ class Pane(Scrolled):
         super().__init__(id=id, classes=classes)
         self.lines: Sequence[Line] = ()
         self.tail = False
+        self._at_end = True
 
     @property
     def total(self) -> int:
@@ -152,8 +153,7 @@ class Pane(Scrolled):
             top: The line to show first; None keeps the place.
             tail: Stay at the end while lines are added, as long as the end is in view.
         """
-        at_end = self.top >= self.total - self.page
-        follow = tail and (not self.tail or at_end)
+        follow = tail and (not self.tail or self._at_end)
         self.lines = tuple(lines)
         self.tail = tail
         if follow:
@@ -161,7 +161,16 @@ class Pane(Scrolled):
         elif top is not None:
             self.top = top
         self.top = max(0, min(self.top, self.total - self.page))
+        self.viewport_moved()
         self.repaint()
+
+    def viewport_moved(self) -> None:
+        self._at_end = self.top >= self.total - self.page
+
+    def fit_page(self) -> None:
+        """Stay at the end, where it was in view before the height changed."""
+        self.scroll_to_line(self.total if self.tail and self._at_end else self.top)
+        self.viewport_moved()
 
     @property
     def plain(self) -> str:

@@ -30,6 +30,9 @@ class ConsoleTerminal:
         **env: str,
     ) -> None:
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
+        for name in ("COLUMNS", "LINES"):
+            # The terminal itself says how large it is.
+            environment.pop(name, None)
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self.written = ""
@@ -81,6 +84,11 @@ class ConsoleTerminal:
     def press(self, keys: str) -> None:
         """Type."""
         self.process.send(keys)
+
+    def forget(self) -> None:
+        """Begin with an empty screen, as a shell leaves it."""
+        self.take()
+        self._screen.reset()
 
     def wait_for(
         self, wanted: str | Callable[[str], object], timeout_s: float = 20.0

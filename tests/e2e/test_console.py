@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gigq_core import JobQueue
@@ -152,6 +153,23 @@ def test_a_signal_leaves_with_the_terminal_restored(
         console.process.kill(number)
         assert console.wait_for_end() == 128 + number
         assert console.restored()
+
+
+def test_ctrl_z_goes_to_the_shell_and_fg_paints_everything_anew(folder: Path) -> None:
+    path = folder / "jobs.db"
+    JobQueue(path).close()
+    with ConsoleTerminal(path, cwd=folder) as console:
+        console.wait_for(r"\[1 All 0\]")
+        console.press("\x1a")
+        process = psutil.Process(console.process.pid)
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="the console to stop")
+        console.take()
+        assert console.restored()
+        console.forget()
+        console.process.kill(signal.SIGCONT)
+        console.wait_for(r"\[1 All 0\]")
+        console.press("q")
+        assert console.wait_for_end() == 0
 
 
 def test_the_demo_ends_its_workers_when_it_is_quit(folder: Path) -> None:

@@ -48,15 +48,15 @@ def killing_connect(step: int) -> Any:
 
 
 def main() -> None:
-    """`attaching.py attach|detach FILE [STEP]`: says "go", acts, says "done"."""
+    """`attaching.py create|attach|detach FILE [STEP]`: says "go", acts, says "done"."""
     act, path, *rest = sys.argv[1:]
     if rest:
         vars(attach_module)["connect"] = killing_connect(int(rest[0]))
     print("go", flush=True)
-    if act == "attach":
-        open_for_work(path, create=False).close()
-    else:
+    if act == "detach":
         detach(path)
+    else:
+        open_for_work(path, create=act == "create").close()
     print("done", flush=True)
 
 

@@ -44,7 +44,7 @@ def work_until(db: str, folder: str, step: str) -> None:
     def trace(statement: str) -> None:
         nonlocal done
         # Looks and waits come by the clock; what is written, and when, comes by the jobs.
-        if statement.startswith(("SELECT", "PRAGMA")) or not statement.strip():
+        if statement.lstrip().startswith(("SELECT", "PRAGMA")):
             return
         done += 1
         if done == int(step):

@@ -47,6 +47,7 @@ RACES = 24
 KILLS_BY_STEP = 14
 KILLS_BY_TIME = 12
 KILLS_OF_DETACH = 8
+KILLS_OF_MAKING = 8
 
 
 @pytest.fixture(params=RELEASES)
@@ -296,10 +297,10 @@ def statements(act: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     real = attach_module.connect
     with monkeypatch.context() as patch:
         patch.setattr(attach_module, "connect", connect_counted)
-        if act == "attach":
-            open_for_work(file, create=False).close()
-        else:
+        if act == "detach":
             detach(file)
+        else:
+            open_for_work(file, create=act == "create").close()
     return len(seen)
 
 
@@ -343,6 +344,18 @@ def test_an_attach_that_is_killed_leaves_all_or_nothing(
         assert_sound(file)
         assert JobQueue(file).stats()["total"] == len(before["jobs"])
     assert False in outcomes
+
+
+def test_a_queue_whose_making_was_killed_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = statements("create", tmp_path / "a.db", monkeypatch)
+    for number, step in enumerate(steps(total, KILLS_OF_MAKING)):
+        file = tmp_path / f"{number}.db"
+        assert not finish(start("create", file, step))
+        queue = JobQueue(file)
+        assert_sound(file)
+        assert queue.stats()["total"] == 0
 
 
 def test_a_detach_that_is_killed_leaves_all_or_nothing(

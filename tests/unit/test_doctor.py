@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,12 @@ def test_missing_indexes_and_triggers_are_named(queue: JobQueue, raw: sqlite3.Co
     raw.execute("DROP INDEX core_ready")
     raw.execute("DROP TRIGGER core_release")
     assert "core_ready, core_release" in troubles(queue.db_path)["schema"]
+
+
+def test_a_trigger_that_somebody_changed_is_named(queue: JobQueue, raw: sqlite3.Connection) -> None:
+    raw.execute("DROP TRIGGER core_park")
+    raw.execute("CREATE TRIGGER core_park AFTER UPDATE ON jobs BEGIN SELECT 1; END")
+    assert "Not as it should be in the file: core_park." in troubles(queue.db_path)["schema"]
 
 
 def test_counters_that_lie_are_found(queue: JobQueue, raw: sqlite3.Connection) -> None:
@@ -140,3 +147,23 @@ def test_a_wal_that_never_shrinks_is_told(queue: JobQueue, monkeypatch: pytest.M
     queue.submit(Job("n", WORK))
     monkeypatch.setattr(doctor_module, "LARGE_WAL_BYTES", 1)
     assert "read transaction open" in troubles(queue.db_path)["wal_size"]
+
+
+def test_jobs_in_a_circle_are_named_and_a_long_chain_is_none(
+    queue: JobQueue, raw: sqlite3.Connection
+) -> None:
+    """GigQ takes a circle as it comes."""
+    chain = [Job(f"c{n}", WORK) for n in range(300)]
+    for before, after in pairwise(chain):
+        after.dependencies = [before.id]
+    queue.submit_many(chain)
+    assert troubles(queue.db_path) == {}
+    for name, parent in (("a", "b"), ("b", "a"), ("self", "self"), ("behind", "a")):
+        raw.execute(
+            "INSERT INTO jobs (id, name, function_name, function_module, params, dependencies,"
+            " status, created_at, updated_at) VALUES (?1, ?1, 'dumps', 'json', '{}',"
+            " json_array(?2), 'pending', 't', 't')",
+            (name, parent),
+        )
+    assert troubles(queue.db_path).keys() == {"circles"}
+    assert troubles(queue.db_path)["circles"].startswith("4 jobs are waiting for each other")

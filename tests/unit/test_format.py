@@ -122,3 +122,15 @@ def test_every_state_has_a_mark_of_its_own() -> None:
     words = [mark.word for mark in fmt.MARKS.values()]
     assert len(set(words)) == len(words)
     assert all((mark.glyph + mark.word).isascii() for mark in fmt.MARKS.values())
+
+
+def test_masking_reaches_text_that_was_too_long_to_be_decoded() -> None:
+    long = '{"src": "a \\" b", "password": "hunter2 \\" tail", "n": [1], "api_key": 12, "z": "'
+    told = fmt.masked(long + "x" * 50)
+    assert not [word for word in ("hunter2", "tail", "12,") if word in told]
+    assert told.count(fmt.MASK) == 2
+    assert '"src": "a \\" b"' in told
+    assert told.endswith("x" * 50)
+    assert "hunter2" not in fmt.masked('{"secret": {"a": "hunter2"}, "b": "hunter2"')
+    assert fmt.masked('{"token": "cut in its mid') == f'{{"token": "{fmt.MASK}"'
+    assert fmt.masked("plain text") == "plain text"

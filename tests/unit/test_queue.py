@@ -84,6 +84,7 @@ def test_a_job_that_gigq_runs_cannot_be_stopped_and_the_reason_is_told(queue: Jo
     job_id = in_status(queue, "running", token=None)
     assert not queue.cancel(job_id)
     assert "worker of GigQ" in queue.cancel_jobs([job_id])[0].reason
+    assert queue.requeue_jobs([job_id])[0].reason == "it is still running"
 
 
 def test_outcomes_come_in_the_order_of_the_ids(queue: JobQueue) -> None:

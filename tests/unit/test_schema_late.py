@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
 from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach, open_for_work
-from gigq_core.schema.opening import is_attached, open_read_only
+from gigq_core.schema.opening import connect, is_attached, open_read_only
 from tests.unit.test_schema import blocked, complete, insert, standing
 
 WORK = FunctionReference("json", "dumps")
@@ -161,3 +162,30 @@ def test_an_open_queue_attaches_again_when_it_acts_or_asks(path: Path) -> None:
     detach(path)
     assert queue.cancel(child)
     assert attached()
+
+
+def test_attaching_waits_for_whoever_writes_in_the_old_journal_mode(
+    tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself gives up the switch to WAL at once when somebody holds the write lock."""
+    file = Path(shutil.copyfile(data_folder / "gigq-0.1.0.db", tmp_path / "old.db"))
+    writer = sqlite3.connect(file, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    tries = 0
+
+    def trace(statement: str) -> None:
+        nonlocal tries
+        tries += statement == "PRAGMA journal_mode = WAL"
+        if tries == 3:
+            writer.close()
+
+    def connect_traced(path: Path, mode: str, busy_timeout_s: float) -> sqlite3.Connection:
+        conn = connect(path, mode, busy_timeout_s)
+        conn.set_trace_callback(trace)
+        return conn
+
+    monkeypatch.setattr("gigq_core.schema.attach.connect", connect_traced)
+    conn = open_for_work(file, create=False)
+    assert tries == 3
+    assert conn.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    conn.close()

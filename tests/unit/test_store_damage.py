@@ -254,3 +254,20 @@ def test_dependencies_of_every_kind_are_taken_as_far_as_they_go(tmp_path: Path) 
     assert rows["k0"].unmet == 1
     assert rows["k1"].doomed
     assert not any(rows[id].blocked for id in ("k4", "k5", "none", "broken", "blob"))
+
+
+def test_an_error_is_read_beyond_its_nul(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    writer = Writer(path)
+    writer.job("a", status="failed")
+    writer.insert(
+        "job_executions",
+        {"id": "e", "job_id": "a", "worker_id": "w", "status": "failed", "started_at": ago(9)}
+        | {"error": "before\0after", "traceback": "line\0é"},
+    )
+    with reading(path) as reader:
+        detail = reader.detail("a")
+    writer.close()
+    assert detail is not None
+    assert detail.attempts[0].error == "before\0after"
+    assert detail.attempts[0].traceback == "line\0é"

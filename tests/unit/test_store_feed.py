@@ -186,13 +186,14 @@ def test_questions_are_answered_in_their_order(
     feed.ask("detail", "nobody", answers.append)
     feed.ask("graph", "a2", answers.append)
     feed.ask("resolve", "a", answers.append)
-    feed.ask("matching_ids", "", answers.append)
-    wait_until(lambda: len(answers) == 5)
+    feed.ask("matching_ids", View(), answers.append)
+    feed.ask("matching_ids", View(tab=Tab.FAILED), answers.append)
+    wait_until(lambda: len(answers) == 6)
     assert isinstance(answers[0], JobDetail)
     assert answers[1] is None
     assert set(answers[2].nodes) == {"a1", "a2"}
     assert answers[3] == ("a1", "a2")
-    assert answers[4] == ("a2", "a1")
+    assert answers[4:] == [("a2", "a1"), ()]
     with pytest.raises(ValueError, match="kind"):
         feed.ask("anything", "", answers.append)
     writer.close()
@@ -367,3 +368,23 @@ def test_a_rate_fades_when_nothing_ends_any_more(
     assert first is not None
     wait_until(lambda: (ear.last.finished_per_s or 0) < first, timeout_s=8)
     writer.close()
+
+
+def test_a_fault_of_whoever_is_told_does_not_end_the_feed(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    Writer(path).close()
+    told: list[Snapshot] = []
+    troubles: list[str] = []
+
+    def once_bad(snapshot: Snapshot) -> None:
+        told.append(snapshot)
+        if len(told) == 1:
+            raise ZeroDivisionError("a fault")
+
+    feed = Feed(path, SYSTEM_CLOCK, once_bad, lambda text, since: troubles.append(text))
+    feed.start()
+    try:
+        wait_until(lambda: len(told) > 1)
+        assert "ZeroDivisionError: a fault" in troubles[0]
+    finally:
+        feed.close()

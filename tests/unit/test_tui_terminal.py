@@ -31,6 +31,7 @@ class FakeApp:
 
     problem: BaseException | None = None
     code: int | None = 0
+    failed = False
     last: FakeApp
 
     def __init__(self, path: Path, **options: Any) -> None:
@@ -86,6 +87,8 @@ def test_the_exit_code_is_the_apps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert show() == 143
     monkeypatch.setattr(FakeApp, "code", None)
     assert show() == 0
+    monkeypatch.setattr(FakeApp, "failed", True)
+    assert show() == 1
 
 
 def test_signals_are_given_back() -> None:

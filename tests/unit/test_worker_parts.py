@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ ROW: dict[str, Any] = {
     "timeout": 300,
     "retry_delay": 0,
     "pass_parent_results": None,
+    "on_crash": None,
 }
 
 
@@ -118,10 +118,10 @@ def test_odd_numbers_do_no_harm(value: float) -> None:
 def test_this_process_lives_and_another_time_is_dead() -> None:
     me = current_identity()
     assert is_dead(me) is False
-    assert is_dead(replace(me, pid_started="1")) is True
-    assert is_dead(replace(me, host="elsewhere")) is None
-    assert is_dead(replace(me, boot_id="another")) is None
-    assert is_dead(replace(me, pid_namespace="another")) is None
+    assert is_dead(me._replace(pid_started="1")) is True
+    assert is_dead(me._replace(host="elsewhere")) is None
+    assert is_dead(me._replace(boot_id="another")) is None
+    assert is_dead(me._replace(pid_namespace="another")) is None
 
 
 def test_an_ended_process_is_gone_even_before_it_is_reaped() -> None:

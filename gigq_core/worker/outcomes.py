@@ -1,0 +1,102 @@
+"""What a worker writes when attempts end, within its transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from gigq_core.schema import worker_statements as sql
+from gigq_core.status import ExecutionStatus, JobStatus
+from gigq_core.worker import crashes
+from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, retry_after
+
+_EXECUTION_STATUS = {
+    Fate.COMPLETED: ExecutionStatus.COMPLETED,
+    Fate.FAILED: ExecutionStatus.FAILED,
+    Fate.HOPELESS: ExecutionStatus.FAILED,
+    Fate.TIMEOUT: ExecutionStatus.TIMEOUT,
+    Fate.CANCELLED: ExecutionStatus.CANCELLED,
+    Fate.CRASHED: ExecutionStatus.CRASHED,
+    Fate.GIVEN_BACK: ExecutionStatus.CANCELLED,
+    Fate.NOT_BEGUN: ExecutionStatus.CANCELLED,
+}
+_FINAL_STATUS = {
+    Fate.COMPLETED: JobStatus.COMPLETED,
+    Fate.FAILED: JobStatus.FAILED,
+    Fate.HOPELESS: JobStatus.FAILED,
+    Fate.TIMEOUT: JobStatus.TIMEOUT,
+    Fate.CANCELLED: JobStatus.CANCELLED,
+    Fate.CRASHED: JobStatus.FAILED,
+}
+_RETRIED = (Fate.FAILED, Fate.TIMEOUT)
+
+
+def record(conn: sqlite3.Connection, begun: Begun) -> None:
+    """Write that an attempt claimed ahead has begun, and where."""
+    values = {
+        "job": begun.attempt.job_id,
+        "execution": begun.attempt.execution_id,
+        "begun": begun.at,
+        "pid": begun.pid,
+    }
+    conn.execute(sql.RECORD_JOB, values)
+    conn.execute(sql.RECORD_EXECUTION, values)
+
+
+def end(conn: sqlite3.Connection, endings: list[Ending], now: str) -> list[Ending]:
+    """Write how attempts ended; returns those whose job was no longer their own."""
+    superseded = []
+    executions = []
+    for ending in endings:
+        values = _values_of(ending, now)
+        if not _end_job(conn, ending, values):
+            superseded.append(ending)
+            values["status"] = ExecutionStatus.SUPERSEDED.value
+        elif ending.fate is Fate.NOT_BEGUN:
+            conn.execute(sql.FORGET_EXECUTION, (ending.attempt.execution_id,))
+            continue
+        else:
+            values["status"] = _EXECUTION_STATUS[ending.fate].value
+        executions.append(values)
+    conn.executemany(sql.END_EXECUTION, executions)
+    return superseded
+
+
+def _values_of(ending: Ending, now: str) -> dict[str, Any]:
+    return {
+        "job": ending.attempt.job_id,
+        "execution": ending.attempt.execution_id,
+        "now": now,
+        "result": ending.result,
+        "error": ending.error,
+        "traceback": ending.traceback,
+        "output": ending.output,
+        "begun": ending.begun,
+        "pid": ending.pid,
+    }
+
+
+def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any]) -> bool:
+    """Write the outcome of the job; False if it is no longer the attempt's own."""
+    attempt, fate = ending.attempt, ending.fate
+    if fate is Fate.NOT_BEGUN:
+        statement = sql.UNCLAIM_JOB
+    elif fate is Fate.GIVEN_BACK:
+        statement = sql.GIVE_BACK_JOB
+    elif _goes_on(conn, attempt, fate):
+        statement = sql.RETRY_JOB
+        values["retry_after"] = retry_after(attempt.retry_delay_s)
+    else:
+        statement = sql.END_JOB
+        values["status"] = _FINAL_STATUS[fate].value
+    held = conn.execute(statement, values).rowcount
+    return held > 0 or conn.execute(sql.BY_TOKEN[statement], values).rowcount > 0
+
+
+def _goes_on(conn: sqlite3.Connection, attempt: Attempt, fate: Fate) -> bool:
+    """Whether the job gets another attempt."""
+    if fate is Fate.CRASHED:
+        return crashes.goes_on(
+            conn, attempt.job_id, attempt.attempt, attempt.max_attempts, attempt.on_crash
+        )
+    return fate in _RETRIED and attempt.attempt < attempt.max_attempts

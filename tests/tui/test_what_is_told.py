@@ -1,0 +1,258 @@
+"""What the console says is so: counts, refusals, and which jobs and workers a key is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui.app import ConsoleApp
+from gigq_tui.output import read_tail
+from gigq_tui.screens.tree import TreeScreen
+from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.store.models import (
+    Counts,
+    ForeignWorker,
+    Graph,
+    GraphNode,
+    Health,
+    JobRow,
+    Tab,
+    Window,
+    WorkerRow,
+)
+from gigq_tui.store.view import View
+from gigq_tui.widgets.job_columns import layout_for, row_line
+from tests.scene import NOW
+from tests.tui.harness import (
+    acts_of,
+    feed_of,
+    give,
+    jobs_screen,
+    make_app,
+    row,
+    screen_text,
+    settle,
+)
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+def worker(id: str, **values: Any) -> WorkerRow:
+    base = WorkerRow(
+        id=id,
+        owner="console",
+        host="etl-3",
+        pid=4101,
+        isolation="process",
+        slots=1,
+        state="running",
+        request=None,
+        health=Health.ALIVE,
+        started_at=NOW - timedelta(minutes=31),
+        stopped_at=None,
+        done=0,
+        failed=0,
+        last_claim_at=None,
+        log_path=None,
+    )
+    return replace(base, **values)
+
+
+# Questions
+
+
+async def test_a_job_of_gigqs_worker_is_not_promised_to_be_stopped() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        theirs = row(1, "theirs", "running", worker_id="worker-5f2c")
+        ours = row(2, "ours", "running", worker_id="w1")
+        await give(
+            pilot,
+            [theirs, ours],
+            workers=[worker("w1")],
+            foreign_workers=(ForeignWorker("worker-5f2c", ()),),
+        )
+        await press(pilot, "c")
+        screen = jobs_screen(app)
+        assert "it will be refused" in screen.panel.plain
+        assert "will be asked to stop it" not in screen.panel.plain
+        await press(pilot, "escape", "space", "space", "c")
+        assert "1 of them is running: the workers will be asked" in screen.panel.plain
+        assert "1 of them is run by workers of GigQ's" in screen.panel.plain
+
+
+@pytest.mark.parametrize(("key", "told"), [("C", "running"), ("R", "running and will be refused")])
+async def test_what_is_not_in_memory_is_not_counted_as_if_it_were(key: str, told: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        rows = [row(n, status="running") for n in (3, 2, 1)]
+        ids = (*[job.id for job in rows], "f" * 8)
+        feed_of(app).answers["matching_ids"] = lambda view: ids
+        await give(pilot, rows, window=Window(tuple(rows), 0, 4))
+        await press(pilot, key)
+        assert f"At least 3 of them are {told}" in jobs_screen(app).panel.plain
+
+
+async def test_a_wide_act_is_about_the_view_of_the_key_press() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(1, status="failed")])
+        screen = jobs_screen(app)
+        screen.do_retry_all()
+        screen.choose_tab(Tab.FAILED)
+        kind, subject = feed_of(app).asked[-1]
+        assert (kind, subject) == ("matching_ids", View())
+        screen._wide(screen.ask_retry, " (all of tab All)", ("a" * 8,))
+        assert "all of tab All" in screen.panel.plain
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+async def test_a_question_leaves_the_row_it_is_about_in_sight(size: tuple[int, int]) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await give(pilot, [row(n) for n in range(60, 0, -1)])
+        table = jobs_screen(app).table
+        await press(pilot, "G", "k")
+        before = table.top
+        await press(pilot, "c")
+        assert "Cancel 1 job?" in screen_text(app)
+        named = [line for line in screen_text(app).splitlines() if line[:3].strip() == ">"]
+        assert len(named) == 1
+        assert "job_2 " in named[0]
+        await press(pilot, "n")
+        assert table.top == before
+
+
+async def test_the_last_branch_of_a_tree_stays_in_sight_under_its_question() -> None:
+    jobs = [row(n, f"branch_{n}") for n in range(1, 40)]
+    nodes = {job.id: GraphNode(job.id, job, (), ()) for job in jobs}
+    graph = Graph(jobs[0].id, nodes, tuple(nodes), False)
+    app = make_app()
+    async with app.run_test(size=(60, 20)) as pilot:
+        feed_of(app).answers["graph"] = lambda subject: graph
+        await give(pilot, jobs[:1])
+        screen = TreeScreen(jobs[0].id)
+        app.push_screen(screen)
+        await settle(pilot)
+        await press(pilot, "z", "G", "c")
+        named = [text for text in screen_text(app).splitlines() if "> branch_39" in text]
+        assert len(named) == 1
+
+
+# Read-only, counts
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("n", "This console is read-only, so it can't submit a new job."),
+        ("c", "This console is read-only, so it can't cancel or stop."),
+    ],
+)
+async def test_read_only_says_what_it_can_t(key: str, sentence: str) -> None:
+    app = make_app(read_only=True)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(1)])
+        assert "starts one" not in screen_text(app)
+        await press(pilot, key)
+        assert jobs_screen(app).notice_line.text == sentence
+        await press(pilot, "w")
+        assert "starts one" not in screen_text(app)
+
+
+@pytest.mark.parametrize(("size", "word"), [((120, 32), "waiting 7"), ((80, 24), "wait 7")])
+async def test_waiting_jobs_that_were_not_told_apart_are_not_called_ready(
+    size: tuple[int, int], word: str
+) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await give(pilot, [row(1)], counts=Counts(ready=7, told_apart=False))
+        assert word in screen_text(app).splitlines()[0]
+
+
+# Workers
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"holder_pid": 4119}, "w1-d86d"),
+        ({"holder_pid": 4119, "worker_id": "w1"}, "w1 4119"),
+        ({"holder": Health.LOST}, "w1-d86d"),
+        ({"holder": Health.LOST, "worker_id": "w1"}, "w1 (gone)"),
+    ],
+)
+def test_a_worker_is_named_whole(values: dict[str, Any], told: str) -> None:
+    job: JobRow = row(1, status="running", **{"worker_id": "w1-d86d", **values})
+    line = row_line(job, layout_for(120), NOW, NOW, cursor=False, marked=False)
+    assert f" {told} " in "".join(text for text, _ in line)
+
+
+async def test_keys_do_nothing_to_a_worker_behind_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "w1.log"
+    log.write_text("working\n")
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(1)], workers=[worker("w1", log_path=str(log))])
+        screen = WorkersScreen()
+        app.push_screen(screen)
+        await settle(pilot)
+        await press(pilot, "l")
+        for key in ("c", "C", "P", "r"):
+            await press(pilot, key)
+            assert "Nothing was done" in screen.notice_line.text
+            assert not screen.panel.is_open
+        assert acts_of(app).calls == []
+        await press(pilot, "l", "C")
+        assert screen.panel.is_open
+
+
+async def test_the_log_stays_at_its_end_when_it_grows_and_shrinks(tmp_path: Path) -> None:
+    log = tmp_path / "w1.log"
+    log.write_text("".join(f"line {n}\n" for n in range(200)))
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(1)], workers=[worker("w1", log_path=str(log))])
+        app.push_screen(WorkersScreen())
+        await settle(pilot)
+        for keys in (("l",), ("l",), ("l", "g")):
+            assert "line 199" in screen_text(app)
+            await press(pilot, *keys)
+        assert "line 199" not in screen_text(app)
+        await press(pilot, "l")
+        assert "line 0" in screen_text(app)
+
+
+def test_one_long_line_of_output_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "attempt.log"
+    path.write_text("begin\n" + "x" * 100 + "\n")
+    assert read_tail(path, limit=50).lines == ("x" * 49,)
+    path.write_text("begin\n" + "x" * 100 + "\nend\n")
+    assert read_tail(path, limit=50).lines == ("end",)
+
+
+async def test_after_the_shell_everything_is_painted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    painted: list[str] = []
+    monkeypatch.setattr(ConsoleApp, "do_repaint", lambda self: painted.append("all"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.app_resume_signal.publish(app)
+        await pilot.pause()
+        assert painted == ["all"]
+
+
+async def test_a_panic_is_a_failure() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)):
+        assert not app.failed
+        app.panic("the terminal is gone")
+    assert app.failed
