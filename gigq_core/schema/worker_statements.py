@@ -63,8 +63,8 @@ CLAIM = _CLAIM.format(
     ORDER BY priority DESC, rowid LIMIT :slots"""
 )
 
-# Whether a job claimed ahead has begun is not known if the worker dies, so it is not counted: those
-# for which it must be counted are only claimed for a free slot.
+# If the worker dies, nobody knows whether a job claimed ahead had begun, and the attempt counts: so
+# a job's last attempt, or its only one, is claimed for a free slot alone.
 CLAIM_AHEAD = _CLAIM.format(
     chosen=f"""
     SELECT rowid FROM (
@@ -151,13 +151,6 @@ RECORD_EXECUTION = """
 UPDATE job_executions SET started_at = :begun, pid = :pid WHERE id = :execution"""
 
 FORGET_EXECUTION = "DELETE FROM job_executions WHERE id = ?"
-
-END_AHEAD_EXECUTION = """
-UPDATE job_executions SET status = 'cancelled', completed_at = :now, error = :error
-WHERE id = :execution AND status = 'running'"""
-
-# Of a job that runs: nobody knows yet in which process, so perhaps it has not begun.
-IS_AHEAD = "SELECT 1 FROM job_executions WHERE id = ? AND pid IS NULL"
 
 # Of the attempts since the job was last submitted or requeued.
 CRASHES_OF = """

@@ -226,14 +226,6 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
         "error": f"{who} died",
         "begun": None,
     }
-    if conn.execute(sql.IS_AHEAD, (row["execution_id"],)).fetchone() is not None:
-        # Perhaps it has not begun; it was claimed with attempts to spare.
-        held = conn.execute(sql.GIVE_BACK_JOB, values).rowcount
-        if held:
-            values["error"] = f"{who} died when this was about to begin"
-            conn.execute(sql.END_AHEAD_EXECUTION, values)
-            logger.warning("Job %s is given back: %s died", row["id"], who)
-        return held > 0
     attempts = row["attempts"] if isinstance(row["attempts"], int) else 1
     most = row["max_attempts"] if isinstance(row["max_attempts"], int) else DEFAULT_MAX_ATTEMPTS
     if crashes.goes_on(conn, row["id"], attempts, most, row["on_crash"]):

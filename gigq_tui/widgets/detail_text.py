@@ -66,7 +66,9 @@ def path_line(detail: JobDetail, now: datetime, width: int, *, wide: bool) -> Li
     spans.append((f"   attempts {tries}" if wide else f"  try {tries}", "dim"))
     if detail.child_count and state is not State.COMPLETED:
         held = plural(detail.child_count, "job waits", "jobs wait")
-        told = f"   {held} for it (t)" if wide else f"  {held} for it"
+        told = f"   {held} for it (t)"
+        if not wide:
+            told = f"  {plural(detail.child_count, 'waits', 'wait')} for it"
         if line_width(tuple(spans)) + len(told) <= width:
             spans.append((told, "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"))
     return tuple(spans)

@@ -119,7 +119,7 @@ def test_a_job_that_was_cancelled_before_its_turn_is_cancelled(
     assert place.status(attempt.job_id) == "cancelled"
 
 
-def test_a_dead_workers_jobs_count_only_if_they_had_begun(
+def test_all_that_a_dead_worker_had_claimed_counts_begun_or_not(
     place: Place, ledger: Ledger, own: Register
 ) -> None:
     for _ in range(3):
@@ -130,9 +130,9 @@ def test_a_dead_workers_jobs_count_only_if_they_had_begun(
     lose_all(ledger)
     jobs = [place.job(attempt.job_id) for attempt in (at_once, later, never)]
     assert [job["status"] for job in jobs] == ["pending"] * 3
-    assert [job["attempts"] for job in jobs] == [1, 1, 0]
+    assert [job["attempts"] for job in jobs] == [1, 1, 1]
     executions = [job["executions"][0] for job in jobs]
-    assert [e["status"] for e in executions] == ["crashed", "crashed", "cancelled"]
+    assert [e["status"] for e in executions] == ["crashed"] * 3
     assert executions[1]["pid"] == 77
 
 
@@ -312,3 +312,14 @@ def test_a_job_behind_a_long_one_runs_elsewhere(place: Place, tmp_path: Path) ->
     place.worker("--worker-id", "second")
     for job in place.ended(*quick, *behind):
         assert (job["status"], job["attempts"], len(job["executions"])) == ("completed", 1, 1)
+
+
+def test_a_last_attempt_is_never_claimed_ahead_so_no_crash_takes_it(
+    place: Place, ledger: Ledger, own: Register
+) -> None:
+    job_id = place.submit(chores.nothing, max_attempts=2)
+    assert len(claim(ledger, own, ahead=1, free=0)) == 1
+    lose_all(ledger)
+    assert (place.status(job_id), place.job(job_id)["attempts"]) == ("pending", 1)
+    assert claim(ledger, own, ahead=1, free=0) == []
+    assert len(claim(ledger, own, ahead=0)) == 1
