@@ -23,13 +23,15 @@ class Rounds:
     Args:
         ledger: the worker's.
         worker_id: its id.
-        lease_s: how long another worker may be silent before its jobs are taken from it.
+        silence: how others' silence is judged; with the usual lease by default.
     """
 
-    def __init__(self, ledger: Ledger, worker_id: str, lease_s: float = rescue.LEASE_S) -> None:
+    def __init__(
+        self, ledger: Ledger, worker_id: str, silence: rescue.Silence | None = None
+    ) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
-        self._silence = rescue.Silence(lease_s)
+        self._silence = silence or rescue.Silence()
         self._file = self._file_now()
         self._last = 0.0
         self._last_burial = 0.0

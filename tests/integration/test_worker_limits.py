@@ -16,7 +16,8 @@ from gigq_core.stack import StackUnavailable, readable, stack_of
 from gigq_core.worker.crashes import CRASHES_ALLOWED
 from gigq_core.worker.housekeeping import KEEP
 from gigq_core.worker.ledger import Ledger
-from gigq_core.worker.rounds import Rounds
+from gigq_core.worker.rescue import Silence
+from gigq_core.worker.rounds import RESCUE_EVERY_S, Rounds
 from tests.integration import chores
 from tests.integration.conftest import Place, gone, stop
 from tests.waiting import wait_until
@@ -56,7 +57,7 @@ def test_that_wish_holds_when_the_worker_dies(place: Place, tmp_path: Path) -> N
 
 
 def rounds(ledger: Ledger) -> Rounds:
-    return Rounds(ledger, "observer", lease_s=LEASE_S)
+    return Rounds(ledger, "observer", Silence(LEASE_S))
 
 
 def test_a_suspended_worker_is_killed_before_its_job_is_given_back(
@@ -91,10 +92,17 @@ def test_a_silent_worker_that_is_not_suspended_keeps_its_job(place: Place, tmp_p
         "CREATE TRIGGER still BEFORE UPDATE OF beat ON core_workers BEGIN SELECT RAISE(IGNORE); END"
     )
     ledger = Ledger(place.db, runs_script=False)
-    observer = Rounds(ledger, "observer", lease_s=2.0)
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
+    silence = Silence(LEASE_S)
+    observer = Rounds(ledger, "observer", silence)
+
+    def judged_silent() -> bool:
         assert not observer.go(time.monotonic())
+        return silence.is_over("quiet")
+
+    wait_until(judged_silent, LEASE_S + 20, "the worker to be silent past its lease")
+    # And on through at least one more round, in which it could be taken for dead.
+    until = time.monotonic() + 2 * RESCUE_EVERY_S
+    wait_until(lambda: judged_silent() and time.monotonic() > until, what="another round")
     ledger.close()
     assert place.status(job_id) == "running"
     assert process_start(worker.pid) is not None
