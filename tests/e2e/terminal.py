@@ -18,6 +18,13 @@ LEFT_SCREEN, SHOWN_CURSOR = "\x1b[?1049l", "\x1b[?25h"
 ENTERED_SCREEN, HIDDEN_CURSOR = "\x1b[?1049h", "\x1b[?25l"
 
 
+def terminal_environment(**env: str) -> dict[str, str]:
+    """This process's environment for a program in a terminal, which itself says how large it is."""
+    sizes = ("COLUMNS", "LINES")
+    kept = {name: value for name, value in os.environ.items() if name not in sizes}
+    return {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
+
+
 class ConsoleTerminal:
     """`gigq-tui` with these arguments, in a terminal of `columns` x `rows`."""
 
@@ -29,10 +36,7 @@ class ConsoleTerminal:
         rows: int = 32,
         **env: str,
     ) -> None:
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
-        for name in ("COLUMNS", "LINES"):
-            # The terminal itself says how large it is.
-            environment.pop(name, None)
+        environment = terminal_environment(**env)
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self.written = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 import time
@@ -13,6 +12,7 @@ import pexpect
 import pytest
 
 from tests import scene
+from tests.e2e.terminal import terminal_environment
 
 START_S = 60.0
 QUIET_S = 1.0
@@ -27,11 +27,10 @@ class Line:
     """The terminal's end of the line, which counts."""
 
     def __init__(self, path: Path) -> None:
-        environment = dict(os.environ, TERM="xterm-256color", COLORTERM="truecolor")
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "gigq_tui", str(path)],
-            env=environment,
+            env=terminal_environment(),
             dimensions=(32, 120),
             encoding=None,
         )
