@@ -146,11 +146,11 @@ def test_a_function_that_does_not_end_keeps_its_job(place: Place, tmp_path: Path
     thread = threading.Thread(target=worker.start)
     thread.start()
     try:
-        params = {"path": str(tmp_path / "spun"), "seconds": 1.0}
-        job_id = place.submit(chores.spin_stubbornly, params=params, timeout=0.2, max_attempts=2)
+        params = {"path": str(tmp_path / "slept"), "seconds": 1.0}
+        job_id = place.submit(chores.sleep_stubbornly, params=params, timeout=0.2, max_attempts=2)
         job = place.end(job_id)
         # The second attempt began after the first had ended.
-        assert place.lines("spun", 4) == ["begun", "ended", "begun", "ended"]
+        assert place.lines("slept", 4) == ["begun", "ended", "begun", "ended"]
         assert [e["status"] for e in job["executions"]] == ["timeout", "timeout"]
     finally:
         worker.stop()
