@@ -27,7 +27,7 @@ from textual.widgets import Input
 
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
 from gigq_tui.screens.jobs import JobsScreen
-from gigq_tui.steering import SteeringApp
+from gigq_tui.steering_workers import WorkerSteering
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.view import View
@@ -56,7 +56,7 @@ class FeedLike(Protocol):
     def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None: ...
 
 
-class ConsoleApp(SteeringApp, inherit_bindings=False):
+class ConsoleApp(WorkerSteering, inherit_bindings=False):
     """The console on one queue file.
 
     Args:
