@@ -14,7 +14,7 @@ command that does the same, and what really happened comes back through the file
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import events, on
 from textual.binding import BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
+from gigq_tui import format as fmt
+from gigq_tui.config.model import NO_LABEL, Config, Label
+from gigq_tui.line_filters import line_filters
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
+from gigq_tui.registry import Keymap
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.steering_workers import WorkerSteering
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.view import View
-from gigq_tui.theme import DARK, THEME_NAMES, THEMES
+from gigq_tui.theme import THEME_NAMES, THEMES, fitting
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -68,7 +73,9 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         demo: The demonstration this console shows, or None.
         feed: Whether to read the file; tests hand snapshots over by themselves.
         liveness: What tells whether a worker's process lives; None for the real thing.
-        theme: `dark`, `light` or `ansi`.
+        theme: `dark`, `light`, `ansi`, or `auto` for what the terminal's colours are enough for.
+        config: The user's keys and columns.
+        label: What the header calls the file besides its name.
     """
 
     # The first screen's own sheet is not loaded with it by Textual, so it stands here.
@@ -90,6 +97,8 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         feed: bool = True,
         liveness: Any = None,
         theme: str = "dark",
+        config: Config | None = None,
+        label: Label | None = None,
     ) -> None:
         super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
         self.clock = clock
@@ -104,7 +113,15 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         self._notice_ticks = 0
         for known in THEMES:
             self.register_theme(known)
-        self.theme = THEME_NAMES.get(theme, DARK)
+        self.theme = THEME_NAMES[fitting(theme, self.console.color_system, self.no_color)]
+        self.config = config or Config()
+        self.label = label or NO_LABEL
+        self.keymap = Keymap(self.config.keys)
+        self.set_keymap(self.keymap.for_textual())
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        usual = super().get_line_filters()
+        return line_filters(usual, colour=not self.no_color, utf8=fmt.UTF8)
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen()

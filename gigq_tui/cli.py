@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import click
 
 from gigq_core.errors import GigQError
+from gigq_tui.config.model import THEMES, Config, Label
 
 EXIT_UNUSABLE = 2
 EXIT_BROKEN_PIPE = 141
@@ -45,7 +47,11 @@ class Refusal(click.ClickException):
     help="Where --demo works.  [default: a new temporary folder]",
 )
 @click.option("--create", is_flag=True, help="Make a new queue if there is no FILE.")
-@click.option("--read-only", is_flag=True, help="Only look: every key that writes is off.")
+@click.option(
+    "--read-only/--read-write",
+    default=None,
+    help="Only look: every key that writes is off.",
+)
 @click.option("--once", is_flag=True, help="Print one snapshot, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON for scripts.")
 @click.option("--filter", "filter_text", metavar="TEXT", help="With --once: only jobs that match.")
@@ -66,7 +72,24 @@ class Refusal(click.ClickException):
     metavar="DIR",
     help="The folder that jobs run in, first on their path.  [default: the current one]",
 )
-@click.option("--theme", type=click.Choice(["dark", "light", "ansi"]), help="Colours.")
+@click.option(
+    "--theme",
+    type=click.Choice(THEMES),
+    help="Colours.  [default: auto, what the terminal is good for]",
+)
+@click.option(
+    "--mouse/--no-mouse",
+    default=None,
+    help="Whether the mouse is for the console, or for selecting text.  [default: console]",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keys, colours, columns, labels: --print-config says where they are looked for.",
+)
+@click.option("--print-config", is_flag=True, help="Print the configuration as a file, and end.")
 @click.version_option(package_name="gigq-tui", prog_name="gigq-tui")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:
@@ -102,26 +125,60 @@ def _run(
     python: str | None,
     chdir: Path | None,
     theme: str | None,
+    mouse: bool | None,
+    config_file: Path | None,
+    print_config: bool,
 ) -> int:
     _check_usage(ctx)
+    config = _configured(config_file, theme, mouse)
+    if print_config:
+        return _print_config(config, config_file)
     if demo:
         _need_terminal()
-        return _run_demo(demo_dir, theme)
+        return _run_demo(demo_dir, config)
     if file is None:
         _refuse("Name the queue's file, gigq-tui FILE, or set GIGQ_DB; or look at --demo.")
     from gigq_tui.actions.functions import check_folder, check_python
+    from gigq_tui.config.label import label_of
 
-    interpreter = check_python(python or sys.executable)
-    folder = check_folder(chdir or Path())
+    settings = config.database(file)
+    interpreter = check_python(python or os.path.expanduser(settings.python) or sys.executable)
+    folder = check_folder(chdir or Path(settings.chdir).expanduser())
+    only_look = settings.read_only if read_only is None else read_only
+    label = label_of(settings)
     if create:
+        if only_look:
+            _refuse(f"{file} is read-only by the configuration: add --read-write to create it.")
         _create(file)
     if once:
-        return _print_once(file, filter_text or "", limit, as_json)
+        return _print_once(file, filter_text or "", limit, as_json, label)
     _check_file(file)
     _need_terminal()
     from gigq_tui.terminal import show
 
-    return show(file, python=interpreter, chdir=folder, read_only=read_only, theme=theme)
+    return show(
+        file, python=interpreter, chdir=folder, read_only=only_look, config=config, label=label
+    )
+
+
+def _configured(file: Path | None, theme: str | None, mouse: bool | None) -> Config:
+    """What the file says, and what the command line says instead."""
+    from gigq_tui.config.place import find
+    from gigq_tui.config.reading import read_config
+
+    path, named = find(file)
+    config = read_config(path, must_exist=named)
+    if theme is not None:
+        config = replace(config, theme=theme)
+    return config if mouse is None else replace(config, mouse=mouse)
+
+
+def _print_config(config: Config, file: Path | None) -> int:
+    from gigq_tui.config.place import find
+    from gigq_tui.config.printing import config_text
+
+    path, _ = find(file)
+    return _print(config_text(config, path, path.exists()).rstrip("\n"))
 
 
 def _check_usage(ctx: click.Context) -> None:
@@ -144,8 +201,9 @@ def _check_usage(ctx: click.Context) -> None:
         for name, option in (
             ("file", "FILE"),
             ("create", "--create"),
-            ("read_only", "--read-only"),
+            ("read_only", "--read-only or --read-write"),
             ("once", "--once"),
+            ("print_config", "--print-config"),
             ("python", "--python"),
             ("chdir", "--chdir"),
         ):
@@ -174,12 +232,19 @@ def _check_file(file: Path) -> None:
 
 
 def _need_terminal() -> None:
+    if os.environ.get("TERM") in ("dumb", "unknown"):
+        _refuse(
+            f"A terminal of the kind TERM={os.environ['TERM']} can't show a screen: use --once to "
+            "print one snapshot instead."
+        )
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     if not all(stream is not None and stream.isatty() for stream in streams):
         _refuse("The console needs a terminal: use --once to print one snapshot instead.")
 
 
-def _print_once(file: Path, filter_text: str, limit: int | None, as_json: bool) -> int:
+def _print_once(
+    file: Path, filter_text: str, limit: int | None, as_json: bool, label: Label
+) -> int:
     from gigq_tui import headless
     from gigq_tui.store.filter import FilterError, parse
 
@@ -190,12 +255,12 @@ def _print_once(file: Path, filter_text: str, limit: int | None, as_json: bool) 
     rows = headless.DEFAULT_ROWS if limit is None else limit
     snapshot = headless.take(file, wanted, rows)
     if as_json:
-        answer = headless.as_json(snapshot, rows)
+        answer = headless.as_json(snapshot, rows, label.text)
     else:
         import shutil
 
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        answer = headless.as_text(snapshot, rows, width)
+        answer = headless.as_text(snapshot, rows, width, label.text)
     return _print(answer)
 
 
@@ -212,7 +277,7 @@ def _print(answer: str) -> int:
     return 0
 
 
-def _run_demo(folder: Path | None, theme: str | None) -> int:
+def _run_demo(folder: Path | None, config: Config) -> int:
     from gigq_tui.demo import prepare
     from gigq_tui.terminal import show
 
@@ -222,7 +287,7 @@ def _run_demo(folder: Path | None, theme: str | None) -> int:
             session.db_path,
             python=session.python,
             chdir=session.chdir,
-            theme=theme,
+            config=config,
             demo=session,
         )
     finally:

@@ -21,12 +21,15 @@ MASK = "********"
 def _utf8() -> bool:
     if os.environ.get("GIGQ_ASCII"):
         return False
+    # Python writes UTF-8 in the C locale too; who asks for that locale says the terminal does not.
+    if os.environ.get("LC_ALL") in ("C", "POSIX"):
+        return False
     return "utf" in locale.getpreferredencoding(False).lower()
 
 
 # Whether the terminal can be sent more than ASCII; what we draw ourselves is ASCII otherwise.
 UTF8 = _utf8()
-_REPLACED = "\ufffd" if UTF8 else "?"
+_REPLACED = "\ufffd"
 _SECRET_KEY = re.compile(
     r"(?<![a-z])pass$|passw|passphrase|secret|token|api_?key|access_?key|private_?key"
     r"|credential|authorization|cookie|\bpwd\b|\bdsn\b",
@@ -71,11 +74,17 @@ def inert(text: str) -> str:
     """Return `text` as one harmless line: whatever could steer a terminal becomes a visible glyph.
 
     Control characters, line ends included, format characters (bidi controls, zero-width),
-    surrogates and line separators become U+FFFD, or a question mark where only ASCII is known.
+    surrogates and line separators become U+FFFD. Where only ASCII is known, everything else becomes
+    question marks, one for each of its cells.
     """
-    if text.isprintable():
-        return text
-    return "".join(_inert_char(char) for char in text)
+    if not text.isprintable():
+        text = "".join(_inert_char(char) for char in text)
+    return text if UTF8 or text.isascii() else ascii_cells(text)
+
+
+def ascii_cells(text: str) -> str:
+    """Return `text` with a question mark in each cell of what is not ASCII."""
+    return "".join(char if char.isascii() else "?" * cell_len(char) for char in text)
 
 
 def inert_lines(text: str, limit: int | None = None) -> list[str]:

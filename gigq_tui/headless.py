@@ -4,7 +4,8 @@ The JSON is one object, and keeps its keys from release to release; new ones may
 
     format           1
     taken_at         when the file was read (all times: naive local ISO 8601, or null)
-    file             path, attached, journal_mode, size, wal_size (bytes), sqlite_version
+    file             path, label (what the header shows beside the name, or null), attached,
+                     journal_mode, size, wal_size (bytes), sqlite_version
     paused           whether the queue is paused
     counts           ready, blocked, delayed, running, completed, failed, timeout, cancelled,
                      other, pending (the first three together), total, and doomed: part of
@@ -77,7 +78,7 @@ def take(
         reader.close()
 
 
-def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS) -> str:
+def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS, label: str = "") -> str:
     """The snapshot as the object that this module documents; ASCII, so no character steers."""
     info, counts = snapshot.info, snapshot.counts
     answer = {
@@ -85,6 +86,7 @@ def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS) -> str:
         "taken_at": _moment(snapshot.taken_at),
         "file": {
             "path": info.path,
+            "label": label or None,
             "attached": info.attached,
             "journal_mode": info.journal_mode,
             "size": info.size,
@@ -112,15 +114,18 @@ def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS) -> str:
     return json.dumps(answer, indent=2)
 
 
-def as_text(snapshot: Snapshot, limit: int = DEFAULT_ROWS, width: int | None = None) -> str:
+def as_text(
+    snapshot: Snapshot, limit: int = DEFAULT_ROWS, width: int | None = None, label: str = ""
+) -> str:
     """The snapshot as lines for a person: plain text, whatever the jobs hold.
 
     Args:
         snapshot: What was read.
         limit: How many rows of the table to show.
         width: Cells of a line; None where the text goes into a file.
+        label: What the file is called besides its name.
     """
-    lines = [_head(snapshot), _counts_line(snapshot.counts)]
+    lines = [_head(snapshot, label), _counts_line(snapshot.counts)]
     lines += _worker_lines(snapshot)
     lines.append("")
     lines += _table(snapshot, limit)
@@ -129,9 +134,11 @@ def as_text(snapshot: Snapshot, limit: int = DEFAULT_ROWS, width: int | None = N
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _head(snapshot: Snapshot) -> str:
+def _head(snapshot: Snapshot, label: str) -> str:
     info = snapshot.info
     parts = [text.inert(info.path)]
+    if label:
+        parts.append(text.inert(label))
     if not info.attached:
         parts.append("GigQ's own file, only looked at")
     parts.append(f"{info.journal_mode} mode, {text.size(info.size)}")

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gigq_tui.app import ConsoleApp
+from gigq_tui.config.model import Config, Label
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -25,7 +26,8 @@ def show(
     python: str,
     chdir: Path,
     read_only: bool = False,
-    theme: str | None = None,
+    config: Config | None = None,
+    label: Label | None = None,
     demo: DemoSession | None = None,
 ) -> int:
     """Show the console until the person leaves it.
@@ -36,17 +38,20 @@ def show(
     Returns:
         The exit code.
     """
+    config = config or Config()
     app = ConsoleApp(
         path,
         python=python,
         chdir=chdir,
         read_only=read_only,
         demo=demo,
-        theme=theme or "dark",
+        theme=config.theme,
+        config=config,
+        label=label,
     )
     try:
         with _leaving_on_signals(app):
-            app.run()
+            app.run(mouse=config.mouse)
     finally:
         if demo is not None:
             app.pool.end_all(DEMO_WORKERS_END_S)

@@ -16,6 +16,10 @@ THEME_NAMES = {"dark": DARK, "light": LIGHT, "ansi": ANSI}
 Palette = dict[str, Style]
 
 
+def _patch(colour: str) -> Style:
+    return Style(color=colour, bold=True, reverse=True)
+
+
 def _palette(
     *,
     dim: str,
@@ -28,6 +32,7 @@ def _palette(
     fail: str,
     cursor: Style,
     panel: Style,
+    labels: tuple[tuple[str, str], ...],
 ) -> Palette:
     return {
         "": Style.null(),
@@ -49,6 +54,9 @@ def _palette(
         "bold": Style(bold=True),
         "cursor": cursor,
         "panel": panel,
+        # A database's label: a patch of its colour, which nobody overlooks.
+        "label": Style(color=title, bold=True),
+        **{f"label-{name}": _patch(colour) for name, colour in labels},
     }
 
 
@@ -64,6 +72,14 @@ PALETTES: dict[str, Palette] = {
         fail="#ff7b72",
         cursor=Style(bgcolor="#263445"),
         panel=Style(bgcolor="#1c2430"),
+        labels=(
+            ("red", "#ff7b72"),
+            ("green", "#6bc46d"),
+            ("yellow", "#e3b341"),
+            ("blue", "#79b8ff"),
+            ("magenta", "#d2a8ff"),
+            ("cyan", "#56d4dd"),
+        ),
     ),
     LIGHT: _palette(
         dim="#5d6670",
@@ -76,6 +92,14 @@ PALETTES: dict[str, Palette] = {
         fail="#b3121d",
         cursor=Style(bgcolor="#cfe3f8"),
         panel=Style(bgcolor="#e7ebef"),
+        labels=(
+            ("red", "#b3121d"),
+            ("green", "#116329"),
+            ("yellow", "#7d4e00"),
+            ("blue", "#0550ae"),
+            ("magenta", "#8250df"),
+            ("cyan", "#0a6c74"),
+        ),
     ),
     ANSI: _palette(
         dim="default",
@@ -88,6 +112,9 @@ PALETTES: dict[str, Palette] = {
         fail="red",
         cursor=Style(reverse=True),
         panel=Style.null(),
+        labels=tuple(
+            (name, name) for name in ("red", "green", "yellow", "blue", "magenta", "cyan")
+        ),
     ),
 }
 PALETTES[ANSI]["dim"] = Style(dim=True)
@@ -149,6 +176,21 @@ THEMES = (
         },
     ),
 )
+
+
+def fitting(wanted: str, color_system: str | None, no_color: bool) -> str:
+    """Return which theme to show.
+
+    Args:
+        wanted: `dark`, `light`, `ansi` or `auto`.
+        color_system: What the terminal can do, as Rich detects it: `truecolor`, `256`, less.
+        no_color: Whether no colours are wanted: then the terminal's own two are left alone.
+    """
+    if no_color:
+        return "ansi"
+    if wanted == "auto":
+        return "dark" if color_system in ("truecolor", "256") else "ansi"
+    return wanted
 
 
 def palette(theme_name: str) -> Palette:

@@ -7,26 +7,35 @@ when it works from anywhere.
 sentence it gets as a notice instead of acting. Keys reach it through `bindings_for()`, the mouse
 through the key bar, the palette and the help screen call it by id.
 
+Users may choose other keys: `Keymap.told()` gives actions with the keys they have in one console,
+and whatever names keys to a person asks it.
+
 The same key may belong to different actions on different screens (`c` cancels a job here and
 stops a worker there), never to two actions of one scope.
 """
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from typing import TYPE_CHECKING
 
 from gigq_tui.registry.acting import ACT, WIDE
+from gigq_tui.registry.keymap import Keymap
 from gigq_tui.registry.kinds import Action, Context, Group, Scope
 from gigq_tui.registry.looking import LOOK, MOVE
 from gigq_tui.registry.places import CONSOLE, SUBMIT_ACTIONS, TREE_ACTIONS, WORKER_ACTIONS
 
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
 __all__ = [
     "ACTIONS",
+    "BEFORE_FIELDS",
     "BY_ID",
     "RESERVED_KEYS",
     "Action",
     "Context",
     "Group",
+    "Keymap",
     "Scope",
     "actions_for",
     "bar_actions",
@@ -45,6 +54,9 @@ RESERVED_KEYS = {
     "less_than_sign": "lower the priority",
     "greater_than_sign": "raise the priority",
 }
+
+# Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
+BEFORE_FIELDS = frozenset({"quit", "submit"})
 
 ACTIONS: tuple[Action, ...] = (
     *MOVE,
@@ -73,6 +85,9 @@ def bar_actions(scope: Scope) -> tuple[Action, ...]:
 
 def bindings_for(scope: Scope) -> list[BindingType]:
     """Return Textual bindings for a screen, each with its id so that users can rebind it."""
+    # Late, since the configuration is checked against this registry before Textual is loaded.
+    from textual.binding import Binding
+
     return [
         Binding(
             ",".join(action.keys),
@@ -80,8 +95,7 @@ def bindings_for(scope: Scope) -> list[BindingType]:
             action.label,
             show=False,
             id=action.id,
-            # Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
-            priority=action.id in ("quit", "submit"),
+            priority=action.id in BEFORE_FIELDS,
         )
         for action in actions_for(scope)
     ]

@@ -122,7 +122,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if not self.is_whole:
             return
         self.query_one(HeaderBar).tell(self.header_state())
-        self.query_one(KeyBar).tell(bar_actions(self.SCOPE), self.context())
+        actions = self.console.keymap.told(bar_actions(self.SCOPE))
+        self.query_one(KeyBar).tell(actions, self.context())
 
     def header_state(self) -> HeaderState:
         """What the header shows."""
@@ -136,6 +137,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             trouble_since=console.trouble_since,
             now=console.clock.now() if console.trouble else None,
             crumbs=self.crumbs(),
+            label=console.label,
         )
 
     # Acting

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from textual.widget import Widget
 
 from gigq_tui.format import pad, width_of
-from gigq_tui.registry import Action, Group, Scope, actions_for, bindings_for
+from gigq_tui.registry import Action, Group, Keymap, Scope, actions_for, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.widgets.lines import Line, Span, fit, line_width
 from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.scrolled import Pane, Scrolled
 
+DEFAULT_KEYS = Keymap()
 _NOTES = (
     "Lower case acts on what you marked, or else on the row under the cursor. Upper case acts on "
     "everything that matches, or can't be taken back. Both tell you how many rows first.",
@@ -33,21 +34,21 @@ _FILTER = (
 )
 
 
-def help_lines(scope: Scope, width: int) -> tuple[Line, ...]:
-    """Return the help of a screen, laid out for `width` cells."""
+def help_lines(scope: Scope, width: int, keymap: Keymap = DEFAULT_KEYS) -> tuple[Line, ...]:
+    """Return the help of a screen with its present keys, laid out for `width` cells."""
     lines: list[Line] = []
-    lines += _laid_out([*_blocks(scope), _states()], width)
+    lines += _laid_out([*_blocks(keymap.told(actions_for(scope))), _states()], width)
     lines.append(())
     for note in (*_NOTES, _FILTER) if scope is Scope.JOBS else _NOTES:
         lines += [((f" {piece}", ""),) for piece in wrap_words(note, width - 2)]
     return tuple(lines)
 
 
-def _blocks(scope: Scope) -> list[list[Line]]:
+def _blocks(told: Iterable[Action]) -> list[list[Line]]:
     blocks = []
     for group in Group:
-        actions = [action for action in actions_for(scope) if action.group is group]
-        if not actions:
+        actions = [action for action in told if action.group is group]
+        if not any(action.keys for action in actions):
             continue
         lines: list[Line] = [((f" {group.value.upper()}", "heading"),)]
         entries = _entries(actions)
@@ -61,6 +62,8 @@ def _entries(actions: list[Action]) -> list[tuple[str, str]]:
     """Keys and their meaning; pairs share a line, and so do the seven tabs."""
     entries: list[tuple[str, str]] = []
     tabs = [action for action in actions if action.id.startswith("tab_")]
+    if [tab.shown for tab in tabs] != [str(number) for number, _ in enumerate(tabs, start=1)]:
+        tabs = []
     at = 0
     while at < len(actions):
         action = actions[at]
@@ -68,11 +71,11 @@ def _entries(actions: list[Action]) -> list[tuple[str, str]]:
         if action in tabs:
             if action is tabs[0]:
                 entries.append((f"{tabs[0].shown}-{tabs[-1].shown}", "jobs by state"))
-        elif action.pair and at < len(actions):
+        elif action.pair and action.keys and at < len(actions) and actions[at].keys:
             keys = _both(action.shown.split()[0], actions[at].shown.split()[0])
             entries.append((keys, action.pair))
             at += 1
-        else:
+        elif action.keys:
             entries.append((action.shown, action.help))
     return entries
 
@@ -142,4 +145,5 @@ class HelpScreen(ConsoleScreen, inherit_bindings=False):
         self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
-        self.query_one(Pane).show(help_lines(self.of, max(20, self.app.size.width - 1)))
+        width = max(20, self.app.size.width - 1)
+        self.query_one(Pane).show(help_lines(self.of, width, self.console.keymap))

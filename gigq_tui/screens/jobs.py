@@ -81,6 +81,7 @@ class JobsScreen(Marking, inherit_bindings=False):
         yield FilterBox(id="filter")
         yield TextLines(id="head")
         table = JobTable(self.console.clock, self.console.view.rows, id="table")
+        table.chosen = self.console.config.columns
         table.marks = self.marked
         yield table
         yield SummaryPanel(id="summary")

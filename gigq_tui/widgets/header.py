@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gigq_tui.config.model import NO_LABEL, Label
 from gigq_tui.format import count, cut, inert, plural, short_count, span_seconds, width_of
 from gigq_tui.store.models import Health, Snapshot
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
@@ -26,6 +27,7 @@ class HeaderState:
     trouble_since: datetime | None = None
     now: datetime | None = None
     crumbs: tuple[str, ...] = ()
+    label: Label = NO_LABEL
 
 
 def header_lines(state: HeaderState, width: int, height: int) -> tuple[Line, ...]:
@@ -65,10 +67,19 @@ def _name(state: HeaderState) -> str:
 
 
 def _file(state: HeaderState, *, path: bool = True) -> Line:
-    spans: list[Span] = [(" " + cut(_name(state), 32), "title")]
+    spans: list[Span] = [(" " + cut(_name(state), 32), "title"), *_label(state)]
     if path:
         spans.append((f"  {_folder(state.path)}", "dim"))
     return tuple(spans)
+
+
+def _label(state: HeaderState) -> tuple[Span, ...]:
+    text, colour = state.label
+    if not text:
+        return ()
+    # On a ground of its colour it needs a margin; without colours, that reads well too.
+    told = (f" {inert(text)} ", f"label-{colour}") if colour else (inert(text), "label")
+    return ((" " if colour else "  ", ""), told)
 
 
 def _folder(path: Path) -> str:
@@ -83,11 +94,13 @@ def _folder(path: Path) -> str:
 
 def _crumbs(state: HeaderState, room: int) -> Line:
     names = [inert(crumb) for crumb in state.crumbs]
-    lead = f" {_name(state)} > "
-    if width_of(lead + " > ".join(names)) > room:
-        lead = " "
+    label = _label(state)
+    lead: list[Span] = [(f" {_name(state)}", "dim"), *label, (" > ", "dim")]
+    if line_width(tuple(lead)) + width_of(" > ".join(names)) > room:
+        # The label stays, since acting on the wrong file is worse than not reading its name.
+        lead = [*label[1:], (" > " if label else " ", "dim")]
     head = "".join(f"{name} > " for name in names[:-1])
-    spans: list[Span] = [(lead + head, "dim"), (names[-1], "title")]
+    spans: list[Span] = [*lead, (head, "dim"), (names[-1], "title")]
     if state.read_only:
         spans.append(("  READ-ONLY", "warn"))
     return tuple(spans)
@@ -122,7 +135,8 @@ def _slots(snapshot: Snapshot) -> tuple[int, int]:
 
 def _short(state: HeaderState, room: int) -> Line:
     mode = ("READ-ONLY", "warn") if state.read_only else ("RW", "dim")
-    parts: list[Line] = [(((" " + cut(_name(state), 20)), "title"), (" ", ""), mode)]
+    name = (" " + cut(_name(state), 20), "title")
+    parts: list[Line] = [(name, *_label(state), (" ", ""), mode)]
     snapshot = state.snapshot
     if snapshot is None:
         return parts[0]

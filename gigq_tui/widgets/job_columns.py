@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gigq_tui import format as fmt
+from gigq_tui.config.model import COLUMN_NAMES, DEFAULT_COLUMNS, Column
 from gigq_tui.store.derive import RUNNING_STATES, run_seconds, state_of, ticks, why
 from gigq_tui.store.models import Health, JobRow, State
 from gigq_tui.widgets.lines import Line, Span
@@ -13,6 +14,20 @@ from gigq_tui.widgets.lines import Line, Span
 WIDE = 100
 NARROW = 70
 RIGHT_ALIGNED = frozenset({"PRI"})
+# The widths of columns that were chosen, where no width was; of WHY, the least.
+_CELLS = {
+    "id": 8,
+    "name": 18,
+    "state": 11,
+    "pri": 3,
+    "att": 5,
+    "age": 4,
+    "dur": 6,
+    "worker": 12,
+    "why": 16,
+}
+_NARROW_CELLS = {**_CELLS, "id": 6, "name": 16, "state": 5, "att": 4, "worker": 8, "why": 12}
+_FIRST_TO_GO = ("worker", "pri", "att", "id", "age", "dur", "why", "state", "name")
 _ALARMING = frozenset({State.DOOMED, State.ORPHANED, State.OVERDUE})
 
 
@@ -25,8 +40,10 @@ class Layout:
     short: bool
 
 
-def layout_for(width: int) -> Layout:
-    """Return the columns for a table of `width` cells."""
+def layout_for(width: int, chosen: tuple[Column, ...] = DEFAULT_COLUMNS) -> Layout:
+    """Return the columns for a table of `width` cells: the usual ones, or those somebody chose."""
+    if chosen != DEFAULT_COLUMNS:
+        return _chosen(width, chosen)
     if width >= WIDE:
         fixed = [
             ("ID", 8),
@@ -43,6 +60,35 @@ def layout_for(width: int) -> Layout:
         fixed = [("ID", 6), ("NAME", 16), ("ST", 5), ("ATT", 4), ("AGE", 4), ("DUR", 6)]
         return _filled(fixed, 3, width, short=True)
     return _filled([("NAME", 14), ("ST", 5), ("AGE", 4), ("DUR", 6)], 3, width, short=True)
+
+
+def _chosen(width: int, chosen: tuple[Column, ...]) -> Layout:
+    """Lay out what was chosen, in its order; what doesn't fit goes, the least weighty first.
+
+    WHY takes what is left, or NAME where there is no WHY, unless its width was chosen too.
+    """
+    short = width < WIDE
+    gutter = 3 if short else 4
+    usual = _NARROW_CELLS if short else _CELLS
+    columns = {name: (_titles(short)[name], cells or usual[name]) for name, cells in chosen}
+
+    def left() -> int:
+        used = sum(cells + gap_after(title) for title, cells in columns.values())
+        return width - gutter - used + 1
+
+    for name in _FIRST_TO_GO:
+        if left() < 0 and len(columns) > 1:
+            columns.pop(name, None)
+    stretched = next((name for name in ("why", "name") if Column(name) in chosen), "")
+    if stretched in columns:
+        title, cells = columns[stretched]
+        columns[stretched] = (title, max(1, cells + left()))
+    return Layout(tuple(columns.values()), gutter, short)
+
+
+def _titles(short: bool) -> dict[str, str]:
+    titles = {name: name.upper() for name in COLUMN_NAMES}
+    return titles | ({"state": "ST"} if short else {"why": "WHY / LAST ERROR"})
 
 
 def _filled(fixed: list[tuple[str, int]], gutter: int, width: int, *, short: bool) -> Layout:

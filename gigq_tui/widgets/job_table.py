@@ -13,6 +13,7 @@ from datetime import datetime
 
 from textual.message import Message
 
+from gigq_tui.config.model import DEFAULT_COLUMNS
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.models import JobRow, Window
 from gigq_tui.store.view import END, TOP, Anchor
@@ -38,6 +39,7 @@ class JobTable(RowList):
         self.page_rows = page_rows
         self.window = Window()
         self.marks: Container[str] = frozenset()
+        self.chosen = DEFAULT_COLUMNS
         self.told_at: datetime = clock.now()
         self._now = self.told_at
         self._layout_cache_at: tuple[int, Layout] | None = None
@@ -53,7 +55,7 @@ class JobTable(RowList):
         """The columns at the present width."""
         width = self.content_width
         if self._layout_cache_at is None or self._layout_cache_at[0] != width:
-            self._layout_cache_at = (width, layout_for(width))
+            self._layout_cache_at = (width, layout_for(width, self.chosen))
         return self._layout_cache_at[1]
 
     def row_at(self, index: int) -> JobRow | None:

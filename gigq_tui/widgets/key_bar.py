@@ -37,7 +37,11 @@ class KeyBar(TextLines):
 
     def _line(self, actions: tuple[Action, ...], context: Context) -> Line:
         room = self.size.width - 1
-        items = [(action, f"{action.shown.split()[0]} {action.label}") for action in actions]
+        items = [
+            (action, f"{action.shown.split()[0]} {action.label}")
+            for action in actions
+            if action.keys
+        ]
         kept = items[-1:]
         used = sum(width_of(text) for _, text in kept)
         for item in items[:-1]:

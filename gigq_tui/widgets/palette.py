@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 14
 KEY_CELLS = 14
+# What its keys still do while text is typed here.
+_STILL = frozenset({"quit", "suspend", "repaint"})
 # Moving about is done with its own keys; here it would only stand in the way.
 _LEFT_OUT = frozenset({"palette"})
 
@@ -54,7 +56,8 @@ class PalettePanel(Lines, can_focus=True):
     def __init__(self, owner: ConsoleScreen) -> None:
         super().__init__(id="palette")
         self.owner = owner
-        self.actions = actions_for(owner.SCOPE)
+        self.keymap = owner.console.keymap
+        self.actions = self.keymap.told(actions_for(owner.SCOPE))
         # What can be done was decided for the row that the palette was opened on.
         self.context: Context = owner.context()
         self.text = ""
@@ -137,12 +140,12 @@ class PalettePanel(Lines, can_focus=True):
         self.owner.call_after_refresh(self.owner.perform, action.id)
 
     def on_key(self, event: events.Key) -> None:
-        if event.key in ("ctrl+c", "ctrl+z", "ctrl+l"):
+        if self._is_key_of(event, _STILL):
             return
         event.stop()
         event.prevent_default()
         key = event.key
-        if key in ("escape", "ctrl+p"):
+        if key == "escape" or self._is_key_of(event, _LEFT_OUT):
             self.close()
         elif key == "enter":
             self.run()
@@ -167,6 +170,11 @@ class PalettePanel(Lines, can_focus=True):
             self._narrow("")
         elif event.is_printable and event.character:
             self._narrow(self.text + event.character)
+
+    def _is_key_of(self, event: events.Key, ids: frozenset[str]) -> bool:
+        """Say whether it is a key of one of these actions, and not one that writes a letter."""
+        held = {key for action in self.actions if action.id in ids for key in action.keys}
+        return not event.is_printable and event.key in held
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()

@@ -79,6 +79,10 @@ def loaded_by(statement: str) -> set[str]:
         ),
         (("gigq_tui.actions",), ("textual", "gigq_tui.registry", "gigq_tui.cli", *SCREEN_HALF)),
         (("gigq_tui.headless", "gigq_tui.format"), ("textual", "gigq_tui.actions", *SCREEN_HALF)),
+        (
+            ("gigq_tui.config", "gigq_tui.registry"),
+            ("gigq_tui.actions", "gigq_tui.cli", *SCREEN_HALF),
+        ),
         (("gigq_tui.demo",), ("textual", "gigq_tui.actions", *SCREEN_HALF)),
         (("gigq_tui.widgets",), ("gigq_tui.screens", "gigq_tui.app", "sqlite3")),
         (("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets"), ("sqlite3",)),
@@ -101,7 +105,13 @@ def test_what_runs_in_the_users_interpreter_is_standard_library(name: str) -> No
         ("import gigq_core", {"click", "rich", "psutil", "watchfiles", "textual", "gigq_tui"}),
         ("import gigq_core.worker", {"click", "rich", "watchfiles", "textual", "gigq_tui"}),
         ("import gigq_core.cli.main", {"textual", "gigq_tui"}),
-        ("import gigq_tui.cli", {"textual", "rich"}),
+        ("import gigq_tui.cli", {"textual", "rich", "platformdirs"}),
+        ("import gigq_tui.config.keys, gigq_tui.config.printing", {"textual", "rich"}),
+        (
+            "from gigq_tui.config.place import *; from gigq_tui.config.reading import *\n"
+            "read_config(find(None)[0], must_exist=False)",
+            {"textual", "rich", "gigq_tui.registry", "difflib"},
+        ),
         ("import gigq_tui.headless", {"textual"}),
         ("import gigq_tui.store.feed", {"textual"}),
         ("import gigq_tui.actions.jobs, gigq_tui.actions.workers", {"textual", "psutil"}),

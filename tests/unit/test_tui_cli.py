@@ -137,7 +137,7 @@ def test_no_file_says_what_to_name() -> None:
         (("x.db", "--demo-dir", "d"), "--demo-dir goes with --demo"),
         (("x.db", "--demo"), "leave FILE out"),
         (("--demo", "--once"), "leave --once out"),
-        (("--demo", "--read-only"), "leave --read-only out"),
+        (("--demo", "--read-only"), "leave --read-only or --read-write out"),
         (("x.db", "--create", "--read-only"), "choose one"),
         (("x.db", "--limit", "-1", "--once"), "--limit"),
         (("x.db", "--theme", "pink"), "pink"),
@@ -243,6 +243,7 @@ def test_once_as_json_keeps_its_keys(queue_file: Path) -> None:
     }
     assert set(picture["file"]) == {
         "path",
+        "label",
         "attached",
         "journal_mode",
         "size",

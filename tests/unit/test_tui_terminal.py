@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gigq_tui import terminal
+from gigq_tui.config import Config
 from gigq_tui.demo import DemoSession
 
 DEMO = DemoSession(Path("demo.db"), Path(), "python", Path())
@@ -32,6 +33,7 @@ class FakeApp:
     problem: BaseException | None = None
     code: int | None = 0
     failed = False
+    mouse = True
     last: FakeApp
 
     def __init__(self, path: Path, **options: Any) -> None:
@@ -41,7 +43,8 @@ class FakeApp:
         self.return_code = self.code
         type(self).last = self
 
-    def run(self) -> None:
+    def run(self, *, mouse: bool) -> None:
+        self.mouse = mouse
         assert signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, signal.SIG_IGN)
         if self.problem is not None:
             raise self.problem
@@ -63,13 +66,17 @@ def show(**options: Any) -> int:
 def test_workers_are_left_to_themselves() -> None:
     assert show() == 0
     assert FakeApp.last.pool.calls == ["left"]
-    assert FakeApp.last.options["theme"] == "dark"
+    assert FakeApp.last.options["theme"] == "auto"
+    assert FakeApp.last.mouse
 
 
 def test_the_workers_of_a_demo_are_ended() -> None:
-    assert show(demo=DEMO, theme="light") == 0
+    config = Config(theme="light", mouse=False)
+    assert show(demo=DEMO, config=config) == 0
     assert FakeApp.last.pool.calls == ["ended"]
     assert FakeApp.last.options["theme"] == "light"
+    assert FakeApp.last.options["config"] is config
+    assert not FakeApp.last.mouse
 
 
 @pytest.mark.parametrize("problem", [RuntimeError("a bug"), KeyboardInterrupt(), SystemExit(3)])

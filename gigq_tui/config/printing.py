@@ -1,0 +1,111 @@
+"""The whole configuration as TOML with its comments, to be saved and edited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+
+from gigq_tui.config.model import COLOURS, COLUMN_NAMES, THEMES, Config, DatabaseSettings
+from gigq_tui.config.place import VARIABLE, default_path
+from gigq_tui.registry import ACTIONS, Group, Keymap
+from gigq_tui.registry.key_names import key_label
+
+_EXAMPLE = """\
+# What holds for single queue files: the first entry whose path matches. In a path, * stays within
+# a folder and ** does not. An option of the command line comes before what stands here.
+#
+# [[database]]
+# path = "/srv/etl/*.db"
+# label = "prod"           # stands in the header
+# colour = "red"           # {colours}
+# read_only = true         # every key that writes is off
+# python = "/srv/etl/venv/bin/python"
+# chdir = "/srv/etl"
+"""
+
+
+def config_text(config: Config, read_from: Path, found: bool) -> str:
+    """Return the configuration as a TOML file that says the same when it is read.
+
+    Args:
+        config: What holds.
+        read_from: The file it was looked for in.
+        found: Whether that file is there.
+    """
+    parts = [
+        _head(read_from, found),
+        f"# {' or '.join(THEMES)}; auto fits the terminal's colours\n"
+        f"theme = {_quoted(config.theme)}\n\n"
+        "# false leaves selecting text to the terminal\n"
+        f"mouse = {_truth(config.mouse)}\n",
+        "[jobs]\n"
+        f"# of {', '.join(COLUMN_NAMES)}, in any order;\n"
+        '# "name:30" makes a column 30 cells wide; what does not fit is left out\n'
+        f"columns = {_listed(map(str, config.columns))}\n",
+        _keys(config),
+        _EXAMPLE.format(colours=", ".join(COLOURS)),
+        *map(_database, config.databases),
+    ]
+    return "\n".join(parts)
+
+
+def _head(read_from: Path, found: bool) -> str:
+    state = "was read" if found else "is not there: this is how it is without it"
+    return (
+        "# The configuration of gigq-tui.\n"
+        f"# It is looked for in --config FILE, else in ${VARIABLE}, else in\n"
+        f"# {_comment(default_path())}\n"
+        f"# {_comment(read_from)} {state}.\n"
+    )
+
+
+def _keys(config: Config) -> str:
+    lines = ["[keys]", '# an action\'s keys: ["a", "ctrl+x"] or "a,ctrl+x", or "" for none']
+    actions = Keymap(config.keys).told(ACTIONS)
+    for group in Group:
+        lines += ["", f"# {group.value}"]
+        for action in actions:
+            if action.group is group:
+                keys = _listed(map(key_label, action.keys)) if action.keys else '""'
+                screens = ", ".join(sorted(scope.value for scope in action.scopes))
+                lines.append(f"{action.id} = {keys}  # {action.help} ({screens})")
+    return "\n".join(lines) + "\n"
+
+
+def _database(settings: DatabaseSettings) -> str:
+    lines = ["[[database]]"]
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if value:
+            written = _truth(value) if isinstance(value, bool) else _quoted(value)
+            lines.append(f"{field.name} = {written}")
+    return "\n".join(lines) + "\n"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return f"[{', '.join(map(_quoted, words))}]"
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML; what it does not allow as it is stands as an escape."""
+    escaped = "".join(
+        f"\\{char}"
+        if char in '"\\'
+        else char
+        if char.isprintable()
+        else f"\\u{ord(char):04x}"
+        if ord(char) < 0x10000
+        else f"\\U{ord(char):08x}"
+        for char in text
+    )
+    return f'"{escaped}"'
+
+
+def _comment(path: Path) -> str:
+    """A path on one line of a comment, whatever it holds."""
+    return _quoted(str(path))[1:-1]

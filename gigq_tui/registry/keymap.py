@@ -1,0 +1,36 @@
+"""The keys that actions have in one console: the registry's, or the user's in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from gigq_tui.registry.key_names import key_label
+from gigq_tui.registry.kinds import Action
+
+# A keymap of Textual's can't take a key away; no terminal sends this one.
+_NO_KEY = "<none>"
+
+
+@dataclass(frozen=True)
+class Keymap:
+    """`chosen` holds Textual's key names by action id, for the actions that were rebound."""
+
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def told(self, actions: Iterable[Action]) -> tuple[Action, ...]:
+        """Return the actions with the keys that they have here, for whatever names keys."""
+        return tuple(self._told(action) for action in actions)
+
+    def _told(self, action: Action) -> Action:
+        keys = self.chosen.get(action.id)
+        if keys is None:
+            return action
+        # What a person does besides, like pressing it twice, stays.
+        default = " ".join(map(key_label, action.keys))
+        besides = action.shown.removeprefix(default) if keys else ""
+        return replace(action, keys=keys, shown=" ".join(map(key_label, keys)) + besides)
+
+    def for_textual(self) -> dict[str, str]:
+        """Return what `App.set_keymap()` takes."""
+        return {id: ",".join(keys) or _NO_KEY for id, keys in self.chosen.items()}
