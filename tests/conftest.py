@@ -13,8 +13,12 @@ import pytest
 os.environ["TZ"] = "UTC"
 time.tzset()
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
-for _name in ("GIGQ_DB", "NO_COLOR", "FORCE_COLOR", "TEXTUAL", "TEXTUAL_THEME", "TMUX", "SSH_TTY"):
+for _name in (
+    *("GIGQ_DB", "GIGQ_ASCII", "LC_ALL", "NO_COLOR", "FORCE_COLOR", "TEXTUAL", "TEXTUAL_THEME"),
+    *("TMUX", "STY", "SSH_TTY", "SSH_CONNECTION"),
+):
     os.environ.pop(_name, None)
+os.environ["GIGQ_TUI_CONFIG"] = os.devnull
 
 DATA = Path(__file__).parent / "data"
 
