@@ -1,0 +1,65 @@
+"""Pictures of two screens in every mode of colour, and of the label that a file may have."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui import format as fmt
+from gigq_tui import theme
+from gigq_tui.config import Column, Config, Label
+from gigq_tui.screens.tree import TreeScreen
+from tests import scene
+from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
+
+Compare = Callable[..., bool]
+Before = Callable[[Pilot[None]], Awaitable[None]]
+MODES = ("dark", "light", "ansi", "no-colour", "ascii")
+PROD = Label("prod@etl-3", "red")
+
+
+async def jobs(pilot: Pilot[None]) -> None:
+    """All jobs, some marked, the cursor on another."""
+    feed = pilot.app.feed  # type: ignore[attr-defined]
+    assert isinstance(feed, ReaderFeed)
+    feed.refresh()
+    await at_rest(pilot)
+    await pilot.press("space", "space", "j")
+    await at_rest(pilot)
+
+
+async def tree(pilot: Pilot[None]) -> None:
+    """Dependencies, with a failed job and what it dooms."""
+    await jobs(pilot)
+    pilot.app.push_screen(TreeScreen(scene.job_id("dedupe_customers")))
+    await at_rest(pilot)
+    await at_rest(pilot)
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One way to show colours; returns the theme."""
+    if request.param == "no-colour":
+        monkeypatch.setenv("NO_COLOR", "1")
+    if request.param == "ascii":
+        monkeypatch.setattr(fmt, "UTF8", False)
+        monkeypatch.setattr(theme, "RULE", "-")
+        monkeypatch.setattr(theme, "SCROLL_THUMB", "#")
+        monkeypatch.setattr(theme, "SCROLL_TRACK", "|")
+    return request.param if request.param in theme.THEME_NAMES else "dark"
+
+
+@pytest.mark.parametrize("before", [jobs, tree], ids=lambda before: before.__name__)
+def test_modes(mode: str, before: Before, snap_compare: Compare, tmp_path: Path) -> None:
+    app = scene_app(tmp_path, theme=mode, label=PROD)
+    assert snap_compare(app, run_before=before, terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("size", [(120, 32), (80, 24)], ids=["120x32", "80x24"])
+def test_chosen_columns(size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
+    chosen = (Column("state"), Column("name", 24), Column("dur"), Column("why"), Column("id"))
+    app = scene_app(tmp_path, config=Config(columns=chosen), label=Label("test"))
+    assert snap_compare(app, run_before=jobs, terminal_size=size)
