@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
-from benchmarks.measures import crowded, drain, graphs, memory, pickup, stopping, submit, workers
+from benchmarks.measures import (
+    console,
+    crowded,
+    drain,
+    graphs,
+    memory,
+    pickup,
+    stopping,
+    submit,
+    workers,
+)
 
 Measure = Callable[[Bench], list[Figure]]
 
@@ -27,6 +37,7 @@ MEASURES: dict[str, Measure] = {
     "chain-1000": graphs.chain,
     "fan-5000": graphs.fan,
     "memory": memory.memory,
+    "console": console.console,
 }
 
 __all__ = ["MEASURES", "Measure"]
