@@ -20,13 +20,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from rich.console import RenderableType
 from textual import events, on
+from textual._compositor import CompositorUpdate
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
 from gigq_tui import format as fmt
+from gigq_tui.canvas import Canvas, Changes
 from gigq_tui.config.model import NO_LABEL, Config, Label
 from gigq_tui.line_filters import line_filters
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
@@ -111,6 +114,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         self._wants_feed = feed
         self._liveness = liveness
         self._notice_ticks = 0
+        self._canvas = Canvas()
         for known in THEMES:
             self.register_theme(known)
         self.theme = THEME_NAMES[fitting(theme, self.console.color_system, self.no_color)]
@@ -138,6 +142,16 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     def on_unmount(self) -> None:
         if self.feed is not None:
             self.feed.close()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        # Textual's one way to the terminal: of what it paints, only what differs goes there.
+        if isinstance(renderable, CompositorUpdate):
+            renderable = Changes(renderable, self._canvas)
+        super()._display(screen, renderable)
+
+    def on_resize(self) -> None:
+        # Each terminal moves what stands on it in its own way.
+        self._canvas.forget()
 
     def _open_feed(self) -> None:
         from gigq_tui.store.feed import Feed
@@ -291,6 +305,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
 
     def do_repaint(self) -> None:
         """Paint the whole screen, for a terminal that lost some of it."""
+        self._canvas.forget()
         self.screen.refresh(layout=True)
 
     def do_suspend(self) -> None:
