@@ -16,7 +16,7 @@ DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 300
 
 # SQLite's INTEGER holds no more.
-_INTEGER_LIMIT = 2**63
+INTEGER_LIMIT = 2**63
 
 # Made once: `json.dumps` with any option makes an encoder for each call.
 _encode = json.JSONEncoder(allow_nan=False).encode
@@ -145,8 +145,8 @@ class Job:
             raise ValueError("A job needs a name: give it one that people will recognise.")
         function = self.reference
         params = encode_params(self.params)
-        _check_integer("priority", self.priority)
-        _check_integer("max_attempts", self.max_attempts)
+        check_integer("priority", self.priority)
+        check_integer("max_attempts", self.max_attempts)
         if self.max_attempts < 1:
             raise ValueError(
                 f"max_attempts is {self.max_attempts}: it must be 1 or more for the job to run."
@@ -283,17 +283,22 @@ def encode_dependencies(dependencies: object, job_id: str) -> str:
     return _encode(ids) if ids else "[]"
 
 
-def _check_integer(label: str, value: object) -> None:
+def check_integer(label: str, value: object) -> None:
+    """Refuse what SQLite can't hold as a whole number.
+
+    Raises:
+        TypeError, ValueError: `value` isn't one; the sentence begins with `label`.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{label} must be a whole number, not {_kind(value)}.")
-    if not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+    if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
         raise ValueError(f"{label} is {value}: that is beyond what SQLite can hold.")
 
 
 def _check_seconds(label: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{label} must be a number of seconds, not {_kind(value)}.")
-    if not math.isfinite(value) or abs(value) >= _INTEGER_LIMIT:
+    if not math.isfinite(value) or abs(value) >= INTEGER_LIMIT:
         raise ValueError(f"{label} is {value}: give a finite number of seconds.")
 
 

@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from gigq_core import acts, clearing
+from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection
 from gigq_core.decoding import decoded_execution, decoded_job
-from gigq_core.errors import CycleError, DuplicateJob
-from gigq_core.job import Job
+from gigq_core.errors import DatabaseError, DuplicateJob
+from gigq_core.job import Job, check_integer
 from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
-from gigq_core.schema.opening import explain
-from gigq_core.schema.transaction import write
+from gigq_core.schema.opening import explain, open_read_only
+from gigq_core.schema.transaction import read, write
 from gigq_core.status import Change, JobStatus, Outcome
+from gigq_core.submitting import refuse_cycle_with_file, refuse_cycle_within, row_of
 from gigq_core.times import now_text
+from gigq_core.undo import Undo, recorded, restoring
 
 logger = logging.getLogger("gigq_core.queue")
 
-_STANDING = {
-    "pending": "it is already waiting",
-    "completed": "it has already completed",
-    "failed": "it has already failed",
-    "timeout": "it has already timed out",
-    "cancelled": "it is already cancelled",
-}
-
 WorkerRequest = Literal["pause", "resume", "drain", "stop"]
+
+# Acts on more jobs than this are committed in parts, so that nobody waits long for the write lock.
+AT_ONCE = 1000
+# Between two parts others get their turn; in seconds.
+BREATH_S = 0.005
 
 
 class JobQueue:
@@ -80,12 +83,12 @@ class JobQueue:
         """
         batch = list(jobs)
         now = now_text()
-        rows = [_row_of(job, now) for job in batch]
-        _refuse_cycle_within(batch)
+        rows = [row_of(job, now) for job in batch]
+        refuse_cycle_within(batch)
         with self._writing() as conn:
             for job in batch:
                 if job.dependencies:
-                    _refuse_cycle_with_file(conn, job, batch)
+                    refuse_cycle_with_file(conn, job, batch)
             try:
                 conn.executemany(sql.INSERT_JOB, rows)
             except sqlite3.IntegrityError as problem:
@@ -110,14 +113,23 @@ class JobQueue:
         """
         return self.cancel_jobs([job_id])[0].done
 
-    def cancel_jobs(self, job_ids: Iterable[str]) -> list[Outcome]:
-        """Cancel jobs in one transaction; one outcome for each id, in the order given.
+    def cancel_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
+        """Cancel jobs; one outcome for each id, in the order given.
 
         A waiting job is `cancelled` at once. A running one is `stopping`: the wish is on disk, and
         its worker stops it. The rest is `refused`, with the reason.
+
+        This and the other acts on many jobs are one transaction for up to a thousand of them, and
+        several for more.
+
+        Args:
+            job_ids: which jobs.
+            undo: keeps what the act changes, for `restore_jobs`.
+
+        Raises:
+            DatabaseError: nothing was done. So for the other acts.
         """
-        with self._writing() as conn:
-            return [_cancel_one(conn, job_id, now_text()) for job_id in job_ids]
+        return self._in_parts(job_ids, acts.cancel, undo)
 
     def requeue_job(self, job_id: str) -> bool:
         """Let a failed, timed out or cancelled job run again, its attempts counted anew.
@@ -127,10 +139,9 @@ class JobQueue:
         """
         return self.requeue_jobs([job_id])[0].done
 
-    def requeue_jobs(self, job_ids: Iterable[str]) -> list[Outcome]:
-        """Requeue jobs in one transaction; one outcome for each id, in the order given."""
-        with self._writing() as conn:
-            return [_requeue_one(conn, job_id, now_text()) for job_id in job_ids]
+    def requeue_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
+        """Requeue jobs; outcomes, transactions and `undo` as for `cancel_jobs`."""
+        return self._in_parts(job_ids, acts.requeue, undo)
 
     def release_jobs(self, job_ids: Iterable[str]) -> list[Outcome]:
         """Give back running jobs whose worker is certainly dead, in one transaction.
@@ -143,6 +154,35 @@ class JobQueue:
         wanted = list(job_ids)
         with self._writing() as conn:
             return release_dead(conn, wanted)
+
+    def set_priority(
+        self, job_ids: Iterable[str], priority: int, undo: Undo | None = None
+    ) -> list[Outcome]:
+        """Give waiting jobs a priority, blocked and delayed ones too; the next claim goes by it.
+
+        Outcomes, transactions and `undo` as for `cancel_jobs`. What runs or has ended is refused.
+
+        Raises:
+            TypeError, ValueError: `priority` is no whole number that SQLite can hold.
+        """
+        check_integer("priority", priority)
+        return self._in_parts(job_ids, partial(acts.set_priority, priority=priority), undo)
+
+    def change_priority(
+        self, job_ids: Iterable[str], by: int, undo: Undo | None = None
+    ) -> list[Outcome]:
+        """Raise the priority of waiting jobs by `by`, or lower it; as `set_priority` otherwise."""
+        check_integer("by", by)
+        return self._in_parts(job_ids, partial(acts.change_priority, by=by), undo)
+
+    def restore_jobs(self, undo: Undo) -> list[Outcome]:
+        """Take back what the acts did that were given `undo`; transactions as for `cancel_jobs`.
+
+        Returns:
+            One outcome for each job that the acts changed: `restored` if it was still as they left
+            it, `refused` if a worker has claimed it since, or anybody has changed it.
+        """
+        return self._in_parts(undo.job_ids, restoring(undo))
 
     def clear_completed(self, before_timestamp: str | None = None) -> int:
         """Delete completed and cancelled jobs.
@@ -157,6 +197,27 @@ class JobQueue:
             if before_timestamp:
                 return conn.execute(sql.CLEAR_FINISHED_BEFORE, (before_timestamp,)).rowcount
             return conn.execute(sql.CLEAR_FINISHED).rowcount
+
+    def plan_clear(self, job_ids: Iterable[str]) -> ClearPlan:
+        """Find out what clearing some jobs would do. The file is opened for reading alone."""
+        try:
+            with closing(open_read_only(self.db_path)) as conn, read(conn):
+                return clearing.plan(conn, list(job_ids))
+        except sqlite3.OperationalError as problem:
+            raise explain(problem, Path(self.db_path)) from problem
+
+    def clear_jobs(
+        self, job_ids: Iterable[str], include_needed: bool = False, undo: Undo | None = None
+    ) -> list[Outcome]:
+        """Delete jobs that have ended; outcomes, transactions and `undo` as for `cancel_jobs`.
+
+        Args:
+            job_ids: which jobs.
+            include_needed: delete those too that others need: a completed job whose result may
+                be read by one that waits, and any other end that one waits for in vain.
+            undo: keeps what is deleted, up to its bound.
+        """
+        return self._in_parts(job_ids, clearing.clearing(include_needed), undo)
 
     # --- the queue as a whole ----------------------------------------------------------------
 
@@ -257,6 +318,44 @@ class JobQueue:
         except sqlite3.OperationalError as problem:
             raise explain(problem, Path(self.db_path)) from problem
 
+    def _in_parts(
+        self,
+        job_ids: Iterable[str],
+        act: Callable[[sqlite3.Connection, Sequence[str]], list[Outcome]],
+        undo: Undo | None = None,
+    ) -> list[Outcome]:
+        """Act on jobs, each part in a transaction of its own; raises only if the first fails."""
+        ids = list(job_ids)
+        outcomes: list[Outcome] = []
+        for start in range(0, len(ids), AT_ONCE):
+            if start:
+                time.sleep(BREATH_S)
+            part = ids[start : start + AT_ONCE]
+            try:
+                outcomes += self._one_part(part, act, undo)
+            except DatabaseError as problem:
+                if not start:
+                    raise
+                # What is done is done, so it is told job by job.
+                reason = str(problem)
+                outcomes += [Outcome(job_id, Change.REFUSED, reason) for job_id in ids[start:]]
+                break
+        return outcomes
+
+    def _one_part(
+        self,
+        job_ids: Sequence[str],
+        act: Callable[[sqlite3.Connection, Sequence[str]], list[Outcome]],
+        undo: Undo | None,
+    ) -> list[Outcome]:
+        if undo is None:
+            with self._writing() as conn:
+                return act(conn, job_ids)
+        with self._writing() as conn:
+            outcomes, found = recorded(conn, act, job_ids)
+        undo.keep(found)
+        return outcomes
+
     def _one(self, statement: str, *values: object) -> sqlite3.Row | None:
         return next(iter(self._all(statement, *values)), None)
 
@@ -269,104 +368,3 @@ class JobQueue:
                 raise explain(problem, Path(self.db_path)) from problem
         with self._writing() as conn:
             return conn.execute(statement, values).fetchall()
-
-
-def _row_of(job: Job, now: str) -> dict[str, Any]:
-    encoded = job.encoded()
-    passing = job.pass_parent_results
-    return {
-        "id": job.id,
-        "name": job.name,
-        "function_name": encoded.function.name,
-        "function_module": encoded.function.module,
-        "params": encoded.params,
-        "priority": job.priority,
-        "dependencies": encoded.dependencies,
-        "max_attempts": job.max_attempts,
-        "timeout": job.timeout,
-        "description": job.description,
-        "created_at": job.created_at,
-        "updated_at": now,
-        "pass_parent_results": None if passing is None else int(passing),
-        "retry_delay": job.retry_delay,
-        "on_crash": job.on_crash,
-    }
-
-
-def _refuse_cycle_within(batch: list[Job]) -> None:
-    """Kahn's algorithm: what can't be ordered stands in a circle, or behind one."""
-    if not any(job.dependencies for job in batch):
-        return
-    by_id = {job.id: job for job in batch}
-    waits = {
-        job.id: len({parent for parent in job.dependencies if parent in by_id}) for job in batch
-    }
-    children: dict[str, list[str]] = {}
-    for job in batch:
-        for parent in set(job.dependencies):
-            if parent in by_id:
-                children.setdefault(parent, []).append(job.id)
-    ordered = [job_id for job_id, n in waits.items() if n == 0]
-    for job_id in ordered:
-        for child in children.get(job_id, ()):
-            waits[child] -= 1
-            if waits[child] == 0:
-                ordered.append(child)
-    left = waits.keys() - set(ordered)
-    if left:
-        names = ", ".join(sorted(repr(by_id[job_id].name) for job_id in left)[:5])
-        raise CycleError(
-            f"These jobs depend on each other in a circle, so none could ever run: {names}"
-            f"{' and others' if len(left) > 5 else ''}. Remove one of the dependencies."
-        )
-
-
-def _refuse_cycle_with_file(conn: sqlite3.Connection, job: Job, batch: list[Job]) -> None:
-    """A circle through the file needs a child that was submitted before this, its parent."""
-    if conn.execute(sql.HAS_CHILDREN, (job.id,)).fetchone() is None:
-        return
-    by_id = {other.id: other for other in batch}
-    seen: set[str] = set()
-    stack = list(job.dependencies)
-    while stack:
-        parent = stack.pop()
-        if parent == job.id:
-            raise CycleError(
-                f"{job.name!r} waits for a job that already waits for it, so neither could ever "
-                "run: remove one of the dependencies."
-            )
-        if parent in seen:
-            continue
-        seen.add(parent)
-        if parent in by_id:
-            stack.extend(by_id[parent].dependencies)
-        stack.extend(row[0] for row in conn.execute(sql.PARENTS_OF, (parent,)))
-
-
-def _cancel_one(conn: sqlite3.Connection, job_id: str, now: str) -> Outcome:
-    values = {"id": job_id, "now": now}
-    if conn.execute(sql.CANCEL_PENDING, values).rowcount:
-        logger.info("Job cancelled: %s", job_id)
-        return Outcome(job_id, Change.CANCELLED)
-    if conn.execute(sql.REQUEST_STOP, values).rowcount:
-        logger.info("Asked to stop: %s", job_id)
-        return Outcome(job_id, Change.STOPPING, "its worker has been asked to stop it")
-    return _refusal(conn, job_id, "a worker of GigQ runs it, and can't be asked to stop")
-
-
-def _requeue_one(conn: sqlite3.Connection, job_id: str, now: str) -> Outcome:
-    if conn.execute(sql.REQUEUE, {"id": job_id, "now": now}).rowcount:
-        return Outcome(job_id, Change.REQUEUED)
-    return _refusal(conn, job_id)
-
-
-def _refusal(
-    conn: sqlite3.Connection, job_id: str, if_running: str = "it is still running"
-) -> Outcome:
-    row = conn.execute(sql.JOB_STANDING, (job_id,)).fetchone()
-    if row is None:
-        return Outcome(job_id, Change.REFUSED, "there is no such job")
-    status = row["status"]
-    unknown = f"its status is {status!r}, which this release does not know"
-    reason = if_running if status == JobStatus.RUNNING.value else _STANDING.get(status, unknown)
-    return Outcome(job_id, Change.REFUSED, reason)

@@ -45,18 +45,23 @@ class Change(Enum):
     STOPPING = "stopping"
     REQUEUED = "requeued"
     RELEASED = "released"
+    REPRIORITIZED = "reprioritized"
+    CLEARED = "cleared"
+    RESTORED = "restored"
     REFUSED = "refused"
 
 
 class Outcome(NamedTuple):
     """What became of one act on one job.
 
-    `reason` is empty, or one sentence for a person: why it was refused, or what comes next.
+    `reason` is empty, or one sentence for a person: why it was refused, or what comes next. `name`
+    is the job's, cut to size; empty where it is not known.
     """
 
     job_id: str
     change: Change
     reason: str = ""
+    name: str = ""
 
     @property
     def done(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 INSERT_JOB = """
 INSERT INTO jobs (
     id, name, function_name, function_module, params, priority, dependencies, max_attempts,
@@ -14,9 +16,6 @@ INSERT INTO jobs (
 )"""
 
 JOB_BY_ID = "SELECT * FROM jobs WHERE id = ?"
-
-JOB_STANDING = """
-SELECT id, name, status, execution_id, worker_id, stop_requested_at FROM jobs WHERE id = ?"""
 
 RESULT_OF = "SELECT status, result FROM jobs WHERE id = ?"
 
@@ -32,26 +31,124 @@ COUNTERS = "SELECT state, n FROM core_counts"
 
 # --- acts upon jobs --------------------------------------------------------------------------
 
-CANCEL_PENDING = """
+# A name of megabytes is cut: it is only told.
+_NAME = "coalesce(substr(CAST(name AS TEXT), 1, 200), '') AS name"
+
+JOB_STANDING = f"SELECT id, {_NAME}, status, priority, execution_id FROM jobs WHERE id = ?"
+
+CANCEL_PENDING = f"""
 UPDATE jobs SET status = 'cancelled', updated_at = :now
-WHERE id = :id AND status = 'pending'"""
+WHERE id = :id AND status = 'pending'
+RETURNING {_NAME}"""
 
 # The first request counts: its time says since when the job is to stop.
-REQUEST_STOP = """
+REQUEST_STOP = f"""
 UPDATE jobs SET stop_requested_at = coalesce(stop_requested_at, :now), updated_at = :now
-WHERE id = :id AND status = 'running' AND execution_id IS NOT NULL"""
+WHERE id = :id AND status = 'running' AND execution_id IS NOT NULL
+RETURNING {_NAME}"""
 
 # `retry_after` is cleared: whoever retries wants it now. The triggers park it again if a parent
 # has not completed.
-REQUEUE = """
+REQUEUE = f"""
 UPDATE jobs SET status = 'pending', attempts = 0, error = NULL, updated_at = :now,
                 retry_after = NULL, due_at = NULL, stop_requested_at = NULL
-WHERE id = :id AND status IN ('failed', 'timeout', 'cancelled')"""
+WHERE id = :id AND status IN ('failed', 'timeout', 'cancelled')
+RETURNING {_NAME}"""
+
+SET_PRIORITY = """
+UPDATE jobs SET priority = :priority, updated_at = :now WHERE id = :id AND status = 'pending'"""
 
 CLEAR_FINISHED = "DELETE FROM jobs WHERE status IN ('completed', 'cancelled')"
 
 CLEAR_FINISHED_BEFORE = """
 DELETE FROM jobs WHERE status IN ('completed', 'cancelled') AND completed_at < ?"""
+
+# --- clearing: what it would take, and what still needs it ------------------------------------
+
+# GigQ leaves the end of a job that never ran empty.
+_ENDED_AT = "coalesce({t}completed_at, {t}updated_at)"
+
+FINISHED_AMONG = f"""
+SELECT w.value AS asked, j.id, {_NAME}, j.status,
+       {_ENDED_AT.format(t="j.")} AS ended_at,
+       coalesce(length(j.params), 0) + coalesce(length(j.result), 0)
+           + coalesce(length(j.error), 0) AS size
+FROM json_each(?) w LEFT JOIN jobs j ON j.id = w.value"""
+
+# What still waits or runs, and reads what its parent returned unless it says that it does not.
+_CHILD_WAITS = "c.status IN ('pending', 'running')"
+_CHILD_READS = "sum(c.pass_parent_results IS NOT 0)"
+
+NEEDED_AMONG = f"""
+SELECT e.parent_id, count(*) AS waiting, {_CHILD_READS} AS reading
+FROM json_each(?) w
+     CROSS JOIN core_edges e ON e.parent_id = w.value
+     CROSS JOIN jobs c ON c.id = e.child_id
+WHERE {_CHILD_WAITS} GROUP BY e.parent_id"""
+
+
+def needed_among_unattached(with_wish: bool) -> str:
+    """As `NEEDED_AMONG`, for a file without edges; it reads all that waits or runs.
+
+    Args:
+        with_wish: whether the table has the column that says if parents' results are read.
+    """
+    reads = _CHILD_READS if with_wish else "count(*)"
+    return f"""
+SELECT d.value AS parent_id, count(*) AS waiting, {reads} AS reading
+FROM jobs c,
+     json_each(CASE WHEN json_valid(c.dependencies) THEN c.dependencies ELSE '[]' END) d
+WHERE {_CHILD_WAITS} AND d.value IN (SELECT value FROM json_each(?)) GROUP BY d.value"""
+
+
+def history_of(with_output: bool) -> str:
+    """How many attempts some jobs have had, and how many of them left a file of output."""
+    outputs = "count(output)" if with_output else "0"
+    return f"""
+SELECT count(*) AS attempts, {outputs} AS outputs FROM job_executions
+WHERE job_id IN (SELECT value FROM json_each(?))"""
+
+
+DELETE_FINISHED = """
+DELETE FROM jobs
+WHERE id = ? AND status IN ('completed', 'failed', 'timeout', 'cancelled')"""
+
+# --- putting back what an act changed --------------------------------------------------------
+
+WHOLE_ROWS = """
+SELECT rowid AS core_rowid, * FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""
+
+EDGES_OF = "SELECT parent_id, met FROM core_edges WHERE child_id = ?"
+
+TOMBSTONE_OF = "SELECT deleted_at FROM core_tombstones WHERE job_id = ?"
+
+ALLOW_OVERRIDE = "INSERT OR IGNORE INTO core_overrides (job_id) VALUES (?)"
+END_OVERRIDE = "DELETE FROM core_overrides WHERE job_id = ?"
+
+ROWID_IS_TAKEN = "SELECT 1 FROM jobs WHERE rowid = ?"
+
+# What an edge stood for when its child was deleted, it stands for again: the parent had completed,
+# or it was missing and is missing still.
+RESTORE_EDGE = """
+UPDATE core_edges SET met = :met
+WHERE child_id = :child AND parent_id = :parent AND met = 0
+  AND (:met = 1 OR NOT EXISTS (SELECT 1 FROM jobs WHERE id = :parent))"""
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def put_back(columns: Iterable[str]) -> str:
+    """Write some columns of one row; the id comes last among the values."""
+    return f"UPDATE jobs SET {', '.join(f'{_quoted(c)} = ?' for c in columns)} WHERE id = ?"
+
+
+def insert_again(columns: Iterable[str]) -> str:
+    """Insert a row with these columns; `rowid` may be one of them."""
+    names = [_quoted(column) for column in columns]
+    return f"INSERT INTO jobs ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
 
 # --- the queue as a whole --------------------------------------------------------------------
 

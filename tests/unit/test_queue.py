@@ -14,6 +14,8 @@ from gigq_core import Job, JobQueue, JobStatus, close_connections
 from gigq_core.connections import get_connection
 from gigq_core.job import FunctionReference
 from gigq_core.status import Change
+from gigq_core.worker.ledger import Ledger
+from gigq_core.worker.register import Register
 
 WORK = FunctionReference("json", "dumps")
 STATUSES = [status.value for status in JobStatus]
@@ -69,6 +71,66 @@ def test_requeue_in_each_state(queue: JobQueue, status: str) -> None:
         assert (row["status"], row["attempts"], row["error"]) == ("pending", 0, None)
     else:
         assert row["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("pending", "priority 7, was 2"),
+        ("running", "it is already running"),
+        ("completed", "it has already completed"),
+        ("failed", "it has already failed"),
+        ("timeout", "it has already timed out"),
+        ("cancelled", "it is already cancelled"),
+    ],
+)
+def test_priority_in_each_state(queue: JobQueue, status: str, reason: str) -> None:
+    job_id = in_status(queue, status)
+    assert queue.set_priority([job_id], 2)[0].done == (status == "pending")
+    (outcome,) = queue.change_priority([job_id], 5)
+    assert (outcome.reason, outcome.name) == (reason, f"{status} job")
+    assert outcome.change is (Change.REPRIORITIZED if status == "pending" else Change.REFUSED)
+    assert queue.get_status(job_id)["priority"] == (7 if status == "pending" else 0)
+
+
+def test_priority_of_blocked_and_delayed_jobs(queue: JobQueue) -> None:
+    blocked = queue.submit(Job("blocked", WORK, dependencies=["no-such-job"]))
+    delayed = in_status(queue, "pending")
+    conn = sqlite3.connect(queue.db_path, isolation_level=None)
+    conn.execute("UPDATE jobs SET retry_after = '2999-01-01' WHERE id = ?", (delayed,))
+    assert all(o.done for o in queue.change_priority([blocked, delayed], -4))
+    assert conn.execute("SELECT priority FROM jobs").fetchall() == [(-4,), (-4,)]
+    conn.close()
+
+
+def test_a_priority_that_is_none_or_beyond_bounds(queue: JobQueue) -> None:
+    job_id = in_status(queue, "pending")
+    assert queue.set_priority([job_id], 0)[0].reason == "its priority is 0 already"
+    assert queue.set_priority([job_id], 2**63 - 1)[0].done
+    assert "can't be moved so far" in queue.change_priority([job_id], 1)[0].reason
+    with pytest.raises(ValueError, match="beyond what SQLite can hold"):
+        queue.set_priority([job_id], 2**63)
+    with pytest.raises(TypeError, match="whole number"):
+        queue.change_priority([job_id], True)
+
+
+def test_a_damaged_priority_counts_as_none(queue: JobQueue) -> None:
+    job_id = in_status(queue, "pending")
+    conn = sqlite3.connect(queue.db_path, isolation_level=None)
+    conn.execute("UPDATE jobs SET priority = 'high'")
+    conn.close()
+    assert queue.change_priority([job_id], 1)[0].reason == "priority 1, was 0"
+
+
+def test_the_next_claim_goes_by_the_new_priority(queue: JobQueue) -> None:
+    first, second = in_status(queue, "pending"), in_status(queue, "pending")
+    ledger = Ledger(queue.db_path, runs_script=False)
+    own = Register("w", "script", "thread", 1, None, None, None)
+    queue.change_priority([second], 1)
+    turn = ledger.turn(own, [], [1], claim=True, stage=False, beat=False)
+    ledger.close()
+    assert [attempt.job_id for attempt in turn.attempts] == [second]
+    assert queue.get_status(first)["status"] == "pending"
 
 
 def test_a_stop_request_is_on_disk_and_the_first_one_counts(queue: JobQueue) -> None:
