@@ -31,10 +31,10 @@ logger = logging.getLogger("gigq_core.queue")
 
 WorkerRequest = Literal["pause", "resume", "drain", "stop"]
 
-# Acts on more jobs than this are committed in parts, so that nobody waits long for the write lock.
-AT_ONCE = 1000
+# Acts on more jobs than this are committed in parts, each of some tens of milliseconds.
+AT_ONCE = 250
 # Between two parts others get their turn; in seconds.
-BREATH_S = 0.005
+BREATH_S = 0.02
 
 
 class JobQueue:
@@ -119,8 +119,8 @@ class JobQueue:
         A waiting job is `cancelled` at once. A running one is `stopping`: the wish is on disk, and
         its worker stops it. The rest is `refused`, with the reason.
 
-        This and the other acts on many jobs are one transaction for up to a thousand of them, and
-        several for more.
+        This and the other acts on many jobs are one transaction for up to 250 of them, and several
+        for more, so that nobody waits long for the write lock.
 
         Args:
             job_ids: which jobs.

@@ -22,6 +22,7 @@ from gigq_core.errors import CycleError, DuplicateJob
 from gigq_core.schema import ddl, worker_statements
 from gigq_core.schema.attach import detach
 from gigq_core.status import Change
+from gigq_core.undo import Undo
 from gigq_core.worker import rescue
 from gigq_core.worker.attempts import Attempt, Ending, Fate
 from gigq_core.worker.ledger import Ledger
@@ -30,10 +31,14 @@ from tests.reliability.gigq_attempts import GigQAttempt, held
 
 LONG_AGO = "2020-01-01T00:00:00"
 FINAL = ("completed", "failed", "timeout", "cancelled")
+STATUS_COLUMN = 10
+# What GigQ's clear deletes.
+ENDED = ("completed", "cancelled")
 
 # Few names, so that acts meet.
 NAMES = st.sampled_from([f"j{n}" for n in range(5)])
 PARENTS = st.lists(NAMES, max_size=3, unique=True)
+SOME = st.lists(NAMES, min_size=1, max_size=4, unique=True)
 PICK = st.integers(min_value=0, max_value=20)
 
 
@@ -48,6 +53,21 @@ class Row:
     priority: int
     rowid: int
     result: str | None
+
+
+@dataclass(frozen=True)
+class Act:
+    """An act of a person that may be taken back: what it met, and what it left."""
+
+    undo: Undo
+    done: tuple[str, ...]
+    before: dict[str, tuple[Any, ...]]
+    left: dict[str, tuple[Any, ...]]
+    # What those jobs waited for.
+    waived: frozenset[tuple[str, str]]
+    edges: dict[tuple[str, str], bool]
+    # How often jobs with each id had been submitted by then.
+    births: dict[str, int]
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -69,6 +89,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.theirs: list[GigQAttempt] = []
         self.claims = 0
         self.detached = False
+        self.acts: list[Act] = []
+        self.births: dict[str, int] = {}
 
     def _open(self) -> None:
         self.queue = JobQueue(self.db)
@@ -118,10 +140,13 @@ class QueueMachine(RuleBasedStateMachine):
             elif new.status == "completed":
                 self._completed(job_id)
         for job_id in before.keys() - after.keys():
-            assert before[job_id].status in ("completed", "cancelled")
+            assert before[job_id].status in (FINAL if "gone" in allowed.get(job_id, ()) else ENDED)
             if before[job_id].status == "completed":
                 self.tombstones.add(job_id)
+            else:
+                self.tombstones.discard(job_id)
             self.edges = {edge: met for edge, met in self.edges.items() if edge[0] != job_id}
+            self.waived = {edge for edge in self.waived if edge[0] != job_id}
 
     def _completed(self, job_id: str) -> None:
         for edge in self.edges:
@@ -129,6 +154,7 @@ class QueueMachine(RuleBasedStateMachine):
                 self.edges[edge] = True
 
     def _arrived(self, job_id: str, parents: list[str]) -> None:
+        self.births[job_id] = self.births.get(job_id, 0) + 1
         self.tombstones.discard(job_id)
         for edge in self.waived:
             if edge[1] == job_id and edge in self.edges:
@@ -327,6 +353,127 @@ class QueueMachine(RuleBasedStateMachine):
         with self._only({}):
             assert queue.clear_completed() == n
 
+    @rule(ids=SOME, by=st.sampled_from([-1, 1]))
+    def we_change_priorities(self, ids: list[str], by: int) -> None:
+        with self._only({}) as before, self._act(ids) as undo:
+            outcomes = self.queue.change_priority(ids, by, undo)
+        waiting = {job_id for job_id in ids if self._had(before, job_id, "pending")}
+        assert {outcome.job_id for outcome in outcomes if outcome.done} == waiting
+        after = self._rows()
+        for job_id, row in before.items():
+            assert after[job_id].priority == row.priority + (by if job_id in waiting else 0)
+
+    @rule(ids=SOME)
+    def we_cancel_some(self, ids: list[str]) -> None:
+        allowed = {job_id: {"cancelled"} for job_id in ids}
+        with self._only(allowed) as before, self._act(ids) as undo:
+            outcomes = self.queue.cancel_jobs(ids, undo)
+        for outcome in outcomes:
+            if outcome.change is Change.CANCELLED:
+                assert self._had(before, outcome.job_id, "pending")
+            elif outcome.change is Change.STOPPING:
+                assert before[outcome.job_id].token
+            else:
+                assert not self._had(before, outcome.job_id, "pending")
+
+    @rule(ids=SOME)
+    def we_requeue_some(self, ids: list[str]) -> None:
+        with self._only({job_id: {"pending"} for job_id in ids}) as before, self._act(ids) as undo:
+            outcomes = self.queue.requeue_jobs(ids, undo)
+        for outcome in outcomes:
+            ended_badly = self._had(before, outcome.job_id, "failed", "timeout", "cancelled")
+            assert outcome.done is ended_badly
+
+    @rule(ids=SOME, needed=st.booleans())
+    def we_clear_some(self, ids: list[str], needed: bool) -> None:
+        waiting = {
+            child for child, row in self._rows().items() if row.status in ("pending", "running")
+        }
+        kept = {parent for child, parent in self.edges if child in waiting}
+        with self._only({job_id: {"gone"} for job_id in ids}) as before, self._act(ids) as undo:
+            outcomes = self.queue.clear_jobs(ids, needed, undo)
+        for outcome in outcomes:
+            could = self._had(before, outcome.job_id, *FINAL)
+            assert outcome.done is (could and (needed or outcome.job_id not in kept))
+        gone = {outcome.job_id for outcome in outcomes if outcome.done}
+        assert before.keys() - gone == self._rows().keys()
+
+    @staticmethod
+    def _had(before: dict[str, Row], job_id: str, *statuses: str) -> bool:
+        return job_id in before and before[job_id].status in statuses
+
+    def _whole(self) -> dict[str, tuple[Any, ...]]:
+        """The rows in full, but for the two columns that follow from parents and clock."""
+        conn = self.ledger.conn
+        names = [row[1] for row in conn.execute("PRAGMA table_info(jobs)").fetchall()]
+        wanted = ", ".join(name for name in names if name not in ("retry_after", "due_at"))
+        return {row[0]: tuple(row) for row in conn.execute(f"SELECT {wanted} FROM jobs")}
+
+    @contextlib.contextmanager
+    def _act(self, ids: list[str]) -> Iterator[Undo]:
+        """Within, one act on some jobs, which is kept so that it can be taken back."""
+        undo, before = Undo(), self._whole()
+        mine = {edge: met for edge, met in self.edges.items() if edge[0] in ids}
+        waived = frozenset(edge for edge in self.waived if edge[0] in ids)
+        yield undo
+        self.acts.append(
+            Act(undo, undo.job_ids, before, self._whole(), waived, mine, dict(self.births))
+        )
+
+    @precondition(lambda self: self.acts)
+    @rule(which=PICK)
+    def we_take_an_act_back(self, which: int) -> None:
+        """The latest, mostly; any other too."""
+        act = self.acts.pop(-1 if which > 5 else which % len(self.acts))
+        now, rows = self._whole(), self._rows()
+        still = {
+            job_id
+            for job_id in act.done
+            if now.get(job_id) == act.left.get(job_id)
+            and self.births.get(job_id) == act.births.get(job_id)
+        }
+        stopping = {job_id for job_id in still if rows.get(job_id) and rows[job_id].token}
+        allowed = {job_id: {self._status(act.before[job_id])} for job_id in still - stopping}
+        with self._only(allowed):
+            outcomes = self.queue.restore_jobs(act.undo)
+            back = {outcome.job_id for outcome in outcomes if outcome.done}
+            for job_id in back - now.keys():
+                self._came_back(job_id, act)
+        assert [outcome.job_id for outcome in outcomes] == list(act.done)
+        assert back == still - stopping
+        after = self._whole()
+        for job_id in act.done:
+            expected = act.before[job_id] if job_id in back else now.get(job_id)
+            assert after.get(job_id) == expected
+
+    @staticmethod
+    def _status(row: tuple[Any, ...]) -> str:
+        return str(row[STATUS_COLUMN])
+
+    def _came_back(self, job_id: str, act: Act) -> None:
+        """A deleted job is there again: with its edges, and for its children."""
+        self.tombstones.discard(job_id)
+        if self._status(act.before[job_id]) == "completed":
+            self._completed(job_id)
+        else:
+            for edge in self.waived:
+                if edge[1] == job_id and edge in self.edges:
+                    self.edges[edge] = False
+            self.waived = {edge for edge in self.waived if edge[1] != job_id}
+        rows = self._rows()
+        for edge, met in act.edges.items():
+            if edge[0] != job_id:
+                continue
+            parent = rows.get(edge[1])
+            now = edge[1] in self.tombstones if parent is None else parent.status == "completed"
+            if edge not in act.waived:
+                # What was met once, stays met.
+                self.edges[edge] = met or now
+            else:
+                self.edges[edge] = now or parent is None
+                if parent is None and not now:
+                    self.waived.add(edge)
+
     # Once is enough, and it takes as long as many other acts.
     @precondition(lambda self: not self.ours and not self.detached)
     @rule()
@@ -340,6 +487,9 @@ class QueueMachine(RuleBasedStateMachine):
             detach(self.db)
             self._open()
         self.tombstones.clear()
+        # The marks of what was deleted are gone, so it can't be told from what came in between.
+        for job_id in self.births.keys() - before.keys():
+            self.births[job_id] += 1
         self.waived = {edge for edge in self.edges if edge[1] not in before}
         for edge in self.edges:
             there = before.get(edge[1])
