@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, TextIO, cast
 
 import click
 
@@ -23,7 +22,32 @@ _DONE = {
     Change.RELEASED: "released",
 }
 
-_JSON_OF_OUTCOMES = """JSON: an array of {"id", "change", "done", "reason"}, in the order given."""
+_JSON_OF_OUTCOMES = """JSON: an array of {"id", "name", "change", "done", "reason"}, in the order
+    given."""
+
+
+def named_jobs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its ids, from its arguments and from a file."""
+    command = click.option(
+        "--ids-from",
+        type=click.File("r", encoding="utf-8", errors="surrogateescape"),
+        metavar="FILE",
+        help="Ids one a line, instead of or beside those named; - reads stdin.",
+    )(command)
+    return click.argument("job_ids", nargs=-1, metavar="[ID...]")(command)
+
+
+def all_ids(job_ids: tuple[str, ...], ids_from: TextIO | None) -> tuple[str, ...]:
+    """All ids that were given.
+
+    Raises:
+        UsageError: there is none, not even a file that could have held some.
+    """
+    if ids_from is not None:
+        return (*job_ids, *filter(None, (line.strip() for line in ids_from)))
+    if not job_ids:
+        raise click.UsageError("Name at least one ID, or a file of them with --ids-from.")
+    return job_ids
 
 
 @click.command(
@@ -33,11 +57,14 @@ _JSON_OF_OUTCOMES = """JSON: an array of {"id", "change", "done", "reason"}, in 
 
     {_JSON_OF_OUTCOMES}"""
 )
-@click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+@named_jobs
 @json_option
 @click.pass_obj
-def cancel(settings: Settings, job_ids: tuple[str, ...], as_json: bool) -> None:
-    _act(settings, job_ids, "cancel", lambda queue, ids: queue.cancel_jobs(ids), as_json)
+def cancel(
+    settings: Settings, job_ids: tuple[str, ...], ids_from: TextIO | None, as_json: bool
+) -> None:
+    wanted = all_ids(job_ids, ids_from)
+    _act(settings, wanted, "cancel", lambda queue, ids: queue.cancel_jobs(ids), as_json)
 
 
 @click.command(
@@ -45,11 +72,14 @@ def cancel(settings: Settings, job_ids: tuple[str, ...], as_json: bool) -> None:
 
     {_JSON_OF_OUTCOMES}"""
 )
-@click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+@named_jobs
 @json_option
 @click.pass_obj
-def requeue(settings: Settings, job_ids: tuple[str, ...], as_json: bool) -> None:
-    _act(settings, job_ids, "requeue", lambda queue, ids: queue.requeue_jobs(ids), as_json)
+def requeue(
+    settings: Settings, job_ids: tuple[str, ...], ids_from: TextIO | None, as_json: bool
+) -> None:
+    wanted = all_ids(job_ids, ids_from)
+    _act(settings, wanted, "requeue", lambda queue, ids: queue.requeue_jobs(ids), as_json)
 
 
 @click.command(
@@ -57,39 +87,47 @@ def requeue(settings: Settings, job_ids: tuple[str, ...], as_json: bool) -> None
 
     {_JSON_OF_OUTCOMES}"""
 )
-@click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+@named_jobs
 @json_option
 @click.pass_obj
-def release(settings: Settings, job_ids: tuple[str, ...], as_json: bool) -> None:
-    _act(settings, job_ids, "release", lambda queue, ids: queue.release_jobs(ids), as_json)
+def release(
+    settings: Settings, job_ids: tuple[str, ...], ids_from: TextIO | None, as_json: bool
+) -> None:
+    wanted = all_ids(job_ids, ids_from)
+    _act(settings, wanted, "release", lambda queue, ids: queue.release_jobs(ids), as_json)
 
 
-@click.command()
-@click.option(
-    "--before",
-    type=click.IntRange(min=0),
-    metavar="DAYS",
-    help="Only jobs that ended more than this many days ago.",
+@click.command(
+    help=f"""Set the priority of waiting jobs, or move it: higher runs first.
+
+    {_JSON_OF_OUTCOMES}"""
 )
+@named_jobs
+@click.option("--set", "priority", type=int, metavar="N", help="The new priority.")
+@click.option("--by", type=int, metavar="N", help="What to add to each; below zero lowers it.")
 @json_option
 @click.pass_obj
-def clear(settings: Settings, before: int | None, as_json: bool) -> None:
-    """Delete completed and cancelled jobs.
+def priority(
+    settings: Settings,
+    job_ids: tuple[str, ...],
+    ids_from: TextIO | None,
+    priority: int | None,
+    by: int | None,
+    as_json: bool,
+) -> None:
+    wanted = all_ids(job_ids, ids_from)
 
-    JSON: {"cleared"}.
-    """
-    moment = None
-    if before is not None:
+    def act(queue: JobQueue, ids: Iterable[str]) -> list[Outcome]:
         try:
-            moment = (datetime.now() - timedelta(days=before)).isoformat()
-        except OverflowError:
-            raise click.UsageError(f"{before} days ago is before the calendar begins.") from None
-    with settings.acting() as queue:
-        count = queue.clear_completed(moment)
-    if as_json:
-        write_json({"cleared": count})
-    else:
-        say(f"Cleared {count} completed {'job' if count == 1 else 'jobs'}.")
+            if by is None:
+                return queue.set_priority(ids, cast(int, priority))
+            return queue.change_priority(ids, by)
+        except ValueError as problem:
+            raise click.UsageError(str(problem)) from None
+
+    if (priority is None) == (by is None):
+        raise click.UsageError("Give either --set N or --by N.")
+    _act(settings, wanted, "change the priority of", act, as_json)
 
 
 @click.command()
@@ -149,20 +187,13 @@ def ask(settings: Settings, worker_id: str, request: str, as_json: bool) -> None
 
 def _act(
     settings: Settings,
-    texts: tuple[str, ...],
+    texts: Sequence[str],
     verb: str,
     act: Callable[[JobQueue, Iterable[str]], list[Outcome]],
     as_json: bool,
 ) -> None:
     """Do it to each job that is found, tell what became of each, exit 1 if any was refused."""
-    known: dict[str, str] = {}
-    unknown: dict[str, Outcome] = {}
-    with settings.reading() as reading:
-        for text in texts:
-            try:
-                known[text] = reading.resolve(text)
-            except Trouble as problem:
-                unknown[text] = Outcome(text, Change.REFUSED, problem.message)
+    known, unknown = resolved(settings, texts)
     ids = list(dict.fromkeys(known.values()))
     found: dict[str, Outcome] = {}
     if ids:
@@ -179,9 +210,23 @@ def _act(
         raise click.exceptions.Exit(EXIT_REFUSED)
 
 
+def resolved(settings: Settings, texts: Iterable[str]) -> tuple[dict[str, str], dict[str, Outcome]]:
+    """The jobs that ids, or their beginnings, stand for; and the outcome for those of none."""
+    known: dict[str, str] = {}
+    unknown: dict[str, Outcome] = {}
+    with settings.reading() as reading:
+        for text in texts:
+            try:
+                known[text] = reading.resolve(text)
+            except Trouble as problem:
+                unknown[text] = Outcome(text, Change.REFUSED, problem.message)
+    return known, unknown
+
+
 def _as_json(outcome: Outcome) -> dict[str, object]:
     return {
         "id": outcome.job_id,
+        "name": outcome.name,
         "change": outcome.change.value,
         "done": outcome.done,
         "reason": outcome.reason,
@@ -190,7 +235,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 
 def _tell(outcome: Outcome, verb: str, *, known: bool) -> None:
     if outcome.done:
-        say(f"Job {inert(outcome.job_id)} {_DONE[outcome.change]}.")
+        what = _DONE.get(outcome.change, f"has {outcome.reason}")
+        say(f"Job {inert(outcome.job_id)} {what}.")
     elif known:
         warn(f"Could not {verb} job {inert(outcome.job_id)}: {inert(outcome.reason)}.")
     else:

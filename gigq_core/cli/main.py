@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli import act, doctor, follow, look, maintain, stack, submit, work
+from gigq_core.cli import act, clear, doctor, follow, look, maintain, stack, submit, work
 from gigq_core.cli.common import Commands, Settings
 
 DEFAULT_DB = "gigq.db"
@@ -43,7 +43,8 @@ for _command in (
     look.list_jobs,
     act.cancel,
     act.requeue,
-    act.clear,
+    act.priority,
+    clear.clear,
     look.stats,
     work.worker,
     follow.logs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ _BY_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 _NEWEST = "SELECT * FROM jobs ORDER BY rowid DESC LIMIT ?"
 _NEWEST_WITH_STATUS = "SELECT * FROM jobs WHERE status = ? ORDER BY rowid DESC LIMIT ?"
 _COUNTS = "SELECT status, COUNT(*) FROM jobs GROUP BY status"
+# GigQ leaves the end of a job that never ran empty.
+_ENDED = """
+SELECT id FROM jobs
+WHERE status IN (SELECT value FROM json_each(?)) AND id IS NOT NULL
+  AND (? IS NULL OR coalesce(completed_at, updated_at) < ?)
+ORDER BY rowid"""
 _EXECUTIONS = "SELECT * FROM job_executions WHERE job_id = ? ORDER BY started_at, rowid"
 _WORKERS = "SELECT * FROM core_workers ORDER BY started_at DESC, rowid DESC"
 _HAS_WORKERS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_workers'"
@@ -92,6 +99,16 @@ class Reading:
         else:
             rows = self._conn.execute(_NEWEST_WITH_STATUS, (status, limit))
         return [as_dict(row) for row in rows]
+
+    def ended(self, statuses: Iterable[str], before: str | None) -> list[str]:
+        """The ids of the jobs that ended so, the oldest first.
+
+        Args:
+            statuses: which ends.
+            before: only those that ended before this moment, as it is stored.
+        """
+        found = self._conn.execute(_ENDED, (json.dumps(list(statuses)), before, before))
+        return [str(row[0]) for row in found.fetchall()]
 
     def unmet(self, job: dict[str, Any]) -> list[tuple[str, str, str]]:
         """Id, name and status of each parent that has not completed; status "missing" for none."""

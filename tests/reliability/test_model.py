@@ -546,6 +546,10 @@ class QueueMachine(RuleBasedStateMachine):
                 assert found == [], (job_id, row)
 
     @invariant()
+    def no_way_past_the_guards_stays_open(self) -> None:
+        assert self.ledger.conn.execute("SELECT * FROM core_overrides").fetchall() == []
+
+    @invariant()
     def the_mark_of_a_blocked_job_is_never_shown(self) -> None:
         assert all(job["retry_after"] != ddl.PARKED for job in self.queue.list_jobs())
 

@@ -396,8 +396,8 @@ def test_clear_deletes_what_ended_before(db: Path) -> None:
     old, new = add(db), add(db)
     end(db, old, "completed", completed_at="2020-01-01T00:00:00")
     end(db, new, "completed", completed_at="2999-01-01T00:00:00")
-    assert json.loads(run(db, "clear", "--before", "30", "--json").stdout) == {"cleared": 1}
-    assert run(db, "clear").stdout == "Cleared 1 completed job.\n"
+    assert json.loads(run(db, "clear", "--before", "30", "--json").stdout)["cleared"] == 1
+    assert run(db, "clear").stdout == "Cleared 1 job: 1 completed.\n"
     assert run(db, "clear", "--before", "999999999").exit_code == 2
 
 
