@@ -115,7 +115,8 @@ def doom_reason(culprit: Culprit) -> str:
 
 def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
     if state is State.DOOMED:
-        return f"never runs: {doom_reason(row.culprit)}" if row.culprit else "never runs"
+        reason = doom_reason(row.culprit) if row.culprit else "a job before it did not complete"
+        return f"never runs: {reason}"
     if state is State.BLOCKED:
         return _why_blocked(row)
     if row.in_script:
@@ -123,13 +124,29 @@ def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
     due = _between(now, row.due_at)
     error = first_line(row.error)
     if state is State.RETRYING:
-        when = f"retry in {_countdown(due)}" if due is not None and due > 0 else "retry due"
+        if due is not None and due > 0:
+            when = f"retry in {_countdown(due)}"
+        else:
+            when = f"retry due, {row.halt.value}" if row.halt else "retry due"
         return f"{when}: {error}" if error else f"{when}, attempt {row.attempts + 1}"
     if state is State.DELAYED and due is not None:
         return f"due in {_countdown(due)}"
     if row.culprit is not None:
         return f"parent {shown_name(row.culprit)} is not in the queue: it counts as completed"
+    return _why_ready(row)
+
+
+def _why_ready(row: JobRow) -> str:
+    if row.halt is not None:
+        return f"ready: {row.halt.value}"
+    if row.line:
+        return "next to be claimed" if row.line == 1 else f"about {_ordinal(row.line)} in line"
     return ""
+
+
+def _ordinal(number: int) -> str:
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if 10 <= number % 100 <= 20 else suffix}"
 
 
 def _why_blocked(row: JobRow) -> str:
@@ -148,24 +165,34 @@ def _why_running(row: JobRow, state: State, now: datetime) -> str:
     if state is State.STOPPING:
         return "asked to stop, its worker has not ended it yet"
     if state is State.OVERDUE:
-        alive = (
-            "still alive" if row.holder is Health.ALIVE else "its worker can't be seen from here"
-        )
-        return f"OVER timeout {span(row.timeout_s)}, {alive}"
+        return f"OVER timeout {span(row.timeout_s)}, {_holder_words(row)}"
+    if row.worker_id is None:
+        return "running, but no worker is named"
     error = first_line(row.error)
     if row.attempts > 1 and error:
         return f"attempt {row.attempts}, last: {error}"
     share = progress(row, now)
     if share is None:
-        return ""
+        return "running since an unknown time"
     return f"{max(0, int(share * 100))}% of timeout {span(row.timeout_s)}"
+
+
+def _holder_words(row: JobRow) -> str:
+    """Whether the worker of a job over its timeout lives."""
+    if row.holder is Health.ALIVE:
+        return "still alive"
+    if row.worker_id is None:
+        return "no worker is named"
+    if row.holder_pid is None:  # none of ours: GigQ keeps no register
+        return f"GigQ's worker {row.worker_id} is silent"
+    return f"worker {row.worker_id} can't be seen from here"
 
 
 def _why_ended(row: JobRow, state: State, now: datetime) -> str:
     took = run_seconds(row, now)
     error = first_line(row.error)
     if state is State.COMPLETED:
-        return f"done in {span(took)}" if took is not None else ""
+        return f"done in {span(took)}" if took is not None else "done, in an unknown time"
     if state is State.FAILED:
         return error or "failed without a message"
     if state is State.TIMEOUT:

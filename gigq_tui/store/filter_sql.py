@@ -26,7 +26,7 @@ PARENTS_OF_JOB = (
     "THEN jobs.dependencies ELSE '[]' END)"
 )
 
-_BLOCKED_BY_JSON = f"""EXISTS (
+BLOCKED_BY_JSON = f"""EXISTS (
     SELECT 1 FROM {PARENTS_OF_JOB} d JOIN jobs p ON p.id = d.value
     WHERE p.status <> 'completed')"""
 
@@ -217,7 +217,7 @@ def _running_state(word: str, context: Context) -> Sql:
 
 
 def _waiting_state(word: str, context: Context) -> Sql:
-    parked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if context.attached else _BLOCKED_BY_JSON
+    parked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if context.attached else BLOCKED_BY_JSON
     later, values = "0", list[object]()
     if "retry_after" in context.job_columns:
         later, values = "ifnull(jobs.retry_after, '') > ?", [to_text(context.now)]

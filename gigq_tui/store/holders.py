@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gigq_core import identity
 from gigq_core.identity import ProcessIdentity
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.models import ForeignWorker, Health, JobRow, RunningJob, WorkerRow
+from gigq_tui.store.models import ForeignWorker, Halt, Health, JobRow, RunningJob, WorkerRow
 from gigq_tui.store.rows import moment, optional_text, text, whole
 from gigq_tui.store.shape import Shape
 
@@ -23,6 +23,9 @@ MAX_RUNNING = 2_000
 STOPPED_SHOWN = timedelta(minutes=10)
 # A worker out of sight (another host) is alive while its beat moves at least this often.
 BEAT_WITHIN_S = 30.0
+# So many places of the line are told; a walk along the index that claims go by.
+LINE_TOLD = 100
+READY_INDEX = queries.CLAIM_ORDER[0][0]
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,17 @@ def read_running(conn: sqlite3.Connection, shape: Shape) -> dict[str, list[Runni
 
 @dataclass(frozen=True)
 class Staff:
-    """Everybody who works on the file, at one moment."""
+    """Everybody who works on the file, and what they do next, at one moment.
+
+    `line` holds the keys of the jobs that will be claimed next, with their places from 1.
+    """
 
     registered: tuple[Registered, ...] = ()
     ours: tuple[WorkerRow, ...] = ()
     foreign: tuple[ForeignWorker, ...] = ()
+    attached: bool = True
+    paused: bool = False
+    line: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[str, WorkerRow]:
@@ -136,6 +145,19 @@ class Staff:
         """The ids of our workers that will never end what they hold."""
         gone = (Health.LOST, Health.STOPPED)
         return tuple(worker.id for worker in self.ours if worker.health in gone)
+
+    @property
+    def halt(self) -> Halt | None:
+        """Why no job is claimed now, or None where one may be."""
+        if self.paused:
+            return Halt.PAUSED
+        if self.foreign:
+            return None
+        here = [w for w in self.ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
+        if not here:
+            return Halt.NO_WORKER if self.attached else Halt.UNSEEN
+        taking = any(w.state == "running" and w.request in (None, "resume") for w in here)
+        return None if taking else Halt.NONE_CLAIMS
 
     def changed(self, pulse: Pulse) -> bool:
         """Whether one of our workers has died or come back since."""
@@ -155,15 +177,31 @@ def read_staff(conn: sqlite3.Connection, shape: Shape, pulse: Pulse, now: dateti
     foreign = tuple(
         ForeignWorker(id, tuple(jobs)) for id, jobs in sorted(held.items()) if id not in known
     )
-    return Staff(registered, ours, foreign)
+    paused = shape.attached and conn.execute(queries.PAUSED).fetchone() is not None
+    line = _read_line(conn, shape)
+    return Staff(registered, ours, foreign, shape.attached, paused, line)
 
 
-def with_holders(rows: Iterable[JobRow], workers: Mapping[str, WorkerRow]) -> tuple[JobRow, ...]:
-    """The rows with the health and pid of the worker that holds them, where it is one of ours."""
+def _read_line(conn: sqlite3.Connection, shape: Shape) -> dict[int, int]:
+    if not shape.attached or READY_INDEX not in shape.indexes:
+        return {}
+    found = conn.execute(queries.FIRST_IN_LINE, (LINE_TOLD,)).fetchall()
+    return {whole(record["key"]): place for place, record in enumerate(found, start=1)}
+
+
+def with_holders(rows: Iterable[JobRow], staff: Staff) -> tuple[JobRow, ...]:
+    """The rows with what the workers have to do with them.
+
+    Running ones get the health and pid of their worker, where it is one of ours; waiting ones
+    their place in the line, and why nobody claims.
+    """
+    workers, halt = staff.by_id, staff.halt
     result: list[JobRow] = []
     for row in rows:
         worker = workers.get(row.worker_id or "")
         if worker is not None and row.status == "running":
             row = replace(row, holder=worker.health, holder_pid=worker.pid)
+        elif row.status == "pending" and (halt is not None or row.key in staff.line):
+            row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
         result.append(row)
     return tuple(result)

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from gigq_tui.store.sorting import NEWEST, Sort
+
 
 class State(Enum):
     """Where a job truly stands: the raw status, told apart by what holds or threatens it."""
@@ -101,6 +103,15 @@ class Health(Enum):
     UNKNOWN = "unknown"
 
 
+class Halt(Enum):
+    """Why no job of the queue is claimed now, however ready it is."""
+
+    PAUSED = "the queue is paused"
+    NO_WORKER = "no worker runs"
+    UNSEEN = "no worker is seen"
+    NONE_CLAIMS = "no worker takes new jobs"
+
+
 @dataclass(frozen=True)
 class WorkerRow:
     """One worker of ours, from its row, and what this machine says of its process."""
@@ -155,7 +166,11 @@ class Culprit:
 
 @dataclass(frozen=True)
 class JobRow:
-    """One line of the table: facts only; what depends on the hour is derived when it is drawn."""
+    """One line of the table: facts only; what depends on the hour is derived when it is drawn.
+
+    `halt` is why it would not be claimed even if it is ready; `line` its place among those that
+    will be claimed next, from 1, or 0 where it isn't known.
+    """
 
     key: int
     id: str
@@ -180,21 +195,29 @@ class JobRow:
     holder: Health = Health.UNKNOWN
     holder_pid: int | None = None
     in_script: bool = False
+    halt: Halt | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True)
 class Window:
     """A page of the table around its anchor. `start` is the first row's place in the whole list,
-    exact while the list was walked from an end and approximate after a jump."""
+    exact while the list was walked from an end and approximate after a jump. `beyond` is how many
+    more jobs match than an order that no index holds is known for."""
 
     rows: tuple[JobRow, ...] = ()
     start: int = 0
     total: int = 0
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything the jobs screen draws, read in one short transaction."""
+    """Everything the jobs screen draws, read in one short transaction.
+
+    `followed` is the job that the view follows, wherever it stands now, or None when it is not in
+    the file.
+    """
 
     taken_at: datetime
     info: FileInfo
@@ -206,6 +229,8 @@ class Snapshot:
     foreign_workers: tuple[ForeignWorker, ...] = ()
     paused: bool = False
     finished_per_s: float | None = None
+    sort: Sort = NEWEST
+    followed: JobRow | None = None
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,16 @@
 """Every statement the console reads with, named.
 
 Pages go by key: a tab walks GigQ's own index on `status`, which stands in rowid order within a
-status, or the rowid itself. Nothing here sorts or counts a table that grows; what has to (on a
-file without our counters) is marked, and read seldom. Long values are cut before they leave
-SQLite.
+status, or the rowid itself; the claim order walks our partial indexes. Nothing here sorts or
+counts a table that grows; what has to is marked, and read seldom. Long values are cut before
+they leave SQLite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from gigq_core.schema.ddl import PARKED
 from gigq_tui.store.models import Tab
 from gigq_tui.store.shape import Shape
-
-# (columns, source, tab's condition, filter's condition), and the same without columns.
-PageStatement = Callable[[str, str, str, str], str]
-CountStatement = Callable[[str, str, str], str]
 
 TOP_KEY = 2**63 - 1
 END_KEY = -(2**63)
@@ -77,36 +72,92 @@ def tab_source(shape: Shape, tab: Tab) -> tuple[str, str]:
     return f"jobs {shape.indexed_by(STATUS_INDEX)}", f"jobs.status = '{tab.value}'"
 
 
-def page_down(columns: str, source: str, tab: str, where: str) -> str:
-    """Rows from a key downwards (older). Parameters: the key, the filter's, the number."""
+def run_of(columns: str, source: str, condition: str, order: str) -> str:
+    """A run of rows along an index. Parameters: the condition's, the number."""
+    return f"SELECT {columns} FROM {source} WHERE {condition} ORDER BY {order} LIMIT ?"
+
+
+def count_run(source: str, condition: str) -> str:
+    """How many rows a run has, counted to a limit. Parameters: the condition's, the limit."""
+    return f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {condition} LIMIT ?)"
+
+
+def jump_in_run(source: str, condition: str, order: str) -> str:
+    """The key of one row of a run. Grows with its place. Parameters: condition's, the place."""
     return (
-        f"SELECT {columns} FROM {source} WHERE {tab} AND jobs.rowid <= ? AND {where} "
-        "ORDER BY jobs.rowid DESC LIMIT ?"
+        f"SELECT jobs.rowid AS key FROM {source} WHERE {condition} ORDER BY {order} "
+        "LIMIT 1 OFFSET ?"
     )
 
 
-def page_up(columns: str, source: str, tab: str, where: str) -> str:
-    """Rows from a key upwards (newer), nearest first. Parameters: as `page_down`."""
+# The four parts of the claim order, first to last: (index, condition, column, falling).
+CLAIM_ORDER = (
+    (
+        "core_ready",
+        "jobs.status = 'pending' AND jobs.retry_after IS NULL "
+        "AND jobs.function_module <> '__main__'",
+        "jobs.priority",
+        True,
+    ),
+    (
+        "core_ready_script",
+        "jobs.status = 'pending' AND jobs.retry_after IS NULL "
+        "AND jobs.function_module = '__main__'",
+        "jobs.priority",
+        True,
+    ),
+    (
+        "core_due",
+        "jobs.status = 'pending' AND jobs.retry_after IS NOT NULL "
+        f"AND jobs.retry_after <> '{PARKED}'",
+        "jobs.retry_after",
+        False,
+    ),
+    (
+        "core_blocked",
+        f"jobs.status = 'pending' AND jobs.retry_after = '{PARKED}'",
+        "jobs.priority",
+        True,
+    ),
+)
+
+# Where a row stands in the claim order. What is no longer waiting stands where it stood, ready.
+CLAIM_PLACE = f"""
+SELECT CASE WHEN status <> 'pending' THEN 0 WHEN retry_after = '{PARKED}' THEN 3
+            WHEN retry_after IS NOT NULL THEN 2 WHEN function_module = '__main__' THEN 1
+            ELSE 0 END AS part, priority, retry_after
+FROM jobs WHERE rowid = ?"""
+
+# The first of the line: who is claimed next. Parameter: how many.
+FIRST_IN_LINE = f"""
+SELECT jobs.rowid AS key FROM jobs INDEXED BY core_ready WHERE {CLAIM_ORDER[0][1]}
+ORDER BY jobs.priority DESC, jobs.rowid LIMIT ?"""
+
+KEY_OF = "SELECT rowid AS key FROM jobs WHERE id = ?"
+
+
+def ranked(source: str, tab: str, where: str, order: str) -> str:
+    """The first rows of an order that no index holds. Grows with the table: read seldom.
+
+    Parameters: the filter's, the order's, the limit.
+    """
     return (
-        f"SELECT {columns} FROM {source} WHERE {tab} AND jobs.rowid >= ? AND {where} "
-        "ORDER BY jobs.rowid ASC LIMIT ?"
+        f"SELECT jobs.rowid AS key FROM {source} WHERE {tab} AND jobs.rowid <= {TOP_KEY} "
+        f"AND {where} ORDER BY {order} LIMIT ?"
     )
 
 
-def count_above(source: str, tab: str, where: str) -> str:
-    """How many rows stand above a key, counted to a limit. Parameters: key, filter's, limit."""
+def still_listed(tab: str, where: str) -> str:
+    """Which of some rows a list still holds. Parameters: their keys as JSON, the filter's."""
     return (
-        f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {tab} AND jobs.rowid > ? "
-        f"AND {where} LIMIT ?)"
+        "SELECT jobs.rowid AS key FROM json_each(?) w CROSS JOIN jobs ON jobs.rowid = w.value "
+        f"WHERE {tab} AND {where}"
     )
 
 
-def count_below(source: str, tab: str, where: str) -> str:
-    """How many rows stand below a key, counted to a limit. Parameters: as `count_above`."""
-    return (
-        f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {tab} AND jobs.rowid < ? "
-        f"AND {where} LIMIT ?)"
-    )
+def lines_by_key(columns: str) -> str:
+    """The lines of some rows, in the order of their keys. Parameter: the keys as JSON."""
+    return f"SELECT {columns} FROM json_each(?) w CROSS JOIN jobs ON jobs.rowid = w.value"
 
 
 def count_matching(source: str, tab: str, where: str) -> str:
@@ -114,11 +165,11 @@ def count_matching(source: str, tab: str, where: str) -> str:
     return f"SELECT COUNT(*) FROM {source} WHERE {tab} AND jobs.rowid <= {TOP_KEY} AND {where}"
 
 
-def ids_matching(source: str, tab: str, where: str) -> str:
-    """The ids that a filter matches, newest first. Parameters: the filter's, the limit."""
+def ids_matching(source: str, condition: str, order: str) -> str:
+    """The ids of a list in its order. Parameters: the condition's, the order's, the limit."""
     return (
-        f"SELECT jobs.id FROM {source} WHERE {tab} AND jobs.rowid <= {TOP_KEY} AND {where} "
-        "AND jobs.id IS NOT NULL ORDER BY jobs.rowid DESC LIMIT ?"
+        f"SELECT jobs.id FROM {source} WHERE {condition} AND jobs.id IS NOT NULL "
+        f"ORDER BY {order} LIMIT ?"
     )
 
 

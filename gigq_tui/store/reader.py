@@ -27,12 +27,13 @@ from gigq_tui.store.models import (
     JobRow,
     Snapshot,
     Window,
-    WorkerRow,
 )
 from gigq_tui.store.pages import Pages
+from gigq_tui.store.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.rows import text, whole
 from gigq_tui.store.shape import Shape, read_shape, schema_version
 from gigq_tui.store.view import View
+from gigq_tui.store.walks import walk_of
 
 MAX_RESOLVED = 20
 # SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
@@ -66,6 +67,7 @@ class Reader:
         self._pulse = Pulse(clock, is_dead)
         self._counter = Counter(clock)
         self._matches: Gate[int] = Gate(clock)
+        self._ranking = Ranking(clock)
         self._edges: Gate[Edges] = Gate(clock)
         self._rate = RateMeter()
         self._shape_known: Shape | None = None
@@ -98,8 +100,10 @@ class Reader:
                 window=self._window(conn, shape, view, counts, staff),
                 workers=staff.ours,
                 foreign_workers=staff.foreign,
-                paused=shape.attached and conn.execute(queries.PAUSED).fetchone() is not None,
+                paused=staff.paused,
                 finished_per_s=self._finished_per_s(counts),
+                sort=view.sort,
+                followed=self._followed(conn, shape, view.follow, staff),
             )
             self.version_read = self._version_now
             self._staff = staff
@@ -111,7 +115,7 @@ class Reader:
             row = read_lines(conn, shape, [job_id]).get(job_id)
             if row is None:
                 return None
-            (row,) = with_holders([row], self._read_staff(conn, shape).by_id)
+            (row,) = with_holders([row], self._read_staff(conn, shape))
             if shape.attached:
                 relatives = component.relatives(conn, job_id, MAX_RELATIVES)
             else:
@@ -127,16 +131,22 @@ class Reader:
                 return None
             edges = None if shape.attached else self._all_edges(conn, shape)
             graph = component.read_graph(conn, shape, job_id, limit, edges)
-            return _with_holders(graph, self._read_staff(conn, shape).by_id)
+            return _with_holders(graph, self._read_staff(conn, shape))
 
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:
-        """The ids of all jobs that the view's tab and filter match, newest first."""
+        """The ids of all jobs that the view's tab and filter match, in the view's order."""
         with self._reading() as (conn, shape):
-            source, tab = queries.tab_source(shape, view.tab)
             context = self._context(shape, self._read_staff(conn, shape))
             where, params = view.filter.sql(context)
-            sql = queries.ids_matching(source, tab, f"({where})")
-            found = conn.execute(sql, (*params, -1 if limit is None else limit))
+            wanted = -1 if limit is None else limit
+            if is_walked(view.sort, shape):
+                walk = walk_of(conn, shape, view.listed_tab, view.sort, where, params)
+                return tuple(map(text, walk.ids(wanted)))
+            source, tab = queries.tab_source(shape, view.listed_tab)
+            order, values = ranking(view.sort, shape, context.now)
+            condition = f"{tab} AND jobs.rowid <= {queries.TOP_KEY} AND ({where})"
+            sql = queries.ids_matching(source, condition, order)
+            found = conn.execute(sql, (*params, *values, wanted))
             return tuple(text(record[0]) for record in found.fetchall())
 
     def resolve(self, prefix: str) -> tuple[str, ...]:
@@ -161,8 +171,8 @@ class Reader:
 
     def owed_in(self) -> float | None:
         """Seconds until what the last snapshot held back may be read; None if it is complete."""
-        owed = [s for s in (self._counter.owed_in(), self._matches.owed_in()) if s is not None]
-        return min(owed, default=None)
+        held = (self._counter, self._matches, self._ranking)
+        return min((s for s in (h.owed_in() for h in held) if s is not None), default=None)
 
     def interrupt(self) -> None:
         """Make the read that goes on, or else the next, raise `Interrupted`. From any thread."""
@@ -234,20 +244,36 @@ class Reader:
         staff: Staff,
     ) -> Window:
         where, params = "1", list[object]()
-        total = counts.of(view.tab)
+        total = counts.of(view.listed_tab)
         self._matches.skip()
         if view.filter:
             where, params = view.filter.sql(self._context(shape, staff))
-            source, tab = queries.tab_source(shape, view.tab)
+            source, tab = queries.tab_source(shape, view.listed_tab)
             sql = queries.count_matching(source, tab, f"({where})")
             total = self._matches.get(
-                (view.tab, view.filter),
+                (view.listed_tab, view.filter),
                 self._version_now,
                 lambda: whole(conn.execute(sql, params).fetchone()[0]),
             )
-        window = Pages(conn, shape, view.tab, where, params, total).read(view.anchor, view.rows)
-        rows = with_holders(with_kin(conn, shape, window.rows), staff.by_id)
+        if is_walked(view.sort, shape):
+            self._ranking.skip()
+            walk = walk_of(conn, shape, view.listed_tab, view.sort, where, params)
+            columns = queries.line_columns(shape)
+            window = Pages(conn, walk, columns, total).read(view.anchor, view.rows)
+        else:
+            window = self._ranking.window(
+                conn, shape, view, where, params, total, self._version_now
+            )
+        rows = with_holders(with_kin(conn, shape, window.rows), staff)
         return replace(window, rows=rows)
+
+    def _followed(
+        self, conn: sqlite3.Connection, shape: Shape, job_id: str | None, staff: Staff
+    ) -> JobRow | None:
+        if job_id is None:
+            return None
+        row = read_lines(conn, shape, [job_id]).get(job_id)
+        return None if row is None else with_holders([row], staff)[0]
 
     def _info(self, conn: sqlite3.Connection, shape: Shape) -> FileInfo:
         return FileInfo(
@@ -282,10 +308,10 @@ def _waived_where_missing(
     return [(id, not there(id)) for id in edges.parents.get(job_id, [])[:MAX_RELATIVES]]
 
 
-def _with_holders(graph: Graph, workers: dict[str, WorkerRow]) -> Graph:
+def _with_holders(graph: Graph, staff: Staff) -> Graph:
     held: dict[str, JobRow] = {
         row.id: row
-        for row in with_holders((node.row for node in graph.nodes.values() if node.row), workers)
+        for row in with_holders((node.row for node in graph.nodes.values() if node.row), staff)
     }
     nodes = {id: replace(node, row=held.get(id)) for id, node in graph.nodes.items()}
     return replace(graph, nodes=nodes)

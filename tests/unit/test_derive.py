@@ -17,7 +17,7 @@ from gigq_tui.store.derive import (
     wait_seconds,
     why,
 )
-from gigq_tui.store.models import Culprit, Health, State
+from gigq_tui.store.models import Culprit, Halt, Health, State
 from tests.store_files import NOW, line
 
 
@@ -32,6 +32,20 @@ WAITS = Culprit("p1", "join_customers", "running")
 
 CASES: list[tuple[dict[str, Any], State, str]] = [
     ({}, State.READY, ""),
+    ({"halt": Halt.PAUSED}, State.READY, "ready: the queue is paused"),
+    ({"halt": Halt.NO_WORKER, "line": 1}, State.READY, "ready: no worker runs"),
+    ({"halt": Halt.UNSEEN}, State.READY, "ready: no worker is seen"),
+    ({"halt": Halt.NONE_CLAIMS}, State.READY, "ready: no worker takes new jobs"),
+    ({"line": 1}, State.READY, "next to be claimed"),
+    ({"line": 2}, State.READY, "about 2nd in line"),
+    ({"line": 13}, State.READY, "about 13th in line"),
+    ({"line": 21}, State.READY, "about 21st in line"),
+    (
+        {"attempts": 1, "error": "HTTP 500", "halt": Halt.NO_WORKER},
+        State.RETRYING,
+        "retry due, no worker runs: HTTP 500",
+    ),
+    ({"due_at": before(-20), "halt": Halt.PAUSED}, State.DELAYED, "due in 20s"),
     (
         {"in_script": True},
         State.READY,
@@ -89,10 +103,25 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
         State.DOOMED,
         "never runs: its dependencies form a circle through a",
     ),
-    ({"doomed": True}, State.DOOMED, "never runs"),
+    ({"doomed": True}, State.DOOMED, "never runs: a job before it did not complete"),
     (ALIVE | {"started_at": before(102), "timeout_s": 240.0}, State.RUNNING, "42% of timeout 4m"),
     (ALIVE | {"started_at": before(-5)}, State.RUNNING, "0% of timeout 5m"),
-    (ALIVE, State.RUNNING, ""),
+    (ALIVE, State.RUNNING, "running since an unknown time"),
+    (
+        {"status": "running", "started_at": before(9)},
+        State.RUNNING,
+        "running, but no worker is named",
+    ),
+    (
+        {"status": "running", "started_at": before(718)},
+        State.OVERDUE,
+        "OVER timeout 5m, no worker is named",
+    ),
+    (
+        RUNNING | {"started_at": before(718), "holder_pid": 4121},
+        State.OVERDUE,
+        "OVER timeout 5m, worker w9 can't be seen from here",
+    ),
     (
         ALIVE | {"started_at": before(58), "attempts": 2, "error": "HTTP 500 from host 3"},
         State.RUNNING,
@@ -102,7 +131,7 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         RUNNING | {"started_at": before(718)},
         State.OVERDUE,
-        "OVER timeout 5m, its worker can't be seen from here",
+        "OVER timeout 5m, GigQ's worker w9 is silent",
     ),
     (
         ALIVE | {"started_at": before(718), "stop_requested": True},
@@ -120,7 +149,7 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
         "ORPHAN: worker w9 has stopped",
     ),
     (DONE | {"status": "completed"}, State.COMPLETED, "done in 1.2s"),
-    ({"status": "completed"}, State.COMPLETED, ""),
+    ({"status": "completed"}, State.COMPLETED, "done, in an unknown time"),
     ({"status": "failed", "error": "\n  boom \nrest"}, State.FAILED, "boom"),
     ({"status": "failed"}, State.FAILED, "failed without a message"),
     ({"status": "timeout"}, State.TIMEOUT, "ran longer than its timeout of 5m"),

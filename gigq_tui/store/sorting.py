@@ -1,0 +1,60 @@
+"""The orders in which jobs can be listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class SortKey(Enum):
+    """By what jobs are listed. The value is how it is written, here and on the command line."""
+
+    SUBMITTED = "submitted"
+    CLAIM = "claim"
+    PRIORITY = "pri"
+    NAME = "name"
+    ATTEMPTS = "att"
+    AGE = "age"
+    DURATION = "dur"
+    ENDED = "ended"
+    STATE = "state"
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An order: its natural direction, or `turned` round.
+
+    Naturally the newest, the next to be claimed, the highest, the most, the oldest, the longest
+    and the last ended come first; names from A to Z, and of the states what needs a person.
+    """
+
+    key: SortKey = SortKey.SUBMITTED
+    turned: bool = False
+
+    @property
+    def words(self) -> str:
+        """The order in words."""
+        natural, turned = _WORDS[self.key]
+        return turned if self.turned else natural
+
+    @property
+    def rising(self) -> bool:
+        """Whether what the column says grows from the first row to the last."""
+        return (self.key in _NATURALLY_RISING) is not self.turned
+
+
+NEWEST = Sort()
+OLDEST = Sort(turned=True)
+
+_WORDS = {
+    SortKey.SUBMITTED: ("newest", "oldest"),
+    SortKey.CLAIM: ("next to be claimed", "last to be claimed"),
+    SortKey.PRIORITY: ("priority", "lowest priority"),
+    SortKey.NAME: ("name", "name, from Z"),
+    SortKey.ATTEMPTS: ("most attempts", "fewest attempts"),
+    SortKey.AGE: ("greatest age", "least age"),
+    SortKey.DURATION: ("longest", "shortest"),
+    SortKey.ENDED: ("last ended", "first ended"),
+    SortKey.STATE: ("state", "state, turned"),
+}
+_NATURALLY_RISING = frozenset({SortKey.NAME, SortKey.STATE, SortKey.CLAIM})
