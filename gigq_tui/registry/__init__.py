@@ -46,8 +46,6 @@ __all__ = [
 RESERVED_KEYS = {
     "u": "undo the last act",
     "X": "clear finished jobs",
-    "s": "sort",
-    "f": "follow the row",
     "o": "overview",
     "b": "group by error",
     "S": "stack of the running function",

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from textual import on
 from textual.widget import Widget
 
-from gigq_tui.format import count, inert, short_count
+from gigq_tui.format import MARKS, count, inert, short_count
 from gigq_tui.output import Tail, output_of, read_tail
 from gigq_tui.registry import Scope, bindings_for
 from gigq_tui.screens.job_acts import trouble_of
-from gigq_tui.screens.marking import Marking
-from gigq_tui.store.derive import ticks, why
-from gigq_tui.store.filter import NO_FILTER, Filter
-from gigq_tui.store.models import Counts, JobDetail, JobRow, Snapshot, Tab
-from gigq_tui.store.view import TOP, View
+from gigq_tui.screens.list_status import ListStatus, status_line
+from gigq_tui.screens.looking import TABS, Looking
+from gigq_tui.store.derive import state_of, ticks, why
+from gigq_tui.store.models import Counts, JobDetail, Snapshot, Tab
 from gigq_tui.widgets.filter_box import FilterBox
-from gigq_tui.widgets.job_columns import head_line
+from gigq_tui.widgets.head_row import HeadRow
 from gigq_tui.widgets.job_table import JobTable
-from gigq_tui.widgets.lines import BLANK, Line, Lines, Span, TextLines, spread
+from gigq_tui.widgets.lines import BLANK, Lines, Span, TextLines
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.summary import SummaryPanel, summary_lines
@@ -31,7 +29,6 @@ from gigq_tui.widgets.tabs import TabLabel, TabRow
 AGES_S = 20.0
 SUMMARY_TAIL_BYTES = 4096
 
-TABS = tuple(Tab)
 _TAB_NAMES = {
     Tab.ALL: ("All", "All"),
     Tab.WAITING: ("Waiting", "Wait"),
@@ -62,7 +59,7 @@ def tab_labels(counts: Counts | None) -> tuple[TabLabel, ...]:
     return tuple(labels)
 
 
-class JobsScreen(Marking, inherit_bindings=False):
+class JobsScreen(Looking, inherit_bindings=False):
     """All jobs, as the tab and the filter let them through."""
 
     SCOPE = Scope.JOBS
@@ -73,15 +70,14 @@ class JobsScreen(Marking, inherit_bindings=False):
         super().__init__()
         self.detail: JobDetail | None = None
         self._tail: Tail | None = None
-        self._filter_before: Filter = NO_FILTER
 
     def compose_body(self) -> Iterable[Widget]:
         yield TabRow(id="tabs")
         yield TextLines(id="status")
         yield FilterBox(id="filter")
-        yield TextLines(id="head")
+        yield HeadRow(id="head")
         table = JobTable(self.console.clock, self.console.view.rows, id="table")
-        table.chosen = self.console.config.columns
+        table.chosen_columns = self.console.config.columns
         table.marks = self.marked
         yield table
         yield SummaryPanel(id="summary")
@@ -95,9 +91,6 @@ class JobsScreen(Marking, inherit_bindings=False):
     def mover(self) -> Scrolled | None:
         return self.table
 
-    def current_row(self) -> JobRow | None:
-        return self.table.current
-
     def question_hosts(self) -> Iterable[Lines]:
         return (self.query_one(SummaryPanel), self.table)
 
@@ -106,11 +99,14 @@ class JobsScreen(Marking, inherit_bindings=False):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         self.refresh_tabs(snapshot.counts)
         self.take_rows(snapshot)
+        self.mind_followed(snapshot)
         self.refresh_parts()
 
     def take_rows(self, snapshot: Snapshot) -> None:
-        """Take the rows of a snapshot, if they are of the tab and filter looked at now."""
-        if snapshot.tab is not self.view.tab or snapshot.filter_text != self.view.filter.text:
+        """Take the rows of a snapshot, if they are of the list looked at now."""
+        view = self.view
+        listed = (snapshot.tab, snapshot.filter_text, snapshot.sort)
+        if listed != (view.tab, view.filter.text, view.sort):
             return
         for row in snapshot.window.rows:
             if row.id in self.marked:
@@ -123,7 +119,7 @@ class JobsScreen(Marking, inherit_bindings=False):
 
     def refresh_parts(self) -> None:
         """Draw what depends on the cursor, the marks and the filter."""
-        self.query_one("#head", TextLines).show(head_line(self.table.columns))
+        self.query_one(HeadRow).tell(self.table.columns, self.view.sort)
         self.draw_status()
         self._draw_rest()
         self._ask_detail()
@@ -135,37 +131,53 @@ class JobsScreen(Marking, inherit_bindings=False):
             self.call_after_refresh(self.refresh_parts)
 
     def draw_status(self) -> None:
-        """Draw the filter and the marks."""
+        """Draw what is filtered, sorted, marked and followed."""
         status = self.query_one("#status", TextLines)
-        text = self.view.filter.text
         box = self.query_one(FilterBox)
         typing = box.has_class("-open")
-        box.tell_hits(self.table.total)
-        on = bool(text or self.marked or self.range_from) and not typing
-        status.set_class(on, "-on")
-        if not on:
-            status.show(((" newest first   / filters   space marks   v a range   * all", "dim"),))
-            return
-        left: list[Span] = [(" ", "")]
-        if text:
-            left += [("/ ", "key"), (inert(text), "accent")]
-        told = [f"{count(self.table.total)} match"] if text else []
-        if self.marked:
-            told.append(f"marked {count(len(self.marked))}")
-        if self.range_from is not None:
-            told.append("range: v ends it")
-        right: Line = (("   ".join(told) + " ", "mark" if self.marked else "dim"),)
-        status.show(spread(tuple(left), right, self.size.width))
+        box.tell_hits(self.table.total + self.table.window.beyond)
+        told = self._status()
+        status.set_class(told.speaks and not typing, "-on")
+        status.show(status_line(told, self.size.width))
+
+    def _status(self) -> ListStatus:
+        window = self.table.window
+        return ListStatus(
+            filter_text=self.view.filter.text,
+            total=window.total,
+            beyond=window.beyond,
+            sort=self.view.sort,
+            marked=len(self.marked),
+            in_range=self.range_from is not None,
+            following=self._following(),
+            news=self.table.news,
+        )
+
+    def _following(self) -> str:
+        follow = self.view.follow
+        if follow is None:
+            return ""
+        row = self.followed
+        if row is None:
+            return f"following {follow[:6]}"
+        return f"{follow[:6]} left: {MARKS[state_of(row, self.console.clock.now())].word}"
 
     def _draw_rest(self) -> None:
         row = self.current_row()
-        if row is None or self.has_class("-tall"):
+        tall = self.has_class("-tall")
+        news = "" if tall else self.table.news
+        if row is None or tall:
             self.notice_line.rest(BLANK)
             return
         reason = why(row, self.console.clock.now())
-        lead = f" {row.id[:6]} {inert(row.name)}"
-        line: Line = ((lead, "dim"), (f"  {inert(reason)}", ""))
-        self.notice_line.rest(line if reason else BLANK)
+        if not reason and not news and self.followed is None:
+            self.notice_line.rest(BLANK)
+            return
+        spans: list[Span] = [(f" {news} ", "warn")] if news else []
+        spans.append((f" {row.id[:6]} {inert(row.name)}", "dim"))
+        if self.followed is not None:
+            spans.append((f"  {state_of(row, self.console.clock.now()).value}", "accent"))
+        self.notice_line.rest((*spans, (f"  {inert(reason)}", "")))
 
     def _ask_detail(self) -> None:
         row = self.current_row()
@@ -233,85 +245,6 @@ class JobsScreen(Marking, inherit_bindings=False):
     @on(RowList.RowOpened)
     def _row_opened(self) -> None:
         self.perform("open")
-
-    @on(JobTable.WindowWanted)
-    def _window_wanted(self, event: JobTable.WindowWanted) -> None:
-        self.console.look_at(replace(self.view, anchor=event.anchor))
-
-    # Tabs and filter
-
-    def choose_tab(self, tab: Tab) -> None:
-        """Show the jobs of one tab."""
-        self._look(replace(self.view, tab=tab, anchor=TOP))
-
-    def _look(self, view: View) -> None:
-        self.table.start_over()
-        self.range_from = None
-        self.console.look_at(view)
-        snapshot = self.console.snapshot
-        self.refresh_tabs(snapshot.counts if snapshot is not None else None)
-        self.draw_status()
-
-    def _step_tab(self, step: int) -> None:
-        self.choose_tab(TABS[(TABS.index(self.view.tab) + step) % len(TABS)])
-
-    def do_next_tab(self) -> None:
-        self._step_tab(1)
-
-    def do_previous_tab(self) -> None:
-        self._step_tab(-1)
-
-    def do_tab_1(self) -> None:
-        self.choose_tab(Tab.ALL)
-
-    def do_tab_2(self) -> None:
-        self.choose_tab(Tab.WAITING)
-
-    def do_tab_3(self) -> None:
-        self.choose_tab(Tab.RUNNING)
-
-    def do_tab_4(self) -> None:
-        self.choose_tab(Tab.FAILED)
-
-    def do_tab_5(self) -> None:
-        self.choose_tab(Tab.TIMEOUT)
-
-    def do_tab_6(self) -> None:
-        self.choose_tab(Tab.DONE)
-
-    def do_tab_7(self) -> None:
-        self.choose_tab(Tab.CANCELLED)
-
-    @on(TabRow.Chosen)
-    def _tab_clicked(self, event: TabRow.Chosen) -> None:
-        self.perform(f"tab_{event.index + 1}")
-
-    def do_filter(self) -> None:
-        """Type a filter; the table follows every key."""
-        self._filter_before = self.view.filter
-        self.query_one(FilterBox).open(self.view.filter.text)
-        self.draw_status()
-
-    @on(FilterBox.Changed)
-    def _filter_changed(self, event: FilterBox.Changed) -> None:
-        self._look(replace(self.view, filter=event.filter, anchor=TOP))
-
-    @on(FilterBox.Closed)
-    def _filter_closed(self, event: FilterBox.Closed) -> None:
-        if not event.kept and self.view.filter != self._filter_before:
-            self._look(replace(self.view, filter=self._filter_before, anchor=TOP))
-        self.draw_status()
-
-    def do_clear(self) -> None:
-        """Clear what is in the way, the last thing first: range, marks, filter."""
-        if self.range_from is not None:
-            self.range_from = None
-        elif self.marked:
-            self.marked.clear()
-            self.table.repaint()
-        elif self.view.filter:
-            self._look(replace(self.view, filter=NO_FILTER, anchor=TOP))
-        self.refresh_parts()
 
     def do_leave(self) -> None:
         self.console.leave()

@@ -203,20 +203,22 @@ class JobRow:
 class Window:
     """A page of the table around its anchor. `start` is the first row's place in the whole list,
     exact while the list was walked from an end and approximate after a jump. `beyond` is how many
-    more jobs match than an order that no index holds is known for."""
+    more jobs match than an order that no index holds is known for. `around` is the id of the job
+    that the page was read around, whether it holds it or not."""
 
     rows: tuple[JobRow, ...] = ()
     start: int = 0
     total: int = 0
     beyond: int = 0
+    around: str = ""
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """Everything the jobs screen draws, read in one short transaction.
 
-    `followed` is the job that the view follows, wherever it stands now, or None when it is not in
-    the file.
+    `follow` is the id of the job that is followed, and `followed` that job, wherever it stands
+    now, or None when it is not in the file.
     """
 
     taken_at: datetime
@@ -230,6 +232,7 @@ class Snapshot:
     paused: bool = False
     finished_per_s: float | None = None
     sort: Sort = NEWEST
+    follow: str | None = None
     followed: JobRow | None = None
 
 

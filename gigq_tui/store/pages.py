@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from gigq_tui.store import queries
 from gigq_tui.store.models import JobRow, Window
@@ -32,6 +33,9 @@ class Pages:
 
     def read(self, anchor: Anchor, rows: int) -> Window:
         """The page at `anchor` with up to `rows` lines."""
+        return replace(self._read(anchor, rows), around=anchor.id)
+
+    def _read(self, anchor: Anchor, rows: int) -> Window:
         if anchor.kind is AnchorKind.TOP:
             return self._top(rows)
         if anchor.kind is AnchorKind.END:
@@ -63,7 +67,7 @@ class Pages:
     def _around(self, anchor: Anchor, rows: int) -> Window:
         found = self._conn.execute(queries.KEY_OF, (anchor.id,)).fetchone()
         place = None if found is None else self._walk.place_of(whole(found["key"]))
-        if place is None:
+        if place is None or not self._walk.holds(place):
             first = max(0, anchor.start - rows // 2)
             return self._near(first, self._fraction(first), rows)
         above = self._up(place, rows // 2)

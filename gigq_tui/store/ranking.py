@@ -78,7 +78,7 @@ class Ranking:
         page = json.dumps(keys[start : start + view.rows])
         rows = tuple(map(job_row, conn.execute(sql, (page,)).fetchall()))
         beyond = max(0, matching - len(keys)) if len(ranked) == MAX_RANKED else 0
-        return Window(rows, start, len(keys), beyond)
+        return Window(rows, start, len(keys), beyond, view.anchor.id)
 
     def _start(
         self, conn: sqlite3.Connection, keys: tuple[int, ...], anchor: Anchor, rows: int

@@ -103,6 +103,7 @@ class Reader:
                 paused=staff.paused,
                 finished_per_s=self._finished_per_s(counts),
                 sort=view.sort,
+                follow=view.follow,
                 followed=self._followed(conn, shape, view.follow, staff),
             )
             self.version_read = self._version_now

@@ -84,6 +84,11 @@ class Walk:
         by_time = self._parts[part].value == "jobs.retry_after"
         return Place(part, found["retry_after" if by_time else "priority"], key)
 
+    def holds(self, place: Place) -> bool:
+        """Whether the row at a place is in the list now."""
+        found = self.down(place, 1, "jobs.rowid AS key", with_it=True)
+        return bool(found) and whole(found[0]["key"]) == place.key
+
     def down(
         self, place: Place | None, rows: int, columns: str, *, with_it: bool = False
     ) -> list[sqlite3.Row]:

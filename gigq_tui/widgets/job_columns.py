@@ -9,10 +9,12 @@ from gigq_tui import format as fmt
 from gigq_tui.config.model import COLUMN_NAMES, DEFAULT_COLUMNS, Column
 from gigq_tui.store.derive import RUNNING_STATES, run_seconds, state_of, ticks, why
 from gigq_tui.store.models import Health, JobRow, State
+from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.widgets.lines import Line, Span
 
 WIDE = 100
 NARROW = 70
+TINY = 50
 RIGHT_ALIGNED = frozenset({"PRI"})
 # The widths of columns that were chosen, where no width was; of WHY, the least.
 _CELLS = {
@@ -28,6 +30,18 @@ _CELLS = {
 }
 _NARROW_CELLS = {**_CELLS, "id": 6, "name": 16, "state": 5, "att": 4, "worker": 8, "why": 12}
 _FIRST_TO_GO = ("worker", "pri", "att", "id", "age", "dur", "why", "state", "name")
+# The order that the title of a column stands for; WORKER and WHY stand for none.
+SORTS = {
+    "ID": SortKey.SUBMITTED,
+    "NAME": SortKey.NAME,
+    "STATE": SortKey.STATE,
+    "ST": SortKey.STATE,
+    "PRI": SortKey.PRIORITY,
+    "ATT": SortKey.ATTEMPTS,
+    "AGE": SortKey.AGE,
+    "DUR": SortKey.DURATION,
+}
+GONE = "no longer in this list"
 _ALARMING = frozenset({State.DOOMED, State.ORPHANED, State.OVERDUE})
 
 
@@ -59,7 +73,9 @@ def layout_for(width: int, chosen: tuple[Column, ...] = DEFAULT_COLUMNS) -> Layo
     if width >= NARROW:
         fixed = [("ID", 6), ("NAME", 16), ("ST", 5), ("ATT", 4), ("AGE", 4), ("DUR", 6)]
         return _filled(fixed, 3, width, short=True)
-    return _filled([("NAME", 14), ("ST", 5), ("AGE", 4), ("DUR", 6)], 3, width, short=True)
+    if width >= TINY:
+        return _filled([("NAME", 14), ("ST", 5), ("AGE", 4), ("DUR", 6)], 3, width, short=True)
+    return _filled([("NAME", 12), ("ST", 5)], 3, width, short=True)
 
 
 def _chosen(width: int, chosen: tuple[Column, ...]) -> Layout:
@@ -102,17 +118,42 @@ def gap_after(title: str) -> int:
     return 2 if title in RIGHT_ALIGNED else 1
 
 
-def head_line(layout: Layout) -> Line:
-    """Return the line of titles."""
+def head_line(layout: Layout, sort: Sort) -> Line:
+    """Return the line of titles, with an arrow after the one that the rows are sorted by."""
     spans: list[Span] = [(" " * layout.gutter, "")]
     for title, cells in layout.columns:
-        text = fmt.pad(title, cells, right=title in RIGHT_ALIGNED)
-        spans += [(text, "heading"), (" " * gap_after(title), "")]
+        right = title in RIGHT_ALIGNED
+        if SORTS.get(title) is not sort.key:
+            spans += [(fmt.pad(title, cells, right=right), "heading")]
+            spans += [(" " * gap_after(title), "")]
+            continue
+        # A title as wide as its column has its arrow in the gap behind it.
+        titled = fmt.pad(title, cells, right=right).rstrip()
+        arrow = "^" if sort.rising else "v"
+        spans.append((f"{titled}{arrow}", "key"))
+        spans.append((" " * (cells + gap_after(title) - fmt.width_of(titled) - 1), ""))
     return tuple(spans[:-1])
 
 
+def title_at(layout: Layout, x: int) -> str:
+    """Return the title of the column at a cell of the line, or an empty string."""
+    at = layout.gutter
+    for title, cells in layout.columns:
+        if at <= x < at + cells + gap_after(title):
+            return title
+        at += cells + gap_after(title)
+    return ""
+
+
 def row_line(
-    row: JobRow, layout: Layout, now: datetime, told_at: datetime, *, cursor: bool, marked: bool
+    row: JobRow,
+    layout: Layout,
+    now: datetime,
+    told_at: datetime,
+    *,
+    cursor: bool,
+    marked: bool,
+    gone: bool = False,
 ) -> Line:
     """Return one job as a line.
 
@@ -123,6 +164,7 @@ def row_line(
         told_at: When the other rows' ages were last told.
         cursor: Whether the cursor stands here.
         marked: Whether the row is marked.
+        gone: Whether the list no longer holds the row, which keeps its place for a moment.
     """
     moment = now if ticks(row) else told_at
     state = state_of(row, moment)
@@ -132,6 +174,8 @@ def row_line(
     spans: list[Span] = [(gutter, "mark" if marked else "key")]
     for title, cells in layout.columns:
         text, role = _cell(title, row, state, moment, told_at, layout)
+        if gone:
+            text, role = GONE if title.startswith("WHY") else text, "off"
         spans.append((fmt.pad(fmt.inert(text), cells, right=title in RIGHT_ALIGNED), role))
         spans.append((" " * gap_after(title), ""))
     return tuple(spans[:-1])

@@ -72,8 +72,16 @@ class RowList(Scrolled):
         line = self.row_line(index, width, selected=selected)
         return (CURSOR, *line) if selected else line
 
+    def touched(self) -> None:
+        """Called before a person moves the cursor or the view."""
+
     def move_to(self, index: int) -> None:
         """Put the cursor on row `index`, the nearest there is, and keep it in view."""
+        self.touched()
+        self.stand_on(index)
+
+    def stand_on(self, index: int) -> None:
+        """Put the cursor on row `index`, as when the rows have changed around it."""
         index = max(0, min(index, self.total - 1))
         moved = index != self.cursor
         self.cursor = index
@@ -111,7 +119,7 @@ class RowList(Scrolled):
         else:
             self.cursor = index
         self.top = max(0, min(self.top, self.total - self.page))
-        self.move_to(self.cursor)
+        self.stand_on(self.cursor)
 
     def step(self, lines: int) -> None:
         self.move_to(self.cursor + lines)
@@ -124,6 +132,7 @@ class RowList(Scrolled):
 
     def scroll_to_line(self, top: int) -> None:
         """Show the rows from `top` on; the cursor is taken along so that it stays in view."""
+        self.touched()
         super().scroll_to_line(top)
         held = max(self.top, min(self.cursor, self.top + self.page - 1))
         if held != self.cursor:

@@ -12,11 +12,14 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import Tab, Window
-from gigq_tui.store.view import END
+from gigq_tui.store.view import END, Anchor
 from gigq_tui.widgets.filter_box import FilterBox
+from gigq_tui.widgets.job_table import FREEZE_S
 from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.tabs import TabRow
+from tests.scene import NOW
 from tests.tui.harness import (
     acts_of,
     detail_of,
@@ -414,10 +417,12 @@ async def test_the_end_of_a_long_list_is_asked_for() -> None:
 
 
 async def test_the_cursor_stays_on_its_job() -> None:
-    app = make_app()
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "j", "j")
+        clock.advance(FREEZE_S)
         await give(pilot, [row(11), row(10), *ROWS])
         assert cursor_name(app) == "seven"
         await give(pilot, [r for r in ROWS if r.name != "seven"])
@@ -425,13 +430,15 @@ async def test_the_cursor_stays_on_its_job() -> None:
 
 
 async def test_many_new_rows_do_not_lose_the_cursor() -> None:
-    app = make_app()
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "j")
+        clock.advance(FREEZE_S)
         top = Window(tuple(row(n) for n in range(1000, 800, -1)), 0, 1000)
         await give(pilot, (), window=top)
-        assert app.view.anchor.key == ROWS[0].key + 1
+        assert app.view.anchor == Anchor.around(ROWS[1].id, 1)
         await give(pilot, (), window=Window(tuple(ROWS), 991, 1000))
         assert cursor_name(app) == "eight"
 

@@ -57,7 +57,7 @@ def plan_of(reader: Reader, sql: str) -> list[str]:
 
 def scans(step: str, sql: str) -> bool:
     """Whether a step reads a table from end to end: the first rows of the claim order don't."""
-    if "LIMIT" in sql and re.match(r"SCAN jobs USING (COVERING )?INDEX core_", step):
+    if "LIMIT" in sql and re.match(r"SCAN (jobs|e) USING (COVERING )?INDEX core_", step):
         return False
     return re.match(r"SCAN (jobs|j|p|e|job_executions)\b", step) is not None
 

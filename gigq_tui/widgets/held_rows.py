@@ -1,0 +1,60 @@
+"""Holding the order of the rows while somebody moves among them: what updates, what is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gigq_tui.format import plural
+from gigq_tui.store.models import Window
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that kept their places. `news` says what the newest order holds beyond them."""
+
+    window: Window
+    gone: frozenset[str]
+    news: str
+
+
+def hold(shown: Window, newest: Window) -> Held:
+    """The rows shown, in their order, with the cells of the newest ones.
+
+    A row is gone when the newest page would hold it: when it reaches from one side of the row to
+    the other, or to the end of the list.
+
+    Args:
+        shown: The rows whose order is held.
+        newest: What would be shown otherwise; another page of the list, perhaps.
+    """
+    known = {row.id: (at, row) for at, row in enumerate(newest.rows)}
+    rows = tuple(known[row.id][1] if row.id in known else row for row in shown.rows)
+    common = [at for at, row in enumerate(shown.rows) if row.id in known]
+    first, last = (common[0], common[-1]) if common else (len(rows), -1)
+    at_top = newest.start == 0
+    at_end = newest.start + len(newest.rows) >= newest.total
+    gone = frozenset(
+        row.id
+        for at, row in enumerate(shown.rows)
+        if row.id not in known
+        and ((at_top or at > first) and (at_end or at < last))
+        and (common or (at_top and at_end))
+    )
+    return Held(replace(shown, rows=rows), gone, _news(shown, newest, len(gone)))
+
+
+def _news(shown: Window, newest: Window, gone: int) -> str:
+    held = {row.id for row in shown.rows}
+    common = [at for at, row in enumerate(newest.rows) if row.id in held]
+    first, last = (common[0], common[-1]) if common else (len(newest.rows), len(newest.rows))
+    # What stands before and behind is new only where both pages reach to that end of the list.
+    both_at_top = shown.start == newest.start == 0
+    both_at_end = all(w.start + len(w.rows) >= w.total for w in (shown, newest))
+    above = first if both_at_top else 0
+    within = sum(row.id not in held for row in newest.rows[first:last])
+    below = len(newest.rows) - 1 - last if both_at_end and common else 0
+    new = max(above + within + below, newest.total - shown.total + gone)
+    if new <= 0:
+        return ""
+    where = " above" if new == above else " below" if new == below else ""
+    return f"{plural(new, 'new', 'new')}{where}"
