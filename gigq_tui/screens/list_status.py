@@ -48,7 +48,7 @@ def status_line(status: ListStatus, width: int) -> Line:
     right: list[Span] = []
     for text, role in told:
         right += [(text, role), ("   " if (text, role) != told[-1] else " ", "")]
-    left_room = width - _width(told) - 3
+    left_room = width - _width(told) - 5
     return spread(_left(status, left_room), tuple(right), width)
 
 

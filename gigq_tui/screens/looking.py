@@ -20,6 +20,8 @@ from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.tabs import TabRow
 
 TABS = tuple(Tab)
+# In a terminal of fewer lines the orders are named in a sentence.
+SMALL = 14
 # The keys of the choice of an order, and what it is called there.
 SORT_CHOICES: tuple[tuple[str, str, Sort], ...] = (
     ("n", "newest", NEWEST),
@@ -144,17 +146,17 @@ class Looking(Marking, inherit_bindings=False):
 
     def do_sort(self) -> None:
         """Choose the order of this tab."""
-        tab, now = self.view.tab, self.view.sort
-        keys = sort_keys(tab)
+        now, keys = self.view.sort, sort_keys(self.view.tab)
+        offered = [choice for choice in SORT_CHOICES if choice[2].key in keys]
+        small = self.app.size.height < SMALL
         choices = [Choice("escape", "As it is")]
-        for key, name, sort in SORT_CHOICES:
-            if sort.key not in keys:
-                continue
-            label = name
-            if sort.key is now.key and sort.key is not SortKey.SUBMITTED:
-                label = f"{name}, turned round"
+        for key, name, sort in offered:
+            turns = sort.key is now.key and sort.key is not SortKey.SUBMITTED
+            label = "" if small else f"{name}, turned round" if turns else name
             choices.append(Choice(key, label, partial(self.choose_sort, sort)))
         title = f"Sort by what? Now: {now.words}"
+        if small:
+            title = "Sort by " + ", ".join(f"{key} {_brief(sort)}" for key, _, sort in offered)
         self.question(Question(title, (), tuple(choices)))
 
     def choose_sort(self, sort: Sort) -> None:
@@ -225,3 +227,8 @@ class Looking(Marking, inherit_bindings=False):
         if follow is not None and snapshot.follow == follow and snapshot.followed is None:
             self.end_follow()
             self.console.notice("The job that was followed is no longer in the file.", "warn")
+
+
+def _brief(sort: Sort) -> str:
+    """An order in one word."""
+    return sort.words if sort.key is SortKey.SUBMITTED else sort.key.value

@@ -113,14 +113,24 @@ def doom_reason(culprit: Culprit) -> str:
     return f"{name} {words.get(culprit.problem, culprit.problem)}"
 
 
+def _doom_words(culprit: Culprit | None) -> str:
+    """The same in as few words as a column has room for."""
+    if culprit is None:
+        return "a job before it did not complete"
+    if culprit.problem == "missing":
+        return f"parent {shown_name(culprit)} is missing"
+    if culprit.problem == "cycle":
+        return f"in a circle with {shown_name(culprit)}"
+    return doom_reason(culprit)
+
+
 def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
     if state is State.DOOMED:
-        reason = doom_reason(row.culprit) if row.culprit else "a job before it did not complete"
-        return f"never runs: {reason}"
+        return f"never runs: {_doom_words(row.culprit)}"
     if state is State.BLOCKED:
         return _why_blocked(row)
     if row.in_script:
-        return "lives in a script: only its own process can run it"
+        return "of a script: only that can run it"
     due = _between(now, row.due_at)
     error = first_line(row.error)
     if state is State.RETRYING:
@@ -132,7 +142,7 @@ def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
     if state is State.DELAYED and due is not None:
         return f"due in {_countdown(due)}"
     if row.culprit is not None:
-        return f"parent {shown_name(row.culprit)} is not in the queue: it counts as completed"
+        return f"parent {shown_name(row.culprit)} is missing: it counts as completed"
     return _why_ready(row)
 
 
@@ -163,7 +173,7 @@ def _why_running(row: JobRow, state: State, now: datetime) -> str:
             return f"ORPHAN: worker {row.worker_id} has stopped"
         return f"ORPHAN: worker pid {row.holder_pid} is not alive"
     if state is State.STOPPING:
-        return "asked to stop, its worker has not ended it yet"
+        return "asked to stop, not ended yet"
     if state is State.OVERDUE:
         return f"OVER timeout {span(row.timeout_s)}, {_holder_words(row)}"
     if row.worker_id is None:

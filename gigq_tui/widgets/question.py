@@ -21,7 +21,10 @@ PANEL = ("", "panel")
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to answer. `key` is a Textual key name; `act` is called when it is chosen."""
+    """One way to answer. `key` is a Textual key name; `act` is called when it is chosen.
+
+    Without a label it is not drawn: then the title says which key it is.
+    """
 
     key: str
     label: str
@@ -142,6 +145,8 @@ class QuestionPanel(TextLines, can_focus=True):
         row: list[Span] = [PANEL, (" ", "")]
         x = 1
         for index, choice in enumerate(question.choices):
+            if not choice.label:
+                continue
             text = f"[ {choice.label} ({key_name(choice.key)}) ]"
             if x > 1 and x + width_of(text) > width:
                 lines.append(tuple(row))
@@ -178,7 +183,8 @@ class QuestionPanel(TextLines, can_focus=True):
 
     def _step(self, step: int) -> None:
         assert self.question is not None
-        self.focused_choice = (self.focused_choice + step) % len(self.question.choices)
+        drawn = [at for at, choice in enumerate(self.question.choices) if choice.label]
+        self.focused_choice = drawn[(drawn.index(self.focused_choice) + step) % len(drawn)]
         self._draw()
 
     def on_click(self, event: events.Click) -> None:

@@ -21,6 +21,24 @@ class TabLabel:
     role: str = ""
 
 
+def shown_range(widths: Sequence[int], active: int, room: int) -> tuple[int, int]:
+    """Return which tabs (from, below) are shown whole: the active one, then its neighbours.
+
+    Args:
+        widths: The cells that each tab takes.
+        active: The tab that is shown in any case.
+        room: How many cells there are for all.
+    """
+    first, end, used = active, active + 1, widths[active]
+    while end < len(widths) and used + widths[end] <= room:
+        used += widths[end]
+        end += 1
+    while first > 0 and used + widths[first - 1] <= room:
+        first -= 1
+        used += widths[first]
+    return first, end
+
+
 class TabRow(TextLines):
     """Tabs side by side; the active one is in brackets, so that it is seen without colours."""
 
@@ -55,15 +73,23 @@ class TabRow(TextLines):
         if sum(width_of(text) + 2 for text in texts) + 2 > room:
             texts = [label.short for label in labels]
         gap = "" if sum(width_of(text) + 2 for text in texts) > room else " "
-        spans: list[Span] = [(" ", "")]
-        self._places = []
-        x = 1
-        for index, text in enumerate(texts):
-            chosen = index == active
-            written = f"[{text}]" if chosen else f" {text} " if gap else f" {text}"
-            self._places.append((x, x + width_of(written)))
+        written_all = [
+            f"[{text}]" if index == active else f" {text} " if gap else f" {text}"
+            for index, text in enumerate(texts)
+        ]
+        widths = [width_of(text) for text in written_all]
+        whole = sum(widths) <= room
+        first, end = (0, len(texts)) if whole else shown_range(widths, active, room - 4)
+        spans: list[Span] = [(".." if first else " ", "dim" if first else "")]
+        self._places = [(0, 0)] * len(texts)
+        x = width_of(spans[0][0])
+        for index in range(first, end):
+            chosen, written = index == active, written_all[index]
+            self._places[index] = (x, x + width_of(written))
             spans.append((written, "tab" if chosen else labels[index].role))
             x += width_of(written)
+        if end < len(texts):
+            spans.append((" ..", "dim"))
         return tuple(spans)
 
     def on_resize(self) -> None:

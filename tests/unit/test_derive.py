@@ -49,12 +49,12 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         {"in_script": True},
         State.READY,
-        "lives in a script: only its own process can run it",
+        "of a script: only that can run it",
     ),
     (
         {"culprit": Culprit("1234567890", "", "missing")},
         State.READY,
-        "parent 12345678 is not in the queue: it counts as completed",
+        "parent 12345678 is missing: it counts as completed",
     ),
     ({"due_at": before(-20)}, State.DELAYED, "due in 20s"),
     ({"due_at": before(-0.2)}, State.DELAYED, "due in 1s"),
@@ -96,12 +96,12 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         {"doomed": True, "culprit": Culprit("0123456789", "", "missing")},
         State.DOOMED,
-        "never runs: parent 01234567 is not in the queue",
+        "never runs: parent 01234567 is missing",
     ),
     (
         {"doomed": True, "culprit": Culprit("p", "a", "cycle")},
         State.DOOMED,
-        "never runs: its dependencies form a circle through a",
+        "never runs: in a circle with a",
     ),
     ({"doomed": True}, State.DOOMED, "never runs: a job before it did not complete"),
     (ALIVE | {"started_at": before(102), "timeout_s": 240.0}, State.RUNNING, "42% of timeout 4m"),
@@ -136,7 +136,7 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         ALIVE | {"started_at": before(718), "stop_requested": True},
         State.STOPPING,
-        "asked to stop, its worker has not ended it yet",
+        "asked to stop, not ended yet",
     ),
     (
         RUNNING | {"holder": Health.LOST, "holder_pid": 3988, "stop_requested": True},
