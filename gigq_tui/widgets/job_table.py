@@ -54,7 +54,7 @@ class JobTable(RowList):
         self.page_rows = page_rows
         self.window = Window()
         self.marks: Container[str] = frozenset()
-        self.chosen = DEFAULT_COLUMNS
+        self.chosen_columns = DEFAULT_COLUMNS
         self.told_at: datetime = clock.now()
         self._now = self.told_at
         self._layout_cache_at: tuple[int, Layout] | None = None
