@@ -87,6 +87,14 @@ def ascii_cells(text: str) -> str:
     return "".join(char if char.isascii() else "?" * cell_len(char) for char in text)
 
 
+def split_lines(text: str) -> list[str]:
+    """Split `text` at its line ends, tabs widened to four cells; the lines are not inert yet."""
+    lines = text.replace("\r\n", "\n").expandtabs(4).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return lines
+
+
 def inert_lines(text: str, limit: int | None = None) -> list[str]:
     """Split `text` at its line ends and make each line harmless, tabs widened to four cells.
 
@@ -94,12 +102,7 @@ def inert_lines(text: str, limit: int | None = None) -> list[str]:
         text: Anything, of any length.
         limit: How many lines to return at most; None for all.
     """
-    lines = text.replace("\r\n", "\n").split("\n")
-    if lines and lines[-1] == "":
-        lines.pop()
-    if limit is not None:
-        lines = lines[:limit]
-    return [inert(line.expandtabs(4)) for line in lines]
+    return [inert(line) for line in split_lines(text)[:limit]]
 
 
 def _inert_char(char: str) -> str:

@@ -49,6 +49,7 @@ def _palette(
         "warn": Style(color=warn, bold=True),
         "fail": Style(color=fail, bold=True),
         "mark": Style(color=warn, bold=True),
+        "found": Style(color=warn, bold=True, underline=True),
         "off": Style(color=dim, strike=True),
         "tab": Style(color=accent, bold=True, reverse=True),
         "bold": Style(bold=True),

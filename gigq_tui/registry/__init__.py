@@ -23,6 +23,7 @@ from gigq_tui.registry.keymap import Keymap
 from gigq_tui.registry.kinds import Action, Context, Group, Scope
 from gigq_tui.registry.looking import LOOK, MOVE
 from gigq_tui.registry.places import CONSOLE, SUBMIT_ACTIONS, TREE_ACTIONS, WORKER_ACTIONS
+from gigq_tui.registry.reading import DETAIL_TABS, READING_ACTIONS
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -31,6 +32,7 @@ __all__ = [
     "ACTIONS",
     "BEFORE_FIELDS",
     "BY_ID",
+    "DETAIL_TABS",
     "RESERVED_KEYS",
     "Action",
     "Context",
@@ -48,7 +50,6 @@ RESERVED_KEYS = {
     "X": "clear finished jobs",
     "o": "overview",
     "b": "group by error",
-    "S": "stack of the running function",
     "less_than_sign": "lower the priority",
     "greater_than_sign": "raise the priority",
 }
@@ -59,6 +60,7 @@ BEFORE_FIELDS = frozenset({"quit", "submit"})
 ACTIONS: tuple[Action, ...] = (
     *MOVE,
     *LOOK,
+    *READING_ACTIONS,
     *ACT,
     *WIDE,
     *TREE_ACTIONS,

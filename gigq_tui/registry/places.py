@@ -122,6 +122,12 @@ WORKER_ACTIONS: tuple[Action, ...] = (
     Action(
         "worker_log", ("l",), "l", "log", "the worker's log, larger", Group.LOOK, WORKERS, bar=95
     ),
+    Action(
+        "worker_filter", ("slash",), "/", "filter", "filter, or find", Group.LOOK, WORKERS, bar=80
+    ),
+    Action(
+        "worker_sort", ("s",), "s", "sort", "sort by the next column", Group.LOOK, WORKERS, bar=85
+    ),
     Action("worker_copy", ("y",), "y", "copy pid", "copy the worker's pid", Group.LOOK, WORKERS),
 )
 

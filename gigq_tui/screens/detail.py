@@ -1,34 +1,17 @@
-"""The detail screen: one job, its way through its states, and everything that is known of it."""
+"""The detail screen: one job, and the keys that walk through what is known of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
-from typing import Any
-
 from textual import on
-from textual.widget import Widget
 
-from gigq_tui import theme
-from gigq_tui.output import Tail, output_of, read_tail
-from gigq_tui.registry import Scope, bindings_for
-from gigq_tui.screens.job_acts import JobActs, trouble_of
-from gigq_tui.screens.jobs import JobsScreen
-from gigq_tui.store.derive import ticks
-from gigq_tui.store.models import Attempt, JobDetail, JobRow, Snapshot
-from gigq_tui.widgets import detail_text as text
-from gigq_tui.widgets.lines import Line, TextLines
-from gigq_tui.widgets.row_list import PickList, RowList
-from gigq_tui.widgets.scrolled import Pane, Scrolled
-from gigq_tui.widgets.tabs import TabLabel, TabRow
-
-TABS = ("Error", "Attempts", "Params", "Result", "Log", "Deps", "Raw")
-LISTS = frozenset({"Attempts", "Deps"})
-SHOWN_ATTEMPTS = 5
-WIDE = 100
+from gigq_tui.registry import DETAIL_TABS, Scope, bindings_for
+from gigq_tui.screens.detail_view import DetailView
+from gigq_tui.widgets.relative_text import BLAMED
+from gigq_tui.widgets.row_list import RowList
+from gigq_tui.widgets.tabs import TabRow
 
 
-class DetailScreen(JobActs, inherit_bindings=False):
+class DetailScreen(DetailView, inherit_bindings=False):
     """One job.
 
     Args:
@@ -41,245 +24,14 @@ class DetailScreen(JobActs, inherit_bindings=False):
     CSS_PATH = "detail.tcss"
 
     def __init__(self, job_id: str, tab: str | None = None) -> None:
-        super().__init__()
-        self.job_id = job_id
-        self.tab = tab
-        self.detail: JobDetail | None = None
-        self.gone = False
-        self.attempt_id: str | None = None
-        self.tail: Tail | None = None
+        super().__init__(job_id, tab)
         self.trail: list[str] = []
 
-    def compose_body(self) -> Iterable[Widget]:
-        yield TextLines(id="path")
-        yield TabRow(id="tabs")
-        yield TextLines(id="tab-rule")
-        yield TextLines(id="list-head")
-        yield PickList(id="list")
-        yield Pane(id="text")
-        yield TextLines(id="facts")
-
-    def crumbs(self) -> tuple[str, ...]:
-        row = self.current_row()
-        name = f" {row.name}" if row is not None else ""
-        return ("Job", f"{self.job_id[:8]}{name}")
-
-    def mover(self) -> Scrolled | None:
-        return self.rows if self.tab in LISTS else self.pane
-
-    def current_row(self) -> JobRow | None:
-        return self.detail.row if self.detail is not None else None
-
-    @property
-    def rows(self) -> PickList:
-        """The list of the tabs that have one."""
-        return self.query_one(PickList)
-
-    @property
-    def pane(self) -> Pane:
-        """The text of the other tabs."""
-        return self.query_one(Pane)
-
-    @property
-    def attempt(self) -> Attempt | None:
-        """The attempt that error and log are about: the chosen one, or the last."""
-        attempts = self.detail.attempts if self.detail is not None else ()
-        for attempt in attempts:
-            if attempt.execution_id == self.attempt_id:
-                return attempt
-        return attempts[-1] if attempts else None
-
-    @property
-    def wide(self) -> bool:
-        """Whether there is room for the long words."""
-        return self.app.size.width >= WIDE
-
-    # Data
-
-    def show_job(self, job_id: str) -> None:
-        """Show another job in this screen."""
-        self.job_id = job_id
-        self.detail = None
-        self.gone = False
-        self.attempt_id = None
-        self.tail = None
-        self.pane.top = 0
-        self.rows.cursor_id = None
-        self.rows.cursor = self.rows.top = 0
-        self._read()
-
-    def show_snapshot(self, snapshot: Snapshot) -> None:
-        jobs = self._jobs_screen()
-        if jobs is not None:
-            jobs.take_rows(snapshot)
-        self._read()
-
-    def _read(self) -> None:
-        self.ask("detail", self.job_id, partial(self._arrived, self.job_id))
-
-    def _arrived(self, job_id: str, answer: Any) -> None:
-        if job_id != self.job_id:
-            return
-        if isinstance(answer, JobDetail):
-            self.detail = answer
-            self.gone = False
-            if self.tab is None:
-                self.tab = text.opening_tab(answer.row, self.console.clock.now())
-            self.draw()
-            self._read_log()
-        elif answer is None:
-            self.gone = True
-            self.draw()
-        else:
-            self.console.notice(trouble_of(answer), "warn")
-
-    def _read_log(self) -> None:
-        attempt = self.attempt
-        if self.tab != "Log" or attempt is None:
-            return
-        path = output_of(self.console.path, attempt)
-        self.in_thread(partial(read_tail, path), partial(self._log_read, attempt.execution_id))
-
-    def _log_read(self, attempt_id: str, tail: Tail) -> None:
-        attempt = self.attempt
-        if attempt is not None and attempt.execution_id == attempt_id:
-            self.tail = tail
-            if self.tab == "Log":
-                self._draw_body()
-
-    def tick(self) -> None:
-        row = self.current_row()
-        if row is not None and ticks(row):
-            self._draw_path()
-            if row.status == "running":
-                self._read_log()
-                if self.tab in ("Attempts", "Error"):
-                    self._draw_body()
-                self._draw_facts()
-
-    # Drawing
-
-    def on_mount(self) -> None:
-        self.draw()
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.draw)
-
-    def draw(self) -> None:
-        """Draw everything that changed."""
-        if not self.is_whole:
-            return
-        self.set_class(self.tab in LISTS, "-list")
-        self._draw_path()
-        self._draw_tabs()
-        self.query_one("#tab-rule", TextLines).show(((theme.RULE * self.app.size.width, "rule"),))
-        self._draw_body()
-        self._draw_facts()
-        self.refresh_frame()
-
-    def _draw_path(self) -> None:
-        line: Line = ()
-        if self.detail is not None:
-            line = text.path_line(
-                self.detail, self.console.clock.now(), self.app.size.width, wide=self.wide
-            )
-        self.query_one("#path", TextLines).show(line)
-
-    def _draw_tabs(self) -> None:
-        detail = self.detail
-        counts = {}
-        if detail is not None:
-            counts = {
-                "Attempts": len(detail.attempts),
-                "Deps": len(detail.parents) + detail.child_count,
-            }
-        labels = []
-        for name in TABS:
-            told = f"{name} {counts[name]}" if name in counts else name
-            loud = name == "Error" and detail is not None and bool(detail.error)
-            labels.append(TabLabel(told, told, "fail" if loud else ""))
-        active = TABS.index(self.tab) if self.tab in TABS else 0
-        self.query_one(TabRow).tell(labels, active)
-
-    def _draw_body(self) -> None:
-        detail, now = self.detail, self.console.clock.now()
-        width = self.app.size.width - 1
-        if self.gone:
-            self.remove_class("-list")
-            self.pane.show(tuple(text.missing_lines(self.job_id)))
-            return
-        if detail is None:
-            self.pane.show(())
-            return
-        attempt = self.attempt
-        if self.tab == "Attempts":
-            self.query_one("#list-head", TextLines).show(text.attempt_head(self.wide))
-            self.rows.show(
-                [
-                    (a.execution_id, text.attempt_line(a, now, wide=self.wide))
-                    for a in detail.attempts
-                ]
-            )
-        elif self.tab == "Deps":
-            head = (
-                "enter opens a job, esc comes back"
-                if detail.parents or detail.children
-                else ("This job waits for no other, and no other waits for it.")
-            )
-            self.query_one("#list-head", TextLines).show(((f"   {head}", "dim"),))
-            self.rows.show(text.relative_rows(detail, now))
-        elif self.tab == "Log":
-            self.pane.show(text.log_lines(attempt, self.tail, width), tail=True)
-        else:
-            self.pane.show(self._text_of(detail, attempt, width))
-
-    def _text_of(self, detail: JobDetail, attempt: Attempt | None, width: int) -> list[Line]:
-        if self.tab == "Params":
-            return text.value_lines(detail.params, width, "This job takes no parameters.")
-        if self.tab == "Result":
-            empty = "It returned nothing." if detail.row.status == "completed" else "No result yet."
-            return text.value_lines(detail.result, width, empty)
-        if self.tab == "Raw":
-            return text.raw_lines(detail, width)
-        return text.error_lines(detail, attempt, self.console.clock.now(), width)
-
-    def _draw_facts(self) -> None:
-        facts = self.query_one("#facts", TextLines)
-        detail = self.detail
-        if detail is None:
-            facts.show()
-            return
-        now = self.console.clock.now()
-        lines: list[Line] = []
-        if self.tab == "Error" and self.has_class("-tall") and detail.attempts:
-            lines.append(text.attempt_head(self.wide))
-            for attempt in detail.attempts[-SHOWN_ATTEMPTS:]:
-                lines.append((("   ", ""), *text.attempt_line(attempt, now, wide=self.wide)))
-            lines.append(())
-        lines += text.fact_lines(detail, now, self.app.size.width - 1, reason=self.tab != "Error")
-        if facts.styles.height is None or facts.styles.height.value != len(lines):
-            facts.styles.height = len(lines)
-        facts.show(*lines)
-
-    # Keys
-
-    def choose_tab(self, name: str) -> None:
-        """Show another tab, from its top."""
-        if name == self.tab:
-            return
-        self.tab = name
-        self.pane.top = 0
-        self.pane.tail = False
-        self.rows.cursor_id = None
-        self.rows.cursor = self.rows.top = 0
-        if name == "Attempts" and self.attempt is not None:
-            self.rows.cursor_id = self.attempt.execution_id
-        self.draw()
-        self._read_log()
+    # Tabs
 
     def _step_tab(self, step: int) -> None:
-        at = TABS.index(self.tab) if self.tab in TABS else 0
-        self.choose_tab(TABS[(at + step) % len(TABS)])
+        at = DETAIL_TABS.index(self.tab) if self.tab in DETAIL_TABS else 0
+        self.choose_tab(DETAIL_TABS[(at + step) % len(DETAIL_TABS)])
 
     def do_detail_next_tab(self) -> None:
         self._step_tab(1)
@@ -287,27 +39,99 @@ class DetailScreen(JobActs, inherit_bindings=False):
     def do_detail_previous_tab(self) -> None:
         self._step_tab(-1)
 
+    def do_detail_tab_1(self) -> None:
+        self.choose_tab(DETAIL_TABS[0])
+
+    def do_detail_tab_2(self) -> None:
+        self.choose_tab(DETAIL_TABS[1])
+
+    def do_detail_tab_3(self) -> None:
+        self.choose_tab(DETAIL_TABS[2])
+
+    def do_detail_tab_4(self) -> None:
+        self.choose_tab(DETAIL_TABS[3])
+
+    def do_detail_tab_5(self) -> None:
+        self.choose_tab(DETAIL_TABS[4])
+
+    def do_detail_tab_6(self) -> None:
+        self.choose_tab(DETAIL_TABS[5])
+
+    def do_detail_tab_7(self) -> None:
+        self.choose_tab(DETAIL_TABS[6])
+
     @on(TabRow.Chosen)
     def _tab_clicked(self, event: TabRow.Chosen) -> None:
-        self.choose_tab(TABS[event.index])
+        self.choose_tab(DETAIL_TABS[event.index])
 
     def do_log(self) -> None:
-        self.choose_tab("Log")
+        """Show the output alone, or where it stood before."""
+        if self.tab == "Output" and self.enlarged:
+            self.choose_tab("Attempts")
+        else:
+            self._enlarge()
+
+    def _enlarge(self) -> None:
+        from_attempts = self.tab == "Attempts"
+        self.choose_tab("Output")
+        self.enlarged = from_attempts
+
+    def do_stack(self) -> None:
+        """Take the stack of the running function, and show it."""
+        self.choose_tab("Stack")
+        self.take_stack()
+
+    def do_reveal(self) -> None:
+        """Show what is masked under secret-looking keys, or mask it again."""
+        self.reveal = not self.reveal
+        self.draw()
+        told = "shown until you leave this job; copies never hold them"
+        self.console.notice(f"secrets are {told if self.reveal else 'masked'}")
+
+    # Moving: where there are attempts to choose, the arrows choose and the pages scroll
+
+    def _chooses_attempts(self) -> bool:
+        return self.tab == "Attempts" and self.rows.total > 1
+
+    def do_down(self) -> None:
+        if self._chooses_attempts():
+            self.rows.step(1)
+        else:
+            super().do_down()
+
+    def do_up(self) -> None:
+        if self._chooses_attempts():
+            self.rows.step(-1)
+        else:
+            super().do_up()
+
+    # Finding
+
+    def readable(self) -> bool:
+        if self.has_text or self.typed_line.typing:
+            return True
+        self.console.notice("This is a list: enter opens a job of it.", "warn")
+        return False
+
+    # Walking
 
     def do_detail_open(self) -> None:
-        """Open the parent or child under the cursor, or the log of the attempt."""
-        row_id = self.rows.cursor_id
-        if row_id is None or self.tab not in LISTS:
-            return
+        """Open the job under the cursor, or the output of the attempt."""
         if self.tab == "Attempts":
-            self.attempt_id = row_id
-            self.tail = None
-            self.choose_tab("Log")
-            return
+            self._enlarge()
+        elif self.tab == "Deps":
+            self._open_relative()
+
+    def _open_relative(self) -> None:
         detail = self.detail
-        kind, _, job_id = row_id.partition("/")
-        relatives = (*detail.parents, *detail.children) if detail is not None else ()
-        if any(relative.id == job_id and relative.row is not None for relative in relatives):
+        if detail is None or self.rows.cursor_id is None:
+            return
+        kind, _, job_id = self.rows.cursor_id.partition("/")
+        there = {r.id for r in (*detail.parents, *detail.children) if r.row is not None}
+        culprit = detail.row.culprit
+        if kind == BLAMED and culprit is not None and culprit.problem != "missing":
+            there.add(culprit.id)
+        if job_id in there:
             self.trail.append(self.job_id)
             self.show_job(job_id)
         elif kind != "more":
@@ -319,7 +143,11 @@ class DetailScreen(JobActs, inherit_bindings=False):
 
     def do_back(self) -> None:
         """Go back the way that was walked, then to the list."""
-        if self.trail:
+        if self.text_view.wanted:
+            self.text_view.clear_find()
+        elif self.enlarged:
+            self.choose_tab("Attempts")
+        elif self.trail:
             self.show_job(self.trail.pop())
         else:
             super().do_back()
@@ -330,14 +158,8 @@ class DetailScreen(JobActs, inherit_bindings=False):
     def do_previous_job(self) -> None:
         self._walk(-1)
 
-    def _jobs_screen(self) -> JobsScreen | None:
-        for screen in self.app.screen_stack:
-            if isinstance(screen, JobsScreen):
-                return screen
-        return None
-
     def _walk(self, step: int) -> None:
-        jobs = self._jobs_screen()
+        jobs = self.jobs_screen()
         if jobs is None:
             return
         jobs.table.step(step)

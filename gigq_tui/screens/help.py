@@ -61,7 +61,7 @@ def _blocks(told: Iterable[Action]) -> list[list[Line]]:
 def _entries(actions: list[Action]) -> list[tuple[str, str]]:
     """Keys and their meaning; pairs share a line, and so do the seven tabs."""
     entries: list[tuple[str, str]] = []
-    tabs = [action for action in actions if action.id.startswith("tab_")]
+    tabs = [action for action in actions if action.id.startswith(("tab_", "detail_tab_"))]
     if [tab.shown for tab in tabs] != [str(number) for number, _ in enumerate(tabs, start=1)]:
         tabs = []
     at = 0
@@ -70,7 +70,8 @@ def _entries(actions: list[Action]) -> list[tuple[str, str]]:
         at += 1
         if action in tabs:
             if action is tabs[0]:
-                entries.append((f"{tabs[0].shown}-{tabs[-1].shown}", "jobs by state"))
+                told = "jobs by state" if tabs[0].id == "tab_1" else "its tabs"
+                entries.append((f"{tabs[0].shown}-{tabs[-1].shown}", told))
         elif action.pair and action.keys and at < len(actions) and actions[at].keys:
             keys = _both(action.shown.split()[0], actions[at].shown.split()[0])
             entries.append((keys, action.pair))

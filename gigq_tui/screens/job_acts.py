@@ -126,7 +126,11 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
 
     def do_log(self) -> None:
         """Open the output of the job under the cursor."""
-        self._show_detail("Log")
+        self._show_detail("Output")
+
+    def do_stack(self) -> None:
+        """Take the stack of the job under the cursor, now."""
+        self._show_detail("Stack")
 
     def _show_detail(self, tab: str | None) -> None:
         from gigq_tui.screens.detail import DetailScreen

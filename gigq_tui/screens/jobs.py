@@ -10,13 +10,13 @@ from textual import on
 from textual.widget import Widget
 
 from gigq_tui.format import MARKS, count, inert, short_count
-from gigq_tui.output import Tail, output_of, read_tail
 from gigq_tui.registry import Scope, bindings_for
 from gigq_tui.screens.job_acts import trouble_of
 from gigq_tui.screens.list_status import ListStatus, status_line
 from gigq_tui.screens.looking import TABS, Looking
 from gigq_tui.store.derive import state_of, ticks, why
 from gigq_tui.store.models import Counts, JobDetail, Snapshot, Tab
+from gigq_tui.store.tail import Tail, read_output
 from gigq_tui.widgets.filter_box import FilterBox
 from gigq_tui.widgets.head_row import HeadRow
 from gigq_tui.widgets.job_table import JobTable
@@ -198,12 +198,10 @@ class JobsScreen(Looking, inherit_bindings=False):
         detail = self.detail
         if detail is None or not detail.attempts:
             return
-        path = output_of(self.console.path, detail.attempts[-1])
-        if path is not None:
-            job_id = detail.row.id
-            self.in_thread(
-                partial(read_tail, path, SUMMARY_TAIL_BYTES), partial(self._tail_read, job_id)
-            )
+        call = partial(
+            read_output, self.console.path, detail.attempts[-1], self._tail, SUMMARY_TAIL_BYTES
+        )
+        self.in_thread(call, partial(self._tail_read, detail.row.id))
 
     def _tail_read(self, job_id: str, tail: Tail) -> None:
         if self.detail is not None and self.detail.row.id == job_id:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
+from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line, Span, columns
@@ -51,6 +53,11 @@ def _with_jobs(
     ]
 
 
+def weight(entry: WorkerEntry) -> int:
+    """Return where a worker stands by its state: what needs somebody comes first."""
+    return 4 if entry.worker is None else _weight(entry.worker)
+
+
 def _weight(worker: WorkerRow) -> int:
     if worker.health is Health.STOPPED:
         return 3
@@ -74,6 +81,39 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
     if worker.state == "paused" or worker.request == "pause":
         return ("* pausing" if worker.running else ". paused"), "warn"
     return ("* busy", "run") if worker.running else (". idle", "ok")
+
+
+def waits_for(worker: WorkerRow, snapshot: Snapshot) -> str:
+    """Say why a worker that lives has no job, or an empty string."""
+    if worker.running or worker.health is not Health.ALIVE:
+        return ""
+    if worker.state == "paused" or worker.request == "pause":
+        return "paused: P resumes it"
+    if worker.state != "running" or worker.request in ("drain", "stop"):
+        return ""
+    if snapshot.paused:
+        return "the queue is paused"
+    counts = snapshot.counts
+    if counts.ready:
+        return f"{count(counts.ready)} ready, not claimed yet"
+    held = [
+        f"{count(number)} {word}"
+        for number, word in ((counts.blocked, "blocked"), (counts.delayed, "delayed"))
+        if number
+    ]
+    return f"nothing is ready, {', '.join(held)}" if held else "nothing waits"
+
+
+def machine_line(machine: Machine | None, width: int) -> Line:
+    """Return what is told of the machine, as much as there is room for."""
+    if machine is None:
+        return ()
+    load = "" if machine.load is None else f"load {machine.load:.1f}"
+    if width < WIDE:
+        return ((f"{load}/{machine.cores} " if load else "", "dim"),)
+    parts = [plural(machine.cores, "core"), load, f"{machine.memory_percent:.0f}% mem"]
+    told = ", ".join(part for part in parts if part)
+    return ((f"{inert(machine.host)}: {told} ", "dim"),)
 
 
 def summary(snapshot: Snapshot, own: int, *, read_only: bool = False) -> Line:
@@ -119,9 +159,12 @@ def nobody(path: Path, python: str, chdir: Path, *, read_only: bool) -> list[Lin
     ]
 
 
-def heading(width: int) -> Line:
-    """Return the names of the columns."""
-    cells = [(name, cells, "dim") for name, cells, _ in _layout(width)]
+def heading(width: int, sorted_by: str = "") -> Line:
+    """Return the names of the columns, the one that the list is sorted by in another colour."""
+    cells = [
+        (name, cells, "key" if field == sorted_by and name else "dim")
+        for name, cells, field in _layout(width)
+    ]
     return (("   ", ""), *columns(cells))
 
 
@@ -157,10 +200,26 @@ def _layout(width: int) -> list[tuple[str, int, str]]:
 
 
 def entry_line(
-    entry: WorkerEntry, now: datetime, usage: Mapping[int, Usage], own: bool, width: int
+    entry: WorkerEntry,
+    now: datetime,
+    usage: Mapping[int, Usage],
+    own: bool,
+    width: int,
+    waits: str = "",
 ) -> Line:
-    """Return one worker, or a further job of one, as a line."""
+    """Return one worker, or a further job of one, as a line.
+
+    Args:
+        entry: Which.
+        now: The hour.
+        usage: What the processes of this machine use, by pid.
+        own: Whether this console started it.
+        width: Cells of the terminal.
+        waits: Why it has no job.
+    """
     fields = _fields(entry, now, usage, own, width)
+    if waits and entry.job is None:
+        fields |= {"job": waits, "job role": "dim"}
     role_of = {"state": fields.pop("role"), "job": fields.pop("job role"), "name": ""}
     quiet = "dim" if entry.worker is not None and entry.worker.health is Health.STOPPED else ""
     return columns(
@@ -204,7 +263,7 @@ def _fields(
     return fields | {
         "name": inert(worker.id),
         "pid": str(worker.pid),
-        "owner": "this one" if own else inert(worker.owner),
+        "owner": "this one" if own else _whose(worker),
         "state": word,
         "role": role,
         "slots": f"{len(worker.running)}/{worker.slots}",
@@ -217,6 +276,15 @@ def _fields(
     }
 
 
+def _whose(worker: WorkerRow) -> str:
+    return f"on {inert(worker.host)}" if is_elsewhere(worker) else inert(worker.owner)
+
+
+def is_elsewhere(worker: WorkerRow) -> bool:
+    """Say whether a worker runs on another machine, whose processes can't be seen from here."""
+    return worker.health is Health.UNKNOWN and worker.host != socket.gethostname()
+
+
 def _since(moment: datetime | None, now: datetime) -> str:
     return UNSEEN if moment is None else age((now - moment).total_seconds())
 
@@ -224,7 +292,8 @@ def _since(moment: datetime | None, now: datetime) -> str:
 def _job(entry: WorkerEntry, now: datetime, room: int) -> str:
     job = entry.job
     if job is None:
-        return UNSEEN
+        elsewhere = entry.worker is not None and is_elsewhere(entry.worker)
+        return f"on {inert(entry.worker.host)}" if elsewhere and entry.worker else UNSEEN
     took = ""
     if job.started_at is not None:
         took = "  " + elapsed(max(0.0, (now - job.started_at).total_seconds()))

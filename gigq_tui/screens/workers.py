@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from textual import events, on
+from textual import on
 from textual.message import Message
 from textual.widget import Widget
 
-from gigq_tui import theme
-from gigq_tui.format import cut, inert
+from gigq_tui.format import inert
 from gigq_tui.registry import Scope, bindings_for
 from gigq_tui.screens.worker_acts import WorkerActs
 from gigq_tui.screens.worker_lines import (
@@ -20,67 +19,92 @@ from gigq_tui.screens.worker_lines import (
     entries,
     entry_line,
     heading,
+    machine_line,
     nobody,
     summary,
+    waits_for,
 )
+from gigq_tui.screens.worker_log import WorkerLog
+from gigq_tui.screens.worker_order import (
+    SORT_COLUMNS,
+    SORTS,
+    groups_of,
+    in_order,
+    kept_in_order,
+    matches,
+)
+from gigq_tui.store.machine import Machine, read_machine
 from gigq_tui.store.models import Health, Snapshot
 from gigq_tui.store.processes import Sampler, Usage
 from gigq_tui.store.tail import Tail, read_tail
-from gigq_tui.widgets.lines import Line, TextLines
-from gigq_tui.widgets.log_text import glance, whole
+from gigq_tui.widgets.lines import Line, TextLines, spread
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
 
 LOOK_EVERY_S = 1.0
 LOOKS_PER_SAMPLE = 2
+# So long after the cursor moved, no row moves under it.
+STILL_S = 3.0
 
 
-class WorkersScreen(WorkerActs, inherit_bindings=False):
-    """The workers of the file, and the log of the one under the cursor."""
+class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
+    """The workers of the file, and the log of the one under the cursor.
+
+    Args:
+        sampler: What measures their processes; None for the real thing.
+        look_at_machine: What looks at this machine, given the look before.
+    """
 
     SCOPE = Scope.WORKERS
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "workers.tcss"
 
     class Looked(Message):
-        """A look at processes and at a log ended, in its own thread."""
+        """A look at machine, processes and a log ended, in its own thread."""
 
         def __init__(
-            self, usage: dict[int, Usage] | None, path: Path | None, tail: Tail | None
+            self,
+            usage: dict[int, Usage] | None,
+            machine: Machine | None,
+            path: Path | None,
+            tail: Tail | None,
         ) -> None:
             self.usage = usage
+            self.machine = machine
             self.path = path
             self.tail = tail
             super().__init__()
 
-    def __init__(self, sampler: Sampler | None = None) -> None:
+    def __init__(
+        self,
+        sampler: Sampler | None = None,
+        look_at_machine: Callable[[Machine | None], Machine] | None = None,
+    ) -> None:
         super().__init__()
         self.entries: dict[str, WorkerEntry] = {}
         self.usage: dict[int, Usage] = {}
-        self.log_large = False
+        self.machine: Machine | None = None
+        self.sort = SORTS[0]
+        self.filter_text = ""
         self._sampler = sampler or Sampler()
+        self._look_at_machine = look_at_machine or read_machine
         self._looks = 0
         self._looking = False
-        self._log_path: Path | None = None
-        self._tail: Tail | None = None
+        self._still_until: float | None = None
+        self._order: list[str] = []
+        self._order_due = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="workers-head")
         yield TextLines(id="columns")
         yield PickList(id="workers")
         yield Pane(id="empty")
-        yield TextLines(id="log-head")
-        yield Pane(id="log")
+        yield from self.compose_log()
 
     @property
     def roster(self) -> PickList:
         """The list of workers."""
         return self.query_one("#workers", PickList)
-
-    @property
-    def log_pane(self) -> Pane:
-        """The log under the list."""
-        return self.query_one("#log", Pane)
 
     @property
     def entry(self) -> WorkerEntry | None:
@@ -92,49 +116,69 @@ class WorkersScreen(WorkerActs, inherit_bindings=False):
         return not self.log_large
 
     def mover(self) -> Scrolled:
-        return self.log_pane if self.log_large else self.roster
+        return self.text_view if self.log_large else self.roster
 
     # Drawing
 
     def on_mount(self) -> None:
-        self._looker = self.set_interval(LOOK_EVERY_S, self._look)
-        self._draw_log()
+        self.text_view.wrap = False
+        self.text_view.start_over(follow=True)
+        self._looker = self.set_interval(LOOK_EVERY_S, self.look)
+        self.draw_log()
 
     def on_screen_suspend(self) -> None:
         self._looker.pause()
 
     def on_screen_resume(self) -> None:
         self._looker.resume()
-        self.call_after_refresh(self._look)
+        self.call_after_refresh(self.look)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         now = self.console.clock.now()
         width = self.app.size.width
         own = {worker.worker_id for worker in self.console.pool.alive()}
-        found = entries(snapshot)
-        self.entries = {entry.id: entry for entry in found}
-        console = self.console
-        head = summary(snapshot, len(own), read_only=console.read_only)
-        self.query_one("#workers-head", TextLines).show(head)
-        self.query_one("#columns", TextLines).show(heading(width))
-        rows = [
-            (
-                entry.id,
-                entry_line(
-                    entry,
-                    now,
-                    self.usage,
-                    entry.worker is not None and entry.worker.id in own,
-                    width,
-                ),
-            )
-            for entry in found
-        ]
+        known = len(snapshot.workers) + len(snapshot.foreign_workers)
+        shown = self._in_order(snapshot)
+        self.entries = {entry.id: entry for group in shown for entry in group}
+        self._draw_head(snapshot, len(own), len(shown), known)
+        column = SORT_COLUMNS.get(self.sort, self.sort)
+        self.query_one("#columns", TextLines).show(heading(width, column))
+        rows: list[tuple[str, Line]] = []
+        for entry in self.entries.values():
+            worker = entry.worker
+            mine = worker is not None and worker.id in own
+            waits = waits_for(worker, snapshot) if worker is not None else ""
+            rows.append((entry.id, entry_line(entry, now, self.usage, mine, width, waits)))
         self.roster.show(rows)
-        self.set_class(not rows, "-none")
+        self.set_class(not known, "-none")
+        console = self.console
         hints = nobody(console.path, console.python, console.chdir, read_only=console.read_only)
         self.query_one("#empty", Pane).show(hints)
         self._draw_rest()
+
+    def _in_order(self, snapshot: Snapshot) -> list[list[WorkerEntry]]:
+        groups = groups_of(entries(snapshot))
+        if self.filter_text:
+            groups = [group for group in groups if matches(group, self.filter_text)]
+        if self._stands_still():
+            self._order_due = True
+            return kept_in_order(groups, self._order)
+        groups = in_order(groups, self.sort, self.usage, self.console.clock.now())
+        self._order, self._order_due = [group[0].id for group in groups], False
+        return groups
+
+    def _stands_still(self) -> bool:
+        return self._still_until is not None and self.console.monotonic() < self._still_until
+
+    def _draw_head(self, snapshot: Snapshot, own: int, shown: int, known: int) -> None:
+        width = self.app.size.width
+        head = summary(snapshot, own, read_only=self.console.read_only)
+        if self.filter_text:
+            head = ((f" /{inert(self.filter_text)} {shown} of {known}  ", "accent"), *head)
+        if self.sort != SORTS[0]:
+            head = ((f" by {self.sort}  ", "accent"), *head)
+        line = spread(head, machine_line(self.machine, width), width)
+        self.query_one("#workers-head", TextLines).show(line)
 
     def _draw_rest(self) -> None:
         entry = self.entry
@@ -149,55 +193,46 @@ class WorkersScreen(WorkerActs, inherit_bindings=False):
         if not self.is_whole:
             return
         self.tick()
-        self._draw_log()
+        self.draw_log()
 
     @on(RowList.CursorMoved)
-    def _moved(self, event: RowList.CursorMoved) -> None:
+    def _moved(self) -> None:
         self._draw_rest()
-        if self._wanted_log() != self._log_path:
-            self._log_path, self._tail = self._wanted_log(), None
-            self._draw_log()
-            self._look()
+        self.choose_log()
 
     @on(RowList.RowOpened)
     def _opened(self) -> None:
         self.perform("open")
 
-    # Looking at processes and at the log, off the thread that draws
+    # Looking at machine, processes and log, off the thread that draws
 
-    def _wanted_log(self) -> Path | None:
-        entry = self.entry
-        if entry is None or entry.worker is None or not entry.worker.log_path:
-            return None
-        return Path(entry.worker.log_path)
-
-    def _look(self) -> None:
-        if self._looking or not self.is_current:
+    def look(self) -> None:
+        if self._looking or not self.is_current or self.console.held:
             return
         self._looking = True
         due = self._looks % LOOKS_PER_SAMPLE == 0
         pids = self._pids() if due else []
         if pids or not due:
             self._looks += 1
-        path, known = self._log_path, self._tail
+        path, known, limit = self.log_path, self.log_tail, self.log_limit
+        machine = self.machine
 
-        def look() -> None:
+        def call() -> None:
             usage = self._sampler.sample(pids) if pids else None
-            tail = read_tail(path, known) if path is not None else None
-            self.post_message(self.Looked(usage, path, tail))
+            seen = self._look_at_machine(machine) if due else machine
+            tail = read_tail(path, known, limit) if path is not None else None
+            self.post_message(self.Looked(usage, seen, path, tail))
 
-        self.run_worker(look, thread=True, group="look")
+        self.run_worker(call, thread=True, group="look")
 
     def _pids(self) -> list[int]:
         """The processes that can be measured: those of this machine that live."""
         host = socket.gethostname()
+        snapshot = self.console.snapshot
         return [
-            entry.worker.pid
-            for entry in self.entries.values()
-            if entry.worker is not None
-            and not entry.further
-            and entry.worker.host == host
-            and entry.worker.health is Health.ALIVE
+            worker.pid
+            for worker in (snapshot.workers if snapshot is not None else ())
+            if worker.host == host and worker.health is Health.ALIVE
         ]
 
     @on(Looked)
@@ -205,69 +240,75 @@ class WorkersScreen(WorkerActs, inherit_bindings=False):
         self._looking = False
         if not self.is_whole:
             return
-        if event.usage is not None and event.usage != self.usage and not self.console.held:
-            self.usage = event.usage
-            self.tick()
-        if event.path != self._log_path:
-            self._look()
-        elif event.tail is not None and event.tail != self._tail:
-            self._tail = event.tail
-            self._draw_log()
-
-    def _draw_log(self) -> None:
-        width = max(1, self.app.size.width)
-        path, tail = self._log_path, self._tail
-        if path is None:
-            entry = self.entry
-            title = ""
-            if entry is not None and entry.worker is not None:
-                title = f" {inert(entry.worker.id)} keeps no log file "
-            elif entry is not None:
-                title = " GigQ's workers keep no log file "
-        else:
-            part = f", its last {len(tail.text) // 1024}K" if tail is not None and tail.cut else ""
-            key = "l smaller" if self.log_large else "l larger"
-            title = f" log {inert(f'{path.parent.name}/{path.name}')}{part}  ({key}) "
-        title = cut(title, width - 4)
-        rule = theme.RULE * max(0, width - 3 - len(title))
-        self.query_one("#log-head", TextLines).show(
-            ((theme.RULE * 3, "rule"), (title, "dim"), (rule, "rule"))
-        )
-        lines: list[Line] = []
-        if tail is not None and tail.trouble:
-            lines = [((f" {inert(tail.trouble)}", "warn"),)]
-        elif tail is not None:
-            large = self.log_large
-            lines = whole(tail.text, self.log_pane.content_width) if large else glance(tail.text)
-        self.log_pane.show(lines, tail=True)
+        if not self.console.held:
+            news = event.usage is not None and event.usage != self.usage
+            if (
+                news
+                or event.machine != self.machine
+                or (self._order_due and not self._stands_still())
+            ):
+                self.usage = self.usage if event.usage is None else event.usage
+                self.machine = event.machine
+                self.tick()
+        if event.path != self.log_path:
+            self.look()
+        elif event.tail is not None:
+            self.take_tail(event.tail)
 
     # Keys that look
 
     def do_open(self) -> None:
         """Open the job of the line under the cursor."""
+        self._open_job("This worker has no job now.", None)
+
+    def do_worker_stack(self) -> None:
+        """Take the stack of the job of the line under the cursor, now."""
+        self._open_job("This worker has no job now, so there is no stack.", "Stack")
+
+    def _open_job(self, refusal: str, tab: str | None) -> None:
         from gigq_tui.screens.detail import DetailScreen
 
         entry = self.entry
         if entry is None or entry.job is None:
-            self.console.notice("This worker has no job now.", "warn")
+            self.console.notice(refusal, "warn")
             return
-        self.console.push_screen(DetailScreen(entry.job.id))
+        self.console.push_screen(DetailScreen(entry.job.id, tab))
 
-    def do_worker_log(self) -> None:
-        """Show the log alone, or the list again."""
-        if not self.log_large and self._log_path is None:
-            self.console.notice("This worker keeps no log file.", "warn")
+    def do_worker_sort(self) -> None:
+        """Sort by the next column."""
+        self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+        self._still_until = None
+        self.tick()
+        self.console.notice(f"sorted by {self.sort}")
+
+    def do_worker_filter(self) -> None:
+        """Type words that let only some workers through; in the log alone, find there."""
+        if self.log_large:
+            self.do_find()
+        elif self.has_class("-none"):
+            self.console.notice("There is no worker to filter.", "warn")
+        else:
+            self.typed_line.open(self.filter_text)
+
+    def show_typed(self, text: str) -> None:
+        if self.log_large:
+            super().show_typed(text)
             return
-        self.log_large = not self.log_large
-        self.set_class(self.log_large, "-log")
-        self._draw_log()
+        self.filter_text = text
+        self._still_until = None
+        self.tick()
+        shown = sum(1 for entry in self.entries.values() if not entry.further)
+        self.typed_line.tell(f"{shown} shown")
+
+    def _move(self, move: Callable[[Scrolled], None]) -> None:
+        if not self.log_large:
+            self._still_until = self.console.monotonic() + STILL_S
+        super()._move(move)
 
     def do_back(self) -> None:
-        if self.log_large:
+        if self.log_large and not self.text_view.wanted:
             self.do_worker_log()
+        elif self.filter_text and not self.log_large:
+            self.show_typed("")
         else:
             super().do_back()
-
-    def on_click(self, event: events.Click) -> None:
-        if event.widget is not None and event.widget.id == "log-head":
-            self.perform("worker_log")

@@ -1,59 +1,150 @@
-"""The end of a text file that somebody else writes: bounded, and never waited for."""
+"""The end of what a job or a worker wrote, read from its file: bounded, and never waited for."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TAIL_BYTES = 65_536
+from gigq_core.logs import attempt_output
+from gigq_core.worker.output import LIMIT_BYTES
+from gigq_tui.store.models import Attempt
+
+TAIL_BYTES = 64 * 1024
+# A job's captured output has at most so many bytes: what is kept, and the note of what is not.
+WHOLE_BYTES = LIMIT_BYTES + 128
+
+_HEAD_BYTES = LIMIT_BYTES // 2
+_GAP = re.compile(rb"\n(\[\.\.\. (\d+) bytes left out \.\.\.\])\n")
+_GAP_BYTES = 80
+_TAB_CELLS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tail:
-    """The last lines of a file. `stamp` tells one state of the file from another.
+    """The last lines of a file, as they are: not inert, but tabs widened and line ends taken off.
 
-    `trouble` is one sentence where there is nothing to read, `cut` says that it began earlier.
+    Attributes:
+        lines: What was read. A carriage return ends a line too: bars of progress write them.
+        skipped: How many bytes stand before the first line, unread.
+        size: How many bytes the file has.
+        trouble: One sentence where there is nothing to read.
+        left_out: How many bytes between head and tail were dropped when the output was captured.
+        gap: Which line says so, or None where it isn't among those that were read.
+        stamp: Tells one state of the file from another.
     """
 
-    text: str = ""
-    cut: bool = False
-    stamp: tuple[int, int] = (0, 0)
+    path: Path | None = None
+    lines: Sequence[str] = ()
+    skipped: int = 0
+    size: int = 0
     trouble: str = ""
+    left_out: int = 0
+    gap: int | None = None
+    stamp: tuple[int, int] = (0, 0)
 
 
 def read_tail(path: Path, known: Tail | None = None, limit: int = TAIL_BYTES) -> Tail:
-    """Read the end of a file, or return `known` where the file has not changed since.
+    """Read the end of a file, or return `known` where there is nothing new in it.
 
     Args:
         path: The file; only an ordinary one is read, never a pipe or a device.
-        known: What this returned before for the same file.
-        limit: How many bytes to read at most.
+        known: What this returned before. While the file grows, reading goes on from where that
+            began, up to `WHOLE_BYTES`, so that lines keep their places.
+        limit: How many bytes to read at most, when nothing or less is known.
     """
+    if known is not None and (known.path != path or known.trouble):
+        known = None
     try:
         # Without O_NONBLOCK, opening a pipe would wait for whoever writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        return Tail(trouble=f"There is no file {path}.")
+        return Tail(path, trouble=f"There is no file {path}.")
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
-        return Tail(trouble=f"{path} can't be read: {reason}.")
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        return Tail(trouble=f"{path} is not an ordinary file.")
-    with os.fdopen(descriptor, "rb") as file:
+        return Tail(path, trouble=f"{path} can't be read: {reason}.")
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return Tail(path, trouble=f"{path} is not an ordinary file.")
+        start = _start(status.st_size, known, limit)
         stamp = (status.st_size, status.st_mtime_ns)
-        if known is not None and known.stamp == stamp and not known.trouble:
+        if known is not None and known.stamp == stamp and known.skipped <= start:
             return known
-        start = max(0, status.st_size - limit)
-        try:
-            file.seek(start)
-            data = file.read(limit)
-        except OSError as problem:
-            return Tail(trouble=f"{path} can't be read: {problem.strerror}.")
-    if start:
-        # The first line is only the end of one; with no line end at all it is shown as it is.
-        data = data.partition(b"\n")[2] or data
-    return Tail(data.decode("utf-8", "replace"), start > 0, stamp)
+        data = os.pread(descriptor, status.st_size - start, start)
+        mark = b""
+        if status.st_size > LIMIT_BYTES:
+            mark = os.pread(descriptor, _GAP_BYTES, _HEAD_BYTES)
+    except OSError as problem:
+        return Tail(path, trouble=f"{path} can't be read: {problem.strerror}.")
+    finally:
+        os.close(descriptor)
+    if start and b"\n" in data[:-1] and not (known and known.skipped == start):
+        # The first line is only the end of one.
+        cut = data.index(b"\n") + 1
+        start, data = start + cut, data[cut:]
+    lines, gap, left_out = _split(data, start, _GAP.match(mark))
+    return Tail(path, lines, start, status.st_size, "", left_out, gap, stamp)
+
+
+def _start(size: int, known: Tail | None, limit: int) -> int:
+    """Where to begin to read a file of that size."""
+    start = max(0, size - limit)
+    if known is not None and known.size <= size and size - known.skipped <= WHOLE_BYTES:
+        start = min(start, known.skipped)
+    return start
+
+
+def _split(
+    data: bytes, start: int, mark: re.Match[bytes] | None
+) -> tuple[Sequence[str], int | None, int]:
+    """The lines, which of them says that something was left out there, and how much."""
+    if mark is None:
+        return _lines(data), None, 0
+    at = _HEAD_BYTES - start
+    if at < 0:
+        return _lines(data), None, int(mark[2])
+    head = _lines(data[:at])
+    note = mark[1].decode("ascii")
+    return [*head, note, *_lines(data[at + mark.end() :])], len(head), int(mark[2])
+
+
+def _lines(data: bytes) -> list[str]:
+    text = data.decode("utf-8", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\t" in text:
+        text = text.expandtabs(_TAB_CELLS)
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return lines
+
+
+def output_of(database: Path, attempt: Attempt) -> Path | None:
+    """Return the file an attempt writes to; one that still runs may not have named it yet."""
+    if attempt.output_path:
+        return Path(attempt.output_path)
+    if attempt.status == "running":
+        candidate = attempt_output(database, attempt.execution_id).absolute()
+        # An id from a file is data: never follow it out of the folder.
+        inside = candidate.parent == attempt_output(database, "x").absolute().parent
+        return candidate if inside else None
+    return None
+
+
+def read_output(
+    database: Path, attempt: Attempt, known: Tail | None = None, limit: int = TAIL_BYTES
+) -> Tail:
+    """Read the end of what an attempt printed, as `read_tail()` does."""
+    path = output_of(database, attempt)
+    if path is None:
+        return Tail(trouble="This attempt has written nothing.")
+    if not path.exists():
+        # There is no file before the first byte, which may never come.
+        so_far = " so far" if attempt.status == "running" else ", or its file is gone"
+        return Tail(path, trouble=f"This attempt has written nothing{so_far}.")
+    return read_tail(path, known, limit)

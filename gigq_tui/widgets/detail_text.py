@@ -6,42 +6,33 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from gigq_tui.actions.stack import StackLook
 from gigq_tui.format import (
     MARKS,
     as_json,
     clock_time,
-    count,
     cut,
     duration,
     elapsed,
     inert,
-    inert_lines,
     limit,
     masked,
     pad,
     plural,
-    size,
-    wrap,
+    split_lines,
 )
-from gigq_tui.output import Tail
-from gigq_tui.store.derive import RUNNING_STATES, WAITING_STATES, state_of, why
-from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative, State
+from gigq_tui.store.derive import RUNNING_STATES, WAITING_STATES, first_line, state_of, why
+from gigq_tui.store.models import JobDetail, State
 from gigq_tui.widgets.lines import Line, Span, line_width
 
-MAX_LINES = 5_000
-_OUTCOME_ROLES = {
-    "completed": "ok",
-    "running": "run",
-    "failed": "fail",
-    "crashed": "fail",
-    "timeout": "fail",
-    "cancelled": "dim",
-    "superseded": "dim",
-}
+# From so many cells on there is room for the long words, and for the short ones.
+WIDE = 100
+ROOMY = 70
 
 
-def path_line(detail: JobDetail, now: datetime, width: int, *, wide: bool) -> Line:
+def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
     """Say how the job came to where it is: queued, started, ended, wait and run time apart."""
+    wide = width >= WIDE
     row = detail.row
     state = state_of(row, now)
     mark = MARKS[state]
@@ -56,9 +47,7 @@ def path_line(detail: JobDetail, now: datetime, width: int, *, wide: bool) -> Li
         began = "started" if wide else "run"
         spans.append((_arrow(_between(row.created_at, started), wide), "dim"))
         spans.append((f"{began} {clock_time(started, now)} ", ""))
-        running = state in RUNNING_STATES
-        end = now if running else row.completed_at
-        spans.append((_arrow(_between(started, end), wide, ticking=running), "dim"))
+        spans.append((_run(detail, started, now, width), "dim"))
         spans.append((word, mark.role))
     if row.completed_at is not None and row.status not in ("pending", "running"):
         spans.append((f" {clock_time(row.completed_at, now)}", ""))
@@ -81,156 +70,60 @@ def _arrow(seconds: float | None, wide: bool, *, ticking: bool = False) -> str:
     return f"--({told})--> " if wide else f"-{told}-> "
 
 
+def _run(detail: JobDetail, started: datetime, now: datetime, width: int) -> str:
+    """The arrow of the run time; with several attempts, the waits between them told apart."""
+    row = detail.row
+    running = row.status == "running"
+    end = now if running else row.completed_at
+    whole = _between(started, end)
+    wide = width >= WIDE
+    if whole is None or len(detail.attempts) < 2 or width < ROOMY:
+        return _arrow(whole, wide, ticking=running)
+    ran = 0.0
+    for attempt in detail.attempts:
+        ran += _between(attempt.started_at, attempt.completed_at or end) or 0.0
+    told = elapsed(ran) if running else duration(ran)
+    waited = duration(max(0.0, whole - ran))
+    return f"--(ran {told}, waited {waited})--> " if wide else f"-{told}+{waited}-> "
+
+
 def _between(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None or end is None else (end - start).total_seconds()
 
 
-def text_lines(text: str, width: int, role: str = "", indent: int = 1) -> list[Line]:
-    """Return a text of any size as wrapped lines, cut at some thousands."""
-    room = max(8, width - indent - 1)
-    lines: list[Line] = []
-    for line in inert_lines(text, MAX_LINES):
-        for piece in wrap(line, room):
-            lines.append(((" " * indent + piece, role),))
-            if len(lines) >= MAX_LINES:
-                lines.append(((" .. the rest is not shown", "dim"),))
-                return lines
-    return lines
-
-
-def error_lines(
-    detail: JobDetail, attempt: Attempt | None, now: datetime, width: int
-) -> list[Line]:
-    """What went wrong: the reason in words, the error, and the traceback of the attempt."""
-    row = detail.row
-    mark = MARKS[state_of(row, now)]
-    reason = why(row, now)
-    lines: list[Line] = []
-    error = attempt.error if attempt is not None and attempt.error else detail.error
-    first = next((line.strip() for line in error.splitlines() if line.strip()), "")
-    if reason and reason != first:
-        lines.append(((f" {mark.glyph} ", mark.role), (inert(reason), "")))
-        lines.append(())
-    if error:
-        lines += text_lines(error, width, "fail")
-    elif not reason:
-        lines.append(((" Nothing went wrong.", "dim"),))
-    if attempt is not None and attempt.traceback:
-        lines.append(())
-        lines.append(((f" traceback of attempt {attempt.number}", "dim"),))
-        lines += text_lines(attempt.traceback, width, indent=3)
-    return lines
-
-
-def value_lines(value: Any, width: int, empty: str) -> list[Line]:
-    """A decoded value as JSON, secrets masked."""
+def value_lines(value: Any, empty: str, *, reveal: bool = False) -> list[Line]:
+    """A decoded value as JSON, secrets masked unless they are to be seen."""
     if value is None or value == {}:
-        return [((f" {empty}", "dim"),)]
-    return text_lines(as_json(masked(value), indent=2), width)
+        return [((empty, "dim"),)]
+    shown = value if reveal else masked(value)
+    return [((line, ""),) for line in split_lines(as_json(shown, indent=2))]
 
 
-def raw_lines(detail: JobDetail, width: int) -> list[Line]:
+def hides_secrets(value: Any) -> bool:
+    """Say whether something of a decoded value is masked."""
+    return value is not None and bool(masked(value) != value)
+
+
+def raw_lines(detail: JobDetail, *, reveal: bool = False) -> list[Line]:
     """The columns of the row as they are stored; values that could hold secrets are masked."""
     lines: list[Line] = []
     known = {"params": detail.params, "result": detail.result}
     cells = max((len(name) for name in detail.raw), default=0) + 2
     for name, value in detail.raw.items():
-        told = as_json(masked(known[name])) if name in known and value is not None else value
-        text = "NULL" if told is None else str(told)
-        pieces = [
-            piece
-            for line in inert_lines(text, MAX_LINES) or [""]
-            for piece in wrap(line, max(8, width - cells - 2))
-        ]
-        for at, piece in enumerate(pieces[:MAX_LINES]):
+        hidden = name in known and value is not None and not reveal
+        told = as_json(masked(known[name])) if hidden else value
+        role = "dim" if told is None else ""
+        for at, piece in enumerate(split_lines("NULL" if told is None else str(told)) or [""]):
             label = pad(inert(name), cells) if at == 0 else " " * cells
-            lines.append(((f" {label}", "dim"), (piece, "dim" if told is None else "")))
+            lines.append(((label, "dim"), (piece, role)))
     return lines
 
 
-def log_lines(attempt: Attempt | None, tail: Tail | None, width: int) -> list[Line]:
-    """The end of what an attempt printed."""
-    if attempt is None:
-        return [((" No attempt has run yet.", "dim"),)]
-    head = f" attempt {attempt.number}, {attempt.status}, on {attempt.worker_id or 'no worker'}"
-    if tail is None:
-        return [((inert(head), "dim"),)]
-    if tail.trouble:
-        return [((inert(head), "dim"),), (), ((f" {inert(tail.trouble)}", ""),)]
-    told = size(tail.size)
-    head += (
-        f", the last {size(tail.size - tail.skipped)} of {told}" if tail.skipped else f", {told}"
-    )
-    lines: list[Line] = [((inert(head), "dim"),), ()]
-    for line in tail.lines:
-        lines += [((f" {piece}", ""),) for piece in wrap(line, max(8, width - 2))]
-    return lines[:2] + lines[2:][-MAX_LINES:]
-
-
-def attempt_head(wide: bool) -> Line:
-    """The titles over the attempts."""
-    titles = "try  worker        started   ended     took    outcome     error"
-    return (
-        (f"   {titles if wide else 'try  worker        took    outcome     error'}", "heading"),
-    )
-
-
-def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
-    """One attempt as a line, without its gutter."""
-    took = _between(attempt.started_at, attempt.completed_at)
-    told = duration(took) if took is not None else "-"
-    if attempt.status == "running" and attempt.started_at is not None:
-        told = elapsed((now - attempt.started_at).total_seconds())
-    spans: list[Span] = [
-        (f"{attempt.number:>3}  ", ""),
-        (pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"),
-    ]
-    if wide:
-        started, ended = (_hour(m) for m in (attempt.started_at, attempt.completed_at))
-        spans.append((f"{started:<10}{ended:<10}", ""))
-    first = next((line for line in attempt.error.splitlines() if line.strip()), "")
-    spans += [
-        (f"{told:<8}", ""),
-        (pad(inert(attempt.status), 12), _OUTCOME_ROLES.get(attempt.status, "warn")),
-        (inert(first.strip()), ""),
-    ]
-    return tuple(spans)
-
-
-def _hour(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment:%H:%M:%S}"
-
-
-def relative_rows(detail: JobDetail, now: datetime) -> list[tuple[str, Line]]:
-    """Parents and children as rows of a list, each with a unique id of its own."""
-    rows: list[tuple[str, Line]] = []
-    for kind, relatives in (("waits for", detail.parents), ("holds up", detail.children)):
-        rows += [(f"{kind}/{r.id}", _relative_line(kind, r, now)) for r in relatives]
-    hidden = detail.child_count - len(detail.children)
-    if hidden > 0:
-        rows.append(("more/", ((f"          and {count(hidden)} more", "dim"),)))
-    return rows
-
-
-def _relative_line(kind: str, relative: Relative, now: datetime) -> Line:
-    lead: Span = (f"{kind:<10}", "dim")
-    if relative.row is None:
-        told = "not in the queue"
-        told += ", counts as completed" if relative.waived else ""
-        return (lead, (f"{inert(relative.id[:8])}  ", "dim"), (told, "warn"))
-    row = relative.row
-    mark = MARKS[state_of(row, now)]
-    return (
-        lead,
-        (f"{inert(row.id[:8])}  ", "dim"),
-        (pad(inert(row.name), 24) + " ", ""),
-        (f"{mark.glyph} {mark.word:<10} ", mark.role),
-        (inert(why(row, now)), ""),
-    )
-
-
 def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) -> list[Line]:
-    """What was asked for when the job was submitted, in two lines, after the reason if wanted."""
+    """Why the job is where it is, and in two lines what was asked for when it was submitted.
+
+    Without `reason` the first is left out where it is only the error of the last attempt.
+    """
     row = detail.row
     facts = [
         inert(row.function),
@@ -243,25 +136,36 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
         ident.append(cut(inert(detail.description), 60))
     lines = [" " + "   ".join(part) for part in (facts, ident)]
     told: list[Line] = [((cut(line, width), "dim"),) for line in lines]
-    because = why(row, now) if reason else ""
-    if because:
+    because = why(row, now)
+    last = detail.attempts[-1].error if detail.attempts else ""
+    if because and (reason or because != first_line(last)):
         mark = MARKS[state_of(row, now)]
         told.insert(0, ((f" {mark.glyph} ", mark.role), (cut(inert(because), width - 4), "")))
     return told
 
 
+def stack_lines(stack: StackLook | None, *, taking: bool) -> list[Line]:
+    """The stack as it was taken last, or what stands in its way."""
+    if stack is None or taking:
+        told = "asking its process.." if taking else "S asks the job's process where it is, now."
+        return [((told, "dim"),)]
+    if stack.trouble:
+        return [((stack.trouble, "warn"),)]
+    lines = split_lines(stack.text) or ["It runs no Python code of its own at this moment."]
+    return [((line, "heading" if line.startswith("Thread") else ""),) for line in lines]
+
+
 def missing_lines(job_id: str) -> Iterable[Line]:
     """What stands here once the job is gone from the file."""
-    return [((f" The job {inert(job_id[:8])} is no longer in the file.", "warn"),)]
+    return [((f"The job {inert(job_id[:8])} is no longer in the file.", "warn"),)]
 
 
-def opening_tab(row: JobRow, now: datetime) -> str:
+def opening_tab(detail: JobDetail, now: datetime) -> str:
     """Say which tab answers the question that a job in this state raises."""
-    state = state_of(row, now)
+    state = state_of(detail.row, now)
     if state in (State.BLOCKED, State.DOOMED):
         return "Deps"
-    if state in RUNNING_STATES and not row.error:
-        return "Log"
     if state is State.COMPLETED:
         return "Result"
-    return "Error" if row.error or state in RUNNING_STATES else "Params"
+    tried = detail.attempts or detail.row.error or state in RUNNING_STATES
+    return "Attempts" if tried else "Params"

@@ -1,11 +1,10 @@
-"""A worker's log as lines: short where it is glanced at, as it was written where it is read."""
+"""A worker's log in colours: short where it is glanced at, as it was written where it is read."""
 
 from __future__ import annotations
 
 import re
 
-from gigq_tui.format import inert_lines, wrap
-from gigq_tui.widgets.lines import Line
+from gigq_tui.widgets.text_view import Mark
 
 # "2026-11-23 12:04:19,512 - gigq_core.worker - INFO - ...": the day, the milliseconds and the
 # name of the logger say little beside the worker that the log belongs to.
@@ -14,43 +13,25 @@ _LEVEL = re.compile(r"\b(ERROR|CRITICAL|WARNING)\b")
 _UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _ROLES = {"ERROR": "fail", "CRITICAL": "fail", "WARNING": "warn"}
 LEVEL_CELLS = 8
+LEVEL_WITHIN = 100
 
 
-def glance(text: str) -> list[Line]:
-    """Return a log with one line for each of its lines, the ids and the heads shortened."""
-    lines: list[Line] = []
-    for line in inert_lines(text):
-        head = _HEAD.match(line)
-        rest = _UUID.sub(r"\1", line[head.end() :] if head else line)
-        if head is None:
-            lines.append(((f" {rest}", ""),))
-            continue
-        level = head[2]
-        lines.append(
-            (
-                (f" {head[1]} ", "dim"),
-                (level.ljust(LEVEL_CELLS), _ROLES.get(level, "dim")),
-                (f" {rest}", ""),
-            )
-        )
-    return lines
+def glance(line: str) -> tuple[str, list[Mark]]:
+    """Return a line of a log with its ids and its head shortened, and the roles of its parts."""
+    head = _HEAD.match(line)
+    if head is None:
+        return _UUID.sub(r"\1", line), []
+    level = head[2]
+    lead = f"{head[1]} "
+    told = f"{lead}{level:<{LEVEL_CELLS}} "
+    marks = [
+        (0, len(lead), "dim"),
+        (len(lead), len(lead) + len(level), _ROLES.get(level, "dim")),
+    ]
+    return told + _UUID.sub(r"\1", line[head.end() :]), marks
 
 
-def whole(text: str, width: int) -> list[Line]:
-    """Return a log as it was written, lines that are longer than `width` cells broken."""
-    lines: list[Line] = []
-    for line in inert_lines(text):
-        level = _LEVEL.search(line[:100])
-        first, *others = wrap(line, max(1, width - 2))
-        if level is None or level.end() > len(first):
-            lines.append(((f" {first}", ""),))
-        else:
-            lines.append(
-                (
-                    (f" {first[: level.start()]}", ""),
-                    (level[0], _ROLES[level[0]]),
-                    (first[level.end() :], ""),
-                )
-            )
-        lines += [((f" {piece}", ""),) for piece in others]
-    return lines
+def as_written(line: str) -> tuple[str, list[Mark]]:
+    """Return a line of a log as it is, with the role of the level that it tells."""
+    level = _LEVEL.search(line, 0, LEVEL_WITHIN)
+    return line, [] if level is None else [(*level.span(), _ROLES[level[0]])]

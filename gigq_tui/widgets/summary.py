@@ -16,9 +16,9 @@ from gigq_tui.format import (
     masked,
     plural,
 )
-from gigq_tui.output import Tail
 from gigq_tui.store.derive import wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow
+from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.lines import Line, Span, TextLines, fit
 
 LOG_LINES = 2

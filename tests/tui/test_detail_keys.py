@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 from gigq_core.logs import logs_folder
 from gigq_tui.app import ConsoleApp
 from gigq_tui.format import MASK
-from gigq_tui.screens.detail import TABS, DetailScreen
+from gigq_tui.registry import DETAIL_TABS as TABS
+from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.store.models import Attempt, JobDetail, Relative
 from tests.scene import NOW
@@ -100,11 +101,11 @@ async def test_keys_go_through_the_tabs() -> None:
             seen.append(screen.tab)
             await press(pilot, "right")
         assert tuple(seen) == TABS
-        assert screen.tab == "Error"
+        assert screen.tab == "Attempts"
         await press(pilot, "left")
         assert screen.tab == "Raw"
         await press(pilot, "]")
-        assert screen.tab == "Error"
+        assert screen.tab == "Attempts"
         await press(pilot, "[")
         assert screen.tab == "Raw"
 
@@ -136,16 +137,20 @@ async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
         first = attempt(1, output_path=log)
         feed_of(app).answers["detail"] = lambda _id: detail_of(JOB, attempts=(first, attempt(2)))
         await give(pilot, ROWS)
-        await press(pilot, "right", "k", "enter")
-        assert screen.tab == "Log"
-        await settle(pilot)
+        assert "Traceback of 2" in screen_text(app)
+        await press(pilot, "k")
+        text = screen_text(app)
+        for part in ("w1, pid 101", "error of attempt 1", "Traceback of 1", "second line"):
+            assert part in text
+        await press(pilot, "enter")
+        assert screen.tab == "Output"
         text = screen_text(app)
         assert "attempt 1, failed" in text
         assert "second line" in text
         assert "\x1b" not in text
         assert "\ufffd[31mred" in text
-        await press(pilot, "[", "[", "[", "[")
-        assert screen.tab == "Error"
+        await press(pilot, "escape")
+        assert screen.tab == "Attempts"
         assert "Traceback of 1" in screen_text(app)
 
 
@@ -154,8 +159,10 @@ async def test_l_shows_the_log() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await opened(pilot, app)
         await press(pilot, "l")
-        assert screen.tab == "Log"
+        assert screen.tab == "Output"
         assert "has written nothing" in screen_text(app)
+        await press(pilot, "l")
+        assert screen.tab == "Attempts"
 
 
 async def test_parents_and_children_are_walked() -> None:
@@ -204,7 +211,7 @@ async def test_y_copies_the_error() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await opened(pilot, app)
         await press(pilot, "y", "e")
-        assert app.clipboard == JOB.error
+        assert app.clipboard == "error of attempt 2"
 
 
 async def test_text_is_scrolled() -> None:
@@ -214,7 +221,7 @@ async def test_text_is_scrolled() -> None:
         lines = "\n".join(f"line {number}" for number in range(300))
         feed_of(app).answers["detail"] = lambda _id: detail_of(JOB, error=lines)
         await give(pilot, ROWS)
-        pane = screen.pane
+        pane = screen.text_view
         for key, top in (("j", 1), ("k", 0), ("ctrl+d", pane.page // 2), ("g", 0)):
             await press(pilot, key)
             assert pane.top == top
@@ -238,9 +245,9 @@ async def test_a_job_that_goes_away_is_told() -> None:
 @pytest.mark.parametrize(
     ("job", "tab"),
     [
-        (row(1, status="failed", error="x"), "Error"),
+        (row(1, status="failed", error="x"), "Attempts"),
         (row(1, status="completed"), "Result"),
-        (row(1, status="running"), "Log"),
+        (row(1, status="running"), "Attempts"),
         (row(1), "Params"),
         (row(1, blocked=True), "Deps"),
         (row(1, doomed=True, blocked=True), "Deps"),

@@ -155,7 +155,7 @@ async def test_l_opens_the_log() -> None:
         await give(pilot, ROWS)
         await press(pilot, "l")
         assert isinstance(app.screen, DetailScreen)
-        assert app.screen.tab == "Log"
+        assert app.screen.tab == "Output"
 
 
 async def test_space_marks_and_goes_down() -> None:

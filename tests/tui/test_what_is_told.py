@@ -11,7 +11,6 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.output import read_tail
 from gigq_tui.screens.tree import TreeScreen
 from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.store.models import (
@@ -25,6 +24,7 @@ from gigq_tui.store.models import (
     Window,
     WorkerRow,
 )
+from gigq_tui.store.tail import read_tail
 from gigq_tui.store.view import View
 from gigq_tui.widgets.job_columns import layout_for, row_line
 from tests.scene import NOW
@@ -235,9 +235,9 @@ async def test_the_log_stays_at_its_end_when_it_grows_and_shrinks(tmp_path: Path
 def test_one_long_line_of_output_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "attempt.log"
     path.write_text("begin\n" + "x" * 100 + "\n")
-    assert read_tail(path, limit=50).lines == ("x" * 49,)
+    assert read_tail(path, limit=50).lines == ["x" * 49]
     path.write_text("begin\n" + "x" * 100 + "\nend\n")
-    assert read_tail(path, limit=50).lines == ("end",)
+    assert read_tail(path, limit=50).lines == ["end"]
 
 
 async def test_after_the_shell_everything_is_painted_anew(monkeypatch: pytest.MonkeyPatch) -> None:

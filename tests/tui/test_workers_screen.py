@@ -125,8 +125,8 @@ async def test_lost_ones_stand_first_and_are_counted() -> None:
             "w1",
             "w2",
             f"w2/{OTHER.id}",
-            "w4",
             "gigq:worker-5f2c",
+            "w4",
         ]
         text = screen_text(app)
         assert "2 workers alive (1 busy, 1 idle)   1 LOST   1 of this console" in text
@@ -359,7 +359,7 @@ async def test_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         await settle(pilot)
         assert "212M" in screen_text(app)
         screen._looks = 0
-        screen._look()
+        screen.look()
         await settle(pilot)
         assert screen.usage[IDLE.pid].cpu_percent == 50.0
         line = next(line for line in screen_text(app).splitlines() if "> w1" in line)

@@ -1,0 +1,136 @@
+"""Keys to read a text with, shared by screens that show one: find, wrap, sideways, follow."""
+
+from __future__ import annotations
+
+from textual import events, on
+
+from gigq_tui.format import cut, inert
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.widgets.text_view import TextView
+from gigq_tui.widgets.typed_line import TypedLine
+
+
+class Reading(ConsoleScreen, inherit_bindings=False):
+    """A screen with one `TextView` and one `TypedLine`."""
+
+    @property
+    def text_view(self) -> TextView:
+        """The text that is read."""
+        return self.query_one(TextView)
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line over or under it, in which words are typed."""
+        return self.query_one(TypedLine)
+
+    def show_typed(self, text: str) -> None:
+        """What is typed has changed: find it."""
+        self.text_view.find(text)
+        self.typed_line.tell(self.text_view.found_told)
+
+    def read_whole(self) -> None:
+        """Read what stands before the text too, as far as it is kept."""
+
+    def readable(self) -> bool:
+        """Whether there is a text on the screen now; says in a notice what stands against it."""
+        return True
+
+    # Typing
+
+    def on_key(self, event: events.Key) -> None:
+        if self.is_whole and self.typed_line.typing and not self.panel.is_open:
+            self.typed_line.take_key(event)
+
+    def on_paste(self, event: events.Paste) -> None:
+        if self.is_whole and self.typed_line.typing:
+            self.typed_line.take_paste(event)
+
+    def perform(self, action_id: str) -> None:
+        if self.typed_line.typing:
+            # The mouse came in between: what was typed stays.
+            self.typed_line.close(kept=True)
+        super().perform(action_id)
+
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        if not event.kept:
+            self.show_typed(event.text)
+
+    # Keys
+
+    def do_find(self) -> None:
+        """Type what to find in the text; it is gone to at every key."""
+        if self.readable():
+            self.read_whole()
+            self.typed_line.open(self.text_view.wanted)
+
+    def do_find_next(self) -> None:
+        """Go to the next place where it stands."""
+        self._find_next(1)
+
+    def do_find_previous(self) -> None:
+        """Go to the place before where it stands."""
+        self._find_next(-1)
+
+    def _find_next(self, step: int) -> None:
+        if not self.text_view.wanted:
+            self.console.notice("Nothing is looked for: / finds something in the text.", "warn")
+        else:
+            self.text_view.find_next(step)
+
+    def do_wrap(self) -> None:
+        """Break long lines, or show them sideways."""
+        if self.readable():
+            self.text_view.set_wrap(not self.text_view.wrap)
+
+    def do_sideways_right(self) -> None:
+        """Show what stands further right."""
+        self._sideways(1)
+
+    def do_sideways_left(self) -> None:
+        """Show what stands further left."""
+        self._sideways(-1)
+
+    def _sideways(self, direction: int) -> None:
+        if not self.readable():
+            return
+        if self.text_view.wrap:
+            self.console.notice("Long lines are wrapped here: W shows them sideways.")
+        else:
+            self.text_view.sideways(direction)
+
+    def do_follow(self) -> None:
+        """Stay at the end while more is written, or stay here."""
+        if self.readable():
+            self.text_view.set_follow(not self.text_view.follow)
+
+    @on(TextView.EarlierWanted)
+    def _earlier_wanted(self) -> None:
+        self.read_whole()
+
+    def do_back(self) -> None:
+        """Take the finds away first, then go back."""
+        if self.text_view.wanted:
+            self.text_view.clear_find()
+        else:
+            super().do_back()
+
+    def reading_told(self, *, grows: bool) -> str:
+        """Say how the text is shown now, for the line over it.
+
+        Args:
+            grows: Whether more may be written, so that it can be followed.
+        """
+        view = self.text_view
+        told = []
+        if view.wanted:
+            told.append(f"/{cut(inert(view.wanted), 20)} {view.found_told}")
+        if not view.wrap:
+            told.append(f"unwrapped from {view.left + 1} ( )" if view.left else "unwrapped ( )")
+        if grows:
+            told.append(f"follow {'on' if view.follow else 'off'}")
+        return "   ".join(told)
