@@ -344,8 +344,8 @@ class TextView(Scrolled):
         row = self.rows.row_of(match.line, match.start)
         if not self.top <= row < self.top + self.page:
             self.scroll_to_line(row - self.page // 3)
-        if self.follow and self.top < self.total - self.page:
-            self.follow = False
+        # Whoever reads here does not want to be carried off by what is written at the end.
+        self.follow = False
         if not self.wrap and not self.left <= match.start < self.left + self._room - 1:
             self.left = max(0, match.start - self._room // 3)
 

@@ -20,6 +20,7 @@ from gigq_tui.registry import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindin
 from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.store.clock import FrozenClock
 from tests.scene import NOW
 from tests.tui.harness import (
@@ -105,6 +106,7 @@ def test_awkward_and_reserved_keys_stay_free() -> None:
     [
         (Scope.JOBS, JobsScreen),
         (Scope.DETAIL, DetailScreen),
+        (Scope.WORKERS, WorkersScreen),
         (Scope.HELP, HelpScreen),
     ],
 )

@@ -1,0 +1,247 @@
+"""Looking on the workers screen: sorting, filtering, the log, the machine, stacks, other hosts."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui.screens.detail import DetailScreen
+from gigq_tui.screens.workers import STILL_S, WorkersScreen
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.machine import Machine
+from gigq_tui.store.models import Counts, Health, WorkerRow
+from gigq_tui.store.processes import Usage
+from tests.scene import NOW
+from tests.tui.harness import give, make_app, row, screen_text, settle
+from tests.tui.test_workers_screen import BUSY, FOREIGN, IDLE, JOB, LOST, OTHER, press, worker
+
+MACHINE = Machine("etl-3", 16, 5.1, 38.0)
+
+
+async def opened(pilot: Pilot[None], *rows: WorkerRow, **values: object) -> WorkersScreen:
+    await give(pilot, [row(1)], workers=rows, **values)
+    screen = WorkersScreen(look_at_machine=lambda known: MACHINE)
+    pilot.app.push_screen(screen)
+    await settle(pilot)
+    return screen
+
+
+def ids(screen: WorkersScreen) -> list[str]:
+    return [entry.id for entry in screen.entries.values() if not entry.further]
+
+
+def log_of(folder: Path, text: str) -> WorkerRow:
+    log = folder / "w1.log"
+    log.write_text(text)
+    return replace(IDLE, log_path=str(log))
+
+
+async def test_sorting_goes_through_the_columns() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        many = replace(worker("w10"), done=9_000)
+        screen = await opened(pilot, many, BUSY, LOST)
+        screen.usage = {many.pid: Usage(1.0, 10), BUSY.pid: Usage(50.0, 5)}
+        assert ids(screen) == ["w3", "w10", "w2"]
+        seen = {}
+        for _ in range(5):
+            await press(pilot, "s")
+            seen[screen.sort] = ids(screen)
+            assert f"by {screen.sort}" in screen_text(app)
+        assert seen == {
+            "name": ["w2", "w3", "w10"],
+            "cpu": ["w2", "w10", "w3"],
+            "memory": ["w10", "w2", "w3"],
+            "done": ["w10", "w3", "w2"],
+            "time": ["w2", "w3", "w10"],
+        }
+        await press(pilot, "s")
+        assert screen.sort == "state"
+
+
+async def test_the_cursor_keeps_its_worker_and_rows_stand_still_under_it() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    async with app.run_test(size=(120, 32)) as pilot:
+        a, b = replace(IDLE, done=5), replace(worker("w2"), done=9)
+        screen = await opened(pilot, a, b)
+        await press(pilot, *["s"] * 4, "j")
+        assert screen.roster.cursor_id == "w1"
+        await give(pilot, [row(1)], workers=(replace(a, done=50), b))
+        assert ids(screen) == ["w2", "w1"]
+        clock.advance(STILL_S)
+        screen.look()
+        await settle(pilot)
+        assert ids(screen) == ["w1", "w2"]
+        assert screen.roster.cursor_id == "w1"
+
+
+async def test_filtering_the_list() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, IDLE, BUSY, LOST, foreign_workers=(FOREIGN,))
+        await press(pilot, "slash", *"train")
+        assert ids(screen) == ["w2"]
+        assert "1 shown" in screen_text(app)
+        await press(pilot, "enter")
+        assert "/train 1 of 4" in screen_text(app)
+        await press(pilot, "slash", *" cC")
+        assert ids(screen) == []
+        await press(pilot, "escape")
+        assert ids(screen) == ["w2"]
+        assert not screen.panel.is_open
+        await press(pilot, "escape")
+        assert len(ids(screen)) == 4
+        await press(pilot, "escape")
+        assert app.screen is not screen
+
+
+async def test_an_idle_worker_says_what_it_waits_for() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot, IDLE, counts=Counts(ready=812), paused=True)
+        assert "the queue is paused" in screen_text(app)
+        await give(pilot, [row(1)], workers=(IDLE,), counts=Counts(blocked=40))
+        assert "nothing is ready, 40 blocked" in screen_text(app)
+        await give(pilot, [row(1)], workers=(replace(IDLE, state="paused"),))
+        assert "paused: P resumes it" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(120, 32), (80, 24)])
+async def test_a_worker_of_another_host(size: tuple[int, int]) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        far = replace(IDLE, host="etl-9", health=Health.UNKNOWN)
+        screen = await opened(pilot, far)
+        screen.usage = {far.pid: Usage(50.0, 5 * 1024 * 1024)}
+        assert far.pid not in screen._pids()
+        line = next(line for line in screen_text(app).splitlines() if "> w1" in line)
+        assert "on etl-9" in line
+        near = replace(far, host=socket.gethostname())
+        await give(pilot, [row(1)], workers=(near,))
+        assert f"on {near.host} " not in screen_text(app).partition("w1:")[0]
+
+
+async def test_the_machine_is_told() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot, IDLE)
+        assert "etl-3: 16 cores, load 5.1, 38% mem" in screen_text(app)
+
+
+async def test_the_stack_of_the_job_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[DetailScreen] = []
+    monkeypatch.setattr(DetailScreen, "take_stack", lambda self: taken.append(self))
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot, IDLE, BUSY)
+        await press(pilot, "S")
+        assert app.screen is screen
+        assert "no stack" in screen.notice_line.text
+        await press(pilot, "j", "j", "S")
+        assert isinstance(app.screen, DetailScreen)
+        assert (app.screen.job_id, app.screen.tab) == (OTHER.id, "Stack")
+        assert taken == [app.screen]
+
+
+async def test_enter_opens_what_stands_under_the_cursor_after_sorting() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot, IDLE, BUSY)
+        await press(pilot, *["s"] * 5, "g", "enter")
+        assert isinstance(app.screen, DetailScreen)
+        assert app.screen.job_id == JOB.id
+
+
+async def test_the_log_is_followed_or_not(tmp_path: Path) -> None:
+    row_with_log = log_of(tmp_path, "".join(f"line {n}\n" for n in range(100)))
+    log = Path(row_with_log.log_path or "")
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, row_with_log)
+        assert "line 99" in screen_text(app)
+        assert "follow on" in screen_text(app)
+        await press(pilot, "f")
+        with log.open("a") as more:
+            more.write("line 100\n")
+        screen.look()
+        await settle(pilot)
+        assert "follow off" in screen_text(app)
+        assert "line 100" not in screen_text(app)
+        await press(pilot, "f")
+        assert "line 100" in screen_text(app)
+
+
+async def test_reading_the_log(tmp_path: Path) -> None:
+    text = "".join(f"2026-11-23 12:00:00,000 - x - ERROR - {'y' * 90} {n} end\n" for n in range(50))
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, log_of(tmp_path, text))
+        await press(pilot, "W")
+        assert "l shows the log alone" in screen.notice_line.text
+        await press(pilot, "l")
+        view = screen.text_view
+        assert view.total == 100
+        await press(pilot, "W", "right_parenthesis", "right_parenthesis", "left_parenthesis")
+        assert view.total == 50
+        assert view.left > 0
+        await press(pilot, "slash", *" 17 ", "enter")
+        assert "1 of 1" in screen_text(app)
+        assert " 17 end" in screen_text(app)
+        await press(pilot, "n", "N")
+        assert view.match_at == 0
+        await press(pilot, "escape")
+        assert not view.wanted
+        assert screen.log_large
+        await press(pilot, "escape")
+        assert not screen.log_large
+        assert "12:00:00 ERROR" in screen_text(app)
+        await press(pilot, "l")
+        assert not view.wrap
+
+
+async def test_going_up_in_a_large_log_reads_more(tmp_path: Path) -> None:
+    text = "".join(f"line {n}\n" for n in range(20_000))
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, log_of(tmp_path, text))
+        assert screen.text_view.lines[0] != "line 0"
+        await press(pilot, "l", "g")
+        await settle(pilot)
+        assert screen.text_view.lines[0] == "line 0"
+        assert "line 0 " in screen_text(app)
+
+
+async def test_a_held_picture_holds_the_log_too(tmp_path: Path) -> None:
+    row_with_log = log_of(tmp_path, "one\n")
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, row_with_log)
+        await press(pilot, "p")
+        (tmp_path / "w1.log").write_text("one\ntwo\n")
+        screen.look()
+        await settle(pilot)
+        assert list(screen.text_view.lines) == ["one"]
+        await press(pilot, "p")
+        screen.look()
+        await settle(pilot)
+        assert list(screen.text_view.lines) == ["one", "two"]
+
+
+async def test_nothing_is_drawn_when_nothing_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, log_of(tmp_path, "one\n"))
+        drawn: list[str] = []
+        monkeypatch.setattr(WorkersScreen, "show_snapshot", lambda *_: drawn.append("list"))
+        monkeypatch.setattr(WorkersScreen, "draw_log", lambda *_: drawn.append("log"))
+        for _ in range(4):
+            screen.look()
+            await settle(pilot)
+        assert drawn == []
