@@ -39,7 +39,7 @@ READING_ACTIONS: tuple[Action, ...] = (
         pair="next, previous match",
     ),
     Action("find_previous", ("N",), "N", "previous", "previous match", Group.LOOK, _TEXTS),
-    Action("follow", ("f",), "f", "follow", "follow the end", Group.LOOK, _TEXTS, bar=66),
+    Action("follow_end", ("f",), "f", "follow", "follow the end", Group.LOOK, _TEXTS, bar=66),
     Action("wrap", ("W",), "W", "wrap", "wrap long lines", Group.LOOK, _TEXTS),
     Action(
         "sideways_left",

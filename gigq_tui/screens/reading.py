@@ -103,7 +103,7 @@ class Reading(ConsoleScreen, inherit_bindings=False):
         else:
             self.text_view.sideways(direction)
 
-    def do_follow(self) -> None:
+    def do_follow_end(self) -> None:
         """Stay at the end while more is written, or stay here."""
         if self.readable():
             self.text_view.set_follow(not self.text_view.follow)

@@ -118,7 +118,7 @@ class WorkerLog(Reading, inherit_bindings=False):
             self.log_limit = WHOLE_BYTES
             self.look()
 
-    def do_follow(self) -> None:
+    def do_follow_end(self) -> None:
         """Stay at the end of the log while more is written, or stay here."""
         self.text_view.set_follow(not self.text_view.follow)
 

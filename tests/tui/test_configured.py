@@ -15,8 +15,8 @@ ROWS = [row(number, status="failed") for number in range(9, 0, -1)]
 KEYS = """
 [keys]
 retry = "x"
-down = ["n", "down"]
-new = "N"
+down = ["i", "down"]
+new = "Q"
 workers = "f5"
 mark_range = ""
 help = "H"
@@ -40,7 +40,7 @@ async def test_chosen_keys_act_and_the_old_ones_do_not() -> None:
         table = jobs_screen(app).table
         await press(pilot, "j")
         assert table.cursor == 0
-        await press(pilot, "n", "down")
+        await press(pilot, "i", "down")
         assert table.cursor == 2
         await press(pilot, "r", "v")
         assert not jobs_screen(app).panel.is_open
@@ -73,13 +73,13 @@ async def test_bar_help_and_palette_name_the_chosen_keys() -> None:
         await give(pilot, ROWS)
         bar = screen_text(app).splitlines()[-1]
         assert "x retry" in bar
-        assert "N new" in bar
+        assert "Q new" in bar
         assert "H help" in bar
         assert "r retry" not in bar
         await press(pilot, "H")
         assert isinstance(app.screen, HelpScreen)
         text = screen_text(app)
-        assert "n k " in text
+        assert "i k " in text
         assert "mark a range" not in text
         assert "ctrl+x twice" in text
         assert "1-7" in text

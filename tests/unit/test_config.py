@@ -30,8 +30,8 @@ columns = ["name:30", "why", "id"]
 
 [keys]
 cancel = "x"
-down = ["n", "ctrl+n", "down"]
-new = "N"
+down = ["i", "ctrl+n", "down"]
+new = "Q"
 filter = ""
 half_up = ","
 
@@ -55,8 +55,8 @@ def test_a_whole_file_is_understood() -> None:
     assert config.columns == (Column("name", 30), Column("why"), Column("id"))
     assert config.keys == {
         "cancel": ("x",),
-        "down": ("n", "ctrl+n", "down"),
-        "new": ("N",),
+        "down": ("i", "ctrl+n", "down"),
+        "new": ("Q",),
         "filter": (),
         "half_up": ("comma",),
     }
@@ -281,10 +281,10 @@ def test_what_is_typed() -> None:
 
 
 def test_a_keymap_tells_the_users_keys() -> None:
-    keymap = Keymap({"quit": ("ctrl+x",), "down": ("n", "pagedown"), "filter": ()})
+    keymap = Keymap({"quit": ("ctrl+x",), "down": ("i", "pagedown"), "filter": ()})
     told = {action.id: action for action in keymap.told(actions_for(Scope.JOBS))}
     assert told["quit"].shown == "ctrl+x twice"
-    assert told["down"].shown == "n pgdn"
+    assert told["down"].shown == "i pgdn"
     assert (told["filter"].keys, told["filter"].shown) == ((), "")
     assert told["up"] is BY_ID["up"]
 
