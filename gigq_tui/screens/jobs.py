@@ -101,6 +101,7 @@ class JobsScreen(Looking, inherit_bindings=False):
         self.take_rows(snapshot)
         self.mind_followed(snapshot)
         self.refresh_parts()
+        self.perform_typed_ahead()
 
     def take_rows(self, snapshot: Snapshot) -> None:
         """Take the rows of a snapshot, if they are of the list looked at now."""

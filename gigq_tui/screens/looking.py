@@ -9,6 +9,7 @@ from textual import on
 
 from gigq_tui.format import inert
 from gigq_tui.screens.marking import Marking
+from gigq_tui.screens.typing_ahead import TypedAhead, is_about_rows
 from gigq_tui.store.filter import NO_FILTER, Filter
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
 from gigq_tui.store.sorting import NEWEST, Sort, SortKey
@@ -45,12 +46,30 @@ class Looking(Marking, inherit_bindings=False):
         # What suits the running jobs does not suit the failed ones: each tab keeps its own order.
         self.sorts: dict[Tab, Sort] = {}
         self._filter_before: Filter = NO_FILTER
+        self.typed_ahead = TypedAhead(lambda: self.console.monotonic())
+
+    def perform(self, action_id: str) -> None:
+        """Do an action; what is about rows waits for those of the list that was asked for last."""
+        waits = self.table.awaits_list and is_about_rows(action_id) and not self.panel.is_open
+        if not waits:
+            super().perform(action_id)
+        elif self.console.trouble:
+            self.console.notice("The rows of this list can't be read now.", "warn")
+        else:
+            self.typed_ahead.hold(action_id)
+
+    def perform_typed_ahead(self) -> None:
+        """Do what waited for the rows, now that they are there."""
+        if not self.table.awaits_list:
+            for action_id in self.typed_ahead.take():
+                self.perform(action_id)
 
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""
 
     def look(self, view: View) -> None:
         """List something else; the cursor goes to the job it was put on, if that is there."""
+        self.typed_ahead.drop()
         landing = view.follow or self.table.chosen
         self.table.start_over(landing)
         self.range_from = None

@@ -204,6 +204,11 @@ class JobTable(RowList):
         self._at_end = False
         self._moved_at = None
 
+    @property
+    def awaits_list(self) -> bool:
+        """Whether another list was asked for, and its rows have not come yet."""
+        return self._starting
+
     def tell_ages(self) -> None:
         """Tell the ages of all rows anew."""
         self.told_at = self._now = self.clock.now()

@@ -203,7 +203,9 @@ async def test_escape_clears_range_then_marks_then_filter() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
-        await press(pilot, "/", "n", "i", "enter", "space", "v")
+        await press(pilot, "/", "n", "i", "enter")
+        await give(pilot, ROWS, filter_text="ni")
+        await press(pilot, "space", "v")
         screen = jobs_screen(app)
         await press(pilot, "escape")
         assert screen.range_from is None
@@ -223,6 +225,7 @@ async def test_slash_filters_with_every_key() -> None:
         assert [view.filter.text for view in feed_of(app).views[-2:]] == ["h", "hi"]
         await press(pilot, "enter")
         assert app.focused is None
+        await give(pilot, ROWS, filter_text="hi")
         await press(pilot, "j")
         assert cursor_name(app) == "eight"
 

@@ -1,0 +1,95 @@
+"""Keys that are faster than the file: they mean the list that was asked for, not the one before."""
+
+from __future__ import annotations
+
+from textual.pilot import Pilot
+
+from gigq_core.errors import DatabaseBusy
+from gigq_tui.app import ConsoleApp
+from gigq_tui.messages import TroubleArrived
+from gigq_tui.screens.detail import DetailScreen
+from gigq_tui.screens.typing_ahead import WAITS_AT_MOST_S
+from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.models import Tab
+from tests.scene import NOW
+from tests.tui.harness import acts_of, give, jobs_screen, make_app, row, settle
+
+WAITING = [row(3, "fetch"), row(2, "resize"), row(1, "report")]
+FAILED = [row(9, "import", "failed"), row(8, "export", "failed")]
+
+
+async def type_fast(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys before anything of the file comes."""
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+def shown(app: ConsoleApp) -> str:
+    current = jobs_screen(app).current_row()
+    return current.name if current is not None else ""
+
+
+async def test_keys_behind_a_tab_are_about_its_rows() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "4", "j", "enter")
+        assert not isinstance(app.screen, DetailScreen)
+        await give(pilot, FAILED, tab=Tab.FAILED)
+        assert isinstance(app.screen, DetailScreen)
+        assert app.screen.job_id == FAILED[1].id
+
+
+async def test_an_act_behind_a_filter_asks_about_its_rows() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "/", "r", "e", "p", "enter", "c", "y")
+        assert not jobs_screen(app).panel.is_open
+        await give(pilot, [WAITING[2]], filter_text="rep")
+        # The answer was typed before anybody could read the question: it doesn't count.
+        assert "report" in jobs_screen(app).panel.plain
+        assert acts_of(app).calls == []
+        await type_fast(pilot, "y")
+        assert acts_of(app).calls == [("cancel", (WAITING[2].id,))]
+
+
+async def test_another_screen_does_not_wait() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "4", "w")
+        assert isinstance(app.screen, WorkersScreen)
+
+
+async def test_a_key_that_has_waited_long_is_dropped() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "4", "c")
+        clock.advance(WAITS_AT_MOST_S + 0.1)
+        await give(pilot, FAILED, tab=Tab.FAILED)
+        assert not jobs_screen(app).panel.is_open
+        assert shown(app) == "import"
+
+
+async def test_rows_that_can_not_be_read_are_not_waited_for() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        app.post_message(TroubleArrived(str(DatabaseBusy("jobs.db is locked.")), NOW))
+        await type_fast(pilot, "4", "c")
+        assert "can't be read now" in jobs_screen(app).notice_line.text
+        await give(pilot, FAILED, tab=Tab.FAILED)
+        assert not jobs_screen(app).panel.is_open
+
+
+async def test_another_tab_forgets_what_was_typed_for_the_one_before() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "3", "c", "4")
+        await give(pilot, FAILED, tab=Tab.FAILED)
+        assert not jobs_screen(app).panel.is_open
