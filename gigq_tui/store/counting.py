@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from gigq_core.times import to_text
 from gigq_tui.store import queries
@@ -25,6 +27,13 @@ RATE_WINDOW_S = 10.0
 RATE_LEAST_S = 1.0
 
 
+class Doom(NamedTuple):
+    """How many jobs never run, and how many ancestors are to blame; None if not counted."""
+
+    jobs: int | None
+    culprits: int | None
+
+
 class Counter:
     """Reads the counts, and keeps what is dear to count for a while.
 
@@ -34,7 +43,7 @@ class Counter:
 
     def __init__(self, clock: Clock) -> None:
         self._counted: Gate[Counts] = Gate(clock)
-        self._doomed: Gate[tuple[int | None]] = Gate(clock)
+        self._doomed: Gate[Doom] = Gate(clock)
 
     def read(self, conn: sqlite3.Connection, shape: Shape, version: int, now: datetime) -> Counts:
         """The counts at this data version; see `owed_in` for what was held back."""
@@ -45,11 +54,9 @@ class Counter:
         blocked = max(0, states.pop("blocked", 0))
         self._counted.skip()
         self._doomed.skip()
-        doomed: int | None = 0
+        doom = Doom(0, 0)
         if blocked:
-            doomed = self._doomed.get(
-                shape.version, version, lambda: (_count_doomed(conn, shape),)
-            )[0]
+            doom = self._doomed.get(shape.version, version, lambda: _count_doomed(conn, shape))
         known = _named(states)
         return replace(
             known,
@@ -57,7 +64,8 @@ class Counter:
             blocked=blocked,
             delayed=max(0, states.pop("delayed", 0)),
             other=max(0, sum(states.values())),
-            doomed=None if doomed is None else min(doomed, blocked),
+            doomed=None if doom.jobs is None else min(doom.jobs, blocked),
+            culprits=doom.culprits,
         )
 
     def owed_in(self) -> float | None:
@@ -86,10 +94,10 @@ def _named(states: dict[str, int]) -> Counts:
     )
 
 
-def _count_doomed(conn: sqlite3.Connection, shape: Shape) -> int | None:
+def _count_doomed(conn: sqlite3.Connection, shape: Shape) -> Doom:
     records = conn.execute(queries.unmet_edges(shape), (MAX_EDGES + 1,)).fetchall()
     if len(records) > MAX_EDGES:
-        return None
+        return Doom(None, None)
     unmet: dict[str, list[str]] = {}
     kin: dict[str, Kin | None] = {}
     for record in records:
@@ -97,7 +105,12 @@ def _count_doomed(conn: sqlite3.Connection, shape: Shape) -> int | None:
         unmet.setdefault(text(record["child_id"]), []).append(parent)
         missing = record["found"] is None
         kin[parent] = None if missing else Kin(parent, "", text(record["status"]))
-    return sum(verdict.doomed for verdict in verdicts(unmet, kin).values())
+    return _doom_of(unmet, kin)
+
+
+def _doom_of(unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]) -> Doom:
+    doomed = [verdict for verdict in verdicts(unmet, kin).values() if verdict.doomed]
+    return Doom(len(doomed), len({v.culprit.id for v in doomed if v.culprit is not None}))
 
 
 def _count_rows(conn: sqlite3.Connection, shape: Shape, now: datetime) -> Counts:
@@ -112,14 +125,20 @@ def _count_rows(conn: sqlite3.Connection, shape: Shape, now: datetime) -> Counts
     if told_apart is None:
         # Too many to look into at each refresh: they all count as ready, and that is said.
         return replace(counts, told_apart=False)
-    blocked, delayed, doomed = told_apart
-    ready = max(0, pending - blocked - delayed)
-    return replace(counts, ready=ready, blocked=blocked, delayed=delayed, doomed=doomed)
+    blocked, delayed, doom = told_apart
+    return replace(
+        counts,
+        ready=max(0, pending - blocked - delayed),
+        blocked=blocked,
+        delayed=delayed,
+        doomed=doom.jobs,
+        culprits=doom.culprits,
+    )
 
 
 def _tell_waiting_apart(
     conn: sqlite3.Connection, shape: Shape, now: datetime
-) -> tuple[int, int, int] | None:
+) -> tuple[int, int, Doom] | None:
     """Blocked, delayed and doomed of a GigQ file; None if there are too many dependencies."""
     records = conn.execute(queries.waiting_edges(shape), (MAX_EDGES + 1,)).fetchall()
     if len(records) > MAX_EDGES:
@@ -134,8 +153,7 @@ def _tell_waiting_apart(
     if "retry_after" in shape.job_columns:
         later = conn.execute(queries.waiting_later(shape), (to_text(now), MAX_WAITING)).fetchall()
         delayed = sum(text(record["id"]) not in unmet for record in later)
-    doomed = sum(verdict.doomed for verdict in verdicts(unmet, kin).values())
-    return len(unmet), delayed, doomed
+    return len(unmet), delayed, _doom_of(unmet, kin)
 
 
 class RateMeter:

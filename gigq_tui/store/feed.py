@@ -19,7 +19,9 @@ from gigq_core.errors import DatabaseError, DatabaseMissing
 from gigq_core.wakeup import LADDER_S, ChangeHints
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter import FilterError
+from gigq_tui.store.history_rings import Past
 from gigq_tui.store.models import Graph, JobDetail, Snapshot
+from gigq_tui.store.overview import Overview
 from gigq_tui.store.reader import Interrupted, Reader
 from gigq_tui.store.view import View
 
@@ -33,9 +35,13 @@ REST_FACTOR = 4.0
 FADE_S = 2.0
 CLOSE_WITHIN_S = 5.0
 
+# What can be asked between two snapshots: methods of the reader.
+KINDS = frozenset({"detail", "graph", "resolve", "matching_ids", "overview"})
+
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str, datetime], None]
 Answer = Callable[[Any], None]
+Subject = str | View | Past
 
 
 class ReaderLike(Protocol):
@@ -48,6 +54,7 @@ class ReaderLike(Protocol):
     def graph(self, job_id: str, limit: int = 5_000) -> Graph | None: ...
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]: ...
     def resolve(self, prefix: str) -> tuple[str, ...]: ...
+    def overview(self, past: Past) -> Overview: ...
     def data_version(self) -> int: ...
     def liveness_changed(self) -> bool: ...
     def owed_in(self) -> float | None: ...
@@ -90,7 +97,7 @@ class Feed:
         self._view_changed = True
         self._hinted = False
         self._closed = False
-        self._asked: deque[tuple[str, str | View, Answer]] = deque()
+        self._asked: deque[tuple[str, Subject, Answer]] = deque()
         self._snapping: ReaderLike | None = None
         # The feed's own thread only:
         self._reader: ReaderLike | None = None
@@ -133,18 +140,19 @@ class Feed:
             self._view_changed = True
             self._changed.notify()
 
-    def ask(self, kind: str, subject: str | View, callback: Answer) -> None:
+    def ask(self, kind: str, subject: Subject, callback: Answer) -> None:
         """Read something else between two snapshots.
 
         Args:
-            kind: `detail`, `graph`, `resolve` or `matching_ids`.
-            subject: the job's id, or its beginning; for `matching_ids` a view.
+            kind: `detail`, `graph`, `resolve`, `matching_ids` or `overview`.
+            subject: the job's id, or its beginning; for `matching_ids` a view, for `overview` the
+                window of time.
             callback: gets the result, or the `DatabaseError` or `FilterError` instead.
 
         Raises:
             ValueError: there is no such kind.
         """
-        if kind not in ("detail", "graph", "resolve", "matching_ids"):
+        if kind not in KINDS:
             raise ValueError(f"nothing of the kind {kind!r} can be asked")
         with self._changed:
             self._asked.append((kind, subject, callback))
@@ -210,7 +218,7 @@ class Feed:
                 kind, subject, callback = self._asked.popleft()
             callback(self._answer_to(kind, subject))
 
-    def _answer_to(self, kind: str, subject: str | View) -> Any:
+    def _answer_to(self, kind: str, subject: Subject) -> Any:
         for last_try in (False, True):
             try:
                 reader = self._opened()

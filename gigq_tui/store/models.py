@@ -57,6 +57,8 @@ class FileInfo:
 class Counts:
     """How many jobs stand where. `doomed` is part of `blocked`, and None while not known.
 
+    `culprits` is how many ancestors the doomed jobs have to blame, and None with `doomed`.
+
     `told_apart` is False on a GigQ file with so many waiting jobs that all stand in `ready`.
     """
 
@@ -70,6 +72,7 @@ class Counts:
     cancelled: int = 0
     other: int = 0
     doomed: int | None = None
+    culprits: int | None = None
     told_apart: bool = True
 
     @property
@@ -213,6 +216,34 @@ class Window:
     around: str = ""
 
 
+class Trend(Enum):
+    """How the present rate compares with the minute before."""
+
+    UP = "up"
+    STEADY = ""
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How the work goes; None is what is not known. Times in seconds.
+
+    `failed_share`, `p50_s` and `p95_s` are of the attempts that ended in the last five minutes of
+    work, whenever that was: at rest they stay as they are. `eta_s` is when the queue would be
+    empty if work went on at its present rate and nothing came, `eta_more_s` the same with
+    `more_slots` of the workers' slots instead of `slots`.
+    """
+
+    trend: Trend | None = None
+    failed_share: float | None = None
+    p50_s: float | None = None
+    p95_s: float | None = None
+    eta_s: float | None = None
+    slots: int = 0
+    more_slots: int = 0
+    eta_more_s: float | None = None
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything the jobs screen draws, read in one short transaction.
@@ -234,6 +265,7 @@ class Snapshot:
     sort: Sort = NEWEST
     follow: str | None = None
     followed: JobRow | None = None
+    figures: Figures = Figures()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from gigq_core.errors import DatabaseError
@@ -15,8 +16,11 @@ from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.component import Edges
 from gigq_tui.store.counting import Counter, RateMeter
 from gigq_tui.store.detail import MAX_RELATIVES, read_detail, read_lines
+from gigq_tui.store.figures import figures
 from gigq_tui.store.filter_sql import Context, prefix_range
 from gigq_tui.store.gate import Gate
+from gigq_tui.store.history import History
+from gigq_tui.store.history_rings import Past
 from gigq_tui.store.holders import IsDead, Pulse, Staff, read_staff, with_holders
 from gigq_tui.store.kinship import with_kin
 from gigq_tui.store.models import (
@@ -28,6 +32,8 @@ from gigq_tui.store.models import (
     Snapshot,
     Window,
 )
+from gigq_tui.store.overview import Overview, ReadyCounter, overview, read_busy
+from gigq_tui.store.overview_attention import WalWatch, concerns
 from gigq_tui.store.pages import Pages
 from gigq_tui.store.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.rows import text, whole
@@ -70,6 +76,9 @@ class Reader:
         self._ranking = Ranking(clock)
         self._edges: Gate[Edges] = Gate(clock)
         self._rate = RateMeter()
+        self._history = History()
+        self._ready = ReadyCounter(clock)
+        self._wal = WalWatch()
         self._shape_known: Shape | None = None
         self._staff = Staff()
         self._unwanted = False
@@ -88,9 +97,7 @@ class Reader:
             DatabaseError: see the class; `Interrupted` after `interrupt()`.
         """
         with self._reading() as (conn, shape):
-            now = self._clock.now()
-            staff = read_staff(conn, shape, self._pulse, now)
-            counts = self._counter.read(conn, shape, self._version_now, now)
+            now, staff, counts, paused = self._state(conn, shape)
             snapshot = Snapshot(
                 taken_at=now,
                 info=self._info(conn, shape),
@@ -105,6 +112,7 @@ class Reader:
                 sort=view.sort,
                 follow=view.follow,
                 followed=self._followed(conn, shape, view.follow, staff),
+                figures=figures(self._history, staff, counts, staff.paused, now),
             )
             self.version_read = self._version_now
             self._staff = staff
@@ -150,6 +158,31 @@ class Reader:
             found = conn.execute(sql, (*params, *values, wanted))
             return tuple(text(record[0]) for record in found.fetchall())
 
+    def overview(self, past: Past) -> Overview:
+        """What happened in a window of time, by function, and what needs a person.
+
+        Each call walks a step further into the past, until the window is covered.
+        """
+        with self._reading() as (conn, shape):
+            now, staff, counts, paused = self._state(conn, shape)
+            reading = self._history.deepen(conn, now, past)
+            info = self._info(conn, shape)
+            busy = read_busy(conn, shape, staff, now)
+            starved = self._wal.starved(self._clock.monotonic())
+            return overview(
+                self._history,
+                past,
+                now,
+                counts=counts,
+                figures=figures(self._history, staff, counts, paused, now),
+                ready=self._ready.read(conn, shape, self._version_now),
+                busy=busy,
+                concerns=concerns(
+                    staff, counts, info, paused=paused, overdue=busy.overdue, starved=starved
+                ),
+                reading=reading,
+            )
+
     def resolve(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with `prefix`, a few of them if there are many."""
         if not prefix.isascii() and prefix != prefix.encode("utf-8", "replace").decode():
@@ -172,8 +205,15 @@ class Reader:
 
     def owed_in(self) -> float | None:
         """Seconds until what the last snapshot held back may be read; None if it is complete."""
+XXXX<<<<<<< HEAD
         held = (self._counter, self._matches, self._ranking)
         return min((s for s in (h.owed_in() for h in held) if s is not None), default=None)
+=======
+        owed = [s for s in (self._counter.owed_in(), self._matches.owed_in()) if s is not None]
+        if self._history.behind:
+            owed.append(0.0)
+        return min(owed, default=None)
+>>>>>>> 25a3c96 (Measures of the past: attempts read once each, backwards and as they come)
 
     def interrupt(self) -> None:
         """Make the read that goes on, or else the next, raise `Interrupted`. From any thread."""
@@ -230,6 +270,17 @@ class Reader:
             self._shape_known = read_shape(self._conn, version)
         return self._shape_known
 
+    def _state(
+        self, conn: sqlite3.Connection, shape: Shape
+    ) -> tuple[datetime, Staff, Counts, bool]:
+        """The hour, who works, the counts and whether the queue is paused; the past is followed."""
+        now = self._clock.now()
+        staff = read_staff(conn, shape, self._pulse, now)
+        counts = self._counter.read(conn, shape, self._version_now, now)
+        paused = shape.attached and conn.execute(queries.PAUSED).fetchone() is not None
+        self._history.follow(conn, shape, now, counts.pending)
+        return now, staff, counts, paused
+
     def _read_staff(self, conn: sqlite3.Connection, shape: Shape) -> Staff:
         return read_staff(conn, shape, self._pulse, self._clock.now())
 
@@ -277,12 +328,14 @@ class Reader:
         return None if row is None else with_holders([row], staff)[0]
 
     def _info(self, conn: sqlite3.Connection, shape: Shape) -> FileInfo:
+        wal_size = _size(self._path.with_name(self._path.name + "-wal"))
+        self._wal.saw(wal_size, self._clock.monotonic())
         return FileInfo(
             path=str(self._path),
             attached=shape.attached,
             journal_mode=text(conn.execute("PRAGMA journal_mode").fetchone()[0]),
             size=_size(self._path),
-            wal_size=_size(self._path.with_name(self._path.name + "-wal")),
+            wal_size=wal_size,
             sqlite_version=sqlite3.sqlite_version,
         )
 
