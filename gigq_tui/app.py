@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -37,9 +38,11 @@ from gigq_tui.registry import Keymap
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.steering_workers import WorkerSteering
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
-from gigq_tui.store.models import Snapshot
+from gigq_tui.store.filter import parse
+from gigq_tui.store.models import Snapshot, Tab
 from gigq_tui.store.view import View
 from gigq_tui.theme import THEME_NAMES, THEMES, fitting
+from gigq_tui.widgets.header import FRESH, age_class
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -62,6 +65,8 @@ class FeedLike(Protocol):
     def refresh(self) -> None: ...
 
     def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None: ...
+
+    def looked_s(self) -> float: ...
 
 
 class ConsoleApp(WorkerSteering, inherit_bindings=False):
@@ -108,6 +113,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         self.feed: FeedLike | None = None
         self.view = View()
         self.held = False
+        self.age = FRESH
         self.trouble = ""
         self.trouble_since: datetime | None = None
         self._waiting: Snapshot | None = None
@@ -132,6 +138,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._ticker = self.set_interval(TICK_S, self._tick, pause=True)
+        self.set_interval(TICK_S, self._tell_age)
         # After `fg` the terminal is empty, and nothing else would be painted anew.
         self.app_resume_signal.subscribe(self, lambda _: self.do_repaint())
         if self._wants_feed:
@@ -218,8 +225,8 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         """Have the reader thread find something out.
 
         Args:
-            kind: `detail`, `graph` or `matching_ids`.
-            subject: A job's id, or for `matching_ids` a `View`.
+            kind: `detail`, `graph`, `matching_ids` or `overview`.
+            subject: A job's id, for `matching_ids` a `View`, for `overview` how far back.
             receive: Called in the app's own thread with the value, or with the exception.
         """
         if self.feed is not None:
@@ -256,6 +263,17 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
             self.feed.refresh()
 
     # Time
+
+    def _tell_age(self) -> None:
+        """Say how old the data is, where the class of its age has changed."""
+        seconds = 0.0
+        if self.held and self.snapshot is not None:
+            seconds = (self.clock.now() - self.snapshot.taken_at).total_seconds()
+        elif self.feed is not None:
+            seconds = self.feed.looked_s()
+        if age_class(seconds) != self.age:
+            self.age = age_class(seconds)
+            self._redraw(frame_only=True)
 
     def mind_the_ticker(self) -> None:
         counts = self.snapshot.counts if self.snapshot is not None else None
@@ -297,6 +315,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
             self._take(self._waiting)
         else:
             self._redraw(frame_only=True)
+        self._tell_age()
 
     def do_refresh(self) -> None:
         """Read the file again, and show it even while the picture is held."""
@@ -332,6 +351,24 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         from gigq_tui.screens.workers import WorkersScreen
 
         self.push_screen(WorkersScreen())
+
+    def do_overview(self) -> None:
+        """Show the overview."""
+        from gigq_tui.screens.overview import OverviewScreen
+
+        self.push_screen(OverviewScreen())
+
+    def show_jobs(self, tab: Tab, filter_text: str) -> None:
+        """Go back to the jobs screen, and show what a filter matches there.
+
+        Raises:
+            FilterError: the filter can't be understood; nothing is left.
+        """
+        wanted = parse(filter_text)
+        jobs = next(screen for screen in self.screen_stack if isinstance(screen, JobsScreen))
+        while self.screen is not jobs:
+            self.pop_screen()
+        jobs.look(replace(jobs.view, tab=tab, filter=wanted, follow=None))
 
     def do_palette(self) -> None:
         """Open the command palette on the screen in front."""

@@ -193,6 +193,13 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY_S}d{whole % _DAY_S // _HOUR_S}h"
 
 
+def estimate(seconds: float) -> str:
+    """Say how long something will take, in steps so coarse that it does not flicker."""
+    step = 5 if seconds < 100 else 30 if seconds < 10 * _MINUTE_S else _MINUTE_S
+    rounded = max(step, round(seconds / step) * step)
+    return elapsed(rounded).replace("m00s", "m").replace("h00m", "h")
+
+
 def elapsed(seconds: float) -> str:
     """Say how long something has been running, in whole seconds so that it ticks once a second."""
     return f"{int(seconds)}s" if 0 <= seconds < _MINUTE_S else duration(max(0, int(seconds)))

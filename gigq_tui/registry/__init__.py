@@ -22,7 +22,13 @@ from gigq_tui.registry.acting import ACT, WIDE
 from gigq_tui.registry.keymap import Keymap
 from gigq_tui.registry.kinds import Action, Context, Group, Scope
 from gigq_tui.registry.looking import LOOK, MOVE
-from gigq_tui.registry.places import CONSOLE, SUBMIT_ACTIONS, TREE_ACTIONS, WORKER_ACTIONS
+from gigq_tui.registry.places import (
+    CONSOLE,
+    OVERVIEW_ACTIONS,
+    SUBMIT_ACTIONS,
+    TREE_ACTIONS,
+    WORKER_ACTIONS,
+)
 from gigq_tui.registry.reading import DETAIL_TABS, READING_ACTIONS
 
 if TYPE_CHECKING:
@@ -48,7 +54,6 @@ __all__ = [
 RESERVED_KEYS = {
     "u": "undo the last act",
     "X": "clear finished jobs",
-    "o": "overview",
     "b": "group by error",
     "less_than_sign": "lower the priority",
     "greater_than_sign": "raise the priority",
@@ -65,6 +70,7 @@ ACTIONS: tuple[Action, ...] = (
     *WIDE,
     *TREE_ACTIONS,
     *WORKER_ACTIONS,
+    *OVERVIEW_ACTIONS,
     *SUBMIT_ACTIONS,
     *CONSOLE,
 )

@@ -95,7 +95,7 @@ WIDE: tuple[Action, ...] = (
         "pause queue",
         "pause the queue",
         Group.WIDE,
-        frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE}),
+        frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.OVERVIEW}),
         writes=True,
     ),
     Action(

@@ -16,6 +16,7 @@ class Scope(Enum):
     DETAIL = "Job detail"
     TREE = "Tree"
     WORKERS = "Workers"
+    OVERVIEW = "Overview"
     SUBMIT = "New job"
     HELP = "Help"
 
@@ -70,7 +71,7 @@ class Action:
         return self.when(context) if self.when is not None else ""
 
 
-LISTS = frozenset({Scope.JOBS, Scope.TREE, Scope.WORKERS})
+LISTS = frozenset({Scope.JOBS, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})
 SCREENS = LISTS | {Scope.DETAIL}
 MOVING = SCREENS | {Scope.HELP}
 EVERYWHERE = frozenset(Scope)
@@ -78,6 +79,7 @@ JOBS = frozenset({Scope.JOBS})
 DETAIL = frozenset({Scope.DETAIL})
 TREE = frozenset({Scope.TREE})
 WORKERS = frozenset({Scope.WORKERS})
+OVERVIEW = frozenset({Scope.OVERVIEW})
 SUBMIT = frozenset({Scope.SUBMIT})
 ON_A_JOB = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE})
 

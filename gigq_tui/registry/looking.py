@@ -8,6 +8,7 @@ from gigq_tui.registry.kinds import (
     LISTS,
     MOVING,
     ON_A_JOB,
+    OVERVIEW,
     SCREENS,
     WORKERS,
     Action,
@@ -153,6 +154,7 @@ LOOK: tuple[Action, ...] = (
     Action("log", ("l",), "l", "log", "output of the job", Group.LOOK, ON_A_JOB, bar=65),
     Action("tree", ("t",), "t", "tree", "dependency tree", Group.LOOK, JOBS | DETAIL, bar=60),
     Action("workers", ("w",), "w", "workers", "workers", Group.LOOK, SCREENS - WORKERS, bar=70),
+    Action("overview", ("o",), "o", "overview", "overview", Group.LOOK, LISTS - OVERVIEW, bar=72),
     Action(
         "pause_view",
         ("p",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gigq_tui.registry.kinds import (
     EVERYWHERE,
     JOBS,
+    OVERVIEW,
     SCREENS,
     SUBMIT,
     TREE,
@@ -129,6 +130,34 @@ WORKER_ACTIONS: tuple[Action, ...] = (
         "worker_sort", ("s",), "s", "sort", "sort by the next column", Group.LOOK, WORKERS, bar=85
     ),
     Action("worker_copy", ("y",), "y", "copy pid", "copy the worker's pid", Group.LOOK, WORKERS),
+)
+
+# In the order of `Past`.
+_BACK = ("1 min", "5 min", "15 min", "60 min", "6 h", "24 h")
+
+OVERVIEW_ACTIONS: tuple[Action, ...] = (
+    *(
+        Action(
+            f"past_{number}",
+            (str(number),),
+            str(number),
+            name,
+            f"the last {name}",
+            Group.LOOK,
+            OVERVIEW,
+        )
+        for number, name in enumerate(_BACK, start=1)
+    ),
+    Action(
+        "attention",
+        ("a",),
+        "a",
+        "attention",
+        "to what needs attention, or back to the functions",
+        Group.LOOK,
+        OVERVIEW,
+        bar=20,
+    ),
 )
 
 SUBMIT_ACTIONS: tuple[Action, ...] = (

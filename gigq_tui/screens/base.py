@@ -136,6 +136,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             trouble=console.trouble,
             trouble_since=console.trouble_since,
             now=console.clock.now() if console.trouble else None,
+            age=console.age,
             crumbs=self.crumbs(),
             label=console.label,
         )

@@ -106,6 +106,8 @@ class Feed:
         self._last: Snapshot | None = None
         self._next_at = 0.0
         self._told_at = 0.0
+        # Written by the feed's thread alone, read by any.
+        self._looked_at = time.monotonic()
         self._hints: ChangeHints | None = None
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -157,6 +159,10 @@ class Feed:
         with self._changed:
             self._asked.append((kind, subject, callback))
             self._changed.notify()
+
+    def looked_s(self) -> float:
+        """How many seconds ago it was last known that nothing newer is in the file."""
+        return time.monotonic() - self._looked_at
 
     def _interrupt(self) -> None:
         if self._snapping is not None:
@@ -244,6 +250,7 @@ class Feed:
             reader.rearm()
             if wanted or self._trouble is not None or self._is_news(reader, hinted):
                 self._tell(reader, at_once=wanted)
+            self._looked_at = time.monotonic()
         except Interrupted:
             pass  # whoever interrupted has said what is wanted instead
         except (DatabaseError, FilterError) as problem:

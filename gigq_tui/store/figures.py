@@ -20,14 +20,13 @@ TREND_SHARE = 0.2
 _GOES_ON = frozenset({Health.ALIVE, Health.UNKNOWN})
 
 
-def figures(history: History, staff: Staff, counts: Counts, paused: bool, now: datetime) -> Figures:
+def figures(history: History, staff: Staff, counts: Counts, now: datetime) -> Figures:
     """What the header says of the work.
 
     Args:
         history: followed up to now.
         staff: who works.
         counts: how many jobs stand where.
-        paused: whether the queue is.
         now: naive local time.
     """
     at = seconds(now)
@@ -35,7 +34,7 @@ def figures(history: History, staff: Staff, counts: Counts, paused: bool, now: d
     work = [ended for ended in recent if ended.at >= recent[-1].at - WORK_S]
     runs = sorted(ended.run_s for ended in work if ended.run_s is not None)
     slots = slots_of(staff)
-    eta_s = _eta_s(history, staff, counts, paused, at)
+    eta_s = _eta_s(history, staff, counts, at)
     # More slots help only while every slot is taken and jobs of ours wait for one.
     full = slots > 0 and counts.running >= slots and counts.ready > 0 and not staff.foreign
     return Figures(
@@ -80,10 +79,10 @@ def _trend(history: History, at: float) -> Trend | None:
     return Trend.DOWN if present < before * (1 - TREND_SHARE) else Trend.STEADY
 
 
-def _eta_s(history: History, staff: Staff, counts: Counts, paused: bool, at: float) -> float | None:
+def _eta_s(history: History, staff: Staff, counts: Counts, at: float) -> float | None:
     left = counts.ready + counts.running
     works = bool(staff.foreign) or any(worker.health in _GOES_ON for worker in staff.ours)
-    if paused or not works or not counts.ready:
+    if staff.paused or not works or not counts.ready:
         return None
     rate = present_rate(history, at)
     return left / rate if rate else None

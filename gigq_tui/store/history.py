@@ -276,6 +276,10 @@ class History:
 
     # --- what is known --------------------------------------------------------------------------
 
+    def owed_in(self) -> float | None:
+        """0 while rows were left for the next call; None if all that is new was read."""
+        return 0.0 if self.behind else None
+
     def recent(self) -> list[Ended]:
         """The newest attempts that ended by themselves, the oldest first."""
         self._trim_recent()

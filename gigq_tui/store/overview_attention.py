@@ -64,7 +64,7 @@ class WalWatch:
 
 
 def concerns(
-    staff: Staff, counts: Counts, info: FileInfo, *, paused: bool, overdue: int, starved: bool
+    staff: Staff, counts: Counts, info: FileInfo, *, overdue: int, starved: bool
 ) -> tuple[Concern, ...]:
     """Everything that stands against the work now.
 
@@ -72,12 +72,11 @@ def concerns(
         staff: who works, and holds what.
         counts: how many jobs stand where.
         info: what kind of file it is.
-        paused: whether the queue is.
         overdue: how many running jobs are over their timeout.
         starved: whether the WAL grows on and on.
     """
     found = [
-        *_of_workers(staff, counts, paused),
+        *_of_workers(staff, counts),
         *_of_jobs(counts, overdue),
         *_of_file(info, starved),
     ]
@@ -85,7 +84,7 @@ def concerns(
     return tuple(sorted(found, key=lambda concern: order.index(concern.level)))
 
 
-def _of_workers(staff: Staff, counts: Counts, paused: bool) -> Iterator[Concern]:
+def _of_workers(staff: Staff, counts: Counts) -> Iterator[Concern]:
     holding = [worker for worker in staff.ours if worker.health in _GONE and worker.running]
     lost = [w for w in staff.ours if w.health is Health.LOST and not w.running]
     if holding:
@@ -103,7 +102,7 @@ def _of_workers(staff: Staff, counts: Counts, paused: bool) -> Iterator[Concern]
             f"{_many(len(lost), 'worker')} lost without a job: {_names(lost)}",
             Lead(workers=True),
         )
-    if paused:
+    if staff.paused:
         yield Concern(
             "paused",
             Level.WARNING,

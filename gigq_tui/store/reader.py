@@ -97,7 +97,7 @@ class Reader:
             DatabaseError: see the class; `Interrupted` after `interrupt()`.
         """
         with self._reading() as (conn, shape):
-            now, staff, counts, paused = self._state(conn, shape)
+            now, staff, counts = self._state(conn, shape)
             snapshot = Snapshot(
                 taken_at=now,
                 info=self._info(conn, shape),
@@ -112,7 +112,7 @@ class Reader:
                 sort=view.sort,
                 follow=view.follow,
                 followed=self._followed(conn, shape, view.follow, staff),
-                figures=figures(self._history, staff, counts, staff.paused, now),
+                figures=figures(self._history, staff, counts, now),
             )
             self.version_read = self._version_now
             self._staff = staff
@@ -164,7 +164,7 @@ class Reader:
         Each call walks a step further into the past, until the window is covered.
         """
         with self._reading() as (conn, shape):
-            now, staff, counts, paused = self._state(conn, shape)
+            now, staff, counts = self._state(conn, shape)
             reading = self._history.deepen(conn, now, past)
             info = self._info(conn, shape)
             busy = read_busy(conn, shape, staff, now)
@@ -174,12 +174,10 @@ class Reader:
                 past,
                 now,
                 counts=counts,
-                figures=figures(self._history, staff, counts, paused, now),
+                figures=figures(self._history, staff, counts, now),
                 ready=self._ready.read(conn, shape, self._version_now),
                 busy=busy,
-                concerns=concerns(
-                    staff, counts, info, paused=paused, overdue=busy.overdue, starved=starved
-                ),
+                concerns=concerns(staff, counts, info, overdue=busy.overdue, starved=starved),
                 reading=reading,
             )
 
@@ -205,15 +203,8 @@ class Reader:
 
     def owed_in(self) -> float | None:
         """Seconds until what the last snapshot held back may be read; None if it is complete."""
-XXXX<<<<<<< HEAD
-        held = (self._counter, self._matches, self._ranking)
+        held = (self._counter, self._matches, self._ranking, self._history)
         return min((s for s in (h.owed_in() for h in held) if s is not None), default=None)
-=======
-        owed = [s for s in (self._counter.owed_in(), self._matches.owed_in()) if s is not None]
-        if self._history.behind:
-            owed.append(0.0)
-        return min(owed, default=None)
->>>>>>> 25a3c96 (Measures of the past: attempts read once each, backwards and as they come)
 
     def interrupt(self) -> None:
         """Make the read that goes on, or else the next, raise `Interrupted`. From any thread."""
@@ -272,14 +263,13 @@ XXXX<<<<<<< HEAD
 
     def _state(
         self, conn: sqlite3.Connection, shape: Shape
-    ) -> tuple[datetime, Staff, Counts, bool]:
-        """The hour, who works, the counts and whether the queue is paused; the past is followed."""
+    ) -> tuple[datetime, Staff, Counts]:
+        """The hour, who works, and the counts; the past is followed."""
         now = self._clock.now()
         staff = read_staff(conn, shape, self._pulse, now)
         counts = self._counter.read(conn, shape, self._version_now, now)
-        paused = shape.attached and conn.execute(queries.PAUSED).fetchone() is not None
         self._history.follow(conn, shape, now, counts.pending)
-        return now, staff, counts, paused
+        return now, staff, counts
 
     def _read_staff(self, conn: sqlite3.Connection, shape: Shape) -> Staff:
         return read_staff(conn, shape, self._pulse, self._clock.now())

@@ -6,18 +6,59 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gigq_core.doctor import LARGE_WAL_BYTES
 from gigq_tui.config.model import NO_LABEL, Label
-from gigq_tui.format import count, cut, inert, plural, short_count, span_seconds, width_of
-from gigq_tui.store.models import Health, Snapshot
+from gigq_tui.format import (
+    count,
+    cut,
+    duration,
+    estimate,
+    inert,
+    plural,
+    short_count,
+    size,
+    span_seconds,
+    width_of,
+)
+from gigq_tui.store.models import Figures, Health, Snapshot, Trend, WorkerRow
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
 
 WIDE = 100
 TALL = 28
 
 
+# How old the data is, in classes, each with the seconds from which it holds: the header is drawn
+# anew when the class changes, and not with every second.
+_AGE_CLASSES = (
+    (0, "1s"),
+    (5, "5s"),
+    (10, "10s"),
+    (30, "30s"),
+    (60, "1m"),
+    (120, "2m"),
+    (300, "5m"),
+    (600, "10m"),
+    (1_800, "30m"),
+    (3_600, "1h"),
+    (21_600, "6h"),
+    (86_400, "1d"),
+)
+FRESH = _AGE_CLASSES[0][1]
+# Below this a share of failures is told, but not loudly.
+LOUD_SHARE = 0.05
+
+
+def age_class(seconds: float) -> str:
+    """Return the class of an age in seconds."""
+    return next((name for least, name in reversed(_AGE_CLASSES) if seconds >= least), FRESH)
+
+
 @dataclass(frozen=True)
 class HeaderState:
-    """What the header tells. `trouble` is why the file can't be read, since `trouble_since`."""
+    """What the header tells. `trouble` is why the file can't be read, since `trouble_since`.
+
+    `age` is how old the data is, as `age_class()` says it.
+    """
 
     path: Path
     read_only: bool = False
@@ -26,6 +67,7 @@ class HeaderState:
     trouble: str = ""
     trouble_since: datetime | None = None
     now: datetime | None = None
+    age: str = FRESH
     crumbs: tuple[str, ...] = ()
     label: Label = NO_LABEL
 
@@ -40,7 +82,8 @@ def header_lines(state: HeaderState, width: int, height: int) -> tuple[Line, ...
     if height < TALL:
         return (spread(_join([_file(state, path=False), *_counts(state)], 3), fresh, width),)
     first = spread(_file(state), _join([*_counts(state), fresh], 3), width)
-    return first, spread(_work(state), _flags(state), width)
+    flags = _flags(state)
+    return first, spread(_work(state, width - line_width(flags) - 1), flags, width)
 
 
 def header_height(width: int, height: int, crumbs: tuple[str, ...]) -> int:
@@ -58,8 +101,10 @@ def _freshness(state: HeaderState, width: int) -> Line:
     if state.snapshot is None:
         return (("reading.. ", "dim"),)
     if state.held:
-        return (("paused (p) ", "warn"),)
-    return (("live ", "ok"),)
+        return ((f"paused {state.age} (p) ", "warn"),)
+    if state.age != FRESH:
+        return ((f"stale {state.age}: still reading ", "warn"),)
+    return ((f"live {FRESH} ", "ok"),)
 
 
 def _name(state: HeaderState) -> str:
@@ -70,6 +115,9 @@ def _file(state: HeaderState, *, path: bool = True) -> Line:
     spans: list[Span] = [(" " + cut(_name(state), 32), "title"), *_label(state)]
     if path:
         spans.append((f"  {_folder(state.path)}", "dim"))
+    wal_size = state.snapshot.info.wal_size if state.snapshot is not None else 0
+    if wal_size > LARGE_WAL_BYTES:
+        spans.append((f"  WAL {size(wal_size)}", "warn"))
     return tuple(spans)
 
 
@@ -169,16 +217,14 @@ def _lost(snapshot: Snapshot) -> int:
     return sum(1 for w in snapshot.workers if w.health is Health.LOST)
 
 
-def _work(state: HeaderState) -> Line:
+def _work(state: HeaderState, room: int) -> Line:
     snapshot = state.snapshot
     if snapshot is None:
         return ()
     parts: list[Line] = []
     alive = [w for w in snapshot.workers if w.health is Health.ALIVE and w.state != "stopped"]
-    busy = sum(1 for w in alive if w.running)
     if alive:
-        details = f" ({busy} busy)" if busy else " (idle)"
-        parts.append(((f" Workers {len(alive)}{details}", ""),))
+        parts.append(((f" Workers {len(alive)}{_details(alive)}", ""),))
     elif snapshot.counts.ready and not snapshot.foreign_workers:
         how = "" if state.read_only else ": + starts one"
         parts.append(((f" No worker runs{how}", "warn"),))
@@ -189,9 +235,41 @@ def _work(state: HeaderState) -> Line:
     if snapshot.foreign_workers:
         parts.append(((plural(len(snapshot.foreign_workers), "worker") + " of GigQ's", ""),))
     parts.append(((f"done {count(snapshot.counts.completed)}", ""),))
+    figures = snapshot.figures
     if snapshot.finished_per_s:
-        parts.append(((f"{snapshot.finished_per_s:.1f}/s", "ok"),))
-    return _join(parts, 3)
+        trend = figures.trend or Trend.STEADY
+        parts.append(((f"{snapshot.finished_per_s:.1f}/s {trend.value}".rstrip(), "ok"),))
+    told = _told(figures)
+    while told and line_width(_join([*parts, *told], 2)) > room:
+        # What is left says more by itself than the percentiles do.
+        told.pop(0 if len(told) == 1 else -2)
+    return _join([*parts, *told], 2)
+
+
+def _details(alive: list[WorkerRow]) -> str:
+    busy = sum(1 for worker in alive if worker.running)
+    stopping = sum(
+        1
+        for worker in alive
+        if worker.state in ("draining", "stopping") or worker.request in ("drain", "stop")
+    )
+    parts = [f"{n} {word}" for n, word in ((busy, "busy"), (stopping, "stopping")) if n]
+    return f" ({', '.join(parts) or 'idle'})"
+
+
+def _told(figures: Figures) -> list[Line]:
+    """What is known of how the work goes."""
+    told: list[Line] = []
+    share = figures.failed_share
+    if share is not None:
+        text = f"{share:.1%}".replace(".0%", "%")
+        told.append(((f"fail {text}", "fail" if share >= LOUD_SHARE else ""),))
+    if figures.p50_s is not None and figures.p95_s is not None:
+        told.append(((f"p50 {duration(figures.p50_s)}", ""),))
+        told.append(((f"p95 {duration(figures.p95_s)}", ""),))
+    if figures.eta_s is not None:
+        told.append(((f"eta {estimate(figures.eta_s)}", "accent"),))
+    return told
 
 
 def _flags(state: HeaderState) -> Line:
