@@ -26,7 +26,7 @@ from gigq_tui.store.history_rings import Past
 from gigq_tui.store.models import Snapshot, Tab
 from gigq_tui.store.overview import Overview
 from gigq_tui.store.overview_attention import Concern
-from gigq_tui.widgets.lines import TextLines
+from gigq_tui.widgets.lines import Line, TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Scrolled
 
