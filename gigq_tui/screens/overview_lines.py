@@ -138,7 +138,7 @@ def _failed(seen: Overview) -> Series:
 
 
 def _waiting(seen: Overview) -> Series:
-    return Series(seen.waiting, "accent")
+    return Series(seen.waiting, "accent", whole=True)
 
 
 def _p50(seen: Overview) -> Series:

@@ -93,7 +93,9 @@ def present_rate(history: History, at: float) -> float | None:
     spans = ((Past.MINUTE_1, 10), *((window, 60) for window in Past))
     for window, buckets in spans:
         ended = history.rings.ended(window, at, 0, buckets - 1)
-        span_s = min(float(buckets * window.bucket_s), max(10.0, at - history.known_from))
+        # The present bucket has only begun.
+        span_s = (buckets - 1) * window.bucket_s + at % window.bucket_s
+        span_s = min(span_s, max(10.0, at - history.known_from))
         if ended >= LEAST_ENDS or (window is Past.MINUTES_60 and ended):
             return ended / span_s
         if window is Past.MINUTES_60:

@@ -32,10 +32,14 @@ _CONSOLE = Console(width=80, color_system=None, legacy_windows=False)
 
 
 class Series(NamedTuple):
-    """Values, the oldest first, and the role that colours them. None is what is not known."""
+    """Values, the oldest first, and the role that colours them. None is what is not known.
+
+    Unless the series is `whole`, its last value is of a time that still goes on: it is drawn dim.
+    """
 
     values: tuple[Value, ...]
     role: str
+    whole: bool = False
 
 
 def fitted(values: Sequence[Value], width: int) -> tuple[Value, ...]:
@@ -80,10 +84,7 @@ def glyphs(values: Sequence[Value], height: int, top: float) -> list[str]:
 
 
 def bars(series: Series, behind: Series | None, height: int, width: int) -> list[Line]:
-    """Draw a series, and another one that is larger behind it, as `height` lines.
-
-    The last value is of a time that goes on, so it is drawn dim.
-    """
+    """Draw a series, and another one that is larger behind it, as `height` lines."""
     front = fitted(series.values, width)
     back = fitted(behind.values, width) if behind is not None else ()
     top = max(largest(front), largest(back))
@@ -95,7 +96,7 @@ def bars(series: Series, behind: Series | None, height: int, width: int) -> list
             _cell(glyph, other, series.role, behind.role if behind is not None else "")
             for glyph, other in zip(row, back_row, strict=True)
         ]
-        if cells:
+        if cells and not series.whole:
             cells[-1] = (cells[-1][0], "dim" if cells[-1][1] else "")
         lines.append(_together(cells))
     return lines

@@ -1,0 +1,307 @@
+"""The overview and the figures of the header: by function, what needs a person, when it is done."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gigq_core.doctor import LARGE_WAL_BYTES
+from gigq_tui.store import overview as overview_module
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.history_rings import Past
+from gigq_tui.store.holders import Staff
+from gigq_tui.store.models import Counts, FileInfo, Health, Tab, Trend
+from gigq_tui.store.overview import Overview
+from gigq_tui.store.overview_attention import Concern, Level, WalWatch, concerns
+from gigq_tui.store.reader import Reader
+from gigq_tui.store.view import View
+from tests.attempts import AttemptWriter, look
+from tests.store_files import NOW, Writer, ago, both_kinds, reading
+
+FILE = FileInfo("jobs.db", True, "wal", 4096, 0, "3.51.3")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.db"
+
+
+# --- by function ------------------------------------------------------------------------------
+
+
+@both_kinds
+def test_each_function_is_told_with_its_work(attached: bool, path: Path) -> None:
+    writer = AttemptWriter(path, attached)
+    for n in range(3):
+        writer.done(f"a{n}", function_name="a", began=100, took=10 + n)
+    writer.job("bad", "failed", function_name="a", attempts=1, started_at=ago(50))
+    writer.attempt("bad", "failed", began=50, took=4)
+    writer.job("waits", function_name="b", created_at=ago(500))
+    writer.job("waits too", function_name="b", created_at=ago(400))
+    writer.job("script", function_name="c", function_module="__main__")
+    writer.job("runs", "running", function_name="b", worker_id="x", started_at=ago(10))
+    writer.job("long", "running", function_name="b", worker_id="x", started_at=ago(600), timeout=60)
+    with reading(path) as reader:
+        seen = look(reader)
+    writer.close()
+    lines = {line.function: line for line in seen.functions}
+    assert [line.function for line in seen.functions] == ["tasks.a", "tasks.b", "__main__.c"]
+    a, b, script = lines["tasks.a"], lines["tasks.b"], lines["__main__.c"]
+    assert (a.ready, a.running, a.done, a.failed) == (0, 0, 3, 1)
+    assert a.p50_s == pytest.approx(10, rel=0.01)
+    assert a.p95_s == pytest.approx(12, rel=0.01)
+    assert (b.ready, b.running, b.done, b.p50_s) == (2, 2, 0, None)
+    assert b.oldest is not None
+    assert (NOW - b.oldest).total_seconds() == 500
+    assert script.ready == 1
+    assert seen.ready_counted == seen.counts.ready == 3
+    assert "overdue" in {concern.key for concern in seen.concerns}
+
+
+def test_ready_jobs_are_told_apart_up_to_a_bound(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview_module, "MAX_READY", 5)
+    writer = Writer(path)
+    writer.many(8, "a", function_name="a")
+    writer.job("blocked", parents=["a0"], function_name="z")
+    with reading(path) as reader:
+        seen = look(reader)
+    writer.close()
+    assert (seen.ready_counted, seen.counts.ready) == (5, 8)
+    assert [(line.function, line.ready) for line in seen.functions] == [("tasks.a", 5)]
+
+
+@both_kinds
+def test_nothing_that_the_overview_reads_grows_with_the_table(attached: bool, path: Path) -> None:
+    writer = AttemptWriter(path, attached)
+    writer.conn.execute("BEGIN")
+    for n in range(300):
+        writer.done(f"a{n}")
+        writer.job(f"b{n}", parents=["a0"])
+    writer.job("runs", "running", worker_id="w1")
+    writer.attempt("runs", "running", took=None)
+    writer.conn.execute("COMMIT")
+    if attached:
+        writer.worker("w1")
+    with reading(path, is_dead=lambda process: False) as reader:
+        conn = reader._conn
+        statements: list[str] = []
+        conn.set_trace_callback(statements.append)
+        look(reader, Past.HOURS_24)
+        writer.done("new")
+        look(reader, Past.HOURS_24)
+        conn.set_trace_callback(None)
+        selects = [sql for sql in statements if sql.lstrip().startswith("SELECT")]
+        assert len(selects) > 10
+        for sql in selects:
+            if "GROUP BY" in sql and not attached and "LIMIT" not in sql:
+                continue  # the counts of a file without counters, held back by their cost
+            if "json_each(CASE" in sql:
+                continue  # the dependencies of waiting jobs on such a file: bounded by its LIMIT
+            plan = _plan(conn, sql)
+            for step in plan:
+                if re.match(r"SCAN jobs USING INDEX core_ready", step):
+                    assert re.search(r"LIMIT 20000\)", sql)
+                    continue
+                assert not re.match(r"SCAN (jobs|j|p|e|job_executions)\b", step), (sql, plan)
+                # What is grouped is bounded by a LIMIT within.
+                assert "TEMP B-TREE" not in step or "LIMIT 20000)" in sql, (sql, plan)
+    writer.close()
+
+
+def _plan(conn: sqlite3.Connection, sql: str) -> list[str]:
+    try:
+        steps = conn.execute(f"EXPLAIN QUERY PLAN {sql}")
+    except sqlite3.ProgrammingError:  # before Python 3.11 a traced statement keeps its marks
+        steps = conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
+    return [step["detail"] for step in steps]
+
+
+# --- what needs a person ----------------------------------------------------------------------
+
+
+def keys(found: tuple[Concern, ...]) -> list[str]:
+    return [concern.key for concern in found if concern.key != "sqlite"]
+
+
+def attention(reader: Reader) -> dict[str, Concern]:
+    return {concern.key: concern for concern in look(reader).concerns}
+
+
+def test_a_queue_at_its_work_needs_nobody(path: Path) -> None:
+    writer = Writer(path)
+    writer.worker("w1")
+    writer.job("ready")
+    writer.job("runs", "running", worker_id="w1")
+    with reading(path, is_dead=lambda process: False) as reader:
+        assert keys(look(reader).concerns) == []
+    writer.close()
+
+
+def test_everything_that_stands_against_the_work_is_told_the_gravest_first(path: Path) -> None:
+    writer = Writer(path)
+    writer.worker("w1", pid=1)
+    writer.worker("w2", pid=2)
+    writer.worker("w3", pid=3, state="draining")
+    writer.job("orphan", "running", worker_id="w1")
+    writer.job("late", "running", worker_id="w3", started_at=ago(900), timeout=60)
+    writer.job("bad", "failed")
+    writer.job("doomed", parents=["bad"])
+    writer.job("doomed too", parents=["doomed"])
+    writer.job("ready")
+    writer.insert("core_meta", {"key": "paused_at", "value": ago(1)})
+    with reading(path, is_dead=lambda process: process.pid != 3) as reader:
+        found = attention(reader)
+    writer.close()
+    levels = [concern.level for concern in found.values()]
+    assert levels == sorted(levels, key=list(Level).index)
+    assert set(found) - {"sqlite"} == {"orphans", "lost", "paused", "idle", "overdue", "doomed"}
+    assert found["orphans"].text == "1 running job orphaned: w1 gone (r there releases)"
+    assert found["orphans"].lead.workers
+    assert "w2" in found["lost"].text
+    assert found["doomed"].text == "2 jobs can never run: DOOMED behind 1 culprit"
+    assert (found["doomed"].lead.tab, found["doomed"].lead.filter_text) == (
+        Tab.WAITING,
+        "state:doomed",
+    )
+    assert found["overdue"].lead.filter_text == "state:overdue"
+
+
+def test_jobs_that_nobody_works_on_are_told(path: Path) -> None:
+    writer = Writer(path)
+    writer.job("ready")
+    with reading(path) as reader:
+        assert attention(reader)["nobody"].level is Level.GRAVE
+        writer.job("gigq's", "running", worker_id="theirs")
+        assert "nobody" not in attention(reader)
+    writer.close()
+
+
+def test_what_is_wrong_with_the_file_is_told() -> None:
+    def told(info: FileInfo, *, starved: bool = False) -> list[str]:
+        return keys(concerns(Staff(), Counts(), info, paused=False, overdue=0, starved=starved))
+
+    assert told(FILE) == []
+    assert told(replace(FILE, attached=False, journal_mode="delete")) == ["journal", "gigq"]
+    assert told(replace(FILE, wal_size=LARGE_WAL_BYTES + 1)) == ["wal"]
+    assert told(replace(FILE, wal_size=LARGE_WAL_BYTES + 1), starved=True) == ["starved"]
+
+
+def test_a_wal_is_starved_while_it_is_large_and_grows() -> None:
+    watch = WalWatch()
+    watch.saw(LARGE_WAL_BYTES * 2, 0.0)
+    assert not watch.starved(0.0)  # the first sight of it proves no growth
+    watch = WalWatch()
+    watch.saw(LARGE_WAL_BYTES + 1, 0.0)
+    watch.saw(LARGE_WAL_BYTES + 1, 100.0)
+    assert not watch.starved(100.0)
+    watch.saw(LARGE_WAL_BYTES + 2, 101.0)
+    assert watch.starved(101.0)
+    assert watch.starved(160.0)
+    assert not watch.starved(162.0)
+    watch.saw(0, 163.0)
+    assert not watch.starved(163.0)
+
+
+# --- the figures of the header ----------------------------------------------------------------
+
+
+def test_the_figures_are_of_the_last_work_and_stay_at_rest(path: Path) -> None:
+    writer = AttemptWriter(path)
+    for n in range(18):
+        writer.done(f"a{n}", began=100, took=1 + n)
+    for n in range(2):
+        writer.job(f"b{n}", "failed", attempts=1, started_at=ago(100))
+        writer.attempt(f"b{n}", "failed", began=100, took=90)
+    writer.done("before", began=5_000, took=4_000)
+    clock = FrozenClock(NOW)
+    with reading(path, clock=clock) as reader:
+        figures = reader.snapshot(View()).figures
+        assert figures.failed_share == pytest.approx(0.1)
+        assert (figures.p50_s, figures.p95_s) == (10, 90)
+        assert figures.eta_s is None
+        clock.advance(100_000)
+        # The rate has faded, of course.
+        assert reader.snapshot(View()).figures == replace(figures, trend=None)
+    writer.close()
+
+
+def test_nothing_is_said_of_what_is_not_known(path: Path) -> None:
+    writer = Writer(path)
+    writer.many(3)
+    with reading(path) as reader:
+        figures = reader.snapshot(View()).figures
+    writer.close()
+    assert (figures.trend, figures.failed_share, figures.p50_s, figures.eta_s) == (None,) * 4
+
+
+def test_the_rate_is_compared_with_the_minute_before(path: Path) -> None:
+    writer = AttemptWriter(path)
+    for second in range(100):  # one a second, an hour ago and until now
+        writer.done(f"a{second}", began=101.5 - second, took=0.5)
+    clock = FrozenClock(NOW)
+    with reading(path, clock=clock) as reader:
+        assert reader.snapshot(View()).figures.trend is Trend.STEADY
+        for n in range(10):
+            writer.done(f"b{n}", began=3, took=0.5)
+        assert reader.snapshot(View()).figures.trend is Trend.UP
+        clock.advance(30)
+        assert reader.snapshot(View()).figures.trend is Trend.DOWN
+        clock.advance(500)
+        assert reader.snapshot(View()).figures.trend is None
+    writer.close()
+
+
+def test_when_it_is_done_follows_from_the_present_rate_and_the_slots(path: Path) -> None:
+    writer = AttemptWriter(path)
+    writer.worker("w1", slots=2)
+    for n in range(20):  # two a second
+        writer.done(f"a{n}", began=11 - n / 2, took=0.5)
+    writer.many(98, "ready")
+    writer.many(2, "runs", "running", worker_id="w1")
+    with reading(path, is_dead=lambda process: False) as reader:
+        figures = reader.snapshot(View()).figures
+        assert figures.eta_s == pytest.approx(50, rel=0.1)
+        assert (figures.slots, figures.more_slots) == (2, 4)
+        assert figures.eta_more_s == pytest.approx(25, rel=0.1)
+        # A slot that is free shows that more of them would not help.
+        writer.conn.execute("UPDATE jobs SET status = 'cancelled' WHERE id = 'runs0'")
+        figures = reader.snapshot(View()).figures
+        assert figures.eta_s is not None
+        assert figures.eta_more_s is None
+        writer.insert("core_meta", {"key": "paused_at", "value": ago(1)})
+        assert reader.snapshot(View()).figures.eta_s is None
+    writer.conn.execute("DELETE FROM core_meta WHERE key = 'paused_at'")
+    with reading(path, is_dead=lambda process: True) as reader:
+        snapshot = reader.snapshot(View())
+        assert snapshot.workers[0].health is Health.LOST
+        assert snapshot.figures.eta_s is None
+    writer.close()
+
+
+def test_slow_work_is_measured_over_a_longer_time(path: Path) -> None:
+    writer = AttemptWriter(path)
+    writer.worker("w1")
+    for n in range(6):
+        writer.done(f"a{n}", began=3_000 - 500 * n, took=480)
+    writer.many(6, "ready")
+    with reading(path, is_dead=lambda process: False) as reader:
+        eta_s = reader.snapshot(View()).figures.eta_s
+    writer.close()
+    assert eta_s == pytest.approx(3_600, rel=0.05)
+
+
+def test_an_overview_asked_through_the_feed_is_the_readers(path: Path) -> None:
+    from gigq_tui.store.feed import KINDS
+
+    assert "overview" in KINDS
+    writer = AttemptWriter(path)
+    writer.done("a")
+    with reading(path) as reader:
+        assert isinstance(reader.overview(Past.MINUTE_1), Overview)
+    writer.close()
