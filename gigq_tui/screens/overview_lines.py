@@ -24,6 +24,7 @@ from gigq_tui.widgets.chart import Series, bars, chart, largest
 from gigq_tui.widgets.lines import Line, Span, columns, fit, line_width, spread
 
 WIDE = 100
+NARROW = 72
 CHART_LINES = 5
 SMALL_LABEL = 24
 UNKNOWN = "-"
@@ -220,6 +221,8 @@ def _layout(width: int, waiting: str) -> list[tuple[str, int, str]]:
             ("P95", -7, "p95"),
             ("OLDEST", -7, "oldest"),
         ]
+        if width < NARROW:
+            numbers = [each for each in numbers if each[2] not in ("done", "p50")]
     else:
         numbers = [
             (waiting, -9, "ready"),

@@ -1,0 +1,391 @@
+"""The overview screen's keys, and what the header says of the work and of its own age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_core.doctor import LARGE_WAL_BYTES
+from gigq_tui.app import ConsoleApp
+from gigq_tui.messages import SnapshotArrived, TroubleArrived
+from gigq_tui.screens.detail import DetailScreen
+from gigq_tui.screens.overview import OverviewScreen
+from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.history import DELETED
+from gigq_tui.store.history_rings import BUCKETS, End, Past, Tally
+from gigq_tui.store.models import Counts, Figures, FileInfo, Tab, Trend
+from gigq_tui.store.overview import FunctionLine, Overview
+from gigq_tui.store.overview_attention import Concern, Lead, Level
+from gigq_tui.widgets.header import HeaderState, header_lines
+from tests.scene import NOW
+from tests.tui.harness import (
+    acts_of,
+    feed_of,
+    give,
+    jobs_screen,
+    make_app,
+    row,
+    screen_text,
+    settle,
+    snapshot_of,
+)
+
+CONCERNS = (
+    Concern("orphans", Level.GRAVE, "1 running job orphaned: w9 gone", Lead(workers=True)),
+    Concern("doomed", Level.GRAVE, "3 jobs DOOMED", Lead(Tab.WAITING, "state:doomed")),
+    Concern("wal", Level.NOTE, "the WAL has grown", Lead(advice="Nothing reads now.")),
+)
+
+
+def line(function: str, **values: Any) -> FunctionLine:
+    base = FunctionLine(function, 5, 1, 60, 2, 1.0, 4.0, NOW - timedelta(seconds=150))
+    return replace(base, **values)
+
+
+def overview_of(past: Past, **values: Any) -> Overview:
+    """An overview by hand."""
+    total = Tally()
+    for _ in range(10):
+        total.add(End.DONE, 1.0, 2.0)
+    base = Overview(
+        window=past,
+        taken_at=NOW,
+        done=(*(0,) * (BUCKETS - 2), 6, 4),
+        failed=(0,) * BUCKETS,
+        waiting=(None,) * 10 + (855,) * (BUCKETS - 10),
+        p50_s=(None,) * BUCKETS,
+        p95_s=(None,) * BUCKETS,
+        total=total,
+        longest="pipeline.model.train",
+        pace=-11.0,
+        counts=Counts(ready=855),
+        figures=Figures(eta_s=65.0, slots=4, more_slots=8, eta_more_s=33.0),
+        functions=(line("pipeline.images.resize"), line('odd."name" with'), line(DELETED)),
+        ready_counted=855,
+        concerns=CONCERNS,
+        known_from=None,
+        attempts=10,
+        reading=False,
+    )
+    return replace(base, **values)
+
+
+@pytest.fixture
+def app() -> ConsoleApp:
+    app = make_app()
+    feed_of(app).answers["overview"] = lambda past: overview_of(past)
+    return app
+
+
+def screen_of(app: ConsoleApp) -> OverviewScreen:
+    assert isinstance(app.screen, OverviewScreen)
+    return app.screen
+
+
+async def opened(pilot: Pilot[None]) -> OverviewScreen:
+    await give(pilot, [row(1)])
+    await pilot.press("o")
+    await settle(pilot)
+    return screen_of(pilot.app)  # type: ignore[arg-type]
+
+
+def asked(app: ConsoleApp) -> list[Past]:
+    return [subject for kind, subject in feed_of(app).asked if kind == "overview"]
+
+
+@pytest.mark.parametrize("size", [(120, 32), (100, 28), (100, 20), (80, 24), (80, 40), (60, 15)])
+async def test_o_shows_the_overview_at_every_size(size: tuple[int, int], app: ConsoleApp) -> None:
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot)
+        text = screen_text(app)
+        assert "last 60 min" in text
+        assert "BY FUNCTION" in text
+        assert "855" in text
+        assert "empty in about" in text
+        assert "3 to look at" not in text
+        assert "2 to look at" in text
+        await pilot.press("escape")
+        await settle(pilot)
+        assert app.screen is jobs_screen(app)
+
+
+async def test_o_leads_here_from_the_workers_too(app: ConsoleApp) -> None:
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(1)])
+        await pilot.press("w", "o")
+        await settle(pilot)
+        screen_of(app)
+        await pilot.press("q")
+        await settle(pilot)
+        assert isinstance(app.screen, WorkersScreen)
+
+
+async def test_each_number_is_a_window(app: ConsoleApp) -> None:
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot)
+        for key, past in zip("123456", Past, strict=True):
+            await pilot.press(key)
+            await settle(pilot)
+            assert screen.past is past
+            assert screen.seen is not None
+            assert screen.seen.window is past
+        assert asked(app) == [Past.MINUTES_60, *Past]
+        await pilot.press("6")
+        await settle(pilot)
+        assert len(asked(app)) == 7
+        assert "last 24 h" in screen_text(app)
+
+
+async def test_enter_shows_the_jobs_of_the_function(app: ConsoleApp) -> None:
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot)
+        await pilot.press("j", "enter")
+        await settle(pilot)
+        assert app.screen is jobs_screen(app)
+        view = feed_of(app).views[-1]
+        assert (view.tab, view.filter.text) == (Tab.ALL, r'fn="odd.\"name\" with"')
+        assert view.filter.clauses[0][0].text == 'odd."name" with'
+
+
+async def test_what_has_no_jobs_any_more_is_said(app: ConsoleApp) -> None:
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("G", "enter")
+        await settle(pilot)
+        assert app.screen is screen
+        assert "no list of deleted jobs" in screen.notice_line.text
+
+
+async def test_a_goes_into_the_list_and_enter_follows(app: ConsoleApp) -> None:
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("a", "G", "enter")
+        await settle(pilot)
+        assert screen.notice_line.text == "Nothing reads now."
+        assert screen.functions.cursor == 0
+        await pilot.press("escape", "j")
+        await settle(pilot)
+        assert app.screen is screen
+        assert screen.functions.cursor == 1
+        await pilot.press("a", "g", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, WorkersScreen)
+        await pilot.press("escape", "j", "enter")
+        await settle(pilot)
+        view = feed_of(app).views[-1]
+        assert (view.tab, view.filter.text) == (Tab.WAITING, "state:doomed")
+        assert app.screen is jobs_screen(app)
+
+
+async def test_a_without_anything_to_look_at_says_so(app: ConsoleApp) -> None:
+    feed_of(app).answers["overview"] = lambda past: overview_of(past, concerns=())
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("a")
+        assert not screen.attending
+        assert screen.notice_line.text == "Nothing stands against the work."
+
+
+async def test_the_past_is_asked_for_until_it_is_read(app: ConsoleApp) -> None:
+    left = [True, True, False]
+    feed_of(app).answers["overview"] = lambda past: overview_of(past, reading=left.pop(0))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        assert len(asked(app)) == 3
+        assert not left
+
+
+async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> None:
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot)
+        await give(pilot, [row(1), row(2)])
+        assert len(asked(app)) == 2
+        await pilot.press("p")
+        before = screen.seen
+        await give(pilot, [row(1)])
+        assert len(asked(app)) == 2
+        assert "paused" in screen_text(app)
+        await pilot.press("3")  # another window is shown all the same
+        await settle(pilot)
+        assert screen.seen is not before
+        await pilot.press("p")
+        await settle(pilot)
+        assert len(asked(app)) == 4
+
+
+async def test_the_same_overview_paints_nothing(app: ConsoleApp) -> None:
+    painted: list[object] = []
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await opened(pilot)
+        for widget in screen.query("TextLines, PickList"):
+            refresh: Callable[..., Any] = widget.refresh
+
+            def counted(*regions: Any, _refresh: Any = refresh, **values: Any) -> Any:
+                painted.append(regions)
+                return _refresh(*regions, **values)
+
+            widget.refresh = counted  # type: ignore[method-assign]
+        for _ in range(3):
+            await give(pilot, [row(1)])
+        assert len(asked(app)) == 4
+        assert painted == []
+
+
+async def test_a_chart_moves_on_with_time_only_if_there_is_something_in_it() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    still = {"done": (0,) * BUCKETS, "waiting": (0,) * BUCKETS}
+    answers: dict[str, Any] = {}
+    feed_of(app).answers["overview"] = lambda past: overview_of(
+        past, taken_at=clock.now(), **answers
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        screen._drift()
+        assert len(asked(app)) == 1
+        clock.advance(60)
+        screen._drift()
+        await settle(pilot)
+        assert len(asked(app)) == 2
+        answers.update(still)
+        clock.advance(60)
+        screen._drift()
+        await settle(pilot)
+        clock.advance(600)
+        screen._drift()
+        await settle(pilot)
+        assert len(asked(app)) == 3
+
+
+async def test_the_queue_can_be_paused_from_here(app: ConsoleApp) -> None:
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot)
+        await pilot.press("P")
+        await settle(pilot)
+        calls = acts_of(app).calls
+        if not calls:  # a question comes first
+            await pilot.press("y")
+            await settle(pilot)
+        assert acts_of(app).calls == [("paused", True)]
+
+
+async def test_what_a_file_says_stays_text_here(app: ConsoleApp) -> None:
+    evil = "[b]x\x1b[31m\u202e"
+    feed_of(app).answers["overview"] = lambda past: overview_of(
+        past, functions=(line(evil),), longest=evil
+    )
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot)
+        text = screen_text(app)
+    assert "[b]x" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+async def test_an_error_leaves_what_was_seen(app: ConsoleApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        before = screen.seen
+        feed_of(app).answers["overview"] = lambda past: OSError("no")
+        await give(pilot, [row(1)])
+        assert screen.seen is before
+        app.post_message(TroubleArrived("database is locked", NOW))
+        await settle(pilot)
+        assert "stale" in screen_text(app)
+
+
+# --- the header -------------------------------------------------------------------------------
+
+
+def header(width: int = 120, height: int = 32, **values: Any) -> list[str]:
+    state = HeaderState(Path("/srv/queues/jobs.db"), **values)
+    return ["".join(text for text, _ in each) for each in header_lines(state, width, height)]
+
+
+FIGURES = Figures(Trend.UP, 0.031, 0.8, 4.2, 65.0)
+
+
+def test_the_second_line_says_how_the_work_goes() -> None:
+    snapshot = snapshot_of(
+        [row(n, status="completed") for n in range(3)], finished_per_s=12.4, figures=FIGURES
+    )
+    second = header(snapshot=snapshot)[1]
+    for words in ("done 3", "12.4/s up", "fail 3.1%", "p50 0.8s", "p95 4.2s", "eta 1m05s"):
+        assert words in second
+    nothing = header(snapshot=replace(snapshot, finished_per_s=None, figures=Figures()))[1]
+    for word in ("/s", "fail", "p50", "eta"):
+        assert word not in nothing
+    whole = header(snapshot=replace(snapshot, figures=replace(FIGURES, failed_share=1.0)))[1]
+    assert "fail 100%" in whole
+
+
+def test_where_there_is_little_room_the_percentiles_go_first() -> None:
+    snapshot = snapshot_of(
+        [row(1)], finished_per_s=12.4, figures=FIGURES, counts=Counts(completed=1_000_000_000)
+    )
+    (_, second) = header(100, 28, snapshot=snapshot)
+    assert len(second) <= 100
+    assert "eta 1m05s" in second
+    assert "READ-WRITE" in second
+
+
+def test_a_large_wal_is_told() -> None:
+    info = FileInfo("jobs.db", True, "wal", 4096, LARGE_WAL_BYTES + 1, "3.45.0")
+    assert "WAL 64M" in header(snapshot=snapshot_of([], info=info))[0]
+    assert "WAL" not in header(snapshot=snapshot_of([]))[0]
+
+
+def test_freshness_is_told_in_classes() -> None:
+    snapshot = snapshot_of([])
+    assert header(snapshot=snapshot)[0].endswith("live 1s ")
+    assert header(snapshot=snapshot, age="30s")[0].endswith("stale 30s: still reading ")
+    assert header(snapshot=snapshot, held=True, age="5m")[0].endswith("paused 5m (p) ")
+
+
+async def test_a_feed_that_no_longer_looks_is_told(app: ConsoleApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, [row(1)])
+        assert "live 1s" in screen_text(app)
+        feed_of(app).looked = 42.0
+        app._tell_age()
+        await settle(pilot)
+        assert "stale 30s: still reading" in screen_text(app)
+        feed_of(app).looked = 0.5
+        app._tell_age()
+        await settle(pilot)
+        assert "live 1s" in screen_text(app)
+
+
+async def test_a_held_picture_says_how_old_it_is() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, [row(1)])
+        await pilot.press("p")
+        clock.advance(301)
+        app._tell_age()
+        await settle(pilot)
+        assert "paused 5m (p)" in screen_text(app)
+        app.post_message(SnapshotArrived(snapshot_of([row(1)], taken_at=clock.now())))
+        await settle(pilot)
+        assert "paused 5m (p)" in screen_text(app)
+        await pilot.press("p")
+        await settle(pilot)
+        assert "live 1s" in screen_text(app)
+
+
+async def test_the_overview_is_no_key_of_a_job(app: ConsoleApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, [row(1)])
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("o")
+        await settle(pilot)
+        assert isinstance(app.screen, DetailScreen)
