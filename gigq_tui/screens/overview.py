@@ -30,8 +30,9 @@ from gigq_tui.widgets.lines import Line, TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Scrolled
 
-# How often it is looked whether time alone has moved the charts on.
-DRIFT_S = 1.0
+# An overview costs the reader's thread some tens of milliseconds: news is gathered this long, and
+# this often it is looked whether time alone has moved the charts on.
+PACE_S = 1.0
 
 
 class ActiveList(PickList):
@@ -59,7 +60,9 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         # Whether the keys move in the list of what needs a person.
         self.attending = False
         self._asking = False
-        self._ask_again = False
+        self._asked_at = float("-inf")
+        # Something came since the last question.
+        self._news = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="past")
@@ -87,41 +90,52 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     # Asking: a snapshot says that there is news, the reader's thread puts the overview together
 
     def on_mount(self) -> None:
-        self.set_interval(DRIFT_S, self._drift)
+        self.set_interval(PACE_S, self._keep_up)
         self._draw()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        self._look()
+        if self.console.clock.monotonic() - self._asked_at < PACE_S:
+            self._news = True
+        else:
+            self._look()
 
     def _look(self) -> None:
         if self._asking:
-            self._ask_again = True
+            self._news = True
             return
-        self._asking = True
+        self._asking, self._news = True, False
+        self._asked_at = self.console.clock.monotonic()
         past = self.past
         self.ask("overview", past, lambda answer: self._arrived(past, answer))
 
     def _arrived(self, past: Past, answer: Any) -> None:
         self._asking = False
-        again, self._ask_again = self._ask_again, False
-        if isinstance(answer, Overview) and past is self.past and not self._held_back():
+        again = past is not self.past
+        if isinstance(answer, Overview) and not again and not self._held_back():
             self.seen = answer
             self._draw()
-            again = again or answer.reading
+            again = answer.reading
         if again and self.is_current:
             self._look()
 
     def _held_back(self) -> bool:
-        """Whether the picture is held: then only another window is drawn."""
-        return self.console.held and self.seen is not None and self.seen.window is self.past
-
-    def _drift(self) -> None:
-        """Ask anew where a chart with anything in it has moved by a bucket."""
+        """Whether the picture is held: then only another window is drawn, once it is read."""
         seen = self.seen
-        if seen is None or not self.is_current or self.console.held or not _moves(seen):
+        done = seen is not None and seen.window is self.past and not seen.reading
+        return self.console.held and done
+
+    def _keep_up(self) -> None:
+        """Ask anew after news, and where a chart with anything in it has moved by a bucket."""
+        if not self.is_current or self.console.held:
             return
-        if _bucket(self.console.clock.now(), self.past) != _bucket(seen.taken_at, self.past):
+        if self._news or self._has_drifted():
             self._look()
+
+    def _has_drifted(self) -> bool:
+        seen = self.seen
+        if seen is None or not _moves(seen):
+            return False
+        return _bucket(self.console.clock.now(), self.past) != _bucket(seen.taken_at, self.past)
 
     # Drawing
 

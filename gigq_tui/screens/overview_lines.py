@@ -59,25 +59,34 @@ _MARKS = {Level.GRAVE: "!", Level.WARNING: "*", Level.NOTE: "."}
 
 def past_line(past: Past, seen: Overview | None, now: datetime, width: int) -> Line:
     """Return which time is shown, the keys for others, and how much of it is known."""
-    spans: list[Span] = [(" last ", ""), (_LONG_NAMES[past], "title"), ("  ", "")]
+    lead: Line = ((" last ", ""), (_LONG_NAMES[past], "title"), ("  ", ""))
+    spans: list[Span] = []
     for number, (each, name) in enumerate(PAST_NAMES.items(), start=1):
         chosen = each is past
         spans += [
             (f" {number} ", "key"),
             (f"[{name}]" if chosen else name, "tab" if chosen else ""),
         ]
-    return spread(tuple(spans), ((_known(seen, now), "dim"),), width)
+    known = _known(seen, now)
+    room = width - line_width(tuple(spans)) - 2
+    if width_of(known[0]) + line_width(lead) <= room:
+        return spread((*lead, *spans), ((known[0], "dim"),), width)
+    if width_of(known[1]) + line_width(lead) <= room:
+        return spread((*lead, *spans), ((known[1], "dim"),), width)
+    return spread(tuple(spans), ((known[1], "dim"),), width)
 
 
-def _known(seen: Overview | None, now: datetime) -> str:
+def _known(seen: Overview | None, now: datetime) -> tuple[str, str]:
+    """How much of the window is known, in a longer and a shorter form; empty if all of it is."""
     if seen is None:
-        return "reading.. "
+        return "reading.. ", "reading.. "
     if seen.known_from is None:
-        return ""
+        return "", ""
     since = clock_time(seen.known_from, now)
     if seen.reading:
-        return f"reading.. back to {since} "
-    return f"of the last {count(seen.attempts)} attempts, since {since} "
+        return f"reading.. back to {since} ", f"reading.. {since} "
+    attempts = f"of the last {count(seen.attempts)} attempts, since {since} "
+    return attempts, f"last {short_count(seen.attempts)}, since {since} "
 
 
 # --- charts -----------------------------------------------------------------------------------
@@ -97,7 +106,7 @@ def large_charts(seen: Overview, width: int) -> list[Line]:
     titles = (
         (f"throughput per {per}", _last_and_most(seen.done), ""),
         (f"failures per {per}", _last_and_most(seen.failed), "fail" if seen.total.failed else ""),
-        (*_backlog_title(seen), ""),
+        ("waiting", _backlog(seen, half - 14), ""),
         ("run time", _run_times(seen, half - 14), ""),
     )
     heads = [((f" {title}", "heading"), (f"   {text}", role)) for title, text, role in titles]
@@ -170,25 +179,26 @@ def _pace(seen: Overview) -> str:
     return f"{pace:+.1f}/s" if abs(pace) < 10 else f"{pace:+.0f}/s"
 
 
-def _backlog_title(seen: Overview) -> tuple[str, str]:
-    parts = [count(seen.counts.pending)]
-    pace = _pace(seen)
-    if pace:
-        word = "falling" if pace.startswith("-") else "rising"
-        parts.append(f"{word} {pace[1:]}")
-    if eta := _empty_in(seen):
-        parts.append(eta)
-    return "waiting", ", ".join(parts)
+def _backlog(seen: Overview, room: int) -> str:
+    number, pace = count(seen.counts.pending), _pace(seen)
+    changing = f"{'falling' if pace.startswith('-') else 'rising'} {pace[1:]}" if pace else ""
+    eta = _empty_in(seen)
+    forms = (
+        ", ".join(part for part in (number, changing, eta) if part),
+        ", ".join(part for part in (f"{number} {pace}", eta) if part),
+        ", ".join(part for part in (number, changing, _empty_in(seen, more=False)) if part),
+    )
+    return next((form for form in forms if width_of(form) <= room), forms[-1])
 
 
-def _empty_in(seen: Overview) -> str:
+def _empty_in(seen: Overview, *, more: bool = True) -> str:
     """When what is ready would be done if nothing else came, with the slots there are and more."""
     figures = seen.figures
     if figures.eta_s is None:
         return ""
     text = f"empty in about {estimate(figures.eta_s)}"
-    if figures.eta_more_s is not None:
-        text += f", with {figures.more_slots} slots {estimate(figures.eta_more_s)}"
+    if more and figures.eta_more_s is not None:
+        text += f", {figures.more_slots} slots: {estimate(figures.eta_more_s)}"
     return text
 
 

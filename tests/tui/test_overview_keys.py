@@ -96,6 +96,11 @@ async def opened(pilot: Pilot[None]) -> OverviewScreen:
     return screen_of(pilot.app)  # type: ignore[arg-type]
 
 
+def pass_time(app: ConsoleApp, seconds: float) -> None:
+    assert isinstance(app.clock, FrozenClock)
+    app.clock.advance(seconds)
+
+
 def asked(app: ConsoleApp) -> list[Past]:
     return [subject for kind, subject in feed_of(app).asked if kind == "overview"]
 
@@ -206,7 +211,14 @@ async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> No
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await opened(pilot)
         await give(pilot, [row(1), row(2)])
+        assert len(asked(app)) == 1  # too soon
+        pass_time(app, 1.0)
+        screen._keep_up()
+        await settle(pilot)
         assert len(asked(app)) == 2
+        screen._keep_up()
+        assert len(asked(app)) == 2  # nothing has come since
+        pass_time(app, 1.0)
         await pilot.press("p")
         before = screen.seen
         await give(pilot, [row(1)])
@@ -215,6 +227,7 @@ async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> No
         await pilot.press("3")  # another window is shown all the same
         await settle(pilot)
         assert screen.seen is not before
+        pass_time(app, 1.0)
         await pilot.press("p")
         await settle(pilot)
         assert len(asked(app)) == 4
@@ -233,6 +246,7 @@ async def test_the_same_overview_paints_nothing(app: ConsoleApp) -> None:
 
             widget.refresh = counted  # type: ignore[method-assign]
         for _ in range(3):
+            pass_time(app, 1.0)
             await give(pilot, [row(1)])
         assert len(asked(app)) == 4
         assert painted == []
@@ -248,18 +262,18 @@ async def test_a_chart_moves_on_with_time_only_if_there_is_something_in_it() -> 
     )
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
-        screen._drift()
+        screen._keep_up()
         assert len(asked(app)) == 1
         clock.advance(60)
-        screen._drift()
+        screen._keep_up()
         await settle(pilot)
         assert len(asked(app)) == 2
         answers.update(still)
         clock.advance(60)
-        screen._drift()
+        screen._keep_up()
         await settle(pilot)
         clock.advance(600)
-        screen._drift()
+        screen._keep_up()
         await settle(pilot)
         assert len(asked(app)) == 3
 
@@ -294,6 +308,7 @@ async def test_an_error_leaves_what_was_seen(app: ConsoleApp) -> None:
         screen = await opened(pilot)
         before = screen.seen
         feed_of(app).answers["overview"] = lambda past: OSError("no")
+        pass_time(app, 1.0)
         await give(pilot, [row(1)])
         assert screen.seen is before
         app.post_message(TroubleArrived("database is locked", NOW))
