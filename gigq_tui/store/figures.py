@@ -17,6 +17,8 @@ WORK_S = 300.0
 LEAST_ENDS = 10
 # What the rate must have changed by to be called up or down.
 TREND_SHARE = 0.2
+# Below this nobody would start another worker.
+LEAST_ETA_S = 20.0
 _GOES_ON = frozenset({Health.ALIVE, Health.UNKNOWN})
 
 
@@ -45,7 +47,7 @@ def figures(history: History, staff: Staff, counts: Counts, now: datetime) -> Fi
         eta_s=eta_s,
         slots=slots,
         more_slots=2 * slots,
-        eta_more_s=eta_s / 2 if eta_s is not None and full else None,
+        eta_more_s=eta_s / 2 if eta_s is not None and eta_s >= LEAST_ETA_S and full else None,
     )
 
 

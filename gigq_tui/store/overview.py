@@ -21,8 +21,9 @@ from gigq_tui.store.shape import Shape
 
 # Up to so many ready jobs are told apart by function.
 MAX_READY = 20_000
-# The speed at which the backlog changes is that of the last minute.
-PACE_S = 60.0
+# The speed at which the backlog changes is that of the last seconds, or of the last minute where
+# nothing has changed in them.
+PACES = ((Past.MINUTE_1, 10), (Past.MINUTES_5, 12))
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Overview:
         p50_s, p95_s: of the run times of the attempts that ended in each bucket.
         total: of the whole window.
         longest: the function whose attempt took longest.
-        pace: by how many jobs a second the backlog changed in the last minute; None if unknown.
+        pace: by how many jobs a second the backlog changes now; None if unknown.
         ready_counted: how many ready jobs were told apart by function; less than there are where
             counting all of them would take too long.
         known_from: since when attempts are known, where that is less than the window.
@@ -180,10 +181,16 @@ def _moment_or(at: float, now: datetime) -> datetime:
 
 
 def _pace(history: History, now: datetime) -> float | None:
-    values = history.waiting(Past.MINUTES_5, now)
-    before = values[-1 - round(PACE_S / Past.MINUTES_5.bucket_s)]
-    last = values[-1]
-    return None if before is None or last is None else (last - before) / PACE_S
+    pace: float | None = None
+    for past, buckets in PACES:
+        values = history.waiting(past, now)
+        before, last = values[-1 - buckets], values[-1]
+        if before is None or last is None:
+            break
+        pace = (last - before) / (buckets * past.bucket_s)
+        if pace:
+            break
+    return pace
 
 
 def _lines(

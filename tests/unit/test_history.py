@@ -393,6 +393,8 @@ def test_the_backlog_since_the_first_look_is_what_was_seen(path: Path) -> None:
         assert set(look(reader).waiting) == {0}
         writer.many(3, "m")
         assert look(reader).waiting[-2:] == (0, 3)
+        assert look(reader).pace == pytest.approx(3 / 10)
+        clock.advance(30)
         assert look(reader).pace == pytest.approx(3 / 60)
 
 
