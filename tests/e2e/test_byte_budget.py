@@ -20,6 +20,7 @@ REST_S = 2.5
 FIRST_PAINT_BYTES = 20_000
 STEP_BYTES = 2_500
 QUESTION_BYTES = 2_000
+SCREEN_BYTES = 20_000
 CHANGE_BYTES = 1_000
 
 
@@ -90,6 +91,9 @@ def test_the_budget(line: Line, path: Path) -> None:
     assert 0 < line.after("j") < STEP_BYTES
     assert 0 < line.after("c") < QUESTION_BYTES
     assert 0 < line.after("n") < QUESTION_BYTES
+    assert 0 < line.after("o") < SCREEN_BYTES
+    assert line.read(REST_S) == b""
+    assert 0 < line.after("q") < SCREEN_BYTES
     with sqlite3.connect(path) as connection:
         connection.execute(
             "UPDATE jobs SET priority = priority + 1 WHERE rowid = (SELECT max(rowid) FROM jobs)"
