@@ -250,8 +250,7 @@ def _layout(width: int, waiting: str) -> list[tuple[str, int, str]]:
 
 def functions_heading(seen: Overview | None, width: int) -> Line:
     """Return the names of the columns."""
-    told_apart = seen is None or seen.counts.told_apart
-    waiting = "READY" if told_apart else "WAITING"
+    waiting = "READY" if seen is None or seen.ready_only else "WAITING"
     cells = [(name, cells, "heading") for name, cells, _ in _layout(width, waiting)]
     return (("   ", ""), *columns(cells))
 
@@ -260,7 +259,7 @@ def function_line(line: FunctionLine, seen: Overview, now: datetime, width: int)
     """Return what one function has to do, and did."""
     hours = _hours(seen)
     tried = line.done + line.failed
-    more = "+" if seen.ready_counted < seen.counts.ready else ""
+    more = "" if seen.all_counted else "+"
     name = inert(line.function)
     layout = _layout(width, "")
     room = layout[0][1]
@@ -271,8 +270,8 @@ def function_line(line: FunctionLine, seen: Overview, now: datetime, width: int)
         "function": name,
         "ready": f"{count(line.ready)}{more}" if line.ready else UNKNOWN,
         "running": str(line.running) if line.running else UNKNOWN,
-        "done": count(round(line.done / hours)),
-        "failed": count(round(line.failed / hours)),
+        "done": _rate(line.done / hours),
+        "failed": _rate(line.failed / hours),
         "share": f"{100 * line.failed / tried:.1f}" if tried else UNKNOWN,
         "p50": UNKNOWN if line.p50_s is None else duration(line.p50_s),
         "p95": UNKNOWN if line.p95_s is None else duration(line.p95_s),
@@ -284,6 +283,13 @@ def function_line(line: FunctionLine, seen: Overview, now: datetime, width: int)
         "share": "fail" if line.failed else "dim",
     }
     return columns([(fields[field], cells, roles.get(field, "")) for _, cells, field in layout])
+
+
+def _rate(per_hour: float) -> str:
+    """A rate with a decimal where it is small: what happened at all is not told as nothing."""
+    if 0 < per_hour < 0.05:
+        return "<0.1"
+    return f"{per_hour:.1f}".removesuffix(".0") if per_hour < 10 else count(round(per_hour))
 
 
 def _hours(seen: Overview) -> float:

@@ -30,7 +30,7 @@ PACES = ((Past.MINUTE_1, 10), (Past.MINUTES_5, 12))
 class FunctionLine:
     """What one function has to do, and did within the window. Times in seconds.
 
-    `ready` and `oldest` are of the jobs that could be looked at: see `Overview.ready_counted`.
+    `ready` and `oldest` are of the jobs that could be looked at: see `Overview.all_counted`.
     """
 
     function: str
@@ -55,7 +55,9 @@ class Overview:
         total: of the whole window.
         longest: the function whose attempt took longest.
         pace: by how many jobs a second the backlog changes now; None if unknown.
-        ready_counted: how many ready jobs were told apart by function; less than there are where
+        ready_only: whether `ready` of the functions are ready jobs, or all that wait: a file of
+            GigQ's own does not tell them apart.
+        ready_counted: how many of them were told apart by function; less than there are where
             counting all of them would take too long.
         known_from: since when attempts are known, where that is less than the window.
         attempts: how many attempts were read.
@@ -75,11 +77,18 @@ class Overview:
     counts: Counts
     figures: Figures
     functions: tuple[FunctionLine, ...]
+    ready_only: bool
     ready_counted: int
     concerns: tuple[Concern, ...]
     known_from: datetime | None
     attempts: int
     reading: bool
+
+    @property
+    def all_counted(self) -> bool:
+        """Whether every job that waits for a worker was told apart by function."""
+        there = self.counts.ready if self.ready_only else self.counts.pending
+        return self.ready_counted >= there
 
 
 class Ready(NamedTuple):
@@ -138,6 +147,7 @@ def overview(
     *,
     counts: Counts,
     figures: Figures,
+    ready_only: bool,
     ready: Mapping[str, Ready],
     busy: Busy,
     concerns: tuple[Concern, ...],
@@ -168,6 +178,7 @@ def overview(
         counts=counts,
         figures=figures,
         functions=_lines(by_function, ready, busy),
+        ready_only=ready_only,
         ready_counted=sum(found.jobs for found in ready.values()),
         concerns=concerns,
         known_from=None if covered else _moment_or(history.known_from, now),

@@ -175,6 +175,7 @@ class Reader:
                 now,
                 counts=counts,
                 figures=figures(self._history, staff, counts, now),
+                ready_only=shape.attached,
                 ready=self._ready.read(conn, shape, self._version_now),
                 busy=busy,
                 concerns=concerns(staff, counts, info, overdue=busy.overdue, starved=starved),

@@ -68,6 +68,7 @@ def overview_of(past: Past, **values: Any) -> Overview:
         counts=Counts(ready=855),
         figures=Figures(eta_s=65.0, slots=4, more_slots=8, eta_more_s=33.0),
         functions=(line("pipeline.images.resize"), line('odd."name" with'), line(DELETED)),
+        ready_only=True,
         ready_counted=855,
         concerns=CONCERNS,
         known_from=None,
@@ -301,6 +302,26 @@ async def test_what_a_file_says_stays_text_here(app: ConsoleApp) -> None:
     assert "[b]x" in text
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+async def test_what_was_not_counted_whole_says_so() -> None:
+    app = make_app()
+    feed_of(app).answers["overview"] = lambda past: overview_of(
+        past, functions=(line("f", ready=400, done=1, failed=0),), ready_counted=400
+    )
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot)
+        assert "400+" in screen_text(app)
+        await pilot.press("6")
+        await settle(pilot)
+        assert "<0.1" in screen_text(app)
+
+
+async def test_a_gigq_file_tells_what_waits(app: ConsoleApp) -> None:
+    feed_of(app).answers["overview"] = lambda past: overview_of(past, ready_only=False)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot)
+        assert "WAITING   RUN" in screen_text(app)
 
 
 async def test_an_error_leaves_what_was_seen(app: ConsoleApp) -> None:

@@ -59,6 +59,8 @@ def test_each_function_is_told_with_its_work(attached: bool, path: Path) -> None
     assert (NOW - b.oldest).total_seconds() == 500
     assert script.ready == 1
     assert seen.ready_counted == seen.counts.ready == 3
+    assert seen.all_counted
+    assert seen.ready_only is attached
     assert "overdue" in {concern.key for concern in seen.concerns}
 
 
@@ -72,7 +74,7 @@ def test_ready_jobs_are_told_apart_up_to_a_bound(
     with reading(path) as reader:
         seen = look(reader)
     writer.close()
-    assert (seen.ready_counted, seen.counts.ready) == (5, 8)
+    assert (seen.ready_counted, seen.counts.ready, seen.all_counted) == (5, 8, False)
     assert [(line.function, line.ready) for line in seen.functions] == [("tasks.a", 5)]
 
 
