@@ -262,9 +262,7 @@ class Reader:
             self._shape_known = read_shape(self._conn, version)
         return self._shape_known
 
-    def _state(
-        self, conn: sqlite3.Connection, shape: Shape
-    ) -> tuple[datetime, Staff, Counts]:
+    def _state(self, conn: sqlite3.Connection, shape: Shape) -> tuple[datetime, Staff, Counts]:
         """The hour, who works, and the counts; the past is followed."""
         now = self._clock.now()
         staff = read_staff(conn, shape, self._pulse, now)

@@ -186,7 +186,7 @@ def test_jobs_that_nobody_works_on_are_told(path: Path) -> None:
 
 def test_what_is_wrong_with_the_file_is_told() -> None:
     def told(info: FileInfo, *, starved: bool = False) -> list[str]:
-        return keys(concerns(Staff(), Counts(), info, paused=False, overdue=0, starved=starved))
+        return keys(concerns(Staff(), Counts(), info, overdue=0, starved=starved))
 
     assert told(FILE) == []
     assert told(replace(FILE, attached=False, journal_mode="delete")) == ["journal", "gigq"]
