@@ -13,7 +13,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gigq_tui.store import queries
+from gigq_tui.store import past_queries as queries
 from gigq_tui.store.history_backlog import Backlog
 from gigq_tui.store.history_rings import End, Past, Rings
 from gigq_tui.store.rows import moment, text, whole

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gigq_tui.store import queries
+from gigq_tui.store import past_queries as queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.gate import Gate
 from gigq_tui.store.history import History, function_of, moment_of, seconds

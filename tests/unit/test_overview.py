@@ -108,7 +108,7 @@ def test_nothing_that_the_overview_reads_grows_with_the_table(attached: bool, pa
             plan = _plan(conn, sql)
             for step in plan:
                 if re.match(r"SCAN jobs USING INDEX core_ready", step):
-                    assert re.search(r"LIMIT 20000\)", sql)
+                    assert re.search(r"LIMIT \d+", sql), (sql, plan)
                     continue
                 assert not re.match(r"SCAN (jobs|j|p|e|job_executions)\b", step), (sql, plan)
                 # What is grouped is bounded by a LIMIT within.
