@@ -39,7 +39,7 @@ def _cut(table: str, column: str, characters: int) -> str:
 
 
 def number_of(table: str, column: str) -> str:
-    # A damaged row may hold megabytes of text where a number belongs.
+    """A column that is a number, or NULL where a damaged row holds megabytes of text instead."""
     return (
         f"CASE WHEN typeof({table}.{column}) IN ('integer', 'real') "
         f"THEN {table}.{column} END AS {column}"
