@@ -65,6 +65,8 @@ def readable(dump: str) -> str:
     blocks = []
     for block in re.split(r"\n\s*\n", dump.strip()):
         frames = [found for line in block.splitlines() if (found := _FRAME.match(line))]
+        if frames and frames[0]["file"] == _RUNNER:
+            continue  # what runs there now is ours: a thread that watches, or what is around a job
         theirs = [frame for frame in reversed(frames) if frame["file"] != _RUNNER]
         if theirs:
             lines = [f'  File "{f["file"]}", line {f["line"]}, in {f["function"]}' for f in theirs]

@@ -26,6 +26,7 @@ class DetailScreen(DetailView, inherit_bindings=False):
     def __init__(self, job_id: str, tab: str | None = None) -> None:
         super().__init__(job_id, tab)
         self.trail: list[str] = []
+        self._list_wanted = ""
 
     # Tabs
 
@@ -105,13 +106,35 @@ class DetailScreen(DetailView, inherit_bindings=False):
         else:
             super().do_up()
 
-    # Finding
+    # Finding: in the list of relatives the cursor goes to the rows
 
-    def readable(self) -> bool:
-        if self.has_text or self.typed_line.typing:
-            return True
-        self.console.notice("This is a list: enter opens a job of it.", "warn")
-        return False
+    def show_typed(self, text: str) -> None:
+        if self.has_text:
+            super().show_typed(text)
+        else:
+            self._list_wanted = text
+            found = self._rows_with(text)
+            self.typed_line.tell(f"{len(found)} found" if text else "")
+            if found:
+                self.rows.move_to(next((at for at in found if at >= self.rows.cursor), found[0]))
+
+    def find_next(self, step: int) -> None:
+        if self.has_text:
+            super().find_next(step)
+            return
+        found = self._rows_with(self._list_wanted)
+        here = self.rows.cursor
+        ahead = [at for at in found if (at - here) * step > 0] or found
+        if ahead:
+            self.rows.move_to(min(ahead) if step > 0 else max(ahead))
+        else:
+            self.console.notice("Nothing is looked for, or no job here has it in its line.", "warn")
+
+    def _rows_with(self, text: str) -> list[int]:
+        """Which rows of the list say a text."""
+        wanted = text.casefold()
+        told = ["".join(part for part, _ in line).casefold() for _, line in self.rows.rows]
+        return [at for at, line in enumerate(told) if wanted and wanted in line]
 
     # Walking
 

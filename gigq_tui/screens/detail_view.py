@@ -57,6 +57,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
         self.enlarged = False
         self._limit = TAIL_BYTES
         self._shown: tuple[object, ...] = ()
+        self._secret = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="path")
@@ -252,6 +253,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
         shown += (self.reveal, self.taking_stack, self.gone)
         if shown != self._shown:
             self._shown = shown
+            self._secret = self.detail is not None and text.hides_secrets(self.detail, self.tab)
             self._fill_text()
         self.draw_head()
 
@@ -312,13 +314,12 @@ class DetailView(DetailCopy, inherit_bindings=False):
             when = clock_time(self.stack.taken_at, now)
             return f"taken {when}, S takes another   {inert(self.stack.twin)}"
         if self.tab in ("Params", "Result", "Raw"):
-            values = {"Params": (detail.params,), "Result": (detail.result,)}
-            secret = any(
-                text.hides_secrets(value)
-                for value in values.get(self.tab, (detail.params, detail.result))
-            )
             lines = plural(len(self.text_view.lines), "line")
-            return f"{lines}   m {'hides' if self.reveal else 'shows'} secrets" if secret else lines
+            return (
+                f"{lines}   m {'hides' if self.reveal else 'shows'} secrets"
+                if self._secret
+                else lines
+            )
         return ""
 
     def _draw_facts(self) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from textual import events, on
 
-from gigq_tui.format import cut, inert
+from gigq_tui.format import cut, inert, size
 from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
+
+# What many terminals take at once; beyond it some take nothing.
+EASY_BYTES = 74_000
 
 
 class Reading(ConsoleScreen, inherit_bindings=False):
@@ -34,6 +38,19 @@ class Reading(ConsoleScreen, inherit_bindings=False):
     def readable(self) -> bool:
         """Whether there is a text on the screen now; says in a notice what stands against it."""
         return True
+
+    def copy_tail(self, tail: Tail, what: str) -> None:
+        """Copy all that was read of a file, harmless."""
+        if tail.trouble:
+            self.console.notice(tail.trouble, "warn")
+            return
+        text = "\n".join(inert(line) for line in tail.lines)
+        octets = len(text.encode("utf-8", "replace"))
+        told = f"{what}, {size(octets)}"
+        if octets > EASY_BYTES:
+            # Where the terminal takes less, the file is the other way.
+            told += f" (much for some terminals; it is in {tail.path})"
+        self.console.copy_text(text, told)
 
     # Typing
 
@@ -70,13 +87,14 @@ class Reading(ConsoleScreen, inherit_bindings=False):
 
     def do_find_next(self) -> None:
         """Go to the next place where it stands."""
-        self._find_next(1)
+        self.find_next(1)
 
     def do_find_previous(self) -> None:
         """Go to the place before where it stands."""
-        self._find_next(-1)
+        self.find_next(-1)
 
-    def _find_next(self, step: int) -> None:
+    def find_next(self, step: int) -> None:
+        """Go to the next match, or to the one before when negative."""
         if not self.text_view.wanted:
             self.console.notice("Nothing is looked for: / finds something in the text.", "warn")
         else:

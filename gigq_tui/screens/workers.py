@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from textual import on
@@ -36,8 +37,9 @@ from gigq_tui.screens.worker_order import (
 from gigq_tui.store.machine import Machine, read_machine
 from gigq_tui.store.models import Health, Snapshot
 from gigq_tui.store.processes import Sampler, Usage
-from gigq_tui.store.tail import Tail, read_tail
+from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_tail
 from gigq_tui.widgets.lines import Line, TextLines, spread
+from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
 
@@ -273,6 +275,35 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
             self.console.notice(refusal, "warn")
             return
         self.console.push_screen(DetailScreen(entry.job.id, tab))
+
+    def do_worker_copy(self) -> None:
+        """Copy the pid of the worker; where its log is read, ask what to copy."""
+        if not self.log_large:
+            super().do_worker_copy()
+            return
+        visible = self.text_view.visible_text()
+        self.question(
+            Question(
+                "Copy what of this log?",
+                (),
+                (
+                    Choice("escape", "Nothing"),
+                    Choice("v", "what is visible", partial(self._copy, visible)),
+                    Choice("o", "all of it", self._copy_log),
+                    Choice("i", "the worker's pid", super().do_worker_copy),
+                ),
+            )
+        )
+
+    def _copy(self, text: str) -> None:
+        self.console.copy_text(text, "what is visible")
+
+    def _copy_log(self) -> None:
+        if self.log_path is not None:
+            self.in_thread(partial(read_tail, self.log_path, None, WHOLE_BYTES), self._log_read)
+
+    def _log_read(self, tail: Tail) -> None:
+        self.copy_tail(tail, "the log")
 
     def do_worker_sort(self) -> None:
         """Sort by the next column."""

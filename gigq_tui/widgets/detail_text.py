@@ -99,9 +99,15 @@ def value_lines(value: Any, empty: str, *, reveal: bool = False) -> list[Line]:
     return [((line, ""),) for line in split_lines(as_json(shown, indent=2))]
 
 
-def hides_secrets(value: Any) -> bool:
-    """Say whether something of a decoded value is masked."""
-    return value is not None and bool(masked(value) != value)
+def hides_secrets(detail: JobDetail, tab: str | None) -> bool:
+    """Say whether something of what a tab shows is masked."""
+    values = {
+        "Params": (detail.params,),
+        "Result": (detail.result,),
+        "Raw": (detail.params, detail.result),
+    }
+    shown = values.get(tab or "", ())
+    return any(value is not None and masked(value) != value for value in shown)
 
 
 def raw_lines(detail: JobDetail, *, reveal: bool = False) -> list[Line]:
@@ -147,8 +153,12 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
 def stack_lines(stack: StackLook | None, *, taking: bool) -> list[Line]:
     """The stack as it was taken last, or what stands in its way."""
     if stack is None or taking:
-        told = "asking its process.." if taking else "S asks the job's process where it is, now."
-        return [((told, "dim"),)]
+        if taking:
+            return [(("asking its process..", "dim"),)]
+        return [
+            (("S asks the job's process where it is, now, by a signal that it does", "dim"),),
+            (("not notice. Nothing is written to the queue.", "dim"),),
+        ]
     if stack.trouble:
         return [((stack.trouble, "warn"),)]
     lines = split_lines(stack.text) or ["It runs no Python code of its own at this moment."]

@@ -66,7 +66,6 @@ class TextView(Scrolled):
         self.match_at: int | None = None
         self._marks: Mapping[int, Sequence[Mark]] = {}
         self._painter: Paint | None = None
-        self._matches_of: dict[int, list[int]] = {}
         self._find_from: tuple[int, int] = (0, 0)
         self._rows: TextRows | None = None
         self._rows_for: tuple[int, int | None] | None = None
@@ -136,7 +135,6 @@ class TextView(Scrolled):
         self.wanted = ""
         self.matches = []
         self.match_at = None
-        self._matches_of = {}
         self.repaint()
         self.post_message(self.Moved(self))
 
@@ -195,10 +193,9 @@ class TextView(Scrolled):
         roles = [""] * (end - start)
         for mark in marks:
             _colour(roles, mark, start)
-        for at in self._matches_of.get(row.line, ()):
-            match = self.matches[at]
+        for at in self._matches_on(row.line, start, end):
             role = FOUND_HERE if at == self.match_at else FOUND
-            _colour(roles, (match.start, match.end, role), start)
+            _colour(roles, (self.matches[at].start, self.matches[at].end, role), start)
         margin = "<" if not self.wrap and self.left and row.end else " "
         spans = [(margin, "dim")]
         at = start
@@ -211,6 +208,13 @@ class TextView(Scrolled):
             spans[-1] = (last[:-1], role)
             spans.append((">", "dim"))
         return tuple(spans)
+
+    def _matches_on(self, line: int, start: int, end: int) -> range:
+        """Which matches are seen of a line, from one of its characters to another."""
+        if not self.matches:
+            return range(0)
+        first = bisect_left(self.matches, Match(line, max(0, start - len(self.wanted)), 0))
+        return range(first, bisect_left(self.matches, Match(line, end, 0)))
 
     # Moving
 
@@ -296,7 +300,7 @@ class TextView(Scrolled):
         if not self.wanted:
             self._find_from = self._place
         self.wanted = wanted
-        self._take_matches(find(self.lines, wanted))
+        self.matches = find(self.lines, wanted)
         self.match_at = None
         if self.matches:
             at = bisect_left(self.matches, Match(*self._find_from, 0))
@@ -323,16 +327,10 @@ class TextView(Scrolled):
         at = 0 if self.match_at is None else self.match_at + 1
         return f"{count(at)} of {count(len(self.matches))}{more}"
 
-    def _take_matches(self, matches: list[Match]) -> None:
-        self.matches = matches
-        self._matches_of = {}
-        for at, match in enumerate(matches):
-            self._matches_of.setdefault(match.line, []).append(at)
-
     def _find_again(self, added_before: int) -> None:
         """The text is another: find anew, and stay at the match that was gone to."""
         here = self.matches[self.match_at] if self.match_at is not None else None
-        self._take_matches(find(self.lines, self.wanted))
+        self.matches = find(self.lines, self.wanted)
         self.match_at = None
         if here is not None and self.matches:
             moved = here._replace(line=here.line + added_before)

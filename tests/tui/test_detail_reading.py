@@ -16,7 +16,15 @@ from gigq_tui.screens import detail_view
 from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.models import Attempt, Culprit, JobDetail, JobRow, Relative
+from gigq_tui.store.models import (
+    Attempt,
+    Culprit,
+    Graph,
+    GraphNode,
+    JobDetail,
+    JobRow,
+    Relative,
+)
 from gigq_tui.widgets.text_view import TextView
 from tests.scene import NOW
 from tests.tui.harness import detail_of, feed_of, give, make_app, row, screen_text, settle
@@ -376,9 +384,27 @@ async def test_the_culprit_is_one_key_away() -> None:
         assert screen.job_id == culprit.id
         await press(pilot, "escape")
         assert screen.job_id == doomed.id
-        await press(pilot, "f", "slash")
-        assert not screen.typed_line.typing
-        assert "This is a list" in screen.notice_line.text
+
+
+async def test_finding_a_relative() -> None:
+    app = make_app()
+    children = tuple(row(number, f"child_{number}") for number in range(10, 40))
+    async with app.run_test(size=(80, 24)) as pilot:
+        job = row(2, "job_two", blocked=True)
+        detail = detail_of(
+            job, children=tuple(Relative(child.id, child) for child in children), child_count=30
+        )
+        screen = await opened(pilot, detail)
+        await press(pilot, "slash", *"CHILD_3")
+        assert "10 found" in screen_text(app)
+        await press(pilot, "enter")
+        seen = []
+        for key in ("", "n", "n", "N", "N", "N"):
+            await press(pilot, *([key] if key else []))
+            seen.append(children[screen.rows.cursor].name)
+        assert seen == ["child_30", "child_31", "child_32", "child_31", "child_30", "child_39"]
+        await press(pilot, "slash", "ctrl+u", *"zz", "enter", "n")
+        assert "no job here" in screen.notice_line.text
 
 
 STACK = 'Thread (most recent call last):\n  File "pipeline.py", line 8, in resize\n'
@@ -427,6 +453,21 @@ async def test_the_stack_of_a_running_job(
         assert stacks == [RUNNING.id] * 2
         await press(pilot, "y", "s")
         assert app.clipboard == STACK
+
+
+async def test_the_stack_from_the_tree(stacks: list[str]) -> None:
+    app = make_app()
+    node = GraphNode(RUNNING.id, RUNNING, (), ())
+    feed_of(app).answers["graph"] = lambda _id: Graph(
+        RUNNING.id, {RUNNING.id: node}, (RUNNING.id,), False
+    )
+    feed_of(app).answers["detail"] = lambda _id: detail_of(RUNNING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, [RUNNING])
+        await press(pilot, "t", "S")
+        assert isinstance(app.screen, DetailScreen)
+        assert stacks == [RUNNING.id]
+        assert "line 8, in resize" in screen_text(app)
 
 
 async def test_a_stack_that_can_t_be_had(stacks: list[str]) -> None:

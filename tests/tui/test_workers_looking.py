@@ -216,6 +216,17 @@ async def test_going_up_in_a_large_log_reads_more(tmp_path: Path) -> None:
         assert "line 0 " in screen_text(app)
 
 
+@pytest.mark.parametrize(
+    ("key", "copied"), [("v", "line 1"), ("o", "line 0\nline 1"), ("i", "4101")]
+)
+async def test_copying_of_the_log(tmp_path: Path, key: str, copied: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, log_of(tmp_path, "line 0\nline 1\n"))
+        await press(pilot, "l", "y", key)
+        assert app.clipboard.endswith(copied)
+
+
 async def test_a_held_picture_holds_the_log_too(tmp_path: Path) -> None:
     row_with_log = log_of(tmp_path, "one\n")
     app = make_app()
