@@ -40,7 +40,7 @@ def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
     started = first or row.started_at
     spans: list[Span] = [(f" queued {clock_time(row.created_at, now)} ", "")]
     word = f"{mark.glyph} {mark.word}"
-    if state in WAITING_STATES or started is None:
+    if started is None:
         waits = _between(row.created_at, now if state in WAITING_STATES else row.completed_at)
         spans += [(_arrow(waits, wide, ticking=state in WAITING_STATES), "dim"), (word, mark.role)]
     else:
@@ -74,7 +74,9 @@ def _run(detail: JobDetail, started: datetime, now: datetime, width: int) -> str
     """The arrow of the run time; with several attempts, the waits between them told apart."""
     row = detail.row
     running = row.status == "running"
-    end = now if running else row.completed_at
+    last = detail.attempts[-1].completed_at if detail.attempts else None
+    # One that is to be retried has not ended, but its last attempt has.
+    end = now if running else row.completed_at or last
     whole = _between(started, end)
     wide = width >= WIDE
     if whole is None or len(detail.attempts) < 2 or width < ROOMY:

@@ -86,6 +86,15 @@ def line(path: Path) -> Iterator[Line]:
         line.child.close(force=True)
 
 
+def test_reading_costs_what_changes(line: Line) -> None:
+    line.child.send("4\r")
+    assert b"Attempts" in line.read()
+    assert line.read(REST_S) == b""
+    for key in ("/", "e", "\r", "n", "W", "l"):
+        assert 0 < line.after(key) < STEP_BYTES
+    assert line.read(REST_S) == b""
+
+
 def test_the_budget(line: Line, path: Path) -> None:
     assert line.read(REST_S) == b""
     assert 0 < line.after("j") < STEP_BYTES

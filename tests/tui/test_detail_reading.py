@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -483,6 +484,25 @@ async def test_a_stack_that_can_t_be_had(stacks: list[str]) -> None:
         assert screen.stack is None
 
 
+@pytest.mark.parametrize(
+    ("job", "attempts", "told"),
+    [
+        (FAILED, (attempt(1),), "--(2m30s)--> X FAILED"),
+        (FAILED, (attempt(1), attempt(2)), "--(ran 40s, waited 1m50s)--> X FAILED 12:04:01"),
+        (row(1, attempts=1), (attempt(1),), "--(20s)--> . retry"),
+        (RUNNING, (running_attempt(),), "--(3m00s)--> * run"),
+        (row(1), (), "queued 11:54:31 --(10m00s)--> . ready"),
+    ],
+)
+async def test_the_way_tells_wait_and_run_apart(
+    job: JobRow, attempts: tuple[Attempt, ...], told: str
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot, detail_of(job, attempts=attempts))
+        assert told in screen_text(app).splitlines()[1]
+
+
 async def test_hostile_text_stays_text(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     hostile = "\x1b]0;owned\x07 [@click=app.quit]x[/] \u202egnp \0 \x9b31m"
@@ -495,3 +515,17 @@ async def test_hostile_text_stays_text(tmp_path: Path) -> None:
             await press(pilot, *keys)
             text = screen_text(app)
             assert not set("\x1b\x07\x00\x9b\u202e") & set(text)
+
+
+@pytest.mark.parametrize("data", [b"x" * 2**20, b"x\n" * 2**19], ids=["one line", "short lines"])
+async def test_a_megabyte_is_never_slow(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "jobs.db"
+    written(path, "").write_bytes(data)
+    app = make_app(path=path)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
+        await press(pilot, "l", "g")
+        for key in ("pagedown", "G", "W", "g", "slash", "x", "enter", "n", "W"):
+            began = time.process_time()
+            await press(pilot, key)
+            assert time.process_time() - began < 0.5, key
