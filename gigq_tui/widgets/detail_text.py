@@ -55,11 +55,10 @@ def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
     spans.append((f"   attempts {tries}" if wide else f"  try {tries}", "dim"))
     if detail.child_count and state is not State.COMPLETED:
         held = plural(detail.child_count, "job waits", "jobs wait")
-        told = f"   {held} for it (t)"
-        if not wide:
-            told = f"  {plural(detail.child_count, 'waits', 'wait')} for it"
-        if line_width(tuple(spans)) + len(told) <= width:
-            spans.append((told, "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"))
+        short = plural(detail.child_count, "waits", "wait")
+        room = width - line_width(tuple(spans))
+        told = next((t for t in (f"   {held} for it (t)", f"  {short} (t)") if len(t) <= room), "")
+        spans.append((told, "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"))
     return tuple(spans)
 
 
