@@ -141,10 +141,16 @@ def read_output(
 ) -> Tail:
     """Read the end of what an attempt printed, as `read_tail()` does."""
     path = output_of(database, attempt)
-    if path is None:
-        return Tail(trouble="This attempt has written nothing.")
-    if not path.exists():
-        # There is no file before the first byte, which may never come.
-        so_far = " so far" if attempt.status == "running" else ", or its file is gone"
-        return Tail(path, trouble=f"This attempt has written nothing{so_far}.")
-    return read_tail(path, known, limit)
+    if path is not None and path.exists():
+        return read_tail(path, known, limit)
+    return Tail(path, trouble=_nothing_there(attempt, path))
+
+
+def _nothing_there(attempt: Attempt, path: Path | None) -> str:
+    """Why there is no file: none is made before the first byte, and GigQ's workers make none."""
+    if attempt.status == "running":
+        return "This attempt has written nothing so far."
+    if attempt.pid is None:
+        return "What this attempt printed was not kept."
+    gone = ", or its file is gone" if path is not None else ""
+    return f"This attempt has written nothing{gone}."

@@ -148,6 +148,8 @@ def test_the_output_of_an_attempt(tmp_path: Path) -> None:
     assert read_output(database, ATTEMPT).lines == ["hello"]
     ended = replace(ATTEMPT, status="failed")
     assert read_output(database, ended).trouble == "This attempt has written nothing."
+    theirs = replace(ended, pid=None)
+    assert read_output(database, theirs).trouble == "What this attempt printed was not kept."
     named = replace(ended, output_path=str(path))
     assert read_output(database, named).lines == ["hello"]
     path.unlink()
