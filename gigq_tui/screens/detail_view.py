@@ -312,7 +312,8 @@ class DetailView(DetailCopy, inherit_bindings=False):
             return attempt_text.output_told(attempt, tail, more=self._limit < WHOLE_BYTES)
         if self.tab == "Stack" and self.stack is not None and not self.taking_stack:
             when = clock_time(self.stack.taken_at, now)
-            return f"taken {when}, S takes another   {inert(self.stack.twin)}"
+            verb = "asked" if self.stack.trouble else "taken"
+            return f"{verb} {when}, S takes another   {inert(self.stack.twin)}"
         if self.tab in ("Params", "Result", "Raw"):
             lines = plural(len(self.text_view.lines), "line")
             return (

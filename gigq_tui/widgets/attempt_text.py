@@ -70,7 +70,7 @@ def attempt_facts(attempt: Attempt, of: int, now: datetime) -> str:
         where += f", pid {attempt.pid}"
     times = clock_time(attempt.started_at, now)
     if attempt.completed_at is not None:
-        times += f" to {clock_time(attempt.completed_at, now)}"
+        times += f" to {clock_time(attempt.completed_at, attempt.started_at or now)}"
     took = _seconds(attempt)
     if took is not None:
         times += f", took {duration(took)}"

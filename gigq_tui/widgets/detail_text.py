@@ -46,11 +46,12 @@ def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
     else:
         began = "started" if wide else "run"
         spans.append((_arrow(_between(row.created_at, started), wide), "dim"))
-        spans.append((f"{began} {clock_time(started, now)} ", ""))
+        # The day is said once, unless it is another.
+        spans.append((f"{began} {clock_time(started, row.created_at or now)} ", ""))
         spans.append((_run(detail, started, now, width), "dim"))
         spans.append((word, mark.role))
     if row.completed_at is not None and row.status not in ("pending", "running"):
-        spans.append((f" {clock_time(row.completed_at, now)}", ""))
+        spans.append((f" {clock_time(row.completed_at, started or row.created_at or now)}", ""))
     tries = f"{row.attempts}/{row.max_attempts}"
     spans.append((f"   attempts {tries}" if wide else f"  try {tries}", "dim"))
     if detail.child_count and state is not State.COMPLETED:
