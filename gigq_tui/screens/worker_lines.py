@@ -324,8 +324,11 @@ def about(entry: WorkerEntry, now: datetime) -> str:
             f"{inert(worker.id)}: its process {worker.pid} is gone. "
             f"r releases the {plural(held, 'job')} that it holds."
         )
-    words = [
-        f"{inert(worker.id)}: pid {worker.pid} on {inert(worker.host)}",
+    words = [f"{inert(worker.id)}: {len(worker.running)} of {plural(worker.slots, 'slot')} busy"]
+    if worker.last_claim_at is not None:
+        words.append(f"last claim {_since(worker.last_claim_at, now)} ago")
+    words += [
+        f"pid {worker.pid} on {inert(worker.host)}",
         f"jobs run in {'processes of their own' if worker.isolation == 'process' else 'threads'}",
     ]
     if worker.health is Health.UNKNOWN:
