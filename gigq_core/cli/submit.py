@@ -7,18 +7,24 @@ import importlib
 import json
 import math
 import sys
-import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
 from gigq_core.cli.common import Settings, Trouble, json_option
-from gigq_core.cli.output import say, write_json
-from gigq_core.errors import DatabaseMissing
+from gigq_core.cli.output import say, warn, write_json
+from gigq_core.cli.text import inert
+from gigq_core.errors import DatabaseMissing, GigQError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gigq_core.bulk import Common
+    from gigq_core.job import Job
+
+MAX_COPIES = 10_000
 
 
 def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | int | None:
@@ -78,6 +84,26 @@ def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> 
     metavar="ID",
     help="A job that must complete before. Repeatable.",
 )
+@click.option(
+    "--parent-results/--no-parent-results",
+    default=None,
+    help="Hand the parents' results to the function as parent_results, or don't.  "
+    "[default: if it has that parameter]",
+)
+@click.option(
+    "--copies",
+    type=click.IntRange(1, MAX_COPIES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many jobs to make of it, in one transaction.",
+)
+@click.option(
+    "--jsonl",
+    metavar="FILE",
+    help="One job for each line of a file of JSON objects, - for stdin: the line is the job's "
+    'parameters, or {"params": {...}, "name": .., "priority": .., ..}. All or none.',
+)
 @json_option
 @click.pass_obj
 def submit(
@@ -92,6 +118,9 @@ def submit(
     retry_delay: float,
     on_crash: Literal["retry", "fail"],
     parents: tuple[str, ...],
+    parent_results: bool | None,
+    copies: int,
+    jsonl: str | None,
     as_json: bool,
 ) -> None:
     """Submit a job that calls FUNCTION (package.module.function).
@@ -99,34 +128,78 @@ def submit(
     The function is imported first, as a worker would: from the current folder, then from where
     Python finds its packages. The file is created if there is none.
 
-    JSON: {"id"}.
-    """
-    from gigq_core.job import Job
+    With --jsonl, what the options say holds for every line, and a line's own word comes over it.
+    Every line is checked before anything is written.
 
+    JSON: {"id"}, or {"ids"} with --copies or --jsonl.
+    """
+    from gigq_core.bulk import Common
+    from gigq_core.job import FunctionReference
+
+    if jsonl is not None and copies > 1:
+        raise click.UsageError("--copies and --jsonl don't go together: a line is a job.")
     values = dict(_parameter(text) for text in params)
     job_function = import_function(function)
-    dependencies = _parent_ids(settings, parents)
+    common = Common(
+        FunctionReference.parse(function),
+        function.rpartition(".")[2] if name is None else name,
+        values,
+        priority=priority,
+        max_attempts=max_attempts,
+        timeout=timeout,
+        retry_delay=retry_delay,
+        description=description,
+        dependencies=tuple(_parent_ids(settings, parents)),
+        on_crash=on_crash,
+        pass_parent_results=parent_results,
+    )
+    if jsonl is not None:
+        jobs = _jobs_of_lines(jsonl, common, job_function)
+    else:
+        jobs = _jobs(common, job_function, copies)
+    with settings.acting(create=True) as queue:
+        ids = queue.submit_many(jobs)
+    _tell(ids, as_json=as_json, many=jsonl is not None or copies > 1)
+
+
+def _jobs(common: Common, function: Callable[..., Any], copies: int) -> list[Job]:
     try:
-        job = Job(
-            name=function.rpartition(".")[2] if name is None else name,
-            function=job_function,
-            params=values,
-            priority=priority,
-            dependencies=dependencies,
-            max_attempts=max_attempts,
-            timeout=timeout,
-            description=description,
-            retry_delay=retry_delay,
-            on_crash=on_crash,
-        )
+        jobs = [common.job({}, {"function": function}) for _ in range(copies)]
     except (TypeError, ValueError) as problem:
         raise click.UsageError(str(problem)) from None
-    with settings.acting(create=True) as queue:
-        job_id = queue.submit(job)
+    return jobs
+
+
+def _jobs_of_lines(name: str, common: Common, function: Callable[..., Any]) -> list[Job]:
+    from gigq_core.bulk import BulkTrouble, lines_of, opened, read_jobs
+    from gigq_core.calling import takes_of
+    from gigq_core.job import reference_to
+
+    shown = f"{common.function.module}.{common.function.name}"
+    try:
+        common = replace(common, function=reference_to(function))
+        misfit = takes_of(shown, function).misfit
+        if name == "-":
+            return read_jobs(lines_of(sys.stdin.buffer), common, misfit)
+        with opened(Path(name)) as stream:
+            return read_jobs(lines_of(stream), common, misfit)
+    except BulkTrouble as problem:
+        for mistake in problem.told:
+            warn(inert(mistake))
+        raise Trouble("Nothing was submitted.") from None
+    except GigQError as problem:
+        raise Trouble(str(problem)) from None
+    except TypeError as problem:
+        raise click.UsageError(str(problem)) from None
+
+
+def _tell(ids: list[str], *, as_json: bool, many: bool) -> None:
     if as_json:
-        write_json({"id": job_id})
+        write_json({"ids": ids} if many else {"id": ids[0]})
+    elif many:
+        say(f"{len(ids):,} jobs submitted, the first: {ids[0]}")
     else:
-        say(f"Job submitted: {job_id}")
+        say(f"Job submitted: {ids[0]}")
 
 
 def import_function(path: str) -> Callable[..., Any]:
@@ -184,17 +257,12 @@ def _no_constant(word: str) -> NoReturn:
 
 def _parent_ids(settings: Settings, parents: tuple[str, ...]) -> list[str]:
     """Full ids stand for themselves, since a parent may come later; the rest must be found."""
-    if all(_is_full_id(parent) for parent in parents):
+    from gigq_core.bulk import is_full_id
+
+    if all(is_full_id(parent) for parent in parents):
         return list(parents)
     try:
         with settings.reading() as reading:
-            return [p if _is_full_id(p) else reading.resolve(p) for p in parents]
+            return [p if is_full_id(p) else reading.resolve(p) for p in parents]
     except DatabaseMissing:
         raise Trouble(f"There is no file {settings.db}, so no job to depend on.") from None
-
-
-def _is_full_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False

@@ -1,0 +1,256 @@
+"""Jobs from a JSONL file, one a line, every line checked before anything is written.
+
+A line is a JSON object: the parameters of one job, or `{"params": {...}, "name": ..., ...}` where
+the job differs from the others in more than its parameters. What a line does not say is taken from
+what all the jobs have in common. Empty lines are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, NoReturn, cast
+
+from gigq_core.errors import GigQError
+from gigq_core.job import (
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_TIMEOUT_S,
+    FunctionReference,
+    Job,
+)
+
+MAX_JOBS = 100_000
+MAX_LINE_BYTES = 1_000_000
+# Mistakes that are told one by one; the rest is counted.
+MISTAKES_TOLD = 20
+# How many lines are read between two looks at whether anybody still wants them.
+_LINES_BETWEEN_LOOKS = 500
+
+# What a line may say beside its parameters, and the argument of `Job` that it is.
+KEYS = {
+    "name": "name",
+    "priority": "priority",
+    "max_attempts": "max_attempts",
+    "timeout": "timeout",
+    "retry_delay": "retry_delay",
+    "description": "description",
+    "depends_on": "dependencies",
+    "on_crash": "on_crash",
+    "pass_parent_results": "pass_parent_results",
+}
+
+
+class BulkTrouble(GigQError):
+    """The lines can't be submitted. `mistakes` are sentences that begin with the line's number.
+
+    `more` counts the mistakes that are not among them.
+    """
+
+    def __init__(self, mistakes: tuple[str, ...], more: int = 0) -> None:
+        self.mistakes = mistakes
+        self.more = more
+        super().__init__("\n".join(self.told))
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The mistakes, and how many more there are."""
+        noun = "line is" if self.more == 1 else "lines are"
+        return (
+            (*self.mistakes, f"and {self.more:,} more {noun} wrong.")
+            if self.more
+            else (self.mistakes)
+        )
+
+
+class Unwanted(Exception):
+    """Nobody wants the lines any more."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all the jobs have in common. `timeout` and `retry_delay` in seconds.
+
+    `params` are those that a line need not repeat; its own come over them.
+    """
+
+    function: FunctionReference
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    timeout: float = DEFAULT_TIMEOUT_S
+    retry_delay: float = 0
+    description: str = ""
+    dependencies: tuple[str, ...] = ()
+    on_crash: Literal["retry", "fail"] = "retry"
+    pass_parent_results: bool | None = None
+
+    def job(self, params: Mapping[str, Any], changes: Mapping[str, Any]) -> Job:
+        """One of the jobs.
+
+        Args:
+            params: Its own parameters.
+            changes: What else it differs in, by the names of `Job`'s arguments.
+
+        Raises:
+            TypeError, ValueError: As for `Job`.
+        """
+        values: dict[str, Any] = {
+            "name": self.name,
+            "priority": self.priority,
+            "max_attempts": self.max_attempts,
+            "timeout": self.timeout,
+            "retry_delay": self.retry_delay,
+            "description": self.description,
+            "dependencies": list(self.dependencies),
+            "on_crash": self.on_crash,
+            "pass_parent_results": self.pass_parent_results,
+        }
+        values.update({"function": self.function, "params": {**self.params, **params}}, **changes)
+        return Job(**values)
+
+
+def read_jobs(
+    lines: Iterable[bytes],
+    common: Common,
+    misfit: Callable[[Mapping[str, Any]], str],
+    unwanted: Callable[[], bool] = lambda: False,
+) -> list[Job]:
+    """The jobs of all lines, none of them submitted yet.
+
+    Args:
+        lines: UTF-8, one JSON object each; see `lines_of`.
+        common: What the jobs have in common.
+        misfit: Says why the function can't be called with some parameters, or nothing.
+        unwanted: Asked from time to time whether to give up.
+
+    Raises:
+        BulkTrouble: Some lines are wrong, there is none, or there are too many.
+        Unwanted: `unwanted` said so.
+    """
+    jobs: list[Job] = []
+    mistakes: list[str] = []
+    wrong = 0
+    for number, line in enumerate(lines, start=1):
+        if number % _LINES_BETWEEN_LOOKS == 0 and unwanted():
+            raise Unwanted
+        if not line.strip():
+            continue
+        if len(jobs) + wrong >= MAX_JOBS:
+            raise BulkTrouble(
+                (f"line {number}: there are more than {MAX_JOBS:,} jobs: split the file.",)
+            )
+        try:
+            jobs.append(_job_of(line, common, misfit))
+        except (TypeError, ValueError) as problem:
+            wrong += 1
+            if len(mistakes) < MISTAKES_TOLD:
+                mistakes.append(f"line {number}: {problem}")
+    if mistakes:
+        raise BulkTrouble(tuple(mistakes), wrong - len(mistakes))
+    if not jobs:
+        raise BulkTrouble(("There is no job in it: write one JSON object a line.",))
+    return jobs
+
+
+def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a stream; of one that is too long only as much as tells that it is."""
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        yield line
+        while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE_BYTES + 1)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A JSONL file, open for reading; a pipe or a device would never end, and is refused.
+
+    Raises:
+        GigQError: It can't be read, or is no file.
+    """
+    try:
+        # Looked at before it is opened: to open a pipe waits for whoever writes into it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            what = "a folder" if path.is_dir() else "no ordinary file"
+            raise GigQError(f"{path} is {what}: name a file with one JSON object a line.")
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise GigQError(f"There is no file {path}.") from None
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise GigQError(f"{path} can't be read: {reason}.") from None
+    with stream:
+        yield stream
+
+
+def is_full_id(text: str) -> bool:
+    """Whether this is a whole job id, and not only the beginning of one."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _job_of(line: bytes, common: Common, misfit: Callable[[Mapping[str, Any]], str]) -> Job:
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
+    value = _decoded(line)
+    if not isinstance(value, dict):
+        raise TypeError("it is no JSON object: write the job's parameters, {...}.")
+    params, changes = _parts(value)
+    reason = misfit({**common.params, **params})
+    if reason:
+        raise ValueError(reason)
+    return common.job(params, changes)
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"it is no UTF-8 at byte {problem.start + 1}.") from None
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"no JSON: {problem.msg}, character {problem.pos + 1}.") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply.") from None
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON.")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose every key stands in it once: of two values one would be lost in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"{json.dumps(key)} stands in it twice.")
+            seen.add(key)
+    return found
+
+
+def _parts(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The line's own parameters, and what else it says of its job."""
+    params = value.get("params")
+    if not isinstance(params, dict):
+        return value, {}
+    unknown = [key for key in value if key != "params" and key not in KEYS]
+    if unknown:
+        raise ValueError(
+            f"{json.dumps(unknown[0])} is nothing that a job has: beside params a line may say "
+            f"{', '.join(KEYS)}."
+        )
+    changes = {KEYS[key]: inner for key, inner in value.items() if key != "params"}
+    for parent in cast("list[Any]", changes.get("dependencies") or []):
+        if not isinstance(parent, str) or not is_full_id(parent):
+            raise ValueError(f"depends_on takes whole job ids, not {json.dumps(parent)[:40]}.")
+    return params, changes
