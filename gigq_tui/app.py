@@ -225,8 +225,8 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         """Have the reader thread find something out.
 
         Args:
-            kind: `detail`, `graph`, `matching_ids` or `overview`.
-            subject: A job's id, for `matching_ids` a `View`, for `overview` how far back.
+            kind: One of `gigq_tui.store.feed.KINDS`.
+            subject: What that takes: a job's id, a `View`, ..
             receive: Called in the app's own thread with the value, or with the exception.
         """
         if self.feed is not None:

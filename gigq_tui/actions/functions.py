@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gigq_core.calling import Takes
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference
 
 INSPECTOR = Path(__file__).with_name("inspector.py")
 INSPECTION_TIMEOUT_S = 20.0
+# How often a child that is silent is looked at.
+POLL_S = 0.05
+MAX_OUT_BYTES = 16_000_000
+KEPT_ERR_BYTES = 65_536
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a function. `default` is JSON text where JSON can hold it, else a repr."""
+    """One parameter of a function. `default` is JSON text where JSON can hold it, else a repr.
+
+    `choices` are the values of an enumeration; `is_object` tells of a class with fields, which
+    JSON writes as an object.
+    """
 
     name: str
     kind: str
     annotation: str
     default: str
     required: bool
+    choices: tuple[Any, ...] = ()
+    is_object: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,33 +51,40 @@ class FunctionInfo:
     doc: str
     parameters: tuple[Parameter, ...]
 
-    def misfit(self, params: Mapping[str, Any]) -> str:
-        """One sentence why the function can't be called with these parameters, or nothing.
+    @property
+    def takes(self) -> Takes:
+        """What it takes, for judging parameters."""
+        named = [p for p in self.parameters if p.kind in _NAMED]
+        return Takes(
+            self.function,
+            tuple(p.name for p in named),
+            tuple(p.name for p in self.parameters if p.required),
+            any(p.kind == "VAR_KEYWORD" for p in self.parameters),
+        )
 
-        `parent_results` counts as given: the worker adds it.
-        """
-        named = {p.name: p for p in self.parameters if p.kind in _NAMED}
-        missing = [
-            p.name
-            for p in self.parameters
-            if p.required and p.name not in params and p.name != "parent_results"
-        ]
-        if missing:
-            return f"{self.function} needs a value for {_listed(missing)}."
-        if any(p.kind == "VAR_KEYWORD" for p in self.parameters):
-            return ""
-        unknown = [name for name in params if name not in named]
-        if unknown:
-            takes = _listed(list(named)) if named else "no parameters"
-            return f"{self.function} has no parameter {_listed(unknown)}: it takes {takes}."
-        return ""
+    def misfit(self, params: Mapping[str, Any]) -> str:
+        """One sentence why the function can't be called with these parameters, or nothing."""
+        return self.takes.misfit(params)
+
+
+class ChildTimeout(Exception):
+    """The child took too long, or said too much, and was killed. `out` is what it had said."""
+
+    def __init__(self, out: bytes) -> None:
+        super().__init__()
+        self.out = out
+
+
+@dataclass(frozen=True)
+class Child:
+    """What a child said before it ended with `status`."""
+
+    out: bytes
+    err: bytes
+    status: int
 
 
 _NAMED = ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def check_python(python: str) -> str:
@@ -128,7 +148,15 @@ def inspect_function(
             f"(asked {python} in {chdir})."
         )
     parameters = tuple(
-        Parameter(p["name"], p["kind"], p["annotation"], p["default"], p["required"])
+        Parameter(
+            p["name"],
+            p["kind"],
+            p["annotation"],
+            p["default"],
+            p["required"],
+            tuple(p.get("choices", ())),
+            bool(p.get("object", False)),
+        )
         for p in answer["parameters"]
     )
     return FunctionInfo(shown, answer["doc"], parameters)
@@ -139,6 +167,36 @@ def _ask(
 ) -> dict[str, Any]:
     words = [python, str(INSPECTOR), reference.module, reference.name]
     try:
+        child = ask_child(words, chdir, timeout_s)
+    except ChildTimeout:
+        raise GigQError(
+            f"Importing {reference.module} took longer than {timeout_s:g} s: "
+            "something in it works while it is imported."
+        ) from None
+    try:
+        answer = json.loads(child.out)
+    except ValueError:
+        last = child.err.decode("utf-8", "replace").strip().splitlines()[-1:]
+        said = f", saying: {last[0]}" if last else ""
+        raise GigQError(
+            f"{python} ended with status {child.status} while it imported {reference.module}{said}."
+        ) from None
+    return dict(answer)
+
+
+def ask_child(words: list[str], chdir: Path, timeout_s: float) -> Child:
+    """Run a child in a session of its own, and let nothing that it started outlive the answer.
+
+    Args:
+        words: The program and its arguments.
+        chdir: The folder it runs in.
+        timeout_s: Seconds after which it is killed.
+
+    Raises:
+        ChildTimeout: It took longer.
+        GigQError: It can't be started.
+    """
+    try:
         child = subprocess.Popen(
             words,
             cwd=chdir,
@@ -148,26 +206,43 @@ def _ask(
             start_new_session=True,
         )
     except OSError as problem:
-        raise GigQError(f"{python} can't be started: {problem.strerror}.") from None
+        raise GigQError(f"{words[0]} can't be started: {problem.strerror}.") from None
     try:
-        out, err = child.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        raise GigQError(
-            f"Importing {reference.module} took longer than {timeout_s:g} s: "
-            "something in it works while it is imported."
-        ) from None
+        out, err = _listen(child, timeout_s)
     finally:
         _end_group(child)
+    return Child(out, err, child.returncode)
+
+
+def _listen(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes]:
+    """What the child says until it ends; what it forked may hold the pipes open for longer."""
+    assert child.stdout is not None
+    assert child.stderr is not None
+    out, err = bytearray(), bytearray()
+    deadline = time.monotonic() + timeout_s
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ, out)
+        selector.register(child.stderr, selectors.EVENT_READ, err)
+        while selector.get_map():
+            ended = child.poll() is not None
+            events = selector.select(0 if ended else POLL_S)
+            for key, _ in events:
+                said = os.read(key.fd, 65536)
+                key.data.extend(said)
+                if not said:
+                    selector.unregister(key.fileobj)
+            # Of much noise the last words are enough.
+            del err[:-KEPT_ERR_BYTES]
+            if ended and not events:
+                break
+            if time.monotonic() > deadline or len(out) > MAX_OUT_BYTES:
+                raise ChildTimeout(bytes(out))
+    # It may have closed its ends before it ended.
     try:
-        answer = json.loads(out)
-    except ValueError:
-        last = err.decode("utf-8", "replace").strip().splitlines()[-1:]
-        said = f", saying: {last[0]}" if last else ""
-        raise GigQError(
-            f"{python} ended with status {child.returncode} while it imported "
-            f"{reference.module}{said}."
-        ) from None
-    return dict(answer)
+        child.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise ChildTimeout(bytes(out)) from None
+    return bytes(out), bytes(err)
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:

@@ -2,19 +2,22 @@
 
 Run as a file, `PYTHON inspector.py MODULE NAME`, in the folder that the workers use. What it
 prints is one line of JSON: {"ok": true, "doc", "parameters": [{"name", "kind", "annotation",
-"default", "required"}]} or {"ok": false, "error"}. Whatever the user's modules print while they
-are imported goes to stderr.
+"default", "required", "choices", "object"}]} or {"ok": false, "error"}. Whatever the user's
+modules print while they are imported goes to stderr.
 """
 
 from __future__ import annotations
 
+import enum
 import importlib
 import inspect
 import json
 import os
 import sys
+import typing
 
 _TEXT_LIMIT = 2000
+_MAX_CHOICES = 100
 
 
 def describe(module_name: str, function_name: str) -> dict:  # type: ignore[type-arg]
@@ -29,7 +32,8 @@ def describe(module_name: str, function_name: str) -> dict:  # type: ignore[type
     if inspect.iscoroutinefunction(found):
         return {"ok": False, "error": "it is async: wrap it in a function that runs the loop"}
     try:
-        parameters = [_parameter(p) for p in inspect.signature(found).parameters.values()]
+        hints = _hints(found)
+        parameters = [_parameter(p, hints) for p in inspect.signature(found).parameters.values()]
     except (TypeError, ValueError):
         # Some functions written in C have no signature to be asked for.
         parameters = [
@@ -45,8 +49,33 @@ def describe(module_name: str, function_name: str) -> dict:  # type: ignore[type
     return {"ok": True, "doc": doc, "parameters": parameters}
 
 
-def _parameter(parameter: inspect.Parameter) -> dict:  # type: ignore[type-arg]
+def _hints(function: object) -> dict:  # type: ignore[type-arg]
+    """The types that the annotations stand for, as far as they can be told."""
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # noqa: BLE001 - an annotation may name anything, or nothing
+        return {}
+
+
+def _choices(hint: object) -> list:  # type: ignore[type-arg]
+    """The values of an enumeration, as far as JSON can hold them."""
+    if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
+        return []
+    values = [member.value for member in hint][:_MAX_CHOICES]
+    return [value for value in values if isinstance(value, (str, int, float, bool))]
+
+
+def _is_object(hint: object) -> bool:
+    """Whether it is a class with fields: a dataclass, or a dictionary with named keys."""
+    fields = hasattr(hint, "__dataclass_fields__") or hasattr(hint, "__total__")
+    return isinstance(hint, type) and fields
+
+
+def _parameter(parameter: inspect.Parameter, hints: dict) -> dict:  # type: ignore[type-arg]
     empty = inspect.Parameter.empty
+    hint = hints.get(parameter.name)
+    if hint is None and parameter.annotation is not empty:
+        hint = parameter.annotation
     variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     return {
         "name": parameter.name,
@@ -54,6 +83,8 @@ def _parameter(parameter: inspect.Parameter) -> dict:  # type: ignore[type-arg]
         "annotation": _annotation(parameter.annotation),
         "default": "" if parameter.default is empty else _default(parameter.default),
         "required": parameter.default is empty and not variadic,
+        "choices": _choices(hint),
+        "object": _is_object(hint),
     }
 
 
@@ -67,6 +98,8 @@ def _annotation(annotation: object) -> str:
 
 def _default(value: object) -> str:
     """The default as JSON where JSON can hold it, so that a form can offer it; else its repr."""
+    if isinstance(value, enum.Enum):
+        value = value.value
     try:
         return json.dumps(value, allow_nan=False)[:_TEXT_LIMIT]
     except (TypeError, ValueError, RecursionError):

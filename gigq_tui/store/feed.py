@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from gigq_core.wakeup import LADDER_S, ChangeHints
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter import FilterError
 from gigq_tui.store.history_rings import Past
-from gigq_tui.store.models import Graph, JobDetail, Snapshot
+from gigq_tui.store.models import Graph, JobDetail, JobRow, Snapshot
 from gigq_tui.store.overview import Overview
 from gigq_tui.store.reader import Interrupted, Reader
 from gigq_tui.store.view import View
@@ -35,8 +35,20 @@ REST_FACTOR = 4.0
 FADE_S = 2.0
 CLOSE_WITHIN_S = 5.0
 
-# What can be asked between two snapshots: methods of the reader.
-KINDS = frozenset({"detail", "graph", "resolve", "matching_ids", "overview"})
+# What can be asked: each is a method of the reader.
+KINDS = frozenset(
+    {
+        "detail",
+        "graph",
+        "resolve",
+        "matching_ids",
+        "overview",
+        "find_jobs",
+        "rows_of",
+        "recent_functions",
+        "jobs_ahead",
+    }
+)
 
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str, datetime], None]
@@ -55,6 +67,10 @@ class ReaderLike(Protocol):
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]: ...
     def resolve(self, prefix: str) -> tuple[str, ...]: ...
     def overview(self, past: Past) -> Overview: ...
+    def find_jobs(self, words: str) -> tuple[JobRow, ...]: ...
+    def rows_of(self, ids: Sequence[str]) -> tuple[JobRow, ...]: ...
+    def recent_functions(self, _: str = "") -> tuple[str, ...]: ...
+    def jobs_ahead(self, priority: int) -> int | None: ...
     def data_version(self) -> int: ...
     def liveness_changed(self) -> bool: ...
     def owed_in(self) -> float | None: ...
@@ -97,7 +113,7 @@ class Feed:
         self._view_changed = True
         self._hinted = False
         self._closed = False
-        self._asked: deque[tuple[str, Subject, Answer]] = deque()
+        self._asked: deque[tuple[str, Any, Answer]] = deque()
         self._snapping: ReaderLike | None = None
         # The feed's own thread only:
         self._reader: ReaderLike | None = None
@@ -142,13 +158,12 @@ class Feed:
             self._view_changed = True
             self._changed.notify()
 
-    def ask(self, kind: str, subject: Subject, callback: Answer) -> None:
+    def ask(self, kind: str, subject: Any, callback: Answer) -> None:
         """Read something else between two snapshots.
 
         Args:
-            kind: `detail`, `graph`, `resolve`, `matching_ids` or `overview`.
-            subject: the job's id, or its beginning; for `matching_ids` a view, for `overview` the
-                window of time.
+            kind: one of `KINDS`, the method of the reader that answers.
+            subject: what that method takes: a job's id or its beginning, a view, ..
             callback: gets the result, or the `DatabaseError` or `FilterError` instead.
 
         Raises:
@@ -224,7 +239,7 @@ class Feed:
                 kind, subject, callback = self._asked.popleft()
             callback(self._answer_to(kind, subject))
 
-    def _answer_to(self, kind: str, subject: Subject) -> Any:
+    def _answer_to(self, kind: str, subject: Any) -> Any:
         for last_try in (False, True):
             try:
                 reader = self._opened()

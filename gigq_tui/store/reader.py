@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain, open_read_only
-from gigq_tui.store import component, queries
+from gigq_tui.store import component, form_reads, queries
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.component import Edges
 from gigq_tui.store.counting import Counter, RateMeter
@@ -190,6 +190,28 @@ class Reader:
             bounds = prefix_range(prefix)
             found = conn.execute(queries.IDS_WITH_PREFIX, (*bounds, MAX_RESOLVED))
             return tuple(text(record[0]) for record in found.fetchall())
+
+    # --- what the submit form asks for: each of them bounded, on any file ----------------------
+
+    def find_jobs(self, words: str) -> tuple[JobRow, ...]:
+        """Some jobs whose id begins with what was typed, or whose name holds it."""
+        with self._reading() as (conn, shape):
+            return form_reads.find_jobs(conn, shape, words)
+
+    def rows_of(self, ids: Sequence[str]) -> tuple[JobRow, ...]:
+        """The lines of some jobs; those that are gone are left out."""
+        with self._reading() as (conn, shape):
+            return form_reads.rows_of(conn, shape, ids)
+
+    def recent_functions(self, _: str = "") -> tuple[str, ...]:
+        """The functions of the newest jobs, the latest used first."""
+        with self._reading() as (conn, _shape):
+            return form_reads.recent_functions(conn)
+
+    def jobs_ahead(self, priority: int) -> int | None:
+        """How many jobs are claimed before a new one of that priority; None if too many."""
+        with self._reading() as (conn, shape):
+            return form_reads.jobs_ahead(conn, shape, priority, self._clock.now())
 
     # --- what the feed asks for ----------------------------------------------------------------
 

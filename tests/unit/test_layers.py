@@ -15,7 +15,11 @@ SOURCES = sorted([*ROOT.glob("gigq_core/**/*.py"), *ROOT.glob("gigq_tui/**/*.py"
 SCREEN_HALF = ("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets", "gigq_tui.messages")
 
 # Nothing but the standard library: these run as files in the user's own interpreter.
-STANDALONE = ("gigq_core/worker/runner.py", "gigq_tui/actions/inspector.py")
+STANDALONE = (
+    "gigq_core/worker/runner.py",
+    "gigq_tui/actions/inspector.py",
+    "gigq_tui/actions/lister.py",
+)
 
 
 def module_of(source: Path) -> str:
