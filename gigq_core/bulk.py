@@ -196,6 +196,22 @@ def is_full_id(text: str) -> bool:
         return False
 
 
+def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object whose every key stands in it once: of two values one would be lost unseen.
+
+    Raises:
+        ValueError: A key stands in it twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"{json.dumps(key)} stands in it twice.")
+            seen.add(key)
+    return found
+
+
 def _job_of(line: bytes, common: Common, misfit: Callable[[Mapping[str, Any]], str]) -> Job:
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
@@ -215,7 +231,7 @@ def _decoded(line: bytes) -> Any:
     except UnicodeDecodeError as problem:
         raise ValueError(f"it is no UTF-8 at byte {problem.start + 1}.") from None
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=refuse_twice)
     except json.JSONDecodeError as problem:
         raise ValueError(f"no JSON: {problem.msg}, character {problem.pos + 1}.") from None
     except RecursionError:
@@ -224,18 +240,6 @@ def _decoded(line: bytes) -> Any:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON.")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose every key stands in it once: of two values one would be lost in silence."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise ValueError(f"{json.dumps(key)} stands in it twice.")
-            seen.add(key)
-    return found
 
 
 def _parts(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

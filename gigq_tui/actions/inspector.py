@@ -57,6 +57,14 @@ def _hints(function: object) -> dict:  # type: ignore[type-arg]
         return {}
 
 
+def _not_none(hint: object) -> object:
+    """What stands beside `None` in an optional type."""
+    if getattr(hint, "__origin__", None) is typing.Union or type(hint).__name__ == "UnionType":
+        others = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+        return others[0] if len(others) == 1 else hint
+    return hint
+
+
 def _choices(hint: object) -> list:  # type: ignore[type-arg]
     """The values of an enumeration, as far as JSON can hold them."""
     if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
@@ -76,6 +84,7 @@ def _parameter(parameter: inspect.Parameter, hints: dict) -> dict:  # type: igno
     hint = hints.get(parameter.name)
     if hint is None and parameter.annotation is not empty:
         hint = parameter.annotation
+    hint = _not_none(hint)
     variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     return {
         "name": parameter.name,

@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gigq_tui.actions.functions import FunctionInfo
+from gigq_tui.actions.functions import FunctionInfo, Parameter
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.actions.twin import for_submit
 from gigq_tui.format import inert, plural
-from gigq_tui.screens.submit_values import (
-    Base,
-    Kind,
-    ValueTrouble,
-    fields_of,
-    hint_of,
-    kind_of,
-    parse_value,
-    text_of,
-)
+from gigq_tui.screens.submit_kinds import Base, Kind, fields_of, hint_of, kind_of
+from gigq_tui.screens.submit_values import ValueTrouble, parse_value, text_of
 from gigq_tui.store.models import Health, JobDetail, Snapshot
 from gigq_tui.widgets.lines import Line, span
 from gigq_tui.widgets.question import wrap_words
@@ -38,7 +30,10 @@ _MANY_LINES = 12
 
 @dataclass(frozen=True)
 class ParamSpec:
-    """One field for a parameter. `kept` is the value of the job that is copied, or `MISSING`."""
+    """One field for a parameter.
+
+    `kept` is the value of the job that is copied, and `default` the function's own, or `MISSING`.
+    """
 
     name: str
     kind: Kind
@@ -47,6 +42,7 @@ class ParamSpec:
     kept: Any = MISSING
     first_text: str = ""
     placeholder: str = ""
+    default: Any = MISSING
 
     def value(self, text: str) -> Any:
         """Return what the field holds, or `MISSING` where the parameter is left out.
@@ -78,13 +74,21 @@ def specs_for(info: FunctionInfo | None, kept: Mapping[str, Any]) -> list[ParamS
     for parameter in fields_of(info) if info is not None else ():
         kind = kind_of(parameter)
         value = kept.get(parameter.name, MISSING)
-        specs.append(_spec(parameter.name, kind, parameter.required, hint_of(parameter), value))
+        spec = _spec(parameter.name, kind, parameter.required, hint_of(parameter), value)
+        specs.append(replace(spec, default=_default_of(parameter)))
     known = {spec.name for spec in specs}
     hint = "text or JSON" if info is None else "not in the signature"
     specs += [
         _spec(name, Kind(), False, hint, value) for name, value in kept.items() if name not in known
     ]
     return specs
+
+
+def _default_of(parameter: Parameter) -> Any:
+    try:
+        return json.loads(parameter.default)
+    except ValueError:
+        return MISSING
 
 
 def _spec(name: str, kind: Kind, required: bool, hint: str, kept: Any) -> ParamSpec:

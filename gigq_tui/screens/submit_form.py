@@ -23,14 +23,13 @@ from gigq_tui.screens.submit_draft import (
     specs_for,
     split_ids,
 )
+from gigq_tui.screens.submit_kinds import Base, signature
 from gigq_tui.screens.submit_values import (
-    Base,
     ValueTrouble,
     parse_other,
     parse_seconds,
     parse_whole,
     read_as,
-    signature,
 )
 from gigq_tui.store.models import JobDetail
 from gigq_tui.widgets.form_row import FormRow

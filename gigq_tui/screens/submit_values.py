@@ -4,106 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-from gigq_tui.actions.functions import FunctionInfo, Parameter
+from gigq_tui.screens.submit_kinds import Base, Kind
 
 # A longer value is not offered for editing: it is kept as it is, or typed anew.
 LONGEST_TEXT = 4_000
-# The worker gives this parameter itself.
-GIVEN_BY_WORKER = "parent_results"
-_NAMED_KINDS = ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")
 
 
 class ValueTrouble(ValueError):
     """What is typed can't be used; the message is a short clause for beside the field."""
-
-
-class Base(Enum):
-    """The kinds of values, each with what a person calls it."""
-
-    TEXT = "text"
-    WHOLE = "a whole number"
-    NUMBER = "a number"
-    TRUTH = "true or false"
-    LIST = "a JSON list"
-    OBJECT = "a JSON object"
-    ANY = "text or JSON"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a parameter takes; `nullable` ones take `null` too."""
-
-    base: Base = Base.ANY
-    nullable: bool = False
-
-
-_BASES = {
-    "str": Base.TEXT,
-    "int": Base.WHOLE,
-    "float": Base.NUMBER,
-    "bool": Base.TRUTH,
-    "list": Base.LIST,
-    "tuple": Base.LIST,
-    "sequence": Base.LIST,
-    "iterable": Base.LIST,
-    "dict": Base.OBJECT,
-    "mapping": Base.OBJECT,
-}
-_OF_DEFAULT: tuple[tuple[type, Base], ...] = (
-    (str, Base.TEXT),
-    (bool, Base.TRUTH),
-    (int, Base.WHOLE),
-    (float, Base.NUMBER),
-    (list, Base.LIST),
-    (dict, Base.OBJECT),
-)
-_FITS: dict[Base, Callable[[Any], bool]] = {
-    Base.WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool),
-    Base.NUMBER: lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    Base.TRUTH: lambda value: isinstance(value, bool),
-    Base.LIST: lambda value: isinstance(value, list),
-    Base.OBJECT: lambda value: isinstance(value, dict),
-}
-
-
-def kind_of(parameter: Parameter) -> Kind:
-    """Say what a parameter takes, from its annotation, or else from its default."""
-    annotation = parameter.annotation.strip().strip("'\"").replace("typing.", "")
-    nullable = parameter.default == "null"
-    wrapped = re.fullmatch(r"Optional\[(.*)\]", annotation)
-    if wrapped:
-        annotation, nullable = wrapped[1], True
-    parts = [part.strip() for part in annotation.split("|")]
-    if len(parts) > 1 and "[" not in annotation:
-        nullable = nullable or "None" in parts
-        parts = [part for part in parts if part != "None"]
-    elif annotation.endswith("| None"):
-        nullable = True
-        parts = [annotation[: -len("| None")].strip()]
-    else:
-        parts = [annotation]
-    if len(parts) > 1:
-        return Kind(Base.ANY, nullable)
-    word = parts[0].partition("[")[0].rpartition(".")[2].lower()
-    if word:
-        return Kind(_BASES.get(word, Base.ANY), nullable)
-    return Kind(_base_of_default(parameter.default), nullable)
-
-
-def _base_of_default(default: str) -> Base:
-    try:
-        value = json.loads(default)
-    except ValueError:
-        return Base.ANY
-    # An untyped 0 may well stand for 0.5: only text, lists and objects are sure.
-    base = next((base for kind, base in _OF_DEFAULT if isinstance(value, kind)), Base.ANY)
-    return Base.NUMBER if base is Base.WHOLE else base
 
 
 def parse_value(text: str, kind: Kind) -> Any:
@@ -122,18 +32,26 @@ def parse_value(text: str, kind: Kind) -> Any:
         return _quoted(stripped, text)
     if kind.base is Base.TRUTH and stripped.lower() in ("true", "false"):
         return stripped.lower() == "true"
-    try:
-        value = _json(stripped)
-    except ValueTrouble:
-        if kind.base is Base.ANY and stripped[:1] not in ("{", "[", '"'):
-            return text
-        if kind.base in (Base.ANY, Base.LIST, Base.OBJECT) and stripped[:1] in ("{", "[", '"'):
-            raise
-        raise ValueTrouble(f"must be {kind.base.value}") from None
-    fits = _FITS.get(kind.base)
-    if fits is not None and not fits(value):
-        raise ValueTrouble(f"must be {kind.base.value}")
+    value = _decoded(text, stripped, kind)
+    if kind.takes_text and not isinstance(value, str) and not kind.fits(value):
+        # Where only text would fit, a word that happens to be JSON is that word.
+        value = stripped if kind.fits(stripped) else value
+    complaint = kind.complaint(value)
+    if complaint:
+        raise ValueTrouble(complaint)
     return value
+
+
+def _decoded(text: str, stripped: str, kind: Kind) -> Any:
+    try:
+        return _json(stripped)
+    except ValueTrouble:
+        json_meant = stripped[:1] in ("{", "[", '"')
+        if kind.takes_text and not json_meant:
+            return stripped if kind.choices else text
+        if json_meant and (kind.takes_text or kind.base in (Base.ANY, Base.LIST, Base.OBJECT)):
+            raise
+        raise ValueTrouble(f"must be {kind.wanted}") from None
 
 
 def _quoted(stripped: str, text: str) -> str:
@@ -246,35 +164,3 @@ def read_as(value: Any) -> str:
 
 
 _JSON_NAMES: dict[type, str] = {list: "list", dict: "object"}
-
-
-def fields_of(info: FunctionInfo) -> tuple[Parameter, ...]:
-    """The parameters that the form asks for."""
-    return tuple(
-        parameter
-        for parameter in info.parameters
-        if parameter.kind in _NAMED_KINDS and parameter.name != GIVEN_BY_WORKER
-    )
-
-
-def hint_of(parameter: Parameter) -> str:
-    """What stands beside a field while nothing is wrong: type and default."""
-    typed = parameter.annotation or kind_of(parameter).base.value
-    if parameter.required:
-        return f"{typed}, needed"
-    return f"{typed} = {parameter.default}"
-
-
-def signature(info: FunctionInfo) -> str:
-    """What the function takes: `(src, w=1024)`."""
-    words = []
-    for parameter in info.parameters:
-        if parameter.kind == "VAR_KEYWORD":
-            words.append(f"**{parameter.name}")
-        elif parameter.kind == "VAR_POSITIONAL":
-            words.append(f"*{parameter.name}")
-        else:
-            words.append(
-                parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
-            )
-    return f"({', '.join(words)})"

@@ -11,16 +11,13 @@ from hypothesis import strategies as st
 
 from gigq_tui.actions.functions import FunctionInfo, Parameter
 from gigq_tui.screens.submit_draft import MISSING, kept_dependencies, specs_for, split_ids
+from gigq_tui.screens.submit_kinds import Base, Kind, hint_of, kind_of, signature
 from gigq_tui.screens.submit_values import (
-    Base,
-    Kind,
     ValueTrouble,
-    kind_of,
     parse_other,
     parse_seconds,
     parse_value,
     parse_whole,
-    signature,
     text_of,
 )
 from tests.tui.harness import detail_of, row
@@ -30,6 +27,10 @@ def parameter(annotation: str = "", default: str = "", name: str = "x") -> Param
     return Parameter(name, "POSITIONAL_OR_KEYWORD", annotation, default, not default)
 
 
+INTS = Kind(Base.LIST, item=Kind(Base.WHOLE))
+INT_OR_TEXT = (Kind(Base.WHOLE), Kind(Base.TEXT))
+
+
 @pytest.mark.parametrize(
     ("annotation", "default", "kind"),
     [
@@ -37,14 +38,24 @@ def parameter(annotation: str = "", default: str = "", name: str = "x") -> Param
         ("'int'", "", Kind(Base.WHOLE)),
         ("float", "0.5", Kind(Base.NUMBER)),
         ("bool", "", Kind(Base.TRUTH)),
-        ("list[int]", "", Kind(Base.LIST)),
-        ("typing.List[str]", "", Kind(Base.LIST)),
-        ("collections.abc.Sequence[str]", "", Kind(Base.LIST)),
-        ("dict[str, int | None]", "", Kind(Base.OBJECT)),
+        ("list", "", Kind(Base.LIST)),
+        ("list[int]", "", INTS),
+        ("typing.List[str]", "", Kind(Base.LIST, item=Kind(Base.TEXT))),
+        ("collections.abc.Sequence[Any]", "", Kind(Base.LIST)),
+        ("tuple[int, ...]", "", INTS),
+        ("tuple[int, str]", "", Kind(Base.LIST)),
+        ("dict[str, int | None]", "", Kind(Base.OBJECT, item=Kind(Base.WHOLE, True))),
+        ("Literal['a', 1]", "", Kind(choices=("a", 1))),
+        ("typing.Optional[typing.Literal['a']]", "", Kind(Base.ANY, True, ("a",))),
+        ("Annotated[int, 'more']", "", Kind(Base.WHOLE)),
+        ("Union[int, str, None]", "", Kind(Base.ANY, True, options=INT_OR_TEXT)),
+        ("Union[int, Path]", "", Kind(Base.ANY)),
+        ("(", "", Kind()),
+        ("int if x else str", "", Kind()),
         ("Optional[int]", "null", Kind(Base.WHOLE, True)),
         ("str | None", "null", Kind(Base.TEXT, True)),
-        ("list[int] | None", "null", Kind(Base.LIST, True)),
-        ("int | str", "", Kind(Base.ANY)),
+        ("list[int] | None", "null", Kind(Base.LIST, True, item=Kind(Base.WHOLE))),
+        ("int | str", "", Kind(Base.ANY, options=INT_OR_TEXT)),
         ("Path", "", Kind(Base.ANY)),
         ("", "", Kind(Base.ANY)),
         ("", '"left"', Kind(Base.TEXT)),
@@ -102,6 +113,57 @@ def test_mistakes(text: str, base: Base, sentence: str) -> None:
     with pytest.raises(ValueTrouble) as caught:
         parse_value(text, Kind(base))
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "value"),
+    [
+        ("list[int]", "[1, 2]", [1, 2]),
+        ("dict[str, float]", '{"a": 1}', {"a": 1}),
+        ("Literal['fast', 2]", "fast", "fast"),
+        ("Literal['fast', 2]", '"fast"', "fast"),
+        ("Literal['fast', 2]", " 2 ", 2),
+        ("Literal['2']", "2", "2"),
+        ("int | str", "5", 5),
+        ("int | str", '"5"', "5"),
+        ("int | str", "five", "five"),
+        ("int | list[int]", "[5]", [5]),
+        ("Optional[Literal['a']]", "null", None),
+    ],
+)
+def test_reading_by_annotation(annotation: str, text: str, value: Any) -> None:
+    read = parse_value(text, kind_of(parameter(annotation)))
+    assert (type(read), read) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "sentence"),
+    [
+        ("list[int]", "[1, true]", "item 2 must be a whole number"),
+        ("list[list[str]]", '[["a"], ["b", 3]]', "item 2 item 2 must be text"),
+        ("dict[str, int]", '{"a": 1, "b": "x"}', "b must be a whole number"),
+        ("Literal['fast', 'slow', 2]", "fsat", "must be fast, slow or 2"),
+        ("Literal['fast']", '"fast', "no JSON: Unterminated string starting at, character 1"),
+        ("int | bool", "five", "must be a whole number or true or false"),
+    ],
+)
+def test_mistakes_by_annotation(annotation: str, text: str, sentence: str) -> None:
+    with pytest.raises(ValueTrouble) as caught:
+        parse_value(text, kind_of(parameter(annotation)))
+    assert str(caught.value) == sentence
+
+
+def test_enumerations_and_classes_with_fields() -> None:
+    mode = Parameter("m", "KEYWORD_ONLY", "shop.Mode", '"fast"', False, ("fast", "slow"))
+    assert parse_value("slow", kind_of(mode)) == "slow"
+    assert hint_of(mode) == 'fast or slow = "fast"'
+    with pytest.raises(ValueTrouble, match="must be fast or slow"):
+        parse_value("Fast", kind_of(mode))
+    box = Parameter("b", "KEYWORD_ONLY", "shop.Box", "", True, (), True)
+    assert kind_of(box) == Kind(Base.OBJECT)
+    assert hint_of(box) == "Box, a JSON object, needed"
+    many = Kind(choices=tuple(range(9)))
+    assert many.wanted == "0, 1, 2, 3, 4, 5 or 3 more"
 
 
 def test_null_where_it_is_allowed() -> None:

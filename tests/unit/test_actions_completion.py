@@ -176,7 +176,7 @@ def test_enumerations_and_classes_with_fields_are_told(project: Path) -> None:
     mode, box, named, other, x = draw.parameters
     assert mode.choices == ("fast", "slow")
     assert (box.is_object, named.is_object, x.is_object) == (True, True, False)
-    assert other.default == '"fast"'
+    assert (other.default, other.choices) == ('"fast"', ("fast", "slow"))
     odd = inspect_function("drawing_for_test.odd", sys.executable, project)
     assert odd.parameters[1].choices == ("fast", "slow")
 

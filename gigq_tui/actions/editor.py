@@ -1,0 +1,115 @@
+"""A text in the user's own editor: in a private file, which is gone whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from gigq_core.errors import GigQError
+
+# More than this is no text that somebody edited.
+MAX_BYTES = 4_000_000
+FALLBACKS = ("vi", "nano")
+# Editors that take the line to begin at as `+N`.
+_KNOW_LINES = frozenset(
+    {"vi", "vim", "nvim", "view", "nano", "emacs", "emacsclient", "micro", "kak"}
+)
+
+
+def editor_words(environment: Mapping[str, str] | None = None) -> list[str]:
+    """The command that edits a file: VISUAL, EDITOR, or else whichever of vi and nano there is.
+
+    Raises:
+        GigQError: There is none, or the variable can't be read as a command.
+    """
+    environment = os.environ if environment is None else environment
+    for variable in ("VISUAL", "EDITOR"):
+        command = environment.get(variable, "").strip()
+        if not command:
+            continue
+        try:
+            return shlex.split(command)
+        except ValueError as problem:
+            raise GigQError(f"{variable} is no command ({problem}): {command}") from None
+    for name in FALLBACKS:
+        if shutil.which(name):
+            return [name]
+    raise GigQError("No editor was found: set EDITOR to the command of yours.")
+
+
+def edit_text(text: str, *, suffix: str = ".json", line: int = 1) -> str:
+    """Let the user edit a text in their editor, and return what became of it.
+
+    The terminal must be theirs meanwhile. Called from the main thread: a ctrl+c is meant for the
+    editor, and must not end this process.
+
+    Args:
+        text: What stands in the file at first.
+        suffix: How the file's name ends; editors colour by it.
+        line: The line to begin at, for editors that can.
+
+    Raises:
+        GigQError: The editor can't be started or failed, or what it left can't be read.
+    """
+    words = editor_words()
+    # A folder of its own: editors put copies and swap files beside the file.
+    folder = Path(tempfile.mkdtemp(prefix="gigq-"))
+    try:
+        file = folder / f"params{suffix}"
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        at = [f"+{line}"] if line > 1 and Path(words[0]).name in _KNOW_LINES else []
+        _run([*words, *at, str(file)])
+        return _read(file)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(words: list[str]) -> None:
+    try:
+        with _signals_for_the_editor():
+            status = subprocess.run(words, check=False).returncode
+    except OSError as problem:
+        raise GigQError(f"{words[0]} can't be started: {problem.strerror}.") from None
+    if status:
+        how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
+        raise GigQError(f"{words[0]} {how}: nothing was changed.")
+
+
+@contextmanager
+def _signals_for_the_editor() -> Iterator[None]:
+    """Keep what the terminal's keys send to the editor from ending this process too."""
+
+    # A handler, not SIG_IGN: the editor would inherit that.
+    def leave_it(signum: int, frame: FrameType | None) -> None:
+        return None
+
+    before = {number: signal.signal(number, leave_it) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            octets = stream.read(MAX_BYTES + 1)
+    except OSError as problem:
+        raise GigQError(f"What the editor left can't be read: {problem.strerror}.") from None
+    if len(octets) > MAX_BYTES:
+        raise GigQError(f"What the editor left is longer than {MAX_BYTES:,} bytes.")
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise GigQError(f"What the editor left is no UTF-8 at byte {problem.start + 1}.") from None
