@@ -57,6 +57,12 @@ class BulkTrouble(GigQError):
         super().__init__("\n".join(self.told))
 
     @property
+    def summary(self) -> str:
+        """The first mistake, and how many more there are, in one sentence."""
+        more = len(self.mistakes) - 1 + self.more
+        return f"{self.mistakes[0].rstrip('.')} (and {more:,} more)." if more else self.mistakes[0]
+
+    @property
     def told(self) -> tuple[str, ...]:
         """The mistakes, and how many more there are."""
         noun = "line is" if self.more == 1 else "lines are"

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gigq_core import Job, JobQueue
+from gigq_core.bulk import BulkTrouble, Common, lines_of, opened, read_jobs
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference
-from gigq_tui.actions.functions import inspect_function
+from gigq_tui.actions.functions import FunctionInfo, inspect_function
 
 MAX_COPIES = 10_000
 
 
 @dataclass(frozen=True)
 class SubmitRequest:
-    """What the form asks for. `timeout` and `retry_delay` in seconds."""
+    """What the form asks for. `timeout` and `retry_delay` in seconds.
+
+    With `jsonl`, the path of a file, each of its lines is a job, and the rest is what they have in
+    common.
+    """
 
     function: str
     name: str
@@ -28,6 +34,30 @@ class SubmitRequest:
     dependencies: tuple[str, ...] = ()
     description: str = ""
     copies: int = 1
+    on_crash: Literal["retry", "fail"] = "retry"
+    pass_parent_results: bool | None = None
+    jsonl: Path | None = None
+
+    @property
+    def common(self) -> Common:
+        """What its jobs have in common.
+
+        Raises:
+            ValueError: The function can't be the path of one.
+        """
+        return Common(
+            FunctionReference.parse(self.function),
+            self.name,
+            self.params,
+            priority=self.priority,
+            max_attempts=self.max_attempts,
+            timeout=_whole(self.timeout),
+            retry_delay=_whole(self.retry_delay),
+            description=self.description,
+            dependencies=self.dependencies,
+            on_crash=self.on_crash,
+            pass_parent_results=self.pass_parent_results,
+        )
 
 
 def jobs_for(request: SubmitRequest) -> list[Job]:
@@ -39,23 +69,32 @@ def jobs_for(request: SubmitRequest) -> list[Job]:
     if not 1 <= request.copies <= MAX_COPIES:
         raise GigQError(f"copies is {request.copies}: it must be from 1 to {MAX_COPIES:,}.")
     try:
-        reference = FunctionReference.parse(request.function)
-        return [
-            Job(
-                name=request.name,
-                function=reference,
-                params=dict(request.params),
-                priority=request.priority,
-                dependencies=list(request.dependencies),
-                max_attempts=request.max_attempts,
-                timeout=_whole(request.timeout),
-                description=request.description,
-                retry_delay=_whole(request.retry_delay),
-            )
-            for _ in range(request.copies)
-        ]
+        return [request.common.job({}, {}) for _ in range(request.copies)]
     except (TypeError, ValueError) as problem:
         raise GigQError(str(problem)) from None
+
+
+def jobs_of_lines(
+    request: SubmitRequest, info: FunctionInfo, unwanted: Callable[[], bool] = lambda: False
+) -> list[Job]:
+    """The jobs that the lines of the request's file describe, all of them checked.
+
+    Args:
+        request: What they have in common, and the file.
+        info: The function.
+        unwanted: Asked from time to time whether to give up.
+
+    Raises:
+        GigQError: The file can't be read; `BulkTrouble` where lines are wrong.
+        Unwanted: `unwanted` said so.
+    """
+    assert request.jsonl is not None
+    try:
+        common = request.common
+    except ValueError as problem:
+        raise GigQError(str(problem)) from None
+    with opened(request.jsonl) as stream:
+        return read_jobs(lines_of(stream), common, info.misfit, unwanted)
 
 
 def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list[str]:
@@ -68,9 +107,14 @@ def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list
         GigQError: The request is wrong, the function can't be imported or does not take these
             parameters, or the file can't be written.
     """
-    jobs = jobs_for(request)
-    misfit = inspect_function(request.function, python, chdir).misfit(request.params)
-    if misfit:
+    jobs = [] if request.jsonl is not None else jobs_for(request)
+    info = inspect_function(request.function, python, chdir)
+    if request.jsonl is not None:
+        try:
+            jobs = jobs_of_lines(request, info)
+        except BulkTrouble as problem:
+            raise GigQError(f"Nothing was submitted: {problem.summary}") from None
+    elif misfit := info.misfit(request.params):
         raise GigQError(misfit)
     queue = JobQueue(path)
     try:

@@ -45,10 +45,15 @@ def for_submit(path: Path, request: SubmitRequest) -> str:
         words += ["--depends-on", parent]
     if request.description:
         words += ["--description", request.description]
-    line = command(path, *words)
+    if request.on_crash != "retry":
+        words += ["--on-crash", request.on_crash]
+    if request.pass_parent_results is not None:
+        words.append("--parent-results" if request.pass_parent_results else "--no-parent-results")
     if request.copies > 1:
-        return f"for i in $(seq {request.copies}); do {line}; done"
-    return line
+        words += ["--copies", str(request.copies)]
+    if request.jsonl is not None:
+        words += ["--jsonl", str(request.jsonl)]
+    return command(path, *words)
 
 
 def param_text(key: str, value: Any) -> str:

@@ -60,7 +60,7 @@ RESERVED_KEYS = {
 }
 
 # Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
-BEFORE_FIELDS = frozenset({"quit", "submit"})
+BEFORE_FIELDS = frozenset({"quit", "submit", "edit_params", "reveal"})
 
 ACTIONS: tuple[Action, ...] = (
     *MOVE,

@@ -172,6 +172,26 @@ SUBMIT_ACTIONS: tuple[Action, ...] = (
         bar=10,
         writes=True,
     ),
+    Action(
+        "edit_params",
+        ("ctrl+o",),
+        "ctrl+o",
+        "params in $EDITOR",
+        "edit the parameters in $EDITOR",
+        Group.ACT,
+        SUBMIT,
+        bar=20,
+    ),
+    Action(
+        "reveal",
+        ("alt+v",),
+        "alt+v",
+        "show secret",
+        "show or hide the secret in this field",
+        Group.LOOK,
+        SUBMIT,
+        bar=30,
+    ),
 )
 
 CONSOLE: tuple[Action, ...] = (

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gigq_core.errors import GigQError
-from gigq_core.job import FunctionReference
-from gigq_tui.actions.functions import FunctionInfo, inspect_function
 from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import inert, plural, width_of
 from gigq_tui.registry import Scope, bindings_for
-from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.submit_draft import preview
-from gigq_tui.screens.submit_form import Known, SubmitForm, Verdict
+from gigq_tui.screens.submit_editing import ParamsEditing
+from gigq_tui.screens.submit_preview import preview
+from gigq_tui.screens.submit_verdict import judge
 from gigq_tui.store.models import JobDetail, Snapshot
+from gigq_tui.widgets.chosen import ChosenJobs
 from gigq_tui.widgets.form_row import Field, FormRow, PushLine
+from gigq_tui.widgets.header import WIDE
 from gigq_tui.widgets.lines import TextLines, span
 from gigq_tui.widgets.question import Choice, Question, QuestionPanel
 
-# How long nothing is typed before the function and the dependencies are looked up.
-LOOK_UP_AFTER_S = 0.4
+# Below this width each short field has a line of its own.
+PAIRED = 72
+_RECENT_NAMED = 4
 
 
-class SubmitScreen(ConsoleScreen, inherit_bindings=False):
+class SubmitScreen(ParamsEditing, inherit_bindings=False):
     """The submit form, with a preview of what it does.
 
     Args:
@@ -42,37 +40,31 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
 
     SCOPE = Scope.SUBMIT
     CSS_PATH = "submit.tcss"
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-slim"),
+        (PAIRED, "-narrow"),
+        (WIDE, "-wide"),
+    ]
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_for(SCOPE),
         Binding("tab,down", "app.focus_next", show=False),
         Binding("shift+tab,up", "app.focus_previous", show=False),
+        Binding("pagedown", "scroll_sheet(1)", show=False),
+        Binding("pageup", "scroll_sheet(-1)", show=False),
     ]
 
-    class Inspected(Message):
-        """The workers' interpreter answered about a function."""
-
-        def __init__(self, function: str, info: FunctionInfo | None, trouble: str) -> None:
-            self.function = function
-            self.info = info
-            self.trouble = trouble
-            super().__init__()
-
     def __init__(self, template: JobDetail | None = None) -> None:
-        super().__init__()
-        self.template = template
-        self.form = SubmitForm(template, id="form")
-        self.known = Known()
-        self.verdict = Verdict()
+        super().__init__(template)
         self.tried = False
         self.sending = False
-        self._asked_function = ""
-        self._asked_ids: set[str] = set()
-        self._look_up_timer: Timer | None = None
         self._submit_when_known = False
         self._last_focus: Widget | None = None
+        self._preview_lines = 0
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="sheet"):
+            # First, so that the places of the others do not change when it is shown.
+            yield self.suggestions
             with Vertical(id="left"):
                 yield self.form
                 yield TextLines()
@@ -82,10 +74,13 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             yield TextLines(id="preview")
 
     async def on_mount(self) -> None:
+        self.form.function_field.keys_first = self._function_key
+        self.form.depends_field.keys_first = self._depends_key
         await self.form.build_params(None)
-        self.form.fixed["function"].field.focus()
-        self._look_up()
-        self._review()
+        self.form.function_field.focus()
+        self.ask_recent()
+        self.look_up()
+        self.review()
 
     def crumbs(self) -> tuple[str, ...]:
         if self.template is None:
@@ -95,6 +90,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         if self.is_whole:
+            self.look_at(snapshot)
             self._preview()
 
     # Typing
@@ -102,141 +98,142 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
     @on(Input.Changed)
     async def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        row = event.input.parent
-        if not isinstance(row, FormRow) or not self.is_whole:
+        row = self.form.row_of(event.input)
+        if row is None or not self.is_whole:
             return
         if row.key == "function":
             self.known.trouble = ""
             self.form.follow_name()
-            self._look_up_later()
+            self.look_up_later()
+            self.suggest_functions()
         elif row.key == "name":
             self.form.name_typed()
         elif row.key == "depends":
-            self._look_up_later()
-        else:
+            self.look_up_later()
+            self.search_later()
+        elif row in self.form.other_rows:
             await self.form.other_typed(row)
-        self._review()
+        self.review()
+
+    @on(FormRow.Altered)
+    def _altered(self, event: FormRow.Altered) -> None:
+        event.stop()
+        self.review()
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        self._look_up()
+        self.look_up()
         self.focus_next()
+
+    def _function_key(self, event: events.Key) -> bool:
+        if self.suggestions.take_key(event):
+            return True
+        if event.key == "down" and not self.form.function and self.recent:
+            self.suggest_functions(all_recent=True)
+            return self.suggestions.take_key(event)
+        return False
+
+    def _depends_key(self, event: events.Key) -> bool:
+        if self.suggestions.take_key(event):
+            return True
+        if event.key == "ctrl+n" and not self.suggestions.is_open:
+            self.search(newest=True)
+            return True
+        return False
 
     def on_key(self, event: events.Key) -> None:
         # On a slow machine somebody types before the field has the focus: nothing is lost.
         typed = event.character if event.is_printable else None
         if typed and self.focused is None and not self.panel.is_open:
-            field = self.form.fixed["function"].field
+            field = self.form.function_field
             event.stop()
             field.insert_text_at_cursor(typed)
             field.focus()
 
+    def action_scroll_sheet(self, pages: int) -> None:
+        """Look at another part of the form without leaving the field."""
+        sheet = self.query_one("#left" if self.has_class("-wide") else "#sheet", Vertical)
+        sheet.scroll_relative(y=pages * max(1, sheet.size.height - 2), animate=False)
+
     @on(events.DescendantFocus)
     def _focus_moved(self, event: events.DescendantFocus) -> None:
-        if isinstance(event.widget, (Field, PushLine)):
+        if isinstance(event.widget, (Field, PushLine, ChosenJobs)):
             self._last_focus = event.widget
+        if event.widget is not self.suggestions.field:
+            self.suggestions.close()
         self._explain_focused()
 
     @on(events.DescendantBlur)
     def _field_left(self, event: events.DescendantBlur) -> None:
-        if self.is_whole and event.widget is self.form.fixed["function"].field:
-            self._look_up()
-            self._review()
-
-    # Looking up the function and the dependencies
-
-    def _look_up_later(self) -> None:
-        if self._look_up_timer is not None:
-            self._look_up_timer.stop()
-        self._look_up_timer = self.set_timer(LOOK_UP_AFTER_S, self._look_up)
-
-    def _look_up(self) -> None:
-        if self._look_up_timer is not None:
-            self._look_up_timer.stop()
-            self._look_up_timer = None
-        self._look_up_function()
-        for prefix in self.form.prefixes:
-            if prefix not in self.known.ids and prefix not in self._asked_ids:
-                self._asked_ids.add(prefix)
-                self.console.ask("resolve", prefix, partial(self._resolved, prefix))
-
-    def _look_up_function(self) -> None:
-        function = self.form.function
-        if function == self._asked_function:
-            return
-        try:
-            FunctionReference.parse(function)
-        except ValueError:
-            return
-        self._asked_function = function
-        python, chdir = self.console.python, self.console.chdir
-
-        def ask() -> None:
-            try:
-                info = inspect_function(function, python, chdir)
-            except GigQError as problem:
-                self.post_message(self.Inspected(function, None, str(problem)))
-            else:
-                self.post_message(self.Inspected(function, info, ""))
-
-        self.run_worker(ask, thread=True, group="inspect")
-
-    @on(Inspected)
-    async def _inspected(self, event: Inspected) -> None:
-        if event.function != self.form.function or not self.is_whole:
-            return  # something else has been typed since
-        had_info = self.known.info is not None
-        self.known.info, self.known.trouble = event.info, event.trouble
-        if event.info is not None or had_info:
-            await self.form.build_params(event.info)
-        self._review()
-
-    def _resolved(self, prefix: str, answer: Any) -> None:
-        self._asked_ids.discard(prefix)
         if not self.is_whole:
             return
-        if isinstance(answer, tuple):
-            # One that is whole is meant itself, even if it begins another.
-            self.known.ids[prefix] = (prefix,) if prefix in answer else answer
-        else:
-            self.console.notice(str(answer), "warn")
-        self._review()
-        if self._submit_when_known and not self._asked_ids:
-            self._submit_when_known = False
-            self.do_submit()
+        if event.widget in (self.form.function_field, self.form.depends_field):
+            self.look_up()
+            self.call_after_refresh(self._settle_dependencies)
+
+    def _settle_dependencies(self) -> None:
+        self.adopt_typed()
+        self.review()
 
     # Telling
 
-    def _review(self) -> None:
+    def review(self) -> None:
         """Tell beside each field what is wrong, and show what would be submitted."""
-        self.verdict = self.form.judge(self.known, tried=self.tried)
+        if not self.is_whole:
+            return
+        self.verdict = judge(self.form, self.known, tried=self.tried)
+        self.look_up_lines()
+        self.look_up_place()
+        rows = self.known.rows
+        self.form.chosen.show(
+            [
+                (id, self.job_line(rows[id], id) if id in rows else (span(id[:8], "dim"),))
+                for id in self.form.depends_on
+            ]
+        )
         self._preview()
         self._explain_focused()
+
+    @property
+    def request(self) -> SubmitRequest | None:
+        """What would be submitted, or None while something stands against it."""
+        return None if self.bulk_troubles else self.verdict.request
 
     def _preview(self) -> None:
         wide = self.has_class("-wide")
         width = self.app.size.width * 7 // 20 - 2 if wide else self.app.size.width - 2
         lines = preview(
             self.console.path,
-            self.verdict.request,
-            self.verdict.troubles,
+            self.request,
+            [*self.verdict.troubles, *self.bulk_troubles],
             self.console.snapshot,
             width,
             tried=self.tried,
+            outlook=self.outlook,
+            copied=self.template.row.name if self.template is not None else "",
         )
         box = self.query_one("#preview", TextLines)
-        box.styles.height = max(1, len(lines))
+        # It never shrinks: another height would have all of the form painted anew.
+        self._preview_lines = max(self._preview_lines, len(lines))
+        if not wide:
+            box.styles.height = self._preview_lines
         box.show(*lines)
 
     def on_resize(self) -> None:
+        self.suggestions.close()
+        self._preview_lines = 0
         if self.is_whole:
-            self.call_after_refresh(self._review)
+            self.query_one("#preview", TextLines).styles.height = None
+            self.call_after_refresh(self.review)
 
     def _explain_focused(self) -> None:
         """Say the whole of what stands beside the field, where it has no room there."""
-        row = self.focused.parent if self.focused is not None else None
-        if not isinstance(row, FormRow) or width_of(row.said) <= row.hint_room:
+        row = self.form.row_of(self.focused)
+        if row is not None and row.key == "function" and not row.text and self.recent:
+            names = "  ".join(name.rpartition(".")[2] for name in self.recent[:_RECENT_NAMED])
+            self.notice_line.rest((span(f" recent: {names}  (down picks)", "dim"),))
+        elif row is None or width_of(row.said) <= row.hint_room:
             self.notice_line.rest(())
         else:
             self.notice_line.rest((span(f" {row.said}", "fail" if row.trouble else row.tone),))
@@ -247,24 +244,34 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         """Submit the job, or go to the first field that something is wrong with."""
         if self.sending:
             return
+        self.suggestions.close()
         self.tried = True
-        self._look_up()
-        self._review()
-        if self._asked_ids:
+        self.look_up()
+        self.review()
+        if self.is_asking:
             self._submit_when_known = True
-        elif self.verdict.request is None:
+        elif (request := self.request) is None:
             self._go_to_trouble()
         else:
-            request = self.verdict.request
-            self.console.after_attach_question(
-                f"Submit {inert(request.name)}?", partial(self._send, request)
-            )
+            self.console.after_attach_question(self._title(request), partial(self._send, request))
+
+    def nothing_asked(self) -> None:
+        if self._submit_when_known:
+            self._submit_when_known = False
+            self.do_submit()
+
+    def _title(self, request: SubmitRequest) -> str:
+        if self.jobs or request.copies > 1:
+            return f"Submit {plural(len(self.jobs) or request.copies, 'job')}?"
+        return f"Submit {inert(request.name)}?"
 
     def _go_to_trouble(self) -> None:
         wrong = next((row for row in self.form.rows if row.trouble), None)
+        if self.bulk_troubles:
+            wrong = self.form.fixed["jsonl"]
         if wrong is not None:
             wrong.field.focus()
-        count = len(self.verdict.troubles)
+        count = len(self.verdict.troubles) + len(self.bulk_troubles)
         self.console.notice(
             f"Nothing was submitted: {plural(count, 'thing')} must be put right first.", "warn"
         )
@@ -290,6 +297,14 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
                 console.notice(told[0].title, "ok", told[0].twin)
 
         console.act(call, after=after)
+
+    def do_reveal(self) -> None:
+        """Show the secret in the field with the focus, or hide it again."""
+        row = self.form.row_of(self.focused)
+        if row is None or not row.secret:
+            self.console.notice("This field holds no secret.", "warn")
+        else:
+            row.reveal()
 
     def do_back(self) -> None:
         """Go back; asks first if something was typed."""

@@ -1,23 +1,17 @@
-"""The form's content as a job to be: which fields it has, and the request that comes of them."""
+"""Which fields the form has for the parameters, and what it takes over from a job it copies."""
 
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from gigq_tui.actions.functions import FunctionInfo, Parameter
-from gigq_tui.actions.submit import SubmitRequest
-from gigq_tui.actions.twin import for_submit
-from gigq_tui.format import inert, plural
+from gigq_tui.format import inert, is_secret
 from gigq_tui.screens.submit_kinds import Base, Kind, fields_of, hint_of, kind_of
 from gigq_tui.screens.submit_values import ValueTrouble, parse_value, text_of
-from gigq_tui.store.models import Health, JobDetail, Snapshot
-from gigq_tui.widgets.lines import Line, span
-from gigq_tui.widgets.question import wrap_words
+from gigq_tui.store.models import JobDetail
 
 
 class _Missing:
@@ -25,7 +19,11 @@ class _Missing:
 
 
 MISSING = _Missing()
-_MANY_LINES = 12
+_RESULTS = {0: "no", 1: "yes"}
+
+
+class Needed(ValueTrouble):
+    """Nothing is typed where something must be."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +42,22 @@ class ParamSpec:
     placeholder: str = ""
     default: Any = MISSING
 
+    @property
+    def secret(self) -> bool:
+        """Whether what is typed is not to be seen."""
+        return is_secret(self.name) or holds_secret(self.kept)
+
     def value(self, text: str) -> Any:
         """Return what the field holds, or `MISSING` where the parameter is left out.
 
         Raises:
-            ValueTrouble: It can't be used.
+            ValueTrouble: It can't be used; `Needed` where only nothing is typed.
         """
         if text == self.first_text and self.kept is not MISSING:
             return self.kept
         if not text.strip():
             if self.required:
-                raise ValueTrouble('needed ("" for an empty text)' if self._text else "needed")
+                raise Needed('needed ("" for an empty text)' if self._text else "needed")
             return MISSING
         return parse_value(text, self.kind)
 
@@ -114,6 +117,25 @@ def lost_params(template: JobDetail | None) -> bool:
     return template is not None and not isinstance(template.params, dict | None)
 
 
+def holds_secret(value: Any) -> bool:
+    """Whether a secret stands somewhere inside a value."""
+    if isinstance(value, Mapping):
+        return any(is_secret(str(key)) or holds_secret(inner) for key, inner in value.items())
+    return isinstance(value, (list, tuple)) and any(holds_secret(inner) for inner in value)
+
+
+def kept_parent_results(template: JobDetail | None) -> str:
+    """Whether a copied job hands its parents' results on; nothing where it does as usual."""
+    kept = template.raw.get("pass_parent_results") if template is not None else None
+    return _RESULTS.get(kept, "") if isinstance(kept, int) else ""
+
+
+def kept_on_crash(template: JobDetail | None) -> str:
+    """What becomes of a copied job on a crash; nothing where it does as usual."""
+    fails = template is not None and template.raw.get("on_crash") == "fail"
+    return "fail" if fails else ""
+
+
 def kept_dependencies(template: JobDetail | None) -> tuple[str, ...]:
     """The ids of the jobs that a copied job depends on."""
     if template is None:
@@ -130,89 +152,3 @@ def kept_dependencies(template: JobDetail | None) -> tuple[str, ...]:
 def split_ids(text: str) -> list[str]:
     """The ids, or beginnings of ids, that are typed one after another."""
     return list(dict.fromkeys(text.replace(",", " ").split()))
-
-
-def preview(
-    path: Path,
-    request: SubmitRequest | None,
-    troubles: Sequence[str],
-    snapshot: Snapshot | None,
-    width: int,
-    *,
-    tried: bool,
-) -> list[Line]:
-    """What the form is going to do, as lines.
-
-    Args:
-        path: The queue file.
-        request: What is submitted, or None while something stands against it.
-        troubles: What stands against it.
-        snapshot: What is known of the queue.
-        width: How many cells a line has.
-        tried: Whether somebody has tried to submit already.
-    """
-    width = max(20, width)
-    lines: list[Line] = []
-    if request is None:
-        lines.append(((" Not ready:", "warn") if tried else (" Still to do:", "dim"),))
-        for text in troubles:
-            lines += [(span(f"   {piece}", ""),) for piece in _words(text, width - 4)]
-        return lines
-    lines.append(((" Inserts 1 row.", "title"),))
-    if request.dependencies:
-        lines.append(((f" It waits for {plural(len(request.dependencies), 'job')}.", ""),))
-    if snapshot is not None:
-        lines += [(span(f" {piece}", "dim"),) for piece in _words(_queue(snapshot), width - 1)]
-    lines += [(), ((" Same as:", "dim"),)]
-    tokens = [shlex.quote(inert(token)) for token in shlex.split(for_submit(path, request))]
-    shown = _command(tokens, width - 6)
-    if len(shown) > _MANY_LINES:
-        shown = [*shown[:_MANY_LINES], "..."]
-    lines += [((f"   {piece}", "accent"),) for piece in shown]
-    return lines
-
-
-def _queue(snapshot: Snapshot) -> str:
-    counts = snapshot.counts
-    alive = [worker for worker in snapshot.workers if worker.health is Health.ALIVE]
-    busy = sum(1 for worker in alive if worker.running)
-    ready = f"{plural(counts.ready, 'job')} {'is' if counts.ready == 1 else 'are'} ready"
-    if snapshot.paused:
-        return f"{ready}. The queue is paused: nothing starts until it is resumed (P)."
-    if alive:
-        return f"{ready}; {plural(len(alive), 'worker')} alive, {busy} busy."
-    if snapshot.foreign_workers:
-        return f"{ready}; only GigQ's workers are at work."
-    return f"{ready}. No worker runs: + on the jobs screen starts one."
-
-
-def _words(text: str, width: int) -> list[str]:
-    return wrap_words(inert(text), width)
-
-
-def _with_values(tokens: Iterable[str]) -> Iterable[str]:
-    """Keep an option and its value together."""
-    option = ""
-    for token in tokens:
-        if option:
-            yield f"{option} {token}"
-            option = ""
-        elif token.startswith("--"):
-            option = token
-        else:
-            yield token
-    if option:
-        yield option
-
-
-def _command(tokens: Iterable[str], width: int) -> list[str]:
-    """Lay a command out over lines that a shell would read as one."""
-    lines = [""]
-    for token in _with_values(tokens):
-        joined = f"{lines[-1]} {token}".strip()
-        if len(joined) > width and lines[-1]:
-            lines[-1] += " \\"
-            lines.append(f"  {token}")
-        else:
-            lines[-1] = f"{lines[-1]} {token}" if lines[-1] else token
-    return lines

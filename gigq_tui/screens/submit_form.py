@@ -1,64 +1,36 @@
-"""The rows of the submit form, and what they come to: a request, or what stands against it."""
+"""The rows of the submit form: what they hold at first, and how they are laid out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
 from textual.widgets import Input
 
-from gigq_core.job import FunctionReference
 from gigq_tui.actions.functions import FunctionInfo
-from gigq_tui.actions.submit import SubmitRequest
-from gigq_tui.format import inert, is_secret, plural
+from gigq_tui.format import inert, is_secret
 from gigq_tui.screens.submit_draft import (
-    MISSING,
     ParamSpec,
     kept_dependencies,
+    kept_on_crash,
     kept_params,
+    kept_parent_results,
     lost_params,
     specs_for,
     split_ids,
 )
-from gigq_tui.screens.submit_kinds import Base, signature
-from gigq_tui.screens.submit_values import (
-    ValueTrouble,
-    parse_other,
-    parse_seconds,
-    parse_whole,
-    read_as,
-)
 from gigq_tui.store.models import JobDetail
-from gigq_tui.widgets.form_row import FormRow
+from gigq_tui.widgets.chosen import ChosenJobs
+from gigq_tui.widgets.form_row import Field, FormRow
 from gigq_tui.widgets.lines import TextLines
 
-NUMBER_CELLS = 12
-_AFTER_PARAMS = ("priority", "timeout", "attempts", "delay", "depends", "note")
-_IDS_HINT = "ids or their beginnings"
-
-
-@dataclass
-class Known:
-    """What was looked up for the form.
-
-    `info` is the function as it was found, `trouble` why it wasn't; `ids` the jobs whose ids begin
-    with what was typed.
-    """
-
-    info: FunctionInfo | None = None
-    trouble: str = ""
-    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass
-class Verdict:
-    """What the rows come to: the request, or None and what stands against it."""
-
-    request: SubmitRequest | None = None
-    troubles: list[str] = field(default_factory=list)
+NUMBER_CELLS = 9
+DEPENDS_HINT = "type a name or an id, down picks"
+# Rows that share a line, in their order from the top.
+_PAIRS = (("priority", "timeout"), ("attempts", "delay"), ("crash", "copies"))
 
 
 class SubmitForm(Vertical):
@@ -73,10 +45,15 @@ class SubmitForm(Vertical):
         self.template = template
         self.kept = kept_params(template)
         self.name_follows = template is None
+        # Whether the parameters were changed in an editor, which no row remembers.
+        self.edited = False
         self.specs: list[ParamSpec] = []
         self.param_rows: dict[str, FormRow] = {}
         self.other_rows: list[FormRow] = []
         self.fixed = _fixed_rows(template)
+        self.depends_on: tuple[str, ...] = kept_dependencies(template)
+        self._depends_first = self.depends_on
+        self.chosen = ChosenJobs(self._drop_dependency, id="chosen")
 
     def compose(self) -> ComposeResult:
         yield self.fixed["function"]
@@ -84,7 +61,11 @@ class SubmitForm(Vertical):
         yield TextLines(id="params-title")
         yield Vertical(id="params")
         yield Vertical(id="others")
-        for key in _AFTER_PARAMS:
+        for left, right in _PAIRS:
+            yield Horizontal(self.fixed[left], self.fixed[right], classes="pair")
+        yield self.fixed["depends"]
+        yield self.chosen
+        for key in ("results", "note", "jsonl"):
             yield self.fixed[key]
 
     @property
@@ -95,7 +76,8 @@ class SubmitForm(Vertical):
             self.fixed["name"],
             *self.param_rows.values(),
             *self.other_rows,
-            *(self.fixed[key] for key in _AFTER_PARAMS),
+            *(self.fixed[key] for pair in _PAIRS for key in pair),
+            *(self.fixed[key] for key in ("depends", "results", "note", "jsonl")),
         ]
 
     @property
@@ -104,16 +86,32 @@ class SubmitForm(Vertical):
         return self.fixed["function"].text.strip()
 
     @property
+    def function_field(self) -> Field:
+        """The field that the function is typed into."""
+        return self.fixed["function"].field
+
+    @property
+    def depends_field(self) -> Field:
+        """The field that dependencies are searched with."""
+        return self.fixed["depends"].field
+
+    @property
     def prefixes(self) -> list[str]:
-        """The dependencies that are typed: ids, or their beginnings."""
+        """What is typed of dependencies that are not chosen yet: ids, or their beginnings."""
         return split_ids(self.fixed["depends"].text)
 
     @property
     def changed(self) -> bool:
         """Whether anything was typed."""
-        return any(
+        typed = any(
             row.changed for row in self.rows if not (row.key == "name" and self.name_follows)
         )
+        return typed or self.edited or self.depends_on != self._depends_first
+
+    def row_of(self, widget: Widget | None) -> FormRow | None:
+        """The row that a field belongs to."""
+        row = widget.parent if widget is not None else None
+        return row if isinstance(row, FormRow) else None
 
     def follow_name(self) -> None:
         """Call the job as its function is called, until it is given a name."""
@@ -127,6 +125,8 @@ class SubmitForm(Vertical):
         """A name was typed, or taken away again."""
         self.name_follows = not self.fixed["name"].text and self.template is None
 
+    # Parameters
+
     async def build_params(self, info: FunctionInfo | None) -> None:
         """Make the fields for the parameters anew; what was typed into them stays."""
         typed = {name: row.text for name, row in self.param_rows.items() if row.changed}
@@ -136,14 +136,7 @@ class SubmitForm(Vertical):
         await holder.remove_children()
         self.param_rows = {}
         for spec in self.specs:
-            row = FormRow(
-                f"param:{spec.name}",
-                f" {inert(spec.name)}{'*' if spec.required else ''}",
-                spec.first_text,
-                hint=spec.hint,
-                secret=is_secret(spec.name),
-                placeholder=spec.placeholder,
-            )
+            row = _param_row(spec)
             if spec.name in typed:
                 row.field.value = typed[spec.name]
             self.param_rows[spec.name] = row
@@ -154,15 +147,27 @@ class SubmitForm(Vertical):
             await self._add_other()
         self.query_one("#params-title", TextLines).show(((self._title(info), "dim"),))
 
+    async def put_params(self, params: Mapping[str, Any], info: FunctionInfo | None) -> None:
+        """Put these parameters into the form, in the place of all that it has."""
+        self.kept = dict(params)
+        self.param_rows = {}
+        self.other_rows = []
+        self.edited = True
+        await self.query_one("#others", Vertical).remove_children()
+        await self.build_params(info)
+
     def _title(self, info: FunctionInfo | None) -> str:
-        if lost_params(self.template):
+        if lost_params(self.template) and not self.edited:
             return " Params    those of the copied job are no JSON object that could be copied"
         if info is not None:
             return " Params    from the signature"
         return " Params    of the copied job" if self.kept else " Params"
 
     async def other_typed(self, row: FormRow) -> None:
-        """Offer another row for a parameter once the last one is used."""
+        """Offer another row for a parameter once the last one is used, and hide a secret."""
+        key, equals, _ = row.text.partition("=")
+        if equals and is_secret(key):
+            row.hide()
         if row is self.other_rows[-1] and row.text:
             await self._add_other()
 
@@ -171,179 +176,76 @@ class SubmitForm(Vertical):
         self.other_rows.append(row)
         await self.query_one("#others", Vertical).mount(row)
 
-    # Judging
+    # Dependencies
 
-    def judge(self, known: Known, *, tried: bool) -> Verdict:
-        """Tell beside each row what is wrong with it.
+    def add_dependency(self, job_id: str) -> None:
+        """Depend on one more job."""
+        self.depends_on = tuple(dict.fromkeys((*self.depends_on, job_id)))
 
-        Args:
-            known: What was looked up.
-            tried: Whether somebody has tried to submit: only then is what is missing a mistake.
-        """
-        verdict = Verdict()
-        values: dict[str, Any] = {}
+    def _drop_dependency(self, job_id: str) -> None:
+        self.depends_on = tuple(id for id in self.depends_on if id != job_id)
+        if not self.depends_on:
+            self.depends_field.focus()
+        self.post_message(FormRow.Altered())
 
-        def read(row: FormRow, parse: Callable[[str], Any]) -> None:
-            try:
-                values[row.key] = parse(row.text)
-                row.tell()
-            except ValueTrouble as problem:
-                row.tell("" if not row.text.strip() and not tried else str(problem))
-                verdict.troubles.append(f"{row.label.strip()}: {problem}")
 
-        rows = self.fixed
-        self._judge_function(known, verdict, tried=tried)
-        read(rows["name"], _name)
-        for spec in self.specs:
-            row = self.param_rows[spec.name]
-            read(row, spec.value)
-            value = values.get(row.key, MISSING)
-            free = spec.kind.base is Base.ANY and value is not MISSING and not row.trouble
-            row.hint = f"{spec.hint}: {read_as(value)}" if free and row.text else spec.hint
-            row.tell(row.trouble)
-        for row in self.other_rows:
-            read(row, _pair)
-        params = self._params(values, verdict)
-        read(rows["priority"], lambda text: parse_whole(text, 0))
-        read(rows["timeout"], lambda text: parse_seconds(text, 300.0, zero=False))
-        read(rows["attempts"], lambda text: parse_whole(text, 3, 1))
-        read(rows["delay"], lambda text: parse_seconds(text, 0.0, zero=True))
-        read(rows["depends"], lambda text: self._ids(text, known.ids))
-        if known.info is not None and not verdict.troubles:
-            misfit = known.info.misfit(params)
-            if misfit:
-                self._tell_misfit(misfit, known.info, values)
-                verdict.troubles.append(misfit)
-        if not verdict.troubles:
-            verdict.request = self._request(values, params)
-        return verdict
-
-    def _judge_function(self, known: Known, verdict: Verdict, *, tried: bool) -> None:
-        row = self.fixed["function"]
-        if not self.function:
-            row.tell("needed" if tried else "", hint="package.module.function", tone="dim")
-            verdict.troubles.append("Function: needed")
-            return
-        try:
-            FunctionReference.parse(self.function)
-        except ValueError:
-            row.tell("" if row.field.has_focus and not tried else "write package.module.function")
-            verdict.troubles.append("Function: write package.module.function")
-            return
-        if known.trouble:
-            row.tell(known.trouble.replace(f"{self.function} can't", "can't", 1))
-            verdict.troubles.append(known.trouble)
-        elif known.info is not None and known.info.function == self.function:
-            row.tell(hint=f"found: {signature(known.info)}", tone="ok")
-        else:
-            row.tell(hint="looking it up..", tone="dim")
-
-    def _tell_misfit(self, misfit: str, info: FunctionInfo, values: Mapping[str, Any]) -> None:
-        """Tell what the function does not take beside the row that it stands in."""
-        named = {parameter.name for parameter in info.parameters}
-        blamed = [self.param_rows[spec.name] for spec in self.specs if spec.name not in named]
-        blamed = [row for row in blamed if values.get(row.key, MISSING) is not MISSING]
-        for row in self.other_rows:
-            pair = values.get(row.key, MISSING)
-            if pair is not MISSING and pair[0] not in named:
-                blamed.append(row)
-        for row in blamed or [self.fixed["function"]]:
-            row.tell("no such parameter" if blamed else misfit)
-
-    def _params(self, values: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
-        params: dict[str, Any] = {}
-        for spec in self.specs:
-            value = values.get(f"param:{spec.name}", MISSING)
-            if value is not MISSING:
-                params[spec.name] = value
-        for row in self.other_rows:
-            pair = values.get(row.key, MISSING)
-            if pair is MISSING:
-                continue
-            key, value = pair
-            if key in params:
-                row.tell(f"{key} has a value already")
-                verdict.troubles.append(f"{key}: has two values")
-            params[key] = value
-        return params
-
-    def _ids(self, text: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-        ids: list[str] = []
-        for prefix in split_ids(text):
-            found = known.get(prefix)
-            if found is None:
-                raise ValueTrouble("looking it up..")
-            if not found:
-                raise ValueTrouble(f"no job's id begins with {inert(prefix[:12])}")
-            if len(found) > 1:
-                raise ValueTrouble(f"several jobs' ids begin with {inert(prefix[:12])}")
-            ids.append(found[0])
-        self.fixed["depends"].hint = f"{plural(len(ids), 'job')} found" if ids else _IDS_HINT
-        return tuple(dict.fromkeys(ids))
-
-    def _request(self, values: Mapping[str, Any], params: dict[str, Any]) -> SubmitRequest:
-        note = self.fixed["note"]
-        # A note of several lines can't be typed here, but it can be kept.
-        kept = self.template is not None and not note.changed
-        return SubmitRequest(
-            function=self.function,
-            name=values["name"],
-            params=params,
-            priority=values["priority"],
-            timeout=values["timeout"],
-            max_attempts=values["attempts"],
-            retry_delay=values["delay"],
-            dependencies=values["depends"],
-            description=self.template.description if self.template and kept else note.text,
-        )
+def _param_row(spec: ParamSpec) -> FormRow:
+    return FormRow(
+        f"param:{spec.name}",
+        f" {inert(spec.name)}{'*' if spec.required else ''}",
+        spec.first_text,
+        hint=spec.hint,
+        secret=spec.secret,
+        placeholder=spec.placeholder,
+    )
 
 
 def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
     row = template.row if template is not None else None
+
+    def short(key: str, label: str, text: str, hint: str) -> FormRow:
+        return FormRow(key, label, text, hint=hint, cells=NUMBER_CELLS)
+
     rows = [
         FormRow(
             "function", "Function", row.function if row else "", hint="package.module.function"
         ),
         FormRow("name", "Name", row.name if row else "", hint="what people call it"),
-        FormRow(
-            "priority",
-            "Priority",
-            str(row.priority) if row else "",
-            hint="0; higher runs first",
-            cells=NUMBER_CELLS,
-        ),
-        FormRow(
+        short("priority", "Priority", str(row.priority) if row else "", "0; higher runs first"),
+        short(
             "timeout",
             "Timeout",
             f"{row.timeout_s:g}" if row else "",
-            hint="300 s; how long an attempt may run",
-            cells=NUMBER_CELLS,
+            "300 s; how long an attempt may run",
         ),
-        FormRow(
+        short(
             "attempts",
             "Attempts",
             str(row.max_attempts) if row else "",
-            hint="3; how often it is tried",
-            cells=NUMBER_CELLS,
+            "3; how often it is tried",
         ),
-        FormRow(
+        short(
             "delay",
             "Retry delay",
             f"{template.retry_delay_s:g}" if template else "",
-            hint="0 s; before it is tried again",
+            "0 s; before it is tried again",
+        ),
+        short(
+            "crash",
+            "On a crash",
+            kept_on_crash(template),
+            "retry, or fail: when its process dies",
+        ),
+        short("copies", "Copies", "", "1; how many of the same"),
+        FormRow("depends", "Depends on", hint=DEPENDS_HINT),
+        FormRow(
+            "results",
+            "Their results",
+            kept_parent_results(template),
+            hint="auto; yes or no: handed over as parent_results",
             cells=NUMBER_CELLS,
         ),
-        FormRow("depends", "Depends on", " ".join(kept_dependencies(template)), hint=_IDS_HINT),
         FormRow("note", "Note", template.description if template else "", hint="for people"),
+        FormRow("jsonl", "From JSONL", hint="a file: one job for each of its lines"),
     ]
-    return {row.key: row for row in rows}
-
-
-def _name(text: str) -> str:
-    if not text.strip():
-        raise ValueTrouble("needed")
-    return text.strip()
-
-
-def _pair(text: str) -> Any:
-    return parse_other(text) if text.strip() else MISSING
+    return {found.key: found for found in rows}

@@ -12,7 +12,6 @@ from gigq_core.bulk import refuse_twice
 from gigq_tui.format import is_secret
 from gigq_tui.screens.submit_draft import MISSING, ParamSpec
 
-
 _PLACEHOLDER = re.compile(r"<kept: .*>")
 
 

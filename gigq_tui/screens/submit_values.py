@@ -152,6 +152,20 @@ def parse_seconds(text: str, default: float, *, zero: bool) -> float:
     return value
 
 
+def parse_word(text: str, words: tuple[str, ...]) -> str:
+    """Read one of some words; nothing typed is the first.
+
+    Raises:
+        ValueTrouble: It is none of them.
+    """
+    typed = text.strip().lower()
+    if not typed:
+        return words[0]
+    if typed not in words:
+        raise ValueTrouble(f"must be {', '.join(words[:-1])} or {words[-1]}")
+    return typed
+
+
 def read_as(value: Any) -> str:
     """Say what a value that was typed freely is taken for."""
     if value is None:

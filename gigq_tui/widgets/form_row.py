@@ -23,6 +23,8 @@ class Field(Input):
             inert(value), password=password, placeholder=inert(placeholder), select_on_focus=False
         )
         self.cursor_blink = False
+        # Asked first about every key; true if it was not meant for the field.
+        self.keys_first: Callable[[events.Key], bool] | None = None
 
     def validate_value(self, value: str) -> str:
         return inert(value)
@@ -30,6 +32,9 @@ class Field(Input):
     def on_key(self, event: events.Key) -> None:
         # Terminals send alt and a letter as that letter, but nobody means it as text.
         if event.key.startswith("alt+"):
+            event.prevent_default()
+        elif self.keys_first is not None and self.keys_first(event):
+            event.stop()
             event.prevent_default()
 
 
@@ -53,6 +58,9 @@ class FormRow(Widget):
     FormRow > .hint { width: 1fr; }
     """
 
+    class Altered(Message):
+        """Something of the form was changed by other means than by typing."""
+
     def __init__(
         self,
         key: str,
@@ -71,6 +79,7 @@ class FormRow(Widget):
         self.hint = hint
         self.trouble = ""
         self.tone = "dim"
+        self.secret = secret
         self.field = Field(text, password=secret, placeholder=placeholder)
         if cells:
             self.field.styles.width = cells
@@ -96,6 +105,15 @@ class FormRow(Widget):
     def changed(self) -> bool:
         """Whether it is something else than at first."""
         return self.text != self.first_text
+
+    def hide(self) -> None:
+        """Do not show what is typed from now on."""
+        if not self.secret:
+            self.secret = self.field.password = True
+
+    def reveal(self) -> None:
+        """Show what a secret field holds, or hide it again."""
+        self.field.password = not self.field.password
 
     @property
     def said(self) -> str:

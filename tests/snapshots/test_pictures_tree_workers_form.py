@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from gigq_tui.actions.completion import Listing
 from gigq_tui.actions.functions import FunctionInfo, Parameter
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import submit as submit_module
+from gigq_tui.screens import submit_lookups
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.submit import SubmitScreen
 from gigq_tui.screens.tree import TreeScreen
@@ -39,7 +40,8 @@ FOUND = FunctionInfo(
 
 @pytest.fixture(autouse=True)
 def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit_module, "inspect_function", lambda *_: FOUND)
+    monkeypatch.setattr(submit_lookups, "inspect_function", lambda *_: FOUND)
+    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_: Listing())
 
 
 def on_screen(make: Callable[[ConsoleApp], ConsoleScreen], *keys: str) -> Before:

@@ -11,11 +11,12 @@ from textual import events
 from textual.pilot import Pilot
 
 from gigq_core.errors import GigQError
+from gigq_tui.actions.completion import Listing
 from gigq_tui.actions.functions import FunctionInfo, Parameter
 from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import submit as submit_module
+from gigq_tui.screens import submit_lookups
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.screens.submit import SubmitScreen
 from gigq_tui.store.models import JobDetail
@@ -63,7 +64,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
             raise GigQError(f"{function} can't be used: ModuleNotFoundError: No module named 'x'.")
         return RESIZE
 
-    monkeypatch.setattr(submit_module, "inspect_function", inspect)
+    monkeypatch.setattr(submit_lookups, "inspect_function", inspect)
+    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_: Listing())
     return calls
 
 
@@ -73,6 +75,7 @@ def console(**options: Any) -> tuple[ConsoleApp, Acts]:
     app.jobs = acts  # type: ignore[assignment]
     known = {PARENT.id[:8]: (PARENT.id,), PARENT.id: (PARENT.id,), "0": (PARENT.id, "0b")}
     feed_of(app).answers["resolve"] = lambda prefix: known.get(prefix, ())
+    feed_of(app).answers["rows_of"] = lambda ids: (PARENT,) if PARENT.id in ids else ()
     return app, acts
 
 
@@ -131,8 +134,8 @@ async def test_a_job_from_scratch(asked: list[tuple[str, str]]) -> None:
         assert row_of(screen, "name").text == "resize"
         await press(pilot, *typed("tab", "s3://in/1 a.png", "down", "512"))
         text = screen_text(app)
-        assert "Inserts 1 row." in text
-        assert "No worker runs: +" in " ".join(text.split())
+        assert "Will insert 1 row." in text
+        assert "No worker runs: + " in " ".join(text.split())
         assert "--param" in text
         await press(pilot, "alt+s")
         request = request_of(acts)
@@ -150,7 +153,8 @@ async def test_every_field_arrives() -> None:
         await open_form(pilot)
         await press(pilot, *typed(*FILLED, "tab", "tab", "t0p", "tab", 'deep={"a": [1]}'))
         await press(pilot, *typed("tab", "tab", "5", "tab", "2.5s", "tab", "7", "tab", "30"))
-        await press(pilot, *typed("tab", PARENT.id[:8], "tab", "a note"))
+        await press(pilot, *typed("tab", "fail", "tab", "1", "tab", PARENT.id[:8], "tab", "no"))
+        await press(pilot, *typed("tab", "a note"))
         # The function takes no `deep`: it is told, and nothing is written.
         await press(pilot, "alt+s")
         assert acts.calls == []
@@ -162,6 +166,7 @@ async def test_every_field_arrives() -> None:
         assert (request.max_attempts, request.retry_delay) == (7, 30.0)
         assert request.dependencies == (PARENT.id,)
         assert request.description == "a note"
+        assert (request.on_crash, request.pass_parent_results) == ("fail", False)
 
 
 async def test_mistakes_are_told_beside_the_field_and_nothing_is_written() -> None:

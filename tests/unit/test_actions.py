@@ -185,16 +185,17 @@ def test_twin_of_a_submit_says_everything_else() -> None:
         dependencies=("abc",),
         description="now",
         copies=2,
+        on_crash="fail",
+        pass_parent_results=False,
     )
     line = twin.for_submit(Path("q.db"), request)
-    assert line.startswith("for i in $(seq 2); do gigq-core ")
-    words = shlex.split(line.removeprefix("for i in $(seq 2); do ").removesuffix("; done"))
-    assert words[3:] == [
+    assert shlex.split(line)[3:] == [
         *["submit", "shop.send", "--name", "send it"],
         *["--param", "n=5", "--param", 'text="5"', "--param", "to=a b"],
         *["--param", 'deep={"x": [1]}'],
         *["--priority", "-3", "--timeout", "1.5", "--max-attempts", "1", "--retry-delay", "60"],
-        *["--depends-on", "abc", "--description", "now"],
+        *["--depends-on", "abc", "--description", "now", "--on-crash", "fail"],
+        *["--no-parent-results", "--copies", "2"],
     ]
 
 

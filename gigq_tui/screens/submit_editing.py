@@ -1,0 +1,65 @@
+"""The parameters in the user's own editor: the terminal is lent to it, and mistakes lead back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import SuspendNotSupported
+
+from gigq_core.errors import GigQError
+from gigq_core.job import encode_params
+from gigq_tui.actions.editor import edit_text
+from gigq_tui.screens.submit_lookups import SubmitLookups
+from gigq_tui.screens.submit_text import Offer, TextMistake, offer, read_back
+from gigq_tui.widgets.question import Choice, Question
+
+
+class ParamsEditing(SubmitLookups, inherit_bindings=False):
+    """The submit screen's way into an editor and back."""
+
+    def do_edit_params(self) -> None:
+        """Edit the parameters in $EDITOR."""
+        values = self.verdict.params
+        self._edit(offer(self.form.specs, values), values)
+
+    def _edit(self, given: Offer, values: dict[str, Any], text: str = "", line: int = 1) -> None:
+        before = text or given.text
+        try:
+            with self.app.suspend():
+                left = edit_text(before, line=line)
+        except SuspendNotSupported:
+            self.console.notice("This terminal can't be lent to an editor.", "warn")
+            return
+        except GigQError as problem:
+            self.console.notice(str(problem), "warn")
+            return
+        try:
+            params = read_back(left, given, self.form.specs, values)
+            encode_params(params)
+        except (TextMistake, ValueError, TypeError) as problem:
+            at = problem.line if isinstance(problem, TextMistake) else 1
+            self._ask_again(str(problem), given, values, left, at)
+            return
+        if left.strip() == given.text.strip():
+            self.console.notice("Nothing was changed.")
+            return
+        self.run_worker(self._put(params), group="edited", exclusive=True)
+
+    async def _put(self, params: dict[str, Any]) -> None:
+        await self.form.put_params(params, self.known.info)
+        self.review()
+        self.console.notice("The parameters are those of the editor.", "ok")
+
+    def _ask_again(
+        self, mistake: str, given: Offer, values: dict[str, Any], left: str, line: int
+    ) -> None:
+        self.question(
+            Question(
+                f"These parameters can't be read: {mistake}",
+                ("The form is as it was.",),
+                (
+                    Choice("e", "Edit again", lambda: self._edit(given, values, left, line)),
+                    Choice("d", "Drop the changes"),
+                ),
+            )
+        )
