@@ -67,7 +67,6 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             yield self.suggestions
             with Vertical(id="left"):
                 yield self.form
-                yield TextLines()
                 with Horizontal(id="buttons"):
                     yield PushLine("Submit (alt+s)", partial(self.perform, "submit"), id="send")
                     yield PushLine("Cancel (esc)", partial(self.perform, "back"), id="drop")
@@ -129,16 +128,25 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     def _function_key(self, event: events.Key) -> bool:
         if self.suggestions.take_key(event):
             return True
-        if event.key == "down" and not self.form.function and self.recent:
+        field = self.form.function_field
+        if event.key != "down" or self.suggestions.is_open:
+            return False
+        if not self.form.function:
             self.suggest_functions(all_recent=True)
             return self.suggestions.take_key(event)
+        if None in self.listings.values():
+            self.suggestions.want(field)
+            return True
         return False
 
     def _depends_key(self, event: events.Key) -> bool:
         if self.suggestions.take_key(event):
             return True
-        if event.key == "ctrl+n" and not self.suggestions.is_open:
-            self.search(newest=True)
+        field = self.form.depends_field
+        if event.key == "down" and field.value.strip() and not self.suggestions.is_open:
+            # Pressed right behind the last letter, before the search.
+            self.suggestions.want(field)
+            self.search()
             return True
         return False
 
@@ -202,7 +210,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
 
     def _preview(self) -> None:
         wide = self.has_class("-wide")
-        width = self.app.size.width * 7 // 20 - 2 if wide else self.app.size.width - 2
+        width = self.app.size.width * 7 // 20 - 3 if wide else self.app.size.width - 2
         lines = preview(
             self.console.path,
             self.request,

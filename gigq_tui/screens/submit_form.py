@@ -28,9 +28,15 @@ from gigq_tui.widgets.form_row import Field, FormRow
 from gigq_tui.widgets.lines import TextLines
 
 NUMBER_CELLS = 9
+JSONL_HINT_CELLS = 8
 DEPENDS_HINT = "type a name or an id, down picks"
 # Rows that share a line, in their order from the top.
-_PAIRS = (("priority", "timeout"), ("attempts", "delay"), ("crash", "copies"))
+_PAIRS = (
+    ("priority", "timeout"),
+    ("attempts", "delay"),
+    ("crash", "results"),
+    ("copies", "jsonl"),
+)
 
 
 class SubmitForm(Vertical):
@@ -65,8 +71,7 @@ class SubmitForm(Vertical):
             yield Horizontal(self.fixed[left], self.fixed[right], classes="pair")
         yield self.fixed["depends"]
         yield self.chosen
-        for key in ("results", "note", "jsonl"):
-            yield self.fixed[key]
+        yield self.fixed["note"]
 
     @property
     def rows(self) -> list[FormRow]:
@@ -77,7 +82,8 @@ class SubmitForm(Vertical):
             *self.param_rows.values(),
             *self.other_rows,
             *(self.fixed[key] for pair in _PAIRS for key in pair),
-            *(self.fixed[key] for key in ("depends", "results", "note", "jsonl")),
+            self.fixed["depends"],
+            self.fixed["note"],
         ]
 
     @property
@@ -238,14 +244,13 @@ def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
         ),
         short("copies", "Copies", "", "1; how many of the same"),
         FormRow("depends", "Depends on", hint=DEPENDS_HINT),
-        FormRow(
+        short(
             "results",
-            "Their results",
+            "Results",
             kept_parent_results(template),
-            hint="auto; yes or no: handed over as parent_results",
-            cells=NUMBER_CELLS,
+            "auto; yes or no: hand over those of the jobs it depends on",
         ),
         FormRow("note", "Note", template.description if template else "", hint="for people"),
-        FormRow("jsonl", "From JSONL", hint="a file: one job for each of its lines"),
+        FormRow("jsonl", "or JSONL", hint="one job a line", hint_cells=JSONL_HINT_CELLS),
     ]
     return {found.key: found for found in rows}

@@ -229,15 +229,14 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
             self._search_timer.stop()
         self._search_timer = self.set_timer(SEARCH_AFTER_S, self.search)
 
-    def search(self, *, newest: bool = False) -> None:
-        """Offer the jobs whose id or name is typed.
-
-        Args:
-            newest: Offer the newest ones where nothing is typed.
-        """
+    def search(self) -> None:
+        """Offer the jobs whose id or name is typed."""
         field = self.form.depends_field
         typed = field.value
-        if not field.has_focus or not (typed.strip() or newest):
+        if self._search_timer is not None:
+            self._search_timer.stop()
+            self._search_timer = None
+        if not field.has_focus or not typed.strip():
             self._close_for(field)
             return
         self.ask("find_jobs", typed, partial(self._jobs_found, typed))

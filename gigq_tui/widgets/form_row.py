@@ -47,6 +47,7 @@ class FormRow(Widget):
         text: What stands in the field at first.
         hint: What is said while nothing is wrong.
         cells: How wide the field is; 0 for as wide as the form has room.
+        hint_cells: How wide the hint is; 0 for as wide as there is room.
         secret: Do not show what is typed.
         placeholder: What stands in the field while it is empty.
     """
@@ -54,8 +55,8 @@ class FormRow(Widget):
     DEFAULT_CSS = """
     FormRow { layout: horizontal; height: 1; width: 1fr; }
     FormRow > .label { width: 13; }
-    FormRow > Field { width: 1fr; }
-    FormRow > .hint { width: 1fr; }
+    FormRow > Field { width: 4fr; }
+    FormRow > .hint { width: 3fr; }
     """
 
     class Altered(Message):
@@ -69,6 +70,7 @@ class FormRow(Widget):
         *,
         hint: str = "",
         cells: int = 0,
+        hint_cells: int = 0,
         secret: bool = False,
         placeholder: str = "",
     ) -> None:
@@ -84,6 +86,8 @@ class FormRow(Widget):
         if cells:
             self.field.styles.width = cells
         self._hint_line = TextLines(classes="hint")
+        if hint_cells:
+            self._hint_line.styles.width = hint_cells
         self._label_line = TextLines(classes="label")
 
     def compose(self) -> ComposeResult:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from textual import events
 from textual.widget import Widget
 
+from gigq_tui import theme
 from gigq_tui.widgets.form_row import Field
 from gigq_tui.widgets.lines import Line, Lines
 
 MOST_LINES = 7
 PANEL = ("", "panel")
 PICKED = ("", "cursor")
+# Where no colours are shown it is the edge that tells the list from what it hangs over.
+EDGE = (theme.SCROLL_TRACK, "rule")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class SuggestionList(Lines):
         self.at: int | None = None
         self.top = 0
         self.field: Field | None = None
+        self._wanted_by: Field | None = None
         self._pick: Callable[[Suggestion], None] = lambda suggestion: None
 
     @property
@@ -73,14 +77,22 @@ class SuggestionList(Lines):
         if items != self.items or field is not self.field:
             self.at, self.top = None, 0
         self.field, self.items, self.foot, self._pick = field, items, foot, pick
+        if self._wanted_by is field and items and self.at is None:
+            self.at = 0
+        self._wanted_by = None
         self._hang()
         self.repaint()
 
     def close(self) -> None:
         """Take the list away."""
+        self._wanted_by = None
         if self.field is not None:
             self.field, self.items, self.at = None, (), None
             self.remove_class("-open")
+
+    def want(self, field: Field) -> None:
+        """Put the cursor on the first item as soon as the list of a field is there."""
+        self._wanted_by = field
 
     @property
     def picked(self) -> Suggestion | None:
@@ -92,7 +104,7 @@ class SuggestionList(Lines):
         field = self.field
         if field is None or not field.has_focus:
             return False
-        if event.key in ("down", "ctrl+n") and self.items:
+        if event.key == "down" and self.items:
             self._move(0 if self.at is None else min(self.at + 1, len(self.items) - 1))
         elif event.key == "up" and self.at is not None:
             self._move(self.at - 1 if self.at else None)
@@ -161,13 +173,13 @@ class SuggestionList(Lines):
     def line_at(self, y: int) -> Line:
         room = self._room
         if y >= room:
-            return (PANEL, (f" {self.foot}", "dim"))
+            return (PANEL, EDGE, (f"  {self.foot}", "dim"))
         index = self.top + y
         if index >= len(self.items):
-            return (PANEL,)
+            return (PANEL, EDGE)
         if index == self.at:
-            return (PICKED, (">", "key"), *self.items[index].line)
-        return (PANEL, (" ", ""), *self.items[index].line)
+            return (PICKED, EDGE, ("> ", "key"), *self.items[index].line)
+        return (PANEL, EDGE, ("  ", ""), *self.items[index].line)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()

@@ -153,8 +153,8 @@ async def test_every_field_arrives() -> None:
         await open_form(pilot)
         await press(pilot, *typed(*FILLED, "tab", "tab", "t0p", "tab", 'deep={"a": [1]}'))
         await press(pilot, *typed("tab", "tab", "5", "tab", "2.5s", "tab", "7", "tab", "30"))
-        await press(pilot, *typed("tab", "fail", "tab", "1", "tab", PARENT.id[:8], "tab", "no"))
-        await press(pilot, *typed("tab", "a note"))
+        await press(pilot, *typed("tab", "fail", "tab", "no", "tab", "1", "tab", "tab"))
+        await press(pilot, *typed(PARENT.id[:8], "tab", "a note"))
         # The function takes no `deep`: it is told, and nothing is written.
         await press(pilot, "alt+s")
         assert acts.calls == []
