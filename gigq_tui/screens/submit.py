@@ -226,6 +226,8 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         self._preview_lines = max(self._preview_lines, len(lines))
         if not wide:
             box.styles.height = self._preview_lines
+        elif len(lines) > (room := max(1, box.size.height)):
+            lines = [*lines[: room - 1], ((f" .. and {len(lines) - room + 1} more lines", "dim"),)]
         box.show(*lines)
 
     def on_resize(self) -> None:

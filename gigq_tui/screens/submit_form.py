@@ -28,7 +28,7 @@ from gigq_tui.widgets.form_row import Field, FormRow
 from gigq_tui.widgets.lines import TextLines
 
 NUMBER_CELLS = 9
-JSONL_HINT_CELLS = 8
+JSONL_HINT_CELLS = 3
 DEPENDS_HINT = "type a name or an id, down picks"
 # Rows that share a line, in their order from the top.
 _PAIRS = (
@@ -251,6 +251,11 @@ def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
             "auto; yes or no: hand over those of the jobs it depends on",
         ),
         FormRow("note", "Note", template.description if template else "", hint="for people"),
-        FormRow("jsonl", "or JSONL", hint="one job a line", hint_cells=JSONL_HINT_CELLS),
+        FormRow(
+            "jsonl",
+            "or JSONL",
+            hint="a file: one job for each of its lines",
+            hint_cells=JSONL_HINT_CELLS,
+        ),
     ]
     return {found.key: found for found in rows}

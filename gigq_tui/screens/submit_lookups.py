@@ -181,9 +181,18 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
             Suggestion(name, ((name, ""), *((("  recent", "dim"),) if name in used else ())), name)
             for name in found
         ]
+        name = typed.strip()
         self.suggestions.offer(
-            field, items, self._take_function, foot=self._foot(count, len(found))
+            field,
+            items,
+            self._take_function,
+            foot=self._foot(count, len(found)),
+            whole=name in used or name in listed or name == self._found_function,
         )
+
+    @property
+    def _found_function(self) -> str:
+        return self.known.info.function if self.known.info is not None else ""
 
     def _foot(self, count: int, shown: int) -> str:
         if count > shown:

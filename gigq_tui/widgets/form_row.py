@@ -14,6 +14,9 @@ from textual.widgets import Input
 from gigq_tui.format import inert, width_of
 from gigq_tui.widgets.lines import Lines, TextLines, span
 
+# With fewer cells than that a hint says nothing.
+LEAST_HINT = 8
+
 
 class Field(Input):
     """An input whose cursor does not blink, and which holds nothing that steers a terminal."""
@@ -85,6 +88,7 @@ class FormRow(Widget):
         self.field = Field(text, password=secret, placeholder=placeholder)
         if cells:
             self.field.styles.width = cells
+        self._hint_cells = hint_cells
         self._hint_line = TextLines(classes="hint")
         if hint_cells:
             self._hint_line.styles.width = hint_cells
@@ -143,7 +147,10 @@ class FormRow(Widget):
         self._draw()
 
     def _draw(self) -> None:
-        if self.trouble:
+        if self._hint_cells and self._hint_cells < LEAST_HINT:
+            # The foot of the screen says it while the field has the focus.
+            self._hint_line.show(((" !" if self.trouble else "", "fail"),))
+        elif self.trouble:
             self._hint_line.show((("  ! ", "fail"), span(self.trouble, "fail")))
         else:
             self._hint_line.show((span(f"  {self.hint}", self.tone),))

@@ -47,6 +47,7 @@ class SuggestionList(Lines):
         self.top = 0
         self.field: Field | None = None
         self._wanted_by: Field | None = None
+        self._whole = False
         self._pick: Callable[[Suggestion], None] = lambda suggestion: None
 
     @property
@@ -61,6 +62,7 @@ class SuggestionList(Lines):
         pick: Callable[[Suggestion], None],
         *,
         foot: str = "",
+        whole: bool = False,
     ) -> None:
         """Hang the list under a field; no items close it.
 
@@ -69,6 +71,7 @@ class SuggestionList(Lines):
             items: What there is to pick.
             pick: Called with what was picked.
             foot: What is said under the list.
+            whole: Whether what is typed may be meant as it is: then it is not completed unasked.
         """
         items = tuple(items)
         if not items and not foot:
@@ -77,6 +80,7 @@ class SuggestionList(Lines):
         if items != self.items or field is not self.field:
             self.at, self.top = None, 0
         self.field, self.items, self.foot, self._pick = field, items, foot, pick
+        self._whole = whole
         if self._wanted_by is field and items and self.at is None:
             self.at = 0
         self._wanted_by = None
@@ -131,7 +135,7 @@ class SuggestionList(Lines):
             return True
         typed = field.value.strip().lower()
         goes_on = [item for item in self.items if item.text.lower().startswith(typed)]
-        if not typed or not goes_on:
+        if not typed or not goes_on or self._whole:
             return False
         self._take(goes_on[0])
         return True
