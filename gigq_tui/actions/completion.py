@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,12 @@ class Listing:
 
 
 def list_functions(
-    python: str, chdir: Path, package: str = "", timeout_s: float = LISTING_TIMEOUT_S
+    python: str,
+    chdir: Path,
+    package: str = "",
+    timeout_s: float = LISTING_TIMEOUT_S,
+    *,
+    unwanted: Callable[[], bool] = lambda: False,
 ) -> Listing:
     """Have the workers' interpreter list functions; it reads their source and imports nothing.
 
@@ -34,13 +39,14 @@ def list_functions(
         chdir: The workers' folder.
         package: One package or module, wherever the interpreter finds it; else the project.
         timeout_s: Seconds after which the child is killed. What it had found by then is kept.
+        unwanted: Asked from time to time whether to kill the child before that.
 
     Raises:
         GigQError: The interpreter can't be started, or the folder is gone.
     """
     words = [check_python(python), str(LISTER), *([package] if package else [])]
     try:
-        child = ask_child(words, check_folder(chdir), timeout_s)
+        child = ask_child(words, check_folder(chdir), timeout_s, unwanted)
         out, cut = child.out, "" if child.status == 0 else "the listing ended early"
     except ChildTimeout as late:
         out, cut = late.out, f"the listing took longer than {timeout_s:g} s"

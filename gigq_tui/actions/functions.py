@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,12 @@ def check_folder(chdir: Path) -> Path:
 
 
 def inspect_function(
-    function: str, python: str, chdir: Path, timeout_s: float = INSPECTION_TIMEOUT_S
+    function: str,
+    python: str,
+    chdir: Path,
+    timeout_s: float = INSPECTION_TIMEOUT_S,
+    *,
+    unwanted: Callable[[], bool] = lambda: False,
 ) -> FunctionInfo:
     """Import the function in a child process and describe it.
 
@@ -132,6 +137,7 @@ def inspect_function(
         python: The workers' interpreter.
         chdir: The workers' folder, which comes first on the child's path.
         timeout_s: Seconds after which the import is given up and the child killed.
+        unwanted: Asked from time to time whether to kill the child before that.
 
     Raises:
         GigQError: It can't be imported there, or is nothing that can be called.
@@ -140,7 +146,7 @@ def inspect_function(
         reference = FunctionReference.parse(function)
     except ValueError as problem:
         raise GigQError(str(problem)) from None
-    answer = _ask(reference, check_python(python), check_folder(chdir), timeout_s)
+    answer = _ask(reference, check_python(python), check_folder(chdir), timeout_s, unwanted)
     shown = f"{reference.module}.{reference.name}"
     if not answer.get("ok"):
         raise GigQError(
@@ -163,11 +169,15 @@ def inspect_function(
 
 
 def _ask(
-    reference: FunctionReference, python: str, chdir: Path, timeout_s: float
+    reference: FunctionReference,
+    python: str,
+    chdir: Path,
+    timeout_s: float,
+    unwanted: Callable[[], bool],
 ) -> dict[str, Any]:
     words = [python, str(INSPECTOR), reference.module, reference.name]
     try:
-        child = ask_child(words, chdir, timeout_s)
+        child = ask_child(words, chdir, timeout_s, unwanted)
     except ChildTimeout:
         raise GigQError(
             f"Importing {reference.module} took longer than {timeout_s:g} s: "
@@ -184,16 +194,19 @@ def _ask(
     return dict(answer)
 
 
-def ask_child(words: list[str], chdir: Path, timeout_s: float) -> Child:
+def ask_child(
+    words: list[str], chdir: Path, timeout_s: float, unwanted: Callable[[], bool] = lambda: False
+) -> Child:
     """Run a child in a session of its own, and let nothing that it started outlive the answer.
 
     Args:
         words: The program and its arguments.
         chdir: The folder it runs in.
         timeout_s: Seconds after which it is killed.
+        unwanted: Asked from time to time whether to kill it before that.
 
     Raises:
-        ChildTimeout: It took longer.
+        ChildTimeout: It took longer, or nobody wanted its answer any more.
         GigQError: It can't be started.
     """
     try:
@@ -208,13 +221,15 @@ def ask_child(words: list[str], chdir: Path, timeout_s: float) -> Child:
     except OSError as problem:
         raise GigQError(f"{words[0]} can't be started: {problem.strerror}.") from None
     try:
-        out, err = _listen(child, timeout_s)
+        out, err = _listen(child, timeout_s, unwanted)
     finally:
         _end_group(child)
     return Child(out, err, child.returncode)
 
 
-def _listen(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes]:
+def _listen(
+    child: subprocess.Popen[bytes], timeout_s: float, unwanted: Callable[[], bool]
+) -> tuple[bytes, bytes]:
     """What the child says until it ends; what it forked may hold the pipes open for longer."""
     assert child.stdout is not None
     assert child.stderr is not None
@@ -235,7 +250,7 @@ def _listen(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, by
             del err[:-KEPT_ERR_BYTES]
             if ended and not events:
                 break
-            if time.monotonic() > deadline or len(out) > MAX_OUT_BYTES:
+            if time.monotonic() > deadline or len(out) > MAX_OUT_BYTES or unwanted():
                 raise ChildTimeout(bytes(out))
     # It may have closed its ends before it ended.
     try:

@@ -129,13 +129,19 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
 
         def ask() -> None:
             try:
-                info = inspect_function(function, python, chdir)
+                info = inspect_function(
+                    function, python, chdir, unwanted=lambda: self._is_stale(function)
+                )
             except GigQError as problem:
                 self.post_message(self.Inspected(function, None, str(problem)))
             else:
                 self.post_message(self.Inspected(function, info, ""))
 
         self.run_worker(ask, thread=True, group="inspect")
+
+    def _is_stale(self, function: str) -> bool:
+        """Whether another function is looked up by now, or the form is gone. From any thread."""
+        return function != self._asked_function or not self.is_attached
 
     @on(Inspected)
     async def _inspected(self, event: Inspected) -> None:
@@ -208,7 +214,9 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
 
         def listed() -> None:
             try:
-                listing = list_functions(python, chdir, package)
+                listing = list_functions(
+                    python, chdir, package, unwanted=lambda: not self.is_attached
+                )
             except GigQError:
                 listing = Listing()  # told where the function is looked up
             self.post_message(self.Told(partial(self._listed, package, listing)))

@@ -40,8 +40,8 @@ FOUND = FunctionInfo(
 
 @pytest.fixture(autouse=True)
 def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit_lookups, "inspect_function", lambda *_: FOUND)
-    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_: Listing())
+    monkeypatch.setattr(submit_lookups, "inspect_function", lambda *_, **__: FOUND)
+    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_, **__: Listing())
 
 
 def on_screen(make: Callable[[ConsoleApp], ConsoleScreen], *keys: str) -> Before:

@@ -58,14 +58,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """No child process: one function is known, and who was asked for which is remembered."""
     calls: list[tuple[str, str]] = []
 
-    def inspect(function: str, python: str, chdir: Any) -> FunctionInfo:
+    def inspect(function: str, python: str, chdir: Any, **_: Any) -> FunctionInfo:
         calls.append((function, python))
         if function != RESIZE.function:
             raise GigQError(f"{function} can't be used: ModuleNotFoundError: No module named 'x'.")
         return RESIZE
 
     monkeypatch.setattr(submit_lookups, "inspect_function", inspect)
-    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_: Listing())
+    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_, **__: Listing())
     return calls
 
 

@@ -46,7 +46,7 @@ class Project:
         self.may_answer.set()
         self.trouble: GigQError | None = None
 
-    def list(self, python: str, chdir: Path, package: str = "") -> Listing:
+    def list(self, python: str, chdir: Path, package: str = "", **_: Any) -> Listing:
         self.listed.append(package)
         assert self.may_answer.wait(20)
         if self.trouble is not None:
@@ -57,7 +57,7 @@ class Project:
 @pytest.fixture(autouse=True)
 def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     found = Project()
-    monkeypatch.setattr(submit_lookups, "inspect_function", lambda *_: RESIZE)
+    monkeypatch.setattr(submit_lookups, "inspect_function", lambda *_, **__: RESIZE)
     monkeypatch.setattr(submit_lookups, "list_functions", found.list)
     yield found
     found.may_answer.set()

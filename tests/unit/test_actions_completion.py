@@ -203,3 +203,12 @@ def test_what_an_import_forks_ends_with_the_answer(project: Path) -> None:
         return stat.exists() and stat.read_text().split(")")[1].split()[0] == "Z"
 
     wait_until(gone, what="the end of what the import had forked")
+
+
+def test_a_child_that_nobody_waits_for_is_killed(project: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(GigQError, match="took longer"):
+        inspect_function(
+            "hangs.slow", sys.executable, project, unwanted=lambda: time.monotonic() > began + 0.5
+        )
+    assert time.monotonic() - began < 10
