@@ -21,6 +21,7 @@ from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.store.models import Snapshot
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
+from tests.tui.harness import detail_of, row
 
 SIZES = [(120, 32), (80, 24)]
 Compare = Callable[..., bool]
@@ -38,10 +39,33 @@ FOUND = FunctionInfo(
 )
 
 
+MANY = FunctionInfo(
+    "pipeline.train.train_fold",
+    "",
+    tuple(
+        Parameter(f"setting_{number}", "KEYWORD_ONLY", "int", str(number), False)
+        for number in range(1, 26)
+    ),
+)
+LISTED = Listing(
+    tuple(
+        f"pipeline.{name}"
+        for name in (
+            *(f"customers.{verb}" for verb in ("clean", "dedupe_customers", "merge", "score")),
+            *("images.resize_image", "reports.weekly", "train.train_fold"),
+        )
+    )
+)
+
+
 @pytest.fixture(autouse=True)
 def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit_lookups, "inspect_function", lambda *_, **__: FOUND)
-    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_, **__: Listing())
+    known = {info.function: info for info in (FOUND, MANY)}
+    monkeypatch.setattr(submit_lookups, "inspect_function", lambda name, *_, **__: known[name])
+    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_, **__: LISTED)
+    # Keys look things up; how long a picture takes must not.
+    monkeypatch.setattr(submit_lookups, "LOOK_UP_AFTER_S", 1e6)
+    monkeypatch.setattr(submit_lookups, "SEARCH_AFTER_S", 1e6)
 
 
 def on_screen(make: Callable[[ConsoleApp], ConsoleScreen], *keys: str) -> Before:
@@ -63,6 +87,21 @@ def on_screen(make: Callable[[ConsoleApp], ConsoleScreen], *keys: str) -> Before
     return before
 
 
+def on_form(make: Callable[[ConsoleApp], ConsoleScreen], row: str, *keys: str) -> Before:
+    """Open the form with the focus in a row; words of several letters are typed in one go."""
+
+    async def before(pilot: Pilot[None]) -> None:
+        await on_screen(make)(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, SubmitScreen)
+        next(found for found in screen.form.rows if found.key == row).field.focus()
+        for key in keys:
+            await pilot.press(*([key] if key in ("down", "enter") else key))
+            await at_rest(pilot)
+
+    return before
+
+
 def tree(app: ConsoleApp) -> ConsoleScreen:
     return TreeScreen(scene.job_id("dedupe_customers"))
 
@@ -74,6 +113,10 @@ def form(app: ConsoleApp) -> ConsoleScreen:
 def copy(app: ConsoleApp) -> ConsoleScreen:
     assert isinstance(app.feed, ReaderFeed)
     return SubmitScreen(app.feed.reader.detail(scene.job_id("dedupe_customers")))
+
+
+def many(app: ConsoleApp) -> ConsoleScreen:
+    return SubmitScreen(detail_of(row(1, "train", function=MANY.function), params={}))
 
 
 def workers(app: ConsoleApp) -> ConsoleScreen:
@@ -90,13 +133,26 @@ SCENES: dict[str, Before] = {
     "workers-kill": on_screen(workers, "j", "C"),
     "form-empty": on_screen(form),
     "form-copy": on_screen(copy),
+    "form-complete": on_form(form, "function", "pipeline.c", "down", "down"),
+    "form-depends": on_form(copy, "depends", "customers", "down", "down"),
+    "form-doomed": on_form(copy, "depends", "dedupe", "down", "enter", "down", "down"),
+    "form-lines": on_form(copy, "jsonl", "jobs.jsonl"),
+    "form-many": on_form(many, "param:setting_22", "x"),
     "form-mistakes": on_screen(copy, *["tab"] * 4, "x", "tab", "y", *["tab"] * 3, "z", "alt+s"),
 }
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["120x32", "80x24"])
 @pytest.mark.parametrize("name", SCENES)
-def test_picture(name: str, size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
+def test_picture(
+    name: str,
+    size: tuple[int, int],
+    snap_compare: Compare,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("jobs.jsonl").write_text('{"source": "a", "api_key": "k"}\n' + '{"source": a}\n' * 30)
     assert snap_compare(scene_app(tmp_path), run_before=SCENES[name], terminal_size=size)
 
 
@@ -104,6 +160,11 @@ def test_picture(name: str, size: tuple[int, int], snap_compare: Compare, tmp_pa
 def test_themes(theme: str, snap_compare: Compare, tmp_path: Path) -> None:
     app = scene_app(tmp_path, theme=theme)
     assert snap_compare(app, run_before=on_screen(tree), terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("name", ["form-complete", "form-depends", "form-many"])
+def test_narrow(name: str, snap_compare: Compare, tmp_path: Path) -> None:
+    assert snap_compare(scene_app(tmp_path), run_before=SCENES[name], terminal_size=(60, 15))
 
 
 def test_no_worker(snap_compare: Compare, tmp_path: Path) -> None:
