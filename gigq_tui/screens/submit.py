@@ -119,12 +119,6 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         event.stop()
         self.review()
 
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.look_up()
-        self.focus_next()
-
     def _function_key(self, event: events.Key) -> bool:
         if self.suggestions.take_key(event):
             return True

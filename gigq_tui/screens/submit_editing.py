@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual import on
 from textual.app import SuspendNotSupported
+from textual.message import Message
 
 from gigq_core.errors import GigQError
 from gigq_core.job import encode_params
@@ -16,6 +18,13 @@ from gigq_tui.widgets.question import Choice, Question
 
 class ParamsEditing(SubmitLookups, inherit_bindings=False):
     """The submit screen's way into an editor and back."""
+
+    class Edited(Message):
+        """The editor left these parameters."""
+
+        def __init__(self, params: dict[str, Any]) -> None:
+            self.params = params
+            super().__init__()
 
     def do_edit_params(self) -> None:
         """Edit the parameters in $EDITOR."""
@@ -43,10 +52,11 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
         if left.strip() == given.text.strip():
             self.console.notice("Nothing was changed.")
             return
-        self.run_worker(self._put(params), group="edited", exclusive=True)
+        self.post_message(self.Edited(params))
 
-    async def _put(self, params: dict[str, Any]) -> None:
-        await self.form.put_params(params, self.known.info)
+    @on(Edited)
+    async def _edited(self, event: Edited) -> None:
+        await self.form.put_params(event.params, self.known.info)
         self.review()
         self.console.notice("The parameters are those of the editor.", "ok")
 

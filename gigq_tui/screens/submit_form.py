@@ -137,15 +137,14 @@ class SubmitForm(Vertical):
         """Make the fields for the parameters anew; what was typed into them stays."""
         typed = {name: row.text for name, row in self.param_rows.items() if row.changed}
         focused = next((name for name, row in self.param_rows.items() if row.field.has_focus), "")
+        # Together, and before anything is waited for: what is typed meanwhile is judged by them.
         self.specs = specs_for(info, self.kept)
+        self.param_rows = {spec.name: _param_row(spec) for spec in self.specs}
+        for name, text in typed.items():
+            if name in self.param_rows:
+                self.param_rows[name].field.value = text
         holder = self.query_one("#params", Vertical)
         await holder.remove_children()
-        self.param_rows = {}
-        for spec in self.specs:
-            row = _param_row(spec)
-            if spec.name in typed:
-                row.field.value = typed[spec.name]
-            self.param_rows[spec.name] = row
         await holder.mount_all(self.param_rows.values())
         if focused in self.param_rows:
             self.param_rows[focused].field.focus()
@@ -156,8 +155,7 @@ class SubmitForm(Vertical):
     async def put_params(self, params: Mapping[str, Any], info: FunctionInfo | None) -> None:
         """Put these parameters into the form, in the place of all that it has."""
         self.kept = dict(params)
-        self.param_rows = {}
-        self.other_rows = []
+        self.specs, self.param_rows, self.other_rows = [], {}, []
         self.edited = True
         await self.query_one("#others", Vertical).remove_children()
         await self.build_params(info)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from textual import events
 
+from gigq_tui.widgets.form_row import WALKS, go_with_the_focus
 from gigq_tui.widgets.lines import Line, Lines
 
 MOST_LINES = 6
@@ -54,6 +55,9 @@ class ChosenJobs(Lines, can_focus=True):
         self.repaint()
 
     def on_key(self, event: events.Key) -> None:
+        if self.screen.focused is not self:
+            go_with_the_focus(self, event, WALKS)
+            return
         if event.key in ("space", "enter", "x") and self.jobs:
             self._drop(self.jobs[self.at][0])
         elif event.key == "down" and self.at + 1 < len(self.jobs):
@@ -61,6 +65,7 @@ class ChosenJobs(Lines, can_focus=True):
         elif event.key == "up" and self.at:
             self._move(self.at - 1)
         else:
+            go_with_the_focus(self, event, WALKS)
             return
         event.stop()
         event.prevent_default()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from textual import events
@@ -13,6 +13,34 @@ from textual.widgets import Input
 
 from gigq_tui.format import inert, width_of
 from gigq_tui.widgets.lines import Lines, TextLines, span
+
+# Keys that go from one part of a form to the next, or to the one before.
+WALKS = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
+MOVES = {**WALKS, "enter": 1}
+
+
+def go_with_the_focus(widget: Widget, event: events.Key, moves: Mapping[str, int] = MOVES) -> bool:
+    """Move the focus at once, and pass on what comes behind; say whether it was such a key.
+
+    Keys that come in one go, as over a slow line, are handed out before the first has moved the
+    focus: those that were meant for the next field would end up in this one.
+
+    Args:
+        widget: What got the key.
+        event: The key.
+        moves: Which keys go how many parts on.
+    """
+    screen = widget.screen
+    if screen.focused is not None and screen.focused is not widget:
+        screen.focused.post_message(events.Key(event.key, event.character))
+    elif event.key in moves:
+        (screen.focus_next if moves[event.key] > 0 else screen.focus_previous)()
+    else:
+        return False
+    event.stop()
+    event.prevent_default()
+    return True
+
 
 # With fewer cells than that a hint says nothing.
 LEAST_HINT = 8
@@ -36,9 +64,11 @@ class Field(Input):
         # Terminals send alt and a letter as that letter, but nobody means it as text.
         if event.key.startswith("alt+"):
             event.prevent_default()
-        elif self.keys_first is not None and self.keys_first(event):
+        elif self.screen.focused is self and self.keys_first is not None and self.keys_first(event):
             event.stop()
             event.prevent_default()
+        else:
+            go_with_the_focus(self, event)
 
 
 class FormRow(Widget):
@@ -186,6 +216,8 @@ class PushLine(Lines, can_focus=True):
         self.repaint()
 
     def on_key(self, event: events.Key) -> None:
+        if go_with_the_focus(self, event, WALKS):
+            return
         if event.key in ("enter", "space"):
             event.stop()
             event.prevent_default()

@@ -442,6 +442,27 @@ async def test_alt_and_a_letter_as_terminals_send_it() -> None:
         assert request_of(acts).params == {"src": "s3://in/1.png"}
 
 
+async def test_keys_that_come_in_one_go_reach_the_fields_they_are_meant_for() -> None:
+    app, _ = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        for name, character in (
+            *((letter, letter) for letter in "a.b"),
+            ("tab", "\t"),
+            *((letter, letter) for letter in "xy"),
+            ("tab", "\t"),
+            ("w", "w"),
+            ("shift+tab", None),
+            ("z", "z"),
+        ):
+            app.post_message(events.Key(name, character))
+        await settle(pilot)
+        await settle(pilot)
+        assert screen.form.function == "a.b"
+        assert row_of(screen, "name").text == "bxyz"
+        assert row_of(screen, "other:0").text == "w"
+
+
 async def test_what_is_typed_before_the_field_has_the_focus_is_not_lost() -> None:
     app, _ = console()
     async with app.run_test(size=(120, 32)) as pilot:
