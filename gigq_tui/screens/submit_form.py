@@ -51,6 +51,7 @@ class SubmitForm(Vertical):
         self.template = template
         self.kept = kept_params(template)
         self.name_follows = template is None
+        self._followed = ""
         # Whether the parameters were changed in an editor, which no row remembers.
         self.edited = False
         self.specs: list[ParamSpec] = []
@@ -121,15 +122,18 @@ class SubmitForm(Vertical):
 
     def follow_name(self) -> None:
         """Call the job as its function is called, until it is given a name."""
-        if self.name_follows:
-            name = self.fixed["name"].field
+        name = self.fixed["name"].field
+        # A name may have been typed that the form has not been told of yet.
+        if self.name_follows and name.value == self._followed:
+            self._followed = self.function.rpartition(".")[2]
             with name.prevent(Input.Changed):
-                name.value = self.function.rpartition(".")[2]
+                name.value = self._followed
             name.cursor_position = len(name.value)
 
     def name_typed(self) -> None:
         """A name was typed, or taken away again."""
         self.name_follows = not self.fixed["name"].text and self.template is None
+        self._followed = ""
 
     # Parameters
 
