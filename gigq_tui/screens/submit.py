@@ -246,6 +246,9 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
 
     def do_submit(self) -> None:
         """Submit the job, or go to the first field that something is wrong with."""
+        self.after_typing(self._submit)
+
+    def _submit(self) -> None:
         if self.sending:
             return
         self.suggestions.close()
@@ -262,7 +265,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     def nothing_asked(self) -> None:
         if self._submit_when_known:
             self._submit_when_known = False
-            self.do_submit()
+            self._submit()
 
     def _title(self, request: SubmitRequest) -> str:
         if self.jobs or request.copies > 1:

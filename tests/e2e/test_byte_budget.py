@@ -22,6 +22,8 @@ STEP_BYTES = 2_500
 QUESTION_BYTES = 2_000
 SCREEN_BYTES = 20_000
 CHANGE_BYTES = 1_000
+FORM_BYTES = 8_000
+LETTER_BYTES = 400
 
 
 class Line:
@@ -109,6 +111,14 @@ def test_the_budget(line: Line, path: Path) -> None:
         )
     connection.close()
     assert 0 < len(line.read(1.5)) < CHANGE_BYTES
+    assert 0 < line.after("n") < FORM_BYTES
+    # To the note: a field that changes nothing but itself and the preview.
+    line.child.send("\x1b[Z" * 3)
+    assert line.read()
+    line.after("a")
+    assert 0 < line.after("b") < LETTER_BYTES
+    assert 0 < line.after("\x1b") < QUESTION_BYTES
+    assert line.after("y")
     line.child.send("q")
     line.child.expect(pexpect.EOF, timeout=10)
     line.child.close()

@@ -464,6 +464,22 @@ async def test_keys_that_come_in_one_go_reach_the_fields_they_are_meant_for() ->
         assert row_of(screen, "other:0").text == "w"
 
 
+async def test_letters_just_before_alt_s_are_submitted_too() -> None:
+    app, acts = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        row_of(screen, "name").field.focus()
+        await settle(pilot)
+        for name, character in (("x", "x"), ("tab", "\t"), ("y", "y"), ("alt+s", None)):
+            app.post_message(events.Key(name, character))
+        await settle(pilot)
+        await settle(pilot)
+        request = request_of(acts)
+        assert request.name == "resizex"
+        assert request.params == {"src": "s3://in/1.pngy"}
+
+
 async def test_what_is_typed_before_the_field_has_the_focus_is_not_lost() -> None:
     app, _ = console()
     async with app.run_test(size=(120, 32)) as pilot:
