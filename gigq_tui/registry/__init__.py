@@ -60,7 +60,7 @@ RESERVED_KEYS = {
 }
 
 # Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
-BEFORE_FIELDS = frozenset({"quit", "submit", "edit_params", "reveal"})
+BEFORE_FIELDS = frozenset({"quit", "submit", "edit_params", "reveal_field"})
 
 ACTIONS: tuple[Action, ...] = (
     *MOVE,

@@ -183,7 +183,7 @@ SUBMIT_ACTIONS: tuple[Action, ...] = (
         bar=20,
     ),
     Action(
-        "reveal",
+        "reveal_field",
         ("alt+v",),
         "alt+v",
         "show secret",

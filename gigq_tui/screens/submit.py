@@ -305,7 +305,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
 
         console.act(call, after=after)
 
-    def do_reveal(self) -> None:
+    def do_reveal_field(self) -> None:
         """Show the secret in the field with the focus, or hide it again."""
         row = self.form.row_of(self.focused)
         if row is None or not row.secret:
