@@ -53,7 +53,6 @@ KINDS = frozenset(
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str, datetime], None]
 Answer = Callable[[Any], None]
-Subject = str | View | Past
 
 
 class ReaderLike(Protocol):
