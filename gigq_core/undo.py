@@ -84,6 +84,16 @@ class Undo:
         return len(self._kept)
 
     @property
+    def restorable(self) -> int:
+        """How many of them can be put back, if nobody has touched them since."""
+        return sum(1 for kept in self._kept.values() if not isinstance(kept, _Lost))
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of deleted rows it holds."""
+        return self._bytes
+
+    @property
     def job_ids(self) -> tuple[str, ...]:
         """Those jobs, in the order of the acts."""
         return tuple(self._kept)

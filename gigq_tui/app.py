@@ -191,6 +191,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     @on(SnapshotArrived)
     def _snapshot_arrived(self, event: SnapshotArrived) -> None:
         self.trouble, self.trouble_since = "", None
+        self.mind_acts()
         if self.held and self.snapshot is not None:
             self._waiting = event.snapshot
         else:
@@ -244,14 +245,15 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     def _answer_arrived(self, event: AnswerArrived) -> None:
         event.receive(event.answer)
 
-    def notice(self, text: str, tone: str = "info", twin: str = "") -> None:
+    def notice(self, text: str, tone: str = "info", twin: str = "", hint: str = "") -> None:
         self._notice_ticks = NOTICE_TICKS
-        super().notice(text, tone, twin)
+        super().notice(text, tone, twin, hint)
 
     def key_pressed(self) -> None:
         """A key was pressed: an old notice has been read."""
         screen = self.front
         if screen is not None:
+            self.fresh_twin = screen.notice_line.twin
             screen.notice_line.clear()
         self._notice_ticks = 0
 
@@ -278,7 +280,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     def mind_the_ticker(self) -> None:
         counts = self.snapshot.counts if self.snapshot is not None else None
         timed = counts is not None and bool(counts.running or counts.delayed)
-        if timed or self.trouble or self._notice_ticks or self.pool.alive():
+        if timed or self.trouble or self._notice_ticks or self.acting or self.pool.alive():
             self._ticker.resume()
         else:
             self._ticker.pause()
@@ -287,6 +289,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         screen = self.front
         for ended in self.pool.reap():
             self.tell_ended(ended)
+        self.mind_acts()
         if screen is None or not screen.is_whole:
             return
         if self._notice_ticks:

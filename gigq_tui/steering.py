@@ -1,4 +1,4 @@
-"""The acting half of the app: run an act in a thread, tell its outcome."""
+"""The acting half of the app: run an act in a thread, tell its outcome, watch it, take it back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
 from textual import on
@@ -16,16 +16,24 @@ from textual.binding import BindingType
 from gigq_core.errors import GigQError
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.undo import DoneAct
+from gigq_tui.actions.watch import Watch
 from gigq_tui.clipboard import osc52
-from gigq_tui.format import cut, inert
+from gigq_tui.format import cut, inert, plural
 from gigq_tui.messages import ActFinished
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.steering_notes import attach_note
+from gigq_tui.steering_notes import MANY, attach_note
 from gigq_tui.store.models import Snapshot
 from gigq_tui.widgets.question import Choice, Question
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
+
+# An act that takes longer has its reason, which is told; in seconds.
+SLOW_ACT_S = 2.0
+MOST_WATCHES = 20
+# What terminals take at once, more or less.
+MOST_COPIED = 74_000
 
 
 class SteeringApp(App[None], inherit_bindings=False):
@@ -56,6 +64,12 @@ class SteeringApp(App[None], inherit_bindings=False):
         self.snapshot: Snapshot | None = None
         self.acting = 0
         self.failed = False
+        # What the last act on jobs came to, and its command while the notice stood at the last key.
+        self.last_report: Report | None = None
+        self.fresh_twin = ""
+        self._acting_since = 0.0
+        self._slow_told = False
+        self._watches: list[Watch] = []
 
     @property
     def front(self) -> ConsoleScreen | None:
@@ -91,7 +105,10 @@ class SteeringApp(App[None], inherit_bindings=False):
             call: What to do; a `GigQError` becomes a notice.
             after: Called in the app's own thread once it has succeeded.
         """
+        if not self.acting:
+            self._acting_since, self._slow_told = self.monotonic(), False
         self.acting += 1
+        self.mind_the_ticker()
         self.run_worker(partial(self._act, call, after), thread=True, group="acts")
 
     def _act(self, call: Callable[[], Report | None], after: Callable[[], None] | None) -> None:
@@ -108,25 +125,140 @@ class SteeringApp(App[None], inherit_bindings=False):
         if event.trouble:
             self.notice(event.trouble, "error")
         elif event.report is not None:
-            report = event.report
-            self.notice(report.title, "ok" if report.done else "warn", report.twin)
+            self._tell(event.report)
         if event.after is not None:
             event.after()
         self.refresh_feed()
         self.mind_the_ticker()
 
-    def notice(self, text: str, tone: str = "info", twin: str = "") -> None:
+    def _tell(self, report: Report) -> None:
+        hints = []
+        if report.outcomes:
+            self.last_report = report
+            if report.mixed:
+                hints.append("i row by row")
+            if report.undoable:
+                hints.append("u undo")
+            watch = Watch(report, self.monotonic())
+            if watch.ids:
+                self._watches = [*self._watches, watch][-MOST_WATCHES:]
+        tone = "ok" if report.done else "warn"
+        self.notice(report.title, tone, report.twin, "  ".join(hints))
+
+    def notice(self, text: str, tone: str = "info", twin: str = "", hint: str = "") -> None:
         """Tell something in the notice line of the screen in front.
 
         Args:
             text: One sentence or less.
             tone: `info`, `ok`, `warn` or `error`.
             twin: The shell command that does the same, or an empty string.
+            hint: Keys that belong to it and what they do, or an empty string.
         """
         screen = self.front
         if screen is not None and screen.is_whole:
-            screen.notice_line.tell(text, tone, twin)
+            screen.notice_line.tell(text, tone, twin, hint)
             self.mind_the_ticker()
+
+    def do_outcomes(self) -> None:
+        """Show what became of each job of the last act."""
+        from gigq_tui.widgets.outcome_panel import open_outcomes
+
+        screen, report = self.front, self.last_report
+        if report is None:
+            self.notice("Nothing was done to a job in this run of the console yet.", "warn")
+        elif screen is not None:
+            open_outcomes(screen, report)
+
+    # What becomes of jobs that are to stop
+
+    def mind_acts(self) -> None:
+        """Look what became of jobs that are to stop, and say it where an act takes its time."""
+        slow = self.acting and self.monotonic() - self._acting_since >= SLOW_ACT_S
+        if slow and not self._slow_told:
+            self._slow_told = True
+            self.notice("still writing: another process may hold the file's lock", "warn")
+        for watch in self._watches:
+            self.ask("rows", watch.ids, partial(self._watched, watch))
+
+    def _watched(self, watch: Watch, answer: Any) -> None:
+        if watch not in self._watches or not isinstance(answer, dict):
+            return
+        report = watch.ended(answer, self.monotonic())
+        if report is None:
+            return
+        self._watches.remove(watch)
+        if self.last_report is watch.report:
+            self.last_report = report
+        self.notice(
+            report.title,
+            "ok" if report.done else "warn",
+            "",
+            "i row by row" if report.mixed else "",
+        )
+
+    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
+        """Have the reader thread find something out."""
+
+    # Undo
+
+    def do_undo(self) -> None:
+        """Take the last act back; where it was about many jobs, once that has been confirmed."""
+        act, screen = self.jobs.undoable, self.front
+        if act is None or screen is None:
+            self.notice("There is nothing to undo in this run of the console.", "warn")
+            return
+        if len(act) == 1 and not self.will_attach:
+            self._undo(act)
+            return
+        count = len(act)
+        names = list(act.names)
+        if count > len(names):
+            names.append(f"and {count - len(names):,} more")
+        details = [
+            ", ".join(names),
+            "What a worker has claimed since, or anybody has changed, stays as it is.",
+        ]
+        if self.will_attach:
+            details.append(attach_note(self.path))
+        many = count >= MANY
+        screen.question(
+            Question(
+                f"Undo the {act.what}?",
+                tuple(details),
+                (
+                    Choice("n", "No"),
+                    Choice(
+                        "Y" if many else "y",
+                        f"Undo {plural(count, 'job')}",
+                        partial(self._undo, act),
+                        grave=many,
+                    ),
+                ),
+            )
+        )
+
+    def _undo(self, act: DoneAct) -> None:
+        self.act(lambda: self.jobs.undo(act))
+
+    # Copying
+
+    def copy_fresh_twin(self) -> bool:
+        """Copy the command of the act whose notice stood there; says whether there was one."""
+        twin, self.fresh_twin = self.fresh_twin, ""
+        if twin:
+            self.copy_command(twin)
+        return bool(twin)
+
+    def copy_command(self, twin: str) -> None:
+        """Put a command on the clipboard, unless no terminal would take it."""
+        if len(twin) > MOST_COPIED:
+            self.notice(
+                f"That command names so many jobs that it is {len(twin) // 1000:,} kB long, which "
+                "no clipboard takes.",
+                "warn",
+            )
+        else:
+            self.copy_text(twin, "the command")
 
     def copy_text(self, text: str, what: str) -> None:
         """Put text on the clipboard of the terminal that the person sits at."""

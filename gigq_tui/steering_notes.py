@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+# From this many jobs on, yes takes a capital letter, so that no finger slips into it.
+MANY = 20
+
 
 def attach_note(path: Path) -> str:
     """Say what the first act does to a file that is GigQ's own so far."""

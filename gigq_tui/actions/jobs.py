@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from gigq_core import JobQueue
+from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError
 from gigq_core.queue import WorkerRequest
 from gigq_core.schema.opening import check_path, explain, is_attached, open_read_only
 from gigq_core.status import Outcome
+from gigq_core.undo import Undo
 from gigq_tui.actions import twin
-from gigq_tui.actions.outcome import Report, summarise
+from gigq_tui.actions.outcome import Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
+from gigq_tui.actions.undo import DoneAct, UndoLedger
 
+# How many jobs of an act are named when it is to be taken back.
+NAMED = 3
 READ_ONLY = "This console only looks: start it without --read-only to change the queue."
 
 
@@ -42,6 +47,7 @@ class JobActions:
         self.read_only = read_only
         self.python = python
         self.chdir = Path.cwd() if chdir is None else chdir
+        self._ledger = UndoLedger()
 
     def will_attach(self) -> bool:
         """Whether the next act adds this package's tables to a file that is GigQ's own so far.
@@ -63,15 +69,72 @@ class JobActions:
         Raises:
             GigQError: Nothing was done; the sentence says why. So for every act below.
         """
-        return self._act(ids, "cancel", lambda queue, names: queue.cancel_jobs(names))
+        return self._act(ids, "cancel", lambda queue, names, undo: queue.cancel_jobs(names, undo))
 
     def retry(self, ids: Iterable[str]) -> Report:
         """Give jobs that failed, timed out or were cancelled a fresh start."""
-        return self._act(ids, "requeue", lambda queue, names: queue.requeue_jobs(names))
+        return self._act(
+            ids,
+            "requeue",
+            lambda queue, names, undo: queue.requeue_jobs(names, undo),
+            said="retry",
+        )
+
+    def change_priority(self, ids: Iterable[str], by: int) -> Report:
+        """Raise the priority of waiting jobs by `by`, or lower it."""
+        return self._act(
+            ids,
+            "priority",
+            lambda queue, names, undo: queue.change_priority(names, by, undo),
+            "--by",
+            str(by),
+            said="change of the priority",
+        )
+
+    def plan_clear(self, ids: Iterable[str]) -> ClearPlan:
+        """Find out what clearing these jobs would do; changes nothing."""
+        check_path(self.path)
+        with self._sentences():
+            return JobQueue(self.path, initialize=False).plan_clear(ids)
+
+    def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report:
+        """Delete jobs that have ended.
+
+        Args:
+            ids: Which jobs.
+            include_needed: Delete those too that others still need.
+        """
+        return self._act(
+            ids,
+            "clear",
+            lambda queue, names, undo: queue.clear_jobs(names, include_needed, undo),
+            *(["--needed"] if include_needed else []),
+        )
+
+    @property
+    def undoable(self) -> DoneAct | None:
+        """The last act that can still be taken back."""
+        return self._ledger.last
+
+    def undo(self, act: DoneAct) -> Report:
+        """Take an act back, as far as its jobs are still as it left them."""
+        self._may_write()
+        if not self._ledger.take(act):
+            return Report("that was undone already")
+        try:
+            with self._queue() as queue:
+                outcomes = tuple(queue.restore_jobs(act.undo))
+        except GigQError:
+            self._ledger.put_back(act)
+            raise
+        title = f"undone: {act.what}"
+        if any(not outcome.done for outcome in outcomes):
+            title = f"{act.what}: {summarise(outcomes)}"
+        return Report(title, outcomes, "", act.undo.job_ids)
 
     def release(self, ids: Iterable[str]) -> Report:
         """Take jobs back from workers that are certainly dead."""
-        return self._act(ids, "release", lambda queue, names: queue.release_jobs(names))
+        return self._act(ids, "release", lambda queue, names, _: queue.release_jobs(names))
 
     def submit(self, request: SubmitRequest) -> Report:
         """Insert the job, or its copies, once the workers' interpreter has found the function."""
@@ -113,15 +176,23 @@ class JobActions:
         self,
         ids: Iterable[str],
         verb: str,
-        act: Callable[[JobQueue, list[str]], list[Outcome]],
+        act: Callable[[JobQueue, list[str], Undo], list[Outcome]],
+        *options: str,
+        said: str = "",
     ) -> Report:
         names = list(dict.fromkeys(ids))
         if not names:
             return Report("nothing to do")
+        undo = Undo()
         with self._queue() as queue:
-            outcomes = tuple(act(queue, names))
+            outcomes = tuple(act(queue, names, undo))
+        self._ledger.add(_done_act(said or verb, outcomes, undo))
         return Report(
-            summarise(outcomes), outcomes, twin.for_jobs(self.path, verb, names), tuple(names)
+            summarise(outcomes),
+            outcomes,
+            twin.for_jobs(self.path, verb, names, *options),
+            tuple(names),
+            undoable=undo.restorable > 0,
         )
 
     def _may_write(self) -> None:
@@ -147,3 +218,10 @@ class JobActions:
             yield
         except sqlite3.Error as problem:
             raise explain(problem, self.path) from None
+
+
+def _done_act(verb: str, outcomes: Sequence[Outcome], undo: Undo) -> DoneAct:
+    done = [outcome for outcome in outcomes if outcome.done]
+    who = f"{len(done):,} jobs" if len(done) != 1 else one_name(done)
+    names = tuple(f"{outcome.name} {outcome.job_id[:8]}" for outcome in done[:NAMED])
+    return DoneAct(f"{verb} of {who}", names, undo)

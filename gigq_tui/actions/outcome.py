@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gigq_core.status import Change, Outcome
+from gigq_tui.format import cut, inert
 
 _SAID = {
     Change.CANCELLED: "cancelled {n}",
     Change.STOPPING: "asked {n} to stop",
     Change.REQUEUED: "will retry {n}",
     Change.RELEASED: "released {n}",
+    Change.REPRIORITIZED: "changed the priority of {n}",
+    Change.CLEARED: "cleared {n}",
+    Change.RESTORED: "undone for {n}",
 }
+# More reasons than these are not spelled out in one line.
+MOST_REASONS = 3
+NAME_CELLS = 40
 
 
 @dataclass(frozen=True)
@@ -21,13 +28,20 @@ class Report:
     """The result of one act.
 
     `title` is the line to show, `outcomes` one per job in the order asked, `twin` the shell
-    command that does the same (empty where there is none), `job_ids` the jobs it concerns.
+    command that does the same (empty where there is none), `job_ids` the jobs it concerns,
+    `undoable` whether it can be taken back in this run of the console.
     """
 
     title: str
     outcomes: tuple[Outcome, ...] = ()
     twin: str = ""
     job_ids: tuple[str, ...] = ()
+    undoable: bool = False
+
+    @property
+    def mixed(self) -> bool:
+        """Whether not the same became of all jobs, so that one line can't tell it all."""
+        return len({(o.change, o.reason) for o in self.outcomes}) > 1
 
     @property
     def refused(self) -> tuple[Outcome, ...]:
@@ -41,15 +55,42 @@ class Report:
 
 
 def summarise(outcomes: Iterable[Outcome]) -> str:
-    """One line for a mixed result: "cancelled 3, 1 had already finished"."""
+    """One line for a mixed result: "cancelled 3, 1 has already completed"; one job by its name."""
     outcomes = tuple(outcomes)
     if not outcomes:
         return "nothing to do"
-    done = Counter(o.change for o in outcomes if o.done)
-    parts = [_SAID[change].format(n=done[change]) for change in _SAID if done[change]]
+    done: dict[Change, list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.done:
+            done.setdefault(outcome.change, []).append(outcome)
+    parts = [
+        _SAID[change].format(n=_who(done[change], outcomes)) for change in _SAID if change in done
+    ]
+    if len(outcomes) == 1 and outcomes[0].name:
+        (only,) = outcomes
+        if not only.done:
+            return f"{one_name(outcomes)}: {only.reason}"
+        if only.change is Change.REPRIORITIZED:
+            return f"{one_name(outcomes)}: {only.reason}"
+        return parts[0]
     reasons = Counter(" ".join(o.reason.split()).rstrip(".") for o in outcomes if not o.done)
-    parts += [_refused(n, reason) for reason, n in reasons.most_common()]
+    told = reasons.most_common(MOST_REASONS)
+    parts += [_refused(n, reason) for reason, n in told]
+    rest = reasons.total() - sum(n for _, n in told)
+    if rest:
+        parts.append(f"{rest:,} refused for other reasons")
     return ", ".join(parts)
+
+
+def one_name(outcomes: Sequence[Outcome]) -> str:
+    """The name of the only job, or how many there are."""
+    if len(outcomes) == 1 and outcomes[0].name:
+        return cut(inert(outcomes[0].name), NAME_CELLS)
+    return f"{len(outcomes):,}"
+
+
+def _who(some: Sequence[Outcome], all_of_them: Sequence[Outcome]) -> str:
+    return one_name(some) if len(all_of_them) == 1 else f"{len(some):,}"
 
 
 def _refused(n: int, reason: str) -> str:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from gigq_tui.actions.submit import SubmitRequest
 
 PROGRAM = "gigq-core"
+# More ids than these make a command line that nobody reads, and that a terminal may not take.
+MOST_NAMED = 20
+_END = "IDS"
 
 
 def command(path: Path, *words: str) -> str:
@@ -21,11 +24,23 @@ def command(path: Path, *words: str) -> str:
     return shlex.join([PROGRAM, "--db", str(path), *words])
 
 
-def for_jobs(path: Path, verb: str, ids: Iterable[str]) -> str:
-    """The command for an act on jobs; ids that would read as options are kept from it by `--`."""
+def for_jobs(path: Path, verb: str, ids: Iterable[str], *options: str) -> str:
+    """The command for an act on jobs; many ids are handed to it on its standard input.
+
+    Ids that would read as options are kept from it by `--`.
+    """
     names = list(ids)
+    if len(names) > MOST_NAMED and not any(_breaks_lines(name) for name in names):
+        line = command(path, verb, *options, "--ids-from", "-")
+        # Quoted, so that the shell takes nothing in it for its own.
+        return "\n".join([f"{line} <<'{_END}'", *names, _END])
     guard = ["--"] if any(name.startswith("-") for name in names) else []
-    return command(path, verb, *guard, *names)
+    return command(path, verb, *options, *guard, *names)
+
+
+def _breaks_lines(name: str) -> bool:
+    """Whether an id can't be a line of its own."""
+    return name == _END or name != name.strip() or not name.isprintable()
 
 
 def for_submit(path: Path, request: SubmitRequest) -> str:

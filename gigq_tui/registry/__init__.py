@@ -52,11 +52,7 @@ __all__ = [
 
 # Keys that later actions will have; nothing else may take them.
 RESERVED_KEYS = {
-    "u": "undo the last act",
-    "X": "clear finished jobs",
     "b": "group by error",
-    "less_than_sign": "lower the priority",
-    "greater_than_sign": "raise the priority",
 }
 
 # Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.

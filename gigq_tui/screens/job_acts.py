@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.twin import for_jobs
 from gigq_tui.format import as_json, cut, inert, masked, plural
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.steering_notes import attach_note
+from gigq_tui.steering_notes import MANY, attach_note
 from gigq_tui.store.models import JobDetail, JobRow
 from gigq_tui.widgets.question import Choice, Question
 
+if TYPE_CHECKING:
+    from gigq_tui.app import ConsoleApp
+
 NAMED = 3
-# From this many rows on, yes takes a capital letter, so that no finger slips into it.
-MANY = 20
 
 
 class JobActs(ConsoleScreen, inherit_bindings=False):
@@ -61,7 +64,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
                 else "A worker of GigQ's runs it, which can't be asked to stop: it will be refused."
             )
         jobs = self.console.jobs
-        self._ask("Cancel", ids, rows, about, details, lambda: jobs.cancel(ids))
+        self._ask("Cancel", ids, rows, about, details, lambda: jobs.cancel(ids), _dooms)
 
     def ask_retry(self, ids: Sequence[str], rows: Sequence[JobRow], about: str = "") -> None:
         """Ask whether to retry these jobs, and do it."""
@@ -75,7 +78,28 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
             for status, count in others.items()
         ]
         jobs = self.console.jobs
-        self._ask("Retry", ids, rows, about, details, lambda: jobs.retry(ids))
+        self._ask("Retry", ids, rows, about, details, lambda: jobs.retry(ids), _frees)
+
+    def do_raise_priority(self) -> None:
+        """Let waiting jobs run sooner."""
+        self._move_priority(1, "Raise")
+
+    def do_lower_priority(self) -> None:
+        """Let waiting jobs run later."""
+        self._move_priority(-1, "Lower")
+
+    def _move_priority(self, by: int, verb: str) -> None:
+        ids, console = self.chosen_ids(), self.console
+        call = partial(console.jobs.change_priority, ids, by)
+        if len(ids) == 1:
+            title = f"{verb} the priority of 1 job?"
+            console.after_attach_question(title, lambda: console.act(call, after=self.looked))
+        else:
+            title = f"{verb} the priority of"
+            self._ask(title, ids, self.chosen(), f" by {abs(by)}", [], call, after=self.looked)
+
+    def looked(self) -> None:
+        """Called after an act that may well be done once more on the same jobs."""
 
     def _ask(
         self,
@@ -85,6 +109,8 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         about: str,
         details: list[str],
         call: Callable[[], Report],
+        behind: Callable[[int, int], str] | None = None,
+        after: Callable[[], None] | None = None,
     ) -> None:
         if not ids:
             self.console.notice("There is no job to act on.", "warn")
@@ -99,21 +125,30 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
             details.append(attach_note(self.console.path))
         yes = "Y" if count >= MANY else "y"
         what = plural(count, "job")
-        self.question(
-            Question(
-                f"{verb} {what}{about}?",
-                tuple(details),
-                (
-                    Choice("n", "No"),
-                    Choice(
-                        yes,
-                        f"{verb} {what}",
-                        lambda: self.console.act(call, after=self.acted),
-                        grave=count >= MANY,
-                    ),
+        question = Question(
+            f"{verb} {what}{about}?",
+            tuple(details),
+            (
+                Choice("n", "No"),
+                Choice(
+                    yes,
+                    f"{verb.partition(' ')[0]} {what}",
+                    lambda: self.console.act(call, after=after or self.acted),
+                    grave=count >= MANY,
                 ),
-            )
+            ),
         )
+        self.question(question)
+        if behind is not None:
+            self.ask("behind", tuple(ids), partial(self._amend, question, behind, count))
+
+    def _amend(
+        self, question: Question, behind: Callable[[int, int], str], count: int, answer: Any
+    ) -> None:
+        """Say in the open question how many jobs wait behind those that it is about."""
+        if isinstance(answer, int) and answer and self.panel.question is question:
+            details = (*question.details, behind(answer, count))
+            self.panel.amend(replace(question, details=details), self.question_hosts())
 
     def acted(self) -> None:
         """Called after an act on jobs succeeded."""
@@ -164,9 +199,9 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
     # Copying
 
     def do_copy(self) -> None:
-        """Ask what to copy of the job under the cursor."""
+        """Copy the command of the last act while its notice stands; else ask what to copy."""
         row = self.current_row()
-        if row is None:
+        if self.console.copy_fresh_twin() or row is None:
             return
         choices = [
             Choice("escape", "Nothing"),
@@ -182,6 +217,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         choices.append(
             Choice("c", "command", lambda: self.console.copy_text(command, "the command"))
         )
+        choices += last_command(self.console)
         title = f"Copy what of {cut(inert(row.name), 40)} {row.id[:8]}?"
         self.question(Question(title, (), tuple(choices)))
 
@@ -194,6 +230,30 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
                 self.console.notice(trouble_of(answer), "warn")
 
         self.ask("detail", job_id, copy)
+
+
+def last_command(console: ConsoleApp) -> list[Choice]:
+    """The choice to copy the command that does what the last act did, if there was one."""
+    report = console.last_report
+    if report is None or not report.twin:
+        return []
+    return [Choice("l", "last act's command", partial(console.copy_command, report.twin))]
+
+
+def _dooms(waiting: int, count: int) -> str:
+    them = "it" if count == 1 else "them"
+    return (
+        f"{waiting:,} {'job waits' if waiting == 1 else 'jobs wait'} behind {them}, and will "
+        f"never run without {them}."
+    )
+
+
+def _frees(waiting: int, count: int) -> str:
+    them = "it" if count == 1 else "them"
+    return (
+        f"{waiting:,} {'job waits' if waiting == 1 else 'jobs wait'} behind {them}, and may run "
+        f"once {'they have' if count > 1 else 'it has'} completed."
+    )
 
 
 def _some(count: int, ids: Sequence[str], rows: Sequence[JobRow]) -> str:

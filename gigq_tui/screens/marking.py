@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from gigq_tui.screens import clearing
 from gigq_tui.screens.job_acts import JobActs, trouble_of
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.view import View
@@ -52,6 +53,10 @@ class Marking(JobActs, inherit_bindings=False):
         if self.is_mounted:
             self.table.repaint()
             self.draw_status()
+
+    def do_clear_finished(self) -> None:
+        """Say what clearing finished jobs would do, and do it where it is chosen."""
+        clearing.begin(self)
 
     def do_mark(self) -> None:
         """Mark the row, or take its mark away, and go one down."""

@@ -357,6 +357,17 @@ CHILD_EDGES = """
 SELECT e.child_id, e.parent_id, e.met
 FROM json_each(?) c CROSS JOIN core_edges e ON e.parent_id = c.value LIMIT ?"""
 
+# What waits for some jobs, directly or through others, as far as the last value allows.
+WAITING_BEHIND = """
+WITH RECURSIVE given (id) AS (SELECT value FROM json_each(?)),
+below (id) AS (
+    SELECT e.child_id FROM given g CROSS JOIN core_edges e ON e.parent_id = g.id WHERE e.met = 0
+    UNION
+    SELECT e.child_id FROM below b CROSS JOIN core_edges e ON e.parent_id = b.id WHERE e.met = 0
+    LIMIT ?)
+SELECT COUNT(*) FROM below b CROSS JOIN jobs j ON j.id = b.id
+WHERE j.status = 'pending' AND b.id NOT IN (SELECT id FROM given)"""
+
 COUNT_CHILDREN = "SELECT COUNT(*) FROM core_edges WHERE parent_id = ?"
 
 # Grows with the table: only for a file without edges, when somebody opens a job or a tree.

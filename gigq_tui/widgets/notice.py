@@ -20,20 +20,24 @@ class NoticeLine(TextLines):
         self.text = ""
         self.tone = "info"
         self.twin = ""
+        self.hint = ""
         self._rest: Line = BLANK
 
-    def tell(self, text: str, tone: str = "info", twin: str = "") -> None:
+    def tell(self, text: str, tone: str = "info", twin: str = "", hint: str = "") -> None:
         """Show a notice.
 
         Args:
             text: One sentence or less.
             tone: `info`, `ok`, `warn` or `error`.
             twin: The shell command that does the same, or an empty string.
+            hint: Keys that belong to it and what they do, or an empty string.
         """
-        self.text, self.tone, self.twin = text, tone, twin
+        self.text, self.tone, self.twin, self.hint = text, tone, twin, hint
         spans: list[Span] = [(" " + inert(text), TONES[tone])]
+        if hint:
+            spans.append((f"   {hint}", "key"))
         if twin:
-            spans.append((f"   {inert(twin)}", "dim"))
+            spans += [("   y", "key"), (f" {inert(twin)}", "dim")]
         self.show(tuple(spans))
 
     def rest(self, line: Line) -> None:
@@ -45,5 +49,5 @@ class NoticeLine(TextLines):
     def clear(self) -> None:
         """Take the notice away."""
         if self.text:
-            self.text = self.twin = ""
+            self.text = self.twin = self.hint = ""
             self.show(self._rest)

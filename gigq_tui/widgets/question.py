@@ -89,6 +89,11 @@ class QuestionPanel(TextLines, can_focus=True):
         self.focused_choice = 0
         self.hang(hosts)
 
+    def amend(self, question: Question, hosts: Iterable[Lines] = ()) -> None:
+        """Say more in the question that is open; its choices stay as they are."""
+        self.question = question
+        self.hang(hosts)
+
     def hang(self, hosts: Iterable[Lines]) -> None:
         """Find a place for the open question, as when it opens and when the terminal changes."""
         self._take_down()

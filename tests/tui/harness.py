@@ -11,7 +11,9 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from gigq_core.clearing import ClearPlan
 from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.undo import DoneAct
 from gigq_tui.app import ConsoleApp
 from gigq_tui.messages import SnapshotArrived
 from gigq_tui.screens.jobs import JobsScreen
@@ -127,18 +129,34 @@ class FakeJobs:
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.trouble: Exception | None = None
+        self.report: Report | None = None
+        self.plan = ClearPlan()
+        self.undoable: DoneAct | None = None
 
     def _said(self, verb: str, value: Any) -> Report:
         self.calls.append((verb, value))
         if self.trouble is not None:
             raise self.trouble
-        return Report(f"{verb} done", (), f"gigq-core --db jobs.db {verb}")
+        return self.report or Report(f"{verb} done", (), f"gigq-core --db jobs.db {verb}")
 
     def cancel(self, ids: Iterable[str]) -> Report:
         return self._said("cancel", tuple(ids))
 
     def retry(self, ids: Iterable[str]) -> Report:
         return self._said("retry", tuple(ids))
+
+    def change_priority(self, ids: Iterable[str], by: int) -> Report:
+        return self._said("priority", (tuple(ids), by))
+
+    def plan_clear(self, ids: Iterable[str]) -> ClearPlan:
+        self.calls.append(("plan", tuple(ids)))
+        return self.plan
+
+    def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report:
+        return self._said("clear", (tuple(ids), include_needed))
+
+    def undo(self, act: DoneAct) -> Report:
+        return self._said("undo", act)
 
     def set_queue_paused(self, paused: bool) -> Report:
         return self._said("paused", paused)

@@ -1,0 +1,70 @@
+"""The acts of this run of the console that can be taken back, the last one first."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from gigq_core.undo import Undo
+
+# Older acts than these can't be taken back: each holds what it changed in memory.
+MOST_ACTS = 50
+MOST_ROWS = 200_000
+# Of deleted rows, in all acts together.
+MOST_BYTES = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class DoneAct:
+    """One act. `what` says which: "cancel of 3 jobs"; `names` are those of the first few."""
+
+    what: str
+    names: tuple[str, ...]
+    undo: Undo
+
+    def __len__(self) -> int:
+        """On how many jobs it had an effect."""
+        return len(self.undo)
+
+
+class UndoLedger:
+    """The acts, newest last. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._acts: list[DoneAct] = []
+
+    def add(self, act: DoneAct) -> None:
+        """Remember an act that had an effect; the oldest are forgotten where it grows too much."""
+        if not len(act):
+            return
+        with self._lock:
+            self._acts.append(act)
+            while len(self._acts) > 1 and self._is_too_much():
+                del self._acts[0]
+
+    def _is_too_much(self) -> bool:
+        return (
+            len(self._acts) > MOST_ACTS
+            or sum(map(len, self._acts)) > MOST_ROWS
+            or sum(act.undo.held_bytes for act in self._acts) > MOST_BYTES
+        )
+
+    @property
+    def last(self) -> DoneAct | None:
+        """The act that would be taken back next."""
+        with self._lock:
+            return self._acts[-1] if self._acts else None
+
+    def take(self, act: DoneAct) -> bool:
+        """Take an act out, to undo it; says whether it was still there."""
+        with self._lock:
+            if not any(known is act for known in self._acts):
+                return False
+            self._acts = [known for known in self._acts if known is not act]
+            return True
+
+    def put_back(self, act: DoneAct) -> None:
+        """Put an act in again that could not be undone just now."""
+        with self._lock:
+            self._acts.append(act)

@@ -1,0 +1,131 @@
+"""What became of each job of the last act, row by row, in a panel of the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from textual import events
+
+from gigq_core.status import Change, Outcome
+from gigq_tui import theme
+from gigq_tui.actions.outcome import Report
+from gigq_tui.format import cut, inert, pad, plural, width_of
+from gigq_tui.widgets.lines import Line
+from gigq_tui.widgets.scrolled import Scrolled
+
+if TYPE_CHECKING:
+    from gigq_tui.screens.base import ConsoleScreen
+
+ID_CELLS = 9
+LEAST_LINES = 4
+# Narrower than this, a name gets less room.
+WIDE = 100
+
+_WORDS: Mapping[Change, tuple[str, str]] = {
+    Change.CANCELLED: ("cancelled", "ok"),
+    Change.STOPPING: ("stopping", "warn"),
+    Change.REQUEUED: ("waits again", "ok"),
+    Change.RELEASED: ("released", "ok"),
+    Change.REPRIORITIZED: ("changed", "ok"),
+    Change.CLEARED: ("cleared", "ok"),
+    Change.RESTORED: ("undone", "ok"),
+    Change.REFUSED: ("refused", "fail"),
+}
+
+
+def in_order(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The refused ones first, since one looks for those; else the order of the act."""
+    return tuple(sorted(outcomes, key=lambda outcome: outcome.done))
+
+
+class OutcomePanel(Scrolled, can_focus=True):
+    """Takes every key while it is open: it is moved through, and escape closes it."""
+
+    DEFAULT_CSS = """
+    OutcomePanel { height: 10; background: $panel; layer: palette; dock: bottom;
+                   margin: 0 0 2 0; }
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(id="outcomes")
+        self.report = report
+        self.rows = in_order(report.outcomes)
+
+    @property
+    def total(self) -> int:
+        return len(self.rows)
+
+    @property
+    def page(self) -> int:
+        return max(1, self.size.height - 1)
+
+    def on_mount(self) -> None:
+        most = max(LEAST_LINES, self.app.size.height // 2)
+        self.styles.height = max(LEAST_LINES, min(most, len(self.rows) + 1))
+
+    def line_at(self, y: int) -> Line:
+        return self._title() if y == 0 else super().line_at(y - 1)
+
+    def _title(self) -> Line:
+        refused = len(self.report.refused)
+        count = plural(len(self.rows), "job") + (f", {refused:,} refused" if refused else "")
+        title = f" what became of {count}   esc closes "
+        rest = theme.RULE * max(0, self.size.width - 3 - width_of(title))
+        return ((theme.RULE * 3, "rule"), (title, "title"), (rest, "rule"))
+
+    def content_line(self, index: int, width: int) -> Line:
+        outcome = self.rows[index]
+        word, role = _WORDS[outcome.change]
+        name = 30 if width >= WIDE else 20
+        line = [
+            (f" {pad(inert(outcome.job_id), ID_CELLS - 1)} ", "dim"),
+            (pad(inert(outcome.name), name), ""),
+            (f" {word:<12}", role),
+        ]
+        if outcome.reason:
+            used = sum(width_of(text) for text, _ in line)
+            line.append((cut(inert(outcome.reason), max(1, width - used)), ""))
+        return tuple(line)
+
+    def close(self) -> None:
+        """Take the panel away and give the keys back."""
+        if self.has_focus:
+            self.screen.set_focus(None)
+        self.remove()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("ctrl+c", "ctrl+z", "ctrl+l"):
+            return
+        event.stop()
+        event.prevent_default()
+        if event.key in ("escape", "q", "i", "enter"):
+            self.close()
+        elif event.key in ("down", "j"):
+            self.step(1)
+        elif event.key in ("up", "k"):
+            self.step(-1)
+        elif event.key in ("pagedown", "space"):
+            self.turn(1)
+        elif event.key in ("pageup", "b"):
+            self.turn(-1)
+        elif event.key in ("home", "g"):
+            self.go_first()
+        elif event.key in ("end", "G"):
+            self.go_last()
+
+    def on_blur(self) -> None:
+        # A terminal that loses the focus gives it back; then it goes on here.
+        if self.app.app_focus:
+            self.close()
+
+
+def open_outcomes(screen: ConsoleScreen, report: Report) -> None:
+    """Open the panel on a screen, unless it is open there."""
+    if screen.query(OutcomePanel):
+        return
+    # In a layer of its own it covers lines and moves nothing.
+    screen.styles.layers = "default palette"
+    panel = OutcomePanel(report)
+    screen.mount(panel)
+    panel.focus()
