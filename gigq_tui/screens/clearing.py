@@ -13,8 +13,8 @@ from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import GigQError
 from gigq_core.times import parse_time
 from gigq_core.undo import KEPT_BYTES
-from gigq_tui.format import count, inert, plural
-from gigq_tui.screens.job_acts import NAMED, trouble_of
+from gigq_tui.format import count, cut, inert, plural
+from gigq_tui.screens.job_acts import trouble_of
 from gigq_tui.steering_notes import MANY, attach_note
 from gigq_tui.store.models import Tab
 from gigq_tui.widgets.question import Choice, Question
@@ -23,10 +23,16 @@ if TYPE_CHECKING:
     from gigq_tui.screens.marking import Marking
 
 _FINISHED_TABS = (Tab.DONE, Tab.CANCELLED, Tab.FAILED, Tab.TIMEOUT)
+# Of the jobs that others need, so many are named, each on a line.
+NAMED = 2
+NAME_CELLS = 24
 _WORDS = {"completed": "done", "timeout": "timed out"}
 # Somebody may still want to look at these, or to retry them.
 _BAD = frozenset({"failed", "timeout"})
-_AGES = (("d", "older than a day", timedelta(days=1)), ("w", "than a week", timedelta(days=7)))
+_AGES = (
+    ("d", "older than a day", timedelta(days=1)),
+    ("w", "older than a week", timedelta(days=7)),
+)
 
 
 def begin(screen: Marking) -> None:
@@ -88,20 +94,21 @@ def _question(screen: Marking, about: str, spare: bool, plan: ClearPlan) -> Ques
     bad = [job for job in plan.free if job.status in _BAD] if spare else []
     going = [job for job in plan.free if not (spare and job.status in _BAD)]
     needed = [job for job in plan.needed if not (spare and job.status in _BAD)]
-    details = [f"{_by_status(going)}." if going else "Nothing that nobody needs."]
+    details = [f"Goes: {_by_status(going) or 'nothing'}."]
     if bad:
-        details.append(f"{_by_status(bad)} stay.")
+        details.append(f"Stays: {_by_status(bad)}.")
     if plan.refused:
-        details.append(f"{plural(len(plan.refused), 'job')} of them can't go: not finished.")
+        details.append(f"Stays, not finished: {count(len(plan.refused))}.")
     if plan.needed:
-        named = "; ".join(f"{job.name} {job.job_id[:8]}: {job.need}" for job in plan.needed[:NAMED])
-        more = f"; and {len(plan.needed) - NAMED:,} more" if len(plan.needed) > NAMED else ""
-        details.append(f"{len(plan.needed):,} stay, since others need them: {named}{more}.")
+        details.append(f"Stays, since others need it: {count(len(plan.needed))}.")
+        details += [
+            f"{cut(inert(job.name), NAME_CELLS)} {job.job_id[:8]}: {job.need}"
+            for job in plan.needed[:NAMED]
+        ]
     if plan.attempts:
-        files = f" and {plural(plan.outputs, 'file')} of output" if plan.outputs else ""
-        details.append(
-            f"What is known of {plural(plan.attempts, 'attempt')}{files} goes in 30 days."
-        )
+        files = f", {plural(plan.outputs, 'file')} of output" if plan.outputs else ""
+        known = plural(plan.attempts, "attempt")
+        details.append(f"Goes in 30 days: what is known of {known}{files}.")
     details.append("Nothing that waits is set free by it.")
     if sum(job.size for job in going) > KEPT_BYTES:
         details.append("They are too large for u to bring all of them back.")

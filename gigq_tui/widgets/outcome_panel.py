@@ -17,7 +17,7 @@ from gigq_tui.widgets.scrolled import Scrolled
 if TYPE_CHECKING:
     from gigq_tui.screens.base import ConsoleScreen
 
-ID_CELLS = 9
+ID_CELLS = 8
 LEAST_LINES = 4
 # Narrower than this, a name gets less room.
 WIDE = 100
@@ -30,7 +30,7 @@ _WORDS: Mapping[Change, tuple[str, str]] = {
     Change.REPRIORITIZED: ("changed", "ok"),
     Change.CLEARED: ("cleared", "ok"),
     Change.RESTORED: ("undone", "ok"),
-    Change.REFUSED: ("refused", "fail"),
+    Change.REFUSED: ("not done", "warn"),
 }
 
 
@@ -69,7 +69,7 @@ class OutcomePanel(Scrolled, can_focus=True):
 
     def _title(self) -> Line:
         refused = len(self.report.refused)
-        count = plural(len(self.rows), "job") + (f", {refused:,} refused" if refused else "")
+        count = plural(len(self.rows), "job") + (f", {refused:,} not done" if refused else "")
         title = f" what became of {count}   esc closes "
         rest = theme.RULE * max(0, self.size.width - 3 - width_of(title))
         return ((theme.RULE * 3, "rule"), (title, "title"), (rest, "rule"))
@@ -79,7 +79,7 @@ class OutcomePanel(Scrolled, can_focus=True):
         word, role = _WORDS[outcome.change]
         name = 30 if width >= WIDE else 20
         line = [
-            (f" {pad(inert(outcome.job_id), ID_CELLS - 1)} ", "dim"),
+            (f" {pad(inert(outcome.job_id[:ID_CELLS]), ID_CELLS)} ", "dim"),
             (pad(inert(outcome.name), name), ""),
             (f" {word:<12}", role),
         ]

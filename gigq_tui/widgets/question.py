@@ -17,6 +17,8 @@ from gigq_tui.widgets.lines import Line, Lines, Span, TextLines
 
 GAP = 2
 PANEL = ("", "panel")
+# Lines of a screen that stay in sight: its header, its tabs, the row at the cursor, the key bar.
+ABOVE_AND_BELOW = 6
 
 
 @dataclass(frozen=True)
@@ -141,11 +143,28 @@ class QuestionPanel(TextLines, can_focus=True):
         if question is None:
             return ()
         width = max(10, self.app.size.width - 2)
-        lines: list[Line] = [(PANEL, (theme.RULE * self.app.size.width, "rule"))]
-        for piece in wrap_words(inert(question.title), width):
-            lines.append((PANEL, (" " + piece, "warn")))
-        for detail in question.details:
-            lines += [(PANEL, (" " + piece, "")) for piece in wrap_words(inert(detail), width)]
+        title = [
+            (PANEL, (" " + piece, "warn")) for piece in wrap_words(inert(question.title), width)
+        ]
+        details = [
+            (PANEL, (" " + piece, ""))
+            for detail in question.details
+            for piece in wrap_words(inert(detail), width)
+        ]
+        rows = self._rows(question, width)
+        room = max(0, self.app.size.height - ABOVE_AND_BELOW - 1 - len(title) - len(rows))
+        if len(details) > room:
+            # The choices are seen, whatever there is to say.
+            details = [*details[: room - 1], (PANEL, (" ..", "dim"))] if room else []
+        above = (((PANEL, (theme.RULE * self.app.size.width, "rule"))), *title, *details)
+        self._places = [
+            (len(above) + y, start, end, index) for y, start, end, index in self._places
+        ]
+        return (*above, *rows)
+
+    def _rows(self, question: Question, width: int) -> list[Line]:
+        """The lines of the choices; where each stands is noted, counted from the first of them."""
+        lines: list[Line] = []
         self._places = []
         row: list[Span] = [PANEL, (" ", "")]
         x = 1
@@ -162,7 +181,7 @@ class QuestionPanel(TextLines, can_focus=True):
             row += [(text, "tab" if focused else "fail" if choice.grave else ""), (" " * GAP, "")]
             self._places.append((len(lines), x, x + 1 + width_of(text), index))
             x += 1 + width_of(text) + GAP
-        return (*lines, tuple(row))
+        return [*lines, tuple(row)]
 
     def on_key(self, event: events.Key) -> None:
         self.take_key(event)

@@ -1,0 +1,511 @@
+"""Acts on jobs by their keys: what is asked, what is called with which ids, and what is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_core.clearing import ClearPlan, Finished
+from gigq_core.errors import DatabaseBusy
+from gigq_core.status import Change, Outcome
+from gigq_core.undo import Undo
+from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.undo import DoneAct
+from gigq_tui.app import ConsoleApp
+from gigq_tui.screens.detail import DetailScreen
+from gigq_tui.steering import SLOW_ACT_S
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.filter import parse
+from gigq_tui.store.models import JobRow, Tab
+from gigq_tui.widgets.outcome_panel import OutcomePanel
+from tests.scene import NOW
+from tests.tui.harness import (
+    acts_of,
+    detail_of,
+    feed_of,
+    give,
+    jobs_screen,
+    make_app,
+    row,
+    screen_text,
+    settle,
+    snapshot_of,
+)
+
+ROWS = [row(n, f"job_{n}") for n in range(30, 0, -1)]
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+def done_act(count: int, what: str = "") -> DoneAct:
+    undo = Undo()
+    undo._kept.update({f"id{n}": None for n in range(count)})  # type: ignore[misc]
+    return DoneAct(what or f"cancel of {count} jobs", ("job_1 00000001",), undo)
+
+
+def outcomes(*changes: tuple[Change, str]) -> tuple[Outcome, ...]:
+    return tuple(
+        Outcome(job.id, change, reason, job.name)
+        for job, (change, reason) in zip(ROWS, changes, strict=False)
+    )
+
+
+def notice_of(app: ConsoleApp) -> str:
+    return jobs_screen(app).notice_line.plain
+
+
+# Priority
+
+
+@pytest.mark.parametrize(("key", "by"), [("greater_than_sign", 1), ("less_than_sign", -1)])
+async def test_priority_of_the_row_moves_at_once(key: str, by: int) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "j", key, key)
+        assert acts_of(app).calls == [("priority", ((ROWS[1].id,), by))] * 2
+
+
+async def test_priority_of_marked_rows_is_asked_and_the_marks_stay() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "space", "space", "greater_than_sign")
+        assert "Raise the priority of 2 jobs by 1?" in jobs_screen(app).panel.plain
+        assert acts_of(app).calls == []
+        await press(pilot, "y")
+        ids = (ROWS[0].id, ROWS[1].id)
+        assert acts_of(app).calls == [("priority", (ids, 1))]
+        assert tuple(jobs_screen(app).marked) == ids
+
+
+async def test_priority_on_the_detail_screen() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
+        await give(pilot, ROWS)
+        app.push_screen(DetailScreen(ROWS[0].id))
+        await settle(pilot)
+        await press(pilot, "less_than_sign")
+        assert acts_of(app).calls == [("priority", ((ROWS[0].id,), -1))]
+
+
+async def test_the_first_priority_asks_before_our_tables_come() -> None:
+    app = make_app()
+    foreign = replace(snapshot_of([]).info, attached=False)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS, info=foreign)
+        await press(pilot, "greater_than_sign")
+        assert "adds our tables" in jobs_screen(app).panel.plain
+        await press(pilot, "n")
+        assert acts_of(app).calls == []
+
+
+# Undo
+
+
+async def test_u_with_nothing_to_undo_says_so() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "u")
+        assert "nothing to undo" in notice_of(app)
+        assert acts_of(app).calls == []
+
+
+async def test_u_takes_an_act_on_one_job_back_at_once() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        act = acts_of(app).undoable = done_act(1)
+        await press(pilot, "u")
+        assert acts_of(app).calls == [("undo", act)]
+
+
+@pytest.mark.parametrize(("count", "key"), [(2, "y"), (20, "Y")])
+async def test_u_asks_about_many_and_weighs_by_their_number(count: int, key: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        act = acts_of(app).undoable = done_act(count)
+        await press(pilot, "u")
+        asked = jobs_screen(app).panel.plain
+        assert f"Undo the cancel of {count} jobs?" in asked
+        assert f"job_1 00000001, and {count - 1} more" in asked
+        await press(pilot, "enter")
+        assert acts_of(app).calls == []
+        await press(pilot, "u", key)
+        assert acts_of(app).calls == [("undo", act)]
+
+
+# Row by row
+
+
+async def test_a_mixed_outcome_is_listed_row_by_row() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        mixed = [(Change.CANCELLED, "")] * 25 + [(Change.REFUSED, "it has already completed")]
+        acts_of(app).report = Report(
+            "cancelled 25, 1 has already completed", outcomes(*mixed), undoable=True
+        )
+        await press(pilot, "c", "y")
+        assert "i row by row  u undo" in notice_of(app)
+        await press(pilot, "i")
+        panel = app.screen.query_one(OutcomePanel)
+        lines = screen_text(app).splitlines()
+        at = next(n for n, text in enumerate(lines) if "what became of 26 jobs, 1 not done" in text)
+        assert "job_5" in lines[at + 1]
+        assert "not done    it has already completed" in lines[at + 1]
+        assert "cancelled" in lines[at + 2]
+        await press(pilot, "G")
+        assert panel.top == panel.total - panel.page
+        assert "job_6" in screen_text(app).splitlines()[at + panel.page]
+        await press(pilot, "g", "pagedown", "k", "x", "c", "escape")
+        assert not app.screen.query(OutcomePanel)
+        assert not jobs_screen(app).panel.is_open
+
+
+async def test_what_a_job_is_called_cannot_steer_the_panel() -> None:
+    app = make_app()
+    evil = "\x1b[31mx[@click=app.quit]y\u202e"
+    report = Report(
+        "two",
+        (Outcome("\x1b]0;t\x07", Change.CANCELLED, "", evil), Outcome("b", Change.REFUSED, evil)),
+    )
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        acts_of(app).report = report
+        await press(pilot, "c", "y", "i")
+        assert "\x1b" not in screen_text(app)
+        assert "[@click=app.quit]" in screen_text(app)
+
+
+async def test_i_before_any_act_says_so() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "i")
+        assert "Nothing was done" in notice_of(app)
+
+
+# The command
+
+
+async def test_y_copies_the_command_while_the_notice_stands() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c", "y")
+        assert notice_of(app).endswith("y gigq-core --db jobs.db cancel")
+        await press(pilot, "y")
+        assert app.clipboard == "gigq-core --db jobs.db cancel"
+        assert not jobs_screen(app).panel.is_open
+
+
+async def test_the_last_command_can_be_copied_later() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        acts_of(app).report = Report("x", outcomes((Change.CANCELLED, "")), "gigq-core cancel x")
+        await press(pilot, "c", "y", "j", "y")
+        assert "last act's command (l)" in jobs_screen(app).panel.plain
+        await press(pilot, "l")
+        assert app.clipboard == "gigq-core cancel x"
+
+
+async def test_a_command_that_no_clipboard_takes_is_not_copied() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        acts_of(app).report = Report("x", outcomes((Change.CANCELLED, "")), "g" * 80_000)
+        await press(pilot, "c", "y", "y")
+        assert "80 kB long" in notice_of(app)
+        assert app.clipboard == ""
+
+
+# What a question says
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [("c", "will never run without it"), ("r", "may run once it has completed")],
+)
+async def test_a_question_says_what_waits_behind(key: str, words: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        feed_of(app).answers["behind"] = lambda ids: 24
+        await give(pilot, ROWS)
+        await press(pilot, key)
+        panel = jobs_screen(app).panel
+        assert f"24 jobs wait behind it, and {words}." in panel.plain
+        assert panel.focused_choice == 0
+        assert ("behind", (ROWS[0].id,)) in feed_of(app).asked
+
+
+async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
+    app = make_app()
+    late: list[Any] = []
+    async with app.run_test(size=(120, 32)) as pilot:
+        app.feed.ask = lambda kind, subject, callback: late.append(callback)  # type: ignore
+        await give(pilot, ROWS)
+        await press(pilot, "c", "n", "r")
+        before = jobs_screen(app).panel.plain
+        late[0](24)
+        await settle(pilot)
+        assert jobs_screen(app).panel.plain == before
+
+
+async def test_the_ids_are_those_of_the_key_press() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "c")
+        await give(pilot, [row(99, "newer"), *ROWS[1:]])
+        await press(pilot, "y")
+        assert acts_of(app).calls == [("cancel", (ROWS[0].id,))]
+
+
+# Clearing
+
+
+def finished(number: int, status: str = "completed", need: str = "", days: float = 0) -> Finished:
+    ended = NOW.replace(day=NOW.day - int(days)).isoformat()
+    return Finished(f"{number:08x}", f"done_{number}", status, ended, need, 100)
+
+
+PLAN = ClearPlan(
+    (
+        finished(1),
+        finished(2, days=2),
+        finished(3, days=9),
+        finished(4, "cancelled"),
+        finished(5, "failed"),
+        finished(6, need="2 jobs that wait may read its result"),
+    ),
+    (Outcome("x", Change.REFUSED, "it is still waiting"),),
+    attempts=7,
+    outputs=2,
+)
+
+
+async def open_clear(pilot: Pilot[None], plan: ClearPlan = PLAN) -> str:
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    feed_of(app).answers["matching_ids"] = lambda view: (f"{view.tab.value}-id",)
+    acts_of(app).plan = plan
+    await give(pilot, ROWS)
+    await press(pilot, "X")
+    return jobs_screen(app).panel.plain
+
+
+async def test_capital_x_says_what_clearing_would_do() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        asked = await open_clear(pilot)
+        assert acts_of(app).calls == [
+            ("plan", ("completed-id", "cancelled-id", "failed-id", "timeout-id"))
+        ]
+        for words in (
+            "Clear 4 finished jobs (tab All)?",
+            "Goes: 3 done, 1 cancelled.",
+            "Stays: 1 failed.",
+            "Stays, not finished: 1.",
+            "Stays, since others need it: 1.",
+            "done_6 00000006: 2 jobs that wait may read its result",
+            "Goes in 30 days: what is known of 7 attempts, 2 files of output.",
+            "2 older than a day (d)",
+            "1 older than a week (w)",
+            "5 with those that failed (f)",
+            "5 with those that are needed (e)",
+        ):
+            assert words in asked
+        await press(pilot, "enter")
+        assert len(acts_of(app).calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "numbers", "needed"),
+    [
+        ("y", (1, 2, 3, 4), False),
+        ("d", (2, 3), False),
+        ("w", (3,), False),
+        ("f", (1, 2, 3, 4, 5), False),
+        ("e", (1, 2, 3, 4, 6), True),
+    ],
+)
+async def test_what_is_chosen_is_cleared(key: str, numbers: tuple[int, ...], needed: bool) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_clear(pilot)
+        await press(pilot, key)
+        ids = tuple(f"{number:08x}" for number in numbers)
+        assert acts_of(app).calls[1:] == [("clear", (ids, needed))]
+
+
+async def test_clearing_one_tab_is_about_its_jobs_alone() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        app.look_at(replace(app.view, tab=Tab.FAILED, filter=parse("fn:resize")))
+        asked = await open_clear(pilot, ClearPlan((finished(1, "failed"),)))
+        assert acts_of(app).calls == [("plan", ("failed-id",))]
+        assert "Clear 1 finished job (tab Failed, fn:resize)?" in asked
+        assert "Goes: 1 failed." in asked
+
+
+async def test_clearing_marked_jobs_is_about_them() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        acts_of(app).plan = ClearPlan((finished(1, "failed"),))
+        await press(pilot, "space", "X")
+        assert acts_of(app).calls == [("plan", (ROWS[0].id,))]
+        await press(pilot, "y")
+        assert jobs_screen(app).marked == {}
+
+
+async def test_many_to_clear_need_a_capital_letter() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_clear(pilot, ClearPlan(tuple(finished(n) for n in range(20))))
+        await press(pilot, "y")
+        assert len(acts_of(app).calls) == 1
+        await press(pilot, "Y")
+        assert acts_of(app).calls[1][0] == "clear"
+
+
+@pytest.mark.parametrize(
+    ("tab", "told"), [(Tab.WAITING, "Nothing in this tab"), (Tab.DONE, "None of them has finished")]
+)
+async def test_nothing_to_clear_is_said(tab: Tab, told: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        app.look_at(replace(app.view, tab=tab))
+        await open_clear(pilot, ClearPlan())
+        assert told in notice_of(app)
+        assert not jobs_screen(app).panel.is_open
+
+
+# A cancel that is true
+
+
+def stopping(*numbers: int) -> Report:
+    return Report(
+        "asked to stop",
+        tuple(Outcome(ROWS[n].id, Change.STOPPING, "asked", ROWS[n].name) for n in numbers),
+        "gigq-core cancel",
+    )
+
+
+async def stop(pilot: Pilot[None], rows: dict[str, JobRow], *numbers: int) -> None:
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    feed_of(app).answers["rows"] = lambda ids: {i: rows[i] for i in ids if i in rows}
+    acts_of(app).report = stopping(*numbers)
+    await give(pilot, ROWS)
+    await press(pilot, "c", "y")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("cancelled", "stopped job_30"),
+        ("completed", "job_30 completed before it could be stopped"),
+        ("failed", "job_30 failed before it could be stopped"),
+        ("pending", "job_30 waits again"),
+        ("", "job_30 has been deleted"),
+    ],
+)
+async def test_what_became_of_a_stop_is_told_once(status: str, told: str) -> None:
+    app = make_app()
+    first = replace(ROWS[0], status="running", stop_requested=True)
+    rows = {first.id: first}
+    async with app.run_test(size=(120, 32)) as pilot:
+        await stop(pilot, rows, 0)
+        await give(pilot, ROWS)
+        assert "asked to stop" in notice_of(app)
+        if status:
+            rows[first.id] = replace(first, status=status)
+        else:
+            rows.clear()
+        await give(pilot, ROWS)
+        assert notice_of(app).strip() == told
+        asked = len(feed_of(app).asked)
+        await press(pilot, "j")
+        await give(pilot, ROWS)
+        assert "before it could" not in notice_of(app)
+        assert [kind for kind, _ in feed_of(app).asked[asked:]].count("rows") == 0
+
+
+async def test_several_stops_are_told_together_and_row_by_row() -> None:
+    app = make_app()
+    rows = {job.id: replace(job, status="running", stop_requested=True) for job in ROWS[:3]}
+    async with app.run_test(size=(120, 32)) as pilot:
+        await stop(pilot, rows, 0, 1, 2)
+        rows[ROWS[0].id] = replace(ROWS[0], status="cancelled")
+        await give(pilot, ROWS)
+        assert "asked to stop" in notice_of(app)
+        rows[ROWS[1].id] = replace(ROWS[1], status="cancelled")
+        rows[ROWS[2].id] = replace(ROWS[2], status="completed")
+        await give(pilot, ROWS)
+        assert "stopped 2, job_28 completed before it could be stopped" in notice_of(app)
+        await press(pilot, "i")
+        assert "not done    it completed before it could be stopped" in screen_text(app)
+
+
+async def test_a_worker_that_does_not_answer_is_told_after_a_while() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    rows = {ROWS[0].id: replace(ROWS[0], status="running", stop_requested=True)}
+    async with app.run_test(size=(120, 32)) as pilot:
+        await stop(pilot, rows, 0)
+        clock.advance(130)
+        await give(pilot, ROWS)
+        assert "job_30 still runs, though its worker has been asked" in notice_of(app)
+
+
+async def test_an_act_that_takes_long_says_why() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        app.acting, app._acting_since = 1, clock.monotonic()
+        app.mind_acts()
+        assert "lock" not in notice_of(app)
+        clock.advance(SLOW_ACT_S)
+        app.mind_acts()
+        assert "another process may hold the file's lock" in notice_of(app)
+
+
+async def test_an_act_that_failed_tells_one_sentence_and_nothing_to_undo() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        acts_of(app).trouble = DatabaseBusy("jobs.db is locked by another process: try again.")
+        await press(pilot, "greater_than_sign")
+        assert "locked by another process" in notice_of(app)
+        assert app.last_report is None
+
+
+# Read-only
+
+
+@pytest.mark.parametrize("key", ["X", "u", "greater_than_sign", "less_than_sign", "c", "r"])
+async def test_read_only_disables_them_visibly(key: str) -> None:
+    app = make_app(read_only=True)
+    async with app.run_test(size=(160, 32)) as pilot:
+        await give(pilot, ROWS)
+        acts_of(app).undoable = done_act(1)
+        await press(pilot, key)
+        assert "This console is read-only, so it can't" in notice_of(app)
+        assert acts_of(app).calls == []
+        assert not jobs_screen(app).panel.is_open
+        await press(pilot, "colon", *"undo the last")
+        assert "read-only" in screen_text(app)
