@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gigq_tui.format import inert
+from gigq_tui.format import cut, inert, width_of
 from gigq_tui.widgets.lines import BLANK, Line, Span, TextLines
 
 TONES = {"info": "accent", "ok": "ok", "warn": "warn", "error": "fail"}
+GAP = 3
 
 
 class NoticeLine(TextLines):
@@ -33,11 +34,17 @@ class NoticeLine(TextLines):
             hint: Keys that belong to it and what they do, or an empty string.
         """
         self.text, self.tone, self.twin, self.hint = text, tone, twin, hint
-        spans: list[Span] = [(" " + inert(text), TONES[tone])]
+        self._draw()
+
+    def _draw(self) -> None:
+        text, twin, hint = self.text, self.twin, self.hint
+        # The keys are named, however long the sentence is.
+        room = self.size.width - 1 - (width_of(hint) + GAP if hint else 0)
+        spans: list[Span] = [(" " + cut(inert(text), max(1, room)), TONES[self.tone])]
         if hint:
-            spans.append((f"   {hint}", "key"))
+            spans.append((" " * GAP + hint, "key"))
         if twin:
-            spans += [("   y", "key"), (f" {inert(twin)}", "dim")]
+            spans += [(" " * GAP + "y", "key"), (f" {inert(twin)}", "dim")]
         self.show(tuple(spans))
 
     def rest(self, line: Line) -> None:
@@ -45,6 +52,11 @@ class NoticeLine(TextLines):
         self._rest = line
         if not self.text:
             self.show(line)
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if self.text:
+            self._draw()
 
     def clear(self) -> None:
         """Take the notice away."""

@@ -166,6 +166,49 @@ def test_twin_is_quoted_for_the_shell() -> None:
     assert shlex.split(line) == ["gigq-core", "--db", "my jobs.db", "cancel", "--", "-x", "$(rm)"]
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ([Outcome("a", Change.CANCELLED, "", "resize")], "cancelled resize"),
+        ([Outcome("a", Change.REPRIORITIZED, "priority 3, was 2", "x")], "x: priority 3, was 2"),
+        ([Outcome("a", Change.REFUSED, "it is running", "x")], "x: it is running"),
+        (
+            [Outcome("a", Change.CLEARED, "", "x"), Outcome("b", Change.RESTORED, "", "y")],
+            "cleared 1, undone for 1",
+        ),
+    ],
+)
+def test_one_job_is_called_by_its_name(outcomes: list[Outcome], said: str) -> None:
+    assert summarise(outcomes) == said
+
+
+def test_many_reasons_are_not_all_spelled_out() -> None:
+    outcomes = [refused(f"reason {n}") for n in range(5)]
+    said = "1 refused (reason 0), 1 refused (reason 1), 1 refused (reason 2)"
+    assert summarise(outcomes) == f"{said}, 2 refused for other reasons"
+
+
+def test_twin_of_many_ids_hands_them_over_one_a_line(tmp_path: Path) -> None:
+    path = scene.build(tmp_path / "my jobs.db")
+    ids = [scene.job_id("mail_digest"), *(f"no-such $(job) '{n}" for n in range(30))]
+    line = twin.for_jobs(path, "priority", ids, "--by", "2")
+    assert line.startswith(f"gigq-core --db '{path}' priority --by 2 --ids-from - <<'IDS'\n")
+    line = line.replace("gigq-core", f"{shlex.quote(sys.executable)} -m gigq_core", 1)
+    done = subprocess.run(["sh", "-c", line + "\n"], capture_output=True, text=True)
+    assert done.stdout == f"Job {ids[0]} has priority 52, was 50.\n"
+    assert len(done.stderr.splitlines()) == 30
+    assert "no-such $(job) '29" in done.stderr
+
+
+@pytest.mark.parametrize("odd", ["IDS", "a\nb", " x", "-y"])
+def test_an_id_that_is_no_line_is_named(odd: str) -> None:
+    line = twin.for_jobs(Path("q.db"), "cancel", [odd, *map(str, range(30))])
+    if odd == "-y":
+        assert line.splitlines()[1] == odd
+    else:
+        assert shlex.split(line)[4] == odd
+
+
 def test_twin_of_a_submit_leaves_defaults_out() -> None:
     request = SubmitRequest("shop.send", "send")
     assert twin.for_submit(Path("q.db"), request) == (
