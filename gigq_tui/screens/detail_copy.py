@@ -9,7 +9,7 @@ from typing import Any
 from gigq_tui.actions.stack import StackLook
 from gigq_tui.actions.twin import for_jobs, without_secrets
 from gigq_tui.format import as_json, cut, inert, masked
-from gigq_tui.screens.job_acts import JobActs
+from gigq_tui.screens.job_acts import JobActs, last_command
 from gigq_tui.screens.reading import Reading
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_output
@@ -33,9 +33,9 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
         return True
 
     def do_copy(self) -> None:
-        """Ask what to copy of the job."""
+        """Copy the command of the last act while its notice stands; else ask what to copy."""
         detail, attempt = self.detail, self.attempt
-        if detail is None:
+        if self.console.copy_fresh_twin() or detail is None:
             return
         row = detail.row
         choices = [
@@ -59,6 +59,7 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
             choices.append(self._choice("v", "what is visible", self.text_view.visible_text()))
         command = for_jobs(self.console.path, "status", [row.id])
         choices.append(self._choice("c", "command", command))
+        choices += last_command(self.console)
         title = f"Copy what of {cut(inert(row.name), 40)} {row.id[:8]}?"
         self.question(Question(title, (), tuple(choices)))
 
