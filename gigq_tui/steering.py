@@ -132,16 +132,17 @@ class SteeringApp(App[None], inherit_bindings=False):
         self.mind_the_ticker()
 
     def _tell(self, report: Report) -> None:
-        hints = []
         if report.outcomes:
             self.last_report = report
-            if report.mixed:
-                hints.append("i row by row")
-            if report.undoable:
-                hints.append("u undo")
             watch = Watch(report, self.monotonic())
             if watch.ids:
                 self._watches = [*self._watches, watch][-MOST_WATCHES:]
+        self._say(report)
+
+    def _say(self, report: Report) -> None:
+        hints = ["i row by row"] if report.mixed else []
+        if report.undoable:
+            hints.append("u undo")
         tone = "ok" if report.done else "warn"
         self.notice(report.title, tone, report.twin, "  ".join(hints))
 
@@ -189,12 +190,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         self._watches.remove(watch)
         if self.last_report is watch.report:
             self.last_report = report
-        self.notice(
-            report.title,
-            "ok" if report.done else "warn",
-            "",
-            "i row by row" if report.mixed else "",
-        )
+        self._say(report)
 
     def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
         """Have the reader thread find something out."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gigq_core.status import Change, Outcome
-from gigq_tui.actions.outcome import Report, one_name
+from gigq_tui.actions.outcome import Report, one_name, summarise
 from gigq_tui.store.models import JobRow
 
 # After so many seconds it is told how far it has come, and nothing more.
@@ -45,15 +45,19 @@ class Watch:
         """
         watched = set(self.ids)
         late = now - self.since >= WATCH_S
-        outcomes, ends = [], []
+        outcomes, ends, others = [], [], []
         for outcome in self.report.outcomes:
             if outcome.job_id in watched:
                 outcome = self._end(outcome, rows.get(outcome.job_id))
                 if outcome.change is Change.STOPPING and not late:
                     return None
                 ends.append(outcome)
+            else:
+                others.append(outcome)
             outcomes.append(outcome)
-        return replace(self.report, title=_title(ends), outcomes=tuple(outcomes))
+        # What else the act did may not have been read yet.
+        title = "; ".join([_title(ends), *([summarise(others)] if others else [])])
+        return replace(self.report, title=title, outcomes=tuple(outcomes))
 
     @staticmethod
     def _end(asked: Outcome, row: JobRow | None) -> Outcome:

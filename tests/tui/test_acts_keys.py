@@ -436,7 +436,7 @@ async def test_what_became_of_a_stop_is_told_once(status: str, told: str) -> Non
         else:
             rows.clear()
         await give(pilot, ROWS)
-        assert notice_of(app).strip() == told
+        assert notice_of(app) == f" {told}   y gigq-core cancel"
         asked = len(feed_of(app).asked)
         await press(pilot, "j")
         await give(pilot, ROWS)
@@ -458,6 +458,19 @@ async def test_several_stops_are_told_together_and_row_by_row() -> None:
         assert "stopped 2, job_28 completed before it could be stopped" in notice_of(app)
         await press(pilot, "i")
         assert "not done    it completed before it could be stopped" in screen_text(app)
+
+
+async def test_what_else_the_act_did_is_still_said_with_the_stop() -> None:
+    app = make_app()
+    rows = {ROWS[0].id: replace(ROWS[0], status="cancelled")}
+    async with app.run_test(size=(120, 32)) as pilot:
+        feed_of(app).answers["rows"] = lambda ids: rows
+        mixed = outcomes((Change.STOPPING, "asked"), (Change.CANCELLED, ""))
+        acts_of(app).report = Report("x", mixed, "gigq-core cancel", undoable=True)
+        await give(pilot, ROWS)
+        await press(pilot, "c", "y")
+        await give(pilot, ROWS)
+        assert notice_of(app).startswith(" stopped job_30; cancelled job_29   i row by row  u undo")
 
 
 async def test_a_worker_that_does_not_answer_is_told_after_a_while() -> None:
