@@ -15,7 +15,7 @@ ROWS = [row(number, status="failed") for number in range(9, 0, -1)]
 KEYS = """
 [keys]
 retry = "x"
-down = ["i", "down"]
+down = ["h", "down"]
 new = "Q"
 workers = "f5"
 mark_range = ""
@@ -40,7 +40,7 @@ async def test_chosen_keys_act_and_the_old_ones_do_not() -> None:
         table = jobs_screen(app).table
         await press(pilot, "j")
         assert table.cursor == 0
-        await press(pilot, "i", "down")
+        await press(pilot, "h", "down")
         assert table.cursor == 2
         await press(pilot, "r", "v")
         assert not jobs_screen(app).panel.is_open

@@ -30,7 +30,7 @@ columns = ["name:30", "why", "id"]
 
 [keys]
 cancel = "x"
-down = ["i", "ctrl+n", "down"]
+down = ["h", "ctrl+n", "down"]
 new = "Q"
 filter = ""
 half_up = ","
@@ -55,7 +55,7 @@ def test_a_whole_file_is_understood() -> None:
     assert config.columns == (Column("name", 30), Column("why"), Column("id"))
     assert config.keys == {
         "cancel": ("x",),
-        "down": ("i", "ctrl+n", "down"),
+        "down": ("h", "ctrl+n", "down"),
         "new": ("Q",),
         "filter": (),
         "half_up": ("comma",),
@@ -281,7 +281,7 @@ def test_what_is_typed() -> None:
 
 
 def test_a_keymap_tells_the_users_keys() -> None:
-    keymap = Keymap({"quit": ("ctrl+x",), "down": ("i", "pagedown"), "filter": ()})
+    keymap = Keymap({"quit": ("ctrl+x",), "down": ("h", "pagedown"), "filter": ()})
     told = {action.id: action for action in keymap.told(actions_for(Scope.JOBS))}
     assert told["quit"].shown == "ctrl+x twice"
     assert told["down"].shown == "i pgdn"
