@@ -301,7 +301,7 @@ async def open_clear(pilot: Pilot[None], plan: ClearPlan = PLAN) -> str:
     assert isinstance(app, ConsoleApp)
     feed_of(app).answers["matching_ids"] = lambda view: (f"{view.tab.value}-id",)
     acts_of(app).plan = plan
-    await give(pilot, ROWS)
+    await give(pilot, ROWS, tab=app.view.tab, filter_text=app.view.filter.text)
     await press(pilot, "X")
     return jobs_screen(app).panel.plain
 
