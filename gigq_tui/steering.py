@@ -179,10 +179,10 @@ class SteeringApp(App[None], inherit_bindings=False):
             self._slow_told = True
             self.notice("still writing: another process may hold the file's lock", "warn")
         for watch in self._watches:
-            self.ask("rows", watch.ids, partial(self._watched, watch))
+            self.ask("rows_of", watch.ids, partial(self._watched, watch))
 
     def _watched(self, watch: Watch, answer: Any) -> None:
-        if watch not in self._watches or not isinstance(answer, dict):
+        if watch not in self._watches or not isinstance(answer, tuple):
             return
         report = watch.ended(answer, self.monotonic())
         if report is None:

@@ -184,11 +184,6 @@ class Reader:
                 reading=reading,
             )
 
-    def rows(self, ids: Sequence[str]) -> dict[str, JobRow]:
-        """The lines of some jobs by id, as they are stored; those that don't exist are left out."""
-        with self._reading() as (conn, shape):
-            return read_lines(conn, shape, ids, judge=False)
-
     def behind(self, ids: Sequence[str]) -> int:
         """How many jobs wait for some jobs, directly or not; 0 where that is not known.
 
