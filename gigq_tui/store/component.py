@@ -16,6 +16,7 @@ from gigq_tui.store.rows import text, whole
 from gigq_tui.store.shape import Shape
 
 MAX_EDGES = 200_000
+MAX_BEHIND = 10_000
 _WAIVED = 2
 
 
@@ -201,3 +202,9 @@ def find_roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:
                     reached.add(child)
                     stack.append(child)
     return tuple(chosen)
+
+
+def waiting_behind(conn: sqlite3.Connection, ids: Sequence[str]) -> int:
+    """How many jobs wait for some jobs, directly or through others, counted up to `MAX_BEHIND`."""
+    found = conn.execute(queries.WAITING_BEHIND, (json.dumps(list(ids)), MAX_BEHIND)).fetchone()
+    return whole(found[0])

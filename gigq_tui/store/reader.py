@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,7 +42,6 @@ from gigq_tui.store.view import View
 from gigq_tui.store.walks import walk_of
 
 MAX_RESOLVED = 20
-MAX_BEHIND = 10_000
 # SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
 PROGRESS_STEPS = 20_000
 
@@ -185,16 +183,9 @@ class Reader:
             )
 
     def behind(self, ids: Sequence[str]) -> int:
-        """How many jobs wait for some jobs, directly or not; 0 where that is not known.
-
-        Counted up to `MAX_BEHIND`, and only where the file has our edges: without them, the whole
-        table would have to be read.
-        """
+        """How many jobs wait for some jobs, directly or not; 0 on a file without our edges."""
         with self._reading() as (conn, shape):
-            if not shape.attached:
-                return 0
-            found = conn.execute(queries.WAITING_BEHIND, (json.dumps(list(ids)), MAX_BEHIND))
-            return whole(found.fetchone()[0])
+            return component.waiting_behind(conn, ids) if shape.attached else 0
 
     def resolve(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with `prefix`, a few of them if there are many."""
