@@ -17,7 +17,7 @@ from gigq_core.errors import GigQError
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
 from gigq_tui.clipboard import osc52
-from gigq_tui.format import cut, inert
+from gigq_tui.format import cut, inert, size
 from gigq_tui.messages import ActFinished
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.steering_notes import attach_note
@@ -130,10 +130,17 @@ class SteeringApp(App[None], inherit_bindings=False):
 
     def copy_text(self, text: str, what: str) -> None:
         """Put text on the clipboard of the terminal that the person sits at."""
-        self._clipboard = text
+        copy = osc52(text)
+        self._clipboard = copy.text
         if self._driver is not None:
-            self._driver.write(osc52(text))
-        self.notice(f"copied {what}: {cut(inert(text), 60)}", "ok")
+            self._driver.write(copy.sequence)
+        if copy.text == text:
+            self.notice(f"copied {what}: {cut(inert(text), 60)}", "ok")
+        else:
+            part = (
+                f"{size(len(copy.text.encode()))} of {size(len(text.encode('utf-8', 'replace')))}"
+            )
+            self.notice(f"copied the first {part} of {what}: terminals take no more", "warn")
 
     @property
     def will_attach(self) -> bool:

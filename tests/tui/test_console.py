@@ -14,7 +14,6 @@ from textual.pilot import Pilot
 
 from gigq_tui.actions.workers import Ended, SpawnedWorker
 from gigq_tui.app import ConsoleApp
-from gigq_tui.clipboard import osc52
 from gigq_tui.messages import SnapshotArrived, TroubleArrived
 from gigq_tui.registry import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindings_for
 from gigq_tui.screens.detail import DetailScreen
@@ -357,15 +356,6 @@ async def test_resizing_lays_out_anew() -> None:
         text = screen_text(app)
         assert "WORKER" not in text
         assert max(len(line) for line in text.splitlines()) <= 80
-
-
-def test_copying_goes_through_tmux() -> None:
-    plain = "\x1b]52;c;aGk=\x07"
-    assert osc52("hi", {}) == plain
-    inside = osc52("hi", {"TMUX": "/tmp/tmux"})
-    assert inside.startswith(plain)
-    assert "\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\" in inside
-    assert osc52("lone \udcff", {})
 
 
 async def test_foreign_and_lost_workers_are_counted() -> None:
