@@ -18,11 +18,6 @@ from gigq_tui.config.model import (
 )
 from gigq_tui.config.problem import ConfigError, Problem, unknown
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 MAX_COLUMN_CELLS = 500
 MAX_LABEL = 24
 _TYPES = {bool: "true or false", str: "a text in quotes", list: "a list", dict: "a table"}
@@ -62,6 +57,12 @@ def config_of(text: str) -> Config:
     Raises:
         Problem: something in it is wrong.
     """
+    # Late: most people have no such file.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
