@@ -40,6 +40,7 @@ from gigq_tui.steering_workers import WorkerSteering
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter import parse
 from gigq_tui.store.models import Snapshot, Tab
+from gigq_tui.store.sorting import NEWEST
 from gigq_tui.store.view import View
 from gigq_tui.theme import THEME_NAMES, THEMES, fitting
 from gigq_tui.widgets.header import FRESH, age_class
@@ -111,7 +112,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
         self.clock = clock
         self.feed: FeedLike | None = None
-        self.view = View()
+        self.view = View(sort=config.sort if config else NEWEST)
         self.held = False
         self.age = FRESH
         self.trouble = ""

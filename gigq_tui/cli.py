@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -16,6 +17,8 @@ from gigq_tui.config.model import THEMES, Config, Label
 if TYPE_CHECKING:
     from gigq_tui.once import Order
     from gigq_tui.store.filter import Filter
+
+T = TypeVar("T")
 
 EXIT_UNUSABLE = 2
 EXIT_BROKEN_PIPE = 141
@@ -69,6 +72,13 @@ class Refusal(click.ClickException):
 @click.option("--once", is_flag=True, help="Print one snapshot, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON for scripts.")
 @click.option("--filter", "filter_text", metavar="TEXT", help="With --once: only jobs that match.")
+@click.option(
+    "--sort",
+    "sort_text",
+    metavar="KEY",
+    help="With --once: the jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
+    "ended or state; -KEY turns it round.",
+)
 @click.option(
     "--wait",
     is_flag=True,
@@ -219,6 +229,7 @@ def _check_usage(ctx: click.Context) -> None:
         ("as_json", "--json"),
         ("filter_text", "--filter"),
         ("limit", "--limit"),
+        ("sort_text", "--sort"),
         ("wait", "--wait"),
         ("fail_if", "--fail-if"),
     ):
@@ -280,6 +291,7 @@ def _order(
     as_json: bool,
     filter_text: str | None,
     limit: int | None,
+    sort_text: str | None,
     wait: bool,
     wait_timeout: str | None,
     fail_if: str | None,
@@ -288,6 +300,8 @@ def _order(
 
     from gigq_tui import headless
     from gigq_tui.once import Order
+    from gigq_tui.store.durations import seconds_of
+    from gigq_tui.store.sorting import NEWEST, sort_of
 
     return Order(
         file,
@@ -296,9 +310,12 @@ def _order(
         as_json=as_json,
         label=label.text,
         width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
+        sort=NEWEST if sort_text is None else _read("--sort", sort_of, sort_text),
         fail_if=None if fail_if is None else _filter("--fail-if", fail_if),
         wait=wait,
-        timeout_s=None if wait_timeout is None else _seconds("--wait-timeout", wait_timeout),
+        timeout_s=(
+            None if wait_timeout is None else _read("--wait-timeout", seconds_of, wait_timeout)
+        ),
     )
 
 
@@ -318,11 +335,9 @@ def _filter(option: str, text: str) -> Filter:
         _refuse(f"{option}, at character {problem.position + 1}: {problem.message}")
 
 
-def _seconds(option: str, text: str) -> float:
-    from gigq_tui.store.durations import seconds_of
-
+def _read(option: str, reading: Callable[[str], T], text: str) -> T:
     try:
-        return seconds_of(text)
+        return reading(text)
     except ValueError as problem:
         _refuse(f"{option}: {problem}.")
 

@@ -18,6 +18,7 @@ from gigq_tui.format import MARKS, cut, inert, plural
 from gigq_tui.store import derive
 from gigq_tui.store.filter import NO_FILTER, Filter, parse
 from gigq_tui.store.models import Snapshot
+from gigq_tui.store.sorting import NEWEST, Sort
 
 EXIT_MATCHED = 3
 EXIT_TIMED_OUT = 4
@@ -36,6 +37,7 @@ class Order:
     as_json: bool = False
     label: str = ""
     width: int | None = None
+    sort: Sort = NEWEST
     fail_if: Filter | None = None
     wait: bool = False
     timeout_s: float | None = None
@@ -57,7 +59,7 @@ def run(order: Order, say: Callable[[str], None]) -> tuple[str, int]:
     code = 0
     if order.wait and not _wait(order, say):
         code = EXIT_TIMED_OUT
-    snapshot = headless.take(order.path, order.filter, order.limit)
+    snapshot = headless.take(order.path, order.filter, order.limit, sort=order.sort)
     if order.fail_if is not None:
         found = headless.take(order.path, order.filter & order.fail_if, NAMED_ROWS)
         if found.window.total:

@@ -42,6 +42,24 @@ class Sort:
         """Whether what the column says grows from the first row to the last."""
         return (self.key in _NATURALLY_RISING) is not self.turned
 
+    def __str__(self) -> str:
+        return f"-{self.key.value}" if self.turned else self.key.value
+
+
+def sort_of(text: str) -> Sort:
+    """Read an order as it is written: `dur`, or `-dur` for the same turned round.
+
+    Raises:
+        ValueError: there is none of that name; the message names those there are.
+    """
+    try:
+        return Sort(SortKey(text.removeprefix("-")), text.startswith("-"))
+    except ValueError:
+        names = ", ".join(key.value for key in SortKey)
+        raise ValueError(
+            f"there is no order {text!r}: choose from {names}, with - before it to turn it round"
+        ) from None
+
 
 NEWEST = Sort()
 OLDEST = Sort(turned=True)

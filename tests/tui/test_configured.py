@@ -9,6 +9,7 @@ from gigq_tui.config import Column, Config, Label
 from gigq_tui.config.reading import config_of
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.store.sorting import Sort, SortKey
 from tests.tui.harness import acts_of, give, jobs_screen, make_app, row, screen_text, settle
 
 ROWS = [row(number, status="failed") for number in range(9, 0, -1)]
@@ -147,3 +148,13 @@ async def test_chosen_columns_stand_in_their_order() -> None:
         assert "no more ink" in held
         assert held.endswith("resize_.. XFAIL")
         assert len(held) <= 80
+
+
+async def test_the_list_begins_in_the_chosen_order() -> None:
+    app = make_app(config=config_of('[jobs]\nsort = "-name"'))
+    async with app.run_test(size=(120, 32)) as pilot:
+        order = Sort(SortKey.NAME, turned=True)
+        assert app.view.sort == order
+        await give(pilot, ROWS, sort=order)
+        assert jobs_screen(app).table.total == len(ROWS)
+        assert "NAME v" in screen_text(app)

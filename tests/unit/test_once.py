@@ -379,3 +379,24 @@ def test_every_exit_code_is_told_in_the_help() -> None:
     told = run("--help").stdout
     for code in (0, 1, 2, 3, 4, 129, 130, 141, 143):
         assert f"\n    {code:<5}" in told
+
+
+# --- the order ---------------------------------------------------------------------------------
+
+
+def names_of(writer: Writer, sort: str) -> list[str]:
+    answer = json.loads(run(writer.path, "--once", "--json", "--sort", sort).stdout)
+    assert answer["sort"] == sort
+    return [job["name"] for job in answer["jobs"]]
+
+
+def test_jobs_come_in_the_order_that_is_asked_for(writer: Writer) -> None:
+    writer.job("b", priority=1)
+    writer.job("c", priority=3)
+    writer.job("a", "completed", priority=2)
+    assert names_of(writer, "submitted") == ["a", "c", "b"]
+    assert names_of(writer, "name") == ["a", "b", "c"]
+    assert names_of(writer, "-name") == ["c", "b", "a"]
+    assert names_of(writer, "pri") == ["c", "a", "b"]
+    # Only what waits can be claimed.
+    assert names_of(writer, "claim") == ["c", "b"]
