@@ -39,6 +39,7 @@ __all__ = [
     "BEFORE_FIELDS",
     "BY_ID",
     "DETAIL_TABS",
+    "DEFAULT_KEYS",
     "RESERVED_KEYS",
     "Action",
     "Context",
@@ -74,6 +75,8 @@ ACTIONS: tuple[Action, ...] = (
     *SUBMIT_ACTIONS,
     *CONSOLE,
 )
+
+DEFAULT_KEYS = Keymap()
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 

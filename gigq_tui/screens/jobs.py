@@ -152,6 +152,7 @@ class JobsScreen(Looking, inherit_bindings=False):
             in_range=self.range_from is not None,
             following=self._following(),
             news=self.table.news,
+            keymap=self.console.keymap,
         )
 
     def _following(self) -> str:

@@ -91,6 +91,14 @@ async def test_bar_help_and_palette_name_the_chosen_keys() -> None:
         assert "commands:" not in screen_text(app)
 
 
+async def test_hints_name_the_chosen_keys() -> None:
+    app = make_app(config=config_of('[keys]\nfilter = "f5"\nmark_range = ""\nmark = "M"'))
+    async with app.run_test(size=(140, 40)) as pilot:
+        await give(pilot, ROWS)
+        text = screen_text(app)
+        assert " f5 filters   s sorts   M marks   * all" in text
+
+
 async def test_what_has_no_key_is_in_the_palette_still() -> None:
     app = make_app(config=config_of(KEYS))
     async with app.run_test(size=(120, 32)) as pilot:
@@ -157,4 +165,4 @@ async def test_the_list_begins_in_the_chosen_order() -> None:
         assert app.view.sort == order
         await give(pilot, ROWS, sort=order)
         assert jobs_screen(app).table.total == len(ROWS)
-        assert "NAME v" in screen_text(app)
+        assert "NAMEv" in screen_text(app)
