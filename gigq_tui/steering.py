@@ -128,19 +128,24 @@ class SteeringApp(App[None], inherit_bindings=False):
             screen.notice_line.tell(text, tone, twin)
             self.mind_the_ticker()
 
-    def copy_text(self, text: str, what: str) -> None:
-        """Put text on the clipboard of the terminal that the person sits at."""
+    def copy_text(self, text: str, what: str, source: Path | None = None) -> None:
+        """Put text on the clipboard of the terminal that the person sits at.
+
+        Args:
+            text: What to copy; no more of it than terminals take is copied.
+            what: What the notice calls it.
+            source: The file that holds all of it, if there is one.
+        """
         copy = osc52(text)
         self._clipboard = copy.text
         if self._driver is not None:
             self._driver.write(copy.sequence)
         if copy.text == text:
             self.notice(f"copied {what}: {cut(inert(text), 60)}", "ok")
-        else:
-            part = (
-                f"{size(len(copy.text.encode()))} of {size(len(text.encode('utf-8', 'replace')))}"
-            )
-            self.notice(f"copied the first {part} of {what}: terminals take no more", "warn")
+            return
+        part = f"{size(len(copy.text.encode()))} of {size(len(text.encode('utf-8', 'replace')))}"
+        place = f"; it is whole in {source}" if source is not None else ""
+        self.notice(f"copied the first {part} of {what}: terminals take no more{place}", "warn")
 
     @property
     def will_attach(self) -> bool:

@@ -8,15 +8,12 @@ from typing import Any
 
 from gigq_tui.actions.stack import StackLook
 from gigq_tui.actions.twin import for_jobs, without_secrets
-from gigq_tui.format import as_json, cut, inert, masked, size
+from gigq_tui.format import as_json, cut, inert, masked
 from gigq_tui.screens.job_acts import JobActs
 from gigq_tui.screens.reading import Reading
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_output
 from gigq_tui.widgets.question import Choice, Question
-
-# What many terminals take at once; beyond it some take nothing.
-EASY_BYTES = 74_000
 
 
 class DetailCopy(Reading, JobActs, inherit_bindings=False):
@@ -81,12 +78,7 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
             self.console.notice(tail.trouble, "warn")
             return
         text = "\n".join(inert(line) for line in tail.lines)
-        octets = len(text.encode("utf-8", "replace"))
-        what = f"the output, {size(octets)}"
-        if octets > EASY_BYTES and tail.path is not None:
-            # Where the terminal takes less, the file is the other way.
-            what += f" (much for some terminals; it is in {tail.path})"
-        self.console.copy_text(text, what)
+        self.console.copy_text(text, "the output", tail.path)
 
 
 def _without_secrets(value: Any) -> str:

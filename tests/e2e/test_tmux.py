@@ -73,7 +73,7 @@ def tmux(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tmux]:
 
 def copy_an_id(tmux: Tmux) -> str:
     """Copy the id of the job under the cursor, and return it."""
-    tmux.wait_for("newest first")
+    tmux.wait_for("/ filters")
     tmux.terminal.send("y")
     tmux.wait_for("Copy")
     tmux.terminal.send("i")
