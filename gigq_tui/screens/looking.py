@@ -67,13 +67,18 @@ class Looking(Marking, inherit_bindings=False):
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""
 
+    def _usual_sort(self, tab: Tab) -> Sort:
+        """The configured order, where the jobs of a tab have what it goes by."""
+        usual = self.console.config.sort
+        return usual if usual.key in sort_keys(tab) else NEWEST
+
     def look(self, view: View) -> None:
         """List something else; the cursor goes to the job it was put on, if that is there."""
         self.typed_ahead.drop()
         landing = view.follow or self.table.chosen
         self.table.start_over(landing)
         self.range_from = None
-        sort = self.sorts.get(view.tab, NEWEST)
+        sort = self.sorts.get(view.tab, self._usual_sort(view.tab))
         anchor = TOP if landing is None else Anchor.around(landing, 0)
         self.console.look_at(replace(view, sort=sort, anchor=anchor))
         snapshot = self.console.snapshot

@@ -166,3 +166,14 @@ async def test_the_list_begins_in_the_chosen_order() -> None:
         await give(pilot, ROWS, sort=order)
         assert jobs_screen(app).table.total == len(ROWS)
         assert "NAMEv" in screen_text(app)
+        await press(pilot, "4")
+        assert app.view.sort == order
+
+
+async def test_a_tab_that_lacks_the_chosen_order_begins_with_the_newest() -> None:
+    app = make_app(config=config_of('[jobs]\nsort = "dur"'))
+    async with app.run_test(size=(120, 32)) as pilot:
+        await press(pilot, "2")
+        assert app.view.sort == Sort()
+        await press(pilot, "3")
+        assert app.view.sort == Sort(SortKey.DURATION)
