@@ -56,6 +56,13 @@ class Refusal(click.ClickException):
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON for scripts.")
 @click.option("--filter", "filter_text", metavar="TEXT", help="With --once: only jobs that match.")
 @click.option(
+    "--sort",
+    "sort_name",
+    metavar="ORDER",
+    help="With --once: newest, oldest, claim, pri, name, att, age, dur, ended or state; a minus "
+    "after it turns it round.  [default: newest]",
+)
+@click.option(
     "--limit",
     type=click.IntRange(0, 1000),
     metavar="N",
@@ -121,6 +128,7 @@ def _run(
     once: bool,
     as_json: bool,
     filter_text: str | None,
+    sort_name: str | None,
     limit: int | None,
     python: str | None,
     chdir: Path | None,
@@ -151,7 +159,7 @@ def _run(
             _refuse(f"{file} is read-only by the configuration: add --read-write to create it.")
         _create(file)
     if once:
-        return _print_once(file, filter_text or "", limit, as_json, label)
+        return _print_once(file, filter_text or "", sort_name, limit, as_json, label)
     _check_file(file)
     _need_terminal()
     from gigq_tui.terminal import show
@@ -191,6 +199,7 @@ def _check_usage(ctx: click.Context) -> None:
     for name, option in (
         ("as_json", "--json"),
         ("filter_text", "--filter"),
+        ("sort_name", "--sort"),
         ("limit", "--limit"),
     ):
         if given(name) and not ctx.params["once"]:
@@ -243,17 +252,26 @@ def _need_terminal() -> None:
 
 
 def _print_once(
-    file: Path, filter_text: str, limit: int | None, as_json: bool, label: Label
+    file: Path,
+    filter_text: str,
+    sort_name: str | None,
+    limit: int | None,
+    as_json: bool,
+    label: Label,
 ) -> int:
     from gigq_tui import headless
     from gigq_tui.store.filter import FilterError, parse
+    from gigq_tui.store.sorting import NEWEST, SORT_NAMES, parse_sort
 
     try:
         wanted = parse(filter_text)
     except FilterError as problem:
         _refuse(f"--filter, at character {problem.position + 1}: {problem.message}")
+    sort = NEWEST if sort_name is None else parse_sort(sort_name)
+    if sort is None:
+        _refuse(f"--sort: there is no order {sort_name!r}; there are {', '.join(SORT_NAMES)}.")
     rows = headless.DEFAULT_ROWS if limit is None else limit
-    snapshot = headless.take(file, wanted, rows)
+    snapshot = headless.take(file, wanted, rows, sort)
     if as_json:
         answer = headless.as_json(snapshot, rows, label.text)
     else:

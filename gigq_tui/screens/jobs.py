@@ -113,6 +113,7 @@ class JobsScreen(Looking, inherit_bindings=False):
             if row.id in self.marked:
                 self.marked[row.id] = row
         self.table.show(snapshot.window)
+        self.hold_the_place()
 
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""
@@ -136,7 +137,7 @@ class JobsScreen(Looking, inherit_bindings=False):
         status = self.query_one("#status", TextLines)
         box = self.query_one(FilterBox)
         typing = box.has_class("-open")
-        box.tell_hits(self.table.total + self.table.window.beyond)
+        box.tell_hits(self.table.window.matching)
         told = self._status()
         status.set_class(told.speaks and not typing, "-on")
         status.show(status_line(told, self.size.width))

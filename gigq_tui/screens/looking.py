@@ -13,7 +13,7 @@ from gigq_tui.screens.typing_ahead import TypedAhead, is_about_rows
 from gigq_tui.store.filter import NO_FILTER, Filter
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
 from gigq_tui.store.sorting import NEWEST, Sort, SortKey
-from gigq_tui.store.view import TOP, Anchor, View, sort_keys
+from gigq_tui.store.view import TOP, Anchor, AnchorKind, View, sort_keys
 from gigq_tui.widgets.filter_box import FilterBox
 from gigq_tui.widgets.head_row import HeadRow
 from gigq_tui.widgets.job_table import JobTable
@@ -83,6 +83,16 @@ class Looking(Marking, inherit_bindings=False):
     @on(JobTable.WindowWanted)
     def _window_wanted(self, event: JobTable.WindowWanted) -> None:
         self.console.look_at(replace(self.view, anchor=event.anchor))
+
+    def hold_the_place(self) -> None:
+        """After a jump to about somewhere, stay around the row that the cursor came to.
+
+        To walk to the same place again costs as much as the jump, and the rows there would drift.
+        """
+        row = self.table.current
+        if self.view.anchor.kind is AnchorKind.NEAR and row is not None:
+            anchor = Anchor.around(row.id, self.table.cursor)
+            self.console.look_at(replace(self.view, anchor=anchor))
 
     @on(JobTable.StoodStill)
     def _stood_still(self) -> None:

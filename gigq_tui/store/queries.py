@@ -82,6 +82,11 @@ def count_run(source: str, condition: str) -> str:
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {condition} LIMIT ?)"
 
 
+def holds_row(condition: str, where: str) -> str:
+    """Whether a list holds one row. Parameters: its key, the filter's."""
+    return f"SELECT 1 FROM jobs WHERE jobs.rowid = ? AND {condition} AND {where}"
+
+
 def jump_in_run(source: str, condition: str, order: str) -> str:
     """The key of one row of a run. Grows with its place. Parameters: condition's, the place."""
     return (
@@ -249,7 +254,7 @@ def running_jobs(shape: Shape) -> str:
     return (
         "SELECT substr(jobs.id, 1, 1000) AS id, substr(jobs.name, 1, 300) AS name, "
         "substr(jobs.started_at, 1, 40) AS started_at, "
-        "substr(jobs.worker_id, 1, 200) AS worker_id "
+        f"substr(jobs.worker_id, 1, 200) AS worker_id, {_number('jobs', 'timeout')} "
         f"FROM jobs {shape.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
     )
 

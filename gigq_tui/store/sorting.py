@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
 class SortKey(Enum):
-    """By what jobs are listed. The value is how it is written, here and on the command line."""
+    """By what jobs are listed. The value is the word for it where there is room for one."""
 
     SUBMITTED = "submitted"
     CLAIM = "claim"
@@ -45,6 +45,22 @@ class Sort:
 
 NEWEST = Sort()
 OLDEST = Sort(turned=True)
+
+# How an order is named on the command line; a minus after it turns it round.
+SORT_NAMES: dict[str, Sort] = {
+    "newest": NEWEST,
+    "oldest": OLDEST,
+    **{key.value: Sort(key) for key in SortKey if key is not SortKey.SUBMITTED},
+}
+
+
+def parse_sort(name: str) -> Sort | None:
+    """The order of that name, or None if there is none: `dur`, and `dur-` the other way round."""
+    sort = SORT_NAMES.get(name.removesuffix("-"))
+    if sort is None or not name.endswith("-"):
+        return sort
+    return replace(sort, turned=not sort.turned)
+
 
 _WORDS = {
     SortKey.SUBMITTED: ("newest", "oldest"),

@@ -133,6 +133,7 @@ def test_no_file_says_what_to_name() -> None:
     [
         (("x.db", "--json"), "--json goes with --once"),
         (("x.db", "--filter", "a"), "--filter goes with --once"),
+        (("x.db", "--sort", "dur"), "--sort goes with --once"),
         (("x.db", "--limit", "3"), "--limit goes with --once"),
         (("x.db", "--demo-dir", "d"), "--demo-dir goes with --demo"),
         (("x.db", "--demo"), "leave FILE out"),
@@ -217,6 +218,21 @@ def test_once_is_plain_text_whatever_the_jobs_hold(queue_file: Path) -> None:
     assert all(char.isprintable() for char in answer.stdout.replace("\n", ""))
 
 
+def test_once_in_an_order(queue_file: Path) -> None:
+    jobs = {}
+    options = ("--once", "--json", "--limit", "1000")
+    for sort in ("newest", "newest-", "oldest", "name", "name-", "claim"):
+        answer = json.loads(run(queue_file, *options, "--sort", sort).stdout)
+        jobs[sort] = [job["name"] for job in answer["jobs"]]
+    assert jobs["newest-"] == jobs["oldest"] == jobs["newest"][::-1]
+    assert jobs["name"] == sorted(jobs["name"], key=str.lower)
+    assert jobs["name-"] == jobs["name"][::-1]
+    assert set(jobs["claim"]) < set(jobs["name"])
+    sentence = sentence_of(run(queue_file, "--once", "--sort", "size"))
+    assert "no order 'size'" in sentence
+    assert "newest, oldest, claim" in sentence
+
+
 def test_once_with_a_filter_and_a_limit(queue_file: Path) -> None:
     answer = run(queue_file, "--once", "--json", "--filter", "state:failed", "--limit", "2")
     picture = json.loads(answer.stdout)
@@ -236,6 +252,7 @@ def test_once_as_json_keeps_its_keys(queue_file: Path) -> None:
         "paused",
         "counts",
         "filter",
+        "sort",
         "matched",
         "jobs",
         "workers",
