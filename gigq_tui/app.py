@@ -117,6 +117,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         self.trouble = ""
         self.trouble_since: datetime | None = None
         self._waiting: Snapshot | None = None
+        self._looking_elsewhere = False
         self._wants_feed = feed
         self._liveness = liveness
         self._notice_ticks = 0
@@ -191,9 +192,10 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     @on(SnapshotArrived)
     def _snapshot_arrived(self, event: SnapshotArrived) -> None:
         self.trouble, self.trouble_since = "", None
-        if self.held and self.snapshot is not None:
+        if self.held and self.snapshot is not None and not self._looking_elsewhere:
             self._waiting = event.snapshot
         else:
+            self._looking_elsewhere = False
             self._take(event.snapshot)
 
     def _take(self, snapshot: Snapshot) -> None:
@@ -218,6 +220,8 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         """Ask for another part of the table."""
         if view != self.view:
             self.view = view
+            # A picture that is held is held again once it shows what was asked for.
+            self._looking_elsewhere = True
             if self.feed is not None:
                 self.feed.show(view)
 
@@ -319,6 +323,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
 
     def do_refresh(self) -> None:
         """Read the file again, and show it even while the picture is held."""
+        self._looking_elsewhere = True
         self.refresh_feed()
         self.notice("read again")
 
