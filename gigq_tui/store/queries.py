@@ -254,7 +254,7 @@ def running_jobs(shape: Shape) -> str:
     return (
         "SELECT substr(jobs.id, 1, 1000) AS id, substr(jobs.name, 1, 300) AS name, "
         "substr(jobs.started_at, 1, 40) AS started_at, "
-        f"substr(jobs.worker_id, 1, 200) AS worker_id, {_number('jobs', 'timeout')} "
+        f"substr(jobs.worker_id, 1, 200) AS worker_id, {number_of('jobs', 'timeout')} "
         f"FROM jobs {shape.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
     )
 
