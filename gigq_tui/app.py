@@ -201,6 +201,10 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         self.snapshot = snapshot
         self._redraw()
 
+    @property
+    def newest(self) -> Snapshot | None:
+        return self._waiting or self.snapshot
+
     @on(TroubleArrived)
     def _trouble_arrived(self, event: TroubleArrived) -> None:
         self.trouble, self.trouble_since = event.text, event.since
@@ -278,15 +282,20 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     def mind_the_ticker(self) -> None:
         counts = self.snapshot.counts if self.snapshot is not None else None
         timed = counts is not None and bool(counts.running or counts.delayed)
-        if timed or self.trouble or self._notice_ticks or self.pool.alive():
+        if (
+            timed
+            or self.trouble
+            or self._notice_ticks
+            or self.pool.alive()
+            or self.requests.waiting
+        ):
             self._ticker.resume()
         else:
             self._ticker.pause()
 
     def _tick(self) -> None:
         screen = self.front
-        for ended in self.pool.reap():
-            self.tell_ended(ended)
+        self.tell_about_workers()
         if screen is None or not screen.is_whole:
             return
         if self._notice_ticks:

@@ -77,6 +77,17 @@ TREE_ACTIONS: tuple[Action, ...] = (
 
 WORKER_ACTIONS: tuple[Action, ...] = (
     Action(
+        "worker_setup",
+        ("n",),
+        "n",
+        "new with..",
+        "start workers with chosen slots, Python, folder, environment; or scale",
+        Group.ACT,
+        WORKERS,
+        bar=92,
+        writes=True,
+    ),
+    Action(
         "worker_drain",
         ("c",),
         "c",

@@ -321,3 +321,15 @@ WHERE j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]') AND d.type
 LIMIT ?"""
 
 EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
+
+# --- what workers hold, read by the acts on workers --------------------------------------------
+
+BUSY_WORKERS = """
+SELECT DISTINCT worker_id FROM jobs WHERE status = 'running' AND worker_id IS NOT NULL"""
+
+HELD_BY = f"""
+SELECT id, substr(name, 1, {NAME_CHARACTERS}) FROM jobs
+WHERE status = 'running' AND worker_id = ? ORDER BY rowid"""
+
+FATES = """
+SELECT id, status, worker_id FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gigq_core import Job, JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
+from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.actions.workers import WorkerPool, last_line
 from gigq_tui.store.models import Health
 from gigq_tui.store.reader import Reader
@@ -55,7 +57,7 @@ def path(folder: Path) -> Path:
 
 @pytest.fixture
 def pool(path: Path, folder: Path) -> Iterator[WorkerPool]:
-    pool = WorkerPool(path, sys.executable, folder)
+    pool = WorkerPool(path, WorkerSetup(sys.executable, folder))
     yield pool
     pool.end_all(10)
 
@@ -81,7 +83,8 @@ def test_a_spawned_worker_runs_jobs_in_the_users_folder(
     pool: WorkerPool, path: Path, folder: Path
 ) -> None:
     job = submit(path, "touch", path=str(folder / "made"))
-    worker = pool.spawn(slots=2)
+    pool.setup = replace(pool.setup, slots=2)
+    worker = pool.spawn()
     wait_until(lambda: status(path, job) == "completed", what="the job to complete")
     assert (folder / "made").read_text() == "done"
     assert pool.alive() == (worker,)
@@ -98,7 +101,10 @@ def test_stopping_lets_the_job_finish(pool: WorkerPool, path: Path, folder: Path
     worker = pool.spawn()
     wait_until(lambda: status(path, job) == "running", what="the job to run")
     pool.stop(worker.worker_id)
+    with pytest.raises(GigQError, match="asked already"):
+        pool.stop(worker.worker_id)
     assert pool.alive() == (worker,)
+    assert pool.staying() == ()
     (folder / "go").touch()
     ended = wait_until(pool.reap, what="the worker to end")
     assert [(end.worker_id, end.exit_code) for end in ended] == [(worker.worker_id, 0)]
@@ -110,7 +116,7 @@ def test_killing_gives_the_job_back(pool: WorkerPool, path: Path, folder: Path) 
     job = submit(path, "wait_for", path=str(folder / "go"))
     worker = pool.spawn()
     wait_until(lambda: status(path, job) == "running", what="the job to run")
-    pool.kill(worker.worker_id)
+    assert pool.kill(worker.worker_id)
     assert process_start(worker.pid) is None
     (ended,) = pool.reap()
     assert ended.worker_id == worker.worker_id
@@ -127,9 +133,10 @@ def test_an_idle_worker_is_found_among_busy_ones(
     wait_until(lambda: status(path, job) == "running", what="the job to run")
     idle = pool.spawn()
     wait_until(lambda: len(health(path)) == 2, what="the second worker's row")
-    assert pool.stop_idle() == idle.worker_id
+    assert pool.stop_some(2, busy_too=False) == ([idle.worker_id], [])
     wait_until(lambda: pool.alive() == (busy,), what="the idle worker to end")
-    assert pool.stop_idle() is None
+    assert pool.stop_some(1, busy_too=False) == ([], [])
+    assert pool.staying() == (busy,)
     (folder / "go").touch()
 
 
@@ -165,7 +172,7 @@ def test_a_worker_that_ends_at_once_is_told_of_with_its_last_words(
     broken = tmp_path / "broken-python"
     broken.write_text("#!/bin/sh\necho 'the library libfoo is missing' >&2\nexit 7\n")
     broken.chmod(0o755)
-    pool = WorkerPool(path, str(broken), folder)
+    pool = WorkerPool(path, WorkerSetup(str(broken), folder))
     try:
         submit(path, "touch", path=str(folder / "made"))
         pool.spawn()
@@ -178,16 +185,16 @@ def test_a_worker_that_ends_at_once_is_told_of_with_its_last_words(
 
 def test_what_cannot_be_spawned_is_told_in_a_sentence(path: Path, folder: Path) -> None:
     with pytest.raises(GigQError, match="no interpreter"):
-        WorkerPool(path, str(folder / "none"), folder).spawn()
+        WorkerPool(path, WorkerSetup(str(folder / "none"), folder)).spawn()
     with pytest.raises(GigQError, match="no folder"):
-        WorkerPool(path, sys.executable, folder / "none").spawn()
+        WorkerPool(path, WorkerSetup(sys.executable, folder / "none")).spawn()
     with pytest.raises(GigQError, match="at least one slot"):
-        WorkerPool(path, sys.executable, folder).spawn(slots=0)
+        WorkerPool(path, WorkerSetup(sys.executable, folder, slots=0)).spawn()
     with pytest.raises(DatabaseMissing):
-        WorkerPool(folder / "gone.db", sys.executable, folder).spawn()
+        WorkerPool(folder / "gone.db", WorkerSetup(sys.executable, folder)).spawn()
     assert not (folder / "gone.db").exists()
     with pytest.raises(GigQError, match="not a running worker"):
-        WorkerPool(path, sys.executable, folder).stop("w1")
+        WorkerPool(path, WorkerSetup(sys.executable, folder)).stop("w1")
 
 
 def test_a_user_module_of_the_same_name_as_ours_does_no_harm(

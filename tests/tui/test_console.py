@@ -12,6 +12,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.actions.workers import Ended, SpawnedWorker
 from gigq_tui.app import ConsoleApp
 from gigq_tui.clipboard import osc52
@@ -45,6 +46,7 @@ class FakePool:
         self.running = [SpawnedWorker(name, 100 + n, Path("x.log")) for n, name in enumerate(ids)]
         self.calls: list[str] = []
         self.ended: list[Ended] = []
+        self.setup = WorkerSetup(sys.executable, Path("/srv"))
 
     def alive(self) -> tuple[SpawnedWorker, ...]:
         return tuple(self.running)
@@ -53,19 +55,25 @@ class FakePool:
         ended, self.ended = tuple(self.ended), []
         return ended
 
-    def spawn(self, slots: int = 1) -> SpawnedWorker:
+    def spawn(self) -> SpawnedWorker:
         self.running.append(SpawnedWorker(f"w{len(self.running) + 1}", 4321, Path("x.log")))
         self.calls.append("spawn")
         return self.running[-1]
 
-    def stop_idle(self) -> str | None:
-        self.calls.append("stop_idle")
-        return self.running[-1].worker_id if self.running else None
+    def staying(self) -> tuple[SpawnedWorker, ...]:
+        return self.alive()
+
+    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
+        self.calls.append("stop_some")
+        return [worker.worker_id for worker in self.running[-count:]], []
+
+    def stop_all(self) -> None:
+        self.calls.append("stop_all")
 
     def leave_running(self) -> None:
         self.calls.append("leave_running")
 
-    def end_all(self, timeout_s: float) -> None:
+    def end_all(self) -> None:
         self.calls.append("end_all")
         self.running.clear()
 
@@ -175,6 +183,7 @@ async def test_q_quits_at_once_without_workers() -> None:
         (("escape",), [], False),
         (("enter",), [], False),
         (("l",), ["leave_running"], True),
+        (("f",), ["stop_all", "leave_running"], True),
         (("e",), ["end_all"], True),
         (("right", "enter"), ["leave_running"], True),
     ],
@@ -251,7 +260,7 @@ async def test_plus_and_minus_work_from_anywhere() -> None:
         assert "started worker w2" in app.screen.notice_line.text
         await press(pilot, "-")
         assert "asked w2 to stop" in app.screen.notice_line.text
-        assert pool.calls == ["spawn", "spawn", "stop_idle"]
+        assert pool.calls == ["spawn", "spawn", "stop_some"]
 
 
 async def test_a_worker_that_dies_is_told_with_its_last_words() -> None:
