@@ -181,6 +181,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
     def kill_own_worker(self, worker_id: str) -> None:
         """End a worker of this console now; its jobs go back to the queue."""
         self._being_killed.add(worker_id)
+        self.requests.drop(worker_id)
 
         def call() -> Report:
             held = worker_news.held_by(self.path, worker_id)
@@ -193,7 +194,9 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
                 self.jobs.release(job.id for job in held)
             how = "has ended" if by_itself else "did not end when it was told to, and was killed"
             line = twin.for_requests(self.path, [worker_id], "stop")
-            return Report(worker_news.with_fates(self.path, f"{worker_id} {how}", held), (), line)
+            return Report(
+                worker_news.with_fates(self.path, f"{worker_id} {how}", worker_id, held), (), line
+            )
 
         self.act(call)
 

@@ -39,17 +39,12 @@ class Fate:
     status: str
     worker_id: str | None = None
 
-    def still_held_by(self, worker_id: str) -> bool:
-        """Whether the file still says that the worker runs it."""
-        return self.status == "running" and self.worker_id == worker_id
-
-    @property
-    def said(self) -> str:
-        """What became of it, after its name."""
+    def said(self, worker_id: str) -> str:
+        """What became of it since `worker_id` held it, as it follows its name."""
         if not self.status:
             return "is no longer in the file"
         if self.status == "running":
-            return f"runs on {self.worker_id}"
+            return "is still held" if self.worker_id == worker_id else f"runs on {self.worker_id}"
         return _BECAME.get(self.status, f"is {self.status}")
 
 
@@ -81,18 +76,19 @@ def fates_of(path: Path, jobs: Sequence[Held]) -> tuple[Fate, ...]:
     )
 
 
-def told(fates: Sequence[Fate]) -> str:
-    """What became of the jobs of one worker, in a clause; nothing where it had none."""
+def told(fates: Sequence[Fate], worker_id: str) -> str:
+    """What became of the jobs that a worker held, in a clause; nothing where it had none."""
     if not fates:
         return ""
     if len(fates) == 1:
-        return f"its job {fates[0].job.name} {fates[0].said}"
-    said = Counter(fate.said for fate in fates)
+        return f"its job {fates[0].job.name} {fates[0].said(worker_id)}"
+    said = Counter(fate.said(worker_id) for fate in fates)
     if len(said) == 1:
-        clause = next(iter(said)).replace("was ", "were ", 1)
-        return f"its {plural(len(fates), 'job')} {clause}"
+        verb, _, rest = next(iter(said)).partition(" ")
+        verb = {"was": "were", "is": "are", "runs": "run"}.get(verb, verb)
+        return f"its {plural(len(fates), 'job')} {verb} {rest}".rstrip()
     if len(fates) <= NAMED:
-        return ", ".join(f"{fate.job.name} {fate.said}" for fate in fates)
+        return ", ".join(f"{fate.job.name} {fate.said(worker_id)}" for fate in fates)
     counts = ", ".join(f"{number} {clause}" for clause, number in said.most_common())
     return f"of its {len(fates)} jobs {counts}"
 

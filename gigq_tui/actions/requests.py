@@ -45,7 +45,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a request: `paused`, `resumed`, `ended`, `lost` or `silent`."""
+    """What came of a request: `paused`, `resumed`, `ended`, `lost`, `silent` or `otherwise`.
+
+    `why` says for the last two what is known of it.
+    """
 
     asked: Asked
     word: str
@@ -116,10 +119,12 @@ def _answer(asked: Asked, row: WorkerRow | None, now: float) -> Answer | None:
     if row.request is None and row.state in _HEARD[asked.request]:
         word = {"pause": "paused", "resume": "resumed"}.get(asked.request)
         return Answer(asked, word) if word else None
-    unheard = asked.by_signal or row.request == asked.request
-    if late and unheard and not asked.told_silent:
-        return Answer(asked, "silent", _why_silent(row))
-    return None
+    if not late:
+        return None
+    if not asked.by_signal and row.request != asked.request:
+        # It has answered by another state, or somebody has asked it for something else since.
+        return Answer(asked, "otherwise", f"{row.state}, asked to {row.request or 'nothing now'}")
+    return None if asked.told_silent else Answer(asked, "silent", _why_silent(row))
 
 
 def _why_silent(row: WorkerRow) -> str:

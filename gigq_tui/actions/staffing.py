@@ -9,7 +9,7 @@ from gigq_tui.format import plural
 
 MOST_AT_ONCE = 64
 MOST_DIGITS = 6
-HOW = "+2 for two more, -1 for one fewer, 4 for four in all"
+HOW = "+2 more, -1 fewer, 4 in all"
 
 
 def change_wanted(text: str, present: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from gigq_core.errors import GigQError
 from gigq_tui.actions import held_jobs
 from gigq_tui.actions.held_jobs import Held
-from gigq_tui.actions.requests import ANSWER_WITHIN_S, Answer, Asked
+from gigq_tui.actions.requests import ANSWER_WITHIN_S, ENDS, Answer, Asked
 from gigq_tui.actions.workers import Ended
 from gigq_tui.format import plural
 from gigq_tui.steering_notes import listed, signal_name
@@ -31,8 +32,13 @@ def of_end(path: Path, ended: Ended, asked: Asked | None) -> News:
         asked: What it had been asked for, if anything.
     """
     name = f"worker {ended.worker_id}"
-    if ended.exit_code == 0 or asked is not None:
-        return News(with_fates(path, f"{name} has ended", asked.held if asked else ()), "ok")
+    expected = ended.exit_code == 0
+    if asked is not None and asked.request in ENDS:
+        # One that had only just begun may not have heard of it otherwise.
+        expected |= ended.exit_code in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    if expected:
+        held = asked.held if asked is not None else ()
+        return News(with_fates(path, f"{name} has ended", ended.worker_id, held), "ok")
     how = f"ended with exit code {ended.exit_code}"
     if ended.exit_code < 0:
         how = f"was ended by {signal_name(-ended.exit_code)}"
@@ -54,10 +60,12 @@ def of_answer(path: Path, answer: Answer) -> News:
     if answer.word == "resumed":
         return News(f"{name} goes on", "ok")
     if answer.word == "ended":
-        return News(with_fates(path, f"{name} has ended", asked.held), "ok")
+        return News(with_fates(path, f"{name} has ended", name, asked.held), "ok")
     if answer.word == "lost":
         releases = ": r on its line (w) releases its jobs" if asked.held else ""
         return News(f"{name} died without an answer{releases}", "error")
+    if answer.word == "otherwise":
+        return News(f"{name} was asked to {asked.request}, and is {answer.why}", "warn")
     return News(
         f"{name} has not answered for {ANSWER_WITHIN_S:g}s (asked to {asked.request}): "
         f"{answer.why}",
@@ -73,11 +81,11 @@ def held_by(path: Path, worker_id: str) -> tuple[Held, ...]:
         return ()
 
 
-def with_fates(path: Path, text: str, held: Sequence[Held]) -> str:
-    """A sentence, and what became of jobs by now."""
+def with_fates(path: Path, text: str, worker_id: str, held: Sequence[Held]) -> str:
+    """A sentence, and what became by now of the jobs that a worker held."""
     if not held:
         return text
     try:
-        return f"{text}; {held_jobs.told(held_jobs.fates_of(path, held))}"
+        return f"{text}; {held_jobs.told(held_jobs.fates_of(path, held), worker_id)}"
     except GigQError as problem:
         return f"{text}; what became of its jobs can't be read: {problem}"

@@ -80,7 +80,7 @@ WORKER_ACTIONS: tuple[Action, ...] = (
         "worker_setup",
         ("n",),
         "n",
-        "new with..",
+        "new",
         "start workers with chosen slots, Python, folder, environment; or scale",
         Group.ACT,
         WORKERS,

@@ -96,7 +96,9 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         worker = self._worker()
         if worker is None:
             return
-        if self._is_own(worker):
+        if worker.state in ("draining", "stopping"):
+            self.console.notice(f"{inert(worker.id)} is ending already: C ends it now.", "warn")
+        elif self._is_own(worker):
             self.console.stop_own_worker(worker.id)
         else:
             self.console.ask_worker(worker, "drain")
@@ -137,6 +139,12 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         """Let the worker claim nothing more, or let it go on."""
         worker = self._worker()
         if worker is None:
+            return
+        if worker.state in ("draining", "stopping"):
+            self.console.notice(
+                f"{inert(worker.id)} is ending: it claims no other job, and can't be paused.",
+                "warn",
+            )
             return
         paused = worker.request == "pause" or (worker.state == "paused" and not worker.request)
         self.console.ask_worker(worker, "resume" if paused else "pause")

@@ -69,9 +69,7 @@ class EnvironmentRow(FormRow):
     """The row for the environment."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(
-            "environment", "environment", text, hint="KEY=VALUE A='b c'; secrets are masked"
-        )
+        super().__init__("environment", "environment", text, hint="A=1 B='x y', secrets masked")
         self.field = EnvironmentField(text)
 
 
@@ -89,15 +87,18 @@ class SetupPanel(Vertical):
     DEFAULT_CSS = """
     SetupPanel { height: auto; max-height: 100%; background: $panel; layer: palette; dock: bottom;
                  margin: 0 0 2 0; overflow-y: auto; scrollbar-size-vertical: 1; }
+    SetupPanel Field { background: $background; }
     SetupPanel #setup-buttons { height: 1; }
     SetupPanel #setup-twin { height: auto; }
     """
 
+    # All before the fields: what is typed next must find the field that it is meant for, and to a
+    # field alt and a letter is a letter.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab,down", "move(1)", show=False),
-        Binding("shift+tab,up", "move(-1)", show=False),
-        Binding("escape", "close", show=False),
-        # Before a field: to it, alt and a letter is a letter.
+        Binding("tab,down", "move(1)", show=False, priority=True),
+        Binding("shift+tab,up", "move(-1)", show=False, priority=True),
+        Binding("enter", "enter", show=False, priority=True),
+        Binding("escape", "close", show=False, priority=True),
         Binding("alt+s", "start", show=False, priority=True),
     ]
 
@@ -134,7 +135,7 @@ class SetupPanel(Vertical):
                     "grace",
                     f"{setup.grace_s:g}",
                     cells=number,
-                    hint="seconds between asking a job to end and killing it",
+                    hint="seconds a job has to end when told",
                 ),
             )
         }
@@ -153,7 +154,10 @@ class SetupPanel(Vertical):
             yield PushLine("Close (esc)", self.close, id="setup-close")
 
     def on_mount(self) -> None:
-        self.rows["count"].field.focus()
+        count = self.rows["count"].field
+        self.screen.set_focus(count)
+        # What is typed takes its place.
+        count.select_all()
         self._look()
         self.review()
 
@@ -169,18 +173,21 @@ class SetupPanel(Vertical):
         stops = self._stops
         here = self.screen.focused
         at = stops.index(here) if here in stops else -step
-        stops[(at + step) % len(stops)].focus()
+        self.screen.set_focus(stops[(at + step) % len(stops)])
+
+    def action_enter(self) -> None:
+        """Press the button that has the focus, or go to the next field."""
+        here = self.screen.focused
+        if isinstance(here, PushLine):
+            here.act()
+        else:
+            self.action_move(1)
 
     def action_close(self) -> None:
         self.close()
 
     def action_start(self) -> None:
         self.start()
-
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_move(1)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -283,7 +290,7 @@ class SetupPanel(Vertical):
 
     def _draw(self, verdict: Verdict, present: int, idle: int) -> None:
         width = self.app.size.width
-        title = " workers: start some, or let some go "
+        title = " workers: start or let go "
         end = " tab next  esc close "
         rule = theme.RULE * max(0, width - 3 - width_of(title) - width_of(end))
         self.query_one("#setup-title", TextLines).show(
