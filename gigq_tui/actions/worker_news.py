@@ -12,7 +12,6 @@ from gigq_tui.actions import held_jobs
 from gigq_tui.actions.held_jobs import Held
 from gigq_tui.actions.requests import ANSWER_WITHIN_S, ENDS, Answer, Asked
 from gigq_tui.actions.workers import Ended
-from gigq_tui.format import plural
 from gigq_tui.steering_notes import listed, signal_name
 
 
@@ -55,7 +54,7 @@ def of_answer(path: Path, answer: Answer) -> News:
     asked = answer.asked
     name = asked.worker_id
     if answer.word == "paused":
-        runs = f": the {plural(len(asked.held), 'job')} it runs goes on" if asked.held else ""
+        runs = "; what it runs goes on" if asked.held else ""
         return News(f"{name} has paused{runs}", "ok")
     if answer.word == "resumed":
         return News(f"{name} goes on", "ok")

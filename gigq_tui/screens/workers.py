@@ -187,7 +187,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         text = about(entry, self.console.clock.now()) if entry is not None else ""
         asked = self.console.requests.of(entry.worker.id) if entry and entry.worker else None
         if asked is not None and asked.told_silent:
-            text += f" It does not answer: asked to {asked.request}."
+            text = f"No answer (asked to {asked.request}).  {text}"
         self.notice_line.rest(((f" {text}", "dim"),) if text else ())
 
     def tick(self) -> None:

@@ -11,6 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.actions.functions import FunctionInfo, Parameter
+from gigq_tui.actions.worker_setup import Examined, WorkerSetup
+from gigq_tui.actions.workers import SpawnedWorker
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens import submit as submit_module
 from gigq_tui.screens.base import ConsoleScreen
@@ -18,6 +20,7 @@ from gigq_tui.screens.submit import SubmitScreen
 from gigq_tui.screens.tree import TreeScreen
 from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.store.models import Snapshot
+from gigq_tui.widgets import setup_panel
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 
@@ -37,8 +40,12 @@ FOUND = FunctionInfo(
 )
 
 
+OWN = (("w1", 4119), ("w4", 4122))
+
+
 @pytest.fixture(autouse=True)
 def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_panel, "examine", lambda _: Examined("3.11.9", "3.45.1"))
     monkeypatch.setattr(submit_module, "inspect_function", lambda *_: FOUND)
 
 
@@ -75,7 +82,15 @@ def copy(app: ConsoleApp) -> ConsoleScreen:
 
 
 def workers(app: ConsoleApp) -> ConsoleScreen:
+    app.pool.setup = WorkerSetup("/srv/project/venv/bin/python", Path("/srv/project"))
     return WorkersScreen()
+
+
+def own(app: ConsoleApp) -> ConsoleScreen:
+    """The workers, two of which this console has started."""
+    ours = tuple(SpawnedWorker(name, pid, Path("w.log")) for name, pid in OWN)
+    app.pool.alive = lambda: ours  # type: ignore[method-assign]
+    return workers(app)
 
 
 SCENES: dict[str, Before] = {
@@ -86,6 +101,10 @@ SCENES: dict[str, Before] = {
     "workers": on_screen(workers),
     "workers-log": on_screen(workers, "j", "l"),
     "workers-kill": on_screen(workers, "j", "C"),
+    "workers-new": on_screen(workers, "n", *"+2", *["tab"] * 4, *"API_KEY='a b' LOG=1"),
+    "workers-new-mistake": on_screen(workers, "n", *["tab"] * 4, *"LOG 1", "alt+s"),
+    "workers-fewer": on_screen(own, "n", "0"),
+    "quit": on_screen(own, "ctrl+c", "ctrl+c"),
     "form-empty": on_screen(form),
     "form-copy": on_screen(copy),
     "form-mistakes": on_screen(copy, *["tab"] * 4, "x", "tab", "y", *["tab"] * 3, "z", "alt+s"),
@@ -106,7 +125,7 @@ def test_themes(theme: str, snap_compare: Compare, tmp_path: Path) -> None:
 
 def test_no_worker(snap_compare: Compare, tmp_path: Path) -> None:
     app: Any = scene_app(tmp_path)
-    app.python, app.chdir = "/srv/project/venv/bin/python", Path("/srv/project")
+    app.pool.setup = WorkerSetup("/srv/project/venv/bin/python", Path("/srv/project"))
 
     async def before(pilot: Pilot[None]) -> None:
         await SCENES["workers"](pilot)

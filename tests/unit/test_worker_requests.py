@@ -213,7 +213,7 @@ def test_a_worker_that_held_nothing_is_told_with_its_last_words(tmp_path: Path) 
     ("word", "held", "text"),
     [
         ("paused", (), "w1 has paused"),
-        ("paused", (JOB,), "w1 has paused: the 1 job it runs goes on"),
+        ("paused", (JOB,), "w1 has paused; what it runs goes on"),
         ("resumed", (), "w1 goes on"),
         ("ended", (), "w1 has ended"),
         ("lost", (JOB,), "w1 died without an answer: r on its line (w) releases its jobs"),
