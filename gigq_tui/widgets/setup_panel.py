@@ -368,7 +368,7 @@ def _looked_at(one: WorkerSetup | None, other: WorkerSetup) -> bool:
 
 def _versions(examined: Examined | None) -> str:
     if examined is None:
-        return "runs the jobs; looked at before"
+        return "the Python of the jobs"
     sqlite = f"SQLite {examined.sqlite}" if examined.sqlite else "without SQLite"
     return f"Python {examined.python}, {sqlite}"
 
