@@ -233,7 +233,7 @@ async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
     app, _, pool = console()
     async with app.run_test(size=(40, 10)) as pilot:
         await open_workers(pilot, IDLE)
-        await pilot.press("colon", *"slots", "enter")
+        await pilot.press("colon", *"chosen", "enter")
         await settle(pilot)
         assert is_open(app)
         await pilot.press(*["tab"] * 6, "enter")
