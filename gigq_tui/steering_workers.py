@@ -89,6 +89,19 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
             return Report(f"started worker {worker.worker_id} (pid {worker.pid})", (), line)
         return Report(f"started {count} workers: {listed(started)}", (), line)
 
+    def do_set_workers(self) -> None:
+        """Ask, on the workers screen, how many workers there shall be, and with what."""
+        from gigq_tui.screens.workers import WorkersScreen
+
+        screen = WorkersScreen()
+        mounted = self.push_screen(screen)
+
+        async def ask() -> None:
+            await mounted
+            screen.do_set_workers()
+
+        self.call_later(ask)
+
     def start_demo_workers(self, demo: DemoSession) -> None:
         """Start the workers of the demonstration."""
 

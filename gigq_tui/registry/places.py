@@ -77,17 +77,6 @@ TREE_ACTIONS: tuple[Action, ...] = (
 
 WORKER_ACTIONS: tuple[Action, ...] = (
     Action(
-        "worker_setup",
-        ("n",),
-        "n",
-        "new",
-        "start workers as chosen; scale",
-        Group.ACT,
-        WORKERS,
-        bar=92,
-        writes=True,
-    ),
-    Action(
         "worker_drain",
         ("c",),
         "c",

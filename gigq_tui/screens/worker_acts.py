@@ -69,7 +69,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         """The panel that asks with what to start workers, while it is open."""
         return next(iter(self.query(SetupPanel)), None)
 
-    def do_worker_setup(self) -> None:
+    def do_set_workers(self) -> None:
         """Ask how many workers to start, and with what; or how many to let go."""
         console = self.console
         # In a layer of its own it covers lines and moves nothing.

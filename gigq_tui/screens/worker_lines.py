@@ -158,7 +158,7 @@ def nobody(path: Path, setup: WorkerSetup, *, read_only: bool) -> list[Line]:
         ((f"   with  {inert(setup.python)}", "accent"),),
         ((f"   in    {inert(str(setup.chdir))}", "accent"),),
         (),
-        ((" Press ", ""), ("n", "key"), (" to choose others.", "")),
+        ((" Press ", ""), ("=", "key"), (" to choose others.", "")),
     ]
 
 

@@ -82,7 +82,7 @@ async def test_workers_outlive_one_console_and_obey_the_next(path: Path) -> None
         await until(pilot, lambda: app.snapshot is not None, "the file to be read")
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, WorkersScreen), "the screen")
-        await pilot.press("n")
+        await pilot.press("equals_sign")
         screen = workers_screen(app)
         await until(pilot, lambda: screen.setup_panel and screen.setup_panel.rows, "the panel")
         panel = screen.setup_panel

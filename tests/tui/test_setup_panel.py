@@ -10,9 +10,11 @@ from textual.pilot import Pilot
 
 from gigq_tui.actions.worker_setup import Examined, WorkerSetup
 from gigq_tui.app import ConsoleApp
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.widgets import setup_panel
 from gigq_tui.widgets.setup_panel import SetupPanel
-from tests.tui.harness import screen_text, settle
+from tests.tui.harness import give, row, screen_text, settle
 from tests.tui.test_workers_screen import BUSY, IDLE, console, open_workers, press
 
 GOOD = Examined("3.11.9", "3.45.1")
@@ -59,7 +61,7 @@ async def test_two_workers_with_everything_chosen(tmp_path: Path) -> None:
     app, _, pool = console()
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, IDLE)
-        await press(pilot, "n")
+        await press(pilot, "equals_sign")
         assert focused(app) == "count"
         assert "Python 3.11.9, SQLite 3.45.1" in screen_text(app)
         # What is typed first takes the place of what stands there.
@@ -92,7 +94,7 @@ async def test_two_workers_with_everything_chosen(tmp_path: Path) -> None:
         # From now on, + means the same, and the panel begins with it.
         await press(pilot, "plus")
         assert pool.calls[-1] == ("spawn", "3")
-        await press(pilot, "n")
+        await press(pilot, "equals_sign")
         assert panel_of(app).rows["slots"].text == "3"
         assert "hunter2" not in screen_text(app)
 
@@ -101,7 +103,7 @@ async def test_keys_of_the_panel(looked_at: list[WorkerSetup]) -> None:
     app, acts, pool = console()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY)
-        await press(pilot, "n")
+        await press(pilot, "equals_sign")
         seen = [focused(app)]
         for key in ("tab", "enter", "down", "tab", "tab"):
             await press(pilot, key)
@@ -111,18 +113,20 @@ async def test_keys_of_the_panel(looked_at: list[WorkerSetup]) -> None:
         assert focused(app) == "folder"
         assert len(looked_at) == 1
         # On a button, the letters of the list do nothing to the worker under its cursor.
-        await press(pilot, "up", "up", "up", "up", "c", "C", "P", "r", "minus", "n", "q", "j")
+        await press(
+            pilot, "up", "up", "up", "up", "c", "C", "P", "r", "minus", "equals_sign", "q", "j"
+        )
         assert app.screen.focused is not None
         assert app.screen.focused.id == "setup-close"
         assert acts.calls == pool.calls == []
         assert screen.roster.cursor_id == "w1"
         await press(pilot, "enter")
         assert not is_open(app)
-        await press(pilot, "n", "escape")
+        await press(pilot, "equals_sign", "escape")
         assert not is_open(app)
         assert app.screen is screen
         # Where the focus has gone elsewhere, as after a click, escape closes it all the same.
-        await press(pilot, "n")
+        await press(pilot, "equals_sign")
         screen.set_focus(None)
         await press(pilot, "c", "escape")
         assert not is_open(app)
@@ -134,7 +138,7 @@ async def test_typing_at_once_reaches_the_field_that_is_meant() -> None:
     app, _, _ = console()
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, IDLE)
-        await press(pilot, "n")
+        await press(pilot, "equals_sign")
         await pilot.press(*"+2", "tab", "backspace", "7", *["tab"] * 3, *"A=1")
         await settle(pilot)
         rows = panel_of(app).rows
@@ -162,7 +166,7 @@ async def test_mistakes_are_told_beside_the_field() -> None:
     app, _, pool = console()
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, IDLE)
-        await press(pilot, "n")
+        await press(pilot, "equals_sign")
         for key, text, sentence in MISTAKES:
             row = panel_of(app).rows[key]
             before = row.text
@@ -187,7 +191,7 @@ async def test_nothing_starts_before_it_was_looked_at(monkeypatch: pytest.Monkey
     monkeypatch.setattr(setup_panel, "examine", examine)
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, IDLE)
-        await pilot.press("n", "alt+s")
+        await pilot.press("equals_sign", "alt+s")
         await pilot.pause()
         assert "looking at the interpreter and the folder first" in screen_text(app)
         assert pool.calls == []
@@ -203,7 +207,7 @@ async def test_scaling_down_lets_idle_ones_go_first() -> None:
     pool.busy = ["w2"]
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY)
-        await press(pilot, "n", "3", "alt+s")
+        await press(pilot, "equals_sign", "3", "alt+s")
         assert "nothing to do: 3 workers of this console already" in screen_text(app)
         assert is_open(app)
         assert pool.calls == []
@@ -224,16 +228,27 @@ async def test_read_only_has_no_panel() -> None:
     app, _, _ = console(read_only=True)
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await open_workers(pilot, IDLE)
-        await press(pilot, "n")
+        await press(pilot, "equals_sign")
         assert not is_open(app)
         assert "read-only" in screen.notice_line.text
+
+
+async def test_from_another_screen_it_opens_on_the_workers() -> None:
+    app, _, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(1)], workers=(IDLE,))
+        await press(pilot, "equals_sign")
+        assert isinstance(app.screen, WorkersScreen)
+        assert focused(app) == "count"
+        await press(pilot, "escape", "escape")
+        assert isinstance(app.screen, JobsScreen)
 
 
 async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
     app, _, pool = console()
     async with app.run_test(size=(40, 10)) as pilot:
         await open_workers(pilot, IDLE)
-        await pilot.press("colon", *"chosen", "enter")
+        await pilot.press("colon", *"with what", "enter")
         await settle(pilot)
         assert is_open(app)
         await pilot.press(*["tab"] * 6, "enter")
