@@ -77,11 +77,14 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         self.mount(SetupPanel(console.path, console.pool.setup, self._staff, self._set_up))
 
     def _staff(self) -> Staff:
-        staying = [worker.worker_id for worker in self.console.pool.staying()]
+        young = [worker.worker_id for worker in reversed(self.console.pool.staying())]
         newest = self.console.newest
         rows = newest.workers if newest is not None else ()
         busy = {worker.id for worker in rows if worker.running}
-        return Staff(len(staying), sum(name not in busy for name in staying))
+        return Staff(
+            tuple(name for name in young if name not in busy),
+            tuple(name for name in young if name in busy),
+        )
 
     def _set_up(self, change: int, setup: WorkerSetup | None) -> None:
         if change < 0:

@@ -35,10 +35,15 @@ _LOOKED_AT = ("python", "folder", "environment")
 
 
 class Staff(NamedTuple):
-    """The workers of this console that stay: how many, and how many of them have no job."""
+    """The ids of this console's workers that stay, the youngest first: without a job, and with."""
 
-    present: int
-    idle: int
+    idle: tuple[str, ...]
+    busy: tuple[str, ...]
+
+    @property
+    def present(self) -> int:
+        """How many there are."""
+        return len(self.idle) + len(self.busy)
 
 
 @dataclass
@@ -262,10 +267,10 @@ class SetupPanel(Vertical):
         if not self.is_mounted:
             return
         verdict = self.verdict = Verdict()
-        present, idle = self.staff()
+        staff = self.staff()
         verdict.setup = self._typed_setup(verdict)
         try:
-            verdict.change = staffing.change_wanted(self.rows["count"].text, present)
+            verdict.change = staffing.change_wanted(self.rows["count"].text, staff.present)
         except GigQError as problem:
             verdict.troubles["count"] = str(problem)
         examined = self._examined(verdict.setup)
@@ -284,11 +289,11 @@ class SetupPanel(Vertical):
             row.tell(verdict.troubles.get(key, ""))
         if "python" not in verdict.troubles:
             self.rows["python"].tell(hint=_versions(examined))
-        self._draw(verdict, present, idle)
+        self._draw(verdict, staff)
 
     # Drawing
 
-    def _draw(self, verdict: Verdict, present: int, idle: int) -> None:
+    def _draw(self, verdict: Verdict, staff: Staff) -> None:
         width = self.app.size.width
         title = " workers: start or let go "
         end = " tab next  esc close "
@@ -305,14 +310,23 @@ class SetupPanel(Vertical):
         else:
             slots = verdict.setup.slots if verdict.setup is not None else 1
             plan = ((" will " if verdict.change else " ", ""),)
-            plan += ((staffing.intention(verdict.change, slots, present, idle), "accent"),)
+            said = staffing.intention(verdict.change, slots, staff.present, len(staff.idle))
+            plan += ((said, "accent"),)
         self.query_one("#setup-plan", TextLines).show(plan)
-        self._draw_twin(verdict, width - 2)
+        self._draw_twin(self._twin(verdict, staff), width - 2)
 
-    def _draw_twin(self, verdict: Verdict, width: int) -> None:
+    def _twin(self, verdict: Verdict, staff: Staff) -> str:
+        if verdict.troubles or verdict.change == 0:
+            return ""
+        if verdict.change < 0:
+            names = [*staff.idle, *staff.busy][: -verdict.change]
+            return twin.for_requests(self.path, names, "drain")
+        return twin.for_worker(self.path, verdict.setup, verdict.change) if verdict.setup else ""
+
+    def _draw_twin(self, text: str, width: int) -> None:
         lines: list[Line] = []
-        if verdict.setup is not None and verdict.change > 0 and not verdict.troubles:
-            text = inert(twin.for_worker(self.path, verdict.setup, verdict.change))
+        if text:
+            text = inert(text)
             pieces = wrap_words(text, width)
             most = TWIN_LINES if self.app.size.height >= 20 else 1
             if len(pieces) > most:

@@ -216,6 +216,7 @@ async def test_scaling_down_lets_idle_ones_go_first() -> None:
         await press(pilot, "backspace", "0")
         text = screen_text(app)
         assert "ask 2 idle ones to stop, then 1 to stop after its job: 0 workers then" in text
+        assert 'for w in w5 w1 w2; do gigq-core --db /srv/queues/jobs.db ask "$w" drain' in text
         # With what others would be started does not matter.
         await put(pilot, "python", "/no")
         await press(pilot, "alt+s")
