@@ -31,6 +31,7 @@ from gigq_tui.widgets.question import wrap_words
 
 NUMBER_CELLS = 8
 TWIN_LINES = 3
+_NUMBERS = ("count", "slots", "grace")
 _LOOKED_AT = ("python", "folder", "environment")
 
 
@@ -178,7 +179,14 @@ class SetupPanel(Vertical):
         stops = self._stops
         here = self.screen.focused
         at = stops.index(here) if here in stops else -step
-        self.screen.set_focus(stops[(at + step) % len(stops)])
+        stop = stops[(at + step) % len(stops)]
+        self.screen.set_focus(stop)
+        if (
+            isinstance(stop, Field)
+            and isinstance(stop.parent, FormRow)
+            and stop.parent.key in _NUMBERS
+        ):
+            stop.select_all()
 
     def action_enter(self) -> None:
         """Press the button that has the focus, or go to the next field."""

@@ -139,7 +139,7 @@ async def test_typing_at_once_reaches_the_field_that_is_meant() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
-        await pilot.press(*"+2", "tab", "backspace", "7", *["tab"] * 3, *"A=1")
+        await pilot.press(*"+2", "tab", "7", *["tab"] * 3, *"A=1")
         await settle(pilot)
         rows = panel_of(app).rows
         assert (rows["count"].text, rows["slots"].text) == ("+2", "7")
