@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -204,7 +205,9 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
                 self._being_killed.discard(worker_id)
                 raise
             if held and not by_itself:
-                self.jobs.release(job.id for job in held)
+                # Where that can't be done now, what is told says that they are still held.
+                with suppress(GigQError):
+                    self.jobs.release(job.id for job in held)
             how = "has ended" if by_itself else "did not end when it was told to, and was killed"
             line = twin.for_requests(self.path, [worker_id], "stop")
             return Report(

@@ -32,7 +32,7 @@ def of_end(path: Path, ended: Ended, asked: Asked | None) -> News:
     """
     name = f"worker {ended.worker_id}"
     expected = ended.exit_code == 0
-    if asked is not None and asked.request in ENDS:
+    if ended.asked or (asked is not None and asked.request in ENDS):
         # One that had only just begun may not have heard of it otherwise.
         expected |= ended.exit_code in (-signal.SIGTERM, 128 + signal.SIGTERM)
     if expected:

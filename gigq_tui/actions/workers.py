@@ -41,11 +41,15 @@ class SpawnedWorker:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker process of this console's ended: below zero is minus the signal's number."""
+    """How a worker process of this console's ended: below zero is minus the signal's number.
+
+    `asked` says that this console had asked for it.
+    """
 
     worker_id: str
     exit_code: int
     last_log_line: str
+    asked: bool = False
 
 
 class WorkerPool:
@@ -251,8 +255,9 @@ class WorkerPool:
                 code = process.poll()
                 if code is not None:
                     del self._running[worker_id]
+                    asked = worker_id in self._asked
                     self._asked.discard(worker_id)
-                    self._ended.append(Ended(worker_id, code, last_line(worker.log_path)))
+                    self._ended.append(Ended(worker_id, code, last_line(worker.log_path), asked))
 
     def _found(self, worker_id: str) -> tuple[SpawnedWorker, subprocess.Popen[bytes]]:
         self._look()

@@ -203,6 +203,14 @@ def test_how_a_worker_ended(
     assert news.tone == tone
 
 
+def test_one_that_had_only_just_begun_ends_by_the_signal_itself(tmp_path: Path) -> None:
+    path = scene.build(tmp_path / "jobs.db")
+    assert worker_news.of_end(path, Ended("w77", -15, "", True), None).text == (
+        "worker w77 has ended"
+    )
+    assert worker_news.of_end(path, Ended("w77", -9, "", True), None).tone == "error"
+
+
 def test_a_worker_that_held_nothing_is_told_with_its_last_words(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
     news = worker_news.of_end(path, Ended("w77", 2, "no such file"), None)
