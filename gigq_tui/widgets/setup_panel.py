@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -25,6 +24,7 @@ from gigq_tui import theme
 from gigq_tui.actions import environment, staffing, twin
 from gigq_tui.actions.worker_setup import MOST_SLOTS, Examined, WorkerSetup, examine
 from gigq_tui.format import cut, inert, width_of
+from gigq_tui.widgets.environment_row import EnvironmentRow
 from gigq_tui.widgets.form_row import Field, FormRow, PushLine
 from gigq_tui.widgets.lines import Line, TextLines, span
 from gigq_tui.widgets.question import wrap_words
@@ -54,29 +54,6 @@ class Verdict:
     change: int = 0
     setup: WorkerSetup | None = None
     troubles: dict[str, str] = field(default_factory=dict)
-
-
-class EnvironmentField(Field):
-    """An input that shows no secret, and hands none to the clipboard."""
-
-    @property
-    def _value(self) -> Text:
-        shown = environment.hide_secrets(self.value)
-        return Text(shown, no_wrap=True, overflow="ignore", end="")
-
-    def action_copy(self) -> None:
-        """Copy nothing: the selection may hold a secret."""
-
-    def action_cut(self) -> None:
-        self.delete_selection()
-
-
-class EnvironmentRow(FormRow):
-    """The row for the environment."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__("environment", "environment", text, hint="A=1 B='x y', secrets masked")
-        self.field = EnvironmentField(text)
 
 
 class SetupPanel(Vertical):
