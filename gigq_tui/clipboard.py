@@ -6,6 +6,16 @@ import base64
 import os
 from collections.abc import Mapping
 
+# Bytes of one copy: what a slow line bears, and what terminals take that limit the sequence to
+# 100,000 characters.
+MOST_BYTES = 72 * 1024
+
+
+def fitting(text: str) -> str:
+    """Return as much of the beginning of `text` as one copy takes, whole characters."""
+    data = text[:MOST_BYTES].encode("utf-8", "replace")
+    return data[:MOST_BYTES].decode("utf-8", "ignore")
+
 
 def osc52(text: str, environment: Mapping[str, str] | None = None) -> str:
     """Return what to write to the terminal to copy `text`.

@@ -16,8 +16,8 @@ from textual.binding import BindingType
 from gigq_core.errors import GigQError
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
-from gigq_tui.clipboard import osc52
-from gigq_tui.format import cut, inert
+from gigq_tui.clipboard import MOST_BYTES, fitting, osc52
+from gigq_tui.format import cut, inert, size
 from gigq_tui.messages import ActFinished
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.steering_notes import attach_note
@@ -26,6 +26,8 @@ from gigq_tui.widgets.question import Choice, Question
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
+
+_TOLD_CHARACTERS = 200
 
 
 class SteeringApp(App[None], inherit_bindings=False):
@@ -129,11 +131,17 @@ class SteeringApp(App[None], inherit_bindings=False):
             self.mind_the_ticker()
 
     def copy_text(self, text: str, what: str) -> None:
-        """Put text on the clipboard of the terminal that the person sits at."""
-        self._clipboard = text
+        """Put text on the clipboard of the terminal that the person sits at, or its beginning."""
+        copied = fitting(text)
+        self._clipboard = copied
         if self._driver is not None:
-            self._driver.write(osc52(text))
-        self.notice(f"copied {what}: {cut(inert(text), 60)}", "ok")
+            self._driver.write(osc52(copied))
+        start = cut(inert(copied[:_TOLD_CHARACTERS]), 60)
+        if len(copied) < len(text):
+            told = f"copied the first {size(MOST_BYTES)} of {what}, which is longer: {start}"
+            self.notice(told, "warn")
+        else:
+            self.notice(f"copied {what}: {start}", "ok")
 
     @property
     def will_attach(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -366,6 +368,24 @@ def test_copying_goes_through_tmux() -> None:
     assert inside.startswith(plain)
     assert "\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\" in inside
     assert osc52("lone \udcff", {})
+
+
+async def test_a_copy_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    written: list[str] = []
+    hostile = "\x1b]52;c;aGk=\x07" + "\u4e2d" * 1_000_000
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        assert app._driver is not None
+        monkeypatch.setattr(app._driver, "write", written.append)
+        app.copy_text(hostile, "the error")
+        await settle(pilot)
+        told = jobs_screen(app).notice_line.text
+    (copied,) = [piece for piece in written if "]52;" in piece]
+    found = re.fullmatch(r"\x1b\]52;c;([A-Za-z0-9+/=]{1,99999})\x07", copied)
+    assert found is not None
+    assert hostile.startswith(base64.b64decode(found[1]).decode("utf-8"))
+    assert told.startswith("copied the first 72K of the error, which is longer: ")
 
 
 async def test_foreign_and_lost_workers_are_counted() -> None:

@@ -148,6 +148,13 @@ def test_changed_cells_finds_the_middle() -> None:
     assert changed_cells((("a", ""),), (("a   ", ""),)) == (4, 4)
 
 
+def test_marks_stand_in_the_cells_of_their_letters() -> None:
+    assert changed_cells((("a\u0301\u0302bc", ""),), (("a\u0301\u0302bd", ""),)) == (2, 3)
+    assert changed_cells((("\u4e2dab", ""),), (("\u4e2d\u3099ab", ""),)) == (0, 1)
+    assert changed_cells((("ab", ""),), (("ab\u0301", ""),)) == (1, 2)
+    assert changed_cells((("\u0301a", ""),), (("\u0301b", ""),)) == (1, 2)
+
+
 def test_lines_are_cut_and_spread_by_cells() -> None:
     assert line_width(fit((("日本語テキスト", ""), ("tail", "")), 9)) <= 9
     assert fit((("abc", "x"),), 3) == (("abc", "x"),)
