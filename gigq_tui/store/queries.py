@@ -15,6 +15,7 @@ from gigq_tui.store.shape import Shape
 TOP_KEY = 2**63 - 1
 END_KEY = -(2**63)
 
+ID_CHARACTERS = 1_000
 NAME_CHARACTERS = 300
 ERROR_CHARACTERS = 500
 BLAME_CHARACTERS = 200
@@ -48,7 +49,7 @@ def _number(table: str, column: str) -> str:
 
 def line_columns(shape: Shape, table: str = "jobs") -> str:
     """The columns of one line of the table, as `rows.job_row` reads them."""
-    columns = [f"{table}.rowid AS key", _cut(table, "id", 1_000)]
+    columns = [f"{table}.rowid AS key", _cut(table, "id", ID_CHARACTERS)]
     columns += [_cut(table, "name", NAME_CHARACTERS), _cut(table, "error", ERROR_CHARACTERS)]
     columns += [_cut(table, name, 200) for name in ("function_module", "function_name")]
     columns += [_cut(table, "worker_id", 200), _cut(table, "status", 40)]
@@ -186,7 +187,8 @@ COUNT_BY_STATUS = "SELECT status, COUNT(*) AS n FROM jobs GROUP BY status"
 def unmet_edges(shape: Shape) -> str:
     """Every edge that keeps a job waiting. Grows with the waiting jobs. Parameter: the limit."""
     return f"""
-SELECT e.child_id, e.parent_id, p.id AS found, substr(p.status, 1, 40) AS status
+SELECT {_cut("e", "child_id", ID_CHARACTERS)}, {_cut("e", "parent_id", ID_CHARACTERS)},
+       p.rowid AS found, substr(p.status, 1, 40) AS status
 FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.met = 0 LIMIT ?"""
 
@@ -194,7 +196,8 @@ WHERE e.met = 0 LIMIT ?"""
 def waiting_edges(shape: Shape) -> str:
     """Which waiting jobs wait for which unfinished ones, on a file without edges."""
     return f"""
-SELECT j.id AS child_id, d.value AS parent_id, p.status
+SELECT substr(j.id, 1, {ID_CHARACTERS}) AS child_id,
+       substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, substr(p.status, 1, 40) AS status
 FROM jobs j {shape.indexed_by(STATUS_INDEX)}, {parents_of("j")} d JOIN jobs p ON p.id = d.value
 WHERE j.status = 'pending' AND j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]')
   AND p.status <> 'completed' LIMIT ?"""
@@ -211,7 +214,7 @@ def waiting_later(shape: Shape) -> str:
 # --- what a line needs of other rows ----------------------------------------------------------
 
 _BLAMED = (
-    "p.id AS found, substr(p.name, 1, 300) AS name, substr(p.status, 1, 40) AS status, "
+    "p.rowid AS found, substr(p.name, 1, 300) AS name, substr(p.status, 1, 40) AS status, "
     f"substr(p.error, 1, {BLAME_CHARACTERS}) AS error"
 )
 
@@ -220,11 +223,11 @@ def unmet_parents(shape: Shape) -> str:
     """The parents that keep one job waiting, the waived ones too. Parameters: id, limit."""
     if shape.attached:
         return f"""
-SELECT e.parent_id, e.met = 2 AS waived, {_BLAMED}
+SELECT {_cut("e", "parent_id", ID_CHARACTERS)}, 0 AS waived, {_BLAMED}
 FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.child_id = ? AND e.met = 0 LIMIT ?"""
     return f"""
-SELECT d.value AS parent_id, p.id IS NULL AS waived, {_BLAMED}
+SELECT substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, p.id IS NULL AS waived, {_BLAMED}
 FROM jobs j, {parents_of("j")} d LEFT JOIN jobs p ON p.id = d.value
 WHERE j.id = ? AND d.type = 'text' AND (p.id IS NULL OR p.status <> 'completed') LIMIT ?"""
 
