@@ -119,7 +119,8 @@ def _hostile_job(writer: Writer, path: Path, number: int, payload: str, status: 
     def say(where: str) -> str:
         return filled(payload, f"{where}{number}")
 
-    id = f"{number:02}{say('id')}"[:60] + status
+    # SQLite's functions stop at a NUL, so a row with one in its id can't be found by it.
+    id = f"{number:02}{say('id')}".replace("\0", "")[:60] + status
     quoted = say("params").encode("unicode_escape").decode("ascii")
     values = _job(status) | {
         "id": id,
@@ -157,6 +158,7 @@ def _hostile_job(writer: Writer, path: Path, number: int, payload: str, status: 
 
 def _odd_jobs() -> Iterator[dict[str, Any]]:
     yield _job("completed")
+    yield _job("failed") | {"id": "nul\0id"}
     for time in _TIMES:
         yield _job("running") | {"created_at": time, "started_at": time, "worker_id": "w"}
         yield _job("failed") | {"created_at": time, "started_at": time, "completed_at": time}

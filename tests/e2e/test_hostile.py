@@ -1,0 +1,158 @@
+"""Whatever a queue file says, the console and the commands show it, and nothing of it acts."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import hostile
+from tests.e2e.sent import COPIED, foreign
+from tests.e2e.terminal import ConsoleTerminal
+
+IN_JOB = r"^ (?=[\[ ]Error)(?=.*Raw).*\[([A-Z][a-z]+)"
+DETAIL_TABS = 7
+STATE_MARKS = ".*+X!T-?"
+PLACES = (
+    ("t", r"> Tree"),
+    ("l", r"\[Log\b"),
+    ("w", r"> Workers"),
+    ("?", r"Help"),
+)
+QUESTIONS = (
+    ("c", r"\[ No \(n\) \]"),
+    ("r", r"\[ No \(n\) \]"),
+    ("e", r"New job, a copy"),
+    (":", r"commands:"),
+    ("y", r"Copy what of"),
+)
+
+
+def hostile_file(folder: Path, attached: bool, **sizes: int) -> Path:
+    inner = folder / hostile.HOSTILE_NAME
+    inner.mkdir()
+    return hostile.build(inner / f"{hostile.HOSTILE_NAME}.db", attached, **sizes)
+
+
+class Walk:
+    """Presses keys, waits for what each brings, and looks at the screen each time."""
+
+    def __init__(self, console: ConsoleTerminal) -> None:
+        self.console = console
+        self.slowest = (0.0, "")
+
+    def press(self, keys: str, wanted: str | Callable[[str], object]) -> str:
+        began = time.monotonic()
+        self.console.press(keys)
+        self.console.wait_for(wanted)
+        took = time.monotonic() - began
+        self.slowest = max(self.slowest, (took, f"{keys!r} until {wanted!r}"))
+        text = self.console.text()
+        assert hostile.STEERING.search(text.replace("\n", "")) is None
+        return text
+
+    def leave(self, wanted: str) -> None:
+        """Press escape, and wait until what stood there is gone."""
+
+        def it_is_gone(text: str) -> object:
+            return not re.search(wanted, text, re.MULTILINE)
+
+        self.press("\x1b", it_is_gone)
+
+    def find(self, pattern: str) -> str:
+        """What the pattern's group holds on the screen now."""
+        found = re.search(pattern, self.console.text(), re.MULTILINE)
+        assert found is not None
+        return found[1]
+
+    def aligned(self, title: str, marks: str) -> int:
+        """Look whether what stands under a title begins in its column, in every row."""
+        rows = self.console.rows()
+        (head,) = (y for y, cells in enumerate(rows) if title in "".join(cells))
+        at = "".join(rows[head]).index(title)
+        assert all(len(cell) == 1 for cell in rows[head][:at])
+        count = 0
+        for cells in rows[head + 1 :]:
+            if "".join(cells[:2]).strip(" >") or not "".join(cells[4:12]).strip():
+                break
+            assert cells[at] in marks, "".join(cells)
+            assert cells[at - 1] == " ", "".join(cells)
+            count += 1
+        return count
+
+
+def cursor_moves(console: ConsoleTerminal) -> Callable[[str], object]:
+    """Holds once the cursor stands on another row than now."""
+
+    def row() -> list[int]:
+        return [y for y, cells in enumerate(console.rows()) if "".join(cells[:4]).strip() == ">"]
+
+    before = row()
+
+    def the_cursor_moved(_: str) -> object:
+        return row() != before
+
+    return the_cursor_moved
+
+
+def in_job(walk: Walk) -> None:
+    """Open the job under the cursor, see all of it, and come back."""
+    walk.press("\r", IN_JOB)
+    seen = set()
+    while (tab := walk.find(IN_JOB)) not in seen:
+        seen.add(tab)
+        walk.press("G", IN_JOB)
+        walk.press("]", rf"^ (?=[\[ ]Error)(?=.*Raw).*\[(?!{tab})[A-Z]")
+    assert len(seen) >= DETAIL_TABS
+    walk.press("\x1b", r"\[1 All")
+
+
+@pytest.mark.parametrize("attached", [True, False], ids=["attached", "gigq"])
+def test_the_console_shows_a_hostile_file_and_obeys_nothing_in_it(
+    tmp_path: Path, attached: bool
+) -> None:
+    path = hostile_file(tmp_path, attached, long=0, parents=1_000)
+    before = hostile.rows_of(path)
+    with ConsoleTerminal(path, cwd=tmp_path) as console:
+        walk = Walk(console)
+        walk.press("", r"\[1 All \d\d")
+        assert walk.aligned("STATE", STATE_MARKS) > 12
+        for tab in "2345671":
+            walk.press(tab, rf"\[{tab} ")
+            walk.aligned("STATE", STATE_MARKS)
+        for number in range(len(hostile.PAYLOADS)):
+            if number:
+                walk.press("j", cursor_moves(console))
+            if not attached or number % 2:
+                in_job(walk)
+        walk.press("G", cursor_moves(console))
+        in_job(walk)
+        walk.press("g", cursor_moves(console))
+        # On a row that holds control sequences: every panel, and every other screen.
+        walk.press("j" * 8, r"^ > +02")
+        for keys, wanted in PLACES:
+            walk.press(keys, wanted)
+            walk.press("G", wanted)
+            walk.leave(wanted)
+        for keys, wanted in QUESTIONS:
+            walk.press(keys, wanted)
+            walk.leave(wanted)
+        for key, what in (("n", "name"), ("e", "error")):
+            walk.press("y", r"Copy what of")
+            walk.press(key, rf"copied the {what}")
+        console.resize(80, 24)
+        walk.press("", r"^ +ID +NAME +ST ")
+        walk.aligned(" ST ", " ")
+        in_job(walk)
+        console.press("q")
+        assert console.wait_for_end() == 0
+        assert console.restored()
+        assert foreign(console.written) == []
+        copies = [base64.b64decode(found).decode() for found in COPIED.findall(console.written)]
+        assert copies == [hostile.filled(hostile.CLIPBOARD, word) for word in ("name2", "error2")]
+        print("the slowest key:", walk.slowest)
+    assert hostile.rows_of(path) == before
