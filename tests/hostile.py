@@ -21,16 +21,22 @@ HOSTILE_NAME = "a\x1b]0;PWNED\x07[@click=app.quit]x\u202e\u9b1a\x9b31m \n'\"%3f"
 BLOB_NAME = b"bytes-\xff\xfe-\x9b5m"
 
 ESCAPES = (
-    "\x1b]0;PWNED-{m}\x07\x1b[8m\x1b[?1049l\x1b[2J\x1bc\x1b[6n\x1b[>0q\x1b#8\x9b31;5m\x9d0;PWNED\x9c"
+    "\x1b]0;PWNED-{m}\x07"
+    "\x1b[8m\x1b[?1049l\x1b[2J\x1bc\x1b[6n\x1b[>0q\x1b#8\x9b31;5m\x9d0;PWNED\x9c"
 )
 STRINGS = "\x1bP+q544e\x1b\\\x1b_GPWNED;AAAA\x1b\\\x1b^PWNED\x1b\\\x1bXPWNED\x1b\\\x90PWNED\x9c {m}"
 CLIPBOARD = "\x1b]52;c;UFdORUQ=\x07\x1b]8;;http://PWNED/{m}\x07link\x1b]8;;\x07"
 MARKUP = "[@click=app.quit]{m}[/] [link=http://PWNED]x[/link] [blink]b[/ [[ ]] [/nope] [red"
-MARKDOWN = "[bold red on #deadbe]{m}[/] :skull: [$error]y[/] [@click='screen.perform(\"leave\")']z[/]"
+MARKDOWN = "[bold red on #deadbe]{m}[/] :skull: [$error]y[/] [@click='screen.back']z[/]"
 BIDI = "\u202e{m}\u202c\u2066x\u2069\u200f\u061c\u200b\u200d\u2060\ufeff\u00ad\u180e\U000e0041"
 MARKS = "{m} a" + "\u0301" * 250 + "b" + "\u20dd" * 40 + "\u0e01" + "\u0e49" * 60
-EMOJI = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u2764\ufe0f\U0001f44d\U0001f3fd\U0001f1e9\U0001f1ea{m}"
-WIDE = "\u4e2d\u6587{m}\uff37\uff49\uff44\uff45\u1112\u1161\u11ab\ufdfa\u3164\u115f\u0915\u094d\u0937"
+EMOJI = (
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467\u2764\ufe0f\U0001f44d\U0001f3fd"
+    "\U0001f1e9\U0001f1ea{m}"
+)
+WIDE = (
+    "\u4e2d\u6587{m}\uff37\uff49\uff44\uff45\u1112\u1161\u11ab\ufdfa\u3164\u115f\u0915\u094d\u0937"
+)
 BREAKS = "{m}\ta\r\nb\x0bc\x0cd\x85e\u2028f\x08\x08\x08g\x00hidden\x7f"
 NUMBERS = "1e999"
 PAYLOADS = (
