@@ -109,7 +109,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         self.view = View()
         self.held = False
         self.trouble = ""
-        self.trouble_since: datetime | None = None
+        self._trouble_began = 0.0
         self._waiting: Snapshot | None = None
         self._wants_feed = feed
         self._liveness = liveness
@@ -183,11 +183,16 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
 
     @on(SnapshotArrived)
     def _snapshot_arrived(self, event: SnapshotArrived) -> None:
-        self.trouble, self.trouble_since = "", None
+        self.trouble = ""
         if self.held and self.snapshot is not None:
             self._waiting = event.snapshot
         else:
             self._take(event.snapshot)
+
+    @property
+    def trouble_s(self) -> float:
+        """Seconds since the file could last be read."""
+        return self.clock.monotonic() - self._trouble_began
 
     def _take(self, snapshot: Snapshot) -> None:
         self._waiting = None
@@ -196,7 +201,11 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
 
     @on(TroubleArrived)
     def _trouble_arrived(self, event: TroubleArrived) -> None:
-        self.trouble, self.trouble_since = event.text, event.since
+        if not self.trouble:
+            # From here on by the clock that never jumps: the hour may be set meanwhile.
+            passed = (self.clock.now() - event.since).total_seconds()
+            self._trouble_began = self.clock.monotonic() - max(0.0, passed)
+        self.trouble = event.text
         self._redraw(frame_only=True)
 
     def _redraw(self, *, frame_only: bool = False) -> None:

@@ -213,9 +213,8 @@ def age(seconds: float) -> str:
     return f"{whole // _DAY_S}d"
 
 
-def span_seconds(since: datetime, now: datetime) -> str:
-    """Say how long it is since a moment: by the second at first, then in coarse steps."""
-    seconds = (now - since).total_seconds()
+def since(seconds: float) -> str:
+    """Say for how long something has been so: by the second at first, then in coarse steps."""
     return elapsed(seconds) if seconds < _MINUTE_S else age(seconds)
 
 

@@ -130,6 +130,16 @@ def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
         return DatabaseBusy(
             f"{_shown(file)} is locked by another process: try again when it has finished."
         )
+    if "disk is full" in text:
+        return DatabaseError(
+            f"{_shown(file)} can't be written because its disk is full: nothing was changed; "
+            "free some space and try again."
+        )
+    if "disk I/O error" in text:
+        return DatabaseError(
+            f"{_shown(file)} can't be read or written ({text}): look whether its disk has room "
+            "and works, and whether the file was cut or taken away."
+        )
     if "malformed" in text:
         return DatabaseError(
             f"{_shown(file)} is damaged ({text}): restore a backup, or try `sqlite3 FILE .recover`."

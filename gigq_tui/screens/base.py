@@ -134,8 +134,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             snapshot=console.snapshot,
             held=console.held,
             trouble=console.trouble,
-            trouble_since=console.trouble_since,
-            now=console.clock.now() if console.trouble else None,
+            trouble_s=console.trouble_s if console.trouble else 0.0,
             crumbs=self.crumbs(),
             label=console.label,
         )

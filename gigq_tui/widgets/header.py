@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from gigq_tui.config.model import NO_LABEL, Label
-from gigq_tui.format import count, cut, inert, plural, short_count, span_seconds, width_of
+from gigq_tui.format import count, cut, inert, plural, short_count, since, width_of
 from gigq_tui.store.models import Health, Snapshot
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
 
@@ -17,15 +16,14 @@ TALL = 28
 
 @dataclass(frozen=True)
 class HeaderState:
-    """What the header tells. `trouble` is why the file can't be read, since `trouble_since`."""
+    """What the header tells. `trouble` is why the file can't be read, for `trouble_s` seconds."""
 
     path: Path
     read_only: bool = False
     snapshot: Snapshot | None = None
     held: bool = False
     trouble: str = ""
-    trouble_since: datetime | None = None
-    now: datetime | None = None
+    trouble_s: float = 0.0
     crumbs: tuple[str, ...] = ()
     label: Label = NO_LABEL
 
@@ -50,16 +48,22 @@ def header_height(width: int, height: int, crumbs: tuple[str, ...]) -> int:
 
 def _freshness(state: HeaderState, width: int) -> Line:
     if state.trouble:
-        since = ""
-        if state.trouble_since is not None and state.now is not None:
-            since = f" {span_seconds(state.trouble_since, state.now)}"
         room = max(8, width // 2 - 14)
-        return ((f"stale{since}: {cut(inert(state.trouble), room)} ", "fail"),)
+        told = cut(inert(_briefly(state.trouble, state.path)), room)
+        return ((f"stale {since(state.trouble_s)}: {told} ", "fail"),)
     if state.snapshot is None:
         return (("reading.. ", "dim"),)
     if state.held:
         return (("paused (p) ", "warn"),)
     return (("live ", "ok"),)
+
+
+def _briefly(trouble: str, path: Path) -> str:
+    """A sentence about the file without its path: that stands beside it, and there is no room."""
+    for name in (str(path), repr(str(path)), path.name):
+        if trouble.startswith(f"{name} "):
+            return f"the file{trouble[len(name) :]}"
+    return trouble
 
 
 def _name(state: HeaderState) -> str:

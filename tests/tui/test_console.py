@@ -388,6 +388,26 @@ async def test_a_copy_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) ->
     assert told.startswith("copied the first 72K of the error, which is longer: ")
 
 
+async def test_stale_says_what_and_for_how_long_whatever_the_hour_does() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock, path=Path("/srv/queues/etl/of/the/night/jobs.db"))
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        text = f"{app.path} is locked by another process: try again."
+        pilot.app.post_message(TroubleArrived(text, NOW))
+        await settle(pilot)
+        assert "stale 0s: the file is locked by another process" in screen_text(app)
+        for hours in (1, -2):
+            clock.step(timedelta(hours=hours))
+            clock.advance(3)
+            app._tick()
+            await settle(pilot)
+        assert "stale 6s: the file is locked" in screen_text(app)
+        await give(pilot, ROWS)
+        assert "live" in screen_text(app)
+        assert "stale" not in screen_text(app)
+
+
 async def test_foreign_and_lost_workers_are_counted() -> None:
     app = make_app()
     snapshot = snapshot_of(ROWS)
