@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -280,6 +281,14 @@ def size(octets: int) -> str:
         if amount < 1024 or unit == "T":
             break
     return f"{amount:.1f}{unit}" if amount < 10 else f"{amount:.0f}{unit}"
+
+
+def of_the_file(sentence: str, path: Path) -> str:
+    """Return a sentence without the file's path: the header has it, and a line has no room."""
+    for name in (str(path), repr(str(path)), path.name):
+        if sentence.startswith(f"{name} "):
+            return f"the file{sentence[len(name) :]}"
+    return sentence.replace(str(path), path.name)
 
 
 def plural(number: int, one: str, many: str = "") -> str:

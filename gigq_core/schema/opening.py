@@ -107,6 +107,8 @@ def check_tables(conn: sqlite3.Connection, file: Path) -> None:
         found = {row[0] for row in conn.execute(_QUEUE_TABLES, ("jobs", "job_executions"))}
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
+    if not found and _is_empty(file):
+        raise NotAQueue(f"{_shown(file)} is empty: bring the queue back, or make a new one.")
     if found != {"jobs", "job_executions"}:
         raise NotAQueue(
             f"{_shown(file)} is an SQLite file, but not a job queue: it has no table "
@@ -154,6 +156,13 @@ def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
             f"{_shown(file)} may not be written: check its permissions and its folder's."
         )
     return DatabaseError(f"{_shown(file)} can't be used: {text}.")
+
+
+def _is_empty(file: Path) -> bool:
+    try:
+        return file.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _lenient_text(raw: bytes) -> str:

@@ -15,7 +15,7 @@ from tests.e2e.sent import COPIED, foreign, text_of
 from tests.e2e.terminal import ConsoleTerminal
 
 IN_JOB = r"^ (?=[\[ ]Error)(?=.*Raw).*\[([A-Z][a-z]+)"
-HEAD = re.compile(" +ID +NAME +ST")
+HEAD = re.compile(r" +ID\S* +NAME +ST")
 ROW = re.compile(r" ?[ >][ #] +\S.*\d/-?\d")
 DETAIL_TABS = 7
 STATE_MARKS = ".*+X!T-?"
@@ -147,7 +147,7 @@ def test_the_console_shows_a_hostile_file_and_obeys_nothing_in_it(
             walk.press("y", r"Copy what of")
             walk.press(key, rf"copied the {what}")
         console.resize(80, 24)
-        walk.press("", r"^ +ID +NAME +ST ")
+        walk.press("", r"^ +ID\S* +NAME +ST ")
         walk.aligned("ST ", 12)
         in_job(walk)
         console.press("q")
