@@ -283,12 +283,9 @@ def size(octets: int) -> str:
     return f"{amount:.1f}{unit}" if amount < 10 else f"{amount:.0f}{unit}"
 
 
-def of_the_file(sentence: str, path: Path) -> str:
-    """Return a sentence without the file's path: the header has it, and a line has no room."""
-    for name in (str(path), repr(str(path)), path.name):
-        if sentence.startswith(f"{name} "):
-            return f"the file{sentence[len(name) :]}"
-    return sentence.replace(str(path), path.name)
+def without_folder(sentence: str, path: Path) -> str:
+    """Return a sentence that names the file alone: with its folder it hides the reason."""
+    return sentence.replace(repr(str(path)), path.name).replace(str(path), path.name)
 
 
 def plural(number: int, one: str, many: str = "") -> str:

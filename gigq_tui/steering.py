@@ -17,7 +17,7 @@ from gigq_core.errors import GigQError
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
 from gigq_tui.clipboard import MOST_BYTES, fitting, osc52
-from gigq_tui.format import cut, inert, of_the_file, size
+from gigq_tui.format import cut, inert, size, without_folder
 from gigq_tui.messages import ActFinished
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.steering_notes import attach_note
@@ -127,7 +127,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         """
         screen = self.front
         if screen is not None and screen.is_whole:
-            screen.notice_line.tell(of_the_file(text, self.path), tone, twin)
+            screen.notice_line.tell(without_folder(text, self.path), tone, twin)
             self.mind_the_ticker()
 
     def copy_text(self, text: str, what: str) -> None:

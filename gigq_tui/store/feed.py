@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from gigq_core.errors import DatabaseBusy, DatabaseError, DatabaseMissing
+from gigq_core.errors import DatabaseBusy, DatabaseError
 from gigq_core.wakeup import LADDER_S, ChangeHints
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter import FilterError
 from gigq_tui.store.models import Graph, JobDetail, Snapshot
+from gigq_tui.store.place import Place
 from gigq_tui.store.reader import Interrupted, Reader
 from gigq_tui.store.view import View
 
@@ -100,9 +101,7 @@ class Feed:
         self._slow = False
         # The feed's own thread only:
         self._reader: ReaderLike | None = None
-        self._file: tuple[int, int] | None = None
-        self._wal: tuple[int, int] | None = None
-        self._folder: tuple[int, int] | None = None
+        self._place = Place(path)
         self._trouble: tuple[str, datetime] | None = None
         self._last: Snapshot | None = None
         self._next_at = 0.0
@@ -349,47 +348,23 @@ class Feed:
     def _opened(self) -> ReaderLike:
         """The reader on the file, and the WAL, that are at the path now."""
         try:
-            file = _identity(self._path)
-        except FileNotFoundError:
+            same = self._place.is_as_before()
+        except DatabaseError:
             self._drop_reader()
-            # The folder may be gone with it, and the next one may get its number.
-            self._folder = None
-            raise DatabaseMissing(
-                f"{self._path.name} is gone: what is shown was read before."
-            ) from None
-        except OSError as problem:
-            self._drop_reader()
-            raise DatabaseError(f"{self._path.name} can't be looked at: {problem}.") from None
-        self._hint_from_here()
-        wal = self._wal_now()
-        # A WAL appears with the first read; one that goes, or is another, is no longer ours.
-        if self._reader is not None and file == self._file and self._wal in (None, wal):
-            self._wal = wal
+            raise
+        if not self._place.folder_is_as_before():
+            self._watch_folder()
+        if self._reader is not None and same:
             return self._reader
         self._drop_reader()
-        self._reader, self._file = self._open_reader(self._path, self._clock), file
-        self._wal = self._wal_now()
+        self._reader = self._open_reader(self._path, self._clock)
         with self._changed:
             self._view_changed = True
         return self._reader
 
-    def _wal_now(self) -> tuple[int, int] | None:
-        try:
-            return _identity(self._path.with_name(self._path.name + "-wal"))
-        except OSError:
-            return None
-
-    def _hint_from_here(self) -> None:
-        """Watch the folder that is there now: a watch dies with the folder it was set on."""
-        try:
-            folder = _identity(self._path.absolute().parent)
-        except OSError:
-            return
-        if folder == self._folder:
-            return
+    def _watch_folder(self) -> None:
         if self._hints is not None:
             self._hints.close()
-        self._folder = folder
         self._hints = ChangeHints(self._path, self._hint)
         self._hints.start()
 
@@ -414,8 +389,3 @@ class Feed:
                 if self._closed:
                     return
             self._on_trouble(text, since)
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino

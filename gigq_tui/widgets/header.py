@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigq_tui.config.model import NO_LABEL, Label
-from gigq_tui.format import count, cut, inert, of_the_file, plural, short_count, since, width_of
+from gigq_tui.format import count, cut, inert, plural, short_count, since, width_of, without_folder
 from gigq_tui.store.models import Health, Snapshot
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
 
@@ -49,13 +49,20 @@ def header_height(width: int, height: int, crumbs: tuple[str, ...]) -> int:
 def _freshness(state: HeaderState, width: int) -> Line:
     if state.trouble:
         room = max(8, width // 2 - 14)
-        told = cut(inert(of_the_file(state.trouble, state.path)), room)
+        told = cut(inert(_briefly(state)), room)
         return ((f"stale {since(state.trouble_s)}: {told} ", "fail"),)
     if state.snapshot is None:
         return (("reading.. ", "dim"),)
     if state.held:
         return (("paused (p) ", "warn"),)
     return (("live ", "ok"),)
+
+
+def _briefly(state: HeaderState) -> str:
+    """The trouble without the file's name, which stands beside it."""
+    told = without_folder(state.trouble, state.path)
+    start = f"{state.path.name} "
+    return f"the file {told[len(start) :]}" if told.startswith(start) else told
 
 
 def _name(state: HeaderState) -> str:
