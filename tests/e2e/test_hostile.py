@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -159,3 +162,46 @@ def test_the_console_shows_a_hostile_file_and_obeys_nothing_in_it(
         assert copies == [hostile.filled(hostile.CLIPBOARD, word) for word in ("name2", "error2")]
         print("the slowest key:", walk.slowest)
     assert hostile.rows_of(path) == before
+
+
+def said(path: Path, *words: str) -> str:
+    """What a command prints into a pipe, both of its outputs, whatever its exit code."""
+    answer = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=path.parent,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"Traceback (most recent call last):\n  File" not in answer.stderr, answer.stderr
+    return (answer.stdout + answer.stderr).decode("utf-8")
+
+
+@pytest.mark.parametrize("attached", [True, False], ids=["attached", "gigq"])
+def test_the_commands_print_a_hostile_file_as_plain_text(tmp_path: Path, attached: bool) -> None:
+    path = hostile_file(tmp_path, attached, long=100_000, parents=1_000)
+    once = ("gigq_tui", str(path), "--once")
+    core = ("gigq_core", "--db", str(path))
+    for words in (
+        once,
+        (*once, "--filter", "\x1b[31m[@click=app.quit]"),
+        (*core, "list", "--limit", "1000"),
+        (*core, "stats"),
+        (*core, "workers"),
+        (*core, "status", "00"),
+        (*core, "status", "06"),
+        (*core, "status", "09"),
+        (*core, "status", "\x1b[31mnobody"),
+        (*core, "doctor"),
+        (*core, "nonsense\x1b]0;PWNED\x07"),
+    ):
+        text = said(path, *words)
+        assert text
+        assert hostile.STEERING.findall(text.replace("\n", "")) == [], words
+    answer = said(path, *once, "--json", "--limit", "1000")
+    assert answer.isascii()
+    assert hostile.STEERING.findall(answer.replace("\n", "")) == []
+    assert len(json.loads(answer)["jobs"]) == hostile.rows_of(path)
+    listed = said(path, *core, "list", "--limit", "1000", "--json")
+    assert listed.isascii()
+    json.loads(listed)

@@ -61,6 +61,22 @@ def test_columns_stand_below_each_other_whatever_the_script(
     assert {width(line.rpartition(" ")[0]) for line in lines} == {7}
 
 
+def test_a_flood_of_marks_is_thinned_and_what_hides_is_shown() -> None:
+    assert inert("a" + "\u0301" * 1_000 + "b") == "a" + "\u0301" * 4 + "\ufffdb"
+    assert inert("a\u3164b\U000e0041") == "a\\u3164b\\U000e0041"
+    assert inert("-" * 20 + "\u2500" * 20) == "-" * 20 + "\u2500" * 20
+
+
+def test_what_json_can_not_hold_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    deep: list[object] = [float("inf")]
+    for _ in range(5_000):
+        deep = [deep]
+    write_json({"deep": deep, "bytes": b"caf\xe9"})
+    told = capsys.readouterr().out
+    assert json.loads(told)["bytes"] == "caf\ufffd"
+    assert "nested too deep" in told
+
+
 def test_json_is_plain_ascii_and_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
     write_json({"a": "\x1b é 🚀", "b": [float("nan"), {"c": float("-inf")}]})
     text = capsys.readouterr().out
