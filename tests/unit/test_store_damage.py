@@ -212,11 +212,11 @@ def test_values_that_are_nested_too_deep_are_shown_as_they_are(depth: int, tmp_p
     assert found is not None
     assert found.params == deep
     assert isinstance(found.result, list)
-    for lines in (value_lines(found.params, 80, ""), raw_lines(found, 80)):
+    for lines in (value_lines(found.params, ""), raw_lines(found)):
         told = str(lines)
         assert "hunter2" not in told
         assert "[[[[" in told
-    assert value_lines(found.result, 80, "")
+    assert value_lines(found.result, "")
 
 
 def test_a_damaged_worker_row_is_shown(tmp_path: Path) -> None:
