@@ -17,14 +17,14 @@ from tests import hostile
 from tests.e2e.sent import COPIED, foreign, text_of
 from tests.e2e.terminal import ConsoleTerminal
 
-IN_JOB = r"^ (?=[\[ ]Error)(?=.*Raw).*\[([A-Z][a-z]+)"
+IN_JOB = r"^ (?=[\[ ]1 Att).*\[(\d) "
 HEAD = re.compile(r" +ID\S* +NAME +ST")
 ROW = re.compile(r" ?[ >][ #] +\S.*\d/-?\d")
 DETAIL_TABS = 7
 STATE_MARKS = ".*+X!T-?"
 PLACES = (
     ("t", r"> Tree"),
-    ("l", r"\[Log\b"),
+    ("l", r"\[2 Output"),
     ("w", r"> Workers"),
     ("?", r"Help"),
 )
@@ -111,7 +111,7 @@ def in_job(walk: Walk) -> None:
     while (tab := walk.find(IN_JOB)) not in seen:
         seen.add(tab)
         walk.press("G", IN_JOB)
-        walk.press("]", rf"^ (?=[\[ ]Error)(?=.*Raw).*\[(?!{tab})[A-Z]")
+        walk.press("]", rf"^ (?=[\[ ]1 Att).*\[(?!{tab})\d ")
     assert len(seen) >= DETAIL_TABS
     walk.press("\x1b", r"\[1 All")
 
