@@ -175,7 +175,7 @@ class JobsScreen(Looking, inherit_bindings=False):
             self.notice_line.rest(BLANK)
             return
         spans: list[Span] = [(f" {news} ", "warn")] if news else []
-        spans.append((f" {row.id[:6]} {inert(row.name)}", "dim"))
+        spans.append((inert(f" {row.id[:6]} {row.name}"), "dim"))
         if self.followed is not None:
             spans.append((f"  {state_of(row, self.console.clock.now()).value}", "accent"))
         self.notice_line.rest((*spans, (f"  {inert(reason)}", "")))
