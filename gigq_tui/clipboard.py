@@ -6,9 +6,8 @@ import base64
 import os
 from collections.abc import Mapping
 
-# Bytes of one copy: what a slow line bears, and what terminals take that limit the sequence to
-# 100,000 characters.
-MOST_BYTES = 72 * 1024
+# Bytes of one copy: more than any value or output that is read for the screen.
+MOST_BYTES = 4 * 1024 * 1024
 
 
 def fitting(text: str) -> str:

@@ -186,22 +186,6 @@ def time_passes(seconds: float) -> None:
     wait_until(lambda: time.monotonic() >= until)
 
 
-def test_a_wal_that_is_deleted_freezes_nothing(
-    tmp_path: Path, ear: Ear, feed_of: Callable[..., Feed]
-) -> None:
-    path = queue_with(tmp_path / "jobs.db", 3)
-    feed_of(path)
-    ear.wait_for_jobs(3)
-    for end in ("-wal", "-shm"):
-        path.with_name(path.name + end).unlink()
-    elsewhere(
-        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
-        "c.execute('DELETE FROM jobs WHERE rowid = 1'); c.commit()",
-        path,
-    )
-    ear.wait_for_jobs(2)
-
-
 def test_vacuum_checkpoint_and_another_schema_are_only_news(
     tmp_path: Path, ear: Ear, feed_of: Callable[..., Feed]
 ) -> None:
