@@ -285,7 +285,10 @@ def size(octets: int) -> str:
 
 def without_folder(sentence: str, path: Path) -> str:
     """Return a sentence that names the file alone: with its folder it hides the reason."""
-    return sentence.replace(repr(str(path)), path.name).replace(str(path), path.name)
+    for name in (repr(str(path)), str(path)):
+        # What only begins like the file, as the folder of its logs, is another path.
+        sentence = re.sub(rf"{re.escape(name)}(?![\w/-])", lambda _: path.name, sentence)
+    return sentence
 
 
 def plural(number: int, one: str, many: str = "") -> str:
