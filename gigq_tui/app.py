@@ -13,9 +13,7 @@ command that does the same, and what really happened comes back through the file
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -34,12 +32,12 @@ from gigq_tui.canvas import Canvas, Changes
 from gigq_tui.config.model import NO_LABEL, Config, Label
 from gigq_tui.line_filters import line_filters
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
+from gigq_tui.navigation import Navigation
 from gigq_tui.registry import Keymap
 from gigq_tui.screens.jobs import JobsScreen
-from gigq_tui.steering_workers import WorkerSteering
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
-from gigq_tui.store.filter import parse
-from gigq_tui.store.models import Snapshot, Tab
+from gigq_tui.store.models import Snapshot
+from gigq_tui.store.sorting import NEWEST
 from gigq_tui.store.view import View
 from gigq_tui.theme import THEME_NAMES, THEMES, fitting
 from gigq_tui.widgets.header import FRESH, age_class
@@ -66,10 +64,8 @@ class FeedLike(Protocol):
 
     def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None: ...
 
-    def looked_s(self) -> float: ...
 
-
-class ConsoleApp(WorkerSteering, inherit_bindings=False):
+class ConsoleApp(Navigation, inherit_bindings=False):
     """The console on one queue file.
 
     Args:
@@ -111,12 +107,13 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
         self.clock = clock
         self.feed: FeedLike | None = None
-        self.view = View()
+        self.view = View(sort=config.sort if config else NEWEST)
         self.held = False
         self.age = FRESH
         self.trouble = ""
-        self.trouble_since: datetime | None = None
+        self._trouble_began = 0.0
         self._waiting: Snapshot | None = None
+        self._looking_elsewhere = False
         self._wants_feed = feed
         self._liveness = liveness
         self._notice_ticks = 0
@@ -190,21 +187,35 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
 
     @on(SnapshotArrived)
     def _snapshot_arrived(self, event: SnapshotArrived) -> None:
-        self.trouble, self.trouble_since = "", None
+        self.trouble = ""
         self.mind_acts()
-        if self.held and self.snapshot is not None:
+        if self.held and self.snapshot is not None and not self._looking_elsewhere:
             self._waiting = event.snapshot
         else:
+            self._looking_elsewhere = False
             self._take(event.snapshot)
+
+    @property
+    def trouble_s(self) -> float:
+        """Seconds since the file could last be read."""
+        return self.clock.monotonic() - self._trouble_began
 
     def _take(self, snapshot: Snapshot) -> None:
         self._waiting = None
         self.snapshot = snapshot
         self._redraw()
 
+    @property
+    def newest(self) -> Snapshot | None:
+        return self._waiting or self.snapshot
+
     @on(TroubleArrived)
     def _trouble_arrived(self, event: TroubleArrived) -> None:
-        self.trouble, self.trouble_since = event.text, event.since
+        if not self.trouble:
+            # From here on by the clock that never jumps: the hour may be set meanwhile.
+            passed = (self.clock.now() - event.since).total_seconds()
+            self._trouble_began = self.clock.monotonic() - max(0.0, passed)
+        self.trouble = event.text
         self._redraw(frame_only=True)
 
     def _redraw(self, *, frame_only: bool = False) -> None:
@@ -219,6 +230,8 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         """Ask for another part of the table."""
         if view != self.view:
             self.view = view
+            # A picture that is held is held again once it shows what was asked for.
+            self._looking_elsewhere = True
             if self.feed is not None:
                 self.feed.show(view)
 
@@ -267,12 +280,10 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     # Time
 
     def _tell_age(self) -> None:
-        """Say how old the data is, where the class of its age has changed."""
+        """Say how old a held picture is, where the class of its age has changed."""
         seconds = 0.0
         if self.held and self.snapshot is not None:
             seconds = (self.clock.now() - self.snapshot.taken_at).total_seconds()
-        elif self.feed is not None:
-            seconds = self.feed.looked_s()
         if age_class(seconds) != self.age:
             self.age = age_class(seconds)
             self._redraw(frame_only=True)
@@ -280,15 +291,21 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
     def mind_the_ticker(self) -> None:
         counts = self.snapshot.counts if self.snapshot is not None else None
         timed = counts is not None and bool(counts.running or counts.delayed)
-        if timed or self.trouble or self._notice_ticks or self.acting or self.pool.alive():
+        if (
+            timed
+            or self.trouble
+            or self._notice_ticks
+            or self.acting
+            or self.pool.alive()
+            or self.requests.waiting
+        ):
             self._ticker.resume()
         else:
             self._ticker.pause()
 
     def _tick(self) -> None:
         screen = self.front
-        for ended in self.pool.reap():
-            self.tell_ended(ended)
+        self.tell_about_workers()
         self.mind_acts()
         if screen is None or not screen.is_whole:
             return
@@ -322,6 +339,7 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
 
     def do_refresh(self) -> None:
         """Read the file again, and show it even while the picture is held."""
+        self._looking_elsewhere = True
         self.refresh_feed()
         self.notice("read again")
 
@@ -329,54 +347,3 @@ class ConsoleApp(WorkerSteering, inherit_bindings=False):
         """Paint the whole screen, for a terminal that lost some of it."""
         self._canvas.forget()
         self.screen.refresh(layout=True)
-
-    def do_suspend(self) -> None:
-        """Go to the shell; `fg` comes back."""
-        self.action_suspend_process()
-        self.run_worker(self._stay_awake(), group="wake", exclusive=True)
-
-    async def _stay_awake(self) -> None:
-        # The signal to go on is handled when this thread next runs, and may have come to another:
-        # with nothing to do it would sleep on, with the shell's terminal under it.
-        for _ in range(WAKES):
-            await asyncio.sleep(WAKE_S)
-
-    def do_help(self) -> None:
-        """Show the keys of the screen in front."""
-        from gigq_tui.screens.help import HelpScreen
-
-        screen = self.front
-        if screen is not None:
-            self.push_screen(HelpScreen(screen))
-
-    def do_workers(self) -> None:
-        """Show the workers."""
-        from gigq_tui.screens.workers import WorkersScreen
-
-        self.push_screen(WorkersScreen())
-
-    def do_overview(self) -> None:
-        """Show the overview."""
-        from gigq_tui.screens.overview import OverviewScreen
-
-        self.push_screen(OverviewScreen())
-
-    def show_jobs(self, tab: Tab, filter_text: str) -> None:
-        """Go back to the jobs screen, and show what a filter matches there.
-
-        Raises:
-            FilterError: the filter can't be understood; nothing is left.
-        """
-        wanted = parse(filter_text)
-        jobs = next(screen for screen in self.screen_stack if isinstance(screen, JobsScreen))
-        while self.screen is not jobs:
-            self.pop_screen()
-        jobs.look(replace(jobs.view, tab=tab, filter=wanted, follow=None))
-
-    def do_palette(self) -> None:
-        """Open the command palette on the screen in front."""
-        from gigq_tui.widgets.palette import open_palette
-
-        screen = self.front
-        if screen is not None:
-            open_palette(screen)

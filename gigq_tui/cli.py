@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from gigq_core.errors import GigQError
 from gigq_tui.config.model import THEMES, Config, Label
+
+if TYPE_CHECKING:
+    from gigq_tui.once import Order
+    from gigq_tui.store.filter import Filter
+
+T = TypeVar("T")
 
 EXIT_UNUSABLE = 2
 EXIT_BROKEN_PIPE = 141
@@ -22,7 +29,17 @@ Looking changes nothing in the file. The first act on a file of GigQ's own (a wo
 job submitted, cancelled or retried) adds this package's tables to it, and the console says so
 before.
 
-Exit codes: 0 done; 2 wrong usage, or a file that can't be used.
+\b
+Exit codes:
+  0    done; with --wait, no job that matches waits or runs any more
+  1    the screen failed
+  2    wrong usage, or a file that can't be used (any more)
+  3    a job matches --fail-if; which ones is told on stderr
+  4    --wait-timeout passed, and no job matches --fail-if
+  129  the terminal was closed
+  130  interrupted from the keyboard
+  141  whoever read the output went away
+  143  told to end (SIGTERM)
 """
 
 
@@ -55,6 +72,27 @@ class Refusal(click.ClickException):
 @click.option("--once", is_flag=True, help="Print one snapshot, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON for scripts.")
 @click.option("--filter", "filter_text", metavar="TEXT", help="With --once: only jobs that match.")
+@click.option(
+    "--sort",
+    "sort_text",
+    metavar="KEY",
+    help="With --once: the jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
+    "ended or state; -KEY turns it round.",
+)
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="With --once: first wait until no job that matches --filter waits or runs any more. "
+    "Doomed ones, which never run, are not waited for.",
+)
+@click.option(
+    "--wait-timeout", metavar="TIME", help="With --wait: give up after 90s, 5m, 1h30m, ..."
+)
+@click.option(
+    "--fail-if",
+    metavar="TEXT",
+    help="With --once: exit with 3 if a job matches --filter and this one too.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(0, 1000),
@@ -119,15 +157,13 @@ def _run(
     create: bool,
     read_only: bool,
     once: bool,
-    as_json: bool,
-    filter_text: str | None,
-    limit: int | None,
     python: str | None,
     chdir: Path | None,
     theme: str | None,
     mouse: bool | None,
     config_file: Path | None,
     print_config: bool,
+    **for_once: Any,
 ) -> int:
     _check_usage(ctx)
     config = _configured(config_file, theme, mouse)
@@ -146,12 +182,13 @@ def _run(
     folder = check_folder(chdir or Path(settings.chdir).expanduser())
     only_look = settings.read_only if read_only is None else read_only
     label = label_of(settings)
+    order = _order(file, label, **for_once) if once else None
     if create:
         if only_look:
             _refuse(f"{file} is read-only by the configuration: add --read-write to create it.")
         _create(file)
-    if once:
-        return _print_once(file, filter_text or "", limit, as_json, label)
+    if order is not None:
+        return _run_once(order)
     _check_file(file)
     _need_terminal()
     from gigq_tui.terminal import show
@@ -192,9 +229,14 @@ def _check_usage(ctx: click.Context) -> None:
         ("as_json", "--json"),
         ("filter_text", "--filter"),
         ("limit", "--limit"),
+        ("sort_text", "--sort"),
+        ("wait", "--wait"),
+        ("fail_if", "--fail-if"),
     ):
         if given(name) and not ctx.params["once"]:
             raise click.UsageError(f"{option} goes with --once.")
+    if given("wait_timeout") and not ctx.params["wait"]:
+        raise click.UsageError("--wait-timeout goes with --wait.")
     if given("demo_dir") and not ctx.params["demo"]:
         raise click.UsageError("--demo-dir goes with --demo.")
     if ctx.params["demo"]:
@@ -242,26 +284,72 @@ def _need_terminal() -> None:
         _refuse("The console needs a terminal: use --once to print one snapshot instead.")
 
 
-def _print_once(
-    file: Path, filter_text: str, limit: int | None, as_json: bool, label: Label
-) -> int:
+def _order(
+    file: Path,
+    label: Label,
+    *,
+    as_json: bool,
+    filter_text: str | None,
+    limit: int | None,
+    sort_text: str | None,
+    wait: bool,
+    wait_timeout: str | None,
+    fail_if: str | None,
+) -> Order:
+    import shutil
+
     from gigq_tui import headless
+    from gigq_tui.once import Order
+    from gigq_tui.store.durations import seconds_of
+    from gigq_tui.store.sorting import NEWEST, sort_of
+
+    return Order(
+        file,
+        filter=_filter("--filter", filter_text or ""),
+        limit=headless.DEFAULT_ROWS if limit is None else limit,
+        as_json=as_json,
+        label=label.text,
+        width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
+        sort=NEWEST if sort_text is None else _read("--sort", sort_of, sort_text),
+        fail_if=None if fail_if is None else _filter("--fail-if", fail_if),
+        wait=wait,
+        timeout_s=(
+            None if wait_timeout is None else _read("--wait-timeout", seconds_of, wait_timeout)
+        ),
+    )
+
+
+def _run_once(order: Order) -> int:
+    from gigq_tui import once
+
+    answer, code = once.run(order, _say)
+    return _print(answer) or code
+
+
+def _filter(option: str, text: str) -> Filter:
     from gigq_tui.store.filter import FilterError, parse
 
     try:
-        wanted = parse(filter_text)
+        return parse(text)
     except FilterError as problem:
-        _refuse(f"--filter, at character {problem.position + 1}: {problem.message}")
-    rows = headless.DEFAULT_ROWS if limit is None else limit
-    snapshot = headless.take(file, wanted, rows)
-    if as_json:
-        answer = headless.as_json(snapshot, rows, label.text)
-    else:
-        import shutil
+        _refuse(f"{option}, at character {problem.position + 1}: {problem.message}")
 
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        answer = headless.as_text(snapshot, rows, width, label.text)
-    return _print(answer)
+
+def _read(option: str, reading: Callable[[str], T], text: str) -> T:
+    try:
+        return reading(text)
+    except ValueError as problem:
+        _refuse(f"{option}: {problem}.")
+
+
+def _say(sentence: str) -> None:
+    """Tell something besides the answer; a script that closed stderr doesn't want to know."""
+    from gigq_tui.format import inert
+
+    try:
+        click.echo(f"gigq-tui: {inert(sentence)}", err=True)
+    except OSError:
+        pass
 
 
 def _print(answer: str) -> int:

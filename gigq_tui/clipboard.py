@@ -1,24 +1,66 @@
-"""The escape sequence that puts text on the clipboard of the terminal, through tmux too."""
+"""The escape sequence that puts text on the clipboard of the terminal, through tmux and screen."""
 
 from __future__ import annotations
 
 import base64
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
+
+# Terminals drop longer sequences, many at 100,000 characters: 7 before the text, 1 behind it.
+MAX_BYTES = 74_994
+# GNU screen cuts the strings that it passes through at 768 characters.
+SCREEN_PIECE = 700
+
+# Bytes of one copy: more than any value or output that is read for the screen.
+MOST_BYTES = 4 * 1024 * 1024
 
 
-def osc52(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """Return what to write to the terminal to copy `text`.
+def fitting(text: str) -> str:
+    """Return as much of the beginning of `text` as one copy takes, whole characters."""
+    data = text[:MOST_BYTES].encode("utf-8", "replace")
+    return data[:MOST_BYTES].decode("utf-8", "ignore")
 
-    Inside tmux it is sent twice: as tmux itself understands it (`set-clipboard on`), and wrapped
-    for the terminal outside (`allow-passthrough on`); whichever is not allowed is ignored.
+
+class Copy(NamedTuple):
+    """What to write to the terminal, and the text that it holds: as much as terminals take."""
+
+    sequence: str
+    text: str
+
+
+def osc52(text: str, environment: Mapping[str, str] | None = None) -> Copy:
+    """Return what to write to the terminal to copy `text`, cut where it is too long for one.
+
+    tmux is sent it twice: as tmux itself understands it (`set-clipboard on`), and wrapped for the
+    terminal outside (`allow-passthrough on`); whichever is not allowed is ignored. GNU screen
+    gets it wrapped, in pieces. Where both are around and it can't be told which is the inner one,
+    it is sent plain: what is wrapped for the wrong one would be seen as text.
     """
     environment = os.environ if environment is None else environment
-    encoded = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
-    plain = f"\x1b]52;c;{encoded}\x07"
-    if environment.get("TMUX"):
-        inner = plain.replace("\x1b", "\x1b\x1b")
-        return f"{plain}\x1bPtmux;{inner}\x1b\\"
-    if environment.get("STY"):
-        return f"\x1bP{plain}\x1b\\"
-    return plain
+    data = text.encode("utf-8", "replace")
+    if len(data) > MAX_BYTES:
+        text = data[:MAX_BYTES].decode("utf-8", "ignore")
+        data = text.encode()
+    plain = f"\x1b]52;c;{base64.b64encode(data).decode('ascii')}\x07"
+    term = environment.get("TERM", "")
+    in_tmux = bool(environment.get("TMUX")) or term.startswith("tmux")
+    in_screen = bool(environment.get("STY"))
+    if in_tmux and in_screen:
+        if term.startswith("tmux"):
+            return Copy(plain + _through_tmux(_through_screen(plain)), text)
+        # That is how screen calls itself on a terminal that it knows.
+        return Copy(_through_screen(plain) if term.startswith("screen.") else plain, text)
+    if in_tmux:
+        return Copy(plain + _through_tmux(plain), text)
+    return Copy(_through_screen(plain) if in_screen else plain, text)
+
+
+def _through_tmux(sequence: str) -> str:
+    doubled = sequence.replace("\x1b", "\x1b\x1b")
+    return f"\x1bPtmux;{doubled}\x1b\\"
+
+
+def _through_screen(sequence: str) -> str:
+    pieces = range(0, len(sequence), SCREEN_PIECE)
+    return "".join(f"\x1bP{sequence[at : at + SCREEN_PIECE]}\x1b\\" for at in pieces)

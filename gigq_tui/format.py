@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -30,6 +31,17 @@ def _utf8() -> bool:
 # Whether the terminal can be sent more than ASCII; what we draw ourselves is ASCII otherwise.
 UTF8 = _utf8()
 _REPLACED = "\ufffd"
+# Printable, and yet unseen, or as wide as each terminal likes: fillers, joiners, tags, flags, and
+# what chooses how the character before it looks.
+_DISPUTED = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\ufffe\uffff\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
+)
+_FLAG_LETTER = 0x1F1E6
+_FLAG_LETTERS = 26
+# Marks on one letter: no script needs more, and a flood of them runs over the lines around it.
+MOST_MARKS = 4
+_MAYBE_MARKS = re.compile(rf"(?:[^\w\s]|[\u1161-\u11ff\ud7b0-\ud7ff]){{{MOST_MARKS + 1},}}")
 _SECRET_KEY = re.compile(
     r"(?<![a-z])pass$|passw|passphrase|secret|token|api_?key|access_?key|private_?key"
     r"|credential|authorization|cookie|\bpwd\b|\bdsn\b",
@@ -74,12 +86,19 @@ def inert(text: str) -> str:
     """Return `text` as one harmless line: whatever could steer a terminal becomes a visible glyph.
 
     Control characters, line ends included, format characters (bidi controls, zero-width),
-    surrogates and line separators become U+FFFD. Where only ASCII is known, everything else becomes
-    question marks, one for each of its cells.
+    surrogates and line separators become U+FFFD; so does what is left of a letter's marks after
+    the first few. What merely chooses another look for a character is left out, and flags are told
+    by their letters, so that the cells of a text are those of its characters in every terminal.
+    Where only ASCII is known, everything else becomes question marks, one for each of its cells.
     """
+    if text.isascii() and text.isprintable():
+        return text
     if not text.isprintable():
-        text = "".join(_inert_char(char) for char in text)
-    return text if UTF8 or text.isascii() else ascii_cells(text)
+        text = "".join(map(_inert_char, text))
+    if text.isascii():
+        return text
+    text = _MAYBE_MARKS.sub(_thinned, _DISPUTED.sub(_settled, text))
+    return text if UTF8 else ascii_cells(text)
 
 
 def ascii_cells(text: str) -> str:
@@ -113,6 +132,31 @@ def _inert_char(char: str) -> str:
         return " "
     # New letters that this Python does not know yet, and private ones of fonts, steer nothing.
     return char if category in ("Cn", "Co") else _REPLACED
+
+
+def _settled(found: re.Match[str]) -> str:
+    """What stands for a character that terminals do not agree on."""
+    code = ord(found[0])
+    if 0 <= code - _FLAG_LETTER < _FLAG_LETTERS:
+        return chr(ord("A") + code - _FLAG_LETTER)
+    looks = 0xFE00 <= code <= 0xFE0F or 0x1F3FB <= code <= 0x1F3FF
+    return "" if looks else _REPLACED
+
+
+def _thinned(found: re.Match[str]) -> str:
+    """A run of signs with at most some marks on each; one replacement tells of the rest."""
+    run = found[0]
+    if all(map(cell_len, set(run))):
+        return run
+    kept: list[str] = []
+    marks = 0
+    for char in run:
+        marks = 0 if cell_len(char) else marks + 1
+        if marks <= MOST_MARKS:
+            kept.append(char)
+        elif marks == MOST_MARKS + 1:
+            kept.append(_REPLACED)
+    return "".join(kept)
 
 
 def width_of(text: str) -> int:
@@ -170,9 +214,8 @@ def age(seconds: float) -> str:
     return f"{whole // _DAY_S}d"
 
 
-def span_seconds(since: datetime, now: datetime) -> str:
-    """Say how long it is since a moment: by the second at first, then in coarse steps."""
-    seconds = (now - since).total_seconds()
+def since(seconds: float) -> str:
+    """Say for how long something has been so: by the second at first, then in coarse steps."""
     return elapsed(seconds) if seconds < _MINUTE_S else age(seconds)
 
 
@@ -245,6 +288,14 @@ def size(octets: int) -> str:
         if amount < 1024 or unit == "T":
             break
     return f"{amount:.1f}{unit}" if amount < 10 else f"{amount:.0f}{unit}"
+
+
+def without_folder(sentence: str, path: Path) -> str:
+    """Return a sentence that names the file alone: with its folder it hides the reason."""
+    for name in (repr(str(path)), str(path)):
+        # What only begins like the file, as the folder of its logs, is another path.
+        sentence = re.sub(rf"{re.escape(name)}(?![\w/-])", lambda _: path.name, sentence)
+    return sentence
 
 
 def plural(number: int, one: str, many: str = "") -> str:

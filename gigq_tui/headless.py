@@ -11,6 +11,7 @@ The JSON is one object, and keeps its keys from release to release; new ones may
                      other, pending (the first three together), total, and doomed: part of
                      blocked, null where it isn't known
     filter           the filter's text
+    sort             the order of `jobs` as --sort takes it
     matched          how many jobs match it; `jobs` holds the first of them
     jobs             id, name, function, status (the raw word), state (the derived one), why,
                      priority, attempts, max_attempts, timeout_s, created_at, started_at,
@@ -41,6 +42,7 @@ from gigq_tui.store.models import (
     WorkerRow,
 )
 from gigq_tui.store.reader import Reader
+from gigq_tui.store.sorting import NEWEST, Sort
 from gigq_tui.store.view import View
 
 FORMAT = 1
@@ -58,6 +60,7 @@ def take(
     limit: int = DEFAULT_ROWS,
     clock: Clock = SYSTEM_CLOCK,
     reader_factory: Callable[[Path, Clock], Reader] = Reader,
+    sort: Sort = NEWEST,
 ) -> Snapshot:
     """Read one snapshot.
 
@@ -67,13 +70,14 @@ def take(
         limit: How many of them, from 0 to `MAX_ROWS`.
         clock: Where the present moment comes from.
         reader_factory: What reads; another one in tests.
+        sort: Their order; the claim order knows waiting jobs alone.
 
     Raises:
         DatabaseError: The file can't be read; the message is a sentence for a person.
     """
     reader = reader_factory(path, clock)
     try:
-        return reader.snapshot(View(filter=filter_, size=max(1, limit)))
+        return reader.snapshot(View(filter=filter_, size=max(1, limit), sort=sort))
     finally:
         reader.close()
 
@@ -103,7 +107,8 @@ def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS, label: str = "") -> s
             "told_apart": counts.told_apart,
         },
         "filter": snapshot.filter_text,
-        "matched": snapshot.window.total,
+        "sort": str(snapshot.sort),
+        "matched": snapshot.window.matching,
         "jobs": [_job(row, snapshot.taken_at) for row in snapshot.window.rows[:limit]],
         "workers": [_worker(worker) for worker in snapshot.workers],
         "foreign_workers": [
@@ -188,7 +193,9 @@ def _worker_lines(snapshot: Snapshot) -> list[str]:
 
 def _table(snapshot: Snapshot, limit: int) -> list[str]:
     rows = snapshot.window.rows[:limit]
-    matched = f"{text.plural(snapshot.window.total, 'job')} match" if snapshot.filter_text else ""
+    matched = (
+        f"{text.plural(snapshot.window.matching, 'job')} match" if snapshot.filter_text else ""
+    )
     if not rows:
         return [matched or "no jobs"] if limit else []
     now = snapshot.taken_at
@@ -209,7 +216,7 @@ def _table(snapshot: Snapshot, limit: int) -> list[str]:
             )
         )
     lines = _aligned(cells)
-    left = snapshot.window.total - len(rows)
+    left = snapshot.window.matching - len(rows)
     if left > 0:
         lines.append(f"and {text.count(left)} more (--limit shows more, --filter fewer)")
     return lines

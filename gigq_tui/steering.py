@@ -18,8 +18,8 @@ from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.undo import DoneAct
 from gigq_tui.actions.watch import Watch
-from gigq_tui.clipboard import osc52
-from gigq_tui.format import cut, inert, plural
+from gigq_tui.clipboard import MAX_BYTES, osc52
+from gigq_tui.format import cut, inert, plural, size, without_folder
 from gigq_tui.messages import ActFinished
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.steering_notes import MANY, attach_note
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 # An act that takes longer has its reason, which is told; in seconds.
 SLOW_ACT_S = 2.0
 MOST_WATCHES = 20
-# What terminals take at once, more or less.
-MOST_COPIED = 74_000
+_TOLD_CHARACTERS = 200
 
 
 class SteeringApp(App[None], inherit_bindings=False):
@@ -157,7 +156,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         """
         screen = self.front
         if screen is not None and screen.is_whole:
-            screen.notice_line.tell(text, tone, twin, hint)
+            screen.notice_line.tell(without_folder(text, self.path), tone, twin, hint)
             self.mind_the_ticker()
 
     def do_outcomes(self) -> None:
@@ -179,10 +178,10 @@ class SteeringApp(App[None], inherit_bindings=False):
             self._slow_told = True
             self.notice("still writing: another process may hold the file's lock", "warn")
         for watch in self._watches:
-            self.ask("rows_of", watch.ids, partial(self._watched, watch))
+            self.ask("rows", watch.ids, partial(self._watched, watch))
 
     def _watched(self, watch: Watch, answer: Any) -> None:
-        if watch not in self._watches or not isinstance(answer, tuple):
+        if watch not in self._watches or not isinstance(answer, dict):
             return
         report = watch.ended(answer, self.monotonic())
         if report is None:
@@ -247,7 +246,7 @@ class SteeringApp(App[None], inherit_bindings=False):
 
     def copy_command(self, twin: str) -> None:
         """Put a command on the clipboard, unless no terminal would take it."""
-        if len(twin) > MOST_COPIED:
+        if len(twin.encode()) > MAX_BYTES:
             self.notice(
                 f"That command names so many jobs that it is {len(twin) // 1000:,} kB long, which "
                 "no clipboard takes.",
@@ -256,12 +255,25 @@ class SteeringApp(App[None], inherit_bindings=False):
         else:
             self.copy_text(twin, "the command")
 
-    def copy_text(self, text: str, what: str) -> None:
-        """Put text on the clipboard of the terminal that the person sits at."""
-        self._clipboard = text
+    def copy_text(self, text: str, what: str, source: Path | None = None) -> None:
+        """Put text on the clipboard of the terminal that the person sits at.
+
+        Args:
+            text: What to copy; no more of it than terminals take is copied.
+            what: What the notice calls it.
+            source: The file that holds all of it, if there is one.
+        """
+        copy = osc52(text)
+        self._clipboard = copy.text
         if self._driver is not None:
-            self._driver.write(osc52(text))
-        self.notice(f"copied {what}: {cut(inert(text), 60)}", "ok")
+            self._driver.write(copy.sequence)
+        if copy.text == text:
+            told = cut(inert(text[:_TOLD_CHARACTERS]), 60)
+            self.notice(f"copied {what}: {told}", "ok")
+            return
+        part = f"{size(len(copy.text.encode()))} of {size(len(text.encode('utf-8', 'replace')))}"
+        place = f"; it is whole in {source}" if source is not None else ""
+        self.notice(f"copied the first {part} of {what}: terminals take no more{place}", "warn")
 
     @property
     def will_attach(self) -> bool:

@@ -236,7 +236,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 def _tell(outcome: Outcome, verb: str, *, known: bool) -> None:
     if outcome.done:
         what = _DONE.get(outcome.change, f"has {outcome.reason}")
-        say(f"Job {inert(outcome.job_id)} {what}.")
+        became = f": {outcome.reason}" if outcome.change is Change.RELEASED else ""
+        say(f"Job {inert(outcome.job_id)} {what}{became}.")
     elif known:
         warn(f"Could not {verb} job {inert(outcome.job_id)}: {inert(outcome.reason)}.")
     else:

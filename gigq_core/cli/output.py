@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # What the table draws between two columns, and how far a column shrinks.
 BETWEEN_COLUMNS = 3
 NARROWEST = 8
+# Of a value that can't be printed whole.
+MOST_LEVELS = 100
 
 _STATUS_STYLES = {
     "pending": "cyan",
@@ -45,8 +47,8 @@ def write_json(value: Any) -> None:
     """`value` as JSON on stdout: plain ASCII, so that nothing in it can steer a terminal."""
     try:
         text = json.dumps(value, indent=2, allow_nan=False)
-    except ValueError:
-        text = json.dumps(_without_nan(value), indent=2)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps(_printable(value), indent=2)
     click.echo(text)
 
 
@@ -118,12 +120,16 @@ def lines_of(value: object, indent: str) -> str:
     return "\n".join(indent + line for line in inert(value, lines=True).split("\n"))
 
 
-def _without_nan(value: Any) -> Any:
-    """JSON has no word for NaN and infinity; other programs wrote them into the file."""
+def _printable(value: Any, levels: int = MOST_LEVELS) -> Any:
+    """What JSON has no word for as text: a file may hold NaN, bytes, and more levels than fit."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, (dict, list, tuple)) and not levels:
+        return "(nested too deep to be printed)"
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: _printable(item, levels - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
+        return [_printable(item, levels - 1) for item in value]
     return value

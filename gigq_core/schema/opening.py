@@ -107,6 +107,8 @@ def check_tables(conn: sqlite3.Connection, file: Path) -> None:
         found = {row[0] for row in conn.execute(_QUEUE_TABLES, ("jobs", "job_executions"))}
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
+    if not found and _is_empty(file):
+        raise NotAQueue(f"{_shown(file)} is empty: bring the queue back, or make a new one.")
     if found != {"jobs", "job_executions"}:
         raise NotAQueue(
             f"{_shown(file)} is an SQLite file, but not a job queue: it has no table "
@@ -130,6 +132,16 @@ def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
         return DatabaseBusy(
             f"{_shown(file)} is locked by another process: try again when it has finished."
         )
+    if "disk is full" in text:
+        return DatabaseError(
+            f"{_shown(file)} can't be written because its disk is full: nothing was changed; "
+            "free some space and try again."
+        )
+    if "disk I/O error" in text:
+        return DatabaseError(
+            f"{_shown(file)} can't be read or written ({text}): look whether its disk has room "
+            "and works, and whether the file was cut or taken away."
+        )
     if "malformed" in text:
         return DatabaseError(
             f"{_shown(file)} is damaged ({text}): restore a backup, or try `sqlite3 FILE .recover`."
@@ -144,6 +156,13 @@ def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
             f"{_shown(file)} may not be written: check its permissions and its folder's."
         )
     return DatabaseError(f"{_shown(file)} can't be used: {text}.")
+
+
+def _is_empty(file: Path) -> bool:
+    try:
+        return file.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _lenient_text(raw: bytes) -> str:

@@ -202,7 +202,7 @@ FORGET_DELETED = "DELETE FROM core_tombstones WHERE job_id = ?"
 
 RUNNING_JOBS = """
 SELECT j.id, j.execution_id, j.worker_id, j.attempts, j.max_attempts, j.timeout, j.retry_delay,
-       j.on_crash,
+       j.on_crash, j.stop_requested_at,
        j.started_at, w.id AS registered, w.state, w.host, w.pid, w.pid_started, w.boot_id,
        w.pid_namespace, w.beat
 FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id

@@ -180,9 +180,9 @@ def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> lis
     if job_ids is None:
         rows = conn.execute(sql.RUNNING_JOBS).fetchall()
         return [
-            Outcome(row["id"], Change.RELEASED)
+            Outcome(row["id"], Change.RELEASED, became)
             for row in rows
-            if _certainly_lost(row) and _give_back(conn, row)
+            if _certainly_lost(row) and (became := _give_back(conn, row))
         ]
     return [_release_one(conn, job_id) for job_id in job_ids]
 
@@ -201,8 +201,8 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
         return Outcome(
             job_id, Change.REFUSED, "a worker of GigQ runs it: its timeout gives it back"
         )
-    if _certainly_lost(row) and _give_back(conn, row):
-        return Outcome(job_id, Change.RELEASED)
+    if _certainly_lost(row) and (became := _give_back(conn, row)):
+        return Outcome(job_id, Change.RELEASED, became)
     if row["registered"] is None:
         reason = f"its worker {row['worker_id']} is not registered: its timeout gives it back"
     elif is_dead(ProcessIdentity.of_row(row)) is False:
@@ -215,8 +215,12 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
     return Outcome(job_id, Change.REFUSED, reason)
 
 
-def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
-    """Let a lost job wait again, or fail if it has no attempt left."""
+def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:
+    """Let a lost job wait again, or fail if it has no attempt left.
+
+    Returns:
+        What became of it; an empty string where somebody else has ended it meanwhile.
+    """
     now = now_text()
     who = f"worker {row['worker_id']}" + (f" (pid {row['pid']})" if row["registered"] else "")
     values: dict[str, object] = {
@@ -231,14 +235,27 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
     if crashes.goes_on(conn, row["id"], attempts, most, row["on_crash"]):
         values["retry_after"] = None
         held = conn.execute(sql.RETRY_JOB, values).rowcount
+        became = "it waits for another attempt"
+        if row["stop_requested_at"] is not None:
+            became = "it is cancelled, as it was asked to stop"
     else:
         values |= {"status": "failed", "result": None}
         held = conn.execute(sql.END_JOB, values).rowcount
-    if held:
-        values["output"] = _output_left(conn, row["execution_id"])
-        conn.execute(sql.END_CRASHED_EXECUTION, values)
-        logger.warning("Job %s is given back: %s died", row["id"], who)
-    return held > 0
+        became = f"it failed: {_why_no_more(row, attempts, most)}"
+    if not held:
+        return ""
+    values["output"] = _output_left(conn, row["execution_id"])
+    conn.execute(sql.END_CRASHED_EXECUTION, values)
+    logger.warning("Job %s is given back: %s died", row["id"], who)
+    return became
+
+
+def _why_no_more(row: sqlite3.Row, attempts: int, most: int) -> str:
+    if row["on_crash"] == "fail":
+        return "it is not to be run again after a crash"
+    if attempts >= most:
+        return f"its attempts are used up ({attempts} of {most})"
+    return f"its process has died {crashes.CRASHES_ALLOWED} times"
 
 
 def _output_left(conn: sqlite3.Connection, execution_id: str) -> str | None:

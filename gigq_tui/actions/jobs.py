@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gigq_core import JobQueue
 from gigq_core.clearing import ClearPlan
-from gigq_core.errors import GigQError
+from gigq_core.errors import GigQError, NotAQueue
 from gigq_core.queue import WorkerRequest
 from gigq_core.schema.opening import check_path, explain, is_attached, open_read_only
 from gigq_core.status import Outcome
@@ -198,8 +198,9 @@ class JobActions:
     def _may_write(self) -> None:
         if self.read_only:
             raise GigQError(READ_ONLY)
-        # The queue's own constructor would make a new file where this one has gone.
-        check_path(self.path)
+        # The queue's own constructor would make a new file where this one has gone, or was emptied.
+        if check_path(self.path).stat().st_size == 0:
+            raise NotAQueue(f"{self.path} is empty: bring the queue back, or make a new one.")
 
     @contextmanager
     def _queue(self) -> Iterator[JobQueue]:

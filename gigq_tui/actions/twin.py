@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gigq_tui.actions import environment
+from gigq_tui.actions.worker_setup import GRACE_S, WorkerSetup
 from gigq_tui.format import is_secret
 
 if TYPE_CHECKING:
@@ -69,6 +71,26 @@ def for_submit(path: Path, request: SubmitRequest) -> str:
     if request.jsonl is not None:
         words += ["--jsonl", str(request.jsonl)]
     return command(path, *words)
+
+
+def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
+    """The command that starts such a worker, with a placeholder for each secret."""
+    words = ["worker", "--concurrency", str(setup.slots)]
+    words += ["--python", setup.python, "--chdir", str(setup.chdir)]
+    if setup.grace_s != GRACE_S:
+        words += ["--grace", f"{setup.grace_s:g}"]
+    line = command(path, *words)
+    if setup.environment:
+        line = f"{environment.without_secrets(setup.environment)} {line}"
+    return f"for i in $(seq {count}); do {line} & done" if count > 1 else line
+
+
+def for_requests(path: Path, worker_ids: Sequence[str], request: str) -> str:
+    """The command that asks workers for something."""
+    if len(worker_ids) == 1:
+        return command(path, "ask", worker_ids[0], request)
+    line = f'{command(path, "ask")} "$w" {request}'
+    return f"for w in {shlex.join(worker_ids)}; do {line}; done"
 
 
 def param_text(key: str, value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gigq_core.status import Change, Outcome
@@ -36,19 +36,19 @@ class Watch:
         stopping = (o.job_id for o in self.report.outcomes if o.change is Change.STOPPING)
         return tuple(stopping)[:MOST_JOBS]
 
-    def ended(self, rows: Iterable[JobRow], now: float) -> Report | None:
+    def ended(self, rows: Mapping[str, JobRow], now: float) -> Report | None:
         """What became of them, row by row; None while that is open.
 
         Args:
             rows: The jobs as they now are; one that is left out is gone.
             now: The present moment of the clock of `since`.
         """
-        watched, found = set(self.ids), {row.id: row for row in rows}
+        watched = set(self.ids)
         late = now - self.since >= WATCH_S
         outcomes, ends, others = [], [], []
         for outcome in self.report.outcomes:
             if outcome.job_id in watched:
-                outcome = self._end(outcome, found.get(outcome.job_id))
+                outcome = self._end(outcome, rows.get(outcome.job_id))
                 if outcome.change is Change.STOPPING and not late:
                     return None
                 ends.append(outcome)

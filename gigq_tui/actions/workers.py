@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,23 +12,21 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from gigq_core.errors import GigQError
 from gigq_core.logs import logs_folder
-from gigq_core.schema.opening import check_path, explain, is_attached, open_read_only
+from gigq_core.schema.opening import check_path
 from gigq_tui.actions.functions import check_folder, check_python
+from gigq_tui.actions.held_jobs import busy_workers
+from gigq_tui.actions.worker_setup import GRACE_S, WorkerSetup
 
-KILL_GRACE_S = 8.0
+# A worker that ends at once still grants its jobs their grace: so much longer it is waited for.
+BEYOND_GRACE_S = 3.0
 # Two signals sent at once may arrive as one: the second is sent again until it has worked.
 _SECOND_SIGNAL_AFTER_S = 0.3
 _POLL_S = 0.02
 _LOG_TAIL_BYTES = 8192
-
-_BUSY = "SELECT DISTINCT worker_id FROM jobs WHERE status = 'running' AND worker_id IS NOT NULL"
-
-# Processes that were left to themselves. Their handles are kept: a handle that is dropped while
-# its process runs warns, and would be asked about the process later.
-_left: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -39,15 +36,20 @@ class SpawnedWorker:
     worker_id: str
     pid: int
     log_path: Path
+    grace_s: float = GRACE_S
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker process of this console's ended: below zero is minus the signal's number."""
+    """How a worker process of this console's ended: below zero is minus the signal's number.
+
+    `asked` says that this console had asked for it.
+    """
 
     worker_id: str
     exit_code: int
     last_log_line: str
+    asked: bool = False
 
 
 class WorkerPool:
@@ -57,49 +59,47 @@ class WorkerPool:
 
     Args:
         path: The queue file.
-        python: The interpreter in which jobs run: the user's own.
-        chdir: The folder in which jobs run, first on their import path.
+        setup: With what a worker is started that is asked for without further ado.
+
+    Attributes:
+        setup: The same; whoever chooses another puts it here.
     """
 
-    def __init__(self, path: Path, python: str, chdir: Path) -> None:
+    def __init__(self, path: Path, setup: WorkerSetup) -> None:
         self.path = path.absolute()
-        self.python = python
-        self.chdir = chdir
+        self.setup = setup
         self._lock = threading.Lock()
         self._running: dict[str, tuple[SpawnedWorker, subprocess.Popen[bytes]]] = {}
+        self._asked: set[str] = set()
         self._ended: list[Ended] = []
         self._spawned = 0
 
-    def spawn(self, slots: int = 1) -> SpawnedWorker:
-        """Start one worker process.
-
-        Args:
-            slots: How many jobs it runs at once.
+    def spawn(self) -> SpawnedWorker:
+        """Start one worker process with the present setup.
 
         Raises:
             GigQError: The file, the interpreter, the folder or the log can't be used, or the
                 process can't be started; the sentence says which.
         """
-        if slots < 1:
+        setup = self.setup
+        if setup.slots < 1:
             raise GigQError("A worker needs at least one slot.")
         check_path(self.path)
-        python, chdir = check_python(self.python), check_folder(self.chdir)
-        with self._lock:
-            self._spawned += 1
-            worker_id = f"w{self._spawned}-{secrets.token_hex(2)}"
-        log_path = logs_folder(self.path) / f"{worker_id}.log"
-        words = [sys.executable, "-m", "gigq_core", "--db", str(self.path), "worker"]
-        words += ["--concurrency", str(slots), "--isolation", "process"]
-        words += ["--python", python, "--chdir", str(chdir), "--worker-id", worker_id]
-        words += ["--owner", "console", "--log-path", str(log_path)]
+        python, chdir = check_python(setup.python), check_folder(setup.chdir)
         try:
-            log_path.parent.mkdir(parents=True, exist_ok=True)
-            with log_path.open("ab") as log:
+            worker_id, log_path, log = self._new_log()
+            words = [sys.executable, "-m", "gigq_core", "--db", str(self.path), "worker"]
+            words += ["--concurrency", str(setup.slots), "--isolation", "process"]
+            words += ["--python", python, "--chdir", str(chdir), "--worker-id", worker_id]
+            words += ["--owner", "console", "--log-path", str(log_path)]
+            if setup.grace_s != GRACE_S:
+                words += ["--grace", f"{setup.grace_s:g}"]
+            with log:
                 process = subprocess.Popen(
                     words,
                     # The user's folder must not stand on our own interpreter's path.
                     cwd=log_path.parent,
-                    env=_environment(),
+                    env=setup.surroundings(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -110,16 +110,35 @@ class WorkerPool:
                 f"A worker can't be started: {problem.strerror or problem} "
                 f"({problem.filename or sys.executable})."
             ) from None
-        worker = SpawnedWorker(worker_id, process.pid, log_path)
+        worker = SpawnedWorker(worker_id, process.pid, log_path, setup.grace_s)
         with self._lock:
             self._running[worker_id] = (worker, process)
         return worker
+
+    def _new_log(self) -> tuple[str, Path, BinaryIO]:
+        """A name that no worker has had on this file, and its log, open."""
+        folder = logs_folder(self.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            self._spawned += 1
+            number = self._spawned
+        while True:
+            worker_id = f"w{number}-{secrets.token_hex(2)}"
+            log_path = folder / f"{worker_id}.log"
+            try:
+                return worker_id, log_path, log_path.open("xb")
+            except FileExistsError:
+                continue
 
     def alive(self) -> tuple[SpawnedWorker, ...]:
         """The workers that have not ended, the oldest first; draining ones too."""
         self._look()
         with self._lock:
             return tuple(worker for worker, _ in self._running.values())
+
+    def staying(self) -> tuple[SpawnedWorker, ...]:
+        """Those of `alive()` that were not asked to stop."""
+        return tuple(worker for worker in self.alive() if worker.worker_id not in self._asked)
 
     def reap(self) -> tuple[Ended, ...]:
         """The workers that ended since this was last asked."""
@@ -132,44 +151,87 @@ class WorkerPool:
         """Let a worker finish the jobs it has, and end. Returns at once.
 
         Raises:
-            GigQError: This console has no such worker, or it has ended.
+            GigQError: This console has no such worker, it has ended, or it was asked already: to
+                be told twice means to a worker to end at once.
         """
-        self._process(worker_id).send_signal(signal.SIGTERM)
+        _, process = self._found(worker_id)
+        with self._lock:
+            if worker_id in self._asked:
+                raise GigQError(f"{worker_id} was asked already: it ends when its job has ended.")
+            self._asked.add(worker_id)
+        process.send_signal(signal.SIGTERM)
 
-    def stop_idle(self) -> str | None:
-        """Stop the youngest worker that has no job; None where all are busy or there is none.
+    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
+        """Let workers end: those that have no job first, and the youngest of them first.
+
+        Args:
+            count: How many, at most.
+            busy_too: Whether those that have one are asked too, to end after it.
+
+        Returns:
+            The ids of those without a job that were asked, and of those with one.
 
         Raises:
-            DatabaseError: The file can't be read now.
+            DatabaseError: The file can't be read now; nobody was asked.
         """
-        busy = self._busy()
-        for worker in reversed(self.alive()):
-            if worker.worker_id not in busy:
-                self.stop(worker.worker_id)
-                return worker.worker_id
-        return None
+        working = busy_workers(self.path)
+        young_first = [worker.worker_id for worker in reversed(self.staying())]
+        idle = [name for name in young_first if name not in working][:count]
+        busy = [name for name in young_first if name in working][: count - len(idle)]
+        if not busy_too:
+            busy = []
+        return [n for n in idle if self._asks(n)], [n for n in busy if self._asks(n)]
 
-    def kill(self, worker_id: str, grace_s: float = KILL_GRACE_S) -> None:
-        """End a worker now; its jobs are given back to the queue. Returns when it has ended.
+    def stop_all(self) -> None:
+        """Let every worker finish the jobs it has, and end."""
+        for worker in self.staying():
+            self._asks(worker.worker_id)
+
+    def _asks(self, worker_id: str) -> bool:
+        try:
+            self.stop(worker_id)
+        except GigQError:
+            # It has ended meanwhile, or another thread has asked it.
+            return False
+        return True
+
+    def kill(self, worker_id: str, patience_s: float | None = None) -> bool:
+        """End a worker now; it gives its jobs back to the queue. Returns when it has ended.
 
         Args:
             worker_id: One of `alive()`.
-            grace_s: Seconds it has to end its jobs' processes itself.
+            patience_s: Seconds it has for that; by default what it grants its jobs, and some more.
+
+        Returns:
+            Whether it did that; else it was killed, and its jobs are to be released.
 
         Raises:
             GigQError: This console has no such worker, or it has ended.
         """
-        _end_now([self._process(worker_id)], grace_s)
+        worker, process = self._found(worker_id)
+        with self._lock:
+            self._asked.add(worker_id)
+        if patience_s is None:
+            patience_s = worker.grace_s + BEYOND_GRACE_S
+        return not _end_now([process], patience_s)
 
-    def end_all(self, timeout_s: float = KILL_GRACE_S) -> tuple[Ended, ...]:
-        """End every worker now, their jobs given back, within about `timeout_s` seconds.
+    def end_all(self, patience_s: float | None = None) -> tuple[Ended, ...]:
+        """End every worker now, their jobs given back.
+
+        Args:
+            patience_s: Seconds after which those that have not ended are killed; by default what
+                they grant their jobs, and some more.
 
         Returns:
             What `reap` would tell.
         """
         with self._lock:
-            processes = [process for _, process in self._running.values()]
-        _end_now(processes, timeout_s)
+            running = list(self._running.values())
+            self._asked.update(self._running)
+        if patience_s is None:
+            graces = [worker.grace_s for worker, _ in running]
+            patience_s = max(graces, default=0.0) + BEYOND_GRACE_S
+        _end_now([process for _, process in running], patience_s)
         return self.reap()
 
     def leave_running(self) -> tuple[SpawnedWorker, ...]:
@@ -180,7 +242,9 @@ class WorkerPool:
         """
         left = self.alive()
         with self._lock:
-            _left.extend(process for _, process in self._running.values())
+            for _, process in self._running.values():
+                # Whoever ends while this console still lives must not stay a zombie.
+                threading.Thread(target=process.wait, daemon=True).start()
             self._running.clear()
         return left
 
@@ -191,26 +255,17 @@ class WorkerPool:
                 code = process.poll()
                 if code is not None:
                     del self._running[worker_id]
-                    self._ended.append(Ended(worker_id, code, last_line(worker.log_path)))
+                    asked = worker_id in self._asked
+                    self._asked.discard(worker_id)
+                    self._ended.append(Ended(worker_id, code, last_line(worker.log_path), asked))
 
-    def _process(self, worker_id: str) -> subprocess.Popen[bytes]:
+    def _found(self, worker_id: str) -> tuple[SpawnedWorker, subprocess.Popen[bytes]]:
         self._look()
         with self._lock:
             found = self._running.get(worker_id)
         if found is None:
             raise GigQError(f"{worker_id} is not a running worker of this console.")
-        return found[1]
-
-    def _busy(self) -> set[str]:
-        connection = open_read_only(self.path)
-        try:
-            if not is_attached(connection):
-                return set()
-            return {row[0] for row in connection.execute(_BUSY).fetchall()}
-        except sqlite3.Error as problem:
-            raise explain(problem, self.path) from None
-        finally:
-            connection.close()
+        return found
 
 
 def last_line(log_path: Path) -> str:
@@ -226,8 +281,10 @@ def last_line(log_path: Path) -> str:
     return lines[-1] if lines else ""
 
 
-def _end_now(processes: Iterable[subprocess.Popen[bytes]], grace_s: float) -> None:
-    """Ask once, ask again until it has worked, and at the end of the grace kill."""
+def _end_now(
+    processes: Iterable[subprocess.Popen[bytes]], grace_s: float
+) -> list[subprocess.Popen[bytes]]:
+    """Ask once, ask again until it has worked, and at the end of the grace kill; those killed."""
     left = [process for process in processes if process.poll() is None]
     started = time.monotonic()
     asked = started - _SECOND_SIGNAL_AFTER_S
@@ -242,14 +299,4 @@ def _end_now(processes: Iterable[subprocess.Popen[bytes]], grace_s: float) -> No
         process.kill()
     for process in left:
         process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with relative entries of PYTHONPATH made absolute: the worker starts elsewhere."""
-    environment = dict(os.environ)
-    python_path = environment.get("PYTHONPATH")
-    if python_path:
-        environment["PYTHONPATH"] = os.pathsep.join(
-            str(Path(entry).absolute()) for entry in python_path.split(os.pathsep) if entry
-        )
-    return environment
+    return left

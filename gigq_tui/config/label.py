@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Mapping
 
 from gigq_tui.config.model import DatabaseSettings, Label
@@ -22,6 +21,6 @@ def label_of(
     environment = os.environ if environment is None else environment
     text = settings.label
     if environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"):
-        name = (host or platform.node()).partition(".")[0]
+        name = (host or os.uname().nodename).partition(".")[0]
         text += f"@{name}" if name else ""
     return Label(text, settings.colour)

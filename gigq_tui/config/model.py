@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from gigq_tui.store.sorting import NEWEST, Sort
+
 THEMES = ("auto", "dark", "light", "ansi")
 COLUMN_NAMES = ("id", "name", "state", "pri", "att", "age", "dur", "worker", "why")
 COLOURS = ("red", "green", "yellow", "blue", "magenta", "cyan")
@@ -62,6 +64,7 @@ class Config:
     theme: str = "auto"
     mouse: bool = True
     columns: tuple[Column, ...] = DEFAULT_COLUMNS
+    sort: Sort = NEWEST
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     databases: tuple[DatabaseSettings, ...] = ()
 

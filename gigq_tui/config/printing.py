@@ -10,6 +10,7 @@ from gigq_tui.config.model import COLOURS, COLUMN_NAMES, THEMES, Config, Databas
 from gigq_tui.config.place import VARIABLE, default_path
 from gigq_tui.registry import ACTIONS, Group, Keymap
 from gigq_tui.registry.key_names import key_label
+from gigq_tui.store.sorting import SortKey
 
 _EXAMPLE = """\
 # What holds for single queue files: the first entry whose path matches. In a path, * stays within
@@ -42,7 +43,9 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
         "[jobs]\n"
         f"# of {', '.join(COLUMN_NAMES)}, in any order;\n"
         '# "name:30" makes a column 30 cells wide; what does not fit is left out\n'
-        f"columns = {_listed(map(str, config.columns))}\n",
+        f"columns = {_listed(map(str, config.columns))}\n"
+        f"# {', '.join(key.value for key in SortKey)}; -dur is dur turned round\n"
+        f"sort = {_quoted(str(config.sort))}\n",
         _keys(config),
         _EXAMPLE.format(colours=", ".join(COLOURS)),
         *map(_database, config.databases),

@@ -17,11 +17,7 @@ from gigq_tui.config.model import (
     DatabaseSettings,
 )
 from gigq_tui.config.problem import ConfigError, Problem, unknown
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from gigq_tui.store.sorting import Sort, sort_of
 
 MAX_COLUMN_CELLS = 500
 MAX_LABEL = 24
@@ -62,17 +58,24 @@ def config_of(text: str) -> Config:
     Raises:
         Problem: something in it is wrong.
     """
+    # Late: most people have no such file.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise Problem("", f"that is no valid TOML: {_decapitalised(str(problem))}.") from None
     _only(table, ("theme", "mouse", "jobs", "keys", "database"))
     jobs = _take(table, "jobs", dict, {})
-    _only(jobs, ("columns",), "jobs.")
+    _only(jobs, ("columns", "sort"), "jobs.")
     return Config(
         theme=_choice(table, "theme", THEMES, "auto"),
         mouse=_take(table, "mouse", bool, True),
         columns=_columns(_take(jobs, "columns", list, None, "jobs.")),
+        sort=_sort(_take(jobs, "sort", str, "submitted", "jobs.")),
         keys=_keys(_take(table, "keys", dict, {})),
         databases=_databases(table),
     )
@@ -137,6 +140,13 @@ def _columns(listed: list[Any] | None) -> tuple[Column, ...]:
     if not columns:
         raise Problem("jobs.columns", f"name at least one of {', '.join(COLUMN_NAMES)}.")
     return tuple(columns)
+
+
+def _sort(text: str) -> Sort:
+    try:
+        return sort_of(text)
+    except ValueError as problem:
+        raise Problem("jobs.sort", f"{problem}.") from None
 
 
 def _databases(table: Mapping[str, Any]) -> tuple[DatabaseSettings, ...]:

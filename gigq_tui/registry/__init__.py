@@ -38,6 +38,7 @@ __all__ = [
     "ACTIONS",
     "BEFORE_FIELDS",
     "BY_ID",
+    "DEFAULT_KEYS",
     "DETAIL_TABS",
     "RESERVED_KEYS",
     "Action",
@@ -70,6 +71,8 @@ ACTIONS: tuple[Action, ...] = (
     *SUBMIT_ACTIONS,
     *CONSOLE,
 )
+
+DEFAULT_KEYS = Keymap()
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 

@@ -172,4 +172,15 @@ WIDE: tuple[Action, ...] = (
         SCREENS,
         writes=True,
     ),
+    Action(
+        "set_workers",
+        ("equals_sign",),
+        "=",
+        "set",
+        "set workers: how many, with what",
+        Group.WIDE,
+        SCREENS,
+        bar=92,
+        writes=True,
+    ),
 )

@@ -31,6 +31,10 @@ class Keymap:
         besides = action.shown.removeprefix(default) if keys else ""
         return replace(action, keys=keys, shown=" ".join(map(key_label, keys)) + besides)
 
+    def key(self, action: Action) -> str:
+        """Return the first key of an action as people read it, or an empty string for none."""
+        return next(map(key_label, self.chosen.get(action.id, action.keys)), "")
+
     def for_textual(self) -> dict[str, str]:
         """Return what `App.set_keymap()` takes."""
         return {id: ",".join(keys) or _NO_KEY for id, keys in self.chosen.items()}

@@ -81,7 +81,7 @@ WORKER_ACTIONS: tuple[Action, ...] = (
         ("c",),
         "c",
         "stop",
-        "stop the worker after its job",
+        "stop worker after its job",
         Group.ACT,
         WORKERS,
         bar=20,
@@ -92,7 +92,7 @@ WORKER_ACTIONS: tuple[Action, ...] = (
         ("C",),
         "C",
         "kill",
-        "end the worker now; its jobs go back to the queue",
+        "end worker now; jobs go back",
         Group.WIDE,
         WORKERS,
         bar=30,
@@ -103,7 +103,7 @@ WORKER_ACTIONS: tuple[Action, ...] = (
         ("P",),
         "P",
         "pause",
-        "pause the worker, or let it go on",
+        "pause worker, or resume it",
         Group.ACT,
         WORKERS,
         bar=40,
@@ -114,22 +114,20 @@ WORKER_ACTIONS: tuple[Action, ...] = (
         ("r",),
         "r",
         "release",
-        "release the jobs of a lost worker",
+        "release a lost worker's jobs",
         Group.ACT,
         WORKERS,
         bar=50,
         writes=True,
     ),
-    Action(
-        "worker_log", ("l",), "l", "log", "the worker's log, larger", Group.LOOK, WORKERS, bar=95
-    ),
+    Action("worker_log", ("l",), "l", "log", "worker's log, larger", Group.LOOK, WORKERS, bar=95),
     Action(
         "worker_filter", ("slash",), "/", "filter", "filter, or find", Group.LOOK, WORKERS, bar=80
     ),
     Action(
         "worker_sort", ("s",), "s", "sort", "sort by the next column", Group.LOOK, WORKERS, bar=85
     ),
-    Action("worker_copy", ("y",), "y", "copy pid", "copy the worker's pid", Group.LOOK, WORKERS),
+    Action("worker_copy", ("y",), "y", "copy pid", "copy worker's pid", Group.LOOK, WORKERS),
 )
 
 # In the order of `Past`.

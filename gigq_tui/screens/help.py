@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from textual.widget import Widget
 
 from gigq_tui.format import pad, width_of
-from gigq_tui.registry import Action, Group, Keymap, Scope, actions_for, bindings_for
+from gigq_tui.registry import DEFAULT_KEYS, Action, Group, Keymap, Scope, actions_for, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.widgets.lines import Line, Span, fit, line_width
 from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.scrolled import Pane, Scrolled
 
-DEFAULT_KEYS = Keymap()
 _NOTES = (
     "Lower case acts on what you marked, or else on the row under the cursor. Upper case acts on "
     "everything that matches, or can't be taken back. Both tell you how many rows first.",

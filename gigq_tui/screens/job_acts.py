@@ -12,6 +12,7 @@ from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.twin import for_jobs
 from gigq_tui.format import as_json, cut, inert, masked, plural
 from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.releasing import offer_release
 from gigq_tui.steering_notes import MANY, attach_note
 from gigq_tui.store.models import JobDetail, JobRow
 from gigq_tui.widgets.question import Choice, Question
@@ -39,8 +40,10 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         self.ask_cancel(self.chosen_ids(), self.chosen())
 
     def do_retry(self) -> None:
-        """Give failed, timed out and cancelled jobs a fresh start."""
-        self.ask_retry(self.chosen_ids(), self.chosen())
+        """Give failed, timed out and cancelled jobs a fresh start; orphaned ones are released."""
+        ids, rows = self.chosen_ids(), self.chosen()
+        if not offer_release(self, ids, rows, self.acted):
+            self.ask_retry(ids, rows)
 
     def ask_cancel(self, ids: Sequence[str], rows: Sequence[JobRow], about: str = "") -> None:
         """Ask whether to cancel these jobs, and do it."""

@@ -113,6 +113,7 @@ class JobsScreen(Looking, inherit_bindings=False):
             if row.id in self.marked:
                 self.marked[row.id] = row
         self.table.show(snapshot.window)
+        self.hold_the_place()
 
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""
@@ -136,7 +137,7 @@ class JobsScreen(Looking, inherit_bindings=False):
         status = self.query_one("#status", TextLines)
         box = self.query_one(FilterBox)
         typing = box.has_class("-open")
-        box.tell_hits(self.table.total + self.table.window.beyond)
+        box.tell_hits(self.table.window.matching)
         told = self._status()
         status.set_class(told.speaks and not typing, "-on")
         status.show(status_line(told, self.size.width))
@@ -152,6 +153,7 @@ class JobsScreen(Looking, inherit_bindings=False):
             in_range=self.range_from is not None,
             following=self._following(),
             news=self.table.news,
+            keymap=self.console.keymap,
         )
 
     def _following(self) -> str:
@@ -175,7 +177,7 @@ class JobsScreen(Looking, inherit_bindings=False):
             self.notice_line.rest(BLANK)
             return
         spans: list[Span] = [(f" {news} ", "warn")] if news else []
-        spans.append((f" {row.id[:6]} {inert(row.name)}", "dim"))
+        spans.append((inert(f" {row.id[:6]} {row.name}"), "dim"))
         if self.followed is not None:
             spans.append((f"  {state_of(row, self.console.clock.now()).value}", "accent"))
         self.notice_line.rest((*spans, (f"  {inert(reason)}", "")))

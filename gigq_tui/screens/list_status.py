@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gigq_tui.format import count, cut, inert, width_of
+from gigq_tui.registry import BY_ID, DEFAULT_KEYS, Keymap
 from gigq_tui.store.sorting import NEWEST, Sort
 from gigq_tui.widgets.lines import Line, Span, spread
 
-HINTS = ("/ filters", "s sorts", "space marks", "v a range", "* all", "f follows")
+_HINTS = (
+    ("filter", "filters"),
+    ("sort", "sorts"),
+    ("mark", "marks"),
+    ("mark_range", "a range"),
+    ("mark_all", "all"),
+    ("follow", "follows"),
+)
 SHORT_BELOW = 100
 _LEAST_FILTER = 10
 
@@ -25,6 +33,7 @@ class ListStatus:
     in_range: bool = False
     following: str = ""
     news: str = ""
+    keymap: Keymap = DEFAULT_KEYS
 
     @property
     def speaks(self) -> bool:
@@ -64,7 +73,7 @@ def _told(status: ListStatus, *, short: bool) -> list[Span]:
         told.append((f"{word}{count(status.total)} of {of}", "warn"))
     told.append((f"sort: {status.sort.words}", "dim" if status.sort == NEWEST else "accent"))
     if status.in_range:
-        told.append(("range: v ends it", "mark"))
+        told.append((f"range: {status.keymap.key(BY_ID['mark_range'])} ends it", "mark"))
     if status.marked:
         told.append((f"marked {count(status.marked)}", "mark"))
     if status.following:
@@ -77,7 +86,8 @@ def _told(status: ListStatus, *, short: bool) -> list[Span]:
 def _left(status: ListStatus, room: int) -> Line:
     if status.filter_text:
         return ((" / ", "key"), (cut(inert(status.filter_text), max(4, room - 3)), "accent"))
-    hints = list(HINTS)
+    keys = [(status.keymap.key(BY_ID[id]), text) for id, text in _HINTS]
+    hints = [f"{key} {text}" for key, text in keys if key]
     while hints and width_of("   ".join(hints)) > room - 1:
         hints.pop()
     return ((" " + "   ".join(hints), "dim"),)

@@ -13,7 +13,7 @@ from gigq_tui.screens.typing_ahead import TypedAhead, is_about_rows
 from gigq_tui.store.filter import NO_FILTER, Filter
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
 from gigq_tui.store.sorting import NEWEST, Sort, SortKey
-from gigq_tui.store.view import TOP, Anchor, View, sort_keys
+from gigq_tui.store.view import TOP, Anchor, AnchorKind, View, sort_keys
 from gigq_tui.widgets.filter_box import FilterBox
 from gigq_tui.widgets.head_row import HeadRow
 from gigq_tui.widgets.job_table import JobTable
@@ -67,13 +67,18 @@ class Looking(Marking, inherit_bindings=False):
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""
 
+    def _usual_sort(self, tab: Tab) -> Sort:
+        """The configured order, where the jobs of a tab have what it goes by."""
+        usual = self.console.config.sort
+        return usual if usual.key in sort_keys(tab) else NEWEST
+
     def look(self, view: View) -> None:
         """List something else; the cursor goes to the job it was put on, if that is there."""
         self.typed_ahead.drop()
         landing = view.follow or self.table.chosen
         self.table.start_over(landing)
         self.range_from = None
-        sort = self.sorts.get(view.tab, NEWEST)
+        sort = self.sorts.get(view.tab, self._usual_sort(view.tab))
         anchor = TOP if landing is None else Anchor.around(landing, 0)
         self.console.look_at(replace(view, sort=sort, anchor=anchor))
         snapshot = self.console.snapshot
@@ -83,6 +88,16 @@ class Looking(Marking, inherit_bindings=False):
     @on(JobTable.WindowWanted)
     def _window_wanted(self, event: JobTable.WindowWanted) -> None:
         self.console.look_at(replace(self.view, anchor=event.anchor))
+
+    def hold_the_place(self) -> None:
+        """After a jump to about somewhere, stay around the row that the cursor came to.
+
+        To walk to the same place again costs as much as the jump, and the rows there would drift.
+        """
+        row = self.table.current
+        if self.view.anchor.kind is AnchorKind.NEAR and row is not None:
+            anchor = Anchor.around(row.id, self.table.cursor)
+            self.console.look_at(replace(self.view, anchor=anchor))
 
     @on(JobTable.StoodStill)
     def _stood_still(self) -> None:

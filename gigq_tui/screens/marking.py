@@ -86,7 +86,9 @@ class Marking(JobActs, inherit_bindings=False):
         rows = self.table.window.rows
         places = [at for at, known in enumerate(rows) if known.id in ends]
         if len(places) == len(set(ends)):
-            self._mark(rows[places[0] : places[-1] + 1])
+            # Rows that went and keep their places for a moment were never meant.
+            between = rows[places[0] : places[-1] + 1]
+            self._mark(row for row in between if row.id not in self.table.gone)
         else:
             self.ask("matching_ids", self.view, partial(self._range_known, ends))
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from textual import events, on
 
-from gigq_tui.format import cut, inert, size
+from gigq_tui.format import cut, inert
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
-
-# What many terminals take at once; beyond it some take nothing.
-EASY_BYTES = 74_000
 
 
 class Reading(ConsoleScreen, inherit_bindings=False):
@@ -45,12 +42,7 @@ class Reading(ConsoleScreen, inherit_bindings=False):
             self.console.notice(tail.trouble, "warn")
             return
         text = "\n".join(inert(line) for line in tail.lines)
-        octets = len(text.encode("utf-8", "replace"))
-        told = f"{what}, {size(octets)}"
-        if octets > EASY_BYTES:
-            # Where the terminal takes less, the file is the other way.
-            told += f" (much for some terminals; it is in {tail.path})"
-        self.console.copy_text(text, told)
+        self.console.copy_text(text, what, tail.path)
 
     # Typing
 

@@ -312,14 +312,13 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
     def _look_up_rows(self, *, again: bool = False) -> None:
         wanted = tuple(id for id in self.form.depends_on if again or id not in self.known.rows)
         if wanted:
-            self.ask("rows_of", wanted, partial(self._rows_known, wanted))
+            self.ask("rows", wanted, partial(self._rows_known, wanted))
 
     def _rows_known(self, wanted: tuple[str, ...], answer: Any) -> None:
-        if not isinstance(answer, tuple):
+        if not isinstance(answer, dict):
             return
         before = dict(self.known.rows)
-        found = {row.id: row for row in answer}
-        self.known.rows.update({id: found.get(id) for id in wanted})
+        self.known.rows.update({id: answer.get(id) for id in wanted})
         if self.known.rows != before:
             self.review()
 

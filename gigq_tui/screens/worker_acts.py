@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from gigq_core.queue import WorkerRequest
+from gigq_tui.actions.held_jobs import Held
+from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.format import inert, plural
 from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.releasing import ask_release
 from gigq_tui.screens.worker_lines import WorkerEntry
 from gigq_tui.store.models import Health, WorkerRow
 from gigq_tui.widgets.question import Choice, Question
+from gigq_tui.widgets.setup_panel import SetupPanel, Staff
 
 _ON_A_WORKER = frozenset({"worker_drain", "worker_kill", "worker_pause", "worker_release"})
+# What may still be done while the panel for new workers is open; escape closes it.
+_DURING_SETUP = frozenset({"quit", "repaint", "suspend", "refresh"})
 
 
 class WorkerActs(ConsoleScreen, inherit_bindings=False):
@@ -27,7 +32,10 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
 
     def perform(self, action_id: str) -> None:
         """Do an action, but nothing to a worker whose line isn't seen."""
-        if not self.worker_seen and action_id in _ON_A_WORKER:
+        if self.setup_panel is not None and action_id not in _DURING_SETUP:
+            if action_id == "back":
+                self.setup_panel.close()
+        elif not self.worker_seen and action_id in _ON_A_WORKER:
             self.console.notice("Nothing was done: l shows the list, and which worker it is about.")
         else:
             super().perform(action_id)
@@ -54,19 +62,49 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
     def _is_own(self, worker: WorkerRow) -> bool:
         return any(worker.id == ours.worker_id for ours in self.console.pool.alive())
 
-    def _request(self, worker: WorkerRow, request: WorkerRequest) -> None:
-        jobs, worker_id = self.console.jobs, worker.id
-        self.console.act(lambda: jobs.ask_worker(worker_id, request))
+    # New workers, or fewer
+
+    @property
+    def setup_panel(self) -> SetupPanel | None:
+        """The panel that asks with what to start workers, while it is open."""
+        return next(iter(self.query(SetupPanel)), None)
+
+    def do_set_workers(self) -> None:
+        """Ask how many workers to start, and with what; or how many to let go."""
+        console = self.console
+        # In a layer of its own it covers lines and moves nothing.
+        self.styles.layers = "default palette"
+        self.mount(SetupPanel(console.path, console.pool.setup, self._staff, self._set_up))
+
+    def _staff(self) -> Staff:
+        young = [worker.worker_id for worker in reversed(self.console.pool.staying())]
+        newest = self.console.newest
+        rows = newest.workers if newest is not None else ()
+        busy = {worker.id for worker in rows if worker.running}
+        return Staff(
+            tuple(name for name in young if name not in busy),
+            tuple(name for name in young if name in busy),
+        )
+
+    def _set_up(self, change: int, setup: WorkerSetup | None) -> None:
+        if change < 0:
+            self.console.stop_workers(-change, busy_too=True)
+        elif setup is not None:
+            self.console.start_workers(change, setup)
+
+    # The one under the cursor
 
     def do_worker_drain(self) -> None:
         """Let the worker finish its jobs, and end."""
         worker = self._worker()
         if worker is None:
             return
-        if self._is_own(worker):
+        if worker.state in ("draining", "stopping"):
+            self.console.notice(f"{inert(worker.id)} is ending already: C ends it now.", "warn")
+        elif self._is_own(worker):
             self.console.stop_own_worker(worker.id)
         else:
-            self._request(worker, "drain")
+            self.console.ask_worker(worker, "drain")
 
     def do_worker_kill(self) -> None:
         """End the worker now, after a question."""
@@ -90,7 +128,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             if own:
                 self.console.kill_own_worker(worker.id)
             else:
-                self._request(worker, "stop")
+                self.console.ask_worker(worker, "stop")
 
         self.question(
             Question(
@@ -105,8 +143,14 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         worker = self._worker()
         if worker is None:
             return
+        if worker.state in ("draining", "stopping"):
+            self.console.notice(
+                f"{inert(worker.id)} is ending: it claims no other job, and can't be paused.",
+                "warn",
+            )
+            return
         paused = worker.request == "pause" or (worker.state == "paused" and not worker.request)
-        self._request(worker, "resume" if paused else "pause")
+        self.console.ask_worker(worker, "resume" if paused else "pause")
 
     def do_worker_release(self) -> None:
         """Give the jobs of a lost worker back to the queue."""
@@ -118,24 +162,8 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         if not worker.running:
             self.console.notice(f"{worker.id} holds no job.", "warn")
             return
-        ids = tuple(job.id for job in worker.running)
-        jobs = self.console.jobs
-        names = ", ".join(f"{inert(job.name)} {job.id[:8]}" for job in worker.running[:3])
-        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-        self.question(
-            Question(
-                f"Release {plural(len(ids), 'job')} of {inert(worker.id)}?",
-                (
-                    f"{names}{more}",
-                    "Its process is gone: what has attempts left goes back to the queue, the "
-                    "rest fails.",
-                ),
-                (
-                    Choice("n", "No"),
-                    Choice("y", "Release", lambda: self.console.act(lambda: jobs.release(ids))),
-                ),
-            )
-        )
+        held = [Held(job.id, job.name) for job in worker.running]
+        ask_release(self, held, f" of {inert(worker.id)}")
 
     def do_worker_copy(self) -> None:
         """Copy the pid of the worker."""

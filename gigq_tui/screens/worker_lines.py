@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
 from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
@@ -72,13 +73,15 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
         return "? LOST", "fail"
     if worker.health is Health.STOPPED or worker.state == "stopped":
         return "- stopped", "dim"
-    if worker.state == "stopping" or worker.request == "stop":
+    if worker.request:
+        return "* asked", "warn"
+    if worker.state == "stopping":
         return "* ending", "warn"
-    if worker.state == "draining" or worker.request == "drain":
+    if worker.state == "draining":
         return "* stopping", "warn"
     if worker.health is Health.UNKNOWN:
         return "? no sight", "warn"
-    if worker.state == "paused" or worker.request == "pause":
+    if worker.state == "paused":
         return ("* pausing" if worker.running else ". paused"), "warn"
     return ("* busy", "run") if worker.running else (". idle", "ok")
 
@@ -122,7 +125,7 @@ def summary(snapshot: Snapshot, own: int, *, read_only: bool = False) -> Line:
     alive = sum(1 for worker in snapshot.workers if worker.health is Health.ALIVE)
     parts = [
         f"{words.count(word)} {word}"
-        for word in ("busy", "idle", "paused", "pausing", "stopping", "ending")
+        for word in ("busy", "idle", "paused", "pausing", "asked", "stopping", "ending")
         if words.count(word)
     ]
     told = f" ({', '.join(parts)})" if parts else ""
@@ -142,7 +145,7 @@ def summary(snapshot: Snapshot, own: int, *, read_only: bool = False) -> Line:
     return tuple(spans)
 
 
-def nobody(path: Path, python: str, chdir: Path, *, read_only: bool) -> list[Line]:
+def nobody(path: Path, setup: WorkerSetup, *, read_only: bool) -> list[Line]:
     """Return what stands in the place of the list where there is no worker."""
     lines: list[Line] = [(), ((" No worker has this file open, as far as its rows tell.", ""),)]
     if read_only:
@@ -152,10 +155,10 @@ def nobody(path: Path, python: str, chdir: Path, *, read_only: bool) -> list[Lin
         *lines,
         (),
         ((" Press ", ""), ("+", "key"), (" to start one. Its jobs will run", "")),
-        ((f"   with  {inert(python)}", "accent"),),
-        ((f"   in    {inert(str(chdir))}", "accent"),),
+        ((f"   with  {inert(setup.python)}", "accent"),),
+        ((f"   in    {inert(str(setup.chdir))}", "accent"),),
         (),
-        ((" Other ones: gigq-tui --python INTERPRETER --chdir FOLDER", "dim"),),
+        ((" Press ", ""), ("=", "key"), (" to choose others.", "")),
     ]
 
 
@@ -324,7 +327,11 @@ def about(entry: WorkerEntry, now: datetime) -> str:
             f"{inert(worker.id)}: its process {worker.pid} is gone. "
             f"r releases the {plural(held, 'job')} that it holds."
         )
-    words = [f"{inert(worker.id)}: {len(worker.running)} of {plural(worker.slots, 'slot')} busy"]
+    # What a person waits for stands first: the line may be cut.
+    words: list[str] = []
+    if worker.request:
+        words.append(f"asked to {inert(worker.request)}, and has not answered yet")
+    words.append(f"{len(worker.running)} of {plural(worker.slots, 'slot')} busy")
     if worker.last_claim_at is not None:
         words.append(f"last claim {_since(worker.last_claim_at, now)} ago")
     words += [
@@ -333,8 +340,6 @@ def about(entry: WorkerEntry, now: datetime) -> str:
     ]
     if worker.health is Health.UNKNOWN:
         words.append("its process can't be seen from here")
-    if worker.request:
-        words.append(f"asked to {inert(worker.request)}")
     if worker.health is Health.STOPPED and worker.stopped_at is not None:
         words.append(f"stopped {duration(max(0.0, (now - worker.stopped_at).total_seconds()))} ago")
-    return ", ".join(words) + "."
+    return f"{inert(worker.id)}: {', '.join(words)}."

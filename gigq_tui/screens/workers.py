@@ -154,8 +154,10 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self.roster.show(rows)
         self.set_class(not known, "-none")
         console = self.console
-        hints = nobody(console.path, console.python, console.chdir, read_only=console.read_only)
+        hints = nobody(console.path, console.pool.setup, read_only=console.read_only)
         self.query_one("#empty", Pane).show(hints)
+        if self.setup_panel is not None:
+            self.setup_panel.review()
         self._draw_rest()
 
     def _in_order(self, snapshot: Snapshot) -> list[list[WorkerEntry]]:
@@ -185,6 +187,9 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
     def _draw_rest(self) -> None:
         entry = self.entry
         text = about(entry, self.console.clock.now()) if entry is not None else ""
+        asked = self.console.requests.of(entry.worker.id) if entry and entry.worker else None
+        if asked is not None and asked.told_silent:
+            text = f"No answer.  {text}"
         self.notice_line.rest(((f" {text}", "dim"),) if text else ())
 
     def tick(self) -> None:

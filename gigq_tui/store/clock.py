@@ -51,5 +51,9 @@ class FrozenClock:
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def step(self, by: timedelta) -> None:
+        """Set the hour to another one, as an operator or a time server does."""
+        self._now += by
+
 
 SYSTEM_CLOCK = SystemClock()

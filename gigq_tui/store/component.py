@@ -208,3 +208,14 @@ def waiting_behind(conn: sqlite3.Connection, ids: Sequence[str]) -> int:
     """How many jobs wait for some jobs, directly or through others, counted up to `MAX_BEHIND`."""
     found = conn.execute(queries.WAITING_BEHIND, (json.dumps(list(ids)), MAX_BEHIND)).fetchone()
     return whole(found[0])
+
+
+def waived_where_missing(
+    conn: sqlite3.Connection, edges: Edges, job_id: str, limit: int
+) -> list[tuple[str, bool]]:
+    """The parents on a GigQ file, where a missing one counts as completed."""
+
+    def there(id: str) -> bool:
+        return conn.execute(queries.EXISTS, (id,)).fetchone() is not None
+
+    return [(id, not there(id)) for id in edges.parents.get(job_id, [])[:limit]]

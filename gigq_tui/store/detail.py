@@ -19,6 +19,8 @@ from gigq_tui.store.shape import Shape
 VALUE_BYTES = 1_000_000
 # Bytes of one value on the page of the raw row.
 RAW_BYTES = 20_000
+# Levels of JSON that are taken apart: whoever walks it has Python's stack to walk on.
+MAX_DEPTH = 100
 MAX_ATTEMPTS = 500
 MAX_RELATIVES = 200
 
@@ -89,7 +91,7 @@ def _long(values: Mapping[str, tuple[Any, int]], column: str) -> str:
 
 
 def _decoded(values: Mapping[str, tuple[Any, int]], column: str) -> Any:
-    """The JSON of a column, or its raw text where there is too much of it or it is none."""
+    """The JSON of a column, or its raw text where it is none, or too long, or too deep."""
     value, size = values.get(column, (None, 0))
     if value is None:
         return None
@@ -97,9 +99,26 @@ def _decoded(values: Mapping[str, tuple[Any, int]], column: str) -> Any:
         return _noted(value, size)
     raw = text(value)
     try:
-        return json.loads(raw)
+        decoded = json.loads(raw)
     except (ValueError, RecursionError):
         return raw
+    return raw if _is_deep(decoded) else decoded
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether decoded JSON has more than `MAX_DEPTH` levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        if not inner:
+            return False
+        level = inner
+    return any(isinstance(item, (dict, list)) for item in level)
 
 
 def _raw(value: Any, size: int) -> Any:

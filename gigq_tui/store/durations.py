@@ -1,12 +1,24 @@
-"""Seconds in words: exact for what is timed, coarse for what only grows old."""
+"""Seconds in words: exact for what is timed, coarse for what only grows old; and read again."""
 
 from __future__ import annotations
 
 import math
+import re
 
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
+MAX_TIME_S = 100 * 365 * DAY_S
+
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d|w)")
+_UNITS_S = {
+    "ms": 0.001,
+    "s": 1.0,
+    "m": float(MINUTE_S),
+    "h": float(HOUR_S),
+    "d": float(DAY_S),
+    "w": 7.0 * DAY_S,
+}
 
 
 def span(seconds: float) -> str:
@@ -57,3 +69,22 @@ def age(seconds: float) -> str:
     if seconds < 2 * DAY_S:
         return f"{int(seconds) // HOUR_S}h"
     return f"{int(seconds) // DAY_S}d"
+
+
+def seconds_of(text: str) -> float:
+    """Read a time as people write it: `90s`, `2m`, `1h30m`, `0.5d`; a bare number is seconds.
+
+    Raises:
+        ValueError: it is none; the message says what to write instead.
+    """
+    total, place = 0.0, 0
+    while part := _PART.match(text, place):
+        total += float(part.group(1)) * _UNITS_S[part.group(2)]
+        place = part.end()
+    if place == 0 and re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", text):
+        total, place = float(text), len(text)
+    if place == 0 or place != len(text):
+        raise ValueError(f"{text} is not a time: write 30s, 2m, 1h30m or 7d")
+    if total > MAX_TIME_S:
+        raise ValueError("that is more than a hundred years")
+    return total

@@ -9,19 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from gigq_core.errors import DatabaseError, DatabaseMissing
+from gigq_core.errors import DatabaseBusy, DatabaseError
 from gigq_core.wakeup import LADDER_S, ChangeHints
+from gigq_tui.store.asking import KINDS, Answer, ReaderFactory, ReaderLike
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter import FilterError
-from gigq_tui.store.history_rings import Past
-from gigq_tui.store.models import Graph, JobDetail, JobRow, Snapshot
-from gigq_tui.store.overview import Overview
+from gigq_tui.store.models import Snapshot
+from gigq_tui.store.place import Place
 from gigq_tui.store.reader import Interrupted, Reader
 from gigq_tui.store.view import View
 
@@ -33,54 +33,14 @@ LEAST_BETWEEN_S = 0.1
 REST_FACTOR = 4.0
 # How often a rate that fades with time alone is told again.
 FADE_S = 2.0
-CLOSE_WITHIN_S = 5.0
-
-# What can be asked: each is a method of the reader.
-KINDS = frozenset(
-    {
-        "detail",
-        "graph",
-        "resolve",
-        "matching_ids",
-        "overview",
-        "find_jobs",
-        "rows_of",
-        "recent_functions",
-        "jobs_ahead",
-        "behind",
-    }
-)
+# A thread that hangs in a read of a dead disk is left behind: it is a daemon.
+CLOSE_WITHIN_S = 1.0
+# A read that takes longer is told, and looked for this often; a lock is waited for that long less.
+SLOW_S = 2.5
+WATCH_S = 0.5
 
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str, datetime], None]
-Answer = Callable[[Any], None]
-
-
-class ReaderLike(Protocol):
-    """What the feed needs of a reader."""
-
-    version_read: int
-
-    def snapshot(self, view: View) -> Snapshot: ...
-    def detail(self, job_id: str) -> JobDetail | None: ...
-    def graph(self, job_id: str, limit: int = 5_000) -> Graph | None: ...
-    def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]: ...
-    def resolve(self, prefix: str) -> tuple[str, ...]: ...
-    def overview(self, past: Past) -> Overview: ...
-    def find_jobs(self, words: str) -> tuple[JobRow, ...]: ...
-    def rows_of(self, ids: Sequence[str]) -> tuple[JobRow, ...]: ...
-    def recent_functions(self, _: str = "") -> tuple[str, ...]: ...
-    def jobs_ahead(self, priority: int) -> int | None: ...
-    def behind(self, ids: Sequence[str]) -> int: ...
-    def data_version(self) -> int: ...
-    def liveness_changed(self) -> bool: ...
-    def owed_in(self) -> float | None: ...
-    def interrupt(self) -> None: ...
-    def rearm(self) -> None: ...
-    def close(self) -> None: ...
-
-
-ReaderFactory = Callable[[Path, Clock], ReaderLike]
 
 
 class Feed:
@@ -116,32 +76,35 @@ class Feed:
         self._closed = False
         self._asked: deque[tuple[str, Any, Answer]] = deque()
         self._snapping: ReaderLike | None = None
+        self._reading_since: float | None = None
+        self._slow = False
         # The feed's own thread only:
         self._reader: ReaderLike | None = None
-        self._file: tuple[int, int] | None = None
+        self._place = Place(path)
         self._trouble: tuple[str, datetime] | None = None
         self._last: Snapshot | None = None
         self._next_at = 0.0
         self._told_at = 0.0
-        # Written by the feed's thread alone, read by any.
-        self._looked_at = time.monotonic()
         self._hints: ChangeHints | None = None
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._watch = threading.Thread(target=self._watch_reads, name="feed-watch", daemon=True)
 
     # --- from any thread -----------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin; the first snapshot comes as soon as the file is read."""
         self._thread.start()
+        self._watch.start()
 
     def close(self) -> None:
         """End: no callback is called afterwards. Safe to call twice, and before `start`."""
         with self._changed:
             self._closed = True
             self._interrupt()
-            self._changed.notify()
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(CLOSE_WITHIN_S)
+            self._changed.notify_all()
+        for thread in (self._thread, self._watch):
+            if thread.is_alive() and threading.current_thread() is not thread:
+                thread.join(CLOSE_WITHIN_S)
 
     def show(self, view: View) -> None:
         """Look at another part of the table; a read for the part before is given up."""
@@ -151,13 +114,13 @@ class Feed:
             self._view = view
             self._view_changed = True
             self._interrupt()
-            self._changed.notify()
+            self._changed.notify_all()
 
     def refresh(self) -> None:
         """Tell a snapshot even if nothing has changed."""
         with self._changed:
             self._view_changed = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def ask(self, kind: str, subject: Any, callback: Answer) -> None:
         """Read something else between two snapshots.
@@ -174,11 +137,7 @@ class Feed:
             raise ValueError(f"nothing of the kind {kind!r} can be asked")
         with self._changed:
             self._asked.append((kind, subject, callback))
-            self._changed.notify()
-
-    def looked_s(self) -> float:
-        """How many seconds ago it was last known that nothing newer is in the file."""
-        return time.monotonic() - self._looked_at
+            self._changed.notify_all()
 
     def _interrupt(self) -> None:
         if self._snapping is not None:
@@ -187,13 +146,38 @@ class Feed:
     def _hint(self) -> None:
         with self._changed:
             self._hinted = True
-            self._changed.notify()
+            self._changed.notify_all()
+
+    # --- the watch's thread --------------------------------------------------------------------
+
+    def _watch_reads(self) -> None:
+        """Tell of a read that hangs, since the thread it hangs in can't."""
+        with self._changed:
+            while not self._closed:
+                since, now = self._reading_since, time.monotonic()
+                if since is not None and now - since >= SLOW_S and not self._slow:
+                    self._slow = True
+                    text = f"{self._path.name} is still being read: a slow disk, or a long search."
+                    # Still under the lock: what the read brings is told after this.
+                    self._on_trouble(text, self._clock.now() - timedelta(seconds=now - since))
+                until = now + WATCH_S
+                while not self._closed and (left := until - time.monotonic()) > 0:
+                    self._changed.wait(left)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """While this lasts, the watch looks how long it does."""
+        with self._changed:
+            self._reading_since = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._reading_since = None
 
     # --- the feed's own thread -----------------------------------------------------------------
 
     def _run(self) -> None:
-        self._hints = ChangeHints(self._path, self._hint)
-        self._hints.start()
         try:
             while self._wait():
                 try:
@@ -202,8 +186,9 @@ class Feed:
                 except Exception as fault:  # noqa: BLE001 - a silent end would look like fresh data
                     self._survive(fault)
         finally:
-            self._hints.close()
             self._drop_reader()
+            if self._hints is not None:
+                self._hints.close()
 
     def _survive(self, fault: Exception) -> None:
         """Tell a fault of ours, or of whoever is told, and begin anew after a pause."""
@@ -243,13 +228,15 @@ class Feed:
     def _answer_to(self, kind: str, subject: Any) -> Any:
         for last_try in (False, True):
             try:
-                reader = self._opened()
-                reader.rearm()
-                return getattr(reader, kind)(subject)
+                with self._reading():
+                    reader = self._opened()
+                    reader.rearm()
+                    return getattr(reader, kind)(subject)
             except Interrupted as stopped:  # meant for a snapshot that had just ended
                 if last_try:
                     return stopped
             except (DatabaseError, FilterError) as problem:
+                self._doubt(problem)
                 return problem
             except Exception as fault:  # noqa: BLE001 - whoever asked waits for an answer
                 self._drop_reader()
@@ -262,15 +249,22 @@ class Feed:
             wanted, self._view_changed = self._view_changed, False
             hinted, self._hinted = self._hinted, False
         try:
-            reader = self._opened()
-            reader.rearm()
-            if wanted or self._trouble is not None or self._is_news(reader, hinted):
+            with self._reading():
+                reader = self._opened()
+                reader.rearm()
+                news = self._in_trouble() or wanted or self._is_news(reader, hinted)
+            if news or self._in_trouble():
                 self._tell(reader, at_once=wanted)
-            self._looked_at = time.monotonic()
         except Interrupted:
             pass  # whoever interrupted has said what is wanted instead
         except (DatabaseError, FilterError) as problem:
+            self._doubt(problem)
             self._tell_trouble(problem, wanted)
+
+    def _in_trouble(self) -> bool:
+        """Whether trouble was told last: then the next snapshot is news by itself."""
+        with self._changed:
+            return self._slow or self._trouble is not None
 
     def _is_news(self, reader: ReaderLike, hinted: bool) -> bool:
         if reader.data_version() != reader.version_read:
@@ -304,7 +298,8 @@ class Feed:
             reader.rearm()
         began = time.monotonic()
         try:
-            snapshot = reader.snapshot(view)
+            with self._reading():
+                snapshot = reader.snapshot(view)
         finally:
             with self._changed:
                 self._snapping = None
@@ -313,6 +308,10 @@ class Feed:
         self._told_at = ended
         self._last = snapshot
         self._trouble = None
+        with self._changed:
+            self._slow = False
+            if self._closed:
+                return
         self._on_snapshot(snapshot)
 
     def _rest(self) -> bool:
@@ -326,25 +325,32 @@ class Feed:
             return not self._closed
 
     def _opened(self) -> ReaderLike:
-        """The reader on the file that is at the path now."""
+        """The reader on the file, and the WAL, that are at the path now."""
         try:
-            status = self._path.stat()
-            file = (status.st_dev, status.st_ino)
-        except FileNotFoundError:
+            same = self._place.is_as_before()
+        except DatabaseError:
             self._drop_reader()
-            raise DatabaseMissing(
-                f"{self._path.name} is gone: what is shown was read before."
-            ) from None
-        except OSError as problem:
-            self._drop_reader()
-            raise DatabaseError(f"{self._path.name} can't be looked at: {problem}.") from None
-        if self._reader is not None and file == self._file:
+            raise
+        if not self._place.folder_is_as_before():
+            self._watch_folder()
+        if self._reader is not None and same:
             return self._reader
         self._drop_reader()
-        self._reader, self._file = self._open_reader(self._path, self._clock), file
+        self._reader = self._open_reader(self._path, self._clock)
         with self._changed:
             self._view_changed = True
         return self._reader
+
+    def _watch_folder(self) -> None:
+        if self._hints is not None:
+            self._hints.close()
+        self._hints = ChangeHints(self._path, self._hint)
+        self._hints.start()
+
+    def _doubt(self, problem: Exception) -> None:
+        """Let go of a reader that failed: what it has in its cache may be what is wrong."""
+        if not isinstance(problem, (DatabaseBusy, Interrupted, FilterError)):
+            self._drop_reader()
 
     def _drop_reader(self) -> None:
         if self._reader is not None:
@@ -353,7 +359,9 @@ class Feed:
 
     def _tell_trouble(self, problem: Exception, wanted: bool) -> None:
         text = str(problem)
-        if self._trouble is None or self._trouble[0] != text or wanted:
+        with self._changed:
+            again, self._slow = wanted or self._slow, False
+        if self._trouble is None or self._trouble[0] != text or again:
             since = self._trouble[1] if self._trouble else self._clock.now()
             self._trouble = (text, since)
             with self._changed:

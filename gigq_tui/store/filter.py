@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from gigq_tui.store import filter_sql
-from gigq_tui.store.durations import DAY_S, HOUR_S, MINUTE_S
+from gigq_tui.store.durations import seconds_of
 from gigq_tui.store.filter_terms import (
     NUMBER_FIELDS,
     STATE_WORDS,
@@ -25,19 +25,9 @@ from gigq_tui.store.filter_terms import (
 MAX_LENGTH = 2_000
 # SQLite refuses expressions deeper than 1,000; a person never comes near this.
 MAX_TERMS = 100
-MAX_TIME_S = 100 * 365 * DAY_S
 
 _HEAD = re.compile(r"([A-Za-z_]\w*)((?:\.[\w\-]+)*)(:|>=|<=|>|<|=)")
 _BARE = re.compile(r"[^\s|]+")
-_TIME_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d|w)")
-_UNITS_S = {
-    "ms": 0.001,
-    "s": 1.0,
-    "m": float(MINUTE_S),
-    "h": float(HOUR_S),
-    "d": float(DAY_S),
-    "w": 7.0 * DAY_S,
-}
 _FIELDS = {field.value: field for field in Field if field is not Field.WORD}
 _FIELD_LIST = "name: fn: state: id: err: worker: pri age dur try dep: param.KEY:"
 
@@ -65,6 +55,10 @@ class Filter:
 
     def __bool__(self) -> bool:
         return bool(self.clauses)
+
+    def __and__(self, other: Filter) -> Filter:
+        """The filter that lets through what both do."""
+        return Filter(f"{self.text} {other.text}".strip(), self.clauses + other.clauses)
 
     def sql(self, context: filter_sql.Context) -> tuple[str, list[object]]:
         """The condition on `jobs` for a WHERE, and its parameters. No filter is `1`."""
@@ -207,18 +201,10 @@ def _number(value: str, at: int) -> float:
 
 
 def _seconds(value: str, at: int) -> float:
-    """`90s`, `2m`, `1h30m`, `0.5d`; a bare number is seconds."""
-    total, place = 0.0, 0
-    while part := _TIME_PART.match(value, place):
-        total += float(part.group(1)) * _UNITS_S[part.group(2)]
-        place = part.end()
-    if place == 0 and re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", value):
-        total, place = float(value), len(value)
-    if place == 0 or place != len(value):
-        raise FilterError(f"{value} is not a time: write 30s, 2m, 1h30m or 7d", at)
-    if total > MAX_TIME_S:
-        raise FilterError("that is more than a hundred years", at)
-    return total
+    try:
+        return seconds_of(value)
+    except ValueError as problem:
+        raise FilterError(str(problem), at) from None
 
 
 def _state(value: str, at: int) -> str:

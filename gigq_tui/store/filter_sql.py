@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gigq_core.schema.ddl import PARKED
 from gigq_core.times import to_text
 from gigq_tui.store.filter_terms import Clause, Field, Term
-from gigq_tui.store.rows import DEFAULT_TIMEOUT_S
+from gigq_tui.store.models import DEFAULT_TIMEOUT_S
 
 Sql = tuple[str, list[object]]
 

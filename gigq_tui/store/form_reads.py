@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from datetime import datetime
 
 from gigq_core.times import to_text
-from gigq_tui.store import queries
+from gigq_tui.store import form_queries, queries
 from gigq_tui.store.detail import read_lines
 from gigq_tui.store.filter_sql import like, prefix_range
 from gigq_tui.store.models import JobRow
@@ -41,19 +40,15 @@ def find_jobs(conn: sqlite3.Connection, shape: Shape, words: str) -> tuple[JobRo
         bounds = prefix_range(words)
         ids += _ids(conn, queries.IDS_WITH_PREFIX, (*bounds, MAX_FOUND))
     if len(ids) < MAX_FOUND:
-        ids += _ids(conn, queries.IDS_BY_NAME, (SEARCHED_ROWS, like(words), MAX_FOUND))
-    return rows_of(conn, shape, list(dict.fromkeys(ids))[:MAX_FOUND])
-
-
-def rows_of(conn: sqlite3.Connection, shape: Shape, ids: Sequence[str]) -> tuple[JobRow, ...]:
-    """The lines of some jobs in the order of their ids; those that are gone are left out."""
-    lines = read_lines(conn, shape, ids)
-    return tuple(lines[id] for id in ids if id in lines)
+        ids += _ids(conn, form_queries.IDS_BY_NAME, (SEARCHED_ROWS, like(words), MAX_FOUND))
+    wanted = list(dict.fromkeys(ids))[:MAX_FOUND]
+    lines = read_lines(conn, shape, wanted)
+    return tuple(lines[id] for id in wanted if id in lines)
 
 
 def recent_functions(conn: sqlite3.Connection) -> tuple[str, ...]:
     """The functions of the newest jobs, the latest used first."""
-    records = conn.execute(queries.RECENT_FUNCTIONS, (RECENT_ROWS, MAX_FUNCTIONS)).fetchall()
+    records = conn.execute(form_queries.RECENT_FUNCTIONS, (RECENT_ROWS, MAX_FUNCTIONS)).fetchall()
     return tuple(f"{text(record['module'])}.{text(record['name'])}" for record in records)
 
 
@@ -62,13 +57,13 @@ def jobs_ahead(conn: sqlite3.Connection, shape: Shape, priority: int, now: datet
 
     On a GigQ file that is also the answer where too many jobs wait to look at each.
     """
-    if not (shape.attached and shape.indexes >= queries.LINE_INDEXES):
+    if not (shape.attached and shape.indexes >= form_queries.LINE_INDEXES):
         looked_at, ahead = conn.execute(
-            queries.ahead_of_priority_unattached(shape), (priority, MAX_PLACE + 1)
+            form_queries.ahead_of_priority_unattached(shape), (priority, MAX_PLACE + 1)
         ).fetchone()
         return whole(ahead) if whole(looked_at) <= MAX_PLACE else None
-    ready = conn.execute(queries.READY_AHEAD, (priority, MAX_PLACE + 1)).fetchone()
-    due = conn.execute(queries.DUE_AHEAD, (to_text(now), MAX_PLACE + 1, priority)).fetchone()
+    ready = conn.execute(form_queries.READY_AHEAD, (priority, MAX_PLACE + 1)).fetchone()
+    due = conn.execute(form_queries.DUE_AHEAD, (to_text(now), MAX_PLACE + 1, priority)).fetchone()
     ahead = whole(ready[0]) + whole(due[0])
     return ahead if ahead <= MAX_PLACE else None
 

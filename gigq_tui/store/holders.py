@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,8 +11,8 @@ from gigq_core import identity
 from gigq_core.identity import ProcessIdentity
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.models import ForeignWorker, Halt, Health, JobRow, RunningJob, WorkerRow
-from gigq_tui.store.rows import moment, optional_text, text, whole
+from gigq_tui.store.models import ForeignWorker, Graph, Halt, Health, JobRow, RunningJob, WorkerRow
+from gigq_tui.store.rows import moment, optional_text, text, timeout_s, whole
 from gigq_tui.store.shape import Shape
 
 IsDead = Callable[[ProcessIdentity], "bool | None"]
@@ -116,7 +116,12 @@ def read_running(conn: sqlite3.Connection, shape: Shape) -> dict[str, list[Runni
     """The jobs that are being worked on, by the id of the worker that holds them."""
     held: dict[str, list[RunningJob]] = {}
     for record in conn.execute(queries.running_jobs(shape), (MAX_RUNNING,)).fetchall():
-        job = RunningJob(text(record["id"]), text(record["name"]), moment(record["started_at"]))
+        job = RunningJob(
+            text(record["id"]),
+            text(record["name"]),
+            moment(record["started_at"]),
+            timeout_s(record["timeout"]),
+        )
         held.setdefault(text(record["worker_id"]), []).append(job)
     return held
 
@@ -125,14 +130,15 @@ def read_running(conn: sqlite3.Connection, shape: Shape) -> dict[str, list[Runni
 class Staff:
     """Everybody who works on the file, and what they do next, at one moment.
 
-    `line` holds the keys of the jobs that will be claimed next, with their places from 1.
+    `halt` is why no job is claimed now, or None where one may be. `line` holds the keys of the
+    jobs that will be claimed next, with their places from 1.
     """
 
     registered: tuple[Registered, ...] = ()
     ours: tuple[WorkerRow, ...] = ()
     foreign: tuple[ForeignWorker, ...] = ()
-    attached: bool = True
     paused: bool = False
+    halt: Halt | None = None
     line: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -145,19 +151,6 @@ class Staff:
         """The ids of our workers that will never end what they hold."""
         gone = (Health.LOST, Health.STOPPED)
         return tuple(worker.id for worker in self.ours if worker.health in gone)
-
-    @property
-    def halt(self) -> Halt | None:
-        """Why no job is claimed now, or None where one may be."""
-        if self.paused:
-            return Halt.PAUSED
-        if self.foreign:
-            return None
-        here = [w for w in self.ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
-        if not here:
-            return Halt.NO_WORKER if self.attached else Halt.UNSEEN
-        taking = any(w.state == "running" and w.request in (None, "resume") for w in here)
-        return None if taking else Halt.NONE_CLAIMS
 
     def changed(self, pulse: Pulse) -> bool:
         """Whether one of our workers has died or come back since."""
@@ -179,7 +172,21 @@ def read_staff(conn: sqlite3.Connection, shape: Shape, pulse: Pulse, now: dateti
     )
     paused = shape.attached and conn.execute(queries.PAUSED).fetchone() is not None
     line = _read_line(conn, shape)
-    return Staff(registered, ours, foreign, shape.attached, paused, line)
+    halt = Halt.PAUSED if paused else _halt(ours, foreign, shape.attached, now)
+    return Staff(registered, ours, foreign, paused, halt, line)
+
+
+def _halt(
+    ours: Iterable[WorkerRow], foreign: Sequence[ForeignWorker], attached: bool, now: datetime
+) -> Halt | None:
+    """Why nobody claims. GigQ's workers are known by what they hold, while that is not over."""
+    if any(not job.is_over(now) for worker in foreign for job in worker.running):
+        return None
+    here = [w for w in ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
+    if not here:
+        return Halt.UNSEEN if foreign or not attached else Halt.NO_WORKER
+    taking = any(w.state == "running" and w.request in (None, "resume") for w in here)
+    return None if taking else Halt.NONE_CLAIMS
 
 
 def _read_line(conn: sqlite3.Connection, shape: Shape) -> dict[int, int]:
@@ -205,3 +212,13 @@ def with_holders(rows: Iterable[JobRow], staff: Staff) -> tuple[JobRow, ...]:
             row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
         result.append(row)
     return tuple(result)
+
+
+def graph_with_holders(graph: Graph, staff: Staff) -> Graph:
+    """The graph with what is known of the workers that hold its jobs."""
+    held: dict[str, JobRow] = {
+        row.id: row
+        for row in with_holders((node.row for node in graph.nodes.values() if node.row), staff)
+    }
+    nodes = {id: replace(node, row=held.get(id)) for id, node in graph.nodes.items()}
+    return replace(graph, nodes=nodes)

@@ -9,6 +9,9 @@ from typing import Any
 
 from gigq_tui.store.sorting import NEWEST, Sort
 
+# What GigQ takes a timeout of 0 or NULL for.
+DEFAULT_TIMEOUT_S = 300.0
+
 
 class State(Enum):
     """Where a job truly stands: the raw status, told apart by what holds or threatens it."""
@@ -144,6 +147,12 @@ class RunningJob:
     id: str
     name: str
     started_at: datetime | None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it has run for longer than its timeout at `now` (naive local time)."""
+        began = self.started_at
+        return began is not None and (now - began).total_seconds() > self.timeout_s
 
 
 @dataclass(frozen=True)
@@ -214,6 +223,11 @@ class Window:
     total: int = 0
     beyond: int = 0
     around: str = ""
+
+    @property
+    def matching(self) -> int:
+        """How many jobs match, in the list or beyond it."""
+        return self.total + self.beyond
 
 
 class Trend(Enum):

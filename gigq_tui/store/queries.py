@@ -15,6 +15,7 @@ from gigq_tui.store.shape import Shape
 TOP_KEY = 2**63 - 1
 END_KEY = -(2**63)
 
+ID_CHARACTERS = 1_000
 NAME_CHARACTERS = 300
 ERROR_CHARACTERS = 500
 BLAME_CHARACTERS = 200
@@ -48,7 +49,7 @@ def number_of(table: str, column: str) -> str:
 
 def line_columns(shape: Shape, table: str = "jobs") -> str:
     """The columns of one line of the table, as `rows.job_row` reads them."""
-    columns = [f"{table}.rowid AS key", _cut(table, "id", 1_000)]
+    columns = [f"{table}.rowid AS key", _cut(table, "id", ID_CHARACTERS)]
     columns += [_cut(table, "name", NAME_CHARACTERS), _cut(table, "error", ERROR_CHARACTERS)]
     columns += [_cut(table, name, 200) for name in ("function_module", "function_name")]
     columns += [_cut(table, "worker_id", 200), _cut(table, "status", 40)]
@@ -80,6 +81,11 @@ def run_of(columns: str, source: str, condition: str, order: str) -> str:
 def count_run(source: str, condition: str) -> str:
     """How many rows a run has, counted to a limit. Parameters: the condition's, the limit."""
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {condition} LIMIT ?)"
+
+
+def holds_row(condition: str, where: str) -> str:
+    """Whether a list holds one row. Parameters: its key, the filter's."""
+    return f"SELECT 1 FROM jobs WHERE jobs.rowid = ? AND {condition} AND {where}"
 
 
 def jump_in_run(source: str, condition: str, order: str) -> str:
@@ -175,53 +181,6 @@ def ids_matching(source: str, condition: str, order: str) -> str:
 
 IDS_WITH_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 
-# --- the submit form: bounded, whatever stands in the file --------------------------------------
-
-# Parameters: how many of the newest rows are looked through, the pattern, the limit.
-IDS_BY_NAME = """
-SELECT id FROM (SELECT id, name, rowid AS key FROM jobs ORDER BY rowid DESC LIMIT ?)
-WHERE id IS NOT NULL AND name LIKE ? ESCAPE '\\' ORDER BY key DESC LIMIT ?"""
-
-# Parameters: how many of the newest rows are looked through, the limit.
-RECENT_FUNCTIONS = """
-SELECT substr(function_module, 1, 200) AS module, substr(function_name, 1, 200) AS name
-FROM (SELECT function_module, function_name, rowid AS key FROM jobs ORDER BY rowid DESC LIMIT ?)
-GROUP BY module, name ORDER BY max(key) DESC LIMIT ?"""
-
-# In the order of the claim: a new row stands behind all of its own priority. Parameters: the
-# priority, the limit.
-READY_AHEAD = """
-SELECT COUNT(*) FROM (
-    SELECT 1 FROM jobs INDEXED BY core_ready
-    WHERE status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'
-      AND priority >= ? LIMIT ?)"""
-
-# A claim first makes ready what has become due. Parameters: now, the limit of the rows that are
-# looked at, the priority.
-DUE_AHEAD = f"""
-SELECT COUNT(*) FROM (
-    SELECT priority FROM jobs INDEXED BY core_due
-    WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
-      AND retry_after <= ? LIMIT ?)
-WHERE priority >= ?"""
-
-LINE_INDEXES = frozenset({"core_ready", "core_due"})
-
-
-def ahead_of_priority_unattached(shape: Shape) -> str:
-    """How many waiting rows were looked at, and how many of them are claimed before a new one.
-
-    Parameters: the priority, the limit of the rows looked at.
-    """
-    blocked = f"""EXISTS (
-        SELECT 1 FROM {parents_of("w")} d JOIN jobs p ON p.id = d.value
-        WHERE p.status <> 'completed')"""
-    return f"""
-SELECT COUNT(*), COALESCE(SUM(w.priority >= ? AND NOT {blocked}), 0)
-FROM (SELECT priority, dependencies FROM jobs {shape.indexed_by(STATUS_INDEX)}
-      WHERE status = 'pending' LIMIT ?) w"""
-
-
 # --- counts -----------------------------------------------------------------------------------
 
 COUNTERS = "SELECT substr(state, 1, 40) AS state, n FROM core_counts"
@@ -233,7 +192,8 @@ COUNT_BY_STATUS = "SELECT status, COUNT(*) AS n FROM jobs GROUP BY status"
 def unmet_edges(shape: Shape) -> str:
     """Every edge that keeps a job waiting. Grows with the waiting jobs. Parameter: the limit."""
     return f"""
-SELECT e.child_id, e.parent_id, p.id AS found, substr(p.status, 1, 40) AS status
+SELECT {_cut("e", "child_id", ID_CHARACTERS)}, {_cut("e", "parent_id", ID_CHARACTERS)},
+       p.rowid AS found, substr(p.status, 1, 40) AS status
 FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.met = 0 LIMIT ?"""
 
@@ -241,7 +201,8 @@ WHERE e.met = 0 LIMIT ?"""
 def waiting_edges(shape: Shape) -> str:
     """Which waiting jobs wait for which unfinished ones, on a file without edges."""
     return f"""
-SELECT j.id AS child_id, d.value AS parent_id, p.status
+SELECT substr(j.id, 1, {ID_CHARACTERS}) AS child_id,
+       substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, substr(p.status, 1, 40) AS status
 FROM jobs j {shape.indexed_by(STATUS_INDEX)}, {parents_of("j")} d JOIN jobs p ON p.id = d.value
 WHERE j.status = 'pending' AND j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]')
   AND p.status <> 'completed' LIMIT ?"""
@@ -258,7 +219,7 @@ def waiting_later(shape: Shape) -> str:
 # --- what a line needs of other rows ----------------------------------------------------------
 
 _BLAMED = (
-    "p.id AS found, substr(p.name, 1, 300) AS name, substr(p.status, 1, 40) AS status, "
+    "p.rowid AS found, substr(p.name, 1, 300) AS name, substr(p.status, 1, 40) AS status, "
     f"substr(p.error, 1, {BLAME_CHARACTERS}) AS error"
 )
 
@@ -267,11 +228,11 @@ def unmet_parents(shape: Shape) -> str:
     """The parents that keep one job waiting, the waived ones too. Parameters: id, limit."""
     if shape.attached:
         return f"""
-SELECT e.parent_id, e.met = 2 AS waived, {_BLAMED}
+SELECT {_cut("e", "parent_id", ID_CHARACTERS)}, 0 AS waived, {_BLAMED}
 FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.child_id = ? AND e.met = 0 LIMIT ?"""
     return f"""
-SELECT d.value AS parent_id, p.id IS NULL AS waived, {_BLAMED}
+SELECT substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, p.id IS NULL AS waived, {_BLAMED}
 FROM jobs j, {parents_of("j")} d LEFT JOIN jobs p ON p.id = d.value
 WHERE j.id = ? AND d.type = 'text' AND (p.id IS NULL OR p.status <> 'completed') LIMIT ?"""
 
@@ -296,7 +257,7 @@ def running_jobs(shape: Shape) -> str:
     return (
         "SELECT substr(jobs.id, 1, 1000) AS id, substr(jobs.name, 1, 300) AS name, "
         "substr(jobs.started_at, 1, 40) AS started_at, "
-        "substr(jobs.worker_id, 1, 200) AS worker_id "
+        f"substr(jobs.worker_id, 1, 200) AS worker_id, {number_of('jobs', 'timeout')} "
         f"FROM jobs {shape.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
     )
 
@@ -379,3 +340,15 @@ WHERE j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]') AND d.type
 LIMIT ?"""
 
 EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
+
+# --- what workers hold, read by the acts on workers --------------------------------------------
+
+BUSY_WORKERS = """
+SELECT DISTINCT worker_id FROM jobs WHERE status = 'running' AND worker_id IS NOT NULL"""
+
+HELD_BY = f"""
+SELECT id, substr(name, 1, {NAME_CHARACTERS}) FROM jobs
+WHERE status = 'running' AND worker_id = ? ORDER BY rowid"""
+
+FATES = """
+SELECT id, status, worker_id FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""

@@ -21,7 +21,14 @@ from gigq_tui.store.filter_sql import Context, prefix_range
 from gigq_tui.store.gate import Gate
 from gigq_tui.store.history import History
 from gigq_tui.store.history_rings import Past
-from gigq_tui.store.holders import IsDead, Pulse, Staff, read_staff, with_holders
+from gigq_tui.store.holders import (
+    IsDead,
+    Pulse,
+    Staff,
+    graph_with_holders,
+    read_staff,
+    with_holders,
+)
 from gigq_tui.store.kinship import with_kin
 from gigq_tui.store.models import (
     Counts,
@@ -130,7 +137,11 @@ class Reader:
             else:
                 edges = self._all_edges(conn, shape)
                 children = edges.children.get(job_id, [])
-                relatives = _waived_where_missing(conn, edges, job_id), children, len(children)
+                relatives = (
+                    component.waived_where_missing(conn, edges, job_id, MAX_RELATIVES),
+                    children,
+                    len(children),
+                )
             return read_detail(conn, shape, self._path, row, relatives)
 
     def graph(self, job_id: str, limit: int = 5_000) -> Graph | None:
@@ -140,7 +151,7 @@ class Reader:
                 return None
             edges = None if shape.attached else self._all_edges(conn, shape)
             graph = component.read_graph(conn, shape, job_id, limit, edges)
-            return _with_holders(graph, self._read_staff(conn, shape))
+            return graph_with_holders(graph, self._read_staff(conn, shape))
 
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:
         """The ids of all jobs that the view's tab and filter match, in the view's order."""
@@ -182,6 +193,11 @@ class Reader:
                 reading=reading,
             )
 
+    def rows(self, ids: Sequence[str]) -> dict[str, JobRow]:
+        """The lines of some jobs by id; those that don't exist are left out."""
+        with self._reading() as (conn, shape):
+            return read_lines(conn, shape, ids)
+
     def behind(self, ids: Sequence[str]) -> int:
         """How many jobs wait for some jobs, directly or not; 0 on a file without our edges."""
         with self._reading() as (conn, shape):
@@ -202,11 +218,6 @@ class Reader:
         """Some jobs whose id begins with what was typed, or whose name holds it."""
         with self._reading() as (conn, shape):
             return form_reads.find_jobs(conn, shape, words)
-
-    def rows_of(self, ids: Sequence[str]) -> tuple[JobRow, ...]:
-        """The lines of some jobs; those that are gone are left out."""
-        with self._reading() as (conn, shape):
-            return form_reads.rows_of(conn, shape, ids)
 
     def recent_functions(self, _: str = "") -> tuple[str, ...]:
         """The functions of the newest jobs, the latest used first."""
@@ -365,26 +376,6 @@ class Reader:
         return self._edges.get(
             shape.version, self._version_now, lambda: component.read_all_edges(conn)
         )
-
-
-def _waived_where_missing(
-    conn: sqlite3.Connection, edges: Edges, job_id: str
-) -> list[tuple[str, bool]]:
-    """The parents on a GigQ file, where a missing one counts as completed."""
-
-    def there(id: str) -> bool:
-        return conn.execute(queries.EXISTS, (id,)).fetchone() is not None
-
-    return [(id, not there(id)) for id in edges.parents.get(job_id, [])[:MAX_RELATIVES]]
-
-
-def _with_holders(graph: Graph, staff: Staff) -> Graph:
-    held: dict[str, JobRow] = {
-        row.id: row
-        for row in with_holders((node.row for node in graph.nodes.values() if node.row), staff)
-    }
-    nodes = {id: replace(node, row=held.get(id)) for id, node in graph.nodes.items()}
-    return replace(graph, nodes=nodes)
 
 
 def _size(path: Path) -> int:

@@ -10,10 +10,8 @@ from typing import Any
 
 from gigq_core.schema.ddl import PARKED
 from gigq_core.times import parse_time
-from gigq_tui.store.models import JobRow
+from gigq_tui.store.models import DEFAULT_TIMEOUT_S, JobRow
 
-# What GigQ takes a timeout of 0 or NULL for.
-DEFAULT_TIMEOUT_S = 300.0
 SCRIPT_MODULE = "__main__"
 
 

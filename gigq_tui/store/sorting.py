@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class SortKey(Enum):
-    """By what jobs are listed. The value is how it is written, here and on the command line."""
+    """By what jobs are listed. The value is the word for it where there is room for one."""
 
     SUBMITTED = "submitted"
     CLAIM = "claim"
@@ -41,6 +41,24 @@ class Sort:
     def rising(self) -> bool:
         """Whether what the column says grows from the first row to the last."""
         return (self.key in _NATURALLY_RISING) is not self.turned
+
+    def __str__(self) -> str:
+        return f"-{self.key.value}" if self.turned else self.key.value
+
+
+def sort_of(text: str) -> Sort:
+    """Read an order as it is written: `dur`, or `-dur` for the same turned round.
+
+    Raises:
+        ValueError: there is none of that name; the message names those there are.
+    """
+    try:
+        return Sort(SortKey(text.removeprefix("-")), text.startswith("-"))
+    except ValueError:
+        names = ", ".join(key.value for key in SortKey)
+        raise ValueError(
+            f"there is no order {text!r}: choose from {names}, with - before it to turn it round"
+        ) from None
 
 
 NEWEST = Sort()

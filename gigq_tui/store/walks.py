@@ -86,8 +86,8 @@ class Walk:
 
     def holds(self, place: Place) -> bool:
         """Whether the row at a place is in the list now."""
-        found = self.down(place, 1, "jobs.rowid AS key", with_it=True)
-        return bool(found) and whole(found[0]["key"]) == place.key
+        sql = queries.holds_row(self._parts[place.part].condition, f"({self._where})")
+        return self._conn.execute(sql, (place.key, *self._params)).fetchone() is not None
 
     def down(
         self, place: Place | None, rows: int, columns: str, *, with_it: bool = False

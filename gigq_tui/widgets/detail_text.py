@@ -168,8 +168,11 @@ def stack_lines(stack: StackLook | None, *, taking: bool) -> list[Line]:
 
 
 def missing_lines(job_id: str) -> Iterable[Line]:
-    """What stands here once the job is gone from the file."""
-    return [((f"The job {inert(job_id[:8])} is no longer in the file.", "warn"),)]
+    """What stands here once the job is gone from the file, or where its id finds nothing."""
+    return [
+        ((f"The job {inert(job_id[:8])} is no longer in the file,", "warn"),),
+        (("or can't be found in it because its id is no plain text.", "warn"),),
+    ]
 
 
 def opening_tab(detail: JobDetail, now: datetime) -> str:

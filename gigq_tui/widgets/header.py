@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from gigq_core.doctor import LARGE_WAL_BYTES
@@ -16,9 +15,10 @@ from gigq_tui.format import (
     inert,
     plural,
     short_count,
+    since,
     size,
-    span_seconds,
     width_of,
+    without_folder,
 )
 from gigq_tui.store.models import Figures, Health, Snapshot, Trend, WorkerRow
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
@@ -27,8 +27,8 @@ WIDE = 100
 TALL = 28
 
 
-# How old the data is, in classes, each with the seconds from which it holds: the header is drawn
-# anew when the class changes, and not with every second.
+# How old a held picture is, in classes, each with the seconds from which it holds: the header is
+# drawn anew when the class changes, and not with every second.
 _AGE_CLASSES = (
     (0, "1s"),
     (5, "5s"),
@@ -55,9 +55,9 @@ def age_class(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class HeaderState:
-    """What the header tells. `trouble` is why the file can't be read, since `trouble_since`.
+    """What the header tells. `trouble` is why the file can't be read, for `trouble_s` seconds.
 
-    `age` is how old the data is, as `age_class()` says it.
+    `age` is how old a held picture is, as `age_class()` says it.
     """
 
     path: Path
@@ -65,8 +65,7 @@ class HeaderState:
     snapshot: Snapshot | None = None
     held: bool = False
     trouble: str = ""
-    trouble_since: datetime | None = None
-    now: datetime | None = None
+    trouble_s: float = 0.0
     age: str = FRESH
     crumbs: tuple[str, ...] = ()
     label: Label = NO_LABEL
@@ -93,18 +92,21 @@ def header_height(width: int, height: int, crumbs: tuple[str, ...]) -> int:
 
 def _freshness(state: HeaderState, width: int) -> Line:
     if state.trouble:
-        since = ""
-        if state.trouble_since is not None and state.now is not None:
-            since = f" {span_seconds(state.trouble_since, state.now)}"
         room = max(8, width // 2 - 14)
-        return ((f"stale{since}: {cut(inert(state.trouble), room)} ", "fail"),)
+        told = cut(inert(_briefly(state)), room)
+        return ((f"stale {since(state.trouble_s)}: {told} ", "fail"),)
     if state.snapshot is None:
         return (("reading.. ", "dim"),)
     if state.held:
         return ((f"paused {state.age} (p) ", "warn"),)
-    if state.age != FRESH:
-        return ((f"stale {state.age}: still reading ", "warn"),)
     return ((f"live {FRESH} ", "ok"),)
+
+
+def _briefly(state: HeaderState) -> str:
+    """The trouble without the file's name, which stands beside it."""
+    told = without_folder(state.trouble, state.path)
+    start = f"{state.path.name} "
+    return f"the file {told[len(start) :]}" if told.startswith(start) else told
 
 
 def _name(state: HeaderState) -> str:

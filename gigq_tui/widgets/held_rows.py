@@ -56,5 +56,5 @@ def _news(shown: Window, newest: Window, gone: int) -> str:
     new = max(above + within + below, newest.total - shown.total + gone)
     if new <= 0:
         return ""
-    where = " above" if new == above else " below" if new == below else ""
+    where = " above" if common and new == above else " below" if new == below else ""
     return f"{plural(new, 'new', 'new')}{where}"

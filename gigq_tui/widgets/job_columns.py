@@ -42,6 +42,7 @@ SORTS = {
     "DUR": SortKey.DURATION,
 }
 GONE = "no longer in this list"
+_GONE_CELLS = {"STATE": "- gone", "ST": "-gone", "WHY": GONE, "WHY / LAST ERROR": GONE}
 _ALARMING = frozenset({State.DOOMED, State.ORPHANED, State.OVERDUE})
 
 
@@ -175,7 +176,7 @@ def row_line(
     for title, cells in layout.columns:
         text, role = _cell(title, row, state, moment, told_at, layout)
         if gone:
-            text, role = GONE if title.startswith("WHY") else text, "off"
+            text, role = _GONE_CELLS.get(title, text), "off"
         spans.append((fmt.pad(fmt.inert(text), cells, right=title in RIGHT_ALIGNED), role))
         spans.append((" " * gap_after(title), ""))
     return tuple(spans[:-1])

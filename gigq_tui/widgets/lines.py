@@ -88,8 +88,14 @@ def _cells(line: Line) -> list[tuple[str, str]]:
             cells.extend((char, role) for char in text)
         else:
             for char in text:
+                width = width_of(char)
+                if width == 0 and cells:
+                    # A mark stands in the cell of its letter, the first of a wide one.
+                    at = -1 if cells[-1][0] else -2
+                    cells[at] = (cells[at][0] + char, cells[at][1])
+                    continue
                 cells.append((char, role))
-                cells.extend([("", role)] * (width_of(char) - 1))
+                cells.extend([("", role)] * (width - 1))
     return cells
 
 

@@ -19,7 +19,7 @@ from gigq_tui.format import (
 from gigq_tui.store.derive import wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow
 from gigq_tui.store.tail import Tail
-from gigq_tui.widgets.lines import Line, Span, TextLines, fit
+from gigq_tui.widgets.lines import Line, Span, TextLines, fit, line_width
 
 LOG_LINES = 2
 _LABEL = 9
@@ -31,7 +31,7 @@ def summary_lines(
     """Return the lines of the panel; what is not known yet is left out."""
     if row is None:
         return (rule("", "", width), ((" No job here.", "dim"),))
-    lines = [rule(f"{row.id[:8]} {inert(row.name)}", "[enter] opens", width)]
+    lines = [rule(inert(f"{row.id[:8]} {row.name}"), "[enter] opens", width)]
     if reason := why(row, now):
         lines.append(labelled("why", reason, width))
     lines.append(_first(row, now))
@@ -54,7 +54,7 @@ def rule(left: str, right: str, width: int) -> Line:
     spans: list[Span] = [(line * 3, "rule")]
     if left:
         spans.append((f" {cut(left, max(8, width - 30))} ", "title"))
-    used = sum(len(text) for text, _ in spans)
+    used = line_width(tuple(spans))
     tail = f" {right} {line * 2}" if right else ""
     spans.append((line * max(0, width - used - len(tail)), "rule"))
     if tail:

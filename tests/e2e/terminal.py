@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 import pexpect
 import pyte
+from wcwidth import wcwidth
 
 from tests.waiting import wait_until
 
@@ -25,6 +27,13 @@ def terminal_environment(**env: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
 
 
+class Screen(pyte.Screen):
+    """A screen that goes on behind a mark that takes no cell; pyte drops the text behind some."""
+
+    def draw(self, data: str) -> None:
+        super().draw("".join(c for c in data if wcwidth(c) or unicodedata.combining(c)))
+
+
 class ConsoleTerminal:
     """`gigq-tui` with these arguments, in a terminal of `columns` x `rows`."""
 
@@ -37,7 +46,7 @@ class ConsoleTerminal:
         **env: str,
     ) -> None:
         environment = terminal_environment(**env)
-        self._screen = pyte.Screen(columns, rows)
+        self._screen = Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self.written = ""
         self._hung_up = False
@@ -84,6 +93,18 @@ class ConsoleTerminal:
     def text(self) -> str:
         """The lines of the screen."""
         return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def rows(self) -> list[list[str]]:
+        """What stands in each cell of each line; the second cell of a wide character is empty."""
+        screen = self._screen
+        return [
+            [screen.buffer[y][x].data for x in range(screen.columns)] for y in range(screen.lines)
+        ]
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Make the terminal another size, and tell the program."""
+        self._screen.resize(rows, columns)
+        self.process.setwinsize(rows, columns)
 
     def press(self, keys: str) -> None:
         """Type."""

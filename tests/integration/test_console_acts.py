@@ -21,7 +21,7 @@ def end_of(place: Place, report: Report) -> Report:
     watch = Watch(report, 0.0)
     reader = Reader(place.db)
     try:
-        return wait_until(lambda: watch.ended(reader.rows_of(watch.ids), 0.0), what="the stop")
+        return wait_until(lambda: watch.ended(reader.rows(watch.ids), 0.0), what="the stop")
     finally:
         reader.close()
 

@@ -6,14 +6,19 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
+from gigq_tui.actions.held_jobs import fates_of, held_by
+from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.actions.workers import WorkerPool, last_line
 from gigq_tui.store.models import Health
 from gigq_tui.store.reader import Reader
@@ -28,6 +33,13 @@ import threading
 def touch(path):
     pathlib.Path(path).write_text("done")
     return path
+
+
+def surroundings(names):
+    """Where the job runs, and what it is given."""
+    import os
+
+    return [os.getcwd(), *(os.environ.get(name) for name in names)]
 
 
 def wait_for(path):
@@ -55,7 +67,7 @@ def path(folder: Path) -> Path:
 
 @pytest.fixture
 def pool(path: Path, folder: Path) -> Iterator[WorkerPool]:
-    pool = WorkerPool(path, sys.executable, folder)
+    pool = WorkerPool(path, WorkerSetup(sys.executable, folder))
     yield pool
     pool.end_all(10)
 
@@ -81,7 +93,8 @@ def test_a_spawned_worker_runs_jobs_in_the_users_folder(
     pool: WorkerPool, path: Path, folder: Path
 ) -> None:
     job = submit(path, "touch", path=str(folder / "made"))
-    worker = pool.spawn(slots=2)
+    pool.setup = replace(pool.setup, slots=2)
+    worker = pool.spawn()
     wait_until(lambda: status(path, job) == "completed", what="the job to complete")
     assert (folder / "made").read_text() == "done"
     assert pool.alive() == (worker,)
@@ -93,12 +106,105 @@ def test_a_spawned_worker_runs_jobs_in_the_users_folder(
     assert worker.log_path.exists()
 
 
+def test_jobs_run_in_the_chosen_folder_and_environment(
+    pool: WorkerPool, path: Path, folder: Path
+) -> None:
+    project = folder / "elsewhere"
+    project.mkdir()
+    (project / "pool_project.py").write_text(PROJECT)
+    pairs = (("POOL_COLOUR", "two words"), ("POOL_TOKEN", "hunter2"))
+    pool.setup = replace(pool.setup, slots=3, chdir=project, environment=pairs, grace_s=0.5)
+    job = submit(path, "surroundings", names=["POOL_COLOUR", "POOL_TOKEN"])
+    worker = pool.spawn()
+    wait_until(lambda: status(path, job) == "completed", what="the job to complete")
+    result = JobQueue(path).get_status(job)["result"]
+    assert result == [str(project), "two words", "hunter2"]
+    row = Reader(path).snapshot(View()).workers[0]
+    assert row.slots == 3
+    assert "hunter2" not in worker.log_path.read_text()
+    assert not [word for word in psutil.Process(worker.pid).cmdline() if "hunter2" in word]
+
+
+def test_names_and_logs_are_never_used_twice(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = iter(["aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr("gigq_tui.actions.workers.secrets.token_hex", lambda _: next(tokens))
+    first = pool.spawn()
+    pool._spawned = 0
+    second = pool.spawn()
+    assert (first.worker_id, second.worker_id) == ("w1-aaaa", "w1-bbbb")
+    assert first.log_path != second.log_path
+
+
+def test_scaling_down_stops_idle_ones_and_then_busy_ones_after_their_job(
+    pool: WorkerPool, path: Path, folder: Path
+) -> None:
+    job = submit(path, "wait_for", path=str(folder / "go"))
+    busy = pool.spawn()
+    wait_until(lambda: status(path, job) == "running", what="the job to run")
+    idle = [pool.spawn(), pool.spawn()]
+    wait_until(lambda: len(health(path)) == 3, what="their rows")
+    asked = pool.stop_some(3, busy_too=True)
+    assert asked == ([idle[1].worker_id, idle[0].worker_id], [busy.worker_id])
+    wait_until(lambda: pool.alive() == (busy,), what="the idle ones to end")
+    assert pool.stop_some(3, busy_too=True) == ([], [])
+    (folder / "go").touch()
+    wait_until(lambda: pool.alive() == (), what="the busy one to end")
+    assert status(path, job) == "completed"
+    assert [end.exit_code for end in pool.reap()] == [0, 0, 0]
+
+
+def test_a_worker_that_hears_nothing_is_killed_and_its_job_released(
+    pool: WorkerPool, path: Path, folder: Path
+) -> None:
+    job = submit(path, "wait_for", path=str(folder / "go"))
+    worker = pool.spawn()
+    wait_until(lambda: status(path, job) == "running", what="the job to run")
+    os.kill(worker.pid, signal.SIGSTOP)
+    held = held_by(path, worker.worker_id)
+    assert not pool.kill(worker.worker_id, patience_s=0.5)
+    assert [end.exit_code for end in pool.reap()] == [-signal.SIGKILL]
+    assert [fate.said(worker.worker_id) for fate in fates_of(path, held)] == ["is still held"]
+    report = JobActions(path).release([job])
+    assert report.outcomes[0].reason == "it waits for another attempt"
+    assert [fate.said(worker.worker_id) for fate in fates_of(path, held)] == [
+        "went back to the queue"
+    ]
+
+
+def test_a_release_says_what_became_of_each(pool: WorkerPool, path: Path, folder: Path) -> None:
+    queue = JobQueue(path)
+    function = FunctionReference("pool_project", "wait_for")
+    params = {"path": str(folder / "go")}
+    last = queue.submit(Job("last", function, params, max_attempts=1))
+    never = queue.submit(Job("never again", function, params, on_crash="fail"))
+    pool.setup = replace(pool.setup, slots=2)
+    worker = pool.spawn()
+    wait_until(
+        lambda: all(status(path, job) == "running" for job in (last, never)), what="both to run"
+    )
+    alive = JobActions(path).release([last])
+    assert "lives: cancel it instead" in alive.outcomes[0].reason
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_until(pool.reap, what="the worker to be dead")
+    report = JobActions(path).release([last, never])
+    assert [outcome.reason for outcome in report.outcomes] == [
+        "it failed: its attempts are used up (1 of 1)",
+        "it failed: it is not to be run again after a crash",
+    ]
+    assert [status(path, job) for job in (last, never)] == ["failed", "failed"]
+
+
 def test_stopping_lets_the_job_finish(pool: WorkerPool, path: Path, folder: Path) -> None:
     job = submit(path, "wait_for", path=str(folder / "go"))
     worker = pool.spawn()
     wait_until(lambda: status(path, job) == "running", what="the job to run")
     pool.stop(worker.worker_id)
+    with pytest.raises(GigQError, match="asked already"):
+        pool.stop(worker.worker_id)
     assert pool.alive() == (worker,)
+    assert pool.staying() == ()
     (folder / "go").touch()
     ended = wait_until(pool.reap, what="the worker to end")
     assert [(end.worker_id, end.exit_code) for end in ended] == [(worker.worker_id, 0)]
@@ -110,7 +216,7 @@ def test_killing_gives_the_job_back(pool: WorkerPool, path: Path, folder: Path) 
     job = submit(path, "wait_for", path=str(folder / "go"))
     worker = pool.spawn()
     wait_until(lambda: status(path, job) == "running", what="the job to run")
-    pool.kill(worker.worker_id)
+    assert pool.kill(worker.worker_id)
     assert process_start(worker.pid) is None
     (ended,) = pool.reap()
     assert ended.worker_id == worker.worker_id
@@ -127,9 +233,10 @@ def test_an_idle_worker_is_found_among_busy_ones(
     wait_until(lambda: status(path, job) == "running", what="the job to run")
     idle = pool.spawn()
     wait_until(lambda: len(health(path)) == 2, what="the second worker's row")
-    assert pool.stop_idle() == idle.worker_id
+    assert pool.stop_some(2, busy_too=False) == ([idle.worker_id], [])
     wait_until(lambda: pool.alive() == (busy,), what="the idle worker to end")
-    assert pool.stop_idle() is None
+    assert pool.stop_some(1, busy_too=False) == ([], [])
+    assert pool.staying() == (busy,)
     (folder / "go").touch()
 
 
@@ -155,8 +262,19 @@ def test_workers_that_are_left_go_on_without_the_console(
     assert pool.end_all() == ()
     job = submit(path, "touch", path=str(folder / "made"))
     wait_until(lambda: status(path, job) == "completed", what="the job to complete")
-    JobQueue(path).request_worker(worker.worker_id, "stop")
+    # A console that is started later sees it as one of a console's, and can ask it.
+    later = WorkerPool(path, pool.setup)
+    assert later.alive() == ()
+    (row,) = Reader(path).snapshot(View()).workers
+    assert (row.id, row.owner, row.health) == (worker.worker_id, "console", Health.ALIVE)
+    asked = JobActions(path)
+    asked.ask_worker(worker.worker_id, "pause")
+    wait_until(lambda: Reader(path).snapshot(View()).workers[0].state == "paused", what="a pause")
+    asked.ask_worker(worker.worker_id, "drain")
     wait_until(lambda: process_start(worker.pid) is None, what="the worker to end")
+    # Its exit status was collected, although nobody here minds it any more.
+    wait_until(lambda: not psutil.pid_exists(worker.pid), what="no zombie to be left")
+    assert health(path)[worker.worker_id] is Health.STOPPED
 
 
 def test_a_worker_that_ends_at_once_is_told_of_with_its_last_words(
@@ -165,7 +283,7 @@ def test_a_worker_that_ends_at_once_is_told_of_with_its_last_words(
     broken = tmp_path / "broken-python"
     broken.write_text("#!/bin/sh\necho 'the library libfoo is missing' >&2\nexit 7\n")
     broken.chmod(0o755)
-    pool = WorkerPool(path, str(broken), folder)
+    pool = WorkerPool(path, WorkerSetup(str(broken), folder))
     try:
         submit(path, "touch", path=str(folder / "made"))
         pool.spawn()
@@ -178,16 +296,16 @@ def test_a_worker_that_ends_at_once_is_told_of_with_its_last_words(
 
 def test_what_cannot_be_spawned_is_told_in_a_sentence(path: Path, folder: Path) -> None:
     with pytest.raises(GigQError, match="no interpreter"):
-        WorkerPool(path, str(folder / "none"), folder).spawn()
+        WorkerPool(path, WorkerSetup(str(folder / "none"), folder)).spawn()
     with pytest.raises(GigQError, match="no folder"):
-        WorkerPool(path, sys.executable, folder / "none").spawn()
+        WorkerPool(path, WorkerSetup(sys.executable, folder / "none")).spawn()
     with pytest.raises(GigQError, match="at least one slot"):
-        WorkerPool(path, sys.executable, folder).spawn(slots=0)
+        WorkerPool(path, WorkerSetup(sys.executable, folder, slots=0)).spawn()
     with pytest.raises(DatabaseMissing):
-        WorkerPool(folder / "gone.db", sys.executable, folder).spawn()
+        WorkerPool(folder / "gone.db", WorkerSetup(sys.executable, folder)).spawn()
     assert not (folder / "gone.db").exists()
     with pytest.raises(GigQError, match="not a running worker"):
-        WorkerPool(path, sys.executable, folder).stop("w1")
+        WorkerPool(path, WorkerSetup(sys.executable, folder)).stop("w1")
 
 
 def test_a_user_module_of_the_same_name_as_ours_does_no_harm(

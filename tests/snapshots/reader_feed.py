@@ -40,9 +40,6 @@ class ReaderFeed:
     def refresh(self) -> None:
         self.app.post_message(SnapshotArrived(self.reader.snapshot(self.view)))
 
-    def looked_s(self) -> float:
-        return 0.0
-
     def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
         try:
             answer = getattr(self.reader, kind)(subject)

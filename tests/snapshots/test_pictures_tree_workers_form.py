@@ -12,6 +12,8 @@ from textual.pilot import Pilot
 
 from gigq_tui.actions.completion import Listing
 from gigq_tui.actions.functions import FunctionInfo, Parameter
+from gigq_tui.actions.worker_setup import Examined, WorkerSetup
+from gigq_tui.actions.workers import SpawnedWorker
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens import submit_lookups
 from gigq_tui.screens.base import ConsoleScreen
@@ -19,6 +21,7 @@ from gigq_tui.screens.submit import SubmitScreen
 from gigq_tui.screens.tree import TreeScreen
 from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.store.models import Snapshot
+from gigq_tui.widgets import setup_panel
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 from tests.tui.harness import detail_of, row
@@ -56,6 +59,7 @@ LISTED = Listing(
         )
     )
 )
+OWN = (("w1", 4119), ("w4", 4122))
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +70,7 @@ def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     # Keys look things up; how long a picture takes must not.
     monkeypatch.setattr(submit_lookups, "LOOK_UP_AFTER_S", 1e6)
     monkeypatch.setattr(submit_lookups, "SEARCH_AFTER_S", 1e6)
+    monkeypatch.setattr(setup_panel, "examine", lambda _: Examined("3.11.9", "3.45.1"))
 
 
 def on_screen(make: Callable[[ConsoleApp], ConsoleScreen], *keys: str) -> Before:
@@ -120,7 +125,15 @@ def many(app: ConsoleApp) -> ConsoleScreen:
 
 
 def workers(app: ConsoleApp) -> ConsoleScreen:
+    app.pool.setup = WorkerSetup("/srv/project/venv/bin/python", Path("/srv/project"))
     return WorkersScreen()
+
+
+def own(app: ConsoleApp) -> ConsoleScreen:
+    """The workers, two of which this console has started."""
+    ours = tuple(SpawnedWorker(name, pid, Path("w.log")) for name, pid in OWN)
+    app.pool.alive = lambda: ours  # type: ignore[method-assign]
+    return workers(app)
 
 
 SCENES: dict[str, Before] = {
@@ -131,6 +144,10 @@ SCENES: dict[str, Before] = {
     "workers": on_screen(workers),
     "workers-log": on_screen(workers, "j", "l"),
     "workers-kill": on_screen(workers, "j", "C"),
+    "workers-new": on_screen(workers, "equals_sign", *"+2", *["tab"] * 4, *"API_KEY='a b' LOG=1"),
+    "workers-new-mistake": on_screen(workers, "equals_sign", *["tab"] * 4, *"LOG 1", "alt+s"),
+    "workers-fewer": on_screen(own, "equals_sign", "0"),
+    "quit": on_screen(own, "ctrl+c", "ctrl+c"),
     "form-empty": on_screen(form),
     "form-copy": on_screen(copy),
     "form-complete": on_form(form, "function", "pipeline.c", "down", "down"),
@@ -169,7 +186,7 @@ def test_narrow(name: str, snap_compare: Compare, tmp_path: Path) -> None:
 
 def test_no_worker(snap_compare: Compare, tmp_path: Path) -> None:
     app: Any = scene_app(tmp_path)
-    app.python, app.chdir = "/srv/project/venv/bin/python", Path("/srv/project")
+    app.pool.setup = WorkerSetup("/srv/project/venv/bin/python", Path("/srv/project"))
 
     async def before(pilot: Pilot[None]) -> None:
         await SCENES["workers"](pilot)

@@ -102,7 +102,6 @@ class FakeFeed:
         self.asked: list[tuple[str, Any]] = []
         self.answers: dict[str, Callable[[Any], Any]] = {}
         self.refreshed = 0
-        self.looked = 0.0
 
     def start(self) -> None: ...
 
@@ -113,9 +112,6 @@ class FakeFeed:
 
     def refresh(self) -> None:
         self.refreshed += 1
-
-    def looked_s(self) -> float:
-        return self.looked
 
     def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
         self.asked.append((kind, subject))

@@ -407,7 +407,7 @@ def stopping(*numbers: int) -> Report:
 async def stop(pilot: Pilot[None], rows: dict[str, JobRow], *numbers: int) -> None:
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    feed_of(app).answers["rows_of"] = lambda ids: tuple(rows[i] for i in ids if i in rows)
+    feed_of(app).answers["rows"] = lambda ids: {i: rows[i] for i in ids if i in rows}
     acts_of(app).report = stopping(*numbers)
     await give(pilot, ROWS)
     await press(pilot, "c", "y")
@@ -441,7 +441,7 @@ async def test_what_became_of_a_stop_is_told_once(status: str, told: str) -> Non
         await press(pilot, "j")
         await give(pilot, ROWS)
         assert "before it could" not in notice_of(app)
-        assert [kind for kind, _ in feed_of(app).asked[asked:]].count("rows_of") == 0
+        assert [kind for kind, _ in feed_of(app).asked[asked:]].count("rows") == 0
 
 
 async def test_several_stops_are_told_together_and_row_by_row() -> None:
@@ -464,7 +464,7 @@ async def test_what_else_the_act_did_is_still_said_with_the_stop() -> None:
     app = make_app()
     rows = {ROWS[0].id: replace(ROWS[0], status="cancelled")}
     async with app.run_test(size=(120, 32)) as pilot:
-        feed_of(app).answers["rows_of"] = lambda ids: tuple(rows.values())
+        feed_of(app).answers["rows"] = lambda ids: rows
         mixed = outcomes((Change.STOPPING, "asked"), (Change.CANCELLED, ""))
         acts_of(app).report = Report("x", mixed, "gigq-core cancel", undoable=True)
         await give(pilot, ROWS)

@@ -9,6 +9,7 @@ from gigq_tui.config import Column, Config, Label
 from gigq_tui.config.reading import config_of
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.store.sorting import Sort, SortKey
 from tests.tui.harness import acts_of, give, jobs_screen, make_app, row, screen_text, settle
 
 ROWS = [row(number, status="failed") for number in range(9, 0, -1)]
@@ -90,6 +91,14 @@ async def test_bar_help_and_palette_name_the_chosen_keys() -> None:
         assert "commands:" not in screen_text(app)
 
 
+async def test_hints_name_the_chosen_keys() -> None:
+    app = make_app(config=config_of('[keys]\nfilter = "f5"\nmark_range = ""\nmark = "M"'))
+    async with app.run_test(size=(140, 40)) as pilot:
+        await give(pilot, ROWS)
+        text = screen_text(app)
+        assert " f5 filters   s sorts   M marks   * all" in text
+
+
 async def test_what_has_no_key_is_in_the_palette_still() -> None:
     app = make_app(config=config_of(KEYS))
     async with app.run_test(size=(120, 32)) as pilot:
@@ -147,3 +156,24 @@ async def test_chosen_columns_stand_in_their_order() -> None:
         assert "no more ink" in held
         assert held.endswith("resize_.. XFAIL")
         assert len(held) <= 80
+
+
+async def test_the_list_begins_in_the_chosen_order() -> None:
+    app = make_app(config=config_of('[jobs]\nsort = "-name"'))
+    async with app.run_test(size=(120, 32)) as pilot:
+        order = Sort(SortKey.NAME, turned=True)
+        assert app.view.sort == order
+        await give(pilot, ROWS, sort=order)
+        assert jobs_screen(app).table.total == len(ROWS)
+        assert "NAMEv" in screen_text(app)
+        await press(pilot, "4")
+        assert app.view.sort == order
+
+
+async def test_a_tab_that_lacks_the_chosen_order_begins_with_the_newest() -> None:
+    app = make_app(config=config_of('[jobs]\nsort = "dur"'))
+    async with app.run_test(size=(120, 32)) as pilot:
+        await press(pilot, "2")
+        assert app.view.sort == Sort()
+        await press(pilot, "3")
+        assert app.view.sort == Sort(SortKey.DURATION)

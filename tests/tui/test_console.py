@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.actions.workers import Ended, SpawnedWorker
 from gigq_tui.app import ConsoleApp
-from gigq_tui.clipboard import osc52
 from gigq_tui.messages import SnapshotArrived, TroubleArrived
 from gigq_tui.registry import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindings_for
 from gigq_tui.screens.detail import DetailScreen
@@ -45,6 +46,7 @@ class FakePool:
         self.running = [SpawnedWorker(name, 100 + n, Path("x.log")) for n, name in enumerate(ids)]
         self.calls: list[str] = []
         self.ended: list[Ended] = []
+        self.setup = WorkerSetup(sys.executable, Path("/srv"))
 
     def alive(self) -> tuple[SpawnedWorker, ...]:
         return tuple(self.running)
@@ -53,19 +55,25 @@ class FakePool:
         ended, self.ended = tuple(self.ended), []
         return ended
 
-    def spawn(self, slots: int = 1) -> SpawnedWorker:
+    def spawn(self) -> SpawnedWorker:
         self.running.append(SpawnedWorker(f"w{len(self.running) + 1}", 4321, Path("x.log")))
         self.calls.append("spawn")
         return self.running[-1]
 
-    def stop_idle(self) -> str | None:
-        self.calls.append("stop_idle")
-        return self.running[-1].worker_id if self.running else None
+    def staying(self) -> tuple[SpawnedWorker, ...]:
+        return self.alive()
+
+    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
+        self.calls.append("stop_some")
+        return [worker.worker_id for worker in self.running[-count:]], []
+
+    def stop_all(self) -> None:
+        self.calls.append("stop_all")
 
     def leave_running(self) -> None:
         self.calls.append("leave_running")
 
-    def end_all(self, timeout_s: float) -> None:
+    def end_all(self) -> None:
         self.calls.append("end_all")
         self.running.clear()
 
@@ -175,6 +183,7 @@ async def test_q_quits_at_once_without_workers() -> None:
         (("escape",), [], False),
         (("enter",), [], False),
         (("l",), ["leave_running"], True),
+        (("f",), ["stop_all", "leave_running"], True),
         (("e",), ["end_all"], True),
         (("right", "enter"), ["leave_running"], True),
     ],
@@ -251,7 +260,7 @@ async def test_plus_and_minus_work_from_anywhere() -> None:
         assert "started worker w2" in app.screen.notice_line.text
         await press(pilot, "-")
         assert "asked w2 to stop" in app.screen.notice_line.text
-        assert pool.calls == ["spawn", "spawn", "stop_idle"]
+        assert pool.calls == ["spawn", "spawn", "stop_some"]
 
 
 async def test_a_worker_that_dies_is_told_with_its_last_words() -> None:
@@ -359,13 +368,24 @@ async def test_resizing_lays_out_anew() -> None:
         assert max(len(line) for line in text.splitlines()) <= 80
 
 
-def test_copying_goes_through_tmux() -> None:
-    plain = "\x1b]52;c;aGk=\x07"
-    assert osc52("hi", {}) == plain
-    inside = osc52("hi", {"TMUX": "/tmp/tmux"})
-    assert inside.startswith(plain)
-    assert "\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\" in inside
-    assert osc52("lone \udcff", {})
+async def test_stale_says_what_and_for_how_long_whatever_the_hour_does() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock, path=Path("/srv/queues/etl/of/the/night/jobs.db"))
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        text = f"{app.path} is locked by another process: try again."
+        pilot.app.post_message(TroubleArrived(text, NOW))
+        await settle(pilot)
+        assert "stale 0s: the file is locked by another process" in screen_text(app)
+        for hours in (1, -2):
+            clock.step(timedelta(hours=hours))
+            clock.advance(3)
+            app._tick()
+            await settle(pilot)
+        assert "stale 6s: the file is locked" in screen_text(app)
+        await give(pilot, ROWS)
+        assert "live" in screen_text(app)
+        assert "stale" not in screen_text(app)
 
 
 async def test_foreign_and_lost_workers_are_counted() -> None:

@@ -12,9 +12,11 @@ from textual.geometry import Region
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import Window
 from gigq_tui.store.view import TOP, AnchorKind
+from gigq_tui.widgets.held_rows import hold
 from gigq_tui.widgets.job_columns import layout_for
 from gigq_tui.widgets.job_table import JobTable
 from gigq_tui.widgets.lines import changed_cells, fit, line_width, spread
+from gigq_tui.widgets.tabs import shown_range
 from tests.scene import NOW
 from tests.tui.harness import (
     detail_of,
@@ -148,6 +150,13 @@ def test_changed_cells_finds_the_middle() -> None:
     assert changed_cells((("a", ""),), (("a   ", ""),)) == (4, 4)
 
 
+def test_marks_stand_in_the_cells_of_their_letters() -> None:
+    assert changed_cells((("a\u0301\u0302bc", ""),), (("a\u0301\u0302bd", ""),)) == (2, 3)
+    assert changed_cells((("\u4e2dab", ""),), (("\u4e2d\u3099ab", ""),)) == (0, 1)
+    assert changed_cells((("ab", ""),), (("ab\u0301", ""),)) == (1, 2)
+    assert changed_cells((("\u0301a", ""),), (("\u0301b", ""),)) == (1, 2)
+
+
 def test_lines_are_cut_and_spread_by_cells() -> None:
     assert line_width(fit((("日本語テキスト", ""), ("tail", "")), 9)) <= 9
     assert fit((("abc", "x"),), 3) == (("abc", "x"),)
@@ -193,3 +202,55 @@ async def test_ages_are_told_in_coarse_steps(monkeypatch: pytest.MonkeyPatch) ->
         clock.advance(3600)
         table.tell_ages()
         assert len(repaints.regions) == 1
+
+
+def window(ids: str, start: int = 0, total: int | None = None) -> Window:
+    rows = tuple(row(ord(letter), letter, id=letter) for letter in ids)
+    return Window(rows, start, len(rows) if total is None else total)
+
+
+@pytest.mark.parametrize(
+    ("shown", "newest", "gone", "news"),
+    [
+        (window("dcba"), window("dcba"), "", ""),
+        (window("dcba"), window("fedcba"), "", "2 new above"),
+        (window("dcba"), window("dba"), "c", ""),
+        (window("dcba"), window("edba"), "c", "1 new above"),
+        (window("abcd"), window("abcdef"), "", "2 new below"),
+        (window("abcd"), window("abxcdy"), "", "2 new"),
+        (window("dcba"), window(""), "abcd", ""),
+        (window("dcba"), window("xyz"), "abcd", "3 new"),
+        # Another page of a long list: what it does not reach is not gone, nor what it adds new.
+        (window("dcba", 0, 9), window("hgfe", 4, 9), "", ""),
+        (window("dcba", 4, 9), window("fedc", 2, 9), "", ""),
+        (window("dcba", 4, 9), window("eda", 3, 8), "bc", "1 new"),
+        (window("hgfe", 0, 9), window("xhgf", 0, 10), "", "1 new above"),
+    ],
+)
+def test_rows_keep_their_places_and_what_is_new_is_told(
+    shown: Window, newest: Window, gone: str, news: str
+) -> None:
+    held = hold(shown, newest)
+    assert [held_row.id for held_row in held.window.rows] == [was.id for was in shown.rows]
+    assert (held.window.start, held.window.total) == (shown.start, shown.total)
+    assert held.gone == set(gone)
+    assert held.news == news
+
+
+def test_cells_update_in_rows_that_keep_their_places() -> None:
+    shown = window("cba")
+    rows = tuple(replace(old, priority=9) for old in window("acb").rows)
+    held = hold(shown, Window(rows, 0, 3))
+    assert [(held_row.id, held_row.priority) for held_row in held.window.rows] == [
+        ("c", 9),
+        ("b", 9),
+        ("a", 9),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("active", "room", "shown"),
+    [(0, 100, (0, 5)), (0, 9, (0, 2)), (4, 9, (3, 5)), (2, 13, (2, 5)), (2, 1, (2, 3))],
+)
+def test_tabs_are_cut_between_tabs(active: int, room: int, shown: tuple[int, int]) -> None:
+    assert shown_range([4, 4, 4, 4, 4], active, room) == shown

@@ -458,6 +458,38 @@ async def test_a_held_picture_keeps_the_order_that_stood_still(
         assert shown(app)[0] == "new"
 
 
+async def test_a_held_picture_still_shows_what_is_asked_for(
+    writer: Writer, clock: FrozenClock
+) -> None:
+    some(writer)
+    writer.many(600)
+    app = app_on(writer, clock)
+    async with app.run_test(size=SIZE) as pilot:
+        await refresh(pilot)
+        await press(pilot, "p", "3", "s", "d")
+        assert shown(app) == ["delta", "gamma"]
+        writer.set("delta", status="failed")
+        await refresh(pilot)
+        assert shown(app) == ["delta", "gamma"]
+        await press(pilot, "1", "G")
+        assert cursor(app) == "beta"
+        assert "paused" in screen_text(app)
+        await press(pilot, "3", "p")
+        assert shown(app) == ["gamma"]
+
+
+async def test_a_range_leaves_out_what_went(writer: Writer, clock: FrozenClock) -> None:
+    writer.many(6)
+    app = app_on(writer, clock)
+    async with app.run_test(size=SIZE) as pilot:
+        await refresh(pilot)
+        await press(pilot, "2", "j", "v", "j", "j")
+        writer.set("n3", status="running")
+        await refresh(pilot)
+        await press(pilot, "v")
+        assert list(jobs_screen(app).marked) == ["n4", "n2"]
+
+
 async def test_an_act_on_a_row_that_went_is_about_that_row(
     writer: Writer, clock: FrozenClock
 ) -> None:

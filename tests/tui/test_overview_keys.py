@@ -381,22 +381,7 @@ def test_a_large_wal_is_told() -> None:
 def test_freshness_is_told_in_classes() -> None:
     snapshot = snapshot_of([])
     assert header(snapshot=snapshot)[0].endswith("live 1s ")
-    assert header(snapshot=snapshot, age="30s")[0].endswith("stale 30s: still reading ")
     assert header(snapshot=snapshot, held=True, age="5m")[0].endswith("paused 5m (p) ")
-
-
-async def test_a_feed_that_no_longer_looks_is_told(app: ConsoleApp) -> None:
-    async with app.run_test(size=(80, 24)) as pilot:
-        await give(pilot, [row(1)])
-        assert "live 1s" in screen_text(app)
-        feed_of(app).looked = 42.0
-        app._tell_age()
-        await settle(pilot)
-        assert "stale 30s: still reading" in screen_text(app)
-        feed_of(app).looked = 0.5
-        app._tell_age()
-        await settle(pilot)
-        assert "live 1s" in screen_text(app)
 
 
 async def test_a_held_picture_says_how_old_it_is() -> None:

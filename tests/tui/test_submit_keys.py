@@ -75,7 +75,7 @@ def console(**options: Any) -> tuple[ConsoleApp, Acts]:
     app.jobs = acts  # type: ignore[assignment]
     known = {PARENT.id[:8]: (PARENT.id,), PARENT.id: (PARENT.id,), "0": (PARENT.id, "0b")}
     feed_of(app).answers["resolve"] = lambda prefix: known.get(prefix, ())
-    feed_of(app).answers["rows_of"] = lambda ids: (PARENT,) if PARENT.id in ids else ()
+    feed_of(app).answers["rows"] = lambda ids: {PARENT.id: PARENT} if PARENT.id in ids else {}
     return app, acts
 
 

@@ -242,7 +242,7 @@ async def test_down_behind_the_last_letter_waits_for_the_list() -> None:
 async def test_a_chosen_job_is_taken_out_again(key: str) -> None:
     app, _ = app_with()
     template = detail_of(row(9, "copy"), raw={"dependencies": f'["{DONE.id}", "{BAD.id}"]'})
-    feed_of(app).answers["rows_of"] = lambda ids: tuple(j for j in (DONE, BAD) if j.id in ids)
+    feed_of(app).answers["rows"] = lambda ids: {j.id: j for j in (DONE, BAD) if j.id in ids}
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await open_form(pilot, template)
         assert "extract" in screen_text(app)
@@ -286,7 +286,7 @@ async def test_a_doomed_dependency_is_told_at_once() -> None:
 async def test_a_dependency_that_completes_meanwhile() -> None:
     app, _ = app_with()
     lines = [WAITS]
-    feed_of(app).answers["rows_of"] = lambda _: tuple(lines)
+    feed_of(app).answers["rows"] = lambda _: {line.id: line for line in lines}
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
@@ -300,7 +300,7 @@ async def test_a_dependency_that_completes_meanwhile() -> None:
 
 async def test_a_parent_that_is_gone() -> None:
     app, _ = app_with()
-    feed_of(app).answers["rows_of"] = lambda _: ()
+    feed_of(app).answers["rows"] = lambda _: {}
     template = detail_of(
         row(9, "copy", function="pipeline.resize"),
         params={"src": "a"},

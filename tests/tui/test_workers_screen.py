@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.actions.workers import SpawnedWorker
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens import workers as workers_module
@@ -24,6 +26,7 @@ from gigq_tui.store.processes import ProcessFigures, Sampler
 from tests.scene import NOW
 from tests.tui.harness import FakeJobs, give, make_app, row, screen_text, settle
 
+SETUP = WorkerSetup(sys.executable, Path("/srv"))
 JOB = RunningJob("aaaaaaaa-0000", "resize_image", NOW - timedelta(seconds=58))
 OTHER = RunningJob("bbbbbbbb-0000", "train_fold", NOW - timedelta(seconds=102))
 
@@ -71,7 +74,9 @@ class Pool:
     """The workers that the console started, without any process."""
 
     ids: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    setup: WorkerSetup = SETUP
 
     def alive(self) -> tuple[SpawnedWorker, ...]:
         return tuple(SpawnedWorker(id, 4100, Path("w.log")) for id in self.ids)
@@ -79,19 +84,25 @@ class Pool:
     def reap(self) -> tuple[()]:
         return ()
 
-    def spawn(self, slots: int = 1) -> SpawnedWorker:
-        self.calls.append(("spawn", str(slots)))
+    def spawn(self) -> SpawnedWorker:
+        self.calls.append(("spawn", str(self.setup.slots)))
         return SpawnedWorker("w9", 4109, Path("w9.log"))
 
     def stop(self, worker_id: str) -> None:
         self.calls.append(("stop", worker_id))
 
-    def kill(self, worker_id: str) -> None:
+    def kill(self, worker_id: str) -> bool:
         self.calls.append(("kill", worker_id))
+        return True
 
-    def stop_idle(self) -> str | None:
-        self.calls.append(("stop_idle", ""))
-        return self.ids[-1] if self.ids else None
+    def staying(self) -> tuple[SpawnedWorker, ...]:
+        return self.alive()
+
+    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
+        self.calls.append(("stop_some", f"{count} {busy_too}"))
+        idle = [name for name in reversed(self.ids) if name not in self.busy][:count]
+        rest = [name for name in reversed(self.ids) if name in self.busy] if busy_too else []
+        return idle, rest[: count - len(idle)]
 
 
 def console(own: Sequence[str] = (), **options: Any) -> tuple[ConsoleApp, Acts, Pool]:
@@ -297,7 +308,7 @@ async def test_spawning_and_stopping_an_idle_one() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "plus", "minus")
-        assert pool.calls == [("spawn", "1"), ("stop_idle", "")]
+        assert pool.calls == [("spawn", "1"), ("stop_some", "1 False")]
 
 
 async def test_read_only_refuses() -> None:

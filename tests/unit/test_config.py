@@ -18,6 +18,7 @@ from gigq_tui.config.problem import ConfigError, Problem
 from gigq_tui.config.reading import config_of, read_config
 from gigq_tui.registry import ACTIONS, BY_ID, Keymap, Scope, actions_for
 from gigq_tui.registry.key_names import is_typed, key_label, key_name
+from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.theme import PALETTES, THEME_NAMES, fitting
 from gigq_tui.widgets.job_columns import WIDE, layout_for
 
@@ -27,6 +28,7 @@ mouse = false
 
 [jobs]
 columns = ["name:30", "why", "id"]
+sort = "-dur"
 
 [keys]
 cancel = "x"
@@ -53,6 +55,7 @@ def test_a_whole_file_is_understood() -> None:
     config = config_of(WHOLE)
     assert (config.theme, config.mouse) == ("light", False)
     assert config.columns == (Column("name", 30), Column("why"), Column("id"))
+    assert config.sort == Sort(SortKey.DURATION, turned=True)
     assert config.keys == {
         "cancel": ("x",),
         "down": ("h", "ctrl+n", "down"),
@@ -80,7 +83,9 @@ def test_an_empty_file_changes_nothing() -> None:
         ("mouse = 1", "mouse", "true or false"),
         ("jobs = 1", "jobs", "a table"),
         ("keys = 3", "keys", "a table"),
-        ('[jobs]\nsrot = "x"', "jobs.srot", "columns"),
+        ('[jobs]\nsrot = "x"', "jobs.srot", "did you mean sort?"),
+        ('[jobs]\nsort = "size"', "jobs.sort", "no order 'size': choose from submitted,"),
+        ("[jobs]\nsort = 1", "jobs.sort", "a text in quotes"),
         ('[jobs]\ncolumns = "id"', "jobs.columns", "a list"),
         ("[jobs]\ncolumns = [1]", "jobs.columns", "in quotes"),
         ("[jobs]\ncolumns = []", "jobs.columns", "at least one"),
@@ -214,6 +219,7 @@ databases = st.builds(
         columns=st.permutations(COLUMN_NAMES).map(
             lambda names: tuple(map(Column, names[:5], (None, 7, None, 500, 1)))
         ),
+        sort=st.builds(Sort, st.sampled_from(SortKey), st.booleans()),
         keys=st.fixed_dictionaries(
             {"fold": key_names.map(lambda key: (key,)), "mark": st.just(())}
         ),

@@ -22,7 +22,10 @@ def test_inert_text_holds_nothing_that_steers_a_terminal(text: str) -> None:
     assert not [c for c in shown if unicodedata.category(c) in STEERING or c in BIDI]
 
 
-@given(st.text(st.characters(exclude_categories=["C", "Z"])))
+UNSEEN = "\u115f\u1160\u3164\uffa0"
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z", "M"], exclude_characters=UNSEEN)))
 def test_harmless_text_stays_as_it_is(text: str) -> None:
     assert inert(text) == text
 
@@ -59,6 +62,22 @@ def test_columns_stand_below_each_other_whatever_the_script(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["Name", *names]
     assert {width(line.rpartition(" ")[0]) for line in lines} == {7}
+
+
+def test_a_flood_of_marks_is_thinned_and_what_hides_is_shown() -> None:
+    assert inert("a" + "\u0301" * 1_000 + "b") == "a" + "\u0301" * 4 + "\ufffdb"
+    assert inert("a\u3164b\U000e0041") == "a\\u3164b\\U000e0041"
+    assert inert("-" * 20 + "\u2500" * 20) == "-" * 20 + "\u2500" * 20
+
+
+def test_what_json_can_not_hold_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    deep: list[object] = [float("inf")]
+    for _ in range(5_000):
+        deep = [deep]
+    write_json({"deep": deep, "bytes": b"caf\xe9"})
+    told = capsys.readouterr().out
+    assert json.loads(told)["bytes"] == "caf\ufffd"
+    assert "nested too deep" in told
 
 
 def test_json_is_plain_ascii_and_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,32 @@ def test_inert_text_steers_nothing(text: str) -> None:
     shown.encode("utf-8")
 
 
+@given(ANY_TEXT)
+def test_inert_text_is_as_wide_as_its_characters(text: str) -> None:
+    shown = fmt.inert(text)
+    assert fmt.width_of(shown) == sum(map(fmt.width_of, shown))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("caf\u0065\u0301", "caf\u0065\u0301"),
+        ("\u2764\ufe0f ok", "\u2764 ok"),
+        ("\U0001f44d\U0001f3fd", "\U0001f44d"),
+        ("\U0001f1e9\U0001f1ea", "DE"),
+        ("a\u3164b\u034f\U000e0041", "a?b??"),
+        ("a" + "\u0301" * 1_000 + "b", "a" + "\u0301" * 4 + "?b"),
+        ("\u0301" * 9, "\u0301" * 4 + "?"),
+        (
+            "-- \u2500\u2500\u2500\u2500\u2500\u2500\u2500 --",
+            "-- \u2500\u2500\u2500\u2500\u2500\u2500\u2500 --",
+        ),
+    ],
+)
+def test_what_terminals_draw_differently_is_settled(text: str, shown: str) -> None:
+    assert fmt.inert(text) == shown.replace("?", fmt.inert("\0"))
+
+
 @given(ANY_TEXT, st.integers(0, 40))
 def test_cut_and_pad_keep_to_their_cells(text: str, width: int) -> None:
     inert = fmt.inert(text)

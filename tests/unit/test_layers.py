@@ -113,8 +113,8 @@ def test_what_runs_in_the_users_interpreter_is_standard_library(name: str) -> No
         ("import gigq_tui.config.keys, gigq_tui.config.printing", {"textual", "rich"}),
         (
             "from gigq_tui.config.place import *; from gigq_tui.config.reading import *\n"
-            "read_config(find(None)[0], must_exist=False)",
-            {"textual", "rich", "gigq_tui.registry", "difflib"},
+            'read_config(default_path() / "none", must_exist=False)',
+            {"textual", "rich", "gigq_tui.registry", "difflib", "tomllib"},
         ),
         ("import gigq_tui.headless", {"textual"}),
         ("import gigq_tui.store.feed", {"textual"}),

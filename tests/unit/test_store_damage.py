@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES
 from gigq_tui.store.derive import state_of, why
+from gigq_tui.store.detail import MAX_DEPTH
 from gigq_tui.store.filter import parse
 from gigq_tui.store.graph import tree_lines
 from gigq_tui.store.models import Tab
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.view import END, View
+from gigq_tui.widgets.detail_text import raw_lines, value_lines
 from tests.store_files import NOW, Writer, ago, both_kinds, reading
 
 COLUMNS = (
@@ -196,6 +198,25 @@ def test_values_that_are_no_json_are_shown_as_they_are(tmp_path: Path) -> None:
     assert detail is not None
     assert detail.params == "{not json"
     assert detail.result == deep
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 600, 900, 5_000])
+def test_values_that_are_nested_too_deep_are_shown_as_they_are(depth: int, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    writer = Writer(path)
+    deep = '{"token": "hunter2", "a": ' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
+    writer.job("a", "completed", params=deep, result="[" * MAX_DEPTH + "]" * 100)
+    with reading(path) as reader:
+        found = reader.detail("a")
+    writer.close()
+    assert found is not None
+    assert found.params == deep
+    assert isinstance(found.result, list)
+    for lines in (value_lines(found.params, ""), raw_lines(found)):
+        told = str(lines)
+        assert "hunter2" not in told
+        assert "[[[[" in told
+    assert value_lines(found.result, "")
 
 
 def test_a_damaged_worker_row_is_shown(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
-from gigq_tui.store import form_reads, queries
+from gigq_tui.store import form_queries, form_reads
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import State
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
@@ -37,7 +37,7 @@ def test_jobs_are_found_by_id_and_by_name(path: Path, attached: bool) -> None:
         assert reader.find_jobs("%%") == ()
         assert reader.find_jobs("\udc80") == ()
         assert [row.id for row in reader.find_jobs("")] == ["cccc3", "bbbb2", "aaaa1"]
-        assert [row.id for row in reader.rows_of(("cccc3", "gone", "aaaa1"))] == ["cccc3", "aaaa1"]
+        assert list(reader.rows(("cccc3", "gone", "aaaa1"))) == ["cccc3", "aaaa1"]
 
 
 def test_a_search_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,15 +118,15 @@ def test_nothing_walks_through_the_table(path: Path) -> None:
     writer.job(str(uuid.uuid4()))
     with reading(path) as reader:
         for sql, bounded in (
-            (queries.READY_AHEAD, False),
-            (queries.DUE_AHEAD, False),
-            (queries.IDS_BY_NAME, True),
-            (queries.RECENT_FUNCTIONS, True),
-            (queries.ahead_of_priority_unattached(reader._shape()), False),
+            (form_queries.READY_AHEAD, False),
+            (form_queries.DUE_AHEAD, False),
+            (form_queries.IDS_BY_NAME, True),
+            (form_queries.RECENT_FUNCTIONS, True),
+            (form_queries.ahead_of_priority_unattached(reader._shape()), False),
         ):
             steps = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
             plan = [step["detail"] for step in steps]
             # The two that begin at the newest rows walk no further than their inner limit.
             assert bounded or not [s for s in plan if re.match(r"SCAN jobs\b", s)], (sql, plan)
-        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", queries.IDS_BY_NAME)
-        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", queries.RECENT_FUNCTIONS)
+        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", form_queries.IDS_BY_NAME)
+        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", form_queries.RECENT_FUNCTIONS)

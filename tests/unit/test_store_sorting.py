@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.worker_statements import CLAIM
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.derive import why
+from gigq_tui.store.derive import first_line, state_of, why
 from gigq_tui.store.filter import parse
-from gigq_tui.store.models import Tab
+from gigq_tui.store.models import State, Tab
 from gigq_tui.store.ranking import MAX_RANKED
 from gigq_tui.store.reader import Interrupted, Reader
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.view import END, TOP, Anchor, View, sort_keys
-from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
+from tests import scene
+from tests.store_files import DATA, GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
 
 CLAIMED = Sort(SortKey.CLAIM)
 
@@ -335,6 +337,34 @@ def test_on_gigqs_own_file_workers_are_only_seen_at_work(tmp_path: Path) -> None
     writer.job("a")
     assert reasons(writer.path)["a"] == "ready: no worker is seen"
     writer.job("b", "running", worker_id="gigq-1", started_at=ago(9_000))
+    silent = "OVER timeout 5m, GigQ's worker gigq-1 is silent"
+    assert reasons(writer.path) == {"a": "ready: no worker is seen", "b": silent}
+    writer.job("c", "running", worker_id="gigq-2", started_at=ago(30))
     told = reasons(writer.path)
     writer.close()
-    assert told == {"a": "", "b": "OVER timeout 5m, GigQ's worker gigq-1 is silent"}
+    assert told == {"a": "", "b": silent, "c": "10% of timeout 5m"}
+
+
+@pytest.mark.parametrize("attached", [False, True], ids=["gigq", "attached"])
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*.db")))
+def test_every_row_of_every_release_says_why(name: str, attached: bool, tmp_path: Path) -> None:
+    path = gigq_copy(tmp_path, name)
+    if attached:
+        open_for_work(path, create=False).close()
+    with reading(path) as reader:
+        rows = reader.snapshot(View()).window.rows
+    assert rows
+    for row in rows:
+        simply_ready = state_of(row, NOW) is State.READY and row.halt is None
+        assert simply_ready or why(row, NOW), row
+
+
+def test_every_row_of_the_scene_says_why(tmp_path: Path) -> None:
+    path = scene.build(tmp_path / scene.FILE_NAME)
+    with reading(path, clock=FrozenClock(scene.NOW), is_dead=scene.liveness) as reader:
+        rows = reader.snapshot(View()).window.rows
+    assert len(rows) == 75
+    for row in rows:
+        words = why(row, scene.NOW)
+        assert words, row
+        assert len(words) < 60 or words == first_line(row.error), words

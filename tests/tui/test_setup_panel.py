@@ -1,0 +1,257 @@
+"""The panel that starts workers with chosen slots, interpreter, folder, environment, or scales."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui.actions.worker_setup import Examined, WorkerSetup
+from gigq_tui.app import ConsoleApp
+from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.widgets import setup_panel
+from gigq_tui.widgets.setup_panel import SetupPanel
+from tests.tui.harness import give, row, screen_text, settle
+from tests.tui.test_workers_screen import BUSY, IDLE, console, open_workers, press
+
+GOOD = Examined("3.11.9", "3.45.1")
+
+
+@pytest.fixture(autouse=True)
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[WorkerSetup]:
+    """Nothing is run: what was to be looked at, in its order."""
+    asked: list[WorkerSetup] = []
+
+    def examine(setup: WorkerSetup) -> Examined:
+        asked.append(setup)
+        python = "There is no interpreter at /no." if setup.python == "/no" else ""
+        folder = "There is no folder /gone." if str(setup.chdir) == "/gone" else ""
+        return Examined("3.11.9", "3.45.1", python_trouble=python, folder_trouble=folder)
+
+    monkeypatch.setattr(setup_panel, "examine", examine)
+    return asked
+
+
+def panel_of(app: ConsoleApp) -> SetupPanel:
+    return app.screen.query_one(SetupPanel)
+
+
+def is_open(app: ConsoleApp) -> bool:
+    return bool(app.screen.query(SetupPanel))
+
+
+def focused(app: ConsoleApp) -> str:
+    parent = app.screen.focused.parent if app.screen.focused is not None else None
+    return getattr(parent, "key", "")
+
+
+async def put(pilot: Pilot[None], key: str, text: str) -> None:
+    """Type into a field, in the place of what stands there."""
+    assert isinstance(pilot.app, ConsoleApp)
+    field = panel_of(pilot.app).rows[key].field
+    pilot.app.screen.set_focus(field)
+    field.value = text
+    await settle(pilot)
+
+
+async def test_two_workers_with_everything_chosen(tmp_path: Path) -> None:
+    app, _, pool = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        assert focused(app) == "count"
+        assert "Python 3.11.9, SQLite 3.45.1" in screen_text(app)
+        # What is typed first takes the place of what stands there.
+        await press(pilot, *"+2")
+        await put(pilot, "slots", "3")
+        await put(pilot, "python", "~/py")
+        await put(pilot, "folder", str(tmp_path))
+        await put(pilot, "environment", "A=1 API_KEY='hunter2'")
+        await put(pilot, "grace", "0.5")
+        text = screen_text(app)
+        assert "will start 2 workers with 3 slots each: 2 of this console then" in text
+        assert "for i in $(seq 2); do A=1 API_KEY='<API_KEY>' gigq-core" in text
+        assert "hunter2" not in text
+        assert "API_KEY=*********" in text
+        field = panel_of(app).rows["environment"].field
+        field.select_all()
+        field.action_copy()
+        assert app.clipboard == ""
+        await press(pilot, "alt+s")
+        assert not is_open(app)
+        assert pool.calls == [("spawn", "3")] * 2
+        assert pool.setup == WorkerSetup(
+            str(Path("~/py").expanduser()),
+            tmp_path,
+            3,
+            (("A", "1"), ("API_KEY", "hunter2")),
+            0.5,
+        )
+        assert "hunter2" not in screen_text(app)
+        # From now on, + means the same, and the panel begins with it.
+        await press(pilot, "plus")
+        assert pool.calls[-1] == ("spawn", "3")
+        await press(pilot, "equals_sign")
+        assert panel_of(app).rows["slots"].text == "3"
+        assert "hunter2" not in screen_text(app)
+
+
+async def test_keys_of_the_panel(looked_at: list[WorkerSetup]) -> None:
+    app, acts, pool = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_workers(pilot, IDLE, BUSY)
+        await press(pilot, "equals_sign")
+        seen = [focused(app)]
+        for key in ("tab", "enter", "down", "tab", "tab"):
+            await press(pilot, key)
+            seen.append(focused(app))
+        assert seen == ["count", "slots", "python", "folder", "environment", "grace"]
+        await press(pilot, "shift+tab", "up")
+        assert focused(app) == "folder"
+        assert len(looked_at) == 1
+        # On a button, the letters of the list do nothing to the worker under its cursor.
+        await press(
+            pilot, "up", "up", "up", "up", "c", "C", "P", "r", "minus", "equals_sign", "q", "j"
+        )
+        assert app.screen.focused is not None
+        assert app.screen.focused.id == "setup-close"
+        assert acts.calls == pool.calls == []
+        assert screen.roster.cursor_id == "w1"
+        await press(pilot, "enter")
+        assert not is_open(app)
+        await press(pilot, "equals_sign", "escape")
+        assert not is_open(app)
+        assert app.screen is screen
+        # Where the focus has gone elsewhere, as after a click, escape closes it all the same.
+        await press(pilot, "equals_sign")
+        screen.set_focus(None)
+        await press(pilot, "c", "escape")
+        assert not is_open(app)
+        assert app.screen is screen
+        assert acts.calls == []
+
+
+async def test_typing_at_once_reaches_the_field_that_is_meant() -> None:
+    app, _, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        await pilot.press(*"+2", "tab", "7", *["tab"] * 3, *"A=1")
+        await settle(pilot)
+        rows = panel_of(app).rows
+        assert (rows["count"].text, rows["slots"].text) == ("+2", "7")
+        assert rows["environment"].text == "A=1"
+
+
+MISTAKES = [
+    ("count", "x", "+2 more, -1 fewer, 4 in all"),
+    ("count", "-1", "There are only 0."),
+    ("slots", "0", "a whole number from 1 to 128"),
+    ("slots", "999", "a whole number from 1 to 128"),
+    ("python", "", "needed: the Python"),
+    ("python", "/no", "There is no interpreter at /no."),
+    ("folder", "", "needed: where the jobs run"),
+    ("folder", "/gone", "There is no folder /gone."),
+    ("environment", "A", "Word 1 is no KEY=VALUE"),
+    ("environment", "A='x", "A quote is not closed."),
+    ("grace", "-1", "seconds, 0 or more"),
+    ("grace", "inf", "seconds, 0 or more"),
+]
+
+
+async def test_mistakes_are_told_beside_the_field() -> None:
+    app, _, pool = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        for key, text, sentence in MISTAKES:
+            row = panel_of(app).rows[key]
+            before = row.text
+            await put(pilot, key, text)
+            await press(pilot, "alt+s")
+            assert sentence in row.trouble
+            assert sentence in screen_text(app)
+            assert focused(app) == key
+            await put(pilot, key, before)
+        assert is_open(app)
+        assert pool.calls == []
+
+
+async def test_nothing_starts_before_it_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _, pool = console()
+    may_answer = threading.Event()
+
+    def examine(_setup: WorkerSetup) -> Examined:
+        assert may_answer.wait(10)
+        return GOOD
+
+    monkeypatch.setattr(setup_panel, "examine", examine)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_workers(pilot, IDLE)
+        await pilot.press("equals_sign", "alt+s")
+        await pilot.pause()
+        assert "looking at the interpreter and the folder first" in screen_text(app)
+        assert pool.calls == []
+        may_answer.set()
+        await settle(pilot)
+        await settle(pilot)
+        assert pool.calls == [("spawn", "1")]
+        assert not is_open(app)
+
+
+async def test_scaling_down_lets_idle_ones_go_first() -> None:
+    app, _, pool = console(["w1", "w2", "w5"])
+    pool.busy = ["w2"]
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_workers(pilot, IDLE, BUSY)
+        await press(pilot, "equals_sign", "3", "alt+s")
+        assert "nothing to do: 3 workers of this console already" in screen_text(app)
+        assert is_open(app)
+        assert pool.calls == []
+        await press(pilot, "backspace", "1")
+        assert "will ask 2 idle ones to stop: 1 worker then" in screen_text(app)
+        await press(pilot, "backspace", "0")
+        text = screen_text(app)
+        assert "ask 2 idle ones to stop, then 1 to stop after its job: 0 workers then" in text
+        assert 'for w in w5 w1 w2; do gigq-core --db /srv/queues/jobs.db ask "$w" drain' in text
+        # With what others would be started does not matter.
+        await put(pilot, "python", "/no")
+        await press(pilot, "alt+s")
+        assert pool.calls == [("stop_some", "3 True")]
+        assert "asked w5 and w1 to stop and w2 to stop after" in screen.notice_line.text
+        assert "for w in w5 w1 w2; do gigq-core" in screen.notice_line.twin
+
+
+async def test_read_only_has_no_panel() -> None:
+    app, _, _ = console(read_only=True)
+    async with app.run_test(size=(120, 32)) as pilot:
+        screen = await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        assert not is_open(app)
+        assert "read-only" in screen.notice_line.text
+
+
+async def test_from_another_screen_it_opens_on_the_workers() -> None:
+    app, _, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, [row(1)], workers=(IDLE,))
+        await press(pilot, "equals_sign")
+        assert isinstance(app.screen, WorkersScreen)
+        assert focused(app) == "count"
+        await press(pilot, "escape", "escape")
+        assert isinstance(app.screen, JobsScreen)
+
+
+async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
+    app, _, pool = console()
+    async with app.run_test(size=(40, 10)) as pilot:
+        await open_workers(pilot, IDLE)
+        await pilot.press("colon", *"with what", "enter")
+        await settle(pilot)
+        assert is_open(app)
+        await pilot.press(*["tab"] * 6, "enter")
+        await settle(pilot)
+        assert pool.calls == [("spawn", "1")]
