@@ -1,6 +1,8 @@
-"""What every picture stands on: a machine that is the same everywhere."""
+"""What every picture stands on: a machine, and an SQLite, that are the same everywhere."""
 
 from __future__ import annotations
+
+import sqlite3
 
 import pytest
 
@@ -8,7 +10,11 @@ from gigq_tui.screens import workers
 from gigq_tui.store.machine import Machine
 from tests.scene import HOST
 
+SHOWN_SQLITE = (3, 40, 1)
+
 
 @pytest.fixture(autouse=True)
 def _one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "read_machine", lambda known: Machine(HOST, 16, 5.0, 38.0))
+    monkeypatch.setattr(sqlite3, "sqlite_version", ".".join(map(str, SHOWN_SQLITE)))
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", SHOWN_SQLITE)
