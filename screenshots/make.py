@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import re
+import sqlite3
 import sys
 import tempfile
 import time
@@ -57,8 +58,10 @@ SHOTS = (
     Shot("jobs", ("j",) * 14),
     Shot("detail", (*to_the_job("dedupe"), "enter")),
     Shot("tree", (*to_the_job("dedupe"), "t")),
+    Shot("overview", ("o",)),
     Shot("workers", ("w", "j")),
     Shot("submit", ("n", *"pipeline.images.resize_image", "tab", "tab", *"s3://in/000184.png")),
+    Shot("clear", ("X",)),
     Shot("help", ("question_mark",)),
 )
 
@@ -66,8 +69,13 @@ SHOTS = (
 async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
     """Draw one screen and return it as SVG."""
     from gigq_tui.app import ConsoleApp
+    from gigq_tui.screens import workers
     from gigq_tui.store.clock import FrozenClock
+    from gigq_tui.store.machine import Machine
 
+    # The scene's machine, whichever this one is.
+    workers.read_machine = lambda known: Machine(scene.HOST, 16, 5.0, 38.0)
+    sqlite3.sqlite_version, sqlite3.sqlite_version_info = "3.51.3", (3, 51, 3)
     app = ConsoleApp(
         path,
         python=sys.executable,

@@ -21,6 +21,13 @@ for _name in (
 os.environ["GIGQ_TUI_CONFIG"] = os.devnull
 
 DATA = Path(__file__).parent / "data"
+# Most tests wait for a screen to come to rest more than they compute.
+RUNS_PER_CORE = 2
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """How many tests run at once with `-n auto`."""
+    return RUNS_PER_CORE * (os.cpu_count() or 1)
 
 
 @pytest.fixture(autouse=True)
