@@ -201,10 +201,10 @@ FORGET_DELETED = "DELETE FROM core_tombstones WHERE job_id = ?"
 # --- rescue ----------------------------------------------------------------------------------
 
 RUNNING_JOBS = """
-SELECT j.id, j.execution_id, j.worker_id, j.attempts, j.max_attempts, j.timeout, j.retry_delay,
-       j.on_crash, j.stop_requested_at,
-       j.started_at, w.id AS registered, w.state, w.host, w.pid, w.pid_started, w.boot_id,
-       w.pid_namespace, w.beat
+SELECT j.id, coalesce(substr(CAST(j.name AS TEXT), 1, 200), '') AS name, j.execution_id,
+       j.worker_id, j.attempts, j.max_attempts, j.timeout, j.retry_delay, j.on_crash,
+       j.stop_requested_at, j.started_at, w.id AS registered, w.state, w.host, w.pid,
+       w.pid_started, w.boot_id, w.pid_namespace, w.beat
 FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id
 WHERE j.status = 'running'"""
 

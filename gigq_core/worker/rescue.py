@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.logs import attempt_output
 from gigq_core.schema import worker_statements as sql
+from gigq_core.schema.statements import JOB_STANDING
 from gigq_core.status import Change, Outcome
 from gigq_core.times import now_text, parse_time
 from gigq_core.worker import crashes
@@ -180,7 +181,7 @@ def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> lis
     if job_ids is None:
         rows = conn.execute(sql.RUNNING_JOBS).fetchall()
         return [
-            Outcome(row["id"], Change.RELEASED, became)
+            Outcome(row["id"], Change.RELEASED, became, row["name"])
             for row in rows
             if _certainly_lost(row) and (became := _give_back(conn, row))
         ]
@@ -194,16 +195,12 @@ def _certainly_lost(row: sqlite3.Row) -> bool:
 def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
     row = conn.execute(sql.RUNNING_JOB, (job_id,)).fetchone()
     if row is None:
-        known = conn.execute("SELECT status FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        reason = "there is no such job" if known is None else f"it is not running, but {known[0]}"
-        return Outcome(job_id, Change.REFUSED, reason)
+        return _not_running(conn, job_id)
     if row["execution_id"] is None:
-        return Outcome(
-            job_id, Change.REFUSED, "a worker of GigQ runs it: its timeout gives it back"
-        )
-    if _certainly_lost(row) and (became := _give_back(conn, row)):
-        return Outcome(job_id, Change.RELEASED, became)
-    if row["registered"] is None:
+        reason = "a worker of GigQ runs it: its timeout gives it back"
+    elif _certainly_lost(row) and (became := _give_back(conn, row)):
+        return Outcome(job_id, Change.RELEASED, became, row["name"])
+    elif row["registered"] is None:
         reason = f"its worker {row['worker_id']} is not registered: its timeout gives it back"
     elif is_dead(ProcessIdentity.of_row(row)) is False:
         reason = f"its worker {row['worker_id']} (pid {row['pid']}) lives: cancel it instead"
@@ -212,7 +209,15 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
             f"its worker {row['worker_id']} on {row['host']} can't be seen from here: a live "
             "worker gives the job back after a minute of silence"
         )
-    return Outcome(job_id, Change.REFUSED, reason)
+    return Outcome(job_id, Change.REFUSED, reason, row["name"])
+
+
+def _not_running(conn: sqlite3.Connection, job_id: str) -> Outcome:
+    known = conn.execute(JOB_STANDING, (job_id,)).fetchone()
+    if known is None:
+        return Outcome(job_id, Change.REFUSED, "there is no such job")
+    reason = f"it is not running, but {known['status']}"
+    return Outcome(job_id, Change.REFUSED, reason, known["name"])
 
 
 def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:

@@ -128,7 +128,11 @@ class JobActions:
             self._ledger.put_back(act)
             raise
         title = f"undone: {act.what}"
-        if any(not outcome.done for outcome in outcomes):
+        refused = [outcome for outcome in outcomes if not outcome.done]
+        if len(outcomes) == len(refused) == 1:
+            # The act's name holds the job's.
+            title = f"not undone, {act.what}: {refused[0].reason}"
+        elif refused:
             title = f"{act.what}: {summarise(outcomes)}"
         return Report(title, outcomes, "", act.undo.job_ids)
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from gigq_tui.app import ConsoleApp
 
 NAMED = 3
+# What is said of jobs on which nothing can be cancelled any more.
+_ENDED = {
+    "completed": "completed",
+    "failed": "failed",
+    "timeout": "timed out",
+    "cancelled": "cancelled",
+}
 
 
 class JobActs(ConsoleScreen, inherit_bindings=False):
@@ -66,8 +73,26 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
                 if len(ids) > 1
                 else "A worker of GigQ's runs it, which can't be asked to stop: it will be refused."
             )
+        ended = Counter(row.status for row in rows if row.status in _ENDED)
+        details += [
+            f"{_some(count, ids, rows)} {_ENDED[status]} and will be refused."
+            if len(ids) > 1
+            else f"It is {_ENDED[status]}: only waiting and running jobs can be cancelled."
+            for status, count in ended.items()
+        ]
         jobs = self.console.jobs
-        self._ask("Cancel", ids, rows, about, details, lambda: jobs.cancel(ids), _dooms)
+        # What has ended holds nobody up any more than it does now.
+        over = {row.id for row in rows if row.status in _ENDED}
+        self._ask(
+            "Cancel",
+            ids,
+            rows,
+            about,
+            details,
+            lambda: jobs.cancel(ids),
+            _dooms,
+            asked_behind=tuple(id for id in ids if id not in over),
+        )
 
     def ask_retry(self, ids: Sequence[str], rows: Sequence[JobRow], about: str = "") -> None:
         """Ask whether to retry these jobs, and do it."""
@@ -114,7 +139,9 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         call: Callable[[], Report],
         behind: Callable[[int, int], str] | None = None,
         after: Callable[[], None] | None = None,
+        asked_behind: Sequence[str] | None = None,
     ) -> None:
+        concerned = tuple(ids if asked_behind is None else asked_behind)
         if not ids:
             self.console.notice("There is no job to act on.", "warn")
             return
@@ -142,8 +169,8 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
             ),
         )
         self.question(question)
-        if behind is not None:
-            self.ask("behind", tuple(ids), partial(self._amend, question, behind, count))
+        if behind is not None and concerned:
+            self.ask("behind", concerned, partial(self._amend, question, behind, len(concerned)))
 
     def _amend(
         self, question: Question, behind: Callable[[int, int], str], count: int, answer: Any

@@ -13,9 +13,11 @@ from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, s
 from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import Usage
-from gigq_tui.widgets.lines import Line, Span, columns
+from gigq_tui.widgets.lines import Line, Span, columns, line_width
+from gigq_tui.widgets.worker_words import condition, headcount
 
 WIDE = 100
+NARROW = 72
 # A foreign worker's pid and counts are nowhere written down.
 UNSEEN = "-"
 
@@ -67,25 +69,6 @@ def _weight(worker: WorkerRow) -> int:
     return 1
 
 
-def condition(worker: WorkerRow) -> tuple[str, str]:
-    """Return the word for how a worker is, and its role."""
-    if worker.health is Health.LOST:
-        return "? LOST", "fail"
-    if worker.health is Health.STOPPED or worker.state == "stopped":
-        return "- stopped", "dim"
-    if worker.request:
-        return "* asked", "warn"
-    if worker.state == "stopping":
-        return "* ending", "warn"
-    if worker.state == "draining":
-        return "* stopping", "warn"
-    if worker.health is Health.UNKNOWN:
-        return "? no sight", "warn"
-    if worker.state == "paused":
-        return ("* pausing" if worker.running else ". paused"), "warn"
-    return ("* busy", "run") if worker.running else (". idle", "ok")
-
-
 def waits_for(worker: WorkerRow, snapshot: Snapshot) -> str:
     """Say why a worker that lives has no job, or an empty string."""
     if worker.running or worker.health is not Health.ALIVE:
@@ -119,30 +102,43 @@ def machine_line(machine: Machine | None, width: int) -> Line:
     return ((f"{inert(machine.host)}: {told} ", "dim"),)
 
 
-def summary(snapshot: Snapshot, own: int, *, read_only: bool = False) -> Line:
-    """Return the line above the list: how many workers live, and how many are lost."""
-    words = [condition(worker)[0][2:] for worker in snapshot.workers]
-    alive = sum(1 for worker in snapshot.workers if worker.health is Health.ALIVE)
-    parts = [
-        f"{words.count(word)} {word}"
-        for word in ("busy", "idle", "paused", "pausing", "asked", "stopping", "ending")
-        if words.count(word)
-    ]
-    told = f" ({', '.join(parts)})" if parts else ""
-    spans: list[Span] = [(f" {plural(alive, 'worker')} alive{told}", "title")]
-    if not alive and not snapshot.foreign_workers and not read_only:
-        spans.append((": + starts one", "warn"))
-    if lost := words.count("LOST"):
-        spans.append((f"   {lost} LOST", "fail"))
-    if unseen := words.count("no sight"):
-        spans.append((f"   {unseen} out of sight", "warn"))
+def summary(
+    snapshot: Snapshot, own: int, room: int, *, read_only: bool = False, lead: Line = ()
+) -> Line:
+    """Return the line above the list: how many workers live, and how many are lost.
+
+    Args:
+        snapshot: Whose workers.
+        own: How many of them this console started.
+        room: Cells for it; what weighs least is left out, never cut.
+        read_only: Whether this console can't start any.
+        lead: What stands before it: by what the list is sorted and filtered.
+    """
+    told = headcount(snapshot.workers)
+    foreign = len(snapshot.foreign_workers)
+    parts: list[Span] = []
+    if told.lost:
+        parts.append((f"{told.lost} LOST", "fail"))
+    parts.append((f"{plural(told.alive, 'worker')} alive", "title"))
+    if told.doing:
+        parts.append((f"({told.doing})", "title"))
+    if not told.alive and not foreign and not told.unseen and not read_only:
+        parts.append(("+ starts one", "warn"))
+    if told.unseen:
+        parts.append((f"{told.unseen} out of sight", "warn"))
+    if foreign:
+        parts.append((f"{plural(foreign, 'worker')} of GigQ's", "dim"))
     if own:
-        spans.append((f"   {own} of this console", "dim"))
-    if snapshot.foreign_workers:
-        spans.append((f"   {plural(len(snapshot.foreign_workers), 'worker')} of GigQ's", "dim"))
-    if snapshot.paused:
-        spans.append(("   QUEUE PAUSED", "warn"))
-    return tuple(spans)
+        parts.append((f"{own} of this console", "dim"))
+    line: Line = lead
+    for text, role in parts:
+        gap = " " if not line or text.startswith("(") else "   "
+        longer = (*line, (gap, ""), (text, role))
+        if line_width(longer) > room:
+            # A shorter one may still fit.
+            continue
+        line = longer
+    return line
 
 
 def nobody(path: Path, setup: WorkerSetup, *, read_only: bool) -> list[Line]:
@@ -173,6 +169,16 @@ def heading(width: int, sorted_by: str = "") -> Line:
 
 def _layout(width: int) -> list[tuple[str, int, str]]:
     """The columns for a terminal of that width: heading, width (negative to the right), field."""
+    if width < NARROW:
+        # Which job it is says more than what the process costs.
+        return [
+            ("NAME", 9, "name"),
+            ("STATE", 11, "state"),
+            ("DONE", -6, "done"),
+            ("FAIL", -5, "failed"),
+            ("", 1, ""),
+            ("JOB", max(8, width - 3 - 32 - 1), "job"),
+        ]
     if width < WIDE:
         return [
             ("NAME", 9, "name"),
@@ -316,8 +322,8 @@ def about(entry: WorkerEntry, now: datetime) -> str:
     if worker is None:
         assert entry.foreign is not None
         return (
-            f"{inert(entry.foreign.id)} is one of GigQ's own workers, which keep no record: it "
-            "can't be asked or seen, only the jobs that it holds."
+            f"{inert(entry.foreign.id)} is a worker of GigQ's, which keep no record: it can't be "
+            "asked or seen, only its jobs can."
         )
     if worker.health is Health.LOST:
         held = len(worker.running)

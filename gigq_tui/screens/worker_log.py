@@ -58,6 +58,9 @@ class WorkerLog(Reading, inherit_bindings=False):
             self.text_view.start_over(follow=True)
             self.draw_log()
             self.look()
+        elif self.log_path is None:
+            # Another worker without a log is still another worker.
+            self.draw_log_head()
 
     def take_tail(self, tail: Tail) -> None:
         """Show what was read of the log."""

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from gigq_tui.screens.worker_lines import WorkerEntry, condition, weight
+from gigq_tui.screens.worker_lines import WorkerEntry, weight
 from gigq_tui.store.models import Health
 from gigq_tui.store.processes import Usage
+from gigq_tui.widgets.worker_words import condition
 
 # What `s` goes through, and the columns that show it.
 SORTS = ("state", "name", "cpu", "memory", "done", "time")

@@ -11,7 +11,7 @@ from textual import on
 from textual.message import Message
 from textual.widget import Widget
 
-from gigq_tui.format import inert
+from gigq_tui.format import cut, inert
 from gigq_tui.registry import Scope, bindings_for
 from gigq_tui.screens.worker_acts import WorkerActs
 from gigq_tui.screens.worker_lines import (
@@ -38,7 +38,7 @@ from gigq_tui.store.machine import Machine, read_machine
 from gigq_tui.store.models import Health, Snapshot
 from gigq_tui.store.processes import Sampler, Usage
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_tail
-from gigq_tui.widgets.lines import Line, TextLines, spread
+from gigq_tui.widgets.lines import Line, TextLines, line_width, spread
 from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
@@ -47,6 +47,8 @@ LOOK_EVERY_S = 1.0
 LOOKS_PER_SAMPLE = 2
 # So long after the cursor moved, no row moves under it.
 STILL_S = 3.0
+# So much of a filter is repeated above the list.
+LEAD_CELLS = 16
 
 
 class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
@@ -176,12 +178,16 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
 
     def _draw_head(self, snapshot: Snapshot, own: int, shown: int, known: int) -> None:
         width = self.app.size.width
-        head = summary(snapshot, own, read_only=self.console.read_only)
+        lead: Line = ()
         if self.filter_text:
-            head = ((f" /{inert(self.filter_text)} {shown} of {known}  ", "accent"), *head)
+            typed = cut(inert(self.filter_text), LEAD_CELLS)
+            lead = ((f" /{typed} {shown} of {known}", "accent"),)
         if self.sort != SORTS[0]:
-            head = ((f" by {self.sort}  ", "accent"), *head)
-        line = spread(head, machine_line(self.machine, width), width)
+            lead = ((f" by {self.sort}", "accent"), *lead)
+        machine = machine_line(self.machine, width)
+        room = width - line_width(machine) - 1
+        head = summary(snapshot, own, room, read_only=self.console.read_only, lead=lead)
+        line = spread(head, machine, width)
         self.query_one("#workers-head", TextLines).show(line)
 
     def _draw_rest(self) -> None:

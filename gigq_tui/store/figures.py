@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gigq_tui.store.history import Ended, History, seconds
 from gigq_tui.store.history_rings import Past
 from gigq_tui.store.holders import Staff
-from gigq_tui.store.models import Counts, Figures, Health, Trend
+from gigq_tui.store.models import Counts, Figures, Health, Trend, WorkerRow
 
 # The stretch of work that the figures describe, up to the attempt that ended last.
 WORK_S = 300.0
@@ -35,7 +35,7 @@ def figures(history: History, staff: Staff, counts: Counts, now: datetime) -> Fi
     recent = history.recent()
     work = [ended for ended in recent if ended.at >= recent[-1].at - WORK_S]
     runs = sorted(ended.run_s for ended in work if ended.run_s is not None)
-    slots = slots_of(staff)
+    slots = slots_of(staff.ours)
     eta_s = _eta_s(history, staff, counts, at)
     # More slots help only while every slot is taken and jobs of ours wait for one.
     full = slots > 0 and counts.running >= slots and counts.ready > 0 and not staff.foreign
@@ -51,11 +51,11 @@ def figures(history: History, staff: Staff, counts: Counts, now: datetime) -> Fi
     )
 
 
-def slots_of(staff: Staff) -> int:
-    """How many jobs our live workers can run at once."""
+def slots_of(workers: Iterable[WorkerRow]) -> int:
+    """How many jobs those of our workers can run at once that live, as far as is known."""
     return sum(
         worker.slots
-        for worker in staff.ours
+        for worker in workers
         if worker.health in _GOES_ON and worker.state != "stopped"
     )
 

@@ -20,8 +20,10 @@ from gigq_tui.format import (
     width_of,
     without_folder,
 )
-from gigq_tui.store.models import Figures, Health, Snapshot, Trend, WorkerRow
+from gigq_tui.store.figures import slots_of
+from gigq_tui.store.models import Figures, Snapshot, Trend
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
+from gigq_tui.widgets.worker_words import headcount
 
 WIDE = 100
 TALL = 28
@@ -144,31 +146,35 @@ def _folder(path: Path) -> str:
 
 def _crumbs(state: HeaderState, room: int) -> Line:
     names = [inert(crumb) for crumb in state.crumbs]
+    # What can't be done, or goes on, is said whatever the names' lengths.
+    flags: list[Span] = []
+    if state.snapshot is not None and state.snapshot.paused:
+        flags.append(("  QUEUE PAUSED", "warn"))
+    if state.read_only:
+        flags.append(("  READ-ONLY", "warn"))
+    room -= line_width(tuple(flags))
     label = _label(state)
     lead: list[Span] = [(f" {_name(state)}", "dim"), *label, (" > ", "dim")]
     if line_width(tuple(lead)) + width_of(" > ".join(names)) > room:
         # The label stays, since acting on the wrong file is worse than not reading its name.
         lead = [*label[1:], (" > " if label else " ", "dim")]
     head = "".join(f"{name} > " for name in names[:-1])
-    spans: list[Span] = [*lead, (head, "dim"), (names[-1], "title")]
-    if state.read_only:
-        spans.append(("  READ-ONLY", "warn"))
-    return tuple(spans)
+    left = room - line_width(tuple(lead)) - width_of(head)
+    return (*lead, (head, "dim"), (cut(names[-1], max(1, left)), "title"), *flags)
 
 
 def _counts(state: HeaderState) -> list[Line]:
     if state.snapshot is None:
         return []
     counts = state.snapshot.counts
-    slots, busy = _slots(state.snapshot)
     waiting = "ready" if counts.told_apart else "waiting"
     parts: list[Line] = [((f"{waiting} {count(counts.ready)}", ""),)]
     if counts.blocked:
         parts.append(((f"blocked {count(counts.blocked)}", ""),))
     if counts.delayed:
         parts.append(((f"delayed {count(counts.delayed)}", ""),))
-    running = f"{counts.running}/{slots}" if slots >= counts.running and slots else counts.running
-    parts.append(((f"RUN {running}", "run" if counts.running or busy else "dim"),))
+    role = "run" if counts.running else "dim"
+    parts.append(((f"RUN {_running(state.snapshot)}", role),))
     if counts.doomed:
         parts.append(((f"DOOMED {count(counts.doomed)}", "fail"),))
     if counts.failed:
@@ -178,9 +184,10 @@ def _counts(state: HeaderState) -> list[Line]:
     return parts
 
 
-def _slots(snapshot: Snapshot) -> tuple[int, int]:
-    alive = [w for w in snapshot.workers if w.health is Health.ALIVE and w.state != "stopped"]
-    return sum(w.slots for w in alive), sum(1 for w in alive if w.running)
+def _running(snapshot: Snapshot) -> str:
+    """How many jobs run, and of how many that could."""
+    running, slots = snapshot.counts.running, slots_of(snapshot.workers)
+    return f"{running}/{slots}" if slots and slots >= running else str(running)
 
 
 def _short(state: HeaderState, room: int) -> Line:
@@ -193,11 +200,8 @@ def _short(state: HeaderState, room: int) -> Line:
     if snapshot.paused:
         parts.append((("QUEUE PAUSED", "warn"),))
     counts = snapshot.counts
-    slots, _ = _slots(snapshot)
-    running = f"{counts.running}/{slots}" if slots >= counts.running and slots else counts.running
-    lost = _lost(snapshot)
     shown: list[tuple[str, int, str]] = [
-        ("LOST", lost, "fail"),
+        ("LOST", headcount(snapshot.workers).lost, "fail"),
         ("FAIL", counts.failed, "fail"),
         ("T/O", counts.timeout, "fail"),
         ("DOOM", counts.doomed or 0, "fail"),
@@ -206,7 +210,7 @@ def _short(state: HeaderState, room: int) -> Line:
     parts.append(((f"{waiting} {short_count(counts.ready)}", ""),))
     if counts.blocked:
         parts.append(((f"blk {short_count(counts.blocked)}", ""),))
-    parts.append(((f"RUN {running}", "run" if counts.running else "dim"),))
+    parts.append(((f"RUN {_running(snapshot)}", "run" if counts.running else "dim"),))
     parts += [((f"{word} {short_count(n)}", role),) for word, n, role in shown if n]
     if snapshot.finished_per_s:
         parts.append(((f"{snapshot.finished_per_s:.1f}/s", "dim"),))
@@ -215,25 +219,24 @@ def _short(state: HeaderState, room: int) -> Line:
     return _join(parts, 2)
 
 
-def _lost(snapshot: Snapshot) -> int:
-    return sum(1 for w in snapshot.workers if w.health is Health.LOST)
-
-
 def _work(state: HeaderState, room: int) -> Line:
     snapshot = state.snapshot
     if snapshot is None:
         return ()
     parts: list[Line] = []
-    alive = [w for w in snapshot.workers if w.health is Health.ALIVE and w.state != "stopped"]
-    if alive:
-        parts.append(((f" Workers {len(alive)}{_details(alive)}", ""),))
-    elif snapshot.counts.ready and not snapshot.foreign_workers:
+    told = headcount(snapshot.workers)
+    if told.alive:
+        doing = f" ({told.doing})" if told.doing else ""
+        parts.append(((f" Workers {told.alive}{doing}", ""),))
+    elif snapshot.counts.ready and not snapshot.foreign_workers and not told.unseen:
         how = "" if state.read_only else ": + starts one"
         parts.append(((f" No worker runs{how}", "warn"),))
     else:
         parts.append(((" Workers 0", "dim"),))
-    if lost := _lost(snapshot):
-        parts.append(((f"{lost} LOST", "fail"),))
+    if told.lost:
+        parts.append(((f"{told.lost} LOST", "fail"),))
+    if told.unseen:
+        parts.append(((f"{told.unseen} out of sight", "warn"),))
     if snapshot.foreign_workers:
         parts.append(((plural(len(snapshot.foreign_workers), "worker") + " of GigQ's", ""),))
     parts.append(((f"done {count(snapshot.counts.completed)}", ""),))
@@ -241,22 +244,11 @@ def _work(state: HeaderState, room: int) -> Line:
     if snapshot.finished_per_s:
         trend = figures.trend or Trend.STEADY
         parts.append(((f"{snapshot.finished_per_s:.1f}/s {trend.value}".rstrip(), "ok"),))
-    told = _told(figures)
-    while told and line_width(_join([*parts, *told], 2)) > room:
+    more = _told(figures)
+    while more and line_width(_join([*parts, *more], 2)) > room:
         # What is left says more by itself than the percentiles do.
-        told.pop(0 if len(told) == 1 else -2)
-    return _join([*parts, *told], 2)
-
-
-def _details(alive: list[WorkerRow]) -> str:
-    busy = sum(1 for worker in alive if worker.running)
-    stopping = sum(
-        1
-        for worker in alive
-        if worker.state in ("draining", "stopping") or worker.request in ("drain", "stop")
-    )
-    parts = [f"{n} {word}" for n, word in ((busy, "busy"), (stopping, "stopping")) if n]
-    return f" ({', '.join(parts) or 'idle'})"
+        more.pop(0 if len(more) == 1 else -2)
+    return _join([*parts, *more], 2)
 
 
 def _told(figures: Figures) -> list[Line]:

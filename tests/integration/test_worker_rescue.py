@@ -77,8 +77,12 @@ def test_whoever_asks_can_release_a_dead_workers_job(place: Place, tmp_path: Pat
     assert "lives" in refused[0].reason
     worker.kill()
     worker.wait()
-    assert place.queue.release_jobs([job_id])[0].change is Change.RELEASED
+    released = place.queue.release_jobs([job_id])[0]
+    assert released.change is Change.RELEASED
     job = place.job(job_id)
+    # Told by name, also when it no longer runs.
+    assert {refused[0].name, released.name} == {job["name"]}
+    assert place.queue.release_jobs([job_id])[0].name == job["name"]
     assert (job["status"], job["worker_id"], job["execution_id"]) == ("pending", None, None)
     execution = job["executions"][0]
     assert execution["status"] == "crashed"

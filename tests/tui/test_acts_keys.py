@@ -522,3 +522,18 @@ async def test_read_only_disables_them_visibly(key: str) -> None:
         assert not jobs_screen(app).panel.is_open
         await press(pilot, "colon", *"undo the last")
         assert "read-only" in screen_text(app)
+
+
+async def test_cancelling_what_has_ended_is_said_to_be_refused_and_dooms_nobody() -> None:
+    app = make_app()
+    rows = [row(2, "b", "failed"), row(1, "a", "completed")]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await give(pilot, rows)
+        await press(pilot, "c")
+        text = screen_text(app)
+        assert "It is failed: only waiting and running jobs can be cancelled." in text
+        assert not [asked for asked in feed_of(app).asked if asked[0] == "behind"]
+        await press(pilot, "escape", "v", "j", "v", "c")
+        text = screen_text(app)
+        assert "1 of them is failed and will be refused." in text
+        assert "1 of them is completed and will be refused." in text

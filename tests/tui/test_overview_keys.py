@@ -20,7 +20,7 @@ from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.history import DELETED
 from gigq_tui.store.history_rings import BUCKETS, End, Past, Tally
-from gigq_tui.store.models import Counts, Figures, FileInfo, Tab, Trend
+from gigq_tui.store.models import Counts, Figures, FileInfo, Health, Tab, Trend
 from gigq_tui.store.overview import FunctionLine, Overview
 from gigq_tui.store.overview_attention import Concern, Lead, Level
 from gigq_tui.widgets.header import HeaderState, header_lines
@@ -36,6 +36,7 @@ from tests.tui.harness import (
     settle,
     snapshot_of,
 )
+from tests.tui.test_workers_screen import BUSY, IDLE
 
 CONCERNS = (
     Concern("orphans", Level.GRAVE, "1 running job orphaned: w9 gone", Lead(workers=True)),
@@ -410,3 +411,24 @@ async def test_the_overview_is_no_key_of_a_job(app: ConsoleApp) -> None:
         await pilot.press("o")
         await settle(pilot)
         assert isinstance(app.screen, DetailScreen)
+
+
+def test_the_workers_are_told_as_their_screen_tells_them() -> None:
+    ending = replace(BUSY, request="drain")
+    paused = replace(IDLE, state="paused")
+    far = replace(IDLE, health=Health.UNKNOWN, slots=3)
+    snapshot = snapshot_of([row(1)], workers=(ending, paused, far))
+    first, second = header(120, 32, snapshot=snapshot)
+    assert " Workers 2 (1 paused, 1 asked)  1 out of sight" in second
+    # Jobs run in the slots of those out of sight, too.
+    assert "RUN 0/6" in first
+    only_far = snapshot_of([row(1)], workers=(far,))
+    assert "No worker runs" not in header(120, 32, snapshot=only_far)[1]
+
+
+def test_what_stands_still_is_said_on_every_screen() -> None:
+    snapshot = snapshot_of([row(1)], paused=True)
+    crumbs = ("Job", "77ab01ce a name that is much longer than the line has room for")
+    (line,) = header(60, 15, snapshot=snapshot, read_only=True, crumbs=crumbs)
+    assert "..  QUEUE PAUSED  READ-ONLY" in line
+    assert line.rstrip().endswith("live 1s")

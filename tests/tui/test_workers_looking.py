@@ -100,6 +100,38 @@ async def test_filtering_the_list() -> None:
         assert app.screen is not screen
 
 
+@pytest.mark.parametrize("size", [(80, 24), (60, 15)])
+async def test_what_is_lost_is_told_whatever_else_stands_above_the_list(
+    size: tuple[int, int],
+) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        more = [worker(f"v{n}", state="draining") for n in range(3)]
+        await opened(pilot, IDLE, BUSY, LOST, *more, foreign_workers=(FOREIGN,))
+        await press(pilot, "s", "slash", *"w and many more words than there is room for")
+        head = screen_text(app).splitlines()[1]
+        assert " by name /w and many mor.. 0 of 7   1 LOST " in head
+        assert ("5 workers alive" in head) == (size[0] == 80)
+        # What there is no room for is left out, and never cut.
+        assert ".." not in head.partition("LOST")[2]
+
+
+async def test_each_worker_without_a_log_is_named() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, IDLE, BUSY)
+        assert "w1 keeps no log file" in screen_text(app)
+        await press(pilot, "j")
+        assert "w2 keeps no log file" in screen_text(app)
+
+
+async def test_a_narrow_terminal_names_the_job() -> None:
+    app = make_app()
+    async with app.run_test(size=(60, 15)) as pilot:
+        await opened(pilot, BUSY)
+        assert f"{JOB.name}  " in screen_text(app)
+
+
 async def test_an_idle_worker_says_what_it_waits_for() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:

@@ -140,7 +140,7 @@ async def test_lost_ones_stand_first_and_are_counted() -> None:
             "w4",
         ]
         text = screen_text(app)
-        assert "2 workers alive (1 busy, 1 idle)   1 LOST   1 of this console" in text
+        assert "1 LOST   2 workers alive (1 busy, 1 idle)" in text
         assert "ORPHAN resize_image  58s" in text
         assert "train_fold" in text
         assert "this one" in text

@@ -104,7 +104,7 @@ def test_a_running_job_of_ours_is_asked_to_stop_and_that_is_not_undone(tmp_path:
     assert (report.title, report.undoable) == ("asked a to stop", False)
     act = jobs.undoable
     assert act is not None
-    assert jobs.undo(act).title == "cancel of a: a: its worker has been asked to stop it"
+    assert jobs.undo(act).title == ("not undone, cancel of a: its worker has been asked to stop it")
     writer.close()
 
 

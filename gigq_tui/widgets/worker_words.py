@@ -1,0 +1,53 @@
+"""What is said of the workers in few words: how one is, and how many are what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gigq_tui.store.models import Health, WorkerRow
+
+# In the order in which they are told.
+_DOINGS = ("busy", "idle", "paused", "pausing", "asked", "stopping", "ending")
+
+
+def condition(worker: WorkerRow) -> tuple[str, str]:
+    """Return the word for how a worker is, and its role."""
+    if worker.health is Health.LOST:
+        return "? LOST", "fail"
+    if worker.health is Health.STOPPED or worker.state == "stopped":
+        return "- stopped", "dim"
+    if worker.request:
+        return "* asked", "warn"
+    if worker.state == "stopping":
+        return "* ending", "warn"
+    if worker.state == "draining":
+        return "* stopping", "warn"
+    if worker.health is Health.UNKNOWN:
+        return "? no sight", "warn"
+    if worker.state == "paused":
+        return ("* pausing" if worker.running else ". paused"), "warn"
+    return ("* busy", "run") if worker.running else (". idle", "ok")
+
+
+@dataclass(frozen=True)
+class Headcount:
+    """How many workers are what; `doing` says it of those that live: "2 busy, 1 stopping"."""
+
+    alive: int
+    lost: int
+    unseen: int
+    doing: str
+
+
+def headcount(workers: Iterable[WorkerRow]) -> Headcount:
+    """Count the workers by what `condition()` says of each."""
+    workers = tuple(workers)
+    words = Counter(condition(worker)[0][2:] for worker in workers)
+    return Headcount(
+        alive=sum(1 for worker in workers if worker.health is Health.ALIVE),
+        lost=words["LOST"],
+        unseen=words["no sight"],
+        doing=", ".join(f"{words[word]} {word}" for word in _DOINGS if words[word]),
+    )
