@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from gigq_core.errors import GigQError
 from gigq_core.queue import WorkerRequest
 from gigq_tui.actions import staffing, twin, worker_news
+from gigq_tui.actions.foresight import Foresight
 from gigq_tui.actions.held_jobs import Held
 from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.requests import Asked, Requests
@@ -45,6 +46,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
         self.pool = WorkerPool(path, WorkerSetup(python, chdir))
         self.requests = Requests()
+        self.foresight = Foresight(path)
         # Workers whose end is told by the act that ends them.
         self._being_killed: set[str] = set()
         self._quit_pressed_at: float | None = None
@@ -61,13 +63,19 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     def do_spawn_worker(self) -> None:
         """Start a worker process of this console, as the last ones were started."""
-        self.start_workers(1, self.pool.setup)
+        self.after_attach_question("Start a worker?", partial(self.act, self._spawn_if_of_use))
+
+    def _spawn_if_of_use(self) -> Report:
+        """Start one, but the first only where it finds the functions of what waits."""
+        self.foresight.look(self.pool.setup)
+        return self._spawn(1)
 
     def start_workers(self, count: int, setup: WorkerSetup) -> None:
-        """Start workers, and from now on all further ones in the same way."""
+        """Start workers as somebody chose, and from now on all further ones in the same way."""
 
         def begin() -> None:
             self.pool.setup = setup
+            self.foresight.trust(setup)
             self.act(partial(self._spawn, count))
 
         title = "Start a worker?" if count == 1 else f"Start {count} workers?"

@@ -67,6 +67,14 @@ class FunctionInfo:
         return self.takes.misfit(params)
 
 
+class NotUsable(GigQError):
+    """A function can't be imported, or is nothing that can be called: `why`."""
+
+    def __init__(self, function: str, why: str, python: str, chdir: Path) -> None:
+        self.why = why
+        super().__init__(f"{function} can't be used: {why} (asked {python} in {chdir}).")
+
+
 class ChildTimeout(Exception):
     """The child took too long, or said too much, and was killed. `out` is what it had said."""
 
@@ -140,7 +148,8 @@ def inspect_function(
         unwanted: Asked from time to time whether to kill the child before that.
 
     Raises:
-        GigQError: It can't be imported there, or is nothing that can be called.
+        NotUsable: It can't be imported there, or is nothing that can be called.
+        GigQError: It can't be asked.
     """
     try:
         reference = FunctionReference.parse(function)
@@ -149,10 +158,7 @@ def inspect_function(
     answer = _ask(reference, check_python(python), check_folder(chdir), timeout_s, unwanted)
     shown = f"{reference.module}.{reference.name}"
     if not answer.get("ok"):
-        raise GigQError(
-            f"{shown} can't be used: {str(answer.get('error')).rstrip('.')} "
-            f"(asked {python} in {chdir})."
-        )
+        raise NotUsable(shown, str(answer.get("error")).rstrip("."), python, chdir)
     parameters = tuple(
         Parameter(
             p["name"],

@@ -352,3 +352,9 @@ WHERE status = 'running' AND worker_id = ? ORDER BY rowid"""
 
 FATES = """
 SELECT id, status, worker_id FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""
+
+# Ends at the first few; a table without one that waits is gone through where it has no index.
+SOME_WAITING_FUNCTIONS = """
+SELECT DISTINCT function_module, function_name
+FROM (SELECT function_module, function_name FROM jobs WHERE status = 'pending' LIMIT 50)
+LIMIT 3"""

@@ -131,3 +131,19 @@ async def test_workers_outlive_one_console_and_obey_the_next(path: Path) -> None
         await until(pilot, says(app, f"{left.worker_id} has ended"), "the worker to end")
     assert status(last) in ("completed", "pending")
     wait_until(lambda: not psutil.pid_exists(left.pid), what="no process and no zombie")
+
+
+async def test_a_worker_that_would_find_no_function_is_not_started_but_by_choice(
+    path: Path,
+) -> None:
+    queue = JobQueue(path)
+    job_id = queue.submit(Job(name="j", function=FunctionReference("not_here", "work")))
+    app = console(path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.snapshot is not None, "the file to be read")
+        await pilot.press("plus")
+        await until(pilot, says(app, "Not started, = chooses how"), "the refusal")
+        assert "No module named" in app.screen.notice_line.text
+        assert app.pool.alive() == ()
+        assert queue.get_status(job_id)["attempts"] == 0
+    queue.close()
