@@ -193,30 +193,34 @@ def _running(snapshot: Snapshot) -> str:
 def _short(state: HeaderState, room: int) -> Line:
     mode = ("READ-ONLY", "warn") if state.read_only else ("RW", "dim")
     name = (" " + cut(_name(state), 20), "title")
-    parts: list[Line] = [(name, *_label(state), (" ", ""), mode)]
+    lead: Line = (name, *_label(state), (" ", ""), mode)
     snapshot = state.snapshot
     if snapshot is None:
-        return parts[0]
-    if snapshot.paused:
-        parts.append((("QUEUE PAUSED", "warn"),))
+        return lead
     counts = snapshot.counts
-    shown: list[tuple[str, int, str]] = [
-        ("LOST", headcount(snapshot.workers).lost, "fail"),
-        ("FAIL", counts.failed, "fail"),
-        ("T/O", counts.timeout, "fail"),
-        ("DOOM", counts.doomed or 0, "fail"),
-    ]
     waiting = "rdy" if counts.told_apart else "wait"
-    parts.append(((f"{waiting} {short_count(counts.ready)}", ""),))
+    # In the order in which they stand, each with its weight: where there is no room for all,
+    # what is wrong outlasts what goes well.
+    parts: list[tuple[int, Line]] = [(9, lead)]
+    if snapshot.paused:
+        parts.append((9, (("QUEUE PAUSED", "warn"),)))
+    parts.append((3, ((f"{waiting} {short_count(counts.ready)}", ""),)))
     if counts.blocked:
-        parts.append(((f"blk {short_count(counts.blocked)}", ""),))
-    parts.append(((f"RUN {_running(snapshot)}", "run" if counts.running else "dim"),))
-    parts += [((f"{word} {short_count(n)}", role),) for word, n, role in shown if n]
+        parts.append((1, ((f"blk {short_count(counts.blocked)}", ""),)))
+    role = "run" if counts.running else "dim"
+    parts.append((7, ((f"RUN {_running(snapshot)}", role),)))
+    wrong = (
+        (8, "LOST", headcount(snapshot.workers).lost),
+        (6, "FAIL", counts.failed),
+        (5, "T/O", counts.timeout),
+        (4, "DOOM", counts.doomed or 0),
+    )
+    parts += [(weight, ((f"{word} {short_count(n)}", "fail"),)) for weight, word, n in wrong if n]
     if snapshot.finished_per_s:
-        parts.append(((f"{snapshot.finished_per_s:.1f}/s", "dim"),))
-    while len(parts) > 2 and line_width(_join(parts, 2)) > room:
-        parts.pop()
-    return _join(parts, 2)
+        parts.append((2, ((f"{snapshot.finished_per_s:.1f}/s", "dim"),)))
+    while len(parts) > 1 and line_width(_join([part for _, part in parts], 2)) > room:
+        parts.remove(min(parts, key=lambda part: part[0]))
+    return _join([part for _, part in parts], 2)
 
 
 def _work(state: HeaderState, room: int) -> Line:

@@ -432,3 +432,14 @@ def test_what_stands_still_is_said_on_every_screen() -> None:
     (line,) = header(60, 15, snapshot=snapshot, read_only=True, crumbs=crumbs)
     assert "..  QUEUE PAUSED  READ-ONLY" in line
     assert line.rstrip().endswith("live 1s")
+
+
+def test_what_is_wrong_outlasts_what_goes_well_in_a_narrow_header() -> None:
+    counts = Counts(ready=812, blocked=40, running=1, failed=47, timeout=2, doomed=24)
+    snapshot = snapshot_of([row(1)], counts=counts, paused=True, finished_per_s=12.4)
+    (line,) = header(60, 15, snapshot=snapshot)
+    assert " jobs.db RW  QUEUE PAUSED  RUN 1  FAIL 47  T/O 2" in line
+    (line,) = header(60, 15, snapshot=replace(snapshot, paused=False))
+    assert " jobs.db RW  RUN 1  FAIL 47  T/O 2  DOOM 24" in line
+    (line,) = header(80, 24, snapshot=replace(snapshot, paused=False))
+    assert "rdy 812  blk 40  RUN 1  FAIL 47  T/O 2  DOOM 24  12.4/s" in line
