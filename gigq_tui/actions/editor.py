@@ -57,21 +57,36 @@ def edit_text(text: str, *, suffix: str = ".json", line: int = 1) -> str:
         line: The line to begin at, for editors that can.
 
     Raises:
-        GigQError: The editor can't be started or failed, or what it left can't be read.
+        GigQError: The file can't be written, the editor can't be started or failed, or what it
+            left can't be read.
     """
     words = editor_words()
     # A folder of its own: editors put copies and swap files beside the file.
-    folder = Path(tempfile.mkdtemp(prefix="gigq-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="gigq-"))
+    except OSError as problem:
+        raise GigQError(_not_written(problem)) from None
     try:
         file = folder / f"params{suffix}"
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        _write(file, text)
         at = [f"+{line}"] if line > 1 and Path(words[0]).name in _KNOW_LINES else []
         _run([*words, *at, str(file)])
         return _read(file)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as problem:
+        raise GigQError(_not_written(problem)) from None
+
+
+def _not_written(problem: OSError) -> str:
+    return f"The file for the editor can't be written: {problem.strerror or problem}."
 
 
 def _run(words: list[str]) -> None:

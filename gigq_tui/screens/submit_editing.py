@@ -52,15 +52,15 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
         self._edit(offer(self.form.specs, values), values)
 
     def _edit(self, given: Offer, values: dict[str, Any], text: str = "", line: int = 1) -> None:
-        before = text or given.text
+        left: str | GigQError
         try:
             with self.app.suspend():
-                left = edit_text(before, line=line)
+                left = _edited(text or given.text, line)
         except SuspendNotSupported:
             self.console.notice("This terminal can't be lent to an editor.", "warn")
             return
-        except GigQError as problem:
-            self.console.notice(str(problem), "warn")
+        if isinstance(left, GigQError):
+            self.console.notice(str(left), "warn")
             return
         try:
             params = read_back(left, given, self.form.specs, values)
@@ -93,3 +93,11 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
                 ),
             )
         )
+
+
+def _edited(text: str, line: int) -> str | GigQError:
+    """What the editor left, or why there is nothing: raised, it would leave the screen suspended."""
+    try:
+        return edit_text(text, line=line)
+    except GigQError as problem:
+        return problem

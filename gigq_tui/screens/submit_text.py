@@ -13,6 +13,7 @@ from gigq_tui.format import is_secret
 from gigq_tui.screens.submit_draft import MISSING, ParamSpec
 
 _PLACEHOLDER = re.compile(r"<kept: .*>")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TextMistake(ValueError):
@@ -45,8 +46,12 @@ def offer(specs: list[ParamSpec], values: Mapping[str, Any]) -> Offer:
     """
     shown = _shown(specs, values)
     kept: dict[str, Any] = {}
-    text = json.dumps(_hidden(shown, kept), indent=2, ensure_ascii=False) + "\n"
-    return Offer(shown, text, kept)
+    hidden = _hidden(shown, kept)
+    text = json.dumps(hidden, indent=2, ensure_ascii=False)
+    if _SURROGATE.search(text):
+        # Halves of characters, which JSON can hold as escapes only.
+        text = json.dumps(hidden, indent=2)
+    return Offer(shown, text + "\n", kept)
 
 
 def _shown(specs: list[ParamSpec], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,3 +78,25 @@ def test_the_lines_of_a_file_are_written_in_one_go(queue: JobQueue, tmp_path: Pa
         terminal.press("\x1bs")
         terminal.wait_for("submitted 300 jobs")
         wait_until(lambda: queue.stats()["total"] == 300, what="the rows")
+
+
+def test_the_terminal_comes_back_from_an_editor_that_fails(queue: JobQueue, tmp_path: Path) -> None:
+    (tmp_path / "fails.py").write_text("print('NO EDITOR TODAY', flush=True); raise SystemExit(3)")
+    editor = f"'{sys.executable}' '{tmp_path / 'fails.py'}'"
+    with ConsoleTerminal(
+        "--chdir", tmp_path, tmp_path / "jobs.db", cwd=tmp_path, VISUAL=editor
+    ) as terminal:
+        terminal.wait_for("live")
+        terminal.press("n")
+        terminal.wait_for("package.module.function")
+        terminal.press("shop_of_form.resize\r")
+        terminal.wait_for(r"found: \(src")
+        terminal.press("\x0f")
+        terminal.wait_for("ended with status 3: nothing was changed")
+        terminal.press("\x1b")
+        terminal.wait_for("Leave the form")
+        terminal.press("y")
+        terminal.wait_for("1 All")
+        terminal.press("q")
+        assert terminal.wait_for_end() == 0
+        assert terminal.restored()

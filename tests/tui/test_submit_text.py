@@ -39,6 +39,13 @@ def test_what_is_offered() -> None:
     assert json.loads(offer([], {"a": "é\n"}).text) == {"a": "é\n"}
 
 
+def test_halves_of_characters_are_offered_as_escapes() -> None:
+    values = {"src": "\ud800 é", "token": "\udfff"}
+    text = offer(SPECS, values).text
+    assert "\\ud800 \\u00e9" in text.encode("utf-8").decode()
+    assert back(text, values) == values
+
+
 def test_what_was_only_offered_is_left_out() -> None:
     assert back(offer(SPECS, {}).text, {}) == {}
     assert back('{"src": "x", "w": 1024}', {}) == {"src": "x"}

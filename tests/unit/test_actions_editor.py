@@ -103,3 +103,12 @@ def test_which_editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GigQError, match="can't be started: No such file"):
         edit_text("x")
     assert not [name for name in os.listdir(tempfile.gettempdir()) if name == "params.json"]
+
+
+def test_a_file_that_can_not_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, tmp_path, "pass")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(GigQError, match="can't be written: No such file or directory"):
+        edit_text("{}")
