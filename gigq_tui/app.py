@@ -13,6 +13,7 @@ command that does the same, and what really happened comes back through the file
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 
 TICK_S = 1.0
 NOTICE_TICKS = 12
-WAKE_S = 0.1
-WAKES = 20
 
 
 class FeedLike(Protocol):
@@ -113,6 +112,9 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         self.trouble = ""
         self._trouble_began = 0.0
         self._waiting: Snapshot | None = None
+        # What the feed has handed over last, while nobody has taken it yet.
+        self._handed: SnapshotArrived | None = None
+        self._handing = threading.Lock()
         self._looking_elsewhere = False
         self._wants_feed = feed
         self._liveness = liveness
@@ -177,9 +179,17 @@ class ConsoleApp(Navigation, inherit_bindings=False):
     # Reading: the first three are called from other threads
 
     def _hand_snapshot(self, snapshot: Snapshot) -> None:
-        self.post_message(SnapshotArrived(snapshot))
+        with self._handing:
+            if self._handed is not None:
+                # As while an editor has the terminal: a flood must not fill the memory.
+                self._handed.snapshot = snapshot
+                return
+            message = self._handed = SnapshotArrived(snapshot)
+        self.post_message(message)
 
     def _hand_trouble(self, text: str, since: datetime) -> None:
+        with self._handing:
+            self._handed = None  # the next snapshot ends this trouble: it comes behind it
         self.post_message(TroubleArrived(text, since))
 
     def _hand_answer(self, receive: Callable[[Any], None], answer: Any) -> None:
@@ -187,6 +197,8 @@ class ConsoleApp(Navigation, inherit_bindings=False):
 
     @on(SnapshotArrived)
     def _snapshot_arrived(self, event: SnapshotArrived) -> None:
+        with self._handing:
+            self._handed = None
         self.trouble = ""
         self.mind_acts()
         if self.held and self.snapshot is not None and not self._looking_elsewhere:
@@ -265,7 +277,7 @@ class ConsoleApp(Navigation, inherit_bindings=False):
     def key_pressed(self) -> None:
         """A key was pressed: an old notice has been read."""
         screen = self.front
-        if screen is not None:
+        if screen is not None and screen.is_whole:
             self.fresh_twin = screen.notice_line.twin
             screen.notice_line.clear()
         self._notice_ticks = 0

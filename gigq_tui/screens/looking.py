@@ -62,6 +62,8 @@ class Looking(Marking, inherit_bindings=False):
         """Do what waited for the rows, now that they are there."""
         if not self.table.awaits_list:
             for action_id in self.typed_ahead.take():
+                if self.app.screen is not self:
+                    break  # one of them has left this screen: the rest was meant for another
                 self.perform(action_id)
 
     def refresh_tabs(self, counts: Counts | None) -> None:

@@ -96,7 +96,7 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
 
 
 def _edited(text: str, line: int) -> str | GigQError:
-    """What the editor left, or why there is nothing: raised, it would leave the screen suspended."""
+    """What the editor left, or why there is nothing: raised, that would leave us suspended."""
     try:
         return edit_text(text, line=line)
     except GigQError as problem:

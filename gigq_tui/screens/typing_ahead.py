@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gigq_tui.registry import BY_ID, Group
 
-# A key that has waited longer is dropped: what it was about may have been forgotten.
+# Keys that have waited longer are dropped: what they were about may have been forgotten.
 WAITS_AT_MOST_S = 2.0
 # These choose or leave the list, or have nothing to do with it.
 _ABOUT_NO_ROW = frozenset(
@@ -57,7 +57,13 @@ class TypedAhead:
         self._waiting.clear()
 
     def take(self) -> list[str]:
-        """The actions to do now that the rows are there, in their order."""
+        """The actions to do now that the rows are there, in their order.
+
+        None at all where the first has waited too long: the others were meant for the row that it
+        would have come to.
+        """
         since = self._monotonic() - WAITS_AT_MOST_S
         waiting, self._waiting = self._waiting, []
-        return [action_id for at, action_id in waiting if at >= since]
+        if waiting and waiting[0][0] < since:
+            return []
+        return [action_id for _, action_id in waiting]

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -164,6 +165,34 @@ async def test_a_flood_of_snapshots_coalesces() -> None:
     first = SnapshotArrived(snapshot_of(ROWS))
     assert SnapshotArrived(snapshot_of(ROWS)).can_replace(first)
     assert not TroubleArrived("x", NOW).can_replace(first)
+
+
+async def test_snapshots_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, ROWS)
+        sent: list[object] = []
+        post = app.post_message
+        monkeypatch.setattr(app, "post_message", lambda m: (sent.append(m), post(m))[1])
+
+        def flood() -> None:
+            for _ in range(50):
+                app._hand_snapshot(snapshot_of(ROWS))
+            app._hand_trouble("database is locked", NOW)
+            for number in range(50):
+                app._hand_snapshot(snapshot_of(ROWS[: number % 2 + 1]))
+
+        # The app's own thread waits for it, as for an editor.
+        feeding = Thread(target=flood)
+        feeding.start()
+        feeding.join()
+        assert len(sent) == 3
+        await settle(pilot)
+        assert "live" in screen_text(app)
+        assert jobs_screen(app).table.total == 2
+        app._hand_snapshot(snapshot_of(ROWS))
+        await settle(pilot)
+        assert jobs_screen(app).table.total == len(ROWS)
 
 
 async def test_q_quits_at_once_without_workers() -> None:

@@ -75,6 +75,30 @@ async def test_a_key_that_has_waited_long_is_dropped() -> None:
         assert shown(app) == "import"
 
 
+async def test_what_was_typed_behind_a_key_that_has_waited_long_goes_with_it() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "4", "j")
+        clock.advance(WAITS_AT_MOST_S - 0.5)
+        await type_fast(pilot, "c")
+        clock.advance(1.0)
+        await give(pilot, FAILED, tab=Tab.FAILED)
+        # Without the move it would be about another job.
+        assert not jobs_screen(app).panel.is_open
+
+
+async def test_what_was_typed_behind_the_key_to_another_screen_is_not_done_below_it() -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "4", "enter", "r")
+        await give(pilot, FAILED, tab=Tab.FAILED)
+        assert isinstance(app.screen, DetailScreen)
+        assert not jobs_screen(app).panel.is_open
+
+
 async def test_rows_that_can_not_be_read_are_not_waited_for() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
