@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 from collections.abc import Callable, Iterable
 
@@ -85,9 +86,10 @@ def _reprioritize_one(
     if row is None or row["status"] != JobStatus.PENDING.value:
         return refusal(conn, job_id, "it is already running")
     # A damaged row may hold anything; it waits behind all numbers as it is.
-    now = int(row["priority"]) if isinstance(row["priority"], (int, float)) else 0
+    held = row["priority"]
+    now = int(held) if isinstance(held, (int, float)) and math.isfinite(held) else 0
     wanted = choose(now)
-    if wanted == row["priority"]:
+    if wanted == held:
         reason = f"its priority is {wanted} already"
     elif not -INTEGER_LIMIT <= wanted < INTEGER_LIMIT:
         reason = f"its priority is {now}, and can't be moved so far"

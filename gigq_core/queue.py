@@ -180,9 +180,10 @@ class JobQueue:
 
         Returns:
             One outcome for each job that the acts changed: `restored` if it was still as they left
-            it, `refused` if a worker has claimed it since, or anybody has changed it.
+            it, `refused` if a worker has claimed it since, or anybody has changed it. Where the
+            file could not be written any more midway, `undo.rest()` holds those that are left.
         """
-        return self._in_parts(undo.job_ids, restoring(undo))
+        return self._in_parts(undo.job_ids, restoring(undo), after=undo.judge)
 
     def clear_completed(self, before_timestamp: str | None = None) -> int:
         """Delete completed and cancelled jobs.
@@ -323,8 +324,12 @@ class JobQueue:
         job_ids: Iterable[str],
         act: Callable[[sqlite3.Connection, Sequence[str]], list[Outcome]],
         undo: Undo | None = None,
+        after: Callable[[Sequence[str]], None] = lambda part: None,
     ) -> list[Outcome]:
-        """Act on jobs, each part in a transaction of its own; raises only if the first fails."""
+        """Act on jobs, each part in a transaction of its own; raises only if the first fails.
+
+        `after` is called with each part that is committed.
+        """
         ids = list(job_ids)
         outcomes: list[Outcome] = []
         for start in range(0, len(ids), AT_ONCE):
@@ -333,6 +338,7 @@ class JobQueue:
             part = ids[start : start + AT_ONCE]
             try:
                 outcomes += self._one_part(part, act, undo)
+                after(part)
             except DatabaseError as problem:
                 if not start:
                     raise

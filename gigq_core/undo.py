@@ -78,6 +78,7 @@ class Undo:
     most_bytes: int = KEPT_BYTES
     _kept: dict[str, Kept] = field(default_factory=dict, repr=False)
     _bytes: int = 0
+    _judged: set[str] = field(default_factory=set, repr=False)
 
     def __len__(self) -> int:
         """On how many jobs the acts had an effect."""
@@ -112,6 +113,16 @@ class Undo:
                 else:
                     self._bytes += size
             self._kept[job_id] = kept
+
+    def judge(self, job_ids: Iterable[str]) -> None:
+        """Note that these have been put back, or never can be, once that is committed."""
+        self._judged.update(job_ids)
+
+    def rest(self) -> Undo:
+        """What `JobQueue.restore_jobs` has not come to, as where the file was locked midway."""
+        rest = Undo(self.most_bytes)
+        rest.keep({id: kept for id, kept in self._kept.items() if id not in self._judged})
+        return rest
 
 
 Act = Callable[[sqlite3.Connection, Sequence[str]], list[Outcome]]
@@ -189,7 +200,9 @@ def _insert_again(conn: sqlite3.Connection, job_id: str, kept: _Deleted, row: Ro
     if row is not None:
         return "there is a job with that id again"
     mark = conn.execute(sql.TOMBSTONE_OF, (job_id,)).fetchone()
-    if mark is None or mark[0] != kept.tombstone:
+    if mark is None:
+        return "the file was detached since, and what was known of it is gone"
+    if mark[0] != kept.tombstone:
         return "another job with that id was submitted and deleted since"
     values = dict(kept.row)
     if conn.execute(sql.ROWID_IS_TAKEN, (kept.rowid,)).fetchone() is None:

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from gigq_core import JobQueue
@@ -127,6 +128,10 @@ class JobActions:
         except GigQError:
             self._ledger.put_back(act)
             raise
+        rest = act.undo.rest()
+        if len(rest):
+            # The file could not be written any more: what is left can be undone later.
+            self._ledger.put_back(replace(act, undo=rest))
         title = f"undone: {act.what}"
         refused = [outcome for outcome in outcomes if not outcome.done]
         if len(outcomes) == len(refused) == 1:
@@ -134,7 +139,7 @@ class JobActions:
             title = f"not undone, {act.what}: {refused[0].reason}"
         elif refused:
             title = f"{act.what}: {summarise(outcomes)}"
-        return Report(title, outcomes, "", act.undo.job_ids)
+        return Report(title, outcomes, "", act.undo.job_ids, undoable=len(rest) > 0)
 
     def release(self, ids: Iterable[str]) -> Report:
         """Take jobs back from workers that are certainly dead."""

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from gigq_core import JobQueue
+from gigq_core import queue as queue_module
+from gigq_core.connections import get_connection
 from gigq_core.errors import DatabaseBusy, GigQError
 from gigq_core.schema import attach
 from gigq_core.status import Change
@@ -237,6 +239,43 @@ def test_u_walks_back_and_an_act_is_undone_once(tmp_path: Path) -> None:
     assert jobs.undoable is None
     assert jobs.undo(acts[0]).title == "that was undone already"
     assert {row[1] for row in facts(writer.path)} == {"pending"}
+    writer.close()
+
+
+def test_what_a_lock_left_of_an_undo_can_be_undone_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(tmp_path / "jobs.db")
+    writer.many(5)
+    ids = [f"n{n}" for n in range(5)]
+    jobs = JobActions(writer.path)
+    jobs.cancel(ids)
+    jobs.clear(ids)
+    act = jobs.undoable
+    assert act is not None
+    monkeypatch.setattr(queue_module, "AT_ONCE", 2)
+    locker = sqlite3.connect(writer.path, isolation_level=None)
+
+    def lock(_: float) -> None:
+        if not locker.in_transaction:
+            get_connection(writer.path).execute("PRAGMA busy_timeout = 20")
+            locker.execute("BEGIN IMMEDIATE")
+
+    monkeypatch.setattr(queue_module.time, "sleep", lock)
+    report = jobs.undo(act)
+    assert [outcome.done for outcome in report.outcomes] == [True, True, False, False, False]
+    assert report.undoable
+    locker.execute("ROLLBACK")
+    locker.close()
+    monkeypatch.undo()
+    rest = jobs.undoable
+    assert rest is not None
+    assert (rest.what, len(rest)) == (act.what, 3)
+    assert jobs.undo(rest).done
+    assert len(facts(writer.path)) == 5
+    before = jobs.undoable
+    assert before is not None
+    assert before.what.startswith("cancel")
     writer.close()
 
 

@@ -114,10 +114,11 @@ def test_a_priority_that_is_none_or_beyond_bounds(queue: JobQueue) -> None:
         queue.change_priority([job_id], True)
 
 
-def test_a_damaged_priority_counts_as_none(queue: JobQueue) -> None:
+@pytest.mark.parametrize("priority", ["'high'", "9e999", "-9e999", "x'00'", "NULL"])
+def test_a_damaged_priority_counts_as_none(queue: JobQueue, priority: str) -> None:
     job_id = in_status(queue, "pending")
     conn = sqlite3.connect(queue.db_path, isolation_level=None)
-    conn.execute("UPDATE jobs SET priority = 'high'")
+    conn.execute(f"UPDATE jobs SET priority = {priority}")
     conn.close()
     assert queue.change_priority([job_id], 1)[0].reason == "priority 1, was 0"
 

@@ -268,7 +268,7 @@ def test_a_file_that_was_detached_meanwhile_is_left_as_it_is(queue: JobQueue) ->
     attach.detach(queue.db_path)
     # What a job is to do when it crashes went with our columns, so the row is another one.
     assert queue.restore_jobs(undo)[0].reason == "it has been changed since"
-    assert not queue.restore_jobs(cleared)[0].done
+    assert "detached since" in queue.restore_jobs(cleared)[0].reason
     assert counted(queue)
 
 
