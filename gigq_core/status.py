@@ -23,7 +23,6 @@ FINAL_STATUSES = (
     JobStatus.TIMEOUT,
     JobStatus.CANCELLED,
 )
-REQUEUEABLE_STATUSES = (JobStatus.FAILED, JobStatus.TIMEOUT, JobStatus.CANCELLED)
 
 
 class ExecutionStatus(Enum):

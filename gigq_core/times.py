@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 
 def now_text() -> str:
@@ -13,11 +13,6 @@ def now_text() -> str:
 def to_text(moment: datetime) -> str:
     """`moment` (naive local time) as it is stored."""
     return moment.isoformat()
-
-
-def later_text(seconds: float) -> str:
-    """The moment `seconds` from now, as it is stored."""
-    return (datetime.now() + timedelta(seconds=seconds)).isoformat()
 
 
 def parse_time(text: object) -> datetime | None:

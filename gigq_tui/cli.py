@@ -179,7 +179,7 @@ def _run(
 
     settings = config.database(file)
     interpreter = check_python(python or os.path.expanduser(settings.python) or sys.executable)
-    folder = check_folder(chdir or Path(settings.chdir).expanduser())
+    folder = check_folder(chdir or Path(settings.chdir))
     only_look = settings.read_only if read_only is None else read_only
     label = label_of(settings)
     order = _order(file, label, **for_once) if once else None

@@ -114,16 +114,6 @@ def split_lines(text: str) -> list[str]:
     return lines
 
 
-def inert_lines(text: str, limit: int | None = None) -> list[str]:
-    """Split `text` at its line ends and make each line harmless, tabs widened to four cells.
-
-    Args:
-        text: Anything, of any length.
-        limit: How many lines to return at most; None for all.
-    """
-    return [inert(line) for line in split_lines(text)[:limit]]
-
-
 def _inert_char(char: str) -> str:
     if char.isprintable():
         return char

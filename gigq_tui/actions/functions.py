@@ -95,6 +95,11 @@ class Child:
 _NAMED = ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")
 
 
+def full_path(path: str | Path) -> Path:
+    """The path from the root on; a `~` of nobody known is the name of a file like any other."""
+    return Path(os.path.expanduser(path)).absolute()
+
+
 def check_python(python: str) -> str:
     """The full path of the interpreter that the workers' jobs shall run in.
 
@@ -110,7 +115,7 @@ def check_python(python: str) -> str:
             raise GigQError(f"There is no program {python} on the PATH: give --python a full path.")
         return found
     # Not resolved: a virtual environment's python is a link, and means something else than its end.
-    path = Path(python).expanduser().absolute()
+    path = full_path(python)
     if not path.exists():
         raise GigQError(f"There is no interpreter at {path}: check --python.")
     if path.is_dir() or not os.access(path, os.X_OK):
@@ -124,7 +129,7 @@ def check_folder(chdir: Path) -> Path:
     Raises:
         GigQError: There is no such folder.
     """
-    path = chdir.expanduser().absolute()
+    path = full_path(chdir)
     if not path.is_dir():
         raise GigQError(f"There is no folder {path}: check --chdir.")
     return path
@@ -201,7 +206,12 @@ def _ask(
 
 
 def ask_child(
-    words: list[str], chdir: Path, timeout_s: float, unwanted: Callable[[], bool] = lambda: False
+    words: list[str],
+    chdir: Path,
+    timeout_s: float,
+    unwanted: Callable[[], bool] = lambda: False,
+    *,
+    environment: Mapping[str, str] | None = None,
 ) -> Child:
     """Run a child in a session of its own, and let nothing that it started outlive the answer.
 
@@ -210,6 +220,7 @@ def ask_child(
         chdir: The folder it runs in.
         timeout_s: Seconds after which it is killed.
         unwanted: Asked from time to time whether to kill it before that.
+        environment: Its environment; None for ours.
 
     Raises:
         ChildTimeout: It took longer, or nobody wanted its answer any more.
@@ -219,13 +230,14 @@ def ask_child(
         child = subprocess.Popen(
             words,
             cwd=chdir,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as problem:
-        raise GigQError(f"{words[0]} can't be started: {problem.strerror}.") from None
+        raise GigQError(f"{words[0]} can't be started: {problem.strerror or problem}.") from None
     try:
         out, err = _listen(child, timeout_s, unwanted)
     finally:

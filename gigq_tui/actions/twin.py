@@ -120,6 +120,6 @@ def without_secrets(value: Any, key: str = "") -> Any:
 def _reads_as_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

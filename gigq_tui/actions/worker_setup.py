@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from gigq_core.errors import GigQError
 from gigq_tui.actions.environment import Environment
-from gigq_tui.actions.functions import check_folder, check_python
+from gigq_tui.actions.functions import Child, ChildTimeout, ask_child, check_folder, check_python
 
 MOST_SLOTS = 128
 GRACE_S = 5.0
@@ -104,12 +103,12 @@ def _ask(python: str, folder: Path, surroundings: Mapping[str, str]) -> tuple[st
         GigQError: It does not run, is no Python, or is too old.
     """
     answer = _run([python, "-c", _EXAMINE], folder, surroundings)
-    lines = answer.stdout.decode("utf-8", "replace").splitlines()
+    lines = answer.out.decode("utf-8", "replace").splitlines()
     words = next((line.split(" ") for line in lines if line.startswith(_MARK)), [])
     if len(words) != 5:
-        said = _last_line(answer.stderr) or _last_line(answer.stdout)
+        said = _last_line(answer.err) or _last_line(answer.out)
         raise GigQError(
-            f"{python} does not answer as a Python (status {answer.returncode})"
+            f"{python} does not answer as a Python (status {answer.status})"
             + (f": {said}" if said else ".")
         )
     version = tuple(int(word) for word in words[1:4])
@@ -125,34 +124,21 @@ def _own_trouble(surroundings: Mapping[str, str]) -> str:
         answer = _run([sys.executable, "-m", "gigq_core", "--version"], Path("/"), surroundings)
     except GigQError as problem:
         return str(problem)
-    if answer.returncode == 0:
+    if answer.status == 0:
         return ""
-    said = _last_line(answer.stderr)
-    return f"With it the worker does not start (status {answer.returncode})" + (
+    said = _last_line(answer.err)
+    return f"With it the worker does not start (status {answer.status})" + (
         f": {said}" if said else "."
     )
 
 
-def _run(
-    words: list[str], folder: Path, surroundings: Mapping[str, str]
-) -> subprocess.CompletedProcess[bytes]:
+def _run(words: list[str], folder: Path, surroundings: Mapping[str, str]) -> Child:
     try:
-        return subprocess.run(
-            words,
-            cwd=folder,
-            env=dict(surroundings),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=EXAMINATION_TIMEOUT_S,
-            check=False,
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired:
+        return ask_child(words, folder, EXAMINATION_TIMEOUT_S, environment=surroundings)
+    except ChildTimeout:
         raise GigQError(
             f"{words[0]} did not answer within {EXAMINATION_TIMEOUT_S:g} s: is it a Python?"
         ) from None
-    except OSError as problem:
-        raise GigQError(f"{words[0]} can't be started: {problem.strerror or problem}.") from None
 
 
 def _last_line(output: bytes) -> str:

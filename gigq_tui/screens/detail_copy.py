@@ -32,6 +32,11 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
         """Whether a text is seen now."""
         return True
 
+    @property
+    def secrets_seen(self) -> bool:
+        """Whether secrets stand in it unmasked: copies never hold them."""
+        return False
+
     def do_copy(self) -> None:
         """Copy the command of the last act while its notice stands; else ask what to copy."""
         detail, attempt = self.detail, self.attempt
@@ -55,7 +60,7 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
             choices.append(Choice("o", "output", partial(self._copy_output, attempt)))
         if self.stack is not None and self.stack.text:
             choices.append(self._choice("s", "stack", self.stack.text))
-        if self.has_text:
+        if self.has_text and not self.secrets_seen:
             choices.append(self._choice("v", "what is visible", self.text_view.visible_text()))
         command = for_jobs(self.console.path, "status", [row.id])
         choices.append(self._choice("c", "command", command))

@@ -90,6 +90,10 @@ class DetailView(DetailCopy, inherit_bindings=False):
         return self.tab != "Deps"
 
     @property
+    def secrets_seen(self) -> bool:
+        return self.reveal and self._secret
+
+    @property
     def attempt(self) -> Attempt | None:
         """The attempt that is looked at: the chosen one, or the last."""
         attempts = self.detail.attempts if self.detail is not None else ()

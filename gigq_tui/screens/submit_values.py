@@ -77,6 +77,8 @@ def _json(text: str) -> Any:
         raise ValueTrouble(f"no JSON: {problem.msg}, character {problem.pos + 1}") from None
     except RecursionError:
         raise ValueTrouble("nested too deeply") from None
+    except ValueError:
+        raise ValueTrouble("a number of too many digits") from None
 
 
 def text_of(value: Any, kind: Kind) -> str | None:

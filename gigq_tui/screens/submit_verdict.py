@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gigq_core.job import FunctionReference
-from gigq_tui.actions.functions import FunctionInfo
+from gigq_tui.actions.functions import FunctionInfo, full_path
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest
 from gigq_tui.format import inert
 from gigq_tui.screens.submit_draft import MISSING, Needed
@@ -110,7 +110,7 @@ def judge(form: SubmitForm, known: Known, *, tried: bool) -> Verdict:
         quiet=_typing(rows["results"]),
     )
     read(rows["copies"], lambda text: _copies(text, of_lines=of_lines))
-    read(rows["depends"], lambda text: _ids(form, text, known), quiet=_typing(rows["depends"]))
+    read(rows["depends"], lambda text: _ids(form, known), quiet=_typing(rows["depends"]))
     read(rows["jsonl"], _path)
     _tell_doom(form, known)
     if known.info is not None and not verdict.troubles and not of_lines:
@@ -190,7 +190,7 @@ def _params(form: SubmitForm, values: Mapping[str, Any], verdict: Verdict) -> di
     return params
 
 
-def _ids(form: SubmitForm, text: str, known: Known) -> tuple[str, ...]:
+def _ids(form: SubmitForm, known: Known) -> tuple[str, ...]:
     """The ids of the jobs that were chosen, and of those that are typed."""
     ids: list[str] = list(form.depends_on)
     for prefix in form.prefixes:
@@ -245,10 +245,7 @@ def _copies(text: str, *, of_lines: bool) -> int:
 def _path(text: str) -> Path | None:
     if not text.strip():
         return None
-    try:
-        return Path(text.strip()).expanduser().absolute()
-    except (RuntimeError, ValueError) as problem:
-        raise ValueTrouble(str(problem)) from None
+    return full_path(text.strip())
 
 
 def _name(text: str) -> str:

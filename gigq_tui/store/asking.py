@@ -29,7 +29,6 @@ KINDS = frozenset(
 )
 
 Answer = Callable[[Any], None]
-Subject = str | View | Past | Sequence[str]
 
 
 class ReaderLike(Protocol):

@@ -54,11 +54,6 @@ def _running_state(row: JobRow, now: datetime) -> State:
     return State.RUNNING
 
 
-def age_seconds(row: JobRow, now: datetime) -> float | None:
-    """Seconds since the job was submitted."""
-    return _between(row.created_at, now)
-
-
 def wait_seconds(row: JobRow, now: datetime) -> float | None:
     """Seconds from submission to the start of the last attempt, or until now."""
     return _between(row.created_at, row.started_at or (now if row.status == "pending" else None))

@@ -223,7 +223,11 @@ class Feed:
                 if not self._asked or self._closed:
                     return
                 kind, subject, callback = self._asked.popleft()
-            callback(self._answer_to(kind, subject))
+            answer = self._answer_to(kind, subject)
+            with self._changed:
+                if self._closed:
+                    return
+            callback(answer)
 
     def _answer_to(self, kind: str, subject: Any) -> Any:
         for last_try in (False, True):

@@ -48,7 +48,6 @@ class Field(Enum):
     PARAM = "param"
 
 
-TEXT_FIELDS = frozenset({Field.NAME, Field.FUNCTION, Field.ERROR, Field.WORKER})
 NUMBER_FIELDS = frozenset({Field.PRIORITY, Field.ATTEMPT})
 TIME_FIELDS = frozenset({Field.AGE, Field.DURATION})
 

@@ -225,9 +225,7 @@ def _lines(
             )
         )
     # The busiest first; ties by name, so that the order is the same at every look.
-    lines.sort(
-        key=lambda line: (-(line.ready + line.running + line.done + line.failed), line.function)
-    )
+    lines.sort(key=lambda line: (-_weight(line), line.function))
     return tuple(lines)
 
 

@@ -22,6 +22,7 @@ from textual.widgets import Input
 from gigq_core.errors import GigQError
 from gigq_tui import theme
 from gigq_tui.actions import environment, staffing, twin
+from gigq_tui.actions.functions import full_path
 from gigq_tui.actions.worker_setup import MOST_SLOTS, Examined, WorkerSetup, examine
 from gigq_tui.format import cut, inert, width_of
 from gigq_tui.widgets.environment_row import EnvironmentRow
@@ -242,10 +243,8 @@ class SetupPanel(Vertical):
             return None
         python = text["python"]
         if "/" in python:
-            python = str(Path(python).expanduser().absolute())
-        return WorkerSetup(
-            python, Path(text["folder"]).expanduser().absolute(), slots, pairs, grace
-        )
+            python = str(full_path(python))
+        return WorkerSetup(python, full_path(text["folder"]), slots, pairs, grace)
 
     def review(self) -> None:
         """Tell beside each field what is wrong, and below what would happen."""

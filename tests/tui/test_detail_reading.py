@@ -323,7 +323,10 @@ async def test_secrets_are_shown_when_asked_for_and_never_copied(tab: str) -> No
         assert '"api_key": "<api_key>"' in app.clipboard
         await press(pilot, "y", "r")
         assert '"token": "<token>"' in app.clipboard
-        await press(pilot, "m")
+        await press(pilot, "y")
+        assert "what is visible" not in screen.panel.plain
+        await press(pilot, "escape", "m", "y", "v")
+        assert "hunter2" not in app.clipboard
         assert "hunter2" not in screen_text(app)
         screen.show_job(FAILED.id)
         assert not screen.reveal

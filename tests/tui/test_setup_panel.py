@@ -180,6 +180,19 @@ async def test_mistakes_are_told_beside_the_field() -> None:
         assert pool.calls == []
 
 
+async def test_a_home_of_nobody_is_a_name_like_any_other() -> None:
+    app, _, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        await put(pilot, "folder", "~no-such-user")
+        await put(pilot, "python", "~no-such-user/python")
+        setup = panel_of(app).verdict.setup
+        assert setup is not None
+        assert setup.chdir == Path.cwd() / "~no-such-user"
+        assert setup.python == str(Path.cwd() / "~no-such-user/python")
+
+
 async def test_nothing_starts_before_it_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     app, _, pool = console()
     may_answer = threading.Event()

@@ -107,6 +107,7 @@ def test_reading(text: str, base: Base, value: Any) -> None:
         ('{"a"}', Base.ANY, "no JSON: Expecting ':' delimiter, character 5"),
         ("null", Base.OBJECT, "must be a JSON object"),
         ("[" * 100_000, Base.ANY, "nested too deeply"),
+        ("9" * 5_000, Base.WHOLE, "must be a whole number"),
     ],
 )
 def test_mistakes(text: str, base: Base, sentence: str) -> None:

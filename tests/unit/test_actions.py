@@ -242,6 +242,11 @@ def test_twin_of_a_submit_says_everything_else() -> None:
     ]
 
 
+def test_twin_of_text_that_is_nested_without_end() -> None:
+    request = SubmitRequest("shop.send", "s", {"text": "[" * 100_000})
+    assert twin.for_submit(Path("q.db"), request).endswith("[" * 100_000 + "'")
+
+
 @pytest.mark.parametrize("key", ["password", "API_KEY", "authToken", "client_secret"])
 def test_twin_never_carries_a_secret(key: str) -> None:
     request = SubmitRequest("shop.send", "s", {key: "hunter2", "deep": [{key: "hunter2"}]})

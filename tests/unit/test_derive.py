@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from gigq_tui.store.derive import (
-    age_seconds,
     first_line,
     progress,
     run_seconds,
@@ -175,7 +174,7 @@ def test_every_state_is_told_apart() -> None:
 
 def test_times_of_a_row() -> None:
     waiting = line()
-    assert age_seconds(waiting, NOW) == wait_seconds(waiting, NOW) == 60
+    assert wait_seconds(waiting, NOW) == 60
     assert run_seconds(waiting, NOW) is None
     assert progress(waiting, NOW) is None
     running = line(status="running", started_at=before(30), timeout_s=60.0)
@@ -185,7 +184,6 @@ def test_times_of_a_row() -> None:
     assert run_seconds(ended, NOW) == pytest.approx(1.2)
     assert wait_seconds(ended, NOW) == 50
     unknown = line(status="completed", created_at=None)
-    assert age_seconds(unknown, NOW) is None
     assert run_seconds(unknown, NOW) is None
 
 

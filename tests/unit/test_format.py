@@ -66,9 +66,8 @@ def test_wrapping_loses_nothing(text: str, width: int) -> None:
     assert all(fmt.width_of(piece) <= width for piece in pieces)
 
 
-def test_lines_are_split_before_they_are_made_inert() -> None:
-    assert fmt.inert_lines("a\r\nb\tc\n\x1b[0m\n") == ["a", "b   c", f"{fmt.inert(chr(27))}[0m"]
-    assert fmt.inert_lines("a\nb\nc", 2) == ["a", "b"]
+def test_lines_are_split_and_not_yet_inert() -> None:
+    assert fmt.split_lines("a\r\nb\tc\n\x1b[0m\n") == ["a", "b   c", "\x1b[0m"]
 
 
 @pytest.mark.parametrize(

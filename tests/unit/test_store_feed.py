@@ -83,6 +83,27 @@ def test_a_change_is_told_soon(tmp_path: Path, ear: Ear, feed_of: Callable[..., 
     writer.close()
 
 
+def test_no_answer_comes_after_the_end(tmp_path: Path, feed_of: Callable[..., Feed]) -> None:
+    path = tmp_path / "jobs.db"
+    Writer(path).close()
+    began, may_end = threading.Event(), threading.Event()
+
+    class Slow(Reader):
+        def resolve(self, prefix: str) -> tuple[str, ...]:
+            began.set()
+            assert may_end.wait(10)
+            return ()
+
+    feed = feed_of(path, reader_factory=Slow)
+    heard: list[object] = []
+    feed.ask("resolve", "a", heard.append)
+    assert began.wait(10)
+    feed.close()
+    may_end.set()
+    wait_until(lambda: not feed._thread.is_alive())
+    assert heard == []
+
+
 @pytest.mark.parametrize("name", GIGQ_FILES)
 def test_a_gigq_file_is_followed_and_not_changed(
     name: str, tmp_path: Path, ear: Ear, feed_of: Callable[..., Feed]

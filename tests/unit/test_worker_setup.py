@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import GigQError
-from gigq_tui.actions import environment, staffing, twin
+from gigq_core.identity import process_start
+from gigq_tui.actions import environment, staffing, twin, worker_setup
 from gigq_tui.actions.worker_setup import WorkerSetup, absolute_python_path, examine
+from tests.waiting import wait_until
 
 # --- the environment ---------------------------------------------------------------------------
 
@@ -97,6 +99,24 @@ def test_an_interpreter_that_is_none(setup: WorkerSetup, script: str, sentence: 
     found = examine(replace(setup, python=str(fake)))
     assert sentence in found.python_trouble
     assert not found.is_good
+
+
+def test_what_an_interpreter_leaves_behind_is_neither_waited_for_nor_left(
+    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_setup, "EXAMINATION_TIMEOUT_S", 3.0)
+    fake, note = setup.chdir / "python", setup.chdir / "pid"
+    fake.write_text(f"#!/bin/sh\nsleep 60 &\necho $! >{note}\necho gigq-examined 3 11 0 3.40\n")
+    fake.chmod(0o755)
+    assert examine(replace(setup, python=str(fake))).python == "3.11.0"
+    left = int(note.read_text())
+    wait_until(lambda: process_start(left) is None, what="the end of what it left")
+
+
+def test_a_home_of_nobody_is_a_sentence(setup: WorkerSetup) -> None:
+    found = examine(replace(setup, python="~no-such-user/python", chdir=Path("~no-such-user")))
+    assert "no interpreter at" in found.python_trouble
+    assert "no folder" in found.folder_trouble
 
 
 def test_places_that_are_not_there(setup: WorkerSetup) -> None:
