@@ -12,15 +12,6 @@ MAX_BYTES = 74_994
 # GNU screen cuts the strings that it passes through at 768 characters.
 SCREEN_PIECE = 700
 
-# Bytes of one copy: more than any value or output that is read for the screen.
-MOST_BYTES = 4 * 1024 * 1024
-
-
-def fitting(text: str) -> str:
-    """Return as much of the beginning of `text` as one copy takes, whole characters."""
-    data = text[:MOST_BYTES].encode("utf-8", "replace")
-    return data[:MOST_BYTES].decode("utf-8", "ignore")
-
 
 class Copy(NamedTuple):
     """What to write to the terminal, and the text that it holds: as much as terminals take."""

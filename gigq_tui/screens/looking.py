@@ -12,7 +12,7 @@ from gigq_tui.screens.marking import Marking
 from gigq_tui.screens.typing_ahead import TypedAhead, is_about_rows
 from gigq_tui.store.filter import NO_FILTER, Filter
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
-from gigq_tui.store.sorting import NEWEST, Sort, SortKey
+from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
 from gigq_tui.store.view import TOP, Anchor, AnchorKind, View, sort_keys
 from gigq_tui.widgets.filter_box import FilterBox
 from gigq_tui.widgets.head_row import HeadRow
@@ -26,7 +26,7 @@ SMALL = 14
 # The keys of the choice of an order, and what it is called there.
 SORT_CHOICES: tuple[tuple[str, str, Sort], ...] = (
     ("n", "newest", NEWEST),
-    ("o", "oldest", Sort(turned=True)),
+    ("o", "oldest", OLDEST),
     ("c", "next to be claimed", Sort(SortKey.CLAIM)),
     ("p", "priority", Sort(SortKey.PRIORITY)),
     ("m", "name", Sort(SortKey.NAME)),

@@ -1,4 +1,4 @@
-"""Seconds in words: exact for what is timed, coarse for what only grows old; and read again."""
+"""Seconds in words, and read again."""
 
 from __future__ import annotations
 
@@ -51,24 +51,6 @@ def _pair(whole: int, unit_s: int, unit: str, part_s: int, part: str, digits: in
     count, rest = divmod(whole, unit_s)
     parts = rest // part_s
     return f"{count}{unit}" if parts == 0 else f"{count}{unit}{parts:0{digits}d}{part}"
-
-
-def age(seconds: float) -> str:
-    """A time since something happened, in steps so coarse that it is seldom redrawn.
-
-    `now` below ten seconds, then steps of ten seconds, minutes, hours (to two days), days.
-    """
-    if not math.isfinite(seconds):
-        return "?"
-    if seconds < 10:
-        return "now"
-    if seconds < MINUTE_S:
-        return f"{int(seconds) // 10 * 10}s"
-    if seconds < HOUR_S:
-        return f"{int(seconds) // MINUTE_S}m"
-    if seconds < 2 * DAY_S:
-        return f"{int(seconds) // HOUR_S}h"
-    return f"{int(seconds) // DAY_S}d"
 
 
 def seconds_of(text: str) -> float:

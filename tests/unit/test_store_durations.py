@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_tui.store.durations import age, span
+from gigq_tui.store.durations import span
 
 SPANS = {
     -5: "0s",
@@ -45,29 +45,6 @@ def test_span(seconds: float) -> None:
     assert span(seconds) == SPANS[seconds]
 
 
-AGES = {
-    -1: "now",
-    0: "now",
-    9.9: "now",
-    10: "10s",
-    29: "20s",
-    59.9: "50s",
-    60: "1m",
-    3599: "59m",
-    3600: "1h",
-    47.9 * 3600: "47h",
-    48 * 3600: "2d",
-    400 * 86400: "400d",
-    math.nan: "?",
-}
-
-
-@pytest.mark.parametrize("seconds", AGES)
-def test_age(seconds: float) -> None:
-    assert age(seconds) == AGES[seconds]
-
-
 @given(st.floats(0, 360 * 86400))
 def test_words_stay_short(seconds: float) -> None:
     assert len(span(seconds)) <= 6
-    assert len(age(seconds)) <= 4
