@@ -16,7 +16,7 @@ from typing import Any
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change, JobStatus, Outcome
 
-# How many bytes of deleted rows one `Undo` holds at most; what is beyond can't be brought back.
+# How many bytes of rows one `Undo` holds at most; what is beyond can't be brought back.
 KEPT_BYTES = 64 * 1024 * 1024
 
 # Triggers own these two: they follow from the parents and the clock, and are computed anew.
@@ -72,7 +72,7 @@ class Undo:
     """What some acts did, so that `JobQueue.restore_jobs` can take it back.
 
     Args:
-        most_bytes: how many bytes of deleted rows it may hold.
+        most_bytes: how many bytes of what was changed or deleted it may hold.
     """
 
     most_bytes: int = KEPT_BYTES
@@ -91,7 +91,7 @@ class Undo:
 
     @property
     def held_bytes(self) -> int:
-        """How much of deleted rows it holds."""
+        """How much of what was changed or deleted it holds."""
         return self._bytes
 
     @property
@@ -106,8 +106,8 @@ class Undo:
     def keep(self, found: dict[str, Kept]) -> None:
         """Add what an act changed, once that is committed."""
         for job_id, kept in found.items():
-            if isinstance(kept, _Deleted):
-                size = _size(kept.row)
+            if not isinstance(kept, _Lost):
+                size = _size(kept.row.values() if isinstance(kept, _Deleted) else kept.values)
                 if self._bytes + size > self.most_bytes:
                     kept = _Lost(kept.name, "it was too large to be kept")
                 else:
@@ -256,5 +256,5 @@ def _is_whole(row: Row) -> bool:
     return True
 
 
-def _size(row: Row) -> int:
-    return sum(len(value) for value in row.values() if isinstance(value, (str, bytes)))
+def _size(values: Iterable[Any]) -> int:
+    return sum(len(value) for value in values if isinstance(value, (str, bytes)))

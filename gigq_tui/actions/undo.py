@@ -10,7 +10,7 @@ from gigq_core.undo import Undo
 # Older acts than these can't be taken back: each holds what it changed in memory.
 MOST_ACTS = 50
 MOST_ROWS = 200_000
-# Of deleted rows, in all acts together.
+# Of what was changed or deleted, in all acts together.
 MOST_BYTES = 128 * 1024 * 1024
 
 

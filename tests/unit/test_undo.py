@@ -282,6 +282,20 @@ def test_more_than_can_be_kept_is_cleared_for_good(queue: JobQueue) -> None:
     assert second.done
 
 
+def test_errors_that_are_too_large_to_be_kept_are_cleared_by_a_retry_for_good(
+    queue: JobQueue,
+) -> None:
+    small, large = add(queue), add(queue)
+    end(queue, small, "failed", error="no")
+    end(queue, large, "failed", error="x" * 5000)
+    undo = Undo(most_bytes=1000)
+    assert all(o.done for o in queue.requeue_jobs([large, small], undo))
+    assert undo.held_bytes < 1000
+    first, second = queue.restore_jobs(undo)
+    assert first.reason == "it was too large to be kept"
+    assert second.done
+
+
 def test_text_that_is_no_text_is_never_written_back_changed(queue: JobQueue) -> None:
     job_id = add(queue)
     end(queue, job_id, "failed")
