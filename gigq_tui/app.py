@@ -26,7 +26,6 @@ from textual._compositor import CompositorUpdate
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.widgets import Input
 
 from gigq_tui import format as fmt
 from gigq_tui.canvas import Canvas, Changes
@@ -42,6 +41,7 @@ from gigq_tui.store.sorting import NEWEST
 from gigq_tui.store.view import View
 from gigq_tui.theme import THEME_NAMES, THEMES, fitting
 from gigq_tui.widgets.header import FRESH, age_class
+from gigq_tui.widgets.typed_input import TakesKeys
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -332,8 +332,8 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         self.mind_the_ticker()
 
     def on_key(self, event: events.Key) -> None:
-        # A key that was on its way before an input took the focus belongs to the input now.
-        if isinstance(self.focused, Input) and event.is_printable:
+        # A key that was on its way before a widget took the focus belongs to that widget now.
+        if isinstance(self.focused, TakesKeys) and self.focused.takes(event):
             event.stop()
             event.prevent_default()
             self.focused.post_message(events.Key(event.key, event.character))

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from gigq_tui.format import count, inert, pad, width_of
 from gigq_tui.store.filter import NO_FILTER, Filter, FilterError, parse
 from gigq_tui.widgets.lines import TextLines
+from gigq_tui.widgets.typed_input import TypedInput
 
 PROMPT = " / "
 
@@ -42,17 +43,19 @@ class FilterBox(Widget):
         kept: bool
 
     def compose(self) -> ComposeResult:
-        box = Input(id="filter-input", placeholder="words  -not  name: fn: state: pri>5 age>2m")
-        box.cursor_blink = False
+        box = TypedInput(
+            id="filter-input", placeholder="words  -not  name: fn: state: pri>5 age>2m"
+        )
+        box.keys_first = self._ends
         yield TextLines((((PROMPT, "key"),),), id="prompt")
         yield box
         yield TextLines(id="hits")
         yield TextLines(id="mistake")
 
     @property
-    def box(self) -> Input:
+    def box(self) -> TypedInput:
         """The input."""
-        return self.query_one(Input)
+        return self.query_one(TypedInput)
 
     @property
     def mistake(self) -> str:
@@ -104,14 +107,12 @@ class FilterBox(Widget):
         if found is not None:
             self.post_message(self.Changed(found))
 
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        event.stop()
-        if self._judge(event.value) is not None:
-            self.close(kept=True)
-
-    def on_key(self, event: events.Key) -> None:
+    def _ends(self, event: events.Key) -> bool:
+        """End typing at once: what is typed behind it must not end up in the filter."""
         if event.key == "escape":
-            event.stop()
-            event.prevent_default()
             self.close(kept=False)
+        elif event.key != "enter":
+            return False
+        elif self._judge(self.box.value) is not None:
+            self.close(kept=True)
+        return True

@@ -9,10 +9,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input
 
 from gigq_tui.format import inert, width_of
 from gigq_tui.widgets.lines import Lines, TextLines, span
+from gigq_tui.widgets.typed_input import TypedInput
 
 # Keys that go from one part of a form to the next, or to the one before.
 WALKS = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
@@ -46,29 +46,20 @@ def go_with_the_focus(widget: Widget, event: events.Key, moves: Mapping[str, int
 LEAST_HINT = 8
 
 
-class Field(Input):
-    """An input whose cursor does not blink, and which holds nothing that steers a terminal."""
+class Field(TypedInput):
+    """A field of a form, from which keys lead on; it holds nothing that steers a terminal."""
 
     def __init__(self, value: str = "", *, password: bool = False, placeholder: str = "") -> None:
-        super().__init__(
-            inert(value), password=password, placeholder=inert(placeholder), select_on_focus=False
-        )
-        self.cursor_blink = False
-        # Asked first about every key; true if it was not meant for the field.
-        self.keys_first: Callable[[events.Key], bool] | None = None
+        super().__init__(inert(value), password=password, placeholder=inert(placeholder))
 
     def validate_value(self, value: str) -> str:
         return inert(value)
 
-    def on_key(self, event: events.Key) -> None:
-        # Terminals send alt and a letter as that letter, but nobody means it as text.
-        if event.key.startswith("alt+"):
-            event.prevent_default()
-        elif self.screen.focused is self and self.keys_first is not None and self.keys_first(event):
-            event.stop()
-            event.prevent_default()
-        else:
-            go_with_the_focus(self, event)
+    def takes(self, event: events.Key) -> bool:
+        return event.key in MOVES or super().takes(event)
+
+    def meant_elsewhere(self, event: events.Key) -> bool:
+        return super().meant_elsewhere(event) or go_with_the_focus(self, event)
 
 
 class FormRow(Widget):

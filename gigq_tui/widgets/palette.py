@@ -139,8 +139,12 @@ class PalettePanel(Lines, can_focus=True):
         # After the removal, so that the act finds the screen as it was before.
         self.owner.call_after_refresh(self.owner.perform, action.id)
 
+    def takes(self, event: events.Key) -> bool:
+        """Whether a key is for the palette."""
+        return not self._is_key_of(event, _STILL)
+
     def on_key(self, event: events.Key) -> None:
-        if self._is_key_of(event, _STILL):
+        if not self.takes(event):
             return
         event.stop()
         event.prevent_default()
@@ -213,4 +217,5 @@ def open_palette(screen: ConsoleScreen) -> None:
     screen.styles.layers = "default palette"
     panel = PalettePanel(screen)
     screen.mount(panel)
-    panel.focus()
+    # At once: a letter typed right behind must not act on the jobs.
+    screen.set_focus(panel)
