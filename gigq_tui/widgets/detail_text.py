@@ -50,17 +50,28 @@ def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
         spans.append((f"{began} {clock_time(started, row.created_at or now)} ", ""))
         spans.append((_run(detail, started, now, width), "dim"))
         spans.append((word, mark.role))
+    ended = ""
     if row.completed_at is not None and row.status not in ("pending", "running"):
-        spans.append((f" {clock_time(row.completed_at, started or row.created_at or now)}", ""))
+        ended = f" {clock_time(row.completed_at, started or row.created_at or now)}"
     tries = f"{row.attempts}/{row.max_attempts}"
-    spans.append((f"   attempts {tries}" if wide else f"  try {tries}", "dim"))
+    tries = f"   attempts {tries}" if wide else f"  try {tries}"
+    held = ""
     if detail.child_count and state is not State.COMPLETED:
-        held = plural(detail.child_count, "job waits", "jobs wait")
-        short = plural(detail.child_count, "waits", "wait")
-        room = width - line_width(tuple(spans))
-        told = next((t for t in (f"   {held} for it (t)", f"  {short} (t)") if len(t) <= room), "")
-        spans.append((told, "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"))
+        room = width - line_width(tuple(spans)) - len(tries)
+        held = _held(detail.child_count, room - len(ended))
+        if not held and (held := _held(detail.child_count, room)):
+            # When it ended follows from the rest, and what it holds up does not.
+            ended = ""
+    role = "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"
+    spans += [(ended, ""), (tries, "dim"), (held, role)]
     return tuple(spans)
+
+
+def _held(count: int, room: int) -> str:
+    """How many jobs wait behind a job, in as many words as there are cells for."""
+    short = f"  {plural(count, 'waits', 'wait')}"
+    told = (f"   {plural(count, 'job waits', 'jobs wait')} for it (t)", f"{short} (t)", short)
+    return next((text for text in told if len(text) <= room), "")
 
 
 def _arrow(seconds: float | None, wide: bool, *, ticking: bool = False) -> str:

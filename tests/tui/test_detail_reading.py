@@ -26,6 +26,7 @@ from gigq_tui.store.models import (
     JobRow,
     Relative,
 )
+from gigq_tui.widgets.detail_text import path_line
 from gigq_tui.widgets.text_view import TextView
 from tests.scene import NOW
 from tests.tui.harness import detail_of, feed_of, give, make_app, row, screen_text, settle
@@ -533,3 +534,15 @@ async def test_a_megabyte_is_never_slow(tmp_path: Path, data: bytes) -> None:
             began = time.process_time()
             await press(pilot, key)
             assert time.process_time() - began < 0.5, key
+
+
+@pytest.mark.parametrize(("waiting", "told"), [(1, "1 waits (t)"), (12_345, "12,345 wait")])
+def test_what_a_failure_holds_up_is_told_where_there_is_little_room(
+    waiting: int, told: str
+) -> None:
+    detail = detail_of(replace(FAILED, attempts=3), child_count=waiting)
+    line = "".join(text for text, _ in path_line(detail, NOW, 80))
+    assert told in line
+    assert "FAILED" in line
+    assert "try 3/3" in line
+    assert len(line) <= 80
