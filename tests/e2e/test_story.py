@@ -189,7 +189,7 @@ def test_a_night_at_120x32(queue: JobQueue, tmp_path: Path) -> None:
         stand_on(console, "tape1")
         answer(console, "c", r"It is running: its worker will be asked", r"stopped tape1")
         assert status_of(queue, copies[0].id) == "cancelled"
-        assert any(not child.is_running() for child in children)
+        wait_until(lambda: any(not child.is_running() for child in children), what="its end")
         console.wait_for(r" mail +\+ ?done")
         assert queue.get_result(mail.id) == "sent"
         assert [status_of(queue, copy.id) for copy in copies[1:]] == ["running"] * 2
