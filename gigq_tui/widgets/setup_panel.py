@@ -145,6 +145,15 @@ class SetupPanel(Vertical):
         self._look()
         self.review()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its lines are there: not before it is composed, nor while it is taken away.
+
+        A field that goes is left, and an interpreter may answer, when they are there no more.
+        """
+        lines = ("#setup-title", "#setup-plan", "#setup-twin")
+        return self.is_mounted and all(self.query(line) for line in lines)
+
     # Moving
 
     @property
@@ -214,6 +223,8 @@ class SetupPanel(Vertical):
     @on(Looked)
     def _was_looked_at(self, event: Looked) -> None:
         event.stop()
+        if not self.is_whole:
+            return
         self._known = (event.setup, event.examined)
         if _looked_at(self._looking_at, event.setup):
             self._looking_at = None
@@ -248,7 +259,7 @@ class SetupPanel(Vertical):
 
     def review(self) -> None:
         """Tell beside each field what is wrong, and below what would happen."""
-        if not self.is_mounted:
+        if not self.is_whole:
             return
         verdict = self.verdict = Verdict()
         staff = self.staff()

@@ -268,3 +268,19 @@ async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
         await pilot.press(*["tab"] * 6, "enter")
         await settle(pilot)
         assert pool.calls == [("spawn", "1")]
+
+
+async def test_an_answer_that_comes_once_it_is_closed_is_dropped() -> None:
+    app, _, _ = console()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        panel = panel_of(app)
+        setup = panel.verdict.setup
+        assert setup is not None
+        await panel.query("TextLines").remove()
+        panel.post_message(SetupPanel.Looked(setup, GOOD))
+        panel.rows["python"].field.focus()
+        await press(pilot, "tab", "escape")
+        assert not is_open(app)
+        assert app.return_code is None
