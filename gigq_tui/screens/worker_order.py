@@ -15,6 +15,7 @@ from gigq_tui.widgets.worker_words import condition
 SORTS = ("state", "name", "cpu", "memory", "done", "time")
 SORT_COLUMNS = {"time": "job"}
 
+_ENDINGS = ("drain", "stop")
 _DIGITS = re.compile(r"(\d+)")
 Group = Sequence[WorkerEntry]
 
@@ -42,6 +43,9 @@ def _haystack(group: Group) -> str:
     if first.worker is not None:
         worker = first.worker
         words += [worker.id, worker.host, worker.owner, str(worker.pid), condition(worker)[0]]
+        if worker.request in _ENDINGS:
+            # One looks for what it is to do, not for how that is brought about.
+            words.append(f"{worker.request} stopping")
     if first.foreign is not None:
         words += [first.foreign.id, "gigq's no sight"]
     return "\n".join(words).casefold()

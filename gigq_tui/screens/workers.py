@@ -155,8 +155,11 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
             rows.append((entry.id, entry_line(entry, now, self.usage, mine, width, waits)))
         self.roster.show(rows)
         self.set_class(not known, "-none")
+        self.set_class(bool(known and not shown), "-unmatched")
         console = self.console
         hints = nobody(console.path, console.pool.setup, read_only=console.read_only)
+        if known:
+            hints = [(), ((" No worker matches: ", "dim"), ("esc", "key"), (" shows all.", "dim"))]
         self.query_one("#empty", Pane).show(hints)
         if self.setup_panel is not None:
             self.setup_panel.review()

@@ -91,8 +91,10 @@ async def test_filtering_the_list() -> None:
         assert "/train 1 of 4" in screen_text(app)
         await press(pilot, "slash", *" cC")
         assert ids(screen) == []
+        assert "No worker matches: esc shows all." in screen_text(app)
         await press(pilot, "escape")
         assert ids(screen) == ["w2"]
+        assert "No worker matches" not in screen_text(app)
         assert not screen.panel.is_open
         await press(pilot, "escape")
         assert len(ids(screen)) == 4
@@ -114,6 +116,14 @@ async def test_what_is_lost_is_told_whatever_else_stands_above_the_list(
         assert ("5 workers alive" in head) == (size[0] == 80)
         # What there is no room for is left out, and never cut.
         assert ".." not in head.partition("LOST")[2]
+
+
+async def test_who_was_asked_to_end_is_found_by_what_it_is_to_do() -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, IDLE, replace(BUSY, request="drain"))
+        await press(pilot, "slash", *"stop")
+        assert ids(screen) == ["w2"]
 
 
 async def test_each_worker_without_a_log_is_named() -> None:
