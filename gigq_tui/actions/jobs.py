@@ -162,7 +162,7 @@ class JobActions:
             else:
                 queue.resume()
         title = (
-            "queue paused: what runs is finished; workers of GigQ's can't be paused, and go on"
+            "queue paused: what runs is finished; GigQ's workers go on"
             if paused
             else "queue resumed"
         )
