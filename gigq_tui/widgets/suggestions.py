@@ -129,12 +129,14 @@ class SuggestionList(Lines):
         return ("enter",) if self.picked.text else ("enter", "space")
 
     def _complete(self, field: Field) -> bool:
-        """Take the item under the cursor, or the first that only goes on from what is typed."""
+        """Take what the cursor is on, what goes on from what is typed, or the only item."""
         if self.picked is not None:
             self._take(self.picked)
             return True
         typed = field.value.strip().lower()
         goes_on = [item for item in self.items if item.text.lower().startswith(typed)]
+        if not goes_on and len(self.items) == 1:
+            goes_on = [item for item in self.items if item.text]
         if not typed or not goes_on or self._whole:
             return False
         self._take(goes_on[0])

@@ -125,6 +125,15 @@ async def test_down_picks(key: str) -> None:
         assert row_of(screen, "name").text == "rotate"
 
 
+async def test_a_part_of_the_only_name_there_is_completes_it() -> None:
+    app, _ = app_with()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, *"rotat", "tab")
+        assert screen.form.function == "pipeline.rotate"
+        assert screen.form.function_field.has_focus
+
+
 async def test_a_click_picks() -> None:
     app, _ = app_with()
     async with app.run_test(size=(80, 24)) as pilot:
