@@ -137,7 +137,9 @@ class SuggestionList(Lines):
         goes_on = [item for item in self.items if item.text.lower().startswith(typed)]
         if not goes_on and len(self.items) == 1:
             goes_on = [item for item in self.items if item.text]
-        if not typed or not goes_on or self._whole:
+        # The list may be that of what was typed before: letters can come faster than it.
+        whole = self._whole or any(item.text.lower() == typed for item in self.items)
+        if not typed or not goes_on or whole:
             return False
         self._take(goes_on[0])
         return True

@@ -125,6 +125,20 @@ async def test_down_picks(key: str) -> None:
         assert row_of(screen, "name").text == "rotate"
 
 
+async def test_tab_behind_the_last_letter_of_a_name_goes_on() -> None:
+    app, _ = app_with()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await press(pilot, *"pipeline.rotat")
+        assert screen.suggestions.is_open
+        # The list is still that of a letter less when the last one and tab come in one go.
+        field = screen.form.function_field
+        with field.prevent(field.Changed):
+            field.value = "pipeline.rotate"
+        await press(pilot, "tab")
+        assert row_of(screen, "name").field.has_focus
+
+
 async def test_a_part_of_the_only_name_there_is_completes_it() -> None:
     app, _ = app_with()
     async with app.run_test(size=(80, 24)) as pilot:
