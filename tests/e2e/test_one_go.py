@@ -18,7 +18,9 @@ def test_typed_text_is_edited_in_its_order(tmp_path: Path) -> None:
     with ConsoleTerminal(tmp_path / "jobs.db", cwd=tmp_path) as console:
         console.wait_for(r"> +\w+ fetch ")
         # An act behind a filter is about its rows, and what ends the filter is not of its text.
-        console.press(f"/fetsh{BACKSPACE * 2}ch{CLEAR}maul{BACKSPACE * 2}il{ENTER}c")
+        console.press("/")
+        console.wait_for(r"^ / ")
+        console.press(f"fetsh{BACKSPACE * 2}ch{CLEAR}maul{BACKSPACE * 2}il{ENTER}c")
         console.wait_for(r"Cancel 1 job\?")
         console.wait_for(r"> +\w+ mail ")
         console.wait_for(r"/ mail .*1 match")
@@ -27,15 +29,19 @@ def test_typed_text_is_edited_in_its_order(tmp_path: Path) -> None:
         console.wait_for(r"> +\w+ mail ")
 
         # In the palette the letters are words, and no keys: c and y would cancel a job.
-        console.press(":copyx" + BACKSPACE)
+        console.press(":")
+        console.wait_for(r"commands: ")
+        console.press("copyx" + BACKSPACE)
         console.wait_for(r"(?m)^ : copy_")
         console.press("\x1b")
         console.wait_until_gone(r"commands:")
 
         console.press("n")
         console.wait_for(r"package\.module\.function")
-        console.press(f"shop.sel{BACKSPACE}ll\tname{CLEAR}other{BACKSPACE * 2}")
+        console.press(f"shop.sel{BACKSPACE}ll\t")
         console.wait_for(r"(?m)^ Function +shop\.sell ")
+        console.wait_for(r"(?m)^ Name +sell ")
+        console.press(f"name{CLEAR}other{BACKSPACE * 2}")
         console.wait_for(r"(?m)^ Name +oth ")
         console.press("\x1b")
         console.wait_for("Leave the form")
