@@ -131,6 +131,15 @@ class ConsoleTerminal:
         wait_until(holds, timeout_s, f"{pattern!r} on the screen")
         return found[-1]
 
+    def wait_for_focus(self, pattern: str, timeout_s: float = 20.0) -> None:
+        """Wait until the line with the terminal's cursor, where one types, matches a pattern."""
+
+        def holds() -> bool:
+            line = self.take().splitlines()[self._screen.cursor.y]
+            return re.search(pattern, line) is not None
+
+        wait_until(holds, timeout_s, f"the cursor on a line with {pattern!r}")
+
     def wait_until_gone(self, pattern: str, timeout_s: float = 20.0) -> None:
         """Wait until nothing on the screen matches."""
         wait_until(lambda: not re.search(pattern, self.take()), timeout_s, f"no {pattern!r}")

@@ -100,7 +100,9 @@ def test_ascii_alone(path: Path, env: dict[str, str]) -> None:
         console.wait_for(r"Params")
         console.press("q")
         console.wait_for(r"\[1 All")
-        console.press("/größe日")
+        console.press("/")
+        console.wait_for(r"^ / ")
+        console.press("größe日")
         # What is typed is drawn by a field, cell by cell as well.
         console.wait_for(r"/ gr\?\?e\?\?")
         console.press("\x1b")
