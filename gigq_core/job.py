@@ -70,7 +70,7 @@ class Job:
     Args:
         name: what people call it.
         function: what runs; a worker must be able to import it, so it stands at the top level of
-            a module.
+            a module. As text, `package.module.function`, it need not be importable here.
         params: keyword arguments for the function; JSON must be able to hold them.
         priority: higher runs first.
         dependencies: ids of jobs that must complete before this one runs.
@@ -91,7 +91,7 @@ class Job:
     def __init__(
         self,
         name: str,
-        function: Callable[..., Any] | FunctionReference,
+        function: Callable[..., Any] | FunctionReference | str,
         params: dict[str, Any] | None = None,
         priority: int = 0,
         dependencies: list[str] | None = None,
@@ -172,15 +172,18 @@ def reference_to(function: object, *, defined: bool = True) -> FunctionReference
     """The module and name by which a worker will import `function`.
 
     Args:
-        function: the function, or already a reference.
+        function: the function, a reference, or `package.module.function` as text.
         defined: whether its module has run past its definition; false within a decorator.
 
     Raises:
         TypeError: a worker could not find it: a lambda, a closure, a method, a partial, a
             coroutine or generator function, or something that isn't a function.
+        ValueError: the text names no function.
     """
     if isinstance(function, FunctionReference):
         return function
+    if isinstance(function, str):
+        return FunctionReference.parse(function)
     # Not every callable can be hashed.
     find = _reference_cached if isinstance(function, FunctionType) else _reference_of
     reference = find(function)

@@ -69,7 +69,7 @@ def test_two_jobs_never_share_an_id() -> None:
         (functools.partial(work, 1), "no module and name"),
         (coroutine, "asyncio.run"),
         (generator, "return a list"),
-        ("os.path.join", "must be callable"),
+        (42, "must be callable"),
         (None, "must be callable"),
     ],
 )
@@ -165,15 +165,17 @@ def test_a_job_is_submitted_once(tmp_path: Path) -> None:
 
 def test_a_reference_names_a_function_without_importing_it(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "jobs.db")
-    job_id = queue.submit(Job("n", FunctionReference.parse("not.installed.here")))
-    row = queue.get_status(job_id)
-    assert (row["function_module"], row["function_name"]) == ("not.installed", "here")
+    for function in (FunctionReference.parse("not.installed.here"), "not.installed.here"):
+        row = queue.get_status(queue.submit(Job("n", function)))
+        assert (row["function_module"], row["function_name"]) == ("not.installed", "here")
 
 
 @pytest.mark.parametrize("path", ["", "nodot", "a..b", "a.b c", "a.1", "; drop.table"])
 def test_a_reference_that_names_nothing_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match=r"package\.module\.function"):
         FunctionReference.parse(path)
+    with pytest.raises(ValueError, match=r"package\.module\.function"):
+        Job("n", path)
 
 
 def test_a_task_runs_in_place_and_makes_jobs(tmp_path: Path) -> None:
