@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,13 @@ for _name in (
 ):
     os.environ.pop(_name, None)
 os.environ["GIGQ_TUI_CONFIG"] = os.devnull
+# A shell in the background and `nohup` leave signals ignored, and whatever is started here too.
+for _signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(_signum) == signal.SIG_IGN:
+        signal.signal(
+            _signum,
+            signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL,
+        )
 
 DATA = Path(__file__).parent / "data"
 # Most tests wait for a screen to come to rest more than they compute.

@@ -74,8 +74,8 @@ def worker(
 ) -> None:
     """Run jobs until asked to stop.
 
-    Ctrl-C (or SIGTERM, SIGHUP) lets it finish what runs; a second one ends it at once, and gives
-    its jobs back.
+    Ctrl-C (or SIGTERM, SIGHUP) lets it finish what runs; a second one, or SIGQUIT, ends it at
+    once, and gives its jobs back.
 
     JSON (with --once): {"processed"}.
     """

@@ -158,6 +158,13 @@ SELECT count(*) FROM (
     SELECT status FROM job_executions WHERE job_id = ? ORDER BY started_at DESC LIMIT ?)
 WHERE status = 'crashed'"""
 
+# Of the last attempts, however long ago the job was submitted.
+GIVEN_BACK_OF = """
+SELECT count(*) FROM (
+    SELECT status FROM job_executions WHERE job_id = ? AND id <> ?
+    ORDER BY started_at DESC LIMIT ?)
+WHERE status = 'cancelled'"""
+
 # --- the register of workers -----------------------------------------------------------------
 
 WORKER_BY_ID = "SELECT * FROM core_workers WHERE id = ?"

@@ -68,6 +68,9 @@ class Ending:
     # Of an attempt that was claimed ahead: when it began, and in which process.
     begun: str | None = None
     pid: int | None = None
+    # Of an attempt that failed after a signal which ends processes, and which the worker did not
+    # send: that signal's number.
+    signal: int | None = None
 
 
 class Begun(NamedTuple):

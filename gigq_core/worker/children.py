@@ -25,6 +25,7 @@ from gigq_core.worker.processes import (
     signal_all,
     signal_group,
 )
+from gigq_core.worker.runner import ENDING_SIGNALS
 from gigq_core.worker.spawn import has_exited, spawn
 from gigq_core.worker.wear import Wear
 
@@ -120,7 +121,7 @@ class Child:
         self._process = spawned.process
         self.pid = spawned.process.pid
         self._jobs, self._answers, self._output = spawned.jobs, spawned.answers, spawned.output
-        self._pidfd = spawned.pidfd
+        self._word, self._pidfd = spawned.word, spawned.pidfd
         self._fds = [fd for fd in spawned[1:] if fd >= 0]
         self._watched: set[int] = set()
         self._watch(self._answers, selectors.EVENT_READ, self._read_answers)
@@ -167,7 +168,8 @@ class Child:
             os.close(fd)
         Path(f"{self._stack_prefix}{self.pid}.txt").unlink(missing_ok=True)
         if busy:
-            self._finish(self._fate, error=self._reason or how_it_died(code))
+            foreign = -code if self._fate is Fate.CRASHED and -code in ENDING_SIGNALS else None
+            self._finish(self._fate, error=self._reason or how_it_died(code), signum=foreign)
 
     # --- a job -------------------------------------------------------------------------------
 
@@ -198,8 +200,17 @@ class Child:
         self._fate = fate
         self._kill_at = time.monotonic() + self._grace_s
         self._known = descendants(self.pid)
+        self._give_word()
         signal_group(self.pid, signal.SIGTERM)
         signal_all(self._known, signal.SIGTERM)
+
+    def _give_word(self) -> None:
+        """Let the process know that the next SIGTERM is ours."""
+        try:
+            os.write(self._word, b"!")
+        except OSError:
+            # It died; that is seen elsewhere.
+            pass
 
     def tick(self, now: float) -> None:
         """Do what has come due: the timeout, the kill."""
@@ -235,6 +246,7 @@ class Child:
         result: str | None = None,
         error: str | None = None,
         traceback: str | None = None,
+        signum: int | None = None,
     ) -> None:
         attempt, self.attempt = self.attempt, None
         if attempt is None:
@@ -256,7 +268,9 @@ class Child:
             self._capture = None
         begun, self.begun = self.begun, None
         pid = self.pid if begun is not None else None
-        self.endings.append(Ending(attempt, fate, result, error, traceback, output, begun, pid))
+        self.endings.append(
+            Ending(attempt, fate, result, error, traceback, output, begun, pid, signum)
+        )
 
     # --- the pipes ---------------------------------------------------------------------------
 
@@ -357,5 +371,6 @@ class Child:
             self._finish(Fate.COMPLETED, result=message["result"])
         else:
             fate = Fate.HOPELESS if message["hopeless"] else Fate.FAILED
-            self._finish(fate, error=message["error"], traceback=message["traceback"])
+            signum = message["signals"][0] if message.get("signals") else None
+            self._finish(fate, None, message["error"], message["traceback"], signum)
         self._on_idle(self)

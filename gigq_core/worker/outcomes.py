@@ -27,8 +27,12 @@ _FINAL_STATUS = {
     Fate.TIMEOUT: JobStatus.TIMEOUT,
     Fate.CANCELLED: JobStatus.CANCELLED,
     Fate.CRASHED: JobStatus.FAILED,
+    Fate.GIVEN_BACK: JobStatus.FAILED,
 }
-_RETRIED = (Fate.FAILED, Fate.TIMEOUT)
+_RETRIED = (Fate.FAILED, Fate.TIMEOUT, Fate.GIVEN_BACK)
+
+# So often in a row an attempt that was given back is not counted.
+UNCOUNTED_IN_A_ROW = 100
 
 
 def record(conn: sqlite3.Connection, begun: Begun) -> None:
@@ -81,14 +85,20 @@ def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any]) -
     attempt, fate = ending.attempt, ending.fate
     if fate is Fate.NOT_BEGUN:
         statement = sql.UNCLAIM_JOB
-    elif fate is Fate.GIVEN_BACK:
+    elif fate is Fate.GIVEN_BACK and not _given_back_too_often(conn, attempt):
         statement = sql.GIVE_BACK_JOB
     elif _goes_on(conn, attempt, fate):
         statement = sql.RETRY_JOB
-        values["retry_after"] = retry_after(attempt.retry_delay_s)
+        delay_s = 0.0 if fate is Fate.GIVEN_BACK else attempt.retry_delay_s
+        values["retry_after"] = retry_after(delay_s)
     else:
         statement = sql.END_JOB
         values["status"] = _FINAL_STATUS[fate].value
+    if statement is not sql.GIVE_BACK_JOB and fate is Fate.GIVEN_BACK:
+        values["error"] = (
+            f"{ending.error} (it was given back {UNCOUNTED_IN_A_ROW} times in a row, "
+            "so each further time counts as an attempt)"
+        )
     held = conn.execute(statement, values).rowcount
     return held > 0 or conn.execute(sql.BY_TOKEN[statement], values).rowcount > 0
 
@@ -100,3 +110,11 @@ def _goes_on(conn: sqlite3.Connection, attempt: Attempt, fate: Fate) -> bool:
             conn, attempt.job_id, attempt.attempt, attempt.max_attempts, attempt.on_crash
         )
     return fate in _RETRIED and attempt.attempt < attempt.max_attempts
+
+
+def _given_back_too_often(conn: sqlite3.Connection, attempt: Attempt) -> bool:
+    """Whether so many attempts before were given back that this one counts."""
+    uncounted: int = conn.execute(
+        sql.GIVEN_BACK_OF, (attempt.job_id, attempt.execution_id, UNCOUNTED_IN_A_ROW)
+    ).fetchone()[0]
+    return uncounted >= UNCOUNTED_IN_A_ROW

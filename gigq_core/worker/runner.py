@@ -1,9 +1,9 @@
 """What runs inside a child process: one job after another, in the user's own interpreter.
 
 This file needs nothing but the standard library of Python 3.8 or later, and is started by its
-path: `PYTHON runner.py LIFELINE_FD FOLDER STACK_PREFIX`. Jobs come as JSON lines on what was its
-standard input, answers go out as JSON lines on what was its standard output. Whatever the user's
-code prints goes to what was its standard error.
+path: `PYTHON runner.py LIFELINE_FD WORD_FD FOLDER STACK_PREFIX`. Jobs come as JSON lines on what
+was its standard input, answers go out as JSON lines on what was its standard output. Whatever the
+user's code prints goes to what was its standard error.
 """
 
 from __future__ import annotations
@@ -39,24 +39,66 @@ PARENT = "parent_results"
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
 
 
+# What a service, a shell or a person sends to end a process. The worker itself sends SIGTERM.
+ENDING_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+    if hasattr(signal, name)
+)
+
+
 class Stopped(BaseException):
-    """Raised in the job by SIGTERM, so that its `finally` blocks run."""
+    """Raised in the job by the worker's SIGTERM, so that its `finally` blocks run."""
 
 
 class Hopeless(Exception):
     """The job can't get better by running again."""
 
 
+class Word:
+    """The pipe by which the worker says that a SIGTERM is its own.
+
+    A signal does not tell who sent it, and one that was meant for the worker, or for everything
+    that a service runs, must not end a job.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.given = False
+        self._fd = fd
+        self._pipe = self._what_it_is()
+        os.set_blocking(fd, False)
+
+    def is_given(self) -> bool:
+        """Whether the worker has said so; once it has, that stays."""
+        try:
+            # A job may have closed the descriptor, and opened something of its own under it.
+            if not self.given and self._what_it_is() == self._pipe:
+                self.given = os.read(self._fd, 1) != b""
+        except OSError:
+            pass
+        return self.given
+
+    def _what_it_is(self) -> tuple[int, int]:
+        found = os.fstat(self._fd)
+        return found.st_dev, found.st_ino
+
+
 class Runner:
     """One process's loop over the jobs it is given."""
 
-    def __init__(self, jobs_fd: int, answers_fd: int, output_fd: int, folder: str) -> None:
+    def __init__(
+        self, jobs_fd: int, answers_fd: int, output_fd: int, word: Word, folder: str
+    ) -> None:
         self.jobs = open(jobs_fd, "rb")
         self.answers_fd = answers_fd
         self.output_fd = output_fd
+        self.word = word
         self.folder = folder
         self.pid = os.getpid()
         self.at_work = False
+        # Signals that came during the present job, and not from the worker.
+        self.foreign: list[int] = []
+        self.handler = self.on_signal
         self.seen_modules = 0
         self.flush_c = _c_flush()
         self.streams = open_streams()
@@ -86,12 +128,18 @@ class Runner:
         try:
             try:
                 self.at_work = True
+                if self.word.given:
+                    # It came before the job had begun.
+                    raise Stopped("the worker stopped it")
                 result = self.call(job)
             finally:
                 self.at_work = False
             return {"ok": True, "result": None if result is None else encoded(result)}
         except BaseException as problem:  # noqa: BLE001 - whatever it is, the job has failed
-            return failure(problem)
+            message = failure(problem)
+            if self.foreign:
+                message["signals"] = self.foreign[:]
+            return message
 
     def call(self, job: dict[str, Any]) -> Any:
         params = decoded_params(job["params"])
@@ -122,7 +170,8 @@ class Runner:
             os.chdir(self.folder)
         except OSError:
             pass
-        signal.signal(signal.SIGTERM, self.on_terminate)
+        self.listen()
+        self.foreign.clear()
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -144,10 +193,38 @@ class Runner:
         if resource is not None:
             message["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    def on_terminate(self, signum: int, frame: FrameType | None) -> None:
-        if self.at_work and os.getpid() == self.pid:
-            raise Stopped("the worker stopped it")
-        os._exit(128 + signum)
+    def listen(self) -> None:
+        """Take charge of the signals that end processes, in this process alone."""
+        for signum in ENDING_SIGNALS:
+            if signal.getsignal(signum) is not self.handler:
+                signal.signal(signum, self.handler)
+
+    def on_signal(self, signum: int, frame: FrameType | None) -> None:
+        """The worker's SIGTERM stops the job; whoever else sends one does not."""
+        if os.getpid() != self.pid:
+            end_as_usual(signum)
+        elif signum == signal.SIGTERM and self.word.is_given():
+            if self.at_work:
+                raise Stopped("the worker stopped it")
+        elif signum not in self.foreign:
+            self.foreign.append(signum)
+
+    def let_go(self) -> None:
+        """In a copy that a job forked: signals do what they do in any Python process."""
+        for signum in ENDING_SIGNALS:
+            if signal.getsignal(signum) is self.handler:
+                signal.signal(signum, usual_handler(signum))
+
+
+def usual_handler(signum: int) -> Any:
+    """What a Python process begins with."""
+    return signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
+
+
+def end_as_usual(signum: int) -> None:
+    """Let a signal do what it does in any Python process."""
+    signal.signal(signum, usual_handler(signum))
+    os.kill(os.getpid(), signum)
 
 
 def decoded_params(text: str | None) -> dict[str, Any]:
@@ -352,7 +429,8 @@ def adopt_orphans() -> None:
 
 
 def main() -> None:
-    lifeline_fd, folder, stack_prefix = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    lifeline_fd, word_fd = int(sys.argv[1]), int(sys.argv[2])
+    folder, stack_prefix = sys.argv[3], sys.argv[4]
     sys.argv[:] = [""]
     # The pipes move to private descriptors, which no child of the job inherits.
     jobs_fd, answers_fd, output_fd = os.dup(0), os.dup(1), os.dup(2)
@@ -361,6 +439,7 @@ def main() -> None:
     os.close(nothing)
     os.dup2(output_fd, 1)
     os.set_inheritable(lifeline_fd, False)
+    os.set_inheritable(word_fd, False)
     adopt_orphans()
     tie_to(lifeline_fd)
     try:
@@ -371,8 +450,13 @@ def main() -> None:
         pass
     answer_with_stack(stack_prefix)
     sys.path.insert(0, folder)
-    runner = Runner(jobs_fd, answers_fd, output_fd, folder)
-    signal.signal(signal.SIGTERM, runner.on_terminate)
+    runner = Runner(jobs_fd, answers_fd, output_fd, Word(word_fd), folder)
+    runner.listen()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=runner.let_go)
+    if hasattr(signal, "pthread_sigmask"):
+        # The worker had them blocked for the time in which they would have ended us.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import selectors
+import signal
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import datetime
 
 from gigq_core.schema.opening import explain
@@ -31,6 +33,10 @@ BACK_OFF_BUSY_S = 0.01
 # The longest time, in seconds, that endings wait for those of the jobs claimed ahead: they share a
 # commit.
 SHARE_S = 0.004
+# How long the failure of a job that got a signal from outside waits for one to us, in seconds.
+DISTURBED_S = 0.25
+# Signals of which one is enough to stop now.
+AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 
 _REQUESTED = {"pause": "paused", "resume": "running", "drain": "draining", "stop": "stopping"}
 _PASSING = ("disk is full", "disk I/O error", "unable to open", "readonly", "interrupted")
@@ -75,6 +81,9 @@ class Supervisor:
         self._drain_wanted = False
         self._signals_heard = 0
         self._endings: list[Ending] = []
+        # Of jobs that failed by a signal from outside: it may be on its way to us too.
+        self._disturbed: list[Ending] = []
+        self._disturbed_until = 0.0
         self._begun: list[Begun] = []
         self._share_until = 0.0
         self._look = Look()
@@ -123,7 +132,7 @@ class Supervisor:
         received = len(signals.received)
         if received > self._signals_heard:
             self._signals_heard = received
-            if received == 1:
+            if received == 1 and signals.received[0] not in AT_ONCE:
                 logger.info("Finishing what runs; once more to stop now")
                 self._enter("draining")
             else:
@@ -148,9 +157,30 @@ class Supervisor:
             for token in self._pool.running():
                 self._pool.stop(token, Fate.GIVEN_BACK)
 
+    def _collect(self) -> None:
+        """Take what ended from the pool.
+
+        Whoever ends a whole service signals the jobs' processes too. What fails by that, while
+        this worker is ending, is given back.
+        """
+        for ending in self._pool.collect():
+            if ending.signal is None:
+                self._endings.append(ending)
+                continue
+            self._disturbed.append(ending)
+            self._disturbed_until = time.monotonic() + DISTURBED_S
+        if not self._disturbed:
+            return
+        if self._own.state in ("draining", "stopping"):
+            self._endings += [_given_back(ending) for ending in self._disturbed]
+            self._disturbed = []
+        elif time.monotonic() >= self._disturbed_until:
+            self._endings += self._disturbed
+            self._disturbed = []
+
     def _step(self) -> None:
         self._pool.tick()
-        self._endings += self._pool.collect()
+        self._collect()
         now = time.monotonic()
         if now < self._resting_until():
             return
@@ -158,7 +188,7 @@ class Supervisor:
             self._look_if_changed()
             if not self._may_claim():
                 self._pool.unclaim()
-            self._endings += self._pool.collect()
+            self._collect()
             self._begun += self._pool.take_begun()
             self._write_if_needed(now)
             if self._rounds.go(now):
@@ -192,13 +222,15 @@ class Supervisor:
         due = self._pool.due()
         if due is not None:
             timeout = min(timeout, due - now)
+        if self._disturbed:
+            timeout = min(timeout, self._disturbed_until - now)
         for key, _ in self._selector.select(max(0.0, timeout)):
             # One callback may have closed what another one was to read.
             if key.fd in self._selector.get_map():
                 key.data()
 
     def _is_over(self) -> bool:
-        if self._endings:
+        if self._endings or self._disturbed:
             return False
         if self._own.state == "stopping" and self._leave_by is not None:
             # A thread may not end; a process always does.
@@ -350,7 +382,7 @@ class Supervisor:
     def _give_up(self) -> None:
         """Something is badly wrong: end what runs, and give it back if the file can be written."""
         self._pool.unclaim()
-        self._endings += self._pool.collect()
+        self._collect()
         for token in self._pool.running():
             self._pool.stop(token, Fate.GIVEN_BACK)
         until = time.monotonic() + self._grace_s + 1.0
@@ -359,7 +391,8 @@ class Supervisor:
                 if key.fd in self._selector.get_map():
                     key.data()
             self._pool.tick()
-            self._endings += self._pool.collect()
+            self._collect()
+        self._endings += self._disturbed
         if not self._own.enrolled:
             return
         try:
@@ -375,6 +408,17 @@ class Supervisor:
             )
         except (sqlite3.Error, LockBusy) as problem:
             logger.warning("What ran could not be given back: %s", problem)
+
+
+def _given_back(ending: Ending) -> Ending:
+    """The ending of an attempt that was disturbed by what ends this worker."""
+    name = signal.Signals(ending.signal or 0).name
+    return replace(
+        ending,
+        fate=Fate.GIVEN_BACK,
+        error=f"{name} from outside reached its process while the worker was ending: "
+        f"{ending.error}",
+    )
 
 
 def _seconds_until(due: str) -> float:

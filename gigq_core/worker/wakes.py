@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from gigq_core.wakeup import LADDER_S, ChangeHints, FolderEvents
+from gigq_core.worker.runner import ENDING_SIGNALS
 
 
 class Waker:
@@ -54,7 +55,11 @@ class Waker:
 
 
 class Signals:
-    """SIGTERM, SIGINT and SIGHUP, counted while the block runs; only in the main thread."""
+    """The signals that end a process, counted while the block runs; only in the main thread.
+
+    What was ignored before stays ignored: `nohup` does that to SIGHUP, and a shell without job
+    control to the SIGINT of what it starts in the background.
+    """
 
     def __init__(self, wake_fd: int, caught: bool) -> None:
         self.received: list[int] = []
@@ -67,11 +72,9 @@ class Signals:
         if not self._caught:
             return self
         self._fd_before = signal.set_wakeup_fd(self._wake_fd, warn_on_full_buffer=False)
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # `nohup` ignores SIGHUP, and is to be obeyed.
-            if signum is signal.SIGHUP and signal.getsignal(signum) == signal.SIG_IGN:
-                continue
-            self._before[signum] = signal.signal(signum, self._note)
+        for signum in ENDING_SIGNALS:
+            if signal.getsignal(signum) != signal.SIG_IGN:
+                self._before[signum] = signal.signal(signum, self._note)
         return self
 
     def _note(self, signum: int, frame: FrameType | None) -> None:

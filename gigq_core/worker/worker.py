@@ -109,7 +109,8 @@ class Worker:
         """Work until `stop` is called or a signal comes; blocks.
 
         In the main thread, SIGTERM, SIGINT and SIGHUP let it finish what runs and return; a second
-        one ends what runs and gives it back, with `exit_code` telling the signal.
+        one, or SIGQUIT, ends what runs and gives it back, with `exit_code` telling the signal.
+        What was ignored before stays ignored.
 
         Raises:
             DatabaseError: the file can't be used.

@@ -205,3 +205,70 @@ def die(path: str) -> None:
     """End the process the hard way, each time."""
     note(path, str(os.getpid()))
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_a_program(path: str) -> str:
+    """Wait for a program, and fail if it does not end well."""
+    program = subprocess.Popen(["sleep", "60"])
+    note(path, f"{os.getpid()} {program.pid}")
+    if program.wait() != 0:
+        raise RuntimeError(f"the program ended with {program.returncode}")
+    return "ran"
+
+
+def hold_with_a_handler(path: str, heard: str) -> str:
+    """Note each SIGTERM by a handler of its own, until a file says that it may end."""
+    signal.signal(signal.SIGTERM, lambda signum, frame: note(heard, str(signum)) and None)
+    note_twice(path)
+    return "held"
+
+
+def hold_by_default(path: str) -> None:
+    """Let SIGTERM do what it does by default."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    hold(path)
+
+
+def hold_off(path: str) -> None:
+    """Swallow whatever is raised, until a file says that it may end."""
+    note(path, str(os.getpid()))
+    while not Path(path + ".go").exists():
+        try:
+            time.sleep(0.01)
+        except BaseException as problem:
+            note(path, f"swallowed {problem}")
+
+
+def dispositions() -> dict[str, list[str]]:
+    """Which signals this process, and a program that it starts, ignore or hold back."""
+    masks = {}
+    for who, text in (
+        ("job", Path("/proc/self/status").read_text()),
+        ("program", subprocess.check_output(["cat", "/proc/self/status"], text=True)),
+    ):
+        fields = dict(line.split(":", 1) for line in text.splitlines())
+        for mask in ("SigBlk", "SigIgn"):
+            bits = int(fields[mask], 16)
+            masks[f"{who} {mask}"] = [
+                s.name
+                for s in signal.Signals
+                # Python ignores these two by itself.
+                if bits >> (s - 1) & 1 and s.name not in ("SIGPIPE", "SIGXFSZ")
+            ]
+    return masks
+
+
+def signal_a_copy(signum: int) -> int:
+    """Fork, signal the copy, and tell how it ended."""
+    reads, writes = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writes, b"!")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            os._exit(99)
+        os._exit(0)
+    os.read(reads, 1)
+    os.kill(pid, signum)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

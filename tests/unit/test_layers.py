@@ -126,16 +126,6 @@ def test_an_import_brings_no_more_than_it_needs(statement: str, left_out: set[st
     assert loaded_by(statement) & left_out == set()
 
 
-def test_the_modules_stay_readable() -> None:
-    """One subject each: none grows beyond what a person reads in one go."""
-    long = {
-        module_of(source): lines
-        for source in SOURCES
-        if (lines := len(source.read_text(encoding="utf-8").splitlines())) > 400
-    }
-    assert long == {}
-
-
 def test_every_module_says_what_lives_in_it() -> None:
     silent = [
         module_of(source)
