@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gigq_core.errors import GigQError
 from gigq_core.identity import ProcessIdentity, is_dead
-from gigq_core.logs import stack_prefix
+from gigq_core.logs import is_kept, open_kept, stack_prefix
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.statements import RUNNING_PROCESS_OF
 
@@ -125,13 +125,16 @@ def _answer(file: Path, before: int, timeout_s: float) -> str:
         if now > until:
             raise StackUnavailable(f"Its process did not answer within {timeout_s:g} seconds.")
         time.sleep(_LOOK_EVERY_S)
-    with file.open("rb") as answers:
+    answers = open_kept(file)
+    if answers is None:
+        raise StackUnavailable("It ended this very moment.")
+    with answers:
         answers.seek(before)
         return answers.read().decode("utf-8", "replace")
 
 
 def _size(file: Path) -> int | None:
     try:
-        return file.stat().st_size
+        return file.lstat().st_size if is_kept(file) else None
     except OSError:
         return None

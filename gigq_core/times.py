@@ -23,10 +23,13 @@ def parse_time(text: object) -> datetime | None:
     """
     if not isinstance(text, str):
         return None
+    if text.endswith(("Z", "z")):
+        text = f"{text[:-1]}+00:00"  # Python understands it only from 3.11 on
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone().replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError):
+        # No time, or one that its zone moves out of the calendar.
         return None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone().replace(tzinfo=None)
     return moment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from gigq_core.cli.common import Settings, Trouble, json_option
 from gigq_core.cli.output import warn, write_json
 from gigq_core.cli.reading import Reading
 from gigq_core.cli.text import inert
-from gigq_core.logs import attempt_output, logs_folder
+from gigq_core.logs import kept_output, open_kept
 from gigq_core.status import ExecutionStatus
 
 LOOK_AGAIN_S = 0.2
@@ -53,9 +54,9 @@ def logs(
         found = reading.resolve(job_id)
         executions = reading.executions(found)
         number, execution = _chosen(found, executions, attempt)
-        file = _output_file(settings.db, execution)
+        file = kept_output(settings.db, execution["id"], execution.get("output"))
         if as_json:
-            text = file.read_bytes().decode("utf-8", "replace") if file else ""
+            text = b"".join(_pieces_of(file)).decode("utf-8", "replace")
             write_json(
                 {
                     "id": found,
@@ -67,10 +68,7 @@ def logs(
                 }
             )
             return
-        if follow:
-            pieces = _followed(settings.db, reading, found, number)
-        else:
-            pieces = _pieces_of(file) if file else iter(())
+        pieces = _followed(settings.db, reading, found, number) if follow else _pieces_of(file)
         wrote = False
         for piece in _shown(pieces, raw=raw):
             wrote = True
@@ -90,24 +88,11 @@ def _chosen(
     return number, executions[number - 1]
 
 
-def _output_file(db: Path, execution: dict[str, Any]) -> Path | None:
-    """The attempt's file; while it runs the row does not name it yet, but its place is known.
-
-    The name in the row is data: one that leads out of the folder is not followed.
-    """
-    folder = logs_folder(db).resolve()
-    named = execution.get("output")
-    file = (folder / named) if named else attempt_output(db, str(execution["id"]))
-    try:
-        file = file.resolve()
-        return file if file.is_relative_to(folder) and file.is_file() else None
-    except (OSError, ValueError):
-        return None
-
-
-def _pieces_of(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        yield from _rest_of(opened)
+def _pieces_of(file: Path | None) -> Iterator[bytes]:
+    opened = open_kept(file)
+    if opened is not None:
+        with opened:
+            yield from _rest_of(opened)
 
 
 def _rest_of(opened: BinaryIO) -> Iterator[bytes]:
@@ -119,14 +104,17 @@ def _followed(db: Path, reading: Reading, job_id: str, number: int) -> Iterator[
     """What is there, then what comes, until the attempt has ended."""
     place = 0
     while True:
-        execution = reading.executions(job_id)[number - 1]
+        executions = reading.executions(job_id)
+        if len(executions) < number:
+            return  # the job was cleared, or its history
+        execution = executions[number - 1]
         ended = execution["status"] != ExecutionStatus.RUNNING.value
-        file = _output_file(db, execution)
-        if file is not None:
-            # The middle of a long output is dropped: a file that shrank is read again.
-            size = file.stat().st_size
-            place = 0 if size < place else place
-            with file.open("rb") as opened:
+        opened = open_kept(kept_output(db, execution["id"], execution.get("output")))
+        if opened is not None:
+            with opened:
+                # The middle of a long output is dropped: a file that shrank is read again.
+                size = os.fstat(opened.fileno()).st_size
+                place = 0 if size < place else place
                 opened.seek(place)
                 yield from _rest_of(opened)
                 place = opened.tell()

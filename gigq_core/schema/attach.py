@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gigq_core.errors import DatabaseBusy, DatabaseError
 from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.places import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema.opening import (
     BUSY_TIMEOUT_S,
@@ -49,10 +50,12 @@ def open_for_work(path: str | Path, *, create: bool) -> sqlite3.Connection:
     require_sqlite()
     file = Path(path)
     new = not file.exists() or (file.is_file() and file.stat().st_size == 0)
-    if not (new and create):
-        check_path(file)
+    if not (new and create) or (file.is_symlink() and not file.exists()):
+        file = check_path(file)
     elif not file.absolute().parent.is_dir():
         raise DatabaseError(f"There is no folder {file.absolute().parent}: make it first.")
+    else:
+        file = queue_file(file)
     try:
         conn = connect(file, "rwc" if new and create else "rw", BUSY_TIMEOUT_S)
     except sqlite3.Error as problem:
@@ -88,6 +91,9 @@ def prepare(conn: sqlite3.Connection, file: Path) -> None:
     conn.execute("PRAGMA synchronous = FULL")
     if not is_current(conn):
         attach(conn)
+    else:
+        # Somebody may have dropped it since.
+        conn.execute(ddl.CREATE_EXECUTIONS)
 
 
 def _switch_to_wal(conn: sqlite3.Connection) -> str:

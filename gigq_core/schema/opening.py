@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from gigq_core.errors import DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
+from gigq_core.places import queue_file
+from gigq_core.schema import ddl
 
 BUSY_TIMEOUT_S = 30.0
 READ_BUSY_TIMEOUT_S = 2.0
@@ -14,7 +16,13 @@ READ_BUSY_TIMEOUT_S = 2.0
 # `RETURNING` and DROP COLUMN came with 3.35.
 OLDEST_SQLITE = (3, 35, 0)
 
-_QUEUE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (?, ?)"
+# What every release of GigQ gives its table of jobs; a file may have no other table.
+_MARKS_OF_A_QUEUE = frozenset(
+    ("id", "name", "function_name", "function_module", "params", "dependencies", "status")
+)
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_COLUMNS_OF_JOBS = "SELECT name FROM pragma_table_info('jobs')"
+_HAS_EXECUTIONS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'job_executions'"
 _HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
 _SCHEMA_VERSION = "SELECT value FROM core_meta WHERE key = 'schema_version'"
 
@@ -34,6 +42,9 @@ def require_sqlite() -> None:
 
 def check_path(path: str | Path) -> Path:
     """Tell by the file system alone that `path` can't be a queue file.
+
+    Returns:
+        The file it leads to: see `queue_file`.
 
     Raises:
         DatabaseMissing: nothing is there.
@@ -56,7 +67,7 @@ def check_path(path: str | Path) -> Path:
         raise DatabaseError(f"{_shown(file)} is not a regular file.")
     if not os.access(file, os.R_OK):
         raise DatabaseError(f"{_shown(file)} may not be read: ask its owner for permission.")
-    return file
+    return queue_file(file)
 
 
 def connect(path: Path, mode: str, busy_timeout_s: float) -> sqlite3.Connection:
@@ -90,6 +101,10 @@ def open_read_only(path: str | Path) -> sqlite3.Connection:
         raise explain(problem, file) from None
     try:
         check_tables(conn, file)
+        stand_in(conn)
+    except sqlite3.Error as problem:
+        conn.close()
+        raise explain(problem, file) from None
     except BaseException:
         conn.close()
         raise
@@ -104,16 +119,33 @@ def check_tables(conn: sqlite3.Connection, file: Path) -> None:
         DatabaseError: it can't be read now.
     """
     try:
-        found = {row[0] for row in conn.execute(_QUEUE_TABLES, ("jobs", "job_executions"))}
+        tables = {row[0] for row in conn.execute(_TABLES)}
+        columns = {row[0] for row in conn.execute(_COLUMNS_OF_JOBS)}
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
-    if not found and _is_empty(file):
+    if not tables and _is_empty(file):
         raise NotAQueue(f"{_shown(file)} is empty: bring the queue back, or make a new one.")
-    if found != {"jobs", "job_executions"}:
+    if "jobs" not in tables:
         raise NotAQueue(
-            f"{_shown(file)} is an SQLite file, but not a job queue: it has no table "
-            f"{' and no table '.join(sorted({'jobs', 'job_executions'} - found))}."
+            f"{_shown(file)} is an SQLite file, but not a job queue: it has no table jobs."
         )
+    if missing := sorted(_MARKS_OF_A_QUEUE - columns):
+        raise NotAQueue(
+            f"{_shown(file)} is an SQLite file, but not a job queue: its table jobs has no column "
+            f"{missing[0]}."
+        )
+
+
+def stand_in(conn: sqlite3.Connection) -> None:
+    """Let a file without GigQ's table of attempts be read as one in which there was none.
+
+    An empty table takes its place, in this connection alone; it goes when the file has its own.
+    """
+    if conn.execute(_HAS_EXECUTIONS).fetchone() is not None:
+        conn.execute("DROP TABLE IF EXISTS temp.job_executions")
+    else:
+        conn.execute("PRAGMA temp_store = MEMORY")
+        conn.execute(ddl.CREATE_EXECUTIONS.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
 
 
 def is_attached(conn: sqlite3.Connection) -> bool:

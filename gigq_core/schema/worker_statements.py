@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from gigq_core.schema.ddl import PARKED
 
+# Where an id may be any bytes, it travels as bytes: what is no valid text can't be asked for by it.
+_EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
+
 # --- looking, before the write lock is taken -------------------------------------------------
 
 # SQLite lets a TEXT primary key be NULL; such a row can't be ended, so it is not begun.
@@ -32,7 +35,10 @@ WHERE status = 'running' AND worker_id = ? AND stop_requested_at IS NOT NULL"""
 
 QUEUE_PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
 
-OWN_REQUEST = "SELECT request FROM core_workers WHERE id = ?"
+# Any other word is no request: it could never be answered.
+OWN_REQUEST = """
+SELECT request FROM core_workers
+WHERE id = ? AND request IN ('pause', 'resume', 'drain', 'stop')"""
 
 PARENT_RESULTS = "SELECT id, result FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
 
@@ -128,6 +134,13 @@ RETRY_JOB = _RETRY + _BY_ID
 GIVE_BACK_JOB = _GIVE_BACK + _BY_ID
 UNCLAIM_JOB = _UNCLAIM + _BY_ID
 
+# What the rescue found: each value may be anything, and not even text, so the row is found by its
+# place, and the bytes of the token tell that it is still the same.
+_BY_PLACE = """
+WHERE rowid = :place AND CAST(execution_id AS BLOB) IS :token AND status = 'running'"""
+END_LOST_JOB = _END + _BY_PLACE
+RETRY_LOST_JOB = _RETRY + _BY_PLACE
+
 # An id that is not valid text can't be asked for; the token alone is slower, and as good.
 _BY_TOKEN = " WHERE execution_id = :execution AND status = 'running'"
 BY_TOKEN = {
@@ -195,22 +208,26 @@ DELETE FROM core_workers WHERE state = 'stopped' AND stopped_at < :before"""
 
 # --- housekeeping ----------------------------------------------------------------------------
 
-DELETED_BEFORE = """
-SELECT job_id FROM core_tombstones WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"""
+_JOB = _EQUALS_BYTES.format(":job")
 
-FORGET_EXECUTIONS = """
+DELETED_BEFORE = """
+SELECT CAST(job_id AS BLOB) FROM core_tombstones WHERE deleted_at < ?
+ORDER BY deleted_at LIMIT ?"""
+
+FORGET_EXECUTIONS = f"""
 DELETE FROM job_executions
-WHERE job_id = :job AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = :job)
+WHERE job_id {_JOB} AND NOT EXISTS (SELECT 1 FROM jobs WHERE id {_JOB})
 RETURNING id"""
 
-FORGET_DELETED = "DELETE FROM core_tombstones WHERE job_id = ?"
+FORGET_DELETED = f"DELETE FROM core_tombstones WHERE job_id {_JOB}"
 
 # --- rescue ----------------------------------------------------------------------------------
 
 RUNNING_JOBS = """
-SELECT j.id, coalesce(substr(CAST(j.name AS TEXT), 1, 200), '') AS name, j.execution_id,
-       j.worker_id, j.attempts, j.max_attempts, j.timeout, j.retry_delay, j.on_crash,
-       j.stop_requested_at, j.started_at, w.id AS registered, w.state, w.host, w.pid,
+SELECT j.rowid AS place, j.id, coalesce(substr(CAST(j.name AS TEXT), 1, 200), '') AS name,
+       j.execution_id, CAST(j.execution_id AS BLOB) AS token, j.worker_id, j.attempts,
+       j.max_attempts, j.timeout, j.retry_delay, j.on_crash,
+       j.stop_requested_at, j.started_at, w.rowid AS registered, w.state, w.host, w.pid,
        w.pid_started, w.boot_id, w.pid_namespace, w.beat
 FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id
 WHERE j.status = 'running'"""
@@ -221,24 +238,27 @@ RUNNING_JOB = RUNNING_JOBS.replace(" INDEXED BY core_running", "").replace(
 )
 
 LIVE_WORKERS = """
-SELECT id, host, pid, pid_started, boot_id, pid_namespace, beat FROM core_workers
-WHERE state <> 'stopped'"""
+SELECT rowid AS place, id, host, pid, pid_started, boot_id, pid_namespace, beat FROM core_workers
+WHERE state IS NOT 'stopped'"""
+
+LIVE_WORKER_AT = LIVE_WORKERS + " AND rowid = ?"
 
 BURY_WORKER = """
 UPDATE core_workers SET state = 'stopped', request = NULL, stopped_at = :now
-WHERE id = :id AND state <> 'stopped' AND pid = :pid AND pid_started = :pid_started"""
+WHERE rowid = :place"""
 
-END_CRASHED_EXECUTION = """
+END_CRASHED_EXECUTION = f"""
 UPDATE job_executions
 SET status = 'crashed', completed_at = :now, error = :error, output = :output
-WHERE id = :execution AND status = 'running'"""
+WHERE id {_EQUALS_BYTES.format(":token")} AND status = 'running'"""
 
 # GigQ's own rule for rows that its own workers run: they bear no token.
 GIGQ_TIMEOUT = """
 UPDATE jobs SET status = :status, updated_at = :now, worker_id = NULL, error = :error,
                 retry_after = :retry_after
-WHERE id = :job AND status = 'running' AND execution_id IS NULL AND started_at = :started_at"""
+WHERE rowid = :place AND status = 'running' AND execution_id IS NULL
+  AND started_at = :started_at"""
 
 GIGQ_TIMEOUT_EXECUTIONS = """
 UPDATE job_executions SET status = 'timeout', completed_at = :now, error = :error
-WHERE job_id = :job AND status = 'running'"""
+WHERE job_id = (SELECT id FROM jobs WHERE rowid = :place) AND status = 'running'"""

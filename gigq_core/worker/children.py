@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gigq_core.logs import output_name, ready_for, remove_private
 from gigq_core.times import now_text
 from gigq_core.worker.attempts import Attempt, Ending, Fate
-from gigq_core.worker.output import Capture
+from gigq_core.worker.output import Capture, tell_unkept
 from gigq_core.worker.processes import (
     Seen,
     descendants,
@@ -80,7 +81,7 @@ class Child:
         selector: selectors.BaseSelector,
         grace_s: float,
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
-        output_of: Callable[[str], Path],
+        output_of: Callable[[str], Path | None],
         stack_prefix: str,
         on_idle: Callable[[Child], None],
     ) -> None:
@@ -117,7 +118,7 @@ class Child:
     # --- start and end -----------------------------------------------------------------------
 
     def _spawn(self, python: str, folder: str) -> None:
-        spawned = spawn(python, folder, self._stack_prefix)
+        spawned = spawn(python, folder, self._stack_prefix if self._has_stacks() else "")
         self._process = spawned.process
         self.pid = spawned.process.pid
         self._jobs, self._answers, self._output = spawned.jobs, spawned.answers, spawned.output
@@ -128,6 +129,19 @@ class Child:
         self._watch(self._output, selectors.EVENT_READ, self._read_output)
         if self._pidfd >= 0:
             self._watch(self._pidfd, selectors.EVENT_READ, self.look)
+
+    def _has_stacks(self) -> bool:
+        try:
+            return ready_for(self._stack_prefix)
+        except OSError as problem:
+            tell_unkept(problem)
+            return False
+
+    def _forget_stack(self) -> None:
+        try:
+            remove_private(Path(f"{self._stack_prefix}{self.pid}.txt"))
+        except OSError:
+            pass  # the folder is no longer ours; so nothing of ours is in it
 
     def _watch(self, fd: int, event: int, callback: Callable[[], None]) -> None:
         if fd not in self._watched:
@@ -166,7 +180,7 @@ class Child:
         for fd in self._fds:
             self._unwatch(fd)
             os.close(fd)
-        Path(f"{self._stack_prefix}{self.pid}.txt").unlink(missing_ok=True)
+        self._forget_stack()
         if busy:
             foreign = -code if self._fate is Fate.CRASHED and -code in ENDING_SIGNALS else None
             self._finish(self._fate, error=self._reason or how_it_died(code), signum=foreign)
@@ -264,7 +278,7 @@ class Child:
         self._read_output(attempt)
         if self._capture is not None:
             if self._capture.close():
-                output = f"attempts/{attempt.execution_id}.log"
+                output = output_name(attempt.execution_id)
             self._capture = None
         begun, self.begun = self.begun, None
         pid = self.pid if begun is not None else None

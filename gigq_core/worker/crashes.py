@@ -11,7 +11,7 @@ CRASHES_ALLOWED = 5
 
 
 def goes_on(
-    conn: sqlite3.Connection, job_id: str, attempts: int, max_attempts: float, on_crash: object
+    conn: sqlite3.Connection, job_id: str, attempts: float, max_attempts: float, on_crash: object
 ) -> bool:
     """Whether the job gets another attempt after this crash, which is not recorded yet.
 

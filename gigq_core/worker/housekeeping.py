@@ -7,7 +7,7 @@ import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gigq_core.logs import attempt_output
+from gigq_core.logs import attempt_output, remove_private
 from gigq_core.schema import worker_statements as sql
 from gigq_core.times import to_text
 
@@ -31,7 +31,7 @@ def forget_deleted(conn: sqlite3.Connection) -> list[str]:
     for job_id in old:
         # A job that was deleted and put back keeps its history.
         gone += [row[0] for row in conn.execute(sql.FORGET_EXECUTIONS, {"job": job_id}).fetchall()]
-        conn.execute(sql.FORGET_DELETED, (job_id,))
+        conn.execute(sql.FORGET_DELETED, {"job": job_id})
     if old:
         logger.info("Forgot %d jobs that were deleted before %s", len(old), before)
     return gone
@@ -46,7 +46,11 @@ def has_forgettable(conn: sqlite3.Connection) -> bool:
 def delete_output(db_path: str | Path, execution_ids: list[str]) -> None:
     """Delete the captured output of executions that are forgotten."""
     for execution_id in execution_ids:
+        path = attempt_output(db_path, execution_id)
+        if path is None:
+            continue
         try:
-            attempt_output(db_path, execution_id).unlink(missing_ok=True)
+            remove_private(path)
         except OSError as problem:
-            logger.warning("Old output stays: %s", problem)
+            logger.warning("Old output stays: %s", problem.strerror or problem)
+            return

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gigq_core.places import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
@@ -59,6 +60,8 @@ class Turn:
 
     attempts: list[Attempt] = field(default_factory=list)
     superseded: list[Ending] = field(default_factory=list)
+    # How many jobs that were delayed are ready now.
+    staged: int = 0
     # How many claimed rows were broken, and have failed already.
     broken: int = 0
 
@@ -71,7 +74,7 @@ class Ledger:
     """
 
     def __init__(self, db_path: str | Path, runs_script: bool) -> None:
-        self.path = Path(db_path).absolute()
+        self.path = queue_file(db_path)
         self._runs_script = runs_script
         self.conn = open_for_work(self.path, create=False)
         self.conn.execute("PRAGMA busy_timeout = 0")
@@ -221,7 +224,7 @@ class Ledger:
                 elif ending.fate not in _NO_FAILURE:
                     failed += 1
             if stage:
-                conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE))
+                turn.staged = conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE)).rowcount
             if claim and (pids or ahead):
                 attempts = self._claim(conn, own.id, pids, ahead, now)
                 if attempts:
@@ -288,7 +291,7 @@ class Ledger:
 def parent_results(conn: sqlite3.Connection, attempt: Attempt) -> list[tuple[str, str | None]]:
     """The stored results of an attempt's parents, in the order of its dependencies."""
     rows = conn.execute(sql.PARENT_RESULTS, (json.dumps(attempt.dependencies),)).fetchall()
-    found = {row[0]: row[1] for row in rows}
+    found = {row[0]: _as_text(row[1]) for row in rows}
     return [(parent, found.get(parent)) for parent in attempt.dependencies]
 
 
@@ -320,6 +323,13 @@ def new_execution_id() -> str:
     """
     digits = f"{time.time_ns() // 1_000_000:012x}{os.urandom(9).hex()}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-a{digits[15:18]}-{digits[18:]}"
+
+
+def _as_text(value: Any) -> str | None:
+    """A stored result as the text it should be: a damaged row may hold bytes or a number."""
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _as_number(value: Any) -> float:

@@ -8,22 +8,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from gigq_core.logs import create_private
+
 logger = logging.getLogger("gigq_core.worker")
 
 LIMIT_BYTES = 1024 * 1024
+# What stands in the way of keeping anything is told once, not by each job that prints.
+_told: set[str] = set()
 # How often the tail is written while more comes, in seconds.
 TAIL_EVERY_S = 0.5
+
+
+def tell_unkept(problem: OSError) -> None:
+    """Say, once for each reason, that output and stacks are not kept; the jobs run all the same."""
+    reason = problem.strerror or str(problem)
+    if reason not in _told:
+        _told.add(reason)
+        logger.warning("What jobs print, and their stacks, can't be kept: %s", reason)
 
 
 class Capture:
     """Collects one attempt's output; there is no file until the first byte comes.
 
     Args:
-        where: gives the file's path, once there is something to keep; its folder is made.
+        where: gives the file's path, once there is something to keep; its folders are made. None
+            where it has no place.
         limit: the most bytes to keep, half of them the first ones, half the last ones.
     """
 
-    def __init__(self, where: Callable[[], Path], limit: int = LIMIT_BYTES) -> None:
+    def __init__(self, where: Callable[[], Path | None], limit: int = LIMIT_BYTES) -> None:
         self._where = where
         self._head_left = limit // 2
         self._tail_limit = limit - limit // 2
@@ -40,20 +53,25 @@ class Capture:
         return self._file is not None
 
     def write(self, data: bytes) -> None:
-        """Take in what was printed. A disk that is full loses output, never the job."""
+        """Take in what was printed. Whatever keeps it from the disk, the job goes on."""
         if not data or self._broken:
             return
         try:
             self._write(data)
         except OSError as problem:
-            self._broken = True
-            logger.warning("The output can't be kept: %s", problem)
+            self._give_up(problem)
+
+    def _give_up(self, problem: OSError) -> None:
+        self._broken = True
+        tell_unkept(problem)
 
     def _write(self, data: bytes) -> None:
         if self._file is None:
             path = self._where()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("wb", buffering=0)
+            if path is None:
+                self._broken = True
+                return
+            self._file = create_private(path)
         if self._head_left:
             head = data[: self._head_left]
             self._file.write(head)
@@ -87,8 +105,8 @@ class Capture:
         if self._file is None:
             return False
         try:
-            self._write_tail()
+            with self._file:
+                self._write_tail()
         except OSError as problem:
-            logger.warning("The output can't be kept: %s", problem)
-        self._file.close()
+            self._give_up(problem)
         return True

@@ -56,7 +56,7 @@ class ProcessPool:
         selector: selectors.BaseSelector,
         grace_s: float,
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
-        output_of: Callable[[str], Path],
+        output_of: Callable[[str], Path | None],
         stack_prefix: str,
         adopts: bool,
     ) -> None:

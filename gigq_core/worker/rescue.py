@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
-from gigq_core.logs import attempt_output
+from gigq_core.logs import attempt_output, is_kept, output_name
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.statements import JOB_STANDING
 from gigq_core.status import Change, Outcome
@@ -66,7 +66,8 @@ def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[s
     """The running jobs that nobody runs any more, as far as `worker_id` can tell; a plain read."""
     workers = conn.execute(sql.LIVE_WORKERS).fetchall()
     silence.listen(workers)
-    lost: dict[str, bool] = {}
+    # By the worker's row: two ids that are no valid text may look alike.
+    lost: dict[object, bool] = {}
     rows = []
     for row in conn.execute(sql.RUNNING_JOBS).fetchall():
         if row["execution_id"] is None:
@@ -76,9 +77,13 @@ def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[s
         holder = row["worker_id"]
         if holder == worker_id:
             continue
-        if holder not in lost:
-            lost[holder] = _is_lost(row, silence)
-        if lost[holder]:
+        if row["registered"] is None:
+            if _is_lost(row, silence):
+                rows.append(row)
+            continue
+        if row["registered"] not in lost:
+            lost[row["registered"]] = _is_lost(row, silence)
+        if lost[row["registered"]]:
             rows.append(row)
     return rows
 
@@ -116,6 +121,9 @@ def _is_lost(row: sqlite3.Row, silence: Silence | None) -> bool:
         # Nobody can be asked; past its own timeout, and a lease, nobody runs it.
         return _is_past(row, LEASE_S)
     dead = is_dead(ProcessIdentity.of_row(row))
+    if dead is None and row["state"] == "stopped":
+        # It said goodbye, and nobody listens for it any more.
+        return _is_past(row, LEASE_S)
     if dead is None and silence is not None:
         return silence.is_over(row["worker_id"])
     return dead is True
@@ -158,15 +166,10 @@ def rescue(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[str]:
 def bury(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
     """Close the rows of dead workers, within the caller's transaction."""
     for row in rows:
-        conn.execute(
-            sql.BURY_WORKER,
-            {
-                "id": row["id"],
-                "pid": row["pid"],
-                "pid_started": row["pid_started"],
-                "now": now_text(),
-            },
-        )
+        # Another worker may have taken the id, and the row, since.
+        now = conn.execute(sql.LIVE_WORKER_AT, (row["place"],)).fetchone()
+        if now is not None and is_dead(ProcessIdentity.of_row(now)) is True:
+            conn.execute(sql.BURY_WORKER, {"place": row["place"], "now": now_text()})
 
 
 def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> list[Outcome]:
@@ -229,23 +232,23 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:
     now = now_text()
     who = f"worker {row['worker_id']}" + (f" (pid {row['pid']})" if row["registered"] else "")
     values: dict[str, object] = {
-        "job": row["id"],
-        "execution": row["execution_id"],
+        "place": row["place"],
+        "token": row["token"],
         "now": now,
         "error": f"{who} died",
         "begun": None,
     }
-    attempts = row["attempts"] if isinstance(row["attempts"], int) else 1
-    most = row["max_attempts"] if isinstance(row["max_attempts"], int) else DEFAULT_MAX_ATTEMPTS
+    attempts = _number(row["attempts"], 1)
+    most = _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS)
     if crashes.goes_on(conn, row["id"], attempts, most, row["on_crash"]):
         values["retry_after"] = None
-        held = conn.execute(sql.RETRY_JOB, values).rowcount
+        held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
         became = "it waits for another attempt"
         if row["stop_requested_at"] is not None:
             became = "it is cancelled, as it was asked to stop"
     else:
         values |= {"status": "failed", "result": None}
-        held = conn.execute(sql.END_JOB, values).rowcount
+        held = conn.execute(sql.END_LOST_JOB, values).rowcount
         became = f"it failed: {_why_no_more(row, attempts, most)}"
     if not held:
         return ""
@@ -255,7 +258,7 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:
     return became
 
 
-def _why_no_more(row: sqlite3.Row, attempts: int, most: int) -> str:
+def _why_no_more(row: sqlite3.Row, attempts: float, most: float) -> str:
     if row["on_crash"] == "fail":
         return "it is not to be run again after a crash"
     if attempts >= most:
@@ -263,22 +266,25 @@ def _why_no_more(row: sqlite3.Row, attempts: int, most: int) -> str:
     return f"its process has died {crashes.CRASHES_ALLOWED} times"
 
 
-def _output_left(conn: sqlite3.Connection, execution_id: str) -> str | None:
+def _number(value: object, default: float) -> float:
+    return value if isinstance(value, (int, float)) else default
+
+
+def _output_left(conn: sqlite3.Connection, execution_id: object) -> str | None:
     """The name of the file that the dead worker kept of the attempt's output, if there is one."""
     path = conn.execute("PRAGMA database_list").fetchone()[2]
-    if not path or not attempt_output(path, execution_id).exists():
+    if not path or not is_kept(attempt_output(path, execution_id)):
         return None
-    return f"attempts/{execution_id}.log"
+    return output_name(execution_id)
 
 
 def _time_out_for_gigq(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
     """GigQ's own scan for timeouts, which its workers do only when they look for a job."""
-    attempts = row["attempts"] if isinstance(row["attempts"], int) else 0
-    most = row["max_attempts"] if isinstance(row["max_attempts"], int) else DEFAULT_MAX_ATTEMPTS
-    again = attempts < most
-    delay = row["retry_delay"] if isinstance(row["retry_delay"], (int, float)) else 0
+    most = _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS)
+    again = _number(row["attempts"], 0) < most
+    delay = _number(row["retry_delay"], 0)
     values = {
-        "job": row["id"],
+        "place": row["place"],
         "started_at": row["started_at"],
         "now": now_text(),
         "status": "pending" if again else "timeout",

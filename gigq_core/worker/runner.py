@@ -251,7 +251,7 @@ def decoded_parents(pairs: list[tuple[str, str | None]]) -> dict[str, Any]:
     for parent_id, text in pairs:
         try:
             results[parent_id] = None if text is None else json.loads(text)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise Hopeless(
                 "the result of parent %s is not JSON: %s" % (parent_id, problem)
             ) from None
@@ -405,12 +405,16 @@ def answer_with_stack(prefix: str) -> None:
 
     The answer comes from a C-level handler: no job can hold it up, and none notices it.
     """
+    if not prefix:
+        return
     path = "%s%d.txt" % (prefix, os.getpid())
     try:
         import faulthandler
 
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        if os.path.lexists(path):
+            os.unlink(path)  # of a process that had this pid before
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        fd = os.open(path, flags, 0o600)
         faulthandler.register(signal.SIGUSR2, file=fd, all_threads=True)
     except (ImportError, AttributeError, OSError, RuntimeError):
         pass

@@ -91,6 +91,8 @@ class Supervisor:
         # Whether jobs are known, or thought, to wait for a free slot.
         self._waiting = False
         self._look_again = True
+        # No staging before: what looked due was not.
+        self._stage_from = 0.0
         self._state_said = ""
         self._last_beat = 0.0
         self._not_before = 0.0
@@ -215,7 +217,7 @@ class Supervisor:
         else:
             timeout = self._poll_s
             if self._look.due is not None and self._own.state == "running":
-                timeout = min(timeout, _seconds_until(self._look.due))
+                timeout = min(timeout, self._until_due(self._look.due))
             rung = self._watch.next_look_s() if self._watch is not None else None
             if rung is not None:
                 timeout = min(timeout, rung)
@@ -270,6 +272,21 @@ class Supervisor:
         for token in look.stops:
             self._pool.stop(token, Fate.CANCELLED)
 
+    def _is_due(self, now: float) -> bool:
+        """Whether a delayed job has come due: by its text, as GigQ compares it too."""
+        due = self._look.due
+        return due is not None and now >= self._stage_from and due <= now_text()
+
+    def _until_due(self, due: str) -> float:
+        """Seconds until that may be so; its text may mean a moment long past, or none."""
+        moment = parse_time(due)
+        left = 0.0 if moment is None else (moment - datetime.now()).total_seconds()
+        if left > 0:
+            return left
+        if due <= now_text():
+            return max(0.0, self._stage_from - time.monotonic())
+        return SLOWEST_POLL_S
+
     # --- writing -----------------------------------------------------------------------------
 
     def _write_if_needed(self, now: float) -> None:
@@ -285,7 +302,7 @@ class Supervisor:
                     ahead = self._pool.room_ahead()
                 else:
                     free = free[: self._limit - self.claimed]
-        stage = look.due is not None and look.due <= now_text() and own.state == "running"
+        stage = own.state == "running" and self._is_due(now)
         news = own.state != self._state_said or own.answered is not None
         if self._limit is not None and not own.enrolled:
             # Whoever stays for one job only, and finds none, leaves no trace.
@@ -315,6 +332,8 @@ class Supervisor:
             begun=self._begun,
         )
         self._endings, self._begun = [], []
+        if stage and not turn.staged:
+            self._stage_from = time.monotonic() + SLOWEST_POLL_S
         if turn.attempts:
             self._pool.start(turn.attempts)
             self._share_until = time.monotonic() + SHARE_S
@@ -419,10 +438,3 @@ def _given_back(ending: Ending) -> Ending:
         error=f"{name} from outside reached its process while the worker was ending: "
         f"{ending.error}",
     )
-
-
-def _seconds_until(due: str) -> float:
-    moment = parse_time(due)
-    if moment is None:
-        return SLOWEST_POLL_S
-    return max(0.0, (moment - datetime.now()).total_seconds())

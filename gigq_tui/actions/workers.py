@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gigq_core.errors import GigQError
-from gigq_core.logs import logs_folder
+from gigq_core.logs import create_log
 from gigq_core.schema.opening import check_path
 from gigq_tui.actions.functions import check_folder, check_python
 from gigq_tui.actions.held_jobs import busy_workers
@@ -117,16 +117,13 @@ class WorkerPool:
 
     def _new_log(self) -> tuple[str, Path, BinaryIO]:
         """A name that no worker has had on this file, and its log, open."""
-        folder = logs_folder(self.path)
-        folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             self._spawned += 1
             number = self._spawned
         while True:
             worker_id = f"w{number}-{secrets.token_hex(2)}"
-            log_path = folder / f"{worker_id}.log"
             try:
-                return worker_id, log_path, log_path.open("xb")
+                return worker_id, *create_log(self.path, worker_id)
             except FileExistsError:
                 continue
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gigq_core.logs import logs_folder
+from gigq_core.logs import is_kept, kept_output
 from gigq_tui.store import queries
 from gigq_tui.store.kinship import with_kin
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
-from gigq_tui.store.rows import job_row, moment, number, optional_text, text, whole
+from gigq_tui.store.rows import job_row, moment, number, text, whole
 from gigq_tui.store.shape import Shape
 
 # Bytes of one value that are read at all.
@@ -136,13 +136,12 @@ def _attempts(
     conn: sqlite3.Connection, shape: Shape, path: Path, job_id: str
 ) -> tuple[Attempt, ...]:
     records = conn.execute(queries.executions(shape), (job_id, MAX_ATTEMPTS)).fetchall()
-    folder = logs_folder(path).absolute()
     return tuple(
-        _attempt(number, record, folder) for number, record in enumerate(reversed(records), 1)
+        _attempt(number, record, path) for number, record in enumerate(reversed(records), 1)
     )
 
 
-def _attempt(number: int, record: sqlite3.Row, folder: Path) -> Attempt:
+def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:
     return Attempt(
         number=number,
         execution_id=text(record["id"]),
@@ -152,18 +151,14 @@ def _attempt(number: int, record: sqlite3.Row, folder: Path) -> Attempt:
         completed_at=moment(record["completed_at"]),
         error=text(record["error"]),
         traceback=text(record["traceback"]),
-        output_path=_output_path(folder, optional_text(record["output"])),
+        output_path=_output_path(path, record),
         pid=record["pid"],
     )
 
 
-def _output_path(folder: Path, name: str | None) -> str | None:
-    """The file of an attempt's output if there is one, and it lies where output lies."""
-    if name is None or "\0" in name:
+def _output_path(path: Path, record: sqlite3.Row) -> str | None:
+    """The file of an attempt's output, if there is one."""
+    if record["output"] is None:
         return None
-    file = folder / name
-    try:
-        inside = file.resolve().is_relative_to(folder.resolve())
-        return str(file) if inside and file.is_file() else None
-    except (OSError, ValueError):
-        return None
+    file = kept_output(path, record["id"], record["output"])
+    return str(file) if is_kept(file) else None

@@ -287,9 +287,10 @@ class Reader:
                 self._end()
 
     def _end(self) -> None:
-        # A reader that stays in its transaction would make the WAL grow without end.
+        # A reader that stays in its transaction would make the WAL grow without end. Nothing was
+        # written but what stands in for a missing table, and that is to stay.
         if self._conn.in_transaction:
-            self._conn.execute("ROLLBACK")
+            self._conn.execute("COMMIT")
 
     def _version(self) -> int:
         return whole(self._conn.execute("PRAGMA data_version").fetchone()[0])

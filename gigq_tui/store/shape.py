@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from gigq_core.schema.opening import stand_in
+
 _OUR_TABLES = frozenset({"core_meta", "core_counts", "core_edges", "core_workers"})
 _OUR_JOB_COLUMNS = frozenset({"retry_after", "execution_id", "due_at", "stop_requested_at"})
 
@@ -37,7 +39,8 @@ def schema_version(conn: sqlite3.Connection) -> int:
 
 
 def read_shape(conn: sqlite3.Connection, version: int) -> Shape:
-    """Look at the schema of an open file."""
+    """Look at the schema of an open file; see `stand_in` for one without a table of attempts."""
+    stand_in(conn)
     objects = conn.execute(_OBJECTS).fetchall()
     return Shape(
         version=version,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gigq_core.logs import attempt_output
+from gigq_core.logs import attempt_output, is_kept
 from gigq_core.worker.output import LIMIT_BYTES
 from gigq_tui.store.models import Attempt
 
@@ -129,10 +129,7 @@ def output_of(database: Path, attempt: Attempt) -> Path | None:
     if attempt.output_path:
         return Path(attempt.output_path)
     if attempt.status == "running":
-        candidate = attempt_output(database, attempt.execution_id).absolute()
-        # An id from a file is data: never follow it out of the folder.
-        inside = candidate.parent == attempt_output(database, "x").absolute().parent
-        return candidate if inside else None
+        return attempt_output(database, attempt.execution_id)
     return None
 
 
@@ -141,7 +138,7 @@ def read_output(
 ) -> Tail:
     """Read the end of what an attempt printed, as `read_tail()` does."""
     path = output_of(database, attempt)
-    if path is not None and path.exists():
+    if path is not None and is_kept(path):
         return read_tail(path, known, limit)
     return Tail(path, trouble=_nothing_there(attempt, path))
 
