@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from gigq_core.text import storable
+
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _PID_NAMESPACE = "/proc/self/ns/pid"
 
@@ -143,10 +145,10 @@ def _surroundings(pid: int) -> tuple[str, str, str]:
 def _host() -> str:
     if sys.platform != "win32":
         # As `socket.gethostname()`, without the memory that `socket` takes.
-        return os.uname().nodename
+        return storable(os.uname().nodename)
     import socket
 
-    return socket.gethostname()
+    return storable(socket.gethostname())
 
 
 def _first_line(path: str) -> str:

@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from gigq_core.errors import GigQError
+from gigq_core.streams import put, put_inert, settle_output
+from gigq_core.text import inert, typed_text
 from gigq_tui.config.model import THEMES, Config, Label
 
 if TYPE_CHECKING:
@@ -49,9 +51,7 @@ class Refusal(click.ClickException):
     exit_code = EXIT_UNUSABLE
 
     def show(self, file: IO[Any] | None = None) -> None:
-        from gigq_tui.format import inert
-
-        click.echo(f"gigq-tui: {inert(self.message)}", file=file or sys.stderr)
+        print(f"gigq-tui: {inert(self.message)}", file=file or sys.stderr)
 
 
 @click.command(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -139,10 +139,11 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
 def main() -> None:
     """Run the command, and end the process with its exit code."""
+    settle_output()
     try:
         sys.exit(cli.main(prog_name="gigq-tui", standalone_mode=False))
     except click.ClickException as problem:
-        problem.show()
+        put_inert(problem.show)
         sys.exit(problem.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
@@ -305,13 +306,13 @@ def _order(
 
     return Order(
         file,
-        filter=_filter("--filter", filter_text or ""),
+        filter=_filter("--filter", typed_text(filter_text or "")),
         limit=headless.DEFAULT_ROWS if limit is None else limit,
         as_json=as_json,
         label=label.text,
         width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
         sort=NEWEST if sort_text is None else _read("--sort", sort_of, sort_text),
-        fail_if=None if fail_if is None else _filter("--fail-if", fail_if),
+        fail_if=None if fail_if is None else _filter("--fail-if", typed_text(fail_if)),
         wait=wait,
         timeout_s=(
             None if wait_timeout is None else _read("--wait-timeout", seconds_of, wait_timeout)
@@ -344,20 +345,15 @@ def _read(option: str, reading: Callable[[str], T], text: str) -> T:
 
 def _say(sentence: str) -> None:
     """Tell something besides the answer; a script that closed stderr doesn't want to know."""
-    from gigq_tui.format import inert
-
     try:
-        click.echo(f"gigq-tui: {inert(sentence)}", err=True)
+        put(f"gigq-tui: {inert(sentence)}\n", err=True)
     except OSError:
         pass
 
 
 def _print(answer: str) -> int:
-    data = answer.encode(sys.stdout.encoding or "utf-8", "replace") + b"\n"
     try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        put(answer + "\n")
     except BrokenPipeError:
         # What stays in the buffer must not raise again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -379,4 +375,4 @@ def _run_demo(folder: Path | None, config: Config) -> int:
             demo=session,
         )
     finally:
-        click.echo(f"The demo's files are in {session.folder}")
+        put(f"The demo's files are in {inert(session.folder)}\n")

@@ -6,7 +6,6 @@ import json
 import locale
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from gigq_core import text as safe
 from gigq_tui.store.models import State
 
 MASK = "********"
@@ -30,18 +30,13 @@ def _utf8() -> bool:
 
 # Whether the terminal can be sent more than ASCII; what we draw ourselves is ASCII otherwise.
 UTF8 = _utf8()
-_REPLACED = "\ufffd"
-# Printable, and yet unseen, or as wide as each terminal likes: fillers, joiners, tags, flags, and
-# what chooses how the character before it looks.
-_DISPUTED = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
-    "\ufffe\uffff\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
-)
+# Seen in some terminals and not in others, or as wide as each likes: what chooses how the
+# character before it looks, and the letters of flags.
+_DISPUTED = re.compile("[\ufe00-\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 _FLAG_LETTER = 0x1F1E6
 _FLAG_LETTERS = 26
-# Marks on one letter: no script needs more, and a flood of them runs over the lines around it.
-MOST_MARKS = 4
-_MAYBE_MARKS = re.compile(rf"(?:[^\w\s]|[\u1161-\u11ff\ud7b0-\ud7ff]){{{MOST_MARKS + 1},}}")
+# Blanks of other widths than one cell, or of another meaning than to part words.
+_BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _SECRET_KEY = re.compile(
     r"(?<![a-z])pass$|passw|passphrase|secret|token|api_?key|access_?key|private_?key"
     r"|credential|authorization|cookie|\bpwd\b|\bdsn\b",
@@ -85,19 +80,18 @@ MARKS: dict[State, Mark] = {
 def inert(text: str) -> str:
     """Return `text` as one harmless line: whatever could steer a terminal becomes a visible glyph.
 
-    Control characters, line ends included, format characters (bidi controls, zero-width),
-    surrogates and line separators become U+FFFD; so does what is left of a letter's marks after
-    the first few. What merely chooses another look for a character is left out, and flags are told
-    by their letters, so that the cells of a text are those of its characters in every terminal.
-    Where only ASCII is known, everything else becomes question marks, one for each of its cells.
+    What is unsafe is said by `gigq_core.text`, for the command line and the logs alike. Here each
+    such character is one mark, so that the cells of a text are those of its characters in every
+    terminal; for the same end what merely chooses another look for a character is left out, and
+    flags are told by their letters. Where only ASCII is known, everything else becomes question
+    marks, one for each of its cells.
     """
     if text.isascii() and text.isprintable():
         return text
-    if not text.isprintable():
-        text = "".join(map(_inert_char, text))
+    text = safe.glyphs(_BLANK.sub(" ", _DISPUTED.sub(_settled, text)))
     if text.isascii():
         return text
-    text = _MAYBE_MARKS.sub(_thinned, _DISPUTED.sub(_settled, text))
+    text = safe.thinned(text, _has_no_cell)
     return text if UTF8 else ascii_cells(text)
 
 
@@ -114,39 +108,16 @@ def split_lines(text: str) -> list[str]:
     return lines
 
 
-def _inert_char(char: str) -> str:
-    if char.isprintable():
-        return char
-    category = unicodedata.category(char)
-    if char == "\t" or category == "Zs":
-        return " "
-    # New letters that this Python does not know yet, and private ones of fonts, steer nothing.
-    return char if category in ("Cn", "Co") else _REPLACED
-
-
 def _settled(found: re.Match[str]) -> str:
     """What stands for a character that terminals do not agree on."""
     code = ord(found[0])
     if 0 <= code - _FLAG_LETTER < _FLAG_LETTERS:
         return chr(ord("A") + code - _FLAG_LETTER)
-    looks = 0xFE00 <= code <= 0xFE0F or 0x1F3FB <= code <= 0x1F3FF
-    return "" if looks else _REPLACED
+    return ""
 
 
-def _thinned(found: re.Match[str]) -> str:
-    """A run of signs with at most some marks on each; one replacement tells of the rest."""
-    run = found[0]
-    if all(map(cell_len, set(run))):
-        return run
-    kept: list[str] = []
-    marks = 0
-    for char in run:
-        marks = 0 if cell_len(char) else marks + 1
-        if marks <= MOST_MARKS:
-            kept.append(char)
-        elif marks == MOST_MARKS + 1:
-            kept.append(_REPLACED)
-    return "".join(kept)
+def _has_no_cell(char: str) -> bool:
+    return not cell_len(char)
 
 
 def width_of(text: str) -> int:

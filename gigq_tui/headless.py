@@ -30,6 +30,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gigq_core.text import storable
 from gigq_tui import format as text
 from gigq_tui.store import derive
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
@@ -89,7 +90,7 @@ def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS, label: str = "") -> s
         "format": FORMAT,
         "taken_at": _moment(snapshot.taken_at),
         "file": {
-            "path": info.path,
+            "path": storable(info.path),
             "label": label or None,
             "attached": info.attached,
             "journal_mode": info.journal_mode,

@@ -9,8 +9,8 @@ import click
 
 from gigq_core.cli.common import EXIT_REFUSED, Settings, Trouble, json_option
 from gigq_core.cli.output import say, warn, write_json
-from gigq_core.cli.text import inert
 from gigq_core.status import Change, Outcome
+from gigq_core.text import inert, storable
 
 if TYPE_CHECKING:
     from gigq_core.queue import JobQueue
@@ -44,7 +44,7 @@ def all_ids(job_ids: tuple[str, ...], ids_from: TextIO | None) -> tuple[str, ...
         UsageError: there is none, not even a file that could have held some.
     """
     if ids_from is not None:
-        return (*job_ids, *filter(None, (line.strip() for line in ids_from)))
+        return (*job_ids, *filter(None, (storable(line.strip()) for line in ids_from)))
     if not job_ids:
         raise click.UsageError("Name at least one ID, or a file of them with --ids-from.")
     return job_ids

@@ -12,8 +12,8 @@ import click
 from gigq_core.cli.act import all_ids, resolved
 from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option
 from gigq_core.cli.output import say, warn, write_json
-from gigq_core.cli.text import inert
 from gigq_core.status import FINAL_STATUSES, JobStatus, Outcome
+from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from gigq_core.clearing import ClearPlan, Finished

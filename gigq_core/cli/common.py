@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from gigq_core.cli.text import inert
 from gigq_core.errors import DatabaseError, DatabaseMissing, GigQError
+from gigq_core.streams import put_inert, settle_output
+from gigq_core.text import inert, storable, typed_text
 
 if TYPE_CHECKING:
     from gigq_core.cli.reading import Reading
@@ -32,7 +33,7 @@ class Trouble(click.ClickException):
     exit_code = EXIT_REFUSED
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"Error: {inert(self.message)}", file=file or sys.stderr)
+        print(f"Error: {inert(self.message)}", file=file or sys.stderr)
 
 
 class Unusable(Trouble):
@@ -108,8 +109,34 @@ def sentences(db: Path) -> Iterator[None]:
         raise Unusable(str(explain(problem, db))) from None
 
 
+class TypedText(click.types.StringParamType):
+    """A word of the command line that may be stored in a file, whatever bytes it was made of."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text, with escapes for bytes that are not UTF-8."""
+        return storable(typed_text(super().convert(value, param, ctx)))
+
+
+class TypedValue(click.types.StringParamType):
+    """A word of the command line that is handed on as it is: JSON holds the name of any file."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text; a byte that is not UTF-8 is a surrogate in it."""
+        return typed_text(super().convert(value, param, ctx))
+
+
+_TYPED_TEXT = TypedText()
+
+
 class Commands(click.Group):
     """The group of all commands; it ends every run with one of the documented exit codes."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command; its words, but for those of a type of their own, are `TypedText`."""
+        for param in cmd.params:
+            if param.type is click.STRING:
+                param.type = _TYPED_TEXT
+        super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order they were added: by use, not by alphabet."""
@@ -133,13 +160,14 @@ class Commands(click.Group):
         **extra: Any,
     ) -> Any:
         """Run, and end the process; without `standalone_mode`, let the caller see the errors."""
+        settle_output()
         run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()
         try:
             code: object = run()
         except click.ClickException as problem:
-            problem.show()
+            put_inert(problem.show)
             sys.exit(problem.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(EXIT_INTERRUPTED)

@@ -11,7 +11,7 @@ import click
 
 from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option, sentences
 from gigq_core.cli.output import table, write_json
-from gigq_core.cli.text import inert
+from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from gigq_core.doctor import Finding

@@ -14,9 +14,9 @@ import click
 from gigq_core.cli.common import Settings, Trouble, json_option
 from gigq_core.cli.output import warn, write_json
 from gigq_core.cli.reading import Reading
-from gigq_core.cli.text import inert
 from gigq_core.logs import kept_output, open_kept
 from gigq_core.status import ExecutionStatus
+from gigq_core.text import inert
 
 LOOK_AGAIN_S = 0.2
 CHUNK_BYTES = 1 << 16

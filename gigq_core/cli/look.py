@@ -8,8 +8,9 @@ import click
 
 from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option
 from gigq_core.cli.output import lines_of, say, table, terminal_columns, warn, write_json
-from gigq_core.cli.text import cell, inert, shown_time
+from gigq_core.cli.text import cell, shown_time
 from gigq_core.status import JobStatus
+from gigq_core.text import inert
 
 # Below this width a whole id leaves no room for the rest.
 WIDE_TERMINAL = 120

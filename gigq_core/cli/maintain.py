@@ -9,8 +9,8 @@ import click
 
 from gigq_core.cli.common import Settings, Trouble, json_option, sentences
 from gigq_core.cli.output import say, write_json
-from gigq_core.cli.text import inert
 from gigq_core.errors import DatabaseBusy
+from gigq_core.text import inert
 
 SHOWN_ORPHANS = 20
 

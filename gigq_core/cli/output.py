@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from gigq_core.cli.text import cell, inert, width
+from gigq_core.cli.text import cell, width
+from gigq_core.streams import put
+from gigq_core.text import inert, storable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,6 +21,10 @@ BETWEEN_COLUMNS = 3
 NARROWEST = 8
 # Of a value that can't be printed whole.
 MOST_LEVELS = 100
+# One half of a character in JSON's spelling, without the other beside it.
+_LONE_SURROGATE = re.compile(
+    r"(?<!\\ud[89ab]..)\\ud[c-f]..|\\ud[89ab]..(?!\\ud[c-f]..)", re.IGNORECASE
+)
 
 _STATUS_STYLES = {
     "pending": "cyan",
@@ -35,12 +40,12 @@ _STATUS_STYLES = {
 
 def say(text: str) -> None:
     """One line for the person, on stdout."""
-    click.echo(text)
+    put(inert(text, lines=True) + "\n")
 
 
 def warn(text: str) -> None:
     """One line for the person, on stderr, where it does not disturb a script."""
-    click.echo(text, err=True)
+    put(inert(text, lines=True) + "\n", err=True)
 
 
 def write_json(value: Any) -> None:
@@ -49,7 +54,10 @@ def write_json(value: Any) -> None:
         text = json.dumps(value, indent=2, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         text = json.dumps(_printable(value), indent=2)
-    click.echo(text)
+    if _LONE_SURROGATE.search(text):
+        # Many readers of JSON refuse half a character, which a file name's stray byte becomes.
+        text = json.dumps(_printable(value), indent=2)
+    put(text + "\n")
 
 
 def table(
@@ -85,7 +93,7 @@ def _align(headers: Sequence[str], lines: list[list[str]]) -> None:
         padded = (
             text + " " * (room - width(text)) for text, room in zip(line, widths, strict=True)
         )
-        click.echo("  ".join(padded).rstrip())
+        put("  ".join(padded).rstrip() + "\n")
 
 
 def _draw(headers: Sequence[str], lines: list[list[str]], shrinking: Sequence[str]) -> None:
@@ -128,8 +136,10 @@ def _printable(value: Any, levels: int = MOST_LEVELS) -> Any:
         return str(value)
     if isinstance(value, (dict, list, tuple)) and not levels:
         return "(nested too deep to be printed)"
+    if isinstance(value, str):
+        return storable(value)
     if isinstance(value, dict):
-        return {key: _printable(item, levels - 1) for key, item in value.items()}
+        return {_printable(key): _printable(item, levels - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_printable(item, levels - 1) for item in value]
     return value

@@ -6,7 +6,7 @@ import click
 
 from gigq_core.cli.common import Settings, json_option, sentences
 from gigq_core.cli.output import say, write_json
-from gigq_core.cli.text import inert
+from gigq_core.text import inert
 
 
 @click.command()

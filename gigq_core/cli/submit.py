@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
-from gigq_core.cli.common import Settings, Trouble, json_option
+from gigq_core.cli.common import Settings, Trouble, TypedValue, json_option
 from gigq_core.cli.output import say, warn, write_json
-from gigq_core.cli.text import inert
 from gigq_core.errors import DatabaseMissing, GigQError
+from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> 
     "-p",
     "--param",
     "params",
+    type=TypedValue(),
     multiple=True,
     metavar="KEY=VALUE",
     help="A parameter; the value is read as JSON, or else taken as text. Repeatable.",
@@ -100,6 +101,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> 
 )
 @click.option(
     "--jsonl",
+    type=click.Path(),
     metavar="FILE",
     help="One job for each line of a file of JSON objects, - for stdin: the line is the job's "
     'parameters, or {"params": {...}, "name": .., "priority": .., ..}. All or none.',

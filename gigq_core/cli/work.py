@@ -38,7 +38,9 @@ from gigq_core.cli.submit import seconds
     show_default=True,
     help="Run jobs in child processes, which can be stopped, or in threads of this one.",
 )
-@click.option("--python", metavar="EXE", help="The interpreter that runs the jobs.")
+@click.option(
+    "--python", type=click.Path(), metavar="EXE", help="The interpreter that runs the jobs."
+)
 @click.option(
     "--chdir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

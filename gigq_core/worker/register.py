@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from gigq_core.errors import WorkerIdInUse
 from gigq_core.identity import ProcessIdentity, current_identity, is_dead
 from gigq_core.schema import worker_statements as sql
+from gigq_core.text import storable
 from gigq_core.times import to_text
 from gigq_core.worker import rescue
 
@@ -53,7 +54,12 @@ def enrol(conn: sqlite3.Connection, own: Register, now: str) -> None:
             )
         lost = [r for r in conn.execute(sql.RUNNING_JOBS) if r["worker_id"] == own.id]
         rescue.rescue(conn, lost)
-    conn.execute(sql.REGISTER, {**asdict(own), **current_identity()._asdict(), "now": now})
+    written = {**asdict(own), **current_identity()._asdict(), "now": now}
+    # Folders and hosts may have names that no file of ours takes.
+    for column, value in written.items():
+        if isinstance(value, str):
+            written[column] = storable(value)
+    conn.execute(sql.REGISTER, written)
     conn.execute(sql.FORGET_OLD_WORKERS, {"before": to_text(datetime.now() - REMEMBER)})
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from gigq_core.connections import close_connection, get_connection
 from gigq_core.logs import attempt_output, stack_prefix
+from gigq_core.text import storable
 from gigq_core.worker.attempts import Attempt
 from gigq_core.worker.ledger import Ledger, parent_results
 from gigq_core.worker.pool import ProcessPool
@@ -79,7 +80,7 @@ class Worker:
         if not grace_s >= 0:
             raise ValueError(f"grace_s must be >= 0, got {grace_s}")
         self.db_path = db_path
-        self.worker_id = worker_id or f"worker-{uuid.uuid4()}"
+        self.worker_id = storable(worker_id) if worker_id else f"worker-{uuid.uuid4()}"
         self.polling_interval = polling_interval
         self.concurrency = concurrency
         self.isolation = isolation

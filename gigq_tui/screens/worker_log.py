@@ -8,6 +8,7 @@ from pathlib import Path
 from textual import events, on
 from textual.widget import Widget
 
+from gigq_core.logs import stored_path
 from gigq_tui import theme
 from gigq_tui.format import cut, inert, size
 from gigq_tui.screens.reading import Reading
@@ -48,7 +49,7 @@ class WorkerLog(Reading, inherit_bindings=False):
         entry = self.entry
         if entry is None or entry.worker is None or not entry.worker.log_path:
             return None
-        return Path(entry.worker.log_path)
+        return stored_path(entry.worker.log_path)
 
     def choose_log(self) -> None:
         """Show the log of the worker under the cursor, if that is another one now."""

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigq_core.cli.output import table, write_json
-from gigq_core.cli.text import CELL_LIMIT, cell, inert, shown_time, width
+from gigq_core.cli.text import CELL_LIMIT, cell, shown_time, width
+from gigq_core.text import inert
 
 STEERING = {"Cc", "Cs", "Zl", "Zp"}
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -1,0 +1,42 @@
+"""Standard output and error as both commands write to them, whatever encoding they have."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from typing import IO, Any
+
+from gigq_core.text import inert
+
+
+def settle_output() -> None:
+    """Replace what an output's encoding has no character for, instead of failing at it.
+
+    A terminal of Latin-1, a pipe of a cron job in the C locale: a question mark stands there for
+    each such character. Bytes of file names that are not UTF-8 never go out raw.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def put(text: str, *, err: bool = False) -> None:
+    """Write `text` to stdout, or to stderr, and send it off. A closed one is passed over.
+
+    `click.echo` would send UTF-8 to an output that says it is ASCII.
+
+    Raises:
+        OSError: nobody reads it any more, or there is no room for it.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        stream.write(text)
+        stream.flush()
+
+
+def put_inert(show: Callable[[IO[Any]], None]) -> None:
+    """Write what `show` prints into a stream to stderr, harmless: it may quote what was typed."""
+    told = io.StringIO()
+    show(told)
+    put(inert(told.getvalue(), lines=True), err=True)
