@@ -7,7 +7,6 @@ written in folders of our own, into files that were not there before, and throug
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
 import re
@@ -15,59 +14,11 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from gigq_core.log_format import InertFormatter
 from gigq_core.places import queue_file
-
-from gigq_core.text import bounded, inert, unstored
+from gigq_core.text import unstored
 
 LOGGER_NAME = "gigq_core"
-LOG_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
-# What a line of the log tells at most, in characters, and how many lines a traceback has.
-MOST_OF_A_MESSAGE = 2_000
-MOST_OF_A_NAME = 200
-MOST_LINES = 60
-_INDENT = "    "
-
-
-class InertFormatter(logging.Formatter):
-    """A record is one line of bounded length, in which nothing can steer a terminal.
-
-    Names, errors and paths in a record come from jobs and from files. Lines of a traceback are
-    indented, so that none of them can look like a record of its own.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(LOG_FORMAT)
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line, and the lines of the traceback where the record has one."""
-        line = copy.copy(record)
-        line.name = inert(bounded(record.name, MOST_OF_A_NAME))
-        line.msg, line.args = inert(bounded(_message(record), MOST_OF_A_MESSAGE)), ()
-        line.exc_info = line.exc_text = line.stack_info = None
-        told = [super().format(line)]
-        if record.exc_info and record.exc_info[0] is not None:
-            told += _indented(self.formatException(record.exc_info))
-        if record.stack_info:
-            told += _indented(record.stack_info)
-        return "\n".join(told)
-
-
-def _message(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    # Whatever a value's own __str__ raises, the log goes on.
-    except Exception as problem:  # noqa: BLE001
-        return f"{record.msg} ({type(problem).__name__} while its values were written out)"
-
-
-def _indented(text: str) -> list[str]:
-    lines = text.splitlines()
-    if len(lines) > MOST_LINES:
-        half = MOST_LINES // 2
-        left = f"[... {len(lines) - 2 * half:,} more lines]"
-        lines = [*lines[:half], left, *lines[-half:]]
-    return [_INDENT + inert(bounded(line, MOST_OF_A_MESSAGE)) for line in lines]
-
 # UUIDs, and what is as harmless as the name of a file on any system.
 _OUR_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _PLAIN_WORKER_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.@+-]{0,99}")
