@@ -8,25 +8,34 @@ import threading
 from pathlib import Path
 
 from gigq_core.schema.attach import open_for_work
+from gigq_core.schema.held_file import HeldFile
 
 _local = threading.local()
 
 
 def get_connection(db_path: str | Path, *, create: bool = True) -> sqlite3.Connection:
-    """This thread's connection to the queue file, opened and attached if it is not yet.
+    """This thread's connection to the queue file; see `get_held_file`."""
+    return get_held_file(db_path, create=create).conn
+
+
+def get_held_file(db_path: str | Path, *, create: bool = True) -> HeldFile:
+    """This thread's hold on the queue file, opened and attached if it is not yet.
 
     A connection that a parent process opened is left alone: using or closing it here would
     drop the parent's locks.
 
     Raises:
-        DatabaseError: the file can't be used; see `open_for_work`.
+        DatabaseError: the file can't be used; see `open_for_work`. `FilesLost` where it was
+            deleted or replaced since, or its WAL was.
     """
     connections = _own_connections()
     key = _key(db_path)
-    conn = connections.get(key)
-    if conn is None:
-        conn = connections[key] = open_for_work(db_path, create=create)
-    return conn
+    held = connections.get(key)
+    if held is None:
+        held = connections[key] = HeldFile(open_for_work(db_path, create=create), db_path)
+    else:
+        held.glance()
+    return held
 
 
 def close_connections() -> None:
@@ -38,12 +47,12 @@ def close_connections() -> None:
 
 def close_connection(db_path: str | Path) -> None:
     """Close the current thread's connection to one file, if it has one."""
-    conn = _own_connections().pop(_key(db_path), None)
-    if conn is not None:
-        conn.close()
+    held = _own_connections().pop(_key(db_path), None)
+    if held is not None:
+        held.close()
 
 
-def _own_connections() -> dict[str, sqlite3.Connection]:
+def _own_connections() -> dict[str, HeldFile]:
     pid = os.getpid()
     if getattr(_local, "pid", None) != pid:
         inherited = getattr(_local, "connections", {})
@@ -51,7 +60,7 @@ def _own_connections() -> dict[str, sqlite3.Connection]:
         _local.inherited = [*getattr(_local, "inherited", []), *inherited.values()]
         _local.connections = {}
         _local.pid = pid
-    connections: dict[str, sqlite3.Connection] = _local.connections
+    connections: dict[str, HeldFile] = _local.connections
     return connections
 
 

@@ -25,6 +25,10 @@ class DatabaseBusy(DatabaseError):
     """Another process kept the write lock for longer than we wait."""
 
 
+class FilesLost(DatabaseError):
+    """The file, its WAL or its index was deleted or replaced while it was in use."""
+
+
 class DuplicateJob(GigQError, sqlite3.IntegrityError):
     """A job with that id is already in the queue."""
 

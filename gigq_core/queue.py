@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from gigq_core import acts, clearing
 from gigq_core.clearing import ClearPlan
-from gigq_core.connections import close_connection, get_connection
+from gigq_core.connections import close_connection, get_connection, get_held_file
 from gigq_core.decoding import decoded_execution, decoded_job
 from gigq_core.errors import DatabaseError, DuplicateJob
 from gigq_core.job import Job, check_integer
@@ -310,12 +310,14 @@ class JobQueue:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        conn = self._connection()
+        held = get_held_file(self.db_path, create=self._initialize)
         try:
-            with write(conn):
+            with write(held.conn) as conn:
                 # Somebody may have detached the file since this queue was opened.
                 ensure_attached(conn)
                 yield conn
+                held.check()
+            held.confirm()
         except sqlite3.OperationalError as problem:
             raise explain(problem, Path(self.db_path)) from problem
 

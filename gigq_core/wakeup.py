@@ -17,7 +17,9 @@ logger = logging.getLogger("gigq_core.wakeup")
 LADDER_S = (0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.016)
 
 # linux/inotify.h
-_IN_MODIFY, _IN_MOVED_TO, _IN_CREATE, _IN_Q_OVERFLOW = 0x2, 0x80, 0x100, 0x4000
+_IN_MODIFY, _IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE, _IN_DELETE = 0x2, 0x40, 0x80, 0x100, 0x200
+_IN_Q_OVERFLOW = 0x4000
+_TAKEN_AWAY = _IN_MOVED_FROM | _IN_MOVED_TO | _IN_DELETE
 _EVENT = struct.Struct("iIII")
 
 # How long watchfiles gathers changes, in milliseconds.
@@ -40,11 +42,14 @@ class FolderEvents:
 
         file = Path(path).absolute()
         self._names = {os.fsencode(file.name), os.fsencode(file.name + "-wal")}
+        self._all_names = self._names | {os.fsencode(file.name + "-shm")}
+        # Whether one of the files was deleted, or moved, since somebody looked at this.
+        self.taken_away = False
         libc = ctypes.CDLL(None, use_errno=True)
         self._fd: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
-        mask = _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE
+        mask = _IN_MODIFY | _IN_CREATE | _TAKEN_AWAY
         if libc.inotify_add_watch(self._fd, os.fsencode(file.parent), mask) < 0:
             number = ctypes.get_errno()
             os.close(self._fd)
@@ -69,6 +74,8 @@ class FolderEvents:
                 name = data[at : at + length].rstrip(b"\0")
                 at += length
                 found = found or name in self._names or bool(mask & _IN_Q_OVERFLOW)
+                if mask & _TAKEN_AWAY and name in self._all_names:
+                    self.taken_away = True
 
     def close(self) -> None:
         """Stop watching."""

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from gigq_core.errors import DatabaseError, DatabaseMissing, GigQError
+from gigq_core.errors import DatabaseError, DatabaseMissing, FilesLost, GigQError
 from gigq_core.streams import put_inert, settle_output
 from gigq_core.text import inert, storable, typed_text
 
@@ -99,6 +99,9 @@ def sentences(db: Path) -> Iterator[None]:
             f"There is no file {db}: name the queue's file with --db or GIGQ_DB, or submit a "
             "job to create it."
         ) from None
+    except FilesLost as problem:
+        # The path is right, and starting anew will do.
+        raise Trouble(str(problem)) from None
     except DatabaseError as problem:
         raise Unusable(str(problem)) from None
     except GigQError as problem:

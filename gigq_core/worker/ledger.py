@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gigq_core.errors import FilesLost
 from gigq_core.places import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
+from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.times import now_text
 from gigq_core.worker import outcomes, register
 from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, attempt_from
@@ -79,11 +81,31 @@ class Ledger:
         self.conn = open_for_work(self.path, create=False)
         self.conn.execute("PRAGMA busy_timeout = 0")
         self.conn.create_function("core_new_id", 0, new_execution_id)
+        self._held = HeldFile(self.conn, self.path)
+        self._last_words = False
         self._repaired: set[str] = set()
 
     def close(self) -> None:
         """Close the connection."""
-        self.conn.close()
+        self._held.close()
+
+    # --- the file itself ---------------------------------------------------------------------
+
+    def check_files(self) -> None:
+        """Make sure that the paths still lead to the files that are open.
+
+        Raises:
+            FilesLost: they do not.
+        """
+        loss = self._held.files.lost()
+        if loss is Loss.REPLACED or (loss is not None and not self._last_words):
+            raise FilesLost(self._held.files.sentence())
+
+    def save(self) -> None:
+        """Bring what a deleted WAL holds into the file, while nobody has made another; what is
+        written from now on is for whoever shares the deleted one, and to be saved again."""
+        self._last_words = True
+        self._held.save()
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -127,9 +149,11 @@ class Ledger:
 
         Raises:
             LockBusy: the lock was not free for about a second.
+            FilesLost: what is written would be lost.
         """
         self._begin()
         try:
+            self.check_files()
             yield self.conn
             self._commit()
         except BaseException:

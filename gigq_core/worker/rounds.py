@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-from gigq_core.errors import DatabaseError
 from gigq_core.worker import housekeeping, rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly
@@ -32,7 +29,6 @@ class Rounds:
         self._ledger = ledger
         self._worker_id = worker_id
         self._silence = silence or rescue.Silence()
-        self._file = self._file_now()
         self._last = 0.0
         self._last_burial = 0.0
         self._last_forgetting = 0.0
@@ -41,12 +37,12 @@ class Rounds:
         """Make the round, if it is time by the monotonic clock; says whether it changed anything.
 
         Raises:
-            DatabaseError: the file was deleted or replaced.
+            FilesLost: the file or its WAL was deleted or replaced.
             LockBusy: there is something to write, and others keep the lock; ask again.
         """
         if now - self._last < RESCUE_EVERY_S:
             return False
-        self.check_file()
+        self._ledger.check_files()
         conn = self._ledger.conn
         for holder in rescue.stopped_holders(conn, self._silence, self._worker_id):
             # Its jobs are given back in the next round, when it is certainly dead.
@@ -73,22 +69,3 @@ class Rounds:
         with self._ledger.writing() as conn:
             gone = housekeeping.forget_deleted(conn)
         housekeeping.delete_output(self._ledger.path, gone)
-
-    def check_file(self) -> None:
-        """Make sure that the path still leads to the file that is open.
-
-        Raises:
-            DatabaseError: it does not.
-        """
-        if self._file_now() != self._file:
-            raise DatabaseError(
-                f"{self._ledger.path} was deleted or replaced while the worker had it open: "
-                "start the worker anew."
-            )
-
-    def _file_now(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._ledger.path)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from datetime import datetime
 
+from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
 from gigq_core.times import now_text, parse_time
 from gigq_core.worker.attempts import Begun, Ending, Fate
@@ -184,6 +185,8 @@ class Supervisor:
         self._pool.tick()
         self._collect()
         now = time.monotonic()
+        if self._watch is not None and self._watch.taken_away():
+            self._ledger.check_files()
         if now < self._resting_until():
             return
         try:
@@ -372,7 +375,7 @@ class Supervisor:
 
     def _endure(self, problem: sqlite3.OperationalError) -> None:
         """Passing trouble is waited out, with everything kept; what will not pass is raised."""
-        self._rounds.check_file()
+        self._ledger.check_files()
         passing = is_lock_trouble(problem) or any(word in str(problem) for word in _PASSING)
         if not passing:
             raise problem
@@ -400,6 +403,7 @@ class Supervisor:
 
     def _give_up(self) -> None:
         """Something is badly wrong: end what runs, and give it back if the file can be written."""
+        self._ledger.save()
         self._pool.unclaim()
         self._collect()
         for token in self._pool.running():
@@ -425,8 +429,9 @@ class Supervisor:
                 retire=not self._pool.busy(),
                 begun=self._begun,
             )
-        except (sqlite3.Error, LockBusy) as problem:
+        except (sqlite3.Error, DatabaseError, LockBusy) as problem:
             logger.warning("What ran could not be given back: %s", problem)
+        self._ledger.save()
 
 
 def _given_back(ending: Ending) -> Ending:

@@ -127,6 +127,13 @@ class FileWatch:
         self._rung += 1
         return LADDER_S[self._rung - 1]
 
+    def taken_away(self) -> bool:
+        """Whether the file, its WAL or its index was deleted or moved since this was asked."""
+        if self._events is None or not self._events.taken_away:
+            return False
+        self._events.taken_away = False
+        return True
+
     def found(self) -> None:
         """The change was seen: no more looks for it."""
         self._rung = len(LADDER_S)
