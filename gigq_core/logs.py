@@ -11,10 +11,13 @@ import logging
 import os
 import re
 import stat
+import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from gigq_core.log_format import InertFormatter
+from gigq_core.outlet import Descriptor, Outlet, OutletHandler, OutletStream
 from gigq_core.places import queue_file
 from gigq_core.text import unstored
 
@@ -28,23 +31,42 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | _NO_LINKS | getattr(os, "O_DIRECTORY", 0)
 
 
-def setup_logging(level: int = logging.INFO) -> None:
+def setup_logging(level: int = logging.INFO, outlet: Outlet | None = None) -> None:
     """Send this package's log to stderr.
 
     Importing the package configures nothing; an application that wants to see the log calls
-    this once. Calling it again replaces the handler.
+    this once. Calling it again replaces the handler. Nobody who logs ever waits for whoever reads:
+    what does not get through is dropped, and the log says how many lines that were.
 
     Args:
         level: the lowest level that is shown, as in the standard `logging` module.
+        outlet: where it goes instead of stderr.
     """
     logger = logging.getLogger(LOGGER_NAME)
     logger.setLevel(level)
     logger.propagate = False
     for old in list(logger.handlers):
         logger.removeHandler(old)
-    handler = logging.StreamHandler()
+    outlet = outlet or stderr_outlet()
+    handler = logging.StreamHandler() if outlet is None else OutletHandler(outlet)
     handler.setFormatter(InertFormatter())
     logger.addHandler(handler)
+
+
+def stderr_outlet() -> Outlet | None:
+    """What writes to this process's stderr; None where that is something of the application's."""
+    stream = sys.__stderr__
+    if stream is None or (sys.stderr is not stream and not isinstance(sys.stderr, OutletStream)):
+        return None
+    try:
+        return _outlet_of(stream.fileno(), stream.encoding)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache
+def _outlet_of(fd: int, encoding: str) -> Outlet:
+    return Outlet(Descriptor(fd), encoding)
 
 
 def silence_by_default() -> None:
@@ -216,7 +238,7 @@ def open_kept(path: Path | None) -> BinaryIO | None:
 
 
 def _create(name: str, folder: int) -> BinaryIO:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _NO_LINKS
     return open(os.open(name, flags, 0o600, dir_fd=folder), "wb", buffering=0)
 
 

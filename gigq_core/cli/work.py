@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gigq_core.cli.common import Settings, json_option, sentences
+from gigq_core.cli.common import Settings, Unusable, byte_count, json_option, sentences
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.submit import seconds
+
+if TYPE_CHECKING:
+    from gigq_core.outlet import LogFile
 
 
 @click.command()
@@ -56,8 +61,29 @@ from gigq_core.cli.submit import seconds
     show_default=True,
     help="Seconds between asking a job to end and killing it.",
 )
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Log to this file instead of stderr; SIGHUP then opens it anew.",
+)
+@click.option(
+    "--log-size",
+    callback=byte_count,
+    metavar="SIZE",
+    default="10M",
+    show_default=True,
+    help="With --log-file: begin a new file at this size; 0 for never.",
+)
+@click.option(
+    "--log-keep",
+    type=click.IntRange(min=0),
+    metavar="COUNT",
+    default=5,
+    show_default=True,
+    help="With --log-file: how many earlier files to keep.",
+)
 @click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
-@click.option("--log-path", type=click.Path(path_type=Path), hidden=True)
 @json_option
 @click.pass_obj
 def worker(
@@ -70,23 +96,25 @@ def worker(
     python: str | None,
     chdir: Path | None,
     grace: float,
+    log_file: Path | None,
+    log_size: int,
+    log_keep: int,
     owner: str,
-    log_path: Path | None,
     as_json: bool,
 ) -> None:
     """Run jobs until asked to stop.
 
     Ctrl-C (or SIGTERM, SIGHUP) lets it finish what runs; a second one, or SIGQUIT, ends it at
-    once, and gives its jobs back.
+    once, and gives its jobs back. With --log-file, SIGHUP opens the log anew instead.
 
     JSON (with --once): {"processed"}.
     """
     if as_json and not once:
         raise click.UsageError("--json goes with --once: a worker that stays prints a log.")
-    from gigq_core.logs import setup_logging
     from gigq_core.worker import Worker
 
-    setup_logging(logging.INFO)
+    log = None if log_file is None else _opened(log_file, log_size, log_keep)
+    _set_up_logging(log)
     with sentences(settings.db):
         try:
             runner = Worker(
@@ -99,7 +127,8 @@ def worker(
                 chdir=chdir,
                 grace_s=grace,
                 owner=owner,
-                log_path=log_path,
+                log_path=None if log is None else log.path,
+                on_hangup=None if log is None else log.reopen,
             )
         except (TypeError, ValueError) as problem:
             raise click.UsageError(str(problem)) from None
@@ -115,3 +144,34 @@ def worker(
         write_json({"processed": processed})
     else:
         say("Processed one job." if processed else "No jobs available to process.")
+
+
+def _opened(path: Path, size: int, keep: int) -> LogFile:
+    from gigq_core.outlet import LogFile
+
+    try:
+        return LogFile(path.absolute(), size, keep)
+    except OSError as problem:
+        raise Unusable(
+            f"The log {path} can't be written: {problem.strerror or problem}. "
+            "Name another file with --log-file."
+        ) from None
+
+
+def _set_up_logging(log: LogFile | None) -> None:
+    """Whatever this process says, no reader that does not read ever holds it up."""
+    from gigq_core.logs import setup_logging, stderr_outlet
+    from gigq_core.outlet import Outlet, OutletStream
+
+    stderr = stderr_outlet()
+    to_file = None if log is None else Outlet(log)
+    setup_logging(logging.INFO, to_file)
+    if stderr is None:
+        return
+    if log is None or to_file is None:
+        sys.stderr = OutletStream(stderr)
+    elif log.is_open_as(2):
+        sys.stderr = OutletStream(to_file)
+    else:
+        # What it can't go on with is said in both places.
+        sys.stderr = OutletStream(to_file, stderr)

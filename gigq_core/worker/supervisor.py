@@ -7,6 +7,7 @@ import selectors
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -54,6 +55,7 @@ class Supervisor:
         polling_interval_s: the longest time between two looks; at most a second counts.
         grace_s: how long threads that were told to stop are waited for.
         limit: end after so many jobs, or when there is none; None to stay.
+        on_hangup: called when SIGHUP comes; without it, that is a signal to end like others.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Supervisor:
         polling_interval_s: float,
         grace_s: float,
         limit: int | None = None,
+        on_hangup: Callable[[], None] | None = None,
     ) -> None:
         self.exit_code = 0
         self.claimed = 0
@@ -79,6 +82,7 @@ class Supervisor:
         self._poll_s = max(0.01, min(polling_interval_s, SLOWEST_POLL_S))
         self._grace_s = grace_s
         self._limit = limit
+        self._on_hangup = on_hangup
         self._drain_wanted = False
         self._signals_heard = 0
         self._endings: list[Ending] = []
@@ -132,15 +136,18 @@ class Supervisor:
         self._say_goodbye()
 
     def _hear(self, signals: Signals) -> None:
-        received = len(signals.received)
-        if received > self._signals_heard:
-            self._signals_heard = received
-            if received == 1 and signals.received[0] not in AT_ONCE:
+        for signum in signals.take():
+            if self._on_hangup is not None and signum == getattr(signal, "SIGHUP", None):
+                self._on_hangup()
+                logger.info("The log was opened anew")
+                continue
+            self._signals_heard += 1
+            if self._signals_heard == 1 and signum not in AT_ONCE:
                 logger.info("Finishing what runs; once more to stop now")
                 self._enter("draining")
             else:
                 self._enter("stopping")
-                self.exit_code = 128 + signals.received[-1]
+                self.exit_code = 128 + signum
         if self._drain_wanted and self._own.state in ("running", "paused"):
             self._enter("draining")
 

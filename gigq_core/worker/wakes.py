@@ -55,14 +55,14 @@ class Waker:
 
 
 class Signals:
-    """The signals that end a process, counted while the block runs; only in the main thread.
+    """The signals that end a process, noted while the block runs; only in the main thread.
 
     What was ignored before stays ignored: `nohup` does that to SIGHUP, and a shell without job
     control to the SIGINT of what it starts in the background.
     """
 
     def __init__(self, wake_fd: int, caught: bool) -> None:
-        self.received: list[int] = []
+        self._received: list[int] = []
         self._wake_fd = wake_fd
         self._caught = caught and threading.current_thread() is threading.main_thread()
         self._before: dict[int, Any] = {}
@@ -78,7 +78,15 @@ class Signals:
         return self
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        self.received.append(signum)
+        self._received.append(signum)
+
+    def take(self) -> list[int]:
+        """Those that came since the last call, in their order."""
+        if not self._received:
+            return []
+        # A handler may add to the old list up to this very moment, and not after it.
+        received, self._received = self._received, []
+        return received
 
     def __exit__(self, *exc: object) -> None:
         if not self._caught:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,7 @@ class Worker:
             process's only purpose: it also takes charge of the signals in `process_one`, and of
             orphaned grandchildren.
         log_path: where its log goes, for others to find.
+        on_hangup: called instead of ending when SIGHUP comes.
 
     Attributes:
         running: whether it is at work.
@@ -70,6 +72,7 @@ class Worker:
         grace_s: float = 5.0,
         owner: str = "script",
         log_path: str | Path | None = None,
+        on_hangup: Callable[[], None] | None = None,
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be >= 1, got {concurrency}")
@@ -92,6 +95,7 @@ class Worker:
         self._grace_s = grace_s
         self._owner = owner
         self._log_path = log_path
+        self._on_hangup = on_hangup
         self._session: _Session | None = None
         self._lock = threading.Lock()
         self._stop_wanted = False
@@ -172,6 +176,7 @@ class Worker:
                 self.polling_interval,
                 self._grace_s,
                 limit,
+                self._on_hangup,
             )
             self._supervisor = supervisor
             if self._stop_wanted and limit is None:

@@ -91,7 +91,7 @@ class WorkerPool:
             words = [sys.executable, "-m", "gigq_core", "--db", str(self.path), "worker"]
             words += ["--concurrency", str(setup.slots), "--isolation", "process"]
             words += ["--python", python, "--chdir", str(chdir), "--worker-id", worker_id]
-            words += ["--owner", "console", "--log-path", str(log_path)]
+            words += ["--owner", "console", "--log-file", str(log_path)]
             if setup.grace_s != GRACE_S:
                 words += ["--grace", f"{setup.grace_s:g}"]
             with log:
