@@ -59,11 +59,18 @@ class Signals:
 
     What was ignored before stays ignored: `nohup` does that to SIGHUP, and a shell without job
     control to the SIGINT of what it starts in the background.
+
+    Args:
+        wake_fd: written to when one comes.
+        caught: whether to note any at all.
+        for_good: whether the process ends after the block: then one that is repeated by somebody
+            impatient does not change how.
     """
 
-    def __init__(self, wake_fd: int, caught: bool) -> None:
+    def __init__(self, wake_fd: int, caught: bool, for_good: bool = False) -> None:
         self._received: list[int] = []
         self._wake_fd = wake_fd
+        self._for_good = for_good
         self._caught = caught and threading.current_thread() is threading.main_thread()
         self._before: dict[int, Any] = {}
         self._fd_before = -1
@@ -94,7 +101,8 @@ class Signals:
         signal.set_wakeup_fd(self._fd_before)
         for signum, handler in self._before.items():
             # A handler that was not set from Python can't be set back.
-            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+            before = signal.SIG_DFL if handler is None else handler
+            signal.signal(signum, signal.SIG_IGN if self._for_good else before)
 
 
 class FileWatch:

@@ -182,8 +182,9 @@ class Worker:
             if self._stop_wanted and limit is None:
                 supervisor.drain()
             try:
-                caught = limit is None or self._owner != "script"
-                with Signals(session.waker.fd, caught) as signals:
+                alone = self._owner != "script"
+                caught, for_good = limit is None or alone, limit is None and alone
+                with Signals(session.waker.fd, caught, for_good) as signals:
                     supervisor.run(signals)
             finally:
                 self._supervisor = None
