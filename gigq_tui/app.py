@@ -24,12 +24,14 @@ from rich.console import RenderableType
 from textual import events, on
 from textual._compositor import CompositorUpdate
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 
 from gigq_tui import format as fmt
 from gigq_tui.canvas import Canvas, Changes
 from gigq_tui.config.model import NO_LABEL, Config, Label
+from gigq_tui.driver import ConsoleDriver
 from gigq_tui.line_filters import line_filters
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
 from gigq_tui.navigation import Navigation
@@ -125,12 +127,33 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         self.theme = THEME_NAMES[fitting(theme, self.console.color_system, self.no_color)]
         self.config = config or Config()
         self.label = label or NO_LABEL
+        # Asked by the driver: a terminal that is given back for good is not taken once more.
+        self.is_leaving = False
+        self.on_terminal_lost: Callable[[], None] = lambda: None
         self.keymap = Keymap(self.config.keys)
         self.set_keymap(self.keymap.for_textual())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         usual = super().get_line_filters()
         return line_filters(usual, colour=not self.no_color, utf8=fmt.UTF8)
+
+    def get_driver_class(self) -> type[Driver]:
+        usual = super().get_driver_class()
+        return ConsoleDriver if issubclass(ConsoleDriver, usual) else usual
+
+    def terminal_lost(self) -> None:
+        """The driver can't read keys any more. From its thread."""
+        self.on_terminal_lost()
+
+    def give_terminal_back(self) -> None:
+        """Restore the terminal although nothing of this app may go on. From any thread."""
+        if isinstance(self._driver, ConsoleDriver):
+            self._driver.give_back_now()
+
+    async def on_event(self, event: events.Event) -> None:
+        # Keys that stand before the end in the queue must not put it off.
+        if not (self.is_leaving and isinstance(event, events.InputEvent)):
+            await super().on_event(event)
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -283,6 +284,9 @@ def _need_terminal() -> None:
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     if not all(stream is not None and stream.isatty() for stream in streams):
         _refuse("The console needs a terminal: use --once to print one snapshot instead.")
+    from gigq_tui.leaving import end_on_signals_until_shown
+
+    end_on_signals_until_shown()
 
 
 def _order(
@@ -375,4 +379,5 @@ def _run_demo(folder: Path | None, config: Config) -> int:
             demo=session,
         )
     finally:
-        put(f"The demo's files are in {inert(session.folder)}\n")
+        with suppress(OSError):
+            put(f"The demo's files are in {inert(session.folder)}\n")

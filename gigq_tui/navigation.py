@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.steering_workers import WorkerSteering
 from gigq_tui.store.filter import parse
 from gigq_tui.store.models import Tab
-
-WAKE_S = 0.1
-WAKES = 20
 
 
 class Navigation(WorkerSteering, inherit_bindings=False):
@@ -20,13 +16,6 @@ class Navigation(WorkerSteering, inherit_bindings=False):
     def do_suspend(self) -> None:
         """Go to the shell; `fg` comes back."""
         self.action_suspend_process()
-        self.run_worker(self._stay_awake(), group="wake", exclusive=True)
-
-    async def _stay_awake(self) -> None:
-        # The signal to go on is handled when this thread next runs, and may have come to another:
-        # with nothing to do it would sleep on, with the shell's terminal under it.
-        for _ in range(WAKES):
-            await asyncio.sleep(WAKE_S)
 
     def do_help(self) -> None:
         """Show the keys of the screen in front."""

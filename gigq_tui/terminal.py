@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import sys
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
+from gigq_tui.actions.editor import drop_edited_files, end_editors
 from gigq_tui.app import ConsoleApp
 from gigq_tui.config.model import Config, Label
+from gigq_tui.driver import is_gone
+from gigq_tui.leaving import HUNG_UP, LAST_THINGS_S, Leaving
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
 
 DEMO_WORKERS_END_S = 8.0
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def show(
@@ -32,8 +32,9 @@ def show(
 ) -> int:
     """Show the console until the person leaves it.
 
-    SIGTERM and SIGHUP leave it too, with the terminal restored. Workers that it spawned go on by
-    themselves, but for a demo's: those are ended in every case, also when the screen failed.
+    SIGTERM, SIGHUP and a terminal that is gone leave it too, with the terminal restored where there
+    is one, and within seconds whatever hangs. Workers that it spawned go on by themselves, but for
+    a demo's: those are ended in every case, also when the screen failed.
 
     Returns:
         The exit code.
@@ -49,37 +50,64 @@ def show(
         config=config,
         label=label,
     )
+    leaving = Leaving(
+        terminal_descriptors(),
+        ask=partial(_ask_to_leave, app),
+        told=partial(app.call_later, _nothing),
+        last=partial(_end_by_force, app),
+        last_s=LAST_THINGS_S if demo is None else DEMO_WORKERS_END_S + LAST_THINGS_S,
+    )
+    app.on_terminal_lost = partial(leaving.begin, HUNG_UP)
     try:
-        with _leaving_on_signals(app):
+        with leaving.watching():
             app.run(mouse=config.mouse)
+    except Exception:
+        # A screen that closes on a terminal that is gone has nowhere to say what went wrong.
+        if not leaving.is_cut_off():
+            raise
     finally:
         if demo is not None:
+            leaving.allow(DEMO_WORKERS_END_S + LAST_THINGS_S)
             app.pool.end_all(DEMO_WORKERS_END_S)
         else:
             app.pool.leave_running()
-    return app.return_code or int(app.failed)
+    if leaving.is_cut_off():
+        _write_nowhere()
+    return leaving.code or app.return_code or int(app.failed)
 
 
-@contextmanager
-def _leaving_on_signals(app: ConsoleApp) -> Iterator[None]:
-    """While the screen runs, a signal to end closes it as a key would."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        # From a thread, since the app's own thread may be anywhere, in a lock of its loop too.
-        threading.Thread(target=_exit, args=(app, 128 + number), daemon=True).start()
-
-    before = {number: signal.signal(number, leave) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        # From here on a second signal must not keep a demo's workers from being ended.
-        for number in before:
-            signal.signal(number, signal.SIG_IGN if app.demo is not None else before[number])
+def terminal_descriptors() -> tuple[int, ...]:
+    """Where the screen's keys come from, and where it is painted."""
+    streams = (sys.__stdin__, sys.__stderr__)
+    return tuple({stream.fileno() for stream in streams if stream is not None})
 
 
-def _exit(app: ConsoleApp, code: int) -> None:
+def _ask_to_leave(app: ConsoleApp, code: int) -> None:
+    app.is_leaving = True
+    end_editors()
     try:
         app.call_from_thread(app.exit, return_code=code)
     except RuntimeError:
         # The app has ended meanwhile, or has not begun: it is told before its first screen.
         app.exit(return_code=code)
+
+
+def _end_by_force(app: ConsoleApp) -> None:
+    """What can't be left undone although the screen hangs."""
+    drop_edited_files()
+    app.give_terminal_back()
+    if app.demo is not None:
+        app.pool.end_all(DEMO_WORKERS_END_S)
+
+
+def _nothing() -> None:
+    """What the event loop wakes up for, to see by itself what was signalled."""
+
+
+def _write_nowhere() -> None:
+    """What is still in a buffer for the terminal that is gone must not change the exit code."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        if os.isatty(descriptor) or is_gone(descriptor):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)

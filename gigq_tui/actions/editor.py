@@ -8,12 +8,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from gigq_core.errors import GigQError
+
+# What an editor that is open now works on, and its process; a console that ends clears it away.
+_folders: set[Path] = set()
+_editors: set[subprocess.Popen[bytes]] = set()
+# An editor that goes on after a hang-up is told to end after so many seconds.
+_HANG_UP_S = 1.0
 
 # More than this is no text that somebody edited.
 MAX_BYTES = 4_000_000
@@ -66,6 +73,7 @@ def edit_text(text: str, *, suffix: str = ".json", line: int = 1) -> str:
         folder = Path(tempfile.mkdtemp(prefix="gigq-"))
     except OSError as problem:
         raise GigQError(_not_written(problem)) from None
+    _folders.add(folder)
     try:
         file = folder / f"params{suffix}"
         _write(file, text)
@@ -73,6 +81,23 @@ def edit_text(text: str, *, suffix: str = ".json", line: int = 1) -> str:
         _run([*words, *at, str(file)])
         return _read(file)
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _folders.discard(folder)
+
+
+def end_editors() -> None:
+    """End the editor that is open, as a terminal that closes would. From any thread."""
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        for editor in tuple(_editors):
+            editor.send_signal(number)
+        until = time.monotonic() + _HANG_UP_S
+        while _editors and time.monotonic() < until:
+            time.sleep(0.02)
+
+
+def drop_edited_files() -> None:
+    """Delete the private files of editors that did not end. From any thread."""
+    for folder in tuple(_folders):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -92,7 +117,12 @@ def _not_written(problem: OSError) -> str:
 def _run(words: list[str]) -> None:
     try:
         with _signals_for_the_editor():
-            status = subprocess.run(words, check=False).returncode
+            editor = subprocess.Popen(words)
+            _editors.add(editor)
+            try:
+                status = editor.wait()
+            finally:
+                _editors.discard(editor)
     except OSError as problem:
         raise GigQError(f"{words[0]} can't be started: {problem.strerror}.") from None
     if status:
