@@ -32,6 +32,7 @@ from gigq_tui import format as fmt
 from gigq_tui.canvas import Canvas, Changes
 from gigq_tui.config.model import NO_LABEL, Config, Label
 from gigq_tui.driver import ConsoleDriver
+from gigq_tui.leaving import HUNG_UP, Leaving
 from gigq_tui.line_filters import line_filters
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
 from gigq_tui.navigation import Navigation
@@ -127,9 +128,7 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         self.theme = THEME_NAMES[fitting(theme, self.console.color_system, self.no_color)]
         self.config = config or Config()
         self.label = label or NO_LABEL
-        # Asked by the driver: a terminal that is given back for good is not taken once more.
-        self.is_leaving = False
-        self.on_terminal_lost: Callable[[], None] = lambda: None
+        self.leaving: Leaving | None = None
         self.keymap = Keymap(self.config.keys)
         self.set_keymap(self.keymap.for_textual())
 
@@ -143,7 +142,13 @@ class ConsoleApp(Navigation, inherit_bindings=False):
 
     def terminal_lost(self) -> None:
         """The driver can't read keys any more. From its thread."""
-        self.on_terminal_lost()
+        if self.leaving is not None:
+            self.leaving.begin(HUNG_UP)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a signal or the end of the terminal was seen: nothing new is begun."""
+        return self.leaving is not None and self.leaving.code is not None
 
     def give_terminal_back(self) -> None:
         """Restore the terminal although nothing of this app may go on. From any thread."""

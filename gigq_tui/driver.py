@@ -28,14 +28,15 @@ _GIVE_BACK = b"".join(
 )
 # A terminal that was made non-blocking by another program is waited for in steps of this.
 _READY_MS = 1_000
-# To take the terminal back after `fg` is tried this often, in steps of this.
-_TRIES, _TRY_S = 100, 0.02
+# What was signalled together with the SIGCONT is heard by then.
+_SETTLE_S = 0.1
 
 
 class Host(Protocol):
     """What the driver asks of the app, and tells it."""
 
-    is_leaving: bool
+    @property
+    def is_leaving(self) -> bool: ...
 
     def terminal_lost(self) -> None: ...
 
@@ -125,7 +126,15 @@ class ConsoleDriver(LinuxDriver):
     def stop_application_mode(self) -> None:
         """Give the terminal back, if it was taken."""
         if self.is_up:
+            if self._host.is_leaving:
+                # From the background too: to be stopped here would be to stay.
+                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
             super().stop_application_mode()
+
+    def disable_input(self) -> None:
+        """Read no more keys, if any were read."""
+        if self.is_up:
+            super().disable_input()
 
     def close(self) -> None:
         """Write what is still to be written."""
@@ -166,15 +175,29 @@ class ConsoleDriver(LinuxDriver):
 
     def _begin_anew(self) -> None:
         """Take the terminal as if for the first time: a shell may have had it meanwhile."""
-        if self.is_up and not self._is_over:
+        if not self.is_up or self._is_over:
+            return
+        if self._is_in_background():
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
             self.suspend_application_mode()
             self._come_back()
 
     def _come_back(self) -> None:
         self._must_signal_resume = True
-        for _ in range(_TRIES):
-            # In the background this stops the process once more, and fails when it goes on.
-            self.resume_application_mode()
-            if self.is_up or self._is_over:
+        while True:
+            time.sleep(_SETTLE_S)
+            if self._is_over:
                 return
-            time.sleep(_TRY_S)
+            if self._is_in_background():
+                os.kill(os.getpid(), signal.SIGSTOP)
+                continue
+            self.resume_application_mode()
+            if self.is_up:
+                return
+
+    def _is_in_background(self) -> bool:
+        try:
+            return os.tcgetpgrp(self.fileno) != os.getpgrp()
+        except OSError:
+            return False

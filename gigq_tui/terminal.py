@@ -12,7 +12,7 @@ from gigq_tui.actions.editor import drop_edited_files, end_editors
 from gigq_tui.app import ConsoleApp
 from gigq_tui.config.model import Config, Label
 from gigq_tui.driver import is_gone
-from gigq_tui.leaving import HUNG_UP, LAST_THINGS_S, Leaving
+from gigq_tui.leaving import LAST_THINGS_S, Leaving
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -57,7 +57,7 @@ def show(
         last=partial(_end_by_force, app),
         last_s=LAST_THINGS_S if demo is None else DEMO_WORKERS_END_S + LAST_THINGS_S,
     )
-    app.on_terminal_lost = partial(leaving.begin, HUNG_UP)
+    app.leaving = leaving
     try:
         with leaving.watching():
             app.run(mouse=config.mouse)
@@ -79,11 +79,10 @@ def show(
 def terminal_descriptors() -> tuple[int, ...]:
     """Where the screen's keys come from, and where it is painted."""
     streams = (sys.__stdin__, sys.__stderr__)
-    return tuple({stream.fileno() for stream in streams if stream is not None})
+    return tuple({s.fileno() for s in streams if s is not None and not s.closed and s.isatty()})
 
 
 def _ask_to_leave(app: ConsoleApp, code: int) -> None:
-    app.is_leaving = True
     end_editors()
     try:
         app.call_from_thread(app.exit, return_code=code)

@@ -35,7 +35,10 @@ class Screen(pyte.Screen):
 
 
 class ConsoleTerminal:
-    """`gigq-tui` with these arguments, in a terminal of `columns` x `rows`."""
+    """`gigq-tui` with these arguments, in a terminal of `columns` x `rows`.
+
+    `program` is what Python runs instead of the package itself: `-c` and a text, for one.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class ConsoleTerminal:
         cwd: Path,
         columns: int = 120,
         rows: int = 32,
+        program: tuple[str, ...] = ("-m", "gigq_tui"),
         **env: str,
     ) -> None:
         environment = terminal_environment(**env)
@@ -52,7 +56,7 @@ class ConsoleTerminal:
         self._hung_up = False
         self.process = pexpect.spawn(
             sys.executable,
-            ["-m", "gigq_tui", *map(str, words)],
+            [*program, *map(str, words)],
             cwd=str(cwd),
             env=environment,
             dimensions=(rows, columns),

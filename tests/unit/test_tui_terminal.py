@@ -43,6 +43,9 @@ class FakeApp:
         self.return_code = self.code
         type(self).last = self
 
+    def call_later(self, callback: Any) -> None:
+        callback()
+
     def run(self, *, mouse: bool) -> None:
         self.mouse = mouse
         assert signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, signal.SIG_IGN)
