@@ -325,7 +325,7 @@ def shell_with_console(path: Path, folder: Path) -> tuple[pexpect.spawn, int]:
     shell = pexpect.spawn(
         "bash",
         ["--norc", "--noprofile", "-i"],
-        cwd=str(tmp_path),
+        cwd=str(folder),
         env=terminal_environment(PS1="READY> "),
         dimensions=(32, 120),
         encoding="utf-8",
