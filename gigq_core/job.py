@@ -38,9 +38,8 @@ class FunctionReference(_Names):
 
     def __new__(cls, module: str, name: str) -> FunctionReference:
         if not all(part.isidentifier() for part in (*module.split("."), name)):
-            raise ValueError(
-                f"{module}.{name} can't name a function: write package.module.function."
-            )
+            path = check_text("A job's function", f"{module}.{name}")
+            raise ValueError(f"{path} can't name a function: write package.module.function.")
         return super().__new__(cls, module, name)
 
     @classmethod
@@ -139,8 +138,10 @@ class Job:
         """
         if not isinstance(self.id, str) or not self.id:
             raise TypeError("A job's id must be a string that isn't empty.")
+        check_text("A job's id", self.id)
         if not isinstance(self.name, str):
             raise TypeError(f"A job's name must be a string, not {_kind(self.name)}.")
+        check_text("A job's name", self.name)
         if not self.name.strip():
             raise ValueError("A job needs a name: give it one that people will recognise.")
         function = self.reference
@@ -161,6 +162,7 @@ class Job:
             raise ValueError(f"retry_delay is {self.retry_delay}: it can't be negative.")
         if self.description is not None and not isinstance(self.description, str):
             raise TypeError(f"description must be a string, not {_kind(self.description)}.")
+        check_text("description", self.description or "")
         if self.pass_parent_results not in (None, True, False):
             raise TypeError("pass_parent_results must be True, False or None.")
         if self.on_crash not in ("retry", "fail"):
@@ -283,7 +285,29 @@ def encode_dependencies(dependencies: object, job_id: str) -> str:
             raise TypeError(f"dependencies must hold job ids, not {_kind(parent)}.")
         if parent == job_id:
             raise ValueError("A job can't depend on itself.")
+        check_text("dependencies", parent)
     return _encode(ids) if ids else "[]"
+
+
+def check_text(label: str, text: str) -> str:
+    """Refuse text that no file can hold, and give back what can be stored.
+
+    Python gives a file name that is not UTF-8 such a form: each stray byte a lone surrogate.
+
+    Raises:
+        ValueError: there is a lone surrogate in it; the sentence begins with `label`.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError as problem:
+        place = text[max(0, problem.start - 20) : problem.start + 20]
+        raise ValueError(
+            f"{label} can't be stored, because character {problem.start + 1} of it is no text "
+            f"(a file name that is not UTF-8?): {place!r}. Replace it, or leave it out."
+        ) from None
+    return text
 
 
 def check_integer(label: str, value: object) -> None:

@@ -83,6 +83,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --log-file: how many earlier files to keep.",
 )
+@click.option(
+    "--max-result",
+    callback=byte_count,
+    metavar="SIZE",
+    default="16M",
+    show_default=True,
+    help="The largest result that a job may return, as JSON: 500K, 64M, 512M at most.",
+)
 @click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
 @json_option
 @click.pass_obj
@@ -99,6 +107,7 @@ def worker(
     log_file: Path | None,
     log_size: int,
     log_keep: int,
+    max_result: int,
     owner: str,
     as_json: bool,
 ) -> None:
@@ -129,6 +138,7 @@ def worker(
                 owner=owner,
                 log_path=None if log is None else log.path,
                 on_hangup=None if log is None else log.reopen,
+                max_result_bytes=max_result,
             )
         except (TypeError, ValueError) as problem:
             raise click.UsageError(str(problem)) from None

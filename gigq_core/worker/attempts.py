@@ -73,6 +73,15 @@ class Ending:
     signal: int | None = None
 
 
+def told(attempt: Attempt, fate: Fate) -> str | None:
+    """The sentence for an attempt that its worker ended; None where something else tells why."""
+    return {
+        Fate.TIMEOUT: attempt.timeout_text,
+        Fate.CANCELLED: "it was stopped on request",
+        Fate.GIVEN_BACK: "the worker was stopped",
+    }.get(fate)
+
+
 class Begun(NamedTuple):
     """That an attempt which was claimed ahead has begun."""
 

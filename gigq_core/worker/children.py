@@ -16,7 +16,8 @@ from typing import Any
 
 from gigq_core.logs import output_name, ready_for, remove_private
 from gigq_core.times import now_text
-from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker import answers, runner
+from gigq_core.worker.attempts import Attempt, Ending, Fate, told
 from gigq_core.worker.output import Capture, tell_unkept
 from gigq_core.worker.processes import (
     Seen,
@@ -32,6 +33,8 @@ from gigq_core.worker.wear import Wear
 
 logger = logging.getLogger("gigq_core.worker")
 
+CLOSED = "the job closed the pipe to its worker, so that its answer could not be told"
+
 # Made once, as the small messages are many.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -40,6 +43,8 @@ READ_BYTES = 256 * 1024
 SAID_BYTES = 4096
 # A process whose pipe is closed is dying; one that is not dead by then is killed, in seconds.
 DYING_S = 0.25
+# The most that an interpreter may say on the pipe for answers before it is ready, in bytes.
+EARLY_BYTES = 64 * 1024
 # A job that was claimed ahead and still runs after so long is put on record, in seconds.
 RECORD_AFTER_S = 0.02
 
@@ -69,6 +74,7 @@ class Child:
         output_of: gives the file for an attempt's output.
         stack_prefix: where the process puts its stack when asked; its pid and `.txt` follow.
         on_idle: called when it can take a job, which may be given to it at once.
+        max_result_bytes: the most bytes of JSON that a job may return.
 
     Raises:
         OSError: the interpreter can't be started.
@@ -84,11 +90,15 @@ class Child:
         output_of: Callable[[str], Path | None],
         stack_prefix: str,
         on_idle: Callable[[Child], None],
+        max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
         self.state = State.STARTING
         self.endings: list[Ending] = []
         self.attempt: Attempt | None = None
         self.ever_ready = False
+        # What it did that no child of ours does; and how many jobs it has begun.
+        self.broken = ""
+        self.jobs_begun = 0
         self.said = b""
         self.born = time.monotonic()
         self.wear = Wear()
@@ -110,15 +120,21 @@ class Child:
         self._known: set[Seen] = set()
         self._closed = False
         self._reason = ""
-        self._said_last: dict[str, Any] | None = None
-        self._answer = bytearray()
+        self._said_last: answers.Done | None = None
+        self._max_result_bytes = max_result_bytes
+        self._lines = answers.Lines(answers.line_bytes(max_result_bytes))
+        self._early = 0
+        self._asked = False
+        # Of the job that it ran before this one.
+        self._last_token = ""
         self._to_send = bytearray()
         self._spawn(python, folder)
 
     # --- start and end -----------------------------------------------------------------------
 
     def _spawn(self, python: str, folder: str) -> None:
-        spawned = spawn(python, folder, self._stack_prefix if self._has_stacks() else "")
+        prefix = self._stack_prefix if self._has_stacks() else ""
+        spawned = spawn(python, folder, prefix, self._max_result_bytes)
         self._process = spawned.process
         self.pid = spawned.process.pid
         self._jobs, self._answers, self._output = spawned.jobs, spawned.answers, spawned.output
@@ -146,12 +162,30 @@ class Child:
     def _watch(self, fd: int, event: int, callback: Callable[[], None]) -> None:
         if fd not in self._watched:
             self._watched.add(fd)
-            self._selector.register(fd, event, callback)
+            self._selector.register(fd, event, partial(self._guarded, callback))
 
     def _unwatch(self, fd: int) -> None:
         if fd in self._watched:
             self._watched.remove(fd)
             self._selector.unregister(fd)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Whatever goes wrong in dealing with this child ends this child, and nothing else."""
+        try:
+            act()
+        except Exception as problem:
+            logger.exception("Child %s can't be dealt with", self.pid)
+            self._break(f"the worker could not deal with its process: {problem!r}")
+
+    def _break(self, reason: str) -> None:
+        """Have no more to do with the process: what it does or says can't be relied upon."""
+        logger.warning("Child %s is ended: %s", self.pid, reason)
+        self._is_broken(reason)
+        self.end()
+
+    def _is_broken(self, reason: str) -> None:
+        self.broken = reason
+        self._reason = self._reason or reason
 
     def look(self) -> None:
         """See whether the process has died, and if so take the consequences."""
@@ -182,6 +216,8 @@ class Child:
             os.close(fd)
         self._forget_stack()
         if busy:
+            if code == runner.LOST_PIPE:
+                self._reason = self._reason or CLOSED
             foreign = -code if self._fate is Fate.CRASHED and -code in ENDING_SIGNALS else None
             self._finish(self._fate, error=self._reason or how_it_died(code), signum=foreign)
 
@@ -192,19 +228,20 @@ class Child:
         self.state = State.BUSY
         self.attempt = attempt
         self._fate = Fate.CRASHED
+        self.jobs_begun += 1
+        self._asked = False
         self.began = time.monotonic()
         self.begun = now_text() if ahead else None
         self._deadline = self.began + attempt.timeout_s
-        self._send(
-            {
-                "id": attempt.execution_id,
-                "module": attempt.module,
-                "function": attempt.function,
-                "params": attempt.params,
-                "parents": bool(attempt.dependencies),
-                "pass_parent_results": attempt.pass_parent_results,
-            }
-        )
+        message = {
+            "id": attempt.execution_id,
+            "module": attempt.module,
+            "function": attempt.function,
+            "params": attempt.params,
+            "parents": bool(attempt.dependencies),
+            "pass_parent_results": attempt.pass_parent_results,
+        }
+        self._guarded(partial(self._send, message))
 
     def stop(self, fate: Fate) -> None:
         """End the job that runs: SIGTERM now, SIGKILL after the grace; `fate` is how it ends."""
@@ -228,14 +265,18 @@ class Child:
 
     def tick(self, now: float) -> None:
         """Do what has come due: the timeout, the kill."""
+        self._guarded(partial(self._tick, now))
+
+    def _tick(self, now: float) -> None:
         if self.state is State.BUSY and now >= self._deadline:
-            # What has arrived counts: it may have ended in time.
+            # What has arrived counts: it may have ended in time, and the next one have begun.
             self._read_answers()
-            self.stop(Fate.TIMEOUT)
+            if now >= self._deadline:
+                self.stop(Fate.TIMEOUT)
         elif self.state is State.STOPPING and self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             if self._closed:
-                self._reason = "the job closed the pipe to its worker"
+                self._reason = CLOSED
             kill_tree(self.pid, self._known)
         if self._pidfd < 0 or self.state is State.STOPPING:
             self.look()
@@ -265,14 +306,11 @@ class Child:
         attempt, self.attempt = self.attempt, None
         if attempt is None:
             return
-        if fate is Fate.TIMEOUT:
-            error = attempt.timeout_text
-        elif fate is Fate.CANCELLED:
-            error = "it was stopped on request"
-        elif fate is Fate.GIVEN_BACK:
-            error = "the worker was stopped"
+        self._last_token = attempt.execution_id
+        if not (fate is Fate.GIVEN_BACK and self._reason):
+            error = told(attempt, fate) or error
         if traceback is None and self._said_last is not None:
-            traceback = self._said_last.get("traceback")
+            traceback = self._said_last.traceback
         self._said_last = None
         output = None
         self._read_output(attempt)
@@ -328,7 +366,7 @@ class Child:
             self.said = (self.said + data)[-SAID_BYTES:]
 
     def _read_answers(self, burying: bool = False) -> None:
-        while self.state is not State.GONE:
+        while self.state is not State.GONE and not self.broken:
             try:
                 data = os.read(self._answers, READ_BYTES)
             except OSError:
@@ -337,15 +375,27 @@ class Child:
                 if not burying:
                     self._closed_its_pipe()
                 return
-            if b"\n" not in data:
-                self._answer += data
-                continue
-            lines = (bytes(self._answer) + data).split(b"\n")
-            self._answer = bytearray(lines.pop())
-            for line in lines:
-                self._take(line)
-            if not burying and len(data) < READ_BYTES:
+            was_idle = self.state is State.IDLE
+            try:
+                lines = self._lines.feed(data)
+                for line in lines:
+                    self._take(line)
+                if self.state is State.IDLE and self._lines.has_rest:
+                    raise answers.Broken("more came through the pipe than its answer")
+            except answers.Broken as problem:
+                self._broke_the_rules(str(problem), burying)
                 return
+            if self.state is State.IDLE and not was_idle and not burying:
+                self._on_idle(self)
+            if lines and not burying and len(data) < READ_BYTES:
+                return
+
+    def _broke_the_rules(self, what: str, burying: bool) -> None:
+        reason = f"the job wrote into the pipe to its worker: {what}"
+        if burying:
+            self._is_broken(reason)
+        else:
+            self._break(reason)
 
     def _closed_its_pipe(self) -> None:
         """The job closed our pipe, or the process is dying this moment: it is of no more use."""
@@ -356,24 +406,47 @@ class Child:
             self._kill_at = time.monotonic() + DYING_S
 
     def _take(self, line: bytes) -> None:
+        """Act on a line of its answers.
+
+        Raises:
+            Broken: it is none of our messages, or comes when it can't.
+        """
         try:
-            message = json.loads(line)
-        except ValueError:
-            logger.warning("Child %s said something that is not JSON", self.pid)
+            message = answers.parse(line, self._max_result_bytes)
+        except answers.Broken:
+            if self.state is not State.STARTING:
+                raise
+            self._hear_early(line)
             return
-        if "ready" in message:
+        attempt = self.attempt
+        if isinstance(message, answers.Ready):
+            if self.ever_ready:
+                raise answers.Broken("it said a second time that it is ready")
             self.ever_ready = True
             if self.state is State.STARTING:
                 self.state = State.IDLE
-                self._on_idle(self)
-        elif "ask" in message:
-            if self.attempt is not None:
-                self._send({"parents": self._parents_of(self.attempt)})
-        elif self.attempt is not None and message.get("done") == self.attempt.execution_id:
+        elif isinstance(message, answers.Ask):
+            if attempt is None or not attempt.dependencies or self._asked:
+                raise answers.Broken("it asked for results that it does not need")
+            self._asked = True
+            self._send({"parents": self._parents_of(attempt)})
+        elif attempt is None or message.token != attempt.execution_id:
+            if attempt is not None and message.token == self._last_token:
+                # It was still at the job before, which had answered in its name.
+                self._fate = Fate.GIVEN_BACK
+            raise answers.Broken("it answered for a job that it does not run")
+        else:
             self._done(message)
 
-    def _done(self, message: dict[str, Any]) -> None:
-        self.wear.note(message)
+    def _hear_early(self, line: bytes) -> None:
+        """What an interpreter says as it starts is none of ours, and tells why it does not."""
+        self.said = (self.said + line + b"\n")[-SAID_BYTES:]
+        self._early += len(line) + 1
+        if self._early > EARLY_BYTES:
+            raise answers.Broken("it talks without end, and is not ready")
+
+    def _done(self, message: answers.Done) -> None:
+        self.wear.note(message.along)
         if self.state is State.STOPPING:
             # Its fate was sealed when it was told to stop; what it says tells where it was.
             self._said_last = message
@@ -381,10 +454,10 @@ class Child:
             return
         self.state = State.IDLE
         self.took_s = time.monotonic() - self.began
-        if message["ok"]:
-            self._finish(Fate.COMPLETED, result=message["result"])
+        if message.ok:
+            self._finish(Fate.COMPLETED, result=message.result)
         else:
-            fate = Fate.HOPELESS if message["hopeless"] else Fate.FAILED
-            signum = message["signals"][0] if message.get("signals") else None
-            self._finish(fate, None, message["error"], message["traceback"], signum)
-        self._on_idle(self)
+            fate = Fate.HOPELESS if message.hopeless else Fate.FAILED
+            signals = message.along.get("signals")
+            signum = signals[0] if signals else None
+            self._finish(fate, None, message.error, message.traceback, signum)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gigq_core.errors import GigQError
+from gigq_core.worker import runner
 from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
 from gigq_core.worker.children import Child, State
 from gigq_core.worker.processes import end_adopted
@@ -43,6 +44,7 @@ class ProcessPool:
         selector: the supervisor's.
         parents_of, output_of, stack_prefix: as for `Child`.
         adopts: whether orphaned descendants become children of this process.
+        max_result_bytes: as for `Child`.
     """
 
     isolation = "process"
@@ -59,6 +61,7 @@ class ProcessPool:
         output_of: Callable[[str], Path | None],
         stack_prefix: str,
         adopts: bool,
+        max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
         self._python = python
         self._folder = folder
@@ -69,6 +72,7 @@ class ProcessPool:
         self._output_of = output_of
         self._stack_prefix = stack_prefix
         self._adopts = adopts
+        self._max_result_bytes = max_result_bytes
         self._children: list[Child] = []
         self._failures = 0
         self._proven = False
@@ -76,7 +80,7 @@ class ProcessPool:
         # Claimed ahead; the first of them goes to the child that is free next.
         self._ahead: deque[Attempt] = deque()
         self._overdue_at = 0.0
-        self._unclaimed: list[Ending] = []
+        self._endings: list[Ending] = []
 
     def running(self) -> dict[str, Attempt]:
         """The attempts that run, by execution id."""
@@ -121,6 +125,7 @@ class ProcessPool:
                     self._output_of,
                     self._stack_prefix,
                     self._on_idle,
+                    self._max_result_bytes,
                 )
             except OSError as problem:
                 if self._proven:
@@ -163,7 +168,7 @@ class ProcessPool:
     def unclaim(self) -> None:
         """Give back the jobs whose turn has not come."""
         while self._ahead:
-            self._unclaimed.append(Ending(self._ahead.popleft(), Fate.NOT_BEGUN))
+            self._endings.append(Ending(self._ahead.popleft(), Fate.NOT_BEGUN))
 
     def take_begun(self) -> list[Begun]:
         """The jobs claimed ahead that turn out to be long, to be put on record; each once."""
@@ -184,7 +189,7 @@ class ProcessPool:
             if attempt.execution_id == execution_id:
                 # Its job was asked to stop, so it does not become pending again.
                 self._ahead.remove(attempt)
-                self._unclaimed.append(Ending(attempt, Fate.NOT_BEGUN))
+                self._endings.append(Ending(attempt, Fate.NOT_BEGUN))
 
     def tick(self) -> None:
         """Carry out what has come due."""
@@ -209,12 +214,13 @@ class ProcessPool:
         Raises:
             WorkerCannotStart: children die before they are ready, one after the other.
         """
-        endings, self._unclaimed = self._unclaimed, []
         for child in self._children:
             if child.endings:
-                endings += child.endings
+                self._endings += child.endings
                 child.endings = []
+        # If this raises, what has ended is kept for the next call.
         self._sweep()
+        endings, self._endings = self._endings, []
         return endings
 
     def _sweep(self) -> None:
@@ -225,13 +231,15 @@ class ProcessPool:
         if self._adopts:
             end_adopted({child.pid for child in self._children})
         for child in gone:
-            if child.ever_ready:
+            # One that breaks before each of its first jobs never gets to any.
+            if child.ever_ready and not (child.broken and child.jobs_begun == 0):
                 self._proven = True
                 self._failures = 0
                 continue
             self._failures += 1
             said = child.said.decode("utf-8", "replace").strip()
-            logger.error("A child process ended before it was ready: %s", said)
+            said = said or child.broken
+            logger.error("A child process ended before it could run a job: %s", said)
             if self._failures >= FAILURES_IN_A_ROW:
                 last = said.splitlines()[-1] if said else "it said nothing"
                 raise WorkerCannotStart(

@@ -1,9 +1,9 @@
 """What runs inside a child process: one job after another, in the user's own interpreter.
 
 This file needs nothing but the standard library of Python 3.8 or later, and is started by its
-path: `PYTHON runner.py LIFELINE_FD WORD_FD FOLDER STACK_PREFIX`. Jobs come as JSON lines on what
-was its standard input, answers go out as JSON lines on what was its standard output. Whatever the
-user's code prints goes to what was its standard error.
+path: `PYTHON runner.py LIFELINE_FD WORD_FD FOLDER STACK_PREFIX MAX_RESULT`. Jobs come as JSON
+lines on what was its standard input, answers go out as JSON lines on what was its standard output.
+Whatever the user's code prints goes to what was its standard error.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ if __name__ == "__main__" and sys.path[:1] == [os.path.dirname(os.path.abspath(_
 import gc
 import importlib
 import json
+import math
+import reprlib
 import signal
 import threading
 import traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
     from typing import Any, TextIO
 
@@ -34,9 +36,22 @@ except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
 MAX_TEXT = 200_000
+# The largest result that is stored, in bytes of JSON.
+MAX_RESULT = 16 * 1024 * 1024
 PARENT = "parent_results"
+# With this exit code a process says that the pipe for its answer is no longer its own.
+LOST_PIPE = 113
+# Of a result that can't be stored: how many values are looked at for the one that is to blame, how
+# deep a nesting is shown, and how much of the whole is kept, in characters.
+LOOKED_AT = 1_000_000
+DEEP = 100
+KEPT = 2_000
 
+# Bound here, as a job may put other things in the place of the module's functions.
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
+_ENCODE_ANY = json.JSONEncoder().encode
+_QUOTE = json.JSONEncoder(ensure_ascii=False).encode
+_DECODE = json.loads
 
 
 # What a service, a shell or a person sends to end a process. The worker itself sends SIGTERM.
@@ -65,35 +80,41 @@ class Word:
     def __init__(self, fd: int) -> None:
         self.given = False
         self._fd = fd
-        self._pipe = self._what_it_is()
+        self._pipe = what_is(fd)
         os.set_blocking(fd, False)
 
     def is_given(self) -> bool:
         """Whether the worker has said so; once it has, that stays."""
         try:
             # A job may have closed the descriptor, and opened something of its own under it.
-            if not self.given and self._what_it_is() == self._pipe:
+            if not self.given and what_is(self._fd) == self._pipe:
                 self.given = os.read(self._fd, 1) != b""
         except OSError:
             pass
         return self.given
-
-    def _what_it_is(self) -> tuple[int, int]:
-        found = os.fstat(self._fd)
-        return found.st_dev, found.st_ino
 
 
 class Runner:
     """One process's loop over the jobs it is given."""
 
     def __init__(
-        self, jobs_fd: int, answers_fd: int, output_fd: int, word: Word, folder: str
+        self,
+        jobs_fd: int,
+        answers_fd: int,
+        output_fd: int,
+        word: Word,
+        folder: str,
+        max_result: int = MAX_RESULT,
     ) -> None:
         self.jobs = open(jobs_fd, "rb")
+        self.jobs_fd = jobs_fd
         self.answers_fd = answers_fd
         self.output_fd = output_fd
+        # A job may close a descriptor, and open something of its own under the same number.
+        self.own = {fd: what_is(fd) for fd in (jobs_fd, answers_fd, output_fd)}
         self.word = word
         self.folder = folder
+        self.max_result = max_result
         self.pid = os.getpid()
         self.at_work = False
         # Signals that came during the present job, and not from the worker.
@@ -104,15 +125,18 @@ class Runner:
         self.streams = open_streams()
 
     def answer(self, message: dict[str, Any]) -> None:
-        """Write one line, however long."""
-        data = memoryview(json.dumps(message).encode() + b"\n")
+        """Write one line, however long, into the pipe to the worker and nowhere else."""
+        data = memoryview(_ENCODE_ANY(message).encode() + b"\n")
+        if self.has_lost(self.answers_fd):
+            os._exit(LOST_PIPE)
+        os.set_blocking(self.answers_fd, True)
         while data:
             data = data[os.write(self.answers_fd, data) :]
 
     def loop(self) -> None:
         self.answer({"ready": os.getpid(), "python": list(sys.version_info[:3])})
         for line in self.jobs:
-            job = json.loads(line)
+            job = _DECODE(line)
             self.prepare()
             message = self.run(job)
             self.flush()
@@ -121,7 +145,18 @@ class Runner:
                 os._exit(0)
             message["done"] = job["id"]
             self.note_modules(message)
+            if self.has_lost(self.jobs_fd) or self.has_lost(self.output_fd):
+                # The next job would come from the user's file, or what it prints go there.
+                message["spent"] = True
+            else:
+                os.set_blocking(self.jobs_fd, True)
             self.answer(message)
+            if "spent" in message:
+                return
+
+    def has_lost(self, fd: int) -> bool:
+        """Whether a descriptor of ours is closed, or something else by now."""
+        return what_is(fd) != self.own[fd]
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """Run one job to its end and tell how it ended."""
@@ -134,7 +169,8 @@ class Runner:
                 result = self.call(job)
             finally:
                 self.at_work = False
-            return {"ok": True, "result": None if result is None else encoded(result)}
+            text = None if result is None else encoded(result, self.max_result)
+            return {"ok": True, "result": text}
         except BaseException as problem:  # noqa: BLE001 - whatever it is, the job has failed
             message = failure(problem)
             if self.foreign:
@@ -158,7 +194,7 @@ class Runner:
         """Ask the worker for the parents' results; they come as the texts that are stored."""
         self.answer({"ask": "parents"})
         line = self.jobs.readline()
-        return decoded_parents(json.loads(line)["parents"])
+        return decoded_parents(_DECODE(line)["parents"])
 
     def prepare(self) -> None:
         """Undo what an earlier job may have done to the process."""
@@ -251,7 +287,7 @@ def decoded_parents(pairs: list[tuple[str, str | None]]) -> dict[str, Any]:
     for parent_id, text in pairs:
         try:
             results[parent_id] = None if text is None else json.loads(text)
-        except (ValueError, RecursionError) as problem:
+        except (TypeError, ValueError, RecursionError) as problem:
             raise Hopeless(
                 "the result of parent %s is not JSON: %s" % (parent_id, problem)
             ) from None
@@ -273,14 +309,128 @@ def wants_parent_results(function: Callable[..., Any], mode: bool | None) -> boo
     )
 
 
-def encoded(result: Any) -> str:
-    """The result as JSON text; raises Hopeless if JSON can't hold it."""
+def encoded(result: Any, most: int = MAX_RESULT) -> str:
+    """The result as JSON text of at most `most` bytes; raises Hopeless if there is none."""
     try:
-        return _ENCODE(result)
-    except (TypeError, ValueError, RecursionError) as problem:
+        text = _ENCODE(result)
+    except MemoryError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - the user's own types may fail in any way
+        raise Hopeless(not_json(result, problem)) from None
+    if len(text) > most:
         raise Hopeless(
-            "its result can't be stored, because JSON can't hold it: %s" % problem
-        ) from None
+            "its result can't be stored, because it is too large: as JSON it has {:,} bytes, and "
+            "this worker stores {} at most (see --max-result): write it to a file, and return the "
+            "path\nThe result: {}".format(len(text), size(most), shown(result))
+        )
+    return text
+
+
+def not_json(result: Any, problem: Exception) -> str:
+    """Why JSON can't hold a result: which value in it is to blame, and a short form of it all."""
+    reason = "its result can't be stored, because JSON can't hold it: "
+    try:
+        found = culprit(result, nested=isinstance(problem, RecursionError))
+    except Exception:  # noqa: BLE001 - the user's own types may fail in any way
+        found = None
+    if found is None:
+        return "%s%s\nThe result: %s" % (reason, problem, shown(result))
+    path, value = shortened(storable(found[0])), found[1]
+    told = "%s%s: %s (%s)" % (reason, path, shown(value), problem)
+    return told if value is result else "%s\nThe result: %s" % (told, shown(result))
+
+
+def culprit(result: Any, nested: bool) -> tuple[str, Any] | None:
+    """The path to the first value in `result` that JSON can't hold, and that value.
+
+    `nested` says that it is nested too deeply, and that nothing else is known to be wrong.
+    """
+    if not isinstance(result, (dict, list, tuple)):
+        return "result", result
+    path, above, trail = ["result"], [result], [parts(result)]
+    for _ in range(LOOKED_AT):
+        step, value = next(trail[-1], (None, None))
+        if step is None:
+            for stack in (path, above, trail):
+                stack.pop()
+            if not trail:
+                return None
+            continue
+        if step == "" or not fits(value):
+            return "".join(path) + step, value
+        if isinstance(value, (dict, list, tuple)):
+            path.append(step)
+            if any(value is one for one in above) or (nested and len(path) > DEEP):
+                return "".join(path), value
+            above.append(value)
+            trail.append(parts(value))
+    return None
+
+
+def parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """What is directly in a dictionary or a list, each with its step; a bad key has none."""
+    if not isinstance(value, dict):
+        for index, inner in enumerate(value):
+            yield "[%d]" % index, inner
+        return
+    for key, inner in value.items():
+        if not (key is None or isinstance(key, (str, int, float))) or not fits(key):
+            yield "", key
+        yield "[%s]" % (_QUOTE(clipped(key, 80)) if isinstance(key, str) else shown(key)), inner
+
+
+def fits(value: Any) -> bool:
+    """Whether JSON can hold a value, leaving aside what is in it."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        try:
+            # Python writes none of more than some thousand digits, unless it is told to.
+            return bool(int.__repr__(value))
+        except ValueError:
+            return False
+    return value is None or isinstance(value, (str, dict, list, tuple))
+
+
+class _Short(reprlib.Repr):
+    """Short forms of what a job returned, which may be of any size and kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 20
+        self.maxstring = self.maxother = 200
+
+    def repr_bytes(self, value: Any, level: int) -> str:
+        # The repr of it all would be four times as long.
+        return repr(value[: self.maxother]) + ("..." if len(value) > self.maxother else "")
+
+    repr_bytearray = repr_bytes
+
+    def repr_int(self, value: int, level: int) -> str:
+        try:
+            return super().repr_int(value, level)
+        except ValueError:
+            return "<a whole number of %d bits>" % value.bit_length()
+
+
+def shown(value: Any) -> str:
+    """A short form of any value, bounded whatever it is."""
+    try:
+        return clipped(storable(_Short().repr(value)), KEPT)
+    except BaseException as problem:  # noqa: BLE001 - the user's own __repr__
+        return "<%s, whose repr failed: %s>" % (kind_of(value), kind_of(problem))
+
+
+def shortened(path: str) -> str:
+    return path if len(path) <= 400 else "%s...%s" % (path[:200], path[-200:])
+
+
+def size(count: int) -> str:
+    """A number of bytes in words."""
+    for unit, name in ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB")):
+        if count >= unit and count % unit == 0:
+            return "%d %s" % (count // unit, name)
+    return "{:,} bytes".format(count)
 
 
 def failure(problem: BaseException, ours: str = __file__) -> dict[str, Any]:
@@ -292,19 +442,39 @@ def failure(problem: BaseException, ours: str = __file__) -> dict[str, Any]:
     return {
         "ok": False,
         "hopeless": hopeless,
-        "error": clipped(sentence(problem)),
-        "traceback": None if hopeless else clipped(trimmed_traceback(problem, ours)),
+        "error": sentence(problem),
+        "traceback": None if hopeless else clipped(storable(trimmed_traceback(problem, ours))),
     }
 
 
 def sentence(problem: BaseException) -> str:
+    """What is stored as the error: type and text, as Python prints them."""
     if isinstance(problem, SystemExit):
-        return "the job called sys.exit(%s)" % ("" if problem.code is None else repr(problem.code))
+        return "the job called sys.exit(%s)" % ("" if problem.code is None else shown(problem.code))
     try:
-        text = str(problem)
-    except Exception:  # noqa: BLE001 - the user's own __str__
-        text = ""
-    return text or type(problem).__name__
+        text = clipped(storable(str(problem)))
+    except BaseException:  # noqa: BLE001 - the user's own __str__
+        text = "<exception str() failed>"
+    if isinstance(problem, Hopeless):
+        return text
+    kind = storable(kind_of(problem))
+    return "%s: %s" % (kind, text) if text else kind
+
+
+def kind_of(value: object) -> str:
+    """The name of a value's type, with its module as tracebacks give it."""
+    kind = type(value)
+    module = getattr(kind, "__module__", None)
+    if module in ("builtins", "__main__"):
+        return kind.__qualname__
+    return "%s.%s" % (module if isinstance(module, str) else "<unknown>", kind.__qualname__)
+
+
+def storable(text: str) -> str:
+    """The text as a database holds it, and every reader of it reads to its end."""
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text.replace("\0", "\\x00")
 
 
 def trimmed_traceback(problem: BaseException, ours: str) -> str:
@@ -318,16 +488,25 @@ def trimmed_traceback(problem: BaseException, ours: str) -> str:
         while told.stack and told.stack[-1].filename == ours:
             told.stack.pop()
         text = "".join(told.format())
-    except Exception as second:  # noqa: BLE001 - the user's own __repr__, a source that is no text
+    except BaseException as second:  # noqa: BLE001 - the user's own __str__, a source that is no text
         text = "%s (no traceback: %s)" % (type(problem).__name__, type(second).__name__)
     return text.rstrip()
 
 
-def clipped(text: str) -> str:
-    """At most MAX_TEXT characters: the head and the tail."""
-    if len(text) <= MAX_TEXT:
+def what_is(fd: int) -> tuple[int, int] | None:
+    """What a descriptor leads to; None if it is closed."""
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def clipped(text: str, most: int = MAX_TEXT) -> str:
+    """At most `most` characters: the head and the tail."""
+    if len(text) <= most:
         return text
-    half = MAX_TEXT // 2
+    half = most // 2
     return "%s\n[... %d characters left out ...]\n%s" % (
         text[:half],
         len(text) - 2 * half,
@@ -434,7 +613,7 @@ def adopt_orphans() -> None:
 
 def main() -> None:
     lifeline_fd, word_fd = int(sys.argv[1]), int(sys.argv[2])
-    folder, stack_prefix = sys.argv[3], sys.argv[4]
+    folder, stack_prefix, max_result = sys.argv[3], sys.argv[4], int(sys.argv[5])
     sys.argv[:] = [""]
     # The pipes move to private descriptors, which no child of the job inherits.
     jobs_fd, answers_fd, output_fd = os.dup(0), os.dup(1), os.dup(2)
@@ -454,7 +633,7 @@ def main() -> None:
         pass
     answer_with_stack(stack_prefix)
     sys.path.insert(0, folder)
-    runner = Runner(jobs_fd, answers_fd, output_fd, Word(word_fd), folder)
+    runner = Runner(jobs_fd, answers_fd, output_fd, Word(word_fd), folder, max_result)
     runner.listen()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=runner.let_go)

@@ -33,7 +33,7 @@ class Spawned(NamedTuple):
     pidfd: int
 
 
-def spawn(python: str, folder: str, stack_prefix: str) -> Spawned:
+def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) -> Spawned:
     """Start the runner in a session of its own.
 
     Raises:
@@ -55,9 +55,10 @@ def spawn(python: str, folder: str, stack_prefix: str) -> Spawned:
         output_in, output = pipe(to_child=False)
         lifeline_out, lifeline = pipe(to_child=True)
         word_out, word = pipe(to_child=True)
+        arguments = (lifeline_out, word_out, folder, stack_prefix, max_result_bytes)
         with _endings_blocked():
             process = subprocess.Popen(
-                [python, RUNNER, str(lifeline_out), str(word_out), folder, stack_prefix],
+                [python, RUNNER, *map(str, arguments)],
                 stdin=jobs_out,
                 stdout=answers_in,
                 stderr=output_in,

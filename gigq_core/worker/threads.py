@@ -13,7 +13,7 @@ from collections.abc import Callable
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
 from gigq_core.worker import runner
-from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
+from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, told
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -29,12 +29,14 @@ class _JobThread:
         name: str,
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
         done: Callable[[_JobThread, Ending], None],
+        max_result_bytes: int,
     ) -> None:
         self.attempt: Attempt | None = None
         self.deadline = 0.0
         self.fate: Fate | None = None
         self._parents_of = parents_of
         self._done = done
+        self._max_result_bytes = max_result_bytes
         self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
@@ -102,13 +104,13 @@ class _JobThread:
             ):
                 params[runner.PARENT] = runner.decoded_parents(self._parents_of(attempt))
             result = function(**params)
-            text = None if result is None else runner.encoded(result)
+            text = None if result is None else runner.encoded(result, self._max_result_bytes)
             return Ending(attempt, Fate.COMPLETED, text)
         except BaseException as problem:  # noqa: BLE001
             # Whatever the job raises is its failure, `sys.exit()` included.
-            told = runner.failure(problem, __file__)
-            fate = Fate.HOPELESS if told["hopeless"] else Fate.FAILED
-            return Ending(attempt, fate, None, told["error"], told["traceback"])
+            failed = runner.failure(problem, __file__)
+            fate = Fate.HOPELESS if failed["hopeless"] else Fate.FAILED
+            return Ending(attempt, fate, None, failed["error"], failed["traceback"])
 
 
 class ThreadPool:
@@ -122,7 +124,8 @@ class ThreadPool:
         wake: called from the threads when a job has ended.
         parents_of: gives the stored results of an attempt's parents; called from the threads.
         pid: this process's, for the record of attempts.
-        grace_s: seconds that `close` waits for threads that were told to stop.
+        name: what the threads' names begin with.
+        max_result_bytes: the most bytes of JSON that a job may return.
     """
 
     isolation = "thread"
@@ -135,12 +138,14 @@ class ThreadPool:
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
         pid: int,
         name: str,
+        max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
         self._slots = slots
         self._wake = wake
         self._parents_of = parents_of
         self._pid = pid
         self._name = name
+        self._max_result_bytes = max_result_bytes
         self._made = 0
         self._idle: list[_JobThread] = []
         self._busy: dict[str, _JobThread] = {}
@@ -172,7 +177,7 @@ class ThreadPool:
             else:
                 self._made += 1
                 name = f"{self._name}-{self._made}"
-                thread = _JobThread(name, self._parents_of, self._done)
+                thread = _JobThread(name, self._parents_of, self._done, self._max_result_bytes)
             self._busy[attempt.execution_id] = thread
             thread.start(attempt)
 
@@ -248,9 +253,5 @@ class ThreadPool:
 
 def _with_fate(ending: Ending, fate: Fate) -> Ending:
     """The ending of an attempt that had been told to stop."""
-    error = {
-        Fate.TIMEOUT: ending.attempt.timeout_text,
-        Fate.CANCELLED: "it was stopped on request",
-        Fate.GIVEN_BACK: "the worker was stopped",
-    }[fate]
+    error = told(ending.attempt, fate) or "its worker ended it"
     return Ending(ending.attempt, fate, None, error, ending.traceback)

@@ -23,13 +23,14 @@ class Wear:
         self._files_seen = 0.0
 
     def note(self, answer: dict[str, Any]) -> None:
-        """Take in what the child said at the end of a job."""
+        """Take in what the child said of itself at the end of a job."""
         self._jobs_done += 1
         self._files = answer.get("files", self._files)
         peak = answer.get("peak", 0)
         self._first_peak = self._first_peak or peak
         grown = peak > LARGEST_KB and peak > self._first_peak
-        self._used_up = grown or self._jobs_done >= JOBS_PER_CHILD
+        spent = bool(answer.get("spent"))
+        self._used_up = spent or grown or self._jobs_done >= JOBS_PER_CHILD
 
     def is_worn(self, now: float) -> bool:
         """Whether the child should take no more jobs."""

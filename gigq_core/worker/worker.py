@@ -21,11 +21,15 @@ from gigq_core.worker.ledger import Ledger, parent_results
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.processes import adopt_orphans
 from gigq_core.worker.register import Register
+from gigq_core.worker.runner import MAX_RESULT
 from gigq_core.worker.supervisor import Supervisor
 from gigq_core.worker.threads import ThreadPool
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
 logger = logging.getLogger("gigq_core.worker")
+
+# A row of SQLite holds a billion bytes, and a result stands in two rows.
+LARGEST_RESULT = 512 * 1024 * 1024
 
 
 class Worker:
@@ -49,6 +53,8 @@ class Worker:
             orphaned grandchildren.
         log_path: where its log goes, for others to find.
         on_hangup: called instead of ending when SIGHUP comes.
+        max_result_bytes: the most bytes of JSON that a job may return, up to 512 MiB; one that
+            returns more has failed for good, and nothing of its result is stored.
 
     Attributes:
         running: whether it is at work.
@@ -73,6 +79,7 @@ class Worker:
         owner: str = "script",
         log_path: str | Path | None = None,
         on_hangup: Callable[[], None] | None = None,
+        max_result_bytes: int = MAX_RESULT,
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be >= 1, got {concurrency}")
@@ -82,6 +89,11 @@ class Worker:
             raise ValueError(f"polling_interval must be >= 0, got {polling_interval}")
         if not grace_s >= 0:
             raise ValueError(f"grace_s must be >= 0, got {grace_s}")
+        if not 1 <= max_result_bytes <= LARGEST_RESULT:
+            raise ValueError(
+                f"max_result_bytes must be from 1 to {LARGEST_RESULT} (512 MiB), "
+                f"got {max_result_bytes}"
+            )
         self.db_path = db_path
         self.worker_id = storable(worker_id) if worker_id else f"worker-{uuid.uuid4()}"
         self.polling_interval = polling_interval
@@ -96,6 +108,7 @@ class Worker:
         self._owner = owner
         self._log_path = log_path
         self._on_hangup = on_hangup
+        self._max_result_bytes = max_result_bytes
         self._session: _Session | None = None
         self._lock = threading.Lock()
         self._stop_wanted = False
@@ -243,6 +256,7 @@ class _Session:
                 output_of=lambda execution_id: attempt_output(self.ledger.path, execution_id),
                 stack_prefix=stack_prefix(self.ledger.path, worker.worker_id),
                 adopts=alone,
+                max_result_bytes=worker._max_result_bytes,
             )
         else:
             self.pool = ThreadPool(
@@ -251,6 +265,7 @@ class _Session:
                 parents_of=self._parents_in_thread,
                 pid=self.pid,
                 name=worker.worker_id,
+                max_result_bytes=worker._max_result_bytes,
             )
 
     def _parents_in_thread(self, attempt: Attempt) -> list[tuple[str, str | None]]:

@@ -205,7 +205,7 @@ def test_a_changed_module_is_loaded_anew(place: Place, tmp_path: Path) -> None:
         sys.path.remove(str(tmp_path))
     place.worker("--chdir", str(tmp_path))
     job_id = place.submit(changing.answer, max_attempts=1)
-    assert place.end(job_id)["error"] == "a mistake"
+    assert place.end(job_id)["error"] == "ValueError: a mistake"
     module.write_text("def answer():\n    return 'mended, and longer than before'\n")
     os.utime(module, ns=(time.time_ns(), time.time_ns() + 5_000_000_000))
 

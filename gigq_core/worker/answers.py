@@ -1,0 +1,217 @@
+"""The gate through which a child's words come in: a line of theirs as a message of ours, or none.
+
+What a job does to its process reaches the pipe to the worker too: it may write anything into it,
+in whole lines, parts of lines, or without an end. Here that becomes one of three messages, whose
+every value has its type and can be stored, or `Broken`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+from gigq_core.worker import runner
+
+# Beside a result, a line holds an error, a traceback, and the names of loaded files.
+TEXT_BYTES = 8 * 1024 * 1024
+# The most that is kept of an error or a traceback; the child itself sends about half at most.
+MAX_TEXT = 2 * runner.MAX_TEXT
+# Numbers are counts, times and signals: nothing that SQLite could not hold.
+LARGEST = 2**63
+# How much of a line that is none is shown, in bytes.
+SHOWN = 60
+
+
+class Broken(Exception):
+    """The child said what no child of ours says; the message tells it to a person."""
+
+
+class Ready(NamedTuple):
+    """The child can take its first job."""
+
+    pid: int
+
+
+class Ask(NamedTuple):
+    """The job's function takes the results of its parents."""
+
+
+class Done(NamedTuple):
+    """How the attempt with this token ended; `along` is what was said of the process."""
+
+    token: str
+    ok: bool
+    hopeless: bool
+    result: str | None
+    error: str | None
+    traceback: str | None
+    along: dict[str, Any]
+
+
+class Lines:
+    """Bytes as lines, each of which has an end in time.
+
+    Args:
+        most: the most bytes that a line may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._rest = bytearray()
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether a line has begun that has not ended."""
+        return bool(self._rest)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that `data` completes.
+
+        Raises:
+            Broken: a line is too long, whether it has ended or not.
+        """
+        if b"\n" not in data:
+            self._rest += data
+            lines = []
+        else:
+            lines = (bytes(self._rest) + data).split(b"\n")
+            self._rest = bytearray(lines.pop())
+        if len(self._rest) > self._most or any(len(line) > self._most for line in lines):
+            self._rest = bytearray()
+            raise Broken(f"a line of more than {self._most:,} bytes came through the pipe")
+        return lines
+
+
+def line_bytes(max_result_bytes: int) -> int:
+    """The most bytes that a true line has: in a string of JSON, JSON doubles at most."""
+    return 2 * max_result_bytes + TEXT_BYTES
+
+
+def parse(line: bytes, max_result_bytes: int = runner.MAX_RESULT) -> Ready | Ask | Done:
+    """The message that a line holds.
+
+    Args:
+        line: without its end.
+        max_result_bytes: the most bytes that a result may have.
+
+    Raises:
+        Broken: it holds none.
+    """
+    try:
+        message = _decode(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        # Not UTF-8, not JSON, NaN, a number without end, nested too deeply.
+        message = None
+    if type(message) is dict:
+        for key, read in _READERS.items():
+            if key in message:
+                found = read(message)
+                if found is None:
+                    break
+                if isinstance(found, Done) and len(found.result or "") > max_result_bytes:
+                    raise Broken(f"a result of {len(found.result or ''):,} bytes came")
+                return found
+    shown = repr(line[:SHOWN])[1:] + ("..." if len(line) > SHOWN else "")
+    raise Broken(f"what came is no message of its process: {shown}")
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+def _ready(message: dict[str, Any]) -> Ready | None:
+    if message.keys() != {"ready", "python"} or not _is_count(message["ready"]):
+        return None
+    return Ready(message["ready"]) if _is_counts(message["python"]) else None
+
+
+def _ask(message: dict[str, Any]) -> Ask | None:
+    return Ask() if message == {"ask": "parents"} else None
+
+
+def _done(message: dict[str, Any]) -> Done | None:
+    ok = message.get("ok")
+    shape = _OK if ok is True else _NOT_OK if ok is False else None
+    if shape is None or not message.keys() >= shape.keys():
+        return None
+    along = {}
+    for key, value in message.items():
+        if key in shape:
+            if not shape[key](value):
+                return None
+        elif key in _ALONG and _ALONG[key](value):
+            along[key] = value
+        else:
+            return None
+    return Done(
+        token=message["done"],
+        ok=ok is True,
+        hopeless=message.get("hopeless", False),
+        result=message.get("result"),
+        error=text_of(message.get("error")),
+        traceback=text_of(message.get("traceback")),
+        along=along,
+    )
+
+
+def text_of(value: str | None) -> str | None:
+    """A text of a job's as it can be stored, bounded."""
+    return None if value is None else runner.clipped(runner.storable(value), MAX_TEXT)
+
+
+def _is_bool(value: object) -> bool:
+    return type(value) is bool
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str
+
+
+def _is_text_or_none(value: object) -> bool:
+    return value is None or type(value) is str
+
+
+def _is_result(value: object) -> bool:
+    # JSON as the runner writes it.
+    return value is None or (type(value) is str and value.isascii() and "\0" not in value)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def _is_counts(value: object) -> bool:
+    return type(value) is list and len(value) <= 100 and all(map(_is_count, value))
+
+
+def _is_times_by_name(value: object) -> bool:
+    return type(value) is dict and all(map(_is_count, value.values()))
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Ready | Ask | Done | None]] = {
+    "done": _done,
+    "ready": _ready,
+    "ask": _ask,
+}
+_Shape = dict[str, Callable[[object], bool]]
+_OK: _Shape = {"done": _is_text, "ok": _is_bool, "result": _is_result}
+_NOT_OK: _Shape = {
+    "done": _is_text,
+    "ok": _is_bool,
+    "hopeless": _is_bool,
+    "error": _is_text,
+    "traceback": _is_text_or_none,
+}
+# What an answer may say of the process, beside how the job ended.
+_ALONG: _Shape = {
+    "files": _is_times_by_name,
+    "peak": _is_count,
+    # Signals that came during the job, and not from the worker.
+    "signals": _is_counts,
+    # The process is not fit for another job.
+    "spent": _is_bool,
+}

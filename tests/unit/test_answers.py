@@ -1,0 +1,184 @@
+"""The gate for what a child says: a message with the right shape comes in, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gigq_core.worker import answers, runner
+from gigq_core.worker.answers import Ask, Broken, Done, Lines, Ready, parse
+
+TOKEN = "0198-token"
+GOOD = {"done": TOKEN, "ok": True, "result": "[1]"}
+BAD = {"done": TOKEN, "ok": False, "hopeless": False, "error": "KeyError: 1", "traceback": None}
+
+
+def line(message: Any) -> bytes:
+    return json.dumps(message).encode()
+
+
+def test_every_message_of_the_runner_passes() -> None:
+    assert parse(line({"ready": 7, "python": [3, 8, 0]})) == Ready(7)
+    assert parse(line({"ask": "parents"})) == Ask()
+    along = {"files": {"/a/b\udce9.py": 12}, "peak": 5, "spent": True, "signals": [15]}
+    assert parse(line(GOOD | along)) == Done(TOKEN, True, False, "[1]", None, None, along)
+    told = parse(line(BAD | {"traceback": "Traceback"}))
+    assert told == Done(TOKEN, False, False, None, "KeyError: 1", "Traceback", {})
+    for problem in (ValueError("x"), runner.Hopeless("y"), SystemExit(2), KeyboardInterrupt()):
+        assert isinstance(parse(line(runner.failure(problem) | {"done": TOKEN})), Done)
+
+
+NOT_MESSAGES: dict[str, bytes] = {
+    "a number": b"5",
+    "a list": b"[]",
+    "null": b"null",
+    "nothing": b"",
+    "an empty object": b"{}",
+    "text": b'"done"',
+    "deeply nested lists": b"[" * 50_000,
+    "deeply nested objects": b'{"done":' * 50_000,
+    "a huge integer": b'{"ready": ' + b"9" * 10_000 + b', "python": [3]}',
+    "a huge peak": line(GOOD)[:-1] + b', "peak": ' + b"9" * 5_000 + b"}",
+    "a large peak": line(GOOD | {"peak": 2**63}),
+    "a negative peak": line(GOOD | {"peak": -1}),
+    "NaN": line(GOOD)[:-1] + b', "peak": NaN}',
+    "infinity": line(GOOD)[:-1] + b', "peak": 1e999}',
+    "only a token": line({"done": TOKEN}),
+    "no result": line({"done": TOKEN, "ok": True}),
+    "no error": line({"done": TOKEN, "ok": False}),
+    "both shapes": line(GOOD | BAD | {"ok": True}),
+    "a token of another type": line(GOOD | {"done": 1}),
+    "ok as a number": line(GOOD | {"ok": 1}),
+    "a result that is no text": line(GOOD | {"result": {}}),
+    "a result with a stray character": '{"done": "t", "ok": true, "result": "é"}'.encode(),
+    "an error that is no text": line(BAD | {"error": None}),
+    "a traceback that is no text": line(BAD | {"traceback": 3}),
+    "hopeless as text": line(BAD | {"hopeless": "no"}),
+    "an unknown key": line(GOOD | {"more": 1}),
+    "files as a list": line(GOOD | {"files": []}),
+    "files with text": line(GOOD | {"files": {"a": "b"}}),
+    "ready as true": line({"ready": True, "python": [3]}),
+    "ready with more": line({"ready": 1, "python": [3], "x": 1}),
+    "ready and done": line(GOOD | {"ready": 1}),
+    "python as text": line({"ready": 1, "python": "3.8"}),
+    "ask for more": line({"ask": "everything"}),
+    "ask with more": line({"ask": "parents", "of": 1}),
+    "not UTF-8": b'{"ask": "parents\xff"}',
+    "UTF-16": json.dumps(GOOD).encode("utf-16"),
+    "a BOM": b"\xef\xbb\xbf" + line(GOOD),
+    "two messages": line(GOOD) + line(GOOD),
+    "half a message": line(GOOD)[:-1],
+    "a NUL": b"\0",
+}
+
+
+@pytest.mark.parametrize("words", NOT_MESSAGES.values(), ids=NOT_MESSAGES.keys())
+def test_what_is_no_message_is_refused_in_a_short_sentence(words: bytes) -> None:
+    with pytest.raises(Broken) as caught:
+        parse(words)
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isascii()
+    assert str(caught.value).isprintable()
+
+
+def test_text_that_comes_in_can_be_stored_and_is_bounded() -> None:
+    conn = sqlite3.connect(":memory:")
+    for text in ("caf\udcc3(.txt", "a\0b", "\ud800" * 10, "x" * 10**6, "\ud800" * 10**6):
+        told = parse(line(BAD | {"error": text, "traceback": text}))
+        assert isinstance(told, Done)
+        for stored in (told.error, told.traceback):
+            assert stored is not None
+            assert len(stored) <= answers.MAX_TEXT + 100
+            # SQLite's own functions read it to its end.
+            row = conn.execute("SELECT ?1, length(?1)", (stored,)).fetchone()
+            assert row == (stored, len(stored))
+    conn.close()
+
+
+def test_a_result_has_its_limit_at_the_gate_too() -> None:
+    assert isinstance(parse(line(GOOD | {"result": "1" * 100}), 100), Done)
+    with pytest.raises(Broken, match="101 bytes"):
+        parse(line(GOOD | {"result": "1" * 101}), 100)
+
+
+def test_the_largest_result_allowed_fits_into_a_line() -> None:
+    most = 10_000
+    worst = runner.encoded(['"\\' * (most // 5)], most * 2)[:most]
+    message = {"done": TOKEN, "ok": True, "result": worst}
+    assert len(json.dumps(message)) <= answers.line_bytes(most)
+
+
+def test_lines_are_cut_at_their_ends_alone() -> None:
+    lines = Lines(100)
+    assert lines.feed(b"one\ntw") == [b"one"]
+    assert lines.has_rest
+    assert lines.feed(b"o") == []
+    assert lines.feed(b"\n\nthree\n") == [b"two", b"", b"three"]
+    assert not lines.has_rest
+
+
+def test_a_line_without_end_is_refused_while_it_grows() -> None:
+    lines = Lines(1000)
+    for _ in range(10):
+        assert lines.feed(b"x" * 100) == []
+    with pytest.raises(Broken, match="1,000 bytes"):
+        lines.feed(b"x")
+    assert not lines.has_rest
+    with pytest.raises(Broken):
+        Lines(1000).feed(b"x" * 1001 + b"\n")
+
+
+@given(st.lists(st.binary(max_size=40), max_size=12))
+def test_lines_come_whole_however_they_are_cut(pieces: list[bytes]) -> None:
+    lines = Lines(10_000)
+    found = [line for piece in pieces for line in lines.feed(piece)]
+    assert found == b"".join(pieces).split(b"\n")[:-1]
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()))
+    | st.sampled_from([TOKEN, "parents"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                "ready python ask done ok result error traceback hopeless files peak spent x".split()
+            ),
+            inner,
+            max_size=7,
+        )
+    ),
+    max_leaves=15,
+)
+ALMOST = st.tuples(st.sampled_from([GOOD, BAD]), st.dictionaries(st.sampled_from(list(BAD)), JSON))
+
+
+@given(
+    JSON.map(line)
+    | ALMOST.map(lambda pair: line(pair[0] | pair[1]))
+    | st.binary(max_size=200)
+    | st.tuples(st.just(line(GOOD)), st.binary(max_size=5), st.integers(0, 60)).map(
+        lambda found: found[0][: found[2]] + found[1] + found[0][found[2] :]
+    )
+)
+def test_whatever_comes_is_a_message_that_can_be_stored_or_broken(words: bytes) -> None:
+    try:
+        message = parse(words, 1000)
+    except Broken:
+        return
+    if isinstance(message, Done):
+        for text in (message.token, message.result, message.error, message.traceback):
+            assert text is None or type(text) is str
+        for text in (message.result, message.error, message.traceback):
+            assert text is None or "\0" not in text
+            assert text is None or text.encode()
+        assert message.ok == (message.error is None)
