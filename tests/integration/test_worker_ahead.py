@@ -244,6 +244,8 @@ def test_behind_a_long_job_they_are_given_back(pool: Pool) -> None:
 
 
 def test_a_long_job_that_was_claimed_ahead_is_put_on_record_once(pool: Pool) -> None:
+    pool.pool.start([attempt("the first, which has to import", "nothing")])
+    pool.endings(1)
     pool.pool.start([attempt("a", "nothing"), attempt("long", "hold", HOLD)])
     pool.endings(1)
 

@@ -151,7 +151,10 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "ready python ask done ok result error traceback hopeless files peak spent x".split()
+                [
+                    *("ready", "python", "ask", "done", "ok", "result", "error", "traceback"),
+                    *("hopeless", "files", "peak", "spent", "x"),
+                ]
             ),
             inner,
             max_size=7,
