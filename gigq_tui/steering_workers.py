@@ -44,7 +44,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         self, path: Path, *, python: str, chdir: Path, read_only: bool, demo: DemoSession | None
     ) -> None:
         super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
-        self.pool = WorkerPool(path, WorkerSetup(python, chdir))
+        self.pool = WorkerPool(path, WorkerSetup(python, chdir), tied=demo is not None)
         self.requests = Requests()
         self.foresight = Foresight(path)
         # Workers whose end is told by the act that ends them.

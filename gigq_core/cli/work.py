@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     help="The largest result that a job may return, as JSON: 500K, 64M, 512M at most.",
 )
 @click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
+@click.option("--lifeline", type=int, hidden=True)
 @json_option
 @click.pass_obj
 def worker(
@@ -109,6 +110,7 @@ def worker(
     log_keep: int,
     max_result: int,
     owner: str,
+    lifeline: int | None,
     as_json: bool,
 ) -> None:
     """Run jobs until asked to stop.
@@ -121,7 +123,10 @@ def worker(
     if as_json and not once:
         raise click.UsageError("--json goes with --once: a worker that stays prints a log.")
     from gigq_core.worker import Worker
+    from gigq_core.worker.lifeline import end_with
 
+    if lifeline is not None:
+        end_with(lifeline)
     log = None if log_file is None else _opened(log_file, log_size, log_keep)
     _set_up_logging(log)
     with sentences(settings.db):

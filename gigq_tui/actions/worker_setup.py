@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gigq_core.errors import GigQError
+from gigq_core.launch import own_command
 from gigq_tui.actions.environment import Environment
 from gigq_tui.actions.functions import Child, ChildTimeout, ask_child, check_folder, check_python
 
@@ -121,7 +121,7 @@ def _ask(python: str, folder: Path, surroundings: Mapping[str, str]) -> tuple[st
 def _own_trouble(surroundings: Mapping[str, str]) -> str:
     """Whether the worker itself, which runs in our interpreter, starts in that environment."""
     try:
-        answer = _run([sys.executable, "-m", "gigq_core", "--version"], Path("/"), surroundings)
+        answer = _run([*own_command(), "--version"], Path("/"), surroundings)
     except GigQError as problem:
         return str(problem)
     if answer.status == 0:
@@ -155,6 +155,7 @@ def absolute_python_path(environment: Mapping[str, str], base: Path) -> dict[str
     """
     result = dict(environment)
     entries: Iterable[str] = result.get("PYTHONPATH", "").split(os.pathsep)
-    if any(entries):
+    # An entry without a name would be the folder in which the worker starts.
+    if "PYTHONPATH" in result:
         result["PYTHONPATH"] = os.pathsep.join(str(base / entry) for entry in entries if entry)
     return result

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gigq_core.errors import GigQError
+from gigq_core.launch import own_command
 from gigq_core.logs import create_log
 from gigq_core.schema.opening import check_path
 from gigq_tui.actions.functions import check_folder, check_python
@@ -60,12 +61,13 @@ class WorkerPool:
     Args:
         path: The queue file.
         setup: With what a worker is started that is asked for without further ado.
+        tied: Whether they end with this process, however that ends.
 
     Attributes:
         setup: The same; whoever chooses another puts it here.
     """
 
-    def __init__(self, path: Path, setup: WorkerSetup) -> None:
+    def __init__(self, path: Path, setup: WorkerSetup, *, tied: bool = False) -> None:
         self.path = path.absolute()
         self.setup = setup
         self._lock = threading.Lock()
@@ -73,6 +75,8 @@ class WorkerPool:
         self._asked: set[str] = set()
         self._ended: list[Ended] = []
         self._spawned = 0
+        # Held open by this process alone: a worker sees it close, though it should be killed.
+        self._lifeline = os.pipe() if tied else None
 
     def spawn(self) -> SpawnedWorker:
         """Start one worker process with the present setup.
@@ -88,22 +92,24 @@ class WorkerPool:
         python, chdir = check_python(setup.python), check_folder(setup.chdir)
         try:
             worker_id, log_path, log = self._new_log()
-            words = [sys.executable, "-m", "gigq_core", "--db", str(self.path), "worker"]
+            words = [*own_command(), "--db", str(self.path), "worker"]
             words += ["--concurrency", str(setup.slots), "--isolation", "process"]
             words += ["--python", python, "--chdir", str(chdir), "--worker-id", worker_id]
             words += ["--owner", "console", "--log-file", str(log_path)]
             if setup.grace_s != GRACE_S:
                 words += ["--grace", f"{setup.grace_s:g}"]
+            ends = self._lifeline[:1] if self._lifeline else ()
+            words += [word for end in ends for word in ("--lifeline", str(end))]
             with log:
                 process = subprocess.Popen(
                     words,
-                    # The user's folder must not stand on our own interpreter's path.
                     cwd=log_path.parent,
                     env=setup.surroundings(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    pass_fds=ends,
                 )
         except OSError as problem:
             raise GigQError(

@@ -208,6 +208,16 @@ def test_the_demo_ends_its_workers_when_the_terminal_is_closed(folder: Path) -> 
     assert len(pids) == 2
 
 
+def test_a_demo_that_is_killed_leaves_no_worker_and_no_job(folder: Path) -> None:
+    with ConsoleTerminal("--demo", "--demo-dir", folder / "demo", cwd=folder) as console:
+        console.wait_for(r"\+ done", 60)
+        started = psutil.Process(console.process.pid).children(recursive=True)
+        assert len(started) >= 2
+        console.process.kill(signal.SIGKILL)
+        wait_until(lambda: not [p for p in started if p.is_running()], 30, "all processes to end")
+    assert JobQueue(folder / "demo" / "demo.db").stats()["running"] == 0
+
+
 def test_looking_at_gigqs_own_file_changes_nothing(folder: Path, data_folder: Path) -> None:
     path = folder / "old.db"
     path.write_bytes((data_folder / "gigq-0.5.1.db").read_bytes())

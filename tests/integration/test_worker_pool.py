@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from gigq_core import Job, JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
+from gigq_core.launch import own_command
 from gigq_tui.actions.held_jobs import fates_of, held_by
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.worker_setup import WorkerSetup
@@ -104,6 +106,88 @@ def test_a_spawned_worker_runs_jobs_in_the_users_folder(
     assert (row.pid, row.owner, row.slots) == (worker.pid, "console", 2)
     assert row.log_path == str(worker.log_path)
     assert worker.log_path.exists()
+
+
+STRANGER = "import pathlib; pathlib.Path(__file__).with_name('RAN').touch(); raise SystemExit(7)"
+STRANGERS = (
+    "gigq_core/__init__.py",
+    "gigq_core/__main__.py",
+    "click/__init__.py",
+    "json.py",
+    "sqlite3.py",
+    "signal.py",
+    "importlib/__init__.py",
+    "sitecustomize.py",
+    "usercustomize.py",
+    "__main__.py",
+    "queue.py",
+)
+
+
+@pytest.mark.parametrize("python_path", [None, "", ":", "::"])
+def test_nothing_in_the_folder_of_logs_runs_in_a_worker(
+    pool: WorkerPool,
+    path: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    python_path: str | None,
+) -> None:
+    """It stands beside the queue, and in a shared folder others can put files there."""
+    if python_path is not None:
+        monkeypatch.setenv("PYTHONPATH", python_path)
+    logs = path.with_name(path.name + "-logs")
+    for name in STRANGERS:
+        file = logs / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(STRANGER)
+    logs.chmod(0o700)
+    monkeypatch.chdir(logs)
+    job = submit(path, "touch", path=str(folder / "made"))
+    worker = pool.spawn()
+    wait_until(lambda: status(path, job) == "completed", what="the job to complete")
+    assert pool.alive() == (worker,)
+    assert list(logs.rglob("RAN")) == []
+
+
+def test_a_worker_is_started_from_this_very_package(tmp_path: Path) -> None:
+    (tmp_path / "gigq_core").mkdir()
+    (tmp_path / "gigq_core" / "__init__.py").write_text("raise SystemExit(7)")
+    words = [*own_command(), "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, timeout=60, check=False)
+    assert done.returncode == 0
+
+
+def test_tied_workers_end_with_a_console_that_is_killed(path: Path, folder: Path) -> None:
+    """With their jobs, which are given back; a console that is killed leaves the others."""
+    jobs = [submit(path, "wait_for", path=str(folder / "never")) for _ in range(3)]
+
+    def statuses() -> list[str]:
+        return sorted(status(path, job) for job in jobs)
+
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from gigq_tui.actions.worker_setup import WorkerSetup\n"
+        "from gigq_tui.actions.workers import WorkerPool\n"
+        "setup = WorkerSetup(sys.executable, Path(sys.argv[2]))\n"
+        "for tied in (True, True, False):\n"
+        "    print(WorkerPool(Path(sys.argv[1]), setup, tied=tied).spawn().pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    words = [sys.executable, "-c", code, str(path), str(folder)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as console:
+        assert console.stdout is not None
+        *tied, free = [int(console.stdout.readline()) for _ in range(3)]
+        wait_until(lambda: statuses() == ["running"] * 3, what="the jobs to run")
+        started = process_start(free)
+        assert started is not None
+        console.kill()
+    try:
+        wait_until(lambda: not any(map(process_start, tied)), what="the tied workers' end")
+        assert process_start(free) == started
+        assert statuses() == ["pending", "pending", "running"]
+    finally:
+        os.kill(free, signal.SIGKILL)
 
 
 def test_jobs_run_in_the_chosen_folder_and_environment(

@@ -137,6 +137,8 @@ def test_relative_entries_of_the_path_stay_where_they_were() -> None:
     given = {"PYTHONPATH": os.pathsep.join(["src", "", "/lib"]), "A": "1"}
     assert absolute_python_path(given, Path("/srv")) == {"PYTHONPATH": "/srv/src:/lib", "A": "1"}
     assert absolute_python_path({"A": "1"}, Path("/srv")) == {"A": "1"}
+    # To Python, an entry without a name is the current folder: not one that the worker chose.
+    assert absolute_python_path({"PYTHONPATH": ":"}, Path("/srv")) == {"PYTHONPATH": ""}
 
 
 # --- the command that does the same ------------------------------------------------------------

@@ -1,0 +1,14 @@
+"""How this package starts itself in another process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def own_command() -> list[str]:
+    """The words that run this very `gigq-core` with this interpreter.
+
+    `-m gigq_core` would look for it in the current folder first, which may be anybody's.
+    """
+    return [sys.executable, str(Path(__file__).with_name("__main__.py"))]
