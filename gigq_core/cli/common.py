@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from gigq_core.errors import DatabaseError, DatabaseMissing, FilesLost, GigQError
+from gigq_core.sizes import bytes_in
 from gigq_core.streams import put_inert, settle_output
 from gigq_core.text import inert, storable, typed_text
 
@@ -182,14 +182,12 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text for people."
 )
 
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-
 
 def byte_count(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """A size in bytes: `500K`, `10M`, `1.5G`, or a plain number."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", value.strip(), re.IGNORECASE)
-    if found is None:
-        raise click.BadParameter("give a size such as 500K, 10M or 1G.", ctx, param)
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    try:
+        return bytes_in(value)
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}.", ctx, param) from None

@@ -91,6 +91,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="The largest result that a job may return, as JSON: 500K, 64M, 512M at most.",
 )
+@click.option(
+    "--jobs-per-child",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Replace a child process after so many jobs.  [default: 5000]",
+)
+@click.option(
+    "--max-child-memory",
+    callback=byte_count,
+    metavar="SIZE",
+    help="Replace a child process that has been larger than this: 500M, 2G.  "
+    "[default: when it has grown beyond 1G]",
+)
 @click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
 @click.option("--lifeline", type=int, hidden=True)
 @json_option
@@ -109,6 +122,8 @@ def worker(
     log_size: int,
     log_keep: int,
     max_result: int,
+    jobs_per_child: int | None,
+    max_child_memory: int | None,
     owner: str,
     lifeline: int | None,
     as_json: bool,
@@ -144,6 +159,8 @@ def worker(
                 log_path=None if log is None else log.path,
                 on_hangup=None if log is None else log.reopen,
                 max_result_bytes=max_result,
+                jobs_per_child=jobs_per_child,
+                max_child_memory=max_child_memory,
             )
         except (TypeError, ValueError) as problem:
             raise click.UsageError(str(problem)) from None

@@ -188,6 +188,14 @@ def _is_counts(value: object) -> bool:
     return type(value) is list and len(value) <= 100 and all(map(_is_count, value))
 
 
+def _is_words(value: object) -> bool:
+    return (
+        type(value) is list
+        and len(value) <= 100
+        and all(type(word) is str and len(word) <= 1_000 for word in value)
+    )
+
+
 def _is_times_by_name(value: object) -> bool:
     return type(value) is dict and all(map(_is_count, value.values()))
 
@@ -212,6 +220,6 @@ _ALONG: _Shape = {
     "peak": _is_count,
     # Signals that came during the job, and not from the worker.
     "signals": _is_counts,
-    # The process is not fit for another job.
-    "spent": _is_bool,
+    # What the job left behind that could not be put in order, in words.
+    "left": _is_words,
 }

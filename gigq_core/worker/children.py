@@ -41,6 +41,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 READ_BYTES = 256 * 1024
 # Kept of what a child says outside of any job, to explain why it could not start.
 SAID_BYTES = 4096
+# Of that, how much is logged when it ends, in characters.
+SAID_LOGGED = 500
 # A process whose pipe is closed is dying; one that is not dead by then is killed, in seconds.
 DYING_S = 0.25
 # The most that an interpreter may say on the pipe for answers before it is ready, in bytes.
@@ -56,6 +58,8 @@ class State(Enum):
     IDLE = "idle"
     BUSY = "busy"
     STOPPING = "stopping"
+    # It was let go, and its interpreter ends.
+    ENDING = "ending"
     GONE = "gone"
 
 
@@ -73,6 +77,7 @@ class Child:
         parents_of: gives the stored results of an attempt's parents.
         output_of: gives the file for an attempt's output.
         stack_prefix: where the process puts its stack when asked; its pid and `.txt` follow.
+        wear: what tells that it should be replaced.
         on_idle: called when it can take a job, which may be given to it at once.
         max_result_bytes: the most bytes of JSON that a job may return.
 
@@ -89,6 +94,7 @@ class Child:
         parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
         output_of: Callable[[str], Path | None],
         stack_prefix: str,
+        wear: Wear,
         on_idle: Callable[[Child], None],
         max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
@@ -101,7 +107,7 @@ class Child:
         self.jobs_begun = 0
         self.said = b""
         self.born = time.monotonic()
-        self.wear = Wear()
+        self.wear = wear
         # How long its last job took, and since when it runs the present one.
         self.took_s: float | None = None
         self.began = 0.0
@@ -198,6 +204,31 @@ class Child:
             kill_tree(self.pid, self._known)
             self._bury()
 
+    def retire(self, reason: str) -> None:
+        """Let an idle process end as any interpreter does, within the grace; it gets no more jobs.
+
+        What its modules have registered for the end is done: handlers of `atexit`, temporary
+        folders, buffers of files. `reason` is for the log, if it was not expected to end.
+        """
+        if self.state is State.STARTING:
+            self.end()
+        if self.state is not State.IDLE:
+            return
+        if reason:
+            logger.info("Child %s is replaced: %s", self.pid, reason)
+        self.state = State.ENDING
+        self._kill_at = time.monotonic() + self._grace_s
+        self._known = descendants(self.pid)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the pipe for jobs, behind whose end the interpreter ends too."""
+        if self._jobs in self._fds:
+            self.said = b""
+            self._fds.remove(self._jobs)
+            self._unwatch(self._jobs)
+            os.close(self._jobs)
+
     def _bury(self) -> None:
         """The process is dead or about to be: take its last words, reap it, free its slot."""
         self._read_output()
@@ -210,6 +241,9 @@ class Child:
         code = self._process.wait()
         self._read_output()
         busy = self.state in (State.BUSY, State.STOPPING)
+        if self.state is State.ENDING and self.said:
+            said = self.said.decode("utf-8", "replace")[-SAID_LOGGED:]
+            logger.info("Child %s said as it ended: %r", self.pid, said)
         self.state = State.GONE
         for fd in self._fds:
             self._unwatch(fd)
@@ -278,7 +312,11 @@ class Child:
             if self._closed:
                 self._reason = CLOSED
             kill_tree(self.pid, self._known)
-        if self._pidfd < 0 or self.state is State.STOPPING:
+        elif self.state is State.ENDING and self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = None
+            logger.warning("Child %s did not end within %g s: killed", self.pid, self._grace_s)
+            kill_tree(self.pid, self._known)
+        if self._pidfd < 0 or self.state in (State.STOPPING, State.ENDING):
             self.look()
 
     def due(self) -> float | None:
@@ -287,7 +325,7 @@ class Child:
             if self.begun is not None and not self.is_unrecorded(time.monotonic()):
                 return min(self.began + RECORD_AFTER_S, self._deadline)
             return self._deadline
-        if self.state is State.STOPPING:
+        if self.state in (State.STOPPING, State.ENDING):
             return self._kill_at
         return None
 
@@ -386,9 +424,17 @@ class Child:
                 self._broke_the_rules(str(problem), burying)
                 return
             if self.state is State.IDLE and not was_idle and not burying:
-                self._on_idle(self)
+                self._go_on()
             if lines and not burying and len(data) < READ_BYTES:
                 return
+
+    def _go_on(self) -> None:
+        """Take the next job, if there is one and the process is fit for it."""
+        reason = self.wear.reason(time.monotonic())
+        if reason:
+            self.retire(reason)
+        else:
+            self._on_idle(self)
 
     def _broke_the_rules(self, what: str, burying: bool) -> None:
         reason = f"the job wrote into the pipe to its worker: {what}"
@@ -400,7 +446,7 @@ class Child:
     def _closed_its_pipe(self) -> None:
         """The job closed our pipe, or the process is dying this moment: it is of no more use."""
         self._unwatch(self._answers)
-        if self.state is not State.STOPPING:
+        if self.state not in (State.STOPPING, State.ENDING):
             self.state = State.STOPPING
             self._closed = True
             self._kill_at = time.monotonic() + DYING_S
@@ -450,8 +496,13 @@ class Child:
         if self.state is State.STOPPING:
             # Its fate was sealed when it was told to stop; what it says tells where it was.
             self._said_last = message
-            self.end()
+            if message.along.get("left"):
+                self.end()
+            else:
+                # Its slot is free when the process is gone.
+                self._let_go()
             return
+        job_id = self.attempt.job_id if self.attempt is not None else ""
         self.state = State.IDLE
         self.took_s = time.monotonic() - self.began
         if message.ok:
@@ -461,3 +512,4 @@ class Child:
             signals = message.along.get("signals")
             signum = signals[0] if signals else None
             self._finish(fate, None, message.error, message.traceback, signum)
+        self.wear.note_end(job_id, failed=not message.ok)

@@ -14,6 +14,7 @@ from gigq_core.worker import runner
 from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
 from gigq_core.worker.children import Child, State
 from gigq_core.worker.processes import end_adopted
+from gigq_core.worker.wear import Limits, Sources, Wear
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -29,6 +30,8 @@ AHEAD_S = 0.01
 MOST_AHEAD = 6
 # One whose turn has not come by then is given back, in seconds.
 OVERDUE_S = 0.03
+# Children that are ending may stand beside those in the slots: one for each slot, and so many more.
+ENDING_BESIDE = 3
 
 
 class WorkerCannotStart(GigQError):
@@ -45,6 +48,7 @@ class ProcessPool:
         parents_of, output_of, stack_prefix: as for `Child`.
         adopts: whether orphaned descendants become children of this process.
         max_result_bytes: as for `Child`.
+        limits: when a child is replaced.
     """
 
     isolation = "process"
@@ -62,6 +66,7 @@ class ProcessPool:
         stack_prefix: str,
         adopts: bool,
         max_result_bytes: int = runner.MAX_RESULT,
+        limits: Limits | None = None,
     ) -> None:
         self._python = python
         self._folder = folder
@@ -73,6 +78,8 @@ class ProcessPool:
         self._stack_prefix = stack_prefix
         self._adopts = adopts
         self._max_result_bytes = max_result_bytes
+        self._limits = limits or Limits()
+        self._sources = Sources()
         self._children: list[Child] = []
         self._failures = 0
         self._proven = False
@@ -98,8 +105,9 @@ class ProcessPool:
         idle = []
         for child in self._children:
             if child.state is State.IDLE:
-                if child.wear.is_worn(now):
-                    child.end()
+                reason = child.wear.reason(now)
+                if reason:
+                    child.retire(reason)
                 else:
                     idle.append(child.pid)
         self._sweep()
@@ -114,7 +122,7 @@ class ProcessPool:
         coming = sum(c.state in (State.IDLE, State.STARTING) for c in self._children)
         if coming < wanted and time.monotonic() < self._spawn_from:
             return
-        while coming < wanted and len(self._children) < self._slots:
+        while coming < wanted and self._has_room():
             try:
                 child = Child(
                     self._python,
@@ -124,6 +132,7 @@ class ProcessPool:
                     self._parents_of,
                     self._output_of,
                     self._stack_prefix,
+                    Wear(self._limits, self._sources),
                     self._on_idle,
                     self._max_result_bytes,
                 )
@@ -140,19 +149,50 @@ class ProcessPool:
             self._children.append(child)
             coming += 1
 
-    def start(self, attempts: list[Attempt]) -> None:
-        """Give each attempt to a free child, and keep the rest for those that are free next."""
+    def _has_room(self) -> bool:
+        """Whether one more child may be started: those that are ending stand beside the slots."""
+        ending = sum(child.state is State.ENDING for child in self._children)
+        alive = len(self._children)
+        return alive - ending < self._slots and alive < 2 * self._slots + ENDING_BESIDE
+
+    def start(self, attempts: list[Attempt]) -> int:
+        """Give each attempt to a free child, and keep the rest for those that are free next.
+
+        A job that failed in a child never comes back to that child. Returns how many attempts are
+        given back because of that: they are among those that ended, and have not begun.
+        """
         idle = [child for child in self._children if child.state is State.IDLE]
+        self._proven = self._proven or bool(attempts and idle)
+        unsuited = []
         for attempt, child in zip(attempts, idle, strict=False):
-            self._proven = True
-            child.start(attempt)
+            if child.wear.suits(attempt.job_id):
+                child.start(attempt)
+            else:
+                unsuited.append(attempt)
         if len(attempts) > len(idle):
             self._ahead.extend(attempts[len(idle) :])
             self._overdue_at = time.monotonic() + OVERDUE_S
+        return sum(not self._start_elsewhere(attempt) for attempt in unsuited)
+
+    def _start_elsewhere(self, attempt: Attempt) -> bool:
+        """Start an attempt in another child than that which it was claimed for."""
+        idle = [child for child in self._children if child.state is State.IDLE]
+        for child in idle:
+            if child.wear.suits(attempt.job_id):
+                # The file is told which one it is as it is of a job that was claimed ahead.
+                child.start(attempt, ahead=True)
+                return True
+        for child in idle:
+            child.retire(f"job {attempt.job_id} comes again, which failed in it")
+        self._endings.append(Ending(attempt, Fate.NOT_BEGUN))
+        return False
 
     def _on_idle(self, child: Child) -> None:
-        if self._ahead and not child.wear.is_worn(time.monotonic()):
-            child.start(self._ahead.popleft(), ahead=True)
+        for attempt in self._ahead:
+            if child.wear.suits(attempt.job_id):
+                self._ahead.remove(attempt)
+                child.start(attempt, ahead=True)
+                return
 
     def room_ahead(self) -> int:
         """How many jobs to claim beyond the free children: none, unless jobs are short."""
@@ -246,14 +286,41 @@ class ProcessPool:
                     f"The interpreter {self._python} does not run jobs: {last}. Check --python."
                 )
 
-    def close(self) -> bool:
-        """End every child; always True: nothing of ours still runs."""
+    def wind_down(self) -> None:
+        """Let go of the children that are idle: no more jobs will come."""
         for child in self._children:
-            child.end()
-        self._children = []
-        if self._adopts:
-            end_adopted(set())
+            if child.state in (State.IDLE, State.STARTING):
+                child.retire("")
+
+    def close(self, hurry: Callable[[], bool] = lambda: False) -> bool:
+        """End every child, in good order if it is idle; always True: nothing of ours still runs.
+
+        Args:
+            hurry: whether to wait no longer; asked again and again.
+        """
+        try:
+            for child in self._children:
+                if child.state in (State.BUSY, State.STOPPING):
+                    child.end()
+            self.wind_down()
+            while any(child.state is State.ENDING for child in self._children) and not hurry():
+                self._wait_for_ends()
+        finally:
+            for child in self._children:
+                child.end()
+            self._children = []
+            if self._adopts:
+                end_adopted(set())
         return True
+
+    def _wait_for_ends(self) -> None:
+        now = time.monotonic()
+        due = self.due()
+        for key, _ in self._selector.select(0.1 if due is None else min(0.1, max(0.0, due - now))):
+            if key.fd in self._selector.get_map():
+                key.data()
+        for child in self._children:
+            child.tick(time.monotonic())
 
 
 def _room_ahead(child: Child, now: float) -> int:

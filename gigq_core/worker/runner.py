@@ -15,14 +15,23 @@ import sys
 if __name__ == "__main__" and sys.path[:1] == [os.path.dirname(os.path.abspath(__file__))]:
     del sys.path[0]
 
+import _locale
+import _signal  # type: ignore[import-not-found]
+import _thread
+import builtins
+import contextvars
 import gc
 import importlib
 import json
 import math
+import operator
 import reprlib
 import signal
+import stat
 import threading
+import time
 import traceback
+import warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +39,25 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, TextIO
 
+    # A name, how to read it, how to put it back.
+    Thing = tuple[str, Callable[[], Any], Callable[[Any], object]]
+
 try:
     import resource
 except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
+try:
+    import ctypes
+except ImportError:  # Python can be built without it
+    ctypes = None  # type: ignore[assignment]
 
 MAX_TEXT = 200_000
 # The largest result that is stored, in bytes of JSON.
 MAX_RESULT = 16 * 1024 * 1024
+# The folders of installed packages, which are not looked at for changes.
+PACKAGES = {"site-packages", "dist-packages"}
+# The system tells the largest size of a process in kilobytes, or in bytes.
+PEAK_UNIT = 1024 if sys.platform == "darwin" else 1
 PARENT = "parent_results"
 # With this exit code a process says that the pipe for its answer is no longer its own.
 LOST_PIPE = 113
@@ -120,9 +140,10 @@ class Runner:
         # Signals that came during the present job, and not from the worker.
         self.foreign: list[int] = []
         self.handler = self.on_signal
-        self.seen_modules = 0
+        self.sources = Sources()
         self.flush_c = _c_flush()
         self.streams = open_streams()
+        self.surroundings: Surroundings
 
     def answer(self, message: dict[str, Any]) -> None:
         """Write one line, however long, into the pipe to the worker and nowhere else."""
@@ -139,20 +160,23 @@ class Runner:
             job = _DECODE(line)
             self.prepare()
             message = self.run(job)
-            self.flush()
             if os.getpid() != self.pid:
-                # The job forked, and this is the copy: it has no say here.
-                os._exit(0)
-            message["done"] = job["id"]
-            self.note_modules(message)
-            if self.has_lost(self.jobs_fd) or self.has_lost(self.output_fd):
-                # The next job would come from the user's file, or what it prints go there.
-                message["spent"] = True
-            else:
-                os.set_blocking(self.jobs_fd, True)
-            self.answer(message)
-            if "spent" in message:
+                # The job forked, and this is the copy: it has no say here, and ends as it likes.
                 return
+            self.flush()
+            left = self.restore()
+            message["done"] = job["id"]
+            self.note_wear(message)
+            lost = self.has_lost(self.jobs_fd) or self.has_lost(self.output_fd)
+            if lost:
+                left.append("descriptors of its worker closed")
+            if left:
+                message["left"] = left
+            self.answer(message)
+            if lost:
+                # The next job would come from the user's file, or what it prints go there.
+                return
+            os.set_blocking(self.jobs_fd, True)
 
     def has_lost(self, fd: int) -> bool:
         """Whether a descriptor of ours is closed, or something else by now."""
@@ -169,9 +193,14 @@ class Runner:
                 result = self.call(job)
             finally:
                 self.at_work = False
+                sys.setrecursionlimit(self.surroundings.recursion_limit)
+            if os.getpid() != self.pid:
+                return {}
             text = None if result is None else encoded(result, self.max_result)
             return {"ok": True, "result": text}
-        except BaseException as problem:  # noqa: BLE001 - whatever it is, the job has failed
+        except BaseException as problem:
+            if os.getpid() != self.pid:
+                raise
             message = failure(problem)
             if self.foreign:
                 message["signals"] = self.foreign[:]
@@ -179,7 +208,7 @@ class Runner:
 
     def call(self, job: dict[str, Any]) -> Any:
         params = decoded_params(job["params"])
-        module = importlib.import_module(job["module"])
+        module = self.module(job["module"])
         try:
             function = getattr(module, job["function"])
         except AttributeError:
@@ -188,7 +217,17 @@ class Runner:
             ) from None
         if job["parents"] and wants_parent_results(function, job["pass_parent_results"]):
             params[PARENT] = self.parent_results()
-        return function(**params)
+        return self.surroundings.call(function, params)
+
+    def module(self, name: str) -> Any:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            # What is missing may be there the next time.
+            importlib.invalidate_caches()
+            raise
+        self.sources.note()
+        return module
 
     def parent_results(self) -> dict[str, Any]:
         """Ask the worker for the parents' results; they come as the texts that are stored."""
@@ -197,19 +236,21 @@ class Runner:
         return decoded_parents(_DECODE(line)["parents"])
 
     def prepare(self) -> None:
-        """Undo what an earlier job may have done to the process."""
-        os.dup2(self.output_fd, 1)
-        os.dup2(self.output_fd, 2)
-        if (sys.stdout, sys.stderr) != self.streams or any(s.closed for s in self.streams):
-            self.streams = open_streams()
+        """Begin where a new process would."""
         try:
             os.chdir(self.folder)
         except OSError:
             pass
-        self.listen()
         self.foreign.clear()
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def restore(self) -> list[str]:
+        """Put back what the job has changed; tells in words what can't be."""
+        left = self.surroundings.restore()
+        if any(stream.closed for stream in (sys.stdin, *self.streams)):
+            # Modules may hold them.
+            self.streams = open_streams()
+            left.append("closed streams")
+        return left
 
     def flush(self) -> None:
         """Everything that was printed leaves the process before the answer does."""
@@ -220,14 +261,13 @@ class Runner:
                 pass
         self.flush_c()
 
-    def note_modules(self, message: dict[str, Any]) -> None:
-        """Tell the worker which of the project's files are loaded: it watches for changes."""
-        count = len(sys.modules)
-        if count != self.seen_modules:
-            self.seen_modules = count
-            message["files"] = project_files(self.folder)
+    def note_wear(self, message: dict[str, Any]) -> None:
+        """Tell the worker what it judges by whether this process should go on."""
+        files = self.sources.news()
+        if files:
+            message["files"] = files
         if resource is not None:
-            message["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            message["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // PEAK_UNIT
 
     def listen(self) -> None:
         """Take charge of the signals that end processes, in this process alone."""
@@ -514,26 +554,875 @@ def clipped(text: str, most: int = MAX_TEXT) -> str:
     )
 
 
-def project_files(folder: str) -> dict[str, int]:
-    """The source files below `folder` that are loaded, and when they changed."""
-    prefix = os.path.join(folder, "")
-    files = {}
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
-        if not isinstance(path, str) or not path.startswith(prefix) or "site-packages" in path:
+class Sources:
+    """The files of loaded modules that are the project's: not Python's, not installed packages'."""
+
+    def __init__(self) -> None:
+        library = os.path.dirname(os.path.abspath(os.__file__))
+        self.library = tuple({os.path.join(p, "") for p in (library, os.path.realpath(library))})
+        self.count = 0
+        self.seen: set[str] = set()
+        self.fresh: dict[str, int] = {}
+
+    def note(self) -> None:
+        """Take in what was imported; the sooner, the less can have changed since."""
+        if len(sys.modules) == self.count:
+            return
+        modules = sys.modules.copy()
+        self.count = len(modules)
+        for name in modules.keys() - self.seen:
+            self.seen.add(name)
+            path = file_of(modules[name])
+            if path and not self.is_installed(path):
+                self.fresh[path] = mark_of(path)
+
+    def is_installed(self, path: str) -> bool:
+        return path.startswith(self.library) or not PACKAGES.isdisjoint(path.split(os.sep))
+
+    def news(self) -> dict[str, int]:
+        """The files that were not told before, with their marks."""
+        self.note()
+        fresh, self.fresh = self.fresh, {}
+        return fresh
+
+
+def file_of(module: Any) -> str:
+    """The file that a module came from; of one in an archive, the archive."""
+    try:
+        path = getattr(getattr(module, "__loader__", None), "archive", None)
+        if not isinstance(path, str):
+            path = getattr(module, "__file__", None)
+        return os.path.abspath(path) if isinstance(path, str) else ""
+    except Exception:  # noqa: BLE001 - anything may stand in `sys.modules`
+        return ""
+
+
+def mark_of(path: str) -> int:
+    """A number that is another one when the file has changed; 0 if it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0
+    return (found.st_mtime_ns * 1_000_003 + found.st_size * 1_009 + found.st_ino) % 2**63
+
+
+# --- what a job may leave behind -------------------------------------------------------------
+
+# Connections that a module keeps for itself (to a database, of HTTP) may stay open: so many.
+CONNECTIONS_KEPT = 16
+# How long processes that a job left may take to end when asked, and when killed, in seconds.
+ASKED_S = 0.1
+KILLED_S = 1.0
+# How long a thread that is about to end is waited for, in seconds.
+THREADS_S = 0.02
+# How often a handler that the job left may break off the putting back.
+TRIES = 10
+
+HOOKS = (
+    (
+        sys,
+        "excepthook displayhook breakpointhook unraisablehook dont_write_bytecode stdin stdout"
+        " stderr __stdin__ __stdout__ __stderr__ __excepthook__",
+    ),
+    (threading, "excepthook _trace_hook _profile_hook"),
+    (warnings, "showwarning formatwarning _showwarnmsg_impl"),
+)
+# The settings of a logger that nobody has touched: level, disabled, propagate, handlers, filters.
+UNTOUCHED = (0, False, True, (), ())
+UNTOUCHED_ROOT = (30, False, True, (), ())
+
+
+class Absent:
+    """The value of what belongs to a module that is not imported yet."""
+
+
+class Surroundings:
+    """What a job finds in its process beside the modules.
+
+    It is noted before the first job, and put back after each. What an import changes belongs to
+    the module, which stays; so that stays too: this is the first finder on `sys.meta_path`, and
+    watches the outermost imports.
+    """
+
+    def __init__(self, output_fd: int, nothing_fd: int, faults: Faults) -> None:
+        self.output_fd = output_fd
+        self.faults = faults
+        self.nothing_fd = nothing_fd
+        self.pid = os.getpid()
+        self.main = threading.get_ident()
+        self.importing = False
+        # What can't be told to be an import's or a job's.
+        self.unsure = ""
+        self.decimals: Any = None
+        sys.meta_path.insert(0, self)
+        self.things = list(things(faults.handle))
+        self.reads = [read for _, read, _ in self.things]
+        self.noted = self.copy()
+        self.recursion_limit = sys.getrecursionlimit()
+        self.threads = _thread._count()
+        self.children = children() if has_children() else set()
+        self.descriptors = open_descriptors()
+        self.lowest_free = lowest_free()
+
+    def read(self) -> list[Any]:
+        """All values, which may be the things themselves."""
+        return [read() for read in self.reads]
+
+    def copy(self) -> list[Any]:
+        return [
+            dict(value) if type(value) is dict else list(value) if type(value) is list else value
+            for value in self.read()
+        ]
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find a module as the other finders do, and watch what running it changes."""
+        if self.importing or threading.get_ident() != self.main or os.getpid() != self.pid:
+            return None
+        for finder in list(sys.meta_path):
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec = None if find is None else find(name, path, target)
+            if spec is not None:
+                self.watch(spec.loader)
+                return spec
+        return None
+
+    def watch(self, loader: Any) -> None:
+        """Have it told when the loader runs a module."""
+        run = getattr(loader, "exec_module", None)
+        # What is built in or frozen has a class for its loader, and changes nothing.
+        if run is None or isinstance(loader, type) or "exec_module" in vars(loader):
+            return
+
+        def exec_module(module: Any) -> None:
+            vars(loader).pop("exec_module", None)
+            if self.importing or threading.get_ident() != self.main:
+                run(module)
+                return
+            before = self.state()
+            self.importing = True
+            done = False
+            try:
+                run(module)
+                done = True
+            finally:
+                self.importing = False
+                self.take_in(before, getattr(module, "__name__", "a module"), done)
+
+        # Python leaves its own frames out of the traceback of an import; this is one more of them.
+        exec_module.__code__ = exec_module.__code__.replace(
+            co_filename="<frozen importlib._bootstrap>"
+        )
+        try:
+            loader.exec_module = exec_module
+        except (AttributeError, TypeError):
+            pass
+
+    def state(self) -> tuple[Any, ...] | None:
+        try:
+            return self.copy(), open_descriptors(), _thread._count(), decimal_settings()
+        except Exception:  # noqa: BLE001 - a job may have broken anything
+            return None
+
+    def take_in(self, before: tuple[Any, ...] | None, name: str, done: bool) -> None:
+        """Note what an import has changed."""
+        after = self.state()
+        if before is None or after is None:
+            self.unsure = "what the import of %s changed" % name
+            return
+        if not done:
+            # It runs again when it is next imported, but what it imported itself does not.
+            if before != after:
+                self.unsure = "what the failed import of %s changed" % name
+            return
+        for place, (old, new) in enumerate(zip(before[0], after[0])):
+            if old != new:
+                self.noted[place] = merged(self.noted[place], old, new)
+        if after[1] != before[1]:
+            self.descriptors |= after[1] - before[1]
+            self.lowest_free = lowest_free()
+        self.threads += after[2] - before[2]
+        self.recursion_limit = sys.getrecursionlimit()
+        if has_children():
+            self.children |= children()
+        if after[3] != before[3]:
+            self.decimals = sys.modules["decimal"].getcontext().copy()
+
+    def call(self, function: Callable[..., Any], params: dict[str, Any]) -> Any:
+        """Call a job's function with context variables, and a context of decimals, of its own."""
+        context = contextvars.copy_context()
+        decimal = sys.modules.get("decimal")
+        if decimal is not None:
+            context.run(decimal.setcontext, (self.decimals or decimal.getcontext()).copy())
+        return context.run(function, **params)
+
+    def restore(self) -> list[str]:
+        """Put back what a job has changed; tells in words what can't be, and so is left."""
+        for _ in range(TRIES):
+            try:
+                return self.restored()
+            except BaseException:  # noqa: BLE001 - from a signal handler of the job's, until it is gone
+                continue
+        return ["a process that can't be put in order"]
+
+    def restored(self) -> list[str]:
+        left = []
+        try:
+            as_noted = self.read() == self.noted
+        except Exception:  # noqa: BLE001 - a job may have broken anything
+            as_noted = False
+        if not as_noted:
+            left += self.put_back()
+        os.dup2(self.nothing_fd, 0)
+        os.dup2(self.output_fd, 1)
+        os.dup2(self.output_fd, 2)
+        self.faults.cancel()
+        if has_children():
+            ended = end_children(self.children | set(helpers_of_python()))
+            if ended:
+                left.append(counted(ended, "process", "processes"))
+        reseed()
+        threads = self.threads_left()
+        if threads:
+            left.append(counted(threads, "thread", "threads"))
+        left += self.descriptors_left()
+        if self.unsure:
+            left.append(self.unsure)
+            self.unsure = ""
+        return left
+
+    def put_back(self) -> list[str]:
+        left = []
+        for place, (name, read, write) in enumerate(self.things):
+            noted = self.noted[place]
+            if reads_as(read, noted):
+                continue
+            if noted is Absent:
+                # Its module came in by a way that is not watched.
+                self.noted[place] = read()
+                continue
+            try:
+                write(noted)
+            except Exception:  # noqa: BLE001 - whatever the reason, it is not as it was
+                pass
+            if not reads_as(read, noted):
+                left.append(name)
+        return left
+
+    def threads_left(self) -> int:
+        until = time.monotonic() + THREADS_S
+        while _thread._count() > self.threads:
+            if time.monotonic() > until:
+                return _thread._count() - self.threads
+            time.sleep(0.001)
+        return 0
+
+    def descriptors_left(self) -> list[str]:
+        if lowest_free() == self.lowest_free:
+            return []
+        if open_descriptors() - self.descriptors:
+            # Garbage may hold them.
+            gc.collect()
+        now = open_descriptors()
+        found = now - self.descriptors - set(helpers_of_python().values())
+        connections = {fd for fd in found if is_connection(fd)}
+        left = []
+        if found != connections or len(found) > CONNECTIONS_KEPT:
+            left.append(counted(len(found), "open descriptor", "open descriptors"))
+        if self.descriptors - now:
+            left.append("descriptors closed that were not its own")
+        self.lowest_free = lowest_free()
+        return left
+
+
+def reads_as(read: Callable[[], Any], noted: Any) -> bool:
+    try:
+        return bool(read() == noted)
+    except Exception:  # noqa: BLE001 - a job may have broken anything
+        return False
+
+
+def merged(noted: Any, old: Any, new: Any) -> Any:
+    """What is noted, with the changes from `old` to `new`, which are not all there is to it."""
+    if type(noted) is type(old) is type(new) is dict:
+        result = {key: value for key, value in noted.items() if key in new or key not in old}
+        result.update((k, v) for k, v in new.items() if k not in old or old[k] != v)
+        return result
+    if type(noted) is type(old) is type(new) is list:
+        first = [entry for entry in new[: len(new) - len(old)] if entry not in old]
+        last = [entry for entry in new if entry not in old and entry not in first]
+        return first + [e for e in noted if e in new or e not in old] + last
+    if type(noted) is type(old) is type(new) is tuple and len(noted) == len(old) == len(new):
+        return tuple(n if a == b else b for n, a, b in zip(noted, old, new))
+    return new
+
+
+def things(repair: Callable[[], None]) -> Iterator[Thing]:
+    """What belongs to the process: the name of each, how to read it, and how to put it back.
+
+    Those that could disturb the rest come first. `repair` sets up the handlers of faults.
+    """
+    yield "trace functions", lambda: (sys.gettrace(), sys.getprofile()), put_traces
+    yield "the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit
+    if os.name == "posix":
+        yield from things_of_signals(repair)
+    environ = os.environ
+    yield "the environment", lambda: os.environ._data, lambda noted: put_environ(environ, noted)  # type: ignore[attr-defined]
+    below = EnvironmentBelow.find()
+    if below is not None:
+        yield "the environment of C", below.read, below.put_back
+    if hasattr(time, "tzset"):
+        yield "the time zone", lambda: (time.tzname, time.timezone), lambda noted: time.tzset()
+    yield "the umask", umask, os.umask
+    for owner, name in (
+        (sys, "path"),
+        (sys, "meta_path"),
+        (sys, "path_hooks"),
+        (sys, "argv"),
+        (gc, "callbacks"),
+        (warnings, "filters"),
+    ):
+        yield thing_of_list(owner, name)
+    for owner, names in HOOKS:
+        yield thing_of_attributes(owner, [name for name in names.split() if hasattr(owner, name)])
+    yield "sys.tracebacklimit", lambda: vars(sys).get("tracebacklimit"), put_tracebacklimit
+    yield "the builtins", lambda: vars(builtins), lambda noted: put_dict(vars(builtins), noted)
+    yield "the switch interval", sys.getswitchinterval, sys.setswitchinterval
+    if hasattr(sys, "get_int_max_str_digits"):
+        yield "the limit of digits", sys.get_int_max_str_digits, sys.set_int_max_str_digits
+    yield "settings of gc", lambda: (gc.isenabled(), gc.get_threshold(), gc.get_debug()), put_gc
+    yield "settings of logging", logging_settings, put_logging_settings
+    yield "loggers", loggers, put_loggers
+    yield "the timeout of sockets", socket_timeout, put_socket_timeout
+    yield "the event loop", event_loop, put_event_loop
+    yield "the locale", lambda: _locale.setlocale(_locale.LC_ALL, None), put_locale
+    yield from things_of_the_system()
+
+
+def things_of_signals(repair: Callable[[], None]) -> Iterator[Thing]:
+    yield "timers", timers, put_timers
+    yield "the wakeup descriptor", wakeup_fd, signal.set_wakeup_fd
+    numbers = sorted(set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP})
+    handler_of = _signal.getsignal
+
+    def put_handlers(noted: tuple[Any, ...]) -> None:
+        for number, handler in zip(numbers, noted):
+            if handler is not None and handler_of(number) != handler:
+                signal.signal(number, handler)
+        repair()
+
+    yield "signal handlers", lambda: tuple(map(handler_of, numbers)), put_handlers
+    fields = fields_of_process()
+    if fields is not None:
+
+        def dispositions() -> tuple[bytes, bytes]:
+            now = fields()
+            return now[30], now[31]
+
+        def put_dispositions(noted: tuple[bytes, bytes]) -> None:
+            # C code has put there another one than Python knows of.
+            wrong = [int(a) ^ int(b) for a, b in zip(dispositions(), noted)]
+            for number in numbers:
+                handler = handler_of(number)
+                if handler is not None and (wrong[0] | wrong[1]) >> (number - 1) & 1:
+                    signal.signal(number, handler)
+            repair()
+
+        yield "signal handlers of C", dispositions, put_dispositions
+    mask, block, put = _signal.pthread_sigmask, signal.SIG_BLOCK, signal.SIG_SETMASK
+    yield "the signal mask", lambda: mask(block, ()), lambda noted: mask(put, noted)
+
+
+def fields_of_process() -> Callable[[], list[bytes]] | None:
+    """What the kernel tells of this process in one go: the fields behind its name."""
+    try:
+        fd = os.open("/proc/self/stat", os.O_RDONLY)
+    except OSError:
+        return None
+
+    def fields() -> list[bytes]:
+        text = os.pread(fd, 2048, 0)
+        return text[text.rindex(b")") + 2 :].split()
+
+    return fields if len(fields()) > 38 else None
+
+
+def things_of_the_system() -> Iterator[Thing]:
+    if hasattr(os, "getpriority"):
+        who = (os.PRIO_PROCESS, 0)
+        yield (
+            "its nice value",
+            lambda: os.getpriority(*who),
+            lambda noted: os.setpriority(*who, noted),
+        )
+    if hasattr(os, "sched_getscheduler"):
+        yield "its scheduling", lambda: os.sched_getscheduler(0), put_scheduling
+    if hasattr(os, "sched_getaffinity"):
+        yield (
+            "its processors",
+            lambda: os.sched_getaffinity(0),
+            lambda noted: os.sched_setaffinity(0, noted),
+        )
+    if resource is not None:
+        yield from things_of_limits()
+    if hasattr(os, "getresuid"):
+        yield "its user", os.getresuid, lambda noted: os.setresuid(*noted)
+        yield "its group", os.getresgid, lambda noted: os.setresgid(*noted)
+        yield "its groups", os.getgroups, os.setgroups
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        yield "its root folder", root_folder, put_nothing
+
+
+def things_of_limits() -> Iterator[Thing]:
+    getrlimit = resource.getrlimit
+    names = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
+    numbers = {getattr(resource, name): name for name in names}
+    often = [
+        number
+        for number, name in numbers.items()
+        if name in ("RLIMIT_NOFILE", "RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CPU")
+    ]
+    rarely = [number for number in numbers if number not in often]
+    usual = tuple(map(getrlimit, rarely))
+
+    def limits(which: list[int]) -> tuple[Any, ...]:
+        return tuple(map(getrlimit, which))
+
+    def put(which: list[int], noted: tuple[Any, ...]) -> None:
+        for number, (soft, hard) in zip(which, noted):
+            if getrlimit(number) == (soft, hard):
+                continue
+            try:
+                resource.setrlimit(number, (soft, hard))
+            except (ValueError, OSError):
+                # A hard limit is lowered for good. As much as can be, until it is replaced.
+                resource.setrlimit(number, (getrlimit(number)[1],) * 2)
+
+    yield "its limits", lambda: limits(often), lambda noted: put(often, noted)
+    # They are many to ask for, and nobody changes them without one of these modules.
+    yield (
+        "its limits",
+        lambda: limits(rarely) if "resource" in sys.modules or "psutil" in sys.modules else usual,
+        lambda noted: put(rarely, noted),
+    )
+
+
+def put_nothing(noted: Any) -> None:
+    """There is no way back."""
+
+
+def umask() -> int:
+    # There is no asking for it without setting it.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def put_traces(noted: tuple[Any, Any]) -> None:
+    sys.settrace(noted[0])
+    sys.setprofile(noted[1])
+
+
+TIMERS = (
+    [signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF]
+    if hasattr(signal, "setitimer")
+    else []
+)
+
+
+def timers() -> tuple[bool, ...]:
+    """Which timers run."""
+    return tuple([signal.getitimer(timer) != (0.0, 0.0) for timer in TIMERS])
+
+
+def put_timers(noted: tuple[bool, ...]) -> None:
+    for timer, runs in zip(TIMERS, noted):
+        if not runs:
+            signal.setitimer(timer, 0)
+
+
+def wakeup_fd() -> int:
+    fd = signal.set_wakeup_fd(-1)
+    if fd != -1:
+        signal.set_wakeup_fd(fd)
+    return fd
+
+
+def put_environ(environ: Any, noted: dict[bytes, bytes]) -> None:
+    os.environ = environ  # noqa: B003 - a job may have put something else there
+    put_dict(environ, {os.fsdecode(key): os.fsdecode(value) for key, value in noted.items()})
+
+
+def put_dict(target: Any, noted: dict[Any, Any]) -> None:
+    for key in list(target):
+        if key not in noted:
+            del target[key]
+    for key, value in noted.items():
+        if key not in target or target[key] is not value:
+            target[key] = value
+
+
+class EnvironmentBelow:
+    """The environment as C code and new programs find it, which `os.putenv` alone changes."""
+
+    def __init__(self, pointer: Any, bytes_at: Callable[..., bytes]) -> None:
+        self.pointer = pointer
+        self.bytes_at = bytes_at
+        # The pointers to the entries, as they were read last: a new entry has another one.
+        self.raw = b""
+        self.known: dict[bytes, bytes] = {}
+
+    @classmethod
+    def find(cls) -> EnvironmentBelow | None:
+        if os.name != "posix" or ctypes is None:
+            return None
+        try:
+            found = cls(ctypes.c_void_p.in_dll(ctypes.CDLL(None), "environ"), ctypes.string_at)
+            return found if found.read() else None
+        except (ValueError, OSError):
+            return None
+
+    def read(self) -> dict[bytes, bytes]:
+        at = self.pointer.value
+        if at and self.raw and self.bytes_at(at, len(self.raw)) == self.raw:
+            return self.known
+        self.raw, self.known = b"", {}
+        width = ctypes.sizeof(ctypes.c_void_p)
+        while at:
+            entry = self.bytes_at(at + len(self.raw), width)
+            self.raw += entry
+            address = int.from_bytes(entry, sys.byteorder)
+            if not address:
+                break
+            key, _, value = self.bytes_at(address).partition(b"=")
+            self.known.setdefault(key, value)
+        return self.known
+
+    def put_back(self, noted: dict[bytes, bytes]) -> None:
+        now = self.read()
+        for key in now:
+            if key not in noted:
+                os.unsetenv(key)
+        for key, value in noted.items():
+            if now.get(key) != value:
+                os.putenv(key, value)
+        if hasattr(time, "tzset"):
+            time.tzset()
+
+
+def thing_of_list(owner: Any, name: str) -> Thing:
+    """A list that is a module's: its entries are put back, and the list itself."""
+    original = getattr(owner, name)
+
+    def put(noted: list[Any]) -> None:
+        original[:] = noted
+        setattr(owner, name, original)
+        if owner is warnings and hasattr(warnings, "_filters_mutated"):
+            warnings._filters_mutated()
+
+    return "%s.%s" % (owner.__name__, name), lambda: getattr(owner, name), put
+
+
+def thing_of_attributes(owner: Any, names: list[str]) -> Thing:
+    """Attributes of a module that are there to be replaced."""
+
+    def put(noted: tuple[Any, ...]) -> None:
+        for name, value in zip(names, noted):
+            setattr(owner, name, value)
+
+    values_of = operator.attrgetter(*names)
+    return "the hooks of %s" % owner.__name__, lambda: values_of(owner), put
+
+
+def put_tracebacklimit(noted: int | None) -> None:
+    if noted is None:
+        del sys.tracebacklimit
+    else:
+        sys.tracebacklimit = noted
+
+
+def put_gc(noted: tuple[Any, ...]) -> None:
+    (gc.enable if noted[0] else gc.disable)()
+    gc.set_threshold(*noted[1])
+    gc.set_debug(noted[2])
+
+
+def logging_settings() -> Any:
+    logging: Any = sys.modules.get("logging")
+    if logging is None:
+        return Absent
+    return (
+        logging.root.manager.disable,
+        logging._warnings_showwarning,
+        logging.raiseExceptions,
+        logging.lastResort,
+        logging._logRecordFactory,
+        logging._loggerClass,
+    )
+
+
+def put_logging_settings(noted: tuple[Any, ...]) -> None:
+    logging: Any = sys.modules["logging"]
+    logging.disable(noted[0])
+    (
+        logging._warnings_showwarning,
+        logging.raiseExceptions,
+        logging.lastResort,
+        logging._logRecordFactory,
+        logging._loggerClass,
+    ) = noted[1:]
+
+
+def loggers() -> dict[str, Any]:
+    """The settings of all loggers that somebody has touched, by name."""
+    logging: Any = sys.modules.get("logging")
+    if logging is None:
+        return {}
+    touched = {}
+    root = settings_of(logging.root)
+    if root != UNTOUCHED_ROOT:
+        touched[""] = root
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        # Not for what only holds the place of a logger.
+        if hasattr(logger, "handlers"):
+            settings = settings_of(logger)
+            if settings != UNTOUCHED:
+                touched[name] = settings
+    return touched
+
+
+def settings_of(logger: Any) -> tuple[Any, ...]:
+    return (
+        logger.level,
+        bool(logger.disabled),
+        bool(logger.propagate),
+        tuple(logger.handlers),
+        tuple(logger.filters),
+    )
+
+
+def put_loggers(noted: dict[str, Any]) -> None:
+    logging: Any = sys.modules["logging"]
+    put_logger(logging.root, noted.get("", UNTOUCHED_ROOT))
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if hasattr(logger, "handlers"):
+            put_logger(logger, noted.get(name, UNTOUCHED))
+
+
+def put_logger(logger: Any, noted: tuple[Any, ...]) -> None:
+    if settings_of(logger) == noted:
+        return
+    for handler in logger.handlers:
+        if handler not in noted[3]:
+            try:
+                handler.flush()
+            except Exception:  # noqa: BLE001 - the user's own handler
+                pass
+    logger.setLevel(noted[0])
+    logger.disabled, logger.propagate = noted[1:3]
+    logger.handlers[:], logger.filters[:] = noted[3], noted[4]
+
+
+def socket_timeout() -> float | None:
+    module = sys.modules.get("_socket")
+    return None if module is None else module.getdefaulttimeout()
+
+
+def put_socket_timeout(noted: float | None) -> None:
+    sys.modules["_socket"].setdefaulttimeout(noted)
+
+
+def event_loop() -> tuple[Any, ...]:
+    """What asyncio keeps for this thread: `asyncio.run` does not leave it as it was."""
+    events = sys.modules.get("asyncio.events")
+    policy = getattr(events, "_event_loop_policy", None)
+    local = getattr(policy, "_local", None)
+    return policy, getattr(local, "_loop", None), getattr(local, "_set_called", False)
+
+
+def put_event_loop(noted: tuple[Any, ...]) -> None:
+    events: Any = sys.modules["asyncio.events"]
+    events._event_loop_policy = policy = noted[0]
+    local = getattr(policy, "_local", None)
+    if local is not None:
+        vars(local).clear()
+        if noted[2]:
+            local._set_called = True
+        if noted[1] is not None:
+            local._loop = noted[1]
+
+
+def put_locale(noted: str) -> None:
+    _locale.setlocale(_locale.LC_ALL, noted)
+
+
+def put_scheduling(noted: int) -> None:
+    # The nice value is apart; a policy without priorities is all that an ordinary process has.
+    os.sched_setscheduler(0, noted, os.sched_param(0))
+
+
+def root_folder() -> tuple[int, int]:
+    found = os.stat("/")
+    return found.st_dev, found.st_ino
+
+
+def decimal_settings() -> str | None:
+    decimal = sys.modules.get("decimal")
+    return None if decimal is None else repr(decimal.getcontext())
+
+
+def reseed() -> None:
+    """Give `random` a seed of its own, as a new process has: a job may have set one."""
+    module = sys.modules.get("random")
+    try:
+        if module is not None:
+            module._inst.seed(int.from_bytes(os.urandom(16), "big"))
+    except Exception:  # noqa: BLE001 - a job may have broken anything
+        pass
+
+
+def lowest_free() -> int:
+    """The lowest number that no descriptor has: another one than before if any came or went."""
+    fd = os.dup(1)
+    os.close(fd)
+    return fd
+
+
+def open_descriptors() -> set[int]:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            # The listing itself has one, the lowest that is free.
+            return set(map(int, os.listdir(folder))) - {lowest_free()}
+        except OSError:
+            continue
+    return set()
+
+
+def is_connection(fd: int) -> bool:
+    """Whether a descriptor is that of a socket with somebody at its other end."""
+    try:
+        import _socket
+
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return False
+        copy = _socket.socket(fileno=os.dup(fd))
+    except (ImportError, OSError):
+        return False
+    try:
+        copy.getpeername()
+        return True
+    except OSError:
+        return False
+    finally:
+        copy.close()
+
+
+def has_children() -> bool:
+    """Whether this process has any, alive or dead; the system gives it all that were orphaned."""
+    try:
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        else:
+            os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def processes() -> dict[int, tuple[int, bool]]:
+    """Of each process of the system: its parent, and whether it is dead; nothing without /proc."""
+    found: dict[int, tuple[int, bool]] = {}
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return found
+    for name in names:
+        if not name.isdigit():
             continue
         try:
-            files[path] = os.stat(path).st_mtime_ns
+            with open("/proc/%s/stat" % name, "rb") as file:
+                text = file.read()
         except OSError:
-            pass
-        if len(files) >= 500:
-            break
-    return files
+            continue
+        fields = text[text.rindex(b")") + 2 :].split()
+        found[int(name)] = int(fields[1]), fields[0] in (b"Z", b"X")
+    return found
+
+
+def children() -> set[int]:
+    """The children of this process, alive or dead."""
+    me = os.getpid()
+    return {pid for pid, (parent, _) in processes().items() if parent == me}
+
+
+def end_children(kept: set[int]) -> int:
+    """End and reap all that descends from this process but `kept`; returns how many lived."""
+    lived: set[int] = set()
+    begun = time.monotonic()
+    asked: set[int] = set()
+    while True:
+        alive, dead = below(kept)
+        for pid in dead:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except OSError:
+                pass
+        if not alive:
+            return len(lived)
+        lived |= alive
+        waited = time.monotonic() - begun
+        if waited > KILLED_S:
+            return len(lived)
+        for pid in alive if waited > ASKED_S else alive - asked:
+            try:
+                os.kill(pid, signal.SIGKILL if waited > ASKED_S else signal.SIGTERM)
+            except OSError:
+                pass
+        asked |= alive
+        time.sleep(0.002)
+
+
+def below(kept: set[int]) -> tuple[set[int], set[int]]:
+    """What descends from this process and lives, and its dead children; `kept` and theirs aside."""
+    known = processes()
+    by_parent: dict[int, list[int]] = {}
+    for pid, (parent, _) in known.items():
+        by_parent.setdefault(parent, []).append(pid)
+    alive: set[int] = set()
+    dead: set[int] = set()
+    me = os.getpid()
+    stack = [me]
+    while stack:
+        parent = stack.pop()
+        for pid in by_parent.get(parent, ()):
+            if pid in kept:
+                continue
+            if not known[pid][1]:
+                alive.add(pid)
+                stack.append(pid)
+            elif parent == me:
+                dead.add(pid)
+    return alive, dead
+
+
+def helpers_of_python() -> dict[int, int]:
+    """The process that multiprocessing tidies up with, and the descriptor to it, if any."""
+    module = sys.modules.get("multiprocessing.resource_tracker")
+    tracker = getattr(module, "_resource_tracker", None)
+    pid, fd = getattr(tracker, "_pid", None), getattr(tracker, "_fd", None)
+    return {pid: fd} if isinstance(pid, int) and isinstance(fd, int) else {}
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return "%d %s" % (number, one if number == 1 else many)
 
 
 def open_streams() -> tuple[TextIO, TextIO]:
     """Text streams on the descriptors 1 and 2: a line at a time, so that it can be followed."""
     sys.stdout, sys.stderr = _stream(1), _stream(2)
+    # What the interpreter began with would keep a block of what is printed for itself.
+    vars(sys).update(__stdout__=sys.stdout, __stderr__=sys.stderr)
     return sys.stdout, sys.stderr
 
 
@@ -579,24 +1468,53 @@ def _watch(lifeline_fd: int) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def answer_with_stack(prefix: str) -> None:
-    """On SIGUSR2, add the stack of every thread to a file that bears the pid.
+class Faults:
+    """What C-level handlers say: the traceback of a fault, and on SIGUSR2 where the job is.
 
-    The answer comes from a C-level handler: no job can hold it up, and none notices it.
+    No job can hold these handlers up, and none notices them.
+
+    Args:
+        output_fd: where the traceback of a fault goes.
+        prefix: of the file for stacks, to which the pid and `.txt` are added; "" for none.
     """
-    if not prefix:
-        return
-    path = "%s%d.txt" % (prefix, os.getpid())
-    try:
-        import faulthandler
 
-        if os.path.lexists(path):
-            os.unlink(path)  # of a process that had this pid before
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        fd = os.open(path, flags, 0o600)
-        faulthandler.register(signal.SIGUSR2, file=fd, all_threads=True)
-    except (ImportError, AttributeError, OSError, RuntimeError):
-        pass
+    def __init__(self, output_fd: int, prefix: str) -> None:
+        self.output_fd = output_fd
+        self.stacks_fd = -1
+        try:
+            import faulthandler
+
+            self.module: Any = faulthandler
+        except ImportError:
+            self.module = None
+            return
+        if not prefix:
+            return
+        path = "%s%d.txt" % (prefix, os.getpid())
+        try:
+            if os.path.lexists(path):
+                os.unlink(path)  # of a process that had this pid before
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self.stacks_fd = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except OSError:
+            pass
+
+    def handle(self) -> None:
+        """Set the handlers, whatever was there."""
+        if self.module is None:
+            return
+        try:
+            self.module.enable(file=self.output_fd)
+            if self.stacks_fd >= 0 and hasattr(self.module, "register"):
+                self.module.unregister(signal.SIGUSR2)
+                self.module.register(signal.SIGUSR2, file=self.stacks_fd, all_threads=True)
+        except (AttributeError, OSError, RuntimeError, ValueError):
+            pass
+
+    def cancel(self) -> None:
+        """Let nothing be told of one job in the output of the next."""
+        if self.module is not None:
+            self.module.cancel_dump_traceback_later()
 
 
 def adopt_orphans() -> None:
@@ -617,21 +1535,15 @@ def main() -> None:
     sys.argv[:] = [""]
     # The pipes move to private descriptors, which no child of the job inherits.
     jobs_fd, answers_fd, output_fd = os.dup(0), os.dup(1), os.dup(2)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    nothing_fd = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing_fd, 0)
     os.dup2(output_fd, 1)
     os.set_inheritable(lifeline_fd, False)
     os.set_inheritable(word_fd, False)
     adopt_orphans()
     tie_to(lifeline_fd)
-    try:
-        import faulthandler
-
-        faulthandler.enable(file=output_fd)
-    except (ImportError, OSError, RuntimeError):
-        pass
-    answer_with_stack(stack_prefix)
+    faults = Faults(output_fd, stack_prefix)
+    faults.handle()
     sys.path.insert(0, folder)
     runner = Runner(jobs_fd, answers_fd, output_fd, Word(word_fd), folder, max_result)
     runner.listen()
@@ -643,10 +1555,19 @@ def main() -> None:
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    runner.loop()
-    # The worker closed the pipe: nothing more to do. Threads the jobs left behind end with us.
-    runner.flush()
-    os._exit(0)
+    runner.surroundings = Surroundings(output_fd, nothing_fd, faults)
+    try:
+        # It ends when the worker closes the pipe; then the interpreter ends as any other does.
+        runner.loop()
+    except BaseException as problem:
+        if os.getpid() == runner.pid or isinstance(problem, (SystemExit, KeyboardInterrupt)):
+            raise
+        # In a copy that the job forked: what Python does, without our part of the traceback.
+        frames = problem.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+            frames = frames.tb_next
+        sys.excepthook(type(problem), problem.with_traceback(frames), frames)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

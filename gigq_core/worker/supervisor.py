@@ -191,6 +191,8 @@ class Supervisor:
     def _step(self) -> None:
         self._pool.tick()
         self._collect()
+        if self._own.state in ("draining", "stopping"):
+            self._pool.wind_down()
         now = time.monotonic()
         if self._watch is not None and self._watch.taken_away():
             self._ledger.check_files()
@@ -345,9 +347,10 @@ class Supervisor:
         if stage and not turn.staged:
             self._stage_from = time.monotonic() + SLOWEST_POLL_S
         if turn.attempts:
-            self._pool.start(turn.attempts)
+            given_back = self._pool.start(turn.attempts)
+            self._look_again = self._look_again or given_back > 0
             self._share_until = time.monotonic() + SHARE_S
-            self.claimed += len(turn.attempts)
+            self.claimed += len(turn.attempts) - given_back
         self.claimed += turn.broken
         for ending in endings:
             self._report(ending, bool(turn.superseded) and ending in turn.superseded)

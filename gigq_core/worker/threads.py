@@ -169,8 +169,8 @@ class ThreadPool:
     def prepare(self, wanted: int) -> None:
         """Threads are made when they are needed."""
 
-    def start(self, attempts: list[Attempt]) -> None:
-        """Run the attempts; the caller claimed no more than are free."""
+    def start(self, attempts: list[Attempt]) -> int:
+        """Run the attempts; the caller claimed no more than are free, and none is given back."""
         for attempt in attempts:
             if self._idle:
                 thread = self._idle.pop()
@@ -180,6 +180,7 @@ class ThreadPool:
                 thread = _JobThread(name, self._parents_of, self._done, self._max_result_bytes)
             self._busy[attempt.execution_id] = thread
             thread.start(attempt)
+        return 0
 
     def room_ahead(self) -> int:
         """None: there is no process to keep busy."""
@@ -243,6 +244,9 @@ class ThreadPool:
                 ending = _with_fate(ending, thread.fate)
             endings.append(ending)
         return endings
+
+    def wind_down(self) -> None:
+        """Threads that are idle cost nothing until the end."""
 
     def close(self) -> bool:
         """Let the threads go; says whether none of them still runs a job."""

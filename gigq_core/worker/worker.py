@@ -25,6 +25,7 @@ from gigq_core.worker.runner import MAX_RESULT
 from gigq_core.worker.supervisor import Supervisor
 from gigq_core.worker.threads import ThreadPool
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
+from gigq_core.worker.wear import limits_of
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -55,6 +56,9 @@ class Worker:
         on_hangup: called instead of ending when SIGHUP comes.
         max_result_bytes: the most bytes of JSON that a job may return, up to 512 MiB; one that
             returns more has failed for good, and nothing of its result is stored.
+        jobs_per_child: replace a child process after so many jobs; 5,000 by default.
+        max_child_memory: replace a child process after a job if it has been larger than so many
+            bytes, or "500M", "2G". By default, if it has grown beyond 1G.
 
     Attributes:
         running: whether it is at work.
@@ -80,6 +84,8 @@ class Worker:
         log_path: str | Path | None = None,
         on_hangup: Callable[[], None] | None = None,
         max_result_bytes: int = MAX_RESULT,
+        jobs_per_child: int | None = None,
+        max_child_memory: int | str | None = None,
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be >= 1, got {concurrency}")
@@ -94,6 +100,13 @@ class Worker:
                 f"max_result_bytes must be from 1 to {LARGEST_RESULT} (512 MiB), "
                 f"got {max_result_bytes}"
             )
+        asked = jobs_per_child is not None or max_child_memory is not None
+        if asked and isolation != "process":
+            raise ValueError(
+                "jobs_per_child and max_child_memory are about child processes: "
+                'use isolation="process"'
+            )
+        self._limits = limits_of(jobs_per_child, max_child_memory)
         self.db_path = db_path
         self.worker_id = storable(worker_id) if worker_id else f"worker-{uuid.uuid4()}"
         self.polling_interval = polling_interval
@@ -199,6 +212,9 @@ class Worker:
                 caught, for_good = limit is None or alone, limit is None and alone
                 with Signals(session.waker.fd, caught, for_good) as signals:
                     supervisor.run(signals)
+                    if limit is None and isinstance(session.pool, ProcessPool):
+                        # One more signal is enough to wait no longer.
+                        session.pool.close(hurry=lambda: bool(signals.take()))
             finally:
                 self._supervisor = None
                 self.exit_code = supervisor.exit_code
@@ -257,6 +273,7 @@ class _Session:
                 stack_prefix=stack_prefix(self.ledger.path, worker.worker_id),
                 adopts=alone,
                 max_result_bytes=worker._max_result_bytes,
+                limits=worker._limits,
             )
         else:
             self.pool = ThreadPool(

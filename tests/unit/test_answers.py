@@ -25,7 +25,7 @@ def line(message: Any) -> bytes:
 def test_every_message_of_the_runner_passes() -> None:
     assert parse(line({"ready": 7, "python": [3, 8, 0]})) == Ready(7)
     assert parse(line({"ask": "parents"})) == Ask()
-    along = {"files": {"/a/b\udce9.py": 12}, "peak": 5, "spent": True, "signals": [15]}
+    along = {"files": {"/a/b\udce9.py": 12}, "peak": 5, "left": ["2 threads"], "signals": [15]}
     assert parse(line(GOOD | along)) == Done(TOKEN, True, False, "[1]", None, None, along)
     told = parse(line(BAD | {"traceback": "Traceback"}))
     assert told == Done(TOKEN, False, False, None, "KeyError: 1", "Traceback", {})
@@ -153,7 +153,7 @@ JSON = st.recursive(
             st.sampled_from(
                 [
                     *("ready", "python", "ask", "done", "ok", "result", "error", "traceback"),
-                    *("hopeless", "files", "peak", "spent", "x"),
+                    *("hopeless", "files", "peak", "left", "x"),
                 ]
             ),
             inner,
