@@ -30,3 +30,35 @@ def read(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     finally:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
+
+
+@contextmanager
+def savepoint(conn: sqlite3.Connection) -> Iterator[None]:
+    """Within a transaction: the block is kept, or on any exception taken back, by itself."""
+    conn.execute("SAVEPOINT core_part")
+    try:
+        yield
+    except BaseException:
+        # A full disk or an I/O error may already have rolled back the whole transaction.
+        if conn.in_transaction:
+            conn.execute("ROLLBACK TO core_part")
+            conn.execute("RELEASE core_part")
+        raise
+    conn.execute("RELEASE core_part")
+
+
+def is_lock_trouble(problem: Exception) -> bool:
+    """Whether another connection's lock is all that is wrong."""
+    text = str(problem)
+    return isinstance(problem, sqlite3.OperationalError) and ("locked" in text or "busy" in text)
+
+
+def is_passing(problem: Exception) -> bool:
+    """Whether it may be well again later, with nothing changed: a lock, a full disk."""
+    if is_lock_trouble(problem):
+        return True
+    text = str(problem)
+    return isinstance(problem, sqlite3.OperationalError) and any(word in text for word in _PASSING)
+
+
+_PASSING = ("disk is full", "disk I/O error", "unable to open", "readonly", "interrupted")

@@ -69,8 +69,10 @@ CLAIM = _CLAIM.format(
     ORDER BY priority DESC, rowid LIMIT :slots"""
 )
 
-# If the worker dies, nobody knows whether a job claimed ahead had begun, and the attempt counts: so
-# a job's last attempt, or its only one, is claimed for a free slot alone.
+# If the worker dies, a job claimed ahead may have begun a moment ago without a record, and the
+# attempt does not count: so neither a job's last attempt, or its only one, nor one of a job that
+# has been lost or tried before is claimed ahead. One that kills its worker is not counted once at
+# most.
 CLAIM_AHEAD = _CLAIM.format(
     chosen=f"""
     SELECT rowid FROM (
@@ -78,9 +80,10 @@ CLAIM_AHEAD = _CLAIM.format(
         ORDER BY priority DESC, rowid LIMIT :slots)
     UNION ALL
     SELECT rowid FROM (
-        SELECT rowid, attempts, max_attempts, on_crash FROM jobs INDEXED BY core_ready
+        SELECT rowid, attempts, max_attempts, on_crash, started_at FROM jobs INDEXED BY core_ready
         WHERE {_READY} ORDER BY priority DESC, rowid LIMIT :ahead OFFSET :slots)
-    WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, 3) AND on_crash IS NOT 'fail'"""
+    WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, 3) AND on_crash IS NOT 'fail'
+      AND started_at IS NULL"""
 )
 
 # A script also runs the functions that stand in its own `__main__`: two orders, merged.
@@ -140,6 +143,8 @@ _BY_PLACE = """
 WHERE rowid = :place AND CAST(execution_id AS BLOB) IS :token AND status = 'running'"""
 END_LOST_JOB = _END + _BY_PLACE
 RETRY_LOST_JOB = _RETRY + _BY_PLACE
+# It keeps its `started_at`, so that it is not claimed ahead again.
+GIVE_BACK_LOST_JOB = _GIVE_BACK + _BY_PLACE
 
 # An id that is not valid text can't be asked for; the token alone is slower, and as good.
 _BY_TOKEN = " WHERE execution_id = :execution AND status = 'running'"
@@ -246,6 +251,9 @@ LIVE_WORKER_AT = LIVE_WORKERS + " AND rowid = ?"
 BURY_WORKER = """
 UPDATE core_workers SET state = 'stopped', request = NULL, stopped_at = :now
 WHERE rowid = :place"""
+
+# The process stands there once the attempt has begun, unless that was a moment ago.
+PROCESS_OF = "SELECT pid FROM job_executions WHERE id = ?"
 
 END_CRASHED_EXECUTION = f"""
 UPDATE job_executions

@@ -21,6 +21,7 @@ from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.held_file import HeldFile, Loss
+from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import now_text
 from gigq_core.worker import outcomes, register
 from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, attempt_from
@@ -61,6 +62,8 @@ class Turn:
     """What came of one transaction."""
 
     attempts: list[Attempt] = field(default_factory=list)
+    # What ended, as it is stored.
+    endings: list[Ending] = field(default_factory=list)
     superseded: list[Ending] = field(default_factory=list)
     # How many jobs that were delayed are ready now.
     staged: int = 0
@@ -214,9 +217,21 @@ class Ledger:
             WorkerIdInUse: a live worker has the id.
         """
         endings = list(endings)
-        return self._repairing(
-            lambda: self._turn(own, endings, pids, claim, stage, beat, retire, ahead, begun)
-        )
+
+        def act(end: Callable[..., outcomes.Written]) -> Turn:
+            return self._repairing(
+                lambda: self._turn(
+                    own, endings, pids, claim, stage, beat, retire, ahead, begun, end
+                )
+            )
+
+        try:
+            return act(outcomes.end)
+        except outcomes.UNSTORABLE as problem:
+            if not endings or is_passing(problem):
+                raise
+            logger.error("Jobs that ended can't be written together: %s", problem)
+        return act(outcomes.end_each)
 
     def _turn(
         self,
@@ -229,6 +244,7 @@ class Ledger:
         retire: bool,
         ahead: int,
         begun: Sequence[Begun],
+        end: Callable[..., outcomes.Written],
     ) -> Turn:
         turn = Turn()
         done = failed = 0
@@ -239,8 +255,8 @@ class Ledger:
                 register.enrol(conn, own, now)
             for started in begun:
                 outcomes.record(conn, started)
-            turn.superseded = outcomes.end(conn, endings, now)
-            for ending in endings:
+            turn.endings, turn.superseded = end(conn, endings, now)
+            for ending in turn.endings:
                 if turn.superseded and ending in turn.superseded:
                     continue
                 if ending.fate is Fate.COMPLETED:
@@ -254,7 +270,7 @@ class Ledger:
                 if attempts:
                     claimed_at = now
                 broken = [Ending(a, Fate.HOPELESS, error=a.broken) for a in attempts if a.broken]
-                outcomes.end(conn, broken, now)
+                end(conn, broken, now)
                 turn.attempts = [a for a in attempts if not a.broken]
                 turn.broken = len(broken)
                 failed += turn.broken
@@ -323,12 +339,6 @@ def script_functions() -> str:
     """The names in `__main__` that can be called, as JSON."""
     names = vars(sys.modules["__main__"])
     return json.dumps([name for name, value in list(names.items()) if callable(value)])
-
-
-def is_lock_trouble(problem: sqlite3.Error) -> bool:
-    """Whether another connection's lock is all that is wrong."""
-    text = str(problem)
-    return "locked" in text or "busy" in text
 
 
 def _missing_index(problem: sqlite3.Error) -> str | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from typing import Any
+from typing import Any, NamedTuple
 
 from gigq_core.schema import worker_statements as sql
+from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import ExecutionStatus, JobStatus
-from gigq_core.worker import crashes
+from gigq_core.worker import crashes, runner
 from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, retry_after
+
+logger = logging.getLogger("gigq_core.worker")
 
 _EXECUTION_STATUS = {
     Fate.COMPLETED: ExecutionStatus.COMPLETED,
@@ -29,10 +33,15 @@ _FINAL_STATUS = {
     Fate.CRASHED: JobStatus.FAILED,
     Fate.GIVEN_BACK: JobStatus.FAILED,
 }
+_NOT_THE_JOBS = (Fate.CANCELLED, Fate.GIVEN_BACK, Fate.NOT_BEGUN)
 _RETRIED = (Fate.FAILED, Fate.TIMEOUT, Fate.GIVEN_BACK)
 
 # So often in a row an attempt that was given back is not counted.
 UNCOUNTED_IN_A_ROW = 100
+
+
+# What a value, or a row, that can't be stored makes of a statement.
+UNSTORABLE = (sqlite3.Error, ValueError, OverflowError, TypeError, MemoryError)
 
 
 def record(conn: sqlite3.Connection, begun: Begun) -> None:
@@ -47,8 +56,17 @@ def record(conn: sqlite3.Connection, begun: Begun) -> None:
     conn.execute(sql.RECORD_EXECUTION, values)
 
 
-def end(conn: sqlite3.Connection, endings: list[Ending], now: str) -> list[Ending]:
-    """Write how attempts ended; returns those whose job was no longer their own."""
+class Written(NamedTuple):
+    """What was written of some endings."""
+
+    # As they are stored.
+    endings: list[Ending]
+    # Those of them whose job was no longer their own.
+    superseded: list[Ending]
+
+
+def end(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Written:
+    """Write how attempts ended, all of them or none."""
     superseded = []
     executions = []
     for ending in endings:
@@ -63,7 +81,48 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: str) -> list[Endin
             values["status"] = _EXECUTION_STATUS[ending.fate].value
         executions.append(values)
     conn.executemany(sql.END_EXECUTION, executions)
-    return superseded
+    return Written(endings, superseded)
+
+
+def end_each(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Written:
+    """As `end`, each in a savepoint of its own; for when `end` has failed.
+
+    What can't be stored fails its own job for good, and keeps no other from being written.
+    """
+    written = Written([], [])
+    for ending in endings:
+        problem = _try_to_end(conn, ending, now, written)
+        if problem is not None:
+            problem = _try_to_end(conn, _unstorable(ending, problem), now, written)
+        if problem is not None:
+            logger.error("The end of job %s can't be written: %s", ending.attempt.job_id, problem)
+    return written
+
+
+def _try_to_end(
+    conn: sqlite3.Connection, ending: Ending, now: str, written: Written
+) -> Exception | None:
+    try:
+        with savepoint(conn):
+            found = end(conn, [ending], now)
+    except UNSTORABLE as problem:
+        if is_passing(problem) or not conn.in_transaction:
+            raise
+        return problem
+    written.endings.append(ending)
+    written.superseded.extend(found.superseded)
+    return None
+
+
+def _unstorable(ending: Ending, problem: Exception) -> Ending:
+    """What is written of an ending that can't be stored: why, and a short form of it."""
+    fate = ending.fate if ending.fate in _NOT_THE_JOBS else Fate.HOPELESS
+    what, value = "result", ending.result
+    if ending.fate is not Fate.COMPLETED:
+        what, value = "error", ending.error
+    reason = f"its {what} can't be stored: {problem}\nThe {what}: {runner.shown(value)}"
+    error = runner.clipped(runner.storable(reason))
+    return Ending(ending.attempt, fate, error=error)
 
 
 def _values_of(ending: Ending, now: str) -> dict[str, Any]:

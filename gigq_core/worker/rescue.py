@@ -13,10 +13,12 @@ from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.logs import attempt_output, is_kept, output_name
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.statements import JOB_STANDING
+from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import Change, Outcome
 from gigq_core.times import now_text, parse_time
 from gigq_core.worker import crashes
 from gigq_core.worker.attempts import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, retry_after
+from gigq_core.worker.outcomes import UNSTORABLE
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -155,11 +157,15 @@ def rescue(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[str]:
     """
     saved = []
     for row in rows:
-        if row["execution_id"] is None:
-            if _time_out_for_gigq(conn, row):
-                saved.append(row["id"])
-        elif _give_back(conn, row):
-            saved.append(row["id"])
+        give_back = _time_out_for_gigq if row["execution_id"] is None else _give_back
+        try:
+            with savepoint(conn):
+                if give_back(conn, row):
+                    saved.append(row["id"])
+        except UNSTORABLE as problem:
+            if is_passing(problem) or not conn.in_transaction:
+                raise
+            logger.error("Job %s can't be given back: %s", row["id"], problem)
     return saved
 
 
@@ -238,24 +244,37 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:
         "error": f"{who} died",
         "begun": None,
     }
+    output = _output_left(conn, row["execution_id"])
     attempts = _number(row["attempts"], 1)
     most = _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS)
-    if crashes.goes_on(conn, row["id"], attempts, most, row["on_crash"]):
+    begun = output is not None or _had_begun(conn, row)
+    if not begun:
+        held = conn.execute(sql.GIVE_BACK_LOST_JOB, values).rowcount
+        became = "it waits, as its turn had not come"
+    elif crashes.goes_on(conn, row["id"], attempts, most, row["on_crash"]):
         values["retry_after"] = None
         held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
         became = "it waits for another attempt"
-        if row["stop_requested_at"] is not None:
-            became = "it is cancelled, as it was asked to stop"
     else:
         values |= {"status": "failed", "result": None}
         held = conn.execute(sql.END_LOST_JOB, values).rowcount
         became = f"it failed: {_why_no_more(row, attempts, most)}"
     if not held:
         return ""
-    values["output"] = _output_left(conn, row["execution_id"])
-    conn.execute(sql.END_CRASHED_EXECUTION, values)
+    if row["stop_requested_at"] is not None and not became.startswith("it failed"):
+        became = "it is cancelled, as it was asked to stop"
+    if begun:
+        conn.execute(sql.END_CRASHED_EXECUTION, values | {"output": output})
+    else:
+        conn.execute(sql.FORGET_EXECUTION, (row["execution_id"],))
     logger.warning("Job %s is given back: %s died", row["id"], who)
     return became
+
+
+def _had_begun(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
+    """Whether the attempt had begun, as far as is recorded: if not, it had been claimed ahead."""
+    found = conn.execute(sql.PROCESS_OF, (row["execution_id"],)).fetchone()
+    return found is None or found["pid"] is not None
 
 
 def _why_no_more(row: sqlite3.Row, attempts: float, most: float) -> str:

@@ -7,15 +7,17 @@ import selectors
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
+from gigq_core.schema.transaction import is_passing
 from gigq_core.times import now_text, parse_time
+from gigq_core.worker import runner
 from gigq_core.worker.attempts import Begun, Ending, Fate
-from gigq_core.worker.ledger import Ledger, LockBusy, Look, is_lock_trouble
+from gigq_core.worker.ledger import Ledger, LockBusy, Look
 from gigq_core.worker.register import Register
 from gigq_core.worker.rounds import Rounds
 from gigq_core.worker.slots import Pool
@@ -41,7 +43,8 @@ DISTURBED_S = 0.25
 AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 
 _REQUESTED = {"pause": "paused", "resume": "running", "drain": "draining", "stop": "stopping"}
-_PASSING = ("disk is full", "disk I/O error", "unable to open", "readonly", "interrupted")
+# What ends a worker on purpose, so that no job can be the reason.
+_ON_PURPOSE = (DatabaseError, KeyboardInterrupt, SystemExit)
 
 
 class Supervisor:
@@ -113,7 +116,10 @@ class Supervisor:
     # --- the loop ----------------------------------------------------------------------------
 
     def run(self, signals: Signals) -> None:
-        """Work until it is over; on any exception what runs is given back first.
+        """Work until it is over; on any exception what runs is ended first.
+
+        An attempt that had begun counts as crashed then, as nobody knows whether it was the reason;
+        but not if the worker is ended on purpose.
 
         Raises:
             WorkerIdInUse: a live worker has the id.
@@ -128,10 +134,10 @@ class Supervisor:
                     break
                 self._wait()
         except sqlite3.Error as problem:
-            self._give_up()
+            self._give_up(problem)
             raise explain(problem, self._ledger.path) from problem
-        except BaseException:
-            self._give_up()
+        except BaseException as problem:
+            self._give_up(problem)
             raise
         self._say_goodbye()
 
@@ -332,10 +338,9 @@ class Supervisor:
             self._state_said = own.state
 
     def _turn(self, free: list[int], ahead: int, *, claim: bool, stage: bool, beat: bool) -> None:
-        endings = self._endings
         turn = self._ledger.turn(
             self._own,
-            endings,
+            self._endings,
             free,
             claim=claim,
             stage=stage,
@@ -352,13 +357,13 @@ class Supervisor:
             self._share_until = time.monotonic() + SHARE_S
             self.claimed += len(turn.attempts) - given_back
         self.claimed += turn.broken
-        for ending in endings:
+        for ending in turn.endings:
             self._report(ending, bool(turn.superseded) and ending in turn.superseded)
         full = claim and len(turn.attempts) + turn.broken >= max(1, len(free))
         self._waiting = full
         # How many more wait is worth knowing only if there is a slot for them.
         room = self._pool.busy() < self._own.slots
-        mixed = any(ending.fate is not Fate.COMPLETED for ending in endings)
+        mixed = any(ending.fate is not Fate.COMPLETED for ending in turn.endings)
         if stage or mixed or turn.broken or (room and (full or not turn.attempts)):
             self._look_again = True
         if self._watch is not None:
@@ -386,8 +391,7 @@ class Supervisor:
     def _endure(self, problem: sqlite3.OperationalError) -> None:
         """Passing trouble is waited out, with everything kept; what will not pass is raised."""
         self._ledger.check_files()
-        passing = is_lock_trouble(problem) or any(word in str(problem) for word in _PASSING)
-        if not passing:
+        if not is_passing(problem):
             raise problem
         if self._troubles == 0:
             logger.warning("%s can't be used for now: %s", self._ledger.path, problem)
@@ -411,37 +415,69 @@ class Supervisor:
                 logger.warning("The worker's row stays open: %s", problem)
                 return
 
-    def _give_up(self) -> None:
-        """Something is badly wrong: end what runs, and give it back if the file can be written."""
-        self._ledger.save()
+    def _give_up(self, problem: BaseException) -> None:
+        """Something is badly wrong: end what runs, and write what became of each attempt.
+
+        Whatever goes wrong with one of them keeps no other from being written.
+        """
+        quietly = _Quietly()
+        quietly(self._ledger.save)
         self._pool.unclaim()
-        self._collect()
-        for token in self._pool.running():
-            self._pool.stop(token, Fate.GIVEN_BACK)
+        quietly(self._collect)
+        ended = set(self._pool.running())
+        fate = Fate.GIVEN_BACK if isinstance(problem, _ON_PURPOSE) else Fate.CRASHED
+        for token in ended:
+            quietly(self._pool.stop, token, fate)
         until = time.monotonic() + self._grace_s + 1.0
         while self._pool.busy() and time.monotonic() < until:
             for key, _ in self._selector.select(0.05):
                 if key.fd in self._selector.get_map():
-                    key.data()
-            self._pool.tick()
-            self._collect()
+                    quietly(key.data)
+            quietly(self._pool.tick)
+            quietly(self._collect)
+        quietly(self._collect)
         self._endings += self._disturbed
         if not self._own.enrolled:
             return
+        for begun in self._begun:
+            quietly(self._write_last, begun=[begun])
+        for ending in self._endings:
+            if ending.fate is Fate.CRASHED and ending.attempt.execution_id in ended:
+                told = runner.storable(runner.sentence(problem))
+                ending = replace(ending, error=f"its worker ended unexpectedly: {told}")
+            quietly(self._write_last, ending)
+        quietly(self._write_last, retire=not self._pool.busy())
+        quietly(self._ledger.save)
+
+    def _write_last(
+        self, *endings: Ending, begun: Sequence[Begun] = (), retire: bool = False
+    ) -> None:
+        self._ledger.turn(
+            self._own,
+            endings,
+            [],
+            claim=False,
+            stage=False,
+            beat=False,
+            retire=retire,
+            begun=begun,
+        )
+
+
+class _Quietly:
+    """Calls what may fail while a worker is ending anyway; says what did, each thing once."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, act: Callable[..., object], *values: object, **more: object) -> None:
         try:
-            self._ledger.turn(
-                self._own,
-                self._endings,
-                [],
-                claim=False,
-                stage=False,
-                beat=False,
-                retire=not self._pool.busy(),
-                begun=self._begun,
-            )
-        except (sqlite3.Error, DatabaseError, LockBusy) as problem:
-            logger.warning("What ran could not be given back: %s", problem)
-        self._ledger.save()
+            act(*values, **more)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the rest goes on
+            said = f"{type(problem).__name__}: {problem}"
+            if said not in self._said:
+                self._said.add(said)
+                logger.warning("Not all could be put in order: %s", said)
 
 
 def _given_back(ending: Ending) -> Ending:

@@ -119,21 +119,49 @@ def test_a_job_that_was_cancelled_before_its_turn_is_cancelled(
     assert place.status(attempt.job_id) == "cancelled"
 
 
-def test_all_that_a_dead_worker_had_claimed_counts_begun_or_not(
+def test_what_a_dead_worker_had_begun_counts_and_what_it_had_not_does_not(
     place: Place, ledger: Ledger, own: Register
 ) -> None:
-    for _ in range(3):
+    for _ in range(4):
         place.submit(chores.nothing)
-    at_once, later, never = claim(ledger, own, ahead=2)
+    at_once, later, printed, never = claim(ledger, own, ahead=3)
     turn(ledger, own, begun=(Begun(later, "2030-01-01T00:00:00", 77),))
     assert place.job(later.job_id)["started_at"] == "2030-01-01T00:00:00"
+    output = attempt_output(place.db, printed.execution_id)
+    assert output is not None
+    output.parent.mkdir(parents=True)
+    output.write_text("it had begun a moment ago")
     lose_all(ledger)
-    jobs = [place.job(attempt.job_id) for attempt in (at_once, later, never)]
-    assert [job["status"] for job in jobs] == ["pending"] * 3
-    assert [job["attempts"] for job in jobs] == [1, 1, 1]
-    executions = [job["executions"][0] for job in jobs]
-    assert [e["status"] for e in executions] == ["crashed"] * 3
-    assert executions[1]["pid"] == 77
+    jobs = [place.job(attempt.job_id) for attempt in (at_once, later, printed, never)]
+    assert [job["status"] for job in jobs] == ["pending"] * 4
+    assert [job["attempts"] for job in jobs] == [1, 1, 1, 0]
+    assert [[e["status"] for e in job["executions"]] for job in jobs] == [["crashed"]] * 3 + [[]]
+    assert jobs[1]["executions"][0]["pid"] == 77
+
+
+def test_one_that_was_lost_before_it_had_begun_is_not_claimed_ahead_again(
+    place: Place, ledger: Ledger, own: Register
+) -> None:
+    for _ in range(2):
+        place.submit(chores.nothing)
+    claim(ledger, own, ahead=1)
+    lose_all(ledger)
+    # So it has a process on record the next time, and one that kills its worker is counted.
+    assert len(claim(ledger, own, ahead=6)) == 1
+    assert len(claim(ledger, own, ahead=0)) == 1
+
+
+def test_a_row_that_cannot_be_given_back_keeps_no_other(
+    place: Place, ledger: Ledger, own: Register
+) -> None:
+    ids = [place.submit(chores.nothing, name=name) for name in ("a", "locked", "c")]
+    claim(ledger, own, ahead=0, free=3)
+    place.change(
+        "CREATE TRIGGER vetoes BEFORE UPDATE OF status ON jobs WHEN OLD.name = 'locked'"
+        " BEGIN SELECT RAISE(ABORT, 'this one stays'); END"
+    )
+    lose_all(ledger)
+    assert [place.status(job_id) for job_id in ids] == ["pending", "running", "pending"]
 
 
 def test_when_it_began_and_where_is_known_once_it_has_ended(
@@ -320,7 +348,7 @@ def test_a_last_attempt_is_never_claimed_ahead_so_no_crash_takes_it(
     place: Place, ledger: Ledger, own: Register
 ) -> None:
     job_id = place.submit(chores.nothing, max_attempts=2)
-    assert len(claim(ledger, own, ahead=1, free=0)) == 1
+    assert len(claim(ledger, own, ahead=0)) == 1
     lose_all(ledger)
     assert (place.status(job_id), place.job(job_id)["attempts"]) == ("pending", 1)
     assert claim(ledger, own, ahead=1, free=0) == []
