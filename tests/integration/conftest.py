@@ -73,6 +73,7 @@ class Place:
         """Ask the file directly."""
         conn = sqlite3.connect(self.db, timeout=20)
         conn.row_factory = sqlite3.Row
+        conn.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
             return [dict(row) for row in conn.execute(statement, values).fetchall()]
         finally:
