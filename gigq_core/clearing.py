@@ -92,8 +92,9 @@ def _judged(
 ) -> tuple[tuple[Finished, ...], tuple[Outcome, ...]]:
     finished, refused = [], []
     for row in conn.execute(sql.FINISHED_AMONG, (json.dumps(list(job_ids)),)).fetchall():
-        job_id = row["asked"]
-        if row["id"] is None:
+        job_id = job_ids[row["place"]]
+        # SQLite's JSON ends a text at a NUL, and may so have found another job.
+        if row["id"] != job_id:
             refused.append(Outcome(job_id, Change.REFUSED, "there is no such job"))
         elif row["status"] not in _FINAL:
             waiting = row["status"] == JobStatus.PENDING.value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 import time
@@ -15,7 +14,7 @@ from typing import Any, Literal
 from gigq_core import acts, clearing
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
-from gigq_core.decoding import decoded_execution, decoded_job
+from gigq_core.decoding import decoded, decoded_execution, decoded_job, number
 from gigq_core.errors import DatabaseError, DuplicateJob
 from gigq_core.job import Job, check_integer
 from gigq_core.schema import statements as sql
@@ -24,6 +23,7 @@ from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read, write
 from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.submitting import refuse_cycle_with_file, refuse_cycle_within, row_of
+from gigq_core.text import storable
 from gigq_core.times import now_text
 from gigq_core.undo import Undo, recorded, restoring
 
@@ -153,7 +153,7 @@ class JobQueue:
 
         wanted = list(job_ids)
         with self._writing() as conn:
-            return release_dead(conn, wanted)
+            return _for_each(wanted, partial(release_dead, conn))
 
     def set_priority(
         self, job_ids: Iterable[str], priority: int, undo: Undo | None = None
@@ -244,6 +244,8 @@ class JobQueue:
         """
         if request not in ("pause", "resume", "drain", "stop"):
             raise ValueError(f"A worker can't {request!r}: ask for pause, resume, drain or stop.")
+        if not _is_storable(worker_id):
+            return False
         with self._writing() as conn:
             return conn.execute(sql.REQUEST_OF_WORKER, (request, worker_id)).rowcount > 0
 
@@ -273,7 +275,7 @@ class JobQueue:
             raise KeyError(f"There is no job {job_id!r} in the queue.")
         if row["status"] != JobStatus.COMPLETED.value or not row["result"]:
             return None
-        return json.loads(row["result"])
+        return decoded(row["result"])
 
     def list_jobs(
         self, status: JobStatus | str | None = None, limit: int = 100
@@ -291,7 +293,8 @@ class JobQueue:
         """How many jobs have which status, and `total`. Costs the same however many there are."""
         counts = {status.value: 0 for status in JobStatus}
         total = 0
-        for state, n in self._all(sql.COUNTERS):
+        for state, held in self._all(sql.COUNTERS):
+            n = number(held)
             status = JobStatus.PENDING.value if state in ("ready", "blocked", "delayed") else state
             if n or status in counts:
                 counts[status] = counts.get(status, 0) + n
@@ -339,7 +342,7 @@ class JobQueue:
                 time.sleep(BREATH_S)
             part = ids[start : start + AT_ONCE]
             try:
-                outcomes += self._one_part(part, act, undo)
+                outcomes += _for_each(part, lambda ids: self._one_part(ids, act, undo))
                 after(part)
             except DatabaseError as problem:
                 if not start:
@@ -371,8 +374,30 @@ class JobQueue:
         """Everything is fetched at once: an open reader would keep the WAL growing."""
         try:
             return self._connection().execute(statement, values).fetchall()
+        except UnicodeEncodeError:
+            return []  # no row can be asked for by what the file can't hold
         except sqlite3.OperationalError as problem:
             if "no such" not in str(problem):
                 raise explain(problem, Path(self.db_path)) from problem
         with self._writing() as conn:
             return conn.execute(statement, values).fetchall()
+
+
+def _for_each(
+    job_ids: Sequence[str], act: Callable[[Sequence[str]], list[Outcome]]
+) -> list[Outcome]:
+    """Act on those of some ids that a file can hold; no job has one of the others."""
+    known = [job_id for job_id in job_ids if _is_storable(job_id)]
+    if len(known) == len(job_ids):
+        return act(job_ids)
+    told = iter(act(known) if known else ())
+    return [
+        next(told)
+        if _is_storable(job_id)
+        else Outcome(job_id, Change.REFUSED, "there is no such job")
+        for job_id in job_ids
+    ]
+
+
+def _is_storable(text: str) -> bool:
+    return not isinstance(text, str) or storable(text) == text

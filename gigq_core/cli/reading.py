@@ -12,6 +12,7 @@ from gigq_core.cli.common import Trouble
 from gigq_core.schema.ddl import PARKED
 from gigq_core.schema.opening import open_read_only
 from gigq_core.status import JobStatus
+from gigq_core.text import storable
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
@@ -57,6 +58,7 @@ class Reading:
         Raises:
             Trouble: no job, or more than one.
         """
+        text = storable(text)
         if self._conn.execute(_BY_ID, (text,)).fetchone() is not None:
             return text
         if len(text) < SHORTEST_PREFIX:
@@ -115,9 +117,10 @@ class Reading:
         parents = job["dependencies"] if isinstance(job["dependencies"], list) else []
         waiting = []
         for parent in parents:
-            row = self._conn.execute(_BY_ID, (str(parent),)).fetchone()
+            name = storable(str(parent))
+            row = self._conn.execute(_BY_ID, (name,)).fetchone()
             if row is None:
-                waiting.append((str(parent), "", "missing"))
+                waiting.append((name, "", "missing"))
             elif row["status"] != JobStatus.COMPLETED.value:
                 waiting.append((row["id"], row["name"], row["status"]))
         return waiting

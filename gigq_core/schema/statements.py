@@ -69,7 +69,7 @@ DELETE FROM jobs WHERE status IN ('completed', 'cancelled') AND completed_at < ?
 _ENDED_AT = "coalesce({t}completed_at, {t}updated_at)"
 
 FINISHED_AMONG = f"""
-SELECT w.value AS asked, j.id, {_NAME}, j.status,
+SELECT w.key AS place, j.id, {_NAME}, j.status,
        {_ENDED_AT.format(t="j.")} AS ended_at,
        coalesce(length(j.params), 0) + coalesce(length(j.result), 0)
            + coalesce(length(j.error), 0) AS size

@@ -56,7 +56,8 @@ WHERE rowid IN (
 _CLAIM = """
 UPDATE jobs
 SET status = 'running', worker_id = :worker, started_at = :now, updated_at = :now,
-    attempts = min(max(CAST(coalesce(attempts, 0) AS INTEGER), 0), 1000000000) + 1, execution_id = core_new_id(), stop_requested_at = NULL
+    attempts = min(max(CAST(coalesce(attempts, 0) AS INTEGER), 0), 1000000000) + 1,
+    execution_id = core_new_id(), stop_requested_at = NULL
 WHERE rowid IN ({chosen})
   AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,

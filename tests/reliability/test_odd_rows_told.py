@@ -27,9 +27,10 @@ EXIT_CODES = (0, 1, 2)
 # These run until somebody ends them.
 ENDLESS = {"worker"}
 CALLS = 2
+FEW, MANY = 30, 60
 
 
-def odd_file(folder: Path, seed: int, kind: str) -> Path:
+def odd_file(folder: Path, seed: int, kind: str, rows: int) -> Path:
     """A queue of odd rows: attached, GigQ's own, or one of which only the jobs are left."""
     path = folder / "jobs.db"
     if kind == "attached":
@@ -46,8 +47,8 @@ def odd_file(folder: Path, seed: int, kind: str) -> Path:
             conn.close()
     loosen(path)
     odd = OddRows(path, seed)
-    odd.write(60)
-    odd.write(40, triggers=False)
+    odd.write(rows)
+    odd.write(rows, triggers=False)
     return path
 
 
@@ -113,8 +114,8 @@ def said(path: Path, words: list[str]) -> str:
     return text
 
 
-def every_command_tells(folder: Path, seed: int, kind: str) -> None:
-    path = odd_file(folder, seed, kind)
+def every_command_tells(folder: Path, seed: int, kind: str, rows: int = FEW) -> None:
+    path = odd_file(folder, seed, kind, rows)
     callers = Callers(path, seed)
     for name, command in cli.commands.items():
         for number in range(CALLS * 2):
@@ -145,11 +146,11 @@ def test_every_command_tells_of_rows_of_any_content(tmp_path: Path, kind: str) -
 def test_every_command_tells_of_rows_of_any_content_long(
     tmp_path: Path, kind: str, seed: int
 ) -> None:
-    every_command_tells(tmp_path, seed, kind)
+    every_command_tells(tmp_path, seed, kind, MANY)
 
 
-def the_interface_answers(folder: Path, seed: int, kind: str) -> None:
-    queue = JobQueue(odd_file(folder, seed, kind))
+def the_interface_answers(folder: Path, seed: int, kind: str, rows: int = FEW) -> None:
+    queue = JobQueue(odd_file(folder, seed, kind, rows))
     ids = ids_in(Path(queue.db_path))
     queue.stats()
     queue.list_jobs(limit=100_000)
@@ -188,7 +189,7 @@ def test_the_interface_answers_whatever_rows_hold(tmp_path: Path, kind: str) -> 
 def test_the_interface_answers_whatever_rows_hold_long(
     tmp_path: Path, kind: str, seed: int
 ) -> None:
-    the_interface_answers(tmp_path, seed, kind)
+    the_interface_answers(tmp_path, seed, kind, MANY)
 
 
 def test_looking_at_a_file_of_jobs_alone_does_not_change_it(tmp_path: Path) -> None:
