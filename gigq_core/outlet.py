@@ -172,13 +172,23 @@ class Outlet:
             self._tell_dropped()
             self._add(data)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._empty, name="outlet", daemon=True)
-                self._thread.start()
+                self._thread = self._started()
             if not self._writing:
                 self._changed.notify_all()
 
+    def _started(self) -> threading.Thread | None:
+        thread = threading.Thread(target=self._empty, name="outlet", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # No more threads are allowed: the next line tries again.
+            return None
+        return thread
+
     def flush(self) -> None:
         """Wait until all is written, but not for a reader that takes nothing."""
+        if self._thread is None:
+            self._thread = self._started()
         began = self._progress = time.monotonic()
         with self._changed:
             self._tell_dropped()

@@ -200,7 +200,8 @@ INSERT OR REPLACE INTO core_workers (
 # A request is answered by the state that follows from it.
 BEAT = """
 UPDATE core_workers
-SET beat = beat + 1, state = :state, done = :done, failed = :failed, last_claim_at = :claimed,
+SET beat = beat + 1, state = :state, slots = :slots, done = :done, failed = :failed,
+    last_claim_at = :claimed,
     request = CASE WHEN request IS :answered THEN NULL ELSE request END
 WHERE id = :id"""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import selectors
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gigq_core.errors import GigQError
-from gigq_core.worker import runner
+from gigq_core.worker import runner, system_limits
 from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
 from gigq_core.worker.children import Child, State
 from gigq_core.worker.processes import end_adopted
@@ -22,6 +23,8 @@ logger = logging.getLogger("gigq_core.worker")
 START_WITHIN_S = 60.0
 # After a child could not be started although others could, in seconds.
 SPAWN_AGAIN_S = 1.0
+# The longest such pause, in seconds, where it is a limit of the system that was reached.
+SPAWN_AGAIN_AT_MOST_S = 30.0
 # So many children in a row that never became ready mean that none will.
 FAILURES_IN_A_ROW = 3
 # Short jobs are claimed ahead, so that several share a commit: as many as a child should begin
@@ -49,6 +52,9 @@ class ProcessPool:
         adopts: whether orphaned descendants become children of this process.
         max_result_bytes: as for `Child`.
         limits: when a child is replaced.
+
+    Attributes:
+        usable: how many of the slots there are for now; fewer while the system gives no more.
     """
 
     isolation = "process"
@@ -70,7 +76,7 @@ class ProcessPool:
     ) -> None:
         self._python = python
         self._folder = folder
-        self._slots = slots
+        self.slots = self.usable = slots
         self._selector = selector
         self._grace_s = grace_s
         self._parents_of = parents_of
@@ -84,6 +90,7 @@ class ProcessPool:
         self._failures = 0
         self._proven = False
         self._spawn_from = 0.0
+        self._spawn_again_s = SPAWN_AGAIN_S
         # Claimed ahead; the first of them goes to the child that is free next.
         self._ahead: deque[Attempt] = deque()
         self._overdue_at = 0.0
@@ -137,6 +144,14 @@ class ProcessPool:
                     self._max_result_bytes,
                 )
             except OSError as problem:
+                if system_limits.is_limit(problem):
+                    self._do_with_fewer(system_limits.why(problem))
+                    if self._children or problem.errno != errno.EMFILE:
+                        return
+                    raise WorkerCannotStart(
+                        f"No job can run: {system_limits.why(problem)}, and one slot needs more. "
+                        "Raise that limit."
+                    ) from None
                 if self._proven:
                     # Too many processes, or the folder is gone: that may pass.
                     logger.error("No child process can be started: %s", problem)
@@ -148,12 +163,25 @@ class ProcessPool:
                 ) from None
             self._children.append(child)
             coming += 1
+        if self.usable < self.slots <= len(self._children):
+            logger.warning("All %s slots are there again", self.slots)
+            self._spawn_again_s = SPAWN_AGAIN_S
+        self.usable = min(self.slots, max(self.usable, len(self._children)))
+
+    def _do_with_fewer(self, why: str) -> None:
+        """The system gives no more for now: go on with what there is, and ask again later."""
+        able = sum(child.state is not State.ENDING for child in self._children)
+        if max(1, able) != self.usable or not self._spawn_from:
+            logger.warning("%s of %s slots can run jobs for now: %s", able, self.slots, why)
+        self.usable = max(1, able)
+        self._spawn_from = time.monotonic() + self._spawn_again_s
+        self._spawn_again_s = min(2 * self._spawn_again_s, SPAWN_AGAIN_AT_MOST_S)
 
     def _has_room(self) -> bool:
         """Whether one more child may be started: those that are ending stand beside the slots."""
         ending = sum(child.state is State.ENDING for child in self._children)
         alive = len(self._children)
-        return alive - ending < self._slots and alive < 2 * self._slots + ENDING_BESIDE
+        return alive - ending < self.slots and alive < 2 * self.slots + ENDING_BESIDE
 
     def start(self, attempts: list[Attempt]) -> int:
         """Give each attempt to a free child, and keep the rest for those that are free next.
@@ -276,9 +304,12 @@ class ProcessPool:
                 self._proven = True
                 self._failures = 0
                 continue
-            self._failures += 1
             said = child.said.decode("utf-8", "replace").strip()
             said = said or child.broken
+            if system_limits.says_limit(said):
+                self._do_with_fewer(f"a process ended at its start: {said.splitlines()[-1]}")
+                continue
+            self._failures += 1
             logger.error("A child process ended before it could run a job: %s", said)
             if self._failures >= FAILURES_IN_A_ROW:
                 last = said.splitlines()[-1] if said else "it said nothing"

@@ -72,6 +72,7 @@ def beat(
         {
             "id": own.id,
             "state": own.state,
+            "slots": own.slots,
             "done": own.done + done,
             "failed": own.failed + failed,
             "claimed": claimed,

@@ -1459,7 +1459,12 @@ def tie_to(lifeline_fd: int) -> None:
     except (ImportError, AttributeError, OSError):
         pass
     # The worker may have died before, and elsewhere the kernel does nothing.
-    threading.Thread(target=_watch, args=(lifeline_fd,), name="lifeline", daemon=True).start()
+    try:
+        threading.Thread(target=_watch, args=(lifeline_fd,), name="lifeline", daemon=True).start()
+    except RuntimeError:
+        # No more threads are allowed. Where the kernel does it, that is enough.
+        if not sys.platform.startswith("linux"):
+            raise
 
 
 def _watch(lifeline_fd: int) -> None:

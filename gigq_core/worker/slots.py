@@ -11,6 +11,9 @@ class Pool(Protocol):
     """What runs the jobs: child processes or threads."""
 
     isolation: str
+    # How many jobs may run at a time; and for now, while the system gives no more.
+    slots: int
+    usable: int
 
     def running(self) -> dict[str, Attempt]: ...
     def busy(self) -> int: ...

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from gigq_core.worker import system_limits
 from gigq_core.worker.runner import ENDING_SIGNALS
 
 RUNNER = str(Path(__file__).with_name("runner.py"))
@@ -74,6 +75,7 @@ def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) ->
     finally:
         for fd in theirs:
             os.close(fd)
+    system_limits.give_usual(process.pid)
     for fd in (jobs, answers, output, word):
         os.set_blocking(fd, False)
     return Spawned(process, jobs, answers, output, lifeline, word, _pidfd(process.pid))

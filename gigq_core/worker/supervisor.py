@@ -281,7 +281,7 @@ class Supervisor:
             self._watch.found()
         self._version = version
         self._look_again = False
-        wanted = self._own.slots - self._pool.busy()
+        wanted = self._pool.slots - self._pool.busy()
         self._look = look = self._ledger.look(self._own.id, wanted)
         self._waiting = look.ready > 0
         if look.request is not None:
@@ -312,8 +312,9 @@ class Supervisor:
         free: list[int] = []
         ahead = 0
         if self._may_claim():
-            wanted = min(max(look.ready, 1), own.slots - self._pool.busy())
+            wanted = min(max(look.ready, 1), self._pool.slots - self._pool.busy())
             self._pool.prepare(wanted)
+            own.slots = self._pool.usable
             if self._endings or self._waiting:
                 free = self._pool.free()
                 if self._limit is None:
@@ -362,7 +363,7 @@ class Supervisor:
         full = claim and len(turn.attempts) + turn.broken >= max(1, len(free))
         self._waiting = full
         # How many more wait is worth knowing only if there is a slot for them.
-        room = self._pool.busy() < self._own.slots
+        room = self._pool.busy() < self._pool.slots
         mixed = any(ending.fate is not Fate.COMPLETED for ending in turn.endings)
         if stage or mixed or turn.broken or (room and (full or not turn.attempts)):
             self._look_again = True

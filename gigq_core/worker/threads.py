@@ -140,7 +140,7 @@ class ThreadPool:
         name: str,
         max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
-        self._slots = slots
+        self.slots = self.usable = slots
         self._wake = wake
         self._parents_of = parents_of
         self._pid = pid
@@ -164,7 +164,7 @@ class ThreadPool:
 
     def free(self) -> list[int]:
         """This process's pid, once for each free slot."""
-        return [self._pid] * (self._slots - len(self._busy))
+        return [self._pid] * (self.slots - len(self._busy))
 
     def prepare(self, wanted: int) -> None:
         """Threads are made when they are needed."""

@@ -16,6 +16,7 @@ from typing import Literal
 from gigq_core.connections import close_connection, get_connection
 from gigq_core.logs import attempt_output, stack_prefix
 from gigq_core.text import storable
+from gigq_core.worker import system_limits
 from gigq_core.worker.attempts import Attempt
 from gigq_core.worker.ledger import Ledger, parent_results
 from gigq_core.worker.pool import ProcessPool
@@ -262,10 +263,16 @@ class _Session:
             alone = worker._owner != "script"
             if alone:
                 adopt_orphans()
+                system_limits.make_room(worker.concurrency)
+            self.own.slots = slots = system_limits.slots_with_room(worker.concurrency)
+            if slots < worker.concurrency:
+                logger.warning(
+                    "%s of %s slots can be used: %s", slots, worker.concurrency, system_limits.why()
+                )
             self.pool = ProcessPool(
                 python=self.python,
                 folder=self.folder,
-                slots=worker.concurrency,
+                slots=slots,
                 selector=self.selector,
                 grace_s=worker._grace_s,
                 parents_of=self.ledger.parents_of,

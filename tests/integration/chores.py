@@ -272,3 +272,9 @@ def signal_a_copy(signum: int) -> int:
     os.read(reads, 1)
     os.kill(pid, signum)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def most_open_files() -> tuple[int, int]:
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_NOFILE)
