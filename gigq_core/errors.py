@@ -29,6 +29,14 @@ class FilesLost(DatabaseError):
     """The file, its WAL or its index was deleted or replaced while it was in use."""
 
 
+class AccessRefused(DatabaseError):
+    """The system does not let this process do with the file what was wanted."""
+
+
+class FileChanged(DatabaseError):
+    """A file that is read as it stands, since it may not be written, was written by another."""
+
+
 class DuplicateJob(GigQError, sqlite3.IntegrityError):
     """A job with that id is already in the queue."""
 

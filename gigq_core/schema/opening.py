@@ -6,9 +6,10 @@ import os
 import sqlite3
 from pathlib import Path
 
-from gigq_core.errors import DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
+from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
 from gigq_core.places import queue_file
 from gigq_core.schema import ddl
+from gigq_core.schema.still_file import StillFile, may_be_written
 
 BUSY_TIMEOUT_S = 30.0
 READ_BUSY_TIMEOUT_S = 2.0
@@ -70,35 +71,83 @@ def check_path(path: str | Path) -> Path:
     return queue_file(file)
 
 
-def connect(path: Path, mode: str, busy_timeout_s: float) -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """A connection to a queue file.
+
+    Attributes:
+        still: Where the file is read as it stands, since this process may not write it: what it
+            looked like when it was opened. What is read is true while that has not changed.
+    """
+
+    still: StillFile | None = None
+
+
+def connect(path: Path, mode: str, busy_timeout_s: float) -> Connection:
     """A connection in autocommit, rows by name; `mode` is SQLite's: ro, rw or rwc.
 
     Text that isn't UTF-8, in a damaged row, is decoded with replacement marks instead of failing.
     """
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     conn = sqlite3.connect(
-        uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+        uri,
+        uri=True,
+        timeout=busy_timeout_s,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
     )
     conn.row_factory = sqlite3.Row
     conn.text_factory = _lenient_text
     return conn
 
 
-def open_read_only(path: str | Path) -> sqlite3.Connection:
+def open_read_only(path: str | Path) -> Connection:
     """Open a queue file for looking only.
 
     Nothing in the file changes. SQLite itself may create `-wal` and `-shm` beside a file in WAL
-    mode, which takes a writable folder.
+    mode. Where this process may not write, and nobody else does, the file is read as it stands:
+    see `Connection.still`.
 
     Raises:
         DatabaseMissing, NotAQueue, DatabaseBusy, DatabaseError: each with one sentence.
     """
     require_sqlite()
     file = check_path(path)
+    if may_be_written(file):
+        return _checked(file, _open(file, "ro"))
+    still = StillFile(file)
+    if not still.is_used:
+        return _open_still(file, still)
     try:
-        conn = connect(file, "ro", READ_BUSY_TIMEOUT_S)
+        return _checked(file, _open(file, "ro"))
+    except AccessRefused:
+        still = StillFile(file)
+        if not still.is_whole:
+            raise AccessRefused(_unreadable(file)) from None
+        # Whoever has it open, or had, has left nothing that is not in the file itself.
+        return _open_still(file, still)
+
+
+def _open_still(file: Path, still: StillFile) -> Connection:
+    conn = _open(file, "ro&immutable=1")
+    conn.still = still
+    conn = _checked(file, conn)
+    if still.changed():
+        # A writer has come: now there is a WAL to be read, as with any other file.
+        conn.close()
+        return _checked(file, _open(file, "ro"))
+    return conn
+
+
+def _open(file: Path, mode: str) -> Connection:
+    try:
+        return connect(file, mode, READ_BUSY_TIMEOUT_S)
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
+
+
+def _checked(file: Path, conn: Connection) -> Connection:
+    """The connection, made sure to be one to a queue; else it is closed."""
     try:
         check_tables(conn, file)
         stand_in(conn)
@@ -178,16 +227,43 @@ def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
         return DatabaseError(
             f"{_shown(file)} is damaged ({text}): restore a backup, or try `sqlite3 FILE .recover`."
         )
-    if "unable to open" in text:
-        return DatabaseError(
+    if "unable to open" in text and os.access(file, os.W_OK):
+        return AccessRefused(
             f"{_shown(file)} can't be opened: its folder must allow SQLite to create "
             f"{file.name}-wal and {file.name}-shm beside it."
         )
-    if "readonly" in text or "read-only" in text:
-        return DatabaseError(
+    if "unable to open" in text or "readonly" in text or "read-only" in text:
+        return AccessRefused(
             f"{_shown(file)} may not be written: check its permissions and its folder's."
         )
     return DatabaseError(f"{_shown(file)} can't be used: {text}.")
+
+
+def _unreadable(file: Path) -> str:
+    """What it takes to read a file that this process may not write."""
+    wal, shm, journal = (file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal"))
+    if _size(journal):
+        return (
+            f"{_shown(file)} was left in the middle of a change, which {journal.name} takes back: "
+            "have it opened once by somebody who may write it."
+        )
+    if not os.access(wal, os.R_OK):
+        return (
+            f"{_shown(file)} can't be read: its latest changes are in {wal.name}, which may not be "
+            "read; ask its owner for permission."
+        )
+    return (
+        f"{_shown(file)} can't be read: its latest changes are in {wal.name}, and to read those "
+        f"SQLite needs {shm.name}, readable or newly made; ask its owner for permission, or copy "
+        f"{file.name} and {wal.name} together into a folder of yours."
+    )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _is_empty(file: Path) -> bool:
