@@ -11,7 +11,7 @@ from pathlib import Path
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.schema import ddl
 from gigq_core.schema import doctor_statements as sql
-from gigq_core.schema.opening import check_path, is_attached, open_read_only
+from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
 
 # A WAL that stays larger than this means that a reader never lets go, or nobody checkpoints.
@@ -83,7 +83,13 @@ def examine(path: str | Path) -> list[Finding]:
     return findings
 
 
-def _journal_mode(conn: sqlite3.Connection) -> Finding:
+def _journal_mode(conn: Connection) -> Finding:
+    if conn.still is not None:
+        return Finding(
+            "journal_mode",
+            Level.FINE,
+            "The file may not be written here, and nobody has it open: it was read as it stands.",
+        )
     mode = conn.execute("PRAGMA journal_mode").fetchone()[0]
     if mode == "wal":
         return Finding("journal_mode", Level.FINE, "The journal mode is WAL.")

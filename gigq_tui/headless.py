@@ -5,7 +5,8 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     format           1
     taken_at         when the file was read (all times: naive local ISO 8601, or null)
     file             path, label (what the header shows beside the name, or null), attached,
-                     journal_mode, size, wal_size (bytes), sqlite_version
+                     journal_mode ("immutable": the file may not be written, and is read as it
+                     stands), size, wal_size (bytes), sqlite_version
     paused           whether the queue is paused
     counts           ready, blocked, delayed, running, completed, failed, timeout, cancelled,
                      other, pending (the first three together), total, and doomed: part of
@@ -30,6 +31,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gigq_core.errors import FileChanged
 from gigq_core.text import storable
 from gigq_tui import format as text
 from gigq_tui.store import derive
@@ -49,6 +51,8 @@ from gigq_tui.store.view import View
 FORMAT = 1
 DEFAULT_ROWS = 50
 MAX_ROWS = 1_000
+# A file that is read as it stands, and written meanwhile, is read so often.
+TRIES = 5
 _NAME_WIDTH = 32
 _WHY_LIMIT = 160
 _GAP = "  "
@@ -76,11 +80,16 @@ def take(
     Raises:
         DatabaseError: The file can't be read; the message is a sentence for a person.
     """
-    reader = reader_factory(path, clock)
-    try:
-        return reader.snapshot(View(filter=filter_, size=max(1, limit), sort=sort))
-    finally:
-        reader.close()
+    for tries_left in range(TRIES - 1, -1, -1):
+        reader = reader_factory(path, clock)
+        try:
+            return reader.snapshot(View(filter=filter_, size=max(1, limit), sort=sort))
+        except FileChanged:
+            if not tries_left:
+                raise
+        finally:
+            reader.close()
+    raise AssertionError("unreachable")
 
 
 def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS, label: str = "") -> str:
@@ -147,7 +156,8 @@ def _head(snapshot: Snapshot, label: str) -> str:
         parts.append(text.inert(label))
     if not info.attached:
         parts.append("GigQ's own file, only looked at")
-    parts.append(f"{info.journal_mode} mode, {text.size(info.size)}")
+    how = "no write access, read as it stands" if info.still else f"{info.journal_mode} mode"
+    parts.append(f"{how}, {text.size(info.size)}")
     parts.append(f"read {snapshot.taken_at:%Y-%m-%d %H:%M:%S}")
     if snapshot.paused:
         parts.append("QUEUE PAUSED")

@@ -56,10 +56,13 @@ class Settings:
         Raises:
             Trouble: it can't be opened.
         """
+        from gigq_core.cli.output import warn
         from gigq_core.cli.reading import Reading
 
         with sentences(self.db):
             reading = Reading(self.db)
+            if reading.is_still:
+                warn(f"{self.db} may not be written, and nobody has it open: read as it stands.")
             try:
                 yield reading
             finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gigq_core.cli.common import Trouble
 from gigq_core.schema.ddl import PARKED
-from gigq_core.schema.opening import open_read_only
+from gigq_core.schema.opening import Connection, open_read_only
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
 
@@ -46,11 +46,24 @@ class Reading:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._conn = open_read_only(path)
+        self._opened = open_read_only(path)
+
+    @property
+    def is_still(self) -> bool:
+        """Whether the file may not be written, and was read as it stands."""
+        return self._opened.still is not None
 
     def close(self) -> None:
         """Let go of the file."""
-        self._conn.close()
+        self._opened.close()
+
+    @property
+    def _conn(self) -> Connection:
+        still = self._opened.still
+        if still is not None and still.changed():
+            self._opened.close()
+            self._opened = open_read_only(self.path)
+        return self._opened
 
     def resolve(self, text: str) -> str:
         """The id that `text` is, or the only one that begins with it.

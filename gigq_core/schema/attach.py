@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from pathlib import Path
 
-from gigq_core.errors import DatabaseBusy, DatabaseError
+from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.places import queue_file
 from gigq_core.schema import ddl
@@ -18,6 +19,7 @@ from gigq_core.schema.opening import (
     connect,
     explain,
     is_attached,
+    not_writable,
     require_sqlite,
 )
 from gigq_core.schema.transaction import write
@@ -56,6 +58,9 @@ def open_for_work(path: str | Path, *, create: bool) -> sqlite3.Connection:
         raise DatabaseError(f"There is no folder {file.absolute().parent}: make it first.")
     else:
         file = queue_file(file)
+    if file.exists() and not os.access(file, os.W_OK):
+        # SQLite would make a WAL beside it first, which its owner could not write.
+        raise AccessRefused(not_writable(file))
     try:
         conn = connect(file, "rwc" if new and create else "rw", BUSY_TIMEOUT_S)
     except sqlite3.Error as problem:

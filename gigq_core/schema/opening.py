@@ -233,10 +233,13 @@ def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
             f"{file.name}-wal and {file.name}-shm beside it."
         )
     if "unable to open" in text or "readonly" in text or "read-only" in text:
-        return AccessRefused(
-            f"{_shown(file)} may not be written: check its permissions and its folder's."
-        )
+        return AccessRefused(not_writable(file))
     return DatabaseError(f"{_shown(file)} can't be used: {text}.")
+
+
+def not_writable(file: Path) -> str:
+    """The sentence for a file that has to be written, and may not be."""
+    return f"{_shown(file)} may not be written: check its permissions and its folder's."
 
 
 def _unreadable(file: Path) -> str:

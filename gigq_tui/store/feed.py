@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gigq_core.errors import DatabaseBusy, DatabaseError
+from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
 from gigq_core.wakeup import LADDER_S, ChangeHints
 from gigq_tui.store.asking import KINDS, Answer, ReaderFactory, ReaderLike
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter import FilterError
 from gigq_tui.store.models import Snapshot
-from gigq_tui.store.place import Place
+from gigq_tui.store.place import Place, holders_of_deleted
 from gigq_tui.store.reader import Interrupted, Reader
 from gigq_tui.store.view import View
 
@@ -81,6 +81,8 @@ class Feed:
         # The feed's own thread only:
         self._reader: ReaderLike | None = None
         self._place = Place(path)
+        # The WAL or the index was deleted under programs that still use it: nothing new is true.
+        self._lost = False
         self._trouble: tuple[str, datetime] | None = None
         self._last: Snapshot | None = None
         self._next_at = 0.0
@@ -239,6 +241,10 @@ class Feed:
             except Interrupted as stopped:  # meant for a snapshot that had just ended
                 if last_try:
                     return stopped
+            except FileChanged as changed:
+                self._drop_reader()
+                if last_try:
+                    return changed
             except (DatabaseError, FilterError) as problem:
                 self._doubt(problem)
                 return problem
@@ -261,6 +267,9 @@ class Feed:
                 self._tell(reader, at_once=wanted)
         except Interrupted:
             pass  # whoever interrupted has said what is wanted instead
+        except FileChanged:
+            self._drop_reader()
+            self._hint()  # a writer has come: with another reader
         except (DatabaseError, FilterError) as problem:
             self._doubt(problem)
             self._tell_trouble(problem, wanted)
@@ -340,10 +349,22 @@ class Feed:
         if self._reader is not None and same:
             return self._reader
         self._drop_reader()
+        if self._lost and same:
+            self._make_sure_that_nobody_writes_elsewhere()
+        self._lost = False
         self._reader = self._open_reader(self._path, self._clock)
         with self._changed:
             self._view_changed = True
         return self._reader
+
+    def _make_sure_that_nobody_writes_elsewhere(self) -> None:
+        holders = holders_of_deleted(self._path)
+        if holders is None or holders:
+            told = f" (pid {', '.join(map(str, holders[:5]))})" if holders else ""
+            raise FilesLost(
+                f"{self._path.name} lost its -wal or -shm: end every program that has it open"
+                f"{told}, look whether its newest jobs are there, and start anew."
+            )
 
     def _watch_folder(self) -> None:
         if self._hints is not None:
@@ -355,6 +376,7 @@ class Feed:
         """Let go of a reader that failed: what it has in its cache may be what is wrong."""
         if not isinstance(problem, (DatabaseBusy, Interrupted, FilterError)):
             self._drop_reader()
+        self._lost = self._lost or isinstance(problem, FilesLost)
 
     def _drop_reader(self) -> None:
         if self._reader is not None:

@@ -46,7 +46,11 @@ class Tab(Enum):
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What kind of queue file this is. Sizes in bytes."""
+    """What kind of queue file this is. Sizes in bytes.
+
+    `still` says that this process may not write it, and reads it as it stands, since nobody has it
+    open: its journal mode can't be told then.
+    """
 
     path: str
     attached: bool
@@ -54,6 +58,7 @@ class FileInfo:
     size: int
     wal_size: int
     sqlite_version: str
+    still: bool = False
 
 
 @dataclass(frozen=True)

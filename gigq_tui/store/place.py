@@ -1,7 +1,10 @@
-"""Which file stands at a path: whether it is still the one that was read, and its WAL with it."""
+"""Which file stands at a path: whether it is still the one that was read."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from gigq_core.errors import DatabaseError, DatabaseMissing
@@ -18,15 +21,11 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._wal_path = path.with_name(path.name + "-wal")
         self._file: _Identity | None = None
-        self._wal: _Identity | None = None
         self._folder: _Identity | None = None
 
     def is_as_before(self) -> bool:
-        """Whether the file and the WAL there are those of the last time this was asked.
-
-        A WAL appears with the first read; one that goes, or is another, is not a reader's own.
+        """Whether the file there is that of the last time this was asked.
 
         Raises:
             DatabaseMissing: nothing is there.
@@ -42,9 +41,8 @@ class Place:
             ) from None
         except OSError as problem:
             raise DatabaseError(f"{self._path.name} can't be looked at: {problem}.") from None
-        wal = _identity_if_there(self._wal_path)
-        same = file == self._file and self._wal in (None, wal)
-        self._file, self._wal = file, wal
+        same = file == self._file
+        self._file = file
         return same
 
     def folder_is_as_before(self) -> bool:
@@ -53,6 +51,37 @@ class Place:
         same = folder is None or folder == self._folder
         self._folder = folder or self._folder
         return same
+
+
+def holders_of_deleted(path: Path) -> list[int] | None:
+    """The processes that still have a WAL or an index open that was deleted at that path.
+
+    Returns:
+        Their pids, as far as this user may see them; None where the system can't be asked.
+    """
+    if sys.platform != "linux":
+        return None
+    real = os.path.realpath(path)
+    wanted = {f"{real}{end} (deleted)" for end in ("-wal", "-shm")}
+    return sorted(pid for pid in _pids() if not wanted.isdisjoint(_open_files(pid)))
+
+
+def _pids() -> Iterator[int]:
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            yield int(name)
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return
+    for name in names:
+        try:
+            yield os.readlink(f"/proc/{pid}/fd/{name}")
+        except OSError:
+            continue
 
 
 def _identity(path: Path) -> _Identity:

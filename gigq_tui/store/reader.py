@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gigq_core.errors import DatabaseError
+from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_tui.store import component, form_reads, queries
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
@@ -49,6 +50,8 @@ from gigq_tui.store.view import View
 from gigq_tui.store.walks import walk_of
 
 MAX_RESOLVED = 20
+# In the place of the journal mode of a file that is read as it stands.
+IMMUTABLE = "immutable"
 # SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
 PROGRESS_STEPS = 20_000
 
@@ -77,6 +80,9 @@ class Reader:
         self._path = path
         self._clock = clock
         self._conn = open_read_only(path)
+        # Whether what is read is what others write: told by the files themselves.
+        self._still = self._conn.still
+        self._held = None if self._still else HeldFile(self._conn, path, read_only=True)
         self._pulse = Pulse(clock, is_dead)
         self._counter = Counter(clock)
         self._matches: Gate[int] = Gate(clock)
@@ -234,6 +240,7 @@ class Reader:
     def data_version(self) -> int:
         """A number that moves whenever another connection has committed a change."""
         with self._explained():
+            self._check_files()
             return self._version()
 
     def liveness_changed(self) -> bool:
@@ -259,7 +266,10 @@ class Reader:
 
     def close(self) -> None:
         """End the connection. No other method works afterwards."""
-        self._conn.close()
+        if self._held is None:
+            self._conn.close()
+        else:
+            self._held.close()
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -277,14 +287,29 @@ class Reader:
         """One read transaction: everything in it is of one moment."""
         with self._explained():
             self._end()
+            self._check_files()
             self._conn.execute("BEGIN")
             try:
                 # The first read takes the snapshot; the version asked after it is that snapshot's.
                 shape = self._shape()
                 self._version_now = self._version()
                 yield self._conn, shape
+            except sqlite3.Error:
+                # A page that was written meanwhile may look like damage.
+                self._check_still()
+                raise
             finally:
                 self._end()
+            self._check_still()
+
+    def _check_files(self) -> None:
+        self._check_still()
+        if self._held is not None:
+            self._held.files.check()
+
+    def _check_still(self) -> None:
+        if self._still is not None:
+            self._still.check()
 
     def _end(self) -> None:
         # A reader that stays in its transaction would make the WAL grow without end. Nothing was
@@ -361,10 +386,15 @@ class Reader:
         return FileInfo(
             path=str(self._path),
             attached=shape.attached,
-            journal_mode=text(conn.execute("PRAGMA journal_mode").fetchone()[0]),
+            journal_mode=(
+                IMMUTABLE
+                if self._still
+                else text(conn.execute("PRAGMA journal_mode").fetchone()[0])
+            ),
             size=_size(self._path),
             wal_size=wal_size,
             sqlite_version=sqlite3.sqlite_version,
+            still=self._still is not None,
         )
 
     def _finished_per_s(self, counts: Counts) -> float | None:

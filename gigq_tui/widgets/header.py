@@ -111,6 +111,17 @@ def _briefly(state: HeaderState) -> str:
     return f"the file {told[len(start) :]}" if told.startswith(start) else told
 
 
+def _access(state: HeaderState) -> str:
+    """How the file may be used."""
+    if _is_still(state):
+        return "NO WRITE ACCESS"
+    return "READ-ONLY" if state.read_only else "READ-WRITE"
+
+
+def _is_still(state: HeaderState) -> bool:
+    return state.snapshot is not None and state.snapshot.info.still
+
+
 def _name(state: HeaderState) -> str:
     return inert(state.path.name)
 
@@ -150,8 +161,8 @@ def _crumbs(state: HeaderState, room: int) -> Line:
     flags: list[Span] = []
     if state.snapshot is not None and state.snapshot.paused:
         flags.append(("  QUEUE PAUSED", "warn"))
-    if state.read_only:
-        flags.append(("  READ-ONLY", "warn"))
+    if state.read_only or _is_still(state):
+        flags.append((f"  {_access(state)}", "warn"))
     room -= line_width(tuple(flags))
     label = _label(state)
     lead: list[Span] = [(f" {_name(state)}", "dim"), *label, (" > ", "dim")]
@@ -191,7 +202,8 @@ def _running(snapshot: Snapshot) -> str:
 
 
 def _short(state: HeaderState, room: int) -> Line:
-    mode = ("READ-ONLY", "warn") if state.read_only else ("RW", "dim")
+    limited = state.read_only or _is_still(state)
+    mode = (_access(state), "warn") if limited else ("RW", "dim")
     name = (" " + cut(_name(state), 20), "title")
     lead: Line = (name, *_label(state), (" ", ""), mode)
     snapshot = state.snapshot
@@ -278,14 +290,8 @@ def _flags(state: HeaderState) -> Line:
             parts.append((("QUEUE PAUSED (P)", "warn"),))
         if not snapshot.info.attached:
             parts.append((("GigQ's own file", "accent"),))
-    parts.append(
-        (
-            (
-                ("READ-ONLY " if state.read_only else "READ-WRITE "),
-                "warn" if state.read_only else "dim",
-            ),
-        )
-    )
+    limited = state.read_only or _is_still(state)
+    parts.append(((f"{_access(state)} ", "warn" if limited else "dim"),))
     return _join(parts, 3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -14,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gigq_core import JobQueue
+from gigq_core import Job, JobQueue
 from gigq_core.identity import process_start
+from tests import unprivileged
 from tests.e2e.terminal import ConsoleTerminal
 from tests.store_files import Writer, gigq_copy
 from tests.waiting import wait_until
@@ -243,3 +245,86 @@ def test_a_storm_of_sizes_and_the_end_of_the_line(path: Path, tmp_path: Path) ->
         wait_until(lambda: process_start(console.process.pid) is None, what="the console's end")
     assert process_start(worker) is not None
     os.kill(worker, signal.SIGKILL)
+
+
+@unprivileged.needs_another_user
+def test_a_file_that_may_not_be_written_is_shown_and_followed(tmp_path: Path) -> None:
+    path = tmp_path / "theirs" / "jobs.db"
+    path.parent.mkdir()
+    queue_of(path, 3)
+    unprivileged.give_away(path.parent)
+    with ConsoleTerminal(path, cwd=tmp_path, program=unprivileged.CONSOLE) as console:
+        console.wait_for(r"\[1 All 3\]")
+        console.wait_for("NO WRITE ACCESS")
+        console.press("r")
+        console.wait_for(r"Retry 1 job\?")
+        console.press("y")
+        console.wait_for("may not be written")
+        # A writer comes: from here on it is read along with, as any other file.
+        queue = JobQueue(path)
+        queue.submit(Job("one", "os.getcwd"))
+        console.wait_for(r"\[1 All 4\]")
+        console.wait_until_gone("NO WRITE ACCESS")
+        queue.submit(Job("two", "os.getcwd"))
+        console.wait_for(r"\[1 All 5\]")
+        queue.close()
+        elsewhere(
+            "import sys; from gigq_core import Job, JobQueue\n"
+            "JobQueue(sys.argv[1]).submit(Job('three', 'os.getcwd'))",
+            path,
+        )
+        console.wait_for(r"\[1 All 6\]")
+        console.wait_for(LIVE)
+        console.press("q")
+        assert console.wait_for_end() == 0
+
+
+@unprivileged.needs_another_user
+def test_a_still_file_that_others_write_again_and_again_is_never_shown_old(tmp_path: Path) -> None:
+    path = tmp_path / "theirs" / "jobs.db"
+    path.parent.mkdir()
+    queue_of(path, 1)
+    unprivileged.give_away(path.parent)
+    with ConsoleTerminal(path, cwd=tmp_path, program=unprivileged.CONSOLE) as console:
+        console.wait_for(r"\[1 All 1\]")
+        for number in range(2, 12):
+            elsewhere(
+                "import sys; from gigq_core import Job, JobQueue\n"
+                "queue = JobQueue(sys.argv[1])\n"
+                "queue.submit(Job('more', 'os.getcwd')); queue.close()",
+                path,
+            )
+            console.wait_for(rf"\[1 All {number}\]")
+        console.wait_for(LIVE)
+        console.press("q")
+        assert console.wait_for_end() == 0
+
+
+@pytest.mark.parametrize("ends", [("-wal",), ("-shm",), ("-wal", "-shm")])
+def test_a_wal_that_was_deleted_under_a_program_is_told_until_that_program_has_ended(
+    path: Path, tmp_path: Path, ends: tuple[str, ...]
+) -> None:
+    code = (
+        "import sqlite3, sys\n"
+        "c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM jobs').fetchall()\n"
+        "print('open', flush=True); sys.stdin.readline()\n"
+    )
+    words = [sys.executable, "-c", code, str(path)]
+    with (
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder,
+        ConsoleTerminal(path, cwd=tmp_path) as console,
+    ):
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        console.wait_for(r"\[1 All 3\]")
+        console.wait_for(LIVE)
+        for end in ends:
+            path.with_name(path.name + end).unlink()
+        console.wait_for(r"stale \d+s: the file lost its -wal or -shm")
+        console.press("g")
+        assert "bad0" in console.text()
+        assert not re.search(LIVE, console.take())
+        holder.kill()
+        console.wait_for(LIVE)
+        console.press("q")
+        assert console.wait_for_end() == 0
