@@ -37,6 +37,7 @@ from gigq_tui.line_filters import line_filters
 from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
 from gigq_tui.navigation import Navigation
 from gigq_tui.registry import Keymap
+from gigq_tui.router import Router
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.models import Snapshot
@@ -44,7 +45,6 @@ from gigq_tui.store.sorting import NEWEST
 from gigq_tui.store.view import View
 from gigq_tui.theme import THEME_NAMES, THEMES, fitting
 from gigq_tui.widgets.header import FRESH, age_class
-from gigq_tui.widgets.typed_input import TakesKeys
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -131,6 +131,7 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         self.leaving: Leaving | None = None
         self.keymap = Keymap(self.config.keys)
         self.set_keymap(self.keymap.for_textual())
+        self.router = Router(self)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         usual = super().get_line_filters()
@@ -164,6 +165,7 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         return JobsScreen()
 
     def on_mount(self) -> None:
+        self.router.start()
         self._ticker = self.set_interval(TICK_S, self._tick, pause=True)
         self.set_interval(TICK_S, self._tell_age)
         # After `fg` the terminal is empty, and nothing else would be painted anew.
@@ -174,8 +176,17 @@ class ConsoleApp(Navigation, inherit_bindings=False):
             self.start_demo_workers(self.demo)
 
     def on_unmount(self) -> None:
+        self.router.stop()
         if self.feed is not None:
             self.feed.close()
+
+    async def on_event(self, event: events.Event) -> None:
+        # Here and nowhere else, in the order in which they come: Textual would hand them from pump
+        # to pump, and one could overtake what the one before it opens.
+        if isinstance(event, (events.Key, events.Paste)):
+            self.router.put(event)
+        else:
+            await super().on_event(event)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         # Textual's one way to the terminal: of what it paints, only what differs goes there.
@@ -266,14 +277,24 @@ class ConsoleApp(Navigation, inherit_bindings=False):
                 screen.show_snapshot(self.snapshot)
         self.mind_the_ticker()
 
-    def look_at(self, view: View) -> None:
-        """Ask for another part of the table."""
-        if view != self.view:
-            self.view = view
-            # A picture that is held is held again once it shows what was asked for.
-            self._looking_elsewhere = True
-            if self.feed is not None:
-                self.feed.show(view)
+    def look_at(self, view: View, *, anew: bool = False) -> None:
+        """Ask for a part of the table.
+
+        Args:
+            view: Which.
+            anew: Whether its rows are waited for even where they are those shown now.
+        """
+        same = view == self.view
+        if same and not anew:
+            return
+        self.view = view
+        # A picture that is held is held again once it shows what was asked for.
+        self._looking_elsewhere = True
+        if self.feed is not None:
+            self.feed.show(view)
+            if same:
+                # To the feed it is no news, and it would bring nothing.
+                self.feed.refresh()
 
     def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
         """Have the reader thread find something out.
@@ -312,6 +333,17 @@ class ConsoleApp(Navigation, inherit_bindings=False):
 
     def monotonic(self) -> float:
         return self.clock.monotonic()
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    @property
+    def shows_last_act(self) -> bool:
+        """Whether every act has ended, and the newest picture of the file shows what came of it."""
+        if self.acting:
+            return False
+        newest = self.newest
+        return self.acted_at is None or newest is None or newest.taken_at >= self.acted_at
 
     def refresh_feed(self) -> None:
         if self.feed is not None:
@@ -358,13 +390,6 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         if not self.held:
             screen.tick()
         self.mind_the_ticker()
-
-    def on_key(self, event: events.Key) -> None:
-        # A key that was on its way before a widget took the focus belongs to that widget now.
-        if isinstance(self.focused, TakesKeys) and self.focused.takes(event):
-            event.stop()
-            event.prevent_default()
-            self.focused.post_message(events.Key(event.key, event.character))
 
     # What works on every screen
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -62,10 +63,13 @@ class SteeringApp(App[None], inherit_bindings=False):
         self.jobs = JobActions(path, read_only, python=python, chdir=chdir)
         self.snapshot: Snapshot | None = None
         self.acting = 0
+        self.acts_begun = 0
         self.failed = False
         # What the last act on jobs came to, and its command while the notice stood at the last key.
         self.last_report: Report | None = None
         self.fresh_twin = ""
+        # When the last act ended: a picture of the file from before does not show it.
+        self.acted_at: datetime | None = None
         self._acting_since = 0.0
         self._slow_told = False
         self._watches: list[Watch] = []
@@ -81,6 +85,10 @@ class SteeringApp(App[None], inherit_bindings=False):
     def monotonic(self) -> float:
         """Seconds of a clock that never goes back."""
         return time.monotonic()
+
+    def now(self) -> datetime:
+        """The hour, naive local time."""
+        return datetime.now()
 
     def mind_the_ticker(self) -> None:
         """Let the ticker run while anything changes by the second."""
@@ -107,6 +115,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         if not self.acting:
             self._acting_since, self._slow_told = self.monotonic(), False
         self.acting += 1
+        self.acts_begun += 1
         self.mind_the_ticker()
         self.run_worker(partial(self._act, call, after), thread=True, group="acts")
 
@@ -127,6 +136,7 @@ class SteeringApp(App[None], inherit_bindings=False):
             self._tell(event.report)
         if event.after is not None:
             event.after()
+        self.acted_at = self.now()
         self.refresh_feed()
         self.mind_the_ticker()
 
@@ -282,14 +292,24 @@ class SteeringApp(App[None], inherit_bindings=False):
 
     def after_attach_question(self, title: str, act: Callable[[], None]) -> None:
         """Act at once, or ask first where the act adds our tables to GigQ's own file."""
-        screen = self.front
-        if not self.will_attach or screen is None:
+        if self.will_attach:
+            self.confirm(title, (), "Yes", act)
+        else:
             act()
+
+    def confirm(
+        self, title: str, details: Sequence[str], yes: str, act: Callable[[], None]
+    ) -> None:
+        """Ask on the screen in front, and act once somebody says yes.
+
+        Args:
+            title: The question.
+            details: What is told of it; that our tables are added to the file is told besides.
+            yes: What the choice that acts is called.
+            act: What is done then.
+        """
+        screen = self.front
+        if screen is None:
             return
-        screen.question(
-            Question(
-                title,
-                (attach_note(self.path),),
-                (Choice("n", "No"), Choice("y", "Yes", act)),
-            )
-        )
+        told = (*details, attach_note(self.path)) if self.will_attach else tuple(details)
+        screen.question(Question(title, told, (Choice("n", "No"), Choice("y", yes, act))))

@@ -102,14 +102,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         """Ask, on the workers screen, how many workers there shall be, and with what."""
         from gigq_tui.screens.workers import WorkersScreen
 
-        screen = WorkersScreen()
-        mounted = self.push_screen(screen)
-
-        async def ask() -> None:
-            await mounted
-            screen.do_set_workers()
-
-        self.call_later(ask)
+        self.push_screen(WorkersScreen(setting_up=True))
 
     def start_demo_workers(self, demo: DemoSession) -> None:
         """Start the workers of the demonstration."""
@@ -326,8 +319,14 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
                 report, title=f"queue paused: what runs is finished, but {who}, which nobody pauses"
             )
 
-        self.after_attach_question(
-            "Pause the queue?" if pause else "Resume the queue?", lambda: self.act(call)
+        details = ["Workers finish what runs, and claim nothing until it is resumed."]
+        if theirs and pause:
+            details.append(f"{listed(theirs)} of GigQ's can't be paused.")
+        self.confirm(
+            "Pause the queue?" if pause else "Resume the queue?",
+            details if pause else ["Workers claim jobs again."],
+            "Pause" if pause else "Resume",
+            lambda: self.act(call),
         )
 
     # Leaving

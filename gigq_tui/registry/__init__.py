@@ -4,8 +4,8 @@ To add an action, add an `Action` to one of the tables of this package and write
 `do_<id>` (dots and dashes are not used in ids) on the screen that it belongs to, or on the app
 when it works from anywhere.
 `ConsoleScreen.perform(id)` is the one way in: it asks `Action.refusal()` first and shows the
-sentence it gets as a notice instead of acting. Keys reach it through `bindings_for()`, the mouse
-through the key bar, the palette and the help screen call it by id.
+sentence it gets as a notice instead of acting. Keys reach it through the router, which looks them
+up with `action_of()`, the mouse through the key bar; the palette calls it by id.
 
 Users may choose other keys: `Keymap.told()` gives actions with the keys they have in one console,
 and whatever names keys to a person asks it.
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACTIONS",
+    "ALWAYS",
     "BEFORE_FIELDS",
     "BY_ID",
     "DEFAULT_KEYS",
@@ -46,6 +47,7 @@ __all__ = [
     "Group",
     "Keymap",
     "Scope",
+    "action_of",
     "actions_for",
     "bar_actions",
     "bindings_for",
@@ -55,6 +57,9 @@ __all__ = [
 RESERVED_KEYS = {
     "b": "group by error",
 }
+
+# At once, whatever is open: nothing that these do depends on it.
+ALWAYS = frozenset({"quit", "suspend", "repaint"})
 
 # Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
 BEFORE_FIELDS = frozenset({"quit", "submit", "edit_params", "reveal_field"})
@@ -82,6 +87,12 @@ def actions_for(scope: Scope) -> tuple[Action, ...]:
     return tuple(action for action in ACTIONS if scope in action.scopes)
 
 
+def action_of(key: str, scope: Scope, keymap: Keymap = DEFAULT_KEYS) -> Action | None:
+    """Return the action that a key, by Textual's name, has on a screen, or None."""
+    told = keymap.told(actions_for(scope))
+    return next((action for action in told if key in action.keys), None)
+
+
 def bar_actions(scope: Scope) -> tuple[Action, ...]:
     """Return the actions that the key bar of a screen names, the weightiest first."""
     named = [action for action in actions_for(scope) if action.bar]
@@ -89,7 +100,10 @@ def bar_actions(scope: Scope) -> tuple[Action, ...]:
 
 
 def bindings_for(scope: Scope) -> list[BindingType]:
-    """Return Textual bindings for a screen, each with its id so that users can rebind it."""
+    """Return what Textual itself is told of a screen's keys, each with its id.
+
+    The router judges every key before Textual looks at these.
+    """
     # Late, since the configuration is checked against this registry before Textual is loaded.
     from textual.binding import Binding
 

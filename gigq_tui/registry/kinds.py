@@ -81,6 +81,7 @@ TREE = frozenset({Scope.TREE})
 WORKERS = frozenset({Scope.WORKERS})
 OVERVIEW = frozenset({Scope.OVERVIEW})
 SUBMIT = frozenset({Scope.SUBMIT})
+FOUND_IN = frozenset({Scope.TREE, Scope.OVERVIEW, Scope.HELP})
 ON_A_JOB = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gigq_tui.registry.kinds import (
     DETAIL,
+    FOUND_IN,
     JOBS,
     LISTS,
     MOVING,
@@ -140,6 +141,18 @@ LOOK: tuple[Action, ...] = (
     ),
     *_TAB_ACTIONS,
     Action("filter", ("slash",), "/", "filter", "filter the list", Group.LOOK, JOBS, bar=80),
+    Action("find_row", ("slash",), "/", "find", "find in the list", Group.LOOK, FOUND_IN),
+    Action(
+        "find_row_next",
+        ("n",),
+        "n",
+        "next",
+        "next match",
+        Group.LOOK,
+        FOUND_IN,
+        pair="next, previous match",
+    ),
+    Action("find_row_previous", ("N",), "N", "previous", "previous match", Group.LOOK, FOUND_IN),
     Action("sort", ("s",), "s", "sort", "sort the list", Group.LOOK, JOBS, bar=78),
     Action(
         "follow",

@@ -14,6 +14,7 @@ How to write a screen:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -22,7 +23,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from gigq_tui.registry import BY_ID, Context, Scope, bar_actions
+from gigq_tui.registry import ALWAYS, BY_ID, Context, Scope, bar_actions
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState
 from gigq_tui.widgets.key_bar import KeyBar
@@ -30,12 +31,11 @@ from gigq_tui.widgets.lines import Lines
 from gigq_tui.widgets.notice import NoticeLine
 from gigq_tui.widgets.question import Question, QuestionPanel
 from gigq_tui.widgets.scrolled import Scrolled
+from gigq_tui.widgets.takes_keys import Overlay, TakesKeys
+from gigq_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from gigq_tui.app import ConsoleApp
-
-# What may still be done while a question waits for its answer.
-_DURING_QUESTION = frozenset({"quit", "repaint", "suspend"})
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
@@ -49,6 +49,14 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         (WIDE, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        # One for each answer that decides what a key does, and has not come yet.
+        self._expected: set[object] = set()
+        # When it began to show what it shows, by `time.monotonic()`: this screen, this list, this
+        # job. Whoever typed before has not seen what a key is about.
+        self.shown_since = time.monotonic()
 
     @property
     def console(self) -> ConsoleApp:
@@ -109,7 +117,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw a new picture of the file."""
 
+    def shows_anew(self) -> None:
+        """Note that something else is on the screen from now on."""
+        self.shown_since = time.monotonic()
+
     def on_screen_resume(self) -> None:
+        self.shows_anew()
         self.refresh_frame()
         if self.console.snapshot is not None:
             self.show_snapshot(self.console.snapshot)
@@ -140,12 +153,68 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             label=console.label,
         )
 
+    # What the router asks
+
+    @property
+    def overlays(self) -> list[Overlay]:
+        """The panels that lie over this screen and are open."""
+        panels = self.query(".overlay").results()
+        return [panel for panel in panels if isinstance(panel, Overlay) and panel.is_open]
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether all of it is there: nothing is still being mounted, or taken away."""
+        if not self.is_whole:
+            return False
+        leaving = len(self.query(".overlay")) - len(self.overlays)
+        return not leaving and all(widget.is_mounted for widget in self.query())
+
+    @property
+    def over(self) -> TakesKeys | None:
+        """What lies over the screen and is asked first: a question, or a panel."""
+        if self.panel.is_open:
+            return self.panel
+        return next(iter(self.overlays), None)
+
+    @property
+    def typed_into(self) -> TakesKeys | None:
+        """What is typed into, if anything: it is asked before keys mean actions."""
+        if (line := self._typed_line) is not None:
+            return line
+        focused = self.focused
+        return focused if isinstance(focused, TakesKeys) else None
+
+    @property
+    def _typed_line(self) -> TypedLine | None:
+        """The line of this screen in which words are typed now."""
+        return next((line for line in self.query(TypedLine) if line.typing), None)
+
+    def take_key(self, event: events.Key) -> bool:
+        """Handle a key that belongs to no action; say whether it meant anything here."""
+        return False
+
+    @property
+    def expects(self) -> bool:
+        """Whether something that a key asked for is about to change what keys mean here."""
+        return bool(self._expected)
+
+    def give_up(self) -> None:
+        """Expect nothing any longer: it may still come."""
+        self._expected.clear()
+
+    def awaits(self, action_id: str) -> bool:
+        """Whether an action is about something that was asked for, and is not on the screen yet."""
+        return False
+
     # Acting
 
     def perform(self, action_id: str) -> None:
         """Do one action of the registry, or say in a notice why it can't be done now."""
-        if self.panel.is_open and action_id not in _DURING_QUESTION:
+        if self.panel.is_open and action_id not in ALWAYS:
             return
+        if (line := self._typed_line) is not None and action_id not in ALWAYS:
+            # The mouse came in between: what was typed stays.
+            line.close(kept=True)
         self.console.key_pressed()
         refusal = BY_ID[action_id].refusal(self.context())
         if refusal:
@@ -177,9 +246,29 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """Ask the reader thread, as `ConsoleApp.ask()`; no answer comes once the screen is gone."""
         self.console.ask(kind, subject, self._while_here(receive))
 
+    def ask_first(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
+        """Ask what decides what a key does; keys behind it wait for that."""
+        if self.console.feed is not None:
+            self.ask(kind, subject, self._expecting(receive))
+
     def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
         """Run something that blocks; its value does not come once the screen is gone."""
         self.console.in_thread(call, self._while_here(receive))
+
+    def in_thread_first(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
+        """Find out in a thread what decides what a key does; keys behind it wait for that."""
+        self.in_thread(call, self._expecting(receive))
+
+    def _expecting(self, receive: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Expect an answer until it has been received."""
+        token = object()
+        self._expected.add(token)
+
+        def received(answer: Any) -> None:
+            self._expected.discard(token)
+            receive(answer)
+
+        return received
 
     def _while_here(self, receive: Callable[[Any], None]) -> Callable[[Any], None]:
         def guarded(answer: Any) -> None:
@@ -190,6 +279,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def question(self, question: Question) -> None:
         """Ask in the panel; the chosen choice acts. Ids must be captured before."""
+        for overlay in self.overlays:
+            overlay.close()
         self.panel.ask(question, self.question_hosts())
 
     def question_hosts(self) -> Iterable[Lines]:
@@ -200,10 +291,6 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def on_resize(self) -> None:
         if self.is_mounted and self.panel.is_open:
             self.call_after_refresh(lambda: self.panel.hang(self.question_hosts()))
-
-    def on_key(self, event: events.Key) -> None:
-        if self.panel.is_open:
-            self.panel.take_key(event)
 
     def on_click(self, event: events.Click) -> None:
         if self.panel.is_open:

@@ -63,7 +63,7 @@ def _gather(
         else:
             screen.console.notice(trouble_of(answer), "warn")
 
-    screen.ask("matching_ids", views[0], receive)
+    screen.ask_first("matching_ids", views[0], receive)
 
 
 def _plan(screen: Marking, about: str, spare: bool, ids: tuple[str, ...]) -> None:
@@ -75,7 +75,7 @@ def _plan(screen: Marking, about: str, spare: bool, ids: tuple[str, ...]) -> Non
         except GigQError as problem:
             return problem
 
-    screen.in_thread(call, partial(_ask, screen, about, spare))
+    screen.in_thread_first(call, partial(_ask, screen, about, spare))
 
 
 def _ask(screen: Marking, about: str, spare: bool, plan: ClearPlan | GigQError) -> None:

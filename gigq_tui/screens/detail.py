@@ -6,6 +6,7 @@ from textual import on
 
 from gigq_tui.registry import DETAIL_TABS, Scope, bindings_for
 from gigq_tui.screens.detail_view import DetailView
+from gigq_tui.screens.row_finder import RowFinder
 from gigq_tui.widgets.relative_text import BLAMED
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.tabs import TabRow
@@ -26,7 +27,7 @@ class DetailScreen(DetailView, inherit_bindings=False):
     def __init__(self, job_id: str, tab: str | None = None) -> None:
         super().__init__(job_id, tab)
         self.trail: list[str] = []
-        self._list_wanted = ""
+        self.finder = RowFinder(lambda: self.rows)
 
     # Tabs
 
@@ -112,29 +113,13 @@ class DetailScreen(DetailView, inherit_bindings=False):
         if self.has_text:
             super().show_typed(text)
         else:
-            self._list_wanted = text
-            found = self._rows_with(text)
-            self.typed_line.tell(f"{len(found)} found" if text else "")
-            if found:
-                self.rows.move_to(next((at for at in found if at >= self.rows.cursor), found[0]))
+            self.typed_line.tell(self.finder.find(text))
 
     def find_next(self, step: int) -> None:
         if self.has_text:
             super().find_next(step)
-            return
-        found = self._rows_with(self._list_wanted)
-        here = self.rows.cursor
-        ahead = [at for at in found if (at - here) * step > 0] or found
-        if ahead:
-            self.rows.move_to(min(ahead) if step > 0 else max(ahead))
-        else:
+        elif not self.finder.step(step):
             self.console.notice("Nothing is looked for, or no job here has it in its line.", "warn")
-
-    def _rows_with(self, text: str) -> list[int]:
-        """Which rows of the list say a text."""
-        wanted = text.casefold()
-        told = ["".join(part for part, _ in line).casefold() for _, line in self.rows.rows]
-        return [at for at, line in enumerate(told) if wanted and wanted in line]
 
     # Walking
 

@@ -16,6 +16,7 @@ from gigq_tui.registry import DETAIL_TABS
 from gigq_tui.screens.detail_copy import DetailCopy
 from gigq_tui.screens.job_acts import trouble_of
 from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.typing_ahead import is_about_rows
 from gigq_tui.store.derive import ticks
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Snapshot
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output
@@ -114,6 +115,9 @@ class DetailView(DetailCopy, inherit_bindings=False):
         self._start_list_over()
         self._read()
 
+    def awaits(self, action_id: str) -> bool:
+        return self.detail is None and not self.gone and is_about_rows(action_id)
+
     def show_snapshot(self, snapshot: Snapshot) -> None:
         jobs = self.jobs_screen()
         if jobs is not None:
@@ -134,6 +138,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
             if self.tab is None:
                 self.tab = text.opening_tab(answer, self.console.clock.now())
             if first:
+                self.shows_anew()
                 self._start_list_over()
                 self._begin_text()
             self.draw()

@@ -9,9 +9,12 @@ from textual.widget import Widget
 from gigq_tui.format import pad, width_of
 from gigq_tui.registry import DEFAULT_KEYS, Action, Group, Keymap, Scope, actions_for, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.finding import Finding
+from gigq_tui.screens.row_finder import RowFinder
 from gigq_tui.widgets.lines import Line, Span, fit, line_width
 from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.scrolled import Pane, Scrolled
+from gigq_tui.widgets.typed_line import TypedLine
 
 _NOTES = (
     "Lower case acts on what you marked, or else on the row under the cursor. Upper case acts on "
@@ -115,18 +118,24 @@ def _states() -> list[Line]:
     return [((" STATES", "heading"),), *(((f" {text}", role),) for text, role in _STATES)]
 
 
-class HelpScreen(ConsoleScreen, inherit_bindings=False):
+class HelpScreen(Finding, inherit_bindings=False):
     """The keys of the screen that was in front."""
 
     SCOPE = Scope.HELP
     BINDINGS = bindings_for(Scope.HELP)
+    CSS = """
+    HelpScreen #find { display: none; }
+    HelpScreen #find.-typing { display: block; }
+    """
 
     def __init__(self, of: ConsoleScreen) -> None:
         super().__init__()
         self.of = of.SCOPE
+        self.finder = RowFinder(lambda: self.query_one(Pane))
 
     def compose_body(self) -> Iterable[Widget]:
         yield Pane(id="keys-text")
+        yield TypedLine(id="find")
 
     def crumbs(self) -> tuple[str, ...]:
         return ("Help", f"{self.of.value} screen")

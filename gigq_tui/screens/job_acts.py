@@ -216,7 +216,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         """Open the form with a copy of the job under the cursor."""
         row = self.current_row()
         if row is not None:
-            self.ask("detail", row.id, self._edit)
+            self.ask_first("detail", row.id, self._edit)
 
     def _edit(self, answer: Any) -> None:
         from gigq_tui.screens.submit import SubmitScreen

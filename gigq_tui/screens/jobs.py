@@ -101,7 +101,6 @@ class JobsScreen(Looking, inherit_bindings=False):
         self.take_rows(snapshot)
         self.mind_followed(snapshot)
         self.refresh_parts()
-        self.perform_typed_ahead()
 
     def take_rows(self, snapshot: Snapshot) -> None:
         """Take the rows of a snapshot, if they are of the list looked at now."""
@@ -112,6 +111,8 @@ class JobsScreen(Looking, inherit_bindings=False):
         for row in snapshot.window.rows:
             if row.id in self.marked:
                 self.marked[row.id] = row
+        if self.table.awaits_list:
+            self.shows_anew()
         self.table.show(snapshot.window)
         self.hold_the_place()
 
@@ -136,7 +137,7 @@ class JobsScreen(Looking, inherit_bindings=False):
         """Draw what is filtered, sorted, marked and followed."""
         status = self.query_one("#status", TextLines)
         box = self.query_one(FilterBox)
-        typing = box.has_class("-open")
+        typing = box.is_open
         box.tell_hits(self.table.window.matching)
         told = self._status()
         status.set_class(told.speaks and not typing, "-on")
@@ -263,7 +264,7 @@ class JobsScreen(Looking, inherit_bindings=False):
     def _ask_wide(self, ask: Any) -> None:
         # What it is about is captured now, like the ids: the view may change before the answer.
         about = f" ({self._described()})"
-        self.ask("matching_ids", self.view, partial(self._wide, ask, about))
+        self.ask_first("matching_ids", self.view, partial(self._wide, ask, about))
 
     def _wide(self, ask: Any, about: str, answer: Any) -> None:
         if not isinstance(answer, tuple):

@@ -9,7 +9,7 @@ from textual import on
 
 from gigq_tui.format import inert
 from gigq_tui.screens.marking import Marking
-from gigq_tui.screens.typing_ahead import TypedAhead, is_about_rows
+from gigq_tui.screens.typing_ahead import is_about_rows
 from gigq_tui.store.filter import NO_FILTER, Filter
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
 from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
@@ -19,6 +19,7 @@ from gigq_tui.widgets.head_row import HeadRow
 from gigq_tui.widgets.job_table import JobTable
 from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.tabs import TabRow
+from gigq_tui.widgets.takes_keys import TakesKeys
 
 TABS = tuple(Tab)
 # In a terminal of fewer lines the orders are named in a sentence.
@@ -46,25 +47,21 @@ class Looking(Marking, inherit_bindings=False):
         # What suits the running jobs does not suit the failed ones: each tab keeps its own order.
         self.sorts: dict[Tab, Sort] = {}
         self._filter_before: Filter = NO_FILTER
-        self.typed_ahead = TypedAhead(lambda: self.console.monotonic())
+
+    def awaits(self, action_id: str) -> bool:
+        return self.table.awaits_list and is_about_rows(action_id)
+
+    @property
+    def typed_into(self) -> TakesKeys | None:
+        box = self.query_one(FilterBox)
+        return box if box.is_open else super().typed_into
 
     def perform(self, action_id: str) -> None:
-        """Do an action; what is about rows waits for those of the list that was asked for last."""
-        waits = self.table.awaits_list and is_about_rows(action_id) and not self.panel.is_open
-        if not waits:
-            super().perform(action_id)
-        elif self.console.trouble:
-            self.console.notice("The rows of this list can't be read now.", "warn")
+        """Do an action, but nothing to a row of the list that is shown no longer."""
+        if self.awaits(action_id) and not self.panel.is_open:
+            self.console.notice("The rows of this list are still being read.", "warn")
         else:
-            self.typed_ahead.hold(action_id)
-
-    def perform_typed_ahead(self) -> None:
-        """Do what waited for the rows, now that they are there."""
-        if not self.table.awaits_list:
-            for action_id in self.typed_ahead.take():
-                if self.app.screen is not self:
-                    break  # one of them has left this screen: the rest was meant for another
-                self.perform(action_id)
+            super().perform(action_id)
 
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""
@@ -76,13 +73,12 @@ class Looking(Marking, inherit_bindings=False):
 
     def look(self, view: View) -> None:
         """List something else; the cursor goes to the job it was put on, if that is there."""
-        self.typed_ahead.drop()
         landing = view.follow or self.table.chosen
         self.table.start_over(landing)
         self.range_from = None
         sort = self.sorts.get(view.tab, self._usual_sort(view.tab))
         anchor = TOP if landing is None else Anchor.around(landing, 0)
-        self.console.look_at(replace(view, sort=sort, anchor=anchor))
+        self.console.look_at(replace(view, sort=sort, anchor=anchor), anew=True)
         snapshot = self.console.snapshot
         self.refresh_tabs(snapshot.counts if snapshot is not None else None)
         self.draw_status()

@@ -90,7 +90,7 @@ class Marking(JobActs, inherit_bindings=False):
             between = rows[places[0] : places[-1] + 1]
             self._mark(row for row in between if row.id not in self.table.gone)
         else:
-            self.ask("matching_ids", self.view, partial(self._range_known, ends))
+            self.ask_first("matching_ids", self.view, partial(self._range_known, ends))
 
     def _range_known(self, ends: tuple[str, str], answer: Any) -> None:
         if not isinstance(answer, tuple):
@@ -116,7 +116,7 @@ class Marking(JobActs, inherit_bindings=False):
 
     def do_mark_all(self) -> None:
         """Mark every job that the tab and the filter let through."""
-        self.ask("matching_ids", self.view, self._all_known)
+        self.ask_first("matching_ids", self.view, self._all_known)
 
     def _all_known(self, answer: Any) -> None:
         if isinstance(answer, tuple):

@@ -10,7 +10,7 @@ from textual import on
 from textual.widget import Widget
 
 from gigq_tui.registry import Scope, bindings_for
-from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.finding import Finding
 from gigq_tui.screens.overview_lines import (
     attention_heading,
     concern_line,
@@ -20,6 +20,8 @@ from gigq_tui.screens.overview_lines import (
     past_line,
     small_charts,
 )
+from gigq_tui.screens.row_finder import RowFinder
+from gigq_tui.screens.typing_ahead import is_about_rows
 from gigq_tui.store.filter import FilterError
 from gigq_tui.store.history import DELETED, OTHERS
 from gigq_tui.store.history_rings import Past
@@ -29,6 +31,7 @@ from gigq_tui.store.overview_attention import Concern
 from gigq_tui.widgets.lines import Line, TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Scrolled
+from gigq_tui.widgets.typed_line import TypedLine
 
 # An overview costs the reader's thread some tens of milliseconds: news is gathered this long, and
 # this often it is looked whether time alone has moved the charts on.
@@ -46,7 +49,7 @@ class ActiveList(PickList):
         return self.row_line(index, width, selected=False)
 
 
-class OverviewScreen(ConsoleScreen, inherit_bindings=False):
+class OverviewScreen(Finding, inherit_bindings=False):
     """What happened in the last minutes or hours."""
 
     SCOPE = Scope.OVERVIEW
@@ -63,11 +66,12 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         self._asked_at = float("-inf")
         # Something came since the last question.
         self._news = False
+        self.finder = RowFinder(self.mover)
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="past")
         yield TextLines(id="charts")
-        yield TextLines(id="functions-head")
+        yield TypedLine(id="functions-head")
         yield ActiveList(id="functions")
         yield TextLines(id="attention-head")
         attention = ActiveList(id="attention")
@@ -98,6 +102,9 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
             self._news = True
         else:
             self._look()
+
+    def awaits(self, action_id: str) -> bool:
+        return self.seen is None and is_about_rows(action_id)
 
     def _look(self) -> None:
         if self._asking:
@@ -146,7 +153,7 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         width = self.app.size.width
         large = self.has_class("-wide") and self.has_class("-tall")
         self.query_one("#past", TextLines).show(past_line(self.past, seen, now, width))
-        self.query_one("#functions-head", TextLines).show(functions_heading(seen, width))
+        self.query_one("#functions-head", TypedLine).rest(functions_heading(seen, width))
         self._draw_attention_head()
         if seen is None:
             return

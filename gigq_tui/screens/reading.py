@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual import events, on
+from textual import on
 
 from gigq_tui.format import cut, inert
 from gigq_tui.screens.base import ConsoleScreen
@@ -45,20 +45,6 @@ class Reading(ConsoleScreen, inherit_bindings=False):
         self.console.copy_text(text, what, tail.path)
 
     # Typing
-
-    def on_key(self, event: events.Key) -> None:
-        if self.is_whole and self.typed_line.typing and not self.panel.is_open:
-            self.typed_line.take_key(event)
-
-    def on_paste(self, event: events.Paste) -> None:
-        if self.is_whole and self.typed_line.typing:
-            self.typed_line.take_paste(event)
-
-    def perform(self, action_id: str) -> None:
-        if self.typed_line.typing:
-            # The mouse came in between: what was typed stays.
-            self.typed_line.close(kept=True)
-        super().perform(action_id)
 
     @on(TypedLine.Typed)
     def _typed(self, event: TypedLine.Typed) -> None:

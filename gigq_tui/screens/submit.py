@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import ClassVar
 
 from textual import events, on
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
@@ -45,13 +43,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         (PAIRED, "-narrow"),
         (WIDE, "-wide"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings_for(SCOPE),
-        Binding("tab,down", "app.focus_next", show=False),
-        Binding("shift+tab,up", "app.focus_previous", show=False),
-        Binding("pagedown", "scroll_sheet(1)", show=False),
-        Binding("pageup", "scroll_sheet(-1)", show=False),
-    ]
+    BINDINGS = bindings_for(SCOPE)
 
     def __init__(self, template: JobDetail | None = None) -> None:
         super().__init__(template)
@@ -76,7 +68,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         self.form.function_field.keys_first = self._function_key
         self.form.depends_field.keys_first = self._depends_key
         await self.form.build_params(None)
-        self.form.function_field.focus()
+        self.set_focus(self.form.function_field)
         self.ask_recent()
         self.look_up()
         self.review()
@@ -144,16 +136,22 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             return True
         return False
 
-    def on_key(self, event: events.Key) -> None:
-        # On a slow machine somebody types before the field has the focus: nothing is lost.
-        typed = event.character if event.is_printable else None
-        if typed and self.focused is None and not self.panel.is_open:
-            field = self.form.function_field
-            event.stop()
-            field.insert_text_at_cursor(typed)
-            field.focus()
+    def take_key(self, event: events.Key) -> bool:
+        if event.key in ("pagedown", "pageup"):
+            self._scroll_sheet(1 if event.key == "pagedown" else -1)
+            return True
+        if self.focused is not None:
+            return False
+        # Whoever types means a field: nothing is lost where none has the focus.
+        field = self.form.function_field
+        self.set_focus(field)
+        return field.take_key(event)
 
-    def action_scroll_sheet(self, pages: int) -> None:
+    @property
+    def expects(self) -> bool:
+        return super().expects or self.sending or self._submit_when_known
+
+    def _scroll_sheet(self, pages: int) -> None:
         """Look at another part of the form without leaving the field."""
         sheet = self.query_one("#left" if self.has_class("-wide") else "#sheet", Vertical)
         sheet.scroll_relative(y=pages * max(1, sheet.size.height - 2), animate=False)
@@ -172,7 +170,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             return
         if event.widget in (self.form.function_field, self.form.depends_field):
             self.look_up()
-            self.call_after_refresh(self._settle_dependencies)
+            self.call_later(self._settle_dependencies)
 
     def _settle_dependencies(self) -> None:
         self.adopt_typed()
@@ -246,9 +244,6 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
 
     def do_submit(self) -> None:
         """Submit the job, or go to the first field that something is wrong with."""
-        self.after_typing(self._submit)
-
-    def _submit(self) -> None:
         if self.sending:
             return
         self.suggestions.close()
@@ -265,7 +260,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     def nothing_asked(self) -> None:
         if self._submit_when_known:
             self._submit_when_known = False
-            self._submit()
+            self.do_submit()
 
     def _title(self, request: SubmitRequest) -> str:
         if self.jobs or request.copies > 1:
@@ -277,7 +272,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         if self.bulk_troubles:
             wrong = self.form.fixed["jsonl"]
         if wrong is not None:
-            wrong.field.focus()
+            self.set_focus(wrong.field)
         count = len(self.verdict.troubles) + len(self.bulk_troubles)
         self.console.notice(
             f"Nothing was submitted: {plural(count, 'thing')} must be put right first.", "warn"
@@ -332,4 +327,4 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     @on(QuestionPanel.Answered)
     def _answered(self) -> None:
         if self.is_current and self._last_focus is not None:
-            self._last_focus.focus()
+            self.set_focus(self._last_focus)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from textual import on
@@ -14,7 +13,6 @@ from gigq_core.job import encode_params
 from gigq_tui.actions.editor import edit_text
 from gigq_tui.screens.submit_lookups import SubmitLookups
 from gigq_tui.screens.submit_text import Offer, TextMistake, offer, read_back
-from gigq_tui.widgets.form_row import Field
 from gigq_tui.widgets.question import Choice, Question
 
 
@@ -28,25 +26,8 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
             self.params = params
             super().__init__()
 
-    def after_typing(self, act: Callable[[], None]) -> None:
-        """Act once the letters that came before the key have reached their field."""
-        field = self.focused
-        if isinstance(field, Field):
-            field.call_later(self._act_if_typed, field, act)
-        else:
-            act()
-
-    def _act_if_typed(self, field: Field, act: Callable[[], None]) -> None:
-        if self.focused is field:
-            act()
-        else:
-            self.after_typing(act)
-
     def do_edit_params(self) -> None:
         """Edit the parameters in $EDITOR."""
-        self.after_typing(self._edit_params)
-
-    def _edit_params(self) -> None:
         self.review()
         values = self.verdict.params
         self._edit(offer(self.form.specs, values), values)

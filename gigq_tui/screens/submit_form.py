@@ -151,7 +151,7 @@ class SubmitForm(Vertical):
         await holder.remove_children()
         await holder.mount_all(self.param_rows.values())
         if focused in self.param_rows:
-            self.param_rows[focused].field.focus()
+            self.screen.set_focus(self.param_rows[focused].field)
         if not self.other_rows:
             await self._add_other()
         self.query_one("#params-title", TextLines).show(((self._title(info), "dim"),))
@@ -193,7 +193,7 @@ class SubmitForm(Vertical):
     def _drop_dependency(self, job_id: str) -> None:
         self.depends_on = tuple(id for id in self.depends_on if id != job_id)
         if not self.depends_on:
-            self.depends_field.focus()
+            self.screen.set_focus(self.depends_field)
         self.post_message(FormRow.Altered())
 
 

@@ -12,8 +12,11 @@ from textual.widget import Widget
 from gigq_tui import theme
 from gigq_tui.format import MARKS, inert, plural, short_count, width_of
 from gigq_tui.registry import Scope, bindings_for
+from gigq_tui.screens.finding import Finding
 from gigq_tui.screens.job_acts import JobActs, trouble_of
 from gigq_tui.screens.outlook import outlook
+from gigq_tui.screens.row_finder import RowFinder
+from gigq_tui.screens.typing_ahead import is_about_rows
 from gigq_tui.store.focus import Direction, levels, narrowed, tally, to_cancel, to_retry
 from gigq_tui.store.graph import LineKind, TreeLine, tree_lines
 from gigq_tui.store.models import Graph, JobRow, Snapshot
@@ -23,13 +26,14 @@ from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.tree_list import TreeList
+from gigq_tui.widgets.typed_line import TypedLine
 
 # What a graph cost to read and draw, times this, is the pause before it is asked for again.
 REST_FACTOR = 4.0
 OUTLOOK_LINES = 2
 
 
-class TreeScreen(JobActs, inherit_bindings=False):
+class TreeScreen(JobActs, Finding, inherit_bindings=False):
     """The dependency graph around a job.
 
     Args:
@@ -51,9 +55,10 @@ class TreeScreen(JobActs, inherit_bindings=False):
         self._ask_again = False
         self._rest_until = 0.0
         self._rest_timer: Timer | None = None
+        self.finder = RowFinder(lambda: self.branches, self._told_of)
 
     def compose_body(self) -> Iterable[Widget]:
-        yield TextLines(id="tree-head")
+        yield TypedLine(id="tree-head")
         yield TextLines(id="tree-rule", classes="rule")
         yield TreeList(id="tree")
         yield TextLines(id="outlook-rule", classes="rule")
@@ -78,6 +83,9 @@ class TreeScreen(JobActs, inherit_bindings=False):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         self._ask_graph()
+
+    def awaits(self, action_id: str) -> bool:
+        return self.graph is None and is_about_rows(action_id)
 
     def _ask_graph(self) -> None:
         """Ask for the graph, one question at a time, the costlier the more seldom."""
@@ -108,6 +116,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
             self.graph = answer
             self._draw()
             if first:
+                self.shows_anew()
                 self.branches.select_job(self.job_id)
             self.refresh_frame()
         else:
@@ -132,7 +141,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         rule: Line = ((theme.RULE * width, "rule"),)
         for line in self.query(".rule").results(TextLines):
             line.show(rule)
-        self.query_one("#tree-head", TextLines).show(self._head(width))
+        self.query_one("#tree-head", TypedLine).rest(self._head(width))
         self._draw_outlook()
 
     def _head(self, width: int) -> Line:
@@ -178,6 +187,13 @@ class TreeScreen(JobActs, inherit_bindings=False):
             folded = plural(line.fold_count, "job")
             return f"{folded} in one line: c and r act on all of them, z or enter unfolds."
         return outlook(self.graph, line.id, self.console.clock.now())
+
+    def _told_of(self, index: int) -> str:
+        """What a line is found by: the name, the function and the id of its job, or its jobs."""
+        line, graph = self.branches.lines[index], self.graph
+        nodes = [graph.nodes[id] for id in line.folded or (line.id,)] if graph is not None else []
+        rows = [node.row for node in nodes if node.row is not None]
+        return " ".join([line.id, *(f"{row.name} {row.function} {row.id}" for row in rows)])
 
     def _name_of(self, job_id: str) -> str:
         node = self.graph.nodes.get(job_id) if self.graph is not None else None

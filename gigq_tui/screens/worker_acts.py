@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gigq_core.queue import WorkerRequest
 from gigq_tui.actions.held_jobs import Held
 from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.format import inert, plural
@@ -67,10 +68,17 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
     @property
     def setup_panel(self) -> SetupPanel | None:
         """The panel that asks with what to start workers, while it is open."""
-        return next(iter(self.query(SetupPanel)), None)
+        return next((panel for panel in self.query(SetupPanel) if panel.is_open), None)
+
+    @property
+    def expects(self) -> bool:
+        setup = self.setup_panel
+        return super().expects or (setup is not None and setup.is_looking)
 
     def do_set_workers(self) -> None:
         """Ask how many workers to start, and with what; or how many to let go."""
+        if self.setup_panel is not None:
+            return
         console = self.console
         # In a layer of its own it covers lines and moves nothing.
         self.styles.layers = "default palette"
@@ -101,10 +109,22 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             return
         if worker.state in ("draining", "stopping"):
             self.console.notice(f"{inert(worker.id)} is ending already: C ends it now.", "warn")
-        elif self._is_own(worker):
-            self.console.stop_own_worker(worker.id)
-        else:
-            self.console.ask_worker(worker, "drain")
+            return
+
+        def act() -> None:
+            if self._is_own(worker):
+                self.console.stop_own_worker(worker.id)
+            else:
+                self.console.ask_worker(worker, "drain")
+
+        after = f" after {_its_jobs(worker)}" if worker.running else ""
+        self.question(
+            Question(
+                f"Stop worker {inert(worker.id)}{after}?",
+                ("It claims no other job. Nothing that runs is cut short.",),
+                (Choice("n", "No"), Choice("y", "Let it finish and end", act)),
+            )
+        )
 
     def do_worker_kill(self) -> None:
         """End the worker now, after a question."""
@@ -112,13 +132,9 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         if worker is None:
             return
         own = self._is_own(worker)
-        held = len(worker.running)
-        names = ", ".join(inert(job.name) for job in worker.running[:3])
-        if held > 3:
-            names += f" and {held - 3} more"
         details = [
-            f"It runs {plural(held, 'job')} ({names}): stopped, and given back to the queue."
-            if held
+            f"It runs {_its_jobs(worker)}: stopped, and given back to the queue."
+            if worker.running
             else "It runs no job now."
         ]
         if not own:
@@ -150,7 +166,21 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             )
             return
         paused = worker.request == "pause" or (worker.state == "paused" and not worker.request)
-        self.console.ask_worker(worker, "resume" if paused else "pause")
+        request: WorkerRequest = "resume" if paused else "pause"
+        self.question(
+            Question(
+                f"{request.title()} worker {inert(worker.id)}?",
+                (
+                    "It claims jobs again."
+                    if paused
+                    else "It finishes what it runs, and claims nothing until it is resumed.",
+                ),
+                (
+                    Choice("n", "No"),
+                    Choice("y", request.title(), lambda: self.console.ask_worker(worker, request)),
+                ),
+            )
+        )
 
     def do_worker_release(self) -> None:
         """Give the jobs of a lost worker back to the queue."""
@@ -172,3 +202,12 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             self.console.notice("This worker's pid is not known.", "warn")
             return
         self.console.copy_text(str(entry.worker.pid), "the pid")
+
+
+def _its_jobs(worker: WorkerRow) -> str:
+    """What a worker runs, as in `2 jobs (fetch, resize)`."""
+    held = len(worker.running)
+    names = ", ".join(inert(job.name) for job in worker.running[:3])
+    if held > 3:
+        names += f" and {held - 3} more"
+    return f"{plural(held, 'job')} ({names})"

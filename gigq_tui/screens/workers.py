@@ -57,6 +57,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
     Args:
         sampler: What measures their processes; None for the real thing.
         look_at_machine: What looks at this machine, given the look before.
+        setting_up: Whether it opens with the panel that asks how many workers there shall be.
     """
 
     SCOPE = Scope.WORKERS
@@ -83,6 +84,8 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self,
         sampler: Sampler | None = None,
         look_at_machine: Callable[[Machine | None], Machine] | None = None,
+        *,
+        setting_up: bool = False,
     ) -> None:
         super().__init__()
         self.entries: dict[str, WorkerEntry] = {}
@@ -92,6 +95,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self.filter_text = ""
         self._sampler = sampler or Sampler()
         self._look_at_machine = look_at_machine or read_machine
+        self._setting_up = setting_up
         self._looks = 0
         self._looking = False
         self._still_until: float | None = None
@@ -129,6 +133,8 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self.text_view.start_over(follow=True)
         self._looker = self.set_interval(LOOK_EVERY_S, self.look)
         self.draw_log()
+        if self._setting_up:
+            self.do_set_workers()
 
     def on_screen_suspend(self) -> None:
         self._looker.pause()
@@ -330,8 +336,6 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         """Type words that let only some workers through; in the log alone, find there."""
         if self.log_large:
             self.do_find()
-        elif self.has_class("-none"):
-            self.console.notice("There is no worker to filter.", "warn")
         else:
             self.typed_line.open(self.filter_text)
 

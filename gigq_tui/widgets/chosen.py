@@ -54,10 +54,8 @@ class ChosenJobs(Lines, can_focus=True):
     def on_blur(self) -> None:
         self.repaint()
 
-    def on_key(self, event: events.Key) -> None:
-        if self.screen.focused is not self:
-            go_with_the_focus(self, event, WALKS)
-            return
+    def take_key(self, event: events.Key) -> bool:
+        """Move in the list, take a line out, or go on to the next part of the form."""
         if event.key in ("space", "enter", "x") and self.jobs:
             self._drop(self.jobs[self.at][0])
         elif event.key == "down" and self.at + 1 < len(self.jobs):
@@ -65,10 +63,11 @@ class ChosenJobs(Lines, can_focus=True):
         elif event.key == "up" and self.at:
             self._move(self.at - 1)
         else:
-            go_with_the_focus(self, event, WALKS)
-            return
-        event.stop()
-        event.prevent_default()
+            return go_with_the_focus(self, event, WALKS)
+        return True
+
+    def take_paste(self, text: str) -> None:
+        """There is nothing to type here."""
 
     def on_click(self, event: events.Click) -> None:
         event.stop()

@@ -58,6 +58,11 @@ class FilterBox(Widget):
         return self.query_one(TypedInput)
 
     @property
+    def is_open(self) -> bool:
+        """Whether a filter is being typed."""
+        return self.has_class("-open")
+
+    @property
     def mistake(self) -> str:
         """The sentence under the box, or an empty string."""
         return (
@@ -71,7 +76,6 @@ class FilterBox(Widget):
             self.box.value = text
         self.box.cursor_position = len(text)
         self._judge(text)
-        # At once: a key typed right behind the slash must not act on the jobs.
         self.screen.set_focus(self.box)
 
     def tell_hits(self, number: int) -> None:
@@ -84,6 +88,16 @@ class FilterBox(Widget):
         self.remove_class("-open", "-wrong")
         self.screen.set_focus(None)
         self.post_message(self.Closed(kept))
+
+    def take_key(self, event: events.Key) -> bool:
+        """Type here for as long as the box is seen, whatever had the focus meanwhile."""
+        if not self.box.has_focus:
+            self.screen.set_focus(self.box)
+        return self.box.take_key(event)
+
+    def take_paste(self, text: str) -> None:
+        """Add what is pasted to the filter."""
+        self.box.take_paste(text)
 
     def _judge(self, text: str) -> Filter | None:
         """Parse the text; tell a mistake under its character."""

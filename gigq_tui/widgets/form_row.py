@@ -20,25 +20,17 @@ MOVES = {**WALKS, "enter": 1}
 
 
 def go_with_the_focus(widget: Widget, event: events.Key, moves: Mapping[str, int] = MOVES) -> bool:
-    """Move the focus at once, and pass on what comes behind; say whether it was such a key.
-
-    Keys that come in one go, as over a slow line, are handed out before the first has moved the
-    focus: those that were meant for the next field would end up in this one.
+    """Move the focus; say whether it was such a key.
 
     Args:
         widget: What got the key.
         event: The key.
         moves: Which keys go how many parts on.
     """
-    screen = widget.screen
-    if screen.focused is not None and screen.focused is not widget:
-        screen.focused.post_message(events.Key(event.key, event.character))
-    elif event.key in moves:
-        (screen.focus_next if moves[event.key] > 0 else screen.focus_previous)()
-    else:
+    if event.key not in moves:
         return False
-    event.stop()
-    event.prevent_default()
+    screen = widget.screen
+    (screen.focus_next if moves[event.key] > 0 else screen.focus_previous)()
     return True
 
 
@@ -54,9 +46,6 @@ class Field(TypedInput):
 
     def validate_value(self, value: str) -> str:
         return inert(value)
-
-    def takes(self, event: events.Key) -> bool:
-        return event.key in MOVES or super().takes(event)
 
     def meant_elsewhere(self, event: events.Key) -> bool:
         return super().meant_elsewhere(event) or go_with_the_focus(self, event)
@@ -206,13 +195,15 @@ class PushLine(Lines, can_focus=True):
     def on_blur(self) -> None:
         self.repaint()
 
-    def on_key(self, event: events.Key) -> None:
-        if go_with_the_focus(self, event, WALKS):
-            return
-        if event.key in ("enter", "space"):
-            event.stop()
-            event.prevent_default()
-            self.act()
+    def take_key(self, event: events.Key) -> bool:
+        """Press it, or go on to the next part of the form."""
+        if event.key not in ("enter", "space"):
+            return go_with_the_focus(self, event, WALKS)
+        self.act()
+        return True
+
+    def take_paste(self, text: str) -> None:
+        """There is nothing to type here."""
 
     def on_click(self, event: events.Click) -> None:
         event.stop()

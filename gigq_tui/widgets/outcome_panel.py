@@ -39,7 +39,7 @@ def in_order(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     return tuple(sorted(outcomes, key=lambda outcome: outcome.done))
 
 
-class OutcomePanel(Scrolled, can_focus=True):
+class OutcomePanel(Scrolled):
     """Takes every key while it is open: it is moved through, and escape closes it."""
 
     DEFAULT_CSS = """
@@ -48,7 +48,8 @@ class OutcomePanel(Scrolled, can_focus=True):
     """
 
     def __init__(self, report: Report) -> None:
-        super().__init__(id="outcomes")
+        super().__init__(id="outcomes", classes="overlay")
+        self.is_open = True
         self.report = report
         self.rows = in_order(report.outcomes)
 
@@ -90,15 +91,11 @@ class OutcomePanel(Scrolled, can_focus=True):
 
     def close(self) -> None:
         """Take the panel away and give the keys back."""
-        if self.has_focus:
-            self.screen.set_focus(None)
+        self.is_open = False
         self.remove()
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key in ("ctrl+c", "ctrl+z", "ctrl+l"):
-            return
-        event.stop()
-        event.prevent_default()
+    def take_key(self, event: events.Key) -> bool:
+        """Move through the rows or close; no key goes on to the screen below."""
         if event.key in ("escape", "q", "i", "enter"):
             self.close()
         elif event.key in ("down", "j"):
@@ -113,11 +110,10 @@ class OutcomePanel(Scrolled, can_focus=True):
             self.go_first()
         elif event.key in ("end", "G"):
             self.go_last()
+        return True
 
-    def on_blur(self) -> None:
-        # A terminal that loses the focus gives it back; then it goes on here.
-        if self.app.app_focus:
-            self.close()
+    def take_paste(self, text: str) -> None:
+        """There is nothing to type here."""
 
 
 def open_outcomes(screen: ConsoleScreen, report: Report) -> None:
@@ -126,6 +122,4 @@ def open_outcomes(screen: ConsoleScreen, report: Report) -> None:
         return
     # In a layer of its own it covers lines and moves nothing.
     screen.styles.layers = "default palette"
-    panel = OutcomePanel(report)
-    screen.mount(panel)
-    panel.focus()
+    screen.mount(OutcomePanel(report))

@@ -10,16 +10,15 @@ from gigq_tui import theme
 from gigq_tui.format import cut, inert, pad, width_of
 from gigq_tui.registry import Action, Context, actions_for
 from gigq_tui.widgets.lines import Line, Lines, fit
+from gigq_tui.widgets.takes_keys import first_line
 
 if TYPE_CHECKING:
     from gigq_tui.screens.base import ConsoleScreen
 
 MOST_LINES = 14
 KEY_CELLS = 14
-# What its keys still do while text is typed here.
-_STILL = frozenset({"quit", "suspend", "repaint"})
 # Moving about is done with its own keys; here it would only stand in the way.
-_LEFT_OUT = frozenset({"palette"})
+_LEFT_OUT = frozenset({"palette", "find_row", "find_row_next", "find_row_previous"})
 
 
 def matching(actions: tuple[Action, ...], text: str) -> list[Action]:
@@ -45,7 +44,7 @@ def _rank(action: Action, word: str) -> int:
     return 1 if word in action.label.lower() else 2
 
 
-class PalettePanel(Lines, can_focus=True):
+class PalettePanel(Lines):
     """Takes every key while it is open: typing narrows, enter runs, escape closes."""
 
     DEFAULT_CSS = """
@@ -54,14 +53,15 @@ class PalettePanel(Lines, can_focus=True):
     """
 
     def __init__(self, owner: ConsoleScreen) -> None:
-        super().__init__(id="palette")
+        super().__init__(id="palette", classes="overlay")
         self.owner = owner
+        self.is_open = True
         self.keymap = owner.console.keymap
         self.actions = self.keymap.told(actions_for(owner.SCOPE))
         # What can be done was decided for the row that the palette was opened on.
         self.context: Context = owner.context()
         self.text = ""
-        self.found = matching(self.actions, "")
+        self.all = self.found = matching(self.actions, "")
         self.cursor = 0
         self.top = 0
 
@@ -76,7 +76,7 @@ class PalettePanel(Lines, can_focus=True):
     def line_at(self, y: int) -> Line:
         width = self.size.width
         if y == 0:
-            title = f" commands: {len(self.found)} of {len(self.actions) - 1} "
+            title = f" commands: {len(self.found)} of {len(self.all)} "
             rest = theme.RULE * max(0, width - 3 - width_of(title))
             return ((theme.RULE * 3, "rule"), (title, "title"), (rest, "rule"))
         if y == 1:
@@ -126,8 +126,7 @@ class PalettePanel(Lines, can_focus=True):
 
     def close(self) -> None:
         """Take the panel away and give the keys back."""
-        if self.has_focus:
-            self.screen.set_focus(None)
+        self.is_open = False
         self.remove()
 
     def run(self) -> None:
@@ -136,20 +135,12 @@ class PalettePanel(Lines, can_focus=True):
             return
         action = self.found[self.cursor]
         self.close()
-        # After the removal, so that the act finds the screen as it was before.
-        self.owner.call_after_refresh(self.owner.perform, action.id)
+        self.owner.perform(action.id)
 
-    def takes(self, event: events.Key) -> bool:
-        """Whether a key is for the palette."""
-        return not self._is_key_of(event, _STILL)
-
-    def on_key(self, event: events.Key) -> None:
-        if not self.takes(event):
-            return
-        event.stop()
-        event.prevent_default()
+    def take_key(self, event: events.Key) -> bool:
+        """Narrow, move, run or close; no key goes on to the screen below."""
         key = event.key
-        if key == "escape" or self._is_key_of(event, _LEFT_OUT):
+        if key == "escape" or self._is_own_key(event):
             self.close()
         elif key == "enter":
             self.run()
@@ -174,21 +165,20 @@ class PalettePanel(Lines, can_focus=True):
             self._narrow("")
         elif event.is_printable and event.character:
             self._narrow(self.text + event.character)
+        return True
 
-    def _is_key_of(self, event: events.Key, ids: frozenset[str]) -> bool:
-        """Say whether it is a key of one of these actions, and not one that writes a letter."""
-        held = {key for action in self.actions if action.id in ids for key in action.keys}
-        return not event.is_printable and event.key in held
+    def _is_own_key(self, event: events.Key) -> bool:
+        """Say whether it is a key that opens the palette, and not one that writes a letter."""
+        own = {key for action in self.actions if action.id == "palette" for key in action.keys}
+        return not event.is_printable and event.key in own
+
+    def take_paste(self, text: str) -> None:
+        """Narrow by the first line of what is pasted."""
+        self._narrow(self.text + inert(first_line(text)))
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        first = event.text.splitlines()[:1]
-        self._narrow(self.text + inert("".join(first)))
-
-    def on_blur(self) -> None:
-        # A terminal that loses the focus gives it back; then it goes on here.
-        if self.app.app_focus:
-            self.close()
+        self.take_paste(event.text)
 
     def on_click(self, event: events.Click) -> None:
         index = self.top + event.y - 2
@@ -215,7 +205,4 @@ def open_palette(screen: ConsoleScreen) -> None:
         return
     # In a layer of its own it covers lines and moves nothing.
     screen.styles.layers = "default palette"
-    panel = PalettePanel(screen)
-    screen.mount(panel)
-    # At once: a letter typed right behind must not act on the jobs.
-    screen.set_focus(panel)
+    screen.mount(PalettePanel(screen))

@@ -5,6 +5,7 @@ The first choice is the safe one: it has the focus, and escape takes it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -65,6 +66,8 @@ class QuestionPanel(TextLines, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.question: Question | None = None
+        # When it was asked, by `time.monotonic()`: what was typed before was no answer to it.
+        self.asked_at = 0.0
         self.focused_choice = 0
         self.host: Lines | None = None
         self._asked: tuple[Line, ...] = ()
@@ -88,6 +91,7 @@ class QuestionPanel(TextLines, can_focus=True):
             hosts: Widgets over which it may hang, the best first.
         """
         self.question = question
+        self.asked_at = time.monotonic()
         self.focused_choice = 0
         self.hang(hosts)
 
@@ -136,7 +140,7 @@ class QuestionPanel(TextLines, can_focus=True):
         self.add_class("-open")
         self.styles.height = len(self._asked)
         self.show(*self._asked)
-        self.focus()
+        self.screen.set_focus(self)
 
     def _lines(self) -> tuple[Line, ...]:
         question = self.question
@@ -183,27 +187,30 @@ class QuestionPanel(TextLines, can_focus=True):
             x += 1 + width_of(text) + GAP
         return [*lines, tuple(row)]
 
-    def on_key(self, event: events.Key) -> None:
-        self.take_key(event)
+    def answer(self, key: str) -> int | None:
+        """Which choice a key takes, or None where it takes none."""
+        if self.question is None:
+            return None
+        keys = [choice.key for choice in self.question.choices]
+        if key in keys:
+            return keys.index(key)
+        if key in ("escape", "q"):
+            return 0
+        return self.focused_choice if key == "enter" else None
 
-    def take_key(self, event: events.Key) -> None:
+    def take_key(self, event: events.Key) -> bool:
         """Handle a key while a question is open; no other part of the screen sees it."""
-        question = self.question
-        if question is None:
-            return
-        event.stop()
-        event.prevent_default()
-        keys = [choice.key for choice in question.choices]
-        if event.key in keys:
-            self.choose(keys.index(event.key))
-        elif event.key in ("escape", "q"):
-            self.choose(0)
-        elif event.key == "enter":
-            self.choose(self.focused_choice)
+        answer = self.answer(event.key)
+        if answer is not None:
+            self.choose(answer)
         elif event.key in ("right", "tab", "l", "down"):
             self._step(1)
         elif event.key in ("left", "shift+tab", "h", "up"):
             self._step(-1)
+        return True
+
+    def take_paste(self, text: str) -> None:
+        """No question is answered with text."""
 
     def _step(self, step: int) -> None:
         assert self.question is not None

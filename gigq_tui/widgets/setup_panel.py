@@ -9,11 +9,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widget import Widget
@@ -26,9 +25,10 @@ from gigq_tui.actions.functions import full_path
 from gigq_tui.actions.worker_setup import MOST_SLOTS, Examined, WorkerSetup, examine
 from gigq_tui.format import cut, inert, width_of
 from gigq_tui.widgets.environment_row import EnvironmentRow
-from gigq_tui.widgets.form_row import Field, FormRow, PushLine
+from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
 from gigq_tui.widgets.lines import Line, TextLines, span
 from gigq_tui.widgets.question import wrap_words
+from gigq_tui.widgets.takes_keys import TakesKeys
 
 NUMBER_CELLS = 8
 TWIN_LINES = 3
@@ -76,16 +76,6 @@ class SetupPanel(Vertical):
     SetupPanel #setup-twin { height: auto; }
     """
 
-    # All before the fields: what is typed next must find the field that it is meant for, and to a
-    # field alt and a letter is a letter.
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab,down", "move(1)", show=False, priority=True),
-        Binding("shift+tab,up", "move(-1)", show=False, priority=True),
-        Binding("enter", "enter", show=False, priority=True),
-        Binding("escape", "close", show=False, priority=True),
-        Binding("alt+s", "start", show=False, priority=True),
-    ]
-
     class Looked(Message):
         """The interpreter and the folder were looked at, in a thread."""
 
@@ -101,7 +91,8 @@ class SetupPanel(Vertical):
         staff: Callable[[], Staff],
         go: Callable[[int, WorkerSetup | None], None],
     ) -> None:
-        super().__init__(id="setup")
+        super().__init__(id="setup", classes="overlay")
+        self.is_open = True
         self.path = path
         self.staff = staff
         self.go = go
@@ -161,7 +152,37 @@ class SetupPanel(Vertical):
         fields: list[Widget] = [row.field for row in self.rows.values()]
         return [*fields, *self.query(PushLine)]
 
-    def action_move(self, step: int) -> None:
+    def take_key(self, event: events.Key) -> bool:
+        """Move, press, close or start; what is typed goes to the field that has the focus."""
+        here = self.screen.focused
+        if event.key in WALKS:
+            self._move(WALKS[event.key])
+        elif event.key == "escape":
+            self.close()
+        elif event.key == "alt+s":
+            self.start()
+        elif event.key == "enter" and isinstance(here, PushLine):
+            here.act()
+        elif event.key == "enter":
+            self._move(1)
+        elif here in self._stops and isinstance(here, TakesKeys):
+            return here.take_key(event)
+        else:
+            return False
+        return True
+
+    def take_paste(self, text: str) -> None:
+        """Paste into the field that has the focus."""
+        here = self.screen.focused
+        if here in self._stops and isinstance(here, TakesKeys):
+            here.take_paste(text)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it was told to start, and looks at the interpreter and the folder first."""
+        return self._start_when_known
+
+    def _move(self, step: int) -> None:
         """Go to the next field or button, or the one before."""
         stops = self._stops
         here = self.screen.focused
@@ -174,20 +195,6 @@ class SetupPanel(Vertical):
             and stop.parent.key in _NUMBERS
         ):
             stop.select_all()
-
-    def action_enter(self) -> None:
-        """Press the button that has the focus, or go to the next field."""
-        here = self.screen.focused
-        if isinstance(here, PushLine):
-            here.act()
-        else:
-            self.action_move(1)
-
-    def action_close(self) -> None:
-        self.close()
-
-    def action_start(self) -> None:
-        self.start()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -345,7 +352,7 @@ class SetupPanel(Vertical):
         verdict = self.verdict
         if verdict.troubles:
             self._start_when_known = False
-            self.rows[next(iter(verdict.troubles))].field.focus()
+            self.screen.set_focus(self.rows[next(iter(verdict.troubles))].field)
             return
         if verdict.setup is None and verdict.change > 0:
             return
@@ -356,12 +363,11 @@ class SetupPanel(Vertical):
         if verdict.change == 0:
             return
         self.close()
-        # After the removal, so that a question finds the screen as it was before.
-        change, setup = verdict.change, verdict.setup
-        self.screen.call_after_refresh(self.go, change, setup)
+        self.go(verdict.change, verdict.setup)
 
     def close(self) -> None:
         """Take the panel away and give the keys back."""
+        self.is_open = False
         self.screen.set_focus(None)
         self.remove()
 

@@ -1,28 +1,22 @@
-"""An input that does what its keys say in the order in which they came.
-
-Over a slow line several keys come in one go. An input's letters are its own at once, but its other
-keys travel up to the app first: there, `ab`, backspace, `c` would lose the `c`.
-"""
+"""An input that is handed its keys one by one, and does each of them before the next one comes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 from textual import events
+from textual.actions import parse
 from textual.binding import Binding
 from textual.widgets import Input
 
-# What the keys of an input do, but for those that write a letter.
-EDITS = {binding.key: binding.action for binding in Binding.make_bindings(Input.BINDINGS)}
+from gigq_tui.widgets.takes_keys import first_line
 
-
-@runtime_checkable
-class TakesKeys(Protocol):
-    """A widget to which keys belong that were on their way before it got the focus."""
-
-    def takes(self, event: events.Key) -> bool:
-        """Whether it handles this key, and lets it go no further."""
+# What the keys of an input do, but for those that write a letter. Enter is the form's.
+EDITS = {
+    binding.key: parse(binding.action)[1:]
+    for binding in Binding.make_bindings(Input.BINDINGS)
+    if binding.action != "submit"
+}
 
 
 class TypedInput(Input):
@@ -43,27 +37,30 @@ class TypedInput(Input):
         # Asked first about every key; true if it was not meant for the field.
         self.keys_first: Callable[[events.Key], bool] | None = None
 
-    def takes(self, event: events.Key) -> bool:
-        """Whether a key is one that is typed here."""
-        return event.key in EDITS or (event.is_printable and not event.key.startswith("alt+"))
-
     def meant_elsewhere(self, event: events.Key) -> bool:
         """Whether a key means something else here than to an input, and has been seen to."""
         return self.keys_first is not None and self.keys_first(event)
 
-    async def on_key(self, event: events.Key) -> None:
-        here = self.screen.focused
-        if here is not self:
-            # It came behind a key that ended the typing here.
-            (here or self.screen).post_message(events.Key(event.key, event.character))
-        elif self.meant_elsewhere(event):
-            pass
-        elif event.key in EDITS:
-            await self.run_action(EDITS[event.key])
+    def take_key(self, event: events.Key) -> bool:
+        """Type, edit, or move in the text; say whether it was a key for that."""
+        if self.meant_elsewhere(event):
+            return True
+        if event.key in EDITS:
+            name, params = EDITS[event.key]
+            getattr(self, f"action_{name}")(*params)
+            return True
+        # Terminals send alt and a letter as that letter, but nobody means it as text.
+        if not event.is_printable or event.character is None or event.key.startswith("alt+"):
+            return False
+        self._put(event.character)
+        return True
+
+    def take_paste(self, text: str) -> None:
+        """Put the first line of what is pasted at the cursor."""
+        self._put(first_line(text))
+
+    def _put(self, text: str) -> None:
+        if self.selection.is_empty:
+            self.insert_text_at_cursor(text)
         else:
-            if event.key.startswith("alt+"):
-                # Terminals send alt and a letter as that letter, but nobody means it as text.
-                event.prevent_default()
-            return
-        event.stop()
-        event.prevent_default()
+            self.replace(text, *self.selection)

@@ -13,9 +13,9 @@ from textual.message import Message
 
 from gigq_tui.format import cut, inert, width_of
 from gigq_tui.widgets.lines import BLANK, Line, TextLines, spread
+from gigq_tui.widgets.takes_keys import first_line
 
 MOST_CHARACTERS = 200
-_PASSED_ON = frozenset({"ctrl+c", "ctrl+z", "ctrl+l"})
 
 
 class TypedLine(TextLines):
@@ -45,6 +45,7 @@ class TypedLine(TextLines):
     def open(self, text: str) -> None:
         """Begin to type, with these words to begin with."""
         self.typing = True
+        self.add_class("-typing")
         self.text = self._before = text
         self._right = ""
         self._draw()
@@ -64,17 +65,14 @@ class TypedLine(TextLines):
     def close(self, *, kept: bool) -> None:
         """End typing."""
         self.typing = False
+        self.remove_class("-typing")
         if not kept:
             self.text = self._before
         self.show(self._rest)
         self.post_message(self.Ended(self.text, kept))
 
-    def take_key(self, event: events.Key) -> None:
+    def take_key(self, event: events.Key) -> bool:
         """Handle a key while something is typed; no other part of the screen sees it."""
-        if event.key in _PASSED_ON:
-            return
-        event.stop()
-        event.prevent_default()
         if event.key in ("enter", "escape"):
             self.close(kept=event.key == "enter")
         elif event.key == "backspace":
@@ -88,12 +86,11 @@ class TypedLine(TextLines):
             self._change(self.text.rstrip().rpartition(" ")[0])
         elif event.is_printable and event.character:
             self._change(self.text + event.character)
+        return True
 
-    def take_paste(self, event: events.Paste) -> None:
+    def take_paste(self, text: str) -> None:
         """Add the first line of what is pasted."""
-        event.stop()
-        first = event.text.splitlines()[:1]
-        self._change(self.text + inert("".join(first)))
+        self._change(self.text + inert(first_line(text)))
 
     def _change(self, text: str) -> None:
         text = text[:MOST_CHARACTERS]

@@ -326,10 +326,12 @@ async def test_capital_p_pauses_and_resumes_the_queue() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
-        await press(pilot, "P")
+        await press(pilot, "P", "n")
+        assert acts_of(app).calls == []
+        await press(pilot, "P", "y")
         await give(pilot, ROWS, paused=True)
         assert "QUEUE PAUSED" in screen_text(app)
-        await press(pilot, "P")
+        await press(pilot, "P", "y")
         assert acts_of(app).calls == [("paused", True), ("paused", False)]
 
 

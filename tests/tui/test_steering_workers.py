@@ -47,7 +47,7 @@ async def test_a_pause_is_asked_until_the_worker_answers() -> None:
     app, acts, _ = console()
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await open_workers(pilot, BUSY)
-        await press(pilot, "P")
+        await press(pilot, "P", "y")
         assert acts.calls == [("ask", ("w2", "pause"))]
         assert await see(pilot, replace(BUSY, request="pause")) == "ask done"
         text = screen_text(app)
@@ -66,7 +66,7 @@ async def test_silence_is_said_and_stays_beside_the_worker() -> None:
     app, _, _ = console(clock=clock)
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await open_workers(pilot, IDLE)
-        await press(pilot, "P")
+        await press(pilot, "P", "y")
         asked = replace(IDLE, request="pause")
         await see(pilot, asked)
         clock.advance(ANSWER_WITHIN_S)
@@ -101,16 +101,16 @@ async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
             raise GigQError(f"{worker_id} is not a running worker of this console.")
 
         pool.stop = gone  # type: ignore[method-assign]
-        await press(pilot, "c")
+        await press(pilot, "c", "y")
         assert screen.notice_line.text == "w1 is not a running worker of this console."
         assert not app.requests.waiting
         acts.trouble = GigQError("There is no live worker w2 to ask.")
-        await press(pilot, "j", "c")
+        await press(pilot, "j", "c", "y")
         assert screen.notice_line.text == "There is no live worker w2 to ask."
         assert not app.requests.waiting
         # One whose row still says that it runs is asked, and found dead.
         acts.trouble = None
-        await press(pilot, "P")
+        await press(pilot, "P", "y")
         assert "w2 died without an answer: r on its line" in await see(
             pilot, replace(BUSY, health=Health.LOST)
         )
@@ -199,10 +199,12 @@ async def test_pausing_the_queue_names_who_will_not_heed_it() -> None:
         await give(pilot, [row(1)], foreign_workers=theirs)
         await press(pilot, "P")
         assert app.front is not None
+        assert "worker-5f2c of GigQ's can't be paused." in app.front.panel.plain
+        await press(pilot, "y")
         assert app.front.notice_line.text == (
             "queue paused: what runs is finished, but worker-5f2c of GigQ's goes on, "
             "which nobody pauses"
         )
         await give(pilot, [row(1)], foreign_workers=theirs, paused=True)
-        await press(pilot, "P")
+        await press(pilot, "P", "y")
         assert app.front.notice_line.text == "paused done"

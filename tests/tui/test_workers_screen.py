@@ -213,7 +213,7 @@ async def test_stopping_our_own_and_anothers() -> None:
     app, acts, pool = console(["w1"])
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, IDLE, BUSY)
-        await press(pilot, "c", "j", "c")
+        await press(pilot, "c", "n", "c", "y", "j", "c", "y")
         assert pool.calls == [("stop", "w1")]
         assert acts.calls == [("ask", ("w2", "drain"))]
 
@@ -257,7 +257,9 @@ async def test_pausing_and_resuming(changes: dict[str, Any], request_made: str) 
     app, acts, _ = console()
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, replace(IDLE, **changes))
-        await press(pilot, "P")
+        await press(pilot, "P", "enter")
+        assert acts.calls == []
+        await press(pilot, "P", "y")
         assert acts.calls == [("ask", ("w1", request_made))]
 
 

@@ -1,0 +1,286 @@
+"""The one way of keys and paste: each is judged in the order typed, once its turn has come.
+
+Over a slow line, or on a busy machine, many keys come in one go. Each means what it would mean if
+it were typed after all those before it had done their work: so each waits, for a bounded time,
+until the screen that the last one opened is whole, until what it set off has been handled, until
+the answer that it asked for is there, and until the rows that it is about are on the screen. Then
+what is open there is asked first: a question, a panel, what is typed into; and only then is it the
+key of an action.
+
+What waits too long is dropped with all that was typed behind it, and that is told: a key never
+reaches a meaning that was not on the screen when its turn came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual import events
+from textual.message_pump import MessagePump
+
+from gigq_tui.registry import ALWAYS, BEFORE_FIELDS, Action, action_of
+from gigq_tui.registry.key_names import is_typed, key_label
+from gigq_tui.screens.typing_ahead import WAITS_AT_MOST_S
+
+if TYPE_CHECKING:
+    from gigq_tui.app import ConsoleApp
+    from gigq_tui.screens.base import ConsoleScreen
+
+# A screen takes longer than this to be built on no machine that anybody types at.
+STEADY_WITHIN_S = 10.0
+# An act takes longer where another process holds the file's lock: then keys go on without it.
+ACT_WITHIN_S = 2.0
+# How long there is nothing to do but to look again, at first and at most.
+FIRST_PAUSE_S = 0.002
+LONGEST_PAUSE_S = 0.05
+
+
+class Typed(NamedTuple):
+    """A key or a paste, and when it came, by `time.monotonic()`."""
+
+    event: events.Key | events.Paste
+    at: float
+
+
+class Dropped(Exception):
+    """What was typed ahead is dropped; the text is the sentence that says why."""
+
+
+class Router:
+    """Takes keys and paste as they come, and gives each to whom it belongs to at its turn.
+
+    Args:
+        app: The console; nothing is asked of it before `start()`.
+    """
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self._app = app
+        self._typed: deque[Typed] = deque()
+        self._came = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        # When the question was asked that a key opened at once, on what stood on the screen: it
+        # may be answered by what is typed right behind that key.
+        self._foreseen_at = 0.0
+        # The number of the last act that was waited for in vain: it is not waited for again.
+        self._gave_up_on = 0
+        self._judging = False
+
+    def start(self) -> None:
+        """Begin to judge; what has come before is judged now."""
+        self._task = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        """End; what has not been judged never is."""
+        if self._task is not None:
+            self._task.cancel()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that has come so far has been judged."""
+        return not self._typed and not self._judging
+
+    def put(self, event: events.Key | events.Paste) -> None:
+        """Take a key or a paste, in the order in which they come."""
+        self._typed.append(Typed(event, time.monotonic()))
+        self._came.set()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._came.wait()
+                self._came.clear()
+                self._judging = True
+                while self._typed:
+                    try:
+                        await self._judge(self._typed.popleft())
+                    except Dropped as why:
+                        self._typed.clear()
+                        self._app.notice(str(why), "warn")
+                self._judging = False
+        except Exception as fault:  # noqa: BLE001 - raised where the app ends because of it
+            self._app.call_later(_raise, fault)
+
+    # One after the other
+
+    async def _judge(self, typed: Typed) -> None:
+        """Give one key or paste to whom it belongs to, once its turn has come.
+
+        Raises:
+            Dropped: it has not come in time.
+        """
+        event = typed.event
+        while (screen := await self._steady_front()) is not None:
+            if not self._app.app_focus:
+                # What had the focus gets it back: it lost it to nobody.
+                self._app.app_focus = True
+                continue
+            key = event.key if isinstance(event, events.Key) else ""
+            action = action_of(key, screen.SCOPE, self._app.keymap) if key else None
+            if action is not None and action.id in ALWAYS and not is_typed(key):
+                screen.perform(action.id)
+                return
+            if screen.expects:
+                await self._wait_for_what_is_expected(screen)
+                continue
+            began = time.monotonic()
+            if not self._hand_out(screen, typed, action):
+                assert action is not None
+                if await self._has_waited(screen, action):
+                    continue
+                screen.perform(action.id)
+            if typed.at >= screen.shown_since:
+                self._foresee(began)
+            return
+
+    def _hand_out(self, screen: ConsoleScreen, typed: Typed, action: Action | None) -> bool:
+        """Give a key or paste to what is open; false where it is for the action."""
+        event = typed.event
+        part = screen.over or screen.typed_into
+        if isinstance(event, events.Paste):
+            if part is not None:
+                part.take_paste(event.text)
+            return True
+        if self._is_unforeseen(screen, typed):
+            self._app.notice(
+                f"{key_label(event.key)} was typed before this question stood here: press it again",
+                "warn",
+            )
+            return True
+        if action is not None and action.id in BEFORE_FIELDS and screen.over is None:
+            return False
+        if part is not None and part.take_key(event):
+            return True
+        if action is None:
+            screen.take_key(event)
+        return action is None
+
+    def _is_unforeseen(self, screen: ConsoleScreen, typed: Typed) -> bool:
+        """Whether a key would say yes to a question that nobody could know when it was typed.
+
+        What the question is about was not on the screen: the rows of another list, or a number
+        that was asked of the file. No is always heard.
+        """
+        panel = screen.panel
+        if not panel.is_open or typed.at >= panel.asked_at or panel.asked_at == self._foreseen_at:
+            return False
+        assert isinstance(typed.event, events.Key)
+        return bool(panel.answer(typed.event.key))
+
+    def _foresee(self, began: float) -> None:
+        """Remember a question that was asked since, of what stood on the screen."""
+        front = self._app.front
+        if front is not None and front.is_whole and front.panel.asked_at >= began:
+            self._foreseen_at = front.panel.asked_at
+
+    # Turns
+
+    async def _has_waited(self, screen: ConsoleScreen, action: Action) -> bool:
+        """Wait for what an action must see done, or must see; false where nothing is wanting.
+
+        Raises:
+            Dropped: what it is about has not come in time.
+        """
+        app = self._app
+        if not app.shows_last_act and self._gave_up_on != app.acts_begun:
+            if not await _until(lambda: app.shows_last_act, ACT_WITHIN_S, time.monotonic):
+                self._gave_up_on = app.acts_begun
+            return True
+        if screen.awaits(action.id):
+            await self._wait_for_what_it_is_about(screen, action)
+            return True
+        return False
+
+    async def _wait_for_what_is_expected(self, screen: ConsoleScreen) -> None:
+        came = await _until(
+            lambda: not screen.expects or self._app.front is not screen,
+            WAITS_AT_MOST_S,
+            time.monotonic,
+        )
+        if not came:
+            screen.give_up()
+            raise Dropped("What was typed ahead was dropped: the answer has not come yet.")
+
+    async def _wait_for_what_it_is_about(self, screen: ConsoleScreen, action: Action) -> None:
+        """Wait for rows by the app's own clock: how long is too long is the reader's matter."""
+        app = self._app
+        since = app.monotonic()
+        while screen.awaits(action.id) and app.front is screen:
+            if app.trouble:
+                raise Dropped("What this key is about can't be read now.")
+            await _until(
+                lambda: not screen.awaits(action.id) or bool(app.trouble),
+                WAITS_AT_MOST_S,
+                app.monotonic,
+            )
+            if app.monotonic() - since >= WAITS_AT_MOST_S:
+                raise Dropped("What was typed ahead was dropped: its rows have not come yet.")
+
+    async def _steady_front(self) -> ConsoleScreen | None:
+        """Wait until the screen in front is whole, and has handled what came to it so far.
+
+        Returns:
+            The screen; None where the app ends.
+
+        Raises:
+            Dropped: it has not come to rest in time.
+        """
+        end = time.monotonic() + STEADY_WITHIN_S
+        pause = FIRST_PAUSE_S
+        while (left := end - time.monotonic()) > 0:
+            front = self._app.front
+            if front is not None and not front.is_attached:
+                return None
+            if front is not None and front.is_steady:
+                rested = await self._has_rested(front, left)
+                if rested and front is self._app.front and front.is_steady:
+                    return front
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+        raise Dropped("What was typed ahead was dropped: the screen has not come to rest yet.")
+
+    async def _has_rested(self, front: ConsoleScreen, within_s: float) -> bool:
+        """Let all messages be handled that wait now; say whether those were all there are.
+
+        A message goes from a widget to the one around it, up to the app: on the same way, each is
+        asked in its turn whether it has come to what was put there behind those.
+        """
+        app = self._app
+        way: list[MessagePump] = []
+        focused = front.focused
+        if focused is not None:
+            way += [node for node in focused.ancestors_with_self if node not in (front, app)]
+        busy = [widget for widget in front.query() if widget.message_queue_size]
+        pumps = [*(pump for pump in busy if pump not in way), *way, front, app]
+        rested = not busy and not any(pump.message_queue_size for pump in pumps)
+        try:
+            await asyncio.wait_for(_pass_through(pumps), within_s)
+        except (TimeoutError, asyncio.TimeoutError):
+            return False
+        return rested and not any(pump.message_queue_size for pump in (*front.query(), *pumps))
+
+
+async def _pass_through(pumps: Sequence[MessagePump]) -> None:
+    for pump in pumps:
+        passed = asyncio.Event()
+        if pump.call_later(passed.set):
+            await passed.wait()
+
+
+async def _until(holds: Callable[[], bool], within_s: float, clock: Callable[[], float]) -> bool:
+    """Wait until something holds; false where it does not in so many seconds of the clock."""
+    end = clock() + within_s
+    pause = FIRST_PAUSE_S
+    while not holds():
+        if clock() >= end:
+            return False
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+    return True
+
+
+def _raise(fault: Exception) -> None:
+    raise fault
