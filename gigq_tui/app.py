@@ -156,11 +156,6 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         if isinstance(self._driver, ConsoleDriver):
             self._driver.give_back_now()
 
-    async def on_event(self, event: events.Event) -> None:
-        # Keys that stand before the end in the queue must not put it off.
-        if not (self.is_leaving and isinstance(event, events.InputEvent)):
-            await super().on_event(event)
-
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen()
 
@@ -181,6 +176,9 @@ class ConsoleApp(Navigation, inherit_bindings=False):
             self.feed.close()
 
     async def on_event(self, event: events.Event) -> None:
+        typed = isinstance(event, (events.Key, events.Paste))
+        if self.is_leaving and (typed or isinstance(event, events.InputEvent)):
+            return  # keys that stand before the end in the queue must not put it off
         # Here and nowhere else, in the order in which they come: Textual would hand them from pump
         # to pump, and one could overtake what the one before it opens.
         if isinstance(event, (events.Key, events.Paste)):

@@ -232,7 +232,7 @@ class Router:
         pause = FIRST_PAUSE_S
         while (left := end - time.monotonic()) > 0:
             front = self._app.front
-            if front is not None and not front.is_attached:
+            if self._app.is_leaving or (front is not None and not front.is_attached):
                 return None
             if front is not None and front.is_steady:
                 rested = await self._has_rested(front, left)
