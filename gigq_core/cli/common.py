@@ -72,21 +72,32 @@ class Settings:
     def acting(self, *, create: bool = False) -> Iterator[JobQueue]:
         """The queue, opened for changes; it must exist unless `create` is given.
 
+        A file that is made is named on stderr: the default one lies wherever this was started.
+
         Raises:
             Trouble: it can't be opened, or the act was refused.
         """
         from gigq_core.queue import JobQueue
 
         with sentences(self.db):
-            if not create:
-                from gigq_core.schema.opening import check_path
-
-                check_path(self.db)
-            queue = JobQueue(self.db)
+            new = create and is_new(self.db)
+            queue = JobQueue(self.db, initialize=create)
+            if new:
+                print(f"Made the queue's file {inert(self.db.absolute())}.", file=sys.stderr)
             try:
                 yield queue
             finally:
                 queue.close()
+
+
+def is_new(file: Path) -> bool:
+    """Whether a queue that is opened there to be made would be a new one."""
+    try:
+        return file.stat().st_size == 0
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
@@ -135,14 +146,34 @@ class TypedValue(click.types.StringParamType):
 _TYPED_TEXT = TypedText()
 
 
+def _db_after_the_command() -> click.Option:
+    def name(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            ctx.obj = Settings(value)
+
+    return click.Option(
+        ["--db"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The queue's file; comes over a --db before the command.",
+        callback=name,
+        expose_value=False,
+        is_eager=True,
+    )
+
+
 class Commands(click.Group):
     """The group of all commands; it ends every run with one of the documented exit codes."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command; its words, but for those of a type of their own, are `TypedText`."""
+        """Add a command; its words, but for those of a type of their own, are `TypedText`.
+
+        It takes --db too, which comes over the one before it.
+        """
         for param in cmd.params:
             if param.type is click.STRING:
                 param.type = _TYPED_TEXT
+        cmd.params.append(_db_after_the_command())
         super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -29,7 +29,7 @@ used.
     show_default=True,
     show_envvar=True,
     metavar="FILE",
-    help="The queue's file.",
+    help="The queue's file; may stand behind the command too. Only `submit` ever makes it.",
 )
 @click.version_option(package_name="gigq-tui", prog_name="gigq-core")
 @click.pass_context
