@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 # The worker gives this parameter itself.
@@ -14,26 +19,43 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 @dataclass(frozen=True)
 class Takes:
-    """What a function takes: the names it knows, those it needs, and whether any other is fine."""
+    """What a function takes: the names it knows, those it needs, and whether any other is fine.
+
+    `by_position` are those that it needs and that have no name for a caller.
+    """
 
     function: str
     names: tuple[str, ...]
     needed: tuple[str, ...]
     others: bool = False
+    by_position: tuple[str, ...] = ()
 
-    def misfit(self, params: Mapping[str, Any]) -> str:
+    def misfit(self, params: Mapping[str, Any], parents: bool = True) -> str:
         """One sentence why the function can't be called with these parameters, or nothing.
 
-        `parent_results` counts as given: the worker adds it.
+        Args:
+            params: What the job holds.
+            parents: Whether the worker will hand over the parents' results, or may; then
+                `parent_results` counts as given where it is needed.
         """
-        missing = [n for n in self.needed if n not in params and n != GIVEN_BY_WORKER]
+        if self.by_position:
+            return (
+                f"{self.function} takes {_listed(self.by_position)} by position only, and a job "
+                "gives its parameters by name: wrap it in a function that has names for them."
+            )
+        missing = [n for n in self.needed if n not in params and not _is_given(n, parents)]
+        if missing == [GIVEN_BY_WORKER]:
+            return (
+                f"{self.function} needs {GIVEN_BY_WORKER}, and there are none for this job: name "
+                "its parents as dependencies."
+            )
         if missing:
             return f"{self.function} needs a value for {_listed(missing)}."
         if self.others:
             return ""
         unknown = [name for name in params if name not in self.names]
         if unknown:
-            takes = _listed(list(self.names)) if self.names else "no parameters"
+            takes = _listed(self.names) if self.names else "no parameters"
             return f"{self.function} has no parameter {_listed(unknown)}: it takes {takes}."
         return ""
 
@@ -45,18 +67,85 @@ def takes_of(path: str, function: Callable[..., Any]) -> Takes:
         path: `package.module.function`, as it is called in sentences.
         function: The function itself.
     """
+    # Not every callable can be hashed.
+    return (_takes_cached if isinstance(function, FunctionType) else _takes_of)(path, function)
+
+
+def takes_of_loaded(module: str, name: str) -> Takes | None:
+    """What a function takes that this process has imported already; None if it has not."""
+    function = getattr(sys.modules.get(module), name, None)
+    return takes_of(f"{module}.{name}", function) if callable(function) else None
+
+
+def _takes_of(path: str, function: Callable[..., Any]) -> Takes:
     try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        # Some functions written in C have no signature to be asked for.
+        parameters = _signature(function).parameters.values()
+    # Some functions written in C have none to be asked for; a user's own may raise anything.
+    except Exception:  # noqa: BLE001
         return Takes(path, (), (), others=True)
+    needed = [p for p in parameters if p.default is p.empty]
     return Takes(
         path,
         tuple(p.name for p in parameters if p.kind in _NAMED),
-        tuple(p.name for p in parameters if p.kind in _NAMED and p.default is p.empty),
+        tuple(p.name for p in needed if p.kind in _NAMED),
         any(p.kind is p.VAR_KEYWORD for p in parameters),
+        tuple(p.name for p in needed if p.kind is p.POSITIONAL_ONLY),
     )
 
 
-def _listed(names: list[str]) -> str:
+_takes_cached = lru_cache(maxsize=1024)(_takes_of)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature that a call has to fit.
+
+    A function that wraps another (`functools.wraps`) may give it something of its own: then only
+    what it takes itself counts.
+    """
+    while (within := getattr(function, "__dict__", {}).get("__wrapped__")) is not None:
+        if isinstance(function, FunctionType) and not _hands_all_on(function, within):
+            break
+        function = within
+    return inspect.signature(function, follow_wrapped=False)
+
+
+def _hands_all_on(wrapper: FunctionType, within: Callable[..., Any]) -> bool:
+    """Whether a wrapper gives the function within all that it gets, and nothing else."""
+    cells = zip(wrapper.__code__.co_freevars, wrapper.__closure__ or (), strict=True)
+    try:
+        names = {name for name, cell in cells if cell.cell_contents is within}
+        tree = ast.parse(textwrap.dedent(inspect.getsource(wrapper.__code__))).body[0]
+    except (OSError, SyntaxError, ValueError, TypeError):
+        return False
+    if not isinstance(tree, ast.FunctionDef):
+        return False
+    takes = tree.args
+    if takes.posonlyargs or takes.args or takes.kwonlyargs or not (takes.vararg and takes.kwarg):
+        return False
+    gathered = (takes.vararg.arg, takes.kwarg.arg)
+    handed_on = "*{}, **{}".format(*gathered)
+    calls = [ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Call) and _of(n) in names]
+    return (
+        bool(calls)
+        and not any(call.partition("(")[2] != f"{handed_on})" for call in calls)
+        and not any(_may_change(node, gathered) for node in ast.walk(tree))
+    )
+
+
+def _of(call: ast.Call) -> str | None:
+    return getattr(call.func, "id", None)
+
+
+def _may_change(node: ast.AST, names: tuple[str, str]) -> bool:
+    """Whether something may be put into one of them, or taken out."""
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        return getattr(node.value, "id", None) in names
+    return isinstance(node, ast.Name) and node.id in names and not isinstance(node.ctx, ast.Load)
+
+
+def _is_given(name: str, parents: bool) -> bool:
+    return parents and name == GIVEN_BY_WORKER
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

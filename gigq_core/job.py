@@ -83,7 +83,8 @@ class Job:
             attempts left and at most five times, or "fail" at once. GigQ knows no such choice.
 
     Raises:
-        TypeError: the function can't be found again by a worker, or a value is of the wrong type.
+        TypeError: the function can't be found again by a worker, does not take these parameters,
+            or a value is of the wrong type.
         ValueError: a value is out of range.
     """
 
@@ -129,6 +130,35 @@ class Job:
             TypeError, ValueError: as for the class.
         """
         self.encoded()
+        # Its parents may be named later.
+        self._check_call(parents=self.pass_parent_results is not False)
+
+    def check_call(self) -> None:
+        """Refuse parameters that the function can't be called with, if it can be seen from here.
+
+        As text it is only looked at where its module is imported already.
+
+        Raises:
+            TypeError: a parameter is missing, or unknown.
+        """
+        handed = bool(self.dependencies) and self.pass_parent_results is not False
+        self._check_call(parents=handed)
+
+    def _check_call(self, *, parents: bool) -> None:
+        function = self.function
+        if isinstance(function, FunctionReference):
+            return
+        from gigq_core import calling  # here, since it imports `inspect`: see `_reference_of`
+
+        module, name = self.reference
+        if isinstance(function, str):
+            takes = calling.takes_of_loaded(module, name)
+        else:
+            takes = calling.takes_of(f"{module}.{name}", function)
+        if takes is None:
+            return
+        if misfit := takes.misfit(self.params, parents):
+            raise TypeError(misfit)
 
     def encoded(self) -> Encoded:
         """Check the definition, and give back what was encoded in doing so.

@@ -137,6 +137,8 @@ class Runner:
         self.max_result = max_result
         self.pid = os.getpid()
         self.at_work = False
+        # Whether the present job's parameters turned out not to fit its function.
+        self.misfit = False
         # Signals that came during the present job, and not from the worker.
         self.foreign: list[int] = []
         self.handler = self.on_signal
@@ -186,6 +188,7 @@ class Runner:
         """Run one job to its end and tell how it ended."""
         try:
             try:
+                self.misfit = False
                 self.at_work = True
                 if self.word.given:
                     # It came before the job had begun.
@@ -202,6 +205,8 @@ class Runner:
             if os.getpid() != self.pid:
                 raise
             message = failure(problem)
+            if self.misfit:
+                message["hopeless"] = True
             if self.foreign:
                 message["signals"] = self.foreign[:]
             return message
@@ -217,7 +222,11 @@ class Runner:
             ) from None
         if job["parents"] and wants_parent_results(function, job["pass_parent_results"]):
             params[PARENT] = self.parent_results()
-        return self.surroundings.call(function, params)
+        try:
+            return self.surroundings.call(function, params)
+        except TypeError as problem:
+            self.misfit = does_not_fit(function, params, problem)
+            raise
 
     def module(self, name: str) -> Any:
         try:
@@ -347,6 +356,41 @@ def wants_parent_results(function: Callable[..., Any], mode: bool | None) -> boo
     return PARENT in parameters or any(
         p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()
     )
+
+
+def does_not_fit(function: Callable[..., Any], params: dict[str, Any], problem: TypeError) -> bool:
+    """Whether a call failed before the function had begun, as it will each time.
+
+    To be asked by whoever made the call, since it goes by where the exception came from.
+    """
+    import inspect
+
+    def fits(called: Callable[..., Any]) -> bool:
+        try:
+            inspect.signature(called, follow_wrapped=False).bind(**params)
+        except TypeError:
+            return False
+        except ValueError:
+            pass  # it has no signature to be asked for
+        return True
+
+    if type(problem) is not TypeError:
+        return False
+    frames = problem.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == ours:
+        frames = frames.tb_next
+    if frames is None and not fits(function):
+        return True
+    # A decorator may have been called, and not have got further.
+    within = inspect.unwrap(function)
+    names = [getattr(within, name, None) for name in ("__qualname__", "__name__")]
+    if within is function or not str(problem).startswith(tuple("%s()" % n for n in names)):
+        return False
+    while frames is not None:
+        if frames.tb_frame.f_code is getattr(within, "__code__", None):
+            return False
+        frames = frames.tb_next
+    return not fits(within)
 
 
 def encoded(result: Any, most: int = MAX_RESULT) -> str:

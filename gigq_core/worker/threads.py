@@ -90,6 +90,7 @@ class _JobThread:
                 continue
 
     def _call(self, attempt: Attempt) -> Ending:
+        misfit = False
         try:
             params = runner.decoded_params(attempt.params)
             module = importlib.import_module(attempt.module)
@@ -103,7 +104,11 @@ class _JobThread:
                 function, attempt.pass_parent_results
             ):
                 params[runner.PARENT] = runner.decoded_parents(self._parents_of(attempt))
-            result = function(**params)
+            try:
+                result = function(**params)
+            except TypeError as problem:
+                misfit = runner.does_not_fit(function, params, problem, __file__)
+                raise
             text = None if result is None else runner.encoded(result, self._max_result_bytes)
             return Ending(attempt, Fate.COMPLETED, text)
         except BaseException as problem:  # noqa: BLE001

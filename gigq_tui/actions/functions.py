@@ -58,13 +58,14 @@ class FunctionInfo:
         return Takes(
             self.function,
             tuple(p.name for p in named),
-            tuple(p.name for p in self.parameters if p.required),
+            tuple(p.name for p in named if p.required),
             any(p.kind == "VAR_KEYWORD" for p in self.parameters),
+            tuple(p.name for p in self.parameters if p.required and p.kind == "POSITIONAL_ONLY"),
         )
 
-    def misfit(self, params: Mapping[str, Any]) -> str:
+    def misfit(self, params: Mapping[str, Any], parents: bool = True) -> str:
         """One sentence why the function can't be called with these parameters, or nothing."""
-        return self.takes.misfit(params)
+        return self.takes.misfit(params, parents)
 
 
 class NotUsable(GigQError):

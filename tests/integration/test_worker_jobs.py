@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job
+from gigq_core.job import FunctionReference
 from gigq_core.logs import attempt_output, logs_folder
 from gigq_core.times import parse_time
 from tests.integration import chores
@@ -125,7 +126,7 @@ def test_every_way_to_fail_is_told_and_the_worker_goes_on(place: Place) -> None:
         "exit": (chores.call_exit, {}, "sys.exit(3)"),
         "recursion": (chores.recurse, {}, "maximum recursion depth"),
         "interrupt": (chores.interrupt, {}, "KeyboardInterrupt"),
-        "params": (chores.add, {"a": 1}, "missing 1 required"),
+        "params": (FunctionReference(chores.__name__, "add"), {"a": 1}, "missing 1 required"),
     }
     ids = {
         name: place.submit(function, params=params, max_attempts=1)

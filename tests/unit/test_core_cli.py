@@ -111,28 +111,28 @@ def test_submit_stores_every_option(db: Path) -> None:
 
 
 def test_submit_has_gigqs_defaults_and_says_the_id(db: Path) -> None:
-    result = run(db, "submit", "pipeline.extract")
+    result = run(db, "submit", "pipeline.transform")
     job = JobQueue(db).get_status(result.stdout.removeprefix("Job submitted: ").strip())
-    assert (job["name"], job["params"], job["priority"]) == ("extract", {}, 0)
+    assert (job["name"], job["params"], job["priority"]) == ("transform", {}, 0)
     assert (job["max_attempts"], job["timeout"], job["retry_delay"]) == (3, 300, 0)
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("a=1", 1),
-        ("a=[1, null]", [1, None]),
-        ("a=word", "word"),
-        ('a="1"', "1"),
-        ("a=", ""),
-        ("a=b=c", "b=c"),
-        ("a=NaN", "NaN"),
-        ("a=-Infinity", "-Infinity"),
+        ("url=1", 1),
+        ("url=[1, null]", [1, None]),
+        ("url=word", "word"),
+        ('url="1"', "1"),
+        ("url=", ""),
+        ("url=b=c", "b=c"),
+        ("url=NaN", "NaN"),
+        ("url=-Infinity", "-Infinity"),
     ],
 )
 def test_a_parameter_is_json_or_else_text(db: Path, text: str, value: object) -> None:
-    result = run(db, "submit", "pipeline.extract", "-p", text, "--json")
-    assert JobQueue(db).get_status(json.loads(result.stdout)["id"])["params"] == {"a": value}
+    result = run(db, "submit", "pipeline.flaky", "-p", text, "--json")
+    assert JobQueue(db).get_status(json.loads(result.stdout)["id"])["params"] == {"url": value}
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_a_decorated_task_can_be_submitted(db: Path) -> None:
 
 def test_a_full_id_may_be_submitted_later_but_a_short_one_must_be_there(db: Path) -> None:
     later = "00000000-0000-4000-8000-000000000000"
-    assert run(db, "submit", "pipeline.extract", "--depends-on", later).exit_code == 0
-    result = run(db, "submit", "pipeline.extract", "--depends-on", "1234abcd")
+    assert run(db, "submit", "pipeline.transform", "--depends-on", later).exit_code == 0
+    result = run(db, "submit", "pipeline.transform", "--depends-on", "1234abcd")
     assert result.exit_code == 1
     assert JobQueue(db).stats()["total"] == 1
 

@@ -24,6 +24,11 @@ def bare(x: int) -> int:
     return x + 1
 
 
+@task
+def oddly(queue: str, self: str, name: str) -> str:
+    return queue + self + name
+
+
 @task(name="other", timeout=60, max_attempts=5, priority=7, retry_delay=2.5)
 def tuned() -> None:
     return None
@@ -189,7 +194,8 @@ def test_a_task_runs_in_place_and_makes_jobs(tmp_path: Path) -> None:
 
 
 def test_a_task_may_have_a_parameter_called_queue_or_name() -> None:
-    assert bare.to_job(queue="q", self="s").params == {"queue": "q", "self": "s"}
+    params = {"queue": "q", "self": "s", "name": "n"}
+    assert oddly.to_job(**params).params == params
 
 
 @pytest.mark.parametrize(
@@ -270,6 +276,6 @@ def test_children_may_be_added_before_their_parents(tmp_path: Path) -> None:
 
 def test_what_is_stored_is_what_json_gives_back(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "jobs.db")
-    params = {"text": "naïve 日本語 \x1b[31m", "deep": {"list": [1, 2.5, None, True]}}
+    params = {"x": {"text": "naïve 日本語 \x1b[31m", "deep": {"list": [1, 2.5, None, True]}}}
     assert queue.get_status(queue.submit(Job("n", work, params=params)))["params"] == params
     assert json.loads(json.dumps(params)) == params
