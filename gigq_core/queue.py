@@ -21,6 +21,7 @@ from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read, write
+from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.submitting import refuse_cycle_with_file, refuse_cycle_within, row_of
 from gigq_core.text import storable
@@ -59,11 +60,16 @@ class JobQueue:
     def submit(self, job: Job) -> str:
         """Put a job into the queue; when this returns, it is on disk.
 
+        Warns:
+            ScriptFunctionWarning: its function is the script's own (`__main__`), and no worker was
+                made here that could run it.
+
         Returns:
             The job's id.
 
         Raises:
-            TypeError, ValueError: the job can't be stored as it now is; nothing was written.
+            TypeError, ValueError: the job can't be stored as it now is, or its function does not
+                take its parameters; nothing was written.
             CycleError: the job would wait for itself.
             DuplicateJob: it was submitted before.
             DatabaseError: the file can't be written.
@@ -85,6 +91,8 @@ class JobQueue:
         now = now_text()
         rows = [row_of(job, now) for job in batch]
         refuse_cycle_within(batch)
+        functions = ((row["function_module"], row["function_name"]) for row in rows)
+        warn_of_waiting(functions, self.db_path)
         with self._writing() as conn:
             for job in batch:
                 if job.dependencies:

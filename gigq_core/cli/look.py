@@ -9,6 +9,7 @@ import click
 from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option
 from gigq_core.cli.output import lines_of, say, table, terminal_columns, warn, write_json
 from gigq_core.cli.text import cell, shown_time
+from gigq_core.cli.why import why
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
 
@@ -39,8 +40,9 @@ def status(
 ) -> None:
     """Show one job.
 
-    JSON: the columns of the job (params, dependencies and result decoded), "exists", "blocked"
-    and "executions", always whole; {"id", "exists": false} if there is no such job.
+    JSON: the columns of the job (params, dependencies and result decoded), "exists", "blocked",
+    "why" (why it waits, or null) and "executions", always whole; {"id", "exists": false} if there
+    is no such job.
     """
     from gigq_core.cli.common import Trouble
 
@@ -97,6 +99,7 @@ def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool)
     """
     with settings.reading() as reading:
         jobs = reading.newest(wanted, limit)
+        paused = reading.paused()
     if as_json:
         write_json(jobs)
         return
@@ -105,7 +108,8 @@ def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool)
         return
     columns = terminal_columns()
     narrow = columns is not None and columns < WIDE_TERMINAL
-    headers = ["ID", "Name", "Status", "Priority", "Created", "Updated"]
+    headers = ["ID", "Name", "Status", "Priority", "Created", "Updated", "Why it waits"]
+    reasons = [why(job, paused=paused) for job in jobs]
     rows = [
         [
             str(job["id"])[: SHORT_ID if narrow else None],
@@ -114,12 +118,16 @@ def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool)
             job["priority"],
             shown_time(job["created_at"]),
             shown_time(job["updated_at"]),
+            reason.short if reason else "",
         ]
-        for job in jobs
+        for job, reason in zip(jobs, reasons, strict=True)
     ]
     if narrow:
+        rows = [[*row[:-2], row[-1]] for row in rows]
+        headers.remove("Updated")
+    if not any(reasons):
         headers, rows = headers[:-1], [row[:-1] for row in rows]
-    table(headers, rows, shrinking=["Name"])
+    table(headers, rows, shrinking=["Name", "Why it waits"])
 
 
 @click.command()
@@ -195,6 +203,8 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
         ("Completed", "completed_at"),
     ):
         say(f"{label}: {shown_time(job[column])}")
+    if job["why"]:
+        say(f"Waits, because {job['why']}.")
     say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
     if job["retry_after"] and job["status"] == JobStatus.PENDING.value:
         say(f"Due: {shown_time(job['retry_after'])}")

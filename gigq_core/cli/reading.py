@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gigq_core.cli.common import Trouble
+from gigq_core.cli.why import why
 from gigq_core.schema.ddl import PARKED
 from gigq_core.schema.opening import Connection, open_read_only
 from gigq_core.status import JobStatus
@@ -31,6 +32,8 @@ WHERE status IN (SELECT value FROM json_each(?)) AND id IS NOT NULL
 ORDER BY rowid"""
 _EXECUTIONS = "SELECT * FROM job_executions WHERE job_id = ? ORDER BY started_at, rowid"
 _WORKERS = "SELECT * FROM core_workers ORDER BY started_at DESC, rowid DESC"
+_HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
+_IS_PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
 _HAS_WORKERS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_workers'"
 
 # Columns that only this package's own machinery uses.
@@ -47,6 +50,7 @@ class Reading:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened = open_read_only(path)
+        self._paused = self.paused()
 
     @property
     def is_still(self) -> bool:
@@ -98,7 +102,7 @@ class Reading:
         if row is None:
             return None
         return {
-            **as_dict(row),
+            **self._with_reason(as_dict(row)),
             "exists": True,
             "executions": [_execution(found) for found in self.executions(job_id)],
         }
@@ -113,7 +117,17 @@ class Reading:
             rows = self._conn.execute(_NEWEST, (limit,))
         else:
             rows = self._conn.execute(_NEWEST_WITH_STATUS, (status, limit))
-        return [as_dict(row) for row in rows]
+        return [self._with_reason(as_dict(row)) for row in rows]
+
+    def paused(self) -> bool:
+        """Whether the queue is paused."""
+        if self._conn.execute(_HAS_META).fetchone() is None:
+            return False
+        return self._conn.execute(_IS_PAUSED).fetchone() is not None
+
+    def _with_reason(self, job: dict[str, Any]) -> dict[str, Any]:
+        reason = why(job, paused=self._paused)
+        return {**job, "why": None if reason is None else reason.text}
 
     def ended(self, statuses: Iterable[str], before: str | None) -> list[str]:
         """The ids of the jobs that ended so, the oldest first.

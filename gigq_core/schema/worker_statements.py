@@ -24,6 +24,14 @@ SELECT count(*) FROM (
     SELECT 1 FROM jobs INDEXED BY core_ready_script
     WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names="?")} LIMIT ?)"""
 
+# One that waits for a script which does not work on the file: nobody runs it.
+SCRIPT_JOB_LEFT = f"""
+SELECT id, name, function_name FROM jobs INDEXED BY core_ready_script
+WHERE {_READY_SCRIPT} AND NOT {_CALLABLE_HERE.format(names=":functions")}
+  AND NOT EXISTS (SELECT 1 FROM core_workers
+                  WHERE isolation = 'thread' AND state <> 'stopped' AND id <> :worker)
+LIMIT 1"""
+
 NEXT_DUE = f"""
 SELECT retry_after FROM jobs INDEXED BY core_due
 WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'

@@ -140,6 +140,18 @@ class Ledger:
             ),
         )
 
+    def script_job_left(self, worker_id: str) -> sqlite3.Row | None:
+        """A job that waits for its own script, which does not work on the file; None if none does.
+
+        Its id, name and function.
+        """
+        functions = script_functions() if self._runs_script else "[]"
+        values = {"functions": functions, "worker": worker_id}
+        row: sqlite3.Row | None = self._repairing(
+            lambda: self.conn.execute(sql.SCRIPT_JOB_LEFT, values).fetchone()
+        )
+        return row
+
     def parents_of(self, attempt: Attempt) -> list[tuple[str, str | None]]:
         """The stored results of the parents, in the order of the dependencies."""
         return parent_results(self.conn, attempt)

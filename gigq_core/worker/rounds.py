@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from gigq_core.worker import housekeeping, rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly
+
+logger = logging.getLogger("gigq_core.worker")
 
 # How often jobs of dead workers are looked for, in seconds.
 RESCUE_EVERY_S = 1.0
@@ -32,6 +36,7 @@ class Rounds:
         self._last = 0.0
         self._last_burial = 0.0
         self._last_forgetting = 0.0
+        self._script_jobs_told = False
 
     def go(self, now: float) -> bool:
         """Make the round, if it is time by the monotonic clock; says whether it changed anything.
@@ -57,8 +62,20 @@ class Rounds:
                 rescue.rescue(conn, rows)
                 rescue.bury(conn, dead)
         self._forget_if_due(now)
+        self._tell_of_script_jobs()
         self._last = now
         return bool(rows)
+
+    def _tell_of_script_jobs(self) -> None:
+        """One line when jobs begin to wait that this worker has to leave alone."""
+        left = self._ledger.script_job_left(self._worker_id)
+        if left is not None and not self._script_jobs_told:
+            logger.warning(
+                "Job %s (%r) waits, and others may: %s() is defined in a script (__main__), so "
+                "only that script's own Worker(...) can run it; define it in a module instead",
+                *left,
+            )
+        self._script_jobs_told = left is not None
 
     def _forget_if_due(self, now: float) -> None:
         if self._last_forgetting and now - self._last_forgetting < FORGET_EVERY_S:

@@ -114,7 +114,7 @@ class _JobThread:
         except BaseException as problem:  # noqa: BLE001
             # Whatever the job raises is its failure, `sys.exit()` included.
             failed = runner.failure(problem, __file__)
-            fate = Fate.HOPELESS if failed["hopeless"] else Fate.FAILED
+            fate = Fate.HOPELESS if misfit or failed["hopeless"] else Fate.FAILED
             return Ending(attempt, fate, None, failed["error"], failed["traceback"])
 
 

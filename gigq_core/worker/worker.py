@@ -15,6 +15,7 @@ from typing import Literal
 
 from gigq_core.connections import close_connection, get_connection
 from gigq_core.logs import attempt_output, stack_prefix
+from gigq_core.script import note_worker
 from gigq_core.text import storable
 from gigq_core.worker import system_limits
 from gigq_core.worker.attempts import Attempt
@@ -127,6 +128,8 @@ class Worker:
         self._lock = threading.Lock()
         self._stop_wanted = False
         self._supervisor: Supervisor | None = None
+        if isolation == "thread":
+            note_worker(self)
 
     @property
     def current_job_id(self) -> str | None:
