@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import select
 import sys
+import time
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -33,6 +35,27 @@ def put(text: str, *, err: bool = False) -> None:
     if stream is not None:
         stream.write(text)
         stream.flush()
+
+
+def pause_while_read(seconds: float) -> None:
+    """Wait, but no longer than somebody reads stdout: what writes nothing would never notice.
+
+    Raises:
+        BrokenPipeError: the pipe, socket or terminal has lost its other end.
+    """
+    try:
+        fd = sys.stdout.fileno()
+        ends = select.poll()
+        ends.register(fd, 0)
+        events = ends.poll(seconds * 1000)
+    # It is closed, or none of the system's; or there is no such call here.
+    except (AttributeError, OSError, ValueError):
+        events = []
+        time.sleep(seconds)
+    for _, event in events:
+        if event & (select.POLLHUP | select.POLLERR):
+            raise BrokenPipeError
+        time.sleep(seconds)
 
 
 def put_inert(show: Callable[[IO[Any]], None]) -> None:

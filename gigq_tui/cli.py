@@ -39,6 +39,7 @@ Exit codes:
   2    wrong usage, or a file that can't be used (any more)
   3    a job matches --fail-if; which ones is told on stderr
   4    --wait-timeout passed, and no job matches --fail-if
+  5    fewer jobs match --filter than --expect says, and neither 3 nor 4
   129  the terminal was closed
   130  interrupted from the keyboard
   141  whoever read the output went away
@@ -93,6 +94,13 @@ class Refusal(click.ClickException):
     "--fail-if",
     metavar="TEXT",
     help="With --once: exit with 3 if a job matches --filter and this one too.",
+)
+@click.option(
+    "--expect",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --once: exit with 5 if fewer than N jobs match --filter.  [default: 1 with "
+    "--fail-if, so that a mistyped filter is no success; else 0]",
 )
 @click.option(
     "--limit",
@@ -234,6 +242,7 @@ def _check_usage(ctx: click.Context) -> None:
         ("sort_text", "--sort"),
         ("wait", "--wait"),
         ("fail_if", "--fail-if"),
+        ("expect", "--expect"),
     ):
         if given(name) and not ctx.params["once"]:
             raise click.UsageError(f"{option} goes with --once.")
@@ -300,6 +309,7 @@ def _order(
     wait: bool,
     wait_timeout: str | None,
     fail_if: str | None,
+    expect: int | None,
 ) -> Order:
     import shutil
 
@@ -321,13 +331,17 @@ def _order(
         timeout_s=(
             None if wait_timeout is None else _read("--wait-timeout", seconds_of, wait_timeout)
         ),
+        expect=expect,
     )
 
 
 def _run_once(order: Order) -> int:
     from gigq_tui import once
 
-    answer, code = once.run(order, _say)
+    try:
+        answer, code = once.run(order, _say)
+    except BrokenPipeError:
+        return _nobody_reads()
     return _print(answer) or code
 
 
@@ -359,10 +373,14 @@ def _print(answer: str) -> int:
     try:
         put(answer + "\n")
     except BrokenPipeError:
-        # What stays in the buffer must not raise again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+        return _nobody_reads()
     return 0
+
+
+def _nobody_reads() -> int:
+    # What stays in the buffer must not raise again when the interpreter ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_BROKEN_PIPE
 
 
 def _run_demo(folder: Path | None, config: Config) -> int:

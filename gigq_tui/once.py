@@ -22,6 +22,7 @@ from gigq_tui.store.sorting import NEWEST, Sort
 
 EXIT_MATCHED = 3
 EXIT_TIMED_OUT = 4
+EXIT_TOO_FEW = 5
 EXIT_TERMINATED = 128 + signal.SIGTERM
 NAMED_ROWS = 10
 _DOOMED = parse("state:doomed")
@@ -29,7 +30,11 @@ _DOOMED = parse("state:doomed")
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted. `width` is None where the output is no terminal; `timeout_s` in seconds."""
+    """What is wanted. `width` is None where the output is no terminal; `timeout_s` in seconds.
+
+    `expect` is how many jobs must match `filter` at least. None means one where `fail_if` is there,
+    since a filter with a typing error matches nothing, and nothing in it fails.
+    """
 
     path: Path
     filter: Filter = NO_FILTER
@@ -41,6 +46,12 @@ class Order:
     fail_if: Filter | None = None
     wait: bool = False
     timeout_s: float | None = None
+    expect: int | None = None
+
+    @property
+    def expected(self) -> int:
+        """How many jobs must match at least."""
+        return int(self.fail_if is not None) if self.expect is None else self.expect
 
 
 def run(order: Order, say: Callable[[str], None]) -> tuple[str, int]:
@@ -60,6 +71,9 @@ def run(order: Order, say: Callable[[str], None]) -> tuple[str, int]:
     if order.wait and not _wait(order, say):
         code = EXIT_TIMED_OUT
     snapshot = headless.take(order.path, order.filter, order.limit, sort=order.sort)
+    if snapshot.window.total < order.expected:
+        _tell_too_few(order, snapshot.window.total, say)
+        code = code or EXIT_TOO_FEW
     if order.fail_if is not None:
         found = headless.take(order.path, order.filter & order.fail_if, NAMED_ROWS)
         if found.window.total:
@@ -100,6 +114,12 @@ def _ending_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _tell_too_few(order: Order, total: int, say: Callable[[str], None]) -> None:
+    which = "match the filter" if order.filter.text else "are in the queue"
+    only = f"Only {total:,} of the {order.expected:,} jobs expected" if total else "No jobs"
+    say(f"{only} {which}: correct the filter, or say with --expect {total} that so few will do.")
 
 
 def _tell_found(found: Snapshot, say: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from gigq_core.errors import DatabaseMissing
+from gigq_core.streams import pause_while_read
 from gigq_tui.format import plural
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.filter import Filter, parse
@@ -19,6 +21,9 @@ from gigq_tui.store.view import View
 OPEN = parse("state:pending|state:running -state:doomed")
 
 Say = Callable[[str], None]
+
+# How often whoever waits is looked after, in seconds.
+ASK_READER_S = 0.5
 
 
 def wait_until_settled(path: Path, filter_: Filter, timeout_s: float | None, say: Say) -> bool:
@@ -35,6 +40,7 @@ def wait_until_settled(path: Path, filter_: Filter, timeout_s: float | None, say
 
     Raises:
         DatabaseMissing: The file vanished.
+        BrokenPipeError: Nobody reads stdout any more.
     """
     news: SimpleQueue[Snapshot | str] = SimpleQueue()
 
@@ -48,9 +54,8 @@ def wait_until_settled(path: Path, filter_: Filter, timeout_s: float | None, say
     feed.start()
     try:
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                arrived = news.get(timeout=left)
+                arrived = _next(news, deadline)
             except Empty:
                 say(f"The time is up, and {watch.told} still to end.")
                 return False
@@ -58,6 +63,23 @@ def wait_until_settled(path: Path, filter_: Filter, timeout_s: float | None, say
                 return True
     finally:
         feed.close()
+
+
+def _next(news: SimpleQueue[Snapshot | str], deadline: float | None) -> Snapshot | str:
+    """What comes next.
+
+    Raises:
+        Empty: The time has passed.
+        BrokenPipeError: Nobody reads stdout any more, so nobody waits.
+    """
+    while True:
+        left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            return news.get(timeout=min(left, ASK_READER_S))
+        except Empty:
+            if left <= ASK_READER_S:
+                raise
+            pause_while_read(0)
 
 
 class _Watch:

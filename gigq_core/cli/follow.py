@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +15,7 @@ from gigq_core.cli.output import warn, write_json
 from gigq_core.cli.reading import Reading
 from gigq_core.logs import kept_output, open_kept
 from gigq_core.status import ExecutionStatus
+from gigq_core.streams import pause_while_read
 from gigq_core.text import inert
 
 LOOK_AGAIN_S = 0.2
@@ -120,7 +120,7 @@ def _followed(db: Path, reading: Reading, job_id: str, number: int) -> Iterator[
                 place = opened.tell()
         if ended:
             return
-        time.sleep(LOOK_AGAIN_S)
+        pause_while_read(LOOK_AGAIN_S)
 
 
 def _shown(pieces: Iterator[bytes], *, raw: bool) -> Iterator[str | bytes]:

@@ -264,6 +264,48 @@ def test_doomed_jobs_are_told(writer: Writer) -> None:
     assert once.run(doomed, said.append)[1] == once.EXIT_MATCHED
 
 
+FAILED = "state:failed"
+
+
+@pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize(
+    ("jobs", "words", "code"),
+    [
+        # A mistyped filter: nothing fails in nothing.
+        (("done",), {"filter": "name:dnoe", "fail_if": FAILED}, 5),
+        (("done",), {"filter": "name:done", "fail_if": FAILED}, 0),
+        ((), {"fail_if": FAILED}, 5),
+        ((), {"fail_if": FAILED, "expect": 0}, 0),
+        (("done",), {"filter": "name:dnoe", "fail_if": FAILED, "expect": 0}, 0),
+        ((), {}, 0),
+        ((), {"expect": 1}, 5),
+        (("done", "done"), {"expect": 2}, 0),
+        (("done", "done"), {"expect": 3}, 5),
+        (("done", "failed"), {"expect": 3, "fail_if": FAILED}, 3),
+        (("done", "failed"), {"filter": "name:done", "expect": 2, "fail_if": FAILED}, 5),
+    ],
+)
+def test_fewer_jobs_than_expected_are_no_success(
+    writer: Writer, wait: bool, jobs: tuple[str, ...], words: dict[str, object], code: int
+) -> None:
+    for number, name in enumerate(jobs):
+        writer.job(f"{name}-{number}", "failed" if name == "failed" else "completed")
+    asked = {key: parse(value) if isinstance(value, str) else value for key, value in words.items()}
+    said: list[str] = []
+    answer, given = once.run(order(writer, wait=wait, **asked), said.append)
+    assert given == code
+    assert answer
+    if code == once.EXIT_TOO_FEW:
+        assert "--expect" in said[0]
+        assert len(said) == 1
+
+
+def test_the_time_that_passed_goes_before_what_was_expected(writer: Writer) -> None:
+    writer.job("a")
+    late = order(writer, wait=True, timeout_s=0.1, expect=2)
+    assert once.run(late, print)[1] == once.EXIT_TIMED_OUT
+
+
 # --- the command -------------------------------------------------------------------------------
 
 
@@ -272,6 +314,7 @@ def test_doomed_jobs_are_told(writer: Writer) -> None:
     [
         (("--wait",), "--wait goes with --once"),
         (("--fail-if", "x"), "--fail-if goes with --once"),
+        (("--expect", "1"), "--expect goes with --once"),
         (("--once", "--wait-timeout", "1s"), "--wait-timeout goes with --wait"),
         (("--once", "--fail-if", "a nonsense:3"), "--fail-if, at character 3"),
         (("--once", "--wait", "--filter", "|"), "--filter, at character 1"),
@@ -361,7 +404,7 @@ def test_whoever_reads_the_output_may_go_away(
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    writer.set("etl", status="completed")
+    # The job goes on waiting.
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 141
     assert "Traceback" not in stderr
@@ -377,7 +420,7 @@ def test_waiting_changes_nothing_in_the_file(tmp_path: Path) -> None:
 
 def test_every_exit_code_is_told_in_the_help() -> None:
     told = run("--help").stdout
-    for code in (0, 1, 2, 3, 4, 129, 130, 141, 143):
+    for code in (0, 1, 2, 3, 4, 5, 129, 130, 141, 143):
         assert f"\n    {code:<5}" in told
 
 
