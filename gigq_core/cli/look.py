@@ -40,9 +40,9 @@ def status(
 ) -> None:
     """Show one job.
 
-    JSON: the columns of the job (params, dependencies and result decoded), "exists", "blocked",
-    "why" (why it waits, or null) and "executions", always whole; {"id", "exists": false} if there
-    is no such job.
+    JSON: the columns of the job (params, dependencies and result decoded), "exists", "blocked"
+    and "executions", always whole, and "why" where something holds up a job that waits;
+    {"id", "exists": false} if there is no such job.
     """
     from gigq_core.cli.common import Trouble
 
@@ -203,7 +203,7 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
         ("Completed", "completed_at"),
     ):
         say(f"{label}: {shown_time(job[column])}")
-    if job["why"]:
+    if "why" in job:
         say(f"Waits, because {job['why']}.")
     say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
     if job["retry_after"] and job["status"] == JobStatus.PENDING.value:

@@ -127,7 +127,7 @@ class Reading:
 
     def _with_reason(self, job: dict[str, Any]) -> dict[str, Any]:
         reason = why(job, paused=self._paused)
-        return {**job, "why": None if reason is None else reason.text}
+        return job if reason is None else {**job, "why": reason.text}
 
     def ended(self, statuses: Iterable[str], before: str | None) -> list[str]:
         """The ids of the jobs that ended so, the oldest first.

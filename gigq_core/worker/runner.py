@@ -358,10 +358,12 @@ def wants_parent_results(function: Callable[..., Any], mode: bool | None) -> boo
     )
 
 
-def does_not_fit(function: Callable[..., Any], params: dict[str, Any], problem: TypeError) -> bool:
+def does_not_fit(
+    function: Callable[..., Any], params: dict[str, Any], problem: TypeError, ours: str = __file__
+) -> bool:
     """Whether a call failed before the function had begun, as it will each time.
 
-    To be asked by whoever made the call, since it goes by where the exception came from.
+    `ours` is the file that made the call: it goes by where the exception came from.
     """
     import inspect
 
