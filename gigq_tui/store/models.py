@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.sorting import NEWEST, Sort
 
 # What GigQ takes a timeout of 0 or NULL for.
@@ -49,7 +50,7 @@ class FileInfo:
     """What kind of queue file this is. Sizes in bytes.
 
     `still` says that this process may not write it, and reads it as it stands, since nobody has it
-    open: its journal mode can't be told then.
+    open: its journal mode can't be told then. `obstacles` keep everybody from writing.
     """
 
     path: str
@@ -59,6 +60,7 @@ class FileInfo:
     wal_size: int
     sqlite_version: str
     still: bool = False
+    obstacles: Obstacles = field(default_factory=Obstacles)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
+from gigq_core.file_locks import process_words
 from gigq_tui.store.holders import Staff
 from gigq_tui.store.models import Counts, FileInfo, Health, Tab, WorkerRow
 
@@ -155,8 +156,17 @@ def _of_jobs(counts: Counts, overdue: int) -> Iterator[Concern]:
 
 
 def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
+    yield from _of_obstacles(info)
     megabytes = f"{info.wal_size / 1e6:.0f} MB"
-    if starved:
+    reader = info.obstacles.reader
+    if info.wal_size > LARGE_WAL_BYTES and reader is not None:
+        yield Concern(
+            "starved",
+            Level.WARNING,
+            f"the WAL holds {megabytes}: {process_words(reader)} keeps a read transaction open",
+            Lead(advice=f"End that read transaction: process {reader}."),
+        )
+    elif starved:
         yield Concern(
             "starved",
             Level.WARNING,
@@ -170,7 +180,14 @@ def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
             f"the WAL has grown to {megabytes}",
             Lead(advice="Nothing reads without end now; gigq-core doctor says more."),
         )
-    if info.journal_mode != "wal":
+    if info.still:
+        yield Concern(
+            "still",
+            Level.NOTE,
+            "no write access: the file is read as it stands, and again when it changes",
+            Lead(advice="To act on it takes permission to write the file and its folder."),
+        )
+    elif info.journal_mode != "wal":
         yield Concern(
             "journal",
             Level.NOTE,
@@ -190,6 +207,24 @@ def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
             Level.NOTE,
             f"SQLite {info.sqlite_version} has the WAL-reset bug (very rare; fixed in 3.51.3)",
             Lead(advice="Use a Python with SQLite 3.51.3 or newer, and keep backups."),
+        )
+
+
+def _of_obstacles(info: FileInfo) -> Iterator[Concern]:
+    writer = info.obstacles.writer
+    if writer is not None:
+        yield Concern(
+            "locked",
+            Level.GRAVE,
+            f"nobody can write: {process_words(writer)} keeps the write lock",
+            Lead(advice=f"End the transaction that process {writer} is in, or end the process."),
+        )
+    if info.obstacles.disk_full:
+        yield Concern(
+            "disk",
+            Level.GRAVE,
+            "nobody can write: the file's disk is full",
+            Lead(advice="Free some space; no job is lost meanwhile."),
         )
 
 

@@ -40,6 +40,7 @@ from gigq_tui.store.models import (
     Snapshot,
     Window,
 )
+from gigq_tui.store.obstacles import ObstacleWatch
 from gigq_tui.store.overview import Overview, ReadyCounter, overview, read_busy
 from gigq_tui.store.overview_attention import WalWatch, concerns
 from gigq_tui.store.pages import Pages
@@ -92,6 +93,7 @@ class Reader:
         self._history = History()
         self._ready = ReadyCounter(clock)
         self._wal = WalWatch()
+        self._obstacles = ObstacleWatch(path, clock)
         self._shape_known: Shape | None = None
         self._staff = Staff()
         self._unwanted = False
@@ -244,8 +246,10 @@ class Reader:
             return self._version()
 
     def liveness_changed(self) -> bool:
-        """Whether a worker seen by the last snapshot has died or come back since."""
-        return self._staff.changed(self._pulse)
+        """Whether a worker seen by the last snapshot has died or come back since, or whether
+        something keeps all of them from writing now."""
+        self._obstacles.look(self.version_read)
+        return self._staff.changed(self._pulse) or self._obstacles.changed()
 
     def owed_in(self) -> float | None:
         """Seconds until what the last snapshot held back may be read; None if it is complete."""
@@ -383,6 +387,7 @@ class Reader:
     def _info(self, conn: sqlite3.Connection, shape: Shape) -> FileInfo:
         wal_size = _size(self._path.with_name(self._path.name + "-wal"))
         self._wal.saw(wal_size, self._clock.monotonic())
+        self._obstacles.look(self._version_now)
         return FileInfo(
             path=str(self._path),
             attached=shape.attached,
@@ -395,6 +400,7 @@ class Reader:
             wal_size=wal_size,
             sqlite_version=sqlite3.sqlite_version,
             still=self._still is not None,
+            obstacles=self._obstacles.tell(),
         )
 
     def _finished_per_s(self, counts: Counts) -> float | None:

@@ -118,6 +118,22 @@ def _access(state: HeaderState) -> str:
     return "READ-ONLY" if state.read_only else "READ-WRITE"
 
 
+def _obstacles(state: HeaderState) -> list[str]:
+    """What keeps everybody from writing."""
+    if state.snapshot is None:
+        return []
+    info = state.snapshot.info
+    found = info.obstacles
+    told = []
+    if found.writer is not None:
+        told.append(f"WRITE LOCK: pid {found.writer}")
+    if found.disk_full:
+        told.append("DISK FULL")
+    if found.reader is not None and info.wal_size > LARGE_WAL_BYTES:
+        told.append(f"WAL {size(info.wal_size)}: pid {found.reader} reads")
+    return told
+
+
 def _is_still(state: HeaderState) -> bool:
     return state.snapshot is not None and state.snapshot.info.still
 
@@ -130,7 +146,8 @@ def _file(state: HeaderState, *, path: bool = True) -> Line:
     spans: list[Span] = [(" " + cut(_name(state), 32), "title"), *_label(state)]
     if path:
         spans.append((f"  {_folder(state.path)}", "dim"))
-    wal_size = state.snapshot.info.wal_size if state.snapshot is not None else 0
+    info = state.snapshot.info if state.snapshot is not None else None
+    wal_size = info.wal_size if info is not None and info.obstacles.reader is None else 0
     if wal_size > LARGE_WAL_BYTES:
         spans.append((f"  WAL {size(wal_size)}", "warn"))
     return tuple(spans)
@@ -161,6 +178,7 @@ def _crumbs(state: HeaderState, room: int) -> Line:
     flags: list[Span] = []
     if state.snapshot is not None and state.snapshot.paused:
         flags.append(("  QUEUE PAUSED", "warn"))
+    flags += [(f"  {words}", "fail") for words in _obstacles(state)]
     if state.read_only or _is_still(state):
         flags.append((f"  {_access(state)}", "warn"))
     room -= line_width(tuple(flags))
@@ -214,6 +232,7 @@ def _short(state: HeaderState, room: int) -> Line:
     # In the order in which they stand, each with its weight: where there is no room for all,
     # what is wrong outlasts what goes well.
     parts: list[tuple[int, Line]] = [(9, lead)]
+    parts += [(9, ((words, "fail"),)) for words in _obstacles(state)]
     if snapshot.paused:
         parts.append((9, (("QUEUE PAUSED", "warn"),)))
     parts.append((3, ((f"{waiting} {short_count(counts.ready)}", ""),)))
@@ -285,6 +304,7 @@ def _told(figures: Figures) -> list[Line]:
 def _flags(state: HeaderState) -> Line:
     parts: list[Line] = []
     snapshot = state.snapshot
+    parts += [((words, "fail"),) for words in _obstacles(state)]
     if snapshot is not None:
         if snapshot.paused:
             parts.append((("QUEUE PAUSED (P)", "warn"),))

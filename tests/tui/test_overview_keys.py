@@ -21,6 +21,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.history import DELETED
 from gigq_tui.store.history_rings import BUCKETS, End, Past, Tally
 from gigq_tui.store.models import Counts, Figures, FileInfo, Health, Tab, Trend
+from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.overview import FunctionLine, Overview
 from gigq_tui.store.overview_attention import Concern, Lead, Level
 from gigq_tui.widgets.header import HeaderState, header_lines
@@ -373,10 +374,43 @@ def test_where_there_is_little_room_the_percentiles_go_first() -> None:
     assert "READ-WRITE" in second
 
 
+FILE = FileInfo("jobs.db", True, "wal", 4096, 0, "3.45.0")
+
+
 def test_a_large_wal_is_told() -> None:
     info = FileInfo("jobs.db", True, "wal", 4096, LARGE_WAL_BYTES + 1, "3.45.0")
     assert "WAL 64M" in header(snapshot=snapshot_of([], info=info))[0]
     assert "WAL" not in header(snapshot=snapshot_of([]))[0]
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 32), (100, 24), (80, 24), (60, 20)])
+@pytest.mark.parametrize("crumbs", [(), ("Overview",)])
+@pytest.mark.parametrize(
+    ("obstacles", "words"),
+    [
+        (Obstacles(writer=4321), "WRITE LOCK: pid 4321"),
+        (Obstacles(disk_full=True), "DISK FULL"),
+        (Obstacles(reader=99), "WAL 64M: pid 99 reads"),
+    ],
+)
+def test_what_keeps_everybody_from_writing_is_told_at_every_width(
+    width: int, height: int, crumbs: tuple[str, ...], obstacles: Obstacles, words: str
+) -> None:
+    info = replace(FILE, wal_size=LARGE_WAL_BYTES + 1, obstacles=obstacles)
+    lines = header(width, height, snapshot=snapshot_of([], info=info), crumbs=crumbs)
+    assert words in "\n".join(lines)
+    assert all(len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 32), (100, 24), (80, 24), (60, 20)])
+@pytest.mark.parametrize("crumbs", [(), ("Overview",)])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_that_may_not_be_written_is_told_at_every_width(
+    width: int, height: int, crumbs: tuple[str, ...], read_only: bool
+) -> None:
+    snapshot = snapshot_of([], info=replace(FILE, still=True))
+    lines = header(width, height, snapshot=snapshot, crumbs=crumbs, read_only=read_only)
+    assert "NO WRITE ACCESS" in "\n".join(lines)
 
 
 def test_freshness_is_told_in_classes() -> None:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.history_rings import Past
 from gigq_tui.store.holders import Staff
 from gigq_tui.store.models import Counts, FileInfo, Health, Tab, Trend
+from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.overview import Overview
 from gigq_tui.store.overview_attention import Concern, Level, WalWatch, concerns
 from gigq_tui.store.reader import Reader
@@ -307,3 +309,26 @@ def test_an_overview_asked_through_the_feed_is_the_readers(path: Path) -> None:
     with reading(path) as reader:
         assert isinstance(reader.overview(Past.MINUTE_1), Overview)
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "words"),
+    [
+        ({"obstacles": Obstacles(writer=4194305)}, "locked", "pid 4194305 keeps the write lock"),
+        ({"obstacles": Obstacles(disk_full=True)}, "disk", "disk is full"),
+        (
+            {"obstacles": Obstacles(reader=4194305), "wal_size": 288_000_000},
+            "starved",
+            "288 MB: pid 4194305 keeps a read transaction open",
+        ),
+        ({"still": True, "journal_mode": "immutable"}, "still", "no write access"),
+    ],
+)
+def test_what_keeps_everybody_from_writing_needs_a_person(
+    changes: dict[str, Any], key: str, words: str
+) -> None:
+    found = concerns(Staff(), Counts(), replace(FILE, **changes), overdue=0, starved=True)
+    (concern,) = [c for c in found if c.key == key]
+    assert words in concern.text
+    assert concern.lead.advice
+    assert "journal" not in [c.key for c in found]
