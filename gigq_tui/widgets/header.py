@@ -81,7 +81,8 @@ def header_lines(state: HeaderState, width: int, height: int) -> tuple[Line, ...
     if width < WIDE:
         return (spread(_short(state, width - line_width(fresh) - 1), fresh, width),)
     if height < TALL:
-        return (spread(_join([_file(state, path=False), *_counts(state)], 3), fresh, width),)
+        told = [_file(state, path=False), *_limits(state), *_counts(state)]
+        return (spread(_join(told, 3), fresh, width),)
     first = spread(_file(state), _join([*_counts(state), fresh], 3), width)
     flags = _flags(state)
     return first, spread(_work(state, width - line_width(flags) - 1), flags, width)
@@ -109,6 +110,16 @@ def _briefly(state: HeaderState) -> str:
     told = without_folder(state.trouble, state.path)
     start = f"{state.path.name} "
     return f"the file {told[len(start) :]}" if told.startswith(start) else told
+
+
+def _limits(state: HeaderState) -> list[Line]:
+    """What stands against acting, for a line that has no room for more."""
+    told: list[Line] = [((words, "fail"),) for words in _obstacles(state)]
+    if state.snapshot is not None and state.snapshot.paused:
+        told.append((("QUEUE PAUSED", "warn"),))
+    if state.read_only or _is_still(state):
+        told.append(((_access(state), "warn"),))
+    return told
 
 
 def _access(state: HeaderState) -> str:
@@ -175,12 +186,7 @@ def _folder(path: Path) -> str:
 def _crumbs(state: HeaderState, room: int) -> Line:
     names = [inert(crumb) for crumb in state.crumbs]
     # What can't be done, or goes on, is said whatever the names' lengths.
-    flags: list[Span] = []
-    if state.snapshot is not None and state.snapshot.paused:
-        flags.append(("  QUEUE PAUSED", "warn"))
-    flags += [(f"  {words}", "fail") for words in _obstacles(state)]
-    if state.read_only or _is_still(state):
-        flags.append((f"  {_access(state)}", "warn"))
+    flags = [(f"  {words}", role) for limit in _limits(state) for words, role in limit]
     room -= line_width(tuple(flags))
     label = _label(state)
     lead: list[Span] = [(f" {_name(state)}", "dim"), *label, (" > ", "dim")]
