@@ -83,16 +83,44 @@ def process_start(pid: int) -> str | None:
 
 
 def is_suspended(pid: int) -> bool:
-    """Whether a process of this machine is stopped by a signal (SIGSTOP, ctrl+z) or a debugger."""
+    """Whether a process of this machine does nothing until somebody lets it go on.
+
+    Stopped by a signal (SIGSTOP, ctrl+z) or a debugger, or in a control group that is frozen.
+    """
     if sys.platform == "linux":
         fields = _stat(pid)
-        return bool(fields) and fields is not None and fields[0] in (b"T", b"t")
+        if not fields:
+            return False
+        return fields[0] in (b"T", b"t") or (fields[0] in (b"D", b"S") and _is_frozen(pid))
     import psutil
 
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     except psutil.Error:
         return False
+
+
+def _is_frozen(pid: int) -> bool:
+    """Whether a process is in a frozen control group, of version 2 or 1."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            groups = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return False
+    for number, controllers, path in (group for group in groups if len(group) == 3):
+        if number == "0":
+            told = f"/sys/fs/cgroup{path}/cgroup.events", "frozen 1"
+        elif controllers == "freezer":
+            told = f"/sys/fs/cgroup/freezer{path}/freezer.state", "FROZEN"
+        else:
+            continue
+        try:
+            with open(told[0], encoding="ascii") as file:
+                if told[1] in file.read().splitlines():
+                    return True
+        except (OSError, ValueError):
+            pass
+    return False
 
 
 def _stat(pid: int) -> list[bytes] | None:

@@ -213,6 +213,13 @@ SET beat = beat + 1, state = :state, slots = :slots, done = :done, failed = :fai
     request = CASE WHEN request IS :answered THEN NULL ELSE request END
 WHERE id = :id"""
 
+BEAT_ALONE = "UPDATE core_workers SET beat = beat + 1 WHERE id = ?"
+
+# Which of these attempts are still their job's own.
+HELD_OF = """
+SELECT execution_id FROM jobs WHERE status = 'running' AND execution_id IN (
+    SELECT value FROM json_each(?))"""
+
 RETIRE = """
 UPDATE core_workers
 SET state = 'stopped', request = NULL, stopped_at = :now, done = :done, failed = :failed,
@@ -244,7 +251,7 @@ SELECT j.rowid AS place, j.id, coalesce(substr(CAST(j.name AS TEXT), 1, 200), ''
        j.execution_id, CAST(j.execution_id AS BLOB) AS token, j.worker_id, j.attempts,
        j.max_attempts, j.timeout, j.retry_delay, j.on_crash,
        j.stop_requested_at, j.started_at, w.rowid AS registered, w.state, w.host, w.pid,
-       w.pid_started, w.boot_id, w.pid_namespace, w.beat
+       w.pid_started, w.boot_id, w.pid_namespace, w.beat, w.owner, w.isolation
 FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id
 WHERE j.status = 'running'"""
 
@@ -270,6 +277,8 @@ END_CRASHED_EXECUTION = f"""
 UPDATE job_executions
 SET status = 'crashed', completed_at = :now, error = :error, output = :output
 WHERE id {_EQUALS_BYTES.format(":token")} AND status = 'running'"""
+
+END_TIMED_OUT_EXECUTION = END_CRASHED_EXECUTION.replace("'crashed'", "'timeout'")
 
 # GigQ's own rule for rows that its own workers run: they bear no token.
 GIGQ_TIMEOUT = """

@@ -156,6 +156,11 @@ class Ledger:
         """The stored results of the parents, in the order of the dependencies."""
         return parent_results(self.conn, attempt)
 
+    def held(self, tokens: Iterable[str]) -> set[str]:
+        """Which of these attempts are still their jobs' own."""
+        rows = self.conn.execute(sql.HELD_OF, (json.dumps(list(tokens)),)).fetchall()
+        return {row[0] for row in rows}
+
     # --- writing -----------------------------------------------------------------------------
 
     @contextmanager
@@ -322,6 +327,15 @@ class Ledger:
             ],
         )
         return attempts
+
+    def write_beat(self, worker_id: str) -> None:
+        """Move the worker's own heartbeat on, to see that the file can be written now.
+
+        Raises:
+            LockBusy: it can't, as others keep the lock.
+        """
+        with self.writing() as conn:
+            conn.execute(sql.BEAT_ALONE, (worker_id,))
 
     # --- missing indexes ---------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable
 
 from gigq_core.identity import process_start
@@ -78,10 +79,14 @@ def _send(how: object, target: int, signum: int) -> None:
         logger.debug("No permission to signal %s", target)
 
 
-def kill_exactly(pid: int, started: str) -> None:
+def kill_exactly(pid: int, started: str, why: str) -> None:
     """SIGKILL a process of this machine, unless another one has its pid by now.
 
     On Linux through a pidfd: what was checked is what is killed.
+
+    Args:
+        pid, started: the process.
+        why: for the log.
     """
     if sys.platform != "linux" or not hasattr(signal, "pidfd_send_signal"):
         signal_all([(pid, started)], signal.SIGKILL)
@@ -92,12 +97,22 @@ def kill_exactly(pid: int, started: str) -> None:
         return
     try:
         if process_start(pid) == started:
-            logger.warning("Killing process %s: a suspended worker, silent past its lease", pid)
+            logger.warning("Killing process %s: %s", pid, why)
             signal.pidfd_send_signal(handle, signal.SIGKILL)
     except OSError as problem:
         logger.warning("Process %s can't be killed: %s", pid, problem)
     finally:
         os.close(handle)
+
+
+def is_gone_soon(pid: int, started: str, seconds: float) -> bool:
+    """Whether a process that was killed is gone, waiting for so long at most."""
+    until = time.monotonic() + seconds
+    while process_start(pid) == started:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def kill_tree(pid: int, known: set[Seen]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -60,8 +60,12 @@ class Silence:
 
     def is_over(self, worker_id: str) -> bool:
         """Whether the worker was silent for longer than its lease."""
+        return self.of(worker_id) > self.lease_s
+
+    def of(self, worker_id: str) -> float:
+        """For how many seconds, as far as this process has listened, the worker said nothing."""
         heard = self._heard.get(worker_id)
-        return heard is not None and time.monotonic() - heard.at > self.lease_s
+        return 0.0 if heard is None else time.monotonic() - heard.at
 
 
 def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[sqlite3.Row]:
@@ -91,22 +95,23 @@ def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[s
 
 
 def stopped_holders(
-    conn: sqlite3.Connection, silence: Silence, worker_id: str
-) -> list[ProcessIdentity]:
+    rows: Iterable[sqlite3.Row], silence: Silence, worker_id: str
+) -> dict[int, ProcessIdentity]:
     """Workers that hold jobs, live on this machine, are suspended, and silent past their lease.
 
-    Such a one may wake at any time and go on with a job that somebody else runs by then.
+    Such a one may wake at any time and go on with a job that somebody else runs by then. They are
+    told by the place of their rows.
     """
     holders = {
-        row["worker_id"]: ProcessIdentity.of_row(row)
-        for row in conn.execute(sql.RUNNING_JOBS).fetchall()
+        row["registered"]: (row["worker_id"], ProcessIdentity.of_row(row))
+        for row in rows
         if row["registered"] is not None and row["worker_id"] != worker_id
     }
-    return [
-        identity
-        for holder, identity in holders.items()
+    return {
+        place: identity
+        for place, (holder, identity) in holders.items()
         if silence.is_over(holder) and is_dead(identity) is False and is_suspended(identity.pid)
-    ]
+    }
 
 
 def dead_workers(conn: sqlite3.Connection, worker_id: str) -> list[sqlite3.Row]:
@@ -121,21 +126,22 @@ def dead_workers(conn: sqlite3.Connection, worker_id: str) -> list[sqlite3.Row]:
 def _is_lost(row: sqlite3.Row, silence: Silence | None) -> bool:
     if row["registered"] is None:
         # Nobody can be asked; past its own timeout, and a lease, nobody runs it.
-        return _is_past(row, LEASE_S)
+        return is_past(row, LEASE_S)
     dead = is_dead(ProcessIdentity.of_row(row))
     if dead is None and row["state"] == "stopped":
         # It said goodbye, and nobody listens for it any more.
-        return _is_past(row, LEASE_S)
+        return is_past(row, LEASE_S)
     if dead is None and silence is not None:
         return silence.is_over(row["worker_id"])
     return dead is True
 
 
 def _past_gigqs_timeout(row: sqlite3.Row) -> bool:
-    return _is_past(row, 0.0)
+    return is_past(row, 0.0)
 
 
-def _is_past(row: sqlite3.Row, more_s: float) -> bool:
+def is_past(row: sqlite3.Row, more_s: float) -> bool:
+    """Whether a running job's timeout was over so many seconds ago, by the wall clock."""
     started = parse_time(row["started_at"])
     if started is None:
         return False
@@ -150,17 +156,27 @@ def _timeout_s(row: sqlite3.Row) -> float:
     return timeout if isinstance(timeout, (int, float)) and timeout else DEFAULT_TIMEOUT_S
 
 
-def rescue(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[str]:
+def rescue(
+    conn: sqlite3.Connection,
+    rows: Iterable[sqlite3.Row],
+    killed: Mapping[object, str] | None = None,
+) -> list[str]:
     """Give back what `needed` found, within the caller's transaction; returns the jobs' ids.
+
+    `killed` tells of workers, by the place of their rows, how they came to their end.
 
     Each row is fenced by its token, so what ended meanwhile stays as it is.
     """
     saved = []
     for row in rows:
-        give_back = _time_out_for_gigq if row["execution_id"] is None else _give_back
+        how = (killed or {}).get(row["registered"], "died")
         try:
             with savepoint(conn):
-                if give_back(conn, row):
+                if row["execution_id"] is None:
+                    done = _time_out_for_gigq(conn, row)
+                else:
+                    done = bool(give_back(conn, row, how))
+                if done:
                     saved.append(row["id"])
         except UNSTORABLE as problem:
             if is_passing(problem) or not conn.in_transaction:
@@ -192,7 +208,7 @@ def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> lis
         return [
             Outcome(row["id"], Change.RELEASED, became, row["name"])
             for row in rows
-            if _certainly_lost(row) and (became := _give_back(conn, row))
+            if _certainly_lost(row) and (became := give_back(conn, row))
         ]
     return [_release_one(conn, job_id) for job_id in job_ids]
 
@@ -207,7 +223,7 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
         return _not_running(conn, job_id)
     if row["execution_id"] is None:
         reason = "a worker of GigQ runs it: its timeout gives it back"
-    elif _certainly_lost(row) and (became := _give_back(conn, row)):
+    elif _certainly_lost(row) and (became := give_back(conn, row)):
         return Outcome(job_id, Change.RELEASED, became, row["name"])
     elif row["registered"] is None:
         reason = f"its worker {row['worker_id']} is not registered: its timeout gives it back"
@@ -229,8 +245,13 @@ def _not_running(conn: sqlite3.Connection, job_id: str) -> Outcome:
     return Outcome(job_id, Change.REFUSED, reason, known["name"])
 
 
-def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:
+def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> str:
     """Let a lost job wait again, or fail if it has no attempt left.
+
+    Args:
+        conn: the queue file, within the caller's transaction.
+        row: one of `RUNNING_JOBS`.
+        how: what became of its worker.
 
     Returns:
         What became of it; an empty string where somebody else has ended it meanwhile.
@@ -241,7 +262,7 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:
         "place": row["place"],
         "token": row["token"],
         "now": now,
-        "error": f"{who} died",
+        "error": f"{who} {how}",
         "begun": None,
     }
     output = _output_left(conn, row["execution_id"])
@@ -267,8 +288,39 @@ def _give_back(conn: sqlite3.Connection, row: sqlite3.Row) -> str:
         conn.execute(sql.END_CRASHED_EXECUTION, values | {"output": output})
     else:
         conn.execute(sql.FORGET_EXECUTION, (row["execution_id"],))
-    logger.warning("Job %s is given back: %s died", row["id"], who)
+    logger.warning("Job %s is given back: %s %s", row["id"], who, how)
     return became
+
+
+def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
+    """End an attempt that ran beyond its timeout, and that nobody runs any more.
+
+    Args:
+        conn: the queue file, within the caller's transaction.
+        row: one of `RUNNING_JOBS`.
+        why: why its worker did not do it.
+    """
+    if not _had_begun(conn, row):
+        give_back(conn, row)
+        return
+    most = _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS)
+    values: dict[str, object] = {
+        "place": row["place"],
+        "token": row["token"],
+        "now": now_text(),
+        "error": f"Job timed out after {_timeout_s(row)} seconds: {why}",
+        "begun": None,
+    }
+    if _number(row["attempts"], 1) < most:
+        values["retry_after"] = retry_after(_number(row["retry_delay"], 0))
+        held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
+    else:
+        values |= {"status": "timeout", "result": None}
+        held = conn.execute(sql.END_LOST_JOB, values).rowcount
+    if held:
+        output = _output_left(conn, row["execution_id"])
+        conn.execute(sql.END_TIMED_OUT_EXECUTION, values | {"output": output})
+        logger.warning("Job %s timed out: %s", row["id"], why)
 
 
 def _had_begun(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:

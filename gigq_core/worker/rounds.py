@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
+from gigq_core.schema import worker_statements as sql
 from gigq_core.worker import housekeeping, rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly
+from gigq_core.worker.stuck import Watch
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -33,6 +35,9 @@ class Rounds:
         self._ledger = ledger
         self._worker_id = worker_id
         self._silence = silence or rescue.Silence()
+        self._stuck = Watch(ledger, worker_id, self._silence)
+        # How workers that were killed from here came to their end, by the place of their rows.
+        self._killed: dict[object, str] = {}
         self._last = 0.0
         self._last_burial = 0.0
         self._last_forgetting = 0.0
@@ -49,9 +54,13 @@ class Rounds:
             return False
         self._ledger.check_files()
         conn = self._ledger.conn
-        for holder in rescue.stopped_holders(conn, self._silence, self._worker_id):
+        running = conn.execute(sql.RUNNING_JOBS).fetchall()
+        stopped = rescue.stopped_holders(running, self._silence, self._worker_id)
+        for place, holder in stopped.items():
             # Its jobs are given back in the next round, when it is certainly dead.
-            kill_exactly(holder.pid, holder.pid_started)
+            kill_exactly(holder.pid, holder.pid_started, "a suspended worker, past its lease")
+            self._killed[place] = "was suspended for longer than its lease, and was killed"
+        taken = self._stuck.go(running)
         rows = rescue.needed(conn, self._silence, self._worker_id)
         dead = []
         if rows or now - self._last_burial > BURY_EVERY_S:
@@ -59,12 +68,14 @@ class Rounds:
             dead = rescue.dead_workers(conn, self._worker_id)
         if rows or dead:
             with self._ledger.writing():
-                rescue.rescue(conn, rows)
+                rescue.rescue(conn, rows, self._killed)
                 rescue.bury(conn, dead)
+            for worker in dead:
+                self._killed.pop(worker["place"], None)
         self._forget_if_due(now)
         self._tell_of_script_jobs()
         self._last = now
-        return bool(rows)
+        return taken or bool(rows)
 
     def _tell_of_script_jobs(self) -> None:
         """One line when jobs begin to wait that this worker has to leave alone."""

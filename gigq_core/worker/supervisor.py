@@ -39,6 +39,8 @@ BACK_OFF_BUSY_S = 0.01
 SHARE_S = 0.004
 # How long the failure of a job that got a signal from outside waits for one to us, in seconds.
 DISTURBED_S = 0.25
+# Whoever wakes so much later than it wanted to, in seconds, was suspended.
+AWAY_S = 2.0
 # Signals of which one is enough to stop now.
 AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 
@@ -92,6 +94,8 @@ class Supervisor:
         # Of jobs that failed by a signal from outside: it may be on its way to us too.
         self._disturbed: list[Ending] = []
         self._disturbed_until = 0.0
+        # Whether this process stood still, and has not looked yet what it lost by that.
+        self._away = False
         self._begun: list[Begun] = []
         self._share_until = 0.0
         self._look = Look()
@@ -205,6 +209,8 @@ class Supervisor:
         if now < self._resting_until():
             return
         try:
+            if self._away:
+                self._check_held()
             self._look_if_changed()
             if not self._may_claim():
                 self._pool.unclaim()
@@ -244,10 +250,37 @@ class Supervisor:
             timeout = min(timeout, due - now)
         if self._disturbed:
             timeout = min(timeout, self._disturbed_until - now)
-        for key, _ in self._selector.select(max(0.0, timeout)):
+        ready = self._selector.select(max(0.0, timeout))
+        away_s = time.monotonic() - now - max(0.0, timeout)
+        if away_s > AWAY_S:
+            self._was_away(away_s)
+        for key, _ in ready:
             # One callback may have closed what another one was to read.
             if key.fd in self._selector.get_map():
                 key.data()
+
+    def _was_away(self, seconds: float) -> None:
+        """This process stood still: others may have taken its jobs, and run them by now."""
+        logger.warning(
+            "This worker did not run for %.0f s: it was suspended, or had no processor", seconds
+        )
+        self._away = True
+        self._pool.unclaim()
+
+    def _check_held(self) -> None:
+        """After such a time, stop what others have taken."""
+        running = self._pool.running()
+        held = self._ledger.held(running)
+        for token, attempt in running.items():
+            if token not in held:
+                logger.warning(
+                    "Job %s (%r) was taken from this worker meanwhile: it is stopped here, and "
+                    "what it ends with is discarded",
+                    attempt.job_id,
+                    attempt.name,
+                )
+                self._pool.stop(token, Fate.CANCELLED)
+        self._away = False
 
     def _is_over(self) -> bool:
         if self._endings or self._disturbed:

@@ -1,0 +1,162 @@
+"""Workers that stand still: what is taken from them, when, and what they say when they go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gigq_core.identity import is_suspended
+from gigq_core.worker.rescue import LEASE_S, Silence
+from gigq_core.worker.stuck import GRACE_S
+from tests.integration import chores
+from tests.integration.conftest import Place, gone
+from tests.waiting import wait_until
+
+
+@contextmanager
+def suspended(worker: subprocess.Popen[bytes]) -> Iterator[None]:
+    os.kill(worker.pid, signal.SIGSTOP)
+    wait_until(lambda: is_suspended(worker.pid), what="the worker to stand still")
+    try:
+        yield
+    finally:
+        if worker.poll() is None:
+            os.kill(worker.pid, signal.SIGCONT)
+
+
+def holding(place: Place, tmp_path: Path, name: str, **options: object) -> tuple[str, int]:
+    """A job that holds, and the process in which it does."""
+    path = str(tmp_path / name)
+    job_id = place.submit(chores.hold, name=name, params={"path": path}, **options)
+    return job_id, place.pids(name)[0]
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_job_past_its_timeout_is_taken_from_a_suspended_worker(
+    place: Place, tmp_path: Path, attempts: int
+) -> None:
+    worker = place.worker("--worker-id", "asleep")
+    # Ended already for the second worker, which may not run it to its end.
+    job_id, child = holding(place, tmp_path, "held", timeout=1, max_attempts=attempts)
+    with suspended(worker):
+        place.worker("--worker-id", "awake")
+        began = time.monotonic()
+        wait_until(
+            lambda: place.job(job_id)["executions"][0]["status"] == "timeout", what="the timeout"
+        )
+        assert time.monotonic() - began < LEASE_S / 2
+        # Nothing is left that could go on with it.
+        assert gone(worker.pid)
+        wait_until(lambda: gone(child), what="its process to be gone")
+    job = place.end(job_id)
+    told = "Job timed out after 1 seconds: its worker was suspended, and did not stop it"
+    assert job["executions"][0]["error"] == told
+    assert (job["status"], job["attempts"]) == ("timeout", attempts)
+    if attempts == 2:
+        assert job["executions"][1]["worker_id"] == "awake"
+    else:
+        assert job["error"] == told
+
+
+def test_what_is_within_its_time_stays_with_a_suspended_worker(
+    place: Place, tmp_path: Path
+) -> None:
+    worker = place.worker("--worker-id", "asleep", "--concurrency", "2")
+    late, child = holding(place, tmp_path, "late", timeout=1, max_attempts=1)
+    early, other = holding(place, tmp_path, "early", timeout=300)
+    with suspended(worker):
+        observer = place.worker("--worker-id", "awake")
+        job = place.end(late)
+        assert job["status"] == "timeout"
+        assert gone(child)
+        assert not gone(worker.pid)
+        assert not gone(other)
+        assert place.job(early)["worker_id"] == "asleep"
+    os.kill(observer.pid, signal.SIGTERM)
+    observer.wait(timeout=20)
+    # It goes on: what it says of the one is discarded, and the other is still its own.
+    wait_until(lambda: "This worker did not run for" in place.log(), what="what it says")
+    assert place.status(late) == "timeout"
+    assert place.job(early)["worker_id"] == "asleep"
+    assert place.queue.cancel(early)
+    assert place.end(early)["status"] == "cancelled"
+    assert "Traceback" not in place.log()
+
+
+def test_a_job_within_its_time_is_not_taken_before_the_lease(place: Place, tmp_path: Path) -> None:
+    worker = place.worker("--worker-id", "asleep")
+    job_id, _ = holding(place, tmp_path, "held", timeout=300)
+    with suspended(worker):
+        place.worker("--worker-id", "awake")
+        until = time.monotonic() + GRACE_S
+        wait_until(lambda: time.monotonic() > until, what="a few rounds")
+        assert not gone(worker.pid)
+        assert place.job(job_id)["worker_id"] == "asleep"
+    wait_until(lambda: "This worker did not run for" in place.log(), what="what it says")
+    assert "was taken from this worker" not in place.log()
+    assert place.status(job_id) == "running"
+
+
+def test_one_that_goes_on_says_what_it_lost(place: Place, tmp_path: Path) -> None:
+    worker = place.worker("--worker-id", "asleep")
+    job_id, child = holding(place, tmp_path, "held", timeout=300)
+    with suspended(worker):
+        # As a worker on another machine does when the lease is over.
+        place.change(
+            "UPDATE jobs SET status = 'pending', worker_id = NULL, execution_id = NULL,"
+            " retry_after = '9998-01-01' WHERE id = ?",
+            job_id,
+        )
+        until = time.monotonic() + 3
+        wait_until(lambda: time.monotonic() > until, what="some seconds of suspension")
+    wait_until(lambda: gone(child), what="the job to be stopped")
+    assert f"Job {job_id} ('held') was taken from this worker meanwhile" in place.log()
+    wait_until(
+        lambda: place.job(job_id)["executions"][0]["status"] == "superseded", what="the record"
+    )
+    assert place.status(job_id) == "pending"
+
+
+def test_a_worker_that_hangs_loses_what_is_past_its_timeout(place: Place, tmp_path: Path) -> None:
+    worker = place.worker("--worker-id", "hung")
+    job_id, child = holding(place, tmp_path, "held", timeout=300, max_attempts=1)
+    # As if it neither beat nor looked at its jobs any more.
+    place.change(
+        "CREATE TRIGGER still BEFORE UPDATE OF beat ON core_workers WHEN OLD.id = 'hung'"
+        " BEGIN SELECT RAISE(IGNORE); END"
+    )
+    place.change("UPDATE jobs SET started_at = '2026-01-01T00:00:00' WHERE id = ?", job_id)
+    place.worker("--worker-id", "awake")
+    job = wait_until(lambda: (j := place.job(job_id))["status"] == "timeout" and j, 40)
+    assert "its worker was hung, and did not stop it" in job["error"]
+    assert gone(worker.pid)
+    wait_until(lambda: gone(child), what="its process to be gone")
+
+
+def test_one_that_beats_keeps_a_job_that_looks_overdue(place: Place, tmp_path: Path) -> None:
+    """A clock that stepped makes a job look old; its worker knows better."""
+    place.worker("--worker-id", "alive")
+    job_id, _ = holding(place, tmp_path, "held", timeout=300)
+    place.change("UPDATE jobs SET started_at = '2026-01-01T00:00:00' WHERE id = ?", job_id)
+    place.worker("--worker-id", "awake")
+    beats = "SELECT beat FROM core_workers WHERE id = 'alive'"
+    first = place.rows(beats)[0]["beat"]
+    wait_until(lambda: place.rows(beats)[0]["beat"] > first + 2, 40, "some heartbeats")
+    assert place.job(job_id)["worker_id"] == "alive"
+
+
+def test_silence_is_told_in_seconds() -> None:
+    silence = Silence()
+    assert silence.of("nobody") == 0.0
+    silence.listen([{"id": "w", "beat": 1}])  # type: ignore[list-item]
+    first = silence.of("w")
+    assert wait_until(lambda: silence.of("w") > first)
+    silence.listen([{"id": "w", "beat": 2}])  # type: ignore[list-item]
+    assert silence.of("w") < 5
