@@ -176,7 +176,8 @@ def create_log(db_path: str | Path, worker_id: str) -> tuple[Path, BinaryIO]:
     path = logs_folder(db_path) / f"{_file_name_of(worker_id)}.log"
     folder = _own(path.parent, None, path.parent)
     try:
-        return path, _create(path.name, folder)
+        # The worker opens it by its name too.
+        return path, _create(path.name, folder, os.O_APPEND)
     finally:
         os.close(folder)
 
@@ -237,8 +238,8 @@ def open_kept(path: Path | None) -> BinaryIO | None:
     return open(descriptor, "rb")
 
 
-def _create(name: str, folder: int) -> BinaryIO:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _NO_LINKS
+def _create(name: str, folder: int, more: int = 0) -> BinaryIO:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS | more
     return open(os.open(name, flags, 0o600, dir_fd=folder), "wb", buffering=0)
 
 
