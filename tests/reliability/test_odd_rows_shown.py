@@ -1,0 +1,223 @@
+"""A row may hold anything: the console shows it on every screen, and nothing of it steers."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui.app import ConsoleApp
+from gigq_tui.messages import TroubleArrived
+from gigq_tui.registry import Scope, actions_for
+from gigq_tui.store.derive import state_of, why
+from gigq_tui.store.filter import parse
+from gigq_tui.store.graph import tree_lines
+from gigq_tui.store.history_rings import Past
+from gigq_tui.store.models import Tab
+from gigq_tui.store.reader import Reader
+from gigq_tui.store.sorting import Sort, SortKey
+from gigq_tui.store.tail import read_output
+from gigq_tui.store.view import END, View
+from tests.e2e.sent import foreign, text_of
+from tests.e2e.terminal import ConsoleTerminal
+from tests.hostile import STEERING
+from tests.reliability.test_odd_rows_told import FEW, KINDS, MANY, ids_in, odd_file
+from tests.tui.harness import screen_text
+
+FILTERS = (
+    *("x", "state:doomed", "state:blocked", "state:overdue", "dur>1s", "age>1m", "param.a:1"),
+    *("dep:odd", "-err:x", "pri>0", "try<3", "state:ready|state:unknown", "id:a", "fn:b"),
+)
+# How each screen is come to from the list of jobs.
+WAYS = {
+    Scope.JOBS: (),
+    Scope.DETAIL: ("enter",),
+    Scope.TREE: ("t",),
+    Scope.WORKERS: ("w",),
+    Scope.OVERVIEW: ("o",),
+    Scope.HELP: ("question_mark",),
+    Scope.SUBMIT: ("n",),
+}
+# These go elsewhere: out of the program, or into another one.
+LEAVING = {"quit", "leave", "back", "suspend", "edit_params", "pager", "editor"}
+
+
+def look_everywhere(path: Path) -> None:
+    now = datetime.now()
+    reader = Reader(path)
+    try:
+        for tab in Tab:
+            snapshot = reader.snapshot(View(tab))
+            reader.snapshot(View(tab, anchor=END))
+            for row in snapshot.window.rows:
+                state_of(row, now)
+                assert isinstance(why(row, now), str)
+        for key in SortKey:
+            for turned in (False, True):
+                reader.snapshot(View(sort=Sort(key, turned)))
+        for past in Past:
+            while reader.overview(past).reading:
+                pass
+        for text in FILTERS:
+            view = View(filter=parse(text))
+            reader.snapshot(view)
+            reader.matching_ids(view)
+            reader.find_jobs(text)
+        for priority in (0, -(2**63), 2**63 - 1):
+            reader.jobs_ahead(priority)
+        reader.recent_functions()
+        for job_id in ids_in(path):
+            if not isinstance(job_id, str):
+                continue
+            detail = reader.detail(job_id)
+            for attempt in detail.attempts if detail is not None else ():
+                read_output(path, attempt)
+            graph = reader.graph(job_id)
+            if graph is not None:
+                tree_lines(graph)
+            reader.resolve(job_id)
+            reader.rows([job_id])
+            reader.behind([job_id])
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_store_reads_rows_of_any_content(tmp_path: Path, kind: str) -> None:
+    look_everywhere(odd_file(tmp_path, 3, kind, FEW))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_the_store_reads_rows_of_any_content_long(tmp_path: Path, kind: str, seed: int) -> None:
+    look_everywhere(odd_file(tmp_path, seed, kind, MANY))
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, what
+        await pilot.pause(0.02)
+
+
+async def every_screen_is_walked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    troubles: list[str] = []
+    seen = TroubleArrived.__init__
+
+    def noted(self: TroubleArrived, *args: object, **options: object) -> None:
+        troubles.append(f"{args} {options}")
+        seen(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TroubleArrived, "__init__", noted)
+    app = ConsoleApp(path, python=sys.executable, chdir=path.parent)
+    walked = set()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: re.search(r"1 All *\d", screen_text(app)), "the rows")
+        home = len(app.screen_stack)
+        for scope, way in WAYS.items():
+            await pilot.press("1", "j", "j", *way)
+            await pilot.pause()
+            place = len(app.screen_stack)
+            walked.add(type(app.screen).__name__)
+            for action in actions_for(scope):
+                if action.id in LEAVING or action.writes:
+                    continue
+                await pilot.press(action.keys[0])
+                assert not STEERING.search(screen_text(app).replace("\n", "")), (scope, action.id)
+                for _ in range(len(app.screen_stack) - place):
+                    await pilot.press("escape")
+            for _ in range(len(app.screen_stack) - home + 1):
+                await pilot.press("escape")
+                await pilot.pause()
+    assert len(walked) >= len(WAYS), walked
+    assert not [text for text in troubles if "report it" in text]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_screen_shows_rows_of_any_content(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await every_screen_is_walked(odd_file(tmp_path, 4, kind, FEW), monkeypatch)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(100, 110))
+async def test_every_screen_shows_rows_of_any_content_long(
+    tmp_path: Path, kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await every_screen_is_walked(odd_file(tmp_path, seed, kind, MANY), monkeypatch)
+
+
+def picture(path: Path, *words: str) -> str:
+    """What `gigq-tui --once` prints."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "gigq_tui", str(path), "--once", *words],
+        cwd=path.parent,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    said = (answer.stdout + answer.stderr).decode()
+    assert answer.returncode == 0, said
+    assert not STEERING.search(said.replace("\n", ""))
+    assert "Traceback" not in said
+    return answer.stdout.decode()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_is_taken_of_rows_of_any_content(tmp_path: Path, kind: str) -> None:
+    path = odd_file(tmp_path, 5, kind, FEW)
+    assert picture(path, "--limit", "1000")
+    answer = json.loads(picture(path, "--json", "--limit", "1000"))
+    assert len(answer["jobs"]) == len(ids_in(path))
+
+
+def nothing_steers_the_terminal(path: Path, jobs: int = 3) -> None:
+    with ConsoleTerminal(path, "--read-only", cwd=path.parent) as console:
+        console.wait_for(r"\[1 All *\d")
+        for tab in "2345671":
+            console.press(tab)
+            console.wait_for(rf"\[{tab} ")
+        for _ in range(jobs):
+            console.press("j")
+            console.press("\r")
+            console.wait_for(r"^ (?=[\[ ]1 Att).*\[(\d) ")
+            for tab in "2345671":
+                console.press(tab)
+                console.wait_for(rf"\[{tab} ")
+            console.press("\x1b")
+            console.wait_for(r"\[1 All")
+        for key, wanted in (("t", "> Tree"), ("w", "> Workers"), ("o", "> Overview")):
+            console.press(key)
+            console.wait_for(wanted)
+            for move in "jjjG":
+                console.press(move)
+            console.press("\x1b")
+            console.wait_for(r"\[1 All")
+        assert "report it" not in console.take()
+        console.press("q")
+        assert console.wait_for_end() == 0
+        assert console.restored()
+        assert foreign(console.written) == []
+        assert STEERING.findall(text_of(console.written)) == []
+
+
+def test_no_byte_of_a_row_steers_the_terminal(tmp_path: Path) -> None:
+    nothing_steers_the_terminal(odd_file(tmp_path, 6, "attached", FEW))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_no_byte_of_a_row_steers_the_terminal_long(tmp_path: Path, kind: str, seed: int) -> None:
+    nothing_steers_the_terminal(odd_file(tmp_path, seed, kind, MANY), jobs=12)
