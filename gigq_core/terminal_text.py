@@ -3,9 +3,10 @@ r"""Captured output as a terminal would show it, line by line, with nothing in i
 What programs print for a terminal is more than text: progress bars write a carriage return before
 each of their states, tools write words in colours. Of this, `TerminalText` understands what stays
 within a line: carriage return, backspace, tab, the erasing of a line, moves within it, colours and
-other looks (SGR). Other complete control sequences are left out, as they leave no text on a
-terminal either. All else (a bell, half a sequence, controls of eight bits) stays in the text as it
-is; who shows it makes it inert.
+other looks (SGR). What progress bars and colouring tools send besides is left out: moves to lines
+above, the cursor hidden or shown, titles and links, choices of a character set. All else (the
+screen erased, a bell, half a sequence, controls of eight bits) stays in the text as it is; who
+shows it makes it inert.
 """
 
 from __future__ import annotations
@@ -84,23 +85,29 @@ _OFF = {
 _OBEYED = re.compile(r"[\x08\r\x1b]")
 _OBEYED_WITH_TABS = re.compile(r"[\x08\t\r\x1b]")
 # A string for the terminal, such as its title, may be so long; longer ones are seen as text.
-_STRING = r"[\]PX^_][^\x00-\x1f\x7f]{0,2048}"
+_STRING = r"\][^\x00-\x1f\x7f]{0,2048}"
 _TOKEN = re.compile(
     rf"""(?P<text> [^\x08\t\r\x1b]+ )
     | \x1b \[ (?P<parameters> [0-?]{{0,64}} ) (?P<between> [ -/]{{0,4}} ) (?P<final> [@-~] )
-    | (?P<left_out> \x1b (?: {_STRING} (?: \x07 | \x1b\\ ) | [ -/]{{1,4}} [0-~]
-        | [0-OQ-WYZ\\`-~] ) )
+    | (?P<left_out> \x1b (?: {_STRING} (?: \x07 | \x1b\\ ) | [()*+] [0-~] | [78=>] ) )
     | (?P<control> [\x08\t\r\x1b] )""",
     re.VERBOSE,
 )
-_BEGUN = re.compile(rf"\x1b(?:\[[0-?]{{0,64}}[ -/]{{0,4}}|{_STRING}\x1b?|[ -/]{{0,4}})?\Z")
+_BEGUN = re.compile(rf"\x1b(?:\[[0-?]{{0,64}}[ -/]{{0,4}}|{_STRING}\x1b?|[()*+])?\Z")
 
 
+_ERASED = ("", "0", "1", "2")
+_PRIVATE = ("<", "=", ">", "?")
 _MANY_STATES = 16
 _LOOKS = re.compile(r"\x1b\[([0-9:;]{0,64})m")
 # A state that leaves nothing of those before it: it erases the line first, or its rest at the end.
 _ERASES_FIRST = re.compile(r"\x1b\[2K|\x1b\[0?K")
 _ERASES_LAST = re.compile(r"\x1b\[0?K\Z")
+
+
+def is_plain(text: str) -> bool:
+    """Whether there is nothing in a text to obey but line ends and tabs."""
+    return _OBEYED.search(text) is None
 
 
 class TerminalText:
@@ -197,8 +204,9 @@ class TerminalText:
             if kind == "text":
                 row.put(token[0])
             elif kind == "final":
-                if not token["between"]:
-                    row.obey(token["final"], token["parameters"])
+                final, parameters = token["final"], token["parameters"]
+                if token["between"] or not row.obey(final, parameters):
+                    row.put(token[0])
             elif kind == "control":
                 control = token[0]
                 if control == "\r":
@@ -306,18 +314,25 @@ class _Row:
             self._looks += [PLAIN] * count
         self.column = max(self.column, stop)
 
-    def obey(self, final: str, parameters: str) -> None:
-        """Do what a control sequence says, if that stays within the line."""
-        if final == "m":
+    def obey(self, final: str, parameters: str) -> bool:
+        """Do what a control sequence says, if that stays within the line.
+
+        Returns:
+            Whether it did, or the sequence is one to leave out.
+        """
+        if final == "m" and parameters[:1] not in _PRIVATE:
             look = _looking(self.look, parameters)
             self.look = PLAIN if look == PLAIN else look
-        elif final == "K":
+        elif final == "K" and parameters in _ERASED:
             self._erase(parameters)
-        elif final in "CDG":
+        elif final in "CDG" and parameters[:1] not in _PRIVATE:
             number = int(parameters) if parameters.isdecimal() and len(parameters) < 9 else 1
             number = max(1, number)
             column = {"C": self.column + number, "D": self.column - number, "G": number - 1}[final]
             self.column = max(0, min(column, self._most))
+        else:
+            return final in "AB" or (final in "hl" and parameters[:1] == "?")
+        return True
 
     def obey_looks(self, written: str) -> None:
         """Do what the text says about the look alone; what stands in it is written over anyway."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from rich.color import Color as RichColour
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
 
+from gigq_core.terminal_text import Colour, Look, look_of
 from gigq_tui.format import UTF8
 
 DARK = "gigq-dark"
 LIGHT = "gigq-light"
 ANSI = "gigq-ansi"
 THEME_NAMES = {"dark": DARK, "light": LIGHT, "ansi": ANSI}
+
+# What begins the role of words in colours of their own; how they look follows, as SGR writes it.
+OUTPUT = "sgr "
+_MOST_ROLES = 1_000
+# Red, green, yellow, blue, magenta and cyan by what the theme has for them; white is plain text.
+_OUTPUT_ROLES = (
+    *("dim", "label-red", "label-green", "label-yellow"),
+    *("label-blue", "label-magenta", "label-cyan", ""),
+)
 
 # A role is what a piece of text is, never how it looks; the palette of the theme says how.
 Palette = dict[str, Style]
@@ -192,6 +203,53 @@ def fitting(wanted: str, color_system: str | None, no_color: bool) -> str:
     if wanted == "auto":
         return "dark" if color_system in ("truecolor", "256") else "ansi"
     return wanted
+
+
+def style_of(roles: Palette, role: str) -> Style:
+    """The style of a role; words that a job printed in colours have theirs in a role of `OUTPUT`.
+
+    Of the 16 colours that terminals name, those of the theme are taken, which can be read on its
+    ground; a job's other colours stay as they are.
+    """
+    style = roles.get(role)
+    if style is None:
+        style = Style.null()
+        if role.startswith(OUTPUT):
+            style = _output_style(roles, look_of(role.removeprefix(OUTPUT)))
+            if len(roles) < _MOST_ROLES:
+                roles[role] = style
+    return style
+
+
+def _output_style(roles: Palette, look: Look) -> Style:
+    colour, ground = (_output_colour(roles, c) for c in (look.foreground, look.background))
+    if ground is not None and colour is None and not look.reverse:
+        # A patch: its words in the colour of the ground around it.
+        colour, ground, look = ground, None, look._replace(reverse=True)
+    bright = isinstance(look.foreground, int) and 8 < look.foreground < 16
+    return Style(
+        color=colour,
+        bgcolor=ground,
+        bold=look.bold or bright or None,
+        dim=look.dim or None,
+        italic=look.italic or None,
+        underline=look.underline or None,
+        reverse=look.reverse or None,
+        strike=look.strike or None,
+    )
+
+
+def _output_colour(roles: Palette, colour: Colour | None) -> RichColour | None:
+    if colour is None:
+        return None
+    if isinstance(colour, tuple):
+        return RichColour.from_rgb(*colour)
+    if colour > 15:
+        return RichColour.from_ansi(colour)
+    if colour in (0, 8):
+        return roles["dim"].color or RichColour.from_ansi(8)
+    role = _OUTPUT_ROLES[colour % 8]
+    return roles[role].color if role else roles["title"].color
 
 
 def palette(theme_name: str) -> Palette:

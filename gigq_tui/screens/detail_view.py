@@ -23,6 +23,7 @@ from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output
 from gigq_tui.widgets import attempt_text, relative_text
 from gigq_tui.widgets import detail_text as text
 from gigq_tui.widgets.lines import Line, TextLines
+from gigq_tui.widgets.output_text import marks_of
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.tabs import TabLabel, TabRow
@@ -273,9 +274,8 @@ class DetailView(DetailCopy, inherit_bindings=False):
         elif detail is None:
             view.show(())
         elif self.tab == "Output" and tail is not None and not tail.trouble:
-            marks = {} if tail.gap is None else {tail.gap: ((0, 200, "warn"),)}
             earlier = tail.skipped > 0 and self._limit < WHOLE_BYTES
-            view.show(tail.lines, marks=marks, earlier=earlier)
+            view.show(tail.lines, marks=marks_of(tail), earlier=earlier)
         else:
             view.show_lines(self._lines(detail))
 

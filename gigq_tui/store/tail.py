@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from gigq_core.logs import attempt_output, is_kept
+from gigq_core.terminal_text import Piece, TerminalText, is_plain
 from gigq_core.worker.output import LIMIT_BYTES
 from gigq_tui.store.models import Attempt
 
@@ -28,7 +30,8 @@ class Tail:
     """The last lines of a file, as they are: not inert, but tabs widened and line ends taken off.
 
     Attributes:
-        lines: What was read. A carriage return ends a line too: bars of progress write them.
+        lines: What was read, as a terminal would show it: of a progress bar the last state.
+        pieces: Which parts of some lines have colours, by the number of the line.
         skipped: How many bytes stand before the first line, unread.
         size: How many bytes the file has.
         trouble: One sentence where there is nothing to read.
@@ -39,6 +42,7 @@ class Tail:
 
     path: Path | None = None
     lines: Sequence[str] = ()
+    pieces: Mapping[int, Sequence[Piece]] = field(default_factory=dict)
     skipped: int = 0
     size: int = 0
     trouble: str = ""
@@ -86,8 +90,8 @@ def read_tail(path: Path, known: Tail | None = None, limit: int = TAIL_BYTES) ->
         # The first line is only the end of one.
         cut = data.index(b"\n") + 1
         start, data = start + cut, data[cut:]
-    lines, gap, left_out = _split(data, start, _GAP.match(mark))
-    return Tail(path, lines, start, status.st_size, "", left_out, gap, stamp)
+    (lines, pieces), gap, left_out = _split(data, start, _GAP.match(mark))
+    return Tail(path, lines, pieces, start, status.st_size, "", left_out, gap, stamp)
 
 
 def _start(size: int, known: Tail | None, limit: int) -> int:
@@ -98,30 +102,41 @@ def _start(size: int, known: Tail | None, limit: int) -> int:
     return start
 
 
-def _split(
-    data: bytes, start: int, mark: re.Match[bytes] | None
-) -> tuple[Sequence[str], int | None, int]:
+def _split(data: bytes, start: int, mark: re.Match[bytes] | None) -> tuple[_Text, int | None, int]:
     """The lines, which of them says that something was left out there, and how much."""
     if mark is None:
         return _lines(data), None, 0
     at = _HEAD_BYTES - start
     if at < 0:
         return _lines(data), None, int(mark[2])
-    head = _lines(data[:at])
-    note = mark[1].decode("ascii")
-    return [*head, note, *_lines(data[at + mark.end() :])], len(head), int(mark[2])
+    head, rest = _lines(data[:at]), _lines(data[at + mark.end() :])
+    gap = len(head.lines)
+    pieces = {**head.pieces, **{gap + 1 + number: found for number, found in rest.pieces.items()}}
+    lines = [*head.lines, mark[1].decode("ascii"), *rest.lines]
+    return _Text(lines, pieces), gap, int(mark[2])
 
 
-def _lines(data: bytes) -> list[str]:
+class _Text(NamedTuple):
+    """Lines, and which of their parts have colours."""
+
+    lines: list[str]
+    pieces: Mapping[int, Sequence[Piece]]
+
+
+def _lines(data: bytes) -> _Text:
     text = data.decode("utf-8", "replace")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "\t" in text:
-        text = text.expandtabs(_TAB_CELLS)
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return lines
+    if is_plain(text):
+        lines = text.expandtabs(_TAB_CELLS).split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        return _Text(lines, {})
+    terminal = TerminalText(tabs=_TAB_CELLS, most=WHOLE_BYTES)
+    # Half a sequence at the end may be whole when it is read again.
+    shown = terminal.feed(text)
+    if terminal.open_line is not None:
+        shown.append(terminal.open_line)
+    pieces = {number: line.pieces for number, line in enumerate(shown) if line.pieces}
+    return _Text([line.text for line in shown], pieces)
 
 
 def output_of(database: Path, attempt: Attempt) -> Path | None:

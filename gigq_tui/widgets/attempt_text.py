@@ -9,6 +9,7 @@ from gigq_tui.store.derive import why
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.lines import Line, Span
+from gigq_tui.widgets.output_text import spans_of
 
 # How many lines of the output stand below error and traceback; enter shows it all.
 OUTPUT_LINES = 400
@@ -128,9 +129,7 @@ def _output(before: list[Line], tail: Tail | None) -> list[Line]:
     if tail.skipped or first:
         told += ", its end (enter or l shows it all)"
     lines: list[Line] = [*_gap(before), ((told, "heading"),)]
-    for at, line in enumerate(tail.lines[first:], first):
-        lines.append(((f"  {line}", "warn" if at == tail.gap else ""),))
-    return lines
+    return lines + [(("  ", ""), *spans) for spans in spans_of(tail, first)]
 
 
 def _gap(before: list[Line]) -> list[Line]:

@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from gigq_tui.format import cut, inert, pad, width_of
-from gigq_tui.theme import Palette, palette
+from gigq_tui.theme import Palette, palette, style_of
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
@@ -177,10 +177,9 @@ class Lines(Widget, can_focus=False):
     def _paint(self, line: Line, width: int) -> Strip:
         roles = self._palette
         base = self.visual_style.rich_style + roles.get(self.base_role(line), Style.null())
-        null = Style.null()
         segments = []
         for text, role in line:
-            style = roles.get(role, null)
+            style = style_of(roles, role)
             if base.reverse:
                 # Colours would become grounds of their own on a line that is reversed whole.
                 style = Style(bold=style.bold)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pyte
 import pytest
 from hypothesis import given
@@ -16,12 +18,17 @@ COLOURS = ("black", "red", "green", "brown", "blue", "magenta", "cyan", "white")
 
 WORDS = st.text(st.sampled_from("ab1 █é"), min_size=1, max_size=6)
 MOVES = st.sampled_from(
-    ["\r", "\r", "\r\n", "\n", "\b", "\t", "\x1b[K", "\x1b[0K", "\x1b[1K", "\x1b[2K"]
-    + ["\x1b[3C", "\x1b[2D", "\x1b[G", "\x1b[1G", "\x1b[7G", "\x1b[C", "\x1b[D"]
+    [
+        *("\r", "\r", "\r\n", "\n", "\b", "\t", "\x1b[K", "\x1b[0K", "\x1b[1K", "\x1b[2K"),
+        *("\x1b[3C", "\x1b[2D", "\x1b[G", "\x1b[1G", "\x1b[7G", "\x1b[C", "\x1b[D"),
+    ]
 )
 LOOKS = st.sampled_from(
-    ["\x1b[m", "\x1b[0m", "\x1b[31m", "\x1b[1;32m", "\x1b[44m", "\x1b[39m", "\x1b[22m", "\x1b[4m"]
-    + ["\x1b[7m", "\x1b[27;24;49m", "\x1b[97m", "\x1b[38;5;9m", "\x1b[38;2;1;2;3m", "\x1b[0;35m"]
+    [
+        *("\x1b[m", "\x1b[0m", "\x1b[31m", "\x1b[1;32m", "\x1b[44m", "\x1b[39m", "\x1b[22m"),
+        *("\x1b[4m", "\x1b[7m", "\x1b[27;24;49m", "\x1b[97m", "\x1b[38;5;9m", "\x1b[0;35m"),
+        "\x1b[38;2;1;2;3m",
+    ]
 )
 UNHEARD = st.sampled_from(
     ["\x1b]0;a title\x07", "\x1b]8;;http://x/\x1b\\", "\x1b[?25l", "\x1b(B", "\x1b=", "\x1b[?2004h"]
@@ -104,7 +111,7 @@ def test_it_does_not_matter_where_the_output_is_cut(text: str, cuts: list[int]) 
     terminal = TerminalText()
     lines = []
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         lines += terminal.feed_bytes(data[start:end])
     last = terminal.close()
     assert [*lines, *([last] if last else [])] == read(text, tabs=None)
@@ -153,7 +160,7 @@ def test_text_without_controls_stays_as_it_is(text: str) -> None:
         ("\x1b]52;c;aGk=\x07x", ["x"]),
         ("\x1bPq" + "#" * 5_000 + "\x1b\\", ["\x1bPq" + "#" * 5_000]),
         ("\x9b31mred", ["\x9b31mred"]),
-        ("\x1b[2J\x1b[10;10H\x1b[5Atext", ["text"]),
+        ("\x1b[2J\x1b[10;10H\x1b[5A\x1b[?25htext", ["\x1b[2J\x1b[10;10Htext"]),
         ("\x1b[99999999999G|", ["|"]),
         ("", []),
         ("\n\n", ["", ""]),
