@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-from gigq_core.text import MOST_MARKS, REPLACED, UNSAFE
+from gigq_core.text import MOST_MARKS, REPLACED, UNSAFE, may_be_flooded
 
 # Columns of a line that are kept; captured output as a whole is not longer.
 MOST_COLUMNS = 1 << 20
@@ -137,10 +137,16 @@ class TerminalText:
         Returns:
             The lines that it ends.
         """
-        text = self._held + text
+        # To begin the line that ends anyway changes nothing.
+        text = (self._held + text).replace("\r\n", "\n")
         self._held = ""
         *ended, last = text.split("\n")
-        if self._row.look is PLAIN and not self._obeyed.search(text):
+        if (
+            self._row.look is PLAIN
+            and not self._obeyed.search(text)
+            and not may_be_flooded(text)
+            and len(text) <= self._most
+        ):
             # Most output is nothing but text.
             lines = [*map(self._line, ended[:1]), *map(Line, ended[1:])]
         else:
@@ -163,17 +169,44 @@ class TerminalText:
 
     def _line(self, written: str) -> Line:
         row = self._row
-        if row.empty and not row.column and row.look is PLAIN and len(written) <= self._most:
-            text = written.rstrip("\r")
-            if not self._obeyed.search(text):
-                return Line(text)
+        if row.empty and not row.column and len(written) <= self._most:
+            line = self._simple_line(written.rstrip("\r"))
+            if line is not None:
+                return line
         self._write(written)
         line = row.line()
         row.clear()
         return line
 
+    def _simple_line(self, written: str) -> Line | None:
+        """A line that is nothing but text and colours, as most are; None for another one."""
+        if may_be_flooded(written):
+            return None
+        row = self._row
+        if "\x1b" not in written and row.look is PLAIN:
+            return None if self._obeyed.search(written) else Line(written)
+        parts = _LOOKS.split(written)
+        text = "".join(parts[::2])
+        if _OBEYED_WITH_TABS.search(text):
+            return None
+        pieces: list[Piece] = []
+        look = row.look
+        begun = at = 0
+        for number in range(1, len(parts), 2):
+            at += len(parts[number - 1])
+            new = _looking(look, parts[number])
+            if new is look or new == look:
+                continue
+            if at > begun and look != PLAIN:
+                pieces.append(Piece(begun, at, look))
+            look, begun = new, at
+        if len(text) > begun and look != PLAIN:
+            pieces.append(Piece(begun, len(text), look))
+        row.look = PLAIN if look == PLAIN else look
+        return Line(text, tuple(pieces))
+
     def _write(self, written: str) -> None:
-        if not self._obeyed.search(written):
+        if not _OBEYED_WITH_TABS.search(written):
             if written:
                 self._row.put(written)
             return
@@ -185,7 +218,12 @@ class TerminalText:
                 self._write_states(states, wanted)
                 return
             written = written[len(first) :]
-        self._write_tokens(written)
+        parts = _LOOKS.split(written)
+        text = "".join(parts[::2])
+        if text.isascii() and not _OBEYED_WITH_TABS.search(text):
+            self._row.put_looking(text, parts)
+        else:
+            self._write_tokens(written)
 
     def _write_states(self, states: list[str], wanted: list[int]) -> None:
         """Write the wanted states, each from the line's beginning; of the others only the look."""
@@ -249,17 +287,17 @@ class _Row:
         text = "".join(self._cells)
         pieces: tuple[Piece, ...] = ()
         if self._coloured:
-            pieces = tuple(self._pieces())
+            pieces = tuple(self._pieces(even=len(text) == len(self._cells)))
         if self._over:
             text += f" [... {self._over:,} more characters]"
         return Line(text, pieces)
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self, *, even: bool) -> Iterator[Piece]:
         at = 0
         index = 0
         for look, group in groupby(self._looks):
             count = len(list(group))
-            length = sum(map(len, self._cells[index : index + count]))
+            length = count if even else sum(map(len, self._cells[index : index + count]))
             if look != PLAIN and length:
                 yield Piece(at, at + length, look)
             at += length
@@ -282,6 +320,20 @@ class _Row:
             else:
                 _mark(self._cells, min(self.column, len(self._cells)), char)
         self._put_cells(cells)
+
+    def put_looking(self, text: str, parts: list[str]) -> None:
+        """Write ASCII whose looks change: `parts` has the text's parts and, between two, an SGR."""
+        looks: list[Look] = []
+        look = self.look
+        for number in range(0, len(parts), 2):
+            if number:
+                look = _looking(look, parts[number - 1])
+            looks += [look] * len(parts[number])
+        at = self.column
+        self._put_cells(text)
+        self._looks[at : self.column] = looks[: self.column - at]
+        self.look = PLAIN if look == PLAIN else look
+        self._coloured = True
 
     def _put_cells(self, written: str | list[str]) -> None:
         at, cells, looks = self.column, self._cells, self._looks

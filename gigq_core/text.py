@@ -59,6 +59,11 @@ def thinned(text: str, is_mark: Callable[[str], bool] | None = None) -> str:
     return _MAYBE_MARKS.sub(lambda found: _with_few_marks(found[0], asked), text)
 
 
+def may_be_flooded(text: str) -> bool:
+    """Whether a text may have more marks on a letter than `thinned()` lets stand."""
+    return not text.isascii() and _MAYBE_MARKS.search(text) is not None
+
+
 def bounded(text: str, most: int) -> str:
     """`text` with at most `most` characters and, where there were more, a word on how many."""
     left = len(text) - most

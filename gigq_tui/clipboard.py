@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,6 +12,10 @@ from typing import NamedTuple
 MAX_BYTES = 74_994
 # GNU screen cuts the strings that it passes through at 768 characters.
 SCREEN_PIECE = 700
+
+
+# tmux answers at once, or hangs.
+TMUX_ANSWERS_S = 2.0
 
 
 class Copy(NamedTuple):
@@ -45,6 +50,52 @@ def osc52(text: str, environment: Mapping[str, str] | None = None) -> Copy:
     if in_tmux:
         return Copy(plain + _through_tmux(plain), text)
     return Copy(_through_screen(plain) if in_screen else plain, text)
+
+
+def wraps_for_another(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether tmux or screen stands between here and the terminal: they may drop a sequence."""
+    environment = os.environ if environment is None else environment
+    known = environment.get("TMUX") or environment.get("STY")
+    return bool(known) or environment.get("TERM", "").startswith(("tmux", "screen"))
+
+
+def into_tmux(text: str, environment: Mapping[str, str] | None = None) -> bool:
+    """Put a text into tmux's newest buffer, and on the clipboard of the terminal outside.
+
+    tmux does that whatever its options say about sequences. It blocks for up to
+    `2 * TMUX_ANSWERS_S`.
+
+    Returns:
+        Whether tmux has it; False where there is no tmux around us.
+    """
+    environment = os.environ if environment is None else environment
+    if not environment.get("TMUX"):
+        return False
+    data = text.encode("utf-8", "replace")
+    # Before 3.2 tmux could not hand a buffer on.
+    return any(_load_buffer(data, options, environment) for options in (["-w"], []))
+
+
+def through_tmux(text: str) -> str:
+    """The sequence for the terminal outside alone, where tmux has the text already."""
+    data = text.encode("utf-8", "replace")
+    return _through_tmux(f"\x1b]52;c;{base64.b64encode(data).decode('ascii')}\x07")
+
+
+def _load_buffer(data: bytes, options: list[str], environment: Mapping[str, str]) -> bool:
+    try:
+        done = subprocess.run(
+            ["tmux", "load-buffer", *options, "-"],
+            input=data,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict(environment),
+            timeout=TMUX_ANSWERS_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
 
 
 def _through_tmux(sequence: str) -> str:

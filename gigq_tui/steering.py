@@ -15,11 +15,12 @@ from textual.app import App
 from textual.binding import BindingType
 
 from gigq_core.errors import GigQError
+from gigq_core.text import inert as harmless
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.undo import DoneAct
 from gigq_tui.actions.watch import Watch
-from gigq_tui.clipboard import MAX_BYTES, osc52
+from gigq_tui.clipboard import MAX_BYTES, into_tmux, osc52, through_tmux, wraps_for_another
 from gigq_tui.format import cut, inert, plural, size, without_folder
 from gigq_tui.messages import ActFinished
 from gigq_tui.screens.base import ConsoleScreen
@@ -55,7 +56,8 @@ class SteeringApp(App[None], inherit_bindings=False):
         super().__init__()
         # Nothing moves by itself: an animation is a flood of bytes on a slow line.
         self.animation_level = "none"
-        self.path = path
+        # Commands that are copied work in any folder.
+        self.path = path.absolute()
         self.python = python
         self.chdir = chdir
         self.read_only = read_only
@@ -247,6 +249,9 @@ class SteeringApp(App[None], inherit_bindings=False):
 
     # Copying
 
+    def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
+        """Run something that may block, and hand its value to `receive` in the app's thread."""
+
     def copy_fresh_twin(self) -> bool:
         """Copy the command of the act whose notice stood there; says whether there was one."""
         twin, self.fresh_twin = self.fresh_twin, ""
@@ -273,17 +278,41 @@ class SteeringApp(App[None], inherit_bindings=False):
             what: What the notice calls it.
             source: The file that holds all of it, if there is one.
         """
+        # Line ends and tabs belong to a text; what else could act where it is pasted does not.
+        text = harmless(text, lines=True)
         copy = osc52(text)
         self._clipboard = copy.text
-        if self._driver is not None:
-            self._driver.write(copy.sequence)
-        if copy.text == text:
-            told = cut(inert(text[:_TOLD_CHARACTERS]), 60)
-            self.notice(f"copied {what}: {told}", "ok")
+        tell = partial(self._tell_copied, text, copy.text, what, source)
+        if not wraps_for_another():
+            self._send(copy.sequence)
+            tell(sure=True)
             return
-        part = f"{size(len(copy.text.encode()))} of {size(len(text.encode('utf-8', 'replace')))}"
+
+        def asked(tmux_has_it: bool) -> None:
+            self._send(through_tmux(copy.text) if tmux_has_it else copy.sequence)
+            tell(sure=tmux_has_it)
+
+        self.in_thread(partial(into_tmux, copy.text), asked)
+
+    def _send(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def _tell_copied(
+        self, text: str, sent: str, what: str, source: Path | None, *, sure: bool
+    ) -> None:
+        """Say what was copied; or only sent, where nothing tells whether it arrived."""
+        if sent == text:
+            told = cut(inert(text[:_TOLD_CHARACTERS]), 60)
+            done = f"copied {what}" if sure else f"{what} was sent to the terminal"
+            self.notice(f"{done}: {told}", "ok")
+            return
+        part = f"{size(len(sent.encode()))} of {size(len(text.encode('utf-8', 'replace')))}"
+        done = f"copied the first {part} of {what}"
+        if not sure:
+            done = f"the first {part} of {what} was sent to the terminal"
         place = f"; it is whole in {source}" if source is not None else ""
-        self.notice(f"copied the first {part} of {what}: terminals take no more{place}", "warn")
+        self.notice(f"{done}: terminals take no more{place}", "warn")
 
     @property
     def will_attach(self) -> bool:

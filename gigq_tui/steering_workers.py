@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 
@@ -55,9 +55,6 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
     def newest(self) -> Snapshot | None:
         """The last picture of the file, also while an older one is held on the screen."""
         return self.snapshot
-
-    def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
-        """Run something that may block, and hand its value to `receive` in the app's thread."""
 
     # Starting
 

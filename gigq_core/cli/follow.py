@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from gigq_core.cli.common import Settings, Trouble, json_option
 from gigq_core.cli.output import warn, write_json
+from gigq_core.cli.printed import Printed
 from gigq_core.cli.reading import Reading
 from gigq_core.logs import kept_output, open_kept
 from gigq_core.status import ExecutionStatus
@@ -31,7 +31,7 @@ CHUNK_BYTES = 1 << 16
     help="Which attempt, counted from 1.  [default: the latest]",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on until the attempt has ended.")
-@click.option("--raw", is_flag=True, help="Write the bytes as they are, control characters too.")
+@click.option("--raw", is_flag=True, help="Write the bytes as they are: a terminal obeys them.")
 @json_option
 @click.pass_obj
 def logs(
@@ -44,7 +44,10 @@ def logs(
 ) -> None:
     """Print what an attempt of a job wrote to stdout and stderr.
 
-    Control characters are shown as escapes, unless --raw.
+    It is shown as on a terminal: of a progress bar its last state, words in their colours where
+    stdout is a terminal that takes them (NO_COLOR says that none are wanted). No other control
+    sequence is obeyed: it is shown as escapes, or left out. With --raw the bytes are written as
+    they are, and the terminal obeys whatever is in them.
 
     JSON: {"id", "attempt", "attempts", "execution_id", "status", "output"}.
     """
@@ -69,10 +72,7 @@ def logs(
             )
             return
         pieces = _followed(settings.db, reading, found, number) if follow else _pieces_of(file)
-        wrote = False
-        for piece in _shown(pieces, raw=raw):
-            wrote = True
-            click.echo(piece, nl=False)
+        wrote = _print_raw(pieces) if raw else _print(pieces, live=follow)
     if not wrote:
         warn(f"Attempt {number} of {inert(found)} printed nothing that was kept.")
 
@@ -123,13 +123,18 @@ def _followed(db: Path, reading: Reading, job_id: str, number: int) -> Iterator[
         pause_while_read(LOOK_AGAIN_S)
 
 
-def _shown(pieces: Iterator[bytes], *, raw: bool) -> Iterator[str | bytes]:
-    if raw:
-        yield from pieces
-        return
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+def _print(pieces: Iterator[bytes], *, live: bool) -> bool:
+    """Print them as a terminal would show them; says whether there was anything."""
+    printed = Printed(live=live)
     for piece in pieces:
-        if text := decoder.decode(piece):
-            yield inert(text, lines=True)
-    if rest := decoder.decode(b"", final=True):
-        yield inert(rest, lines=True)
+        printed.put(piece)
+    printed.close()
+    return printed.wrote
+
+
+def _print_raw(pieces: Iterator[bytes]) -> bool:
+    wrote = False
+    for piece in pieces:
+        wrote = True
+        click.echo(piece, nl=False)
+    return wrote

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gigq_core.errors import GigQError
+from gigq_tui.actions.shell_words import quoted
 from gigq_tui.format import is_secret
 
 Environment = tuple[tuple[str, str], ...]
@@ -52,7 +53,8 @@ def text_of(environment: Iterable[tuple[str, str]]) -> str:
 
 def without_secrets(environment: Iterable[tuple[str, str]]) -> str:
     """The same for a shell and for others' eyes: `<KEY>` stands for the value of each secret."""
-    return text_of((key, f"<{key}>" if is_secret(key) else value) for key, value in environment)
+    shown = ((key, f"<{key}>" if is_secret(key) else value) for key, value in environment)
+    return " ".join(f"{key}={quoted(value) if value else ''}" for key, value in shown)
 
 
 def hide_secrets(text: str, mask: str = "*") -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gigq_core.text import UNSAFE
 from gigq_tui.actions import environment
+from gigq_tui.actions.shell_words import line_of
 from gigq_tui.actions.worker_setup import GRACE_S, WorkerSetup
 from gigq_tui.format import is_secret
 
@@ -22,8 +23,8 @@ _END = "IDS"
 
 
 def command(path: Path, *words: str) -> str:
-    """`gigq-core --db PATH WORDS...`, quoted for a POSIX shell."""
-    return shlex.join([PROGRAM, "--db", str(path), *words])
+    """`gigq-core --db PATH WORDS...`, quoted for a shell."""
+    return line_of([PROGRAM, "--db", str(path), *words])
 
 
 def for_jobs(path: Path, verb: str, ids: Iterable[str], *options: str) -> str:
@@ -36,17 +37,26 @@ def for_jobs(path: Path, verb: str, ids: Iterable[str], *options: str) -> str:
         line = command(path, verb, *options, "--ids-from", "-")
         # Quoted, so that the shell takes nothing in it for its own.
         return "\n".join([f"{line} <<'{_END}'", *names, _END])
-    guard = ["--"] if any(name.startswith("-") for name in names) else []
-    return command(path, verb, *options, *guard, *names)
+    return command(path, verb, *options, *_guard(names), *names)
+
+
+def _guard(names: Iterable[str]) -> list[str]:
+    """What keeps names from being read as options, where one looks like it."""
+    return ["--"] if any(name.startswith("-") for name in names) else []
 
 
 def _breaks_lines(name: str) -> bool:
     """Whether an id can't be a line of its own."""
-    return name == _END or name != name.strip() or not name.isprintable()
+    return name == _END or name != name.strip() or UNSAFE.search(name) is not None
 
 
 def for_submit(path: Path, request: SubmitRequest) -> str:
     """The command that submits the same job, with a placeholder for each secret."""
+    return command(path, *words_of_submit(request))
+
+
+def words_of_submit(request: SubmitRequest) -> list[str]:
+    """That command's words behind the file."""
     words = ["submit", request.function, "--name", request.name]
     for key, value in request.params.items():
         words += ["--param", f"{key}={param_text(key, value)}"]
@@ -69,8 +79,8 @@ def for_submit(path: Path, request: SubmitRequest) -> str:
     if request.copies > 1:
         words += ["--copies", str(request.copies)]
     if request.jsonl is not None:
-        words += ["--jsonl", str(request.jsonl)]
-    return command(path, *words)
+        words += ["--jsonl", str(request.jsonl.absolute())]
+    return words
 
 
 def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
@@ -88,9 +98,9 @@ def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
 def for_requests(path: Path, worker_ids: Sequence[str], request: str) -> str:
     """The command that asks workers for something."""
     if len(worker_ids) == 1:
-        return command(path, "ask", worker_ids[0], request)
-    line = f'{command(path, "ask")} "$w" {request}'
-    return f"for w in {shlex.join(worker_ids)}; do {line}; done"
+        return command(path, "ask", *_guard(worker_ids), worker_ids[0], request)
+    line = f'{command(path, "ask", *_guard(worker_ids))} "$w" {request}'
+    return f"for w in {line_of(worker_ids)}; do {line}; done"
 
 
 def param_text(key: str, value: Any) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gigq_core.job import Job
+from gigq_tui.actions.shell_words import quoted
 from gigq_tui.actions.submit import SubmitRequest
-from gigq_tui.actions.twin import for_submit
+from gigq_tui.actions.twin import PROGRAM, words_of_submit
 from gigq_tui.format import count, cut, inert, masked, plural
 from gigq_tui.screens.submit_draft import MISSING
 from gigq_tui.store.models import Health, JobRow, Snapshot
@@ -88,7 +88,9 @@ def preview(
         shown = cut(inert(json.dumps(masked(first.params), ensure_ascii=False)), width * 2)
         lines += _said(f"The first: {first.name} {shown}", width, "dim")
     lines += [(), ((" Same as:", "dim"),)]
-    tokens = [shlex.quote(inert(token)) for token in shlex.split(for_submit(path, request))]
+    tokens = [
+        inert(quoted(word)) for word in (PROGRAM, "--db", str(path), *words_of_submit(request))
+    ]
     command = _command(tokens, width - 6)
     if len(command) > _MANY_LINES:
         command = [*command[:_MANY_LINES], "..."]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gigq_tui.actions.twin import command
 from gigq_tui.actions.worker_setup import WorkerSetup
 from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
 from gigq_tui.store.machine import Machine
@@ -146,7 +147,7 @@ def nobody(path: Path, setup: WorkerSetup, *, read_only: bool) -> list[Line]:
     lines: list[Line] = [(), ((" No worker has this file open, as far as its rows tell.", ""),)]
     if read_only:
         lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
-        return [*lines, (), ((f"   gigq-core --db {inert(str(path))} worker", "accent"),)]
+        return [*lines, (), ((f"   {inert(command(path, 'worker'))}", "accent"),)]
     return [
         *lines,
         (),

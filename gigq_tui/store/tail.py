@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -30,8 +30,9 @@ class Tail:
     """The last lines of a file, as they are: not inert, but tabs widened and line ends taken off.
 
     Attributes:
-        lines: What was read, as a terminal would show it: of a progress bar the last state.
-        pieces: Which parts of some lines have colours, by the number of the line.
+        lines: What was read. Of a job's output what a terminal would show, as of a progress bar the
+            last state; in another file a carriage return ends a line too.
+        pieces: Which parts of some lines of a job's output have colours, by the number of the line.
         skipped: How many bytes stand before the first line, unread.
         size: How many bytes the file has.
         trouble: One sentence where there is nothing to read.
@@ -51,7 +52,9 @@ class Tail:
     stamp: tuple[int, int] = (0, 0)
 
 
-def read_tail(path: Path, known: Tail | None = None, limit: int = TAIL_BYTES) -> Tail:
+def read_tail(
+    path: Path, known: Tail | None = None, limit: int = TAIL_BYTES, *, printed: bool = False
+) -> Tail:
     """Read the end of a file, or return `known` where there is nothing new in it.
 
     Args:
@@ -59,6 +62,7 @@ def read_tail(path: Path, known: Tail | None = None, limit: int = TAIL_BYTES) ->
         known: What this returned before. While the file grows, reading goes on from where that
             began, up to `WHOLE_BYTES`, so that lines keep their places.
         limit: How many bytes to read at most, when nothing or less is known.
+        printed: Whether it was printed for a terminal, as a job's output may be.
     """
     if known is not None and (known.path != path or known.trouble):
         known = None
@@ -90,7 +94,9 @@ def read_tail(path: Path, known: Tail | None = None, limit: int = TAIL_BYTES) ->
         # The first line is only the end of one.
         cut = data.index(b"\n") + 1
         start, data = start + cut, data[cut:]
-    (lines, pieces), gap, left_out = _split(data, start, _GAP.match(mark))
+    (lines, pieces), gap, left_out = _split(
+        data, start, _GAP.match(mark), _printed_lines if printed else _lines
+    )
     return Tail(path, lines, pieces, start, status.st_size, "", left_out, gap, stamp)
 
 
@@ -102,14 +108,16 @@ def _start(size: int, known: Tail | None, limit: int) -> int:
     return start
 
 
-def _split(data: bytes, start: int, mark: re.Match[bytes] | None) -> tuple[_Text, int | None, int]:
+def _split(
+    data: bytes, start: int, mark: re.Match[bytes] | None, lines_of: Callable[[bytes], _Text]
+) -> tuple[_Text, int | None, int]:
     """The lines, which of them says that something was left out there, and how much."""
     if mark is None:
-        return _lines(data), None, 0
+        return lines_of(data), None, 0
     at = _HEAD_BYTES - start
     if at < 0:
-        return _lines(data), None, int(mark[2])
-    head, rest = _lines(data[:at]), _lines(data[at + mark.end() :])
+        return lines_of(data), None, int(mark[2])
+    head, rest = lines_of(data[:at]), lines_of(data[at + mark.end() :])
     gap = len(head.lines)
     pieces = {**head.pieces, **{gap + 1 + number: found for number, found in rest.pieces.items()}}
     lines = [*head.lines, mark[1].decode("ascii"), *rest.lines]
@@ -125,11 +133,21 @@ class _Text(NamedTuple):
 
 def _lines(data: bytes) -> _Text:
     text = data.decode("utf-8", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\t" in text:
+        text = text.expandtabs(_TAB_CELLS)
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return _Text(lines, {})
+
+
+def _printed_lines(data: bytes) -> _Text:
+    """What a terminal would show of them."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
     if is_plain(text):
-        lines = text.expandtabs(_TAB_CELLS).split("\n")
-        if lines[-1] == "":
-            lines.pop()
-        return _Text(lines, {})
+        return _lines(data)
     terminal = TerminalText(tabs=_TAB_CELLS, most=WHOLE_BYTES)
     # Half a sequence at the end may be whole when it is read again.
     shown = terminal.feed(text)
@@ -154,7 +172,7 @@ def read_output(
     """Read the end of what an attempt printed, as `read_tail()` does."""
     path = output_of(database, attempt)
     if path is not None and is_kept(path):
-        return read_tail(path, known, limit)
+        return read_tail(path, known, limit, printed=True)
     return Tail(path, trouble=_nothing_there(attempt, path))
 
 

@@ -101,7 +101,27 @@ def test_tmux_takes_it_and_hands_it_on(tmux: Tmux) -> None:
     ["set -g set-clipboard off\nset -g allow-passthrough on\nset -g default-terminal screen\n"],
     indirect=True,
 )
-def test_it_is_passed_through_where_tmux_takes_nothing(tmux: Tmux) -> None:
+def test_it_is_passed_through_where_tmux_takes_no_sequence(tmux: Tmux) -> None:
     copied = copy_an_id(tmux)
     wait_until(lambda: f"\x1b]52;c{sequence_of(copied)}\x07" in tmux.take(), what="outside")
-    assert tmux.ask("show-buffer") == ""
+    assert tmux.ask("show-buffer") == copied
+
+
+@pytest.mark.parametrize("tmux", ["", "set -g set-clipboard off\n"], indirect=True)
+def test_it_is_in_tmux_whatever_its_options(tmux: Tmux) -> None:
+    copied = copy_an_id(tmux)
+    assert len(copied) == 36
+    assert tmux.ask("show-buffer") == copied
+
+
+@pytest.mark.parametrize("tmux", [""], indirect=True)
+def test_what_nothing_confirms_is_said_to_be_sent(tmux: Tmux, tmp_path: Path) -> None:
+    tmux.wait_for("/ filters")
+    # A server that is not there any more, as behind `su` or in a container.
+    gone = f"env TMUX=/nowhere/tmux,1,0 {sys.executable} -m gigq_tui {tmp_path / 'jobs.db'}"
+    tmux.ask("respawn-pane", "-k", gone)
+    tmux.wait_for("/ filters")
+    tmux.terminal.send("y")
+    tmux.wait_for("Copy")
+    tmux.terminal.send("i")
+    tmux.wait_for("the id was sent to the terminal: ")

@@ -16,6 +16,7 @@ from gigq_tui.registry import DETAIL_TABS as TABS
 from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.jobs import JobsScreen
 from gigq_tui.store.models import Attempt, JobDetail, Relative
+from gigq_tui.theme import DARK, PALETTES
 from tests.scene import NOW
 from tests.tui.harness import (
     acts_of,
@@ -124,6 +125,15 @@ async def test_secrets_are_masked(tab: str) -> None:
             assert MASK in text
 
 
+def colour_of(app: ConsoleApp, text: str) -> Any:
+    """The colour of a segment that says just that."""
+    for strip in app.screen._compositor.render_strips():
+        for segment in strip:
+            if segment.text == text and segment.style is not None:
+                return segment.style.color
+    raise AssertionError(f"no {text!r} stands alone on the screen")
+
+
 async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
     app = make_app(path=tmp_path / "jobs.db")
     folder = logs_folder(tmp_path / "jobs.db") / "attempts"
@@ -148,7 +158,8 @@ async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
         assert "attempt 1, failed" in text
         assert "second line" in text
         assert "\x1b" not in text
-        assert "\ufffd[31mred" in text
+        assert "hello red" in text
+        assert colour_of(app, "red") == PALETTES[DARK]["label-red"].color
         await press(pilot, "escape")
         assert screen.tab == "Attempts"
         assert "Traceback of 1" in screen_text(app)

@@ -340,14 +340,14 @@ async def test_secrets_are_shown_when_asked_for_and_never_copied(tab: str) -> No
         ("n", "job_two"),
         ("e", "error of attempt 2"),
         ("t", "Traceback of 2\n  File x"),
-        ("o", "hello \ufffd[31m"),
+        ("o", "hello red \ufffd[2J"),
         ("v", "attempt 2"),
         ("c", f"gigq-core --db PATH status {FAILED.id}"),
     ],
 )
 async def test_what_can_be_copied(tmp_path: Path, key: str, copied: str) -> None:
     path = tmp_path / "jobs.db"
-    file = written(path, "hello \x1b[31m\n", "exec-2")
+    file = written(path, "1%\rhello \x1b[31mred\x1b[m \x1b[2J\n", "exec-2")
     app = make_app(path=path)
     async with app.run_test(size=(120, 32)) as pilot:
         second = attempt(2, output_path=str(file))

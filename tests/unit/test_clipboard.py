@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 
 import pytest
 
-from gigq_tui.clipboard import MAX_BYTES, SCREEN_PIECE, osc52
+from gigq_tui import clipboard
+from gigq_tui.clipboard import MAX_BYTES, SCREEN_PIECE, into_tmux, osc52
 
 PLAIN = "\x1b]52;c;aGk=\x07"
 FOR_TMUX = "\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\"
@@ -70,3 +72,37 @@ def test_no_more_is_sent_than_terminals_take(text: str) -> None:
 def test_what_is_no_text_is_copied_as_well_as_can_be() -> None:
     assert carried(osc52("lone \udcff", {}).sequence) == b"lone ?"
     assert carried(osc52("\x1b[31m\n日", {}).sequence).decode() == "\x1b[31m\n日"
+
+
+def test_there_is_no_tmux_to_ask_outside_of_one() -> None:
+    assert not into_tmux("hi", {"PATH": "/usr/bin:/bin"})
+
+
+def test_a_tmux_that_hangs_or_fails_does_not_hold_anything_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clipboard, "TMUX_ANSWERS_S", 0.2)
+    program = tmp_path / "tmux"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    environment = {"TMUX": TMUX, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    for script in ("exec sleep 600", "exit 1"):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        assert not into_tmux("hi", environment)
+    # An old one, which does not know -w.
+    program.write_text('#!/bin/sh\n[ "$2" = -w ] && exit 1\ncat > "$0.buffer"\n')
+    assert into_tmux("h\u00e9", environment)
+    assert (tmp_path / "tmux.buffer").read_text() == "h\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("environment", "between"),
+    [
+        ({"TERM": "xterm-256color"}, False),
+        ({"TMUX": TMUX, "TERM": "screen"}, True),
+        ({"TERM": "tmux-256color"}, True),
+        ({"STY": STY, "TERM": "screen"}, True),
+    ],
+)
+def test_what_may_drop_a_sequence(environment: dict[str, str], between: bool) -> None:
+    assert clipboard.wraps_for_another(environment) is between

@@ -457,11 +457,14 @@ def test_logs_prints_the_latest_attempt_or_the_one_asked_for(db: Path) -> None:
     assert run(db, "logs", job_id, "--attempt", "3").exit_code == 1
 
 
-def test_logs_shows_control_characters_unless_they_are_asked_for(db: Path) -> None:
+def test_logs_shows_what_a_terminal_would_unless_the_bytes_are_asked_for(db: Path) -> None:
     job_id = add(db)
-    attempt(db, job_id, 1, "\x1b[31mred\n")
-    assert run(db, "logs", job_id).stdout == "\\x1b[31mred\n"
-    assert run(db, "logs", job_id, "--raw").stdout_bytes == b"\x1b[31mred\n"
+    printed = "1%\r99%\n\x1b[31mred\x1b[2J\n"
+    attempt(db, job_id, 1, printed)
+    assert run(db, "logs", job_id).stdout == "99%\nred\\x1b[2J\n"
+    assert run(db, "logs", job_id, "--follow").stdout == "99%\nred\\x1b[2J\n"
+    assert run(db, "logs", job_id, "--raw").stdout_bytes == printed.encode()
+    assert json.loads(run(db, "logs", job_id, "--json").stdout)["output"] == printed
 
 
 def test_logs_of_an_attempt_that_printed_nothing(db: Path) -> None:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gigq_core.log_format import LOG_FORMAT, MOST_LINES, MOST_OF_A_MESSAGE
@@ -18,6 +18,8 @@ from gigq_core.logs import LOGGER_NAME, setup_logging
 from gigq_core.text import UNSAFE, bounded, glyphs, inert, storable, typed_text, unstored
 from gigq_tui import format as fmt
 
+# A busy machine is slow at any of it.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=80)
 HOSTILE = st.text(
     st.sampled_from(
@@ -42,6 +44,7 @@ def test_the_alphabet_holds_whatever_unicode_calls_a_control() -> None:
     assert missed == []
 
 
+@unhurried
 @given(LINE)
 def test_command_line_logs_and_console_share_one_alphabet(text: str) -> None:
     for shown in (inert(text), glyphs(text), fmt.inert(text)):
@@ -51,6 +54,7 @@ def test_command_line_logs_and_console_share_one_alphabet(text: str) -> None:
     assert len(glyphs(text)) == len(text)
 
 
+@unhurried
 @given(LINE)
 def test_a_text_of_lines_keeps_its_line_ends_and_nothing_else(text: str) -> None:
     shown = inert(text, lines=True)
@@ -58,6 +62,7 @@ def test_a_text_of_lines_keeps_its_line_ends_and_nothing_else(text: str) -> None
     assert shown.count("\n") == text.count("\n")
 
 
+@unhurried
 @given(ANY_TEXT)
 def test_what_is_storable_is_utf8_and_good_text_is_left_alone(text: str) -> None:
     stored = storable(text)
@@ -67,12 +72,14 @@ def test_what_is_storable_is_utf8_and_good_text_is_left_alone(text: str) -> None
         assert stored == text
 
 
+@unhurried
 @given(st.binary(min_size=1, max_size=20).filter(lambda name: b"\\" not in name))
 def test_a_file_name_is_found_again_from_what_was_stored(name: bytes) -> None:
     path = name.decode("utf-8", "surrogateescape")
     assert unstored(storable(path)).encode("utf-8", "surrogateescape") == name
 
 
+@unhurried
 @given(st.text())
 def test_a_typed_word_is_read_again_where_the_locale_misread_it(word: str) -> None:
     misread = word.encode("utf-8").decode("ascii", "surrogateescape")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.logs import attempt_output
+from gigq_core.terminal_text import Look, Piece
 from gigq_core.worker.output import LIMIT_BYTES, Capture
 from gigq_tui.store.models import Attempt
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, output_of, read_output, read_tail
@@ -171,3 +172,38 @@ def test_a_megabyte_of_anything_is_read_at_once(log: Path, data: bytes) -> None:
     began = time.process_time()
     read_tail(log, limit=WHOLE_BYTES)
     assert time.process_time() - began < 0.5
+
+
+def test_what_an_attempt_printed_is_shown_as_a_terminal_shows_it(tmp_path: Path) -> None:
+    database = tmp_path / "jobs.db"
+    path = attempt_output(database, "exec-1")
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    states = "".join(f"\rtraining {n:4d}/1000" for n in range(1001))
+    path.write_bytes(
+        f"loading\n{states}\n\x1b[31mERROR\x1b[0m no disk\r\n\tx\x1b[2Jy\nnow \x1b[3".encode()
+    )
+    tail = read_output(database, ATTEMPT)
+    lines = ["loading", "training 1000/1000", "ERROR no disk", "    x\x1b[2Jy", "now "]
+    assert tail.lines == lines
+    assert tail.pieces == {2: (Piece(0, 5, Look(foreground=1)),)}
+    with path.open("ab") as file:
+        file.write(b"2mgreen\xe2\x98")
+    grown = read_output(database, ATTEMPT, tail)
+    assert grown.lines == [*lines[:-1], "now green\ufffd"]
+    assert grown.pieces[4] == (Piece(4, 10, Look(foreground=2)),)
+
+
+def test_colours_stand_where_they_were_printed_behind_a_gap_too(tmp_path: Path) -> None:
+    database = tmp_path / "jobs.db"
+    path = attempt_output(database, "exec-1")
+    assert path is not None
+    capture = Capture(lambda: path)
+    capture.write(b"\x1b[32mgood\x1b[0m\n" * 100_000)
+    capture.close()
+    tail = read_output(database, ATTEMPT, limit=WHOLE_BYTES)
+    assert tail.gap is not None
+    assert tail.gap not in tail.pieces
+    for number, pieces in tail.pieces.items():
+        if abs(number - tail.gap) > 1:
+            assert (tail.lines[number], pieces) == ("good", (Piece(0, 4, Look(foreground=2)),))
