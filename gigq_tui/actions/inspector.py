@@ -13,7 +13,10 @@ import importlib
 import inspect
 import json
 import os
+import select
+import signal
 import sys
+import threading
 import typing
 
 _TEXT_LIMIT = 2000
@@ -119,6 +122,17 @@ def _default(value: object) -> str:
         return "..."
 
 
+def end_without_a_listener(answer_to: int) -> None:
+    """End this process, and what the import started, when nobody waits for the answer any more."""
+    watch = select.poll()
+    watch.register(answer_to, 0)
+    if not any(event & select.POLLERR for _, event in watch.poll()):
+        return  # a system that tells it in another way
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
+
+
 def main() -> None:
     """Answer on the real stdout, and keep it from everything that is imported."""
     answer_to = os.dup(1)
@@ -126,6 +140,8 @@ def main() -> None:
     if not getattr(sys.flags, "safe_path", False):
         # The folder of this file, where nothing of the user's is.
         del sys.path[0]
+    if hasattr(select, "poll"):
+        threading.Thread(target=end_without_a_listener, args=(answer_to,), daemon=True).start()
     sys.path.insert(0, os.getcwd())
     answer = json.dumps(describe(sys.argv[1], sys.argv[2])).encode("ascii")
     with os.fdopen(answer_to, "wb") as stream:

@@ -328,3 +328,54 @@ def test_a_wal_that_was_deleted_under_a_program_is_told_until_that_program_has_e
         console.wait_for(LIVE)
         console.press("q")
         assert console.wait_for_end() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked who holds the lock")
+def test_a_write_lock_that_stays_and_its_holder_are_named(path: Path, tmp_path: Path) -> None:
+    code = (
+        "import sqlite3, sys\n"
+        "c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE')\n"
+        "print('held', flush=True); sys.stdin.readline(); c.execute('ROLLBACK')\n"
+        "print('free', flush=True); sys.stdin.readline()\n"
+    )
+    words = [sys.executable, "-c", code, str(path)]
+    with (
+        ConsoleTerminal(path, cwd=tmp_path) as console,
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder,
+    ):
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        console.wait_for(rf"WRITE LOCK: pid {holder.pid}", 30)
+        console.press("o")
+        console.wait_for(rf"nobody can write: pid {holder.pid} .* keeps the write lock")
+        console.press("\x1b")
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "free\n"
+        console.wait_until_gone("WRITE LOCK")
+        holder.kill()
+        console.press("q")
+        assert console.wait_for_end() == 0
+
+
+def test_a_worker_whose_wal_was_deleted_loses_nothing_that_the_console_shows(
+    path: Path, tmp_path: Path
+) -> None:
+    with ConsoleTerminal(path, cwd=tmp_path) as console:
+        console.wait_for(r"\[1 All 3\]")
+        console.press("+")
+        console.wait_for(r"Workers 1 ")
+        (pid,) = wait_until(lambda: pids_of(path), what="the worker's row")
+        core = [sys.executable, "-m", "gigq_core", "--db", str(path)]
+        subprocess.run([*core, "submit", "os.getcwd", "--name", "before"], check=True, timeout=60)
+        console.wait_for(r"before +\+ done")
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink()
+        console.wait_for(r"stale \d+s: the file lost its -wal or -shm")
+        # The worker notices it too, brings what it holds into the file, and ends.
+        wait_until(lambda: process_start(pid) is None, 60, "the worker's end")
+        console.wait_for(LIVE)
+        console.wait_for(r"before +\+ done")
+        console.press("q")
+        console.wait_for_end()

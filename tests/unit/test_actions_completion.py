@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import GigQError
+from gigq_core.identity import process_start
 from gigq_tui.actions import completion
 from gigq_tui.actions.completion import list_functions, package_to_list, ranked
 from gigq_tui.actions.functions import inspect_function
 from tests.waiting import wait_until
 
 IMAGES = """
+import subprocess
 import sys
 open("touched", "w").close()
 print("noise")
@@ -212,3 +215,24 @@ def test_a_child_that_nobody_waits_for_is_killed(project: Path) -> None:
             "hangs.slow", sys.executable, project, unwanted=lambda: time.monotonic() > began + 0.5
         )
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the pipe says nothing")
+def test_an_import_that_hangs_ends_with_the_console_that_asked(project: Path) -> None:
+    (project / "stays_for_test.py").write_text(
+        "import os, threading\n"
+        "open('pid.new', 'w').write(str(os.getpid()))\n"
+        "os.rename('pid.new', 'pid')\n"
+        "threading.Event().wait()\n"
+    )
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from gigq_tui.actions.functions import inspect_function\n"
+        "inspect_function('stays_for_test.f', sys.executable, Path(sys.argv[1]))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(project)]) as console:
+        wait_until((project / "pid").exists, what="the import to begin")
+        pid = int((project / "pid").read_text())
+        assert process_start(pid) is not None
+        console.kill()
+    wait_until(lambda: process_start(pid) is None, what="the end of the import")
