@@ -17,9 +17,9 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     jobs             id, name, function, status (the raw word), state (the derived one), why,
                      priority, attempts, max_attempts, timeout_s, created_at, started_at,
                      completed_at, due_at, worker_id, error
-    workers          id, owner, host, pid, health (alive, lost, stopped, unknown), state, request,
-                     isolation, slots, started_at, stopped_at, done, failed, last_claim_at,
-                     log_path, running (id, name, started_at)
+    workers          id, owner, host, pid, health (alive, lost, stopped, unknown), suspended, state,
+                     request, isolation, slots, started_at, stopped_at, done, failed,
+                     last_claim_at, log_path, running (id, name, started_at)
     foreign_workers  workers of GigQ's, known by what they hold: id, running
 """
 
@@ -185,6 +185,7 @@ def _worker_lines(snapshot: Snapshot) -> list[str]:
     cells = []
     for worker in live:
         state = worker.state if worker.health.value == "alive" else worker.health.value.upper()
+        state = "SUSPENDED" if worker.suspended else state
         cells.append(
             (
                 f"worker {text.inert(worker.id)}",
@@ -297,6 +298,7 @@ def _worker(worker: WorkerRow) -> dict[str, Any]:
         "host": worker.host,
         "pid": worker.pid,
         "health": worker.health.value,
+        "suspended": worker.suspended,
         "state": worker.state,
         "request": worker.request,
         "isolation": worker.isolation,

@@ -23,8 +23,19 @@ _SHOWN = (
 
 
 def with_life(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of workers, cut to what is meant for people and scripts, each with `alive`."""
-    return [{**{key: row[key] for key in _SHOWN}, "alive": _alive(row)} for row in rows]
+    """The rows of workers, cut to what is meant for people and scripts.
+
+    Each with `alive` and `suspended`: null where it can't be told from here.
+    """
+    return [_with_life(row) for row in rows]
+
+
+def _with_life(row: dict[str, Any]) -> dict[str, Any]:
+    from gigq_core.identity import is_suspended
+
+    alive = _alive(row)
+    suspended = is_suspended(row["pid"]) if alive else alive
+    return {**{key: row[key] for key in _SHOWN}, "alive": alive, "suspended": suspended}
 
 
 def _alive(row: dict[str, Any]) -> bool | None:

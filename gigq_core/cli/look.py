@@ -157,7 +157,7 @@ def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
 
     JSON: an array of {"id", "owner", "host", "pid", "alive" (null: can't be told from here),
     "isolation", "slots", "state", "request", "started_at", "stopped_at", "done", "failed",
-    "last_claim_at", "log_path"}.
+    "last_claim_at", "log_path", "suspended" (as "alive")}.
     """
     from gigq_core.cli.liveness import with_life
 
@@ -180,7 +180,7 @@ def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
                 worker["pid"],
                 worker["host"],
                 worker["owner"],
-                worker["state"],
+                "suspended" if worker["suspended"] else worker["state"],
                 words[worker["alive"]],
                 worker["slots"],
                 worker["done"],

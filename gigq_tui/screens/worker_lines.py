@@ -72,7 +72,7 @@ def _weight(worker: WorkerRow) -> int:
 
 def waits_for(worker: WorkerRow, snapshot: Snapshot) -> str:
     """Say why a worker that lives has no job, or an empty string."""
-    if worker.running or worker.health is not Health.ALIVE:
+    if worker.running or worker.suspended or worker.health is not Health.ALIVE:
         return ""
     if worker.state == "paused" or worker.request == "pause":
         return "paused: P resumes it"
@@ -336,6 +336,8 @@ def about(entry: WorkerEntry, now: datetime) -> str:
         )
     # What a person waits for stands first: the line may be cut.
     words: list[str] = []
+    if worker.suspended:
+        words.append(f"suspended: kill -CONT {worker.pid} lets it go on")
     if worker.request:
         words.append(f"asked to {inert(worker.request)}, and has not answered yet")
     words.append(f"{len(worker.running)} of {plural(worker.slots, 'slot')} busy")

@@ -167,6 +167,9 @@ def _why_running(row: JobRow, state: State, now: datetime) -> str:
         if row.holder is Health.STOPPED:
             return f"ORPHAN: worker {row.worker_id} has stopped"
         return f"ORPHAN: worker pid {row.holder_pid} is not alive"
+    if row.holder_suspended:
+        over = f"OVER timeout {span(row.timeout_s)}, " if state is State.OVERDUE else ""
+        return f"{over}worker pid {row.holder_pid} is suspended: kill -CONT {row.holder_pid}"
     if state is State.STOPPING:
         return "asked to stop, not ended yet"
     if state is State.OVERDUE:

@@ -16,6 +16,7 @@ from gigq_tui.store.rows import moment, optional_text, text, timeout_s, whole
 from gigq_tui.store.shape import Shape
 
 IsDead = Callable[[ProcessIdentity], "bool | None"]
+IsSuspended = Callable[[int], bool]
 
 MAX_WORKERS = 500
 MAX_RUNNING = 2_000
@@ -23,6 +24,8 @@ MAX_RUNNING = 2_000
 STOPPED_SHOWN = timedelta(minutes=10)
 # A worker out of sight (another host) is alive while its beat moves at least this often.
 BEAT_WITHIN_S = 30.0
+# How often a process is asked whether it stands still, in seconds.
+SUSPENDED_EVERY_S = 1.0
 # So many places of the line are told; a walk along the index that claims go by.
 LINE_TOLD = 100
 READY_INDEX = queries.CLAIM_ORDER[0][0]
@@ -43,12 +46,20 @@ class Pulse:
     Args:
         clock: whose monotonic half silence is measured by, so that a clock step loses nobody.
         is_dead: says whether a process is gone; by default the machine is asked.
+        is_suspended: says whether one that lives stands still; by default, as above.
     """
 
-    def __init__(self, clock: Clock, is_dead: IsDead | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        is_dead: IsDead | None = None,
+        is_suspended: IsSuspended | None = None,
+    ) -> None:
         self._clock = clock
         self._is_dead = is_dead
+        self._is_suspended = is_suspended
         self._beats: dict[str, tuple[int, float, bool]] = {}
+        self._standing: dict[int, tuple[float, bool]] = {}
 
     def health(self, worker: Registered) -> Health:
         """Whether a worker lives, as far as can be told from here."""
@@ -59,6 +70,19 @@ class Pulse:
         if dead is None:
             return Health.ALIVE if self._beats_lately(worker) else Health.UNKNOWN
         return Health.LOST if dead else Health.ALIVE
+
+    def suspended(self, worker: Registered) -> bool:
+        """Whether a worker stands still, where that can be seen from here."""
+        if worker.row.state == "stopped":
+            return False
+        if (self._is_dead or identity.is_dead)(worker.process) is not False:
+            return False
+        now, pid = self._clock.monotonic(), worker.process.pid
+        looked, found = self._standing.get(pid, (now - 2 * SUSPENDED_EVERY_S, False))
+        if now - looked >= SUSPENDED_EVERY_S:
+            found = (self._is_suspended or identity.is_suspended)(pid)
+            self._standing[pid] = (now, found)
+        return found
 
     def _beats_lately(self, worker: Registered) -> bool:
         now = self._clock.monotonic()
@@ -153,9 +177,13 @@ class Staff:
         return tuple(worker.id for worker in self.ours if worker.health in gone)
 
     def changed(self, pulse: Pulse) -> bool:
-        """Whether one of our workers has died or come back since."""
+        """Whether one of our workers has died, come back, or come to a standstill since."""
         told = self.by_id
-        return any(pulse.health(w) is not told[w.row.id].health for w in self.registered)
+        return any(
+            pulse.health(w) is not told[w.row.id].health
+            or pulse.suspended(w) is not told[w.row.id].suspended
+            for w in self.registered
+        )
 
 
 def read_staff(conn: sqlite3.Connection, shape: Shape, pulse: Pulse, now: datetime) -> Staff:
@@ -163,7 +191,12 @@ def read_staff(conn: sqlite3.Connection, shape: Shape, pulse: Pulse, now: dateti
     registered = read_workers(conn, shape, now)
     held = read_running(conn, shape)
     ours = tuple(
-        replace(w.row, health=pulse.health(w), running=tuple(held.get(w.row.id, ())))
+        replace(
+            w.row,
+            health=pulse.health(w),
+            suspended=pulse.suspended(w),
+            running=tuple(held.get(w.row.id, ())),
+        )
         for w in registered
     )
     known = {worker.id for worker in ours}
@@ -185,7 +218,9 @@ def _halt(
     here = [w for w in ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
     if not here:
         return Halt.UNSEEN if foreign or not attached else Halt.NO_WORKER
-    taking = any(w.state == "running" and w.request in (None, "resume") for w in here)
+    taking = any(
+        w.state == "running" and w.request in (None, "resume") and not w.suspended for w in here
+    )
     return None if taking else Halt.NONE_CLAIMS
 
 
@@ -207,7 +242,12 @@ def with_holders(rows: Iterable[JobRow], staff: Staff) -> tuple[JobRow, ...]:
     for row in rows:
         worker = workers.get(row.worker_id or "")
         if worker is not None and row.status == "running":
-            row = replace(row, holder=worker.health, holder_pid=worker.pid)
+            row = replace(
+                row,
+                holder=worker.health,
+                holder_pid=worker.pid,
+                holder_suspended=worker.suspended,
+            )
         elif row.status == "pending" and (halt is not None or row.key in staff.line):
             row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
         result.append(row)

@@ -144,6 +144,8 @@ class WorkerRow:
     failed: int
     last_claim_at: datetime | None
     log_path: str | None
+    # Of a worker of this machine: whether its process stands still, as after ctrl+z.
+    suspended: bool = False
     running: tuple[RunningJob, ...] = ()
 
 
@@ -212,6 +214,7 @@ class JobRow:
     unmet: int = 0
     culprit: Culprit | None = None
     holder: Health = Health.UNKNOWN
+    holder_suspended: bool = False
     holder_pid: int | None = None
     in_script: bool = False
     halt: Halt | None = None

@@ -128,13 +128,15 @@ def _of_nobody(staff: Staff, ready: int) -> Iterator[Concern]:
         yield Concern(
             "idle",
             Level.WARNING,
-            f"{waits}, but {_many(len(alive), 'worker')} {_be(len(alive))} paused or stopping",
+            f"{waits}, but {_many(len(alive), 'worker')} {_be(len(alive))} paused, stopping or "
+            "suspended",
             Lead(workers=True),
         )
 
 
 def _claims_nothing(worker: WorkerRow) -> bool:
-    return worker.state in _NOT_CLAIMING or worker.request in ("pause", "drain", "stop")
+    asked = worker.request in ("pause", "drain", "stop")
+    return worker.suspended or asked or worker.state in _NOT_CLAIMING
 
 
 def _of_jobs(counts: Counts, overdue: int) -> Iterator[Concern]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gigq_tui.store.models import Health, WorkerRow
 
 # In the order in which they are told.
-_DOINGS = ("busy", "idle", "paused", "pausing", "asked", "stopping", "ending")
+_DOINGS = ("busy", "idle", "paused", "pausing", "asked", "stopping", "ending", "suspended")
 
 
 def condition(worker: WorkerRow) -> tuple[str, str]:
@@ -18,6 +18,8 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
         return "? LOST", "fail"
     if worker.health is Health.STOPPED or worker.state == "stopped":
         return "- stopped", "dim"
+    if worker.suspended:
+        return "! suspended", "fail"
     if worker.request:
         return "* asked", "warn"
     if worker.state == "stopping":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ import pytest
 from gigq_core.identity import is_suspended
 from gigq_core.worker.rescue import LEASE_S, Silence
 from gigq_core.worker.stuck import GRACE_S
+from gigq_tui.store.reader import Reader
+from gigq_tui.store.view import View
 from tests.integration import chores
 from tests.integration.conftest import Place, gone
 from tests.waiting import wait_until
@@ -160,3 +164,52 @@ def test_silence_is_told_in_seconds() -> None:
     assert wait_until(lambda: silence.of("w") > first)
     silence.listen([{"id": "w", "beat": 2}])  # type: ignore[list-item]
     assert silence.of("w") < 5
+
+
+def said(*words: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+def test_whoever_looks_is_told_that_a_worker_stands_still(place: Place, tmp_path: Path) -> None:
+    worker = place.worker("--worker-id", "asleep")
+    job_id, _ = holding(place, tmp_path, "held", timeout=300)
+    db = str(place.db)
+    told = json.loads(said("gigq_core", "--db", db, "workers", "--json"))[0]
+    assert (told["alive"], told["suspended"], told["state"]) == (True, False, "running")
+    with suspended(worker):
+        told = json.loads(said("gigq_core", "--db", db, "workers", "--json"))[0]
+        assert (told["alive"], told["suspended"]) == (True, True)
+        table = said("gigq_core", "--db", db, "workers")
+        assert " suspended " in table
+        assert " running " not in table
+        seen = json.loads(said("gigq_tui", db, "--once", "--json"))
+        assert seen["workers"][0]["suspended"] is True
+        job = next(job for job in seen["jobs"] if job["id"] == job_id)
+        assert job["why"] == f"worker pid {worker.pid} is suspended: kill -CONT {worker.pid}"
+        waiting = place.submit(chores.nothing, name="waits")
+        shown = said("gigq_tui", db, "--once")
+        assert "SUSPENDED" in shown
+        # Nothing is claimed, and it is said why not.
+        assert "no worker takes new jobs" in json.dumps(
+            json.loads(said("gigq_tui", db, "--once", "--json"))["jobs"]
+        )
+    assert place.queue.cancel(job_id)
+    assert place.end(waiting)["status"] == "completed"
+
+
+def test_a_console_that_looks_sees_it_change(place: Place, tmp_path: Path) -> None:
+    """Without any change of the file."""
+    worker = place.worker("--worker-id", "asleep")
+    reader = Reader(place.db)
+    try:
+        assert [w.suspended for w in reader.snapshot(View()).workers] == [False]
+        assert not reader.liveness_changed()
+        with suspended(worker):
+            wait_until(reader.liveness_changed, what="the console to notice")
+            assert [w.suspended for w in reader.snapshot(View()).workers] == [True]
+        wait_until(reader.liveness_changed, what="the console to notice again")
+        assert [w.suspended for w in reader.snapshot(View()).workers] == [False]
+    finally:
+        reader.close()

@@ -421,3 +421,14 @@ async def test_names_are_inert() -> None:
         assert "\x1b" not in text
         assert "\u202e" not in text
         assert "\x07" not in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 32)])
+async def test_a_worker_that_stands_still_is_told_so(size: tuple[int, int]) -> None:
+    app, _, _ = console()
+    async with app.run_test(size=size) as pilot:
+        await open_workers(pilot, replace(BUSY, suspended=True), IDLE)
+        shown = screen_text(app)
+        assert "! suspended " in shown
+        assert f"suspended: kill -CONT {BUSY.pid}" in shown
+        assert "1 suspended" in shown
