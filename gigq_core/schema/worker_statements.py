@@ -11,23 +11,29 @@ _EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
 
 # SQLite lets a TEXT primary key be NULL; such a row can't be ended, so it is not begun.
 _WAITS = "status = 'pending' AND retry_after IS NULL AND id IS NOT NULL"
-_READY = f"{_WAITS} AND function_module <> '__main__'"
-_READY_SCRIPT = f"{_WAITS} AND function_module = '__main__'"
+_WAITS_FOR_SCRIPT = f"{_WAITS} AND function_module = '__main__'"
+
+# Of a job that may have been the end of its worker: such ones run one at a time, lest each death
+# costs the same others beside it one attempt after the other.
+_LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedly*')"
+_MAY_BE_CLAIMED = f"(:lost OR error IS NULL OR NOT {_LOST})"
+_READY = f"{_WAITS} AND function_module <> '__main__' AND {_MAY_BE_CLAIMED}"
+_READY_SCRIPT = f"{_WAITS_FOR_SCRIPT} AND {_MAY_BE_CLAIMED}"
 
 READY_COUNT = f"""
-SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT ?)"""
+SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT :most)"""
 
 _CALLABLE_HERE = "function_name IN (SELECT value FROM json_each({names}))"
 
 READY_SCRIPT_COUNT = f"""
 SELECT count(*) FROM (
     SELECT 1 FROM jobs INDEXED BY core_ready_script
-    WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names="?")} LIMIT ?)"""
+    WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names=":functions")} LIMIT :most)"""
 
 # One that waits for a script which does not work on the file: nobody runs it.
 SCRIPT_JOB_LEFT = f"""
 SELECT id, name, function_name FROM jobs INDEXED BY core_ready_script
-WHERE {_READY_SCRIPT} AND NOT {_CALLABLE_HERE.format(names=":functions")}
+WHERE {_WAITS_FOR_SCRIPT} AND NOT {_CALLABLE_HERE.format(names=":functions")}
   AND NOT EXISTS (SELECT 1 FROM core_workers
                   WHERE isolation = 'thread' AND state <> 'stopped' AND id <> :worker)
 LIMIT 1"""
@@ -70,13 +76,14 @@ WHERE rowid IN ({chosen})
   AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
           dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
-          on_crash"""
+          on_crash, CASE WHEN attempts > 1 THEN {lost} END AS lost"""
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
 CLAIM = _CLAIM.format(
+    lost=_LOST,
     chosen=f"""
     SELECT rowid FROM jobs INDEXED BY core_ready WHERE {_READY}
-    ORDER BY priority DESC, rowid LIMIT :slots"""
+    ORDER BY priority DESC, rowid LIMIT :slots""",
 )
 
 # If the worker dies, a job claimed ahead may have begun a moment ago without a record, and the
@@ -84,6 +91,7 @@ CLAIM = _CLAIM.format(
 # has been lost or tried before is claimed ahead. One that kills its worker is not counted once at
 # most.
 CLAIM_AHEAD = _CLAIM.format(
+    lost=_LOST,
     chosen=f"""
     SELECT rowid FROM (
         SELECT rowid FROM jobs INDEXED BY core_ready WHERE {_READY}
@@ -93,11 +101,12 @@ CLAIM_AHEAD = _CLAIM.format(
         SELECT rowid, attempts, max_attempts, on_crash, started_at FROM jobs INDEXED BY core_ready
         WHERE {_READY} ORDER BY priority DESC, rowid LIMIT :ahead OFFSET :slots)
     WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, 3) AND on_crash IS NOT 'fail'
-      AND started_at IS NULL"""
+      AND started_at IS NULL""",
 )
 
 # A script also runs the functions that stand in its own `__main__`: two orders, merged.
 CLAIM_WITH_SCRIPT = _CLAIM.format(
+    lost=_LOST,
     chosen=f"""
     SELECT rowid FROM (
         SELECT rowid, priority FROM (
@@ -108,7 +117,7 @@ CLAIM_WITH_SCRIPT = _CLAIM.format(
             SELECT rowid, priority FROM jobs INDEXED BY core_ready_script
             WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names=":functions")}
             ORDER BY priority DESC, rowid LIMIT :slots)
-        ORDER BY priority DESC, rowid LIMIT :slots)"""
+        ORDER BY priority DESC, rowid LIMIT :slots)""",
 )
 
 BEGIN_EXECUTION = """
@@ -250,7 +259,8 @@ RUNNING_JOBS = """
 SELECT j.rowid AS place, j.id, coalesce(substr(CAST(j.name AS TEXT), 1, 200), '') AS name,
        j.execution_id, CAST(j.execution_id AS BLOB) AS token, j.worker_id, j.attempts,
        j.max_attempts, j.timeout, j.retry_delay, j.on_crash,
-       j.stop_requested_at, j.started_at, w.rowid AS registered, w.state, w.host, w.pid,
+       j.stop_requested_at, j.started_at, substr(CAST(j.error AS TEXT), 1, 200) AS error,
+       w.rowid AS registered, w.state, w.host, w.pid,
        w.pid_started, w.boot_id, w.pid_namespace, w.beat, w.owner, w.isolation
 FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id
 WHERE j.status = 'running'"""

@@ -48,6 +48,8 @@ class Attempt:
     pass_parent_results: bool | None
     on_crash: str | None = None
     broken: str = ""
+    # Its last worker died soon after it had begun, so that it may have been the reason.
+    lost: bool = False
 
     @property
     def timeout_text(self) -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +69,8 @@ class Turn:
     staged: int = 0
     # How many claimed rows were broken, and have failed already.
     broken: int = 0
+    # How many are left to be claimed later, since they are to run one at a time.
+    put_back: int = 0
 
 
 class Ledger:
@@ -117,16 +119,23 @@ class Ledger:
         version: int = self.conn.execute("PRAGMA data_version").fetchone()[0]
         return version
 
-    def look(self, worker_id: str, most: int) -> Look:
-        """What there is to do; `most` is where counting ready jobs may stop."""
-        return self._repairing(lambda: self._look(worker_id, most))
+    def look(self, worker_id: str, most: int, lost: bool = True) -> Look:
+        """What there is to do.
 
-    def _look(self, worker_id: str, most: int) -> Look:
+        Args:
+            worker_id: the worker's.
+            most: where counting ready jobs may stop.
+            lost: as for `turn`.
+        """
+        return self._repairing(lambda: self._look(worker_id, most, lost))
+
+    def _look(self, worker_id: str, most: int, lost: bool) -> Look:
         ready = 0
         if most > 0:
-            ready = self.conn.execute(sql.READY_COUNT, (most,)).fetchone()[0]
+            values: dict[str, Any] = {"most": most, "lost": lost}
+            ready = self.conn.execute(sql.READY_COUNT, values).fetchone()[0]
             if ready < most and self._runs_script:
-                values = (script_functions(), most - ready)
+                values |= {"functions": script_functions(), "most": most - ready}
                 ready += self.conn.execute(sql.READY_SCRIPT_COUNT, values).fetchone()[0]
         due = self.conn.execute(sql.NEXT_DUE).fetchone()
         own = self.conn.execute(sql.OWN_REQUEST, (worker_id,)).fetchone()
@@ -214,6 +223,7 @@ class Ledger:
         retire: bool = False,
         ahead: int = 0,
         begun: Sequence[Begun] = (),
+        lost: bool = True,
     ) -> Turn:
         """Everything the worker has to write, in one transaction.
 
@@ -228,6 +238,8 @@ class Ledger:
             retire: whether to close the worker's row.
             ahead: how many jobs may be claimed beyond `pids`, for the slots that are free next.
             begun: jobs claimed ahead that turned out to be long.
+            lost: whether to claim a job whose worker died soon after it had begun, which may be
+                the reason; one at most.
 
         Raises:
             LockBusy: nothing was written.
@@ -238,7 +250,7 @@ class Ledger:
         def act(end: Callable[..., outcomes.Written]) -> Turn:
             return self._repairing(
                 lambda: self._turn(
-                    own, endings, pids, claim, stage, beat, retire, ahead, begun, end
+                    own, endings, pids, claim, stage, beat, retire, ahead, begun, lost, end
                 )
             )
 
@@ -261,6 +273,7 @@ class Ledger:
         retire: bool,
         ahead: int,
         begun: Sequence[Begun],
+        lost: bool,
         end: Callable[..., outcomes.Written],
     ) -> Turn:
         turn = Turn()
@@ -283,7 +296,7 @@ class Ledger:
             if stage:
                 turn.staged = conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE)).rowcount
             if claim and (pids or ahead):
-                attempts = self._claim(conn, own.id, pids, ahead, now)
+                attempts, turn.put_back = self._claim(conn, own.id, pids, ahead, lost, now)
                 if attempts:
                     claimed_at = now
                 broken = [Ending(a, Fate.HOPELESS, error=a.broken) for a in attempts if a.broken]
@@ -304,9 +317,16 @@ class Ledger:
         return turn
 
     def _claim(
-        self, conn: sqlite3.Connection, worker_id: str, pids: list[int], ahead: int, now: str
-    ) -> list[Attempt]:
+        self,
+        conn: sqlite3.Connection,
+        worker_id: str,
+        pids: list[int],
+        ahead: int,
+        lost: bool,
+        now: str,
+    ) -> tuple[list[Attempt], int]:
         values: dict[str, Any] = {"worker": worker_id, "now": now, "slots": len(pids)}
+        values["lost"] = lost
         statement = sql.CLAIM
         if self._runs_script:
             statement = sql.CLAIM_WITH_SCRIPT
@@ -318,6 +338,11 @@ class Ledger:
         # RETURNING keeps no order.
         rows.sort(key=lambda row: (-_as_number(row["priority"]), row["rowid"]))
         attempts = [attempt_from(row) for row in rows]
+        lost_ones = [n for n, row in enumerate(rows) if row["lost"]]
+        for number in reversed(lost_ones[1:]):
+            outcomes.put_back(conn, attempts.pop(number), now)
+        for number in lost_ones[:1]:
+            attempts[number] = replace(attempts[number], lost=True)
         where = iter(pids)
         conn.executemany(
             sql.BEGIN_EXECUTION,
@@ -326,7 +351,7 @@ class Ledger:
                 for a in attempts
             ],
         )
-        return attempts
+        return attempts, len(lost_ones[1:])
 
     def write_beat(self, worker_id: str) -> None:
         """Move the worker's own heartbeat on, to see that the file can be written now.

@@ -56,6 +56,13 @@ def record(conn: sqlite3.Connection, begun: Begun) -> None:
     conn.execute(sql.RECORD_EXECUTION, values)
 
 
+def put_back(conn: sqlite3.Connection, attempt: Attempt, now: str) -> None:
+    """Undo a claim of this very transaction."""
+    values = {"job": attempt.job_id, "execution": attempt.execution_id, "now": now}
+    if not conn.execute(sql.GIVE_BACK_JOB, values).rowcount:
+        conn.execute(sql.BY_TOKEN[sql.GIVE_BACK_JOB], values)
+
+
 class Written(NamedTuple):
     """What was written of some endings."""
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.logs import attempt_output, is_kept, output_name
@@ -24,6 +25,10 @@ logger = logging.getLogger("gigq_core.worker")
 
 # A worker elsewhere, whose process can't be looked at, loses its jobs after so long a silence.
 LEASE_S = 60.0
+
+
+# A worker that dies so soon after a job has begun may have died of it, in seconds.
+SOON_S = 60
 
 
 @dataclass
@@ -262,7 +267,7 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
         "place": row["place"],
         "token": row["token"],
         "now": now,
-        "error": f"{who} {how}",
+        "error": f"{who} {how}{_for_how_long(row)}",
         "begun": None,
     }
     output = _output_left(conn, row["execution_id"])
@@ -321,6 +326,21 @@ def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
         output = _output_left(conn, row["execution_id"])
         conn.execute(sql.END_TIMED_OUT_EXECUTION, values | {"output": output})
         logger.warning("Job %s timed out: %s", row["id"], why)
+
+
+def _for_how_long(row: sqlite3.Row) -> str:
+    """Nothing where the job may have been the reason, so that it is not run beside its like.
+
+    What ends its worker does so soon, or again and again.
+    """
+    started = parse_time(row["started_at"])
+    if started is None or fnmatchcase(row["error"] or "", "worker * died*"):
+        return ""
+    try:
+        seconds = int((datetime.now() - started).total_seconds())
+    except OverflowError:
+        return ""
+    return f" when this had run for {seconds:,} s" if seconds > SOON_S else ""
 
 
 def _had_begun(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:

@@ -306,6 +306,10 @@ class Supervisor:
             return False
         return self._limit is None or self.claimed < self._limit
 
+    def _may_claim_lost(self) -> bool:
+        """Whether none runs here of which each may end its worker: they run one at a time."""
+        return not any(attempt.lost for attempt in self._pool.running().values())
+
     def _look_if_changed(self) -> None:
         version = self._ledger.data_version()
         if version == self._version and not self._look_again:
@@ -315,7 +319,7 @@ class Supervisor:
         self._version = version
         self._look_again = False
         wanted = self._pool.slots - self._pool.busy()
-        self._look = look = self._ledger.look(self._own.id, wanted)
+        self._look = look = self._ledger.look(self._own.id, wanted, self._may_claim_lost())
         self._waiting = look.ready > 0
         if look.request is not None:
             self._own.answered = look.request
@@ -381,6 +385,7 @@ class Supervisor:
             beat=beat,
             ahead=ahead,
             begun=self._begun,
+            lost=self._may_claim_lost(),
         )
         self._endings, self._begun = [], []
         if stage and not turn.staged:
@@ -398,7 +403,7 @@ class Supervisor:
         # How many more wait is worth knowing only if there is a slot for them.
         room = self._pool.busy() < self._pool.slots
         mixed = any(ending.fate is not Fate.COMPLETED for ending in turn.endings)
-        if stage or mixed or turn.broken or (room and (full or not turn.attempts)):
+        if stage or mixed or turn.broken or turn.put_back or (room and (full or not turn.attempts)):
             self._look_again = True
         if self._watch is not None:
             self._watch.own_commit(room)
