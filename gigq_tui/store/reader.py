@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gigq_core.errors import DatabaseError
+from gigq_core.places import queue_file
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_tui.store import component, form_reads, queries
@@ -93,7 +94,9 @@ class Reader:
         self._history = History()
         self._ready = ReadyCounter(clock)
         self._wal = WalWatch()
-        self._obstacles = ObstacleWatch(path, clock)
+        # What SQLite keeps beside a file that is reached through a link lies where the link leads.
+        self._file = queue_file(path)
+        self._obstacles = ObstacleWatch(self._file, clock)
         self._shape_known: Shape | None = None
         self._staff = Staff()
         self._unwanted = False
@@ -385,7 +388,7 @@ class Reader:
         return None if row is None else with_holders([row], staff)[0]
 
     def _info(self, conn: sqlite3.Connection, shape: Shape) -> FileInfo:
-        wal_size = _size(self._path.with_name(self._path.name + "-wal"))
+        wal_size = _size(self._file.with_name(self._file.name + "-wal"))
         self._wal.saw(wal_size, self._clock.monotonic())
         self._obstacles.look(self._version_now)
         return FileInfo(

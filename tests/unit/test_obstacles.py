@@ -169,11 +169,13 @@ def test_nobody_holds_a_file_that_nobody_has_open(path: Path, tmp_path: Path) ->
 
 @linux_only
 def test_a_snapshot_tells_of_a_lock_that_nothing_was_written_under(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WRITE_TOLD_S", 0.1)
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.05)
-    reader = Reader(path)
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    reader = Reader(link)
     reader.snapshot(View())
     with held(path, "BEGIN IMMEDIATE") as pid:
         wait_until(reader.liveness_changed, what="the lock to be noticed")
