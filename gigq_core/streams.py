@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import select
 import sys
 import time
@@ -63,3 +64,24 @@ def put_inert(show: Callable[[IO[Any]], None]) -> None:
     told = io.StringIO()
     show(told)
     put(inert(told.getvalue(), lines=True), err=True)
+
+
+def give_up_output() -> None:
+    """Let nothing more be written to stdout: what stays in its buffer raised, and would again."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def told_of(problem: OSError) -> str:
+    """A failed read or write as one sentence."""
+    what = (
+        f"{os.fsdecode(problem.filename)} can't be used"
+        if problem.filename
+        else ("The output can't be written")
+    )
+    return f"{what}: {problem.strerror or problem}."

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from gigq_core.errors import GigQError
-from gigq_core.streams import put, put_inert, settle_output
+from gigq_core.streams import give_up_output, put, put_inert, settle_output, told_of
 from gigq_core.text import inert, typed_text
 from gigq_tui.config.model import THEMES, Config, Label
 
@@ -156,6 +156,14 @@ def main() -> None:
         sys.exit(problem.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except BrokenPipeError:
+        give_up_output()
+        sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as problem:
+        # As of a full disk that the output goes to.
+        give_up_output()
+        put_inert(Refusal(told_of(problem)).show)
+        sys.exit(EXIT_UNUSABLE)
 
 
 def _run(
@@ -378,8 +386,7 @@ def _print(answer: str) -> int:
 
 
 def _nobody_reads() -> int:
-    # What stays in the buffer must not raise again when the interpreter ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    give_up_output()
     return EXIT_BROKEN_PIPE
 
 

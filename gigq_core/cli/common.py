@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import click
 
 from gigq_core.errors import DatabaseError, DatabaseMissing, FilesLost, GigQError
 from gigq_core.sizes import bytes_in
-from gigq_core.streams import put_inert, settle_output
+from gigq_core.streams import give_up_output, put_inert, settle_output, told_of
 from gigq_core.text import inert, storable, typed_text
 
 if TYPE_CHECKING:
@@ -185,8 +184,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # What stays in the buffer must not raise again when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            give_up_output()
             sys.exit(EXIT_BROKEN_PIPE)
 
     def main(
@@ -209,6 +207,14 @@ class Commands(click.Group):
             sys.exit(problem.exit_code)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            give_up_output()
+            sys.exit(EXIT_BROKEN_PIPE)
+        except OSError as problem:
+            # As of a full disk that the output goes to.
+            give_up_output()
+            put_inert(Trouble(told_of(problem)).show)
+            sys.exit(EXIT_REFUSED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
