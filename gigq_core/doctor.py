@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.places import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema import doctor_statements as sql
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
+from gigq_core.wal_index import Holder, WalIndex, read_wal_index
+from gigq_core.zones import offsets_of_workers, told_differences
 
 # A WAL that stays larger than this means that a reader never lets go, or nobody checkpoints.
 LARGE_WAL_BYTES = 64 * 1024 * 1024
+
+# How long a lock is watched before somebody is said to keep it, and how often, in seconds.
+HELD_S = 1.5
+LOOK_AGAIN_S = 0.2
+SHOWN_COMMAND = 80
+
+# Room on the disk: soon none, and as good as none.
+LITTLE_SPACE_BYTES = 512 * 1024 * 1024
+NO_SPACE_BYTES = 16 * 1024 * 1024
 
 # Two connections, a checkpoint meeting a reset of the WAL: https://sqlite.org/wal.html says that
 # it was fixed in 3.51.3. Very rare.
@@ -65,7 +80,7 @@ def examine(path: str | Path) -> list[Finding]:
     conn = open_read_only(file)
     try:
         with read(conn):
-            findings = [_journal_mode(conn), _wal_size(file), _sqlite_version(), _filesystem(file)]
+            findings = [_journal_mode(conn), _sqlite_version(), _filesystem(file), _disk(file)]
             if is_attached(conn):
                 for check in _ATTACHED_CHECKS:
                     findings.extend(check(conn))
@@ -80,6 +95,8 @@ def examine(path: str | Path) -> list[Finding]:
             findings.extend(_damaged_rows(conn))
     finally:
         conn.close()
+    # Only now, with the connection closed: it would be one of those that are found.
+    findings[1:1] = _locks(file)
     return findings
 
 
@@ -101,19 +118,105 @@ def _journal_mode(conn: Connection) -> Finding:
     )
 
 
-def _wal_size(file: Path) -> Finding:
-    try:
-        size = file.with_name(file.name + "-wal").stat().st_size
-    except OSError:
-        size = 0
-    if size <= LARGE_WAL_BYTES:
-        return Finding("wal_size", Level.FINE, f"The WAL holds {size / 1e6:.1f} MB.")
+def _locks(file: Path) -> Iterator[Finding]:
+    """Who holds the file's locks for longer than any program of this package does."""
+    first = now = read_wal_index(file)
+    until = time.monotonic() + HELD_S
+    while (_writes_on(first, now) or _staying(first, now)) and time.monotonic() < until:
+        time.sleep(LOOK_AGAIN_S)
+        now = read_wal_index(file)
+    yield _write_lock(now if _writes_on(first, now) else None)
+    yield _wal_size(file, now, _staying(first, now))
+
+
+def _writes_on(first: WalIndex | None, now: WalIndex | None) -> bool:
+    """Whether one process has held the write lock all the time, and committed nothing."""
+    if first is None or now is None or now.writer is None:
+        return False
+    return (first.writer, first.change) == (now.writer, now.change)
+
+
+def _staying(first: WalIndex | None, now: WalIndex | None) -> tuple[Holder, ...]:
+    """The readers that were in the way all the time."""
+    if first is None or now is None:
+        return ()
+    return tuple(reader for reader in now.in_the_way if reader in first.in_the_way)
+
+
+def _write_lock(held: WalIndex | None) -> Finding:
+    if held is None:
+        return Finding("write_lock", Level.FINE, "Nobody keeps the write lock.")
     return Finding(
-        "wal_size",
-        Level.WARNING,
-        f"The WAL has grown to {size / 1e6:.0f} MB: a program holds a read transaction open; end "
-        "it, and the next checkpoint shrinks the WAL.",
+        "write_lock",
+        Level.WRONG,
+        f"{_program(held.writer or 0)} has held the write lock for more than {HELD_S:g} s, so no "
+        "job can be submitted, claimed or ended: let it commit, or end it.",
     )
+
+
+def _wal_size(file: Path, index: WalIndex | None, readers: Sequence[Holder]) -> Finding:
+    size = wal_bytes(file)
+    shown = f"{size / 1e6:.1f} MB"
+    if readers:
+        who = " and ".join(sorted({_program(reader.pid) for reader in readers}))
+        return Finding(
+            "wal_size",
+            Level.WARNING,
+            f"{who} holds a read transaction open, so the WAL ({shown}) can't be copied back and "
+            "grows with all that is written: end it.",
+        )
+    if size > LARGE_WAL_BYTES and (index is None or index.waiting_bytes > LARGE_WAL_BYTES):
+        return Finding(
+            "wal_size",
+            Level.WARNING,
+            f"The WAL has grown to {shown}: a program holds a read transaction open, or nobody "
+            "writes who copies it back; end the program, or start a worker.",
+        )
+    if size > LARGE_WAL_BYTES:
+        shown += ", nothing of which is needed any more: a worker makes it smaller"
+    return Finding("wal_size", Level.FINE, f"The WAL holds {shown}.")
+
+
+def _program(pid: int) -> str:
+    """A process as a person can find it."""
+    import psutil
+
+    if not pid:
+        return "A program"
+    try:
+        command = " ".join(psutil.Process(pid).cmdline())[:SHOWN_COMMAND]
+    except psutil.Error:
+        return f"Process {pid}"
+    return f"Process {pid} ({command})"
+
+
+def wal_bytes(file: Path) -> int:
+    """The size of the WAL on the disk; 0 where there is none."""
+    try:
+        return os.stat(f"{queue_file(file)}-wal").st_size
+    except OSError:
+        return 0
+
+
+def _disk(file: Path) -> Finding:
+    free = free_bytes(file)
+    if free is None or free >= LITTLE_SPACE_BYTES:
+        shown = "not known" if free is None else f"{free / 1e9:.1f} GB"
+        return Finding("disk", Level.FINE, f"The free space on the file's disk is {shown}.")
+    return Finding(
+        "disk",
+        Level.WRONG if free < NO_SPACE_BYTES else Level.WARNING,
+        f"The file's disk has only {free / 1e6:.1f} MB left, and no job can be submitted or ended "
+        "when it is full: free some space.",
+    )
+
+
+def free_bytes(file: Path) -> int | None:
+    """What this user may still write on the file's disk; None if it can't be told."""
+    try:
+        return shutil.disk_usage(queue_file(file).parent).free
+    except OSError:
+        return None
 
 
 def _sqlite_version() -> Finding:
@@ -270,9 +373,23 @@ def _jobs(n: int) -> str:
     return "1 job is" if n == 1 else f"{n:,} jobs are"
 
 
+def _clocks(conn: sqlite3.Connection) -> Iterator[Finding]:
+    differences = told_differences(offsets_of_workers(conn))
+    if differences:
+        yield Finding(
+            "utc_offsets",
+            Level.WARNING,
+            f"{differences[0].upper()}{differences[1:]}; times in the file are local ones, so "
+            "retries and timeouts come early or late: give all of them the same TZ.",
+        )
+    else:
+        yield Finding("utc_offsets", Level.FINE, "The workers' UTC offsets do not differ.")
+
+
 _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
     _schema_parts,
     _counters,
     _orphans,
     _never_runs,
+    _clocks,
 )

@@ -235,6 +235,24 @@ SET state = 'stopped', request = NULL, stopped_at = :now, done = :done, failed =
     last_claim_at = :claimed
 WHERE id = :id"""
 
+# In `core_meta`, with the worker's id behind the word; the value is in seconds east of UTC. An
+# older release leaves none.
+_OFFSET_KEY = "utc_offset:"
+
+NOTE_OFFSET = f"INSERT OR REPLACE INTO core_meta (key, value) VALUES ('{_OFFSET_KEY}' || ?, ?)"
+
+FORGET_OFFSETS = f"""
+DELETE FROM core_meta
+WHERE key >= '{_OFFSET_KEY}' AND key < 'utc_offset;'
+  AND substr(key, {len(_OFFSET_KEY) + 1})
+      NOT IN (SELECT id FROM core_workers WHERE state <> 'stopped')"""
+
+OFFSETS = f"""
+SELECT w.*, m.value AS utc_offset
+FROM core_workers w JOIN core_meta m ON m.key = '{_OFFSET_KEY}' || w.id
+WHERE w.state <> 'stopped'
+ORDER BY w.started_at, w.id"""
+
 FORGET_OLD_WORKERS = """
 DELETE FROM core_workers WHERE state = 'stopped' AND stopped_at < :before"""
 

@@ -12,6 +12,7 @@ from gigq_core.schema import worker_statements as sql
 from gigq_core.text import storable
 from gigq_core.times import to_text
 from gigq_core.worker import rescue
+from gigq_core.zones import note_offset, utc_offset_s
 
 # Workers that stopped are remembered for so long.
 REMEMBER = timedelta(days=1)
@@ -35,6 +36,8 @@ class Register:
     # The request that the present state answers.
     answered: str | None = None
     enrolled: bool = False
+    # As it is in the file.
+    utc_offset_s: int | None = None
 
 
 def enrol(conn: sqlite3.Connection, own: Register, now: str) -> None:
@@ -61,12 +64,15 @@ def enrol(conn: sqlite3.Connection, own: Register, now: str) -> None:
             written[column] = storable(value)
     conn.execute(sql.REGISTER, written)
     conn.execute(sql.FORGET_OLD_WORKERS, {"before": to_text(datetime.now() - REMEMBER)})
+    own.utc_offset_s = note_offset(conn, own.id)
 
 
 def beat(
     conn: sqlite3.Connection, own: Register, done: int, failed: int, claimed: str | None, now: str
 ) -> None:
     """Say that the worker lives, with what it has done since."""
+    if own.utc_offset_s != utc_offset_s():
+        own.utc_offset_s = note_offset(conn, own.id)
     found = conn.execute(
         sql.BEAT,
         {

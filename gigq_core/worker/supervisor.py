@@ -13,14 +13,15 @@ from datetime import datetime
 
 from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
-from gigq_core.schema.transaction import is_passing
+from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import now_text, parse_time
 from gigq_core.worker import runner
 from gigq_core.worker.attempts import Begun, Ending, Fate
-from gigq_core.worker.ledger import Ledger, LockBusy, Look
+from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, Look
 from gigq_core.worker.register import Register
 from gigq_core.worker.rounds import Rounds
 from gigq_core.worker.slots import Pool
+from gigq_core.worker.troubles import FileTroubles
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
 logger = logging.getLogger("gigq_core.worker")
@@ -108,7 +109,7 @@ class Supervisor:
         self._state_said = ""
         self._last_beat = 0.0
         self._not_before = 0.0
-        self._troubles = 0
+        self._troubles = FileTroubles(ledger.path, ledger.conn)
         self._leave_by: float | None = None
         self._rounds = Rounds(ledger, own.id)
 
@@ -219,8 +220,10 @@ class Supervisor:
             self._write_if_needed(now)
             if self._rounds.go(now):
                 self._look_again = True
-            self._troubles = 0
+            self._troubles.look_after_wal(now)
+            self._troubles.fine()
         except LockBusy:
+            self._troubles.locked(GIVE_UP_S)
             self._not_before = time.monotonic() + BACK_OFF_BUSY_S
             self._look_again = True
         except sqlite3.OperationalError as problem:
@@ -432,9 +435,10 @@ class Supervisor:
         self._ledger.check_files()
         if not is_passing(problem):
             raise problem
-        if self._troubles == 0:
-            logger.warning("%s can't be used for now: %s", self._ledger.path, problem)
-        self._troubles += 1
+        if is_lock_trouble(problem):
+            self._troubles.locked(0.0)
+        else:
+            self._troubles.unusable(problem)
         self._not_before = time.monotonic() + BACK_OFF_S
         self._look_again = True
 
