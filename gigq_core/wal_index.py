@@ -79,6 +79,8 @@ def read_wal_index(path: str | Path) -> WalIndex | None:
         found = json.loads(answer.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
+    if not isinstance(found, dict):
+        return None
     readers = tuple(Holder(*reader) for reader in found.pop("readers"))
     return WalIndex(readers=readers, **found)
 
