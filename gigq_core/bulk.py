@@ -124,7 +124,7 @@ class Common:
 def read_jobs(
     lines: Iterable[bytes],
     common: Common,
-    misfit: Callable[[Mapping[str, Any], bool], str],
+    misfit: Callable[[Mapping[str, Any]], str],
     unwanted: Callable[[], bool] = lambda: False,
 ) -> list[Job]:
     """The jobs of all lines, none of them submitted yet.
@@ -132,8 +132,7 @@ def read_jobs(
     Args:
         lines: UTF-8, one JSON object each; see `lines_of`.
         common: What the jobs have in common.
-        misfit: Says why the function can't be called with some parameters, and the results of
-            parents or not, or nothing.
+        misfit: Says why the function can't be called with some parameters, or nothing.
         unwanted: Asked from time to time whether to give up.
 
     Raises:
@@ -219,18 +218,17 @@ def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _job_of(line: bytes, common: Common, misfit: Callable[[Mapping[str, Any], bool], str]) -> Job:
+def _job_of(line: bytes, common: Common, misfit: Callable[[Mapping[str, Any]], str]) -> Job:
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
     value = _decoded(line)
     if not isinstance(value, dict):
         raise TypeError("it is no JSON object: write the job's parameters, {...}.")
     params, changes = _parts(value)
-    job = common.job(params, changes)
-    handed = bool(job.dependencies) and job.pass_parent_results is not False
-    if reason := misfit(job.params, handed):
+    reason = misfit({**common.params, **params})
+    if reason:
         raise ValueError(reason)
-    return job
+    return common.job(params, changes)
 
 
 def _decoded(line: bytes) -> Any:

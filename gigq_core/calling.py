@@ -30,25 +30,17 @@ class Takes:
     others: bool = False
     by_position: tuple[str, ...] = ()
 
-    def misfit(self, params: Mapping[str, Any], parents: bool = True) -> str:
+    def misfit(self, params: Mapping[str, Any]) -> str:
         """One sentence why the function can't be called with these parameters, or nothing.
 
-        Args:
-            params: What the job holds.
-            parents: Whether the worker will hand over the parents' results, or may; then
-                `parent_results` counts as given where it is needed.
+        `parent_results` counts as given: the worker adds it.
         """
         if self.by_position:
             return (
                 f"{self.function} takes {_listed(self.by_position)} by position only, and a job "
                 "gives its parameters by name: wrap it in a function that has names for them."
             )
-        missing = [n for n in self.needed if n not in params and not _is_given(n, parents)]
-        if missing == [GIVEN_BY_WORKER]:
-            return (
-                f"{self.function} needs {GIVEN_BY_WORKER}, and there are none for this job: name "
-                "its parents as dependencies."
-            )
+        missing = [n for n in self.needed if n not in params and n != GIVEN_BY_WORKER]
         if missing:
             return f"{self.function} needs a value for {_listed(missing)}."
         if self.others:
@@ -141,10 +133,6 @@ def _may_change(node: ast.AST, names: tuple[str, str]) -> bool:
     if isinstance(node, (ast.Attribute, ast.Subscript)):
         return getattr(node.value, "id", None) in names
     return isinstance(node, ast.Name) and node.id in names and not isinstance(node.ctx, ast.Load)
-
-
-def _is_given(name: str, parents: bool) -> bool:
-    return parents and name == GIVEN_BY_WORKER
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:

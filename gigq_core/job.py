@@ -130,8 +130,7 @@ class Job:
             TypeError, ValueError: as for the class.
         """
         self.encoded()
-        # Its parents may be named later.
-        self._check_call(parents=self.pass_parent_results is not False)
+        self.check_call()
 
     def check_call(self) -> None:
         """Refuse parameters that the function can't be called with, if it can be seen from here.
@@ -141,10 +140,6 @@ class Job:
         Raises:
             TypeError: a parameter is missing, or unknown.
         """
-        handed = bool(self.dependencies) and self.pass_parent_results is not False
-        self._check_call(parents=handed)
-
-    def _check_call(self, *, parents: bool) -> None:
         function = self.function
         if isinstance(function, FunctionReference):
             return
@@ -155,9 +150,7 @@ class Job:
             takes = calling.takes_of_loaded(module, name)
         else:
             takes = calling.takes_of(f"{module}.{name}", function)
-        if takes is None:
-            return
-        if misfit := takes.misfit(self.params, parents):
+        if takes is not None and (misfit := takes.misfit(self.params)):
             raise TypeError(misfit)
 
     def encoded(self) -> Encoded:

@@ -167,7 +167,6 @@ def submit(
 def _jobs(common: Common, function: Callable[..., Any], copies: int) -> list[Job]:
     try:
         jobs = [common.job({}, {"function": function}) for _ in range(copies)]
-        jobs[0].check_call()
     except (TypeError, ValueError) as problem:
         raise click.UsageError(str(problem)) from None
     return jobs

@@ -107,7 +107,8 @@ class _JobThread:
             try:
                 result = function(**params)
             except TypeError as problem:
-                misfit = runner.does_not_fit(function, params, problem, __file__)
+                forced = attempt.pass_parent_results is True
+                misfit = not forced and runner.does_not_fit(function, params, problem, __file__)
                 raise
             text = None if result is None else runner.encoded(result, self._max_result_bytes)
             return Ending(attempt, Fate.COMPLETED, text)

@@ -63,9 +63,9 @@ class FunctionInfo:
             tuple(p.name for p in self.parameters if p.required and p.kind == "POSITIONAL_ONLY"),
         )
 
-    def misfit(self, params: Mapping[str, Any], parents: bool = True) -> str:
+    def misfit(self, params: Mapping[str, Any]) -> str:
         """One sentence why the function can't be called with these parameters, or nothing."""
-        return self.takes.misfit(params, parents)
+        return self.takes.misfit(params)
 
 
 class NotUsable(GigQError):

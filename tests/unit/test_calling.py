@@ -140,7 +140,7 @@ def test_a_function_that_is_not_imported_here_is_taken_as_it_is(tmp_path: Path) 
     assert queue.stats()["total"] == 3
 
 
-def test_the_results_of_parents_count_as_given_while_there_may_be_some(tmp_path: Path) -> None:
+def test_the_results_of_parents_count_as_given(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "jobs.db")
     parent = Job("parent", calls.nothing)
     flow = Workflow("w")
@@ -148,11 +148,6 @@ def test_the_results_of_parents_count_as_given_while_there_may_be_some(tmp_path:
     flow.add_job(Job("later named", calls.of_parents), depends_on=[parent])
     flow.add_job(Job("named", calls.of_parents, dependencies=[parent.id]))
     assert len(flow.submit_all(queue)) == 3
-    with pytest.raises(TypeError, match="name its parents as dependencies"):
-        queue.submit(Job("no parents", calls.of_parents))
-    with pytest.raises(TypeError, match="parent_results"):
-        Job("not wanted", calls.of_parents, dependencies=[parent.id], pass_parent_results=False)
-    assert queue.stats()["total"] == 3
 
 
 def test_whoever_submits_by_name_does_not_import_the_module_for_it(tmp_path: Path) -> None:
