@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,3 +263,48 @@ def test_a_forged_answer_costs_the_next_job_nothing(place: Place, tmp_path: Path
     assert json.dumps(place.end(forging.id)["result"]) == '"forged"'
     assert worker.poll() is None
     assert stop(worker) == 0
+
+
+# --- interpreters that are none, or say more than they should --------------------------------
+
+
+def interpreter(folder: Path, *lines: str) -> str:
+    path = folder / "interpreter"
+    path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_what_an_interpreter_says_as_it_starts_does_no_harm(place: Place, tmp_path: Path) -> None:
+    python = interpreter(
+        tmp_path, "echo 'Activating the environment'", f'exec "{sys.executable}" "$@"'
+    )
+    job_id = place.submit(hostile_jobs.return_text)
+    worker = place.worker("--python", python)
+    assert place.end(job_id)["status"] == "completed"
+    assert stop(worker) == 0
+
+
+READY = """echo '{"ready": 1, "python": [3, 11, 0]}'"""
+USELESS = {
+    "says nothing of ours": ("echo hello",),
+    "talks without end": ("exec yes",),
+    "writes a line without end": ("exec cat /dev/zero",),
+    "is ready twice": (f"{READY}; {READY}", "exec sleep 60"),
+    "is ready, and talks on": (f"{READY}; echo nonsense", "exec sleep 60"),
+    "is ready, and begins to talk": (f"{READY}; printf x", "exec sleep 60"),
+}
+
+
+@pytest.mark.parametrize("lines", USELESS.values(), ids=USELESS.keys())
+def test_an_interpreter_that_never_gets_to_a_job_ends_the_worker_with_a_sentence(
+    place: Place, tmp_path: Path, lines: tuple[str, ...]
+) -> None:
+    job_id = place.submit(hostile_jobs.return_text)
+    worker = place.worker("--python", interpreter(tmp_path, *lines), wait=False)
+    assert worker.wait(timeout=60) != 0
+    assert "does not run jobs" in place.log()
+    assert "Traceback" not in place.log()
+    job = place.job(job_id)
+    # Two messages may come apart on a busy machine: then a job may have been begun between them.
+    assert (job["status"], job["attempts"]) == ("pending", 0) or job["executions"]
