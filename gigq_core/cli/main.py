@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli import act, clear, doctor, follow, look, maintain, stack, submit, work
+from gigq_core.cli import act, clear, doctor, follow, look, maintain, stack, submit, unit, work
 from gigq_core.cli.common import Commands, Settings
 
 DEFAULT_DB = "gigq.db"
@@ -47,6 +47,7 @@ for _command in (
     clear.clear,
     look.stats,
     work.worker,
+    unit.unit,
     follow.logs,
     stack.stack,
     look.workers,

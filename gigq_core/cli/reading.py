@@ -31,6 +31,10 @@ WHERE status IN (SELECT value FROM json_each(?)) AND id IS NOT NULL
   AND (? IS NULL OR coalesce(completed_at, updated_at) < ?)
 ORDER BY rowid"""
 _EXECUTIONS = "SELECT * FROM job_executions WHERE job_id = ? ORDER BY started_at, rowid"
+# Rows may hold anything: only a number is a timeout.
+_LONGEST_TIMEOUT = """
+SELECT coalesce(max(timeout), 0) FROM jobs
+WHERE status IN ('pending', 'running') AND typeof(timeout) IN ('integer', 'real')"""
 _WORKERS = "SELECT * FROM core_workers ORDER BY started_at DESC, rowid DESC"
 _HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
 _IS_PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
@@ -118,6 +122,10 @@ class Reading:
         else:
             rows = self._conn.execute(_NEWEST_WITH_STATUS, (status, limit))
         return [self._with_reason(as_dict(row)) for row in rows]
+
+    def longest_timeout(self) -> float:
+        """The longest timeout of the jobs that wait or run, in seconds; 0 where there is none."""
+        return float(self._conn.execute(_LONGEST_TIMEOUT).fetchone()[0])
 
     def paused(self) -> bool:
         """Whether the queue is paused."""

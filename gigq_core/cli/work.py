@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from gigq_core.outlet import LogFile
 
 
+def not_below_zero(
+    ctx: click.Context, param: click.Parameter, value: float | None
+) -> float | int | None:
+    """A finite number of seconds, none below zero."""
+    checked = seconds(ctx, param, value)
+    if checked is not None and checked < 0:
+        raise click.BadParameter("give no time below zero.", ctx, param)
+    return checked
+
+
 @click.command()
 @click.option("--worker-id", help="What the worker is called.  [default: made up]")
 @click.option(
@@ -60,6 +70,13 @@ if TYPE_CHECKING:
     default=5,
     show_default=True,
     help="Seconds between asking a job to end and killing it.",
+)
+@click.option(
+    "--stop-within",
+    type=float,
+    callback=not_below_zero,
+    metavar="SECONDS",
+    help="Give back what still runs so long after the first signal.  [default: wait for it]",
 )
 @click.option(
     "--log-file",
@@ -118,6 +135,7 @@ def worker(
     python: str | None,
     chdir: Path | None,
     grace: float,
+    stop_within: float | None,
     log_file: Path | None,
     log_size: int,
     log_keep: int,
@@ -130,8 +148,8 @@ def worker(
 ) -> None:
     """Run jobs until asked to stop.
 
-    Ctrl-C (or SIGTERM, SIGHUP) lets it finish what runs; a second one, or SIGQUIT, ends it at
-    once, and gives its jobs back. With --log-file, SIGHUP opens the log anew instead.
+    Ctrl-C (or SIGTERM, SIGHUP) lets it finish what runs; a second one, SIGQUIT, or --stop-within
+    ends it at once, and gives its jobs back. With --log-file, SIGHUP opens the log anew instead.
 
     JSON (with --once): {"processed"}.
     """
@@ -155,6 +173,7 @@ def worker(
                 python=python,
                 chdir=chdir,
                 grace_s=grace,
+                stop_within_s=stop_within,
                 owner=owner,
                 log_path=None if log is None else log.path,
                 on_hangup=None if log is None else log.reopen,

@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gigq_core.worker import system_limits
+from gigq_core.worker import service, system_limits
 from gigq_core.worker.runner import ENDING_SIGNALS
+
+# Python's own on macOS, and what a service manager tells the worker alone.
+_NOT_FOR_JOBS = ("__PYVENV_LAUNCHER__", *service.VARIABLES)
 
 RUNNER = str(Path(__file__).with_name("runner.py"))
 
@@ -40,7 +43,7 @@ def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) ->
     Raises:
         OSError: the interpreter can't be started in that folder, or a limit is reached.
     """
-    environment = {k: v for k, v in os.environ.items() if k != "__PYVENV_LAUNCHER__"}
+    environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_JOBS}
     ours: list[int] = []
     theirs: list[int] = []
 

@@ -20,6 +20,7 @@ from gigq_core.worker.attempts import Begun, Ending, Fate
 from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, Look
 from gigq_core.worker.register import Register
 from gigq_core.worker.rounds import Rounds
+from gigq_core.worker.service import Service
 from gigq_core.worker.slots import Pool
 from gigq_core.worker.troubles import FileTroubles
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
@@ -61,6 +62,8 @@ class Supervisor:
         polling_interval_s: the longest time between two looks; at most a second counts.
         grace_s: how long threads that were told to stop are waited for.
         limit: end after so many jobs, or when there is none; None to stay.
+        stop_within_s: how long what runs may go on after the first signal; None for ever.
+        service: who is told how the worker is, if anybody.
         on_hangup: called when SIGHUP comes; without it, that is a signal to end like others.
     """
 
@@ -76,6 +79,8 @@ class Supervisor:
         grace_s: float,
         limit: int | None = None,
         on_hangup: Callable[[], None] | None = None,
+        service: Service | None = None,
+        stop_within_s: float | None = None,
     ) -> None:
         self.exit_code = 0
         self.claimed = 0
@@ -89,6 +94,9 @@ class Supervisor:
         self._grace_s = grace_s
         self._limit = limit
         self._on_hangup = on_hangup
+        self._service = service
+        self._stop_within_s = stop_within_s
+        self._stop_at: float | None = None
         self._drain_wanted = False
         self._signals_heard = 0
         self._endings: list[Ending] = []
@@ -135,6 +143,8 @@ class Supervisor:
             while True:
                 self._hear(signals)
                 self._step()
+                if self._service is not None:
+                    self._tell(self._service)
                 if self._is_over():
                     break
                 self._wait()
@@ -146,6 +156,15 @@ class Supervisor:
             raise
         self._say_goodbye()
 
+    def _tell(self, service: Service) -> None:
+        state = self._own.state
+        service.tell(
+            ready=self._own.enrolled,
+            stopping=state in ("draining", "stopping"),
+            status=f"{state}, worker {self._own.id}",
+            now=time.monotonic(),
+        )
+
     def _hear(self, signals: Signals) -> None:
         for signum in signals.take():
             if self._on_hangup is not None and signum == getattr(signal, "SIGHUP", None):
@@ -156,9 +175,14 @@ class Supervisor:
             if self._signals_heard == 1 and signum not in AT_ONCE:
                 logger.info("Finishing what runs; once more to stop now")
                 self._enter("draining")
+                if self._stop_within_s is not None:
+                    self._stop_at = time.monotonic() + self._stop_within_s
             else:
                 self._enter("stopping")
                 self.exit_code = 128 + signum
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+            self._stop_at = None
+            self._enter("stopping")
         if self._drain_wanted and self._own.state in ("running", "paused"):
             self._enter("draining")
 
@@ -253,6 +277,10 @@ class Supervisor:
             timeout = min(timeout, due - now)
         if self._disturbed:
             timeout = min(timeout, self._disturbed_until - now)
+        told = self._service.due() if self._service is not None else None
+        for moment in (told, self._stop_at):
+            if moment is not None:
+                timeout = min(timeout, moment - now)
         ready = self._selector.select(max(0.0, timeout))
         away_s = time.monotonic() - now - max(0.0, timeout)
         if away_s > AWAY_S:

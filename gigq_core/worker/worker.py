@@ -24,6 +24,7 @@ from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.processes import adopt_orphans
 from gigq_core.worker.register import Register
 from gigq_core.worker.runner import MAX_RESULT
+from gigq_core.worker.service import Service
 from gigq_core.worker.supervisor import Supervisor
 from gigq_core.worker.threads import ThreadPool
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
@@ -51,6 +52,8 @@ class Worker:
         chdir: the folder that child processes run in, first on their path; the current one by
             default.
         grace_s: seconds between asking a job to end (SIGTERM) and killing it.
+        stop_within_s: seconds after the first signal at which what still runs is ended and given
+            back; None waits for it.
         owner: who started it: "script", "cli" or "console". Other than a script, a worker is its
             process's only purpose: it also takes charge of the signals in `process_one`, and of
             orphaned grandchildren.
@@ -82,6 +85,7 @@ class Worker:
         python: str | None = None,
         chdir: str | Path | None = None,
         grace_s: float = 5.0,
+        stop_within_s: float | None = None,
         owner: str = "script",
         log_path: str | Path | None = None,
         on_hangup: Callable[[], None] | None = None,
@@ -120,9 +124,12 @@ class Worker:
         self._python = python
         self._chdir = chdir
         self._grace_s = grace_s
+        self._stop_within_s = stop_within_s
         self._owner = owner
         self._log_path = log_path
         self._on_hangup = on_hangup
+        # A script may have more to do than this, and tells its manager itself.
+        self._service = None if owner == "script" else Service.of_environment(os.environ)
         self._max_result_bytes = max_result_bytes
         self._session: _Session | None = None
         self._lock = threading.Lock()
@@ -207,6 +214,8 @@ class Worker:
                 self._grace_s,
                 limit,
                 self._on_hangup,
+                self._service,
+                self._stop_within_s,
             )
             self._supervisor = supervisor
             if self._stop_wanted and limit is None:

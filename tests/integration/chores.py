@@ -278,3 +278,7 @@ def most_open_files() -> tuple[int, int]:
     import resource
 
     return resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
+def variables() -> list[str]:
+    return sorted(os.environ)

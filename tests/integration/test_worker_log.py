@@ -162,7 +162,7 @@ def test_a_size_that_is_none_is_refused(place: Place, size: str) -> None:
         [*command, "--log-file", "x", f"--log-size={size}"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "give a size such as 500K, 10M or 1G" in done.stderr
+    assert "is no size: write 500K, 16M or 2G" in done.stderr
 
 
 def test_a_log_file_that_can_not_be_written_is_said(place: Place) -> None:
