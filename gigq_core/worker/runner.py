@@ -22,6 +22,7 @@ import builtins
 import contextvars
 import gc
 import importlib
+import importlib.machinery
 import json
 import math
 import operator
@@ -56,6 +57,13 @@ MAX_TEXT = 200_000
 MAX_RESULT = 16 * 1024 * 1024
 # The folders of installed packages, which are not looked at for changes.
 PACKAGES = {"site-packages", "dist-packages"}
+# Python's own.
+LIBRARY = tuple(
+    {
+        os.path.join(convert(os.path.dirname(os.__file__)), "")
+        for convert in (os.path.abspath, os.path.realpath)
+    }
+)
 # The system tells the largest size of a process in kilobytes, or in bytes.
 PEAK_UNIT = 1024 if sys.platform == "darwin" else 1
 PARENT = "parent_results"
@@ -142,10 +150,14 @@ class Runner:
         # Signals that came during the present job, and not from the worker.
         self.foreign: list[int] = []
         self.handler = self.on_signal
+        # Of threads that are forking.
+        self.masks: dict[int, set[int]] = {}
         self.sources = Sources()
         self.flush_c = _c_flush()
         self.streams = open_streams()
         self.surroundings: Surroundings
+        self.root = root_folder()
+        self.idle_since = 0.0
 
     def answer(self, message: dict[str, Any]) -> None:
         """Write one line, however long, into the pipe to the worker and nowhere else."""
@@ -231,6 +243,9 @@ class Runner:
             raise
 
     def module(self, name: str) -> Any:
+        module = sys.modules.get(name)
+        if module is not None:
+            return module
         try:
             module = importlib.import_module(name)
         except ImportError:
@@ -248,15 +263,24 @@ class Runner:
 
     def prepare(self) -> None:
         """Begin where a new process would."""
+        if time.monotonic() - self.idle_since > FOLDER_S:
+            # Another one may have its name by now.
+            self.enter_folder()
+        self.foreign.clear()
+
+    def enter_folder(self) -> bool:
         try:
             os.chdir(self.folder)
+            return True
         except OSError:
-            pass
-        self.foreign.clear()
+            return False
 
     def restore(self) -> list[str]:
         """Put back what the job has changed; tells in words what can't be."""
         left = self.surroundings.restore()
+        if not self.enter_folder() and root_folder() != self.root:
+            left.append("another root folder")
+        self.idle_since = time.monotonic()
         if any(stream.closed for stream in (sys.stdin, *self.streams)):
             # Modules may hold them.
             self.streams = open_streams()
@@ -265,7 +289,8 @@ class Runner:
 
     def flush(self) -> None:
         """Everything that was printed leaves the process before the answer does."""
-        for stream in (sys.stdout, sys.stderr, *self.streams):
+        theirs = () if (sys.stdout, sys.stderr) == self.streams else (sys.stdout, sys.stderr)
+        for stream in (*theirs, *self.streams):
             try:
                 stream.flush()
             except Exception:  # noqa: BLE001 - a stream of the user's may fail in any way
@@ -296,11 +321,25 @@ class Runner:
         elif signum not in self.foreign:
             self.foreign.append(signum)
 
+    def before_fork(self) -> None:
+        """Let a signal to the copy wait until it does there what it does in any process."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        self.masks[threading.get_ident()] = mask
+
+    def after_fork(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.masks.pop(threading.get_ident()))
+
     def let_go(self) -> None:
         """In a copy that a job forked: signals do what they do in any Python process."""
         for signum in ENDING_SIGNALS:
             if signal.getsignal(signum) is self.handler:
                 signal.signal(signum, usual_handler(signum))
+        self.after_fork()
+
+
+def root_folder() -> tuple[int, int]:
+    found = os.stat("/")
+    return found.st_dev, found.st_ino
 
 
 def usual_handler(signum: int) -> Any:
@@ -606,8 +645,6 @@ class Sources:
     """The files of loaded modules that are the project's: not Python's, not installed packages'."""
 
     def __init__(self) -> None:
-        library = os.path.dirname(os.path.abspath(os.__file__))
-        self.library = tuple({os.path.join(p, "") for p in (library, os.path.realpath(library))})
         self.count = 0
         self.seen: set[str] = set()
         self.fresh: dict[str, int] = {}
@@ -625,7 +662,7 @@ class Sources:
                 self.fresh[path] = mark_of(path)
 
     def is_installed(self, path: str) -> bool:
-        return path.startswith(self.library) or not PACKAGES.isdisjoint(path.split(os.sep))
+        return path.startswith(LIBRARY) or not PACKAGES.isdisjoint(path.split(os.sep))
 
     def news(self) -> dict[str, int]:
         """The files that were not told before, with their marks."""
@@ -656,6 +693,8 @@ def mark_of(path: str) -> int:
 
 # --- what a job may leave behind -------------------------------------------------------------
 
+# After so many seconds without a job the folder is entered anew.
+FOLDER_S = 0.5
 # Connections that a module keeps for itself (to a database, of HTTP) may stay open: so many.
 CONNECTIONS_KEPT = 16
 # How long processes that a job left may take to end when asked, and when killed, in seconds.
@@ -675,6 +714,15 @@ HOOKS = (
     (threading, "excepthook _trace_hook _profile_hook"),
     (warnings, "showwarning formatwarning _showwarnmsg_impl"),
 )
+BUILTINS = (
+    "__import__ __build_class__ open print input eval exec compile type isinstance getattr setattr"
+    " hasattr len range sorted sum min max map filter zip str int exit"
+)
+# By these, and by any extension module that is not Python's own, C code of the user's choice runs.
+NATIVE = frozenset(("ctypes", "cffi", "_cffi_backend"))
+EXTENSIONS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+# The modules that this file alone has imported, as far as a job may have no need of them.
+OURS = ("resource", "ctypes", "ctypes._endian", "faulthandler", "_locale")
 # The settings of a logger that nobody has touched: level, disabled, propagate, handlers, filters.
 UNTOUCHED = (0, False, True, (), ())
 UNTOUCHED_ROOT = (30, False, True, (), ())
@@ -703,17 +751,22 @@ class Surroundings:
         self.unsure = ""
         self.decimals: Any = None
         sys.meta_path.insert(0, self)
-        self.things = list(things(faults.handle))
+        for name in OURS:
+            sys.modules.pop(name, None)
+        self.rarely, self.builtins = Rarely(), Builtins()
+        self.things = list(things(faults.handle, self.rarely, self.builtins))
         self.reads = [read for _, read, _ in self.things]
         self.noted = self.copy()
         self.recursion_limit = sys.getrecursionlimit()
         self.threads = _thread._count()
+        self.thread_states = thread_states()
         self.children = children() if has_children() else set()
         self.descriptors = open_descriptors()
         self.lowest_free = lowest_free()
 
     def read(self) -> list[Any]:
         """All values, which may be the things themselves."""
+        self.rarely.look()
         return [read() for read in self.reads]
 
     def copy(self) -> list[Any]:
@@ -785,10 +838,12 @@ class Surroundings:
         for place, (old, new) in enumerate(zip(before[0], after[0])):
             if old != new:
                 self.noted[place] = merged(self.noted[place], old, new)
+                self.builtins.note()
         if after[1] != before[1]:
             self.descriptors |= after[1] - before[1]
             self.lowest_free = lowest_free()
         self.threads += after[2] - before[2]
+        self.thread_states = thread_states()
         self.recursion_limit = sys.getrecursionlimit()
         if has_children():
             self.children |= children()
@@ -857,10 +912,13 @@ class Surroundings:
         return left
 
     def threads_left(self) -> int:
+        """How many threads of Python's the job left; those of C libraries do no harm."""
         until = time.monotonic() + THREADS_S
-        while _thread._count() > self.threads:
+        while _thread._count() > self.threads or thread_states() > self.thread_states:
             if time.monotonic() > until:
-                return _thread._count() - self.threads
+                self.thread_states = thread_states()
+                return max(0, _thread._count() - self.threads)
+            # One is about to end, or one that has been started has not begun.
             time.sleep(0.001)
         return 0
 
@@ -904,7 +962,7 @@ def merged(noted: Any, old: Any, new: Any) -> Any:
     return new
 
 
-def things(repair: Callable[[], None]) -> Iterator[Thing]:
+def things(repair: Callable[[], None], rarely: Rarely, names: Builtins) -> Iterator[Thing]:
     """What belongs to the process: the name of each, how to read it, and how to put it back.
 
     Those that could disturb the rest come first. `repair` sets up the handlers of faults.
@@ -912,7 +970,7 @@ def things(repair: Callable[[], None]) -> Iterator[Thing]:
     yield "trace functions", lambda: (sys.gettrace(), sys.getprofile()), put_traces
     yield "the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit
     if os.name == "posix":
-        yield from things_of_signals(repair)
+        yield from things_of_signals(repair, rarely)
     environ = os.environ
     yield "the environment", lambda: os.environ._data, lambda noted: put_environ(environ, noted)  # type: ignore[attr-defined]
     below = EnvironmentBelow.find()
@@ -930,10 +988,10 @@ def things(repair: Callable[[], None]) -> Iterator[Thing]:
         (warnings, "filters"),
     ):
         yield thing_of_list(owner, name)
-    for owner, names in HOOKS:
-        yield thing_of_attributes(owner, [name for name in names.split() if hasattr(owner, name)])
+    for owner, attributes in HOOKS:
+        yield thing_of_attributes(owner, [a for a in attributes.split() if hasattr(owner, a)])
     yield "sys.tracebacklimit", lambda: vars(sys).get("tracebacklimit"), put_tracebacklimit
-    yield "the builtins", lambda: vars(builtins), lambda noted: put_dict(vars(builtins), noted)
+    yield "the builtins", names.read, names.put_back
     yield "the switch interval", sys.getswitchinterval, sys.setswitchinterval
     if hasattr(sys, "get_int_max_str_digits"):
         yield "the limit of digits", sys.get_int_max_str_digits, sys.set_int_max_str_digits
@@ -942,11 +1000,14 @@ def things(repair: Callable[[], None]) -> Iterator[Thing]:
     yield "loggers", loggers, put_loggers
     yield "the timeout of sockets", socket_timeout, put_socket_timeout
     yield "the event loop", event_loop, put_event_loop
-    yield "the locale", lambda: _locale.setlocale(_locale.LC_ALL, None), put_locale
-    yield from things_of_the_system()
+    locale = rarely.when(
+        frozenset(("locale", "_locale")), lambda: _locale.setlocale(_locale.LC_ALL, None)
+    )
+    yield "the locale", locale, put_locale
+    yield from things_of_the_system(rarely)
 
 
-def things_of_signals(repair: Callable[[], None]) -> Iterator[Thing]:
+def things_of_signals(repair: Callable[[], None], rarely: Rarely) -> Iterator[Thing]:
     yield "timers", timers, put_timers
     yield "the wakeup descriptor", wakeup_fd, signal.set_wakeup_fd
     numbers = sorted(set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP})
@@ -959,12 +1020,9 @@ def things_of_signals(repair: Callable[[], None]) -> Iterator[Thing]:
         repair()
 
     yield "signal handlers", lambda: tuple(map(handler_of, numbers)), put_handlers
-    fields = fields_of_process()
-    if fields is not None:
-
-        def dispositions() -> tuple[bytes, bytes]:
-            now = fields()
-            return now[30], now[31]
+    dispositions = dispositions_of_c()
+    if dispositions is not None:
+        asked = rarely.when(frozenset(("faulthandler",)), dispositions)
 
         def put_dispositions(noted: tuple[bytes, bytes]) -> None:
             # C code has put there another one than Python knows of.
@@ -975,26 +1033,61 @@ def things_of_signals(repair: Callable[[], None]) -> Iterator[Thing]:
                     signal.signal(number, handler)
             repair()
 
-        yield "signal handlers of C", dispositions, put_dispositions
+        yield "signal handlers of C", asked, put_dispositions
     mask, block, put = _signal.pthread_sigmask, signal.SIG_BLOCK, signal.SIG_SETMASK
     yield "the signal mask", lambda: mask(block, ()), lambda noted: mask(put, noted)
 
 
-def fields_of_process() -> Callable[[], list[bytes]] | None:
-    """What the kernel tells of this process in one go: the fields behind its name."""
+def dispositions_of_c() -> Callable[[], tuple[bytes, bytes]] | None:
+    """How to ask Linux which signals are ignored, and which are caught, by whomever."""
     try:
         fd = os.open("/proc/self/stat", os.O_RDONLY)
     except OSError:
         return None
 
-    def fields() -> list[bytes]:
+    def dispositions() -> tuple[bytes, bytes]:
         text = os.pread(fd, 2048, 0)
-        return text[text.rindex(b")") + 2 :].split()
+        fields = text[text.rindex(b")") + 2 :].split()
+        return fields[30], fields[31]
 
-    return fields if len(fields()) > 38 else None
+    return dispositions
 
 
-def things_of_the_system() -> Iterator[Thing]:
+class Rarely:
+    """What takes long to read, and changes by the means of certain modules alone.
+
+    Until one of them is there, it is taken to be as it was. Those that this file has imported
+    itself are not there for a job until it imports them too.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.native = False
+
+    def look(self) -> None:
+        """See which modules are there."""
+        if len(sys.modules) == self.count:
+            return
+        modules = sys.modules.copy()
+        self.count = len(modules)
+        self.native = not modules.keys().isdisjoint(NATIVE) or any(
+            path.endswith(EXTENSIONS) and not path.startswith(LIBRARY)
+            for path in (getattr(module, "__file__", None) for module in modules.values())
+            if isinstance(path, str)
+        )
+
+    def when(self, names: frozenset[str], read: Callable[[], Any]) -> Callable[[], Any]:
+        """`read`, but for the time before one of the modules is there, or any of C code."""
+        usual = read()
+
+        def value() -> Any:
+            there = self.native or not sys.modules.keys().isdisjoint(names)
+            return read() if there else usual
+
+        return value
+
+
+def things_of_the_system(rarely: Rarely) -> Iterator[Thing]:
     if hasattr(os, "getpriority"):
         who = (os.PRIO_PROCESS, 0)
         yield (
@@ -1011,51 +1104,38 @@ def things_of_the_system() -> Iterator[Thing]:
             lambda noted: os.sched_setaffinity(0, noted),
         )
     if resource is not None:
-        yield from things_of_limits()
-    if hasattr(os, "getresuid"):
+        yield from things_of_limits(rarely)
+    if hasattr(os, "getresuid") and 0 in (*os.getresuid(), *os.getresgid()):
+        # Nobody else can become another one.
         yield "its user", os.getresuid, lambda noted: os.setresuid(*noted)
         yield "its group", os.getresgid, lambda noted: os.setresgid(*noted)
         yield "its groups", os.getgroups, os.setgroups
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        yield "its root folder", root_folder, put_nothing
 
 
-def things_of_limits() -> Iterator[Thing]:
-    getrlimit = resource.getrlimit
-    names = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
-    numbers = {getattr(resource, name): name for name in names}
-    often = [
-        number
-        for number, name in numbers.items()
-        if name in ("RLIMIT_NOFILE", "RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CPU")
-    ]
-    rarely = [number for number in numbers if number not in often]
-    usual = tuple(map(getrlimit, rarely))
+def things_of_limits(rarely: Rarely) -> Iterator[Thing]:
+    getrlimit, files = resource.getrlimit, resource.RLIMIT_NOFILE
+    numbers = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
-    def limits(which: list[int]) -> tuple[Any, ...]:
-        return tuple(map(getrlimit, which))
+    def limits() -> tuple[Any, ...]:
+        return tuple(map(getrlimit, numbers))
 
-    def put(which: list[int], noted: tuple[Any, ...]) -> None:
-        for number, (soft, hard) in zip(which, noted):
-            if getrlimit(number) == (soft, hard):
+    def put(noted: tuple[Any, ...]) -> None:
+        for number, limit in zip(numbers, noted):
+            if getrlimit(number) == limit:
                 continue
             try:
-                resource.setrlimit(number, (soft, hard))
+                resource.setrlimit(number, limit)
             except (ValueError, OSError):
-                # A hard limit is lowered for good. As much as can be, until it is replaced.
+                # A hard limit is lowered for good: until the process is replaced, all that is left.
                 resource.setrlimit(number, (getrlimit(number)[1],) * 2)
 
-    yield "its limits", lambda: limits(often), lambda noted: put(often, noted)
-    # They are many to ask for, and nobody changes them without one of these modules.
+    yield "its limits", rarely.when(frozenset(("resource", "psutil")), limits), put
+    # Other programs can change this one; it is the first to be missed.
     yield (
-        "its limits",
-        lambda: limits(rarely) if "resource" in sys.modules or "psutil" in sys.modules else usual,
-        lambda noted: put(rarely, noted),
+        "its limit of open files",
+        lambda: getrlimit(files),
+        lambda noted: resource.setrlimit(files, noted),
     )
-
-
-def put_nothing(noted: Any) -> None:
-    """There is no way back."""
 
 
 def umask() -> int:
@@ -1179,6 +1259,24 @@ def thing_of_attributes(owner: Any, names: list[str]) -> Thing:
 
     values_of = operator.attrgetter(*names)
     return "the hooks of %s" % owner.__name__, lambda: values_of(owner), put
+
+
+class Builtins:
+    """The built-in names: how many there are, and those that are replaced now and then."""
+
+    def __init__(self) -> None:
+        self.names = vars(builtins)
+        self.often = operator.itemgetter(*[n for n in BUILTINS.split() if n in self.names])
+        self.note()
+
+    def note(self) -> None:
+        self.known = dict(self.names)
+
+    def read(self) -> tuple[int, tuple[Any, ...]]:
+        return len(self.names), self.often(self.names)
+
+    def put_back(self, noted: object) -> None:
+        put_dict(self.names, self.known)
 
 
 def put_tracebacklimit(noted: int | None) -> None:
@@ -1308,11 +1406,6 @@ def put_scheduling(noted: int) -> None:
     os.sched_setscheduler(0, noted, os.sched_param(0))
 
 
-def root_folder() -> tuple[int, int]:
-    found = os.stat("/")
-    return found.st_dev, found.st_ino
-
-
 def decimal_settings() -> str | None:
     decimal = sys.modules.get("decimal")
     return None if decimal is None else repr(decimal.getcontext())
@@ -1326,6 +1419,16 @@ def reseed() -> None:
             module._inst.seed(int.from_bytes(os.urandom(16), "big"))
     except Exception:  # noqa: BLE001 - a job may have broken anything
         pass
+
+
+def thread_states() -> int:
+    """A number that grows with each thread, also with one that has been started and not begun."""
+    if sys.version_info >= (3, 12):
+        return len(sys._current_exceptions())
+    try:
+        return os.stat("/proc/self/task").st_nlink
+    except OSError:
+        return 0
 
 
 def lowest_free() -> int:
@@ -1356,8 +1459,8 @@ def is_connection(fd: int) -> bool:
     except (ImportError, OSError):
         return False
     try:
-        copy.getpeername()
-        return True
+        # One of a pair has nobody's name at its other end.
+        return bool(copy.getpeername())
     except OSError:
         return False
     finally:
@@ -1406,9 +1509,10 @@ def children() -> set[int]:
 
 def end_children(kept: set[int]) -> int:
     """End and reap all that descends from this process but `kept`; returns how many lived."""
-    lived: set[int] = set()
+    lived = 0
     begun = time.monotonic()
     asked: set[int] = set()
+    quiet = 0
     while True:
         alive, dead = below(kept)
         for pid in dead:
@@ -1416,12 +1520,17 @@ def end_children(kept: set[int]) -> int:
                 os.waitpid(pid, os.WNOHANG)
             except OSError:
                 pass
-        if not alive:
-            return len(lived)
-        lived |= alive
         waited = time.monotonic() - begun
-        if waited > KILLED_S:
-            return len(lived)
+        if waited > KILLED_S or not has_children():
+            return lived
+        if not alive:
+            # One that was forked while they were listed shows in the next list.
+            quiet += 1
+            if quiet > 1:
+                return lived
+            continue
+        quiet = 0
+        lived = lived or len(alive)
         for pid in alive if waited > ASKED_S else alive - asked:
             try:
                 os.kill(pid, signal.SIGKILL if waited > ASKED_S else signal.SIGTERM)
@@ -1601,7 +1710,11 @@ def main() -> None:
     runner = Runner(jobs_fd, answers_fd, output_fd, Word(word_fd), folder, max_result)
     runner.listen()
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=runner.let_go)
+        os.register_at_fork(
+            before=runner.before_fork,
+            after_in_parent=runner.after_fork,
+            after_in_child=runner.let_go,
+        )
     if hasattr(signal, "pthread_sigmask"):
         # The worker had them blocked for the time in which they would have ended us.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
