@@ -23,7 +23,7 @@ from tests import scene
 _TOLD = (
     "SELECT name, status, priority, attempts, execution_id IS NULL FROM jobs ORDER BY name, id",
     "SELECT id, state, request FROM core_workers ORDER BY id",
-    "SELECT key, value FROM core_meta WHERE key LIKE '%pause%' ORDER BY key",
+    "SELECT key FROM core_meta WHERE key LIKE 'paused%' AND value IS NOT NULL ORDER BY key",
 )
 
 
@@ -46,14 +46,15 @@ def state_of(path: Path) -> list[list[tuple[Any, ...]]]:
         connection.close()
 
 
-def console_on(path: Path) -> ConsoleApp:
-    """A console that really reads and writes a file made by `scene.build()`."""
+def console_on(path: Path, *, liveness: Any = scene.liveness) -> ConsoleApp:
+    """A console that really reads and writes a file made by `scene.build()`.
+
+    Args:
+        path: The file.
+        liveness: What tells whether a worker's process lives; None for the real thing.
+    """
     return ConsoleApp(
-        path,
-        python=sys.executable,
-        chdir=path.parent,
-        clock=StillClock(),
-        liveness=scene.liveness,
+        path, python=sys.executable, chdir=path.parent, clock=StillClock(), liveness=liveness
     )
 
 
@@ -64,12 +65,8 @@ def events_of(keys: Iterable[str]) -> list[events.Key | events.Paste]:
         if key.startswith("paste:"):
             made.append(events.Paste(key.removeprefix("paste:")))
             continue
-        name = " " if key == " " else key
-        made.append(
-            events.Key(
-                key_name("space" if name == " " else name) or name, name if len(name) == 1 else None
-            )
-        )
+        name = key_name("space" if key == " " else key) or key
+        made.append(events.Key(name, key if len(key) == 1 else None))
     return made
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
+from gigq_tui.app import ConsoleApp
 from gigq_tui.registry import ACTIONS, BY_ID, Scope, actions_for
 from gigq_tui.registry.key_names import key_label
 from gigq_tui.screens.detail import DetailScreen
@@ -68,13 +70,59 @@ async def test_what_is_typed_behind_a_key_that_opens_a_field_is_text(
             assert front is not None
             assert front.over is not None or front.typed_into is not None, (letters, front)
             assert not front.panel.is_open, letters
-            # Back to the list, whatever is open by now; a form asks whether to leave it.
-            while app.front is not jobs_screen(app) or app.front.over or app.front.typed_into:
-                await type_at_once(pilot, ["escape"])
-                if app.front is not None and app.front.panel.is_open:
-                    await type_at_once(pilot, ["y"])
+            await back_home(pilot, app)
         assert state_of(path) == before
     assert app.pool.alive() == ()
+
+
+# What acts at once, without a question, and can be taken back.
+AT_ONCE = {"raise_priority", "lower_priority", "undo", "spawn_worker", "stop_worker"}
+# What leaves the console, or gives its terminal away.
+NOT_HERE = {"quit", "suspend"}
+ASKING = ("cyrYCyRYXyYPyen", "PyrycyCYXYRYy", "yycycYryrYey")
+
+
+async def back_home(pilot: Pilot[None], app: ConsoleApp) -> None:
+    """Leave whatever is open, until the list of jobs has the keys."""
+    while app.front is not jobs_screen(app) or app.front.over or app.front.typed_into:
+        await type_at_once(pilot, ["escape"])
+        if app.front is not None and app.front.panel.is_open:
+            leaves = app.front.panel.question and app.front.panel.question.title.startswith("Leave")
+            await type_at_once(pilot, ["y" if leaves else "n"])
+
+
+async def every_key_of(scope: Scope, path: Path, letters: str, *, every: int) -> None:
+    """Type each key of a screen, with the way there before it and letters behind it, in one go."""
+    before = state_of(path)
+    app = console_on(path)
+    told = [a for a in actions_for(scope) if a.keys and a.id not in AT_ONCE | NOT_HERE]
+    async with app.run_test(size=(120, 32)) as pilot:
+        await settle(pilot)
+        for action in told[::every]:
+            # The tab is chosen anew, so that no row stands there which somebody has seen.
+            leave = scope is Scope.JOBS and action.id == "leave"
+            key = "1" if leave else key_label(action.keys[0])
+            key = {"esc": "escape", "pgdn": "pagedown", "pgup": "pageup", "space": " "}.get(
+                key, key
+            )
+            await type_at_once(pilot, ["1", *WAY[scope], key, *letters])
+            assert state_of(path) == before, (action.id, letters)
+            await back_home(pilot, app)
+        assert state_of(path) == before
+
+
+@pytest.mark.parametrize("scope", WAY)
+async def test_nothing_acts_on_what_nobody_has_seen(scope: Scope, path: Path) -> None:
+    await every_key_of(scope, path, ASKING[0], every=4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("letters", ASKING)
+@pytest.mark.parametrize("scope", WAY)
+async def test_nothing_acts_on_what_nobody_has_seen_for_long(
+    scope: Scope, letters: str, path: Path
+) -> None:
+    await every_key_of(scope, path, letters, every=1)
 
 
 def test_the_table_names_all_that_opens_a_field() -> None:
