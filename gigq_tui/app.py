@@ -182,7 +182,7 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         # Here and nowhere else, in the order in which they come: Textual would hand them from pump
         # to pump, and one could overtake what the one before it opens.
         if isinstance(event, (events.Key, events.Paste)):
-            self.router.put(event)
+            await self.router.take(event)
         else:
             await super().on_event(event)
 

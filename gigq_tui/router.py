@@ -17,14 +17,15 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual import events
-from textual.message_pump import MessagePump
+from textual.widget import Widget
 
 from gigq_tui.registry import ALWAYS, BEFORE_FIELDS, Action, action_of
 from gigq_tui.registry.key_names import is_typed, key_label
-from gigq_tui.screens.typing_ahead import WAITS_AT_MOST_S
+from gigq_tui.screens.typing_ahead import WAITS_AT_MOST_S, is_about_rows
 
 if TYPE_CHECKING:
     from gigq_tui.app import ConsoleApp
@@ -34,13 +35,15 @@ if TYPE_CHECKING:
 STEADY_WITHIN_S = 10.0
 # An act takes longer where another process holds the file's lock: then keys go on without it.
 ACT_WITHIN_S = 2.0
+# Whoever hands over a key waits no longer than this for what needs nothing of theirs.
+AT_ONCE_S = 3.0
 # How long there is nothing to do but to look again, at first and at most.
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05
 
 
 class Typed(NamedTuple):
-    """A key or a paste, and when it came, by `time.monotonic()`."""
+    """A key or a paste, and when it came from the terminal, by `time.monotonic()`."""
 
     event: events.Key | events.Paste
     at: float
@@ -61,6 +64,8 @@ class Router:
         self._app = app
         self._typed: deque[Typed] = deque()
         self._came = asyncio.Event()
+        # Set while there is nothing to judge, or only what waits for something.
+        self._rests = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         # When the question was asked that a key opened at once, on what stood on the screen: it
         # may be answered by what is typed right behind that key.
@@ -77,16 +82,26 @@ class Router:
         """End; what has not been judged never is."""
         if self._task is not None:
             self._task.cancel()
+        self._task = None
+        self._rests.set()
 
     @property
     def is_idle(self) -> bool:
         """Whether all that has come so far has been judged."""
         return not self._typed and not self._judging
 
-    def put(self, event: events.Key | events.Paste) -> None:
-        """Take a key or a paste, in the order in which they come."""
-        self._typed.append(Typed(event, time.monotonic()))
+    async def take(self, event: events.Key | events.Paste) -> None:
+        """Take a key or a paste, in the order in which they come.
+
+        What can be judged at once has been when this returns; what must wait does so by itself,
+        since what it waits for may come through whoever calls this.
+        """
+        self._typed.append(Typed(event, event.time))
+        self._rests.clear()
         self._came.set()
+        if self._task is not None:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._rests.wait(), AT_ONCE_S)
 
     async def _run(self) -> None:
         try:
@@ -101,6 +116,7 @@ class Router:
                         self._typed.clear()
                         self._app.notice(str(why), "warn")
                 self._judging = False
+                self._rests.set()
         except Exception as fault:  # noqa: BLE001 - raised where the app ends because of it
             self._app.call_later(_raise, fault)
 
@@ -132,7 +148,8 @@ class Router:
                 if await self._has_waited(screen, action):
                     continue
                 screen.perform(action.id)
-            if typed.at >= screen.shown_since:
+            about_rows = action is None or is_about_rows(action.id)
+            if typed.at >= (screen.shown_since if about_rows else screen.front_since):
                 self._foresee(began)
             return
 
@@ -165,7 +182,9 @@ class Router:
         that was asked of the file. No is always heard.
         """
         panel = screen.panel
-        if not panel.is_open or typed.at >= panel.asked_at or panel.asked_at == self._foreseen_at:
+        if panel.question is None or panel.question.harmless:
+            return False
+        if typed.at >= panel.asked_at or panel.asked_at == self._foreseen_at:
             return False
         assert isinstance(typed.event, events.Key)
         return bool(panel.answer(typed.event.key))
@@ -186,7 +205,7 @@ class Router:
         """
         app = self._app
         if not app.shows_last_act and self._gave_up_on != app.acts_begun:
-            if not await _until(lambda: app.shows_last_act, ACT_WITHIN_S, time.monotonic):
+            if not await self._until(lambda: app.shows_last_act, ACT_WITHIN_S, time.monotonic):
                 self._gave_up_on = app.acts_begun
             return True
         if screen.awaits(action.id):
@@ -195,7 +214,7 @@ class Router:
         return False
 
     async def _wait_for_what_is_expected(self, screen: ConsoleScreen) -> None:
-        came = await _until(
+        came = await self._until(
             lambda: not screen.expects or self._app.front is not screen,
             WAITS_AT_MOST_S,
             time.monotonic,
@@ -211,13 +230,27 @@ class Router:
         while screen.awaits(action.id) and app.front is screen:
             if app.trouble:
                 raise Dropped("What this key is about can't be read now.")
-            await _until(
+            await self._until(
                 lambda: not screen.awaits(action.id) or bool(app.trouble),
                 WAITS_AT_MOST_S,
                 app.monotonic,
             )
             if app.monotonic() - since >= WAITS_AT_MOST_S:
                 raise Dropped("What was typed ahead was dropped: its rows have not come yet.")
+
+    async def _until(
+        self, holds: Callable[[], bool], within_s: float, clock: Callable[[], float]
+    ) -> bool:
+        """Wait until something holds; false where it does not in so many seconds of the clock."""
+        end = clock() + within_s
+        pause = FIRST_PAUSE_S
+        while not holds():
+            if clock() >= end:
+                return False
+            self._rests.set()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+        return True
 
     async def _steady_front(self) -> ConsoleScreen | None:
         """Wait until the screen in front is whole, and has handled what came to it so far.
@@ -228,58 +261,49 @@ class Router:
         Raises:
             Dropped: it has not come to rest in time.
         """
+        app = self._app
         end = time.monotonic() + STEADY_WITHIN_S
         pause = FIRST_PAUSE_S
         while (left := end - time.monotonic()) > 0:
-            front = self._app.front
-            if self._app.is_leaving or (front is not None and not front.is_attached):
+            front = app.front
+            if app.is_leaving or (front is not None and not front.is_attached):
                 return None
-            if front is not None and front.is_steady:
-                rested = await self._has_rested(front, left)
-                if rested and front is self._app.front and front.is_steady:
-                    return front
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+            if front is None or not front.is_steady:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+            elif await self._has_rested(front, left) and front is app.front and front.is_steady:
+                return front
+            else:
+                # It gets on by itself, at its own turn.
+                await asyncio.sleep(0)
         raise Dropped("What was typed ahead was dropped: the screen has not come to rest yet.")
 
     async def _has_rested(self, front: ConsoleScreen, within_s: float) -> bool:
         """Let all messages be handled that wait now; say whether those were all there are.
 
-        A message goes from a widget to the one around it, up to the app: on the same way, each is
-        asked in its turn whether it has come to what was put there behind those.
+        A message goes from a widget to the one around it, up to the screen: on the same way, each
+        is asked in its turn whether it has come to what was put there behind those.
         """
-        app = self._app
-        way: list[MessagePump] = []
-        focused = front.focused
-        if focused is not None:
-            way += [node for node in focused.ancestors_with_self if node not in (front, app)]
-        busy = [widget for widget in front.query() if widget.message_queue_size]
-        pumps = [*(pump for pump in busy if pump not in way), *way, front, app]
-        rested = not busy and not any(pump.message_queue_size for pump in pumps)
+        widgets = front.walk_children(Widget)
+        pumps: list[Widget] = [widget for widget in widgets if widget.message_queue_size]
+        rested = not pumps and not front.message_queue_size
+        if (focused := front.focused) is not None:
+            way = focused.ancestors_with_self
+            pumps += [node for node in way if isinstance(node, Widget) and node not in pumps]
+        if front not in pumps:
+            pumps.append(front)
         try:
             await asyncio.wait_for(_pass_through(pumps), within_s)
-        except (TimeoutError, asyncio.TimeoutError):
+        except asyncio.TimeoutError:
             return False
-        return rested and not any(pump.message_queue_size for pump in (*front.query(), *pumps))
+        return rested and not any(pump.message_queue_size for pump in (*widgets, front))
 
 
-async def _pass_through(pumps: Sequence[MessagePump]) -> None:
+async def _pass_through(pumps: Sequence[Widget]) -> None:
     for pump in pumps:
         passed = asyncio.Event()
         if pump.call_later(passed.set):
             await passed.wait()
-
-
-async def _until(holds: Callable[[], bool], within_s: float, clock: Callable[[], float]) -> bool:
-    """Wait until something holds; false where it does not in so many seconds of the clock."""
-    end = clock() + within_s
-    pause = FIRST_PAUSE_S
-    while not holds():
-        if clock() >= end:
-            return False
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_S)
-    return True
 
 
 def _raise(fault: Exception) -> None:

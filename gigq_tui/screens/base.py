@@ -31,7 +31,7 @@ from gigq_tui.widgets.lines import Lines
 from gigq_tui.widgets.notice import NoticeLine
 from gigq_tui.widgets.question import Question, QuestionPanel
 from gigq_tui.widgets.scrolled import Scrolled
-from gigq_tui.widgets.takes_keys import Overlay, TakesKeys
+from gigq_tui.widgets.takes_keys import OVERLAY, Overlay, TakesKeys
 from gigq_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         super().__init__()
         # One for each answer that decides what a key does, and has not come yet.
         self._expected: set[object] = set()
-        # When it began to show what it shows, by `time.monotonic()`: this screen, this list, this
-        # job. Whoever typed before has not seen what a key is about.
-        self.shown_since = time.monotonic()
+        # Since when it is in front, and shows this list or this job, by `time.monotonic()`:
+        # whoever typed before has not seen what a key is about.
+        self.front_since = self.shown_since = time.monotonic()
 
     @property
     def console(self) -> ConsoleApp:
@@ -122,7 +122,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.shown_since = time.monotonic()
 
     def on_screen_resume(self) -> None:
-        self.shows_anew()
+        self.front_since = self.shown_since = time.monotonic()
         self.refresh_frame()
         if self.console.snapshot is not None:
             self.show_snapshot(self.console.snapshot)
@@ -158,7 +158,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     @property
     def overlays(self) -> list[Overlay]:
         """The panels that lie over this screen and are open."""
-        panels = self.query(".overlay").results()
+        panels = (child for child in self.children if child.has_class(OVERLAY))
         return [panel for panel in panels if isinstance(panel, Overlay) and panel.is_open]
 
     @property
@@ -166,8 +166,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """Whether all of it is there: nothing is still being mounted, or taken away."""
         if not self.is_whole:
             return False
-        leaving = len(self.query(".overlay")) - len(self.overlays)
-        return not leaving and all(widget.is_mounted for widget in self.query())
+        laid_over = sum(child.has_class(OVERLAY) for child in self.children)
+        widgets = self.walk_children(Widget)
+        return laid_over == len(self.overlays) and all(widget.is_mounted for widget in widgets)
 
     @property
     def over(self) -> TakesKeys | None:
@@ -187,7 +188,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     @property
     def _typed_line(self) -> TypedLine | None:
         """The line of this screen in which words are typed now."""
-        return next((line for line in self.query(TypedLine) if line.typing), None)
+        return next((line for line in self.walk_children(TypedLine) if line.typing), None)
 
     def take_key(self, event: events.Key) -> bool:
         """Handle a key that belongs to no action; say whether it meant anything here."""

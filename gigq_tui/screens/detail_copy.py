@@ -66,7 +66,7 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
         choices.append(self._choice("c", "command", command))
         choices += last_command(self.console)
         title = f"Copy what of {cut(inert(row.name), 40)} {row.id[:8]}?"
-        self.question(Question(title, (), tuple(choices)))
+        self.question(Question(title, (), tuple(choices), harmless=True))
 
     def _choice(self, key: str, what: str, text: str) -> Choice:
         named = what if what.startswith("what") else f"the {what}"

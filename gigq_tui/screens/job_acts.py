@@ -249,7 +249,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         )
         choices += last_command(self.console)
         title = f"Copy what of {cut(inert(row.name), 40)} {row.id[:8]}?"
-        self.question(Question(title, (), tuple(choices)))
+        self.question(Question(title, (), tuple(choices), harmless=True))
 
     def _copy_params(self, job_id: str) -> None:
         def copy(answer: Any) -> None:

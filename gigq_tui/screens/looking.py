@@ -189,7 +189,7 @@ class Looking(Marking, inherit_bindings=False):
         title = f"Sort by what? Now: {now.words}"
         if small:
             title = "Sort by " + ", ".join(f"{key} {_brief(sort)}" for key, _, sort in offered)
-        self.question(Question(title, (), tuple(choices)))
+        self.question(Question(title, (), tuple(choices), harmless=True))
 
     def choose_sort(self, sort: Sort) -> None:
         """List the tab in an order; the order it has already is turned round."""

@@ -312,6 +312,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
                     Choice("o", "all of it", self._copy_log),
                     Choice("i", "the worker's pid", super().do_worker_copy),
                 ),
+                harmless=True,
             )
         )
 

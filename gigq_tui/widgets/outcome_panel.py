@@ -13,6 +13,7 @@ from gigq_tui.actions.outcome import Report
 from gigq_tui.format import cut, inert, pad, plural, width_of
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.scrolled import Scrolled
+from gigq_tui.widgets.takes_keys import OVERLAY
 
 if TYPE_CHECKING:
     from gigq_tui.screens.base import ConsoleScreen
@@ -48,7 +49,7 @@ class OutcomePanel(Scrolled):
     """
 
     def __init__(self, report: Report) -> None:
-        super().__init__(id="outcomes", classes="overlay")
+        super().__init__(id="outcomes", classes=OVERLAY)
         self.is_open = True
         self.report = report
         self.rows = in_order(report.outcomes)

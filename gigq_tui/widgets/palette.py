@@ -10,7 +10,7 @@ from gigq_tui import theme
 from gigq_tui.format import cut, inert, pad, width_of
 from gigq_tui.registry import Action, Context, actions_for
 from gigq_tui.widgets.lines import Line, Lines, fit
-from gigq_tui.widgets.takes_keys import first_line
+from gigq_tui.widgets.takes_keys import OVERLAY, first_line
 
 if TYPE_CHECKING:
     from gigq_tui.screens.base import ConsoleScreen
@@ -53,7 +53,7 @@ class PalettePanel(Lines):
     """
 
     def __init__(self, owner: ConsoleScreen) -> None:
-        super().__init__(id="palette", classes="overlay")
+        super().__init__(id="palette", classes=OVERLAY)
         self.owner = owner
         self.is_open = True
         self.keymap = owner.console.keymap

@@ -37,11 +37,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: a title, some lines of detail, and the choices, the safe one first."""
+    """What is asked: a title, some lines of detail, and the choices, the safe one first.
+
+    `harmless` says that no answer changes anything in the file, nor what is typed: such an answer
+    may be typed before the question is seen.
+    """
 
     title: str
     details: tuple[str, ...]
     choices: tuple[Choice, ...]
+    harmless: bool = False
 
 
 class QuestionPanel(TextLines, can_focus=True):

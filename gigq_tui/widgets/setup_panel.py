@@ -28,7 +28,7 @@ from gigq_tui.widgets.environment_row import EnvironmentRow
 from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
 from gigq_tui.widgets.lines import Line, TextLines, span
 from gigq_tui.widgets.question import wrap_words
-from gigq_tui.widgets.takes_keys import TakesKeys
+from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
 
 NUMBER_CELLS = 8
 TWIN_LINES = 3
@@ -91,7 +91,7 @@ class SetupPanel(Vertical):
         staff: Callable[[], Staff],
         go: Callable[[int, WorkerSetup | None], None],
     ) -> None:
-        super().__init__(id="setup", classes="overlay")
+        super().__init__(id="setup", classes=OVERLAY)
         self.is_open = True
         self.path = path
         self.staff = staff

@@ -6,6 +6,9 @@ from typing import Protocol, runtime_checkable
 
 from textual import events
 
+# The class by which a screen knows the panels that lie over it.
+OVERLAY = "overlay"
+
 
 @runtime_checkable
 class TakesKeys(Protocol):
