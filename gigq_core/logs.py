@@ -81,7 +81,7 @@ def silence_by_default() -> None:
 
 def logs_folder(db_path: str | Path) -> Path:
     """The folder that holds the workers' logs and the jobs' captured output."""
-    path = queue_file(db_path)
+    path = queue_file(db_path).absolute()
     return path.with_name(path.name + "-logs")
 
 

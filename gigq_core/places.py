@@ -7,12 +7,16 @@ from pathlib import Path
 
 
 def queue_file(path: str | Path) -> Path:
-    """The file that a path leads to, with every link on the way followed.
+    """The file that a path leads to: the path itself, unless there is a link on the way.
 
-    A queue has one name: whatever stands beside it (its WAL, its logs) and whatever is watched
-    goes by this one, so that a path through a link leads to the same queue.
+    A queue has one name: whatever stands beside it (its WAL, its logs), whatever is watched and
+    whatever is compared goes by this one, so that a path through a link leads to the same queue.
     """
     try:
-        return Path(os.path.realpath(path))
+        real = os.path.realpath(path)
     except (OSError, ValueError):
-        return Path(os.path.abspath(path))
+        return Path(path)
+    if real == os.path.abspath(path) or (os.path.islink(path) and not os.path.exists(real)):
+        # A link to nowhere keeps its name: whoever looks says that it is one.
+        return Path(path)
+    return Path(real)

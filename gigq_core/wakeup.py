@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gigq_core.places import queue_file
+
 logger = logging.getLogger("gigq_core.wakeup")
 
 # Seconds to wait before each further look after a hint: with full synchronisation the file changes
@@ -40,7 +42,7 @@ class FolderEvents:
             raise OSError("inotify is Linux's")
         import ctypes
 
-        file = Path(path).absolute()
+        file = queue_file(path).absolute()
         self._names = {os.fsencode(file.name), os.fsencode(file.name + "-wal")}
         self._all_names = self._names | {os.fsencode(file.name + "-shm")}
         # Whether one of the files was deleted, or moved, since somebody looked at this.
@@ -94,7 +96,7 @@ class ChangeHints:
     """
 
     def __init__(self, path: str | Path, callback: Callable[[], None]) -> None:
-        self._path = Path(path).absolute()
+        self._path = queue_file(path).absolute()
         self._callback = callback
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None

@@ -15,6 +15,7 @@ from textual.app import App
 from textual.binding import BindingType
 
 from gigq_core.errors import GigQError
+from gigq_core.places import queue_file
 from gigq_core.text import inert as harmless
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
@@ -57,7 +58,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         # Nothing moves by itself: an animation is a flood of bytes on a slow line.
         self.animation_level = "none"
         # Commands that are copied work in any folder.
-        self.path = path.absolute()
+        self.path = queue_file(path).absolute()
         self.python = python
         self.chdir = chdir
         self.read_only = read_only

@@ -19,6 +19,7 @@ from enum import Enum
 from pathlib import Path
 
 from gigq_core.errors import FilesLost
+from gigq_core.places import queue_file
 
 _SUFFIXES = ("", "-wal", "-shm")
 
@@ -55,7 +56,7 @@ class DiskFiles:
 
     def __init__(self, path: str | Path, wal: bool) -> None:
         self.path = Path(path)
-        real = os.path.realpath(path)
+        real = os.path.abspath(queue_file(path))
         self._folder = os.path.dirname(real)
         self._paths = tuple(real + suffix for suffix in _SUFFIXES)
         # The folder as it was when all files were found in their places, if it can prove that.

@@ -81,7 +81,7 @@ class Ledger:
     """
 
     def __init__(self, db_path: str | Path, runs_script: bool) -> None:
-        self.path = queue_file(db_path)
+        self.path = queue_file(db_path).absolute()
         self._runs_script = runs_script
         self.conn = open_for_work(self.path, create=False)
         self.conn.execute("PRAGMA busy_timeout = 0")

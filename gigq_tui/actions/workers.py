@@ -17,6 +17,7 @@ from typing import BinaryIO
 from gigq_core.errors import GigQError
 from gigq_core.launch import own_command
 from gigq_core.logs import create_log
+from gigq_core.places import queue_file
 from gigq_core.schema.opening import check_path
 from gigq_tui.actions.functions import check_folder, check_python
 from gigq_tui.actions.held_jobs import busy_workers
@@ -68,7 +69,7 @@ class WorkerPool:
     """
 
     def __init__(self, path: Path, setup: WorkerSetup, *, tied: bool = False) -> None:
-        self.path = path.absolute()
+        self.path = queue_file(path).absolute()
         self.setup = setup
         self._lock = threading.Lock()
         self._running: dict[str, tuple[SpawnedWorker, subprocess.Popen[bytes]]] = {}

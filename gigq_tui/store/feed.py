@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
+from gigq_core.places import queue_file
 from gigq_core.wakeup import LADDER_S, ChangeHints
 from gigq_tui.store.asking import KINDS, Answer, ReaderFactory, ReaderLike
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
@@ -63,7 +64,7 @@ class Feed:
         *,
         reader_factory: ReaderFactory = Reader,
     ) -> None:
-        self._path = path
+        self._path = path = queue_file(path)
         self._clock = clock
         self._on_snapshot = on_snapshot
         self._on_trouble = on_trouble

@@ -79,7 +79,7 @@ class Reader:
     def __init__(
         self, path: Path, clock: Clock = SYSTEM_CLOCK, *, is_dead: IsDead | None = None
     ) -> None:
-        self._path = path
+        self._path = path = queue_file(path)
         self._clock = clock
         self._conn = open_read_only(path)
         # Whether what is read is what others write: told by the files themselves.
