@@ -155,7 +155,7 @@ def test_sighup_opens_a_log_file_anew_and_ends_nobody(place: Place) -> None:
     assert worker.wait(timeout=20) == 0
 
 
-@pytest.mark.parametrize("size", ["", "ten", "-1", "1T", "1e3", "M"])
+@pytest.mark.parametrize("size", ["", "ten", "-1", "1X", "1e3", "M"])
 def test_a_size_that_is_none_is_refused(place: Place, size: str) -> None:
     command = [sys.executable, "-m", "gigq_core", "--db", str(place.db), "worker", "--once"]
     done = subprocess.run(
