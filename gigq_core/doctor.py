@@ -6,11 +6,12 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from gigq_core.file_locks import process_words
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.places import queue_file
 from gigq_core.schema import ddl
@@ -26,7 +27,6 @@ LARGE_WAL_BYTES = 64 * 1024 * 1024
 # How long a lock is watched before somebody is said to keep it, and how often, in seconds.
 HELD_S = 1.5
 LOOK_AGAIN_S = 0.2
-SHOWN_COMMAND = 80
 
 # Room on the disk: soon none, and as good as none.
 LITTLE_SPACE_BYTES = 512 * 1024 * 1024
@@ -136,11 +136,11 @@ def _writes_on(first: WalIndex | None, now: WalIndex | None) -> bool:
     return (first.writer, first.change) == (now.writer, now.change)
 
 
-def _staying(first: WalIndex | None, now: WalIndex | None) -> tuple[Holder, ...]:
+def _staying(first: WalIndex | None, now: WalIndex | None) -> frozenset[Holder]:
     """The readers that were in the way all the time."""
     if first is None or now is None:
-        return ()
-    return tuple(reader for reader in now.in_the_way if reader in first.in_the_way)
+        return frozenset()
+    return now.in_the_way & first.in_the_way
 
 
 def _write_lock(held: WalIndex | None) -> Finding:
@@ -149,21 +149,22 @@ def _write_lock(held: WalIndex | None) -> Finding:
     return Finding(
         "write_lock",
         Level.WRONG,
-        f"{_program(held.writer or 0)} has held the write lock for more than {HELD_S:g} s, so no "
-        "job can be submitted, claimed or ended: let it commit, or end it.",
+        f"The write lock has been held for more than {HELD_S:g} s by "
+        f"{process_words(held.writer or 0)}, so no job can be submitted, claimed or ended: let "
+        "that program commit, or end it.",
     )
 
 
-def _wal_size(file: Path, index: WalIndex | None, readers: Sequence[Holder]) -> Finding:
+def _wal_size(file: Path, index: WalIndex | None, readers: frozenset[Holder]) -> Finding:
     size = wal_bytes(file)
     shown = f"{size / 1e6:.1f} MB"
     if readers:
-        who = " and ".join(sorted({_program(reader.pid) for reader in readers}))
+        who = " and ".join(sorted({process_words(reader.pid) for reader in readers}))
         return Finding(
             "wal_size",
             Level.WARNING,
-            f"{who} holds a read transaction open, so the WAL ({shown}) can't be copied back and "
-            "grows with all that is written: end it.",
+            f"A read transaction is held open ({who}), so the WAL ({shown}) can't be copied back "
+            "and grows with all that is written: end that program.",
         )
     if size > LARGE_WAL_BYTES and (index is None or index.waiting_bytes > LARGE_WAL_BYTES):
         return Finding(
@@ -175,19 +176,6 @@ def _wal_size(file: Path, index: WalIndex | None, readers: Sequence[Holder]) -> 
     if size > LARGE_WAL_BYTES:
         shown += ", nothing of which is needed any more: a worker makes it smaller"
     return Finding("wal_size", Level.FINE, f"The WAL holds {shown}.")
-
-
-def _program(pid: int) -> str:
-    """A process as a person can find it."""
-    import psutil
-
-    if not pid:
-        return "A program"
-    try:
-        command = " ".join(psutil.Process(pid).cmdline())[:SHOWN_COMMAND]
-    except psutil.Error:
-        return f"Process {pid}"
-    return f"Process {pid} ({command})"
 
 
 def wal_bytes(file: Path) -> int:

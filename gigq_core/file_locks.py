@@ -25,10 +25,12 @@ class LockHolders:
     Attributes:
         writer: Who is in a transaction that writes.
         readers: Who are in transactions that read.
+        marks: The same with the number of the read mark that each holds, 0 to 4.
     """
 
     writer: int | None = None
     readers: frozenset[int] = field(default_factory=frozenset)
+    marks: frozenset[tuple[int, int]] = field(default_factory=frozenset, compare=False)
 
 
 def lock_holders(path: Path) -> LockHolders | None:
@@ -45,7 +47,8 @@ def lock_holders(path: Path) -> LockHolders | None:
         lines = _LOCKS.read_text("ascii", "replace").splitlines()
     except OSError:
         return None
-    writer, readers = None, set()
+    writer: int | None = None
+    marks: set[tuple[int, int]] = set()
     for line in lines:
         words = line.split()
         # NUMBER: POSIX ADVISORY MODE PID DEVICE:INODE START END; `->` marks one who waits.
@@ -55,9 +58,9 @@ def lock_holders(path: Path) -> LockHolders | None:
         end = first if last == "EOF" else int(last)
         if mode == "WRITE" and first <= _WRITE_LOCK <= end:
             writer = pid
-        elif any(first <= byte <= end for byte in _READ_LOCKS):
-            readers.add(pid)
-    return LockHolders(writer, frozenset(readers))
+        held = (mark for mark, byte in enumerate(_READ_LOCKS) if first <= byte <= end)
+        marks.update((mark, pid) for mark in held)
+    return LockHolders(writer, frozenset(pid for _, pid in marks), frozenset(marks))
 
 
 def process_words(pid: int) -> str:

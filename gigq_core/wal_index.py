@@ -1,38 +1,32 @@
-"""Who holds a queue file's locks, and how far its WAL has been copied back: the index tells.
+"""How far a queue file's WAL has been copied back into it, and who is in the way: the index tells.
 
 The index (`-shm`) must not be opened in a process that has the file open, since closing it there
-would drop SQLite's locks. So this file is also a program that needs nothing but Python: a child
-reads the index, and asks the system whose the locks are.
+would drop SQLite's locks: a child reads it.
 
 The layout: https://sqlite.org/walformat.html#walidxfmt
 """
 
 from __future__ import annotations
 
-import json
-import os
 import struct
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from gigq_core.file_locks import lock_holders
+from gigq_core.places import queue_file
+
 CHILD_TIMEOUT_S = 20.0
 
 _HEADER_BYTES = 136
 _FRAME_HEADER_BYTES = 24
-_WRITE_LOCK = 120
-_READ_LOCKS = range(123, 128)
-# Linux: `struct flock`.
-_FLOCK = "hhqqi4x"
+_READ = f"import sys; sys.stdout.buffer.write(open(sys.argv[1], 'rb').read({_HEADER_BYTES}))"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A read transaction: what it keeps from being copied, and whose it is.
-
-    `mark` is the last frame that it sees. `pid` is 0 where it can't be told.
-    """
+    """A read transaction: its number in the index, the last frame that it sees, and whose it is."""
 
     slot: int
     mark: int
@@ -43,14 +37,14 @@ class Holder:
 class WalIndex:
     """The index at one moment: frames in the WAL, how many are in the file too, who holds what.
 
-    `writer` is the process that holds the write lock, 0 if it can't be told; None if nobody does.
+    `change` moves with every commit. `writer` is the process in a transaction that writes.
     """
 
     change: int
     page_bytes: int
     frames: int
     copied: int
-    readers: tuple[Holder, ...]
+    readers: frozenset[Holder]
     writer: int | None
 
     @property
@@ -59,65 +53,43 @@ class WalIndex:
         return (self.frames - self.copied) * (self.page_bytes + _FRAME_HEADER_BYTES)
 
     @property
-    def in_the_way(self) -> tuple[Holder, ...]:
+    def in_the_way(self) -> frozenset[Holder]:
         """The readers that keep some of it from being copied, so that the WAL grows on."""
         if self.copied >= self.frames:
-            return ()
-        return tuple(r for r in self.readers if r.slot == 0 or r.mark < self.frames)
+            return frozenset()
+        return frozenset(r for r in self.readers if r.slot == 0 or r.mark < self.frames)
 
 
 def read_wal_index(path: str | Path) -> WalIndex | None:
     """The index of a queue file; None if it has none, or it can't be read from here."""
+    file = queue_file(path)
+    index = file.with_name(file.name + "-shm")
+    if not index.exists():
+        return None
     try:
         answer = subprocess.run(
-            [sys.executable, "-I", __file__, os.path.realpath(path)],
+            [sys.executable, "-I", "-c", _READ, index],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=CHILD_TIMEOUT_S,
             check=False,
         )
-        found = json.loads(answer.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError):
         return None
-    if not isinstance(found, dict):
-        return None
-    readers = tuple(Holder(*reader) for reader in found.pop("readers"))
-    return WalIndex(readers=readers, **found)
-
-
-def _index_of(path: str) -> dict[str, object] | None:
-    try:
-        fd = os.open(path + "-shm", os.O_RDONLY)
-    except OSError:
-        return None
-    header = os.pread(fd, _HEADER_BYTES, 0)
+    header = answer.stdout
     if len(header) < _HEADER_BYTES:
         return None
     (change,) = struct.unpack_from("=I", header, 8)
     (page,) = struct.unpack_from("=H", header, 14)
     (frames,) = struct.unpack_from("=I", header, 16)
     copied, *marks = struct.unpack_from("=6I", header, 96)
-    holders = [(slot, _holder(fd, lock)) for slot, lock in enumerate(_READ_LOCKS)]
-    return {
-        "change": change,
-        "page_bytes": 65536 if page == 1 else page,
-        "frames": frames,
-        "copied": copied,
-        "readers": [(slot, marks[slot], pid) for slot, pid in holders if pid is not None],
-        "writer": _holder(fd, _WRITE_LOCK),
-    }
-
-
-def _holder(fd: int, byte: int) -> int | None:
-    """The process that holds a lock on that byte; 0 if it can't be told, None if nobody does."""
-    if sys.platform != "linux":
-        return None
-    import fcntl
-
-    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
-    kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, asked))
-    return None if kind == fcntl.F_UNLCK else max(0, pid)
-
-
-if __name__ == "__main__":
-    print(json.dumps(_index_of(sys.argv[1])))
+    locks = lock_holders(file)
+    readers = () if locks is None else locks.marks
+    return WalIndex(
+        change=change,
+        page_bytes=65536 if page == 1 else page,
+        frames=frames,
+        copied=copied,
+        readers=frozenset(Holder(slot, marks[slot], pid) for slot, pid in readers),
+        writer=None if locks is None else locks.writer,
+    )

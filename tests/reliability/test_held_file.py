@@ -95,7 +95,7 @@ def test_the_doctor_names_the_program_that_keeps_a_read_transaction(db: Path, ho
     found, code = examined(db)
     level, text = found["wal_size"]
     assert (level, code) == ("warning", 0)
-    assert f"Process {reader.pid} (" in text
+    assert f"pid {reader.pid} (" in text
     reader.kill()
     reader.wait()
     assert examined(db)[0]["wal_size"][0] == "fine"
@@ -106,7 +106,7 @@ def test_the_doctor_names_the_program_that_keeps_the_write_lock(db: Path, hold: 
     found, code = examined(db)
     level, text = found["write_lock"]
     assert (level, code) == ("wrong", 1)
-    assert f"Process {writer.pid} (" in text
+    assert f"pid {writer.pid} (" in text
     writer.kill()
     writer.wait()
     found, code = examined(db)
