@@ -73,14 +73,21 @@ class Lines:
         """
         if b"\n" not in data:
             self._rest += data
-            lines = []
-        else:
-            lines = (bytes(self._rest) + data).split(b"\n")
-            self._rest = bytearray(lines.pop())
-        if len(self._rest) > self._most or any(len(line) > self._most for line in lines):
-            self._rest = bytearray()
-            raise Broken(f"a line of more than {self._most:,} bytes came through the pipe")
+            if len(self._rest) > self._most:
+                self._refuse()
+            return []
+        if self._rest:
+            data = bytes(self._rest) + data
+        lines = data.split(b"\n")
+        self._rest = bytearray(lines.pop())
+        # Mostly they are short all together, and need not be looked at one by one.
+        if len(data) > self._most and max(len(self._rest), *map(len, lines)) > self._most:
+            self._refuse()
         return lines
+
+    def _refuse(self) -> NoReturn:
+        self._rest = bytearray()
+        raise Broken(f"a line of more than {self._most:,} bytes came through the pipe")
 
 
 def line_bytes(max_result_bytes: int) -> int:
@@ -140,12 +147,11 @@ def _done(message: dict[str, Any]) -> Done | None:
         return None
     along = {}
     for key, value in message.items():
-        if key in shape:
-            if not shape[key](value):
-                return None
-        elif key in _ALONG and _ALONG[key](value):
+        check = shape.get(key)
+        if check is None:
+            check = _ALONG.get(key)
             along[key] = value
-        else:
+        if check is None or not check(value):
             return None
     return Done(
         token=message["done"],
