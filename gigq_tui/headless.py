@@ -6,7 +6,8 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     taken_at         when the file was read (all times: naive local ISO 8601, or null)
     file             path, label (what the header shows beside the name, or null), attached,
                      journal_mode ("immutable": the file may not be written, and is read as it
-                     stands), size, wal_size (bytes), sqlite_version
+                     stands), size, wal_size (bytes), sqlite_version, utc_offsets (that the workers
+                     and this program have different ones, or null)
     paused           whether the queue is paused
     counts           ready, blocked, delayed, running, completed, failed, timeout, cancelled,
                      other, pending (the first three together), total, and doomed: part of
@@ -106,6 +107,7 @@ def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS, label: str = "") -> s
             "size": info.size,
             "wal_size": info.wal_size,
             "sqlite_version": info.sqlite_version,
+            "utc_offsets": storable(info.offsets) or None,
         },
         "paused": snapshot.paused,
         "counts": {
@@ -140,7 +142,10 @@ def as_text(
         width: Cells of a line; None where the text goes into a file.
         label: What the file is called besides its name.
     """
-    lines = [_head(snapshot, label), _counts_line(snapshot.counts)]
+    lines = [_head(snapshot, label)]
+    if snapshot.info.offsets:
+        lines.append(text.inert(f"{snapshot.info.offsets}: delays and ages are off"))
+    lines.append(_counts_line(snapshot.counts))
     lines += _worker_lines(snapshot)
     lines.append("")
     lines += _table(snapshot, limit)

@@ -50,7 +50,8 @@ class FileInfo:
     """What kind of queue file this is. Sizes in bytes.
 
     `still` says that this process may not write it, and reads it as it stands, since nobody has it
-    open: its journal mode can't be told then. `obstacles` keep everybody from writing.
+    open: its journal mode can't be told then. `obstacles` keep everybody from writing. `offsets`
+    says that the workers and this console have different UTC offsets, or nothing.
     """
 
     path: str
@@ -61,6 +62,7 @@ class FileInfo:
     sqlite_version: str
     still: bool = False
     obstacles: Obstacles = field(default_factory=Obstacles)
+    offsets: str = ""
 
 
 @dataclass(frozen=True)

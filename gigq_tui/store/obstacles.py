@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gigq_core.doctor import NO_SPACE_BYTES, free_bytes
 from gigq_core.file_locks import LockHolders, lock_holders
 from gigq_tui.store.clock import Clock
 
@@ -14,8 +14,6 @@ from gigq_tui.store.clock import Clock
 WRITE_TOLD_S = 5.0
 # A reader that stays so long keeps the WAL from being used anew.
 READ_TOLD_S = 30.0
-# With less room than this, in bytes, a commit may fail any moment.
-LEAST_ROOM = 4 * 1024 * 1024
 # How often this is looked at, in seconds.
 LOOK_EVERY_S = 0.9
 
@@ -50,12 +48,12 @@ class ObstacleWatch:
         path: Path,
         clock: Clock,
         ask: Callable[[Path], LockHolders | None] = lock_holders,
-        room: Callable[[Path], int | None] | None = None,
+        room: Callable[[Path], int | None] = free_bytes,
     ) -> None:
         self._path = path
         self._clock = clock
         self._ask = ask
-        self._room = room or room_beside
+        self._room = room
         self._looked_at = float("-inf")
         self._version = -1
         self._writer: tuple[int, float] | None = None
@@ -83,7 +81,7 @@ class ObstacleWatch:
         self.now = Obstacles(
             writer[0] if writer is not None and at - writer[1] >= WRITE_TOLD_S else None,
             oldest[0] if oldest is not None and at - oldest[1] >= READ_TOLD_S else None,
-            room is not None and room < LEAST_ROOM,
+            room is not None and room < NO_SPACE_BYTES,
         )
 
     def changed(self) -> bool:
@@ -101,13 +99,3 @@ class ObstacleWatch:
         elif self._writer is None or self._writer[0] != pid or version != self._version:
             self._writer = (pid, at)
         self._version = version
-
-
-def room_beside(path: Path) -> int | None:
-    """The bytes that a user can still write on a file's disk; None where it can't be told."""
-    try:
-        disk = os.statvfs(path)
-    except OSError:
-        return None
-    # Some file systems know no blocks at all.
-    return disk.f_bavail * disk.f_frsize if disk.f_blocks else None

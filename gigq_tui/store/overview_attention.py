@@ -196,6 +196,13 @@ def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
             f"journal mode {info.journal_mode}: readers and writers wait for each other",
             Lead(advice="The first worker that starts changes the journal mode to WAL."),
         )
+    if info.offsets:
+        yield Concern(
+            "offsets",
+            Level.WARNING,
+            f"{info.offsets}: delays and ages are off",
+            Lead(advice="Times are stored as local ones: start all of them with the same TZ."),
+        )
     if not info.attached:
         yield Concern(
             "gigq",

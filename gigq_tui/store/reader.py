@@ -13,6 +13,7 @@ from gigq_core.errors import DatabaseError
 from gigq_core.places import queue_file
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
+from gigq_core.zones import offsets_of_workers, told_differences, utc_offset_s
 from gigq_tui.store import component, form_reads, queries
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.component import Edges
@@ -54,6 +55,8 @@ from gigq_tui.store.walks import walk_of
 MAX_RESOLVED = 20
 # In the place of the journal mode of a file that is read as it stands.
 IMMUTABLE = "immutable"
+# What this process is called among the workers.
+OWN_NAME = "shown here"
 # SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
 PROGRESS_STEPS = 20_000
 
@@ -404,6 +407,7 @@ class Reader:
             sqlite_version=sqlite3.sqlite_version,
             still=self._still is not None,
             obstacles=self._obstacles.tell(),
+            offsets=_offsets(conn) if shape.attached else "",
         )
 
     def _finished_per_s(self, counts: Counts) -> float | None:
@@ -416,6 +420,12 @@ class Reader:
         return self._edges.get(
             shape.version, self._version_now, lambda: component.read_all_edges(conn)
         )
+
+
+def _offsets(conn: sqlite3.Connection) -> str:
+    """That the workers, and we who read their times, have different UTC offsets; or nothing."""
+    offsets = offsets_of_workers(conn)
+    return told_differences({**offsets, OWN_NAME: utc_offset_s()}) if offsets else ""
 
 
 def _size(path: Path) -> int:

@@ -130,7 +130,7 @@ def _access(state: HeaderState) -> str:
 
 
 def _obstacles(state: HeaderState) -> list[str]:
-    """What keeps everybody from writing."""
+    """What keeps everybody from writing, or puts all times in doubt."""
     if state.snapshot is None:
         return []
     info = state.snapshot.info
@@ -142,6 +142,8 @@ def _obstacles(state: HeaderState) -> list[str]:
         told.append("DISK FULL")
     if found.reader is not None and info.wal_size > LARGE_WAL_BYTES:
         told.append(f"WAL {size(info.wal_size)}: pid {found.reader} reads")
+    if info.offsets:
+        told.append("UTC OFFSETS DIFFER")
     return told
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +148,35 @@ def test_nothing_in_the_folder_of_logs_runs_in_a_worker(
     wait_until(lambda: status(path, job) == "completed", what="the job to complete")
     assert pool.alive() == (worker,)
     assert list(logs.rglob("RAN")) == []
+
+
+@pytest.mark.parametrize(
+    ("zones", "told"),
+    [
+        (("UTC0",), ""),
+        (("UTC0", "UTC0"), ""),
+        (("UTC0", "EST5"), "-05:00 (w2-"),
+        (("XXX-5:30",), "+05:30 (w1-"),
+    ],
+)
+def test_workers_and_a_console_of_different_utc_offsets_are_told(
+    pool: WorkerPool,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    zones: tuple[str, ...],
+    told: str,
+) -> None:
+    monkeypatch.setenv("TZ", "UTC0")
+    time.tzset()
+    for zone in zones:
+        pool.setup = replace(pool.setup, environment=(("TZ", zone),))
+        pool.spawn()
+    wait_until(lambda: list(health(path).values()) == [Health.ALIVE] * len(zones), what="workers")
+    reader = Reader(path)
+    found = reader.snapshot(View()).info.offsets
+    reader.close()
+    assert told in found
+    assert bool(found) == bool(told)
 
 
 def test_a_worker_is_started_from_this_very_package(tmp_path: Path) -> None:

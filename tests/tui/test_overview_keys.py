@@ -413,6 +413,16 @@ def test_a_file_that_may_not_be_written_is_told_at_every_width(
     assert "NO WRITE ACCESS" in "\n".join(lines)
 
 
+@pytest.mark.parametrize(("width", "height"), [(120, 32), (100, 24), (80, 24), (60, 20)])
+@pytest.mark.parametrize("crumbs", [(), ("Overview",)])
+def test_different_utc_offsets_are_told_at_every_width(
+    width: int, height: int, crumbs: tuple[str, ...]
+) -> None:
+    info = replace(FILE, offsets="the workers' clocks have different UTC offsets: ..")
+    lines = header(width, height, snapshot=snapshot_of([], info=info), crumbs=crumbs)
+    assert "UTC OFFSETS DIFFER" in "\n".join(lines)
+
+
 def test_freshness_is_told_in_classes() -> None:
     snapshot = snapshot_of([])
     assert header(snapshot=snapshot)[0].endswith("live 1s ")

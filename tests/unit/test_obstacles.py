@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from gigq_core.doctor import NO_SPACE_BYTES
 from gigq_core.file_locks import LockHolders, lock_holders, process_words
 from gigq_tui.store import obstacles as module
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.obstacles import (
-    LEAST_ROOM,
     READ_TOLD_S,
     WRITE_TOLD_S,
     Obstacles,
     ObstacleWatch,
-    room_beside,
 )
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.view import View
@@ -116,7 +115,8 @@ def test_a_reader_that_stays_is_told_and_those_who_come_and_go_are_not(scene: Sc
 
 
 @pytest.mark.parametrize(
-    ("room", "full"), [(None, False), (0, True), (LEAST_ROOM - 1, True), (LEAST_ROOM, False)]
+    ("room", "full"),
+    [(None, False), (0, True), (NO_SPACE_BYTES - 1, True), (NO_SPACE_BYTES, False)],
 )
 def test_a_disk_without_room_is_told(scene: Scene, room: int | None, full: bool) -> None:
     scene.room = room
@@ -163,8 +163,6 @@ def test_asking_who_holds_locks_drops_none(path: Path) -> None:
 def test_nobody_holds_a_file_that_nobody_has_open(path: Path, tmp_path: Path) -> None:
     assert lock_holders(path) is None
     assert lock_holders(tmp_path / "none.db") is None
-    assert room_beside(tmp_path / "none.db") is None
-    assert room_beside(path)
 
 
 @linux_only

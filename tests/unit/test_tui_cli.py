@@ -252,6 +252,7 @@ def test_once_as_json_keeps_its_keys(queue_file: Path) -> None:
         "size",
         "wal_size",
         "sqlite_version",
+        "utc_offsets",
     }
     counts = picture["counts"]
     assert (counts["completed"], counts["pending"], counts["total"]) == (25, 38, 75)
