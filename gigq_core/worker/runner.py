@@ -584,7 +584,7 @@ def sentence(problem: BaseException) -> str:
         text = "<exception str() failed>"
     if isinstance(problem, Hopeless):
         return text
-    kind = storable(kind_of(problem))
+    kind = kind_of(problem)
     return "%s: %s" % (kind, text) if text else kind
 
 
@@ -592,9 +592,10 @@ def kind_of(value: object) -> str:
     """The name of a value's type, with its module as tracebacks give it."""
     kind = type(value)
     module = getattr(kind, "__module__", None)
-    if module in ("builtins", "__main__"):
-        return kind.__qualname__
-    return "%s.%s" % (module if isinstance(module, str) else "<unknown>", kind.__qualname__)
+    name = kind.__qualname__
+    if module not in ("builtins", "__main__"):
+        name = "%s.%s" % (module if isinstance(module, str) else "<unknown>", name)
+    return clipped(storable(name), 500)
 
 
 def storable(text: str) -> str:

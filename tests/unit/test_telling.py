@@ -200,6 +200,16 @@ def test_an_error_begins_with_its_type_as_python_prints_it(code: str, error: str
         assert told["traceback"].endswith(error)
 
 
+def test_a_type_with_a_name_of_any_kind_is_told_in_short() -> None:
+    odd = type("Odd", (Exception,), {})
+    odd.__qualname__ = "caf\udcc3\0" * 100_000
+    told = runner.failure(odd("x"))["error"]
+    assert told.encode()
+    assert told.startswith(f"{__name__}.caf\\udcc3\\x00")
+    assert told.endswith(": x")
+    assert len(told) < 600
+
+
 def test_a_long_error_keeps_its_type_its_head_and_its_tail() -> None:
     told = runner.failure(ValueError("begin" + "x" * 10**6 + "end"))["error"]
     assert told.startswith("ValueError: begin")
