@@ -16,7 +16,6 @@ from textual.binding import BindingType
 
 from gigq_core.errors import GigQError
 from gigq_core.places import queue_file
-from gigq_core.text import inert as harmless
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.outcome import Report
 from gigq_tui.actions.undo import DoneAct
@@ -279,8 +278,6 @@ class SteeringApp(App[None], inherit_bindings=False):
             what: What the notice calls it.
             source: The file that holds all of it, if there is one.
         """
-        # Line ends and tabs belong to a text; what else could act where it is pasted does not.
-        text = harmless(text, lines=True)
         copy = osc52(text)
         self._clipboard = copy.text
         tell = partial(self._tell_copied, text, copy.text, what, source)

@@ -45,8 +45,8 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
         row = detail.row
         choices = [
             Choice("escape", "Nothing"),
-            self._choice("i", "id", inert(row.id)),
-            self._choice("n", "name", inert(row.name)),
+            self._choice("i", "id", row.id),
+            self._choice("n", "name", row.name),
         ]
         error = attempt.error if attempt is not None and attempt.error else detail.error
         if error:

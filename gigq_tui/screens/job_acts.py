@@ -235,8 +235,8 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
             return
         choices = [
             Choice("escape", "Nothing"),
-            Choice("i", "id", lambda: self.console.copy_text(inert(row.id), "the id")),
-            Choice("n", "name", lambda: self.console.copy_text(inert(row.name), "the name")),
+            Choice("i", "id", lambda: self.console.copy_text(row.id, "the id")),
+            Choice("n", "name", lambda: self.console.copy_text(row.name, "the name")),
         ]
         if row.error:
             choices.append(
