@@ -247,13 +247,14 @@ class Runner:
         if module is not None:
             return module
         try:
-            module = importlib.import_module(name)
+            # Unlike `importlib.import_module`, it leaves no part of itself in a traceback.
+            __import__(name)
         except ImportError:
             # What is missing may be there the next time.
             importlib.invalidate_caches()
             raise
         self.sources.note()
-        return module
+        return sys.modules[name]
 
     def parent_results(self) -> dict[str, Any]:
         """Ask the worker for the parents' results; they come as the texts that are stored."""
@@ -949,7 +950,9 @@ def reads_as(read: Callable[[], Any], noted: Any) -> bool:
 
 
 def merged(noted: Any, old: Any, new: Any) -> Any:
-    """What is noted, with the changes from `old` to `new`, which are not all there is to it."""
+    """What is noted, with the changes from `old` to `new`."""
+    if noted == old:
+        return new
     if type(noted) is type(old) is type(new) is dict:
         result = {key: value for key, value in noted.items() if key in new or key not in old}
         result.update((k, v) for k, v in new.items() if k not in old or old[k] != v)
