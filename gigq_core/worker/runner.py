@@ -713,6 +713,10 @@ HOOKS = (
         "excepthook displayhook breakpointhook unraisablehook dont_write_bytecode stdin stdout"
         " stderr __stdin__ __stdout__ __stderr__ __excepthook__",
     ),
+    # A test double that stayed.
+    (time, "time sleep monotonic perf_counter localtime"),
+    (os, "open close read write stat listdir getcwd getpid fork system kill _exit"),
+    (json, "dumps loads"),
     (threading, "excepthook _trace_hook _profile_hook"),
     (warnings, "showwarning formatwarning _showwarnmsg_impl"),
 )
@@ -742,8 +746,9 @@ class Surroundings:
     watches the outermost imports.
     """
 
-    def __init__(self, output_fd: int, nothing_fd: int, faults: Faults) -> None:
+    def __init__(self, output_fd: int, nothing_fd: int, faults: Faults, sources: Sources) -> None:
         self.output_fd = output_fd
+        self.sources = sources
         self.faults = faults
         self.nothing_fd = nothing_fd
         self.pid = os.getpid()
@@ -782,8 +787,12 @@ class Surroundings:
         if self.importing or threading.get_ident() != self.main or os.getpid() != self.pid:
             return None
         for finder in list(sys.meta_path):
-            find = None if finder is self else getattr(finder, "find_spec", None)
-            spec = None if find is None else find(name, path, target)
+            if finder is self:
+                continue
+            if not hasattr(finder, "find_spec"):
+                # One of the old kind, which Python knows how to ask.
+                return None
+            spec = finder.find_spec(name, path, target)
             if spec is not None:
                 self.watch(spec.loader)
                 return spec
@@ -792,12 +801,13 @@ class Surroundings:
     def watch(self, loader: Any) -> None:
         """Have it told when the loader runs a module."""
         run = getattr(loader, "exec_module", None)
+        own = getattr(loader, "__dict__", None)
         # What is built in or frozen has a class for its loader, and changes nothing.
-        if run is None or isinstance(loader, type) or "exec_module" in vars(loader):
+        if run is None or type(own) is not dict or "exec_module" in own:
             return
 
         def exec_module(module: Any) -> None:
-            vars(loader).pop("exec_module", None)
+            own.pop("exec_module", None)
             if self.importing or threading.get_ident() != self.main:
                 run(module)
                 return
@@ -809,7 +819,11 @@ class Surroundings:
                 done = True
             finally:
                 self.importing = False
-                self.take_in(before, getattr(module, "__name__", "a module"), done)
+                name = str(getattr(module, "__name__", "a module"))[:200]
+                try:
+                    self.take_in(before, name, done)
+                except Exception:  # noqa: BLE001 - a module may do anything
+                    self.unsure = "what the import of %s changed" % name
 
         # Python leaves its own frames out of the traceback of an import; this is one more of them.
         exec_module.__code__ = exec_module.__code__.replace(
@@ -828,6 +842,7 @@ class Surroundings:
 
     def take_in(self, before: tuple[Any, ...] | None, name: str, done: bool) -> None:
         """Note what an import has changed."""
+        self.sources.note()
         after = self.state()
         if before is None or after is None:
             self.unsure = "what the import of %s changed" % name
@@ -1298,7 +1313,7 @@ def put_gc(noted: tuple[Any, ...]) -> None:
 
 def logging_settings() -> Any:
     logging: Any = sys.modules.get("logging")
-    if logging is None:
+    if not hasattr(logging, "root"):  # not imported, or not to its end
         return Absent
     return (
         logging.root.manager.disable,
@@ -1325,7 +1340,7 @@ def put_logging_settings(noted: tuple[Any, ...]) -> None:
 def loggers() -> dict[str, Any]:
     """The settings of all loggers that somebody has touched, by name."""
     logging: Any = sys.modules.get("logging")
-    if logging is None:
+    if not hasattr(logging, "root"):  # not imported, or not to its end
         return {}
     touched = {}
     root = settings_of(logging.root)
@@ -1411,8 +1426,8 @@ def put_scheduling(noted: int) -> None:
 
 
 def decimal_settings() -> str | None:
-    decimal = sys.modules.get("decimal")
-    return None if decimal is None else repr(decimal.getcontext())
+    current = getattr(sys.modules.get("decimal"), "getcontext", None)
+    return None if current is None else repr(current())
 
 
 def reseed() -> None:
@@ -1511,8 +1526,22 @@ def children() -> set[int]:
     return {pid for pid, (parent, _) in processes().items() if parent == me}
 
 
+def direct_children() -> set[int]:
+    """The children of this process; as Linux tells it without a look at all other processes."""
+    found: set[int] = set()
+    try:
+        for task in os.listdir("/proc/self/task"):
+            with open("/proc/self/task/%s/children" % task, "rb") as file:
+                found.update(map(int, file.read().split()))
+    except OSError:
+        return children()
+    return found
+
+
 def end_children(kept: set[int]) -> int:
     """End and reap all that descends from this process but `kept`; returns how many lived."""
+    if direct_children() <= kept:
+        return 0
     lived = 0
     begun = time.monotonic()
     asked: set[int] = set()
@@ -1725,7 +1754,7 @@ def main() -> None:
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    runner.surroundings = Surroundings(output_fd, nothing_fd, faults)
+    runner.surroundings = Surroundings(output_fd, nothing_fd, faults, runner.sources)
     try:
         # It ends when the worker closes the pipe; then the interpreter ends as any other does.
         runner.loop()

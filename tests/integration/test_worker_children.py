@@ -138,6 +138,24 @@ def test_the_traceback_of_an_import_is_as_python_gives_it(project: Project) -> N
     assert "runner.py" not in text
 
 
+def test_what_is_imported_by_a_function_alone_is_no_reason_to_replace_its_process(
+    project: Project,
+) -> None:
+    modules = ("logging", "decimal", "asyncio", "random", "socket", "locale", "ctypes", "resource")
+    project.write(
+        "project/imports.py",
+        """
+        def take(name):
+            import importlib, os
+            importlib.import_module(name)
+            return os.getpid()
+        """,
+    )
+    project.worker()
+    pids = {project.run("imports.take", params={"name": name}) for name in modules}
+    assert len(pids) == 1, project.place.log()
+
+
 def test_a_connection_that_a_module_keeps_stays_and_keeps_the_process(project: Project) -> None:
     project.write(
         "project/connected.py",

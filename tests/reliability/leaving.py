@@ -249,6 +249,13 @@ def no_open() -> None:
 
 
 @leaving
+def another_clock() -> None:
+    time.time = lambda: 0.0
+    time.sleep = lambda seconds: None
+    os.getcwd = lambda: "/left/behind"
+
+
+@leaving
 def filters_of_warnings() -> None:
     warnings.simplefilter("error")
 
@@ -645,7 +652,7 @@ def look(word: str) -> dict[str, Any]:
         "thread hooks": [_name(threading._trace_hook), _name(threading._profile_hook)],
         "hooks": [_name(getattr(sys, n)) for n in ("excepthook", "unraisablehook", "displayhook")],
         "builtins": sorted(vars(builtins)),
-        "print": _name(builtins.print),
+        "print": [_name(function) for function in (builtins.print, time.sleep, os.getcwd)],
         "gc": [gc.isenabled(), gc.get_threshold(), len(gc.callbacks)],
         "limits of tracebacks": getattr(sys, "tracebacklimit", None),
         "bytecode": sys.dont_write_bytecode,
