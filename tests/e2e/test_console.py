@@ -205,6 +205,8 @@ def test_the_demo_ends_its_workers_when_the_terminal_is_closed(folder: Path) -> 
         pids = worker_pids(folder / "demo" / "demo.db")
         console.hang_up()
         wait_until(lambda: not running([*pids, console.process.pid]), 30, "all processes to end")
+        console.process.ptyproc.wait()
+        assert console.process.ptyproc.exitstatus == 128 + signal.SIGHUP
     assert len(pids) == 2
 
 
