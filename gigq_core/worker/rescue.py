@@ -48,6 +48,8 @@ class Silence:
     lease_s: float = LEASE_S
     _heard: dict[str, _Heard] = field(default_factory=dict)
     _last_look: float = 0.0
+    # Since when jobs are known to run of which nobody can tell when they began, by their tokens.
+    _undated: dict[bytes, float] = field(default_factory=dict)
 
     def listen(self, rows: Iterable[sqlite3.Row]) -> None:
         """Take note of the workers' heartbeats."""
@@ -55,6 +57,7 @@ class Silence:
         if now - self._last_look > self.lease_s / 4:
             # This process slept: it can't say who was silent meanwhile.
             self._heard.clear()
+            self._undated.clear()
         self._last_look = now
         heard: dict[str, _Heard] = {}
         for row in rows:
@@ -66,6 +69,15 @@ class Silence:
     def is_over(self, worker_id: str) -> bool:
         """Whether the worker was silent for longer than its lease."""
         return self.of(worker_id) > self.lease_s
+
+    def watch_undated(self, tokens: Iterable[bytes]) -> None:
+        """Take note of running jobs that nobody is registered for and whose start is unreadable."""
+        now = time.monotonic()
+        self._undated = {token: self._undated.get(token, now) for token in tokens}
+
+    def of_undated(self, token: bytes) -> float:
+        """For how many seconds this process has seen such a job run."""
+        return time.monotonic() - self._undated.get(token, float("inf"))
 
     def of(self, worker_id: str) -> float:
         """For how many seconds, as far as this process has listened, the worker said nothing."""
@@ -80,7 +92,9 @@ def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[s
     # By the worker's row: two ids that are no valid text may look alike.
     lost: dict[object, bool] = {}
     rows = []
-    for row in conn.execute(sql.RUNNING_JOBS).fetchall():
+    running = conn.execute(sql.RUNNING_JOBS).fetchall()
+    silence.watch_undated(row["token"] for row in running if _is_undated(row))
+    for row in running:
         if row["execution_id"] is None:
             if _past_gigqs_timeout(row):
                 rows.append(row)
@@ -128,7 +142,15 @@ def dead_workers(conn: sqlite3.Connection, worker_id: str) -> list[sqlite3.Row]:
     ]
 
 
+def _is_undated(row: sqlite3.Row) -> bool:
+    if row["registered"] is not None or row["token"] is None:
+        return False
+    return parse_time(row["started_at"]) is None
+
+
 def _is_lost(row: sqlite3.Row, silence: Silence | None) -> bool:
+    if silence is not None and _is_undated(row):
+        return silence.of_undated(row["token"]) > _timeout_s(row) + silence.lease_s
     if row["registered"] is None:
         # Nobody can be asked; past its own timeout, and a lease, nobody runs it.
         return is_past(row, LEASE_S)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import gigq
+import pytest
 
 from gigq_core import Job, JobQueue, Worker
 from gigq_core.logs import logs_folder
@@ -155,6 +156,28 @@ def test_silence_alone_takes_a_lease_and_counts_only_while_listening(place: Plac
         assert rescue.needed(conn, hasty, "me") == []
     finally:
         conn.close()
+
+
+@pytest.mark.parametrize("started", [None, "", "10000-01-01", b"2026-01-01"])
+def test_a_job_that_nobody_can_tell_the_age_of_is_given_back_after_its_timeout_and_a_lease(
+    place: Place, started: object
+) -> None:
+    place.queue.submit(Job("j", chores.nothing, timeout=0.2))
+    place.change(
+        "UPDATE jobs SET status = 'running', execution_id = 't', worker_id = 'nobody',"
+        " attempts = 1, started_at = ?",
+        started,
+    )
+    conn = sqlite3.connect(place.db, isolation_level=None)
+    conn.row_factory = sqlite3.Row
+    try:
+        silence = rescue.Silence(lease_s=0.2)
+        assert rescue.needed(conn, silence, "me") == []
+        found = wait_until(lambda: rescue.needed(conn, silence, "me"))
+        assert rescue.rescue(conn, found) == [found[0]["id"]]
+    finally:
+        conn.close()
+    assert place.rows("SELECT status FROM jobs")[0]["status"] == "pending"
 
 
 def test_gigqs_rule_holds_for_the_rows_of_its_workers(place: Place) -> None:

@@ -96,11 +96,10 @@ def comes_to_rest(process: subprocess.Popen[bytes]) -> None:
     wait_until(is_at_rest, 60, "a worker at rest")
 
 
-def steady_worker(place: Place) -> subprocess.Popen[bytes]:
+def steady_worker(place: Place, isolation: str = "process") -> subprocess.Popen[bytes]:
     """A worker that is at work."""
-    worker = place.worker(
-        *("--worker-id", STEADY, "--concurrency", "2", "--grace", "0.5"), wait=False
-    )
+    options = ("--worker-id", STEADY, "--concurrency", "2", "--grace", "0.5")
+    worker = place.worker(*options, "--isolation", isolation, wait=False)
     wait_until(
         lambda: worker.poll() is not None or STEADY in place.live_workers(), what="the worker"
     )
@@ -108,10 +107,10 @@ def steady_worker(place: Place) -> subprocess.Popen[bytes]:
     return worker
 
 
-def the_good_ones_run_once(place: Place, seed: int) -> None:
+def the_good_ones_run_once(place: Place, seed: int, isolation: str = "process") -> None:
     odd = OddRows(place.db, seed, kept=(GOOD,))
     odd.write(ROWS)
-    worker = steady_worker(place)
+    worker = steady_worker(place, isolation)
     expected = set()
     for number in range(ROUNDS):
         ids = good_jobs(place, number)
@@ -134,9 +133,12 @@ def test_good_jobs_run_once_beside_rows_of_any_content(odd_place: Place, seed: i
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 160))
-def test_good_jobs_run_once_beside_rows_of_any_content_long(odd_place: Place, seed: int) -> None:
-    the_good_ones_run_once(odd_place, seed)
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_good_jobs_run_once_beside_rows_of_any_content_long(
+    odd_place: Place, seed: int, isolation: str
+) -> None:
+    the_good_ones_run_once(odd_place, seed, isolation)
 
 
 def test_a_time_that_is_past_as_a_moment_and_to_come_as_text_keeps_nobody_busy(
@@ -198,7 +200,7 @@ def test_jobs_of_a_killed_worker_are_given_back_whatever_their_ids_are(
             worker = {"id": row["worker_id"], "started_at": now, **more, **dead}
             write(conn, "INSERT INTO core_workers", worker)
     worker = steady_worker(odd_place)
-    left = "SELECT count(*) AS n FROM jobs WHERE name = 'lost' AND status <> 'failed'"
+    left = "SELECT count(*) AS n FROM jobs WHERE name = 'lost' AND status = 'running'"
     wait_until(lambda: odd_place.rows(left)[0]["n"] == 0, what="the lost jobs to be given back")
     open_ones = "SELECT count(*) AS n FROM core_workers WHERE state <> 'stopped'"
     wait_until(lambda: odd_place.rows(open_ones)[0]["n"] == 1, what="the dead to be buried")
