@@ -60,14 +60,32 @@ class _JobThread:
             )
 
     def _loop(self) -> None:
+        interrupted = False
         try:
-            while (attempt := self._work.get()) is not None:
-                self._deliver(self._run(attempt))
-        except (JobTimeout, JobCancelled):
-            # It came after the job had ended: the thread has been given up anyway.
-            pass
+            while True:
+                try:
+                    if interrupted:
+                        self._end_interrupted()
+                    else:
+                        self._work_through()
+                    return
+                except (JobTimeout, JobCancelled):
+                    # It came before the job began, or after it had ended.
+                    interrupted = True
         finally:
             close_connections()
+
+    def _work_through(self) -> None:
+        while (attempt := self._work.get()) is not None:
+            self._deliver(self._run(attempt))
+
+    def _end_interrupted(self) -> None:
+        """A job that did not come to its beginning has ended too; then the thread is let go."""
+        attempt = self.attempt
+        if attempt is not None:
+            self._deliver(Ending(attempt, Fate.FAILED))
+        while self._work.get() is not None:
+            pass
 
     def _run(self, attempt: Attempt) -> Ending:
         """Call the function, once, even if an exception comes when it has just returned."""

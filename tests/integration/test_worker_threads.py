@@ -314,3 +314,17 @@ def test_jobs_made_in_bulk_run_in_threads(place: Place) -> None:
         worker.stop()
         thread.join(timeout=10)
     assert [job["result"] for job in ended] == [2 * n for n in range(100)]
+
+
+@pytest.mark.parametrize("timeout", [-5, -1e-9, 1e-9, 1e-6, 1e-4])
+def test_a_timeout_that_is_over_before_the_job_begins_frees_its_slot(
+    place: Place, timeout: float
+) -> None:
+    ids = [place.submit(chores.nothing, max_attempts=1) for _ in range(20)]
+    place.change("UPDATE jobs SET timeout = ?", timeout)
+    good = place.submit(chores.nothing, priority=-1)
+    worker = place.worker("--isolation", "thread", "--concurrency", "2")
+    place.ended(*ids, good)
+    assert {place.status(job_id) for job_id in ids} <= {"timeout", "completed"}
+    assert place.status(good) == "completed"
+    assert worker.poll() is None
