@@ -40,8 +40,10 @@ def limited(place: Place, limit: str, *before: str, slots: int = SLOTS) -> subpr
 def open_place() -> Iterator[Place]:
     """A queue that every user can reach."""
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
+        os.chmod(folder, 0o777)
         made = Place(Path(folder))
+        for file in Path(folder).iterdir():
+            file.chmod(0o666)
         yield made
         made.close()
 

@@ -47,8 +47,7 @@ def test_a_job_past_its_timeout_is_taken_from_a_suspended_worker(
     place: Place, tmp_path: Path, attempts: int
 ) -> None:
     worker = place.worker("--worker-id", "asleep")
-    # Ended already for the second worker, which may not run it to its end.
-    job_id, child = holding(place, tmp_path, "held", timeout=1, max_attempts=attempts)
+    job_id, child = holding(place, tmp_path, "held", timeout=3, max_attempts=attempts)
     with suspended(worker):
         place.worker("--worker-id", "awake")
         began = time.monotonic()
@@ -60,7 +59,7 @@ def test_a_job_past_its_timeout_is_taken_from_a_suspended_worker(
         assert gone(worker.pid)
         wait_until(lambda: gone(child), what="its process to be gone")
     job = place.end(job_id)
-    told = "Job timed out after 1 seconds: its worker was suspended, and did not stop it"
+    told = "Job timed out after 3 seconds: its worker was suspended, and did not stop it"
     assert job["executions"][0]["error"] == told
     assert (job["status"], job["attempts"]) == ("timeout", attempts)
     if attempts == 2:
@@ -73,8 +72,8 @@ def test_what_is_within_its_time_stays_with_a_suspended_worker(
     place: Place, tmp_path: Path
 ) -> None:
     worker = place.worker("--worker-id", "asleep", "--concurrency", "2")
-    late, child = holding(place, tmp_path, "late", timeout=1, max_attempts=1)
     early, other = holding(place, tmp_path, "early", timeout=300)
+    late, child = holding(place, tmp_path, "late", timeout=3, max_attempts=1)
     with suspended(worker):
         observer = place.worker("--worker-id", "awake")
         job = place.end(late)
