@@ -110,15 +110,26 @@ class Router:
                 self._came.clear()
                 self._judging = True
                 while self._typed:
+                    typed = self._typed.popleft()
                     try:
-                        await self._judge(self._typed.popleft())
+                        await self._judge(typed)
                     except Dropped as why:
-                        self._typed.clear()
-                        self._app.notice(str(why), "warn")
+                        self._drop(typed, str(why))
                 self._judging = False
                 self._rests.set()
         except Exception as fault:  # noqa: BLE001 - raised where the app ends because of it
             self._app.call_later(_raise, fault)
+
+    def _drop(self, typed: Typed, why: str) -> None:
+        """Forget what has come so far, but for what leaves the console in any case."""
+        behind, self._typed = self._typed, deque()
+        front = self._app.front
+        self._app.notice(why, "warn")
+        for each in (typed, *behind):
+            if isinstance(each.event, events.Key) and front is not None and front.is_whole:
+                action = action_of(each.event.key, front.SCOPE, self._app.keymap)
+                if action is not None and action.id in ALWAYS and not is_typed(each.event.key):
+                    front.perform(action.id)
 
     # One after the other
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gigq_tui.registry import Scope
 from tests import scene
 from tests.e2e.terminal import ConsoleTerminal
 from tests.tui.at_once import state_of
+from tests.tui.test_bursts import TEXT_OPENERS, WAY
 
 ESCAPE, FOCUS_OUT, FOCUS_IN = "\x1b", "\x1b[O", "\x1b[I"
 PASTE = "\x1b[200~{}\x1b[201~"
@@ -165,3 +167,34 @@ def test_keys_between_the_focus_going_and_coming_are_done(path: Path) -> None:
         # What is typed into keeps its letters too.
         console.press(f"/{FOCUS_OUT}cy{FOCUS_OUT}{FOCUS_IN}n")
         console.wait_for(r"(?m)^ / cyn")
+
+
+LETTERS = "cyrP>u"
+# The find lines and the palette, the number of workers, the function of a form.
+TYPED = re.compile(rf"(?m)^ [/:] {LETTERS}|^ workers +{LETTERS}|^ Function +\S*{LETTERS}")
+AT_HOME = re.compile(r"\[1 All")
+EACH = 1
+LONG_EACH = 10
+
+
+def go_home(console: ConsoleTerminal) -> None:
+    """Close what is typed into, leave a form, and go back to the list, step by step."""
+    while TYPED.search(text := console.take()) or not AT_HOME.search(text):
+        console.press("y" if "Leave the form" in text else ESCAPE)
+        console.wait_for(lambda now, before=text: now != before)
+
+
+@pytest.mark.parametrize("rounds", [EACH, pytest.param(LONG_EACH, marks=pytest.mark.long)])
+@pytest.mark.parametrize("scope", WAY)
+def test_what_is_typed_behind_a_key_that_opens_a_field_is_text(
+    scope: Scope, rounds: int, path: Path
+) -> None:
+    before = state_of(path)
+    way = "".join("\r" if key == "enter" else key for key in WAY[scope])
+    with opened(path) as console:
+        console.wait_for(r"> +\w+ ")
+        for key in [key for at, key in TEXT_OPENERS if at is scope] * rounds:
+            console.press(way + key + LETTERS)
+            console.wait_for(TYPED.pattern)
+            go_home(console)
+    assert state_of(path) == before

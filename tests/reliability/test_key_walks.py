@@ -20,7 +20,14 @@ from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs import JobsScreen
 from tests import scene
 from tests.e2e.terminal import ConsoleTerminal
-from tests.tui.at_once import console_on, settle, state_of, type_at_once, type_one_by_one
+from tests.tui.at_once import (
+    console_on,
+    settle,
+    state_of,
+    type_at_once,
+    type_one_by_one,
+    wait_longer,
+)
 
 BURSTS = 4
 KEYS_IN_A_BURST = 12
@@ -36,6 +43,11 @@ LOOKING = (*"1234567][sltowaS?/:yi", "enter", "escape", "escape")
 ACTING = (*"cccrrrPCRXu><ne", "ctrl+r")
 WORDS = ("e", "resize", "state:failed", "cancel or", "w1", "copy", "zz")
 SIZES = ((120, 32), (80, 24))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_longer(monkeypatch)
 
 
 class Walk:

@@ -17,7 +17,7 @@ from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.widgets.filter_box import FilterBox
 from gigq_tui.widgets.setup_panel import SetupPanel
 from tests import scene
-from tests.tui.at_once import console_on, settle, state_of, type_at_once
+from tests.tui.at_once import console_on, settle, state_of, type_at_once, wait_longer
 from tests.tui.harness import jobs_screen, screen_text
 
 # The way from the jobs screen to each other one.
@@ -48,6 +48,11 @@ def keys_of(scope: Scope, ids: set[str]) -> list[str]:
 
 
 TEXT_OPENERS = [(scope, key) for scope in WAY for key in keys_of(scope, TYPED_INTO)]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_longer(monkeypatch)
 
 
 @pytest.fixture

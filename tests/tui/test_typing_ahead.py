@@ -13,6 +13,7 @@ from gigq_tui.screens.workers import WorkersScreen
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import Tab
 from tests.scene import NOW
+from tests.tui.at_once import wait_for
 from tests.tui.harness import acts_of, give, jobs_screen, make_app, row, settle
 
 WAITING = [row(3, "fetch"), row(2, "resize"), row(1, "report")]
@@ -117,3 +118,19 @@ async def test_another_tab_forgets_what_was_typed_for_the_one_before() -> None:
         await type_fast(pilot, "3", "c", "4")
         await give(pilot, FAILED, tab=Tab.FAILED)
         assert not jobs_screen(app).panel.is_open
+
+
+async def test_what_is_dropped_is_told_and_the_next_keys_are_heard() -> None:
+    clock = FrozenClock(NOW)
+    app = make_app(clock=clock)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await give(pilot, WAITING)
+        await type_fast(pilot, "4", "c", "n")
+        assert app.screen is jobs_screen(app)
+        clock.advance(WAITS_AT_MOST_S)
+        await wait_for(lambda: app.router.is_idle)
+        assert "was dropped" in jobs_screen(app).notice_line.text
+        # Neither the form nor the question: what was typed for that list is forgotten.
+        assert app.screen is jobs_screen(app)
+        await type_fast(pilot, "w")
+        assert isinstance(app.screen, WorkersScreen)
