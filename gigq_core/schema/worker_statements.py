@@ -11,29 +11,23 @@ _EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
 
 # SQLite lets a TEXT primary key be NULL; such a row can't be ended, so it is not begun.
 _WAITS = "status = 'pending' AND retry_after IS NULL AND id IS NOT NULL"
-_WAITS_FOR_SCRIPT = f"{_WAITS} AND function_module = '__main__'"
-
-# Of a job that may have been the end of its worker: such ones run one at a time, lest each death
-# costs the same others beside it one attempt after the other.
-_LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedly*')"
-_MAY_BE_CLAIMED = f"(:lost OR error IS NULL OR NOT {_LOST})"
-_READY = f"{_WAITS} AND function_module <> '__main__' AND {_MAY_BE_CLAIMED}"
-_READY_SCRIPT = f"{_WAITS_FOR_SCRIPT} AND {_MAY_BE_CLAIMED}"
+_READY = f"{_WAITS} AND function_module <> '__main__'"
+_READY_SCRIPT = f"{_WAITS} AND function_module = '__main__'"
 
 READY_COUNT = f"""
-SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT :most)"""
+SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT ?)"""
 
 _CALLABLE_HERE = "function_name IN (SELECT value FROM json_each({names}))"
 
 READY_SCRIPT_COUNT = f"""
 SELECT count(*) FROM (
     SELECT 1 FROM jobs INDEXED BY core_ready_script
-    WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names=":functions")} LIMIT :most)"""
+    WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names="?")} LIMIT ?)"""
 
 # One that waits for a script which does not work on the file: nobody runs it.
 SCRIPT_JOB_LEFT = f"""
 SELECT id, name, function_name FROM jobs INDEXED BY core_ready_script
-WHERE {_WAITS_FOR_SCRIPT} AND NOT {_CALLABLE_HERE.format(names=":functions")}
+WHERE {_READY_SCRIPT} AND NOT {_CALLABLE_HERE.format(names=":functions")}
   AND NOT EXISTS (SELECT 1 FROM core_workers
                   WHERE isolation = 'thread' AND state <> 'stopped' AND id <> :worker)
 LIMIT 1"""
@@ -65,6 +59,9 @@ WHERE rowid IN (
     WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
       AND retry_after <= ?
     ORDER BY retry_after LIMIT ?)"""
+
+# That the job may have been the end of its worker.
+_LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedly*')"
 
 # Whatever a damaged row holds, its attempts are counted from there on, and so come to an end.
 _CLAIM = """
@@ -119,6 +116,13 @@ CLAIM_WITH_SCRIPT = _CLAIM.format(
             ORDER BY priority DESC, rowid LIMIT :slots)
         ORDER BY priority DESC, rowid LIMIT :slots)""",
 )
+
+# Those run one at a time, lest each death costs the same others beside it one attempt after the
+# other.
+WITHOUT_LOST = {
+    statement: statement.replace(_WAITS, f"{_WAITS} AND (error IS NULL OR NOT {_LOST})")
+    for statement in (READY_COUNT, READY_SCRIPT_COUNT, CLAIM, CLAIM_AHEAD, CLAIM_WITH_SCRIPT)
+}
 
 BEGIN_EXECUTION = """
 INSERT INTO job_executions (id, job_id, worker_id, status, started_at, pid)

@@ -132,11 +132,13 @@ class Ledger:
     def _look(self, worker_id: str, most: int, lost: bool) -> Look:
         ready = 0
         if most > 0:
-            values: dict[str, Any] = {"most": most, "lost": lost}
-            ready = self.conn.execute(sql.READY_COUNT, values).fetchone()[0]
+            count, script_count = sql.READY_COUNT, sql.READY_SCRIPT_COUNT
+            if not lost:
+                count, script_count = sql.WITHOUT_LOST[count], sql.WITHOUT_LOST[script_count]
+            ready = self.conn.execute(count, (most,)).fetchone()[0]
             if ready < most and self._runs_script:
-                values |= {"functions": script_functions(), "most": most - ready}
-                ready += self.conn.execute(sql.READY_SCRIPT_COUNT, values).fetchone()[0]
+                values = (script_functions(), most - ready)
+                ready += self.conn.execute(script_count, values).fetchone()[0]
         due = self.conn.execute(sql.NEXT_DUE).fetchone()
         own = self.conn.execute(sql.OWN_REQUEST, (worker_id,)).fetchone()
         return Look(
@@ -326,7 +328,6 @@ class Ledger:
         now: str,
     ) -> tuple[list[Attempt], int]:
         values: dict[str, Any] = {"worker": worker_id, "now": now, "slots": len(pids)}
-        values["lost"] = lost
         statement = sql.CLAIM
         if self._runs_script:
             statement = sql.CLAIM_WITH_SCRIPT
@@ -334,6 +335,8 @@ class Ledger:
         elif ahead:
             statement = sql.CLAIM_AHEAD
             values["ahead"] = ahead
+        if not lost:
+            statement = sql.WITHOUT_LOST[statement]
         rows = conn.execute(statement, values).fetchall()
         # RETURNING keeps no order.
         rows.sort(key=lambda row: (-_as_number(row["priority"]), row["rowid"]))

@@ -103,7 +103,7 @@ class Worker:
             raise ValueError(f"grace_s must be >= 0, got {grace_s}")
         if not 1 <= max_result_bytes <= LARGEST_RESULT:
             raise ValueError(
-                f"max_result_bytes must be from 1 to {LARGEST_RESULT} (512 MiB), "
+                f"max_result_bytes (--max-result) must be from 1 to {LARGEST_RESULT} (512 MiB), "
                 f"got {max_result_bytes}"
             )
         asked = jobs_per_child is not None or max_child_memory is not None
