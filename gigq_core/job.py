@@ -129,23 +129,26 @@ class Job:
         Raises:
             TypeError, ValueError: as for the class.
         """
-        self.encoded()
-        self.check_call()
+        self.check_call(self.encoded().function)
 
-    def check_call(self) -> None:
+    def check_call(self, reference: FunctionReference) -> None:
         """Refuse parameters that the function can't be called with, if it can be seen from here.
 
         As text it is only looked at where its module is imported already.
 
+        Args:
+            reference: to the job's function.
+
         Raises:
             TypeError: a parameter is missing, or unknown.
         """
-        function = self.function
+        function, (module, name) = self.function, reference
         if isinstance(function, FunctionReference):
+            return
+        if isinstance(function, str) and module not in sys.modules:
             return
         from gigq_core import calling  # here, since it imports `inspect`: see `_reference_of`
 
-        module, name = self.reference
         if isinstance(function, str):
             takes = calling.takes_of_loaded(module, name)
         else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import warnings
-import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from types import FrameType
 
 from gigq_core.places import queue_file
 
@@ -24,20 +24,21 @@ class ScriptFunctionWarning(UserWarning):
     """A job was submitted whose function no worker process can import."""
 
 
-class _Works(Protocol):
-    db_path: str | Path
+# The files that workers in this process were made for, and what is to be told unless one still is.
+_worked_on: set[Path] = set()
+_put_off: set[tuple[Path, tuple[str, int]]] = set()
 
 
-_workers: weakref.WeakSet[_Works] = weakref.WeakSet()
-
-
-def note_worker(worker: _Works) -> None:
+def note_worker(db_path: str | Path) -> None:
     """A worker that runs jobs in this very process was made: it can call the script's functions."""
-    _workers.add(worker)
+    _worked_on.add(queue_file(db_path))
 
 
 def warn_of_waiting(functions: Iterable[tuple[str, str]], db_path: str | Path) -> None:
-    """Warn whoever submits functions of the script, unless a worker for them was made here before.
+    """Warn whoever submits functions of the script, unless a worker here will run them.
+
+    Where the script has such a worker at hand but has not made it yet, it is waited for until the
+    interpreter ends.
 
     Args:
         functions: module and name of each.
@@ -47,24 +48,36 @@ def warn_of_waiting(functions: Iterable[tuple[str, str]], db_path: str | Path) -
     if not names:
         return
     file = queue_file(db_path)
-    if any(queue_file(worker.db_path) == file for worker in list(_workers)):
+    if file in _worked_on:
         return
     shown = f"{names[0]}() is" if len(names) == 1 else f"{names[0]}() and others are"
-    warnings.warn(
+    text = (
         f"{shown} defined in this script (__main__), which no worker process can import: the job "
         "waits until a Worker(...) in this script itself runs it; to let other workers run it, "
-        "define it in a module of its own and import it from there.",
-        ScriptFunctionWarning,
-        stacklevel=_level_of_the_caller(),
+        "define it in a module of its own and import it from there."
     )
+    frame = _calling_frame()
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    place = (frame.f_code.co_filename, frame.f_lineno)
+
+    def warn() -> None:
+        warnings.warn_explicit(text, ScriptFunctionWarning, *place, registry=registry)
+
+    script = vars(sys.modules[SCRIPT_MODULE])
+    if "gigq_core.worker.worker" in sys.modules and all(callable(script.get(n)) for n in names):
+        if (file, place) not in _put_off:
+            _put_off.add((file, place))
+            atexit.register(lambda: None if file in _worked_on else warn())
+    else:
+        warn()
 
 
-def _level_of_the_caller() -> int:
-    """How far up the first line stands that is none of this package's."""
+def _calling_frame() -> FrameType:
+    """The nearest that is none of this package's."""
     own = __name__.partition(".")[0]
-    level, frame = 1, sys._getframe(1)
+    frame = sys._getframe(1)
     while frame.f_back is not None:
         if str(frame.f_globals.get("__name__")).partition(".")[0] != own:
             break
-        level, frame = level + 1, frame.f_back
-    return level
+        frame = frame.f_back
+    return frame

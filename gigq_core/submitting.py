@@ -13,7 +13,7 @@ from gigq_core.schema import statements as sql
 def row_of(job: Job, now: str) -> dict[str, Any]:
     """The values of a job's new row."""
     encoded = job.encoded()
-    job.check_call()
+    job.check_call(encoded.function)
     passing = job.pass_parent_results
     return {
         "id": job.id,

@@ -136,7 +136,7 @@ class Worker:
         self._stop_wanted = False
         self._supervisor: Supervisor | None = None
         if isolation == "thread":
-            note_worker(self)
+            note_worker(db_path)
 
     @property
     def current_job_id(self) -> str | None:

@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 
 SUBMITS = """\
-from gigq_core import Job, JobQueue, Worker, task
+from gigq_core import Job, JobQueue, task
 
 @task
 def greet(name="x"):
@@ -82,17 +82,31 @@ def test_a_warning_that_is_made_an_error_leaves_nothing_in_the_file(tmp_path: Pa
     assert (ignored.returncode, ignored.stderr) == (0, "")
 
 
-def test_a_script_that_works_too_is_not_warned_once_it_has_its_worker(tmp_path: Path) -> None:
-    made_before = SUBMITS.replace(
-        'JobQueue("jobs.db")\n', 'JobQueue("jobs.db")\nworker = Worker("jobs.db")\n'
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_script_that_runs_its_jobs_itself_is_not_warned(tmp_path: Path, when: str) -> None:
+    made = 'from gigq_core import Worker\nworker = Worker("jobs.db")\n'
+    imported, _, rest = SUBMITS.partition("@task")
+    submits = (
+        f"{imported}{made if when == 'before' else 'from gigq_core import Worker'}\n@task{rest}"
     )
-    told = script(tmp_path, made_before + "while worker.process_one(): pass\n")
+    runs = "while worker.process_one(): pass\n"
+    told = script(tmp_path, submits + (runs if when == "before" else made + runs))
     assert (told.returncode, told.stderr) == (0, "")
     assert JobQueue(tmp_path / "jobs.db").stats()["completed"] == 3
-    # A worker on another file is none for this one.
+
+
+@pytest.mark.parametrize("made", ["", 'Worker("other.db")\n'])
+def test_a_script_that_could_run_its_jobs_and_does_not_is_warned_when_it_ends(
+    tmp_path: Path, made: str
+) -> None:
     JobQueue(tmp_path / "other.db").close()
-    other = script(tmp_path, made_before.replace('Worker("jobs.db")', 'Worker("other.db")'))
-    assert "ScriptFunctionWarning" in other.stderr
+    submits = SUBMITS.replace("JobQueue, task", "JobQueue, Worker, task")
+    told = script(tmp_path, f"{submits}{made}print('ends', file=__import__('sys').stderr)\n")
+    assert told.returncode == 0
+    assert told.stderr.startswith("ends\n")
+    assert told.stderr.count("ScriptFunctionWarning") == 1
+    line = submits.splitlines().index("    greet.submit(queue)  # the line") + 1
+    assert f"script.py:{line}: ScriptFunctionWarning" in told.stderr
 
 
 def test_a_function_of_a_module_gives_no_warning(tmp_path: Path) -> None:
