@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +25,13 @@ GRACE = ("--grace", "0.3")
 def everyone(worker: subprocess.Popen[bytes]) -> list[int]:
     """The worker's process and all below it, as a control group holds them."""
     return [worker.pid, *(p.pid for p in psutil.Process(worker.pid).children(recursive=True))]
+
+
+def signal_each(pids: Iterable[int], signum: signal.Signals) -> None:
+    """One after the other; a child that was idle may have ended meanwhile."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signum)
 
 
 def held(place: Place, tmp_path: Path, **options: object) -> str:
@@ -71,8 +80,7 @@ def test_a_signal_to_the_whole_group_lets_the_jobs_end(
     job_id = held(place, tmp_path, max_attempts=1)
     waiting = place.submit(chores.nothing, name="waits", dependencies=[job_id])
     found = everyone(worker)
-    for pid in found if worker_first else reversed(found):
-        os.kill(pid, signum)
+    signal_each(found if worker_first else reversed(found), signum)
     draining(place)
     go(tmp_path)
     assert worker.wait(timeout=20) == 0
@@ -91,8 +99,7 @@ def test_what_fails_by_a_signal_to_the_whole_group_is_given_back(
     job_id = place.submit(function, params=params, max_attempts=1)  # type: ignore[arg-type]
     place.lines("held")
     found = everyone(worker)
-    for pid in found if worker_first else [*found[1:], found[0]]:
-        os.kill(pid, signal.SIGTERM)
+    signal_each(found if worker_first else [*found[1:], found[0]], signal.SIGTERM)
     assert worker.wait(timeout=20) == 0
     job = place.job(job_id)
     assert (job["status"], job["attempts"]) == ("pending", 0), job
