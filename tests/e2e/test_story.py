@@ -97,7 +97,7 @@ def why_it_failed(console: ConsoleTerminal, queue: JobQueue, folder: Path) -> st
     report = job("report", "mail", dependencies=[failed.id])
     queue.submit_many([failed, report])
     gigq_core(folder / "jobs.db", "worker", "--once")
-    console.wait_for(r" load +X ?F.*\[Errno 2\]")
+    console.wait_for(r" load +X ?F.*\[Errno 2")
     console.wait_for(r" report +! ?DOOM.*never runs: load ")
     stand_on(console, "load")
     console.press(ENTER)
