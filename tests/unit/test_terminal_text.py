@@ -88,15 +88,26 @@ def as_we_tell(char: str, look: Look) -> tuple[str, str, str, bool, bool, bool]:
     )
 
 
-@unhurried
-@given(st.one_of(OUTPUT, BARS))
-def test_lines_stand_as_a_terminal_shows_them(text: str) -> None:
+def stands_as_on_a_terminal(text: str) -> None:
     screen = played(text)
     lines = read(text)
     assert len(lines) <= ROWS
     shown = [line.rstrip() for line in screen.display]
     assert [line.text.rstrip() for line in lines] == shown[: len(lines)]
     assert not any(shown[len(lines) :])
+
+
+@unhurried
+@given(st.one_of(OUTPUT, BARS))
+def test_lines_stand_as_a_terminal_shows_them(text: str) -> None:
+    stands_as_on_a_terminal(text)
+
+
+@pytest.mark.long
+@settings(unhurried, max_examples=2_000)
+@given(st.one_of(OUTPUT, BARS))
+def test_lines_stand_as_a_terminal_shows_them_in_the_long_run(text: str) -> None:
+    stands_as_on_a_terminal(text)
 
 
 @unhurried
@@ -112,6 +123,17 @@ def test_words_have_the_colours_that_a_terminal_gives_them(text: str) -> None:
 @unhurried
 @given(st.one_of(OUTPUT, BARS, ANYTHING), st.lists(st.integers(0, 400), max_size=6))
 def test_it_does_not_matter_where_the_output_is_cut(text: str, cuts: list[int]) -> None:
+    is_the_same_wherever_it_is_cut(text, cuts)
+
+
+@pytest.mark.long
+@settings(unhurried, max_examples=2_000)
+@given(st.one_of(OUTPUT, BARS, ANYTHING), st.lists(st.integers(0, 400), max_size=6))
+def test_it_does_not_matter_where_it_is_cut_in_the_long_run(text: str, cuts: list[int]) -> None:
+    is_the_same_wherever_it_is_cut(text, cuts)
+
+
+def is_the_same_wherever_it_is_cut(text: str, cuts: list[int]) -> None:
     data = text.encode()
     terminal = TerminalText()
     lines = []
