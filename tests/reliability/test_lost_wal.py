@@ -226,6 +226,8 @@ def test_a_queue_whose_file_is_deleted_or_replaced_says_so_and_can_be_opened_ane
 
 def test_a_second_thread_does_not_read_the_new_wal_by_the_old_index(tmp_path: Path) -> None:
     db = tmp_path / "jobs.db"
+    # What is in the WAL alone goes with it, the tables too.
+    JobQueue(db).close()
     queue = JobQueue(db)
     for suffix in ("-wal", "-shm"):
         db.with_name(db.name + suffix).unlink()
