@@ -31,7 +31,7 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | _NO_LINKS | getattr(os, "O_DIRECTORY", 0)
 
 
-def setup_logging(level: int = logging.INFO, outlet: Outlet | None = None) -> None:
+def setup_logging(level: int = logging.INFO, *, outlet: Outlet | None = None) -> None:
     """Send this package's log to stderr.
 
     Importing the package configures nothing; an application that wants to see the log calls

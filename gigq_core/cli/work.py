@@ -216,7 +216,7 @@ def _set_up_logging(log: LogFile | None) -> None:
 
     stderr = stderr_outlet()
     to_file = None if log is None else Outlet(log)
-    setup_logging(logging.INFO, to_file)
+    setup_logging(logging.INFO, outlet=to_file)
     if stderr is None:
         return
     if log is None or to_file is None:
