@@ -24,11 +24,15 @@ def note_offset(conn: sqlite3.Connection, worker_id: str) -> int:
 
 
 def offsets_of_workers(conn: sqlite3.Connection) -> dict[str, int]:
-    """The offset of each live worker that told it, in seconds, by id; the file is attached."""
+    """The offset of each live worker that told it, in seconds, by id; the file is attached.
+
+    The worker that has been there longest comes first.
+    """
     found = {}
-    for row in conn.execute(sql.OFFSETS).fetchall():
+    rows = conn.execute(sql.OFFSETS).fetchall()
+    for row in sorted(rows, key=lambda row: (str(row["started_at"]), str(row["id"]))):
         try:
-            offset = int(row["utc_offset"])
+            offset = int(row["east_of_utc"])
         except (TypeError, ValueError):
             continue
         if is_dead(ProcessIdentity.of_row(row)) is not True:

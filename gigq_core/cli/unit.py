@@ -30,20 +30,20 @@ _NAME = re.compile(r"[A-Za-z0-9:_.@-]{1,200}")
 _NOT_HERE = {"once", "as_json", "owner", "lifeline"}
 _PATHS = {"log_file", "python"}
 
-
-def _options() -> list[click.Parameter]:
-    """The worker's options, but for those that a service has no use for."""
-    return [p for p in worker.params if p.name not in _NOT_HERE]
+# The worker's own; those that a service has no use for, and those of all commands, are not here.
+_OPTIONS = [param for param in worker.params if param.name not in _NOT_HERE]
 
 
-@click.command(params=_options())
+@click.command(params=list(_OPTIONS))
 @click.option("--name", default="gigq-worker", show_default=True, help="What the unit is called.")
 @click.option("--user", is_flag=True, help="A unit of your own service manager, not the system's.")
 @click.pass_context
 def unit(ctx: click.Context, /, name: str, user: bool, **options: Any) -> None:
     """Print a unit file for systemd that runs this worker.
 
-    Takes the options of `worker`. Nothing is installed: the first lines say where the text goes.
+    Takes the options of `worker`, and a file that exists. Nothing is installed: the first lines say
+    where the text goes.
+
     When the service is stopped, its jobs have --stop-within seconds to end; without it, as long as
     the longest timeout among those that wait or run now, and 300 seconds at least.
 
@@ -59,8 +59,8 @@ def unit(ctx: click.Context, /, name: str, user: bool, **options: Any) -> None:
     folder = Path(os.path.abspath(options["chdir"] or Path.cwd()))
     words = [*_command(), "--db", str(db), "worker", *_words(ctx, options)]
     # Of itself it ends with its last job; of those that are to be given back, with their grace.
-    limit = options["stop_within"]
-    limit = _longest_timeout(settings) if limit is None else limit
+    longest = _longest_timeout(settings)
+    limit = longest if options["stop_within"] is None else options["stop_within"]
     limit += options["grace"] + BEYOND_S
     lines = [
         *_head(name, user),
@@ -117,7 +117,7 @@ def _command() -> list[str]:
 def _words(ctx: click.Context, options: dict[str, Any]) -> list[str]:
     """The options as they were given, paths made absolute; the folder is the service's own."""
     words: list[str] = []
-    for param in _options():
+    for param in _OPTIONS:
         name = param.name or ""
         if name == "chdir" or ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
@@ -131,9 +131,11 @@ def _words(ctx: click.Context, options: dict[str, Any]) -> list[str]:
 
 
 def _longest_timeout(settings: Settings) -> float:
-    """The longest timeout of the jobs that wait or run, in seconds."""
-    if not settings.db.exists():
-        return USUAL_TIMEOUT_S
+    """The longest timeout of the jobs that wait or run, in seconds.
+
+    Raises:
+        Unusable: there is no file; a worker on it would only end and be started again.
+    """
     with settings.reading() as reading:
         return max(USUAL_TIMEOUT_S, reading.longest_timeout())
 

@@ -239,23 +239,24 @@ SET state = 'stopped', request = NULL, stopped_at = :now, done = :done, failed =
     last_claim_at = :claimed
 WHERE id = :id"""
 
-# In `core_meta`, with the worker's id behind the word; the value is in seconds east of UTC. An
-# older release leaves none.
-_OFFSET_KEY = "utc_offset:"
+# In `core_meta`, with the worker's id behind the word; the value is in seconds. An older release
+# leaves none.
+_EAST_KEY = "east_of_utc:"
+_EAST_KEYS = "key >= 'east_of_utc:' AND key < 'east_of_utc;'"
+_EAST_WORKER = f"substr(key, {len(_EAST_KEY) + 1})"
 
-NOTE_OFFSET = f"INSERT OR REPLACE INTO core_meta (key, value) VALUES ('{_OFFSET_KEY}' || ?, ?)"
+NOTE_OFFSET = f"INSERT OR REPLACE INTO core_meta (key, value) VALUES ('{_EAST_KEY}' || ?, ?)"
 
 FORGET_OFFSETS = f"""
 DELETE FROM core_meta
-WHERE key >= '{_OFFSET_KEY}' AND key < 'utc_offset;'
-  AND substr(key, {len(_OFFSET_KEY) + 1})
-      NOT IN (SELECT id FROM core_workers WHERE state <> 'stopped')"""
+WHERE {_EAST_KEYS}
+  AND {_EAST_WORKER} NOT IN (SELECT id FROM core_workers WHERE state <> 'stopped')"""
 
+# Read at every refresh: `CROSS JOIN` keeps to the few keys, whatever workers there have been.
 OFFSETS = f"""
-SELECT w.*, m.value AS utc_offset
-FROM core_workers w JOIN core_meta m ON m.key = '{_OFFSET_KEY}' || w.id
-WHERE w.state <> 'stopped'
-ORDER BY w.started_at, w.id"""
+SELECT w.*, m.value AS east_of_utc
+FROM core_meta m CROSS JOIN core_workers w ON w.id = {_EAST_WORKER}
+WHERE {_EAST_KEYS} AND w.state <> 'stopped'"""
 
 FORGET_OLD_WORKERS = """
 DELETE FROM core_workers WHERE state = 'stopped' AND stopped_at < :before"""

@@ -27,6 +27,7 @@ from tests.waiting import wait_until
 
 def printed(folder: Path, *words: str, db: str = "jobs.db") -> dict[str, list[str]]:
     """The unit's settings, by their names."""
+    JobQueue(folder / db).close()
     done = subprocess.run(
         [sys.executable, "-m", "gigq_core", "--db", db, "unit", *words],
         cwd=folder,
@@ -126,6 +127,7 @@ def test_it_waits_as_long_as_the_longest_job_may_take(tmp_path: Path) -> None:
 def test_systemd_takes_the_unit(tmp_path: Path, folder: str) -> None:
     where = tmp_path / folder
     where.mkdir()
+    JobQueue(where / "a b.db").close()
     for name, words in (("one", ("--user",)), ("two", ("--log-file", "l %i.log"))):
         done = subprocess.run(
             [sys.executable, "-m", "gigq_core", "--db", "a b.db", "unit", *words],
@@ -163,6 +165,7 @@ def test_what_makes_no_unit_is_refused(tmp_path: Path, words: list[str], told: s
 def test_a_folder_that_no_unit_can_name_is_refused(tmp_path: Path) -> None:
     where = tmp_path / "two\nlines"
     where.mkdir()
+    JobQueue(where / "jobs.db").close()
     done = subprocess.run(
         [sys.executable, "-m", "gigq_core", "--db", "jobs.db", "unit"],
         cwd=where,

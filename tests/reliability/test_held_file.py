@@ -232,7 +232,7 @@ def test_the_doctor_says_when_workers_have_different_utc_offsets(
 
 def test_a_worker_of_an_older_release_says_nothing_of_its_offset(place: Place) -> None:
     place.worker("--worker-id", "here")
-    place.change("DELETE FROM core_meta WHERE key LIKE 'utc_offset:%'")
+    place.change("DELETE FROM core_meta WHERE key LIKE 'east_of_utc:%'")
     assert examined(place.db)[0]["utc_offsets"][0] == "fine"
 
 
