@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 
 from gigq_core.text import bounded, inert
@@ -27,11 +26,15 @@ class InertFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the lines of the traceback where the record has one."""
-        line = copy.copy(record)
-        line.name = inert(bounded(record.name, MOST_OF_A_NAME))
-        line.msg, line.args = inert(bounded(_message(record), MOST_OF_A_MESSAGE)), ()
-        line.exc_info = line.exc_text = line.stack_info = None
-        told = [super().format(line)]
+        told = [
+            LOG_FORMAT
+            % {
+                "asctime": self.formatTime(record),
+                "name": inert(bounded(record.name, MOST_OF_A_NAME)),
+                "levelname": record.levelname,
+                "message": inert(bounded(_message(record), MOST_OF_A_MESSAGE)),
+            }
+        ]
         if record.exc_info and record.exc_info[0] is not None:
             told += _indented(self.formatException(record.exc_info))
         if record.stack_info:

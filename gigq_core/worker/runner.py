@@ -164,9 +164,12 @@ class Runner:
         data = memoryview(_ENCODE_ANY(message).encode() + b"\n")
         if self.has_lost(self.answers_fd):
             os._exit(LOST_PIPE)
-        os.set_blocking(self.answers_fd, True)
         while data:
-            data = data[os.write(self.answers_fd, data) :]
+            try:
+                data = data[os.write(self.answers_fd, data) :]
+            except BlockingIOError:
+                # A job has made it so.
+                os.set_blocking(self.answers_fd, True)
 
     def loop(self) -> None:
         self.answer({"ready": os.getpid(), "python": list(sys.version_info[:3])})
@@ -729,6 +732,10 @@ NATIVE = frozenset(("ctypes", "cffi", "_cffi_backend"))
 EXTENSIONS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 # The modules that this file alone has imported, as far as a job may have no need of them.
 OURS = ("resource", "ctypes", "ctypes._endian", "faulthandler", "_locale")
+# Those that there may only be one of: out of sight until a job imports them.
+ONCE = ("signal", "_signal", "_thread")
+# By what means handlers, masks and timers change.
+SIGNALLING = frozenset(("signal", "_signal", "readline", "curses", "_curses"))
 # The settings of a logger that nobody has touched: level, disabled, propagate, handlers, filters.
 UNTOUCHED = (0, False, True, (), ())
 UNTOUCHED_ROOT = (30, False, True, (), ())
@@ -760,6 +767,7 @@ class Surroundings:
         sys.meta_path.insert(0, self)
         for name in OURS:
             sys.modules.pop(name, None)
+        self.hidden = {name: sys.modules.pop(name) for name in ONCE if name in sys.modules}
         self.rarely, self.builtins = Rarely(), Builtins()
         self.things = list(things(faults.handle, self.rarely, self.builtins))
         self.reads = [read for _, read, _ in self.things]
@@ -784,6 +792,9 @@ class Surroundings:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """Find a module as the other finders do, and watch what running it changes."""
+        if name in self.hidden:
+            loader: Any = Given(self.hidden.pop(name))
+            return importlib.machinery.ModuleSpec(name, loader)
         if self.importing or threading.get_ident() != self.main or os.getpid() != self.pid:
             return None
         for finder in list(sys.meta_path):
@@ -931,13 +942,18 @@ class Surroundings:
     def threads_left(self) -> int:
         """How many threads of Python's the job left; those of C libraries do no harm."""
         until = time.monotonic() + THREADS_S
-        while _thread._count() > self.threads or thread_states() > self.thread_states:
+        while _thread._count() > self.threads or self.begins_threads():
             if time.monotonic() > until:
                 self.thread_states = thread_states()
                 return max(0, _thread._count() - self.threads)
             # One is about to end, or one that has been started has not begun.
             time.sleep(0.001)
         return 0
+
+    def begins_threads(self) -> bool:
+        """Whether one has been started that has not begun; `threading` waits for that itself."""
+        raw = self.rarely.native or "_thread" in sys.modules
+        return raw and thread_states() > self.thread_states
 
     def descriptors_left(self) -> list[str]:
         if lowest_free() == self.lowest_free:
@@ -955,6 +971,20 @@ class Surroundings:
             left.append("descriptors closed that were not its own")
         self.lowest_free = lowest_free()
         return left
+
+
+class Given:
+    """Loads a module that there is already: the same one, as it was."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.spec = module.__spec__
+
+    def create_module(self, spec: Any) -> Any:
+        return self.module
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__ = self.spec
 
 
 def reads_as(read: Callable[[], Any], noted: Any) -> bool:
@@ -1027,8 +1057,8 @@ def things(repair: Callable[[], None], rarely: Rarely, names: Builtins) -> Itera
 
 
 def things_of_signals(repair: Callable[[], None], rarely: Rarely) -> Iterator[Thing]:
-    yield "timers", timers, put_timers
-    yield "the wakeup descriptor", wakeup_fd, signal.set_wakeup_fd
+    yield "timers", rarely.when(SIGNALLING, timers), put_timers
+    yield "the wakeup descriptor", rarely.when(SIGNALLING, wakeup_fd), signal.set_wakeup_fd
     numbers = sorted(set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP})
     handler_of = _signal.getsignal
 
@@ -1038,7 +1068,8 @@ def things_of_signals(repair: Callable[[], None], rarely: Rarely) -> Iterator[Th
                 signal.signal(number, handler)
         repair()
 
-    yield "signal handlers", lambda: tuple(map(handler_of, numbers)), put_handlers
+    handlers = rarely.when(SIGNALLING, lambda: tuple(map(handler_of, numbers)))
+    yield "signal handlers", handlers, put_handlers
     dispositions = dispositions_of_c()
     if dispositions is not None:
         asked = rarely.when(frozenset(("faulthandler",)), dispositions)
@@ -1054,7 +1085,8 @@ def things_of_signals(repair: Callable[[], None], rarely: Rarely) -> Iterator[Th
 
         yield "signal handlers of C", asked, put_dispositions
     mask, block, put = _signal.pthread_sigmask, signal.SIG_BLOCK, signal.SIG_SETMASK
-    yield "the signal mask", lambda: mask(block, ()), lambda noted: mask(put, noted)
+    blocked = rarely.when(SIGNALLING, lambda: mask(block, ()))
+    yield "the signal mask", blocked, lambda noted: mask(put, noted)
 
 
 def dispositions_of_c() -> Callable[[], tuple[bytes, bytes]] | None:
