@@ -210,7 +210,7 @@ def test_a_process_that_is_replaced_ends_as_any_interpreter_does(crowd: Crowd) -
     crowd.submit("leave", name="an_open_file")
     crowd.worker()
     wait_until(end.exists, what="the handler of atexit")
-    assert "left 1 open descriptor" in crowd.place.log()
+    wait_until(lambda: "left 1 open descriptor" in crowd.place.log(), what="the log to say why")
 
 
 def test_what_it_says_at_its_end_is_in_the_log_of_the_worker(crowd: Crowd) -> None:
