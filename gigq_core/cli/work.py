@@ -160,29 +160,36 @@ def worker(
 
     if lifeline is not None:
         end_with(lifeline)
+    log: LogFile | None = None
+
+    def open_anew() -> None:
+        if log is not None:
+            log.reopen()
+
+    try:
+        runner = Worker(
+            settings.db,
+            worker_id=worker_id,
+            polling_interval=polling_interval,
+            concurrency=concurrency,
+            isolation="thread" if isolation == "thread" else "process",
+            python=python,
+            chdir=chdir,
+            grace_s=grace,
+            stop_within_s=stop_within,
+            owner=owner,
+            log_path=None if log_file is None else log_file.absolute(),
+            on_hangup=None if log_file is None else open_anew,
+            max_result_bytes=max_result,
+            jobs_per_child=jobs_per_child,
+            max_child_memory=max_child_memory,
+        )
+    except (TypeError, ValueError) as problem:
+        raise click.UsageError(str(problem)) from None
+    # Only now: what is refused leaves no log behind.
     log = None if log_file is None else _opened(log_file, log_size, log_keep)
     _set_up_logging(log)
     with sentences(settings.db):
-        try:
-            runner = Worker(
-                settings.db,
-                worker_id=worker_id,
-                polling_interval=polling_interval,
-                concurrency=concurrency,
-                isolation="thread" if isolation == "thread" else "process",
-                python=python,
-                chdir=chdir,
-                grace_s=grace,
-                stop_within_s=stop_within,
-                owner=owner,
-                log_path=None if log is None else log.path,
-                on_hangup=None if log is None else log.reopen,
-                max_result_bytes=max_result,
-                jobs_per_child=jobs_per_child,
-                max_child_memory=max_child_memory,
-            )
-        except (TypeError, ValueError) as problem:
-            raise click.UsageError(str(problem)) from None
         if not once:
             warn(f"Starting worker {runner.worker_id}...")
             runner.start()

@@ -247,8 +247,7 @@ class Feed:
                 if last_try:
                     return changed
             except (DatabaseError, FilterError) as problem:
-                self._doubt(problem)
-                return problem
+                return self._doubt(problem)
             except Exception as fault:  # noqa: BLE001 - whoever asked waits for an answer
                 self._drop_reader()
                 return self._unreadable(fault)
@@ -272,8 +271,7 @@ class Feed:
             self._drop_reader()
             self._hint()  # a writer has come: with another reader
         except (DatabaseError, FilterError) as problem:
-            self._doubt(problem)
-            self._tell_trouble(problem, wanted)
+            self._tell_trouble(self._doubt(problem), wanted)
 
     def _in_trouble(self) -> bool:
         """Whether trouble was told last: then the next snapshot is news by itself."""
@@ -373,11 +371,22 @@ class Feed:
         self._hints = ChangeHints(self._path, self._hint)
         self._hints.start()
 
-    def _doubt(self, problem: Exception) -> None:
-        """Let go of a reader that failed: what it has in its cache may be what is wrong."""
-        if not isinstance(problem, (DatabaseBusy, Interrupted, FilterError)):
-            self._drop_reader()
+    def _doubt(self, problem: Exception) -> Exception:
+        """Let go of a reader that failed: what it has in its cache may be what is wrong.
+
+        Returns:
+            What to tell. A file that vanishes during a read fails it in many ways: that it is gone
+            says more than any of them.
+        """
+        if isinstance(problem, (DatabaseBusy, Interrupted, FilterError)):
+            return problem
+        self._drop_reader()
         self._lost = self._lost or isinstance(problem, FilesLost)
+        try:
+            self._place.make_sure_it_is_there()
+        except DatabaseError as cause:
+            return cause
+        return problem
 
     def _drop_reader(self) -> None:
         if self._reader is not None:

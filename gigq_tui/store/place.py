@@ -31,8 +31,18 @@ class Place:
             DatabaseMissing: nothing is there.
             DatabaseError: it can't be looked at.
         """
+        file = self._found()
+        same = file == self._file
+        self._file = file
+        return same
+
+    def make_sure_it_is_there(self) -> None:
+        """Look whether there is a file still, whichever; raises what `is_as_before` does."""
+        self._found()
+
+    def _found(self) -> _Identity:
         try:
-            file = _identity(self._path)
+            return _identity(self._path)
         except FileNotFoundError:
             # The folder may be gone with it, and the next one may get its number.
             self._folder = None
@@ -41,9 +51,6 @@ class Place:
             ) from None
         except OSError as problem:
             raise DatabaseError(f"{self._path.name} can't be looked at: {problem}.") from None
-        same = file == self._file
-        self._file = file
-        return same
 
     def folder_is_as_before(self) -> bool:
         """Whether the folder is that of the last time this was asked: a watch dies with it."""

@@ -56,8 +56,9 @@ def test_a_worker_that_dies_between_the_wish_and_the_stop(place: Place, tmp_path
 
 
 def test_what_a_worker_has_claimed_since_is_not_undone(place: Place, tmp_path: Path) -> None:
-    parent = place.submit(chores.hold, name="claimed", params={"path": str(tmp_path / "held")})
-    child = place.submit(chores.hold, name="waits", dependencies=[parent])
+    params = {"path": str(tmp_path / "held")}
+    parent = place.submit(chores.hold, name="claimed", params=params)
+    child = place.submit(chores.hold, name="waits", params=params, dependencies=[parent])
     jobs = JobActions(place.db)
     jobs.cancel([parent, child])
     jobs.retry([parent, child])

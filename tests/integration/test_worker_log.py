@@ -157,12 +157,41 @@ def test_sighup_opens_a_log_file_anew_and_ends_nobody(place: Place) -> None:
 
 @pytest.mark.parametrize("size", ["", "ten", "-1", "1X", "1e3", "M"])
 def test_a_size_that_is_none_is_refused(place: Place, size: str) -> None:
+    log = place.folder / "worker.log"
     command = [sys.executable, "-m", "gigq_core", "--db", str(place.db), "worker", "--once"]
     done = subprocess.run(
-        [*command, "--log-file", "x", f"--log-size={size}"], capture_output=True, text=True
+        [*command, "--log-file", str(log), f"--log-size={size}"], capture_output=True, text=True
     )
     assert done.returncode == 2
     assert "is no size: write 500K, 16M or 2G" in done.stderr
+    assert not log.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--max-result", "513M"),
+        ("--max-result", "0"),
+        ("--isolation", "thread", "--jobs-per-child", "2"),
+        ("--isolation", "thread", "--max-child-memory", "1G"),
+        ("--concurrency", "0"),
+        ("--grace", "-1"),
+        ("--stop-within", "-1"),
+        ("--log-keep", "-1"),
+        ("--chdir", "no/such/folder"),
+        ("--json",),
+    ],
+    ids=" ".join,
+)
+def test_what_is_refused_leaves_no_log(tmp_path: Path, words: tuple[str, ...]) -> None:
+    log = tmp_path / "worker.log"
+    command = [sys.executable, "-m", "gigq_core", "--db", str(tmp_path / "jobs.db"), "worker"]
+    done = subprocess.run(
+        [*command, "--log-file", str(log), *words], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_log_file_that_can_not_be_written_is_said(place: Place) -> None:

@@ -66,7 +66,7 @@ def project(tmp_path: Path) -> Path:
 def test_the_functions_of_a_project(project: Path) -> None:
     (project / "around").symlink_to(project)
     before = sorted(project.rglob("*"))
-    listing = list_functions(sys.executable, project)
+    listing = list_functions(sys.executable, project, timeout_s=60)
     assert listing.cut == ""
     # The path may add other folders, as an editable install does: they come behind this one.
     found = list(listing.functions[:10])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core.errors import DatabaseError
+from gigq_core.errors import DatabaseError, FilesLost, NotAQueue
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.filter import parse
@@ -316,6 +316,46 @@ def test_a_missing_file_is_trouble_from_the_start(
     assert not path.exists()
     Writer(path).close()
     wait_until(lambda: ear.snapshots)
+
+
+class LateReader(Reader):
+    """A reader whose file goes away in the middle of a read, which fails for one reason more."""
+
+    reason: type[DatabaseError] = FilesLost
+    away: Path | None = None
+
+    def snapshot(self, view: View) -> Snapshot:
+        if LateReader.away is not None:
+            Path(self._path).rename(LateReader.away)
+            LateReader.away = None
+            raise self.reason("something of it was deleted")
+        return super().snapshot(view)
+
+
+@pytest.mark.parametrize("reason", [FilesLost, DatabaseError, NotAQueue])
+def test_a_file_that_vanishes_during_a_read_is_gone_too(
+    tmp_path: Path,
+    ear: Ear,
+    feed_of: Callable[..., Feed],
+    reason: type[DatabaseError],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, away = tmp_path / "jobs.db", tmp_path / "away.db"
+    writer = Writer(path)
+    writer.job("a")
+    writer.close()
+    monkeypatch.setattr(LateReader, "reason", reason)
+    monkeypatch.setattr(LateReader, "away", None)
+    feed = feed_of(path, reader_factory=LateReader)
+    wait_until(lambda: ear.snapshots)
+    LateReader.away = away
+    feed.refresh()
+    wait_until(lambda: ear.troubles)
+    assert ear.troubles[0][0] == "jobs.db is gone: what is shown was read before."
+    count = len(ear.snapshots)
+    away.rename(path)
+    wait_until(lambda: len(ear.snapshots) > count)
+    assert ear.last.counts.ready == 1
 
 
 # --- with a reader that is watched ------------------------------------------------------------
