@@ -24,7 +24,7 @@ ANSWER_TIMEOUT_S = 2.0
 SETTLED_S = 0.05
 _LOOK_EVERY_S = 0.005
 
-_RUNNER = str(Path(__file__).parent / "worker" / "runner.py")
+_OURS = {str(Path(__file__).parent / "worker" / name) for name in ("runner.py", "start_runner.py")}
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
 
 
@@ -65,9 +65,9 @@ def readable(dump: str) -> str:
     blocks = []
     for block in re.split(r"\n\s*\n", dump.strip()):
         frames = [found for line in block.splitlines() if (found := _FRAME.match(line))]
-        if frames and frames[0]["file"] == _RUNNER:
+        if frames and frames[0]["file"] in _OURS:
             continue  # what runs there now is ours: a thread that watches, or what is around a job
-        theirs = [frame for frame in reversed(frames) if frame["file"] != _RUNNER]
+        theirs = [frame for frame in reversed(frames) if frame["file"] not in _OURS]
         if theirs:
             lines = [f'  File "{f["file"]}", line {f["line"]}, in {f["function"]}' for f in theirs]
             blocks.append("\n".join(["Thread (most recent call last):", *lines]))

@@ -1,19 +1,12 @@
 """What runs inside a child process: one job after another, in the user's own interpreter.
 
-This file needs nothing but the standard library of Python 3.8 or later, and is started by its
-path: `PYTHON runner.py LIFELINE_FD WORD_FD FOLDER STACK_PREFIX MAX_RESULT`. Jobs come as JSON
+This file needs nothing but the standard library of Python 3.8 or later, and is started by
+`PYTHON start_runner.py LIFELINE_FD WORD_FD FOLDER STACK_PREFIX MAX_RESULT`. Jobs come as JSON
 lines on what was its standard input, answers go out as JSON lines on what was its standard output.
 Whatever the user's code prints goes to what was its standard error.
 """
 
 from __future__ import annotations
-
-import os
-import sys
-
-# Python puts the folder of a script first on the path; nothing of ours may shadow a user's module.
-if __name__ == "__main__" and sys.path[:1] == [os.path.dirname(os.path.abspath(__file__))]:
-    del sys.path[0]
 
 import _locale
 import _signal  # type: ignore[import-not-found]
@@ -26,9 +19,11 @@ import importlib.machinery
 import json
 import math
 import operator
+import os
 import reprlib
 import signal
 import stat
+import sys
 import threading
 import time
 import traceback
@@ -1799,7 +1794,3 @@ def main() -> None:
             frames = frames.tb_next
         sys.excepthook(type(problem), problem.with_traceback(frames), frames)
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ from gigq_core.worker.runner import ENDING_SIGNALS
 # Python's own on macOS, and what a service manager tells the worker alone.
 _NOT_FOR_JOBS = ("__PYVENV_LAUNCHER__", *service.VARIABLES)
 
-RUNNER = str(Path(__file__).with_name("runner.py"))
+RUNNER = str(Path(__file__).with_name("start_runner.py"))
 
 
 class Spawned(NamedTuple):

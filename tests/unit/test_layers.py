@@ -17,6 +17,7 @@ SCREEN_HALF = ("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets", "gigq_tui
 # Nothing but the standard library: these run as files in the user's own interpreter.
 STANDALONE = (
     "gigq_core/worker/runner.py",
+    "gigq_core/worker/start_runner.py",
     "gigq_tui/actions/inspector.py",
     "gigq_tui/actions/lister.py",
 )
