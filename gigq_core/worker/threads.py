@@ -19,6 +19,9 @@ logger = logging.getLogger("gigq_core.worker")
 
 # How often a thread that does not end is told again, in seconds.
 TELL_AGAIN_S = 0.25
+# An import that an exception ends may leave its lock taken, and then nothing in this process can
+# import any more: a thread that is about to call its function is let be for so long.
+PATIENCE_S = 10.0
 
 
 class _JobThread:
@@ -34,6 +37,10 @@ class _JobThread:
         self.attempt: Attempt | None = None
         self.deadline = 0.0
         self.fate: Fate | None = None
+        self._gate = threading.Lock()
+        # Guarded by the gate: whether it is in the function, and until when it is let be before.
+        self._in_function = False
+        self._let_be_until = 0.0
         self._parents_of = parents_of
         self._done = done
         self._max_result_bytes = max_result_bytes
@@ -50,14 +57,29 @@ class _JobThread:
         self._work.put(None)
 
     def interrupt(self, fate: Fate) -> None:
-        """Raise in the thread: it stops Python code, at the next instruction."""
-        self.fate = fate
-        kind = JobTimeout if fate is Fate.TIMEOUT else JobCancelled
-        ident = self._thread.ident
-        if ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(ident), ctypes.py_object(kind)
-            )
+        """Raise in the thread: it stops Python code of the function, at the next instruction.
+
+        Before the function is called, the thread finds its fate itself.
+        """
+        now = time.monotonic()
+        with self._gate:
+            if self.fate is None:
+                self.fate, self._let_be_until = fate, now + PATIENCE_S
+            ident = self._thread.ident
+            if ident is not None and (self._in_function or now >= self._let_be_until):
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(ident), ctypes.py_object(_exception_of(fate))
+                )
+
+    def _enter_function(self) -> None:
+        with self._gate:
+            if self.fate is not None:
+                raise _exception_of(self.fate)
+            self._in_function = True
+
+    def _leave_function(self) -> None:
+        with self._gate:
+            self._in_function = False
 
     def _loop(self) -> None:
         interrupted = False
@@ -122,13 +144,21 @@ class _JobThread:
                 function, attempt.pass_parent_results
             ):
                 params[runner.PARENT] = runner.decoded_parents(self._parents_of(attempt))
+            returned = False
             try:
-                result = function(**params)
+                self._enter_function()
+                try:
+                    result = function(**params)
+                    returned = True
+                    text = (
+                        None if result is None else runner.encoded(result, self._max_result_bytes)
+                    )
+                finally:
+                    self._leave_function()
             except TypeError as problem:
-                forced = attempt.pass_parent_results is True
+                forced = returned or attempt.pass_parent_results is True
                 misfit = not forced and runner.does_not_fit(function, params, problem, __file__)
                 raise
-            text = None if result is None else runner.encoded(result, self._max_result_bytes)
             return Ending(attempt, Fate.COMPLETED, text)
         except BaseException as problem:  # noqa: BLE001
             # Whatever the job raises is its failure, `sys.exit()` included.
@@ -277,6 +307,10 @@ class ThreadPool:
         while self._idle:
             self._idle.pop().leave()
         return not self._busy
+
+
+def _exception_of(fate: Fate) -> type[JobTimeout] | type[JobCancelled]:
+    return JobTimeout if fate is Fate.TIMEOUT else JobCancelled
 
 
 def _with_fate(ending: Ending, fate: Fate) -> Ending:

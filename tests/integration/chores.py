@@ -49,6 +49,14 @@ def hold(path: str, seconds: float = 60.0) -> str:
     return "slept"
 
 
+def hold_until(path: str, free: str) -> str:
+    """Say who runs, then wait for a file."""
+    note(path, str(os.getpid()))
+    while not os.path.exists(free):
+        time.sleep(0.01)
+    return "freed"
+
+
 def hold_with_cleanup(path: str, cleaned: str) -> None:
     try:
         hold(path)

@@ -25,12 +25,14 @@ from tests.waiting import wait_until
 def test_another_worker_takes_over_within_seconds(place: Place, tmp_path: Path) -> None:
     first = place.worker("--worker-id", "first")
     path = str(tmp_path / "held")
-    job_id = place.submit(chores.hold, params={"path": path, "seconds": 1.5})
+    free = tmp_path / "free"
+    job_id = place.submit(chores.hold_until, params={"path": path, "free": str(free)})
     child = place.pids("held")[0]
     place.worker("--worker-id", "second")
     first.kill()
     first.wait()
-    wait_until(lambda: gone(child), 3, "the child to follow its worker")
+    wait_until(lambda: gone(child), what="the child to follow its worker")
+    free.touch()
     job = place.end(job_id)
     assert job["status"] == "completed"
     assert job["attempts"] == 2

@@ -1,0 +1,99 @@
+"""A thread that runs jobs is ended in their functions, and never in what leads to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.threads import ThreadPool
+from tests.waiting import wait_until
+
+MODULE = """
+import time
+from pathlib import Path
+
+here = Path(__file__).parent
+(here / "begun").touch()
+while not (here / "go").exists():
+    time.sleep(0.005)
+
+def note():
+    (here / "called").touch()
+"""
+
+
+@pytest.fixture
+def slow_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    name = "slow_to_import"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    (tmp_path / "go").touch()
+    sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    made = ThreadPool(
+        slots=2, wake=lambda: None, parents_of=lambda _: [], pid=os.getpid(), name="job-threads"
+    )
+    yield made
+    made.close()
+    wait_until(
+        lambda: not any(t.name.startswith("job-threads") for t in threading.enumerate()),
+        what="the threads to end",
+    )
+
+
+def attempt_of(token: str, module: str) -> Attempt:
+    return Attempt(token, token, token, module, "note", "{}", (), 1, 1, 300.0, 0.0, None)
+
+
+def next_ending(pool: ThreadPool) -> Ending:
+    (ending,) = wait_until(pool.collect, what="an ending")
+    return ending
+
+
+@pytest.mark.parametrize("fate", [Fate.TIMEOUT, Fate.CANCELLED])
+def test_an_import_goes_on_to_its_end_and_the_function_is_not_called(
+    pool: ThreadPool, slow_module: str, tmp_path: Path, fate: Fate
+) -> None:
+    pool.start([attempt_of("first", slow_module)])
+    wait_until((tmp_path / "begun").exists, what="the import to begin")
+    pool.stop("first", fate)
+    (tmp_path / "go").touch()
+    assert next_ending(pool).fate is fate
+    assert slow_module in sys.modules
+    assert not (tmp_path / "called").exists()
+    pool.start([attempt_of("second", slow_module)])
+    assert next_ending(pool).fate is Fate.COMPLETED
+    assert (tmp_path / "called").exists()
+
+
+def test_an_import_that_does_not_end_is_ended_at_last(
+    pool: ThreadPool, slow_module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gigq_core.worker.threads.PATIENCE_S", 0.0)
+    pool.start([attempt_of("first", slow_module)])
+    wait_until((tmp_path / "begun").exists, what="the import to begin")
+    pool.stop("first", Fate.TIMEOUT)
+    assert next_ending(pool).fate is Fate.TIMEOUT
+    assert not (tmp_path / "go").exists()
+
+
+@pytest.mark.parametrize("fate", [Fate.TIMEOUT, Fate.CANCELLED])
+def test_a_thread_that_has_only_just_been_made_ends_its_attempt(
+    pool: ThreadPool, slow_module: str, tmp_path: Path, fate: Fate
+) -> None:
+    (tmp_path / "go").touch()
+    for number in range(50):
+        token = str(number)
+        pool.start([attempt_of(token, slow_module)])
+        pool.stop(token, fate)
+        assert next_ending(pool).fate is fate
