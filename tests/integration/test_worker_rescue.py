@@ -42,7 +42,8 @@ def test_another_worker_takes_over_within_seconds(place: Place, tmp_path: Path) 
     assert completed["worker_id"] == "second"
     lost = datetime.fromisoformat(completed["started_at"])
     noticed = datetime.fromisoformat(crashed["completed_at"])
-    assert lost - noticed < timedelta(seconds=1)
+    # Far below the lease, after which silence alone would have been enough.
+    assert lost - noticed < timedelta(seconds=20)
     states = place.rows("SELECT state FROM core_workers WHERE id = 'first'")
     wait_until(lambda: states == [{"state": "stopped"}] or place.live_workers() == {"second"}, 10)
 
