@@ -247,7 +247,10 @@ def test_to_be_continued_without_having_been_stopped_changes_nothing(
     at_the_end = re.compile(r"(?m)^ *> +\S+ +job 0 ")
     wait_until(lambda: (console.press("G"), at_the_end.search(console.take()))[1], what="the end")
     wait_until(lambda: process.num_threads() <= threads, what="threads as before")
-    wait_until(lambda: (console.press("q"), not console.process.isalive())[1], what="the end")
+    wait_until(
+        lambda: (console.press("q"), console.take(), not console.process.isalive())[2],
+        what="the end",
+    )
     assert console.wait_for_end() == 0
     assert console.restored()
 

@@ -533,7 +533,8 @@ async def test_a_megabyte_is_never_slow(tmp_path: Path, data: bytes) -> None:
         for key in ("pagedown", "G", "W", "g", "slash", "x", "enter", "n", "W"):
             began = time.process_time()
             await press(pilot, key)
-            assert time.process_time() - began < 0.5, key
+            # Processor time, far above what it takes and far below what reading all of it would.
+            assert time.process_time() - began < 2.0, key
 
 
 @pytest.mark.parametrize(("waiting", "told"), [(1, "1 waits (t)"), (12_345, "12,345 wait")])
