@@ -1416,7 +1416,11 @@ def put_logger(logger: Any, noted: tuple[Any, ...]) -> None:
 
 def socket_timeout() -> float | None:
     module = sys.modules.get("_socket")
-    return None if module is None else module.getdefaulttimeout()
+    if module is None or getattr(module.__spec__, "_initializing", False):
+        # While it is being made, a call of its C code brings the process down.
+        return None
+    timeout: float | None = module.getdefaulttimeout()
+    return timeout
 
 
 def put_socket_timeout(noted: float | None) -> None:
