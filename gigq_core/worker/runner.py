@@ -140,6 +140,7 @@ class Runner:
         self.max_result = max_result
         self.pid = os.getpid()
         self.at_work = False
+        self.loading = False
         # Whether the present job's parameters turned out not to fit its function.
         self.misfit = False
         # Signals that came during the present job, and not from the worker.
@@ -244,6 +245,7 @@ class Runner:
         module = sys.modules.get(name)
         if module is not None:
             return module
+        self.loading = True
         try:
             # Unlike `importlib.import_module`, it leaves no part of itself in a traceback.
             __import__(name)
@@ -251,6 +253,10 @@ class Runner:
             # What is missing may be there the next time.
             importlib.invalidate_caches()
             raise
+        finally:
+            self.loading = False
+        if self.word.given:
+            raise Stopped("the worker stopped it")
         self.sources.note()
         return sys.modules[name]
 
@@ -315,7 +321,8 @@ class Runner:
         if os.getpid() != self.pid:
             end_as_usual(signum)
         elif signum == signal.SIGTERM and self.word.is_given():
-            if self.at_work:
+            # An import is not broken off: Python swallows what is raised in some parts of it.
+            if self.at_work and not self.loading:
                 raise Stopped("the worker stopped it")
         elif signum not in self.foreign:
             self.foreign.append(signum)
