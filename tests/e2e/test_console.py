@@ -17,6 +17,7 @@ import pytest
 from gigq_core import JobQueue
 from gigq_core.identity import process_start
 from tests.e2e.terminal import ConsoleTerminal
+from tests.integration.conftest import gone
 from tests.waiting import wait_until
 
 PROJECT = '''
@@ -216,7 +217,7 @@ def test_a_demo_that_is_killed_leaves_no_worker_and_no_job(folder: Path) -> None
         started = psutil.Process(console.process.pid).children(recursive=True)
         assert len(started) >= 2
         console.process.kill(signal.SIGKILL)
-        wait_until(lambda: not [p for p in started if p.is_running()], 30, "all processes to end")
+        wait_until(lambda: not [p for p in started if not gone(p.pid)], 30, "all processes to end")
     assert JobQueue(folder / "demo" / "demo.db").stats()["running"] == 0
 
 

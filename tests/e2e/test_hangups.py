@@ -18,6 +18,7 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from tests.e2e.terminal import ConsoleTerminal, terminal_environment
+from tests.integration.conftest import gone
 from tests.waiting import wait_until
 
 HUNG_UP = 129
@@ -270,7 +271,7 @@ def test_a_shell_whose_connection_drops_takes_its_console_with_it(
         shell.expect("READY> ")
     shell.ptyproc.fileobj.close()
     shell.ptyproc.closed = shell.closed = True
-    wait_until(lambda: state_of(pid) == "gone", ENDS_WITHIN_S, "the console's end")
+    wait_until(lambda: gone(pid), ENDS_WITHIN_S, "the console's end")
     shell.ptyproc.wait()
 
 
@@ -281,7 +282,7 @@ def test_a_shell_can_end_a_console_that_it_has_stopped(path: Path, tmp_path: Pat
     wait_until(lambda: state_of(pid) == psutil.STATUS_STOPPED, what="the stop")
     shell.expect("READY> ")
     shell.sendline("kill %1")
-    wait_until(lambda: state_of(pid) == "gone", ENDS_WITHIN_S, "the console's end")
+    wait_until(lambda: gone(pid), ENDS_WITHIN_S, "the console's end")
     shell.sendline("echo whole $((6 * 7))")
     shell.expect("whole 42")
     shell.close(force=True)
@@ -320,7 +321,7 @@ def test_a_killed_tmux_server_takes_the_console_with_it(path: Path, tmp_path: Pa
     pid = int(ask("list-panes", "-F", "#{pane_pid}"))
     ask("send-keys", "-N", "50", "j")
     ask("kill-server")
-    wait_until(lambda: state_of(pid) == "gone", ENDS_WITHIN_S, "the console's end")
+    wait_until(lambda: gone(pid), ENDS_WITHIN_S, "the console's end")
 
 
 def shell_with_console(path: Path, folder: Path) -> tuple[pexpect.spawn, int]:
