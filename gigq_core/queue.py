@@ -85,7 +85,7 @@ class JobQueue:
             Their ids, in the order given.
 
         Raises:
-            As `submit`.
+            GigQError: as `submit`.
         """
         batch = list(jobs)
         now = now_text()

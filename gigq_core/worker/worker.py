@@ -181,7 +181,7 @@ class Worker:
             True if a job was run, whatever became of it; False if there was none.
 
         Raises:
-            As `start`.
+            GigQError: as `start`.
         """
         return self._work(limit=1) > 0
 
