@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Literal, TextIO, cast
 
 import click
 
-from gigq_core.cli.common import EXIT_REFUSED, Settings, Trouble, json_option
+from gigq_core.cli.errors import EXIT_REFUSED, Trouble
+from gigq_core.cli.options import all_ids, json_option, named_jobs
 from gigq_core.cli.output import say, warn, write_json
+from gigq_core.cli.settings import Settings
 from gigq_core.status import Change, Outcome
-from gigq_core.text import inert, storable
+from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from gigq_core.queue import JobQueue
@@ -24,30 +26,6 @@ _DONE = {
 
 _JSON_OF_OUTCOMES = """JSON: an array of {"id", "name", "change", "done", "reason"}, in the order
     given."""
-
-
-def named_jobs(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its ids, from its arguments and from a file."""
-    command = click.option(
-        "--ids-from",
-        type=click.File("r", encoding="utf-8", errors="surrogateescape"),
-        metavar="FILE",
-        help="Ids one a line, instead of or beside those named; - reads stdin.",
-    )(command)
-    return click.argument("job_ids", nargs=-1, metavar="[ID...]")(command)
-
-
-def all_ids(job_ids: tuple[str, ...], ids_from: TextIO | None) -> tuple[str, ...]:
-    """All ids that were given.
-
-    Raises:
-        UsageError: there is none, not even a file that could have held some.
-    """
-    if ids_from is not None:
-        return (*job_ids, *filter(None, (storable(line.strip()) for line in ids_from)))
-    if not job_ids:
-        raise click.UsageError("Name at least one ID, or a file of them with --ids-from.")
-    return job_ids
 
 
 @click.command(

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from gigq_core.cli.act import all_ids, resolved
-from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option
+from gigq_core.cli.act import resolved
+from gigq_core.cli.errors import EXIT_REFUSED
+from gigq_core.cli.options import all_ids, json_option, named_jobs
 from gigq_core.cli.output import say, warn, write_json
+from gigq_core.cli.settings import Settings
 from gigq_core.status import FINAL_STATUSES, JobStatus, Outcome
 from gigq_core.text import inert
 
@@ -23,13 +25,7 @@ _USUAL = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)
 
 
 @click.command()
-@click.argument("job_ids", nargs=-1, metavar="[ID...]")
-@click.option(
-    "--ids-from",
-    type=click.File("r", encoding="utf-8", errors="surrogateescape"),
-    metavar="FILE",
-    help="Ids one a line, instead of or beside those named; - reads stdin.",
-)
+@named_jobs
 @click.option(
     "--status",
     "statuses",

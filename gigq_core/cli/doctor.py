@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option, sentences
+from gigq_core.cli.errors import EXIT_REFUSED, sentences
+from gigq_core.cli.options import json_option
 from gigq_core.cli.output import table, write_json
+from gigq_core.cli.settings import Settings
 from gigq_core.text import inert
 
 if TYPE_CHECKING:

@@ -9,10 +9,12 @@ from typing import Any, BinaryIO
 
 import click
 
-from gigq_core.cli.common import Settings, Trouble, json_option
+from gigq_core.cli.errors import Trouble
+from gigq_core.cli.options import json_option
 from gigq_core.cli.output import warn, write_json
 from gigq_core.cli.printed import Printed
 from gigq_core.cli.reading import Reading
+from gigq_core.cli.settings import Settings
 from gigq_core.logs import kept_output, open_kept
 from gigq_core.status import ExecutionStatus
 from gigq_core.streams import pause_while_read

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
-from gigq_core.cli.common import EXIT_REFUSED, Settings, json_option
+from gigq_core.cli.errors import EXIT_REFUSED
+from gigq_core.cli.options import json_option
 from gigq_core.cli.output import lines_of, say, table, terminal_columns, warn, write_json
+from gigq_core.cli.settings import Settings
 from gigq_core.cli.text import cell, shown_time
 from gigq_core.cli.why import why
 from gigq_core.status import JobStatus
@@ -44,7 +46,7 @@ def status(
     and "executions", always whole, and "why" where something holds up a job that waits;
     {"id", "exists": false} if there is no such job.
     """
-    from gigq_core.cli.common import Trouble
+    from gigq_core.cli.errors import Trouble
 
     with settings.reading() as reading:
         try:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from gigq_core.cli import act, clear, doctor, follow, look, maintain, stack, submit, unit, work
-from gigq_core.cli.common import Commands, Settings
+from gigq_core.cli.group import Commands
+from gigq_core.cli.settings import Settings
 
 DEFAULT_DB = "gigq.db"
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli.common import Settings, Trouble, json_option, sentences
+from gigq_core.cli.errors import Trouble, sentences
+from gigq_core.cli.options import json_option
 from gigq_core.cli.output import say, write_json
+from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseBusy
 from gigq_core.text import inert
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gigq_core.cli.common import Trouble
+from gigq_core.cli.errors import Trouble
 from gigq_core.cli.why import why
 from gigq_core.schema.ddl import PARKED
 from gigq_core.schema.opening import Connection, open_read_only

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
-from gigq_core.cli.common import Settings, json_option, sentences
+from gigq_core.cli.errors import sentences
+from gigq_core.cli.options import json_option
 from gigq_core.cli.output import say, write_json
+from gigq_core.cli.settings import Settings
 from gigq_core.text import inert
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
-from gigq_core.cli.common import Settings, Trouble, TypedValue, json_option
+from gigq_core.cli.errors import Trouble
+from gigq_core.cli.options import TypedValue, json_option, seconds
 from gigq_core.cli.output import say, warn, write_json
+from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.text import inert
 
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from gigq_core.job import Job
 
 MAX_COPIES = 10_000
-
-
-def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | int | None:
-    """A finite number of seconds; a whole number stays one."""
-    if value is None:
-        return None
-    if not math.isfinite(value):
-        raise click.BadParameter("give a finite number of seconds.", ctx, param)
-    return int(value) if value.is_integer() else value
 
 
 @click.command()

@@ -14,8 +14,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gigq_core.cli.common import Settings, Trouble
+from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import say
+from gigq_core.cli.settings import Settings
 from gigq_core.cli.work import worker
 from gigq_core.text import inert
 

@@ -9,22 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gigq_core.cli.common import Settings, Unusable, byte_count, json_option, sentences
+from gigq_core.cli.errors import Unusable, sentences
+from gigq_core.cli.options import byte_count, json_option, not_below_zero, seconds
 from gigq_core.cli.output import say, warn, write_json
-from gigq_core.cli.submit import seconds
+from gigq_core.cli.settings import Settings
 
 if TYPE_CHECKING:
     from gigq_core.outlet import LogFile
-
-
-def not_below_zero(
-    ctx: click.Context, param: click.Parameter, value: float | None
-) -> float | int | None:
-    """A finite number of seconds, none below zero."""
-    checked = seconds(ctx, param, value)
-    if checked is not None and checked < 0:
-        raise click.BadParameter("give no time below zero.", ctx, param)
-    return checked
 
 
 @click.command()

@@ -1,0 +1,96 @@
+"""The group of commands: what each of them takes and how each of them ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gigq_core.cli.errors import (
+    EXIT_BROKEN_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_REFUSED,
+    Trouble,
+)
+from gigq_core.cli.options import TypedText
+from gigq_core.cli.settings import Settings
+from gigq_core.streams import give_up_output, put_inert, settle_output, told_of
+
+_TYPED_TEXT = TypedText()
+
+
+def _db_after_the_command() -> click.Option:
+    def name(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            ctx.obj = Settings(value)
+
+    return click.Option(
+        ["--db"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The queue's file; comes over a --db before the command.",
+        callback=name,
+        expose_value=False,
+        is_eager=True,
+    )
+
+
+class Commands(click.Group):
+    """The group of all commands; it ends every run with one of the documented exit codes."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command; its words, but for those of a type of their own, are `TypedText`.
+
+        It takes --db too, which comes over the one before it.
+        """
+        for param in cmd.params:
+            if param.type is click.STRING:
+                param.type = _TYPED_TEXT
+        cmd.params.append(_db_after_the_command())
+        super().add_command(cmd, name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order they were added: by use, not by alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has gone away, as `head` does, ends it quietly."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            give_up_output()
+            sys.exit(EXIT_BROKEN_PIPE)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run, and end the process; without `standalone_mode`, let the caller see the errors."""
+        settle_output()
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            code: object = run()
+        except click.ClickException as problem:
+            put_inert(problem.show)
+            sys.exit(problem.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            give_up_output()
+            sys.exit(EXIT_BROKEN_PIPE)
+        except OSError as problem:
+            # As of a full disk that the output goes to.
+            give_up_output()
+            put_inert(Trouble(told_of(problem)).show)
+            sys.exit(EXIT_REFUSED)
+        sys.exit(code if isinstance(code, int) else 0)

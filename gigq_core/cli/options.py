@@ -1,0 +1,86 @@
+"""Options that several commands have, and the types of what stands on a command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import click
+
+from gigq_core.sizes import bytes_in
+from gigq_core.text import storable, typed_text
+
+
+class TypedText(click.types.StringParamType):
+    """A word of the command line that may be stored in a file, whatever bytes it was made of."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text, with escapes for bytes that are not UTF-8."""
+        return storable(typed_text(super().convert(value, param, ctx)))
+
+
+class TypedValue(click.types.StringParamType):
+    """A word of the command line that is handed on as it is: JSON holds the name of any file."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text; a byte that is not UTF-8 is a surrogate in it."""
+        return typed_text(super().convert(value, param, ctx))
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text for people."
+)
+
+
+def byte_count(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """A size in bytes: `500K`, `10M`, `1.5G`, or a plain number."""
+    if value is None:
+        return None
+    try:
+        return bytes_in(value)
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}.", ctx, param) from None
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | int | None:
+    """A finite number of seconds; a whole number stays one."""
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise click.BadParameter("give a finite number of seconds.", ctx, param)
+    return int(value) if value.is_integer() else value
+
+
+def not_below_zero(
+    ctx: click.Context, param: click.Parameter, value: float | None
+) -> float | int | None:
+    """A finite number of seconds, none below zero."""
+    checked = seconds(ctx, param, value)
+    if checked is not None and checked < 0:
+        raise click.BadParameter("give no time below zero.", ctx, param)
+    return checked
+
+
+def named_jobs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its ids, from its arguments and from a file."""
+    command = click.option(
+        "--ids-from",
+        type=click.File("r", encoding="utf-8", errors="surrogateescape"),
+        metavar="FILE",
+        help="Ids one a line, instead of or beside those named; - reads stdin.",
+    )(command)
+    return click.argument("job_ids", nargs=-1, metavar="[ID...]")(command)
+
+
+def all_ids(job_ids: tuple[str, ...], ids_from: TextIO | None) -> tuple[str, ...]:
+    """All ids that were given.
+
+    Raises:
+        UsageError: there is none, not even a file that could have held some.
+    """
+    if ids_from is not None:
+        return (*job_ids, *filter(None, (storable(line.strip()) for line in ids_from)))
+    if not job_ids:
+        raise click.UsageError("Name at least one ID, or a file of them with --ids-from.")
+    return job_ids

@@ -1,0 +1,74 @@
+"""What was said before the command: the queue's file, opened to look at it or to change it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gigq_core.cli.errors import sentences
+from gigq_core.text import inert
+
+if TYPE_CHECKING:
+    from gigq_core.cli.reading import Reading
+    from gigq_core.queue import JobQueue
+
+
+@dataclass
+class Settings:
+    """What was said before the subcommand."""
+
+    db: Path
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """The file, opened for looking only.
+
+        Raises:
+            Trouble: it can't be opened.
+        """
+        from gigq_core.cli.output import warn
+        from gigq_core.cli.reading import Reading
+
+        with sentences(self.db):
+            reading = Reading(self.db)
+            if reading.is_still:
+                warn(f"{self.db} may not be written, and nobody has it open: read as it stands.")
+            try:
+                yield reading
+            finally:
+                reading.close()
+
+    @contextmanager
+    def acting(self, *, create: bool = False) -> Iterator[JobQueue]:
+        """The queue, opened for changes; it must exist unless `create` is given.
+
+        A file that is made is named on stderr: the default one lies wherever this was started.
+
+        Raises:
+            Trouble: it can't be opened, or the act was refused.
+        """
+        from gigq_core.queue import JobQueue
+
+        with sentences(self.db):
+            new = create and is_new(self.db)
+            queue = JobQueue(self.db, initialize=create)
+            if new:
+                print(f"Made the queue's file {inert(self.db.absolute())}.", file=sys.stderr)
+            try:
+                yield queue
+            finally:
+                queue.close()
+
+
+def is_new(file: Path) -> bool:
+    """Whether a queue that is opened there to be made would be a new one."""
+    try:
+        return file.stat().st_size == 0
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
