@@ -1,0 +1,35 @@
+"""Who may import whom: the contracts of `pyproject.toml`, held against the packages as they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from importlinter.api import read_configuration
+
+ROOT = Path(__file__).parents[2]
+CONTRACTS = read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
+
+
+@lru_cache
+def report() -> str:
+    """What `lint-imports` says of all contracts."""
+    command = Path(sys.executable).with_name("lint-imports")
+    answer = subprocess.run(
+        [str(command), "--no-cache"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("name", [contract["name"] for contract in CONTRACTS])
+def test_the_imports_keep_the_contract(name: str) -> None:
+    assert f"{name} KEPT" in report(), report()
