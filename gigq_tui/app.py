@@ -29,21 +29,21 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from gigq_tui import format as fmt
-from gigq_tui.canvas import Canvas, Changes
 from gigq_tui.config.model import NO_LABEL, Config, Label
-from gigq_tui.driver import ConsoleDriver
+from gigq_tui.keys import Keymap
 from gigq_tui.leaving import HUNG_UP, Leaving
-from gigq_tui.line_filters import line_filters
-from gigq_tui.messages import AnswerArrived, SnapshotArrived, TroubleArrived
-from gigq_tui.navigation import Navigation
-from gigq_tui.registry import Keymap
 from gigq_tui.router import Router
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.services.messages import AnswerArrived, SnapshotArrived, TroubleArrived
+from gigq_tui.services.routes import Navigation
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.list.sorting import NEWEST
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
-from gigq_tui.store.sorting import NEWEST
-from gigq_tui.store.view import View
-from gigq_tui.theme import THEME_NAMES, THEMES, fitting
+from gigq_tui.terminal.canvas import Canvas, Changes
+from gigq_tui.terminal.driver import ConsoleDriver
+from gigq_tui.terminal.line_filters import line_filters
+from gigq_tui.terminal.theme import THEME_NAMES, THEMES, fitting
 from gigq_tui.widgets.header import FRESH, age_class
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ConsoleApp(Navigation, inherit_bindings=False):
     """
 
     # The first screen's own sheet is not loaded with it by Textual, so it stands here.
-    CSS_PATH: ClassVar[Any] = ["app.tcss", "screens/jobs.tcss"]
+    CSS_PATH: ClassVar[Any] = ["app.tcss", "screens/jobs/screen.tcss"]
     TITLE = "gigq-tui"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False

@@ -18,8 +18,8 @@ from gigq_core.text import inert, typed_text
 from gigq_tui.config.model import THEMES, Config, Label
 
 if TYPE_CHECKING:
-    from gigq_tui.once import Order
-    from gigq_tui.store.filter import Filter
+    from gigq_tui.once.scripted import Order
+    from gigq_tui.store.filter.language import Filter
 
 T = TypeVar("T")
 
@@ -192,7 +192,7 @@ def _run(
         return _run_demo(demo_dir, config)
     if file is None:
         _refuse("Name the queue's file, gigq-tui FILE, or set GIGQ_DB; or look at --demo.")
-    from gigq_tui.actions.functions import check_folder, check_python
+    from gigq_tui.actions.functions.inspection import check_folder, check_python
     from gigq_tui.config.label import label_of
 
     settings = config.database(file)
@@ -209,7 +209,7 @@ def _run(
         return _run_once(order)
     _check_file(file)
     _need_terminal()
-    from gigq_tui.terminal import show
+    from gigq_tui.run import show
 
     return show(
         file, python=interpreter, chdir=folder, read_only=only_look, config=config, label=label
@@ -218,8 +218,8 @@ def _run(
 
 def _configured(file: Path | None, theme: str | None, mouse: bool | None) -> Config:
     """What the file says, and what the command line says instead."""
+    from gigq_tui.config.load import read_config
     from gigq_tui.config.place import find
-    from gigq_tui.config.reading import read_config
 
     path, named = find(file)
     config = read_config(path, must_exist=named)
@@ -321,15 +321,15 @@ def _order(
 ) -> Order:
     import shutil
 
-    from gigq_tui import headless
-    from gigq_tui.once import Order
+    from gigq_tui.once import picture
+    from gigq_tui.once.scripted import Order
     from gigq_tui.store.durations import seconds_of
-    from gigq_tui.store.sorting import NEWEST, sort_of
+    from gigq_tui.store.list.sorting import NEWEST, sort_of
 
     return Order(
         file,
         filter=_filter("--filter", typed_text(filter_text or "")),
-        limit=headless.DEFAULT_ROWS if limit is None else limit,
+        limit=picture.DEFAULT_ROWS if limit is None else limit,
         as_json=as_json,
         label=label.text,
         width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
@@ -344,17 +344,17 @@ def _order(
 
 
 def _run_once(order: Order) -> int:
-    from gigq_tui import once
+    from gigq_tui.once import scripted
 
     try:
-        answer, code = once.run(order, _say)
+        answer, code = scripted.run(order, _say)
     except BrokenPipeError:
         return _nobody_reads()
     return _print(answer) or code
 
 
 def _filter(option: str, text: str) -> Filter:
-    from gigq_tui.store.filter import FilterError, parse
+    from gigq_tui.store.filter.language import FilterError, parse
 
     try:
         return parse(text)
@@ -392,7 +392,7 @@ def _nobody_reads() -> int:
 
 def _run_demo(folder: Path | None, config: Config) -> int:
     from gigq_tui.demo import prepare
-    from gigq_tui.terminal import show
+    from gigq_tui.run import show
 
     session = prepare(folder)
     try:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual import events
 from textual.widget import Widget
 
-from gigq_tui.registry import ALWAYS, BEFORE_FIELDS, Action, action_of
-from gigq_tui.registry.key_names import is_typed, key_label
-from gigq_tui.screens.typing_ahead import WAITS_AT_MOST_S, is_about_rows
+from gigq_tui.keys import ALWAYS, BEFORE_FIELDS, Action, action_of
+from gigq_tui.keys.key_names import is_typed, key_label
+from gigq_tui.screens.parts.typed_ahead import WAITS_AT_MOST_S, is_about_rows
 
 if TYPE_CHECKING:
     from gigq_tui.app import ConsoleApp

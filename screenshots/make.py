@@ -69,12 +69,12 @@ SHOTS = (
 async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
     """Draw one screen and return it as SVG."""
     from gigq_tui.app import ConsoleApp
-    from gigq_tui.screens import workers
+    from gigq_tui.screens.workers import screen
     from gigq_tui.store.clock import FrozenClock
     from gigq_tui.store.machine import Machine
 
     # The scene's machine, whichever this one is.
-    workers.read_machine = lambda known: Machine(scene.HOST, 16, 5.0, 38.0)
+    screen.read_machine = lambda known: Machine(scene.HOST, 16, 5.0, 38.0)
     sqlite3.sqlite_version, sqlite3.sqlite_version_info = "3.51.3", (3, 51, 3)
     app = ConsoleApp(
         path,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigq_tui.store.history_rings import Past
-from gigq_tui.store.overview import Overview
+from gigq_tui.store.history.overview import Overview
+from gigq_tui.store.history.rings import Past
 from gigq_tui.store.reader import Reader
 from tests.store_files import Writer, ago
 

@@ -16,10 +16,10 @@ from gigq_core.queue import WorkerRequest
 from gigq_core.schema.opening import check_path, explain, is_attached, open_read_only
 from gigq_core.status import Outcome
 from gigq_core.undo import Undo
-from gigq_tui.actions import twin
-from gigq_tui.actions.outcome import Report, one_name, summarise
+from gigq_tui.actions import shell_command
+from gigq_tui.actions.report import Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
-from gigq_tui.actions.undo import DoneAct, UndoLedger
+from gigq_tui.actions.undo_log import DoneAct, UndoLedger
 
 # How many jobs of an act are named when it is to be taken back.
 NAMED = 3
@@ -152,7 +152,7 @@ class JobActions:
             ids = submit(self.path, request, self.python, self.chdir)
         what = f"submitted {request.name}" if len(ids) == 1 else f"submitted {len(ids)} jobs"
         title = f"{what} ({ids[0][:8]})" if len(ids) == 1 else what
-        return Report(title, (), twin.for_submit(self.path, request), tuple(ids))
+        return Report(title, (), shell_command.for_submit(self.path, request), tuple(ids))
 
     def set_queue_paused(self, paused: bool) -> Report:
         """Let workers claim nothing more, or let them go on."""
@@ -166,7 +166,7 @@ class JobActions:
             if paused
             else "queue resumed"
         )
-        return Report(title, (), twin.command(self.path, "pause" if paused else "resume"))
+        return Report(title, (), shell_command.command(self.path, "pause" if paused else "resume"))
 
     def ask_worker(self, worker_id: str, request: WorkerRequest) -> Report:
         """Ask any worker on the file, of this console or not.
@@ -178,7 +178,7 @@ class JobActions:
         with self._queue() as queue:
             if not queue.request_worker(worker_id, request):
                 raise GigQError(f"There is no live worker {worker_id} to ask.")
-        line = twin.command(self.path, "ask", worker_id, request)
+        line = shell_command.command(self.path, "ask", worker_id, request)
         return Report(f"asked {worker_id} to {request}", (), line)
 
     def _act(
@@ -199,7 +199,7 @@ class JobActions:
         return Report(
             summarise(outcomes),
             outcomes,
-            twin.for_jobs(self.path, verb, names, *options),
+            shell_command.for_jobs(self.path, verb, names, *options),
             tuple(names),
             undoable=undo.restorable > 0,
         )

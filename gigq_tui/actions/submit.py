@@ -11,7 +11,7 @@ from gigq_core import Job, JobQueue
 from gigq_core.bulk import BulkTrouble, Common, lines_of, opened, read_jobs
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference
-from gigq_tui.actions.functions import FunctionInfo, inspect_function
+from gigq_tui.actions.functions.inspection import FunctionInfo, inspect_function
 
 MAX_COPIES = 10_000
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gigq_tui.config.problem import Problem, unknown
-from gigq_tui.registry import ACTIONS, BEFORE_FIELDS, BY_ID, Action, Keymap, Scope, actions_for
-from gigq_tui.registry.key_names import is_typed, key_label, key_name
+from gigq_tui.keys import ACTIONS, BEFORE_FIELDS, BY_ID, Action, Keymap, Scope, actions_for
+from gigq_tui.keys.key_names import is_typed, key_label, key_name
 
 # What leaves a screen that lies over another one; the jobs screen itself is left with `leave`.
 _LEAVING = ("leave", "back", "close_help")

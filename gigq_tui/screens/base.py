@@ -23,7 +23,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from gigq_tui.registry import ALWAYS, BY_ID, Context, Scope, bar_actions
+from gigq_tui.keys import ALWAYS, BY_ID, Context, Scope, bar_actions
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState
 from gigq_tui.widgets.key_bar import KeyBar

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from textual.widget import Widget
 
 from gigq_tui.format import pad, width_of
-from gigq_tui.registry import DEFAULT_KEYS, Action, Group, Keymap, Scope, actions_for, bindings_for
+from gigq_tui.keys import DEFAULT_KEYS, Action, Group, Keymap, Scope, actions_for, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.finding import Finding
-from gigq_tui.screens.row_finder import RowFinder
+from gigq_tui.screens.parts.finding import Finding
+from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.widgets.lines import Line, Span, fit, line_width
 from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.scrolled import Pane, Scrolled

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from gigq_core.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.gate import Gate
-from gigq_tui.store.lineage import Kin, verdicts
+from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.graph.blame import Kin, verdicts
 from gigq_tui.store.models import Counts
 from gigq_tui.store.rows import text, whole
-from gigq_tui.store.shape import Shape
+from gigq_tui.store.throttle import Gate
 
 # Up to so many dependencies of waiting jobs are looked at to count the doomed.
 MAX_EDGES = 20_000

@@ -10,10 +10,10 @@ from typing import Any
 
 from gigq_core.logs import is_kept, kept_output
 from gigq_tui.store import queries
-from gigq_tui.store.kinship import with_kin
+from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.graph.ancestors import with_kin
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
 from gigq_tui.store.rows import job_row, moment, number, text, whole
-from gigq_tui.store.shape import Shape
 
 # Bytes of one value that are read at all.
 VALUE_BYTES = 1_000_000

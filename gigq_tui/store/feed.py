@@ -18,13 +18,13 @@ from typing import Any
 from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
 from gigq_core.places import queue_file
 from gigq_core.wakeup import LADDER_S, ChangeHints
-from gigq_tui.store.asking import KINDS, Answer, ReaderFactory, ReaderLike
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
-from gigq_tui.store.filter import FilterError
+from gigq_tui.store.file_identity import Place, holders_of_deleted
+from gigq_tui.store.filter.language import FilterError
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
-from gigq_tui.store.place import Place, holders_of_deleted
+from gigq_tui.store.questions import KINDS, Answer, ReaderFactory, ReaderLike
 from gigq_tui.store.reader import Interrupted, Reader
-from gigq_tui.store.view import View
 
 # Without any hint the file is looked at this often, and so are the workers' processes.
 FLOOR_S = 1.0

@@ -9,8 +9,8 @@ they leave SQLite.
 from __future__ import annotations
 
 from gigq_core.schema.ddl import PARKED
+from gigq_tui.store.file_schema import Shape
 from gigq_tui.store.models import Tab
-from gigq_tui.store.shape import Shape
 
 TOP_KEY = 2**63 - 1
 END_KEY = -(2**63)

@@ -14,25 +14,24 @@ from gigq_core.places import queue_file
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.zones import offsets_of_workers, told_differences, utc_offset_s
-from gigq_tui.store import component, form_reads, queries
+from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
-from gigq_tui.store.component import Edges
 from gigq_tui.store.counting import Counter, RateMeter
 from gigq_tui.store.detail import MAX_RELATIVES, read_detail, read_lines
-from gigq_tui.store.figures import figures
-from gigq_tui.store.filter_sql import Context, prefix_range
-from gigq_tui.store.gate import Gate
-from gigq_tui.store.history import History
-from gigq_tui.store.history_rings import Past
-from gigq_tui.store.holders import (
-    IsDead,
-    Pulse,
-    Staff,
-    graph_with_holders,
-    read_staff,
-    with_holders,
-)
-from gigq_tui.store.kinship import with_kin
+from gigq_tui.store.file_schema import Shape, read_shape, schema_version
+from gigq_tui.store.filter.sql import Context, prefix_range
+from gigq_tui.store.graph import component
+from gigq_tui.store.graph.ancestors import with_kin
+from gigq_tui.store.graph.component import Edges
+from gigq_tui.store.history.attempts import History
+from gigq_tui.store.history.attention import WalWatch, concerns
+from gigq_tui.store.history.figures import figures
+from gigq_tui.store.history.overview import Overview, ReadyCounter, overview, read_busy
+from gigq_tui.store.history.rings import Past
+from gigq_tui.store.list.index_walk import walk_of
+from gigq_tui.store.list.pages import Pages
+from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import (
     Counts,
     FileInfo,
@@ -43,14 +42,16 @@ from gigq_tui.store.models import (
     Window,
 )
 from gigq_tui.store.obstacles import ObstacleWatch
-from gigq_tui.store.overview import Overview, ReadyCounter, overview, read_busy
-from gigq_tui.store.overview_attention import WalWatch, concerns
-from gigq_tui.store.pages import Pages
-from gigq_tui.store.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.rows import text, whole
-from gigq_tui.store.shape import Shape, read_shape, schema_version
-from gigq_tui.store.view import View
-from gigq_tui.store.walks import walk_of
+from gigq_tui.store.throttle import Gate
+from gigq_tui.store.workers import (
+    IsDead,
+    Pulse,
+    Staff,
+    graph_with_holders,
+    read_staff,
+    with_holders,
+)
 
 MAX_RESOLVED = 20
 # In the place of the journal mode of a file that is read as it stands.
@@ -231,17 +232,17 @@ class Reader:
     def find_jobs(self, words: str) -> tuple[JobRow, ...]:
         """Some jobs whose id begins with what was typed, or whose name holds it."""
         with self._reading() as (conn, shape):
-            return form_reads.find_jobs(conn, shape, words)
+            return submit_form.find_jobs(conn, shape, words)
 
     def recent_functions(self, _: str = "") -> tuple[str, ...]:
         """The functions of the newest jobs, the latest used first."""
         with self._reading() as (conn, _shape):
-            return form_reads.recent_functions(conn)
+            return submit_form.recent_functions(conn)
 
     def jobs_ahead(self, priority: int) -> int | None:
         """How many jobs are claimed before a new one of that priority; None if too many."""
         with self._reading() as (conn, shape):
-            return form_reads.jobs_ahead(conn, shape, priority, self._clock.now())
+            return submit_form.jobs_ahead(conn, shape, priority, self._clock.now())
 
     # --- what the feed asks for ----------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from gigq_tui.format import (
     width_of,
     without_folder,
 )
-from gigq_tui.store.figures import slots_of
+from gigq_tui.store.history.figures import slots_of
 from gigq_tui.store.models import Figures, Snapshot, Trend
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
 from gigq_tui.widgets.worker_words import headcount

@@ -8,7 +8,7 @@ from textual import events
 from textual.message import Message
 
 from gigq_tui.format import width_of
-from gigq_tui.registry import Action, Context
+from gigq_tui.keys import Action, Context
 from gigq_tui.widgets.lines import Line, Span, TextLines
 
 

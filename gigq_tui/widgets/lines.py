@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from gigq_tui.format import cut, inert, pad, width_of
-from gigq_tui.theme import Palette, palette, style_of
+from gigq_tui.terminal.theme import Palette, palette, style_of
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from gigq_core.status import Change, Outcome
-from gigq_tui import theme
-from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.report import Report
 from gigq_tui.format import cut, inert, pad, plural, width_of
+from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.takes_keys import OVERLAY

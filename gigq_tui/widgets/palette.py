@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from gigq_tui import theme
 from gigq_tui.format import cut, inert, pad, width_of
-from gigq_tui.registry import Action, Context, actions_for
+from gigq_tui.keys import Action, Context, actions_for
+from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, fit
 from gigq_tui.widgets.takes_keys import OVERLAY, first_line
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
-from gigq_tui import theme
 from gigq_tui.format import inert, width_of, wrap
+from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, Span, TextLines
 
 GAP = 2

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from textual import events
 
-from gigq_tui import theme
+from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import BLANK, Line, Lines, fit, line_width
 
 WHEEL_LINES = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_tui.registry import Scope
+from gigq_tui.keys import Scope
 from tests import scene
 from tests.e2e.terminal import ConsoleTerminal
 from tests.tui.at_once import state_of

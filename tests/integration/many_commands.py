@@ -17,7 +17,7 @@ def main() -> None:
     orders = json.loads(sys.stdin.buffer.read())
     import gigq_core.cli.main
     import gigq_tui.cli
-    import gigq_tui.once
+    import gigq_tui.once.scripted
     import gigq_tui.store.reader
 
     mains = {"gigq-core": gigq_core.cli.main.main, "gigq-tui": gigq_tui.cli.main}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gigq_core.status import Change
 from gigq_tui.actions.jobs import JobActions
-from gigq_tui.actions.outcome import Report
-from gigq_tui.actions.watch import Watch
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.stop_watch import Watch
 from gigq_tui.store.reader import Reader
 from tests.integration import chores
 from tests.integration.conftest import Place

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
 from tests.waiting import wait_until
 
 PROJECT = """

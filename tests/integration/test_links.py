@@ -15,8 +15,8 @@ from gigq_core.logs import logs_folder
 from gigq_core.schema.opening import open_read_only
 from gigq_core.stack import stack_of
 from gigq_core.worker.worker import Worker
-from gigq_tui.actions.worker_setup import WorkerSetup
-from gigq_tui.actions.workers import WorkerPool
+from gigq_tui.actions.workers.pool import WorkerPool
+from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.reader import Reader

@@ -21,8 +21,8 @@ from gigq_core.logs import (
 )
 from gigq_core.stack import StackUnavailable, stack_of
 from gigq_core.worker import housekeeping
-from gigq_tui.actions.worker_setup import WorkerSetup
-from gigq_tui.actions.workers import WorkerPool
+from gigq_tui.actions.workers.pool import WorkerPool
+from gigq_tui.actions.workers.setup import WorkerSetup
 from tests.integration.chores import hold, speak
 from tests.integration.conftest import Place, stop
 from tests.waiting import wait_until

@@ -14,8 +14,8 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
-from gigq_tui.actions.worker_setup import WorkerSetup
-from gigq_tui.actions.workers import WorkerPool
+from gigq_tui.actions.workers.pool import WorkerPool
+from gigq_tui.actions.workers.setup import WorkerSetup
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place
 from tests.waiting import wait_until

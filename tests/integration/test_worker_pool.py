@@ -19,13 +19,13 @@ from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
 from gigq_core.launch import own_command
-from gigq_tui.actions.held_jobs import fates_of, held_by
 from gigq_tui.actions.jobs import JobActions
-from gigq_tui.actions.worker_setup import WorkerSetup
-from gigq_tui.actions.workers import WorkerPool, last_line
+from gigq_tui.actions.workers.held_jobs import fates_of, held_by
+from gigq_tui.actions.workers.pool import WorkerPool, last_line
+from gigq_tui.actions.workers.setup import WorkerSetup
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Health
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.waiting import wait_until
 
 PROJECT = '''
@@ -197,8 +197,8 @@ def test_tied_workers_end_with_a_console_that_is_killed(path: Path, folder: Path
 
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from gigq_tui.actions.worker_setup import WorkerSetup\n"
-        "from gigq_tui.actions.workers import WorkerPool\n"
+        "from gigq_tui.actions.workers.setup import WorkerSetup\n"
+        "from gigq_tui.actions.workers.pool import WorkerPool\n"
         "setup = WorkerSetup(sys.executable, Path(sys.argv[2]))\n"
         "for tied in (True, True, False):\n"
         "    print(WorkerPool(Path(sys.argv[1]), setup, tied=tied).spawn().pid, flush=True)\n"
@@ -243,7 +243,7 @@ def test_names_and_logs_are_never_used_twice(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = iter(["aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr("gigq_tui.actions.workers.secrets.token_hex", lambda _: next(tokens))
+    monkeypatch.setattr("gigq_tui.actions.workers.pool.secrets.token_hex", lambda _: next(tokens))
     first = pool.spawn()
     pool._spawned = 0
     second = pool.spawn()

@@ -17,8 +17,8 @@ import pytest
 from gigq_core.identity import is_suspended
 from gigq_core.worker.rescue import LEASE_S, Silence
 from gigq_core.worker.stuck import GRACE_S
+from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.integration import chores
 from tests.integration.conftest import Place, gone
 from tests.waiting import wait_until

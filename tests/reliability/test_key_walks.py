@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.jobs.screen import JobsScreen
 from tests import scene
 from tests.e2e.terminal import ConsoleTerminal
 from tests.tui.at_once import (

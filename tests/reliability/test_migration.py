@@ -24,8 +24,8 @@ from gigq_core.schema import attach as attach_module
 from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach, open_for_work
 from gigq_core.schema.opening import open_read_only
+from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.integration.conftest import ROOT, Place
 from tests.reliability import attaching
 from tests.waiting import wait_until

@@ -15,17 +15,17 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.messages import TroubleArrived
-from gigq_tui.registry import Scope, actions_for
+from gigq_tui.keys import Scope, actions_for
+from gigq_tui.services.messages import TroubleArrived
 from gigq_tui.store.derive import state_of, why
-from gigq_tui.store.filter import parse
-from gigq_tui.store.graph import tree_lines
-from gigq_tui.store.history_rings import Past
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.graph.tree import tree_lines
+from gigq_tui.store.history.rings import Past
+from gigq_tui.store.list.sorting import Sort, SortKey
+from gigq_tui.store.list.view import END, View
 from gigq_tui.store.models import Tab
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.tail import read_output
-from gigq_tui.store.view import END, View
 from tests.e2e.sent import foreign, text_of
 from tests.e2e.terminal import ConsoleTerminal
 from tests.hostile import STEERING

@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseError
 from gigq_tui.app import ConsoleApp
-from gigq_tui.messages import SnapshotArrived
+from gigq_tui.services.messages import SnapshotArrived
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests import scene
 
 SHOWN_PATH = Path("/srv/queues/jobs.db")

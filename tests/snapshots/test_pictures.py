@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.store.filter import parse
+from gigq_tui.store.filter.language import parse
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 
 SIZES = [(120, 32), (80, 24)]

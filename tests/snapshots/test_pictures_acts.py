@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from gigq_core import JobQueue
 from gigq_core.status import Change, Outcome
 from gigq_core.undo import Undo
-from gigq_tui.actions.outcome import Report, summarise
-from gigq_tui.actions.twin import for_jobs
-from gigq_tui.actions.undo import DoneAct
+from gigq_tui.actions.report import Report, summarise
+from gigq_tui.actions.shell_command import for_jobs
+from gigq_tui.actions.undo_log import DoneAct
 from gigq_tui.app import ConsoleApp
 from tests import scene
 from tests.snapshots.reader_feed import SHOWN_PATH, ReaderFeed, at_rest, scene_app

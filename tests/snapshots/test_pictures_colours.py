@@ -9,9 +9,9 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui import format as fmt
-from gigq_tui import theme
 from gigq_tui.config import Column, Config, Label
-from gigq_tui.screens.tree import TreeScreen
+from gigq_tui.screens.tree.screen import TreeScreen
+from gigq_tui.terminal import theme
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 

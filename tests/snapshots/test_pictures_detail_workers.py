@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 from gigq_core.logs import attempt_output
 from gigq_tui.actions.stack import StackLook
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import detail_view
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.job import tabs
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
 from tests import scene
 from tests.snapshots.reader_feed import scene_app
 from tests.snapshots.test_pictures_tree_workers_form import on_screen
@@ -42,7 +42,7 @@ def _a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     def take(path: Path, job_id: str, clock: Any) -> StackLook:
         return StackLook(job_id, clock.now(), STACK, "", f"gigq-core --db {path} stack {job_id}")
 
-    monkeypatch.setattr(detail_view, "take_stack", take)
+    monkeypatch.setattr(tabs, "take_stack", take)
 
 
 def job(name: str, tab: str | None = None) -> Callable[[ConsoleApp], ConsoleScreen]:

@@ -12,8 +12,8 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.store.history_rings import End, Past, Tally
-from gigq_tui.store.overview import Overview
+from gigq_tui.store.history.overview import Overview
+from gigq_tui.store.history.rings import End, Past, Tally
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui.actions.completion import Listing
-from gigq_tui.actions.functions import FunctionInfo, Parameter
-from gigq_tui.actions.worker_setup import Examined, WorkerSetup
-from gigq_tui.actions.workers import SpawnedWorker
+from gigq_tui.actions.functions.completion import Listing
+from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
+from gigq_tui.actions.workers.pool import SpawnedWorker
+from gigq_tui.actions.workers.setup import Examined, WorkerSetup
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import submit_lookups
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.submit import SubmitScreen
-from gigq_tui.screens.tree import TreeScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.submit import lookups
+from gigq_tui.screens.submit.screen import SubmitScreen
+from gigq_tui.screens.tree.screen import TreeScreen
+from gigq_tui.screens.workers import setup_panel
+from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import Snapshot
-from gigq_tui.widgets import setup_panel
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 from tests.tui.harness import detail_of, row
@@ -65,11 +65,11 @@ OWN = (("w1", 4119), ("w4", 4122))
 @pytest.fixture(autouse=True)
 def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {info.function: info for info in (FOUND, MANY)}
-    monkeypatch.setattr(submit_lookups, "inspect_function", lambda name, *_, **__: known[name])
-    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_, **__: LISTED)
+    monkeypatch.setattr(lookups, "inspect_function", lambda name, *_, **__: known[name])
+    monkeypatch.setattr(lookups, "list_functions", lambda *_, **__: LISTED)
     # Keys look things up; how long a picture takes must not.
-    monkeypatch.setattr(submit_lookups, "LOOK_UP_AFTER_S", 1e6)
-    monkeypatch.setattr(submit_lookups, "SEARCH_AFTER_S", 1e6)
+    monkeypatch.setattr(lookups, "LOOK_UP_AFTER_S", 1e6)
+    monkeypatch.setattr(lookups, "SEARCH_AFTER_S", 1e6)
     monkeypatch.setattr(setup_panel, "examine", lambda _: Examined("3.11.9", "3.45.1"))
 
 

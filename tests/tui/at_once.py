@@ -17,8 +17,8 @@ from textual.pilot import Pilot
 
 from gigq_tui import router
 from gigq_tui.app import ConsoleApp
-from gigq_tui.registry.key_names import key_name
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.keys.key_names import key_name
+from gigq_tui.screens.jobs.screen import JobsScreen
 from tests import scene
 
 # Of each table, what an act changes; not the clock's own marks.

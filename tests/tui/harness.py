@@ -12,12 +12,13 @@ from typing import Any
 from textual.pilot import Pilot
 
 from gigq_core.clearing import ClearPlan
-from gigq_tui.actions.outcome import Report
-from gigq_tui.actions.undo import DoneAct
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.undo_log import DoneAct
 from gigq_tui.app import ConsoleApp
-from gigq_tui.messages import SnapshotArrived
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.services.messages import SnapshotArrived
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import (
     Counts,
     FileInfo,
@@ -27,7 +28,6 @@ from gigq_tui.store.models import (
     Tab,
     Window,
 )
-from gigq_tui.store.view import View
 from tests.scene import NOW
 
 

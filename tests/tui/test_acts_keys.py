@@ -12,13 +12,13 @@ from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import DatabaseBusy
 from gigq_core.status import Change, Outcome
 from gigq_core.undo import Undo
-from gigq_tui.actions.outcome import Report
-from gigq_tui.actions.undo import DoneAct
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.undo_log import DoneAct
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.steering import SLOW_ACT_S
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.services.actions import SLOW_ACT_S
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.filter import parse
+from gigq_tui.store.filter.language import parse
 from gigq_tui.store.models import JobRow, Tab
 from gigq_tui.widgets.outcome_panel import OutcomePanel
 from tests.scene import NOW

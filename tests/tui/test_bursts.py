@@ -8,14 +8,14 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.registry import ACTIONS, BY_ID, Scope, actions_for
-from gigq_tui.registry.key_names import key_label
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.overview import OverviewScreen
-from gigq_tui.screens.submit import SubmitScreen
-from gigq_tui.screens.workers import WorkersScreen
-from gigq_tui.widgets.filter_box import FilterBox
-from gigq_tui.widgets.setup_panel import SetupPanel
+from gigq_tui.keys import ACTIONS, BY_ID, Scope, actions_for
+from gigq_tui.keys.key_names import key_label
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.jobs.filter_box import FilterBox
+from gigq_tui.screens.overview.screen import OverviewScreen
+from gigq_tui.screens.submit.screen import SubmitScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
+from gigq_tui.screens.workers.setup_panel import SetupPanel
 from tests import scene
 from tests.tui.at_once import console_on, settle, state_of, type_at_once, wait_longer
 from tests.tui.harness import jobs_screen, screen_text

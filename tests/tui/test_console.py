@@ -14,15 +14,15 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from gigq_tui.actions.worker_setup import WorkerSetup
-from gigq_tui.actions.workers import Ended, SpawnedWorker
+from gigq_tui.actions.workers.pool import Ended, SpawnedWorker
+from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
-from gigq_tui.messages import SnapshotArrived, TroubleArrived
-from gigq_tui.registry import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindings_for
-from gigq_tui.screens.detail import DetailScreen
+from gigq_tui.keys import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindings_for
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.jobs import JobsScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
+from gigq_tui.services.messages import SnapshotArrived, TroubleArrived
 from gigq_tui.store.clock import FrozenClock
 from tests.scene import NOW
 from tests.tui.harness import (

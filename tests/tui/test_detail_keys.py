@@ -12,11 +12,11 @@ from textual.pilot import Pilot
 from gigq_core.logs import logs_folder
 from gigq_tui.app import ConsoleApp
 from gigq_tui.format import MASK
-from gigq_tui.registry import DETAIL_TABS as TABS
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.keys import DETAIL_TABS as TABS
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.store.models import Attempt, JobDetail, Relative
-from gigq_tui.theme import DARK, PALETTES
+from gigq_tui.terminal.theme import DARK, PALETTES
 from tests.scene import NOW
 from tests.tui.harness import (
     acts_of,

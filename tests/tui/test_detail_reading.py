@@ -13,9 +13,10 @@ from textual.pilot import Pilot
 from gigq_core.logs import attempt_output
 from gigq_tui.actions.stack import StackLook
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import detail_view
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.job import tabs
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.texts import path_line
+from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import (
     Attempt,
@@ -26,7 +27,6 @@ from gigq_tui.store.models import (
     JobRow,
     Relative,
 )
-from gigq_tui.widgets.detail_text import path_line
 from gigq_tui.widgets.text_view import TextView
 from tests.scene import NOW
 from tests.tui.harness import detail_of, feed_of, give, make_app, row, screen_text, settle
@@ -427,7 +427,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         text = "" if trouble else STACK
         return StackLook(job_id, clock.now(), text, trouble, f"gigq-core stack {job_id}")
 
-    monkeypatch.setattr(detail_view, "take_stack", take)
+    monkeypatch.setattr(tabs, "take_stack", take)
     return asked
 
 

@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.store import feed
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.store_files import Writer
 from tests.tui.harness import jobs_screen, screen_text
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from textual.geometry import Region
 
+from gigq_tui.screens.jobs.columns import layout_for
+from gigq_tui.screens.jobs.held_order import hold
+from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.list.view import TOP, AnchorKind
 from gigq_tui.store.models import Window
-from gigq_tui.store.view import TOP, AnchorKind
-from gigq_tui.widgets.held_rows import hold
-from gigq_tui.widgets.job_columns import layout_for
-from gigq_tui.widgets.job_table import JobTable
 from gigq_tui.widgets.lines import changed_cells, fit, line_width, spread
 from gigq_tui.widgets.tabs import shown_range
 from tests.scene import NOW

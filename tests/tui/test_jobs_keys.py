@@ -9,14 +9,14 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.jobs.filter_box import FilterBox
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.jobs.table import FREEZE_S
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.list.view import END, Anchor
 from gigq_tui.store.models import Tab, Window
-from gigq_tui.store.view import END, Anchor
-from gigq_tui.widgets.filter_box import FilterBox
-from gigq_tui.widgets.job_table import FREEZE_S
 from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.tabs import TabRow
 from tests.scene import NOW

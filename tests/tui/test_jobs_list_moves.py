@@ -10,13 +10,13 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.jobs import table as table_module
+from gigq_tui.screens.jobs.head_row import HeadRow
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.jobs.table import FREEZE_S
 from gigq_tui.store.clock import SYSTEM_CLOCK, FrozenClock
+from gigq_tui.store.list.sorting import NEWEST, OLDEST, Sort, SortKey
 from gigq_tui.store.models import Tab
-from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
-from gigq_tui.widgets import job_table
-from gigq_tui.widgets.head_row import HeadRow
-from gigq_tui.widgets.job_table import FREEZE_S
 from gigq_tui.widgets.lines import TextLines
 from tests.snapshots.reader_feed import ReaderFeed, at_rest
 from tests.store_files import NOW, Writer, ago
@@ -411,7 +411,7 @@ async def test_the_order_stands_still_while_the_cursor_moves(
 async def test_the_newest_order_comes_by_itself(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_table, "FREEZE_S", 0.3)
+    monkeypatch.setattr(table_module, "FREEZE_S", 0.3)
     writer.many(6)
     app = app_on(writer)
     async with app.run_test(size=SIZE) as pilot:

@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.tree import TreeScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.tree.screen import TreeScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.widgets.palette import PalettePanel
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled

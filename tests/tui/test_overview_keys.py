@@ -13,17 +13,17 @@ from textual.pilot import Pilot
 
 from gigq_core.doctor import LARGE_WAL_BYTES
 from gigq_tui.app import ConsoleApp
-from gigq_tui.messages import SnapshotArrived, TroubleArrived
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.overview import OverviewScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.overview.screen import OverviewScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
+from gigq_tui.services.messages import SnapshotArrived, TroubleArrived
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.history import DELETED
-from gigq_tui.store.history_rings import BUCKETS, End, Past, Tally
+from gigq_tui.store.history.attempts import DELETED
+from gigq_tui.store.history.attention import Concern, Lead, Level
+from gigq_tui.store.history.overview import FunctionLine, Overview
+from gigq_tui.store.history.rings import BUCKETS, End, Past, Tally
 from gigq_tui.store.models import Counts, Figures, FileInfo, Health, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
-from gigq_tui.store.overview import FunctionLine, Overview
-from gigq_tui.store.overview_attention import Concern, Lead, Level
 from gigq_tui.widgets.header import HeaderState, header_lines
 from tests.scene import NOW
 from tests.tui.harness import (

@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.registry import Scope, actions_for
+from gigq_tui.keys import Scope, actions_for
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.widgets.palette import PalettePanel, matching
 from tests.tui.harness import (

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui.actions.worker_setup import Examined, WorkerSetup
+from gigq_tui.actions.workers.setup import Examined, WorkerSetup
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.jobs import JobsScreen
-from gigq_tui.screens.workers import WorkersScreen
-from gigq_tui.widgets import setup_panel
-from gigq_tui.widgets.setup_panel import SetupPanel
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.workers import setup_panel
+from gigq_tui.screens.workers.screen import WorkersScreen
+from gigq_tui.screens.workers.setup_panel import SetupPanel
 from tests.tui.harness import give, row, screen_text, settle
 from tests.tui.test_workers_screen import BUSY, IDLE, console, open_workers, press
 

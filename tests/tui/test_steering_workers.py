@@ -9,11 +9,11 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import GigQError
 from gigq_core.status import Change, Outcome
-from gigq_tui.actions.outcome import Report
-from gigq_tui.actions.requests import ANSWER_WITHIN_S
-from gigq_tui.actions.workers import Ended
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S
+from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.jobs import JobsScreen
+from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import ForeignWorker, Health, WorkerRow
 from tests import scene

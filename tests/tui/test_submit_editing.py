@@ -12,7 +12,7 @@ from textual.app import SuspendNotSupported
 
 from gigq_core.errors import GigQError
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import submit_editing
+from gigq_tui.screens.submit import editor as editor_module
 from tests.tui.harness import detail_of, row, screen_text
 from tests.tui.test_submit_keys import (
     Acts,
@@ -50,7 +50,7 @@ class Editor:
 @pytest.fixture
 def editor(monkeypatch: pytest.MonkeyPatch) -> Editor:
     editor = Editor()
-    monkeypatch.setattr(submit_editing, "edit_text", editor.edit)
+    monkeypatch.setattr(editor_module, "edit_text", editor.edit)
     return editor
 
 

@@ -11,14 +11,14 @@ from textual import events
 from textual.pilot import Pilot
 
 from gigq_core.errors import GigQError
-from gigq_tui.actions.completion import Listing
-from gigq_tui.actions.functions import FunctionInfo, Parameter
-from gigq_tui.actions.outcome import Report
+from gigq_tui.actions.functions.completion import Listing
+from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
+from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import submit_lookups
-from gigq_tui.screens.jobs import JobsScreen
-from gigq_tui.screens.submit import SubmitScreen
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.submit import lookups
+from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.store.models import JobDetail
 from gigq_tui.widgets.form_row import FormRow, PushLine
 from gigq_tui.widgets.lines import TextLines
@@ -64,8 +64,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
             raise GigQError(f"{function} can't be used: ModuleNotFoundError: No module named 'x'.")
         return RESIZE
 
-    monkeypatch.setattr(submit_lookups, "inspect_function", inspect)
-    monkeypatch.setattr(submit_lookups, "list_functions", lambda *_, **__: Listing())
+    monkeypatch.setattr(lookups, "inspect_function", inspect)
+    monkeypatch.setattr(lookups, "list_functions", lambda *_, **__: Listing())
     return calls
 
 
@@ -127,7 +127,7 @@ def typed(*parts: str) -> list[str]:
 @pytest.fixture
 def _asked_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever types slowly, as on a busy machine, is not looked after between two letters."""
-    monkeypatch.setattr(submit_lookups, "LOOK_UP_AFTER_S", 1e6)
+    monkeypatch.setattr(lookups, "LOOK_UP_AFTER_S", 1e6)
 
 
 @pytest.mark.usefixtures("_asked_at_the_end_only")

@@ -12,10 +12,10 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_core.errors import GigQError
-from gigq_tui.actions.completion import Listing
+from gigq_tui.actions.functions.completion import Listing
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import submit_lookups
-from gigq_tui.screens.submit import SubmitScreen
+from gigq_tui.screens.submit import lookups
+from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.store.models import JobRow
 from gigq_tui.widgets.lines import TextLines
 from tests.tui.harness import detail_of, feed_of, give, row, screen_text, settle
@@ -57,8 +57,8 @@ class Project:
 @pytest.fixture(autouse=True)
 def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     found = Project()
-    monkeypatch.setattr(submit_lookups, "inspect_function", lambda *_, **__: RESIZE)
-    monkeypatch.setattr(submit_lookups, "list_functions", found.list)
+    monkeypatch.setattr(lookups, "inspect_function", lambda *_, **__: RESIZE)
+    monkeypatch.setattr(lookups, "list_functions", found.list)
     yield found
     found.may_answer.set()
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gigq_tui.actions.functions import FunctionInfo, Parameter
-from gigq_tui.screens.submit_draft import specs_for
-from gigq_tui.screens.submit_text import TextMistake, offer, read_back
+from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
+from gigq_tui.screens.submit.param_specs import specs_for
+from gigq_tui.screens.submit.texts import TextMistake, offer, read_back
 
 INFO = FunctionInfo(
     "shop.f",

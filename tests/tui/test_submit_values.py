@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_tui.actions.functions import FunctionInfo, Parameter
-from gigq_tui.screens.submit_draft import MISSING, kept_dependencies, specs_for, split_ids
-from gigq_tui.screens.submit_kinds import Base, Kind, hint_of, kind_of, signature
-from gigq_tui.screens.submit_values import (
+from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
+from gigq_tui.screens.submit.field_types import Base, Kind, hint_of, kind_of, signature
+from gigq_tui.screens.submit.param_specs import MISSING, kept_dependencies, specs_for, split_ids
+from gigq_tui.screens.submit.parse_value import (
     ValueTrouble,
     parse_other,
     parse_seconds,

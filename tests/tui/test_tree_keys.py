@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.submit import SubmitScreen
-from gigq_tui.screens.tree import TreeScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.submit.screen import SubmitScreen
+from gigq_tui.screens.tree.screen import TreeScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import Culprit, Graph, GraphNode, JobRow
 from gigq_tui.widgets.lines import TextLines
 from tests.scene import NOW

@@ -6,10 +6,10 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
-from gigq_tui.messages import TroubleArrived
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.typing_ahead import WAITS_AT_MOST_S
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.parts.typed_ahead import WAITS_AT_MOST_S
+from gigq_tui.screens.workers.screen import WorkersScreen
+from gigq_tui.services.messages import TroubleArrived
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import Tab
 from tests.scene import NOW

@@ -11,8 +11,10 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.tree import TreeScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.jobs.columns import layout_for, row_line
+from gigq_tui.screens.tree.screen import TreeScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import (
     Counts,
     ForeignWorker,
@@ -25,8 +27,6 @@ from gigq_tui.store.models import (
     WorkerRow,
 )
 from gigq_tui.store.tail import read_tail
-from gigq_tui.store.view import View
-from gigq_tui.widgets.job_columns import layout_for, row_line
 from tests.scene import NOW
 from tests.tui.harness import (
     acts_of,

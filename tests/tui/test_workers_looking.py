@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui.screens.detail import DetailScreen
-from gigq_tui.screens.workers import STILL_S, WorkersScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.workers.screen import STILL_S, WorkersScreen
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import Counts, Health, WorkerRow

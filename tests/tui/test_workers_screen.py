@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui.actions.outcome import Report
-from gigq_tui.actions.worker_setup import WorkerSetup
-from gigq_tui.actions.workers import SpawnedWorker
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.workers.pool import SpawnedWorker
+from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens import workers as workers_module
-from gigq_tui.screens.detail import DetailScreen
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.workers import WorkersScreen
+from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.workers import screen as workers_module
+from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, WorkerRow
 from gigq_tui.store.processes import ProcessFigures, Sampler
 from tests.scene import NOW

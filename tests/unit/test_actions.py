@@ -14,9 +14,9 @@ import pytest
 from gigq_core import JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.status import Change, Outcome
-from gigq_tui.actions import twin
+from gigq_tui.actions import shell_command
 from gigq_tui.actions.jobs import JobActions
-from gigq_tui.actions.outcome import summarise
+from gigq_tui.actions.report import summarise
 from gigq_tui.actions.shell_words import quoted
 from gigq_tui.actions.submit import SubmitRequest
 from tests import scene
@@ -158,12 +158,13 @@ def test_the_commonest_reason_comes_first() -> None:
 
 def test_twin_names_file_and_ids() -> None:
     assert (
-        twin.for_jobs(Path("jobs.db"), "cancel", ["a", "b"]) == "gigq-core --db jobs.db cancel a b"
+        shell_command.for_jobs(Path("jobs.db"), "cancel", ["a", "b"])
+        == "gigq-core --db jobs.db cancel a b"
     )
 
 
 def test_twin_is_quoted_for_the_shell() -> None:
-    line = twin.for_jobs(Path("my jobs.db"), "cancel", ["-x", "$(rm)"])
+    line = shell_command.for_jobs(Path("my jobs.db"), "cancel", ["-x", "$(rm)"])
     assert shlex.split(line) == ["gigq-core", "--db", "my jobs.db", "cancel", "--", "-x", "$(rm)"]
 
 
@@ -192,7 +193,7 @@ def test_many_reasons_are_not_all_spelled_out() -> None:
 def test_twin_of_many_ids_hands_them_over_one_a_line(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "my jobs.db")
     ids = [scene.job_id("mail_digest"), *(f"no-such $(job) '{n}" for n in range(30))]
-    line = twin.for_jobs(path, "priority", ids, "--by", "2")
+    line = shell_command.for_jobs(path, "priority", ids, "--by", "2")
     assert line.startswith(f"gigq-core --db '{path}' priority --by 2 --ids-from - <<'IDS'\n")
     line = line.replace("gigq-core", f"{shlex.quote(sys.executable)} -m gigq_core", 1)
     done = subprocess.run(["sh", "-c", line + "\n"], capture_output=True, text=True)
@@ -203,7 +204,7 @@ def test_twin_of_many_ids_hands_them_over_one_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("odd", ["IDS", "a\nb", " x", "-y"])
 def test_an_id_that_is_no_line_is_named(odd: str) -> None:
-    line = twin.for_jobs(Path("q.db"), "cancel", [odd, *map(str, range(30))])
+    line = shell_command.for_jobs(Path("q.db"), "cancel", [odd, *map(str, range(30))])
     if odd == "-y":
         assert line.splitlines()[1] == odd
     else:
@@ -212,7 +213,7 @@ def test_an_id_that_is_no_line_is_named(odd: str) -> None:
 
 def test_twin_of_a_submit_leaves_defaults_out() -> None:
     request = SubmitRequest("shop.send", "send")
-    assert twin.for_submit(Path("q.db"), request) == (
+    assert shell_command.for_submit(Path("q.db"), request) == (
         "gigq-core --db q.db submit shop.send --name send"
     )
 
@@ -232,7 +233,7 @@ def test_twin_of_a_submit_says_everything_else() -> None:
         on_crash="fail",
         pass_parent_results=False,
     )
-    line = twin.for_submit(Path("q.db"), request)
+    line = shell_command.for_submit(Path("q.db"), request)
     assert shlex.split(line)[3:] == [
         *["submit", "shop.send", "--name", "send it"],
         *["--param", "n=5", "--param", 'text="5"', "--param", "to=a b"],
@@ -245,13 +246,13 @@ def test_twin_of_a_submit_says_everything_else() -> None:
 
 def test_twin_of_text_that_is_nested_without_end() -> None:
     request = SubmitRequest("shop.send", "s", {"text": "[" * 100_000})
-    assert twin.for_submit(Path("q.db"), request).endswith("[" * 100_000 + "'")
+    assert shell_command.for_submit(Path("q.db"), request).endswith("[" * 100_000 + "'")
 
 
 @pytest.mark.parametrize("key", ["password", "API_KEY", "authToken", "client_secret"])
 def test_twin_never_carries_a_secret(key: str) -> None:
     request = SubmitRequest("shop.send", "s", {key: "hunter2", "deep": [{key: "hunter2"}]})
-    line = twin.for_submit(Path("q.db"), request)
+    line = shell_command.for_submit(Path("q.db"), request)
     assert "hunter2" not in line
     assert f"<{key}>" in line
 

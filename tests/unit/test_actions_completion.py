@@ -12,9 +12,9 @@ import pytest
 
 from gigq_core.errors import GigQError
 from gigq_core.identity import process_start
-from gigq_tui.actions import completion
-from gigq_tui.actions.completion import list_functions, package_to_list, ranked
-from gigq_tui.actions.functions import inspect_function
+from gigq_tui.actions.functions import completion
+from gigq_tui.actions.functions.completion import list_functions, package_to_list, ranked
+from gigq_tui.actions.functions.inspection import inspect_function
 from tests.waiting import wait_until
 
 IMAGES = """
@@ -227,7 +227,7 @@ def test_an_import_that_hangs_ends_with_the_console_that_asked(project: Path) ->
     )
     code = (
         "import sys; from pathlib import Path\n"
-        "from gigq_tui.actions.functions import inspect_function\n"
+        "from gigq_tui.actions.functions.inspection import inspect_function\n"
         "inspect_function('stays_for_test.f', sys.executable, Path(sys.argv[1]))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(project)]) as console:

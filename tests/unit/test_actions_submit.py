@@ -11,7 +11,7 @@ import pytest
 
 from gigq_core import JobQueue
 from gigq_core.errors import GigQError
-from gigq_tui.actions.functions import check_folder, check_python, inspect_function
+from gigq_tui.actions.functions.inspection import check_folder, check_python, inspect_function
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest, jobs_for
 

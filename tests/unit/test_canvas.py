@@ -15,7 +15,7 @@ from rich.control import Control
 from rich.segment import Segment
 from rich.style import Style
 
-from gigq_tui.canvas import Canvas
+from gigq_tui.terminal.canvas import Canvas
 
 COLUMNS, ROWS = 24, 4
 

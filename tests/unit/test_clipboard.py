@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gigq_tui import clipboard
-from gigq_tui.clipboard import MAX_BYTES, SCREEN_PIECE, into_tmux, osc52
+from gigq_tui.terminal import clipboard
+from gigq_tui.terminal.clipboard import MAX_BYTES, SCREEN_PIECE, into_tmux, osc52
 
 PLAIN = "\x1b]52;c;aGk=\x07"
 FOR_TMUX = "\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\"

@@ -11,16 +11,16 @@ from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key
 
 from gigq_tui.config import COLUMN_NAMES, Column, Config, DatabaseSettings, Label
 from gigq_tui.config.label import label_of
+from gigq_tui.config.load import config_of, read_config
 from gigq_tui.config.model import COLOURS, DEFAULT_COLUMNS, THEMES
 from gigq_tui.config.place import default_path, find
 from gigq_tui.config.printing import config_text
 from gigq_tui.config.problem import ConfigError, Problem
-from gigq_tui.config.reading import config_of, read_config
-from gigq_tui.registry import ACTIONS, BY_ID, Keymap, Scope, actions_for
-from gigq_tui.registry.key_names import is_typed, key_label, key_name
-from gigq_tui.store.sorting import Sort, SortKey
-from gigq_tui.theme import PALETTES, THEME_NAMES, fitting
-from gigq_tui.widgets.job_columns import WIDE, layout_for
+from gigq_tui.keys import ACTIONS, BY_ID, Keymap, Scope, actions_for
+from gigq_tui.keys.key_names import is_typed, key_label, key_name
+from gigq_tui.screens.jobs.columns import WIDE, layout_for
+from gigq_tui.store.list.sorting import Sort, SortKey
+from gigq_tui.terminal.theme import PALETTES, THEME_NAMES, fitting
 
 WHOLE = r"""
 theme = "light"

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gigq_tui.actions import twin
+from gigq_tui.actions import shell_command
 from gigq_tui.actions.shell_words import line_of, quoted
 from gigq_tui.actions.submit import SubmitRequest
-from gigq_tui.actions.worker_setup import WorkerSetup
+from gigq_tui.actions.workers.setup import WorkerSetup
 
 # Starting a shell takes a while on a busy machine.
 slow = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -95,21 +95,23 @@ def test_no_argument_can_hold_a_nul() -> None:
 
 def as_function(line: str) -> str:
     """The command as one of the shell's function, whose name has no hyphen."""
-    return line.replace(twin.PROGRAM, "gigq")
+    return line.replace(shell_command.PROGRAM, "gigq")
 
 
 @pytest.mark.parametrize("odd", HOSTILE)
 def test_every_copied_command_holds_what_it_was_made_of(odd: str) -> None:
     path = Path("/srv") / (odd.replace("/", "_").strip(".")[:200] or "jobs.db")
     commands = {
-        twin.for_jobs(path, "cancel", [odd]): [odd],
-        twin.for_requests(path, [odd], "drain"): [odd, "drain"],
-        twin.for_requests(path, [odd, "w2"], "drain"): [odd, "drain", "w2"],
-        twin.for_submit(
+        shell_command.for_jobs(path, "cancel", [odd]): [odd],
+        shell_command.for_requests(path, [odd], "drain"): [odd, "drain"],
+        shell_command.for_requests(path, [odd, "w2"], "drain"): [odd, "drain", "w2"],
+        shell_command.for_submit(
             path,
             SubmitRequest("shop.send", f"n{odd}", {"a": odd, "b": [odd]}, description=odd or "x"),
         ): [f"n{odd}"],
-        twin.for_worker(path, WorkerSetup(f"/py{odd}", Path(f"/srv/{odd}"), 2)): [f"/py{odd}"],
+        shell_command.for_worker(path, WorkerSetup(f"/py{odd}", Path(f"/srv/{odd}"), 2)): [
+            f"/py{odd}"
+        ],
     }
     for line, expected in commands.items():
         assert presses_no_key(line)
@@ -120,7 +122,7 @@ def test_every_copied_command_holds_what_it_was_made_of(odd: str) -> None:
 
 def test_the_environment_of_a_worker_is_quoted_too() -> None:
     setup = WorkerSetup("python3", Path("/srv"), environment=(("NOTE", "a\n\x1b[201~b"),))
-    line = twin.for_worker(Path("/srv/q.db"), setup)
+    line = shell_command.for_worker(Path("/srv/q.db"), setup)
     assert presses_no_key(line)
     assert line.startswith(r"NOTE=$'a\n\e[201~b' gigq-core --db /srv/q.db worker")
 
@@ -128,11 +130,11 @@ def test_the_environment_of_a_worker_is_quoted_too() -> None:
 def test_many_ids_of_which_one_is_no_line_are_all_named() -> None:
     ids = [f"id-{n}" for n in range(30)]
     for odd in ("a\nb", "\u3164", "\x1b[A", "\u202e"):
-        line = twin.for_jobs(Path("/srv/q.db"), "cancel", [*ids, odd])
+        line = shell_command.for_jobs(Path("/srv/q.db"), "cancel", [*ids, odd])
         assert presses_no_key(line)
         assert read_by_a_shell(as_function(line))[-1] == odd
 
 
 def test_a_file_of_lines_is_named_from_the_root() -> None:
     request = SubmitRequest("shop.send", "send", jsonl=Path("lines.jsonl"))
-    assert str(Path.cwd() / "lines.jsonl") in twin.for_submit(Path("/q.db"), request)
+    assert str(Path.cwd() / "lines.jsonl") in shell_command.for_submit(Path("/q.db"), request)

@@ -19,9 +19,9 @@ from gigq_core.schema.attach import detach
 from gigq_tui.store import feed as feed_module
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.feed import Feed
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.store_files import Writer, gigq_copy
 from tests.waiting import wait_until
 

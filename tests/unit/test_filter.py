@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gigq_tui.store.filter import NO_FILTER, Filter, FilterError, parse
-from gigq_tui.store.filter_sql import Context
-from gigq_tui.store.filter_terms import STATE_WORDS
+from gigq_tui.store.filter.language import NO_FILTER, Filter, FilterError, parse
+from gigq_tui.store.filter.sql import Context
+from gigq_tui.store.filter.terms import STATE_WORDS
+from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, gigq_copy, reading
 
 KINDS = ("attached", *GIGQ_FILES)

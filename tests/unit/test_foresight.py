@@ -10,8 +10,8 @@ import pytest
 from gigq_core import Job, JobQueue
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference
-from gigq_tui.actions.foresight import Foresight
-from gigq_tui.actions.worker_setup import WorkerSetup
+from gigq_tui.actions.workers.preflight import Foresight
+from gigq_tui.actions.workers.setup import WorkerSetup
 
 
 def queue_of(path: Path, *functions: tuple[str, str]) -> Path:

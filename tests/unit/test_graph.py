@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigq_tui.store.component import find_roots
-from gigq_tui.store.graph import (
+from gigq_tui.store.graph.component import find_roots
+from gigq_tui.store.graph.tree import (
     DRAWN_LEVELS,
     LineKind,
     TreeLine,

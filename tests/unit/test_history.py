@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from gigq_core.schema.attach import detach
-from gigq_tui.store import history
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.history import DELETED, OTHERS
-from gigq_tui.store.history_rings import BUCKETS, End, Past, Tally, merged
-from gigq_tui.store.overview import Overview
-from gigq_tui.store.view import View
+from gigq_tui.store.history import attempts
+from gigq_tui.store.history.attempts import DELETED, OTHERS
+from gigq_tui.store.history.overview import Overview
+from gigq_tui.store.history.rings import BUCKETS, End, Past, Tally, merged
+from gigq_tui.store.list.view import View
 from tests.attempts import AttemptWriter, look
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, digest, gigq_copy, reading
 
@@ -257,10 +257,10 @@ def test_a_clock_that_is_set_back_loses_and_doubles_nothing(path: Path) -> None:
 
 
 def test_a_bound_is_kept_and_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "FIRST_ATTEMPTS", 10)
-    monkeypatch.setattr(history, "CHUNK", 20)
-    monkeypatch.setattr(history, "MAX_ATTEMPTS", 50)
-    monkeypatch.setattr(history, "REACH", 5)
+    monkeypatch.setattr(attempts, "FIRST_ATTEMPTS", 10)
+    monkeypatch.setattr(attempts, "CHUNK", 20)
+    monkeypatch.setattr(attempts, "MAX_ATTEMPTS", 50)
+    monkeypatch.setattr(attempts, "REACH", 5)
     with written(path) as writer:
         for n in range(100):
             writer.done(f"j{n}", began=3_000 - 25 * n, took=1)
@@ -281,7 +281,7 @@ def test_a_bound_is_kept_and_told(path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_more_than_a_chunk_of_news_is_read_over_several_looks(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "CHUNK", 20)
+    monkeypatch.setattr(attempts, "CHUNK", 20)
     with written(path) as writer, reading(path) as reader:
         reader.snapshot(View())
         for n in range(50):
@@ -297,7 +297,7 @@ def test_more_than_a_chunk_of_news_is_read_over_several_looks(
 def test_an_attempt_that_runs_since_long_ago_is_counted_when_it_ends(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "FIRST_ATTEMPTS", 5)
+    monkeypatch.setattr(attempts, "FIRST_ATTEMPTS", 5)
     with written(path) as writer:
         writer.job("long", "running", attempts=1, execution_id="long-x")
         writer.attempt("long", "running", began=50_000, took=None, id="long-x")
@@ -313,7 +313,7 @@ def test_an_attempt_that_runs_since_long_ago_is_counted_when_it_ends(
 
 
 def test_attempts_that_never_end_are_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "MAX_OPEN", 10)
+    monkeypatch.setattr(attempts, "MAX_OPEN", 10)
     with written(path) as writer:
         for n in range(30):
             writer.job(f"j{n}", "running")
@@ -328,7 +328,7 @@ def test_attempts_that_never_end_are_given_up(path: Path, monkeypatch: pytest.Mo
 def test_too_many_functions_are_counted_together(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "MAX_FUNCTIONS", 3)
+    monkeypatch.setattr(attempts, "MAX_FUNCTIONS", 3)
     with written(path) as writer:
         for n in range(10):
             writer.done(f"j{n}", function_name=f"f{n}")
@@ -401,8 +401,8 @@ def test_the_backlog_since_the_first_look_is_what_was_seen(path: Path) -> None:
 def test_a_backlog_that_was_not_read_is_not_known(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "CHUNK", 10)
-    monkeypatch.setattr(history, "MAX_ATTEMPTS", 20)
+    monkeypatch.setattr(attempts, "CHUNK", 10)
+    monkeypatch.setattr(attempts, "MAX_ATTEMPTS", 20)
     with written(path) as writer:
         for n in range(60):
             writer.job(f"j{n}", created_at=ago(3_000 - 50 * n))

@@ -21,8 +21,8 @@ from gigq_core.errors import DatabaseBusy, GigQError
 from gigq_core.schema import attach
 from gigq_core.status import Change
 from gigq_tui.actions.jobs import JobActions
-from gigq_tui.actions.outcome import Report
-from gigq_tui.actions.undo import DoneAct, UndoLedger
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.undo_log import DoneAct, UndoLedger
 from tests.store_files import Writer, both_kinds
 
 Act = Callable[[JobActions, list[str]], Report]
@@ -285,14 +285,14 @@ def test_old_acts_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     jobs = JobActions(writer.path)
     acts = [done_act(jobs, f"n{n}") for n in range(4)]
     writer.close()
-    monkeypatch.setattr("gigq_tui.actions.undo.MOST_ACTS", 2)
+    monkeypatch.setattr("gigq_tui.actions.undo_log.MOST_ACTS", 2)
     ledger = UndoLedger()
     for act in acts:
         ledger.add(act)
     assert ledger.take(acts[3])
     assert ledger.take(acts[2])
     assert ledger.last is None
-    monkeypatch.setattr("gigq_tui.actions.undo.MOST_ROWS", 1)
+    monkeypatch.setattr("gigq_tui.actions.undo_log.MOST_ROWS", 1)
     ledger.add(acts[0])
     ledger.add(acts[1])
     assert ledger.last is acts[1]

@@ -12,14 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("gigq_core/**/*.py"), *ROOT.glob("gigq_tui/**/*.py")])
-SCREEN_HALF = ("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets", "gigq_tui.messages")
+SCREEN_HALF = ("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets", "gigq_tui.services")
 
 # Nothing but the standard library: these run as files in the user's own interpreter.
 STANDALONE = (
     "gigq_core/worker/runner.py",
     "gigq_core/worker/start_runner.py",
-    "gigq_tui/actions/inspector.py",
-    "gigq_tui/actions/lister.py",
+    "gigq_tui/actions/functions/inspector.py",
+    "gigq_tui/actions/functions/lister.py",
 )
 
 
@@ -77,12 +77,15 @@ def loaded_by(statement: str) -> set[str]:
     [
         (
             ("gigq_tui.store",),
-            ("textual", "gigq_tui.actions", "gigq_tui.registry", "gigq_tui.cli", *SCREEN_HALF),
+            ("textual", "gigq_tui.actions", "gigq_tui.keys", "gigq_tui.cli", *SCREEN_HALF),
         ),
-        (("gigq_tui.actions",), ("textual", "gigq_tui.registry", "gigq_tui.cli", *SCREEN_HALF)),
-        (("gigq_tui.headless", "gigq_tui.format"), ("textual", "gigq_tui.actions", *SCREEN_HALF)),
+        (("gigq_tui.actions",), ("textual", "gigq_tui.keys", "gigq_tui.cli", *SCREEN_HALF)),
         (
-            ("gigq_tui.config", "gigq_tui.registry"),
+            ("gigq_tui.once.picture", "gigq_tui.format"),
+            ("textual", "gigq_tui.actions", *SCREEN_HALF),
+        ),
+        (
+            ("gigq_tui.config", "gigq_tui.keys"),
             ("gigq_tui.actions", "gigq_tui.cli", *SCREEN_HALF),
         ),
         (("gigq_tui.demo",), ("textual", "gigq_tui.actions", *SCREEN_HALF)),
@@ -110,13 +113,13 @@ def test_what_runs_in_the_users_interpreter_is_standard_library(name: str) -> No
         ("import gigq_tui.cli", {"textual", "rich", "platformdirs"}),
         ("import gigq_tui.config.keys, gigq_tui.config.printing", {"textual", "rich"}),
         (
-            "from gigq_tui.config.place import *; from gigq_tui.config.reading import *\n"
+            "from gigq_tui.config.place import *; from gigq_tui.config.load import *\n"
             'read_config(default_path() / "none", must_exist=False)',
-            {"textual", "rich", "gigq_tui.registry", "difflib", "tomllib"},
+            {"textual", "rich", "gigq_tui.keys", "difflib", "tomllib"},
         ),
-        ("import gigq_tui.headless", {"textual"}),
+        ("import gigq_tui.once.picture", {"textual"}),
         ("import gigq_tui.store.feed", {"textual"}),
-        ("import gigq_tui.actions.jobs, gigq_tui.actions.workers", {"textual", "psutil"}),
+        ("import gigq_tui.actions.jobs, gigq_tui.actions.workers.pool", {"textual", "psutil"}),
         ("import gigq_tui.demo", {"textual"}),
     ],
 )

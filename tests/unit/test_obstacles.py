@@ -17,6 +17,7 @@ from gigq_core.doctor import NO_SPACE_BYTES
 from gigq_core.file_locks import LockHolders, lock_holders, process_words
 from gigq_tui.store import obstacles as module
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.list.view import View
 from gigq_tui.store.obstacles import (
     READ_TOLD_S,
     WRITE_TOLD_S,
@@ -24,7 +25,6 @@ from gigq_tui.store.obstacles import (
     ObstacleWatch,
 )
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.store_files import Writer
 from tests.waiting import wait_until
 

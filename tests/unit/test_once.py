@@ -16,9 +16,9 @@ import pytest
 
 from gigq_core.errors import DatabaseMissing
 from gigq_core.queue import JobQueue
-from gigq_tui import once, waiting
+from gigq_tui.once import scripted, waiting
 from gigq_tui.store.durations import seconds_of
-from gigq_tui.store.filter import NO_FILTER, parse
+from gigq_tui.store.filter.language import NO_FILTER, parse
 from tests.store_files import Writer, digest, gigq_copy
 from tests.unit.test_tui_cli import REFUSED, run, sentence_of
 from tests.waiting import wait_until
@@ -193,8 +193,8 @@ def test_times() -> None:
 # --- the verdict -------------------------------------------------------------------------------
 
 
-def order(writer: Writer, **values: object) -> once.Order:
-    return once.Order(writer.path, **values)  # type: ignore[arg-type]
+def order(writer: Writer, **values: object) -> scripted.Order:
+    return scripted.Order(writer.path, **values)  # type: ignore[arg-type]
 
 
 def test_fail_if_names_what_it_found(writer: Writer) -> None:
@@ -204,8 +204,8 @@ def test_fail_if_names_what_it_found(writer: Writer) -> None:
     writer.job("etl-3", "completed")
     said: list[str] = []
     bad = parse("state:failed|state:timeout")
-    answer, code = once.run(order(writer, filter=parse("name:etl"), fail_if=bad), said.append)
-    assert code == once.EXIT_MATCHED == 3
+    answer, code = scripted.run(order(writer, filter=parse("name:etl"), fail_if=bad), said.append)
+    assert code == scripted.EXIT_MATCHED == 3
     assert said[0] == "2 jobs match --fail-if:"
     assert "  etl-1 etl-1 FAILED: no more ink" in said
     assert any(line.startswith("  etl-2 etl-2 TIMEOUT") for line in said)
@@ -216,20 +216,20 @@ def test_fail_if_names_what_it_found(writer: Writer) -> None:
 def test_fail_if_without_a_match_is_silent(writer: Writer) -> None:
     writer.job("a", "completed")
     said: list[str] = []
-    assert once.run(order(writer, fail_if=parse("state:failed")), said.append)[1] == 0
+    assert scripted.run(order(writer, fail_if=parse("state:failed")), said.append)[1] == 0
     assert said == []
 
 
 def test_a_fail_if_that_holds_nothing_matches_every_job(writer: Writer) -> None:
     writer.job("a", "completed")
-    assert once.run(order(writer, fail_if=NO_FILTER), print)[1] == once.EXIT_MATCHED
+    assert scripted.run(order(writer, fail_if=NO_FILTER), print)[1] == scripted.EXIT_MATCHED
 
 
 def test_only_so_many_are_named(writer: Writer) -> None:
-    writer.many(once.NAMED_ROWS + 3, status="failed")
+    writer.many(scripted.NAMED_ROWS + 3, status="failed")
     said: list[str] = []
-    once.run(order(writer, fail_if=parse("state:failed")), said.append)
-    assert len(said) == once.NAMED_ROWS + 2
+    scripted.run(order(writer, fail_if=parse("state:failed")), said.append)
+    assert len(said) == scripted.NAMED_ROWS + 2
     assert said[0].startswith("13 jobs")
     assert said[-1] == "  and 3 more"
 
@@ -237,7 +237,7 @@ def test_only_so_many_are_named(writer: Writer) -> None:
 def test_what_a_job_says_is_inert_on_stderr_too(writer: Writer) -> None:
     writer.job("a", "failed", name="\x1b[31mred", error="x\nforged: line")
     answer = run(writer.path, "--once", "--fail-if", "state:failed")
-    assert answer.returncode == once.EXIT_MATCHED
+    assert answer.returncode == scripted.EXIT_MATCHED
     assert "\x1b" not in answer.stderr
     assert len(answer.stderr.splitlines()) == 2
 
@@ -247,21 +247,21 @@ def test_a_certain_failure_goes_before_the_time(writer: Writer) -> None:
     writer.job("b")
     said: list[str] = []
     waited = order(writer, wait=True, timeout_s=0.1)
-    assert once.run(waited, said.append)[1] == once.EXIT_TIMED_OUT == 4
+    assert scripted.run(waited, said.append)[1] == scripted.EXIT_TIMED_OUT == 4
     waited = order(writer, wait=True, timeout_s=0.1, fail_if=parse("state:failed"))
-    assert once.run(waited, said.append)[1] == once.EXIT_MATCHED
+    assert scripted.run(waited, said.append)[1] == scripted.EXIT_MATCHED
 
 
 def test_doomed_jobs_are_told(writer: Writer) -> None:
     writer.job("parent", "failed")
     writer.job("child", parents=["parent"])
     said: list[str] = []
-    answer, code = once.run(order(writer, wait=True, filter=parse("name:child")), said.append)
+    answer, code = scripted.run(order(writer, wait=True, filter=parse("name:child")), said.append)
     assert code == 0
     assert said[0].startswith("1 job never runs as things stand")
     assert "DOOMED" in answer
     doomed = order(writer, wait=True, fail_if=parse("state:doomed"))
-    assert once.run(doomed, said.append)[1] == once.EXIT_MATCHED
+    assert scripted.run(doomed, said.append)[1] == scripted.EXIT_MATCHED
 
 
 FAILED = "state:failed"
@@ -292,10 +292,10 @@ def test_fewer_jobs_than_expected_are_no_success(
         writer.job(f"{name}-{number}", "failed" if name == "failed" else "completed")
     asked = {key: parse(value) if isinstance(value, str) else value for key, value in words.items()}
     said: list[str] = []
-    answer, given = once.run(order(writer, wait=wait, **asked), said.append)
+    answer, given = scripted.run(order(writer, wait=wait, **asked), said.append)
     assert given == code
     assert answer
-    if code == once.EXIT_TOO_FEW:
+    if code == scripted.EXIT_TOO_FEW:
         assert "--expect" in said[0]
         assert len(said) == 1
 
@@ -303,7 +303,7 @@ def test_fewer_jobs_than_expected_are_no_success(
 def test_the_time_that_passed_goes_before_what_was_expected(writer: Writer) -> None:
     writer.job("a")
     late = order(writer, wait=True, timeout_s=0.1, expect=2)
-    assert once.run(late, print)[1] == once.EXIT_TIMED_OUT
+    assert scripted.run(late, print)[1] == scripted.EXIT_TIMED_OUT
 
 
 # --- the command -------------------------------------------------------------------------------
@@ -364,7 +364,7 @@ def test_a_script_waits_and_learns_how_it_went(
     process = started("--json", "--filter", "name:etl", "--fail-if", "state:failed|state:timeout")
     writer.set("etl", status="failed", error="no more ink")
     stdout, stderr = process.communicate(timeout=20)
-    assert process.returncode == once.EXIT_MATCHED
+    assert process.returncode == scripted.EXIT_MATCHED
     assert json.loads(stdout)["jobs"][0]["status"] == "failed"
     assert "1 job matches --fail-if:" in stderr
 
@@ -385,7 +385,7 @@ def test_the_time_and_the_vanished_file_have_codes(
 ) -> None:
     # The time may be up before the first look at the file: nothing is heard before that then.
     late = run(writer.path, "--once", "--wait", "--wait-timeout", "0.1s")
-    assert late.returncode == once.EXIT_TIMED_OUT
+    assert late.returncode == scripted.EXIT_TIMED_OUT
     assert "The time is up" in late.stderr
     assert "etl" in late.stdout
     process = started()
@@ -414,7 +414,7 @@ def test_waiting_changes_nothing_in_the_file(tmp_path: Path) -> None:
     path = gigq_copy(tmp_path, "gigq-0.5.1.db")
     before = digest(path)
     words = (path, "--once", "--wait", "--wait-timeout", "0.1s", "--fail-if", "state:failed")
-    assert run(*words).returncode in (0, once.EXIT_MATCHED, once.EXIT_TIMED_OUT)
+    assert run(*words).returncode in (0, scripted.EXIT_MATCHED, scripted.EXIT_TIMED_OUT)
     assert digest(path) == before
 
 

@@ -7,7 +7,7 @@ from rich.color import ColorType
 from rich.style import Style
 
 from gigq_core.terminal_text import Look
-from gigq_tui.theme import ANSI, DARK, LIGHT, OUTPUT, PALETTES, palette, style_of
+from gigq_tui.terminal.theme import ANSI, DARK, LIGHT, OUTPUT, PALETTES, palette, style_of
 
 THEMES = (DARK, LIGHT, ANSI)
 

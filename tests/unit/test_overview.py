@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from gigq_core.doctor import LARGE_WAL_BYTES
-from gigq_tui.store import overview as overview_module
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.history_rings import Past
-from gigq_tui.store.holders import Staff
+from gigq_tui.store.history import overview as overview_module
+from gigq_tui.store.history.attention import Concern, Level, WalWatch, concerns
+from gigq_tui.store.history.overview import Overview
+from gigq_tui.store.history.rings import Past
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Counts, FileInfo, Health, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
-from gigq_tui.store.overview import Overview
-from gigq_tui.store.overview_attention import Concern, Level, WalWatch, concerns
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
+from gigq_tui.store.workers import Staff
 from tests.attempts import AttemptWriter, look
 from tests.store_files import NOW, Writer, ago, both_kinds, reading
 

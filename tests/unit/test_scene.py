@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gigq_tui.store import derive
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Health, Snapshot, State
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests import scene
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gigq_tui.store import counting, kinship
+from gigq_tui.store import counting
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.counting import RateMeter
-from gigq_tui.store.filter import parse
-from gigq_tui.store.gate import Gate
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.graph import ancestors
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Tab
-from gigq_tui.store.view import View
+from gigq_tui.store.throttle import Gate
 from tests.store_files import NOW, Writer, both_kinds, reading
 
 
@@ -132,7 +133,7 @@ def test_a_long_chain_is_doomed_as_far_as_one_refresh_looks(attached: bool, tmp_
 def test_what_lies_beyond_the_bound_counts_as_hopeful(
     attached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kinship, "MAX_NODES", 10)
+    monkeypatch.setattr(ancestors, "MAX_NODES", 10)
     path = tmp_path / "jobs.db"
     writer = Writer(path, attached)
     writer.job("c0", "failed")

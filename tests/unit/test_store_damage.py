@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES
+from gigq_tui.screens.job.texts import raw_lines, value_lines
 from gigq_tui.store.derive import state_of, why
 from gigq_tui.store.detail import MAX_DEPTH
-from gigq_tui.store.filter import parse
-from gigq_tui.store.graph import tree_lines
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.graph.tree import tree_lines
+from gigq_tui.store.list.view import END, View
 from gigq_tui.store.models import Tab
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import END, View
-from gigq_tui.widgets.detail_text import raw_lines, value_lines
 from tests.store_files import NOW, Writer, ago, both_kinds, reading
 
 COLUMNS = (

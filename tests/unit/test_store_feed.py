@@ -15,10 +15,10 @@ import pytest
 from gigq_core.errors import DatabaseError, FilesLost, NotAQueue
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.feed import Feed
-from gigq_tui.store.filter import parse
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Health, JobDetail, Snapshot, Tab
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import View
 from tests.store_files import GIGQ_FILES, Writer, digest, gigq_copy
 from tests.waiting import wait_until
 

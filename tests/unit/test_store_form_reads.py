@@ -10,7 +10,7 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
-from gigq_tui.store import form_queries, form_reads
+from gigq_tui.store import submit_form, submit_form_queries
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import State
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
@@ -43,9 +43,9 @@ def test_jobs_are_found_by_id_and_by_name(path: Path, attached: bool) -> None:
 def test_a_search_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = Writer(path)
     writer.many(60, "needle")
-    monkeypatch.setattr(form_reads, "SEARCHED_ROWS", 50)
+    monkeypatch.setattr(submit_form, "SEARCHED_ROWS", 50)
     with reading(path) as reader:
-        assert len(reader.find_jobs("eedle")) == form_reads.MAX_FOUND
+        assert len(reader.find_jobs("eedle")) == submit_form.MAX_FOUND
         writer.many(50, "hay")
         assert reader.find_jobs("eedle") == ()
 
@@ -94,7 +94,7 @@ def test_what_is_due_stands_in_line_and_what_is_not_does_not(path: Path) -> None
 def test_too_long_a_line_is_not_counted(
     path: Path, attached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(form_reads, "MAX_PLACE", 10)
+    monkeypatch.setattr(submit_form, "MAX_PLACE", 10)
     writer = Writer(path, attached)
     writer.many(10)
     with reading(path) as reader:
@@ -118,15 +118,15 @@ def test_nothing_walks_through_the_table(path: Path) -> None:
     writer.job(str(uuid.uuid4()))
     with reading(path) as reader:
         for sql, bounded in (
-            (form_queries.READY_AHEAD, False),
-            (form_queries.DUE_AHEAD, False),
-            (form_queries.IDS_BY_NAME, True),
-            (form_queries.RECENT_FUNCTIONS, True),
-            (form_queries.ahead_of_priority_unattached(reader._shape()), False),
+            (submit_form_queries.READY_AHEAD, False),
+            (submit_form_queries.DUE_AHEAD, False),
+            (submit_form_queries.IDS_BY_NAME, True),
+            (submit_form_queries.RECENT_FUNCTIONS, True),
+            (submit_form_queries.ahead_of_priority_unattached(reader._shape()), False),
         ):
             steps = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
             plan = [step["detail"] for step in steps]
             # The two that begin at the newest rows walk no further than their inner limit.
             assert bounded or not [s for s in plan if re.match(r"SCAN jobs\b", s)], (sql, plan)
-        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", form_queries.IDS_BY_NAME)
-        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", form_queries.RECENT_FUNCTIONS)
+        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", submit_form_queries.IDS_BY_NAME)
+        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", submit_form_queries.RECENT_FUNCTIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_tui.store.lineage import BAD_ENDS, Kin, Verdict, verdicts
+from gigq_tui.store.graph.blame import BAD_ENDS, Kin, Verdict, verdicts
 
 
 def kin(**statuses: str | None) -> dict[str, Kin | None]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gigq_tui.store.filter import parse
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.list.view import END, TOP, Anchor, View
 from gigq_tui.store.models import Tab, Window
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.view import END, TOP, Anchor, View
 from tests.store_files import Writer, both_kinds, reading
 
 MANY = 100_000

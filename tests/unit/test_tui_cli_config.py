@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gigq_tui.config import Config
-from gigq_tui.config.reading import config_of
+from gigq_tui.config.load import config_of
 from tests import scene
 from tests.unit.test_tui_cli import REFUSED, listing, run, sentence_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gigq_tui import terminal
+from gigq_tui import run
 from gigq_tui.config import Config
 from gigq_tui.demo import DemoSession
 
@@ -55,12 +55,12 @@ class FakeApp:
 
 @pytest.fixture(autouse=True)
 def fake_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal, "ConsoleApp", FakeApp)
+    monkeypatch.setattr(run, "ConsoleApp", FakeApp)
 
 
 def show(**options: Any) -> int:
     try:
-        return terminal.show(Path("jobs.db"), python="python", chdir=Path(), **options)
+        return run.show(Path("jobs.db"), python="python", chdir=Path(), **options)
     finally:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
@@ -102,6 +102,6 @@ def test_the_exit_code_is_the_apps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_signals_are_given_back() -> None:
-    terminal.show(Path("jobs.db"), python="python", chdir=Path())
+    run.show(Path("jobs.db"), python="python", chdir=Path())
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gigq_tui.screens.worker_lines import entries, machine_line, waits_for
-from gigq_tui.screens.worker_order import SORTS, groups_of, in_order, kept_in_order, matches
+from gigq_tui.screens.workers.entries import entries, machine_line, waits_for
+from gigq_tui.screens.workers.order import SORTS, groups_of, in_order, kept_in_order, matches
 from gigq_tui.store.machine import Machine, read_machine, settled
 from gigq_tui.store.models import Counts, ForeignWorker, Health, RunningJob, WorkerRow
 from gigq_tui.store.processes import Usage

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import DatabaseMissing
-from gigq_tui.actions import held_jobs, requests, worker_news
-from gigq_tui.actions.held_jobs import Fate, Held
-from gigq_tui.actions.requests import ANSWER_WITHIN_S, Answer, Asked, Requests
-from gigq_tui.actions.workers import Ended
+from gigq_tui.actions.workers import announcements, held_jobs, pending_requests
+from gigq_tui.actions.workers.held_jobs import Fate, Held
+from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S, Answer, Asked, Requests
+from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.store.models import Health, WorkerRow
 from tests import scene
 
@@ -99,8 +99,8 @@ def test_what_is_told_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = replace(ROW, request="pause")
     (answer,) = waiting_for(PAUSE).look([asked], LATE)
     assert answer.why == "its heartbeat has stood still since"
-    monkeypatch.setattr(requests.socket, "gethostname", lambda: "elsewhere")
-    monkeypatch.setattr(requests, "is_suspended", lambda pid: pid == 4101)
+    monkeypatch.setattr(pending_requests.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(pending_requests, "is_suspended", lambda pid: pid == 4101)
     (answer,) = waiting_for(PAUSE).look([asked], LATE)
     assert "4101 is suspended: kill -CONT 4101" in answer.why
 
@@ -198,22 +198,22 @@ def test_how_a_worker_ended(
     tmp_path: Path, code: int, asked: Asked | None, text: str, tone: str
 ) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    news = worker_news.of_end(path, Ended("w9", code, "the last line"), asked)
+    news = announcements.of_end(path, Ended("w9", code, "the last line"), asked)
     assert news.text.startswith(text)
     assert news.tone == tone
 
 
 def test_one_that_had_only_just_begun_ends_by_the_signal_itself(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    assert worker_news.of_end(path, Ended("w77", -15, "", True), None).text == (
+    assert announcements.of_end(path, Ended("w77", -15, "", True), None).text == (
         "worker w77 has ended"
     )
-    assert worker_news.of_end(path, Ended("w77", -9, "", True), None).tone == "error"
+    assert announcements.of_end(path, Ended("w77", -9, "", True), None).tone == "error"
 
 
 def test_a_worker_that_held_nothing_is_told_with_its_last_words(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    news = worker_news.of_end(path, Ended("w77", 2, "no such file"), None)
+    news = announcements.of_end(path, Ended("w77", 2, "no such file"), None)
     assert news.text == "worker w77 ended with exit code 2: no such file"
 
 
@@ -233,9 +233,9 @@ def test_what_came_of_a_request(
     tmp_path: Path, word: str, held: tuple[Held, ...], text: str
 ) -> None:
     asked = replace(PAUSE, held=held)
-    assert worker_news.of_answer(tmp_path / "jobs.db", Answer(asked, word, "why")).text == text
+    assert announcements.of_answer(tmp_path / "jobs.db", Answer(asked, word, "why")).text == text
 
 
 def test_a_file_that_cannot_be_read_does_not_hide_the_end(tmp_path: Path) -> None:
-    news = worker_news.of_answer(tmp_path / "gone.db", Answer(DRAIN, "ended"))
+    news = announcements.of_answer(tmp_path / "gone.db", Answer(DRAIN, "ended"))
     assert news.text.startswith("w1 has ended; what became of its jobs can't be read: There is no")

@@ -12,8 +12,10 @@ import pytest
 
 from gigq_core.errors import GigQError
 from gigq_core.identity import process_start
-from gigq_tui.actions import environment, staffing, twin, worker_setup
-from gigq_tui.actions.worker_setup import WorkerSetup, absolute_python_path, examine
+from gigq_tui.actions import shell_command
+from gigq_tui.actions.workers import environment, head_count
+from gigq_tui.actions.workers import setup as worker_setup
+from gigq_tui.actions.workers.setup import WorkerSetup, absolute_python_path, examine
 from tests.waiting import wait_until
 
 # --- the environment ---------------------------------------------------------------------------
@@ -146,7 +148,7 @@ def test_relative_entries_of_the_path_stay_where_they_were() -> None:
 
 def test_twin_of_a_worker() -> None:
     setup = WorkerSetup("/venv/bin/python", Path("/srv/my project"), 4)
-    assert twin.for_worker(Path("q.db"), setup) == (
+    assert shell_command.for_worker(Path("q.db"), setup) == (
         "gigq-core --db q.db worker --concurrency 4 --python /venv/bin/python "
         "--chdir '/srv/my project'"
     )
@@ -155,15 +157,18 @@ def test_twin_of_a_worker() -> None:
 def test_twin_of_workers_carries_no_secret() -> None:
     pairs = (("A", "b c"), ("API_KEY", "hunter2"))
     setup = WorkerSetup("python3", Path("/srv"), environment=pairs, grace_s=0.5)
-    assert twin.for_worker(Path("q.db"), setup, 3) == (
+    assert shell_command.for_worker(Path("q.db"), setup, 3) == (
         "for i in $(seq 3); do A='b c' API_KEY='<API_KEY>' gigq-core --db q.db worker "
         "--concurrency 1 --python python3 --chdir /srv --grace 0.5 & done"
     )
 
 
 def test_twin_of_requests() -> None:
-    assert twin.for_requests(Path("q.db"), ["w1"], "drain") == "gigq-core --db q.db ask w1 drain"
-    assert twin.for_requests(Path("q.db"), ["w1", "w2"], "drain") == (
+    assert (
+        shell_command.for_requests(Path("q.db"), ["w1"], "drain")
+        == "gigq-core --db q.db ask w1 drain"
+    )
+    assert shell_command.for_requests(Path("q.db"), ["w1", "w2"], "drain") == (
         'for w in w1 w2; do gigq-core --db q.db ask "$w" drain; done'
     )
 
@@ -176,7 +181,7 @@ def test_twin_of_requests() -> None:
     [("+2", 3, 2), (" 5 ", 3, 2), ("1", 3, -2), ("-1", 3, -1), ("0", 3, -3), ("3", 3, 0)],
 )
 def test_how_many_are_wanted(text: str, present: int, change: int) -> None:
-    assert staffing.change_wanted(text, present) == change
+    assert head_count.change_wanted(text, present) == change
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,7 @@ def test_how_many_are_wanted(text: str, present: int, change: int) -> None:
 )
 def test_what_is_no_number_of_workers(text: str, sentence: str) -> None:
     with pytest.raises(GigQError, match=sentence):
-        staffing.change_wanted(text, 3)
+        head_count.change_wanted(text, 3)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +215,7 @@ def test_what_is_no_number_of_workers(text: str, sentence: str) -> None:
     ],
 )
 def test_what_will_happen_is_said(change: int, said: str) -> None:
-    assert staffing.intention(change, 2, 5, 3) == said
+    assert head_count.intention(change, 2, 5, 3) == said
 
 
 @pytest.mark.parametrize(
@@ -223,4 +228,4 @@ def test_what_will_happen_is_said(change: int, said: str) -> None:
     ],
 )
 def test_what_happened_is_said(idle: list[str], busy: list[str], said: str) -> None:
-    assert staffing.stopping(idle, busy) == said
+    assert head_count.stopping(idle, busy) == said

@@ -1,0 +1,135 @@
+"""The command line that does what an action did, ready to paste into a shell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gigq_core.text import UNSAFE
+from gigq_tui.actions.shell_words import line_of
+from gigq_tui.actions.workers import environment
+from gigq_tui.actions.workers.setup import GRACE_S, WorkerSetup
+from gigq_tui.format import is_secret
+
+if TYPE_CHECKING:
+    from gigq_tui.actions.submit import SubmitRequest
+
+PROGRAM = "gigq-core"
+# More ids than these make a command line that nobody reads, and that a terminal may not take.
+MOST_NAMED = 20
+_END = "IDS"
+
+
+def command(path: Path, *words: str) -> str:
+    """`gigq-core --db PATH WORDS...`, quoted for a shell."""
+    return line_of([PROGRAM, "--db", str(path), *words])
+
+
+def for_jobs(path: Path, verb: str, ids: Iterable[str], *options: str) -> str:
+    """The command for an act on jobs; many ids are handed to it on its standard input.
+
+    Ids that would read as options are kept from it by `--`.
+    """
+    names = list(ids)
+    if len(names) > MOST_NAMED and not any(_breaks_lines(name) for name in names):
+        line = command(path, verb, *options, "--ids-from", "-")
+        # Quoted, so that the shell takes nothing in it for its own.
+        return "\n".join([f"{line} <<'{_END}'", *names, _END])
+    return command(path, verb, *options, *_guard(names), *names)
+
+
+def _guard(names: Iterable[str]) -> list[str]:
+    """What keeps names from being read as options, where one looks like it."""
+    return ["--"] if any(name.startswith("-") for name in names) else []
+
+
+def _breaks_lines(name: str) -> bool:
+    """Whether an id can't be a line of its own."""
+    return name == _END or name != name.strip() or UNSAFE.search(name) is not None
+
+
+def for_submit(path: Path, request: SubmitRequest) -> str:
+    """The command that submits the same job, with a placeholder for each secret."""
+    return command(path, *words_of_submit(request))
+
+
+def words_of_submit(request: SubmitRequest) -> list[str]:
+    """That command's words behind the file."""
+    words = ["submit", request.function, "--name", request.name]
+    for key, value in request.params.items():
+        words += ["--param", f"{key}={param_text(key, value)}"]
+    for option, value, default in (
+        ("--priority", request.priority, 0),
+        ("--timeout", request.timeout, 300.0),
+        ("--max-attempts", request.max_attempts, 3),
+        ("--retry-delay", request.retry_delay, 0.0),
+    ):
+        if value != default:
+            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    for parent in request.dependencies:
+        words += ["--depends-on", parent]
+    if request.description:
+        words += ["--description", request.description]
+    if request.on_crash != "retry":
+        words += ["--on-crash", request.on_crash]
+    if request.pass_parent_results is not None:
+        words.append("--parent-results" if request.pass_parent_results else "--no-parent-results")
+    if request.copies > 1:
+        words += ["--copies", str(request.copies)]
+    if request.jsonl is not None:
+        words += ["--jsonl", str(request.jsonl.absolute())]
+    return words
+
+
+def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
+    """The command that starts such a worker, with a placeholder for each secret."""
+    words = ["worker", "--concurrency", str(setup.slots)]
+    words += ["--python", setup.python, "--chdir", str(setup.chdir)]
+    if setup.grace_s != GRACE_S:
+        words += ["--grace", f"{setup.grace_s:g}"]
+    line = command(path, *words)
+    if setup.environment:
+        line = f"{environment.without_secrets(setup.environment)} {line}"
+    return f"for i in $(seq {count}); do {line} & done" if count > 1 else line
+
+
+def for_requests(path: Path, worker_ids: Sequence[str], request: str) -> str:
+    """The command that asks workers for something."""
+    if len(worker_ids) == 1:
+        return command(path, "ask", *_guard(worker_ids), worker_ids[0], request)
+    line = f'{command(path, "ask", *_guard(worker_ids))} "$w" {request}'
+    return f"for w in {line_of(worker_ids)}; do {line}; done"
+
+
+def param_text(key: str, value: Any) -> str:
+    """A parameter's value as `--param key=...` takes it: JSON, or the bare text of a string."""
+    value = without_secrets(value, key)
+    if isinstance(value, str) and not _reads_as_json(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def without_secrets(value: Any, key: str = "") -> Any:
+    """A copy of decoded JSON in which `<key>` stands for each value under a secret's key.
+
+    Args:
+        value: Whatever JSON can hold.
+        key: The key under which the value itself stands.
+    """
+    if is_secret(key):
+        return f"<{key}>"
+    if isinstance(value, Mapping):
+        return {name: without_secrets(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(inner) for inner in value]
+    return value
+
+
+def _reads_as_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,184 @@
+"""From the file to a `Config`: every mistake becomes one sentence with file, key and remedy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gigq_tui.config.model import (
+    COLOURS,
+    COLUMN_NAMES,
+    DEFAULT_COLUMNS,
+    THEMES,
+    Column,
+    Config,
+    DatabaseSettings,
+)
+from gigq_tui.config.problem import ConfigError, Problem, unknown
+from gigq_tui.store.list.sorting import Sort, sort_of
+
+MAX_COLUMN_CELLS = 500
+MAX_LABEL = 24
+_TYPES = {bool: "true or false", str: "a text in quotes", list: "a list", dict: "a table"}
+_DATABASE_KEYS = ("path", "label", "colour", "read_only", "python", "chdir")
+
+
+def read_config(path: Path, *, must_exist: bool) -> Config:
+    """Read a configuration file; where there is none, everything is as it is by default.
+
+    Args:
+        path: The file.
+        must_exist: Whether a missing file is a mistake: somebody has named it.
+
+    Raises:
+        ConfigError: It can't be read, or something in it is wrong.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(f"There is no configuration file {path}.") from None
+        return Config()
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{path} is no text in UTF-8 (byte {problem.start}).") from None
+    except OSError as problem:
+        raise ConfigError(f"{path} can't be read: {problem.strerror or problem}.") from None
+    try:
+        return config_of(text)
+    except Problem as problem:
+        where = f", {problem.key}" if problem.key else ""
+        raise ConfigError(f"{path}{where}: {problem.said}") from None
+
+
+def config_of(text: str) -> Config:
+    """Return the configuration that a TOML text says.
+
+    Raises:
+        Problem: something in it is wrong.
+    """
+    # Late: most people have no such file.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise Problem("", f"that is no valid TOML: {_decapitalised(str(problem))}.") from None
+    _only(table, ("theme", "mouse", "jobs", "keys", "database"))
+    jobs = _take(table, "jobs", dict, {})
+    _only(jobs, ("columns", "sort"), "jobs.")
+    return Config(
+        theme=_choice(table, "theme", THEMES, "auto"),
+        mouse=_take(table, "mouse", bool, True),
+        columns=_columns(_take(jobs, "columns", list, None, "jobs.")),
+        sort=_sort(_take(jobs, "sort", str, "submitted", "jobs.")),
+        keys=_keys(_take(table, "keys", dict, {})),
+        databases=_databases(table),
+    )
+
+
+def _decapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _only(table: Mapping[str, Any], known: tuple[str, ...], where: str = "") -> None:
+    for name in table:
+        if name not in known:
+            raise Problem(f"{where}{name}", unknown("setting", name, known))
+
+
+def _take(table: Mapping[str, Any], name: str, kind: type, default: Any, where: str = "") -> Any:
+    value = table.get(name, default)
+    if name in table and type(value) is not kind:
+        raise Problem(f"{where}{name}", f"write {_TYPES[kind]}, not {value!r}.")
+    return value
+
+
+def _choice(
+    table: Mapping[str, Any], name: str, known: tuple[str, ...], default: str, where: str = ""
+) -> str:
+    value: str = _take(table, name, str, default, where)
+    if name in table and value not in known:
+        raise Problem(f"{where}{name}", unknown(name, value, known))
+    return value
+
+
+def _keys(table: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+    if not table:
+        return {}
+    # Late: without it the registry of all actions isn't needed yet.
+    from gigq_tui.config.keys import read_keys
+
+    return read_keys(table)
+
+
+def _columns(listed: list[Any] | None) -> tuple[Column, ...]:
+    if listed is None:
+        return DEFAULT_COLUMNS
+    columns: list[Column] = []
+    for written in listed:
+        if not isinstance(written, str):
+            raise Problem(
+                "jobs.columns", f'write names in quotes, "name" or "name:30", not {written!r}.'
+            )
+        name, colon, cells = (part.strip() for part in written.partition(":"))
+        if name not in COLUMN_NAMES:
+            raise Problem("jobs.columns", unknown("column", name, COLUMN_NAMES))
+        if name in (column.name for column in columns):
+            raise Problem("jobs.columns", f"{name!r} stands there twice: leave one out.")
+        width = int(cells) if cells.isascii() and cells.isdigit() else None
+        if colon and (width is None or not 0 < width <= MAX_COLUMN_CELLS):
+            raise Problem(
+                "jobs.columns",
+                f"{cells!r} is no width: write {name}:N with N from 1 to {MAX_COLUMN_CELLS} cells.",
+            )
+        columns.append(Column(name, width))
+    if not columns:
+        raise Problem("jobs.columns", f"name at least one of {', '.join(COLUMN_NAMES)}.")
+    return tuple(columns)
+
+
+def _sort(text: str) -> Sort:
+    try:
+        return sort_of(text)
+    except ValueError as problem:
+        raise Problem("jobs.sort", f"{problem}.") from None
+
+
+def _databases(table: Mapping[str, Any]) -> tuple[DatabaseSettings, ...]:
+    entries = table.get("database", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Problem("database", "write each one as a table of its own, under [[database]].")
+    return tuple(
+        _database(entry, f"database[{number}].") for number, entry in enumerate(entries, start=1)
+    )
+
+
+def _database(entry: Mapping[str, Any], where: str) -> DatabaseSettings:
+    _only(entry, _DATABASE_KEYS, where)
+    if not entry.get("path"):
+        raise Problem(f"{where}path", 'say which files are meant, like "/srv/etl/*.db".')
+
+    def text(name: str) -> str:
+        return str(_take(entry, name, str, "", where))
+
+    for name in ("path", "chdir"):
+        if text(name) and not text(name).startswith(("/", "~")):
+            raise Problem(
+                f"{where}{name}", f"write the whole path, from / or ~, not {text(name)!r}."
+            )
+    label = text("label")
+    if len(label) > MAX_LABEL or not label.isprintable():
+        raise Problem(f"{where}label", f"write at most {MAX_LABEL} printable characters.")
+    return DatabaseSettings(
+        path=text("path"),
+        label=label,
+        colour=_choice(entry, "colour", COLOURS, "", where),
+        read_only=_take(entry, "read_only", bool, False, where),
+        python=text("python"),
+        chdir=text("chdir"),
+    )

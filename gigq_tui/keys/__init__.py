@@ -1,0 +1,120 @@
+"""Every action of the console, once: from here come bindings, key bar, help and palette.
+
+To add an action, add an `Action` to one of the tables of this package and write a method
+`do_<id>` (dots and dashes are not used in ids) on the screen that it belongs to, or on the app
+when it works from anywhere.
+`ConsoleScreen.perform(id)` is the one way in: it asks `Action.refusal()` first and shows the
+sentence it gets as a notice instead of acting. Keys reach it through the router, which looks them
+up with `action_of()`, the mouse through the key bar; the palette calls it by id.
+
+Users may choose other keys: `Keymap.told()` gives actions with the keys they have in one console,
+and whatever names keys to a person asks it.
+
+The same key may belong to different actions on different screens (`c` cancels a job here and
+stops a worker there), never to two actions of one scope.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gigq_tui.keys.action import Action, Context, Group, Scope
+from gigq_tui.keys.job_actions import ACT, WIDE
+from gigq_tui.keys.keymap import Keymap
+from gigq_tui.keys.looking_actions import LOOK, MOVE
+from gigq_tui.keys.reading_actions import DETAIL_TABS, READING_ACTIONS
+from gigq_tui.keys.screen_actions import (
+    CONSOLE,
+    OVERVIEW_ACTIONS,
+    SUBMIT_ACTIONS,
+    TREE_ACTIONS,
+    WORKER_ACTIONS,
+)
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+__all__ = [
+    "ACTIONS",
+    "ALWAYS",
+    "BEFORE_FIELDS",
+    "BY_ID",
+    "DEFAULT_KEYS",
+    "DETAIL_TABS",
+    "RESERVED_KEYS",
+    "Action",
+    "Context",
+    "Group",
+    "Keymap",
+    "Scope",
+    "action_of",
+    "actions_for",
+    "bar_actions",
+    "bindings_for",
+]
+
+# Keys that later actions will have; nothing else may take them.
+RESERVED_KEYS = {
+    "b": "group by error",
+}
+
+# At once, whatever is open: nothing that these do depends on it.
+ALWAYS = frozenset({"quit", "suspend", "repaint"})
+
+# Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
+BEFORE_FIELDS = frozenset({"quit", "submit", "edit_params", "reveal_field"})
+
+ACTIONS: tuple[Action, ...] = (
+    *MOVE,
+    *LOOK,
+    *READING_ACTIONS,
+    *ACT,
+    *WIDE,
+    *TREE_ACTIONS,
+    *WORKER_ACTIONS,
+    *OVERVIEW_ACTIONS,
+    *SUBMIT_ACTIONS,
+    *CONSOLE,
+)
+
+DEFAULT_KEYS = Keymap()
+
+BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
+
+
+def actions_for(scope: Scope) -> tuple[Action, ...]:
+    """Return the actions of one screen, in the order of the registry."""
+    return tuple(action for action in ACTIONS if scope in action.scopes)
+
+
+def action_of(key: str, scope: Scope, keymap: Keymap = DEFAULT_KEYS) -> Action | None:
+    """Return the action that a key, by Textual's name, has on a screen, or None."""
+    told = keymap.told(actions_for(scope))
+    return next((action for action in told if key in action.keys), None)
+
+
+def bar_actions(scope: Scope) -> tuple[Action, ...]:
+    """Return the actions that the key bar of a screen names, the weightiest first."""
+    named = [action for action in actions_for(scope) if action.bar]
+    return tuple(sorted(named, key=lambda action: action.bar))
+
+
+def bindings_for(scope: Scope) -> list[BindingType]:
+    """Return what Textual itself is told of a screen's keys, each with its id.
+
+    The router judges every key before Textual looks at these.
+    """
+    # Late, since the configuration is checked against this registry before Textual is loaded.
+    from textual.binding import Binding
+
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"perform('{action.id}')",
+            action.label,
+            show=False,
+            id=action.id,
+            priority=action.id in BEFORE_FIELDS,
+        )
+        for action in actions_for(scope)
+    ]

@@ -1,0 +1,326 @@
+"""`--once`: one snapshot of the queue on stdout, for people as a table and for scripts as JSON.
+
+The JSON is one object, and keeps its keys from release to release; new ones may be added:
+
+    format           1
+    taken_at         when the file was read (all times: naive local ISO 8601, or null)
+    file             path, label (what the header shows beside the name, or null), attached,
+                     journal_mode ("immutable": the file may not be written, and is read as it
+                     stands), size, wal_size (bytes), sqlite_version, utc_offsets (that the workers
+                     and this program have different ones, or null)
+    paused           whether the queue is paused
+    counts           ready, blocked, delayed, running, completed, failed, timeout, cancelled,
+                     other, pending (the first three together), total, and doomed: part of
+                     blocked, null where it isn't known
+    filter           the filter's text
+    sort             the order of `jobs` as --sort takes it
+    matched          how many jobs match it; `jobs` holds the first of them
+    jobs             id, name, function, status (the raw word), state (the derived one), why,
+                     priority, attempts, max_attempts, timeout_s, created_at, started_at,
+                     completed_at, due_at, worker_id, error
+    workers          id, owner, host, pid, health (alive, lost, stopped, unknown), suspended, state,
+                     request, isolation, slots, started_at, stopped_at, done, failed,
+                     last_claim_at, log_path, running (id, name, started_at)
+    foreign_workers  workers of GigQ's, known by what they hold: id, running
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gigq_core.errors import FileChanged
+from gigq_core.text import storable
+from gigq_tui import format as text
+from gigq_tui.store import derive
+from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.filter.language import NO_FILTER, Filter
+from gigq_tui.store.list.sorting import NEWEST, Sort
+from gigq_tui.store.list.view import View
+from gigq_tui.store.models import (
+    Counts,
+    JobRow,
+    RunningJob,
+    Snapshot,
+    WorkerRow,
+)
+from gigq_tui.store.reader import Reader
+
+FORMAT = 1
+DEFAULT_ROWS = 50
+MAX_ROWS = 1_000
+# A file that is read as it stands, and written meanwhile, is read so often.
+TRIES = 5
+_NAME_WIDTH = 32
+_WHY_LIMIT = 160
+_GAP = "  "
+_COUNTED = ("ready", "blocked", "delayed", "running", "completed", "failed", "timeout", "cancelled")
+
+
+def take(
+    path: Path,
+    filter_: Filter = NO_FILTER,
+    limit: int = DEFAULT_ROWS,
+    clock: Clock = SYSTEM_CLOCK,
+    reader_factory: Callable[[Path, Clock], Reader] = Reader,
+    sort: Sort = NEWEST,
+) -> Snapshot:
+    """Read one snapshot.
+
+    Args:
+        path: The queue file; it is opened for reading only.
+        filter_: Which jobs.
+        limit: How many of them, from 0 to `MAX_ROWS`.
+        clock: Where the present moment comes from.
+        reader_factory: What reads; another one in tests.
+        sort: Their order; the claim order knows waiting jobs alone.
+
+    Raises:
+        DatabaseError: The file can't be read; the message is a sentence for a person.
+    """
+    for tries_left in range(TRIES - 1, -1, -1):
+        reader = reader_factory(path, clock)
+        try:
+            return reader.snapshot(View(filter=filter_, size=max(1, limit), sort=sort))
+        except FileChanged:
+            if not tries_left:
+                raise
+        finally:
+            reader.close()
+    raise AssertionError("unreachable")
+
+
+def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS, label: str = "") -> str:
+    """The snapshot as the object that this module documents; ASCII, so no character steers."""
+    info, counts = snapshot.info, snapshot.counts
+    answer = {
+        "format": FORMAT,
+        "taken_at": _moment(snapshot.taken_at),
+        "file": {
+            "path": storable(info.path),
+            "label": label or None,
+            "attached": info.attached,
+            "journal_mode": info.journal_mode,
+            "size": info.size,
+            "wal_size": info.wal_size,
+            "sqlite_version": info.sqlite_version,
+            "utc_offsets": storable(info.offsets) or None,
+        },
+        "paused": snapshot.paused,
+        "counts": {
+            **{state: getattr(counts, state) for state in _COUNTED},
+            "other": counts.other,
+            "pending": counts.pending,
+            "total": counts.total,
+            "doomed": counts.doomed,
+            "told_apart": counts.told_apart,
+        },
+        "filter": snapshot.filter_text,
+        "sort": str(snapshot.sort),
+        "matched": snapshot.window.matching,
+        "jobs": [_job(row, snapshot.taken_at) for row in snapshot.window.rows[:limit]],
+        "workers": [_worker(worker) for worker in snapshot.workers],
+        "foreign_workers": [
+            {"id": worker.id, "running": [_running(job) for job in worker.running]}
+            for worker in snapshot.foreign_workers
+        ],
+    }
+    return json.dumps(answer, indent=2)
+
+
+def as_text(
+    snapshot: Snapshot, limit: int = DEFAULT_ROWS, width: int | None = None, label: str = ""
+) -> str:
+    """The snapshot as lines for a person: plain text, whatever the jobs hold.
+
+    Args:
+        snapshot: What was read.
+        limit: How many rows of the table to show.
+        width: Cells of a line; None where the text goes into a file.
+        label: What the file is called besides its name.
+    """
+    lines = [_head(snapshot, label)]
+    if snapshot.info.offsets:
+        lines.append(text.inert(f"{snapshot.info.offsets}: delays and ages are off"))
+    lines.append(_counts_line(snapshot.counts))
+    lines += _worker_lines(snapshot)
+    lines.append("")
+    lines += _table(snapshot, limit)
+    if width is not None:
+        lines = [text.cut(line, width) for line in lines]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _head(snapshot: Snapshot, label: str) -> str:
+    info = snapshot.info
+    parts = [text.inert(info.path)]
+    if label:
+        parts.append(text.inert(label))
+    if not info.attached:
+        parts.append("GigQ's own file, only looked at")
+    how = "no write access, read as it stands" if info.still else f"{info.journal_mode} mode"
+    parts.append(f"{how}, {text.size(info.size)}")
+    parts.append(f"read {snapshot.taken_at:%Y-%m-%d %H:%M:%S}")
+    if snapshot.paused:
+        parts.append("QUEUE PAUSED")
+    return _GAP.join(parts)
+
+
+def _counts_line(counts: Counts) -> str:
+    parts = [text.plural(counts.total, "job") + ":"]
+    for state in _COUNTED:
+        number = getattr(counts, state)
+        word = f"{state} {text.count(number)}"
+        if state == "blocked" and counts.doomed:
+            word += f" ({text.count(counts.doomed)} doomed)"
+        parts.append(word)
+    if counts.other:
+        parts.append(f"other {text.count(counts.other)}")
+    return _GAP.join(parts)
+
+
+def _worker_lines(snapshot: Snapshot) -> list[str]:
+    now = snapshot.taken_at
+    live = [worker for worker in snapshot.workers if worker.health.value != "stopped"]
+    if not live and not snapshot.foreign_workers:
+        return ["no workers"]
+    cells = []
+    for worker in live:
+        state = worker.state if worker.health.value == "alive" else worker.health.value.upper()
+        state = "SUSPENDED" if worker.suspended else state
+        cells.append(
+            (
+                f"worker {text.inert(worker.id)}",
+                f"pid {worker.pid}",
+                text.inert(state),
+                f"up {_age(worker.started_at, now)}",
+                f"done {worker.done}",
+                f"failed {worker.failed}",
+                _holds(worker.running, now),
+            )
+        )
+    for foreign in snapshot.foreign_workers:
+        name = f"worker {text.inert(foreign.id)}"
+        cells.append((name, "", "of GigQ", "", "", "", _holds(foreign.running, now)))
+    return _aligned(cells)
+
+
+def _table(snapshot: Snapshot, limit: int) -> list[str]:
+    rows = snapshot.window.rows[:limit]
+    matched = (
+        f"{text.plural(snapshot.window.matching, 'job')} match" if snapshot.filter_text else ""
+    )
+    if not rows:
+        return [matched or "no jobs"] if limit else []
+    now = snapshot.taken_at
+    cells = [("ID", "NAME", "STATE", "PRI", "ATT", "AGE", "TOOK", "WORKER", "WHY / LAST ERROR")]
+    for row in rows:
+        mark = text.MARKS[derive.state_of(row, now)]
+        cells.append(
+            (
+                text.inert(row.id[:8]),
+                text.cut(text.inert(row.name), _NAME_WIDTH),
+                f"{mark.glyph} {mark.word}",
+                str(row.priority),
+                f"{row.attempts}/{row.max_attempts}",
+                _age(row.created_at, now),
+                _took(row, now),
+                text.inert(row.worker_id or "-"),
+                text.cut(text.inert(derive.why(row, now)), _WHY_LIMIT),
+            )
+        )
+    lines = _aligned(cells)
+    left = snapshot.window.matching - len(rows)
+    if left > 0:
+        lines.append(f"and {text.count(left)} more (--limit shows more, --filter fewer)")
+    return lines
+
+
+def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as their widest cell; the last one is left as it is."""
+    widths = [max(text.width_of(row[n]) for row in cells) for n in range(len(cells[0]) - 1)]
+    return [
+        _GAP.join([*(text.pad(cell, w) for cell, w in zip(row, widths, strict=False)), row[-1]])
+        for row in cells
+    ]
+
+
+def _holds(running: Iterable[RunningJob], now: datetime) -> str:
+    held = [
+        f"{text.inert(job.id[:8])} {text.cut(text.inert(job.name), _NAME_WIDTH)} "
+        f"{_elapsed(job.started_at, now)}"
+        for job in running
+    ]
+    return f"runs {', '.join(held)}" if held else "idle"
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    return "-" if moment is None else text.age((now - moment).total_seconds())
+
+
+def _elapsed(moment: datetime | None, now: datetime) -> str:
+    return "" if moment is None else text.elapsed((now - moment).total_seconds())
+
+
+def _took(row: JobRow, now: datetime) -> str:
+    if row.started_at is None:
+        return "-"
+    if row.status == "running":
+        return _elapsed(row.started_at, now)
+    if row.completed_at is None:
+        return "-"
+    return text.duration((row.completed_at - row.started_at).total_seconds())
+
+
+def _job(row: JobRow, now: datetime) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "function": row.function,
+        "status": row.status,
+        "state": derive.state_of(row, now).value,
+        "why": derive.why(row, now),
+        "priority": row.priority,
+        "attempts": row.attempts,
+        "max_attempts": row.max_attempts,
+        "timeout_s": row.timeout_s,
+        "created_at": _moment(row.created_at),
+        "started_at": _moment(row.started_at),
+        "completed_at": _moment(row.completed_at),
+        "due_at": _moment(row.due_at),
+        "worker_id": row.worker_id,
+        "error": row.error,
+    }
+
+
+def _worker(worker: WorkerRow) -> dict[str, Any]:
+    return {
+        "id": worker.id,
+        "owner": worker.owner,
+        "host": worker.host,
+        "pid": worker.pid,
+        "health": worker.health.value,
+        "suspended": worker.suspended,
+        "state": worker.state,
+        "request": worker.request,
+        "isolation": worker.isolation,
+        "slots": worker.slots,
+        "started_at": _moment(worker.started_at),
+        "stopped_at": _moment(worker.stopped_at),
+        "done": worker.done,
+        "failed": worker.failed,
+        "last_claim_at": _moment(worker.last_claim_at),
+        "log_path": worker.log_path,
+        "running": [_running(job) for job in worker.running],
+    }
+
+
+def _running(job: RunningJob) -> dict[str, Any]:
+    return {"id": job.id, "name": job.name, "started_at": _moment(job.started_at)}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

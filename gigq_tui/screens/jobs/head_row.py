@@ -1,0 +1,39 @@
+"""The titles over the job table; a click on one sorts by its column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+
+from gigq_tui.screens.jobs.columns import SORTS, Layout, head_line, title_at
+from gigq_tui.store.list.sorting import NEWEST, Sort, SortKey
+from gigq_tui.widgets.lines import TextLines
+
+
+class HeadRow(TextLines):
+    """One line of titles."""
+
+    @dataclass
+    class Chosen(Message):
+        """A title was clicked that stands for an order."""
+
+        key: SortKey
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.layout_told: Layout | None = None
+
+    def tell(self, layout: Layout, sort: Sort = NEWEST) -> None:
+        """Show the titles of these columns."""
+        self.layout_told = layout
+        self.show(head_line(layout, sort))
+
+    def on_click(self, event: events.Click) -> None:
+        if self.layout_told is None:
+            return
+        key = SORTS.get(title_at(self.layout_told, event.x))
+        if key is not None:
+            event.stop()
+            self.post_message(self.Chosen(key))

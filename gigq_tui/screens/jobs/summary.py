@@ -1,0 +1,116 @@
+"""The job under the cursor in a few lines, for the bottom of the jobs screen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gigq_tui.format import (
+    as_json,
+    clock_time,
+    cut,
+    duration,
+    elapsed,
+    inert,
+    limit,
+    masked,
+    plural,
+)
+from gigq_tui.store.derive import wait_seconds, why
+from gigq_tui.store.models import Attempt, JobDetail, JobRow
+from gigq_tui.store.tail import Tail
+from gigq_tui.terminal import theme
+from gigq_tui.widgets.lines import Line, Span, TextLines, fit, line_width
+
+LOG_LINES = 2
+_LABEL = 9
+
+
+def summary_lines(
+    row: JobRow | None, detail: JobDetail | None, tail: Tail | None, now: datetime, width: int
+) -> tuple[Line, ...]:
+    """Return the lines of the panel; what is not known yet is left out."""
+    if row is None:
+        return (rule("", "", width), ((" No job here.", "dim"),))
+    lines = [rule(inert(f"{row.id[:8]} {row.name}"), "[enter] opens", width)]
+    if reason := why(row, now):
+        lines.append(labelled("why", reason, width))
+    lines.append(_first(row, now))
+    if detail is None or detail.row.id != row.id:
+        return tuple(lines)
+    lines.append(labelled("params", as_json(masked(detail.params)), width))
+    lines.append(_dependencies(detail))
+    attempt = detail.attempts[-1] if detail.attempts else None
+    lines.append(_try(attempt, row, now, width))
+    if tail is not None and tail.lines:
+        last = [line for line in tail.lines if line.strip()][-LOG_LINES:]
+        for index, text in enumerate(last):
+            lines.append(labelled("" if index else "log", text, width))
+    return tuple(lines)
+
+
+def rule(left: str, right: str, width: int) -> Line:
+    """Return a line across, with a title at its left and a hint at its right."""
+    line = theme.RULE
+    spans: list[Span] = [(line * 3, "rule")]
+    if left:
+        spans.append((f" {cut(left, max(8, width - 30))} ", "title"))
+    used = line_width(tuple(spans))
+    tail = f" {right} {line * 2}" if right else ""
+    spans.append((line * max(0, width - used - len(tail)), "rule"))
+    if tail:
+        spans.append((tail, "rule"))
+    return fit(tuple(spans), width)
+
+
+def labelled(label: str, text: str, width: int) -> Line:
+    """Return a value after its label."""
+    return (
+        (f" {label:<{_LABEL - 1}}", "dim"),
+        (cut(inert(text), max(4, width - _LABEL - 1)), ""),
+    )
+
+
+def _first(row: JobRow, now: datetime) -> Line:
+    waited = wait_seconds(row, now)
+    parts = [row.function, f"created {clock_time(row.created_at, now)}"]
+    if waited is not None:
+        parts.append(f"waited {duration(waited)}" if row.started_at else f"waits {elapsed(waited)}")
+    if row.started_at is not None:
+        parts.append(f"started {clock_time(row.started_at, now)}")
+    parts.append(f"timeout {limit(row.timeout_s)}")
+    return ((f" {'fn':<{_LABEL - 1}}", "dim"), (inert("   ".join(parts)), ""))
+
+
+def _dependencies(detail: JobDetail) -> Line:
+    done = sum(
+        1
+        for parent in detail.parents
+        if parent.waived or (parent.row is not None and parent.row.status == "completed")
+    )
+    open_parents = len(detail.parents) - done
+    told = f"{done} done, {open_parents} not" if detail.parents else "none"
+    children = plural(detail.child_count, "job depends on it", "jobs depend on it")
+    return ((f" {'deps':<{_LABEL - 1}}", "dim"), (f"{told}      {children}", ""))
+
+
+def _try(attempt: Attempt | None, row: JobRow, now: datetime, width: int) -> Line:
+    if attempt is None:
+        return labelled("try", f"none yet of {row.max_attempts}", width)
+    text = f"{attempt.number}  {attempt.worker_id}  {clock_time(attempt.started_at, now)}"
+    if attempt.started_at is not None:
+        if attempt.completed_at is not None:
+            took = duration((attempt.completed_at - attempt.started_at).total_seconds())
+            text += f" -> {clock_time(attempt.completed_at, now)}  {attempt.status} after {took}"
+        elif attempt.status == "running":
+            text += f" -> ..  running {elapsed((now - attempt.started_at).total_seconds())}"
+    if attempt.error:
+        text += f"  {attempt.error}"
+    return labelled("try", text, width)
+
+
+class SummaryPanel(TextLines):
+    """The panel itself."""
+
+    DEFAULT_CSS = """
+    SummaryPanel { height: 8; }
+    """

@@ -1,0 +1,333 @@
+"""The table of jobs: a window of rows over a list of any length, kept by key and by id.
+
+Only the rows around the visible part are in memory. Scrolling near the edge of them posts
+`WindowWanted`, and the next snapshot brings the rows around; until then unknown rows are dots.
+The cursor and the marks are ids, so that they survive whatever the queue does meanwhile.
+
+While somebody moves, the order is held: cells change, rows that went are dim where they stood, and
+the newest order waits until nobody has moved for `FREEZE_S`. A job that is followed keeps the
+cursor even where the list does not hold it; then no row bears it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.message import Message
+from textual.timer import Timer
+
+from gigq_tui.config.model import DEFAULT_COLUMNS
+from gigq_tui.screens.jobs.columns import Layout, layout_for, row_line
+from gigq_tui.screens.jobs.held_order import hold
+from gigq_tui.store.clock import Clock
+from gigq_tui.store.list.view import END, TOP, Anchor
+from gigq_tui.store.models import JobRow, Window
+from gigq_tui.widgets.lines import Line
+from gigq_tui.widgets.row_list import RowList
+
+UNKNOWN_ROW: Line = (("    ..", "dim"),)
+# The order stands still for so long after the cursor has moved.
+FREEZE_S = 3.0
+LEAST_PAUSE_S = 0.05
+
+
+class JobTable(RowList):
+    """Jobs in some order, as far as the tab and the filter let them through."""
+
+    @dataclass
+    class WindowWanted(Message):
+        """Other rows are needed than those in memory."""
+
+        anchor: Anchor
+
+    class StoodStill(Message):
+        """Nobody has moved for a while, and a newer order waits: `thaw()` takes it."""
+
+    class FollowEnded(Message):
+        """Somebody moved, so that the row is no longer followed."""
+
+    def __init__(self, clock: Clock, page_rows: int, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.clock = clock
+        self.page_rows = page_rows
+        self.window = Window()
+        self.marks: Container[str] = frozenset()
+        self.chosen_columns = DEFAULT_COLUMNS
+        self.told_at: datetime = clock.now()
+        self._now = self.told_at
+        self._layout_cache_at: tuple[int, Layout] | None = None
+        self._at_end = False
+        # The job that a person put the cursor on; None for the first row, whichever that is.
+        self.chosen: str | None = None
+        # Looking for the row of the cursor:
+        self._sought: str | None = None
+        self._landing: str | None = None
+        self._starting = True
+        # Standing still:
+        self.news = ""
+        self.gone: frozenset[str] = frozenset()
+        self._moved_at: float | None = None
+        self._newest: Window | None = None
+        self._thaw_timer: Timer | None = None
+        # Following:
+        self.follows: str | None = None
+        self.away = False
+
+    @property
+    def total(self) -> int:
+        return self.window.total
+
+    @property
+    def columns(self) -> Layout:
+        """The columns at the present width."""
+        width = self.content_width
+        if self._layout_cache_at is None or self._layout_cache_at[0] != width:
+            self._layout_cache_at = (width, layout_for(width, self.chosen_columns))
+        return self._layout_cache_at[1]
+
+    def row_at(self, index: int) -> JobRow | None:
+        """Return row `index` of the whole list, if it is in memory."""
+        at = index - self.window.start
+        return self.window.rows[at] if 0 <= at < len(self.window.rows) else None
+
+    def row_id(self, index: int) -> str | None:
+        row = self.row_at(index)
+        return row.id if row is not None else None
+
+    @property
+    def current(self) -> JobRow | None:
+        """The job under the cursor; None too where the cursor's job is followed elsewhere."""
+        return self.row_at(self.cursor) if self.total and not self.away else None
+
+    def content_line(self, index: int, width: int) -> Line:
+        if self.away and index == self.cursor:
+            return self.row_line(index, width, selected=False)
+        return super().content_line(index, width)
+
+    def row_line(self, index: int, width: int, *, selected: bool) -> Line:
+        row = self.row_at(index)
+        if row is None:
+            return UNKNOWN_ROW
+        return row_line(
+            row,
+            self.columns,
+            self._now,
+            self.told_at,
+            cursor=selected,
+            marked=row.id in self.marks,
+            gone=row.id in self.gone,
+        )
+
+    # Rows come
+
+    def show(self, window: Window) -> None:
+        """Take the rows of a new snapshot, or hold them back while somebody moves."""
+        self.told_at = self._now = self.clock.now()
+        if self._starting or self._still_in() <= 0 or not self._covers_view():
+            self._take(window)
+            return
+        held = hold(self.window, window)
+        self.window, self.gone, self.news = held.window, held.gone, held.news
+        self._newest = window
+        self._wait_for_stillness(self._still_in())
+        self.repaint()
+
+    def _take(self, window: Window) -> None:
+        """Show this order; the cursor follows its job."""
+        if self._starting:
+            self._start(window)
+            return
+        index = self._find(window, self.cursor_id)
+        if index is None and self._is_sought(window):
+            return
+        self._sought = None
+        self._let_go()
+        self.window = window
+        self.away = index is None and self.follows is not None and self.follows == self.cursor_id
+        if self.away:
+            self.top = max(0, min(self.top, self.total - self.page))
+            self.cursor = max(0, min(self.cursor, self.total - 1))
+            self.repaint()
+        else:
+            if self._at_end and self.cursor_id is None:
+                self.cursor = max(0, window.total - 1)
+            self.settle(index)
+        self._at_end = False
+        self._ask_for_rows()
+
+    def _start(self, window: Window) -> None:
+        """Show another list: the cursor's job where it is, or else the first row."""
+        self._starting = False
+        self._let_go()
+        self.window = window
+        index = self._find(window, self._landing)
+        self.away = index is None and self.follows is not None and self.follows == self._landing
+        self.top = 0
+        self.cursor = index or 0
+        if index is not None and index >= self.page:
+            self.top = max(0, min(index - self.page // 2, window.total - self.page))
+        if self.away:
+            self.cursor_id = self.follows
+            self.repaint()
+        else:
+            self.stand_on(self.cursor)
+        self._ask_for_rows()
+
+    def _find(self, window: Window, job_id: str | None) -> int | None:
+        for at, row in enumerate(window.rows):
+            if row.id == job_id:
+                return window.start + at
+        return None
+
+    def _is_sought(self, window: Window) -> bool:
+        """Whether the cursor's row, which the window lacks, is looked for elsewhere in the list."""
+        wanted = self.cursor_id
+        whole = window.start == 0 and len(window.rows) >= window.total
+        if wanted is None or whole or window.around == wanted:
+            return False
+        if self._sought != wanted:
+            self._sought = wanted
+            self.post_message(self.WindowWanted(Anchor.around(wanted, self.cursor)))
+        return True
+
+    def start_over(self, landing: str | None) -> None:
+        """Another list is coming: another tab, filter or order.
+
+        Args:
+            landing: The id of the job that the cursor goes to, if the list holds it.
+        """
+        self._starting = True
+        self._landing = landing
+        self._sought = None
+        self._at_end = False
+        self._moved_at = None
+
+    @property
+    def awaits_list(self) -> bool:
+        """Whether another list was asked for, and its rows have not come yet."""
+        return self._starting
+
+    def tell_ages(self) -> None:
+        """Tell the ages of all rows anew."""
+        self.told_at = self._now = self.clock.now()
+        self.repaint()
+
+    def tick(self) -> None:
+        """Tell how long running jobs have been running."""
+        self._now = self.clock.now()
+        self.repaint()
+
+    # Standing still while somebody moves
+
+    def touched(self) -> None:
+        self._moved_at = self.clock.monotonic()
+        self._sought = None
+        if self.follows is not None:
+            self.follows, self.away = None, False
+            self.post_message(self.FollowEnded())
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether a newer order waits for the cursor to rest."""
+        return self._newest is not None
+
+    def _still_in(self) -> float:
+        """Seconds until the order may change; zero or less when it may now."""
+        if self._moved_at is None:
+            return 0.0
+        return self._moved_at + FREEZE_S - self.clock.monotonic()
+
+    def _covers_view(self) -> bool:
+        end = self.window.start + len(self.window.rows)
+        low, high = self.top, min(self.total, self.top + self.page)
+        return bool(self.window.rows) and self.window.start <= low and end >= high
+
+    def _wait_for_stillness(self, seconds: float) -> None:
+        if self._thaw_timer is None:
+            self._thaw_timer = self.set_timer(max(LEAST_PAUSE_S, seconds), self._tell_stillness)
+
+    def _tell_stillness(self) -> None:
+        self._thaw_timer = None
+        if self._newest is None:
+            return
+        left = self._still_in()
+        if left > 0:
+            self._wait_for_stillness(left)
+        else:
+            self.post_message(self.StoodStill())
+
+    def thaw(self) -> None:
+        """Show the order that waits, if there is one and nobody has moved since."""
+        if self._newest is not None and self._still_in() <= 0:
+            self._take(self._newest)
+
+    def wait_on(self) -> None:
+        """Hold the order a while longer, as while the picture is held."""
+        self._wait_for_stillness(FREEZE_S)
+
+    def _let_go(self) -> None:
+        self._newest = None
+        self.gone = frozenset()
+        self.news = ""
+        if self._thaw_timer is not None:
+            self._thaw_timer.stop()
+            self._thaw_timer = None
+
+    # Rows are wanted
+
+    def move_to(self, index: int) -> None:
+        super().move_to(index)
+        self.chosen = self.cursor_id
+
+    def go_first(self) -> None:
+        super().go_first()
+        self.chosen = None
+
+    def go_last(self) -> None:
+        self._at_end = self.row_at(self.total - 1) is None
+        super().go_last()
+
+    def stand_on(self, index: int) -> None:
+        super().stand_on(index)
+        self._leave_the_held()
+
+    def scroll_to_line(self, top: int) -> None:
+        super().scroll_to_line(top)
+        self._leave_the_held()
+
+    def _leave_the_held(self) -> None:
+        """Take the order that waits where the one that is held has no rows for the view."""
+        if self._newest is not None and not self._covers_view():
+            self._take(self._newest)
+
+    def viewport_moved(self) -> None:
+        self._ask_for_rows()
+
+    def _ask_for_rows(self) -> None:
+        anchor = self.wanted_anchor()
+        if anchor is not None:
+            self.post_message(self.WindowWanted(anchor))
+
+    def wanted_anchor(self) -> Anchor | None:
+        """Return the anchor of the rows to read next, or None while those in memory do."""
+        window, page, total = self.window, self.page, self.total
+        end = window.start + len(window.rows)
+        low = max(0, self.top - page)
+        high = min(total, self.top + 2 * page)
+        if not total or (window.start <= low and end >= high):
+            return None
+        half = self.page_rows // 2
+        if self.top + page <= half:
+            return TOP
+        if self.top >= total - half:
+            return END
+        first = max(1, self.top + page // 2 - half)
+        before = self.row_at(first - 1)
+        if before is not None:
+            return Anchor.after(before.key, first)
+        after = self.row_at(first + self.page_rows)
+        if after is not None:
+            return Anchor.before(after.key, first + self.page_rows)
+        return Anchor.near(first / total, first)

@@ -1,0 +1,157 @@
+"""Charts as lines of spans: bars with an axis, or bars in a single line.
+
+The heights of the bars are worked out by Textual's own sparkline. What it paints is taken apart
+again: the colours become roles of ours, its blocks become ASCII where that is all there is, and
+nothing is where nothing was counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from textual.renderables.sparkline import Sparkline
+
+from gigq_tui.format import UTF8, pad
+from gigq_tui.terminal import theme
+from gigq_tui.widgets.lines import Line, Span
+
+Value = float | None
+
+CORNER = "└" if UTF8 else "+"
+SIDE = "│" if UTF8 else "|"
+# A second series stands behind the first, in another texture: colour alone may not be there.
+_BEHIND = str.maketrans("▁▂▃▄▅▆▇█", "░" * 8)
+_BEHIND_ASCII = str.maketrans("▁▂▃▄▅▆▇█", "." * 8)
+_ASCII = str.maketrans("▁▂▃▄▅▆▇█", "..::::##")
+AXIS_CELLS = 8
+
+# It draws for no terminal: only the texts of its segments are read.
+_CONSOLE = Console(width=80, color_system=None, legacy_windows=False)
+
+
+class Series(NamedTuple):
+    """Values, the oldest first, and the role that colours them. None is what is not known.
+
+    Unless the series is `whole`, its last value is of a time that still goes on: it is drawn dim.
+    """
+
+    values: tuple[Value, ...]
+    role: str
+    whole: bool = False
+
+
+def fitted(values: Sequence[Value], width: int) -> tuple[Value, ...]:
+    """Make values fit into `width` cells: each cell shows the largest of its values."""
+    if width <= 0:
+        return ()
+    if len(values) <= width:
+        return tuple(values)
+    cells = []
+    for cell in range(width):
+        part = values[cell * len(values) // width : (cell + 1) * len(values) // width]
+        cells.append(max((value for value in part if value is not None), default=None))
+    return tuple(cells)
+
+
+def largest(values: Sequence[Value]) -> float:
+    """The largest value, or 0 where nothing is known."""
+    return max((value for value in values if value is not None), default=0.0)
+
+
+def glyphs(values: Sequence[Value], height: int, top: float) -> list[str]:
+    """The bars of the values, a text for each line from the top one down, in block characters.
+
+    Args:
+        values: one for each cell; what is None or 0 has no bar, and the least else has one.
+        height: how many lines.
+        top: the value that reaches the top.
+    """
+    if not values:
+        return [""] * height
+    # Two values in front, so that the bars stand on 0 and end at the top, whatever comes.
+    scale: list[float] = [0.0, max(top, largest(values), 1e-9)]
+    data = [*scale, *(value or 0.0 for value in values)]
+    drawn = _CONSOLE.render(Sparkline(data, width=len(data), height=height))
+    rows = "".join(segment.text for segment in drawn).split("\n")
+    return [
+        "".join(
+            glyph if value else " " for glyph, value in zip(row[len(scale) :], values, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def bars(series: Series, behind: Series | None, height: int, width: int) -> list[Line]:
+    """Draw a series, and another one that is larger behind it, as `height` lines."""
+    front = fitted(series.values, width)
+    back = fitted(behind.values, width) if behind is not None else ()
+    top = max(largest(front), largest(back))
+    rows = glyphs(front, height, top)
+    back_rows = glyphs(back, height, top) if behind is not None else [" " * len(front)] * height
+    lines = []
+    for row, back_row in zip(rows, back_rows, strict=True):
+        cells = [
+            _cell(glyph, other, series.role, behind.role if behind is not None else "")
+            for glyph, other in zip(row, back_row, strict=True)
+        ]
+        if cells and not series.whole:
+            cells[-1] = (cells[-1][0], "dim" if cells[-1][1] else "")
+        lines.append(_together(cells))
+    return lines
+
+
+def _cell(front: str, back: str, role: str, back_role: str) -> Span:
+    if front != " ":
+        return (front if UTF8 else front.translate(_ASCII), role)
+    if back != " ":
+        return (back.translate(_BEHIND if UTF8 else _BEHIND_ASCII), back_role)
+    return (" ", "")
+
+
+def _together(cells: Sequence[Span]) -> Line:
+    """Neighbouring cells of one role as one span."""
+    spans: list[Span] = []
+    for glyph, role in cells:
+        if spans and spans[-1][1] == role:
+            spans[-1] = (spans[-1][0] + glyph, role)
+        else:
+            spans.append((glyph, role))
+    return tuple(spans)
+
+
+def chart(
+    series: Series,
+    width: int,
+    height: int,
+    *,
+    label: Callable[[float], str],
+    since: str,
+    behind: Series | None = None,
+) -> list[Line]:
+    """Draw bars over an axis, `height` lines of `width` cells in all.
+
+    Args:
+        series: what is drawn.
+        width: in cells, the axis and its labels included.
+        height: in lines, the axis included.
+        label: writes the value at the top.
+        since: what the left end of the time axis is called; the right end is now.
+        behind: a second series, larger than the first.
+    """
+    room = width - AXIS_CELLS
+    tops = [largest(series.values), largest(behind.values) if behind is not None else 0.0]
+    drawn = bars(series, behind, height - 1, room)
+    cells = min(room, len(series.values))
+    lines: list[Line] = []
+    for number, line in enumerate(drawn):
+        name = label(max(tops)) if number == 0 and max(tops) else ""
+        lines.append(((f"{pad(name, AXIS_CELLS - 2, right=True)} {SIDE}", "rule"), *line))
+    rule = theme.RULE * max(0, cells - len(since) - len("now"))
+    foot = f"{pad('0', AXIS_CELLS - 2, right=True)} {CORNER}"
+    if cells > len(since) + len("now"):
+        lines.append(((foot, "rule"), (since, "dim"), (rule, "rule"), ("now", "dim")))
+    else:
+        lines.append(((foot + theme.RULE * cells, "rule"),))
+    return lines

@@ -1,0 +1,258 @@
+"""What the rows of the form come to: a request, or what stands against it, told beside each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gigq_core.job import FunctionReference
+from gigq_tui.actions.functions.inspection import FunctionInfo, full_path
+from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest
+from gigq_tui.format import inert
+from gigq_tui.screens.submit.field_types import Base, signature
+from gigq_tui.screens.submit.form import DEPENDS_HINT, SubmitForm
+from gigq_tui.screens.submit.param_specs import MISSING, Needed
+from gigq_tui.screens.submit.parse_value import (
+    ValueTrouble,
+    parse_other,
+    parse_seconds,
+    parse_whole,
+    parse_word,
+    read_as,
+)
+from gigq_tui.screens.submit.preview import doom_of
+from gigq_tui.store.models import JobRow
+from gigq_tui.widgets.form_row import FormRow
+
+_RESULTS = {"auto": None, "yes": True, "no": False}
+
+
+@dataclass
+class Known:
+    """What was looked up for the form.
+
+    `info` is the function as it was found, `trouble` why it wasn't. `ids` are the jobs whose ids
+    begin with what was typed, `rows` the lines of the jobs it depends on, None for one that is
+    gone. `bulk` is what became of the file of lines, and `ahead` the place in line.
+    """
+
+    info: FunctionInfo | None = None
+    trouble: str = ""
+    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: dict[str, JobRow | None] = field(default_factory=dict)
+
+
+@dataclass
+class Verdict:
+    """What the rows come to: the request, or None and what stands against it.
+
+    `params` are those that could be read, whatever else is wrong.
+    """
+
+    request: SubmitRequest | None = None
+    troubles: list[str] = field(default_factory=list)
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def judge(form: SubmitForm, known: Known, *, tried: bool) -> Verdict:
+    """Tell beside each row what is wrong with it.
+
+    Args:
+        form: The rows.
+        known: What was looked up.
+        tried: Whether somebody has tried to submit: only then is what is missing a mistake.
+    """
+    verdict = Verdict()
+    values: dict[str, Any] = {}
+    rows = form.fixed
+    of_lines = bool(rows["jsonl"].text.strip())
+
+    def read(row: FormRow, parse: Callable[[str], Any], *, quiet: bool = False) -> None:
+        try:
+            values[row.key] = parse(row.text)
+            row.tell()
+        except ValueTrouble as problem:
+            if of_lines and isinstance(problem, Needed):
+                # A line of the file may well say it.
+                row.tell()
+                return
+            hold_back = not tried and (quiet or not row.text.strip())
+            row.tell("" if hold_back else str(problem))
+            verdict.troubles.append(f"{row.label.strip()}: {problem}")
+
+    _judge_function(form, known, verdict, tried=tried)
+    read(rows["name"], _name)
+    for spec in form.specs:
+        row = form.param_rows[spec.name]
+        read(row, spec.value)
+        value = values.get(row.key, MISSING)
+        free = spec.kind.base is Base.ANY and value is not MISSING and not row.trouble
+        free = free and not spec.kind.choices
+        row.hint = f"{spec.hint}: {read_as(value)}" if free and row.text else spec.hint
+        row.tell(row.trouble)
+    for row in form.other_rows:
+        read(row, _pair)
+    verdict.params = _params(form, values, verdict)
+    read(rows["priority"], lambda text: parse_whole(text, 0))
+    read(rows["timeout"], lambda text: parse_seconds(text, 300.0, zero=False))
+    read(rows["attempts"], lambda text: parse_whole(text, 3, 1))
+    read(rows["delay"], lambda text: parse_seconds(text, 0.0, zero=True))
+    read(
+        rows["crash"],
+        lambda text: parse_word(text, ("retry", "fail")),
+        quiet=_typing(rows["crash"]),
+    )
+    read(
+        rows["results"],
+        lambda text: parse_word(text, tuple(_RESULTS)),
+        quiet=_typing(rows["results"]),
+    )
+    read(rows["copies"], lambda text: _copies(text, of_lines=of_lines))
+    read(rows["depends"], lambda text: _ids(form, known), quiet=_typing(rows["depends"]))
+    read(rows["jsonl"], _path)
+    _tell_doom(form, known)
+    if known.info is not None and not verdict.troubles and not of_lines:
+        misfit = known.info.misfit(verdict.params)
+        if misfit:
+            _tell_misfit(form, misfit, known.info, values)
+            verdict.troubles.append(misfit)
+    if not verdict.troubles:
+        verdict.request = _request(form, values, verdict.params)
+    return verdict
+
+
+def _judge_function(form: SubmitForm, known: Known, verdict: Verdict, *, tried: bool) -> None:
+    row = form.fixed["function"]
+    if not form.function:
+        row.tell("needed" if tried else "", hint="package.module.function", tone="dim")
+        verdict.troubles.append("Function: needed")
+        return
+    try:
+        FunctionReference.parse(form.function)
+    except ValueError:
+        row.tell("" if _typing(row) and not tried else "write package.module.function")
+        verdict.troubles.append("Function: write package.module.function")
+        return
+    if known.trouble:
+        row.tell(known.trouble.replace(f"{form.function} can't", "can't", 1))
+        verdict.troubles.append(known.trouble)
+    elif known.info is not None and known.info.function == form.function:
+        row.tell(hint=f"found: {signature(known.info)}", tone="ok")
+    else:
+        row.tell(hint="looking it up..", tone="dim")
+
+
+def _tell_misfit(
+    form: SubmitForm, misfit: str, info: FunctionInfo, values: Mapping[str, Any]
+) -> None:
+    """Tell what the function does not take beside the row that it stands in."""
+    named = {parameter.name for parameter in info.parameters}
+    blamed = [form.param_rows[spec.name] for spec in form.specs if spec.name not in named]
+    blamed = [row for row in blamed if values.get(row.key, MISSING) is not MISSING]
+    for row in form.other_rows:
+        pair = values.get(row.key, MISSING)
+        if pair is not MISSING and pair[0] not in named:
+            blamed.append(row)
+    for row in blamed or [form.fixed["function"]]:
+        row.tell("no such parameter" if blamed else misfit)
+
+
+def _tell_doom(form: SubmitForm, known: Known) -> None:
+    """Say at once that one of the jobs it would wait for can't complete as things stand."""
+    row = form.fixed["depends"]
+    if row.trouble:
+        return
+    dooms = [doom_of(known.rows[id], id) for id in form.depends_on if id in known.rows]
+    doom = next((doom for doom in dooms if doom), "")
+    if doom:
+        row.tell(hint=f"! {inert(doom)}: it would never run", tone="fail")
+    else:
+        row.tell(hint=DEPENDS_HINT, tone="dim")
+
+
+def _params(form: SubmitForm, values: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for spec in form.specs:
+        value = values.get(f"param:{spec.name}", MISSING)
+        if value is not MISSING:
+            params[spec.name] = value
+    for row in form.other_rows:
+        pair = values.get(row.key, MISSING)
+        if pair is MISSING:
+            continue
+        key, value = pair
+        if key in params:
+            row.tell(f"{key} has a value already")
+            verdict.troubles.append(f"{key}: has two values")
+        params[key] = value
+    return params
+
+
+def _ids(form: SubmitForm, known: Known) -> tuple[str, ...]:
+    """The ids of the jobs that were chosen, and of those that are typed."""
+    ids: list[str] = list(form.depends_on)
+    for prefix in form.prefixes:
+        found = known.ids.get(prefix)
+        if found is None:
+            raise ValueTrouble("looking it up..")
+        if not found:
+            raise ValueTrouble(f"no job's id begins with {inert(prefix[:12])}: pick from the list")
+        if len(found) > 1:
+            raise ValueTrouble(f"several jobs' ids begin with {inert(prefix[:12])}")
+        ids.append(found[0])
+    return tuple(dict.fromkeys(ids))
+
+
+def _request(form: SubmitForm, values: Mapping[str, Any], params: dict[str, Any]) -> SubmitRequest:
+    note = form.fixed["note"]
+    template = form.template
+    # A note of several lines can't be typed here, but it can be kept.
+    description = template.description if template and not note.changed else note.text
+    crash: Literal["retry", "fail"] = "fail" if values["crash"] == "fail" else "retry"
+    return SubmitRequest(
+        function=form.function,
+        name=values["name"],
+        params=params,
+        priority=values["priority"],
+        timeout=values["timeout"],
+        max_attempts=values["attempts"],
+        retry_delay=values["delay"],
+        dependencies=values["depends"],
+        description=description,
+        copies=values["copies"],
+        on_crash=crash,
+        pass_parent_results=_RESULTS[values["results"]],
+        jsonl=values["jsonl"],
+    )
+
+
+def _typing(row: FormRow) -> bool:
+    """Whether somebody is still at it, so that half a word is no mistake yet."""
+    return row.field.has_focus
+
+
+def _copies(text: str, *, of_lines: bool) -> int:
+    copies = parse_whole(text, 1, 1)
+    if copies > MAX_COPIES:
+        raise ValueTrouble(f"must be {MAX_COPIES:,} or less")
+    if copies > 1 and of_lines:
+        raise ValueTrouble("the lines of the file say how many")
+    return copies
+
+
+def _path(text: str) -> Path | None:
+    if not text.strip():
+        return None
+    return full_path(text.strip())
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueTrouble("needed")
+    return text.strip()
+
+
+def _pair(text: str) -> Any:
+    return parse_other(text) if text.strip() else MISSING

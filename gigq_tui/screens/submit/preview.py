@@ -1,0 +1,182 @@
+"""What the form says it is going to do, as lines: the rows, their place in line, the command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gigq_core.job import Job
+from gigq_tui.actions.shell_command import PROGRAM, words_of_submit
+from gigq_tui.actions.shell_words import quoted
+from gigq_tui.actions.submit import SubmitRequest
+from gigq_tui.format import count, cut, inert, masked, plural
+from gigq_tui.screens.submit.param_specs import MISSING
+from gigq_tui.store.models import Health, JobRow, Snapshot
+from gigq_tui.widgets.lines import Line, span
+from gigq_tui.widgets.question import wrap_words
+
+_MANY_LINES = 12
+# As far as places in line are counted.
+_FAR = 10_000
+_BAD_ENDS = {"failed": "has failed", "timeout": "has timed out", "cancelled": "was cancelled"}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of how the new jobs would fare.
+
+    `ahead` is how many jobs are claimed before the first of them: None if there are too many to
+    count, `MISSING` while it is not known. `parents` are the jobs that it depends on by id, None
+    for one that is not in the file. `jobs` are those of a file's lines.
+    """
+
+    ahead: object = MISSING
+    parents: dict[str, JobRow | None] = field(default_factory=dict)
+    jobs: Sequence[Job] = ()
+
+
+def doom_of(row: JobRow | None, id: str = "") -> str:
+    """Say why a job that depends on this one would never run; an empty string if it may."""
+    if row is None:
+        return f"{id[:8]} is not in the queue"
+    if row.status in _BAD_ENDS:
+        return f"{row.name} {_BAD_ENDS[row.status]}"
+    return f"{row.name} itself never runs" if row.doomed else ""
+
+
+def preview(
+    path: Path,
+    request: SubmitRequest | None,
+    troubles: Sequence[str],
+    snapshot: Snapshot | None,
+    width: int,
+    *,
+    tried: bool,
+    outlook: Outlook,
+    copied: str = "",
+) -> list[Line]:
+    """What the form is going to do, as lines.
+
+    Args:
+        path: The queue file.
+        request: What is submitted, or None while something stands against it.
+        troubles: What stands against it.
+        snapshot: What is known of the queue.
+        width: How many cells a line has.
+        tried: Whether somebody has tried to submit already.
+        outlook: How the new jobs would fare.
+        copied: The name of the job that is copied, or nothing.
+    """
+    width = max(20, width)
+    if request is None:
+        lines: list[Line] = [((" Not ready:", "warn") if tried else (" Still to do:", "dim"),)]
+        for text in troubles:
+            lines += [(span(f"   {piece}", ""),) for piece in _words(text, width - 4)]
+        return lines
+    lines = _said(_rows(request, outlook), width, "title")
+    if copied:
+        told = f"It is a new job: {copied} is left as it is."
+        lines += _said(told, width, "")
+    lines += _said(_line(request, snapshot, outlook), width, "")
+    for doom in _dooms(request, outlook):
+        lines += _said(f"! {doom}: until it is retried, this job would never run.", width, "fail")
+    lines += _said(_workers(snapshot), width, "dim")
+    if outlook.jobs:
+        first = outlook.jobs[0]
+        shown = cut(inert(json.dumps(masked(first.params), ensure_ascii=False)), width * 2)
+        lines += _said(f"The first: {first.name} {shown}", width, "dim")
+    lines += [(), ((" Same as:", "dim"),)]
+    tokens = [
+        inert(quoted(word)) for word in (PROGRAM, "--db", str(path), *words_of_submit(request))
+    ]
+    command = _command(tokens, width - 6)
+    if len(command) > _MANY_LINES:
+        command = [*command[:_MANY_LINES], "..."]
+    lines += [((f"   {piece}", "accent"),) for piece in command]
+    return lines
+
+
+def _rows(request: SubmitRequest, outlook: Outlook) -> str:
+    if request.jsonl is not None:
+        jobs = plural(len(outlook.jobs), "row")
+        return f"Will insert {jobs}, one for each line of {request.jsonl.name}."
+    return f"Will insert {plural(request.copies, 'row')}."
+
+
+def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Outlook) -> str:
+    """Where in line the job, or the first of them, would stand; nothing while it is not known."""
+    number = len(outlook.jobs) if request.jsonl is not None else request.copies
+    it = "It" if number == 1 else "The first"
+    dependencies = outlook.jobs[0].dependencies if outlook.jobs else request.dependencies
+    unmet = [
+        id
+        for id in dependencies
+        if (row := outlook.parents.get(id)) is None or row.status != "completed"
+    ]
+    if unmet:
+        return f"{it if number == 1 else 'They'} would wait for {plural(len(unmet), 'job')}."
+    if outlook.ahead is MISSING:
+        return ""
+    if not isinstance(outlook.ahead, int):
+        return f"{it} would stand behind more than {count(_FAR)} jobs."
+    ready = (snapshot.counts.ready if snapshot is not None else 0) + number
+    ready = max(ready, outlook.ahead + number)
+    return f"{it} would be number {count(outlook.ahead + 1)} of {plural(ready, 'ready job')}."
+
+
+def _dooms(request: SubmitRequest, outlook: Outlook) -> list[str]:
+    parents = [(id, outlook.parents.get(id, MISSING)) for id in request.dependencies]
+    told = [doom_of(row, id) for id, row in parents if row is None or isinstance(row, JobRow)]
+    return [doom for doom in told if doom]
+
+
+def _workers(snapshot: Snapshot | None) -> str:
+    if snapshot is None:
+        return ""
+    if snapshot.paused:
+        return "The queue is paused: nothing starts until it is resumed (P)."
+    alive = [worker for worker in snapshot.workers if worker.health is Health.ALIVE]
+    busy = sum(1 for worker in alive if worker.running)
+    if alive:
+        return f"{plural(len(alive), 'worker')} alive, {busy} busy."
+    if snapshot.foreign_workers:
+        return "Only GigQ's workers are at work."
+    return "No worker runs: + on the jobs screen starts one."
+
+
+def _said(text: str, width: int, role: str) -> list[Line]:
+    return [(span(f" {piece}", role),) for piece in _words(text, width - 1)] if text else []
+
+
+def _words(text: str, width: int) -> list[str]:
+    return wrap_words(inert(text), width)
+
+
+def _with_values(tokens: Iterable[str]) -> Iterable[str]:
+    """Keep an option and its value together."""
+    option = ""
+    for token in tokens:
+        if option:
+            yield f"{option} {token}"
+            option = ""
+        elif token.startswith("--"):
+            option = token
+        else:
+            yield token
+    if option:
+        yield option
+
+
+def _command(tokens: Iterable[str], width: int) -> list[str]:
+    """Lay a command out over lines that a shell would read as one."""
+    lines = [""]
+    for token in _with_values(tokens):
+        joined = f"{lines[-1]} {token}".strip()
+        if len(joined) > width and lines[-1]:
+            lines[-1] += " \\"
+            lines.append(f"  {token}")
+        else:
+            lines[-1] = f"{lines[-1]} {token}" if lines[-1] else token
+    return lines

@@ -1,0 +1,306 @@
+"""The tree screen: the dependencies around one job, what each waits for and what it holds up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from textual import on
+from textual.timer import Timer
+from textual.widget import Widget
+
+from gigq_tui.format import MARKS, inert, plural, short_count, width_of
+from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.screens.parts.finding import Finding
+from gigq_tui.screens.parts.job_actions import JobActs, trouble_of
+from gigq_tui.screens.parts.row_finder import RowFinder
+from gigq_tui.screens.parts.typed_ahead import is_about_rows
+from gigq_tui.screens.tree.job_sentence import outlook
+from gigq_tui.screens.tree.tree_list import TreeList
+from gigq_tui.store.graph.focus import Direction, levels, narrowed, tally, to_cancel, to_retry
+from gigq_tui.store.graph.tree import LineKind, TreeLine, tree_lines
+from gigq_tui.store.models import Graph, JobRow, Snapshot
+from gigq_tui.terminal import theme
+from gigq_tui.widgets.header import WIDE
+from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
+from gigq_tui.widgets.question import wrap_words
+from gigq_tui.widgets.row_list import RowList
+from gigq_tui.widgets.scrolled import Scrolled
+from gigq_tui.widgets.typed_line import TypedLine
+
+# What a graph cost to read and draw, times this, is the pause before it is asked for again.
+REST_FACTOR = 4.0
+OUTLOOK_LINES = 2
+
+
+class TreeScreen(JobActs, Finding, inherit_bindings=False):
+    """The dependency graph around a job.
+
+    Args:
+        job_id: The job whose graph this is; the cursor begins there.
+    """
+
+    SCOPE = Scope.TREE
+    BINDINGS = bindings_for(SCOPE)
+    CSS_PATH = "screen.tcss"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self.graph: Graph | None = None
+        self.folded = True
+        self.direction = Direction.ALL
+        self.focus_id = job_id
+        self._asked_at: float | None = None
+        self._ask_again = False
+        self._rest_until = 0.0
+        self._rest_timer: Timer | None = None
+        self.finder = RowFinder(lambda: self.branches, self._told_of)
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield TypedLine(id="tree-head")
+        yield TextLines(id="tree-rule", classes="rule")
+        yield TreeList(id="tree")
+        yield TextLines(id="outlook-rule", classes="rule")
+        yield TextLines(id="outlook")
+
+    @property
+    def branches(self) -> TreeList:
+        """The list of lines."""
+        return self.query_one(TreeList)
+
+    def crumbs(self) -> tuple[str, ...]:
+        return (f"Tree of {self._name_of(self.job_id)}",)
+
+    def mover(self) -> Scrolled:
+        return self.branches
+
+    def on_mount(self) -> None:
+        self._draw_frame()
+        self._ask_graph()
+
+    # Reading
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        self._ask_graph()
+
+    def awaits(self, action_id: str) -> bool:
+        return self.graph is None and is_about_rows(action_id)
+
+    def _ask_graph(self) -> None:
+        """Ask for the graph, one question at a time, the costlier the more seldom."""
+        if self._asked_at is not None:
+            self._ask_again = True
+            return
+        now = self.console.monotonic()
+        if now < self._rest_until:
+            if self._rest_timer is None:
+                self._rest_timer = self.set_timer(self._rest_until - now, self._rested)
+            return
+        self._asked_at = now
+        self._ask_again = False
+        self.console.ask("graph", self.job_id, self._receive)
+
+    def _rested(self) -> None:
+        self._rest_timer = None
+        self._rest_until = 0.0
+        if self.is_current and not self.console.held:
+            self._ask_graph()
+
+    def _receive(self, answer: Any) -> None:
+        asked_at, self._asked_at = self._asked_at, None
+        if not self.is_whole:
+            return
+        if isinstance(answer, Graph):
+            first = self.graph is None
+            self.graph = answer
+            self._draw()
+            if first:
+                self.shows_anew()
+                self.branches.select_job(self.job_id)
+            self.refresh_frame()
+        else:
+            self.console.notice(trouble_of(answer), "warn")
+        now = self.console.monotonic()
+        if asked_at is not None:
+            self._rest_until = now + REST_FACTOR * (now - asked_at)
+        if self._ask_again:
+            self._ask_graph()
+
+    # Drawing
+
+    def _draw(self) -> None:
+        if self.graph is None:
+            return
+        lines = tree_lines(narrowed(self.graph, self.focus_id, self.direction), self.folded)
+        self.branches.show(self.graph, lines, self.console.clock.now())
+        self._draw_frame()
+
+    def _draw_frame(self) -> None:
+        width = self.app.size.width
+        rule: Line = ((theme.RULE * width, "rule"),)
+        for line in self.query(".rule").results(TextLines):
+            line.show(rule)
+        self.query_one("#tree-head", TypedLine).rest(self._head(width))
+        self._draw_outlook()
+
+    def _head(self, width: int) -> Line:
+        graph = self.graph
+        if graph is None:
+            return ((" reading the graph..", "dim"),)
+        fold = "folded (z)" if self.folded else "unfolded (z)"
+        focus = self.direction.value
+        if self.direction is not Direction.ALL:
+            key = "[" if self.direction is Direction.UP else "]"
+            focus = f"{focus} of {self._name_of(self.focus_id)} ({key})"
+        right: Line = (
+            (f"{focus}  ", "" if self.direction is Direction.ALL else "warn"),
+            (fold, "dim"),
+        )
+        spans: list[Span] = [(f" {plural(len(graph.nodes), 'job')}", "title")]
+        if graph.truncated:
+            spans.append((" (of more: the nearest)", "warn"))
+        wide = width >= WIDE
+        if wide:
+            spans.append((f", {plural(levels(graph), 'level')}", "dim"))
+        for state, number in tally(graph, self.console.clock.now()).items():
+            mark = MARKS[state]
+            word = mark.word if wide else mark.short
+            spans.append((f"  {word} {short_count(number)}", mark.role))
+        if line_width(tuple(spans)) + line_width(right) + 3 > width:
+            right = right[:1] if self.direction is not Direction.ALL else ((fold, "dim"),)
+        return spread(tuple(spans), (*right, (" ", "")), width)
+
+    def _draw_outlook(self) -> None:
+        width = max(10, self.app.size.width - 2)
+        pieces = wrap_words(self._outlook(), width)
+        if len(pieces) > OUTLOOK_LINES:
+            pieces = [*pieces[: OUTLOOK_LINES - 1], " ".join(pieces[OUTLOOK_LINES - 1 :])]
+        lines: list[Line] = [((f" {piece}", ""),) for piece in pieces]
+        self.query_one("#outlook", TextLines).show(*lines)
+
+    def _outlook(self) -> str:
+        line = self.branches.line
+        if line is None or self.graph is None:
+            return ""
+        if line.folded:
+            folded = plural(line.fold_count, "job")
+            return f"{folded} in one line: c and r act on all of them, z or enter unfolds."
+        return outlook(self.graph, line.id, self.console.clock.now())
+
+    def _told_of(self, index: int) -> str:
+        """What a line is found by: the name, the function and the id of its job, or its jobs."""
+        line, graph = self.branches.lines[index], self.graph
+        nodes = [graph.nodes[id] for id in line.folded or (line.id,)] if graph is not None else []
+        rows = [node.row for node in nodes if node.row is not None]
+        return " ".join([line.id, *(f"{row.name} {row.function} {row.id}" for row in rows)])
+
+    def _name_of(self, job_id: str) -> str:
+        node = self.graph.nodes.get(job_id) if self.graph is not None else None
+        name = node.row.name if node is not None and node.row is not None else ""
+        short = job_id[:8]
+        return inert(f"{name} {short}" if width_of(name) < 40 else f"{name[:36]}.. {short}").strip()
+
+    def tick(self) -> None:
+        self.branches.tick(self.console.clock.now())
+        self._draw_outlook()
+
+    def on_resize(self) -> None:
+        self._draw_frame()
+
+    @on(RowList.CursorMoved)
+    def _moved(self) -> None:
+        self._draw_outlook()
+        self.refresh_frame()
+
+    @on(RowList.RowOpened)
+    def _opened(self) -> None:
+        self.perform("open")
+
+    # What keys act on
+
+    def _line(self) -> TreeLine | None:
+        return self.branches.line
+
+    def chosen(self) -> tuple[JobRow, ...]:
+        line = self._line()
+        if line is None or self.graph is None:
+            return ()
+        nodes = [self.graph.nodes[id] for id in line.folded or (line.id,)]
+        return tuple(node.row for node in nodes if node.row is not None)
+
+    def current_row(self) -> JobRow | None:
+        line = self._line()
+        if line is None or line.folded or self.graph is None:
+            return None
+        return self.graph.nodes[line.id].row
+
+    def marked_count(self) -> int:
+        line = self._line()
+        return line.fold_count if line is not None else 0
+
+    def acted(self) -> None:
+        self._rest_until = 0.0
+        self._ask_graph()
+
+    # Acting
+
+    def do_open(self) -> None:
+        line = self._line()
+        if line is not None and line.folded:
+            self.do_fold()
+        elif line is not None and line.kind is LineKind.MISSING:
+            self.console.notice("There is no such job in the file.", "warn")
+        else:
+            super().do_open()
+
+    def do_retry_up(self) -> None:
+        """Retry the job under the cursor and every ancestor that ended badly."""
+        rows = self._gathered(to_retry)
+        if not rows:
+            self.console.notice("Nothing has failed here or upstream.", "warn")
+            return
+        self.ask_retry([row.id for row in rows], rows, " (here and upstream)")
+
+    def do_cancel_below(self) -> None:
+        """Cancel the job under the cursor and whatever waits for it."""
+        rows = self._gathered(to_cancel)
+        if not rows:
+            self.console.notice("Nothing waits or runs here or downstream.", "warn")
+            return
+        self.ask_cancel([row.id for row in rows], rows, " (here and downstream)")
+
+    def _gathered(
+        self, gather: Callable[[Graph, Sequence[str]], tuple[JobRow, ...]]
+    ) -> tuple[JobRow, ...]:
+        line, graph = self._line(), self.graph
+        if line is None or graph is None:
+            return ()
+        return gather(graph, line.folded or (line.id,))
+
+    def do_upstream(self) -> None:
+        """Show only what the job under the cursor waits for, or all again."""
+        self._look(Direction.UP)
+
+    def do_downstream(self) -> None:
+        """Show only what waits for the job under the cursor, or all again."""
+        self._look(Direction.DOWN)
+
+    def _look(self, direction: Direction) -> None:
+        line = self._line()
+        if line is None:
+            return
+        if self.direction is direction:
+            self.direction = Direction.ALL
+        else:
+            self.direction, self.focus_id = direction, line.id
+        self._draw()
+        self.branches.select_job(line.id)
+
+    def do_fold(self) -> None:
+        """Fold jobs that look alike into one line, or unfold them."""
+        line = self._line()
+        self.folded = not self.folded
+        self._draw()
+        if line is not None:
+            self.branches.select_job(line.id)

@@ -1,0 +1,354 @@
+"""The workers as lines: who they are, whether they live, what they have done and do now."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gigq_tui.actions.shell_command import command
+from gigq_tui.actions.workers.setup import WorkerSetup
+from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
+from gigq_tui.store.machine import Machine
+from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
+from gigq_tui.store.processes import Usage
+from gigq_tui.widgets.lines import Line, Span, columns, line_width
+from gigq_tui.widgets.worker_words import condition, headcount
+
+WIDE = 100
+NARROW = 72
+# A foreign worker's pid and counts are nowhere written down.
+UNSEEN = "-"
+
+
+@dataclass(frozen=True)
+class WorkerEntry:
+    """One line of the list: a worker with its first job, or another job of the same worker."""
+
+    id: str
+    worker: WorkerRow | None
+    foreign: ForeignWorker | None
+    job: RunningJob | None
+    further: bool = False
+
+
+def entries(snapshot: Snapshot) -> list[WorkerEntry]:
+    """The lines of the list: lost workers that hold jobs first, stopped ones last."""
+    found: list[WorkerEntry] = []
+    for worker in sorted(snapshot.workers, key=_weight):
+        found += _with_jobs(worker.id, worker.running, worker, None)
+    for foreign in snapshot.foreign_workers:
+        found += _with_jobs(f"gigq:{foreign.id}", foreign.running, None, foreign)
+    return found
+
+
+def _with_jobs(
+    id: str,
+    jobs: tuple[RunningJob, ...],
+    worker: WorkerRow | None,
+    foreign: ForeignWorker | None,
+) -> list[WorkerEntry]:
+    first = WorkerEntry(id, worker, foreign, jobs[0] if jobs else None)
+    return [
+        first,
+        *(WorkerEntry(f"{id}/{job.id}", worker, foreign, job, True) for job in jobs[1:]),
+    ]
+
+
+def weight(entry: WorkerEntry) -> int:
+    """Return where a worker stands by its state: what needs somebody comes first."""
+    return 4 if entry.worker is None else _weight(entry.worker)
+
+
+def _weight(worker: WorkerRow) -> int:
+    if worker.health is Health.STOPPED:
+        return 3
+    if worker.health is Health.LOST:
+        return 0 if worker.running else 2
+    return 1
+
+
+def waits_for(worker: WorkerRow, snapshot: Snapshot) -> str:
+    """Say why a worker that lives has no job, or an empty string."""
+    if worker.running or worker.suspended or worker.health is not Health.ALIVE:
+        return ""
+    if worker.state == "paused" or worker.request == "pause":
+        return "paused: P resumes it"
+    if worker.state != "running" or worker.request in ("drain", "stop"):
+        return ""
+    if snapshot.paused:
+        return "the queue is paused"
+    counts = snapshot.counts
+    if counts.ready:
+        return f"{count(counts.ready)} ready, not claimed yet"
+    held = [
+        f"{count(number)} {word}"
+        for number, word in ((counts.blocked, "blocked"), (counts.delayed, "delayed"))
+        if number
+    ]
+    return f"nothing is ready, {', '.join(held)}" if held else "nothing waits"
+
+
+def machine_line(machine: Machine | None, width: int) -> Line:
+    """Return what is told of the machine, as much as there is room for."""
+    if machine is None:
+        return ()
+    load = "" if machine.load is None else f"load {machine.load:.1f}"
+    if width < WIDE:
+        return ((f"{load}/{machine.cores} " if load else "", "dim"),)
+    parts = [plural(machine.cores, "core"), load, f"{machine.memory_percent:.0f}% mem"]
+    told = ", ".join(part for part in parts if part)
+    return ((f"{inert(machine.host)}: {told} ", "dim"),)
+
+
+def summary(
+    snapshot: Snapshot, own: int, room: int, *, read_only: bool = False, lead: Line = ()
+) -> Line:
+    """Return the line above the list: how many workers live, and how many are lost.
+
+    Args:
+        snapshot: Whose workers.
+        own: How many of them this console started.
+        room: Cells for it; what weighs least is left out, never cut.
+        read_only: Whether this console can't start any.
+        lead: What stands before it: by what the list is sorted and filtered.
+    """
+    told = headcount(snapshot.workers)
+    foreign = len(snapshot.foreign_workers)
+    parts: list[Span] = []
+    if told.lost:
+        parts.append((f"{told.lost} LOST", "fail"))
+    parts.append((f"{plural(told.alive, 'worker')} alive", "title"))
+    if told.doing:
+        parts.append((f"({told.doing})", "title"))
+    if not told.alive and not foreign and not told.unseen and not read_only:
+        parts.append(("+ starts one", "warn"))
+    if told.unseen:
+        parts.append((f"{told.unseen} out of sight", "warn"))
+    if foreign:
+        parts.append((f"{plural(foreign, 'worker')} of GigQ's", "dim"))
+    if own:
+        parts.append((f"{own} of this console", "dim"))
+    line: Line = lead
+    for text, role in parts:
+        gap = " " if not line or text.startswith("(") else "   "
+        longer = (*line, (gap, ""), (text, role))
+        if line_width(longer) > room:
+            # A shorter one may still fit.
+            continue
+        line = longer
+    return line
+
+
+def nobody(path: Path, setup: WorkerSetup, *, read_only: bool) -> list[Line]:
+    """Return what stands in the place of the list where there is no worker."""
+    lines: list[Line] = [(), ((" No worker has this file open, as far as its rows tell.", ""),)]
+    if read_only:
+        lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
+        return [*lines, (), ((f"   {inert(command(path, 'worker'))}", "accent"),)]
+    return [
+        *lines,
+        (),
+        ((" Press ", ""), ("+", "key"), (" to start one. Its jobs will run", "")),
+        ((f"   with  {inert(setup.python)}", "accent"),),
+        ((f"   in    {inert(str(setup.chdir))}", "accent"),),
+        (),
+        ((" Press ", ""), ("=", "key"), (" to choose others.", "")),
+    ]
+
+
+def heading(width: int, sorted_by: str = "") -> Line:
+    """Return the names of the columns, the one that the list is sorted by in another colour."""
+    cells = [
+        (name, cells, "key" if field == sorted_by and name else "dim")
+        for name, cells, field in _layout(width)
+    ]
+    return (("   ", ""), *columns(cells))
+
+
+def _layout(width: int) -> list[tuple[str, int, str]]:
+    """The columns for a terminal of that width: heading, width (negative to the right), field."""
+    if width < NARROW:
+        # Which job it is says more than what the process costs.
+        return [
+            ("NAME", 9, "name"),
+            ("STATE", 11, "state"),
+            ("DONE", -6, "done"),
+            ("FAIL", -5, "failed"),
+            ("", 1, ""),
+            ("JOB", max(8, width - 3 - 32 - 1), "job"),
+        ]
+    if width < WIDE:
+        return [
+            ("NAME", 9, "name"),
+            ("PID", 8, "pid"),
+            ("STATE", 11, "state"),
+            ("CPU%", -4, "cpu"),
+            ("RSS", -6, "memory"),
+            ("DONE", -6, "done"),
+            ("FAIL", -5, "failed"),
+            ("", 1, ""),
+            ("JOB", max(8, width - 3 - 50 - 1), "job"),
+        ]
+    return [
+        ("NAME", 13, "name"),
+        ("PID", 8, "pid"),
+        ("OWNER", 9, "owner"),
+        ("STATE", 11, "state"),
+        ("SLOTS", -6, "slots"),
+        ("UP", -5, "up"),
+        ("CPU%", -6, "cpu"),
+        ("RSS", -6, "memory"),
+        ("DONE", -7, "done"),
+        ("FAIL", -6, "failed"),
+        ("CLAIMED", -9, "claimed"),
+        ("", 2, ""),
+        ("CURRENT JOB", max(8, width - 3 - 88 - 1), "job"),
+    ]
+
+
+def entry_line(
+    entry: WorkerEntry,
+    now: datetime,
+    usage: Mapping[int, Usage],
+    own: bool,
+    width: int,
+    waits: str = "",
+) -> Line:
+    """Return one worker, or a further job of one, as a line.
+
+    Args:
+        entry: Which.
+        now: The hour.
+        usage: What the processes of this machine use, by pid.
+        own: Whether this console started it.
+        width: Cells of the terminal.
+        waits: Why it has no job.
+    """
+    fields = _fields(entry, now, usage, own, width)
+    if waits and entry.job is None:
+        fields |= {"job": waits, "job role": "dim"}
+    role_of = {"state": fields.pop("role"), "job": fields.pop("job role"), "name": ""}
+    quiet = "dim" if entry.worker is not None and entry.worker.health is Health.STOPPED else ""
+    return columns(
+        [
+            (fields.get(field, ""), cells, role_of.get(field) or quiet)
+            for _, cells, field in _layout(width)
+        ]
+    )
+
+
+def _fields(
+    entry: WorkerEntry, now: datetime, usage: Mapping[int, Usage], own: bool, width: int
+) -> dict[str, str]:
+    room = _layout(width)[-1][1]
+    fields = {"role": "", "job role": "", "job": _job(entry, now, room)}
+    worker = entry.worker
+    if worker is not None and worker.health in (Health.LOST, Health.STOPPED) and entry.job:
+        fields["job role"] = "fail"
+    if entry.further:
+        return fields
+    if worker is None:
+        assert entry.foreign is not None
+        return fields | {
+            "name": inert(entry.foreign.id),
+            "pid": UNSEEN,
+            "owner": "GigQ's",
+            "state": "? no sight",
+            "role": "dim",
+            "slots": UNSEEN,
+            "up": UNSEEN,
+            "cpu": UNSEEN,
+            "memory": UNSEEN,
+            "done": UNSEEN,
+            "failed": UNSEEN,
+            "claimed": UNSEEN,
+        }
+    word, role = condition(worker)
+    alive = worker.health in (Health.ALIVE, Health.UNKNOWN)
+    used = usage.get(worker.pid) if alive else None
+    cpu = used.cpu_percent if used is not None else None
+    return fields | {
+        "name": inert(worker.id),
+        "pid": str(worker.pid),
+        "owner": "this one" if own else _whose(worker),
+        "state": word,
+        "role": role,
+        "slots": f"{len(worker.running)}/{worker.slots}",
+        "up": _since(worker.started_at, now) if alive else UNSEEN,
+        "cpu": UNSEEN if cpu is None else f"{cpu:.0f}",
+        "memory": UNSEEN if used is None else size(used.memory),
+        "done": count(worker.done),
+        "failed": count(worker.failed),
+        "claimed": f"{_since(worker.last_claim_at, now)} ago" if worker.last_claim_at else UNSEEN,
+    }
+
+
+def _whose(worker: WorkerRow) -> str:
+    return f"on {inert(worker.host)}" if is_elsewhere(worker) else inert(worker.owner)
+
+
+def is_elsewhere(worker: WorkerRow) -> bool:
+    """Say whether a worker runs on another machine, whose processes can't be seen from here."""
+    return worker.health is Health.UNKNOWN and worker.host != socket.gethostname()
+
+
+def _since(moment: datetime | None, now: datetime) -> str:
+    return UNSEEN if moment is None else age((now - moment).total_seconds())
+
+
+def _job(entry: WorkerEntry, now: datetime, room: int) -> str:
+    job = entry.job
+    if job is None:
+        elsewhere = entry.worker is not None and is_elsewhere(entry.worker)
+        return f"on {inert(entry.worker.host)}" if elsewhere and entry.worker else UNSEEN
+    took = ""
+    if job.started_at is not None:
+        took = "  " + elapsed(max(0.0, (now - job.started_at).total_seconds()))
+    worker = entry.worker
+    lost = worker is not None and worker.health in (Health.LOST, Health.STOPPED)
+    lead = "ORPHAN " if lost else ""
+    left = room - len(lead) - len(took)
+    name = inert(job.name)
+    if width_of(name) + 9 <= left:
+        name += f" {inert(job.id[:8])}"
+    return f"{lead}{cut(name, left)}{took}"
+
+
+def about(entry: WorkerEntry, now: datetime) -> str:
+    """Say of a worker what its line has no room for."""
+    worker = entry.worker
+    if worker is None:
+        assert entry.foreign is not None
+        return (
+            f"{inert(entry.foreign.id)} is a worker of GigQ's, which keep no record: it can't be "
+            "asked or seen, only its jobs can."
+        )
+    if worker.health is Health.LOST:
+        held = len(worker.running)
+        if not held:
+            return f"{inert(worker.id)}: its process {worker.pid} is gone, and it holds no job."
+        return (
+            f"{inert(worker.id)}: its process {worker.pid} is gone. "
+            f"r releases the {plural(held, 'job')} that it holds."
+        )
+    # What a person waits for stands first: the line may be cut.
+    words: list[str] = []
+    if worker.suspended:
+        words.append(f"suspended: kill -CONT {worker.pid} lets it go on")
+    if worker.request:
+        words.append(f"asked to {inert(worker.request)}, and has not answered yet")
+    words.append(f"{len(worker.running)} of {plural(worker.slots, 'slot')} busy")
+    if worker.last_claim_at is not None:
+        words.append(f"last claim {_since(worker.last_claim_at, now)} ago")
+    words += [
+        f"pid {worker.pid} on {inert(worker.host)}",
+        f"jobs run in {'processes of their own' if worker.isolation == 'process' else 'threads'}",
+    ]
+    if worker.health is Health.UNKNOWN:
+        words.append("its process can't be seen from here")
+    if worker.health is Health.STOPPED and worker.stopped_at is not None:
+        words.append(f"stopped {duration(max(0.0, (now - worker.stopped_at).total_seconds()))} ago")
+    return f"{inert(worker.id)}: {', '.join(words)}."

@@ -1,0 +1,31 @@
+"""The row of a form in which an environment is typed: what looks like a secret is never shown."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from gigq_tui.actions.workers import environment
+from gigq_tui.widgets.form_row import Field, FormRow
+
+
+class EnvironmentField(Field):
+    """An input that shows no secret, and hands none to the clipboard."""
+
+    @property
+    def _value(self) -> Text:
+        shown = environment.hide_secrets(self.value)
+        return Text(shown, no_wrap=True, overflow="ignore", end="")
+
+    def action_copy(self) -> None:
+        """Copy nothing: the selection may hold a secret."""
+
+    def action_cut(self) -> None:
+        self.delete_selection()
+
+
+class EnvironmentRow(FormRow):
+    """The row for the environment."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("environment", "environment", text, hint="A=1 B='x y', secrets masked")
+        self.field = EnvironmentField(text)

@@ -1,0 +1,407 @@
+"""The panel that starts workers with chosen slots, interpreter, folder and environment, or scales.
+
+It covers lines of the screen in front and moves none, which costs a third of a screen of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from gigq_core.errors import GigQError
+from gigq_tui.actions import shell_command
+from gigq_tui.actions.functions.inspection import full_path
+from gigq_tui.actions.workers import environment, head_count
+from gigq_tui.actions.workers.setup import MOST_SLOTS, Examined, WorkerSetup, examine
+from gigq_tui.format import cut, inert, width_of
+from gigq_tui.screens.workers.environment_row import EnvironmentRow
+from gigq_tui.terminal import theme
+from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
+from gigq_tui.widgets.lines import Line, TextLines, span
+from gigq_tui.widgets.question import wrap_words
+from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
+
+NUMBER_CELLS = 8
+TWIN_LINES = 3
+_NUMBERS = ("count", "slots", "grace")
+_LOOKED_AT = ("python", "folder", "environment")
+
+
+class Staff(NamedTuple):
+    """The ids of this console's workers that stay, the youngest first: without a job, and with."""
+
+    idle: tuple[str, ...]
+    busy: tuple[str, ...]
+
+    @property
+    def present(self) -> int:
+        """How many there are."""
+        return len(self.idle) + len(self.busy)
+
+
+@dataclass
+class Verdict:
+    """What the fields come to, and what stands against it, by the key of its row."""
+
+    change: int = 0
+    setup: WorkerSetup | None = None
+    troubles: dict[str, str] = field(default_factory=dict)
+
+
+class SetupPanel(Vertical):
+    """Asks how many workers, and with what; nothing is started before all of it was looked at.
+
+    Args:
+        path: The queue file, for the command that does the same.
+        setup: What stands in the fields at first.
+        staff: Tells the present workers of this console.
+        go: Called once they are good, when the panel is closed, with the change wanted and the
+            setup; it may be None where none is started.
+    """
+
+    DEFAULT_CSS = """
+    SetupPanel { height: auto; max-height: 100%; background: $panel; layer: palette; dock: bottom;
+                 margin: 0 0 2 0; overflow-y: auto; scrollbar-size-vertical: 1; }
+    SetupPanel Field { background: $background; }
+    SetupPanel #setup-buttons { height: 1; }
+    SetupPanel #setup-twin { height: auto; }
+    """
+
+    class Looked(Message):
+        """The interpreter and the folder were looked at, in a thread."""
+
+        def __init__(self, setup: WorkerSetup, examined: Examined) -> None:
+            self.setup = setup
+            self.examined = examined
+            super().__init__()
+
+    def __init__(
+        self,
+        path: Path,
+        setup: WorkerSetup,
+        staff: Callable[[], Staff],
+        go: Callable[[int, WorkerSetup | None], None],
+    ) -> None:
+        super().__init__(id="setup", classes=OVERLAY)
+        self.is_open = True
+        self.path = path
+        self.staff = staff
+        self.go = go
+        number = NUMBER_CELLS
+        self.rows = {
+            row.key: row
+            for row in (
+                FormRow("count", "workers", "+1", cells=number, hint=head_count.HOW),
+                FormRow("slots", "slots each", str(setup.slots), cells=number, hint="jobs at once"),
+                FormRow("python", "interpreter", setup.python),
+                FormRow("folder", "folder", str(setup.chdir), hint="jobs run there"),
+                EnvironmentRow(environment.text_of(setup.environment)),
+                FormRow(
+                    "grace",
+                    "grace",
+                    f"{setup.grace_s:g}",
+                    cells=number,
+                    hint="seconds a job has to end when told",
+                ),
+            )
+        }
+        self.verdict = Verdict()
+        self._known: tuple[WorkerSetup, Examined] | None = None
+        self._looking_at: WorkerSetup | None = None
+        self._start_when_known = False
+
+    def compose(self) -> ComposeResult:
+        yield TextLines(id="setup-title")
+        yield from self.rows.values()
+        yield TextLines(id="setup-plan")
+        yield TextLines(id="setup-twin")
+        with Horizontal(id="setup-buttons"):
+            yield PushLine("Go (alt+s)", self.start, id="setup-go")
+            yield PushLine("Close (esc)", self.close, id="setup-close")
+
+    def on_mount(self) -> None:
+        count = self.rows["count"].field
+        self.screen.set_focus(count)
+        # What is typed takes its place.
+        count.select_all()
+        self._look()
+        self.review()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its lines are there: not before it is composed, nor while it is taken away.
+
+        A field that goes is left, and an interpreter may answer, when they are there no more.
+        """
+        lines = ("#setup-title", "#setup-plan", "#setup-twin")
+        return self.is_mounted and all(self.query(line) for line in lines)
+
+    # Moving
+
+    @property
+    def _stops(self) -> list[Widget]:
+        fields: list[Widget] = [row.field for row in self.rows.values()]
+        return [*fields, *self.query(PushLine)]
+
+    def take_key(self, event: events.Key) -> bool:
+        """Move, press, close or start; what is typed goes to the field that has the focus."""
+        here = self.screen.focused
+        if event.key in WALKS:
+            self._move(WALKS[event.key])
+        elif event.key == "escape":
+            self.close()
+        elif event.key == "alt+s":
+            self.start()
+        elif event.key == "enter" and isinstance(here, PushLine):
+            here.act()
+        elif event.key == "enter":
+            self._move(1)
+        elif here in self._stops and isinstance(here, TakesKeys):
+            return here.take_key(event)
+        else:
+            return False
+        return True
+
+    def take_paste(self, text: str) -> None:
+        """Paste into the field that has the focus."""
+        here = self.screen.focused
+        if here in self._stops and isinstance(here, TakesKeys):
+            here.take_paste(text)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it was told to start, and looks at the interpreter and the folder first."""
+        return self._start_when_known
+
+    def _move(self, step: int) -> None:
+        """Go to the next field or button, or the one before."""
+        stops = self._stops
+        here = self.screen.focused
+        at = stops.index(here) if here in stops else -step
+        stop = stops[(at + step) % len(stops)]
+        self.screen.set_focus(stop)
+        if (
+            isinstance(stop, Field)
+            and isinstance(stop.parent, FormRow)
+            and stop.parent.key in _NUMBERS
+        ):
+            stop.select_all()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._start_when_known = False
+        self.review()
+
+    @on(events.DescendantBlur)
+    def _left(self, event: events.DescendantBlur) -> None:
+        if event.widget in [self.rows[key].field for key in _LOOKED_AT]:
+            self._look()
+            self.review()
+
+    # Judging
+
+    def _look(self) -> None:
+        """Have the interpreter and the folder looked at, unless they were; whoever types waits."""
+        setup = self._typed_setup(Verdict())
+        if setup is None or self._examined(setup) or _looked_at(self._looking_at, setup):
+            return
+        self._looking_at = setup
+        self.run_worker(
+            lambda: self.post_message(self.Looked(setup, examine(setup))),
+            thread=True,
+            group="examine",
+        )
+
+    def _examined(self, setup: WorkerSetup | None) -> Examined | None:
+        if self._known is None or setup is None or not _looked_at(self._known[0], setup):
+            return None
+        return self._known[1]
+
+    @on(Looked)
+    def _was_looked_at(self, event: Looked) -> None:
+        event.stop()
+        if not self.is_whole:
+            return
+        self._known = (event.setup, event.examined)
+        if _looked_at(self._looking_at, event.setup):
+            self._looking_at = None
+        self.review()
+        if self._start_when_known:
+            self.start()
+
+    def _typed_setup(self, verdict: Verdict) -> WorkerSetup | None:
+        """The setup that is typed; None where that says none, and the troubles say why."""
+        troubles = verdict.troubles
+        text = {key: row.text.strip() for key, row in self.rows.items()}
+        slots, grace = _slots(text["slots"]), _seconds(text["grace"])
+        if slots is None:
+            troubles["slots"] = f"a whole number from 1 to {MOST_SLOTS}"
+        if grace is None:
+            troubles["grace"] = "seconds, 0 or more"
+        if not text["python"]:
+            troubles["python"] = "needed: the Python of the jobs' project"
+        if not text["folder"]:
+            troubles["folder"] = "needed: where the jobs run"
+        try:
+            pairs = environment.parse(self.rows["environment"].text)
+        except GigQError as problem:
+            troubles["environment"] = str(problem)
+            return None
+        if slots is None or grace is None or not text["python"] or not text["folder"]:
+            return None
+        python = text["python"]
+        if "/" in python:
+            python = str(full_path(python))
+        return WorkerSetup(python, full_path(text["folder"]), slots, pairs, grace)
+
+    def review(self) -> None:
+        """Tell beside each field what is wrong, and below what would happen."""
+        if not self.is_whole:
+            return
+        verdict = self.verdict = Verdict()
+        staff = self.staff()
+        verdict.setup = self._typed_setup(verdict)
+        try:
+            verdict.change = head_count.change_wanted(self.rows["count"].text, staff.present)
+        except GigQError as problem:
+            verdict.troubles["count"] = str(problem)
+        examined = self._examined(verdict.setup)
+        if examined is not None:
+            for key, trouble in (
+                ("python", examined.python_trouble),
+                ("folder", examined.folder_trouble),
+                ("environment", examined.environment_trouble),
+            ):
+                if trouble:
+                    verdict.troubles[key] = trouble
+        if "count" not in verdict.troubles and verdict.change <= 0:
+            # With what new ones would be started matters to nobody.
+            verdict.troubles.clear()
+        for key, row in self.rows.items():
+            row.tell(verdict.troubles.get(key, ""))
+        if "python" not in verdict.troubles:
+            self.rows["python"].tell(hint=_versions(examined))
+        self._draw(verdict, staff)
+
+    # Drawing
+
+    def _draw(self, verdict: Verdict, staff: Staff) -> None:
+        width = self.app.size.width
+        title = " workers: start or let go "
+        end = " tab next  esc close "
+        rule = theme.RULE * max(0, width - 3 - width_of(title) - width_of(end))
+        self.query_one("#setup-title", TextLines).show(
+            ((theme.RULE * 3, "rule"), (title, "title"), (rule, "rule"), (end, "dim"))
+        )
+        plan: Line
+        if verdict.troubles:
+            key, trouble = next(iter(verdict.troubles.items()))
+            plan = ((" ! ", "fail"), span(f"{self.rows[key].label}: {trouble}", "fail"))
+        elif self._start_when_known:
+            plan = ((" looking at the interpreter and the folder first ..", "warn"),)
+        else:
+            slots = verdict.setup.slots if verdict.setup is not None else 1
+            plan = ((" will " if verdict.change else " ", ""),)
+            said = head_count.intention(verdict.change, slots, staff.present, len(staff.idle))
+            plan += ((said, "accent"),)
+        self.query_one("#setup-plan", TextLines).show(plan)
+        self._draw_twin(self._twin(verdict, staff), width - 2)
+
+    def _twin(self, verdict: Verdict, staff: Staff) -> str:
+        if verdict.troubles or verdict.change == 0:
+            return ""
+        if verdict.change < 0:
+            names = [*staff.idle, *staff.busy][: -verdict.change]
+            return shell_command.for_requests(self.path, names, "drain")
+        return (
+            shell_command.for_worker(self.path, verdict.setup, verdict.change)
+            if verdict.setup
+            else ""
+        )
+
+    def _draw_twin(self, text: str, width: int) -> None:
+        lines: list[Line] = []
+        if text:
+            text = inert(text)
+            pieces = wrap_words(text, width)
+            most = TWIN_LINES if self.app.size.height >= 20 else 1
+            if len(pieces) > most:
+                pieces = [*pieces[: most - 1], cut(f"{pieces[most - 1]}  ..", width)]
+            lines = [((f" {piece}", "dim"),) for piece in pieces]
+        box = self.query_one("#setup-twin", TextLines)
+        height = max(1, len(lines))
+        if box.styles.height is None or box.styles.height.value != height:
+            box.styles.height = height
+        box.show(*lines)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.review)
+
+    # Acting
+
+    def start(self) -> None:
+        """Do it, or go to the first field that something is wrong with."""
+        self._look()
+        self.review()
+        verdict = self.verdict
+        if verdict.troubles:
+            self._start_when_known = False
+            self.screen.set_focus(self.rows[next(iter(verdict.troubles))].field)
+            return
+        if verdict.setup is None and verdict.change > 0:
+            return
+        if verdict.change > 0 and self._examined(verdict.setup) is None:
+            self._start_when_known = True
+            self.review()
+            return
+        if verdict.change == 0:
+            return
+        self.close()
+        self.go(verdict.change, verdict.setup)
+
+    def close(self) -> None:
+        """Take the panel away and give the keys back."""
+        self.is_open = False
+        self.screen.set_focus(None)
+        self.remove()
+
+
+def _looked_at(one: WorkerSetup | None, other: WorkerSetup) -> bool:
+    """Whether what was found of one setup is true of the other."""
+    return one is not None and (one.python, one.chdir, one.environment) == (
+        other.python,
+        other.chdir,
+        other.environment,
+    )
+
+
+def _versions(examined: Examined | None) -> str:
+    if examined is None:
+        return "the Python of the jobs"
+    sqlite = f"SQLite {examined.sqlite}" if examined.sqlite else "without SQLite"
+    return f"Python {examined.python}, {sqlite}"
+
+
+def _slots(text: str) -> int | None:
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
+        return None
+    return int(text) if 1 <= int(text) <= MOST_SLOTS else None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

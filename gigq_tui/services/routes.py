@@ -1,0 +1,58 @@
+"""Where the console can go: to other screens, to the commands, to the shell and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.services.worker_control import WorkerSteering
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.models import Tab
+
+
+class Navigation(WorkerSteering, inherit_bindings=False):
+    """The app, as far as it puts another screen in front."""
+
+    def do_suspend(self) -> None:
+        """Go to the shell; `fg` comes back."""
+        self.action_suspend_process()
+
+    def do_help(self) -> None:
+        """Show the keys of the screen in front."""
+        from gigq_tui.screens.help import HelpScreen
+
+        screen = self.front
+        if screen is not None:
+            self.push_screen(HelpScreen(screen))
+
+    def do_workers(self) -> None:
+        """Show the workers."""
+        from gigq_tui.screens.workers.screen import WorkersScreen
+
+        self.push_screen(WorkersScreen())
+
+    def do_overview(self) -> None:
+        """Show the overview."""
+        from gigq_tui.screens.overview.screen import OverviewScreen
+
+        self.push_screen(OverviewScreen())
+
+    def show_jobs(self, tab: Tab, filter_text: str) -> None:
+        """Go back to the jobs screen, and show what a filter matches there.
+
+        Raises:
+            FilterError: the filter can't be understood; nothing is left.
+        """
+        wanted = parse(filter_text)
+        jobs = next(screen for screen in self.screen_stack if isinstance(screen, JobsScreen))
+        while self.screen is not jobs:
+            self.pop_screen()
+        jobs.look(replace(jobs.view, tab=tab, filter=wanted, follow=None))
+
+    def do_palette(self) -> None:
+        """Open the command palette on the screen in front."""
+        from gigq_tui.widgets.palette import open_palette
+
+        screen = self.front
+        if screen is not None:
+            open_palette(screen)

@@ -1,0 +1,246 @@
+"""A filter's terms as one SQL condition on `jobs`, with every value a parameter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gigq_core.schema.ddl import PARKED
+from gigq_core.times import to_text
+from gigq_tui.store.filter.terms import Clause, Field, Term
+from gigq_tui.store.models import DEFAULT_TIMEOUT_S
+
+Sql = tuple[str, list[object]]
+
+FINAL_BAD = "('failed', 'timeout', 'cancelled')"
+KNOWN = "('pending', 'running', 'completed', 'failed', 'timeout', 'cancelled')"
+
+_LAST_CHARACTER = "\U0010ffff"
+_LIKE = "LIKE ? ESCAPE '\\'"
+
+# The parents that a row names, whatever stands in the column. `jobs` is the outer query's.
+PARENTS_OF_JOB = (
+    "json_each(CASE WHEN typeof(jobs.dependencies) = 'text' AND json_valid(jobs.dependencies) "
+    "THEN jobs.dependencies ELSE '[]' END)"
+)
+
+BLOCKED_BY_JSON = f"""EXISTS (
+    SELECT 1 FROM {PARENTS_OF_JOB} d JOIN jobs p ON p.id = d.value
+    WHERE p.status <> 'completed')"""
+
+# UNION, not UNION ALL: a circle of dependencies ends the walk.
+_DOOMED_BY_EDGES = f"""jobs.id IN (
+    WITH RECURSIVE doomed (id) AS (
+        SELECT e.child_id FROM core_edges e LEFT JOIN jobs p ON p.id = e.parent_id
+        WHERE e.met = 0 AND (p.id IS NULL OR p.status IN {FINAL_BAD})
+        UNION
+        SELECT e.child_id FROM doomed d JOIN core_edges e ON e.parent_id = d.id
+        WHERE e.met = 0)
+    SELECT id FROM doomed)"""
+
+# A GigQ file has no table of edges: they are taken from the waiting rows, once a query.
+_DOOMED_BY_JSON = f"""jobs.id IN (
+    WITH RECURSIVE edges (child_id, parent_id) AS MATERIALIZED (
+        SELECT j.id, d.value
+        FROM jobs j, json_each(CASE WHEN typeof(j.dependencies) = 'text'
+            AND json_valid(j.dependencies) THEN j.dependencies ELSE '[]' END) d
+        WHERE j.status = 'pending' AND j.dependencies IS NOT NULL
+          AND j.dependencies NOT IN ('', '[]')),
+    doomed (id) AS (
+        SELECT e.child_id FROM edges e JOIN jobs p ON p.id = e.parent_id
+        WHERE p.status IN {FINAL_BAD}
+        UNION
+        SELECT e.child_id FROM doomed d JOIN edges e ON e.parent_id = d.id)
+    SELECT id FROM doomed)"""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a filter's meaning depends on.
+
+    Args:
+        now: the moment that ages are counted from, naive local time.
+        attached: whether the file has our tables and columns.
+        job_columns: the columns that `jobs` has.
+        lost_workers: ids of the workers whose process is certainly gone.
+    """
+
+    now: datetime
+    attached: bool
+    job_columns: tuple[str, ...]
+    lost_workers: tuple[str, ...] = ()
+
+
+def condition(clauses: tuple[Clause, ...], context: Context) -> Sql:
+    """All clauses as one condition, and its parameters in their order."""
+    if not clauses:
+        return "1", []
+    parts: list[str] = []
+    params: list[object] = []
+    for clause in clauses:
+        alternatives: list[str] = []
+        for term in clause:
+            part, values = _term(term, context)
+            # NULL is neither true nor false, and `-` must turn it into true.
+            alternatives.append(f"NOT ifnull(({part}), 0)" if term.negated else f"({part})")
+            params.extend(values)
+        parts.append(f"({' OR '.join(alternatives)})")
+    return " AND ".join(parts), params
+
+
+def _term(term: Term, context: Context) -> Sql:
+    render = _RENDERERS.get(term.field)
+    if render is not None:
+        return render(term, context)
+    return _text(_COLUMNS[term.field], term)
+
+
+_FUNCTION = "(jobs.function_module || '.' || jobs.function_name)"
+_COLUMNS = {
+    Field.NAME: "jobs.name",
+    Field.FUNCTION: _FUNCTION,
+    Field.ERROR: "jobs.error",
+    Field.WORKER: "jobs.worker_id",
+}
+
+
+def like(text: str) -> str:
+    """The LIKE pattern (ESCAPE '\\') for whatever holds `text`."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def prefix_range(prefix: str) -> tuple[str, str]:
+    """The bounds (from, below) between which everything begins with `prefix`."""
+    return prefix, prefix + _LAST_CHARACTER
+
+
+def _text(column: str, term: Term) -> Sql:
+    if term.operator == "=":
+        return f"{column} = ?", [term.text]
+    return f"{column} {_LIKE}", [like(term.text)]
+
+
+def _word(term: Term, context: Context) -> Sql:
+    columns = ("jobs.name", _FUNCTION, "jobs.id", "jobs.error")
+    pattern = like(term.text)
+    return " OR ".join(f"ifnull({column}, '') {_LIKE}" for column in columns), [pattern] * 4
+
+
+def _id(term: Term, context: Context) -> Sql:
+    if term.operator == "=":
+        return "jobs.id = ?", [term.text]
+    return "jobs.id >= ? AND jobs.id < ?", list(prefix_range(term.text))
+
+
+def _number(column: str) -> Callable[[Term, Context], Sql]:
+    def render(term: Term, context: Context) -> Sql:
+        operator = "=" if term.operator == ":" else term.operator
+        return f"{column} {operator} ?", [term.number]
+
+    return render
+
+
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _age(term: Term, context: Context) -> Sql:
+    # Older means created earlier. Compared as text, so that no row's time has to be parsed.
+    born = to_text(context.now - timedelta(seconds=term.number))
+    return f"jobs.created_at {_TURNED[term.operator]} ?", [born]
+
+
+def _seconds_between(start: str, end: str) -> str:
+    # Rounded to the milliseconds that a Julian day can tell: a minute is then sixty seconds.
+    return f"round((julianday({end}) - julianday({start})) * 86400.0, 3)"
+
+
+def _duration(term: Term, context: Context) -> Sql:
+    ended = (
+        "CASE jobs.status WHEN 'running' THEN ? WHEN 'pending' THEN NULL ELSE jobs.completed_at END"
+    )
+    took = _seconds_between("jobs.started_at", ended)
+    return f"{took} {term.operator} ?", [to_text(context.now), term.number]
+
+
+def _depends_on(term: Term, context: Context) -> Sql:
+    if context.attached:
+        bounds = "parent_id = ?" if term.operator == "=" else "parent_id >= ? AND parent_id < ?"
+        values = [term.text] if term.operator == "=" else list(prefix_range(term.text))
+        return f"jobs.id IN (SELECT child_id FROM core_edges WHERE {bounds})", [*values]
+    test = "d.value = ?" if term.operator == "=" else "d.value >= ? AND d.value < ?"
+    values = [term.text] if term.operator == "=" else list(prefix_range(term.text))
+    return f"EXISTS (SELECT 1 FROM {PARENTS_OF_JOB} d WHERE {test})", [*values]
+
+
+def _param(term: Term, context: Context) -> Sql:
+    value = (
+        "(CASE WHEN typeof(jobs.params) = 'text' AND json_valid(jobs.params) "
+        "THEN json_extract(jobs.params, ?) END)"
+    )
+    if term.operator == ":":
+        return f"{value} {_LIKE}", [term.path, like(term.text)]
+    if term.operator == "=":
+        return f"CAST({value} AS TEXT) = ?", [term.path, term.text]
+    # Text sorts above every number in SQLite: only numbers are compared.
+    test = f"CASE WHEN typeof({value}) IN ('integer', 'real') THEN {value} {term.operator} ? END"
+    return test, [term.path, term.path, term.number]
+
+
+def _state(term: Term, context: Context) -> Sql:
+    word = term.text
+    if word in ("pending", "running", "completed", "failed", "timeout", "cancelled"):
+        return "jobs.status = ?", [word]
+    if word == "unknown":
+        return f"jobs.status NOT IN {KNOWN}", []
+    if word in ("overdue", "stopping", "orphaned"):
+        return _running_state(word, context)
+    return _waiting_state(word, context)
+
+
+def _running_state(word: str, context: Context) -> Sql:
+    if word == "overdue":
+        limit = (
+            "CASE WHEN typeof(jobs.timeout) IN ('integer', 'real') AND jobs.timeout > 0 "
+            f"THEN jobs.timeout ELSE {DEFAULT_TIMEOUT_S} END"
+        )
+        test = f"{_seconds_between('jobs.started_at', '?')} > {limit}"
+        return f"jobs.status = 'running' AND {test}", [to_text(context.now)]
+    if not context.attached:
+        return "0", []
+    if word == "stopping":
+        return "jobs.status = 'running' AND jobs.stop_requested_at IS NOT NULL", []
+    held = "jobs.worker_id IN (SELECT value FROM json_each(?))"
+    return f"jobs.status = 'running' AND {held}", [json.dumps(context.lost_workers)]
+
+
+def _waiting_state(word: str, context: Context) -> Sql:
+    parked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if context.attached else BLOCKED_BY_JSON
+    later, values = "0", list[object]()
+    if "retry_after" in context.job_columns:
+        later, values = "ifnull(jobs.retry_after, '') > ?", [to_text(context.now)]
+    if word == "blocked":
+        return f"jobs.status = 'pending' AND {parked}", []
+    if word == "doomed":
+        doomed = _DOOMED_BY_EDGES if context.attached else _DOOMED_BY_JSON
+        return f"jobs.status = 'pending' AND {doomed}", []
+    if word == "delayed":
+        return f"jobs.status = 'pending' AND {later} AND NOT {parked}", values
+    if word == "retrying":
+        return f"jobs.status = 'pending' AND jobs.attempts > 0 AND NOT {parked}", []
+    return f"jobs.status = 'pending' AND NOT ({later}) AND NOT {parked}", values
+
+
+_RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
+    Field.WORD: _word,
+    Field.ID: _id,
+    Field.PRIORITY: _number("jobs.priority"),
+    Field.ATTEMPT: _number("jobs.attempts"),
+    Field.AGE: _age,
+    Field.DURATION: _duration,
+    Field.DEPENDS_ON: _depends_on,
+    Field.PARAM: _param,
+    Field.STATE: _state,
+}

@@ -1,0 +1,110 @@
+"""Reading what the lines of a page need of other rows: unmet parents, and whom to blame."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from gigq_tui.store import queries
+from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.graph.blame import Kin, verdicts
+from gigq_tui.store.models import Culprit, JobRow
+from gigq_tui.store.rows import text
+
+# How far one refresh looks up the graph. What lies beyond is taken for hopeful.
+MAX_NODES = 2_000
+MAX_EDGES = 10_000
+MAX_EDGES_OF_ONE = 5_000
+
+
+@dataclass
+class Ancestry:
+    """The unfinished part of the graph above some waiting jobs, as far as it was read."""
+
+    unmet: dict[str, list[str]] = field(default_factory=dict)
+    waived: dict[str, str] = field(default_factory=dict)
+    kin: dict[str, Kin | None] = field(default_factory=dict)
+
+
+def read_ancestry(conn: sqlite3.Connection, shape: Shape, ids: Iterable[str]) -> Ancestry:
+    """Walk up from waiting jobs, breadth first, within the bounds of one refresh."""
+    found = Ancestry()
+    statement = queries.unmet_parents(shape)
+    queue = deque(ids)
+    seen = set(queue)
+    edges_left = MAX_EDGES
+    while queue and edges_left > 0 and len(found.unmet) < MAX_NODES:
+        child = queue.popleft()
+        limit = min(edges_left, MAX_EDGES_OF_ONE)
+        records = conn.execute(statement, (child, limit)).fetchall()
+        edges_left -= len(records)
+        parents = _take(found, child, records)
+        if parents:
+            found.unmet[child] = parents
+        for parent in parents:
+            known = found.kin.get(parent)
+            if known is not None and known.status == "pending" and parent not in seen:
+                seen.add(parent)
+                queue.append(parent)
+    return found
+
+
+def _take(found: Ancestry, child: str, records: Sequence[sqlite3.Row]) -> list[str]:
+    parents: dict[str, None] = {}  # a list in a GigQ file may name one parent twice
+    for record in records:
+        parent = text(record["parent_id"])
+        if record["waived"]:
+            found.waived.setdefault(child, parent)
+            continue
+        parents[parent] = None
+        if record["found"] is None:
+            found.kin[parent] = None
+        elif parent not in found.kin:
+            found.kin[parent] = Kin(
+                parent, text(record["name"]), text(record["status"]), text(record["error"])
+            )
+    return list(parents)
+
+
+def with_kin(conn: sqlite3.Connection, shape: Shape, rows: Sequence[JobRow]) -> tuple[JobRow, ...]:
+    """The rows with `blocked`, `doomed`, `unmet` and `culprit` filled in."""
+    waiting = [row for row in rows if row.status == "pending"]
+    if shape.attached:
+        ancestry = read_ancestry(conn, shape, (row.id for row in waiting if row.blocked))
+        ancestry.waived.update(_waived(conn, [row.id for row in waiting if not row.blocked]))
+    else:
+        ancestry = read_ancestry(conn, shape, (row.id for row in waiting))
+    return judged(rows, ancestry)
+
+
+def judged(rows: Iterable[JobRow], ancestry: Ancestry) -> tuple[JobRow, ...]:
+    """The rows as the ancestry explains them."""
+    verdict_of = verdicts(ancestry.unmet, ancestry.kin)
+    result: list[JobRow] = []
+    for row in rows:
+        verdict = verdict_of.get(row.id) if row.status == "pending" else None
+        if verdict is not None:
+            row = replace(
+                row,
+                blocked=True,
+                doomed=verdict.doomed,
+                unmet=len(ancestry.unmet[row.id]),
+                culprit=verdict.culprit,
+            )
+        elif row.status == "pending" and not row.blocked and row.id in ancestry.waived:
+            row = replace(row, culprit=Culprit(ancestry.waived[row.id], "", "missing"))
+        result.append(row)
+    return tuple(result)
+
+
+def _waived(conn: sqlite3.Connection, ids: list[str]) -> dict[str, str]:
+    if not ids:
+        return {}
+    records = conn.execute(queries.WAIVED_PARENTS, (json.dumps(ids), MAX_EDGES)).fetchall()
+    waived: dict[str, str] = {}
+    for record in records:
+        waived.setdefault(text(record["child_id"]), text(record["parent_id"]))
+    return waived

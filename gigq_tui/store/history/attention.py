@@ -1,0 +1,250 @@
+"""What needs a person: everything that stands against the work, the gravest first."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
+from gigq_core.file_locks import process_words
+from gigq_tui.store.models import Counts, FileInfo, Health, Tab, WorkerRow
+from gigq_tui.store.workers import Staff
+
+# A large WAL that has grown within this time is not being checkpointed.
+GROWTH_S = 60.0
+_GONE = (Health.LOST, Health.STOPPED)
+_NOT_CLAIMING = frozenset({"paused", "draining", "stopping", "stopped"})
+
+
+class Level(Enum):
+    """How much it matters: jobs are stuck or lost, look at it, or good to know."""
+
+    GRAVE = "grave"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Where one can do something about it: filtered jobs, the workers, or only an advice."""
+
+    tab: Tab | None = None
+    filter_text: str = ""
+    workers: bool = False
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One thing that needs a person. `key` tells it from the others and stays the same."""
+
+    key: str
+    level: Level
+    text: str
+    lead: Lead
+
+
+class WalWatch:
+    """Notices a WAL that is large and grows on: a reader keeps it from being checkpointed."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._grew_at = float("-inf")
+
+    def saw(self, size: int, at: float) -> None:
+        """Note the size in bytes at a monotonic time."""
+        if self._size > LARGE_WAL_BYTES and size > self._size:
+            self._grew_at = at
+        self._size = size
+
+    def starved(self, at: float) -> bool:
+        """Whether it is large and has grown lately."""
+        return self._size > LARGE_WAL_BYTES and at - self._grew_at <= GROWTH_S
+
+
+def concerns(
+    staff: Staff, counts: Counts, info: FileInfo, *, overdue: int, starved: bool
+) -> tuple[Concern, ...]:
+    """Everything that stands against the work now.
+
+    Args:
+        staff: who works, and holds what.
+        counts: how many jobs stand where.
+        info: what kind of file it is.
+        overdue: how many running jobs are over their timeout.
+        starved: whether the WAL grows on and on.
+    """
+    found = [
+        *_of_workers(staff, counts),
+        *_of_jobs(counts, overdue),
+        *_of_file(info, starved),
+    ]
+    order = list(Level)
+    return tuple(sorted(found, key=lambda concern: order.index(concern.level)))
+
+
+def _of_workers(staff: Staff, counts: Counts) -> Iterator[Concern]:
+    holding = [worker for worker in staff.ours if worker.health in _GONE and worker.running]
+    lost = [w for w in staff.ours if w.health is Health.LOST and not w.running]
+    if holding:
+        jobs = sum(len(worker.running) for worker in holding)
+        yield Concern(
+            "orphans",
+            Level.GRAVE,
+            f"{_many(jobs, 'running job')} orphaned: {_names(holding)} gone (r there releases)",
+            Lead(workers=True),
+        )
+    if lost:
+        yield Concern(
+            "lost",
+            Level.WARNING,
+            f"{_many(len(lost), 'worker')} lost without a job: {_names(lost)}",
+            Lead(workers=True),
+        )
+    if staff.paused:
+        yield Concern(
+            "paused",
+            Level.WARNING,
+            "the queue is paused: nothing is claimed until P resumes it",
+            Lead(advice="P resumes the queue."),
+        )
+    if counts.ready:
+        yield from _of_nobody(staff, counts.ready)
+
+
+def _of_nobody(staff: Staff, ready: int) -> Iterator[Concern]:
+    alive = [w for w in staff.ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
+    waits = f"{_many(ready, 'job')} {'waits' if ready == 1 else 'wait'}"
+    if not alive and not staff.foreign:
+        yield Concern(
+            "nobody",
+            Level.GRAVE,
+            f"{waits} and no worker runs (+ starts one)",
+            Lead(workers=True),
+        )
+    elif alive and all(_claims_nothing(worker) for worker in alive):
+        yield Concern(
+            "idle",
+            Level.WARNING,
+            f"{waits}, but {_many(len(alive), 'worker')} {_be(len(alive))} paused, stopping or "
+            "suspended",
+            Lead(workers=True),
+        )
+
+
+def _claims_nothing(worker: WorkerRow) -> bool:
+    asked = worker.request in ("pause", "drain", "stop")
+    return worker.suspended or asked or worker.state in _NOT_CLAIMING
+
+
+def _of_jobs(counts: Counts, overdue: int) -> Iterator[Concern]:
+    if overdue:
+        yield Concern(
+            "overdue",
+            Level.WARNING,
+            f"{_many(overdue, 'running job')} over {'its' if overdue == 1 else 'their'} timeout",
+            Lead(Tab.RUNNING, "state:overdue"),
+        )
+    if counts.doomed:
+        behind = f" behind {_many(counts.culprits, 'culprit')}" if counts.culprits else ""
+        yield Concern(
+            "doomed",
+            Level.GRAVE,
+            f"{_many(counts.doomed, 'job')} can never run: DOOMED{behind}",
+            Lead(Tab.WAITING, "state:doomed"),
+        )
+
+
+def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
+    yield from _of_obstacles(info)
+    megabytes = f"{info.wal_size / 1e6:.0f} MB"
+    reader = info.obstacles.reader
+    if info.wal_size > LARGE_WAL_BYTES and reader is not None:
+        yield Concern(
+            "starved",
+            Level.WARNING,
+            f"the WAL holds {megabytes}: {process_words(reader)} keeps a read transaction open",
+            Lead(advice=f"End that read transaction: process {reader}."),
+        )
+    elif starved:
+        yield Concern(
+            "starved",
+            Level.WARNING,
+            f"the WAL holds {megabytes} and grows: a program keeps a read transaction open",
+            Lead(advice="End the program that reads without end; gigq-core doctor says more."),
+        )
+    elif info.wal_size > LARGE_WAL_BYTES:
+        yield Concern(
+            "wal",
+            Level.NOTE,
+            f"the WAL has grown to {megabytes}",
+            Lead(advice="Nothing reads without end now; gigq-core doctor says more."),
+        )
+    if info.still:
+        yield Concern(
+            "still",
+            Level.NOTE,
+            "no write access: the file is read as it stands, and again when it changes",
+            Lead(advice="To act on it takes permission to write the file and its folder."),
+        )
+    elif info.journal_mode != "wal":
+        yield Concern(
+            "journal",
+            Level.NOTE,
+            f"journal mode {info.journal_mode}: readers and writers wait for each other",
+            Lead(advice="The first worker that starts changes the journal mode to WAL."),
+        )
+    if info.offsets:
+        yield Concern(
+            "offsets",
+            Level.WARNING,
+            f"{info.offsets}: delays and ages are off",
+            Lead(advice="Times are stored as local ones: start all of them with the same TZ."),
+        )
+    if not info.attached:
+        yield Concern(
+            "gigq",
+            Level.NOTE,
+            "GigQ's own file: no fences, no captured output, no workers seen",
+            Lead(advice="gigq-core attach adds what keeps its jobs; so does the first act."),
+        )
+    if WAL_RESET_BUG_SINCE <= sqlite3.sqlite_version_info < WAL_RESET_BUG_FIXED:
+        yield Concern(
+            "sqlite",
+            Level.NOTE,
+            f"SQLite {info.sqlite_version} has the WAL-reset bug (very rare; fixed in 3.51.3)",
+            Lead(advice="Use a Python with SQLite 3.51.3 or newer, and keep backups."),
+        )
+
+
+def _of_obstacles(info: FileInfo) -> Iterator[Concern]:
+    writer = info.obstacles.writer
+    if writer is not None:
+        yield Concern(
+            "locked",
+            Level.GRAVE,
+            f"nobody can write: {process_words(writer)} keeps the write lock",
+            Lead(advice=f"End the transaction that process {writer} is in, or end the process."),
+        )
+    if info.obstacles.disk_full:
+        yield Concern(
+            "disk",
+            Level.GRAVE,
+            "nobody can write: the file's disk is full",
+            Lead(advice="Free some space; no job is lost meanwhile."),
+        )
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _be(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _names(workers: Sequence[WorkerRow]) -> str:
+    names = ", ".join(worker.id for worker in workers[:3])
+    return names + (f" and {len(workers) - 3} more" if len(workers) > 3 else "")

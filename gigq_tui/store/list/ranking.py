@@ -1,0 +1,179 @@
+"""Orders that no index holds: the first rows of each, ranked seldom and looked at each time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from gigq_core.schema.ddl import PARKED
+from gigq_core.times import to_text
+from gigq_tui.store import queries
+from gigq_tui.store.clock import Clock
+from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.filter.sql import BLOCKED_BY_JSON
+from gigq_tui.store.list.sorting import Sort, SortKey
+from gigq_tui.store.list.view import Anchor, AnchorKind, View
+from gigq_tui.store.models import Window
+from gigq_tui.store.rows import job_row, whole
+from gigq_tui.store.throttle import Gate
+
+# Such an order is known for so many jobs, its first ones.
+MAX_RANKED = 1_000
+
+
+class Ranking:
+    """Remembers one order, and ranks anew only when that is needed and affordable.
+
+    What a row says, and whether the list still holds it, is read at each refresh all the same.
+
+    Args:
+        clock: whose monotonic half paces the ranking.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._order: Gate[tuple[int, ...]] = Gate(clock)
+
+    def window(
+        self,
+        conn: sqlite3.Connection,
+        shape: Shape,
+        view: View,
+        where: str,
+        params: Sequence[object],
+        matching: int,
+        version: int,
+    ) -> Window:
+        """The page that the view asks for.
+
+        Args:
+            conn: an open connection, within its read transaction.
+            shape: what the file is made of.
+            view: the tab, the order and the page.
+            where: the filter's condition on `jobs`, and `params`, its values.
+            matching: how many jobs match, as far as is known.
+            version: the file's data version.
+        """
+        source, tab = queries.tab_source(shape, view.listed_tab)
+
+        def rank() -> tuple[int, ...]:
+            order, values = ranking(view.sort, shape, self._clock.now())
+            sql = queries.ranked(source, tab, f"({where})", order)
+            found = conn.execute(sql, (*params, *values, MAX_RANKED))
+            return tuple(whole(record["key"]) for record in found.fetchall())
+
+        ranked = self._order.get(
+            (shape.version, view.listed_tab, view.filter, view.sort), version, rank
+        )
+        keys = ranked
+        if not self._order.fresh:
+            sql = queries.still_listed(tab, f"({where})")
+            found = conn.execute(sql, (json.dumps(ranked), *params)).fetchall()
+            listed = {whole(record["key"]) for record in found}
+            keys = tuple(key for key in ranked if key in listed)
+        start = self._start(conn, keys, view.anchor, view.rows)
+        sql = queries.lines_by_key(queries.line_columns(shape))
+        page = json.dumps(keys[start : start + view.rows])
+        rows = tuple(map(job_row, conn.execute(sql, (page,)).fetchall()))
+        beyond = max(0, matching - len(keys)) if len(ranked) == MAX_RANKED else 0
+        return Window(rows, start, len(keys), beyond, view.anchor.id)
+
+    def _start(
+        self, conn: sqlite3.Connection, keys: tuple[int, ...], anchor: Anchor, rows: int
+    ) -> int:
+        """Where the page begins."""
+        last = max(0, len(keys) - rows)
+        if anchor.kind is AnchorKind.TOP:
+            return 0
+        if anchor.kind is AnchorKind.END:
+            return last
+        index = anchor.start
+        if anchor.kind is AnchorKind.BEFORE:
+            index -= rows
+        elif anchor.kind is AnchorKind.AROUND:
+            found = conn.execute(queries.KEY_OF, (anchor.id,)).fetchone()
+            key = None if found is None else whole(found["key"])
+            index = (keys.index(key) if key in keys else index) - rows // 2
+        return max(0, min(index, last))
+
+    def owed_in(self) -> float | None:
+        """Seconds until an order that was held back may be ranked; None if it is up to date."""
+        return self._order.owed_in()
+
+    def skip(self) -> None:
+        """Note that no such order is looked at now."""
+        self._order.skip()
+
+
+def is_walked(sort: Sort, shape: Shape) -> bool:
+    """Whether an index holds the order, so that it is paged through by key, from end to end."""
+    if sort.key is SortKey.CLAIM:
+        return shape.attached
+    return sort.key is SortKey.SUBMITTED
+
+
+def ranking(sort: Sort, shape: Shape, now: datetime) -> tuple[str, list[object]]:
+    """The ORDER BY for an order that no index holds, and its parameters.
+
+    What has no value stands last, whichever way round; equal ones stand newest first.
+    """
+    value, params = _value(sort.key, shape, now)
+    way = "ASC" if sort.rising else "DESC"
+    return f"({value}) IS NULL, {value} {way}, jobs.rowid DESC", [*params, *params]
+
+
+def _value(key: SortKey, shape: Shape, now: datetime) -> tuple[str, list[object]]:
+    if key is SortKey.DURATION:
+        return _SECONDS, [to_text(now)]
+    if key is SortKey.STATE:
+        return _state_rank(shape, now)
+    if key is SortKey.CLAIM:
+        return _claim_rank(shape, now)
+    return _COLUMNS[key], []
+
+
+_COLUMNS = {
+    SortKey.SUBMITTED: "-jobs.rowid",
+    SortKey.PRIORITY: "jobs.priority",
+    SortKey.NAME: "jobs.name COLLATE NOCASE",
+    SortKey.ATTEMPTS: "jobs.attempts",
+    # The text of a time turned into seconds, so that the greatest age is the largest number.
+    SortKey.AGE: "-julianday(jobs.created_at)",
+    SortKey.ENDED: "CASE WHEN jobs.status NOT IN ('pending', 'running') "
+    "THEN julianday(jobs.completed_at) END",
+}
+
+_SECONDS = (
+    "julianday(CASE jobs.status WHEN 'pending' THEN NULL WHEN 'running' THEN ? "
+    "ELSE jobs.completed_at END) - julianday(jobs.started_at)"
+)
+
+
+def _later(shape: Shape, now: datetime) -> tuple[str, list[object]]:
+    if "retry_after" not in shape.job_columns:
+        return "0", []
+    return "ifnull(jobs.retry_after, '') > ?", [to_text(now)]
+
+
+def _state_rank(shape: Shape, now: datetime) -> tuple[str, list[object]]:
+    blocked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if shape.attached else BLOCKED_BY_JSON
+    later, params = _later(shape, now)
+    return (
+        "CASE jobs.status WHEN 'failed' THEN 0 WHEN 'timeout' THEN 1 WHEN 'running' THEN 2 "
+        f"WHEN 'pending' THEN CASE WHEN {blocked} THEN 5 WHEN {later} THEN 4 ELSE 3 END "
+        "WHEN 'completed' THEN 6 WHEN 'cancelled' THEN 7 ELSE 8 END",
+        params,
+    )
+
+
+def _claim_rank(shape: Shape, now: datetime) -> tuple[str, list[object]]:
+    """GigQ's own order as one comparable text: what names no parents before what does."""
+    later, params = _later(shape, now)
+    group = (
+        f"CASE WHEN jobs.status <> 'pending' THEN 4 WHEN {BLOCKED_BY_JSON} THEN 3 "
+        f"WHEN {later} THEN 2 WHEN ifnull(jobs.dependencies, '') IN ('', '[]') THEN 0 ELSE 1 END"
+    )
+    priority = "printf('%020d', 9000000000000000000 - CAST(jobs.priority AS INTEGER))"
+    return f"({group}) || ' ' || {priority} || ' ' || jobs.created_at", params

@@ -1,0 +1,76 @@
+"""What the submit form asks of the file: jobs to depend on, functions to call, a place in line."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from gigq_core.times import to_text
+from gigq_tui.store import queries, submit_form_queries
+from gigq_tui.store.detail import read_lines
+from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.filter.sql import like, prefix_range
+from gigq_tui.store.models import JobRow
+from gigq_tui.store.rows import text, whole
+
+# Jobs that one search offers.
+MAX_FOUND = 20
+# A search by name looks through so many of the newest rows: it must cost the same in any file.
+SEARCHED_ROWS = 20_000
+# The functions of so many of the newest rows are offered.
+RECENT_ROWS = 1_000
+MAX_FUNCTIONS = 50
+# A place in line beyond this is not counted.
+MAX_PLACE = 10_000
+# From so many characters on, what is typed may well be the beginning of an id.
+_LEAST_OF_ID = 4
+
+
+def find_jobs(conn: sqlite3.Connection, shape: Shape, words: str) -> tuple[JobRow, ...]:
+    """Jobs whose id begins with what was typed, then the newest whose name holds it.
+
+    Args:
+        words: What was typed; nothing finds the newest jobs.
+    """
+    words = words.strip()
+    if words != words.encode("utf-8", "replace").decode():
+        return ()
+    ids: list[str] = []
+    if len(words) >= _LEAST_OF_ID:
+        bounds = prefix_range(words)
+        ids += _ids(conn, queries.IDS_WITH_PREFIX, (*bounds, MAX_FOUND))
+    if len(ids) < MAX_FOUND:
+        ids += _ids(conn, submit_form_queries.IDS_BY_NAME, (SEARCHED_ROWS, like(words), MAX_FOUND))
+    wanted = list(dict.fromkeys(ids))[:MAX_FOUND]
+    lines = read_lines(conn, shape, wanted)
+    return tuple(lines[id] for id in wanted if id in lines)
+
+
+def recent_functions(conn: sqlite3.Connection) -> tuple[str, ...]:
+    """The functions of the newest jobs, the latest used first."""
+    records = conn.execute(
+        submit_form_queries.RECENT_FUNCTIONS, (RECENT_ROWS, MAX_FUNCTIONS)
+    ).fetchall()
+    return tuple(f"{text(record['module'])}.{text(record['name'])}" for record in records)
+
+
+def jobs_ahead(conn: sqlite3.Connection, shape: Shape, priority: int, now: datetime) -> int | None:
+    """How many jobs are claimed before a new one of that priority; None if they are too many.
+
+    On a GigQ file that is also the answer where too many jobs wait to look at each.
+    """
+    if not (shape.attached and shape.indexes >= submit_form_queries.LINE_INDEXES):
+        looked_at, ahead = conn.execute(
+            submit_form_queries.ahead_of_priority_unattached(shape), (priority, MAX_PLACE + 1)
+        ).fetchone()
+        return whole(ahead) if whole(looked_at) <= MAX_PLACE else None
+    ready = conn.execute(submit_form_queries.READY_AHEAD, (priority, MAX_PLACE + 1)).fetchone()
+    due = conn.execute(
+        submit_form_queries.DUE_AHEAD, (to_text(now), MAX_PLACE + 1, priority)
+    ).fetchone()
+    ahead = whole(ready[0]) + whole(due[0])
+    return ahead if ahead <= MAX_PLACE else None
+
+
+def _ids(conn: sqlite3.Connection, statement: str, values: tuple[object, ...]) -> list[str]:
+    return [text(record[0]) for record in conn.execute(statement, values).fetchall()]

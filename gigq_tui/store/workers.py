@@ -1,0 +1,264 @@
+"""The workers, whether they live, and which running jobs they hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gigq_core import identity
+from gigq_core.identity import ProcessIdentity
+from gigq_tui.store import queries
+from gigq_tui.store.clock import Clock
+from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.models import ForeignWorker, Graph, Halt, Health, JobRow, RunningJob, WorkerRow
+from gigq_tui.store.rows import moment, optional_text, text, timeout_s, whole
+
+IsDead = Callable[[ProcessIdentity], "bool | None"]
+IsSuspended = Callable[[int], bool]
+
+MAX_WORKERS = 500
+MAX_RUNNING = 2_000
+# How long a worker that has stopped stays in the list.
+STOPPED_SHOWN = timedelta(minutes=10)
+# A worker out of sight (another host) is alive while its beat moves at least this often.
+BEAT_WITHIN_S = 30.0
+# How often a process is asked whether it stands still, in seconds.
+SUSPENDED_EVERY_S = 1.0
+# So many places of the line are told; a walk along the index that claims go by.
+LINE_TOLD = 100
+READY_INDEX = queries.CLAIM_ORDER[0][0]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A row of `core_workers` and the process it stands for."""
+
+    row: WorkerRow
+    process: ProcessIdentity
+    beat: int
+
+
+class Pulse:
+    """Tells live workers from lost ones, and remembers when their beats last moved.
+
+    Args:
+        clock: whose monotonic half silence is measured by, so that a clock step loses nobody.
+        is_dead: says whether a process is gone; by default the machine is asked.
+        is_suspended: says whether one that lives stands still; by default, as above.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        is_dead: IsDead | None = None,
+        is_suspended: IsSuspended | None = None,
+    ) -> None:
+        self._clock = clock
+        self._is_dead = is_dead
+        self._is_suspended = is_suspended
+        self._beats: dict[str, tuple[int, float, bool]] = {}
+        self._standing: dict[int, tuple[float, bool]] = {}
+
+    def health(self, worker: Registered) -> Health:
+        """Whether a worker lives, as far as can be told from here."""
+        if worker.row.state == "stopped":
+            return Health.STOPPED
+        # Looked up at each call, so that a test can put another in its place.
+        dead = (self._is_dead or identity.is_dead)(worker.process)
+        if dead is None:
+            return Health.ALIVE if self._beats_lately(worker) else Health.UNKNOWN
+        return Health.LOST if dead else Health.ALIVE
+
+    def suspended(self, worker: Registered) -> bool:
+        """Whether a worker stands still, where that can be seen from here."""
+        if worker.row.state == "stopped":
+            return False
+        if (self._is_dead or identity.is_dead)(worker.process) is not False:
+            return False
+        now, pid = self._clock.monotonic(), worker.process.pid
+        looked, found = self._standing.get(pid, (now - 2 * SUSPENDED_EVERY_S, False))
+        if now - looked >= SUSPENDED_EVERY_S:
+            found = (self._is_suspended or identity.is_suspended)(pid)
+            self._standing[pid] = (now, found)
+        return found
+
+    def _beats_lately(self, worker: Registered) -> bool:
+        now = self._clock.monotonic()
+        beat, since, moved = self._beats.get(worker.row.id, (worker.beat, now, False))
+        if beat != worker.beat:
+            beat, since, moved = worker.beat, now, True
+        self._beats[worker.row.id] = (beat, since, moved)
+        return moved and now - since < BEAT_WITHIN_S
+
+
+def read_workers(conn: sqlite3.Connection, shape: Shape, now: datetime) -> tuple[Registered, ...]:
+    """Our workers, longest standing first; those that stopped a while ago are left out."""
+    if not shape.attached:
+        return ()
+    records = conn.execute(queries.WORKERS, (MAX_WORKERS,)).fetchall()
+    workers = (_registered(record) for record in reversed(records))
+    return tuple(worker for worker in workers if _shown(worker.row, now))
+
+
+def _shown(worker: WorkerRow, now: datetime) -> bool:
+    if worker.state != "stopped":
+        return True
+    return worker.stopped_at is not None and now - worker.stopped_at < STOPPED_SHOWN
+
+
+def _registered(record: sqlite3.Row) -> Registered:
+    process = ProcessIdentity(
+        host=text(record["host"]),
+        pid=whole(record["pid"]),
+        pid_started=text(record["pid_started"]),
+        boot_id=text(record["boot_id"]),
+        pid_namespace=text(record["pid_namespace"]),
+    )
+    row = WorkerRow(
+        id=text(record["id"]),
+        owner=text(record["owner"]),
+        host=process.host,
+        pid=process.pid,
+        isolation=text(record["isolation"]),
+        slots=whole(record["slots"], 1),
+        state=text(record["state"]),
+        request=optional_text(record["request"]),
+        health=Health.UNKNOWN,
+        started_at=moment(record["started_at"]),
+        stopped_at=moment(record["stopped_at"]),
+        done=whole(record["done"]),
+        failed=whole(record["failed"]),
+        last_claim_at=moment(record["last_claim_at"]),
+        log_path=optional_text(record["log_path"]),
+    )
+    return Registered(row, process, whole(record["beat"]))
+
+
+def read_running(conn: sqlite3.Connection, shape: Shape) -> dict[str, list[RunningJob]]:
+    """The jobs that are being worked on, by the id of the worker that holds them."""
+    held: dict[str, list[RunningJob]] = {}
+    for record in conn.execute(queries.running_jobs(shape), (MAX_RUNNING,)).fetchall():
+        job = RunningJob(
+            text(record["id"]),
+            text(record["name"]),
+            moment(record["started_at"]),
+            timeout_s(record["timeout"]),
+        )
+        held.setdefault(text(record["worker_id"]), []).append(job)
+    return held
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Everybody who works on the file, and what they do next, at one moment.
+
+    `halt` is why no job is claimed now, or None where one may be. `line` holds the keys of the
+    jobs that will be claimed next, with their places from 1.
+    """
+
+    registered: tuple[Registered, ...] = ()
+    ours: tuple[WorkerRow, ...] = ()
+    foreign: tuple[ForeignWorker, ...] = ()
+    paused: bool = False
+    halt: Halt | None = None
+    line: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def by_id(self) -> dict[str, WorkerRow]:
+        """Our workers by their ids."""
+        return {worker.id: worker for worker in self.ours}
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """The ids of our workers that will never end what they hold."""
+        gone = (Health.LOST, Health.STOPPED)
+        return tuple(worker.id for worker in self.ours if worker.health in gone)
+
+    def changed(self, pulse: Pulse) -> bool:
+        """Whether one of our workers has died, come back, or come to a standstill since."""
+        told = self.by_id
+        return any(
+            pulse.health(w) is not told[w.row.id].health
+            or pulse.suspended(w) is not told[w.row.id].suspended
+            for w in self.registered
+        )
+
+
+def read_staff(conn: sqlite3.Connection, shape: Shape, pulse: Pulse, now: datetime) -> Staff:
+    """Our workers with their health and what they hold, and the others that hold something."""
+    registered = read_workers(conn, shape, now)
+    held = read_running(conn, shape)
+    ours = tuple(
+        replace(
+            w.row,
+            health=pulse.health(w),
+            suspended=pulse.suspended(w),
+            running=tuple(held.get(w.row.id, ())),
+        )
+        for w in registered
+    )
+    known = {worker.id for worker in ours}
+    foreign = tuple(
+        ForeignWorker(id, tuple(jobs)) for id, jobs in sorted(held.items()) if id not in known
+    )
+    paused = shape.attached and conn.execute(queries.PAUSED).fetchone() is not None
+    line = _read_line(conn, shape)
+    halt = Halt.PAUSED if paused else _halt(ours, foreign, shape.attached, now)
+    return Staff(registered, ours, foreign, paused, halt, line)
+
+
+def _halt(
+    ours: Iterable[WorkerRow], foreign: Sequence[ForeignWorker], attached: bool, now: datetime
+) -> Halt | None:
+    """Why nobody claims. GigQ's workers are known by what they hold, while that is not over."""
+    if any(not job.is_over(now) for worker in foreign for job in worker.running):
+        return None
+    here = [w for w in ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
+    if not here:
+        return Halt.UNSEEN if foreign or not attached else Halt.NO_WORKER
+    taking = any(
+        w.state == "running" and w.request in (None, "resume") and not w.suspended for w in here
+    )
+    return None if taking else Halt.NONE_CLAIMS
+
+
+def _read_line(conn: sqlite3.Connection, shape: Shape) -> dict[int, int]:
+    if not shape.attached or READY_INDEX not in shape.indexes:
+        return {}
+    found = conn.execute(queries.FIRST_IN_LINE, (LINE_TOLD,)).fetchall()
+    return {whole(record["key"]): place for place, record in enumerate(found, start=1)}
+
+
+def with_holders(rows: Iterable[JobRow], staff: Staff) -> tuple[JobRow, ...]:
+    """The rows with what the workers have to do with them.
+
+    Running ones get the health and pid of their worker, where it is one of ours; waiting ones
+    their place in the line, and why nobody claims.
+    """
+    workers, halt = staff.by_id, staff.halt
+    result: list[JobRow] = []
+    for row in rows:
+        worker = workers.get(row.worker_id or "")
+        if worker is not None and row.status == "running":
+            row = replace(
+                row,
+                holder=worker.health,
+                holder_pid=worker.pid,
+                holder_suspended=worker.suspended,
+            )
+        elif row.status == "pending" and (halt is not None or row.key in staff.line):
+            row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
+        result.append(row)
+    return tuple(result)
+
+
+def graph_with_holders(graph: Graph, staff: Staff) -> Graph:
+    """The graph with what is known of the workers that hold its jobs."""
+    held: dict[str, JobRow] = {
+        row.id: row
+        for row in with_holders((node.row for node in graph.nodes.values() if node.row), staff)
+    }
+    nodes = {id: replace(node, row=held.get(id)) for id, node in graph.nodes.items()}
+    return replace(graph, nodes=nodes)
