@@ -6,7 +6,8 @@ import json
 import locale
 import os
 import re
-from collections.abc import Mapping
+import signal
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -310,3 +311,18 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
         return json.dumps(value, indent=indent, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return repr(value)
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Write names in a row: `a, b and c`, or how many there are beyond the first few."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def signal_name(number: int) -> str:
+    """Return how people write a signal: `SIGKILL`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -22,9 +22,8 @@ from gigq_tui.actions.workers.pending_requests import Asked, Requests
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Foresight
 from gigq_tui.actions.workers.setup import WorkerSetup
-from gigq_tui.format import inert, plural
+from gigq_tui.format import inert, listed, plural
 from gigq_tui.services.actions import SteeringApp
-from gigq_tui.services.notes import listed
 from gigq_tui.store.models import Snapshot, WorkerRow
 from gigq_tui.widgets.question import Choice, Question
 

@@ -12,7 +12,7 @@ from gigq_tui.actions.workers import held_jobs
 from gigq_tui.actions.workers.held_jobs import Held
 from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S, ENDS, Answer, Asked
 from gigq_tui.actions.workers.pool import Ended
-from gigq_tui.services.notes import listed, signal_name
+from gigq_tui.format import listed, signal_name
 
 
 class News(NamedTuple):

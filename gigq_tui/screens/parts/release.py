@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gigq_tui.actions.workers.held_jobs import Held
-from gigq_tui.format import inert, plural
+from gigq_tui.format import inert, listed, plural
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.services.notes import listed
 from gigq_tui.store.models import Health, JobRow
 from gigq_tui.widgets.question import Choice, Question
 
