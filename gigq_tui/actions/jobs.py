@@ -19,7 +19,7 @@ from gigq_core.undo import Undo
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
-from gigq_tui.actions.undo_log import DoneAct, UndoLedger
+from gigq_tui.actions.undo_log import DoneAction, UndoLog
 
 # How many jobs of an act are named when it is to be taken back.
 NAMED = 3
@@ -48,7 +48,7 @@ class JobActions:
         self.read_only = read_only
         self.python = python
         self.chdir = Path.cwd() if chdir is None else chdir
-        self._ledger = UndoLedger()
+        self._ledger = UndoLog()
 
     def will_attach(self) -> bool:
         """Whether the next act adds this package's tables to a file that is GigQ's own so far.
@@ -113,11 +113,11 @@ class JobActions:
         )
 
     @property
-    def undoable(self) -> DoneAct | None:
+    def undoable(self) -> DoneAction | None:
         """The last act that can still be taken back."""
         return self._ledger.last
 
-    def undo(self, act: DoneAct) -> Report:
+    def undo(self, act: DoneAction) -> Report:
         """Take an act back, as far as its jobs are still as it left them."""
         self._may_write()
         if not self._ledger.take(act):
@@ -230,8 +230,8 @@ class JobActions:
             raise explain(problem, self.path) from None
 
 
-def _done_act(verb: str, outcomes: Sequence[Outcome], undo: Undo) -> DoneAct:
+def _done_act(verb: str, outcomes: Sequence[Outcome], undo: Undo) -> DoneAction:
     done = [outcome for outcome in outcomes if outcome.done]
     who = f"{len(done):,} jobs" if len(done) != 1 else one_name(done)
     names = tuple(f"{outcome.name} {outcome.job_id[:8]}" for outcome in done[:NAMED])
-    return DoneAct(f"{verb} of {who}", names, undo)
+    return DoneAction(f"{verb} of {who}", names, undo)

@@ -13,7 +13,7 @@ from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 
 
 @dataclass(frozen=True)
-class StackLook:
+class StackTaken:
     """The stack of a job at one moment, or the sentence that says why it can't be had.
 
     `twin` is the shell command that prints the same.
@@ -26,7 +26,7 @@ class StackLook:
     twin: str
 
 
-def take_stack(path: Path, job_id: str, clock: Clock = SYSTEM_CLOCK) -> StackLook:
+def take_stack(path: Path, job_id: str, clock: Clock = SYSTEM_CLOCK) -> StackTaken:
     """Take the stack of the function that a job runs now. Blocks until its process answers.
 
     Args:
@@ -39,4 +39,4 @@ def take_stack(path: Path, job_id: str, clock: Clock = SYSTEM_CLOCK) -> StackLoo
         text = stack_of(path, job_id)
     except (GigQError, OSError) as problem:
         trouble = str(problem)
-    return StackLook(job_id, clock.now(), text, trouble, for_jobs(path, "stack", [job_id]))
+    return StackTaken(job_id, clock.now(), text, trouble, for_jobs(path, "stack", [job_id]))

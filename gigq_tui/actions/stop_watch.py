@@ -24,7 +24,7 @@ _STILL = "it still runs, though its worker has been asked to stop it"
 
 
 @dataclass(frozen=True)
-class Watch:
+class StopWatch:
     """Jobs that are to stop. `since` is in seconds of the console's monotonic clock."""
 
     report: Report

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from gigq_core.undo import Undo
 
 # Older acts than these can't be taken back: each holds what it changed in memory.
-MOST_ACTS = 50
+MOST_ACTIONS = 50
 MOST_ROWS = 200_000
 # Of what was changed or deleted, in all acts together.
 MOST_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class DoneAct:
+class DoneAction:
     """One act. `what` says which: "cancel of 3 jobs"; `names` are those of the first few."""
 
     what: str
@@ -27,14 +27,14 @@ class DoneAct:
         return len(self.undo)
 
 
-class UndoLedger:
+class UndoLog:
     """The acts, newest last. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._acts: list[DoneAct] = []
+        self._acts: list[DoneAction] = []
 
-    def add(self, act: DoneAct) -> None:
+    def add(self, act: DoneAction) -> None:
         """Remember an act that had an effect; the oldest are forgotten where it grows too much."""
         if not len(act):
             return
@@ -45,18 +45,18 @@ class UndoLedger:
 
     def _is_too_much(self) -> bool:
         return (
-            len(self._acts) > MOST_ACTS
+            len(self._acts) > MOST_ACTIONS
             or sum(map(len, self._acts)) > MOST_ROWS
             or sum(act.undo.held_bytes for act in self._acts) > MOST_BYTES
         )
 
     @property
-    def last(self) -> DoneAct | None:
+    def last(self) -> DoneAction | None:
         """The act that would be taken back next."""
         with self._lock:
             return self._acts[-1] if self._acts else None
 
-    def take(self, act: DoneAct) -> bool:
+    def take(self, act: DoneAction) -> bool:
         """Take an act out, to undo it; says whether it was still there."""
         with self._lock:
             if not any(known is act for known in self._acts):
@@ -64,7 +64,7 @@ class UndoLedger:
             self._acts = [known for known in self._acts if known is not act]
             return True
 
-    def put_back(self, act: DoneAct) -> None:
+    def put_back(self, act: DoneAction) -> None:
         """Put an act in again that could not be undone just now."""
         with self._lock:
             self._acts.append(act)

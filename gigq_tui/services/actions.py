@@ -18,11 +18,11 @@ from gigq_core.errors import GigQError
 from gigq_core.places import queue_file
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.stop_watch import Watch
-from gigq_tui.actions.undo_log import DoneAct
+from gigq_tui.actions.stop_watch import StopWatch
+from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.format import cut, inert, plural, size, without_folder
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.services.messages import ActFinished
+from gigq_tui.services.messages import ActionFinished
 from gigq_tui.services.notes import MANY, attach_note
 from gigq_tui.store.models import Snapshot
 from gigq_tui.terminal.clipboard import MAX_BYTES, into_tmux, osc52, through_tmux, wraps_for_another
@@ -74,7 +74,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         self.acted_at: datetime | None = None
         self._acting_since = 0.0
         self._slow_told = False
-        self._watches: list[Watch] = []
+        self._watches: list[StopWatch] = []
 
     @property
     def front(self) -> ConsoleScreen | None:
@@ -125,12 +125,12 @@ class SteeringApp(App[None], inherit_bindings=False):
         try:
             report = call()
         except (GigQError, OSError) as problem:
-            self.post_message(ActFinished(None, str(problem)))
+            self.post_message(ActionFinished(None, str(problem)))
         else:
-            self.post_message(ActFinished(report, after=after))
+            self.post_message(ActionFinished(report, after=after))
 
-    @on(ActFinished)
-    def _act_finished(self, event: ActFinished) -> None:
+    @on(ActionFinished)
+    def _act_finished(self, event: ActionFinished) -> None:
         self.acting -= 1
         if event.trouble:
             self.notice(event.trouble, "error")
@@ -145,7 +145,7 @@ class SteeringApp(App[None], inherit_bindings=False):
     def _tell(self, report: Report) -> None:
         if report.outcomes:
             self.last_report = report
-            watch = Watch(report, self.monotonic())
+            watch = StopWatch(report, self.monotonic())
             if watch.ids:
                 self._watches = [*self._watches, watch][-MOST_WATCHES:]
         self._say(report)
@@ -192,7 +192,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         for watch in self._watches:
             self.ask("rows", watch.ids, partial(self._watched, watch))
 
-    def _watched(self, watch: Watch, answer: Any) -> None:
+    def _watched(self, watch: StopWatch, answer: Any) -> None:
         if watch not in self._watches or not isinstance(answer, dict):
             return
         report = watch.ended(answer, self.monotonic())
@@ -244,7 +244,7 @@ class SteeringApp(App[None], inherit_bindings=False):
             )
         )
 
-    def _undo(self, act: DoneAct) -> None:
+    def _undo(self, act: DoneAction) -> None:
         self.act(lambda: self.jobs.undo(act))
 
     # Copying

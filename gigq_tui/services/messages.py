@@ -45,7 +45,7 @@ class AnswerArrived(Message):
         super().__init__()
 
 
-class ActFinished(Message):
+class ActionFinished(Message):
     """An act ended: with a report, or with the one sentence that says why it could not be done."""
 
     def __init__(

@@ -16,11 +16,11 @@ from gigq_core.queue import WorkerRequest
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers import announcements, head_count
-from gigq_tui.actions.workers.announcements import News
-from gigq_tui.actions.workers.held_jobs import Held
-from gigq_tui.actions.workers.pending_requests import Asked, Requests
+from gigq_tui.actions.workers.announcements import Announcement
+from gigq_tui.actions.workers.held_jobs import HeldJob
+from gigq_tui.actions.workers.pending_requests import PendingRequests, Request
 from gigq_tui.actions.workers.pool import WorkerPool
-from gigq_tui.actions.workers.preflight import Foresight
+from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.services.actions import SteeringApp
@@ -45,8 +45,8 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
     ) -> None:
         super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
         self.pool = WorkerPool(path, WorkerSetup(python, chdir), tied=demo is not None)
-        self.requests = Requests()
-        self.foresight = Foresight(path)
+        self.requests = PendingRequests()
+        self.foresight = Preflight(path)
         # Workers whose end is told by the act that ends them.
         self._being_killed: set[str] = set()
         self._quit_pressed_at: float | None = None
@@ -129,7 +129,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
             ending = " that is not ending already" if self.pool.alive() else ""
             self.notice(f"This console has started no worker that still runs{ending}.", "warn")
             return
-        asked: list[Asked] = []
+        asked: list[Request] = []
 
         def call() -> Report | None:
             idle, busy = self.pool.stop_some(count, busy_too=busy_too)
@@ -176,7 +176,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     def stop_own_worker(self, worker_id: str) -> None:
         """Let a worker of this console finish its jobs and end."""
-        asked: list[Asked] = []
+        asked: list[Request] = []
 
         def call() -> Report:
             self.pool.stop(worker_id)
@@ -186,9 +186,9 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
         self.act(call, lambda: self.requests.add(asked[0]))
 
-    def _asked_to_drain(self, worker_id: str) -> Asked:
+    def _asked_to_drain(self, worker_id: str) -> Request:
         held = announcements.held_by(self.path, worker_id)
-        return Asked(worker_id, "drain", self.monotonic(), held, by_signal=True)
+        return Request(worker_id, "drain", self.monotonic(), held, by_signal=True)
 
     def kill_own_worker(self, worker_id: str) -> None:
         """End a worker of this console now; its jobs go back to the queue."""
@@ -218,14 +218,16 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     def ask_worker(self, worker: WorkerRow, request: WorkerRequest) -> None:
         """Ask a worker through its row, and tell later what it answered."""
-        held = tuple(Held(job.id, job.name) for job in worker.running)
+        held = tuple(HeldJob(job.id, job.name) for job in worker.running)
         jobs = self.jobs
         self.act(
             lambda: jobs.ask_worker(worker.id, request),
-            lambda: self.requests.add(Asked(worker.id, request, self.monotonic(), held)),
+            lambda: self.requests.add(Request(worker.id, request, self.monotonic(), held)),
         )
 
-    def release_jobs(self, held: Sequence[Held], after: Callable[[], None] | None = None) -> None:
+    def release_jobs(
+        self, held: Sequence[HeldJob], after: Callable[[], None] | None = None
+    ) -> None:
         """Take jobs back from workers that are gone, and tell what became of each.
 
         Args:
@@ -246,7 +248,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
         self.act(call, tell)
 
-    def _tell_row_by_row(self, held: Sequence[Held], report: Report) -> None:
+    def _tell_row_by_row(self, held: Sequence[HeldJob], report: Report) -> None:
         screen = self.front
         reasons = {outcome.job_id: outcome for outcome in report.outcomes}
         lines = [
@@ -293,7 +295,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
                 self._tell_all,
             )
 
-    def _tell_all(self, news: list[News]) -> None:
+    def _tell_all(self, news: list[Announcement]) -> None:
         tones = [one.tone for one in news]
         tone = next(tone for tone in ("error", "warn", "ok") if tone in tones)
         self.notice("; ".join(one.text for one in news), tone)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from gigq_core.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.file_schema import Shape
-from gigq_tui.store.graph.blame import Kin, verdicts
+from gigq_tui.store.file_schema import FileSchema
+from gigq_tui.store.graph.blame import Parent, blame_of
 from gigq_tui.store.models import Counts
-from gigq_tui.store.rows import text, whole
-from gigq_tui.store.throttle import Gate
+from gigq_tui.store.rows import as_int, as_text
+from gigq_tui.store.throttle import Throttle
 
 # Up to so many dependencies of waiting jobs are looked at to count the doomed.
 MAX_EDGES = 20_000
@@ -42,21 +42,25 @@ class Counter:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._counted: Gate[Counts] = Gate(clock)
-        self._doomed: Gate[Doom] = Gate(clock)
+        self._counted: Throttle[Counts] = Throttle(clock)
+        self._doomed: Throttle[Doom] = Throttle(clock)
 
-    def read(self, conn: sqlite3.Connection, shape: Shape, version: int, now: datetime) -> Counts:
+    def read(
+        self, conn: sqlite3.Connection, schema: FileSchema, version: int, now: datetime
+    ) -> Counts:
         """The counts at this data version; see `owed_in` for what was held back."""
-        if not shape.attached:
+        if not schema.attached:
             self._doomed.skip()
-            return self._counted.get(shape.version, version, lambda: _count_rows(conn, shape, now))
-        states = {text(r["state"]): whole(r["n"]) for r in conn.execute(queries.COUNTERS)}
+            return self._counted.get(
+                schema.version, version, lambda: _count_rows(conn, schema, now)
+            )
+        states = {as_text(r["state"]): as_int(r["n"]) for r in conn.execute(queries.COUNTERS)}
         blocked = max(0, states.pop("blocked", 0))
         self._counted.skip()
         self._doomed.skip()
         doom = Doom(0, 0)
         if blocked:
-            doom = self._doomed.get(shape.version, version, lambda: _count_doomed(conn, shape))
+            doom = self._doomed.get(schema.version, version, lambda: _count_doomed(conn, schema))
         known = _named(states)
         return replace(
             known,
@@ -94,34 +98,34 @@ def _named(states: dict[str, int]) -> Counts:
     )
 
 
-def _count_doomed(conn: sqlite3.Connection, shape: Shape) -> Doom:
-    records = conn.execute(queries.unmet_edges(shape), (MAX_EDGES + 1,)).fetchall()
+def _count_doomed(conn: sqlite3.Connection, schema: FileSchema) -> Doom:
+    records = conn.execute(queries.unmet_edges(schema), (MAX_EDGES + 1,)).fetchall()
     if len(records) > MAX_EDGES:
         return Doom(None, None)
     unmet: dict[str, list[str]] = {}
-    kin: dict[str, Kin | None] = {}
+    kin: dict[str, Parent | None] = {}
     for record in records:
-        parent = text(record["parent_id"])
-        unmet.setdefault(text(record["child_id"]), []).append(parent)
+        parent = as_text(record["parent_id"])
+        unmet.setdefault(as_text(record["child_id"]), []).append(parent)
         missing = record["found"] is None
-        kin[parent] = None if missing else Kin(parent, "", text(record["status"]))
+        kin[parent] = None if missing else Parent(parent, "", as_text(record["status"]))
     return _doom_of(unmet, kin)
 
 
-def _doom_of(unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]) -> Doom:
-    doomed = [verdict for verdict in verdicts(unmet, kin).values() if verdict.doomed]
+def _doom_of(unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None]) -> Doom:
+    doomed = [verdict for verdict in blame_of(unmet, kin).values() if verdict.doomed]
     return Doom(len(doomed), len({v.culprit.id for v in doomed if v.culprit is not None}))
 
 
-def _count_rows(conn: sqlite3.Connection, shape: Shape, now: datetime) -> Counts:
+def _count_rows(conn: sqlite3.Connection, schema: FileSchema, now: datetime) -> Counts:
     states: dict[str, int] = {}
     for record in conn.execute(queries.COUNT_BY_STATUS).fetchall():
-        status = text(record["status"])
-        states[status] = states.get(status, 0) + whole(record["n"])
+        status = as_text(record["status"])
+        states[status] = states.get(status, 0) + as_int(record["n"])
     pending = states.pop("pending", 0)
     counts = _named(states)
     counts = replace(counts, ready=pending, other=sum(states.values()))
-    told_apart = _tell_waiting_apart(conn, shape, now) if pending <= MAX_WAITING else None
+    told_apart = _tell_waiting_apart(conn, schema, now) if pending <= MAX_WAITING else None
     if told_apart is None:
         # Too many to look into at each refresh: they all count as ready, and that is said.
         return replace(counts, told_apart=False)
@@ -137,22 +141,22 @@ def _count_rows(conn: sqlite3.Connection, shape: Shape, now: datetime) -> Counts
 
 
 def _tell_waiting_apart(
-    conn: sqlite3.Connection, shape: Shape, now: datetime
+    conn: sqlite3.Connection, schema: FileSchema, now: datetime
 ) -> tuple[int, int, Doom] | None:
     """Blocked, delayed and doomed of a GigQ file; None if there are too many dependencies."""
-    records = conn.execute(queries.waiting_edges(shape), (MAX_EDGES + 1,)).fetchall()
+    records = conn.execute(queries.waiting_edges(schema), (MAX_EDGES + 1,)).fetchall()
     if len(records) > MAX_EDGES:
         return None
     unmet: dict[str, list[str]] = {}
-    kin: dict[str, Kin | None] = {}
+    kin: dict[str, Parent | None] = {}
     for record in records:
-        parent = text(record["parent_id"])
-        unmet.setdefault(text(record["child_id"]), []).append(parent)
-        kin[parent] = Kin(parent, "", text(record["status"]))
+        parent = as_text(record["parent_id"])
+        unmet.setdefault(as_text(record["child_id"]), []).append(parent)
+        kin[parent] = Parent(parent, "", as_text(record["status"]))
     delayed = 0
-    if "retry_after" in shape.job_columns:
-        later = conn.execute(queries.waiting_later(shape), (to_text(now), MAX_WAITING)).fetchall()
-        delayed = sum(text(record["id"]) not in unmet for record in later)
+    if "retry_after" in schema.job_columns:
+        later = conn.execute(queries.waiting_later(schema), (to_text(now), MAX_WAITING)).fetchall()
+        delayed = sum(as_text(record["id"]) not in unmet for record in later)
     return len(unmet), delayed, _doom_of(unmet, kin)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from gigq_core.logs import is_kept, kept_output
 from gigq_tui.store import queries
-from gigq_tui.store.file_schema import Shape
-from gigq_tui.store.graph.ancestors import with_kin
+from gigq_tui.store.file_schema import FileSchema
+from gigq_tui.store.graph.ancestors import with_ancestors
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
-from gigq_tui.store.rows import job_row, moment, number, text, whole
+from gigq_tui.store.rows import as_datetime, as_float, as_int, as_text, job_row
 
 # Bytes of one value that are read at all.
 VALUE_BYTES = 1_000_000
@@ -27,7 +27,7 @@ MAX_RELATIVES = 200
 
 def read_detail(
     conn: sqlite3.Connection,
-    shape: Shape,
+    schema: FileSchema,
     path: Path,
     row: JobRow,
     relatives: tuple[Sequence[tuple[str, bool]], Sequence[str], int],
@@ -36,31 +36,31 @@ def read_detail(
 
     Args:
         conn: an open connection, in a transaction.
-        shape: what the file is made of.
+        schema: what the file is made of.
         path: the file, beside which captured output lies.
         row: the job's line, finished.
         relatives: its parents' ids (and whether each is waived), its children's ids, and how
             many children there are in all.
     """
-    whole_row = conn.execute(queries.whole_row(shape, VALUE_BYTES), (row.id,)).fetchone()
+    whole_row = conn.execute(queries.whole_row(schema, VALUE_BYTES), (row.id,)).fetchone()
     if whole_row is None:
         return None
     values = {
-        column: (whole_row[f"c{index}"], whole(whole_row[f"n{index}"]))
-        for index, column in enumerate(shape.job_columns)
+        column: (whole_row[f"c{index}"], as_int(whole_row[f"n{index}"]))
+        for index, column in enumerate(schema.job_columns)
     }
     parents, children, child_count = relatives
     parents = parents[:MAX_RELATIVES]
     children = children[:MAX_RELATIVES]
-    lines = read_lines(conn, shape, [*(id for id, _ in parents), *children])
+    lines = read_lines(conn, schema, [*(id for id, _ in parents), *children])
     return JobDetail(
         row=row,
         description=_long(values, "description"),
         params=_decoded(values, "params"),
         result=_decoded(values, "result"),
         error=_long(values, "error"),
-        retry_delay_s=number(values.get("retry_delay", (0, 0))[0]),
-        attempts=_attempts(conn, shape, path, row.id),
+        retry_delay_s=as_float(values.get("retry_delay", (0, 0))[0]),
+        attempts=_attempts(conn, schema, path, row.id),
         parents=tuple(Relative(id, lines.get(id), waived) for id, waived in parents),
         children=tuple(Relative(id, lines.get(id)) for id in children),
         child_count=child_count,
@@ -69,7 +69,7 @@ def read_detail(
 
 
 def read_lines(
-    conn: sqlite3.Connection, shape: Shape, ids: Sequence[str], *, judge: bool = True
+    conn: sqlite3.Connection, schema: FileSchema, ids: Sequence[str], *, judge: bool = True
 ) -> dict[str, JobRow]:
     """The lines of some jobs by id; jobs that don't exist are left out.
 
@@ -78,10 +78,10 @@ def read_lines(
     """
     if not ids:
         return {}
-    records = conn.execute(queries.lines_by_id(shape), (json.dumps(ids),)).fetchall()
+    records = conn.execute(queries.lines_by_id(schema), (json.dumps(ids),)).fetchall()
     rows: Sequence[JobRow] = [job_row(record) for record in records]
     if judge:
-        rows = with_kin(conn, shape, rows)
+        rows = with_ancestors(conn, schema, rows)
     return {row.id: row for row in rows}
 
 
@@ -97,7 +97,7 @@ def _decoded(values: Mapping[str, tuple[Any, int]], column: str) -> Any:
         return None
     if size > VALUE_BYTES:
         return _noted(value, size)
-    raw = text(value)
+    raw = as_text(value)
     try:
         decoded = json.loads(raw)
     except (ValueError, RecursionError):
@@ -128,14 +128,14 @@ def _raw(value: Any, size: int) -> Any:
 def _noted(value: Any, size: int) -> str:
     """A value as text, with a note if it is not all of its `size` bytes."""
     if not isinstance(value, bytes) or size <= len(value):
-        return text(value)
-    return f"{text(value)}\n(cut: the first {len(value):,} of {size:,} bytes are shown)"
+        return as_text(value)
+    return f"{as_text(value)}\n(cut: the first {len(value):,} of {size:,} bytes are shown)"
 
 
 def _attempts(
-    conn: sqlite3.Connection, shape: Shape, path: Path, job_id: str
+    conn: sqlite3.Connection, schema: FileSchema, path: Path, job_id: str
 ) -> tuple[Attempt, ...]:
-    records = conn.execute(queries.executions(shape), (job_id, MAX_ATTEMPTS)).fetchall()
+    records = conn.execute(queries.executions(schema), (job_id, MAX_ATTEMPTS)).fetchall()
     return tuple(
         _attempt(number, record, path) for number, record in enumerate(reversed(records), 1)
     )
@@ -144,13 +144,13 @@ def _attempts(
 def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:
     return Attempt(
         number=number,
-        execution_id=text(record["id"]),
-        worker_id=text(record["worker_id"]),
-        status=text(record["status"]),
-        started_at=moment(record["started_at"]),
-        completed_at=moment(record["completed_at"]),
-        error=text(record["error"]),
-        traceback=text(record["traceback"]),
+        execution_id=as_text(record["id"]),
+        worker_id=as_text(record["worker_id"]),
+        status=as_text(record["status"]),
+        started_at=as_datetime(record["started_at"]),
+        completed_at=as_datetime(record["completed_at"]),
+        error=as_text(record["error"]),
+        traceback=as_text(record["traceback"]),
         output_path=_output_path(path, record),
         pid=record["pid"],
     )

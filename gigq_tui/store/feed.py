@@ -19,7 +19,7 @@ from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
 from gigq_core.places import queue_file
 from gigq_core.wakeup import LADDER_S, ChangeHints
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
-from gigq_tui.store.file_identity import Place, holders_of_deleted
+from gigq_tui.store.file_identity import FileIdentity, holders_of_deleted
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
@@ -81,7 +81,7 @@ class Feed:
         self._slow = False
         # The feed's own thread only:
         self._reader: ReaderLike | None = None
-        self._place = Place(path)
+        self._place = FileIdentity(path)
         # The WAL or the index was deleted under programs that still use it: nothing new is true.
         self._lost = False
         self._trouble: tuple[str, datetime] | None = None

@@ -12,7 +12,7 @@ from gigq_core.errors import DatabaseError, DatabaseMissing
 _Identity = tuple[int, int]
 
 
-class Place:
+class FileIdentity:
     """A path, and what was found there last.
 
     Args:

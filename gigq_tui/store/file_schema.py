@@ -14,7 +14,7 @@ _OBJECTS = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'index'
 
 
 @dataclass(frozen=True)
-class Shape:
+class FileSchema:
     """The parts of a file that the queries depend on. `version` is SQLite's schema cookie."""
 
     version: int
@@ -38,11 +38,11 @@ def schema_version(conn: sqlite3.Connection) -> int:
     return int(conn.execute("PRAGMA schema_version").fetchone()[0])
 
 
-def read_shape(conn: sqlite3.Connection, version: int) -> Shape:
+def read_schema(conn: sqlite3.Connection, version: int) -> FileSchema:
     """Look at the schema of an open file; see `stand_in` for one without a table of attempts."""
     stand_in(conn)
     objects = conn.execute(_OBJECTS).fetchall()
-    return Shape(
+    return FileSchema(
         version=version,
         tables=frozenset(row["name"] for row in objects if row["type"] == "table"),
         indexes=frozenset(row["name"] for row in objects if row["type"] == "index"),

@@ -9,7 +9,7 @@ they leave SQLite.
 from __future__ import annotations
 
 from gigq_core.schema.ddl import PARKED
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import Tab
 
 TOP_KEY = 2**63 - 1
@@ -47,7 +47,7 @@ def number_of(table: str, column: str) -> str:
     )
 
 
-def line_columns(shape: Shape, table: str = "jobs") -> str:
+def line_columns(schema: FileSchema, table: str = "jobs") -> str:
     """The columns of one line of the table, as `rows.job_row` reads them."""
     columns = [f"{table}.rowid AS key", _cut(table, "id", ID_CHARACTERS)]
     columns += [_cut(table, "name", NAME_CHARACTERS), _cut(table, "error", ERROR_CHARACTERS)]
@@ -58,7 +58,7 @@ def line_columns(shape: Shape, table: str = "jobs") -> str:
     ]
     columns += [_cut(table, name, 40) for name in ("created_at", "started_at", "completed_at")]
     for later in ("retry_after", "due_at", "stop_requested_at"):
-        present = later in shape.job_columns
+        present = later in schema.job_columns
         columns.append(_cut(table, later, 40) if present else f"NULL AS {later}")
     return ", ".join(columns)
 
@@ -66,11 +66,11 @@ def line_columns(shape: Shape, table: str = "jobs") -> str:
 # --- pages ------------------------------------------------------------------------------------
 
 
-def tab_source(shape: Shape, tab: Tab) -> tuple[str, str]:
+def tab_source(schema: FileSchema, tab: Tab) -> tuple[str, str]:
     """The FROM of a tab, and the condition that its rows meet."""
     if tab is Tab.ALL:
         return "jobs", "1"
-    return f"jobs {shape.indexed_by(STATUS_INDEX)}", f"jobs.status = '{tab.value}'"
+    return f"jobs {schema.indexed_by(STATUS_INDEX)}", f"jobs.status = '{tab.value}'"
 
 
 def run_of(columns: str, source: str, condition: str, order: str) -> str:
@@ -189,29 +189,29 @@ COUNTERS = "SELECT substr(state, 1, 40) AS state, n FROM core_counts"
 COUNT_BY_STATUS = "SELECT status, COUNT(*) AS n FROM jobs GROUP BY status"
 
 
-def unmet_edges(shape: Shape) -> str:
+def unmet_edges(schema: FileSchema) -> str:
     """Every edge that keeps a job waiting. Grows with the waiting jobs. Parameter: the limit."""
     return f"""
 SELECT {_cut("e", "child_id", ID_CHARACTERS)}, {_cut("e", "parent_id", ID_CHARACTERS)},
        p.rowid AS found, substr(p.status, 1, 40) AS status
-FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
+FROM core_edges e {schema.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.met = 0 LIMIT ?"""
 
 
-def waiting_edges(shape: Shape) -> str:
+def waiting_edges(schema: FileSchema) -> str:
     """Which waiting jobs wait for which unfinished ones, on a file without edges."""
     return f"""
 SELECT substr(j.id, 1, {ID_CHARACTERS}) AS child_id,
        substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, substr(p.status, 1, 40) AS status
-FROM jobs j {shape.indexed_by(STATUS_INDEX)}, {parents_of("j")} d JOIN jobs p ON p.id = d.value
+FROM jobs j {schema.indexed_by(STATUS_INDEX)}, {parents_of("j")} d JOIN jobs p ON p.id = d.value
 WHERE j.status = 'pending' AND j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]')
   AND p.status <> 'completed' LIMIT ?"""
 
 
-def waiting_later(shape: Shape) -> str:
+def waiting_later(schema: FileSchema) -> str:
     """The waiting jobs that are not due yet. Parameters: now, the limit."""
     return (
-        f"SELECT jobs.id FROM jobs {shape.indexed_by(STATUS_INDEX)} "
+        f"SELECT jobs.id FROM jobs {schema.indexed_by(STATUS_INDEX)} "
         "WHERE jobs.status = 'pending' AND jobs.retry_after > ? LIMIT ?"
     )
 
@@ -224,12 +224,12 @@ _BLAMED = (
 )
 
 
-def unmet_parents(shape: Shape) -> str:
+def unmet_parents(schema: FileSchema) -> str:
     """The parents that keep one job waiting, the waived ones too. Parameters: id, limit."""
-    if shape.attached:
+    if schema.attached:
         return f"""
 SELECT {_cut("e", "parent_id", ID_CHARACTERS)}, 0 AS waived, {_BLAMED}
-FROM core_edges e {shape.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
+FROM core_edges e {schema.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.child_id = ? AND e.met = 0 LIMIT ?"""
     return f"""
 SELECT substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, p.id IS NULL AS waived, {_BLAMED}
@@ -252,34 +252,34 @@ FROM core_workers ORDER BY rowid DESC LIMIT ?"""
 PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
 
 
-def running_jobs(shape: Shape) -> str:
+def running_jobs(schema: FileSchema) -> str:
     """What is being worked on. Parameter: the limit."""
     return (
         "SELECT substr(jobs.id, 1, 1000) AS id, substr(jobs.name, 1, 300) AS name, "
         "substr(jobs.started_at, 1, 40) AS started_at, "
         f"substr(jobs.worker_id, 1, 200) AS worker_id, {number_of('jobs', 'timeout')} "
-        f"FROM jobs {shape.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
+        f"FROM jobs {schema.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
     )
 
 
 # --- one job ----------------------------------------------------------------------------------
 
 
-def lines_by_id(shape: Shape) -> str:
+def lines_by_id(schema: FileSchema) -> str:
     """The lines of some jobs. Parameter: their ids as a JSON list."""
     return (
-        f"SELECT {line_columns(shape, 'j')} "
+        f"SELECT {line_columns(schema, 'j')} "
         "FROM json_each(?) wanted CROSS JOIN jobs j ON j.id = wanted.value"
     )
 
 
-def whole_row(shape: Shape, size: int) -> str:
+def whole_row(schema: FileSchema, size: int) -> str:
     """Every column of one job, long ones cut to `size` bytes, and their sizes. Parameter: id.
 
     Text comes as bytes: SQLite's functions on text stop at a NUL, and hide what stands behind it.
     """
     parts = []
-    for index, column in enumerate(shape.job_columns):
+    for index, column in enumerate(schema.job_columns):
         quoted = '"' + column.replace('"', '""') + '"'
         parts.append(
             f"CASE WHEN typeof({quoted}) IN ('text', 'blob') "
@@ -289,7 +289,7 @@ def whole_row(shape: Shape, size: int) -> str:
     return f"SELECT {', '.join(parts)} FROM jobs WHERE id = ?"
 
 
-def executions(shape: Shape) -> str:
+def executions(schema: FileSchema) -> str:
     """The newest attempts of one job. Parameters: its id, the limit."""
     # As text, it would end at its first NUL.
     columns = ["substr(id, 1, 200) AS id", "substr(worker_id, 1, 200) AS worker_id"]
@@ -300,10 +300,10 @@ def executions(shape: Shape) -> str:
         ("output", "substr(output, 1, 1000) AS output"),
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):
-        columns.append(sql if name in shape.execution_columns else f"NULL AS {name}")
+        columns.append(sql if name in schema.execution_columns else f"NULL AS {name}")
     return (
         f"SELECT {', '.join(columns)} FROM job_executions "
-        f"{shape.indexed_by(EXECUTIONS_INDEX)} WHERE job_id = ? "
+        f"{schema.indexed_by(EXECUTIONS_INDEX)} WHERE job_id = ? "
         "ORDER BY job_id, started_at DESC LIMIT ?"
     )
 

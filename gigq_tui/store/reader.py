@@ -18,10 +18,10 @@ from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter
 from gigq_tui.store.detail import MAX_RELATIVES, read_detail, read_lines
-from gigq_tui.store.file_schema import Shape, read_shape, schema_version
+from gigq_tui.store.file_schema import FileSchema, read_schema, schema_version
 from gigq_tui.store.filter.sql import Context, prefix_range
 from gigq_tui.store.graph import component
-from gigq_tui.store.graph.ancestors import with_kin
+from gigq_tui.store.graph.ancestors import with_ancestors
 from gigq_tui.store.graph.component import Edges
 from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
@@ -42,14 +42,14 @@ from gigq_tui.store.models import (
     Window,
 )
 from gigq_tui.store.obstacles import ObstacleWatch
-from gigq_tui.store.rows import text, whole
-from gigq_tui.store.throttle import Gate
+from gigq_tui.store.rows import as_int, as_text
+from gigq_tui.store.throttle import Throttle
 from gigq_tui.store.workers import (
+    FileWorkers,
     IsDead,
     Pulse,
-    Staff,
     graph_with_holders,
-    read_staff,
+    read_file_workers,
     with_holders,
 )
 
@@ -91,9 +91,9 @@ class Reader:
         self._held = None if self._still else HeldFile(self._conn, path, read_only=True)
         self._pulse = Pulse(clock, is_dead)
         self._counter = Counter(clock)
-        self._matches: Gate[int] = Gate(clock)
+        self._matches: Throttle[int] = Throttle(clock)
         self._ranking = Ranking(clock)
-        self._edges: Gate[Edges] = Gate(clock)
+        self._edges: Throttle[Edges] = Throttle(clock)
         self._rate = RateMeter()
         self._history = History()
         self._ready = ReadyCounter(clock)
@@ -101,8 +101,8 @@ class Reader:
         # What SQLite keeps beside a file that is reached through a link lies where the link leads.
         self._file = queue_file(path)
         self._obstacles = ObstacleWatch(self._file, clock)
-        self._shape_known: Shape | None = None
-        self._staff = Staff()
+        self._known_schema: FileSchema | None = None
+        self._staff = FileWorkers()
         self._unwanted = False
         # `Connection.interrupt` reaches only a statement that is running; this, the next one too.
         self._conn.set_progress_handler(lambda: self._unwanted, PROGRESS_STEPS)
@@ -118,22 +118,22 @@ class Reader:
         Raises:
             DatabaseError: see the class; `Interrupted` after `interrupt()`.
         """
-        with self._reading() as (conn, shape):
-            now, staff, counts = self._state(conn, shape)
+        with self._reading() as (conn, schema):
+            now, staff, counts = self._state(conn, schema)
             snapshot = Snapshot(
                 taken_at=now,
-                info=self._info(conn, shape),
+                info=self._info(conn, schema),
                 counts=counts,
                 tab=view.tab,
                 filter_text=view.filter.text,
-                window=self._window(conn, shape, view, counts, staff),
+                window=self._window(conn, schema, view, counts, staff),
                 workers=staff.ours,
                 foreign_workers=staff.foreign,
                 paused=staff.paused,
                 finished_per_s=self._finished_per_s(counts),
                 sort=view.sort,
                 follow=view.follow,
-                followed=self._followed(conn, shape, view.follow, staff),
+                followed=self._followed(conn, schema, view.follow, staff),
                 figures=figures(self._history, staff, counts, now),
             )
             self.version_read = self._version_now
@@ -142,58 +142,58 @@ class Reader:
 
     def detail(self, job_id: str) -> JobDetail | None:
         """One job whole, or None if there is no such job."""
-        with self._reading() as (conn, shape):
-            row = read_lines(conn, shape, [job_id]).get(job_id)
+        with self._reading() as (conn, schema):
+            row = read_lines(conn, schema, [job_id]).get(job_id)
             if row is None:
                 return None
-            (row,) = with_holders([row], self._read_staff(conn, shape))
-            if shape.attached:
+            (row,) = with_holders([row], self._read_staff(conn, schema))
+            if schema.attached:
                 relatives = component.relatives(conn, job_id, MAX_RELATIVES)
             else:
-                edges = self._all_edges(conn, shape)
+                edges = self._all_edges(conn, schema)
                 children = edges.children.get(job_id, [])
                 relatives = (
                     component.waived_where_missing(conn, edges, job_id, MAX_RELATIVES),
                     children,
                     len(children),
                 )
-            return read_detail(conn, shape, self._path, row, relatives)
+            return read_detail(conn, schema, self._path, row, relatives)
 
     def graph(self, job_id: str, limit: int = 5_000) -> Graph | None:
         """The dependencies around a job, up to `limit` jobs; None if there is no such job."""
-        with self._reading() as (conn, shape):
-            if not read_lines(conn, shape, [job_id], judge=False):
+        with self._reading() as (conn, schema):
+            if not read_lines(conn, schema, [job_id], judge=False):
                 return None
-            edges = None if shape.attached else self._all_edges(conn, shape)
-            graph = component.read_graph(conn, shape, job_id, limit, edges)
-            return graph_with_holders(graph, self._read_staff(conn, shape))
+            edges = None if schema.attached else self._all_edges(conn, schema)
+            graph = component.read_graph(conn, schema, job_id, limit, edges)
+            return graph_with_holders(graph, self._read_staff(conn, schema))
 
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:
         """The ids of all jobs that the view's tab and filter match, in the view's order."""
-        with self._reading() as (conn, shape):
-            context = self._context(shape, self._read_staff(conn, shape))
+        with self._reading() as (conn, schema):
+            context = self._context(schema, self._read_staff(conn, schema))
             where, params = view.filter.sql(context)
             wanted = -1 if limit is None else limit
-            if is_walked(view.sort, shape):
-                walk = walk_of(conn, shape, view.listed_tab, view.sort, where, params)
-                return tuple(map(text, walk.ids(wanted)))
-            source, tab = queries.tab_source(shape, view.listed_tab)
-            order, values = ranking(view.sort, shape, context.now)
+            if is_walked(view.sort, schema):
+                walk = walk_of(conn, schema, view.listed_tab, view.sort, where, params)
+                return tuple(map(as_text, walk.ids(wanted)))
+            source, tab = queries.tab_source(schema, view.listed_tab)
+            order, values = ranking(view.sort, schema, context.now)
             condition = f"{tab} AND jobs.rowid <= {queries.TOP_KEY} AND ({where})"
             sql = queries.ids_matching(source, condition, order)
             found = conn.execute(sql, (*params, *values, wanted))
-            return tuple(text(record[0]) for record in found.fetchall())
+            return tuple(as_text(record[0]) for record in found.fetchall())
 
     def overview(self, past: Past) -> Overview:
         """What happened in a window of time, by function, and what needs a person.
 
         Each call walks a step further into the past, until the window is covered.
         """
-        with self._reading() as (conn, shape):
-            now, staff, counts = self._state(conn, shape)
+        with self._reading() as (conn, schema):
+            now, staff, counts = self._state(conn, schema)
             reading = self._history.deepen(conn, now, past)
-            info = self._info(conn, shape)
-            busy = read_busy(conn, shape, staff, now)
+            info = self._info(conn, schema)
+            busy = read_busy(conn, schema, staff, now)
             starved = self._wal.starved(self._clock.monotonic())
             return overview(
                 self._history,
@@ -201,8 +201,8 @@ class Reader:
                 now,
                 counts=counts,
                 figures=figures(self._history, staff, counts, now),
-                ready_only=shape.attached,
-                ready=self._ready.read(conn, shape, self._version_now),
+                ready_only=schema.attached,
+                ready=self._ready.read(conn, schema, self._version_now),
                 busy=busy,
                 concerns=concerns(staff, counts, info, overdue=busy.overdue, starved=starved),
                 reading=reading,
@@ -210,13 +210,13 @@ class Reader:
 
     def rows(self, ids: Sequence[str]) -> dict[str, JobRow]:
         """The lines of some jobs by id; those that don't exist are left out."""
-        with self._reading() as (conn, shape):
-            return read_lines(conn, shape, ids)
+        with self._reading() as (conn, schema):
+            return read_lines(conn, schema, ids)
 
     def behind(self, ids: Sequence[str]) -> int:
         """How many jobs wait for some jobs, directly or not; 0 on a file without our edges."""
-        with self._reading() as (conn, shape):
-            return component.waiting_behind(conn, ids) if shape.attached else 0
+        with self._reading() as (conn, schema):
+            return component.waiting_behind(conn, ids) if schema.attached else 0
 
     def resolve(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with `prefix`, a few of them if there are many."""
@@ -225,24 +225,24 @@ class Reader:
         with self._reading() as (conn, _):
             bounds = prefix_range(prefix)
             found = conn.execute(queries.IDS_WITH_PREFIX, (*bounds, MAX_RESOLVED))
-            return tuple(text(record[0]) for record in found.fetchall())
+            return tuple(as_text(record[0]) for record in found.fetchall())
 
     # --- what the submit form asks for: each of them bounded, on any file ----------------------
 
     def find_jobs(self, words: str) -> tuple[JobRow, ...]:
         """Some jobs whose id begins with what was typed, or whose name holds it."""
-        with self._reading() as (conn, shape):
-            return submit_form.find_jobs(conn, shape, words)
+        with self._reading() as (conn, schema):
+            return submit_form.find_jobs(conn, schema, words)
 
     def recent_functions(self, _: str = "") -> tuple[str, ...]:
         """The functions of the newest jobs, the latest used first."""
-        with self._reading() as (conn, _shape):
+        with self._reading() as (conn, _schema):
             return submit_form.recent_functions(conn)
 
     def jobs_ahead(self, priority: int) -> int | None:
         """How many jobs are claimed before a new one of that priority; None if too many."""
-        with self._reading() as (conn, shape):
-            return submit_form.jobs_ahead(conn, shape, priority, self._clock.now())
+        with self._reading() as (conn, schema):
+            return submit_form.jobs_ahead(conn, schema, priority, self._clock.now())
 
     # --- what the feed asks for ----------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class Reader:
             raise explain(problem, self._path) from None
 
     @contextmanager
-    def _reading(self) -> Iterator[tuple[sqlite3.Connection, Shape]]:
+    def _reading(self) -> Iterator[tuple[sqlite3.Connection, FileSchema]]:
         """One read transaction: everything in it is of one moment."""
         with self._explained():
             self._end()
@@ -302,9 +302,9 @@ class Reader:
             self._conn.execute("BEGIN")
             try:
                 # The first read takes the snapshot; the version asked after it is that snapshot's.
-                shape = self._shape()
+                schema = self._schema()
                 self._version_now = self._version()
-                yield self._conn, shape
+                yield self._conn, schema
             except sqlite3.Error:
                 # A page that was written meanwhile may look like damage.
                 self._check_still()
@@ -329,86 +329,88 @@ class Reader:
             self._conn.execute("COMMIT")
 
     def _version(self) -> int:
-        return whole(self._conn.execute("PRAGMA data_version").fetchone()[0])
+        return as_int(self._conn.execute("PRAGMA data_version").fetchone()[0])
 
-    def _shape(self) -> Shape:
+    def _schema(self) -> FileSchema:
         version = schema_version(self._conn)
-        if self._shape_known is None or self._shape_known.version != version:
-            self._shape_known = read_shape(self._conn, version)
-        return self._shape_known
+        if self._known_schema is None or self._known_schema.version != version:
+            self._known_schema = read_schema(self._conn, version)
+        return self._known_schema
 
-    def _state(self, conn: sqlite3.Connection, shape: Shape) -> tuple[datetime, Staff, Counts]:
+    def _state(
+        self, conn: sqlite3.Connection, schema: FileSchema
+    ) -> tuple[datetime, FileWorkers, Counts]:
         """The hour, who works, and the counts; the past is followed."""
         now = self._clock.now()
-        staff = read_staff(conn, shape, self._pulse, now)
-        counts = self._counter.read(conn, shape, self._version_now, now)
-        self._history.follow(conn, shape, now, counts.pending)
+        staff = read_file_workers(conn, schema, self._pulse, now)
+        counts = self._counter.read(conn, schema, self._version_now, now)
+        self._history.follow(conn, schema, now, counts.pending)
         return now, staff, counts
 
-    def _read_staff(self, conn: sqlite3.Connection, shape: Shape) -> Staff:
-        return read_staff(conn, shape, self._pulse, self._clock.now())
+    def _read_staff(self, conn: sqlite3.Connection, schema: FileSchema) -> FileWorkers:
+        return read_file_workers(conn, schema, self._pulse, self._clock.now())
 
-    def _context(self, shape: Shape, staff: Staff) -> Context:
-        return Context(self._clock.now(), shape.attached, shape.job_columns, staff.gone)
+    def _context(self, schema: FileSchema, staff: FileWorkers) -> Context:
+        return Context(self._clock.now(), schema.attached, schema.job_columns, staff.gone)
 
     def _window(
         self,
         conn: sqlite3.Connection,
-        shape: Shape,
+        schema: FileSchema,
         view: View,
         counts: Counts,
-        staff: Staff,
+        staff: FileWorkers,
     ) -> Window:
         where, params = "1", list[object]()
         total = counts.of(view.listed_tab)
         self._matches.skip()
         if view.filter:
-            where, params = view.filter.sql(self._context(shape, staff))
-            source, tab = queries.tab_source(shape, view.listed_tab)
+            where, params = view.filter.sql(self._context(schema, staff))
+            source, tab = queries.tab_source(schema, view.listed_tab)
             sql = queries.count_matching(source, tab, f"({where})")
             total = self._matches.get(
                 (view.listed_tab, view.filter),
                 self._version_now,
-                lambda: whole(conn.execute(sql, params).fetchone()[0]),
+                lambda: as_int(conn.execute(sql, params).fetchone()[0]),
             )
-        if is_walked(view.sort, shape):
+        if is_walked(view.sort, schema):
             self._ranking.skip()
-            walk = walk_of(conn, shape, view.listed_tab, view.sort, where, params)
-            columns = queries.line_columns(shape)
+            walk = walk_of(conn, schema, view.listed_tab, view.sort, where, params)
+            columns = queries.line_columns(schema)
             window = Pages(conn, walk, columns, total).read(view.anchor, view.rows)
         else:
             window = self._ranking.window(
-                conn, shape, view, where, params, total, self._version_now
+                conn, schema, view, where, params, total, self._version_now
             )
-        rows = with_holders(with_kin(conn, shape, window.rows), staff)
+        rows = with_holders(with_ancestors(conn, schema, window.rows), staff)
         return replace(window, rows=rows)
 
     def _followed(
-        self, conn: sqlite3.Connection, shape: Shape, job_id: str | None, staff: Staff
+        self, conn: sqlite3.Connection, schema: FileSchema, job_id: str | None, staff: FileWorkers
     ) -> JobRow | None:
         if job_id is None:
             return None
-        row = read_lines(conn, shape, [job_id]).get(job_id)
+        row = read_lines(conn, schema, [job_id]).get(job_id)
         return None if row is None else with_holders([row], staff)[0]
 
-    def _info(self, conn: sqlite3.Connection, shape: Shape) -> FileInfo:
+    def _info(self, conn: sqlite3.Connection, schema: FileSchema) -> FileInfo:
         wal_size = _size(self._file.with_name(self._file.name + "-wal"))
         self._wal.saw(wal_size, self._clock.monotonic())
         self._obstacles.look(self._version_now)
         return FileInfo(
             path=str(self._path),
-            attached=shape.attached,
+            attached=schema.attached,
             journal_mode=(
                 IMMUTABLE
                 if self._still
-                else text(conn.execute("PRAGMA journal_mode").fetchone()[0])
+                else as_text(conn.execute("PRAGMA journal_mode").fetchone()[0])
             ),
             size=_size(self._path),
             wal_size=wal_size,
             sqlite_version=sqlite3.sqlite_version,
             still=self._still is not None,
             obstacles=self._obstacles.tell(),
-            offsets=_offsets(conn) if shape.attached else "",
+            offsets=_offsets(conn) if schema.attached else "",
         )
 
     def _finished_per_s(self, counts: Counts) -> float | None:
@@ -417,9 +419,9 @@ class Reader:
             self._rate.add(at, counts.completed + counts.failed + counts.timeout)
         return self._rate.rate(at)
 
-    def _all_edges(self, conn: sqlite3.Connection, shape: Shape) -> Edges:
+    def _all_edges(self, conn: sqlite3.Connection, schema: FileSchema) -> Edges:
         return self._edges.get(
-            shape.version, self._version_now, lambda: component.read_all_edges(conn)
+            schema.version, self._version_now, lambda: component.read_all_edges(conn)
         )
 
 

@@ -15,7 +15,7 @@ from gigq_tui.store.models import DEFAULT_TIMEOUT_S, JobRow
 SCRIPT_MODULE = "__main__"
 
 
-def text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Any SQLite value as text; NULL is empty."""
     if value is None:
         return ""
@@ -24,24 +24,24 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def optional_text(value: Any) -> str | None:
+def as_optional_text(value: Any) -> str | None:
     """Any SQLite value as text; NULL and empty text are None."""
-    return text(value) or None
+    return as_text(value) or None
 
 
-def whole(value: Any, default: int = 0) -> int:
+def as_int(value: Any, default: int = 0) -> int:
     """Any SQLite value as an integer; what is none becomes `default`."""
-    return int(number(value, default))
+    return int(as_float(value, default))
 
 
-def number(value: Any, default: float = 0.0) -> float:
+def as_float(value: Any, default: float = 0.0) -> float:
     """Any SQLite value as a finite number; what is none becomes `default`."""
     if isinstance(value, (int, float)) and math.isfinite(value):
         return value
     return default
 
 
-def moment(value: Any) -> datetime | None:
+def as_datetime(value: Any) -> datetime | None:
     """Any SQLite value as naive local time, or None."""
     try:
         return parse_time(value)
@@ -49,9 +49,9 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def timeout_s(value: Any) -> float:
+def as_timeout_s(value: Any) -> float:
     """A stored timeout in seconds, with GigQ's default for 0, NULL and nonsense."""
-    seconds = number(value)
+    seconds = as_float(value)
     return seconds if seconds > 0 else DEFAULT_TIMEOUT_S
 
 
@@ -60,29 +60,29 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
 
     What other rows say of it (parents, holder) is filled in afterwards.
     """
-    status = text(record["status"])
+    status = as_text(record["status"])
     waiting = status == "pending"
-    retry_after = text(record["retry_after"])
+    retry_after = as_text(record["retry_after"])
     parked = waiting and retry_after == PARKED
-    due = text(record["due_at"]) if parked else retry_after
-    module = text(record["function_module"])
-    function = text(record["function_name"])
+    due = as_text(record["due_at"]) if parked else retry_after
+    module = as_text(record["function_module"])
+    function = as_text(record["function_name"])
     return JobRow(
-        key=whole(record["key"]),
-        id=text(record["id"]),
-        name=text(record["name"]),
+        key=as_int(record["key"]),
+        id=as_text(record["id"]),
+        name=as_text(record["name"]),
         function=f"{module}.{function}" if module else function,
         status=status,
-        priority=whole(record["priority"]),
-        attempts=whole(record["attempts"]),
-        max_attempts=whole(record["max_attempts"], 3),
-        timeout_s=timeout_s(record["timeout"]),
-        created_at=moment(record["created_at"]),
-        started_at=moment(record["started_at"]),
-        completed_at=moment(record["completed_at"]),
-        due_at=moment(due) if waiting else None,
-        worker_id=optional_text(record["worker_id"]),
-        error=text(record["error"]),
+        priority=as_int(record["priority"]),
+        attempts=as_int(record["attempts"]),
+        max_attempts=as_int(record["max_attempts"], 3),
+        timeout_s=as_timeout_s(record["timeout"]),
+        created_at=as_datetime(record["created_at"]),
+        started_at=as_datetime(record["started_at"]),
+        completed_at=as_datetime(record["completed_at"]),
+        due_at=as_datetime(due) if waiting else None,
+        worker_id=as_optional_text(record["worker_id"]),
+        error=as_text(record["error"]),
         stop_requested=status == "running" and record["stop_requested_at"] is not None,
         blocked=parked,
         in_script=module == SCRIPT_MODULE,

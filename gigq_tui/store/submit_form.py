@@ -8,10 +8,10 @@ from datetime import datetime
 from gigq_core.times import to_text
 from gigq_tui.store import queries, submit_form_queries
 from gigq_tui.store.detail import read_lines
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import like, prefix_range
 from gigq_tui.store.models import JobRow
-from gigq_tui.store.rows import text, whole
+from gigq_tui.store.rows import as_int, as_text
 
 # Jobs that one search offers.
 MAX_FOUND = 20
@@ -26,7 +26,7 @@ MAX_PLACE = 10_000
 _LEAST_OF_ID = 4
 
 
-def find_jobs(conn: sqlite3.Connection, shape: Shape, words: str) -> tuple[JobRow, ...]:
+def find_jobs(conn: sqlite3.Connection, schema: FileSchema, words: str) -> tuple[JobRow, ...]:
     """Jobs whose id begins with what was typed, then the newest whose name holds it.
 
     Args:
@@ -42,7 +42,7 @@ def find_jobs(conn: sqlite3.Connection, shape: Shape, words: str) -> tuple[JobRo
     if len(ids) < MAX_FOUND:
         ids += _ids(conn, submit_form_queries.IDS_BY_NAME, (SEARCHED_ROWS, like(words), MAX_FOUND))
     wanted = list(dict.fromkeys(ids))[:MAX_FOUND]
-    lines = read_lines(conn, shape, wanted)
+    lines = read_lines(conn, schema, wanted)
     return tuple(lines[id] for id in wanted if id in lines)
 
 
@@ -51,26 +51,28 @@ def recent_functions(conn: sqlite3.Connection) -> tuple[str, ...]:
     records = conn.execute(
         submit_form_queries.RECENT_FUNCTIONS, (RECENT_ROWS, MAX_FUNCTIONS)
     ).fetchall()
-    return tuple(f"{text(record['module'])}.{text(record['name'])}" for record in records)
+    return tuple(f"{as_text(record['module'])}.{as_text(record['name'])}" for record in records)
 
 
-def jobs_ahead(conn: sqlite3.Connection, shape: Shape, priority: int, now: datetime) -> int | None:
+def jobs_ahead(
+    conn: sqlite3.Connection, schema: FileSchema, priority: int, now: datetime
+) -> int | None:
     """How many jobs are claimed before a new one of that priority; None if they are too many.
 
     On a GigQ file that is also the answer where too many jobs wait to look at each.
     """
-    if not (shape.attached and shape.indexes >= submit_form_queries.LINE_INDEXES):
+    if not (schema.attached and schema.indexes >= submit_form_queries.LINE_INDEXES):
         looked_at, ahead = conn.execute(
-            submit_form_queries.ahead_of_priority_unattached(shape), (priority, MAX_PLACE + 1)
+            submit_form_queries.ahead_of_priority_unattached(schema), (priority, MAX_PLACE + 1)
         ).fetchone()
-        return whole(ahead) if whole(looked_at) <= MAX_PLACE else None
+        return as_int(ahead) if as_int(looked_at) <= MAX_PLACE else None
     ready = conn.execute(submit_form_queries.READY_AHEAD, (priority, MAX_PLACE + 1)).fetchone()
     due = conn.execute(
         submit_form_queries.DUE_AHEAD, (to_text(now), MAX_PLACE + 1, priority)
     ).fetchone()
-    ahead = whole(ready[0]) + whole(due[0])
+    ahead = as_int(ready[0]) + as_int(due[0])
     return ahead if ahead <= MAX_PLACE else None
 
 
 def _ids(conn: sqlite3.Connection, statement: str, values: tuple[object, ...]) -> list[str]:
-    return [text(record[0]) for record in conn.execute(statement, values).fetchall()]
+    return [as_text(record[0]) for record in conn.execute(statement, values).fetchall()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gigq_core.schema.ddl import PARKED
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.queries import STATUS_INDEX, parents_of
 
 # Parameters: how many of the newest rows are looked through, the pattern, the limit.
@@ -37,7 +37,7 @@ WHERE priority >= ?"""
 LINE_INDEXES = frozenset({"core_ready", "core_due"})
 
 
-def ahead_of_priority_unattached(shape: Shape) -> str:
+def ahead_of_priority_unattached(schema: FileSchema) -> str:
     """How many waiting rows were looked at, and how many of them are claimed before a new one.
 
     Parameters: the priority, the limit of the rows looked at.
@@ -47,5 +47,5 @@ def ahead_of_priority_unattached(shape: Shape) -> str:
         WHERE p.status <> 'completed')"""
     return f"""
 SELECT COUNT(*), COALESCE(SUM(w.priority >= ? AND NOT {blocked}), 0)
-FROM (SELECT priority, dependencies FROM jobs {shape.indexed_by(STATUS_INDEX)}
+FROM (SELECT priority, dependencies FROM jobs {schema.indexed_by(STATUS_INDEX)}
       WHERE status = 'pending' LIMIT ?) w"""

@@ -12,7 +12,7 @@ T = TypeVar("T")
 PATIENCE = 10.0
 
 
-class Gate(Generic[T]):
+class Throttle(Generic[T]):
     """Remembers one value, and asks for it again only when that is needed and affordable.
 
     Args:

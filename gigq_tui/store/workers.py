@@ -11,9 +11,9 @@ from gigq_core import identity
 from gigq_core.identity import ProcessIdentity
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import ForeignWorker, Graph, Halt, Health, JobRow, RunningJob, WorkerRow
-from gigq_tui.store.rows import moment, optional_text, text, timeout_s, whole
+from gigq_tui.store.rows import as_datetime, as_int, as_optional_text, as_text, as_timeout_s
 
 IsDead = Callable[[ProcessIdentity], "bool | None"]
 IsSuspended = Callable[[int], bool]
@@ -93,9 +93,11 @@ class Pulse:
         return moved and now - since < BEAT_WITHIN_S
 
 
-def read_workers(conn: sqlite3.Connection, shape: Shape, now: datetime) -> tuple[Registered, ...]:
+def read_workers(
+    conn: sqlite3.Connection, schema: FileSchema, now: datetime
+) -> tuple[Registered, ...]:
     """Our workers, longest standing first; those that stopped a while ago are left out."""
-    if not shape.attached:
+    if not schema.attached:
         return ()
     records = conn.execute(queries.WORKERS, (MAX_WORKERS,)).fetchall()
     workers = (_registered(record) for record in reversed(records))
@@ -110,48 +112,48 @@ def _shown(worker: WorkerRow, now: datetime) -> bool:
 
 def _registered(record: sqlite3.Row) -> Registered:
     process = ProcessIdentity(
-        host=text(record["host"]),
-        pid=whole(record["pid"]),
-        pid_started=text(record["pid_started"]),
-        boot_id=text(record["boot_id"]),
-        pid_namespace=text(record["pid_namespace"]),
+        host=as_text(record["host"]),
+        pid=as_int(record["pid"]),
+        pid_started=as_text(record["pid_started"]),
+        boot_id=as_text(record["boot_id"]),
+        pid_namespace=as_text(record["pid_namespace"]),
     )
     row = WorkerRow(
-        id=text(record["id"]),
-        owner=text(record["owner"]),
+        id=as_text(record["id"]),
+        owner=as_text(record["owner"]),
         host=process.host,
         pid=process.pid,
-        isolation=text(record["isolation"]),
-        slots=whole(record["slots"], 1),
-        state=text(record["state"]),
-        request=optional_text(record["request"]),
+        isolation=as_text(record["isolation"]),
+        slots=as_int(record["slots"], 1),
+        state=as_text(record["state"]),
+        request=as_optional_text(record["request"]),
         health=Health.UNKNOWN,
-        started_at=moment(record["started_at"]),
-        stopped_at=moment(record["stopped_at"]),
-        done=whole(record["done"]),
-        failed=whole(record["failed"]),
-        last_claim_at=moment(record["last_claim_at"]),
-        log_path=optional_text(record["log_path"]),
+        started_at=as_datetime(record["started_at"]),
+        stopped_at=as_datetime(record["stopped_at"]),
+        done=as_int(record["done"]),
+        failed=as_int(record["failed"]),
+        last_claim_at=as_datetime(record["last_claim_at"]),
+        log_path=as_optional_text(record["log_path"]),
     )
-    return Registered(row, process, whole(record["beat"]))
+    return Registered(row, process, as_int(record["beat"]))
 
 
-def read_running(conn: sqlite3.Connection, shape: Shape) -> dict[str, list[RunningJob]]:
+def read_running(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, list[RunningJob]]:
     """The jobs that are being worked on, by the id of the worker that holds them."""
     held: dict[str, list[RunningJob]] = {}
-    for record in conn.execute(queries.running_jobs(shape), (MAX_RUNNING,)).fetchall():
+    for record in conn.execute(queries.running_jobs(schema), (MAX_RUNNING,)).fetchall():
         job = RunningJob(
-            text(record["id"]),
-            text(record["name"]),
-            moment(record["started_at"]),
-            timeout_s(record["timeout"]),
+            as_text(record["id"]),
+            as_text(record["name"]),
+            as_datetime(record["started_at"]),
+            as_timeout_s(record["timeout"]),
         )
-        held.setdefault(text(record["worker_id"]), []).append(job)
+        held.setdefault(as_text(record["worker_id"]), []).append(job)
     return held
 
 
 @dataclass(frozen=True)
-class Staff:
+class FileWorkers:
     """Everybody who works on the file, and what they do next, at one moment.
 
     `halt` is why no job is claimed now, or None where one may be. `line` holds the keys of the
@@ -186,10 +188,12 @@ class Staff:
         )
 
 
-def read_staff(conn: sqlite3.Connection, shape: Shape, pulse: Pulse, now: datetime) -> Staff:
+def read_file_workers(
+    conn: sqlite3.Connection, schema: FileSchema, pulse: Pulse, now: datetime
+) -> FileWorkers:
     """Our workers with their health and what they hold, and the others that hold something."""
-    registered = read_workers(conn, shape, now)
-    held = read_running(conn, shape)
+    registered = read_workers(conn, schema, now)
+    held = read_running(conn, schema)
     ours = tuple(
         replace(
             w.row,
@@ -203,10 +207,10 @@ def read_staff(conn: sqlite3.Connection, shape: Shape, pulse: Pulse, now: dateti
     foreign = tuple(
         ForeignWorker(id, tuple(jobs)) for id, jobs in sorted(held.items()) if id not in known
     )
-    paused = shape.attached and conn.execute(queries.PAUSED).fetchone() is not None
-    line = _read_line(conn, shape)
-    halt = Halt.PAUSED if paused else _halt(ours, foreign, shape.attached, now)
-    return Staff(registered, ours, foreign, paused, halt, line)
+    paused = schema.attached and conn.execute(queries.PAUSED).fetchone() is not None
+    line = _read_line(conn, schema)
+    halt = Halt.PAUSED if paused else _halt(ours, foreign, schema.attached, now)
+    return FileWorkers(registered, ours, foreign, paused, halt, line)
 
 
 def _halt(
@@ -224,14 +228,14 @@ def _halt(
     return None if taking else Halt.NONE_CLAIMS
 
 
-def _read_line(conn: sqlite3.Connection, shape: Shape) -> dict[int, int]:
-    if not shape.attached or READY_INDEX not in shape.indexes:
+def _read_line(conn: sqlite3.Connection, schema: FileSchema) -> dict[int, int]:
+    if not schema.attached or READY_INDEX not in schema.indexes:
         return {}
     found = conn.execute(queries.FIRST_IN_LINE, (LINE_TOLD,)).fetchall()
-    return {whole(record["key"]): place for place, record in enumerate(found, start=1)}
+    return {as_int(record["key"]): place for place, record in enumerate(found, start=1)}
 
 
-def with_holders(rows: Iterable[JobRow], staff: Staff) -> tuple[JobRow, ...]:
+def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ...]:
     """The rows with what the workers have to do with them.
 
     Running ones get the health and pid of their worker, where it is one of ours; waiting ones
@@ -254,7 +258,7 @@ def with_holders(rows: Iterable[JobRow], staff: Staff) -> tuple[JobRow, ...]:
     return tuple(result)
 
 
-def graph_with_holders(graph: Graph, staff: Staff) -> Graph:
+def graph_with_holders(graph: Graph, staff: FileWorkers) -> Graph:
     """The graph with what is known of the workers that hold its jobs."""
     held: dict[str, JobRow] = {
         row.id: row

@@ -9,7 +9,7 @@ from pathlib import Path
 from gigq_core.status import Change
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.stop_watch import Watch
+from gigq_tui.actions.stop_watch import StopWatch
 from gigq_tui.store.reader import Reader
 from tests.integration import chores
 from tests.integration.conftest import Place
@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 def end_of(place: Place, report: Report) -> Report:
     """What the console would tell of a stop."""
-    watch = Watch(report, 0.0)
+    watch = StopWatch(report, 0.0)
     reader = Reader(place.db)
     try:
         return wait_until(lambda: watch.ended(reader.rows(watch.ids), 0.0), what="the stop")

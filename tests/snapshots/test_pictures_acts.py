@@ -14,7 +14,7 @@ from gigq_core.status import Change, Outcome
 from gigq_core.undo import Undo
 from gigq_tui.actions.report import Report, summarise
 from gigq_tui.actions.shell_command import for_jobs
-from gigq_tui.actions.undo_log import DoneAct
+from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
 from tests import scene
 from tests.snapshots.reader_feed import SHOWN_PATH, ReaderFeed, at_rest, scene_app
@@ -53,7 +53,7 @@ def console(folder: Path, **options: Any) -> ConsoleApp:
     undo = Undo()
     undo._kept.update(dict.fromkeys(CANCELLED))  # type: ignore[arg-type]
     names = tuple(f"{name} {scene.job_id(name)[:8]}" for name in CANCELLED)
-    acts.undoable = DoneAct("cancel of 3 jobs", names, undo)
+    acts.undoable = DoneAction("cancel of 3 jobs", names, undo)
     app.jobs = acts  # type: ignore[assignment]
     return app
 

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_core.logs import attempt_output
-from gigq_tui.actions.stack import StackLook
+from gigq_tui.actions.stack import StackTaken
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.job import tabs
@@ -39,8 +39,8 @@ LONG = "".join(
 
 @pytest.fixture(autouse=True)
 def _a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(path: Path, job_id: str, clock: Any) -> StackLook:
-        return StackLook(job_id, clock.now(), STACK, "", f"gigq-core --db {path} stack {job_id}")
+    def take(path: Path, job_id: str, clock: Any) -> StackTaken:
+        return StackTaken(job_id, clock.now(), STACK, "", f"gigq-core --db {path} stack {job_id}")
 
     monkeypatch.setattr(tabs, "take_stack", take)
 

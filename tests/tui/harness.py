@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from gigq_core.clearing import ClearPlan
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.undo_log import DoneAct
+from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services.messages import SnapshotArrived
@@ -127,7 +127,7 @@ class FakeJobs:
         self.trouble: Exception | None = None
         self.report: Report | None = None
         self.plan = ClearPlan()
-        self.undoable: DoneAct | None = None
+        self.undoable: DoneAction | None = None
 
     def _said(self, verb: str, value: Any) -> Report:
         self.calls.append((verb, value))
@@ -151,7 +151,7 @@ class FakeJobs:
     def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report:
         return self._said("clear", (tuple(ids), include_needed))
 
-    def undo(self, act: DoneAct) -> Report:
+    def undo(self, act: DoneAction) -> Report:
         return self._said("undo", act)
 
     def set_queue_paused(self, paused: bool) -> Report:

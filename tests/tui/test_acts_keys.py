@@ -13,7 +13,7 @@ from gigq_core.errors import DatabaseBusy
 from gigq_core.status import Change, Outcome
 from gigq_core.undo import Undo
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.undo_log import DoneAct
+from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import DetailScreen
 from gigq_tui.services.actions import SLOW_ACT_S
@@ -44,10 +44,10 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
         await settle(pilot)
 
 
-def done_act(count: int, what: str = "") -> DoneAct:
+def done_act(count: int, what: str = "") -> DoneAction:
     undo = Undo()
     undo._kept.update({f"id{n}": None for n in range(count)})  # type: ignore[misc]
-    return DoneAct(what or f"cancel of {count} jobs", ("job_1 00000001",), undo)
+    return DoneAction(what or f"cancel of {count} jobs", ("job_1 00000001",), undo)
 
 
 def outcomes(*changes: tuple[Change, str]) -> tuple[Outcome, ...]:

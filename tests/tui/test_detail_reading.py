@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_core.logs import attempt_output
-from gigq_tui.actions.stack import StackLook
+from gigq_tui.actions.stack import StackTaken
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job import tabs
 from gigq_tui.screens.job.screen import DetailScreen
@@ -421,11 +421,11 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Answers of the processes, none of which is asked."""
     asked: list[str] = []
 
-    def take(path: Path, job_id: str, clock: Any) -> StackLook:
+    def take(path: Path, job_id: str, clock: Any) -> StackTaken:
         asked.append(job_id)
         trouble = "" if job_id == RUNNING.id else "It is not running: its status is failed."
         text = "" if trouble else STACK
-        return StackLook(job_id, clock.now(), text, trouble, f"gigq-core stack {job_id}")
+        return StackTaken(job_id, clock.now(), text, trouble, f"gigq-core stack {job_id}")
 
     monkeypatch.setattr(tabs, "take_stack", take)
     return asked

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
-from gigq_tui.screens.submit.field_types import Base, Kind, hint_of, kind_of, signature
+from gigq_tui.screens.submit.field_types import Base, FieldType, field_type_of, hint_of, signature
 from gigq_tui.screens.submit.param_specs import MISSING, kept_dependencies, specs_for, split_ids
 from gigq_tui.screens.submit.parse_value import (
     ValueTrouble,
@@ -27,46 +27,46 @@ def parameter(annotation: str = "", default: str = "", name: str = "x") -> Param
     return Parameter(name, "POSITIONAL_OR_KEYWORD", annotation, default, not default)
 
 
-INTS = Kind(Base.LIST, item=Kind(Base.WHOLE))
-INT_OR_TEXT = (Kind(Base.WHOLE), Kind(Base.TEXT))
+INTS = FieldType(Base.LIST, item=FieldType(Base.WHOLE))
+INT_OR_TEXT = (FieldType(Base.WHOLE), FieldType(Base.TEXT))
 
 
 @pytest.mark.parametrize(
     ("annotation", "default", "kind"),
     [
-        ("str", "", Kind(Base.TEXT)),
-        ("'int'", "", Kind(Base.WHOLE)),
-        ("float", "0.5", Kind(Base.NUMBER)),
-        ("bool", "", Kind(Base.TRUTH)),
-        ("list", "", Kind(Base.LIST)),
+        ("str", "", FieldType(Base.TEXT)),
+        ("'int'", "", FieldType(Base.WHOLE)),
+        ("float", "0.5", FieldType(Base.NUMBER)),
+        ("bool", "", FieldType(Base.TRUTH)),
+        ("list", "", FieldType(Base.LIST)),
         ("list[int]", "", INTS),
-        ("typing.List[str]", "", Kind(Base.LIST, item=Kind(Base.TEXT))),
-        ("collections.abc.Sequence[Any]", "", Kind(Base.LIST)),
+        ("typing.List[str]", "", FieldType(Base.LIST, item=FieldType(Base.TEXT))),
+        ("collections.abc.Sequence[Any]", "", FieldType(Base.LIST)),
         ("tuple[int, ...]", "", INTS),
-        ("tuple[int, str]", "", Kind(Base.LIST)),
-        ("dict[str, int | None]", "", Kind(Base.OBJECT, item=Kind(Base.WHOLE, True))),
-        ("Literal['a', 1]", "", Kind(choices=("a", 1))),
-        ("typing.Optional[typing.Literal['a']]", "", Kind(Base.ANY, True, ("a",))),
-        ("Annotated[int, 'more']", "", Kind(Base.WHOLE)),
-        ("Union[int, str, None]", "", Kind(Base.ANY, True, options=INT_OR_TEXT)),
-        ("Union[int, Path]", "", Kind(Base.ANY)),
-        ("(", "", Kind()),
-        ("int if x else str", "", Kind()),
-        ("Optional[int]", "null", Kind(Base.WHOLE, True)),
-        ("str | None", "null", Kind(Base.TEXT, True)),
-        ("list[int] | None", "null", Kind(Base.LIST, True, item=Kind(Base.WHOLE))),
-        ("int | str", "", Kind(Base.ANY, options=INT_OR_TEXT)),
-        ("Path", "", Kind(Base.ANY)),
-        ("", "", Kind(Base.ANY)),
-        ("", '"left"', Kind(Base.TEXT)),
-        ("", "100", Kind(Base.NUMBER)),
-        ("", "true", Kind(Base.TRUTH)),
-        ("", "null", Kind(Base.ANY, True)),
-        ("", "<object object>", Kind(Base.ANY)),
+        ("tuple[int, str]", "", FieldType(Base.LIST)),
+        ("dict[str, int | None]", "", FieldType(Base.OBJECT, item=FieldType(Base.WHOLE, True))),
+        ("Literal['a', 1]", "", FieldType(choices=("a", 1))),
+        ("typing.Optional[typing.Literal['a']]", "", FieldType(Base.ANY, True, ("a",))),
+        ("Annotated[int, 'more']", "", FieldType(Base.WHOLE)),
+        ("Union[int, str, None]", "", FieldType(Base.ANY, True, options=INT_OR_TEXT)),
+        ("Union[int, Path]", "", FieldType(Base.ANY)),
+        ("(", "", FieldType()),
+        ("int if x else str", "", FieldType()),
+        ("Optional[int]", "null", FieldType(Base.WHOLE, True)),
+        ("str | None", "null", FieldType(Base.TEXT, True)),
+        ("list[int] | None", "null", FieldType(Base.LIST, True, item=FieldType(Base.WHOLE))),
+        ("int | str", "", FieldType(Base.ANY, options=INT_OR_TEXT)),
+        ("Path", "", FieldType(Base.ANY)),
+        ("", "", FieldType(Base.ANY)),
+        ("", '"left"', FieldType(Base.TEXT)),
+        ("", "100", FieldType(Base.NUMBER)),
+        ("", "true", FieldType(Base.TRUTH)),
+        ("", "null", FieldType(Base.ANY, True)),
+        ("", "<object object>", FieldType(Base.ANY)),
     ],
 )
-def test_kinds(annotation: str, default: str, kind: Kind) -> None:
-    assert kind_of(parameter(annotation, default)) == kind
+def test_kinds(annotation: str, default: str, kind: FieldType) -> None:
+    assert field_type_of(parameter(annotation, default)) == kind
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_kinds(annotation: str, default: str, kind: Kind) -> None:
     ],
 )
 def test_reading(text: str, base: Base, value: Any) -> None:
-    assert parse_value(text, Kind(base)) == value
+    assert parse_value(text, FieldType(base)) == value
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_reading(text: str, base: Base, value: Any) -> None:
 )
 def test_mistakes(text: str, base: Base, sentence: str) -> None:
     with pytest.raises(ValueTrouble) as caught:
-        parse_value(text, Kind(base))
+        parse_value(text, FieldType(base))
     assert str(caught.value) == sentence
 
 
@@ -133,7 +133,7 @@ def test_mistakes(text: str, base: Base, sentence: str) -> None:
     ],
 )
 def test_reading_by_annotation(annotation: str, text: str, value: Any) -> None:
-    read = parse_value(text, kind_of(parameter(annotation)))
+    read = parse_value(text, field_type_of(parameter(annotation)))
     assert (type(read), read) == (type(value), value)
 
 
@@ -150,26 +150,26 @@ def test_reading_by_annotation(annotation: str, text: str, value: Any) -> None:
 )
 def test_mistakes_by_annotation(annotation: str, text: str, sentence: str) -> None:
     with pytest.raises(ValueTrouble) as caught:
-        parse_value(text, kind_of(parameter(annotation)))
+        parse_value(text, field_type_of(parameter(annotation)))
     assert str(caught.value) == sentence
 
 
 def test_enumerations_and_classes_with_fields() -> None:
     mode = Parameter("m", "KEYWORD_ONLY", "shop.Mode", '"fast"', False, ("fast", "slow"))
-    assert parse_value("slow", kind_of(mode)) == "slow"
+    assert parse_value("slow", field_type_of(mode)) == "slow"
     assert hint_of(mode) == 'fast or slow = "fast"'
     with pytest.raises(ValueTrouble, match="must be fast or slow"):
-        parse_value("Fast", kind_of(mode))
+        parse_value("Fast", field_type_of(mode))
     box = Parameter("b", "KEYWORD_ONLY", "shop.Box", "", True, (), True)
-    assert kind_of(box) == Kind(Base.OBJECT)
+    assert field_type_of(box) == FieldType(Base.OBJECT)
     assert hint_of(box) == "Box, a JSON object, needed"
-    many = Kind(choices=tuple(range(9)))
+    many = FieldType(choices=tuple(range(9)))
     assert many.wanted == "0, 1, 2, 3, 4, 5 or 3 more"
 
 
 def test_null_where_it_is_allowed() -> None:
-    assert parse_value("null", Kind(Base.TEXT, True)) is None
-    assert parse_value("null", Kind(Base.TEXT)) == "null"
+    assert parse_value("null", FieldType(Base.TEXT, True)) is None
+    assert parse_value("null", FieldType(Base.TEXT)) == "null"
 
 
 VALUES = st.recursive(
@@ -185,15 +185,15 @@ VALUES = st.recursive(
 
 @given(VALUES, st.sampled_from(list(Base)))
 def test_what_is_offered_reads_as_the_same_value(value: Any, base: Base) -> None:
-    text = text_of(value, Kind(base))
+    text = text_of(value, FieldType(base))
     if text is not None:
         assert text.isprintable()
-        assert json.dumps(parse_value(text, Kind(base))) == json.dumps(value)
+        assert json.dumps(parse_value(text, FieldType(base))) == json.dumps(value)
 
 
 @given(VALUES)
 def test_any_value_can_be_offered_somewhere(value: Any) -> None:
-    text = text_of(value, Kind())
+    text = text_of(value, FieldType())
     assert text is not None or len(json.dumps(value)) > 4000
 
 

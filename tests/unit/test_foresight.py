@@ -10,7 +10,7 @@ import pytest
 from gigq_core import Job, JobQueue
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference
-from gigq_tui.actions.workers.preflight import Foresight
+from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
 
 
@@ -24,7 +24,7 @@ def queue_of(path: Path, *functions: tuple[str, str]) -> Path:
 
 def test_a_worker_that_would_find_nothing_is_told_of(tmp_path: Path) -> None:
     path = queue_of(tmp_path / "jobs.db", ("not_here", "work"), ("nor_here", "work"))
-    foresight, setup = Foresight(path), WorkerSetup(sys.executable, tmp_path)
+    foresight, setup = Preflight(path), WorkerSetup(sys.executable, tmp_path)
     with pytest.raises(GigQError, match=r"No module named 'no.*_here'") as told:
         foresight.look(setup)
     assert str(tmp_path) in str(told.value)
@@ -37,15 +37,15 @@ def test_a_worker_that_would_find_nothing_is_told_of(tmp_path: Path) -> None:
 def test_one_function_that_is_found_is_enough(tmp_path: Path) -> None:
     path = queue_of(tmp_path / "jobs.db", ("not_here", "work"), ("project", "work"))
     (tmp_path / "project.py").write_text("def work(): ...\n")
-    Foresight(path).look(WorkerSetup(sys.executable, tmp_path))
+    Preflight(path).look(WorkerSetup(sys.executable, tmp_path))
 
 
 def test_what_is_not_known_stands_against_nobody(tmp_path: Path) -> None:
     setup = WorkerSetup(sys.executable, tmp_path)
-    Foresight(tmp_path / "no-such.db").look(setup)
+    Preflight(tmp_path / "no-such.db").look(setup)
     (tmp_path / "empty.db").touch()
-    Foresight(tmp_path / "empty.db").look(setup)
-    Foresight(queue_of(tmp_path / "idle.db")).look(setup)
+    Preflight(tmp_path / "empty.db").look(setup)
+    Preflight(queue_of(tmp_path / "idle.db")).look(setup)
     path = queue_of(tmp_path / "jobs.db", ("not_here", "work"))
     elsewhere = WorkerSetup(sys.executable, tmp_path, environment=(("PYTHONPATH", "/srv"),))
-    Foresight(path).look(elsewhere)
+    Preflight(path).look(elsewhere)

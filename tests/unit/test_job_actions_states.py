@@ -22,7 +22,7 @@ from gigq_core.schema import attach
 from gigq_core.status import Change
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.undo_log import DoneAct, UndoLedger
+from gigq_tui.actions.undo_log import DoneAction, UndoLog
 from tests.store_files import Writer, both_kinds
 
 Act = Callable[[JobActions, list[str]], Report]
@@ -220,7 +220,7 @@ def test_read_only_refuses_them_all(tmp_path: Path) -> None:
 # --- the ledger ---------------------------------------------------------------------------------
 
 
-def done_act(jobs: JobActions, name: str) -> DoneAct:
+def done_act(jobs: JobActions, name: str) -> DoneAction:
     jobs.cancel([name])
     act = jobs.undoable
     assert act is not None
@@ -286,7 +286,7 @@ def test_old_acts_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     acts = [done_act(jobs, f"n{n}") for n in range(4)]
     writer.close()
     monkeypatch.setattr("gigq_tui.actions.undo_log.MOST_ACTS", 2)
-    ledger = UndoLedger()
+    ledger = UndoLog()
     for act in acts:
         ledger.add(act)
     assert ledger.take(acts[3])

@@ -20,7 +20,7 @@ from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Counts, FileInfo, Health, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.reader import Reader
-from gigq_tui.store.workers import Staff
+from gigq_tui.store.workers import FileWorkers
 from tests.attempts import AttemptWriter, look
 from tests.store_files import NOW, Writer, ago, both_kinds, reading
 
@@ -188,7 +188,7 @@ def test_jobs_that_nobody_works_on_are_told(path: Path) -> None:
 
 def test_what_is_wrong_with_the_file_is_told() -> None:
     def told(info: FileInfo, *, starved: bool = False) -> list[str]:
-        return keys(concerns(Staff(), Counts(), info, overdue=0, starved=starved))
+        return keys(concerns(FileWorkers(), Counts(), info, overdue=0, starved=starved))
 
     assert told(FILE) == []
     assert told(replace(FILE, attached=False, journal_mode="delete")) == ["journal", "gigq"]
@@ -328,7 +328,7 @@ def test_an_overview_asked_through_the_feed_is_the_readers(path: Path) -> None:
 def test_what_keeps_everybody_from_writing_needs_a_person(
     changes: dict[str, Any], key: str, words: str
 ) -> None:
-    found = concerns(Staff(), Counts(), replace(FILE, **changes), overdue=0, starved=True)
+    found = concerns(FileWorkers(), Counts(), replace(FILE, **changes), overdue=0, starved=True)
     (concern,) = [c for c in found if c.key == key]
     assert words in concern.text
     assert concern.lead.advice

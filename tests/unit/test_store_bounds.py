@@ -13,7 +13,7 @@ from gigq_tui.store.filter.language import parse
 from gigq_tui.store.graph import ancestors
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Tab
-from gigq_tui.store.throttle import Gate
+from gigq_tui.store.throttle import Throttle
 from tests.store_files import NOW, Writer, both_kinds, reading
 
 
@@ -31,7 +31,7 @@ class Dear:
 
 def test_a_dear_value_is_not_read_before_ten_times_its_cost() -> None:
     clock = FrozenClock(NOW)
-    gate: Gate[int] = Gate(clock)
+    gate: Throttle[int] = Throttle(clock)
     dear = Dear(clock, 0.5)
     assert gate.get("k", 1, dear) == 1
     assert gate.get("k", 1, dear) == 1

@@ -122,7 +122,7 @@ def test_nothing_walks_through_the_table(path: Path) -> None:
             (submit_form_queries.DUE_AHEAD, False),
             (submit_form_queries.IDS_BY_NAME, True),
             (submit_form_queries.RECENT_FUNCTIONS, True),
-            (submit_form_queries.ahead_of_priority_unattached(reader._shape()), False),
+            (submit_form_queries.ahead_of_priority_unattached(reader._schema()), False),
         ):
             steps = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
             plan = [step["detail"] for step in steps]

@@ -5,18 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_tui.store.graph.blame import BAD_ENDS, Kin, Verdict, verdicts
+from gigq_tui.store.graph.blame import BAD_ENDS, Blame, Parent, blame_of
 
 
-def kin(**statuses: str | None) -> dict[str, Kin | None]:
-    return {id: Kin(id, f"n-{id}", status) if status else None for id, status in statuses.items()}
+def kin(**statuses: str | None) -> dict[str, Parent | None]:
+    return {
+        id: Parent(id, f"n-{id}", status) if status else None for id, status in statuses.items()
+    }
 
 
-def judge(unmet: dict[str, list[str]], **statuses: str | None) -> dict[str, Verdict]:
-    return verdicts(unmet, kin(**statuses))
+def judge(unmet: dict[str, list[str]], **statuses: str | None) -> dict[str, Blame]:
+    return blame_of(unmet, kin(**statuses))
 
 
-def blame(verdict: Verdict) -> tuple[bool, str, str]:
+def blame(verdict: Blame) -> tuple[bool, str, str]:
     assert verdict.culprit is not None
     return verdict.doomed, verdict.culprit.id, verdict.culprit.problem
 
@@ -59,15 +61,15 @@ def test_circles_doom_their_members_and_what_hangs_on_them() -> None:
 def test_what_was_not_looked_into_counts_as_hopeful() -> None:
     judged = judge({"c": ["beyond", "unheard"]}, beyond="pending")
     assert blame(judged["c"]) == (False, "beyond", "waiting")
-    assert judge({"c": ["unheard"]})["c"] == Verdict(False, None)
+    assert judge({"c": ["unheard"]})["c"] == Blame(False, None)
 
 
 def test_chains_of_thousands_need_no_recursion() -> None:
     unmet = {str(i): [str(i - 1)] for i in range(1, 20_000)}
-    judged = verdicts(unmet, {"0": Kin("0", "root", "failed")})
+    judged = blame_of(unmet, {"0": Parent("0", "root", "failed")})
     assert all(verdict.doomed for verdict in judged.values())
     unmet["0"] = ["19999"]
-    judged = verdicts(unmet | {"19999": ["19998"]}, {})
+    judged = blame_of(unmet | {"19999": ["19998"]}, {})
     assert all(verdict.doomed for verdict in judged.values())
 
 
@@ -84,8 +86,8 @@ def test_doom_is_what_following_the_arrows_says(
 ) -> None:
     known = kin(**{id: statuses.get(id) for id in statuses})
     for id in unmet:  # whoever waits is pending
-        known[id] = Kin(id, "", "pending")
-    judged = verdicts(unmet, known)
+        known[id] = Parent(id, "", "pending")
+    judged = blame_of(unmet, known)
     assert judged.keys() == unmet.keys()
     doomed = {id for id, parent in known.items() if parent is None or parent.status in BAD_ENDS}
     # The jobs that can run some day: those whose parents all can.

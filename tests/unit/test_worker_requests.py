@@ -10,16 +10,21 @@ import pytest
 
 from gigq_core.errors import DatabaseMissing
 from gigq_tui.actions.workers import announcements, held_jobs, pending_requests
-from gigq_tui.actions.workers.held_jobs import Fate, Held
-from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S, Answer, Asked, Requests
+from gigq_tui.actions.workers.held_jobs import HeldJob, JobFate
+from gigq_tui.actions.workers.pending_requests import (
+    ANSWER_WITHIN_S,
+    Answer,
+    PendingRequests,
+    Request,
+)
 from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.store.models import Health, WorkerRow
 from tests import scene
 
-JOB = Held("a", "resize")
-PAUSE = Asked("w1", "pause", 100.0, (JOB,))
-DRAIN = Asked("w1", "drain", 100.0, (JOB,))
-OURS = Asked("w1", "drain", 100.0, (JOB,), by_signal=True)
+JOB = HeldJob("a", "resize")
+PAUSE = Request("w1", "pause", 100.0, (JOB,))
+DRAIN = Request("w1", "drain", 100.0, (JOB,))
+OURS = Request("w1", "drain", 100.0, (JOB,), by_signal=True)
 LATE = 100.0 + ANSWER_WITHIN_S
 
 ROW = WorkerRow(
@@ -43,8 +48,8 @@ STOPPED = replace(ROW, state="stopped", health=Health.STOPPED)
 LOST = replace(ROW, health=Health.LOST)
 
 
-def waiting_for(asked: Asked) -> Requests:
-    waiting = Requests()
+def waiting_for(asked: Request) -> PendingRequests:
+    waiting = PendingRequests()
     waiting.add(asked)
     return waiting
 
@@ -75,7 +80,7 @@ def waiting_for(asked: Asked) -> Requests:
     ],
 )
 def test_an_answer_is_what_the_row_says(
-    asked: Asked, row: WorkerRow | None, now: float, word: str, settled: bool
+    asked: Request, row: WorkerRow | None, now: float, word: str, settled: bool
 ) -> None:
     waiting = waiting_for(asked)
     answers = waiting.look([row] if row is not None else [], now)
@@ -118,8 +123,8 @@ def test_processes_that_are_gone_are_forgotten() -> None:
 # --- what became of the jobs -------------------------------------------------------------------
 
 
-def fate(name: str, status: str, worker_id: str | None = None) -> Fate:
-    return Fate(Held(name, name), status, worker_id)
+def fate(name: str, status: str, worker_id: str | None = None) -> JobFate:
+    return JobFate(HeldJob(name, name), status, worker_id)
 
 
 @pytest.mark.parametrize(
@@ -140,17 +145,21 @@ def fate(name: str, status: str, worker_id: str | None = None) -> Fate:
         ),
     ],
 )
-def test_fates_in_a_clause(fates: list[Fate], said: str) -> None:
-    assert held_jobs.told(fates, "w1") == said
+def test_fates_in_a_clause(fates: list[JobFate], said: str) -> None:
+    assert held_jobs.describe_fates(fates, "w1") == said
 
 
 def test_what_workers_hold_and_what_became_of_it(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
     assert {"w1", "w2", "w3", "w9"} <= held_jobs.busy_workers(path)
     (held,) = held_jobs.held_by(path, "w9")
-    assert held == Held(scene.job_id("export_parquet"), "export_parquet")
+    assert held == HeldJob(scene.job_id("export_parquet"), "export_parquet")
     assert held_jobs.held_by(path, "nobody") == ()
-    asked = (held, Held(scene.job_id("extract_orders"), "extract_orders"), Held("none", "none"))
+    asked = (
+        held,
+        HeldJob(scene.job_id("extract_orders"), "extract_orders"),
+        HeldJob("none", "none"),
+    )
     assert [f.status for f in held_jobs.fates_of(path, asked)] == ["running", "completed", ""]
     with pytest.raises(DatabaseMissing):
         held_jobs.held_by(tmp_path / "gone.db", "w9")
@@ -195,7 +204,7 @@ def test_looking_at_one_workers_jobs_walks_no_table(tmp_path: Path) -> None:
     ],
 )
 def test_how_a_worker_ended(
-    tmp_path: Path, code: int, asked: Asked | None, text: str, tone: str
+    tmp_path: Path, code: int, asked: Request | None, text: str, tone: str
 ) -> None:
     path = scene.build(tmp_path / "jobs.db")
     news = announcements.of_end(path, Ended("w9", code, "the last line"), asked)
@@ -230,7 +239,7 @@ def test_a_worker_that_held_nothing_is_told_with_its_last_words(tmp_path: Path) 
     ],
 )
 def test_what_came_of_a_request(
-    tmp_path: Path, word: str, held: tuple[Held, ...], text: str
+    tmp_path: Path, word: str, held: tuple[HeldJob, ...], text: str
 ) -> None:
     asked = replace(PAUSE, held=held)
     assert announcements.of_answer(tmp_path / "jobs.db", Answer(asked, word, "why")).text == text

@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 from gigq_core.errors import GigQError
 from gigq_tui.actions.workers import held_jobs
-from gigq_tui.actions.workers.held_jobs import Held
-from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S, ENDS, Answer, Asked
+from gigq_tui.actions.workers.held_jobs import HeldJob
+from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S, ENDS, Answer, Request
 from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.format import listed, signal_name
 
 
-class News(NamedTuple):
+class Announcement(NamedTuple):
     """A sentence for the notice line, and its tone: `ok`, `warn` or `error`."""
 
     text: str
     tone: str
 
 
-def of_end(path: Path, ended: Ended, asked: Asked | None) -> News:
+def of_end(path: Path, ended: Ended, asked: Request | None) -> Announcement:
     """How a worker of this console's ended.
 
     Args:
@@ -37,42 +37,44 @@ def of_end(path: Path, ended: Ended, asked: Asked | None) -> News:
         expected |= ended.exit_code in (-signal.SIGTERM, 128 + signal.SIGTERM)
     if expected:
         held = asked.held if asked is not None else ()
-        return News(with_fates(path, f"{name} has ended", ended.worker_id, held), "ok")
+        return Announcement(with_fates(path, f"{name} has ended", ended.worker_id, held), "ok")
     how = f"ended with exit code {ended.exit_code}"
     if ended.exit_code < 0:
         how = f"was ended by {signal_name(-ended.exit_code)}"
     left = held_by(path, ended.worker_id)
     if left:
         names = listed([job.name for job in left])
-        return News(f"{name} {how}, and holds {names}: r on its line (w) releases that", "error")
+        return Announcement(
+            f"{name} {how}, and holds {names}: r on its line (w) releases that", "error"
+        )
     why = f": {ended.last_log_line}" if ended.last_log_line else ""
-    return News(f"{name} {how}{why}", "error")
+    return Announcement(f"{name} {how}{why}", "error")
 
 
-def of_answer(path: Path, answer: Answer) -> News:
+def of_answer(path: Path, answer: Answer) -> Announcement:
     """What came of a request."""
     asked = answer.asked
     name = asked.worker_id
     if answer.word == "paused":
         runs = "; what it runs goes on" if asked.held else ""
-        return News(f"{name} has paused{runs}", "ok")
+        return Announcement(f"{name} has paused{runs}", "ok")
     if answer.word == "resumed":
-        return News(f"{name} goes on", "ok")
+        return Announcement(f"{name} goes on", "ok")
     if answer.word == "ended":
-        return News(with_fates(path, f"{name} has ended", name, asked.held), "ok")
+        return Announcement(with_fates(path, f"{name} has ended", name, asked.held), "ok")
     if answer.word == "lost":
         releases = ": r on its line (w) releases its jobs" if asked.held else ""
-        return News(f"{name} died without an answer{releases}", "error")
+        return Announcement(f"{name} died without an answer{releases}", "error")
     if answer.word == "otherwise":
-        return News(f"{name} was asked to {asked.request}, and is {answer.why}", "warn")
-    return News(
+        return Announcement(f"{name} was asked to {asked.request}, and is {answer.why}", "warn")
+    return Announcement(
         f"{name} has not answered for {ANSWER_WITHIN_S:g}s (asked to {asked.request}): "
         f"{answer.why}",
         "warn",
     )
 
 
-def held_by(path: Path, worker_id: str) -> tuple[Held, ...]:
+def held_by(path: Path, worker_id: str) -> tuple[HeldJob, ...]:
     """What a worker holds now, or nothing where the file can't be read."""
     try:
         return held_jobs.held_by(path, worker_id)
@@ -80,11 +82,11 @@ def held_by(path: Path, worker_id: str) -> tuple[Held, ...]:
         return ()
 
 
-def with_fates(path: Path, text: str, worker_id: str, held: Sequence[Held]) -> str:
+def with_fates(path: Path, text: str, worker_id: str, held: Sequence[HeldJob]) -> str:
     """A sentence, and what became by now of the jobs that a worker held."""
     if not held:
         return text
     try:
-        return f"{text}; {held_jobs.told(held_jobs.fates_of(path, held), worker_id)}"
+        return f"{text}; {held_jobs.describe_fates(held_jobs.fates_of(path, held), worker_id)}"
     except GigQError as problem:
         return f"{text}; what became of its jobs can't be read: {problem}"

@@ -24,7 +24,7 @@ _BECAME = {
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldJob:
     """A job that a worker held."""
 
     id: str
@@ -32,10 +32,10 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Fate:
+class JobFate:
     """What became of such a job; `status` is empty where it is no longer in the file."""
 
-    job: Held
+    job: HeldJob
     status: str
     worker_id: str | None = None
 
@@ -57,26 +57,28 @@ def busy_workers(path: Path) -> set[str]:
     return {str(row[0]) for row in _read(path, queries.BUSY_WORKERS)}
 
 
-def held_by(path: Path, worker_id: str) -> tuple[Held, ...]:
+def held_by(path: Path, worker_id: str) -> tuple[HeldJob, ...]:
     """The jobs that a worker holds now."""
     return tuple(
-        Held(str(row[0]), str(row[1])) for row in _read(path, queries.HELD_BY, (worker_id,))
+        HeldJob(str(row[0]), str(row[1])) for row in _read(path, queries.HELD_BY, (worker_id,))
     )
 
 
-def fates_of(path: Path, jobs: Sequence[Held]) -> tuple[Fate, ...]:
+def fates_of(path: Path, jobs: Sequence[HeldJob]) -> tuple[JobFate, ...]:
     """What has become of jobs, in the order asked."""
     if not jobs:
         return ()
     rows = _read(path, queries.FATES, (json.dumps([job.id for job in jobs]),))
     found = {str(row[0]): row for row in rows}
     return tuple(
-        Fate(job, str(found[job.id][1]), found[job.id][2]) if job.id in found else Fate(job, "")
+        JobFate(job, str(found[job.id][1]), found[job.id][2])
+        if job.id in found
+        else JobFate(job, "")
         for job in jobs
     )
 
 
-def told(fates: Sequence[Fate], worker_id: str) -> str:
+def describe_fates(fates: Sequence[JobFate], worker_id: str) -> str:
     """What became of the jobs that a worker held, in a clause; nothing where it had none."""
     if not fates:
         return ""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from gigq_core.identity import is_suspended
-from gigq_tui.actions.workers.held_jobs import Held
+from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.store.models import Health, WorkerRow
 
 # A worker that lives answers within about a second: it looks that often even if nothing wakes it.
@@ -23,7 +23,7 @@ ENDS = ("drain", "stop")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """One request to one worker.
 
     Attributes:
@@ -38,7 +38,7 @@ class Asked:
     worker_id: str
     request: str
     at: float
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldJob, ...] = ()
     by_signal: bool = False
     told_silent: bool = False
 
@@ -50,31 +50,31 @@ class Answer:
     `why` says for the last two what is known of it.
     """
 
-    asked: Asked
+    asked: Request
     word: str
     why: str = ""
 
 
-class Requests:
+class PendingRequests:
     """The requests that wait for what becomes of them. For one thread."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, Request] = {}
 
     @property
     def waiting(self) -> bool:
         """Whether anything was asked that is not settled."""
         return bool(self._asked)
 
-    def of(self, worker_id: str) -> Asked | None:
+    def of(self, worker_id: str) -> Request | None:
         """What a worker was asked for, if that is not settled."""
         return self._asked.get(worker_id)
 
-    def add(self, asked: Asked) -> None:
+    def add(self, asked: Request) -> None:
         """Wait for what becomes of a request; it takes the place of an older one."""
         self._asked[asked.worker_id] = asked
 
-    def drop(self, worker_id: str) -> Asked | None:
+    def drop(self, worker_id: str) -> Request | None:
         """Wait no longer, as for a worker whose end was seen otherwise."""
         return self._asked.pop(worker_id, None)
 
@@ -106,7 +106,7 @@ class Requests:
         return answers
 
 
-def _answer(asked: Asked, row: WorkerRow | None, now: float) -> Answer | None:
+def _answer(asked: Request, row: WorkerRow | None, now: float) -> Answer | None:
     late = now - asked.at >= ANSWER_WITHIN_S
     gone = row is None or row.health in (Health.LOST, Health.STOPPED)
     if asked.by_signal and gone:

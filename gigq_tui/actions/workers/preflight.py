@@ -12,7 +12,7 @@ from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.store import queries
 
 
-class Foresight:
+class Preflight:
     """Looks for the functions of some jobs that wait, where a worker would run them.
 
     One that is found is enough, and then it is not looked again. An environment of its own may

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from gigq_tui.actions.shell_command import for_jobs, without_secrets
-from gigq_tui.actions.stack import StackLook
+from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import as_json, cut, inert, masked
 from gigq_tui.screens.parts.job_actions import JobActs, last_command
 from gigq_tui.screens.parts.text_reader import Reading
@@ -20,7 +20,7 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
     """A screen about one job, whose parts can be copied."""
 
     detail: JobDetail | None = None
-    stack: StackLook | None = None
+    stack: StackTaken | None = None
 
     @property
     def attempt(self) -> Attempt | None:

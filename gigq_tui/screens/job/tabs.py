@@ -9,7 +9,7 @@ from typing import Any
 from textual import on
 from textual.widget import Widget
 
-from gigq_tui.actions.stack import StackLook, take_stack
+from gigq_tui.actions.stack import StackTaken, take_stack
 from gigq_tui.format import clock_time, inert, plural
 from gigq_tui.keys import DETAIL_TABS
 from gigq_tui.screens.job import attempts as attempt_texts
@@ -54,7 +54,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
         self.gone = False
         self.attempt_id: str | None = None
         self.tail: Tail | None = None
-        self.stack: StackLook | None = None
+        self.stack: StackTaken | None = None
         self.taking_stack = False
         self.reveal = False
         self.enlarged = False
@@ -396,7 +396,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
             self.in_thread(call, self._stack_taken)
             self._draw_text()
 
-    def _stack_taken(self, stack: StackLook) -> None:
+    def _stack_taken(self, stack: StackTaken) -> None:
         self.taking_stack = False
         if stack.job_id == self.job_id:
             self.stack = stack

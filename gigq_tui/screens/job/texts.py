@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from gigq_tui.actions.stack import StackLook
+from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import (
     MARKS,
     as_json,
@@ -163,7 +163,7 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
     return told
 
 
-def stack_lines(stack: StackLook | None, *, taking: bool) -> list[Line]:
+def stack_lines(stack: StackTaken | None, *, taking: bool) -> list[Line]:
     """The stack as it was taken last, or what stands in its way."""
     if stack is None or taking:
         if taking:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gigq_tui.actions.workers.held_jobs import Held
+from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.store.models import Health, JobRow
@@ -32,13 +32,13 @@ def offer_release(
     ]
     if not orphans or len(orphans) < len(ids):
         return False
-    ask_release(screen, [Held(row.id, row.name) for row in orphans], after=after)
+    ask_release(screen, [HeldJob(row.id, row.name) for row in orphans], after=after)
     return True
 
 
 def ask_release(
     screen: ConsoleScreen,
-    held: Sequence[Held],
+    held: Sequence[HeldJob],
     about: str = "",
     after: Callable[[], None] | None = None,
 ) -> None:

@@ -45,7 +45,7 @@ class Known:
 
 
 @dataclass
-class Verdict:
+class FormResult:
     """What the rows come to: the request, or None and what stands against it.
 
     `params` are those that could be read, whatever else is wrong.
@@ -56,7 +56,7 @@ class Verdict:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def judge(form: SubmitForm, known: Known, *, tried: bool) -> Verdict:
+def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
     """Tell beside each row what is wrong with it.
 
     Args:
@@ -64,7 +64,7 @@ def judge(form: SubmitForm, known: Known, *, tried: bool) -> Verdict:
         known: What was looked up.
         tried: Whether somebody has tried to submit: only then is what is missing a mistake.
     """
-    verdict = Verdict()
+    verdict = FormResult()
     values: dict[str, Any] = {}
     rows = form.fixed
     of_lines = bool(rows["jsonl"].text.strip())
@@ -123,7 +123,7 @@ def judge(form: SubmitForm, known: Known, *, tried: bool) -> Verdict:
     return verdict
 
 
-def _judge_function(form: SubmitForm, known: Known, verdict: Verdict, *, tried: bool) -> None:
+def _judge_function(form: SubmitForm, known: Known, verdict: FormResult, *, tried: bool) -> None:
     row = form.fixed["function"]
     if not form.function:
         row.tell("needed" if tried else "", hint="package.module.function", tone="dim")
@@ -172,7 +172,7 @@ def _tell_doom(form: SubmitForm, known: Known) -> None:
         row.tell(hint=DEPENDS_HINT, tone="dim")
 
 
-def _params(form: SubmitForm, values: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
+def _params(form: SubmitForm, values: Mapping[str, Any], verdict: FormResult) -> dict[str, Any]:
     params: dict[str, Any] = {}
     for spec in form.specs:
         value = values.get(f"param:{spec.name}", MISSING)

@@ -29,7 +29,7 @@ class Base(Enum):
 
 
 @dataclass(frozen=True)
-class Kind:
+class FieldType:
     """What a parameter takes.
 
     `nullable` ones take `null` too. `choices` are the only values, if there are any. `item` is what
@@ -39,8 +39,8 @@ class Kind:
     base: Base = Base.ANY
     nullable: bool = False
     choices: tuple[Any, ...] = ()
-    item: Kind | None = None
-    options: tuple[Kind, ...] = ()
+    item: FieldType | None = None
+    options: tuple[FieldType, ...] = ()
 
     def fits(self, value: Any) -> bool:
         """Whether a value, decoded from JSON, is of this kind."""
@@ -108,19 +108,19 @@ _OF_DEFAULT: tuple[tuple[type, Base], ...] = (
 )
 
 
-def kind_of(parameter: Parameter) -> Kind:
+def field_type_of(parameter: Parameter) -> FieldType:
     """Say what a parameter takes, from its annotation, or else from its default."""
     may_be_none = parameter.default == "null"
     if parameter.annotation.strip():
         kind = _of_annotation(parameter.annotation)
     else:
-        kind = Kind(_base_of_default(parameter.default))
+        kind = FieldType(_base_of_default(parameter.default))
     nullable = may_be_none or kind.nullable
     if parameter.choices:
-        return Kind(nullable=nullable, choices=parameter.choices)
+        return FieldType(nullable=nullable, choices=parameter.choices)
     if parameter.is_object:
-        return Kind(Base.OBJECT, nullable)
-    return Kind(kind.base, nullable, kind.choices, kind.item, kind.options)
+        return FieldType(Base.OBJECT, nullable)
+    return FieldType(kind.base, nullable, kind.choices, kind.item, kind.options)
 
 
 def fields_of(info: FunctionInfo) -> tuple[Parameter, ...]:
@@ -134,7 +134,7 @@ def fields_of(info: FunctionInfo) -> tuple[Parameter, ...]:
 
 def hint_of(parameter: Parameter) -> str:
     """What stands beside a field while nothing is wrong: type and default."""
-    kind = kind_of(parameter)
+    kind = field_type_of(parameter)
     typed = parameter.annotation.replace("typing.", "") or kind.base.value
     if kind.choices:
         typed = f"{kind.wanted}{' or null' if kind.nullable else ''}"
@@ -160,22 +160,22 @@ def signature(info: FunctionInfo) -> str:
     return f"({', '.join(words)})"
 
 
-def _of_annotation(text: str) -> Kind:
+def _of_annotation(text: str) -> FieldType:
     try:
         node = ast.parse(text.strip(), mode="eval").body
         return _of_node(node)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Kind()
+        return FieldType()
 
 
-def _of_node(node: ast.expr) -> Kind:
+def _of_node(node: ast.expr) -> FieldType:
     if isinstance(node, ast.Constant):
         # A quoted annotation is one too.
-        return _of_annotation(node.value) if isinstance(node.value, str) else Kind()
+        return _of_annotation(node.value) if isinstance(node.value, str) else FieldType()
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return _union([node.left, node.right])
     if not isinstance(node, ast.Subscript):
-        return Kind(_BASES.get(_last_name(node), Base.ANY))
+        return FieldType(_BASES.get(_last_name(node), Base.ANY))
     name = _last_name(node.value)
     inner = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
     if name == "optional":
@@ -187,10 +187,10 @@ def _of_node(node: ast.expr) -> Kind:
     if name == "annotated":
         return _of_node(inner[0])
     base = _BASES.get(name, Base.ANY)
-    return Kind(base, item=_item(name, base, inner))
+    return FieldType(base, item=_item(name, base, inner))
 
 
-def _item(name: str, base: Base, inner: list[ast.expr]) -> Kind | None:
+def _item(name: str, base: Base, inner: list[ast.expr]) -> FieldType | None:
     """What the values inside are, where they are all of one kind that says something."""
     if base is Base.OBJECT and len(inner) == 2:
         kind = _of_node(inner[1])
@@ -198,7 +198,7 @@ def _item(name: str, base: Base, inner: list[ast.expr]) -> Kind | None:
         kind = _of_node(inner[0])
     else:
         return None
-    return None if kind == Kind() else kind
+    return None if kind == FieldType() else kind
 
 
 def _endless(inner: list[ast.expr]) -> bool:
@@ -206,16 +206,16 @@ def _endless(inner: list[ast.expr]) -> bool:
     return len(inner) == 2 and isinstance(last, ast.Constant) and last.value is ...
 
 
-def _literal(inner: list[ast.expr]) -> Kind:
+def _literal(inner: list[ast.expr]) -> FieldType:
     values = [ast.literal_eval(node) for node in inner]
     choices = tuple(value for value in values if isinstance(value, (str, int, bool)))
-    return Kind(nullable=None in values, choices=choices)
+    return FieldType(nullable=None in values, choices=choices)
 
 
-def _union(nodes: list[ast.expr]) -> Kind:
+def _union(nodes: list[ast.expr]) -> FieldType:
     """One of several kinds; a kind of its own where all but one say `None`."""
     nullable = False
-    kinds: list[Kind] = []
+    kinds: list[FieldType] = []
     for node in nodes:
         if isinstance(node, ast.Constant) and node.value is None:
             nullable = True
@@ -223,12 +223,12 @@ def _union(nodes: list[ast.expr]) -> Kind:
         kind = _of_node(node)
         nullable = nullable or kind.nullable
         kinds += kind.options or (kind,)
-    plain = list(dict.fromkeys(Kind(k.base, False, k.choices, k.item) for k in kinds))
+    plain = list(dict.fromkeys(FieldType(k.base, False, k.choices, k.item) for k in kinds))
     if len(plain) == 1:
         only = plain[0]
-        return Kind(only.base, nullable, only.choices, only.item)
-    free = not plain or any(kind == Kind() for kind in plain)
-    return Kind(Base.ANY, nullable, options=() if free else tuple(plain))
+        return FieldType(only.base, nullable, only.choices, only.item)
+    free = not plain or any(kind == FieldType() for kind in plain)
+    return FieldType(Base.ANY, nullable, options=() if free else tuple(plain))
 
 
 def _last_name(node: ast.expr) -> str:
@@ -262,7 +262,7 @@ def _is_base(value: Any, base: Base) -> bool:
     return isinstance(value, wanted.get(base, ()))
 
 
-def _inner_complaint(value: list[Any] | dict[str, Any], item: Kind) -> str:
+def _inner_complaint(value: list[Any] | dict[str, Any], item: FieldType) -> str:
     """Say which of the values inside is wrong."""
     pairs: Iterable[tuple[str, Any]]
     if isinstance(value, list):

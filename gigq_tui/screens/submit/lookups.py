@@ -22,10 +22,10 @@ from gigq_tui.actions.functions.inspection import FunctionInfo, inspect_function
 from gigq_tui.actions.submit import SubmitRequest, jobs_of_lines
 from gigq_tui.format import MARKS, cut, inert
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.submit.check import Known, Verdict
+from gigq_tui.screens.submit.check import FormResult, Known
 from gigq_tui.screens.submit.form import SubmitForm
 from gigq_tui.screens.submit.param_specs import MISSING
-from gigq_tui.screens.submit.preview import Outlook
+from gigq_tui.screens.submit.preview import Preview
 from gigq_tui.screens.submit.suggestions import Suggestion, SuggestionList
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import JobDetail, JobRow, Snapshot
@@ -63,7 +63,7 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
         self.form = SubmitForm(template, id="form")
         self.suggestions = SuggestionList(id="suggestions")
         self.known = Known()
-        self.verdict = Verdict()
+        self.verdict = FormResult()
         self.recent: tuple[str, ...] = ()
         self.listings: dict[str, Listing | None] = {}
         self.ahead: object = MISSING
@@ -346,9 +346,9 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
             self.review()
 
     @property
-    def outlook(self) -> Outlook:
+    def outlook(self) -> Preview:
         """What is known of how the new jobs would fare."""
-        return Outlook(self.ahead, self.known.rows, self.jobs)
+        return Preview(self.ahead, self.known.rows, self.jobs)
 
     # The file of lines
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
 from gigq_tui.format import inert, is_secret
-from gigq_tui.screens.submit.field_types import Base, Kind, fields_of, hint_of, kind_of
+from gigq_tui.screens.submit.field_types import Base, FieldType, field_type_of, fields_of, hint_of
 from gigq_tui.screens.submit.parse_value import ValueTrouble, parse_value, text_of
 from gigq_tui.store.models import JobDetail
 
@@ -34,7 +34,7 @@ class ParamSpec:
     """
 
     name: str
-    kind: Kind
+    kind: FieldType
     required: bool
     hint: str
     kept: Any = MISSING
@@ -75,14 +75,16 @@ def specs_for(info: FunctionInfo | None, kept: Mapping[str, Any]) -> list[ParamS
     """
     specs = []
     for parameter in fields_of(info) if info is not None else ():
-        kind = kind_of(parameter)
+        kind = field_type_of(parameter)
         value = kept.get(parameter.name, MISSING)
         spec = _spec(parameter.name, kind, parameter.required, hint_of(parameter), value)
         specs.append(replace(spec, default=_default_of(parameter)))
     known = {spec.name for spec in specs}
     hint = "text or JSON" if info is None else "not in the signature"
     specs += [
-        _spec(name, Kind(), False, hint, value) for name, value in kept.items() if name not in known
+        _spec(name, FieldType(), False, hint, value)
+        for name, value in kept.items()
+        if name not in known
     ]
     return specs
 
@@ -94,11 +96,11 @@ def _default_of(parameter: Parameter) -> Any:
         return MISSING
 
 
-def _spec(name: str, kind: Kind, required: bool, hint: str, kept: Any) -> ParamSpec:
+def _spec(name: str, kind: FieldType, required: bool, hint: str, kept: Any) -> ParamSpec:
     if kept is MISSING:
         return ParamSpec(name, kind, required, hint)
     text = text_of(kept, kind)
-    if text is None and (text := text_of(kept, Kind())) is None:
+    if text is None and (text := text_of(kept, FieldType())) is None:
         octets = len(json.dumps(kept))
         note = f"kept as it is: {octets:,} characters"
         return ParamSpec(name, kind, required, hint, kept, "", note)

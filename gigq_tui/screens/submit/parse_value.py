@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from gigq_tui.screens.submit.field_types import Base, Kind
+from gigq_tui.screens.submit.field_types import Base, FieldType
 
 # A longer value is not offered for editing: it is kept as it is, or typed anew.
 LONGEST_TEXT = 4_000
@@ -16,7 +16,7 @@ class ValueTrouble(ValueError):
     """What is typed can't be used; the message is a short clause for beside the field."""
 
 
-def parse_value(text: str, kind: Kind) -> Any:
+def parse_value(text: str, kind: FieldType) -> Any:
     """Read a value that was typed.
 
     Text is taken as it stands; between double quotes it is read as JSON, so that any text can be
@@ -42,7 +42,7 @@ def parse_value(text: str, kind: Kind) -> Any:
     return value
 
 
-def _decoded(text: str, stripped: str, kind: Kind) -> Any:
+def _decoded(text: str, stripped: str, kind: FieldType) -> Any:
     try:
         return _json(stripped)
     except ValueTrouble:
@@ -81,7 +81,7 @@ def _json(text: str) -> Any:
         raise ValueTrouble("a number of too many digits") from None
 
 
-def text_of(value: Any, kind: Kind) -> str | None:
+def text_of(value: Any, kind: FieldType) -> str | None:
     """Write a value so that `parse_value` reads the same again; None where it can't be offered."""
     if isinstance(value, str) and value.isprintable() and value and _reads_as(value, kind, value):
         return value if len(value) <= LONGEST_TEXT else None
@@ -93,7 +93,7 @@ def text_of(value: Any, kind: Kind) -> str | None:
     return text
 
 
-def _reads_as(text: str, kind: Kind, value: Any) -> bool:
+def _reads_as(text: str, kind: FieldType, value: Any) -> bool:
     try:
         return json.dumps(parse_value(text, kind)) == json.dumps(value)
     except ValueTrouble:
@@ -112,7 +112,7 @@ def parse_other(text: str) -> tuple[str, Any]:
         raise ValueTrouble("write key=value")
     if not key.isidentifier():
         raise ValueTrouble(f"{key} can't name a parameter")
-    return key, parse_value(value, Kind())
+    return key, parse_value(value, FieldType())
 
 
 def parse_whole(text: str, default: int, least: int | None = None) -> int:

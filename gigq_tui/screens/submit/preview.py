@@ -24,7 +24,7 @@ _BAD_ENDS = {"failed": "has failed", "timeout": "has timed out", "cancelled": "w
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Preview:
     """What is known of how the new jobs would fare.
 
     `ahead` is how many jobs are claimed before the first of them: None if there are too many to
@@ -54,7 +54,7 @@ def preview(
     width: int,
     *,
     tried: bool,
-    outlook: Outlook,
+    outlook: Preview,
     copied: str = "",
 ) -> list[Line]:
     """What the form is going to do, as lines.
@@ -98,14 +98,14 @@ def preview(
     return lines
 
 
-def _rows(request: SubmitRequest, outlook: Outlook) -> str:
+def _rows(request: SubmitRequest, outlook: Preview) -> str:
     if request.jsonl is not None:
         jobs = plural(len(outlook.jobs), "row")
         return f"Will insert {jobs}, one for each line of {request.jsonl.name}."
     return f"Will insert {plural(request.copies, 'row')}."
 
 
-def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Outlook) -> str:
+def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Preview) -> str:
     """Where in line the job, or the first of them, would stand; nothing while it is not known."""
     number = len(outlook.jobs) if request.jsonl is not None else request.copies
     it = "It" if number == 1 else "The first"
@@ -126,7 +126,7 @@ def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Outlook) -
     return f"{it} would be number {count(outlook.ahead + 1)} of {plural(ready, 'ready job')}."
 
 
-def _dooms(request: SubmitRequest, outlook: Outlook) -> list[str]:
+def _dooms(request: SubmitRequest, outlook: Preview) -> list[str]:
     parents = [(id, outlook.parents.get(id, MISSING)) for id in request.dependencies]
     told = [doom_of(row, id) for id, row in parents if row is None or isinstance(row, JobRow)]
     return [doom for doom in told if doom]

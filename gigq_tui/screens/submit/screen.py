@@ -14,7 +14,7 @@ from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import inert, plural, width_of
 from gigq_tui.keys import Scope, bindings_for
-from gigq_tui.screens.submit.check import judge
+from gigq_tui.screens.submit.check import check_form
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
 from gigq_tui.screens.submit.editor import ParamsEditing
 from gigq_tui.screens.submit.preview import preview
@@ -182,7 +182,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         """Tell beside each field what is wrong, and show what would be submitted."""
         if not self.is_whole:
             return
-        self.verdict = judge(self.form, self.known, tried=self.tried)
+        self.verdict = check_form(self.form, self.known, tried=self.tried)
         self.look_up_lines()
         self.look_up_place()
         rows = self.known.rows

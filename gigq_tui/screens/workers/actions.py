@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gigq_core.queue import WorkerRequest
-from gigq_tui.actions.workers.held_jobs import Held
+from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, plural
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.release import ask_release
 from gigq_tui.screens.workers.entries import WorkerEntry
-from gigq_tui.screens.workers.setup_panel import SetupPanel, Staff
+from gigq_tui.screens.workers.setup_panel import ConsoleWorkers, SetupPanel
 from gigq_tui.store.models import Health, WorkerRow
 from gigq_tui.widgets.question import Choice, Question
 
@@ -84,12 +84,12 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         self.styles.layers = "default palette"
         self.mount(SetupPanel(console.path, console.pool.setup, self._staff, self._set_up))
 
-    def _staff(self) -> Staff:
+    def _staff(self) -> ConsoleWorkers:
         young = [worker.worker_id for worker in reversed(self.console.pool.staying())]
         newest = self.console.newest
         rows = newest.workers if newest is not None else ()
         busy = {worker.id for worker in rows if worker.running}
-        return Staff(
+        return ConsoleWorkers(
             tuple(name for name in young if name not in busy),
             tuple(name for name in young if name in busy),
         )
@@ -192,7 +192,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         if not worker.running:
             self.console.notice(f"{worker.id} holds no job.", "warn")
             return
-        held = [Held(job.id, job.name) for job in worker.running]
+        held = [HeldJob(job.id, job.name) for job in worker.running]
         ask_release(self, held, f" of {inert(worker.id)}")
 
     def do_worker_copy(self) -> None:

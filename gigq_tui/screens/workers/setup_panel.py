@@ -37,7 +37,7 @@ _NUMBERS = ("count", "slots", "grace")
 _LOOKED_AT = ("python", "folder", "environment")
 
 
-class Staff(NamedTuple):
+class ConsoleWorkers(NamedTuple):
     """The ids of this console's workers that stay, the youngest first: without a job, and with."""
 
     idle: tuple[str, ...]
@@ -50,7 +50,7 @@ class Staff(NamedTuple):
 
 
 @dataclass
-class Verdict:
+class SetupResult:
     """What the fields come to, and what stands against it, by the key of its row."""
 
     change: int = 0
@@ -89,7 +89,7 @@ class SetupPanel(Vertical):
         self,
         path: Path,
         setup: WorkerSetup,
-        staff: Callable[[], Staff],
+        staff: Callable[[], ConsoleWorkers],
         go: Callable[[int, WorkerSetup | None], None],
     ) -> None:
         super().__init__(id="setup", classes=OVERLAY)
@@ -115,7 +115,7 @@ class SetupPanel(Vertical):
                 ),
             )
         }
-        self.verdict = Verdict()
+        self.verdict = SetupResult()
         self._known: tuple[WorkerSetup, Examined] | None = None
         self._looking_at: WorkerSetup | None = None
         self._start_when_known = False
@@ -213,7 +213,7 @@ class SetupPanel(Vertical):
 
     def _look(self) -> None:
         """Have the interpreter and the folder looked at, unless they were; whoever types waits."""
-        setup = self._typed_setup(Verdict())
+        setup = self._typed_setup(SetupResult())
         if setup is None or self._examined(setup) or _looked_at(self._looking_at, setup):
             return
         self._looking_at = setup
@@ -240,7 +240,7 @@ class SetupPanel(Vertical):
         if self._start_when_known:
             self.start()
 
-    def _typed_setup(self, verdict: Verdict) -> WorkerSetup | None:
+    def _typed_setup(self, verdict: SetupResult) -> WorkerSetup | None:
         """The setup that is typed; None where that says none, and the troubles say why."""
         troubles = verdict.troubles
         text = {key: row.text.strip() for key, row in self.rows.items()}
@@ -269,7 +269,7 @@ class SetupPanel(Vertical):
         """Tell beside each field what is wrong, and below what would happen."""
         if not self.is_whole:
             return
-        verdict = self.verdict = Verdict()
+        verdict = self.verdict = SetupResult()
         staff = self.staff()
         verdict.setup = self._typed_setup(verdict)
         try:
@@ -296,7 +296,7 @@ class SetupPanel(Vertical):
 
     # Drawing
 
-    def _draw(self, verdict: Verdict, staff: Staff) -> None:
+    def _draw(self, verdict: SetupResult, staff: ConsoleWorkers) -> None:
         width = self.app.size.width
         title = " workers: start or let go "
         end = " tab next  esc close "
@@ -318,7 +318,7 @@ class SetupPanel(Vertical):
         self.query_one("#setup-plan", TextLines).show(plan)
         self._draw_twin(self._twin(verdict, staff), width - 2)
 
-    def _twin(self, verdict: Verdict, staff: Staff) -> str:
+    def _twin(self, verdict: SetupResult, staff: ConsoleWorkers) -> str:
         if verdict.troubles or verdict.change == 0:
             return ""
         if verdict.change < 0:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gigq_tui.store import queries
-from gigq_tui.store.file_schema import Shape
-from gigq_tui.store.graph.blame import Kin, verdicts
+from gigq_tui.store.file_schema import FileSchema
+from gigq_tui.store.graph.blame import Parent, blame_of
 from gigq_tui.store.models import Culprit, JobRow
-from gigq_tui.store.rows import text
+from gigq_tui.store.rows import as_text
 
 # How far one refresh looks up the graph. What lies beyond is taken for hopeful.
 MAX_NODES = 2_000
@@ -26,13 +26,13 @@ class Ancestry:
 
     unmet: dict[str, list[str]] = field(default_factory=dict)
     waived: dict[str, str] = field(default_factory=dict)
-    kin: dict[str, Kin | None] = field(default_factory=dict)
+    kin: dict[str, Parent | None] = field(default_factory=dict)
 
 
-def read_ancestry(conn: sqlite3.Connection, shape: Shape, ids: Iterable[str]) -> Ancestry:
+def read_ancestry(conn: sqlite3.Connection, schema: FileSchema, ids: Iterable[str]) -> Ancestry:
     """Walk up from waiting jobs, breadth first, within the bounds of one refresh."""
     found = Ancestry()
-    statement = queries.unmet_parents(shape)
+    statement = queries.unmet_parents(schema)
     queue = deque(ids)
     seen = set(queue)
     edges_left = MAX_EDGES
@@ -55,7 +55,7 @@ def read_ancestry(conn: sqlite3.Connection, shape: Shape, ids: Iterable[str]) ->
 def _take(found: Ancestry, child: str, records: Sequence[sqlite3.Row]) -> list[str]:
     parents: dict[str, None] = {}  # a list in a GigQ file may name one parent twice
     for record in records:
-        parent = text(record["parent_id"])
+        parent = as_text(record["parent_id"])
         if record["waived"]:
             found.waived.setdefault(child, parent)
             continue
@@ -63,26 +63,28 @@ def _take(found: Ancestry, child: str, records: Sequence[sqlite3.Row]) -> list[s
         if record["found"] is None:
             found.kin[parent] = None
         elif parent not in found.kin:
-            found.kin[parent] = Kin(
-                parent, text(record["name"]), text(record["status"]), text(record["error"])
+            found.kin[parent] = Parent(
+                parent, as_text(record["name"]), as_text(record["status"]), as_text(record["error"])
             )
     return list(parents)
 
 
-def with_kin(conn: sqlite3.Connection, shape: Shape, rows: Sequence[JobRow]) -> tuple[JobRow, ...]:
+def with_ancestors(
+    conn: sqlite3.Connection, schema: FileSchema, rows: Sequence[JobRow]
+) -> tuple[JobRow, ...]:
     """The rows with `blocked`, `doomed`, `unmet` and `culprit` filled in."""
     waiting = [row for row in rows if row.status == "pending"]
-    if shape.attached:
-        ancestry = read_ancestry(conn, shape, (row.id for row in waiting if row.blocked))
+    if schema.attached:
+        ancestry = read_ancestry(conn, schema, (row.id for row in waiting if row.blocked))
         ancestry.waived.update(_waived(conn, [row.id for row in waiting if not row.blocked]))
     else:
-        ancestry = read_ancestry(conn, shape, (row.id for row in waiting))
-    return judged(rows, ancestry)
+        ancestry = read_ancestry(conn, schema, (row.id for row in waiting))
+    return with_blame(rows, ancestry)
 
 
-def judged(rows: Iterable[JobRow], ancestry: Ancestry) -> tuple[JobRow, ...]:
+def with_blame(rows: Iterable[JobRow], ancestry: Ancestry) -> tuple[JobRow, ...]:
     """The rows as the ancestry explains them."""
-    verdict_of = verdicts(ancestry.unmet, ancestry.kin)
+    verdict_of = blame_of(ancestry.unmet, ancestry.kin)
     result: list[JobRow] = []
     for row in rows:
         verdict = verdict_of.get(row.id) if row.status == "pending" else None
@@ -106,5 +108,5 @@ def _waived(conn: sqlite3.Connection, ids: list[str]) -> dict[str, str]:
     records = conn.execute(queries.WAIVED_PARENTS, (json.dumps(ids), MAX_EDGES)).fetchall()
     waived: dict[str, str] = {}
     for record in records:
-        waived.setdefault(text(record["child_id"]), text(record["parent_id"]))
+        waived.setdefault(as_text(record["child_id"]), as_text(record["parent_id"]))
     return waived

@@ -13,7 +13,7 @@ BAD_ENDS = frozenset({"failed", "timeout", "cancelled"})
 
 
 @dataclass(frozen=True)
-class Kin:
+class Parent:
     """What has to be known of a parent to blame it."""
 
     id: str
@@ -23,16 +23,16 @@ class Kin:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Blame:
     """Whether a waiting job can ever run as things stand, and who is in its way."""
 
     doomed: bool
     culprit: Culprit | None
 
 
-def verdicts(
-    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]
-) -> dict[str, Verdict]:
+def blame_of(
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None]
+) -> dict[str, Blame]:
     """Judge every waiting job of `unmet`.
 
     Args:
@@ -42,17 +42,17 @@ def verdicts(
     """
     doom = _doom_by_ends(unmet, kin)
     doom.update(_doom_by_cycles({id: unmet[id] for id in unmet if id not in doom}, kin))
-    judged: dict[str, Verdict] = {}
+    judged: dict[str, Blame] = {}
     for child, parents in unmet.items():
         if child in doom:
-            judged[child] = Verdict(True, doom[child])
+            judged[child] = Blame(True, doom[child])
         else:
-            judged[child] = Verdict(False, _nearest(parents, kin))
+            judged[child] = Blame(False, _nearest(parents, kin))
     return judged
 
 
 def _doom_by_ends(
-    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None]
 ) -> dict[str, Culprit]:
     """Spread from parents that failed or are missing, breadth first: the nearest one is blamed."""
     children = _turned(unmet)
@@ -72,7 +72,7 @@ def _doom_by_ends(
 
 
 def _doom_by_cycles(
-    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Kin | None]
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None]
 ) -> dict[str, Culprit]:
     """Peel off whatever has no waiting parent; what is left waits, in the end, for itself."""
     waiting = {child: {p for p in parents if p in unmet} for child, parents in unmet.items()}
@@ -108,7 +108,7 @@ def _turned(unmet: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     return children
 
 
-def _bad_end(parent: str, kin: Mapping[str, Kin | None]) -> Culprit | None:
+def _bad_end(parent: str, kin: Mapping[str, Parent | None]) -> Culprit | None:
     if parent in kin and kin[parent] is None:
         return Culprit(parent, "", "missing")
     known = kin.get(parent)
@@ -117,7 +117,7 @@ def _bad_end(parent: str, kin: Mapping[str, Kin | None]) -> Culprit | None:
     return Culprit(known.id, known.name, known.status, known.error)
 
 
-def _nearest(parents: Sequence[str], kin: Mapping[str, Kin | None]) -> Culprit | None:
+def _nearest(parents: Sequence[str], kin: Mapping[str, Parent | None]) -> Culprit | None:
     """The parent that is named for a hopeful wait: one that runs, or else the first."""
     first: Culprit | None = None
     for parent in parents:
@@ -130,6 +130,6 @@ def _nearest(parents: Sequence[str], kin: Mapping[str, Kin | None]) -> Culprit |
     return first
 
 
-def _name(id: str, kin: Mapping[str, Kin | None]) -> str:
+def _name(id: str, kin: Mapping[str, Parent | None]) -> str:
     known = kin.get(id)
     return known.name if known is not None else ""

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from gigq_tui.store import queries
 from gigq_tui.store.detail import read_lines
-from gigq_tui.store.file_schema import Shape
-from gigq_tui.store.graph.ancestors import Ancestry, judged
-from gigq_tui.store.graph.blame import Kin
+from gigq_tui.store.file_schema import FileSchema
+from gigq_tui.store.graph.ancestors import Ancestry, with_blame
+from gigq_tui.store.graph.blame import Parent
 from gigq_tui.store.models import Graph, GraphNode, JobRow
-from gigq_tui.store.rows import text, whole
+from gigq_tui.store.rows import as_int, as_text
 
 MAX_EDGES = 200_000
 MAX_BEHIND = 10_000
@@ -41,7 +41,7 @@ def read_all_edges(conn: sqlite3.Connection) -> Edges:
     """Every dependency of a file that has no table of edges, up to a bound."""
     edges = Edges()
     for record in conn.execute(queries.ALL_EDGES, (MAX_EDGES,)).fetchall():
-        edges.add(text(record["child_id"]), text(record["parent_id"]), 0)
+        edges.add(as_text(record["child_id"]), as_text(record["parent_id"]), 0)
     return edges
 
 
@@ -52,22 +52,22 @@ def relatives(
     wanted = json.dumps([job_id])
     parents = conn.execute(queries.PARENT_EDGES, (wanted, limit)).fetchall()
     children = conn.execute(queries.CHILD_EDGES, (wanted, limit)).fetchall()
-    count = whole(conn.execute(queries.COUNT_CHILDREN, (job_id,)).fetchone()[0])
+    count = as_int(conn.execute(queries.COUNT_CHILDREN, (job_id,)).fetchone()[0])
     return (
-        [(text(edge["parent_id"]), edge["met"] == _WAIVED) for edge in parents],
-        [text(edge["child_id"]) for edge in children],
+        [(as_text(edge["parent_id"]), edge["met"] == _WAIVED) for edge in parents],
+        [as_text(edge["child_id"]) for edge in children],
         count,
     )
 
 
 def read_graph(
-    conn: sqlite3.Connection, shape: Shape, focus: str, limit: int, known: Edges | None
+    conn: sqlite3.Connection, schema: FileSchema, focus: str, limit: int, known: Edges | None
 ) -> Graph:
     """The component around `focus`, nearest ancestors first, then descendants, then the rest.
 
     Args:
         conn: an open connection, in a transaction.
-        shape: what the file is made of.
+        schema: what the file is made of.
         focus: the id of a job that exists.
         limit: how many nodes at most.
         known: all edges of a file without a table of them, or None on an attached file.
@@ -76,7 +76,7 @@ def read_graph(
     walk.spread([focus], up=True, down=False)
     walk.spread([focus], up=False, down=True)
     walk.spread(list(walk.ids), up=True, down=True)
-    rows = read_lines(conn, shape, list(walk.ids), judge=False)
+    rows = read_lines(conn, schema, list(walk.ids), judge=False)
     return _assemble(walk, rows, focus, attached=known is None)
 
 
@@ -127,7 +127,7 @@ class _Walk:
         records = self._conn.execute(statement, (json.dumps(ids), room)).fetchall()
         for record in records:
             self.edges.add(
-                text(record["child_id"]), text(record["parent_id"]), whole(record["met"])
+                as_text(record["child_id"]), as_text(record["parent_id"]), as_int(record["met"])
             )
 
 
@@ -139,10 +139,10 @@ def _assemble(walk: _Walk, rows: dict[str, JobRow], focus: str, *, attached: boo
         id: [p for p in edges.parents.get(id, ()) if _holds(edges, id, p, rows, attached)]
         for id in order
     }
-    kin: dict[str, Kin | None] = {}
+    kin: dict[str, Parent | None] = {}
     for id in order:
         row = rows.get(id)
-        kin[id] = Kin(id, row.name, row.status, row.error[:200]) if row else None
+        kin[id] = Parent(id, row.name, row.status, row.error[:200]) if row else None
     waiting = {
         id: parents
         for id, parents in unmet.items()
@@ -156,7 +156,9 @@ def _assemble(walk: _Walk, rows: dict[str, JobRow], focus: str, *, attached: boo
     }
     explained = {
         row.id: row
-        for row in judged((rows[id] for id in order if id in rows), Ancestry(waiting, waived, kin))
+        for row in with_blame(
+            (rows[id] for id in order if id in rows), Ancestry(waiting, waived, kin)
+        )
     }
     position = {id: index for index, id in enumerate(order)}
 
@@ -207,7 +209,7 @@ def find_roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:
 def waiting_behind(conn: sqlite3.Connection, ids: Sequence[str]) -> int:
     """How many jobs wait for some jobs, directly or through others, counted up to `MAX_BEHIND`."""
     found = conn.execute(queries.WAITING_BEHIND, (json.dumps(list(ids)), MAX_BEHIND)).fetchone()
-    return whole(found[0])
+    return as_int(found[0])
 
 
 def waived_where_missing(

@@ -13,11 +13,11 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history import queries
 from gigq_tui.store.history.backlog import Backlog
 from gigq_tui.store.history.rings import End, Past, Rings
-from gigq_tui.store.rows import moment, text, whole
+from gigq_tui.store.rows import as_datetime, as_int, as_text
 
 # The first look, with the first picture of the file: some twenty milliseconds.
 FIRST_ATTEMPTS = 1_000
@@ -67,7 +67,7 @@ def moment_of(at: float) -> datetime:
 
 def function_of(record: sqlite3.Row) -> str:
     """The full name of the function of a record with `function_module` and `function_name`."""
-    module, name = text(record["function_module"]), text(record["function_name"])
+    module, name = as_text(record["function_module"]), as_text(record["function_name"])
     return f"{module}.{name}" if module else name
 
 
@@ -100,12 +100,14 @@ class History:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def follow(self, conn: sqlite3.Connection, shape: Shape, now: datetime, waiting: int) -> None:
+    def follow(
+        self, conn: sqlite3.Connection, schema: FileSchema, now: datetime, waiting: int
+    ) -> None:
         """Take in what happened since the last call; the first one looks at the newest rows.
 
         Args:
             conn: within a read transaction.
-            shape: the file's.
+            schema: the file's.
             now: naive local time.
             waiting: how many jobs wait.
         """
@@ -116,7 +118,7 @@ class History:
         if self._begun:
             self._read_new(conn, at)
         else:
-            self._read_first(conn, shape, at)
+            self._read_first(conn, schema, at)
         self.rings.forget_old(at)
         self._followed_at = at
 
@@ -153,29 +155,29 @@ class History:
         while self._tail:
             key, id = self._tail[-1]
             found = conn.execute(queries.ATTEMPT_ID, (key,)).fetchone()
-            if found is not None and text(found["id"]) == id:
+            if found is not None and as_text(found["id"]) == id:
                 self._newest = key
                 return True
             self._tail.pop()
             self._open.pop(key, None)
         return self._newest == 0
 
-    def _read_first(self, conn: sqlite3.Connection, shape: Shape, at: float) -> None:
-        newest = whole(conn.execute(queries.NEWEST_ATTEMPT).fetchone()[0])
-        newest_job = whole(conn.execute(queries.NEWEST_JOB).fetchone()[0])
+    def _read_first(self, conn: sqlite3.Connection, schema: FileSchema, at: float) -> None:
+        newest = as_int(conn.execute(queries.NEWEST_ATTEMPT).fetchone()[0])
+        newest_job = as_int(conn.execute(queries.NEWEST_JOB).fetchone()[0])
         records = conn.execute(queries.ATTEMPTS_BELOW, (newest + 1, FIRST_ATTEMPTS)).fetchall()
         live = []
-        if "execution_id" in shape.job_columns:
-            live = conn.execute(queries.attempts_that_run(shape), (MAX_OPEN,)).fetchall()
+        if "execution_id" in schema.job_columns:
+            live = conn.execute(queries.attempts_that_run(schema), (MAX_OPEN,)).fetchall()
         self._newest, self._oldest = newest, newest + 1
         self._oldest_job = newest_job + 1
         self._begun = True
-        self._tail.extend((whole(r["key"]), text(r["id"])) for r in reversed(records[:TAIL]))
+        self._tail.extend((as_int(r["key"]), as_text(r["id"])) for r in reversed(records[:TAIL]))
         self._take_older(records, FIRST_ATTEMPTS, at)
         for record in live:
-            key = whole(record["key"])
+            key = as_int(record["key"])
             if key < self._oldest:
-                self._open[key] = text(record["id"])
+                self._open[key] = as_text(record["id"])
                 self._early.add(key)
 
     def _read_new(self, conn: sqlite3.Connection, at: float) -> None:
@@ -185,15 +187,15 @@ class History:
             self._look_again(again, at)
         records = conn.execute(queries.ATTEMPTS_ABOVE, (self._newest, CHUNK)).fetchall()
         for record in records:
-            self._newest = whole(record["key"])
-            self._tail.append((self._newest, text(record["id"])))
+            self._newest = as_int(record["key"])
+            self._tail.append((self._newest, as_text(record["id"])))
             if not self._put_back(record, at):
                 self._take(record, at)
         self.attempts += len(records)
         self.behind = len(records) == CHUNK
 
     def _put_back(self, record: sqlite3.Row, at: float) -> bool:
-        ended = moment(record["completed_at"])
+        ended = as_datetime(record["completed_at"])
         # A clock that was set back puts nothing back.
         seen = min(self._followed_at, at)
         return ended is not None and seconds(ended) < seen - PUT_BACK_S
@@ -202,12 +204,12 @@ class History:
         before, self._open = self._open, {}
         for record in records:
             # Another id: the attempt was deleted, and its rowid given to a new one.
-            if before.get(whole(record["key"])) == text(record["id"]):
+            if before.get(as_int(record["key"])) == as_text(record["id"]):
                 self._take(record, at, again=True)
 
     def _take_older(self, records: list[sqlite3.Row], asked: int, at: float) -> None:
         for record in records:
-            self._oldest = whole(record["key"])
+            self._oldest = as_int(record["key"])
             if self._oldest in self._early:
                 self._left(record)
             else:
@@ -219,16 +221,16 @@ class History:
         """Count one attempt, or remember to look at it again while it goes on."""
         if not again:
             self._left(record)
-        status = text(record["status"])
+        status = as_text(record["status"])
         if status == "running":
-            self._keep_open(whole(record["key"]), text(record["id"]))
+            self._keep_open(as_int(record["key"]), as_text(record["id"]))
             return
-        ended = moment(record["completed_at"])
+        ended = as_datetime(record["completed_at"])
         if ended is None:
             return
         end_at = seconds(ended)
         end = _ENDS.get(status, End.OTHER)
-        began = moment(record["started_at"])
+        began = as_datetime(record["started_at"])
         if began is not None and _came_back(record, began):
             self.backlog.came(end_at)
         tried = end is End.DONE or end.bad
@@ -240,7 +242,7 @@ class History:
                 self._trim_recent()
 
     def _left(self, record: sqlite3.Row) -> None:
-        began = moment(record["started_at"])
+        began = as_datetime(record["started_at"])
         if began is not None and record["job_status"] is not None:
             self.backlog.left(seconds(began))
 
@@ -263,13 +265,13 @@ class History:
 
     def _take_jobs(self, records: list[sqlite3.Row]) -> None:
         for record in records:
-            self._oldest_job = whole(record["key"])
-            created = moment(record["created_at"])
+            self._oldest_job = as_int(record["key"])
+            created = as_datetime(record["created_at"])
             if created is None:
                 continue
             self.backlog.came(seconds(created))
-            ended = moment(record["completed_at"])
-            if text(record["status"]) == "cancelled" and not record["started_at"] and ended:
+            ended = as_datetime(record["completed_at"])
+            if as_text(record["status"]) == "cancelled" and not record["started_at"] and ended:
                 self.backlog.left(seconds(ended))
         self._jobs += len(records)
         self._jobs_from = min(self._jobs_from, _reach(records, "created_at", CHUNK))
@@ -299,7 +301,9 @@ def _reach(records: list[sqlite3.Row], column: str, asked: int) -> float:
     """The moment after which everything is known once these rows, newest first, were read."""
     if len(records) < asked:
         return float("-inf")
-    last = [at for at in (moment(record[column]) for record in records[-REACH:]) if at is not None]
+    last = [
+        at for at in (as_datetime(record[column]) for record in records[-REACH:]) if at is not None
+    ]
     return seconds(max(last)) if last else float("inf")
 
 
@@ -311,14 +315,14 @@ def _between(began: datetime | None, ended: datetime) -> float | None:
 
 def _came_back(record: sqlite3.Row, began: datetime) -> bool:
     """Whether the attempt's end sent its job back to wait: it waits now, or began once more."""
-    last_began = moment(record["job_started_at"])
+    last_began = as_datetime(record["job_started_at"])
     begun_again = last_began is not None and last_began > began
-    return text(record["job_status"]) == "pending" or begun_again
+    return as_text(record["job_status"]) == "pending" or begun_again
 
 
 def _waited(record: sqlite3.Row, began: datetime | None) -> float | None:
     """How many seconds a job waited for its first attempt; None for any later one."""
-    submitted = moment(record["job_created_at"])
-    if began is None or submitted is None or whole(record["attempts"]) > 1:
+    submitted = as_datetime(record["job_created_at"])
+    if began is None or submitted is None or as_int(record["attempts"]) > 1:
         return None
     return max(0.0, (began - submitted).total_seconds())

@@ -10,7 +10,7 @@ from enum import Enum
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
 from gigq_core.file_locks import process_words
 from gigq_tui.store.models import Counts, FileInfo, Health, Tab, WorkerRow
-from gigq_tui.store.workers import Staff
+from gigq_tui.store.workers import FileWorkers
 
 # A large WAL that has grown within this time is not being checkpointed.
 GROWTH_S = 60.0
@@ -65,7 +65,7 @@ class WalWatch:
 
 
 def concerns(
-    staff: Staff, counts: Counts, info: FileInfo, *, overdue: int, starved: bool
+    staff: FileWorkers, counts: Counts, info: FileInfo, *, overdue: int, starved: bool
 ) -> tuple[Concern, ...]:
     """Everything that stands against the work now.
 
@@ -85,7 +85,7 @@ def concerns(
     return tuple(sorted(found, key=lambda concern: order.index(concern.level)))
 
 
-def _of_workers(staff: Staff, counts: Counts) -> Iterator[Concern]:
+def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
     holding = [worker for worker in staff.ours if worker.health in _GONE and worker.running]
     lost = [w for w in staff.ours if w.health is Health.LOST and not w.running]
     if holding:
@@ -114,7 +114,7 @@ def _of_workers(staff: Staff, counts: Counts) -> Iterator[Concern]:
         yield from _of_nobody(staff, counts.ready)
 
 
-def _of_nobody(staff: Staff, ready: int) -> Iterator[Concern]:
+def _of_nobody(staff: FileWorkers, ready: int) -> Iterator[Concern]:
     alive = [w for w in staff.ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
     waits = f"{_many(ready, 'job')} {'waits' if ready == 1 else 'wait'}"
     if not alive and not staff.foreign:

@@ -9,7 +9,7 @@ from datetime import datetime
 from gigq_tui.store.history.attempts import Ended, History, seconds
 from gigq_tui.store.history.rings import Past
 from gigq_tui.store.models import Counts, Figures, Health, Trend, WorkerRow
-from gigq_tui.store.workers import Staff
+from gigq_tui.store.workers import FileWorkers
 
 # The stretch of work that the figures describe, up to the attempt that ended last.
 WORK_S = 300.0
@@ -22,7 +22,7 @@ LEAST_ETA_S = 20.0
 _GOES_ON = frozenset({Health.ALIVE, Health.UNKNOWN})
 
 
-def figures(history: History, staff: Staff, counts: Counts, now: datetime) -> Figures:
+def figures(history: History, staff: FileWorkers, counts: Counts, now: datetime) -> Figures:
     """What the header says of the work.
 
     Args:
@@ -81,7 +81,7 @@ def _trend(history: History, at: float) -> Trend | None:
     return Trend.DOWN if present < before * (1 - TREND_SHARE) else Trend.STEADY
 
 
-def _eta_s(history: History, staff: Staff, counts: Counts, at: float) -> float | None:
+def _eta_s(history: History, staff: FileWorkers, counts: Counts, at: float) -> float | None:
     left = counts.ready + counts.running
     works = bool(staff.foreign) or any(worker.health in _GOES_ON for worker in staff.ours)
     if staff.paused or not works or not counts.ready:

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history import queries
 from gigq_tui.store.history.attempts import History, function_of, moment_of, seconds
 from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.rings import Past, Tally, merged
 from gigq_tui.store.models import Counts, Figures
-from gigq_tui.store.rows import moment, text, timeout_s, whole
-from gigq_tui.store.throttle import Gate
-from gigq_tui.store.workers import MAX_RUNNING, Staff
+from gigq_tui.store.rows import as_datetime, as_int, as_text, as_timeout_s
+from gigq_tui.store.throttle import Throttle
+from gigq_tui.store.workers import MAX_RUNNING, FileWorkers
 
 # Up to so many ready jobs are told apart by function.
 MAX_READY = 20_000
@@ -113,30 +113,32 @@ class ReadyCounter:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._gate: Gate[dict[str, Ready]] = Gate(clock)
+        self._gate: Throttle[dict[str, Ready]] = Throttle(clock)
 
-    def read(self, conn: sqlite3.Connection, shape: Shape, version: int) -> dict[str, Ready]:
+    def read(self, conn: sqlite3.Connection, schema: FileSchema, version: int) -> dict[str, Ready]:
         """The ready jobs by function, as of this data version or a little before."""
-        return self._gate.get(shape.version, version, lambda: _read_ready(conn, shape))
+        return self._gate.get(schema.version, version, lambda: _read_ready(conn, schema))
 
 
-def _read_ready(conn: sqlite3.Connection, shape: Shape) -> dict[str, Ready]:
-    records = conn.execute(queries.ready_by_function(shape), (MAX_READY,)).fetchall()
-    return {function_of(r): Ready(whole(r["n"]), moment(r["oldest"])) for r in records}
+def _read_ready(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, Ready]:
+    records = conn.execute(queries.ready_by_function(schema), (MAX_READY,)).fetchall()
+    return {function_of(r): Ready(as_int(r["n"]), as_datetime(r["oldest"])) for r in records}
 
 
-def read_busy(conn: sqlite3.Connection, shape: Shape, staff: Staff, now: datetime) -> Busy:
+def read_busy(
+    conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers, now: datetime
+) -> Busy:
     """What runs, by function. Orphaned jobs count as running, but not as over their timeout."""
     gone = set(staff.gone)
     by_function: dict[str, int] = {}
     overdue = 0
-    for record in conn.execute(queries.running_by_function(shape), (MAX_RUNNING,)).fetchall():
+    for record in conn.execute(queries.running_by_function(schema), (MAX_RUNNING,)).fetchall():
         function = function_of(record)
         by_function[function] = by_function.get(function, 0) + 1
-        began = moment(record["started_at"])
-        if began is None or text(record["worker_id"]) in gone:
+        began = as_datetime(record["started_at"])
+        if began is None or as_text(record["worker_id"]) in gone:
             continue
-        overdue += now - began > timedelta(seconds=min(timeout_s(record["timeout"]), 1e9))
+        overdue += now - began > timedelta(seconds=min(as_timeout_s(record["timeout"]), 1e9))
     return Busy(by_function, overdue)
 
 

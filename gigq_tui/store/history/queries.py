@@ -6,7 +6,7 @@ no index on its times. What is counted is counted up to a limit.
 
 from __future__ import annotations
 
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.queries import STATUS_INDEX, number_of
 
 # --- what has happened: attempts and jobs in the order of their rowids --------------------------
@@ -42,10 +42,10 @@ SELECT rowid AS key, substr(status, 1, 40) AS status, substr(created_at, 1, 40) 
 FROM jobs WHERE rowid < ? ORDER BY rowid DESC LIMIT ?"""
 
 
-def attempts_that_run(shape: Shape) -> str:
+def attempts_that_run(schema: FileSchema) -> str:
     """The live attempts of running jobs, wherever their rows stand. Parameter: the limit."""
     return (
-        f"{_ATTEMPT} FROM jobs j {shape.indexed_by(STATUS_INDEX)} "
+        f"{_ATTEMPT} FROM jobs j {schema.indexed_by(STATUS_INDEX)} "
         "JOIN job_executions e ON e.id = j.execution_id WHERE j.status = 'running' LIMIT ?"
     )
 
@@ -53,7 +53,7 @@ def attempts_that_run(shape: Shape) -> str:
 # --- what each function has to do ---------------------------------------------------------------
 
 
-def ready_by_function(shape: Shape) -> str:
+def ready_by_function(schema: FileSchema) -> str:
     """How many jobs of each function are ready, looked for up to a limit. Parameter: the limit.
 
     On a file without parking they are all that wait.
@@ -62,7 +62,7 @@ def ready_by_function(shape: Shape) -> str:
         "substr(function_module, 1, 200) AS function_module, "
         "substr(function_name, 1, 200) AS function_name, substr(created_at, 1, 40) AS created_at"
     )
-    if shape.attached and shape.indexes >= {"core_ready", "core_ready_script"}:
+    if schema.attached and schema.indexes >= {"core_ready", "core_ready_script"}:
         waiting = "status = 'pending' AND retry_after IS NULL"
         found = (
             f"SELECT {columns} FROM jobs INDEXED BY core_ready "
@@ -71,7 +71,7 @@ def ready_by_function(shape: Shape) -> str:
             f"WHERE {waiting} AND function_module = '__main__'"
         )
     else:
-        found = f"SELECT {columns} FROM jobs {shape.indexed_by(STATUS_INDEX)} " + (
+        found = f"SELECT {columns} FROM jobs {schema.indexed_by(STATUS_INDEX)} " + (
             "WHERE status = 'pending'"
         )
     return (
@@ -80,12 +80,12 @@ def ready_by_function(shape: Shape) -> str:
     )
 
 
-def running_by_function(shape: Shape) -> str:
+def running_by_function(schema: FileSchema) -> str:
     """What runs, and by when it should have ended. Parameter: the limit."""
     return (
         "SELECT substr(function_module, 1, 200) AS function_module, "
         "substr(function_name, 1, 200) AS function_name, "
         "substr(worker_id, 1, 200) AS worker_id, substr(started_at, 1, 40) AS started_at, "
         f"{number_of('jobs', 'timeout')} "
-        f"FROM jobs {shape.indexed_by(STATUS_INDEX)} WHERE status = 'running' LIMIT ?"
+        f"FROM jobs {schema.indexed_by(STATUS_INDEX)} WHERE status = 'running' LIMIT ?"
     )

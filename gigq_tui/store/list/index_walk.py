@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gigq_tui.store import queries
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.list.sorting import Sort, SortKey
 from gigq_tui.store.models import Tab
-from gigq_tui.store.rows import whole
+from gigq_tui.store.rows import as_int
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """A part of the order: one index, walked by `value` first (if any) and then by rowid."""
 
     source: str
@@ -26,7 +26,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a row stands: in which part, with which value, under which rowid."""
 
     part: int
@@ -44,7 +44,7 @@ class Run:
     order: str
 
 
-class Walk:
+class IndexWalk:
     """One list in one order.
 
     Args:
@@ -57,7 +57,7 @@ class Walk:
     def __init__(
         self,
         conn: sqlite3.Connection,
-        parts: Sequence[Part],
+        parts: Sequence[Segment],
         where: str,
         params: Sequence[object],
         turned: bool,
@@ -73,24 +73,24 @@ class Walk:
         """Whether the rowid alone is the order, so that a place can be guessed from it."""
         return not self._parts[0].value
 
-    def place_of(self, key: int) -> Place | None:
+    def place_of(self, key: int) -> Position | None:
         """The place of a row, even of one that has just left the list; None if it is gone."""
         if self.by_key:
-            return Place(0, None, key)
+            return Position(0, None, key)
         found = self._conn.execute(queries.CLAIM_PLACE, (key,)).fetchone()
         if found is None:
             return None
-        part = whole(found["part"])
+        part = as_int(found["part"])
         by_time = self._parts[part].value == "jobs.retry_after"
-        return Place(part, found["retry_after" if by_time else "priority"], key)
+        return Position(part, found["retry_after" if by_time else "priority"], key)
 
-    def holds(self, place: Place) -> bool:
+    def holds(self, place: Position) -> bool:
         """Whether the row at a place is in the list now."""
         sql = queries.holds_row(self._parts[place.part].condition, f"({self._where})")
         return self._conn.execute(sql, (place.key, *self._params)).fetchone() is not None
 
     def down(
-        self, place: Place | None, rows: int, columns: str, *, with_it: bool = False
+        self, place: Position | None, rows: int, columns: str, *, with_it: bool = False
     ) -> list[sqlite3.Row]:
         """Rows below a place, nearest first; from the top if it is None.
 
@@ -102,22 +102,22 @@ class Walk:
         """
         return self._rows(not self._turned, place, rows, columns, with_it)
 
-    def up(self, place: Place | None, rows: int, columns: str) -> list[sqlite3.Row]:
+    def up(self, place: Position | None, rows: int, columns: str) -> list[sqlite3.Row]:
         """Rows above a place, nearest first; from the end if it is None."""
         return self._rows(self._turned, place, rows, columns, False)
 
-    def count_above(self, place: Place, limit: int) -> int:
+    def count_above(self, place: Position, limit: int) -> int:
         """How many rows stand above a place, counted to a limit."""
         return self._count(self._turned, place, limit)
 
-    def count_below(self, place: Place, limit: int) -> int:
+    def count_below(self, place: Position, limit: int) -> int:
         """How many rows stand below a place, counted to a limit."""
         return self._count(not self._turned, place, limit)
 
     def nth(self, index: int, *, from_end: bool = False) -> int | None:
         """The key of the row at a place in the list. Walks there, along the index."""
         found = (self.up if from_end else self.down)(None, index + 1, "jobs.rowid AS key")
-        return whole(found[-1]["key"]) if found else None
+        return as_int(found[-1]["key"]) if found else None
 
     def jump(self, index: int) -> int | None:
         """The key of the row at any place in the list. Grows with the place: for jumps alone."""
@@ -126,9 +126,9 @@ class Walk:
             sql = queries.jump_in_run(run.source, condition, run.order)
             found = self._conn.execute(sql, (*run.params, *self._params, index)).fetchone()
             if found is not None:
-                return whole(found["key"])
+                return as_int(found["key"])
             sql = queries.count_run(run.source, condition)
-            index -= whole(self._conn.execute(sql, (*run.params, *self._params, -1)).fetchone()[0])
+            index -= as_int(self._conn.execute(sql, (*run.params, *self._params, -1)).fetchone()[0])
         return None
 
     def ids(self, limit: int) -> list[Any]:
@@ -142,7 +142,7 @@ class Walk:
         return ids
 
     def _rows(
-        self, forward: bool, place: Place | None, rows: int, columns: str, with_it: bool
+        self, forward: bool, place: Position | None, rows: int, columns: str, with_it: bool
     ) -> list[sqlite3.Row]:
         found: list[sqlite3.Row] = []
         for run in self._runs(forward, place, with_it):
@@ -153,20 +153,20 @@ class Walk:
             found += self._conn.execute(sql, values).fetchall()
         return found
 
-    def _count(self, forward: bool, place: Place, limit: int) -> int:
+    def _count(self, forward: bool, place: Position, limit: int) -> int:
         count = 0
         for run in self._runs(forward, place, False):
             if count >= limit:
                 break
             sql = queries.count_run(run.source, self._condition(run))
             values = (*run.params, *self._params, limit - count)
-            count += whole(self._conn.execute(sql, values).fetchone()[0])
+            count += as_int(self._conn.execute(sql, values).fetchone()[0])
         return count
 
     def _condition(self, run: Run) -> str:
         return f"{run.condition} AND ({self._where})"
 
-    def _runs(self, forward: bool, place: Place | None, with_it: bool) -> Iterator[Run]:
+    def _runs(self, forward: bool, place: Position | None, with_it: bool) -> Iterator[Run]:
         numbers = list(range(len(self._parts)))
         if not forward:
             numbers.reverse()
@@ -177,7 +177,7 @@ class Walk:
             place = None
 
 
-def _runs_of(part: Part, forward: bool, place: Place | None, with_it: bool) -> Iterator[Run]:
+def _runs_of(part: Segment, forward: bool, place: Position | None, with_it: bool) -> Iterator[Run]:
     """The statements that walk one part from a place on, in their order."""
     newest_first = part.newest_first is forward
     by_key = f"jobs.rowid {'DESC' if newest_first else 'ASC'}"
@@ -215,22 +215,22 @@ def _runs_of(part: Part, forward: bool, place: Place | None, with_it: bool) -> I
 
 def walk_of(
     conn: sqlite3.Connection,
-    shape: Shape,
+    schema: FileSchema,
     tab: Tab,
     sort: Sort,
     where: str,
     params: Sequence[object],
-) -> Walk:
+) -> IndexWalk:
     """The walk through a tab in an order that `sorting.is_walked`.
 
     The claim order knows waiting jobs alone, on whichever tab.
     """
     if sort.key is SortKey.CLAIM:
         parts = [
-            Part(f"jobs {shape.indexed_by(index)}", condition, value, falling)
+            Segment(f"jobs {schema.indexed_by(index)}", condition, value, falling)
             for index, condition, value, falling in queries.CLAIM_ORDER
         ]
     else:
-        source, condition = queries.tab_source(shape, tab)
-        parts = [Part(source, condition, newest_first=True)]
-    return Walk(conn, parts, where, params, sort.turned)
+        source, condition = queries.tab_source(schema, tab)
+        parts = [Segment(source, condition, newest_first=True)]
+    return IndexWalk(conn, parts, where, params, sort.turned)

@@ -6,10 +6,10 @@ import sqlite3
 from dataclasses import replace
 
 from gigq_tui.store import queries
-from gigq_tui.store.list.index_walk import Place, Walk
+from gigq_tui.store.list.index_walk import IndexWalk, Position
 from gigq_tui.store.list.view import Anchor, AnchorKind
 from gigq_tui.store.models import JobRow, Window
-from gigq_tui.store.rows import job_row, whole
+from gigq_tui.store.rows import as_int, job_row
 
 # A place within so many rows of an end is counted exactly.
 WALK_ROWS = 2_000
@@ -25,7 +25,7 @@ class Pages:
         total: how many rows the list has, as far as is known.
     """
 
-    def __init__(self, conn: sqlite3.Connection, walk: Walk, columns: str, total: int) -> None:
+    def __init__(self, conn: sqlite3.Connection, walk: IndexWalk, columns: str, total: int) -> None:
         self._conn = conn
         self._walk = walk
         self._columns = columns
@@ -66,7 +66,7 @@ class Pages:
 
     def _around(self, anchor: Anchor, rows: int) -> Window:
         found = self._conn.execute(queries.KEY_OF, (anchor.id,)).fetchone()
-        place = None if found is None else self._walk.place_of(whole(found["key"]))
+        place = None if found is None else self._walk.place_of(as_int(found["key"]))
         if place is None or not self._walk.holds(place):
             first = max(0, anchor.start - rows // 2)
             return self._near(first, self._fraction(first), rows)
@@ -81,10 +81,12 @@ class Pages:
     def _window(self, page: tuple[JobRow, ...], start: int) -> Window:
         return Window(page, start, max(self._total, start + len(page)))
 
-    def _down(self, place: Place | None, rows: int, *, with_it: bool = False) -> tuple[JobRow, ...]:
+    def _down(
+        self, place: Position | None, rows: int, *, with_it: bool = False
+    ) -> tuple[JobRow, ...]:
         return tuple(map(job_row, self._walk.down(place, rows, self._columns, with_it=with_it)))
 
-    def _up(self, place: Place | None, rows: int) -> tuple[JobRow, ...]:
+    def _up(self, place: Position | None, rows: int) -> tuple[JobRow, ...]:
         return tuple(map(job_row, reversed(self._walk.up(place, rows, self._columns))))
 
     def _place(self, page: tuple[JobRow, ...], told: int) -> int:

@@ -11,13 +11,13 @@ from gigq_core.schema.ddl import PARKED
 from gigq_core.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.file_schema import Shape
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import BLOCKED_BY_JSON
 from gigq_tui.store.list.sorting import Sort, SortKey
 from gigq_tui.store.list.view import Anchor, AnchorKind, View
 from gigq_tui.store.models import Window
-from gigq_tui.store.rows import job_row, whole
-from gigq_tui.store.throttle import Gate
+from gigq_tui.store.rows import as_int, job_row
+from gigq_tui.store.throttle import Throttle
 
 # Such an order is known for so many jobs, its first ones.
 MAX_RANKED = 1_000
@@ -34,12 +34,12 @@ class Ranking:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._order: Gate[tuple[int, ...]] = Gate(clock)
+        self._order: Throttle[tuple[int, ...]] = Throttle(clock)
 
     def window(
         self,
         conn: sqlite3.Connection,
-        shape: Shape,
+        schema: FileSchema,
         view: View,
         where: str,
         params: Sequence[object],
@@ -50,31 +50,31 @@ class Ranking:
 
         Args:
             conn: an open connection, within its read transaction.
-            shape: what the file is made of.
+            schema: what the file is made of.
             view: the tab, the order and the page.
             where: the filter's condition on `jobs`, and `params`, its values.
             matching: how many jobs match, as far as is known.
             version: the file's data version.
         """
-        source, tab = queries.tab_source(shape, view.listed_tab)
+        source, tab = queries.tab_source(schema, view.listed_tab)
 
         def rank() -> tuple[int, ...]:
-            order, values = ranking(view.sort, shape, self._clock.now())
+            order, values = ranking(view.sort, schema, self._clock.now())
             sql = queries.ranked(source, tab, f"({where})", order)
             found = conn.execute(sql, (*params, *values, MAX_RANKED))
-            return tuple(whole(record["key"]) for record in found.fetchall())
+            return tuple(as_int(record["key"]) for record in found.fetchall())
 
         ranked = self._order.get(
-            (shape.version, view.listed_tab, view.filter, view.sort), version, rank
+            (schema.version, view.listed_tab, view.filter, view.sort), version, rank
         )
         keys = ranked
         if not self._order.fresh:
             sql = queries.still_listed(tab, f"({where})")
             found = conn.execute(sql, (json.dumps(ranked), *params)).fetchall()
-            listed = {whole(record["key"]) for record in found}
+            listed = {as_int(record["key"]) for record in found}
             keys = tuple(key for key in ranked if key in listed)
         start = self._start(conn, keys, view.anchor, view.rows)
-        sql = queries.lines_by_key(queries.line_columns(shape))
+        sql = queries.lines_by_key(queries.line_columns(schema))
         page = json.dumps(keys[start : start + view.rows])
         rows = tuple(map(job_row, conn.execute(sql, (page,)).fetchall()))
         beyond = max(0, matching - len(keys)) if len(ranked) == MAX_RANKED else 0
@@ -94,7 +94,7 @@ class Ranking:
             index -= rows
         elif anchor.kind is AnchorKind.AROUND:
             found = conn.execute(queries.KEY_OF, (anchor.id,)).fetchone()
-            key = None if found is None else whole(found["key"])
+            key = None if found is None else as_int(found["key"])
             index = (keys.index(key) if key in keys else index) - rows // 2
         return max(0, min(index, last))
 
@@ -107,30 +107,30 @@ class Ranking:
         self._order.skip()
 
 
-def is_walked(sort: Sort, shape: Shape) -> bool:
+def is_walked(sort: Sort, schema: FileSchema) -> bool:
     """Whether an index holds the order, so that it is paged through by key, from end to end."""
     if sort.key is SortKey.CLAIM:
-        return shape.attached
+        return schema.attached
     return sort.key is SortKey.SUBMITTED
 
 
-def ranking(sort: Sort, shape: Shape, now: datetime) -> tuple[str, list[object]]:
+def ranking(sort: Sort, schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
     """The ORDER BY for an order that no index holds, and its parameters.
 
     What has no value stands last, whichever way round; equal ones stand newest first.
     """
-    value, params = _value(sort.key, shape, now)
+    value, params = _value(sort.key, schema, now)
     way = "ASC" if sort.rising else "DESC"
     return f"({value}) IS NULL, {value} {way}, jobs.rowid DESC", [*params, *params]
 
 
-def _value(key: SortKey, shape: Shape, now: datetime) -> tuple[str, list[object]]:
+def _value(key: SortKey, schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
     if key is SortKey.DURATION:
         return _SECONDS, [to_text(now)]
     if key is SortKey.STATE:
-        return _state_rank(shape, now)
+        return _state_rank(schema, now)
     if key is SortKey.CLAIM:
-        return _claim_rank(shape, now)
+        return _claim_rank(schema, now)
     return _COLUMNS[key], []
 
 
@@ -151,15 +151,15 @@ _SECONDS = (
 )
 
 
-def _later(shape: Shape, now: datetime) -> tuple[str, list[object]]:
-    if "retry_after" not in shape.job_columns:
+def _later(schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
+    if "retry_after" not in schema.job_columns:
         return "0", []
     return "ifnull(jobs.retry_after, '') > ?", [to_text(now)]
 
 
-def _state_rank(shape: Shape, now: datetime) -> tuple[str, list[object]]:
-    blocked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if shape.attached else BLOCKED_BY_JSON
-    later, params = _later(shape, now)
+def _state_rank(schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
+    blocked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if schema.attached else BLOCKED_BY_JSON
+    later, params = _later(schema, now)
     return (
         "CASE jobs.status WHEN 'failed' THEN 0 WHEN 'timeout' THEN 1 WHEN 'running' THEN 2 "
         f"WHEN 'pending' THEN CASE WHEN {blocked} THEN 5 WHEN {later} THEN 4 ELSE 3 END "
@@ -168,9 +168,9 @@ def _state_rank(shape: Shape, now: datetime) -> tuple[str, list[object]]:
     )
 
 
-def _claim_rank(shape: Shape, now: datetime) -> tuple[str, list[object]]:
+def _claim_rank(schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
     """GigQ's own order as one comparable text: what names no parents before what does."""
-    later, params = _later(shape, now)
+    later, params = _later(schema, now)
     group = (
         f"CASE WHEN jobs.status <> 'pending' THEN 4 WHEN {BLOCKED_BY_JSON} THEN 3 "
         f"WHEN {later} THEN 2 WHEN ifnull(jobs.dependencies, '') IN ('', '[]') THEN 0 ELSE 1 END"
