@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from gigq_core.cli.act import resolved
+from gigq_core.cli.actions import resolved
 from gigq_core.cli.errors import EXIT_REFUSED
 from gigq_core.cli.options import all_ids, json_option, named_jobs
 from gigq_core.cli.output import say, warn, write_json
@@ -71,15 +71,15 @@ def clear(
         known, missing = resolved(settings, all_ids(job_ids, ids_from))
         ids, unknown = list(dict.fromkeys(known.values())), tuple(missing.values())
     else:
-        with settings.reading() as reading:
-            ids = reading.ended(statuses or _USUAL, moment)
-    with settings.reading():
+        with settings.viewing() as view:
+            ids = view.ended(statuses or _USUAL, moment)
+    with settings.viewing():
         plan = JobQueue(settings.db, initialize=False).plan_clear(ids)
     going = _going(plan, named, statuses, moment, needed)
     refused = [*unknown, *plan.refused]
     left = [job for job in plan.needed if not needed]
     if not dry_run and going:
-        with settings.acting() as queue:
+        with settings.changing() as queue:
             outcomes = queue.clear_jobs([job.job_id for job in going], needed)
         done = {outcome.job_id for outcome in outcomes if outcome.done}
         going = [job for job in going if job.job_id in done]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli import act, clear, doctor, follow, look, maintain, stack, submit, unit, work
+from gigq_core.cli import actions, clear, logs, maintain, show, submit, unit, worker
 from gigq_core.cli.group import Commands
 from gigq_core.cli.settings import Settings
 
@@ -40,25 +40,25 @@ def cli(ctx: click.Context, db: Path) -> None:
 
 for _command in (
     submit.submit,
-    look.status,
-    look.list_jobs,
-    act.cancel,
-    act.requeue,
-    act.priority,
+    show.status,
+    show.list_jobs,
+    actions.cancel,
+    actions.requeue,
+    actions.priority,
     clear.clear,
-    look.stats,
-    work.worker,
+    show.stats,
+    worker.worker,
     unit.unit,
-    follow.logs,
-    stack.stack,
-    look.workers,
-    act.release,
-    act.pause,
-    act.resume,
-    act.ask,
+    logs.logs,
+    show.stack,
+    show.workers,
+    actions.release,
+    actions.pause,
+    actions.resume,
+    actions.ask,
     maintain.attach,
     maintain.detach,
-    doctor.doctor,
+    maintain.doctor,
 ):
     cli.add_command(_command)
 

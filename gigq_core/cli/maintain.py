@@ -1,25 +1,28 @@
-"""`attach` and `detach`: bring this package's additions into a file of GigQ's, or take them out."""
+"""The commands about the file itself: attach, detach, doctor."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gigq_core.cli.errors import Trouble, sentences
+from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
 from gigq_core.cli.options import json_option
-from gigq_core.cli.output import say, write_json
+from gigq_core.cli.output import say, table, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseBusy
 from gigq_core.text import inert
 
-SHOWN_ORPHANS = 20
+if TYPE_CHECKING:
+    from gigq_core.doctor import Finding
 
-_WAIVED = """
-SELECT j.id, j.name, e.parent_id
-FROM core_edges e JOIN jobs j ON j.id = e.child_id
-WHERE e.met = 2 ORDER BY j.rowid"""
+SHOWN_ORPHANS = 20
+_FINDING_HEADERS = ("LEVEL", "CHECK", "FOUND")
+_LEVEL_STYLES = {"fine": "green", "warning": "yellow", "wrong": "bold red"}
 
 _file_argument = click.argument(
     "file", required=False, type=click.Path(path_type=Path), metavar="[FILE]"
@@ -39,12 +42,13 @@ def attach(settings: Settings, file: Path | None, as_json: bool) -> None:
     whose missing parents count as completed, as they do for GigQ.
     """
     from gigq_core.schema.attach import open_for_work
+    from gigq_core.schema.view_statements import WAIVED_PARENTS
 
     path = file or settings.db
     with sentences(path):
         conn = open_for_work(path, create=False)
         try:
-            waived = conn.execute(_WAIVED).fetchall()
+            waived = conn.execute(WAIVED_PARENTS).fetchall()
         finally:
             conn.close()
     if as_json:
@@ -84,3 +88,51 @@ def detach(settings: Settings, file: Path | None, as_json: bool) -> None:
         write_json({"file": str(path), "attached": False})
     else:
         say(f"{inert(path)} is detached: it is as GigQ knows it.")
+
+
+@click.command()
+@_file_argument
+@json_option
+@click.pass_obj
+def doctor(settings: Settings, file: Path | None, as_json: bool) -> None:
+    """Look for what is wrong, or soon will be, with the file; nothing in it is changed.
+
+    FILE may stand here instead of --db. Exit code 1 tells that something is wrong; warnings alone
+    leave it 0.
+
+    JSON: {"file", "wrong", "findings": [{"check", "level", "text"}]}, a level being "fine",
+    "warning" or "wrong".
+    """
+    from gigq_core.doctor import Level, examine
+
+    path = file or settings.db
+    with sentences(path):
+        findings = examine(path)
+    wrong = any(finding.level is Level.WRONG for finding in findings)
+    if as_json:
+        found = [{"check": f.check, "level": f.level.value, "text": f.text} for f in findings]
+        write_json({"file": str(path), "wrong": wrong, "findings": found})
+    elif sys.stdout.isatty():
+        draw_findings(findings)
+    else:
+        table(_FINDING_HEADERS, [(f.level.value, f.check, f.text) for f in findings])
+    if wrong:
+        raise click.exceptions.Exit(EXIT_REFUSED)
+
+
+def draw_findings(findings: Sequence[Finding]) -> None:
+    """Sentences are wrapped, never cut: each ends with what to do."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for header in _FINDING_HEADERS:
+        drawn.add_column(header, no_wrap=header != _FINDING_HEADERS[-1], overflow="fold")
+    for finding in findings:
+        level = finding.level.value
+        drawn.add_row(
+            Text(level, style=_LEVEL_STYLES[level]), Text(finding.check), Text(inert(finding.text))
+        )
+    Console().print(drawn)

@@ -6,12 +6,13 @@ import json
 import math
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gigq_core.cli.text import cell, width
 from gigq_core.streams import put
 from gigq_core.text import inert, storable
+from gigq_core.times import parse_time
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # What the table draws between two columns, and how far a column shrinks.
 BETWEEN_COLUMNS = 3
 NARROWEST = 8
+CELL_LIMIT = 200
 # Of a value that can't be printed whole.
 MOST_LEVELS = 100
 # One half of a character in JSON's spelling, without the other beside it.
@@ -84,6 +86,34 @@ def terminal_columns() -> int | None:
     import shutil
 
     return shutil.get_terminal_size().columns
+
+
+def cell(value: object) -> str:
+    """`value` for one cell of a table: inert, on one line, cut to a bearable length."""
+    text = str(value)
+    cut = text[: CELL_LIMIT + 1]
+    return inert(cut[:CELL_LIMIT] + "…" if len(cut) > CELL_LIMIT else cut)
+
+
+def width(text: str) -> int:
+    """The columns that `text` takes in a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(char) for char in text)
+
+
+def shown_time(text: object) -> str:
+    """A stored timestamp, to the second; "-" where there is none."""
+    if text is None or text == "":
+        return "-"
+    moment = parse_time(text)
+    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else cell(text)
+
+
+def _columns(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def _align(headers: Sequence[str], lines: list[list[str]]) -> None:

@@ -13,7 +13,7 @@ from gigq_core.cli.errors import sentences
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
-    from gigq_core.cli.reading import Reading
+    from gigq_core.cli.queue_view import QueueView
     from gigq_core.queue import JobQueue
 
 
@@ -24,26 +24,26 @@ class Settings:
     db: Path
 
     @contextmanager
-    def reading(self) -> Iterator[Reading]:
+    def viewing(self) -> Iterator[QueueView]:
         """The file, opened for looking only.
 
         Raises:
             Trouble: it can't be opened.
         """
         from gigq_core.cli.output import warn
-        from gigq_core.cli.reading import Reading
+        from gigq_core.cli.queue_view import QueueView
 
         with sentences(self.db):
-            reading = Reading(self.db)
-            if reading.is_still:
+            view = QueueView(self.db)
+            if view.is_still:
                 warn(f"{self.db} may not be written, and nobody has it open: read as it stands.")
             try:
-                yield reading
+                yield view
             finally:
-                reading.close()
+                view.close()
 
     @contextmanager
-    def acting(self, *, create: bool = False) -> Iterator[JobQueue]:
+    def changing(self, *, create: bool = False) -> Iterator[JobQueue]:
         """The queue, opened for changes; it must exist unless `create` is given.
 
         A file that is made is named on stderr: the default one lies wherever this was started.

@@ -151,7 +151,7 @@ def submit(
         jobs = _jobs_of_lines(jsonl, common, job_function)
     else:
         jobs = _jobs(common, job_function, copies)
-    with settings.acting(create=True) as queue:
+    with settings.changing(create=True) as queue:
         ids = queue.submit_many(jobs)
     _tell(ids, as_json=as_json, many=jsonl is not None or copies > 1)
 
@@ -256,7 +256,7 @@ def _parent_ids(settings: Settings, parents: tuple[str, ...]) -> list[str]:
     if all(is_full_id(parent) for parent in parents):
         return list(parents)
     try:
-        with settings.reading() as reading:
-            return [p if is_full_id(p) else reading.resolve(p) for p in parents]
+        with settings.viewing() as view:
+            return [p if is_full_id(p) else view.resolve(p) for p in parents]
     except DatabaseMissing:
         raise Trouble(f"There is no file {settings.db}, so no job to depend on.") from None

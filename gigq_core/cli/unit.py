@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import say
 from gigq_core.cli.settings import Settings
-from gigq_core.cli.work import worker
+from gigq_core.cli.worker import worker
 from gigq_core.text import inert
 
 # Seconds that a stop takes beyond the jobs and their grace: what ended is written.
@@ -137,8 +137,8 @@ def _longest_timeout(settings: Settings) -> float:
     Raises:
         Unusable: there is no file; a worker on it would only end and be started again.
     """
-    with settings.reading() as reading:
-        return max(USUAL_TIMEOUT_S, reading.longest_timeout())
+    with settings.viewing() as view:
+        return max(USUAL_TIMEOUT_S, view.longest_timeout())
 
 
 def _exec_words(words: list[str]) -> list[str]:

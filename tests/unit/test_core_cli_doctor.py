@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.cli import doctor as command
+from gigq_core.cli.maintain import draw_findings
 from gigq_core.doctor import Finding, Level
 from gigq_core.job import FunctionReference
 from tests.unit.test_core_cli import run
@@ -86,7 +86,7 @@ def test_a_terminal_gets_whole_sentences_and_no_markup(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     text = "The name is [bold]a\x1b[31mred[/], " + "and so on " * 20 + "to the end."
-    command._draw([Finding("schema", Level.WRONG, text)])
+    draw_findings([Finding("schema", Level.WRONG, text)])
     shown = " ".join(capsys.readouterr().out.split())
     assert "[bold]a" in shown
     assert "\x1b[31mred" not in shown

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_core.cli.output import table, write_json
-from gigq_core.cli.text import CELL_LIMIT, cell, shown_time, width
+from gigq_core.cli.output import CELL_LIMIT, cell, shown_time, table, width, write_json
 from gigq_core.text import inert
 
 STEERING = {"Cc", "Cs", "Zl", "Zp"}

@@ -1,4 +1,4 @@
-"""The commands that only look: status, list, stats, workers."""
+"""The commands that only look: status, list, stats, workers, stack."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from typing import Any
 
 import click
 
-from gigq_core.cli.errors import EXIT_REFUSED
+from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
 from gigq_core.cli.options import json_option
-from gigq_core.cli.output import lines_of, say, table, terminal_columns, warn, write_json
+from gigq_core.cli.output import (
+    cell,
+    lines_of,
+    say,
+    shown_time,
+    table,
+    terminal_columns,
+    warn,
+    write_json,
+)
+from gigq_core.cli.queue_view import why
 from gigq_core.cli.settings import Settings
-from gigq_core.cli.text import cell, shown_time
-from gigq_core.cli.why import why
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
 
@@ -46,11 +54,9 @@ def status(
     and "executions", always whole, and "why" where something holds up a job that waits;
     {"id", "exists": false} if there is no such job.
     """
-    from gigq_core.cli.errors import Trouble
-
-    with settings.reading() as reading:
+    with settings.viewing() as view:
         try:
-            job = reading.job(reading.resolve(job_id))
+            job = view.job(view.resolve(job_id))
         except Trouble as problem:
             if not as_json:
                 raise
@@ -59,7 +65,7 @@ def status(
         if job is None:
             write_json({"id": job_id, "exists": False})
             ctx.exit(EXIT_REFUSED)
-        unmet = reading.unmet(job) if job["status"] == JobStatus.PENDING.value else []
+        unmet = view.unmet(job) if job["status"] == JobStatus.PENDING.value else []
     if as_json:
         write_json(job)
         return
@@ -99,9 +105,9 @@ def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool)
     JSON: an array of jobs, each with the keys that `status --json` prints but for "exists" and
     "executions".
     """
-    with settings.reading() as reading:
-        jobs = reading.newest(wanted, limit)
-        paused = reading.paused()
+    with settings.viewing() as view:
+        jobs = view.newest(wanted, limit)
+        paused = view.paused()
     if as_json:
         write_json(jobs)
         return
@@ -140,8 +146,8 @@ def stats(settings: Settings, as_json: bool) -> None:
 
     JSON: {"pending", "running", "completed", "failed", "cancelled", "timeout", "total"}.
     """
-    with settings.reading() as reading:
-        counts = reading.stats()
+    with settings.viewing() as view:
+        counts = view.stats()
     if as_json:
         write_json(counts)
         return
@@ -161,10 +167,8 @@ def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
     "isolation", "slots", "state", "request", "started_at", "stopped_at", "done", "failed",
     "last_claim_at", "log_path", "suspended" (as "alive")}.
     """
-    from gigq_core.cli.liveness import with_life
-
-    with settings.reading() as reading:
-        found = with_life(reading.workers())
+    with settings.viewing() as view:
+        found = view.workers()
     if not with_stopped:
         found = [worker for worker in found if worker["state"] != "stopped"]
     if as_json:
@@ -193,6 +197,30 @@ def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
         ],
         shrinking=["ID", "Host"],
     )
+
+
+@click.command()
+@click.argument("job_id")
+@json_option
+@click.pass_obj
+def stack(settings: Settings, job_id: str, as_json: bool) -> None:
+    """Print the stack of the function that a job runs now, most recent call last.
+
+    The job must run in a worker process on this machine; it does not notice.
+
+    JSON: {"id", "stack"}.
+    """
+    from gigq_core.stack import stack_of
+
+    with settings.viewing() as view:
+        found = view.resolve(job_id)
+    with sentences(settings.db):
+        text = stack_of(settings.db, found)
+    if as_json:
+        write_json({"id": found, "stack": text})
+    else:
+        for line in text.splitlines():
+            say(inert(line))
 
 
 def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None:

@@ -6,46 +6,53 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gigq_core.cli.errors import Trouble
-from gigq_core.cli.why import why
+from gigq_core.cli.output import shown_time
+from gigq_core.schema import statements as sql
+from gigq_core.schema import view_statements as view
 from gigq_core.schema.ddl import PARKED
 from gigq_core.schema.opening import Connection, open_read_only
+from gigq_core.script import SCRIPT_MODULE
+from gigq_core.script import WHY as WHY_IN_SCRIPT
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
+from gigq_core.times import now_text
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
 
-_BY_ID = "SELECT * FROM jobs WHERE id = ?"
-_BY_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
-# Newest first in the order of submission, which needs no sorting.
-_NEWEST = "SELECT * FROM jobs ORDER BY rowid DESC LIMIT ?"
-_NEWEST_WITH_STATUS = "SELECT * FROM jobs WHERE status = ? ORDER BY rowid DESC LIMIT ?"
-_COUNTS = "SELECT status, COUNT(*) FROM jobs GROUP BY status"
-# GigQ leaves the end of a job that never ran empty.
-_ENDED = """
-SELECT id FROM jobs
-WHERE status IN (SELECT value FROM json_each(?)) AND id IS NOT NULL
-  AND (? IS NULL OR coalesce(completed_at, updated_at) < ?)
-ORDER BY rowid"""
-_EXECUTIONS = "SELECT * FROM job_executions WHERE job_id = ? ORDER BY started_at, rowid"
-# Rows may hold anything: only a number is a timeout.
-_LONGEST_TIMEOUT = """
-SELECT coalesce(max(timeout), 0) FROM jobs
-WHERE status IN ('pending', 'running') AND typeof(timeout) IN ('integer', 'real')"""
-_WORKERS = "SELECT * FROM core_workers ORDER BY started_at DESC, rowid DESC"
-_HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
-_IS_PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
-_HAS_WORKERS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_workers'"
-
 # Columns that only this package's own machinery uses.
 _INTERNAL = ("due_at", "execution_id")
+# What people and scripts are told of a worker.
+_SHOWN_OF_WORKER = (
+    "id",
+    "owner",
+    "host",
+    "pid",
+    "isolation",
+    "slots",
+    "state",
+    "request",
+    "started_at",
+    "stopped_at",
+    "done",
+    "failed",
+    "last_claim_at",
+    "log_path",
+)
 
 
-class Reading:
-    """One read-only look at a queue file.
+class Why(NamedTuple):
+    """The reason, in a word or two for a table, and as a sentence without its full stop."""
+
+    short: str
+    text: str
+
+
+class QueueView:
+    """A queue file, opened to look at it only.
 
     Raises:
         DatabaseError: the file can't be opened; see `open_read_only`.
@@ -80,7 +87,7 @@ class Reading:
             Trouble: no job, or more than one.
         """
         text = storable(text)
-        if self._conn.execute(_BY_ID, (text,)).fetchone() is not None:
+        if self._conn.execute(sql.JOB_BY_ID, (text,)).fetchone() is not None:
             return text
         if len(text) < SHORTEST_PREFIX:
             raise Trouble(
@@ -88,7 +95,8 @@ class Reading:
             )
         limit = SHOWN_CANDIDATES + 1
         found = [
-            row[0] for row in self._conn.execute(_BY_PREFIX, (text, f"{text}\U0010ffff", limit))
+            row[0]
+            for row in self._conn.execute(view.IDS_BY_PREFIX, (text, f"{text}\U0010ffff", limit))
         ]
         if not found:
             raise Trouble(f"Job {text} not found: `list` shows what there is.")
@@ -102,7 +110,7 @@ class Reading:
 
     def job(self, job_id: str) -> dict[str, Any] | None:
         """A job with its executions, oldest first; None if there is no such job."""
-        row = self._conn.execute(_BY_ID, (job_id,)).fetchone()
+        row = self._conn.execute(sql.JOB_BY_ID, (job_id,)).fetchone()
         if row is None:
             return None
         return {
@@ -113,25 +121,25 @@ class Reading:
 
     def executions(self, job_id: str) -> list[dict[str, Any]]:
         """The attempts of a job, oldest first, as they are stored."""
-        return [dict(row) for row in self._conn.execute(_EXECUTIONS, (job_id,))]
+        return [dict(row) for row in self._conn.execute(sql.EXECUTIONS_OF, (job_id,))]
 
     def newest(self, status: str | None, limit: int) -> list[dict[str, Any]]:
         """The jobs that were submitted last, newest first."""
         if status is None:
-            rows = self._conn.execute(_NEWEST, (limit,))
+            rows = self._conn.execute(view.LATEST, (limit,))
         else:
-            rows = self._conn.execute(_NEWEST_WITH_STATUS, (status, limit))
+            rows = self._conn.execute(view.LATEST_WITH_STATUS, (status, limit))
         return [self._with_reason(as_dict(row)) for row in rows]
 
     def longest_timeout(self) -> float:
         """The longest timeout of the jobs that wait or run, in seconds; 0 where there is none."""
-        return float(self._conn.execute(_LONGEST_TIMEOUT).fetchone()[0])
+        return float(self._conn.execute(view.LONGEST_TIMEOUT).fetchone()[0])
 
     def paused(self) -> bool:
         """Whether the queue is paused."""
-        if self._conn.execute(_HAS_META).fetchone() is None:
+        if self._conn.execute(view.HAS_META).fetchone() is None:
             return False
-        return self._conn.execute(_IS_PAUSED).fetchone() is not None
+        return self._conn.execute(sql.IS_PAUSED).fetchone() is not None
 
     def _with_reason(self, job: dict[str, Any]) -> dict[str, Any]:
         reason = why(job, paused=self._paused)
@@ -144,7 +152,7 @@ class Reading:
             statuses: which ends.
             before: only those that ended before this moment, as it is stored.
         """
-        found = self._conn.execute(_ENDED, (json.dumps(list(statuses)), before, before))
+        found = self._conn.execute(view.ENDED, (json.dumps(list(statuses)), before, before))
         return [str(row[0]) for row in found.fetchall()]
 
     def unmet(self, job: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -153,7 +161,7 @@ class Reading:
         waiting = []
         for parent in parents:
             name = storable(str(parent))
-            row = self._conn.execute(_BY_ID, (name,)).fetchone()
+            row = self._conn.execute(sql.JOB_BY_ID, (name,)).fetchone()
             if row is None:
                 waiting.append((name, "", "missing"))
             elif row["status"] != JobStatus.COMPLETED.value:
@@ -163,14 +171,17 @@ class Reading:
     def stats(self) -> dict[str, int]:
         """How many jobs there are of each status, and in all."""
         counts = {status.value: 0 for status in JobStatus}
-        counts.update({str(status): int(n) for status, n in self._conn.execute(_COUNTS)})
+        counts.update({str(status): int(n) for status, n in self._conn.execute(view.COUNTS)})
         return {**counts, "total": sum(counts.values())}
 
     def workers(self) -> list[dict[str, Any]]:
-        """The workers of this package on the file, the latest first."""
-        if self._conn.execute(_HAS_WORKERS).fetchone() is None:
+        """The workers of this package on the file, the latest first.
+
+        Each with `alive` and `suspended`: null where it can't be told from here.
+        """
+        if self._conn.execute(view.HAS_WORKERS).fetchone() is None:
             return []
-        return [dict(row) for row in self._conn.execute(_WORKERS)]
+        return [_with_life(dict(row)) for row in self._conn.execute(view.WORKERS)]
 
 
 def as_dict(row: sqlite3.Row) -> dict[str, Any]:
@@ -203,3 +214,41 @@ def decoded(text: object) -> Any:
 
 def _execution(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "result": decoded(row["result"])}
+
+
+def why(job: dict[str, Any], *, paused: bool) -> Why | None:
+    """What holds a waiting job up; None if it could run now, or does not wait.
+
+    Args:
+        job: as `as_dict` gives it.
+        paused: whether the queue is.
+    """
+    if job["status"] != JobStatus.PENDING.value:
+        return None
+    if job["function_module"] == SCRIPT_MODULE:
+        return Why(f"in a script ({SCRIPT_MODULE})", WHY_IN_SCRIPT)
+    if job["blocked"]:
+        return Why("parents", "it waits for parents that have not completed")
+    due = job["retry_after"]
+    if isinstance(due, str) and due > now_text():
+        return Why(f"due {shown_time(due)}", f"it is due at {shown_time(due)}")
+    if paused:
+        return Why("paused", "the queue is paused: `gigq-core resume` ends that")
+    return None
+
+
+def _with_life(row: dict[str, Any]) -> dict[str, Any]:
+    from gigq_core.identity import is_suspended  # here: most commands ask for no worker
+
+    alive = _alive(row)
+    suspended = is_suspended(row["pid"]) if alive else alive
+    return {**{key: row[key] for key in _SHOWN_OF_WORKER}, "alive": alive, "suspended": suspended}
+
+
+def _alive(row: dict[str, Any]) -> bool | None:
+    from gigq_core.identity import ProcessIdentity, is_dead
+
+    if row["state"] == "stopped":
+        return False
+    dead = is_dead(ProcessIdentity.of_row(row))
+    return None if dead is None else not dead

@@ -118,7 +118,7 @@ def pause(settings: Settings, as_json: bool) -> None:
 
     JSON: {"paused": true}.
     """
-    with settings.acting() as queue:
+    with settings.changing() as queue:
         queue.pause()
     if as_json:
         write_json({"paused": True})
@@ -134,7 +134,7 @@ def resume(settings: Settings, as_json: bool) -> None:
 
     JSON: {"paused": false}.
     """
-    with settings.acting() as queue:
+    with settings.changing() as queue:
         queue.resume()
     if as_json:
         write_json({"paused": False})
@@ -153,7 +153,7 @@ def ask(settings: Settings, worker_id: str, request: str, as_json: bool) -> None
     JSON: {"id", "request", "done"}.
     """
     wish = cast(Literal["pause", "resume", "drain", "stop"], request)
-    with settings.acting() as queue:
+    with settings.changing() as queue:
         done = queue.request_worker(worker_id, wish)
     if as_json:
         write_json({"id": worker_id, "request": request, "done": done})
@@ -175,7 +175,7 @@ def _act(
     ids = list(dict.fromkeys(known.values()))
     found: dict[str, Outcome] = {}
     if ids:
-        with settings.acting() as queue:
+        with settings.changing() as queue:
             found = {outcome.job_id: outcome for outcome in act(queue, ids)}
     outcomes = [unknown[text] if text in unknown else found[known[text]] for text in texts]
     outcomes = list(dict.fromkeys(outcomes))
@@ -192,10 +192,10 @@ def resolved(settings: Settings, texts: Iterable[str]) -> tuple[dict[str, str], 
     """The jobs that ids, or their beginnings, stand for; and the outcome for those of none."""
     known: dict[str, str] = {}
     unknown: dict[str, Outcome] = {}
-    with settings.reading() as reading:
+    with settings.viewing() as view:
         for text in texts:
             try:
-                known[text] = reading.resolve(text)
+                known[text] = view.resolve(text)
             except Trouble as problem:
                 unknown[text] = Outcome(text, Change.REFUSED, problem.message)
     return known, unknown

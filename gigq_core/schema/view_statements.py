@@ -1,0 +1,34 @@
+"""What the commands that only look ask of a file, attached or not, whatever release wrote it."""
+
+from __future__ import annotations
+
+IDS_BY_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+
+# Newest first in the order of submission, which needs no sorting.
+LATEST = "SELECT * FROM jobs ORDER BY rowid DESC LIMIT ?"
+LATEST_WITH_STATUS = "SELECT * FROM jobs WHERE status = ? ORDER BY rowid DESC LIMIT ?"
+
+COUNTS = "SELECT status, COUNT(*) FROM jobs GROUP BY status"
+
+# GigQ leaves the end of a job that never ran empty.
+ENDED = """
+SELECT id FROM jobs
+WHERE status IN (SELECT value FROM json_each(?)) AND id IS NOT NULL
+  AND (? IS NULL OR coalesce(completed_at, updated_at) < ?)
+ORDER BY rowid"""
+
+# Rows may hold anything: only a number is a timeout.
+LONGEST_TIMEOUT = """
+SELECT coalesce(max(timeout), 0) FROM jobs
+WHERE status IN ('pending', 'running') AND typeof(timeout) IN ('integer', 'real')"""
+
+HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
+HAS_WORKERS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_workers'"
+
+WORKERS = "SELECT * FROM core_workers ORDER BY started_at DESC, rowid DESC"
+
+# Missing parents that count as completed, since they were missing when the file was attached.
+WAIVED_PARENTS = """
+SELECT j.id, j.name, e.parent_id
+FROM core_edges e JOIN jobs j ON j.id = e.child_id
+WHERE e.met = 2 ORDER BY j.rowid"""
