@@ -12,6 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gigq_core.cli.main import cli as core
+from gigq_tui.cli import cli as console
+from gigq_tui.config.model import Config
+from gigq_tui.config.printing import config_text
 from gigq_tui.registry import ACTIONS, Action, Scope
 
 if TYPE_CHECKING:
@@ -24,8 +28,25 @@ ROOT = Path(__file__).resolve().parents[1]
 # The documents of the top level that are pages of the site, too.
 DOCUMENTS = ("CHANGELOG.md", "RELIABILITY.md")
 
+_AFTER_THE_KEYS = "# What holds for single queue files"
 _MARK = re.compile(r"^<!-- from the code: (\w+) -->$", re.MULTILINE)
+# Click's mark is a backspace on a line of its own.
+_AS_IT_STANDS = re.compile(r"^ *\x08\n(.*?)\n(?=\n)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^ +(\d+) +(\S.*)$", re.MULTILINE)
 _LINK = re.compile(r"(\]\()(?:\.\./\.\./)?([^)\s#]+)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Keep what the help of a command shows line by line as it stands there."""
+    for command in (console, core, *core.commands.values()):
+        if command.help:
+            command.help = _fenced(command.help)
+    return config
+
+
+def _fenced(text: str) -> str:
+    """Help with the paragraphs that click leaves alone as blocks of text."""
+    return _AS_IT_STANDS.sub(r"```text\n\1\n```", text.strip() + "\n\n")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -63,6 +84,22 @@ def keys() -> str:
     return "\n\n".join(f"### {scope.value}\n\n{_table(scope)}" for scope in Scope)
 
 
+def configuration() -> str:
+    """Return the configuration as it is without a file, but for the keys."""
+    text = config_text(Config(), Path("config.toml"), found=False)
+    # The head names files of the machine that the site is made on; the keys have their tables.
+    _, _, text = text.partition("\n\n")
+    before, _, after = text.partition("[keys]\n")
+    named, _, after = after.partition("\n\n")
+    return f"```toml\n{before}[keys]\n{named}\n{after[after.index(_AFTER_THE_KEYS) :]}```"
+
+
+def console_exit_codes() -> str:
+    """Return the exit codes of gigq-tui, from its help."""
+    rows = (f"| {code} | {meaning} |" for code, meaning in _CODE.findall(console.help or ""))
+    return "| code | meaning |\n|---|---|\n" + "\n".join(rows)
+
+
 def _table(scope: Scope) -> str:
     rows = (_row(action) for action in ACTIONS if scope in action.scopes)
     return "| key | action | name in the configuration |\n|---|---|---|\n" + "\n".join(rows)
@@ -81,4 +118,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-FROM_THE_CODE: dict[str, Callable[[], str]] = {"keys": keys}
+FROM_THE_CODE: dict[str, Callable[[], str]] = {
+    "configuration": configuration,
+    "console_exit_codes": console_exit_codes,
+    "keys": keys,
+}

@@ -1,8 +1,8 @@
-"""Every example of the guide "Defining Jobs" runs when only its import line changes.
+"""Every example of the page "Defining jobs" runs, with GigQ too when its import line says so.
 
 The examples are parts of programs: what they leave open (the functions they name, the imports of
 an earlier part) is written before and after them, and nothing in them is touched but
-`from gigq import`. Each runs with GigQ too, unchanged, so that the two can be compared.
+`from gigq_core import`. Each runs with both packages, so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from tests.data import defining_jobs as guide
+from tests.pages import PAGES, examples_of
 
 PACKAGES = ["gigq", "gigq_core"]
+GUIDE = examples_of(PAGES / "defining-jobs.md")
 
 # The little of pandas that the last example calls, for the standard library alone.
 PANDAS = """
@@ -71,8 +72,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def program(package: str, *parts: str) -> str:
     """The parts as one program that imports `package`."""
-    text = "from gigq import Job, JobQueue, Worker\n" + "\n".join(parts)
-    return text.replace("from gigq import", f"from {package} import")
+    text = "from gigq_core import Job, JobQueue, Worker\n" + "\n".join(parts)
+    return text.replace("from gigq_core import", f"from {package} import")
 
 
 def load(folder: Path, package: str, *parts: str) -> ModuleType:
@@ -109,9 +110,9 @@ def test_basic_definition_and_function(folder: Path, package: str) -> None:
     example = load(
         folder,
         package,
-        guide.FUNCTION,
+        GUIDE["function"],
         "process_data_function = process_data",
-        guide.BASIC,
+        GUIDE["basic"],
         "JobQueue('jobs.db').submit(job)",
     )
     assert drain(example) == 1
@@ -128,11 +129,11 @@ def test_identification(folder: Path, package: str) -> None:
     example = load(
         folder,
         package,
-        guide.FUNCTION,
+        GUIDE["function"],
         "process_data_function = process_data",
         "def another_function(): return 'after'",
-        guide.BASIC,
-        guide.IDENTIFICATION,
+        GUIDE["basic"],
+        GUIDE["identification"],
         "queue.submit(dependent_job)",
     )
     assert example.submitted_id == example.job_id == example.job.id
@@ -151,7 +152,7 @@ def test_priorities(folder: Path, package: str) -> None:
         "def urgent_function(): return 1",
         "def regular_function(): return 2",
         "def background_function(): return 3",
-        guide.PRIORITIES,
+        GUIDE["priorities"],
         "queue = JobQueue('jobs.db')",
         "for job in (low_priority_job, normal_job, high_priority_job): queue.submit(job)",
     )
@@ -166,7 +167,7 @@ def test_timeouts(folder: Path, package: str) -> None:
         folder,
         package,
         "def long_running_function(): return 'in time'",
-        guide.TIMEOUTS,
+        GUIDE["timeouts"],
         "JobQueue('jobs.db').submit(job_with_timeout)",
     )
     assert status(example, example.job_with_timeout)["timeout"] == 600
@@ -179,7 +180,7 @@ def test_a_job_that_exceeds_its_timeout_is_stopped_and_requeued(folder: Path) ->
         folder,
         "gigq_core",
         "def long_running_function():\n    while True: pass",
-        guide.TIMEOUTS,
+        GUIDE["timeouts"],
         "job_with_timeout.timeout, job_with_timeout.max_attempts = 0.3, 2",
         "JobQueue('jobs.db').submit(job_with_timeout)",
     )
@@ -203,7 +204,7 @@ def test_retries(folder: Path, package: str) -> None:
         folder,
         package,
         "def potentially_failing_function(): raise OSError('no route')",
-        guide.RETRIES,
+        GUIDE["retries"],
         "JobQueue('jobs.db').submit(job_with_retries)",
     )
     worker = example.Worker("jobs.db")
@@ -221,7 +222,7 @@ def test_retry_delay(folder: Path, package: str) -> None:
         folder,
         package,
         "def call_api(url): raise ConnectionError(url)",
-        guide.RETRY_DELAY,
+        GUIDE["retry_delay"],
         "JobQueue('jobs.db').submit(job)",
     )
     assert drain(example) == 1
@@ -237,7 +238,7 @@ def test_dependencies(folder: Path, package: str) -> None:
         package,
         "def step_one(): raise ValueError('never completes')",
         "def step_two(): return 'after'",
-        guide.DEPENDENCIES,
+        GUIDE["dependencies"],
     )
     assert drain(example) == 3
     assert status(example, example.first_job)["status"] == "failed"
@@ -253,7 +254,7 @@ def test_error_handling(folder: Path, package: str) -> None:
     example = load(
         folder,
         package,
-        guide.ERROR_HANDLING,
+        GUIDE["error_handling"],
         "job = Job('robust', robust_job_function, {'input_data': 1}, max_attempts=1)",
         "again = Job('robust', robust_job_function, {'input_data': 1}, max_attempts=1)",
         "queue = JobQueue('jobs.db')",
@@ -290,7 +291,7 @@ EXPECTED = {
 @pytest.mark.parametrize("package", PACKAGES)
 def test_data_processing(folder: Path, package: str, capsys: pytest.CaptureFixture[str]) -> None:
     raw_data(folder)
-    example = load(folder, package, guide.DATA_PROCESSING)
+    example = load(folder, package, GUIDE["data_processing"])
     assert capsys.readouterr().out == f"Submitted job: {example.job_id}\n"
     assert drain(example, "data_processing.db") == 1
     found = status(example, example.csv_job, "data_processing.db")
@@ -312,7 +313,7 @@ def test_data_processing_as_a_script_that_works_off_its_own_queue(
         "assert Worker('data_processing.db').process_one()\n"
         "print(json.dumps(queue.get_result(job_id)))\n"
     )
-    script.write_text(program(package, guide.DATA_PROCESSING, work))
+    script.write_text(program(package, GUIDE["data_processing"], work))
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
     )
