@@ -16,7 +16,7 @@ from gigq_core.cli.main import cli as core
 from gigq_tui.cli import cli as console
 from gigq_tui.config.model import Config
 from gigq_tui.config.printing import config_text
-from gigq_tui.registry import ACTIONS, Action, Scope
+from gigq_tui.keys import ACTIONS, Action, Scope
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -1,0 +1,145 @@
+"""What the documents name exists: commands, options, keys, codes, files and anchors."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from gigq_core.cli import errors as core_errors
+from gigq_core.cli.main import cli as core
+from gigq_tui.cli import cli as console
+from gigq_tui.config.model import Config
+from gigq_tui.keys import ACTIONS
+from tests.pages import DOCUMENTS, ROOT
+
+# Programs of others, and options of theirs that stand by themselves.
+_THEIRS = ("docker", "mkdocs", "pip", "systemctl", "journalctl", "logrotate", "python", "pytest")
+_THEIR_OPTIONS = {"--init", "--stop-timeout"}
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    """The hooks of the site, without MkDocs."""
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "site_hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def text_of(document: Path) -> str:
+    return document.read_text("utf-8")
+
+
+def options_of(*commands: click.Command) -> set[str]:
+    return {
+        option
+        for command in commands
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+
+
+OPTIONS = options_of(console, core, *core.commands.values()) | {"--help", "-h", *_THEIR_OPTIONS}
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
+
+
+def code_in(text: str) -> Iterator[str]:
+    """The code of a document: fenced blocks line by line, and what stands between backticks."""
+    for block in re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        yield from block.splitlines()
+    rest = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    yield from re.findall(r"`([^`\n]+)`", rest)
+
+
+@each_document
+def test_each_command_of_ours_that_a_document_names_exists(document: Path) -> None:
+    for code in code_in(text_of(document)):
+        for words in re.findall(r"gigq-core\b((?: [^\s|;)\\]+)*)", code):
+            rest = re.sub(r" (--db \S+|--version|--help|-h)", "", words).split()
+            if rest and rest[0] not in ("COMMAND", "…"):
+                for command in rest[0].split("|"):
+                    assert command in core.commands, code
+
+
+@each_document
+def test_each_option_that_a_document_names_exists(document: Path) -> None:
+    for code in code_in(text_of(document)):
+        if code.strip().startswith(_THEIRS):
+            continue
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):
+            assert option in OPTIONS, code
+
+
+def test_every_command_and_every_option_stands_on_the_site(hooks: ModuleType) -> None:
+    # Generated, so it is enough that the pages ask for them.
+    pages = ROOT / "docs" / "pages"
+    for page, module in (("gigq-core", "gigq_core.cli.main"), ("gigq-tui", "gigq_tui.cli")):
+        assert f":module: {module}\n" in text_of(pages / f"{page}.md")
+
+
+def test_the_table_of_keys_has_every_action(hooks: ModuleType) -> None:
+    table = hooks.keys()
+    for action in ACTIONS:
+        assert table.count(f" | `{action.id}` |") == len(action.scopes), action.id
+
+
+def test_the_page_of_the_configuration_shows_it_whole_but_for_the_keys(hooks: ModuleType) -> None:
+    text = hooks.configuration()
+    assert "theme = " in text
+    assert "[jobs]" in text
+    assert "[[database]]" in text
+    assert str(Path.home()) not in text
+    assert all(f"{field} = " in text for field in ("theme", "mouse", "columns", "sort"))
+    assert Config().databases == ()
+
+
+def test_the_exit_codes_of_the_console_are_those_of_its_help(hooks: ModuleType) -> None:
+    codes = re.findall(r"^\| (\d+) \|", hooks.console_exit_codes(), re.MULTILINE)
+    assert codes == ["0", "1", "2", "3", "4", "5", "129", "130", "141", "143"]
+
+
+def test_the_exit_codes_of_the_queue_s_command_are_those_it_ends_with() -> None:
+    text = text_of(ROOT / "docs" / "pages" / "errors.md")
+    _, _, table = text.partition("## Exit codes of gigq-core")
+    codes = {value for name, value in vars(core_errors).items() if name.startswith("EXIT_")}
+    assert set(map(int, re.findall(r"^\| (\d+) \|", table, re.MULTILINE))) == {0, *codes}
+
+
+@each_document
+def test_what_a_document_takes_from_the_code_is_made_by_the_hooks(
+    document: Path, hooks: ModuleType
+) -> None:
+    for name in re.findall(r"<!-- from the code: (\w+) -->", text_of(document)):
+        assert hooks.FROM_THE_CODE[name]()
+
+
+def anchors_of(document: Path) -> set[str]:
+    """The anchors of a document's headings, as Python-Markdown makes them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(document), re.MULTILINE)
+    plain = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings)
+    return {re.sub(r"[-\s]+", "-", heading) for heading in plain}
+
+
+# Their headings are made when the site is, which checks the anchors.
+_GENERATED = ("gigq-core.md", "gigq-tui.md", "python.md", "keys.md")
+
+
+@each_document
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(document)):
+        if target.startswith(("https:", "#")):
+            assert not target.startswith("#") or target[1:] in anchors_of(document), target
+            continue
+        path, _, anchor = target.partition("#")
+        found = (document.parent / path).resolve()
+        assert found.exists(), target
+        assert found.is_relative_to(ROOT), target
+        assert not anchor or found.name in _GENERATED or anchor in anchors_of(found), target
