@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gigq_core import acts
+from gigq_core import actions
 from gigq_core.schema import statements as sql
 from gigq_core.schema.opening import is_attached
 from gigq_core.status import FINAL_STATUSES, Change, JobStatus, Outcome
@@ -98,7 +98,7 @@ def _judged(
             refused.append(Outcome(job_id, Change.REFUSED, "there is no such job"))
         elif row["status"] not in _FINAL:
             waiting = row["status"] == JobStatus.PENDING.value
-            reason = "it is still waiting" if waiting else acts.standing(row["status"])
+            reason = "it is still waiting" if waiting else actions.standing(row["status"])
             refused.append(Outcome(job_id, Change.REFUSED, reason, row["name"]))
         else:
             need = _need(row["status"], *needs.get(job_id, (0, 0)))

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from gigq_core.file_locks import process_words
 from gigq_core.identity import ProcessIdentity, is_dead
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema import doctor_statements as sql
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
+from gigq_core.utc_offsets import offsets_of_workers, told_differences
 from gigq_core.wal_index import Holder, WalIndex, read_wal_index
-from gigq_core.zones import offsets_of_workers, told_differences
 
 # A WAL that stays larger than this means that a reader never lets go, or nobody checkpoints.
 LARGE_WAL_BYTES = 64 * 1024 * 1024

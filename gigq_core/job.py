@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import sys
@@ -11,6 +12,8 @@ from datetime import datetime
 from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Literal, NamedTuple
+
+from gigq_core.call_signature import signature_of, signature_of_loaded
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 300
@@ -147,13 +150,11 @@ class Job:
             return
         if isinstance(function, str) and module not in sys.modules:
             return
-        from gigq_core import calling  # here, since it imports `inspect`: see `_reference_of`
-
         if isinstance(function, str):
-            takes = calling.takes_of_loaded(module, name)
+            signature = signature_of_loaded(module, name)
         else:
-            takes = calling.takes_of(f"{module}.{name}", function)
-        if takes is not None and (misfit := takes.misfit(self.params)):
+            signature = signature_of(f"{module}.{name}", function)
+        if signature is not None and (misfit := signature.misfit(self.params)):
             raise TypeError(misfit)
 
     def encoded(self) -> Encoded:
@@ -221,8 +222,6 @@ def reference_to(function: object, *, defined: bool = True) -> FunctionReference
 
 
 def _reference_of(function: object) -> FunctionReference:
-    import inspect  # here, because it would double what an import of the package costs in memory
-
     advice = "define it with `def` at the top level of a module"
     if not callable(function):
         raise TypeError(f"A job's function must be callable, not {_kind(function)}.")

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from gigq_core import acts, clearing
+from gigq_core import actions, clearing
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
 from gigq_core.decoding import decoded, decoded_execution, decoded_job, number
@@ -135,9 +135,9 @@ class JobQueue:
             undo: keeps what the act changes, for `restore_jobs`.
 
         Raises:
-            DatabaseError: nothing was done. So for the other acts.
+            DatabaseError: nothing was done. So for the other actions.
         """
-        return self._in_parts(job_ids, acts.cancel, undo)
+        return self._in_parts(job_ids, actions.cancel, undo)
 
     def requeue_job(self, job_id: str) -> bool:
         """Let a failed, timed out or cancelled job run again, its attempts counted anew.
@@ -149,7 +149,7 @@ class JobQueue:
 
     def requeue_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
         """Requeue jobs; outcomes, transactions and `undo` as for `cancel_jobs`."""
-        return self._in_parts(job_ids, acts.requeue, undo)
+        return self._in_parts(job_ids, actions.requeue, undo)
 
     def release_jobs(self, job_ids: Iterable[str]) -> list[Outcome]:
         """Give back running jobs whose worker is certainly dead, in one transaction.
@@ -174,14 +174,14 @@ class JobQueue:
             TypeError, ValueError: `priority` is no whole number that SQLite can hold.
         """
         check_integer("priority", priority)
-        return self._in_parts(job_ids, partial(acts.set_priority, priority=priority), undo)
+        return self._in_parts(job_ids, partial(actions.set_priority, priority=priority), undo)
 
     def change_priority(
         self, job_ids: Iterable[str], by: int, undo: Undo | None = None
     ) -> list[Outcome]:
         """Raise the priority of waiting jobs by `by`, or lower it; as `set_priority` otherwise."""
         check_integer("by", by)
-        return self._in_parts(job_ids, partial(acts.change_priority, by=by), undo)
+        return self._in_parts(job_ids, partial(actions.change_priority, by=by), undo)
 
     def restore_jobs(self, undo: Undo) -> list[Outcome]:
         """Take back what the acts did that were given `undo`; transactions as for `cancel_jobs`.

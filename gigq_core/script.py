@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 
 SCRIPT_MODULE = "__main__"
 

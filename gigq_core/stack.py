@@ -15,7 +15,8 @@ from pathlib import Path
 
 from gigq_core.errors import GigQError
 from gigq_core.identity import ProcessIdentity, is_dead
-from gigq_core.logs import is_kept, open_kept, stack_prefix
+from gigq_core.kept_files import is_kept, open_kept
+from gigq_core.paths import stack_prefix
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.statements import RUNNING_PROCESS_OF
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 
 logger = logging.getLogger("gigq_core.wakeup")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigq_core.file_locks import lock_holders
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 
 CHILD_TIMEOUT_S = 20.0
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gigq_core.logs import logs_folder
+from gigq_core.paths import logs_folder
 from gigq_core.schema.attach import open_for_work
 from tests.scene_rows import LOST_PID, MISSING_PARENT, WORKERS, Job, Try, images, odd_ones, workflow
 

@@ -16,7 +16,8 @@ from gigq_core.cli.options import json_option
 from gigq_core.cli.output import warn, write_json
 from gigq_core.cli.queue_view import QueueView
 from gigq_core.cli.settings import Settings
-from gigq_core.logs import kept_output, open_kept
+from gigq_core.kept_files import open_kept
+from gigq_core.paths import kept_output
 from gigq_core.status import ExecutionStatus
 from gigq_core.streams import pause_while_read, put
 from gigq_core.terminal_text import Line, TerminalText

@@ -166,13 +166,13 @@ def _jobs(common: Common, function: Callable[..., Any], copies: int) -> list[Job
 
 def _jobs_of_lines(name: str, common: Common, function: Callable[..., Any]) -> list[Job]:
     from gigq_core.bulk import BulkTrouble, lines_of, opened, read_jobs
-    from gigq_core.calling import takes_of
+    from gigq_core.call_signature import signature_of
     from gigq_core.job import reference_to
 
     shown = f"{common.function.module}.{common.function.name}"
     try:
         common = replace(common, function=reference_to(function))
-        misfit = takes_of(shown, function).misfit
+        misfit = signature_of(shown, function).misfit
         if name == "-":
             return read_jobs(lines_of(sys.stdin.buffer), common, misfit)
         with opened(Path(name)) as stream:

@@ -109,7 +109,7 @@ def _head(name: str, user: bool) -> list[str]:
 
 def _command() -> list[str]:
     """What runs `gigq-core`, whatever lies in the folder that it is started in."""
-    from gigq_core.launch import own_command
+    from gigq_core.cli import own_command
 
     script = Path(sys.executable).with_name("gigq-core")
     return [sys.executable, str(script)] if script.exists() else own_command()

@@ -147,7 +147,7 @@ def worker(
     if as_json and not once:
         raise click.UsageError("--json goes with --once: a worker that stays prints a log.")
     from gigq_core.worker import Worker
-    from gigq_core.worker.lifeline import end_with
+    from gigq_core.worker.processes import end_with
 
     if lifeline is not None:
         end_with(lifeline)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError
 from gigq_core.identity import ProcessIdentity, is_dead
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema.opening import (
     BUSY_TIMEOUT_S,

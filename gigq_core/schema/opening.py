@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema.still_file import StillFile, may_be_written
 

@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gigq_core.logs import output_name, ready_for, remove_private
+from gigq_core.kept_files import ready_for, remove_private
+from gigq_core.paths import output_name
 from gigq_core.times import now_text
 from gigq_core.worker import answers, runner
-from gigq_core.worker.attempts import Attempt, Ending, Fate, told
+from gigq_core.worker.child_age import Wear
+from gigq_core.worker.claims import Attempt, Ending, Fate, told
 from gigq_core.worker.output import Capture, tell_unkept
 from gigq_core.worker.processes import (
     Seen,
@@ -29,7 +31,6 @@ from gigq_core.worker.processes import (
 )
 from gigq_core.worker.runner import ENDING_SIGNALS
 from gigq_core.worker.spawn import has_exited, spawn
-from gigq_core.worker.wear import Wear
 
 logger = logging.getLogger("gigq_core.worker")
 

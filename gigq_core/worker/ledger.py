@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gigq_core.errors import FilesLost
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
@@ -24,7 +24,7 @@ from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import now_text
 from gigq_core.worker import outcomes, register
-from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, attempt_from
+from gigq_core.worker.claims import Attempt, Begun, Ending, Fate, attempt_from
 from gigq_core.worker.register import Register
 
 logger = logging.getLogger("gigq_core.worker")

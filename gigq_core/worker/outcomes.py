@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import ExecutionStatus, JobStatus
-from gigq_core.worker import crashes, runner
-from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, retry_after
+from gigq_core.worker import runner
+from gigq_core.worker.claims import Attempt, Begun, Ending, Fate, retry_after
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -38,7 +38,8 @@ _RETRIED = (Fate.FAILED, Fate.TIMEOUT, Fate.GIVEN_BACK)
 
 # So often in a row an attempt that was given back is not counted.
 UNCOUNTED_IN_A_ROW = 100
-
+# A job that kills its process again and again is not given another one, whatever `max_attempts`.
+CRASHES_ALLOWED = 5
 
 # What a value, or a row, that can't be stored makes of a statement.
 UNSTORABLE = (sqlite3.Error, ValueError, OverflowError, TypeError, MemoryError)
@@ -172,10 +173,30 @@ def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any]) -
 def _goes_on(conn: sqlite3.Connection, attempt: Attempt, fate: Fate) -> bool:
     """Whether the job gets another attempt."""
     if fate is Fate.CRASHED:
-        return crashes.goes_on(
+        return goes_on_after_crash(
             conn, attempt.job_id, attempt.attempt, attempt.max_attempts, attempt.on_crash
         )
     return fate in _RETRIED and attempt.attempt < attempt.max_attempts
+
+
+def goes_on_after_crash(
+    conn: sqlite3.Connection, job_id: str, attempts: float, max_attempts: float, on_crash: object
+) -> bool:
+    """Whether the job gets another attempt after this crash, which is not recorded yet.
+
+    Args:
+        conn: the queue file.
+        job_id: the job.
+        attempts: how often it was started, this time included.
+        max_attempts: how often it may be.
+        on_crash: its own wish, "retry" or "fail"; anything else means "retry".
+    """
+    if on_crash == "fail" or attempts >= max_attempts:
+        return False
+    if attempts < CRASHES_ALLOWED:
+        return True
+    crashes: int = conn.execute(sql.CRASHES_OF, (job_id, attempts)).fetchone()[0]
+    return crashes + 1 < CRASHES_ALLOWED
 
 
 def _given_back_too_often(conn: sqlite3.Connection, attempt: Attempt) -> bool:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from gigq_core.errors import GigQError
 from gigq_core.worker import runner, system_limits
-from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
+from gigq_core.worker.child_age import Limits, Sources, Wear
 from gigq_core.worker.children import Child, State
+from gigq_core.worker.claims import Attempt, Begun, Ending, Fate
 from gigq_core.worker.processes import end_adopted
-from gigq_core.worker.wear import Limits, Sources, Wear
 
 logger = logging.getLogger("gigq_core.worker")
 

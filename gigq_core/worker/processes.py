@@ -1,4 +1,4 @@
-"""Ending processes for good: groups, and descendants that left their group."""
+"""Ending processes for good: groups, descendants that left their group, and this one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable
 
@@ -164,3 +165,19 @@ def how_it_died(code: int) -> str:
         name = f"signal {-code}"
     hint = " (killed from outside, perhaps for want of memory)" if name == "SIGKILL" else ""
     return f"the process died: {name}{hint}"
+
+
+def end_with(lifeline: int) -> None:
+    """End this worker at once, its jobs given back, when nobody holds the other end any more.
+
+    Args:
+        lifeline: the reading end of a pipe; whoever started us has the writing end.
+    """
+    os.set_inheritable(lifeline, False)
+
+    def wait() -> None:
+        while os.read(lifeline, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGQUIT)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()

@@ -11,8 +11,8 @@ from gigq_core.identity import ProcessIdentity, current_identity, is_dead
 from gigq_core.schema import worker_statements as sql
 from gigq_core.text import storable
 from gigq_core.times import to_text
+from gigq_core.utc_offsets import note_offset, utc_offset_s
 from gigq_core.worker import rescue
-from gigq_core.zones import note_offset, utc_offset_s
 
 # Workers that stopped are remembered for so long.
 REMEMBER = timedelta(days=1)

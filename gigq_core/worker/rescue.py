@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
-from gigq_core.logs import attempt_output, is_kept, output_name
+from gigq_core.kept_files import is_kept
+from gigq_core.paths import attempt_output, output_name
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.statements import JOB_STANDING
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import Change, Outcome
 from gigq_core.times import now_text, parse_time
-from gigq_core.worker import crashes
-from gigq_core.worker.attempts import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, retry_after
-from gigq_core.worker.outcomes import UNSTORABLE
+from gigq_core.worker.claims import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, retry_after
+from gigq_core.worker.outcomes import CRASHES_ALLOWED, UNSTORABLE, goes_on_after_crash
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -299,7 +299,7 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
     if not begun:
         held = conn.execute(sql.GIVE_BACK_LOST_JOB, values).rowcount
         became = "it waits, as its turn had not come"
-    elif crashes.goes_on(conn, row["id"], attempts, most, row["on_crash"]):
+    elif goes_on_after_crash(conn, row["id"], attempts, most, row["on_crash"]):
         values["retry_after"] = None
         held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
         became = "it waits for another attempt"
@@ -376,7 +376,7 @@ def _why_no_more(row: sqlite3.Row, attempts: float, most: float) -> str:
         return "it is not to be run again after a crash"
     if attempts >= most:
         return f"its attempts are used up ({attempts} of {most})"
-    return f"its process has died {crashes.CRASHES_ALLOWED} times"
+    return f"its process has died {CRASHES_ALLOWED} times"
 
 
 def _number(value: object, default: float) -> float:

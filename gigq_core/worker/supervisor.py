@@ -10,19 +10,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import now_text, parse_time
 from gigq_core.worker import runner
-from gigq_core.worker.attempts import Begun, Ending, Fate
+from gigq_core.worker.claims import Attempt, Begun, Ending, Fate
 from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, Look
 from gigq_core.worker.register import Register
-from gigq_core.worker.rounds import Rounds
 from gigq_core.worker.service import Service
-from gigq_core.worker.slots import Pool
 from gigq_core.worker.troubles import FileTroubles
+from gigq_core.worker.upkeep import Rounds
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
 logger = logging.getLogger("gigq_core.worker")
@@ -49,6 +49,30 @@ AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 _REQUESTED = {"pause": "paused", "resume": "running", "drain": "draining", "stop": "stopping"}
 # What ends a worker on purpose, so that no job can be the reason.
 _ON_PURPOSE = (DatabaseError, KeyboardInterrupt, SystemExit)
+
+
+class Pool(Protocol):
+    """What runs the jobs: child processes or threads, as far as a supervisor knows them."""
+
+    isolation: str
+    # How many jobs may run at a time; and for now, while the system gives no more.
+    slots: int
+    usable: int
+
+    def running(self) -> dict[str, Attempt]: ...
+    def busy(self) -> int: ...
+    def free(self) -> list[int]: ...
+    def prepare(self, wanted: int) -> None: ...
+    def start(self, attempts: list[Attempt]) -> int: ...
+    def room_ahead(self) -> int: ...
+    def ahead(self) -> int: ...
+    def unclaim(self) -> None: ...
+    def take_begun(self) -> list[Begun]: ...
+    def stop(self, execution_id: str, fate: Fate) -> None: ...
+    def tick(self) -> None: ...
+    def due(self) -> float | None: ...
+    def collect(self) -> list[Ending]: ...
+    def wind_down(self) -> None: ...
 
 
 class Supervisor:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
 from gigq_core.worker import runner
-from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate, told
+from gigq_core.worker.claims import Attempt, Begun, Ending, Fate, told
 
 logger = logging.getLogger("gigq_core.worker")
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from gigq_core.connections import close_connection, get_connection
-from gigq_core.logs import attempt_output, stack_prefix
+from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.script import note_worker
 from gigq_core.text import storable
 from gigq_core.worker import system_limits
-from gigq_core.worker.attempts import Attempt
+from gigq_core.worker.child_age import limits_of
+from gigq_core.worker.claims import Attempt
 from gigq_core.worker.ledger import Ledger, parent_results
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.processes import adopt_orphans
@@ -28,7 +29,6 @@ from gigq_core.worker.service import Service
 from gigq_core.worker.supervisor import Supervisor
 from gigq_core.worker.threads import ThreadPool
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
-from gigq_core.worker.wear import limits_of
 
 logger = logging.getLogger("gigq_core.worker")
 

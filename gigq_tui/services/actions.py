@@ -15,7 +15,7 @@ from textual.app import App
 from textual.binding import BindingType
 
 from gigq_core.errors import GigQError
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.stop_watch import StopWatch

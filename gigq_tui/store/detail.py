@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gigq_core.logs import is_kept, kept_output
+from gigq_core.kept_files import is_kept
+from gigq_core.paths import kept_output
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import with_ancestors

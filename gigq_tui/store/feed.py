@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 from gigq_core.wakeup import LADDER_S, ChangeHints
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.file_identity import FileIdentity, holders_of_deleted

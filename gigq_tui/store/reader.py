@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from gigq_core.errors import DatabaseError
-from gigq_core.places import queue_file
+from gigq_core.paths import queue_file
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
-from gigq_core.zones import offsets_of_workers, told_differences, utc_offset_s
+from gigq_core.utc_offsets import offsets_of_workers, told_differences, utc_offset_s
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter

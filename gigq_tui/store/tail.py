@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from gigq_core.logs import attempt_output, is_kept
+from gigq_core.kept_files import is_kept
+from gigq_core.paths import attempt_output
 from gigq_core.terminal_text import Piece, TerminalText, is_plain
 from gigq_core.worker.output import LIMIT_BYTES
 from gigq_tui.store.models import Attempt

@@ -11,7 +11,7 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.errors import DatabaseMissing
-from gigq_core.logs import logs_folder
+from gigq_core.paths import logs_folder
 from gigq_core.schema.opening import open_read_only
 from gigq_core.stack import stack_of
 from gigq_core.worker.worker import Worker

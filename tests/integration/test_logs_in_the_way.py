@@ -11,16 +11,10 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import GigQError
-from gigq_core.logs import (
-    attempt_output,
-    create_private,
-    is_kept,
-    kept_output,
-    logs_folder,
-    stack_prefix,
-)
+from gigq_core.kept_files import create_private, is_kept
+from gigq_core.paths import attempt_output, kept_output, logs_folder, stack_prefix
 from gigq_core.stack import StackUnavailable, stack_of
-from gigq_core.worker import housekeeping
+from gigq_core.worker.upkeep import delete_output
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.setup import WorkerSetup
 from tests.integration.chores import hold, speak
@@ -136,7 +130,7 @@ def test_an_id_that_is_not_ours_leads_to_no_file(tmp_path: Path, odd: object) ->
     (tmp_path / "victim.log").write_text(VICTIM)
     assert attempt_output(db, odd) is None
     assert kept_output(db, odd, f"attempts/{odd}.log") is None
-    housekeeping.delete_output(db, [odd])  # type: ignore[list-item]
+    delete_output(db, [odd])  # type: ignore[list-item]
     assert (tmp_path / "victim.log").read_text() == VICTIM
 
 

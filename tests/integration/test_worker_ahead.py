@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.logs import attempt_output, stack_prefix
+from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.schema import worker_statements as sql
 from gigq_core.worker import rescue
-from gigq_core.worker.attempts import Attempt, Begun, Ending, Fate
+from gigq_core.worker.claims import Attempt, Begun, Ending, Fate
 from gigq_core.worker.ledger import Ledger, Turn
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.register import Register

@@ -9,7 +9,7 @@ import pytest
 from gigq_core.job import FunctionReference
 from tests.data import calls
 from tests.integration.conftest import Place
-from tests.unit.test_calling import CALLS
+from tests.unit.test_call_signature import CALLS
 
 # What can't be seen before, and what fails in the function itself.
 UNSEEN: list[tuple[str, dict[str, Any]]] = [

@@ -14,7 +14,7 @@ import pytest
 
 from gigq_core import Job
 from gigq_core.job import FunctionReference
-from gigq_core.logs import attempt_output, logs_folder
+from gigq_core.paths import attempt_output, logs_folder
 from gigq_core.times import parse_time
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place, gone

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from gigq_core.identity import process_start
-from gigq_core.logs import attempt_output, logs_folder
+from gigq_core.paths import attempt_output, logs_folder
 from gigq_core.stack import StackUnavailable, readable, stack_of
-from gigq_core.worker.crashes import CRASHES_ALLOWED
-from gigq_core.worker.housekeeping import KEEP
 from gigq_core.worker.ledger import Ledger
+from gigq_core.worker.outcomes import CRASHES_ALLOWED
 from gigq_core.worker.rescue import Silence
-from gigq_core.worker.rounds import RESCUE_EVERY_S, Rounds
+from gigq_core.worker.upkeep import KEEP, RESCUE_EVERY_S, Rounds
 from tests.integration import chores
 from tests.integration.conftest import Place, gone, stop
 from tests.waiting import wait_until

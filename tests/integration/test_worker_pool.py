@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from gigq_core import Job, JobQueue
+from gigq_core.cli import own_command
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
-from gigq_core.launch import own_command
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.workers.held_jobs import fates_of, held_by
 from gigq_tui.actions.workers.pool import WorkerPool, last_line

@@ -14,7 +14,7 @@ import gigq
 import pytest
 
 from gigq_core import Job, JobQueue, Worker
-from gigq_core.logs import logs_folder
+from gigq_core.paths import logs_folder
 from gigq_core.status import Change
 from gigq_core.worker import rescue
 from tests.integration import chores

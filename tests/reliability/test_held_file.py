@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, doctor
+from gigq_core.utc_offsets import told_differences
 from gigq_core.worker import troubles
-from gigq_core.zones import told_differences
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place
 from tests.waiting import wait_until

@@ -24,7 +24,7 @@ from gigq_core.schema.attach import detach
 from gigq_core.status import Change
 from gigq_core.undo import Undo
 from gigq_core.worker import rescue
-from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.claims import Attempt, Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
 from tests.reliability.gigq_attempts import GigQAttempt, held

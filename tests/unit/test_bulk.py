@@ -13,7 +13,7 @@ import pytest
 
 from gigq_core import bulk
 from gigq_core.bulk import BulkTrouble, Common, Unwanted, lines_of, opened, read_jobs
-from gigq_core.calling import takes_of
+from gigq_core.call_signature import signature_of
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference, Job
 
@@ -26,7 +26,7 @@ def resize(src: str, w: int = 1024) -> None: ...
 def anything(**params: object) -> None: ...
 
 
-MISFIT = takes_of("shop.resize", resize).misfit
+MISFIT = signature_of("shop.resize", resize).misfit
 COMMON = Common(FunctionReference("shop", "resize"), "resize", priority=3, timeout=60)
 
 
@@ -145,5 +145,5 @@ def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
 
 
 def test_what_a_function_takes() -> None:
-    assert takes_of("f", anything).misfit({"x": 1}) == ""
-    assert takes_of("f", json.dumps).names
+    assert signature_of("f", anything).misfit({"x": 1}) == ""
+    assert signature_of("f", json.dumps).names

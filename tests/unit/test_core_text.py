@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gigq_core.log_format import LOG_FORMAT, MOST_LINES, MOST_OF_A_MESSAGE
-from gigq_core.logs import LOGGER_NAME, setup_logging
+from gigq_core.logs import LOG_FORMAT, LOGGER_NAME, MOST_LINES, MOST_OF_A_MESSAGE, setup_logging
 from gigq_core.text import UNSAFE, bounded, glyphs, inert, storable, typed_text, unstored
 from gigq_tui import format as fmt
 

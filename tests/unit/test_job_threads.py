@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.claims import Attempt, Ending, Fate
 from gigq_core.worker.threads import ThreadPool
 from tests.waiting import wait_until
 

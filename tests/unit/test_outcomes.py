@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.worker.attempts import Attempt, Ending, Fate
+from gigq_core.worker.claims import Attempt, Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import DatabaseError, DatabaseMissing, NotAQueue
-from gigq_core.logs import logs_folder
+from gigq_core.paths import logs_folder
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.filter.language import parse

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.logs import attempt_output
+from gigq_core.paths import attempt_output
 from gigq_core.terminal_text import Look, Piece
 from gigq_core.worker.output import LIMIT_BYTES, Capture
 from gigq_tui.store.models import Attempt

@@ -17,7 +17,7 @@ import pytest
 from gigq_core.identity import current_identity, is_dead, process_start
 from gigq_core.wakeup import ChangeHints
 from gigq_core.worker import runner
-from gigq_core.worker.attempts import attempt_from, retry_after
+from gigq_core.worker.claims import attempt_from, retry_after
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import how_it_died
 from tests.waiting import wait_until

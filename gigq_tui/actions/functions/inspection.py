@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gigq_core.calling import Takes
+from gigq_core.call_signature import Signature
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference
 
@@ -52,10 +52,10 @@ class FunctionInfo:
     parameters: tuple[Parameter, ...]
 
     @property
-    def takes(self) -> Takes:
+    def takes(self) -> Signature:
         """What it takes, for judging parameters."""
         named = [p for p in self.parameters if p.kind in _NAMED]
-        return Takes(
+        return Signature(
             self.function,
             tuple(p.name for p in named),
             tuple(p.name for p in named if p.required),

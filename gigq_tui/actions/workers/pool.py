@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from gigq_core.cli import own_command
 from gigq_core.errors import GigQError
-from gigq_core.launch import own_command
-from gigq_core.logs import create_log
-from gigq_core.places import queue_file
+from gigq_core.kept_files import create_log
+from gigq_core.paths import queue_file
 from gigq_core.schema.opening import check_path
 from gigq_tui.actions.functions.inspection import check_folder, check_python
 from gigq_tui.actions.workers.held_jobs import busy_workers

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gigq_core.cli import own_command
 from gigq_core.errors import GigQError
-from gigq_core.launch import own_command
 from gigq_tui.actions.functions.inspection import (
     Child,
     ChildTimeout,

@@ -8,7 +8,7 @@ from pathlib import Path
 from textual import events, on
 from textual.widget import Widget
 
-from gigq_core.logs import stored_path
+from gigq_core.paths import stored_path
 from gigq_tui.format import cut, inert, size
 from gigq_tui.screens.parts.text_reader import Reading
 from gigq_tui.screens.workers.entries import WorkerEntry

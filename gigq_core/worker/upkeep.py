@@ -1,11 +1,17 @@
-"""What a supervisor looks after about once a second: the file itself, and the jobs of the dead."""
+"""What a supervisor looks after about once a second: jobs of the dead, traces of deleted jobs."""
 
 from __future__ import annotations
 
 import logging
+import sqlite3
+from datetime import datetime, timedelta
+from pathlib import Path
 
+from gigq_core.kept_files import remove_private
+from gigq_core.paths import attempt_output
 from gigq_core.schema import worker_statements as sql
-from gigq_core.worker import housekeeping, rescue
+from gigq_core.times import to_text
+from gigq_core.worker import rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly
 from gigq_core.worker.stuck import Watch
@@ -18,6 +24,10 @@ RESCUE_EVERY_S = 1.0
 BURY_EVERY_S = 5.0
 # How often the history of jobs deleted long ago is looked for, in seconds; at once while there is.
 FORGET_EVERY_S = 3600.0
+# How long the history of a deleted job stays, and its name still satisfies later children.
+KEEP = timedelta(days=30)
+# How many deleted jobs are forgotten in one transaction.
+FORGOTTEN_AT_ONCE = 200
 
 
 class Rounds:
@@ -91,9 +101,48 @@ class Rounds:
     def _forget_if_due(self, now: float) -> None:
         if self._last_forgetting and now - self._last_forgetting < FORGET_EVERY_S:
             return
-        if not housekeeping.has_forgettable(self._ledger.conn):
+        if not has_forgettable(self._ledger.conn):
             self._last_forgetting = now
             return
         with self._ledger.writing() as conn:
-            gone = housekeeping.forget_deleted(conn)
-        housekeeping.delete_output(self._ledger.path, gone)
+            gone = forget_deleted(conn)
+        delete_output(self._ledger.path, gone)
+
+
+def forget_deleted(conn: sqlite3.Connection) -> list[str]:
+    """Forget jobs that were deleted long ago, within the caller's transaction.
+
+    Returns:
+        The ids of the executions that went; their output may go too.
+    """
+    before = to_text(datetime.now() - KEEP)
+    old = [
+        row[0] for row in conn.execute(sql.DELETED_BEFORE, (before, FORGOTTEN_AT_ONCE)).fetchall()
+    ]
+    gone: list[str] = []
+    for job_id in old:
+        # A job that was deleted and put back keeps its history.
+        gone += [row[0] for row in conn.execute(sql.FORGET_EXECUTIONS, {"job": job_id}).fetchall()]
+        conn.execute(sql.FORGET_DELETED, {"job": job_id})
+    if old:
+        logger.info("Forgot %d jobs that were deleted before %s", len(old), before)
+    return gone
+
+
+def has_forgettable(conn: sqlite3.Connection) -> bool:
+    """Whether there is anything to forget; a plain read."""
+    before = to_text(datetime.now() - KEEP)
+    return conn.execute(sql.DELETED_BEFORE, (before, 1)).fetchone() is not None
+
+
+def delete_output(db_path: str | Path, execution_ids: list[str]) -> None:
+    """Delete the captured output of executions that are forgotten."""
+    for execution_id in execution_ids:
+        path = attempt_output(db_path, execution_id)
+        if path is None:
+            continue
+        try:
+            remove_private(path)
+        except OSError as problem:
+            logger.warning("Old output stays: %s", problem.strerror or problem)
+            return

@@ -18,7 +18,7 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 
 @dataclass(frozen=True)
-class Takes:
+class Signature:
     """What a function takes: the names it knows, those it needs, and whether any other is fine.
 
     `by_position` are those that it needs and that have no name for a caller.
@@ -52,7 +52,7 @@ class Takes:
         return ""
 
 
-def takes_of(path: str, function: Callable[..., Any]) -> Takes:
+def signature_of(path: str, function: Callable[..., Any]) -> Signature:
     """What a function that was imported takes; anything where it can't be asked.
 
     Args:
@@ -60,23 +60,25 @@ def takes_of(path: str, function: Callable[..., Any]) -> Takes:
         function: The function itself.
     """
     # Not every callable can be hashed.
-    return (_takes_cached if isinstance(function, FunctionType) else _takes_of)(path, function)
+    return (_signature_cached if isinstance(function, FunctionType) else _signature_of)(
+        path, function
+    )
 
 
-def takes_of_loaded(module: str, name: str) -> Takes | None:
+def signature_of_loaded(module: str, name: str) -> Signature | None:
     """What a function takes that this process has imported already; None if it has not."""
     function = getattr(sys.modules.get(module), name, None)
-    return takes_of(f"{module}.{name}", function) if callable(function) else None
+    return signature_of(f"{module}.{name}", function) if callable(function) else None
 
 
-def _takes_of(path: str, function: Callable[..., Any]) -> Takes:
+def _signature_of(path: str, function: Callable[..., Any]) -> Signature:
     try:
-        parameters = _signature(function).parameters.values()
+        parameters = _inspected(function).parameters.values()
     # Some functions written in C have none to be asked for; a user's own may raise anything.
     except Exception:  # noqa: BLE001
-        return Takes(path, (), (), others=True)
+        return Signature(path, (), (), others=True)
     needed = [p for p in parameters if p.default is p.empty]
-    return Takes(
+    return Signature(
         path,
         tuple(p.name for p in parameters if p.kind in _NAMED),
         tuple(p.name for p in needed if p.kind in _NAMED),
@@ -85,10 +87,10 @@ def _takes_of(path: str, function: Callable[..., Any]) -> Takes:
     )
 
 
-_takes_cached = lru_cache(maxsize=1024)(_takes_of)
+_signature_cached = lru_cache(maxsize=1024)(_signature_of)
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
+def _inspected(function: Callable[..., Any]) -> inspect.Signature:
     """The signature that a call has to fit.
 
     A function that wraps another (`functools.wraps`) may give it something of its own: then only
