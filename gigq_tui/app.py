@@ -14,9 +14,9 @@ command that does the same, and what really happened comes back through the file
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -31,6 +31,9 @@ from textual.screen import Screen
 from gigq_tui import format as fmt
 from gigq_tui.config.model import NO_LABEL, Config, Label
 from gigq_tui.keys import Keymap
+from gigq_tui.keys.handlers import Handler, does, handlers_of
+from gigq_tui.keys.looking_actions import PAUSE_VIEW
+from gigq_tui.keys.screen_actions import REFRESH, REPAINT
 from gigq_tui.leaving import HUNG_UP, Leaving
 from gigq_tui.router import Router
 from gigq_tui.screens.jobs.screen import JobsScreen
@@ -389,8 +392,14 @@ class ConsoleApp(Navigation, inherit_bindings=False):
             screen.tick()
         self.mind_the_ticker()
 
+    @cached_property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done on any screen, by the actions' ids."""
+        return handlers_of(self)
+
     # What works on every screen
 
+    @does(PAUSE_VIEW)
     def do_pause_view(self) -> None:
         """Hold the picture, or take the newest one."""
         self.held = not self.held
@@ -400,12 +409,14 @@ class ConsoleApp(Navigation, inherit_bindings=False):
             self._redraw(frame_only=True)
         self._tell_age()
 
+    @does(REFRESH)
     def do_refresh(self) -> None:
         """Read the file again, and show it even while the picture is held."""
         self._looking_elsewhere = True
         self.refresh_feed()
         self.notice("read again")
 
+    @does(REPAINT)
     def do_repaint(self) -> None:
         """Paint the whole screen, for a terminal that lost some of it."""
         self._canvas.forget()

@@ -129,7 +129,7 @@ class Router:
             if isinstance(each.event, events.Key) and front is not None and front.is_whole:
                 action = action_of(each.event.key, front.SCOPE, self._app.keymap)
                 if action is not None and action.id in ALWAYS and not is_typed(each.event.key):
-                    front.perform(action.id)
+                    front.perform(action)
 
     # One after the other
 
@@ -148,7 +148,7 @@ class Router:
             key = event.key if isinstance(event, events.Key) else ""
             action = action_of(key, screen.SCOPE, self._app.keymap) if key else None
             if action is not None and action.id in ALWAYS and not is_typed(key):
-                screen.perform(action.id)
+                screen.perform(action)
                 return
             if screen.expects:
                 await self._wait_for_what_is_expected(screen)
@@ -158,8 +158,8 @@ class Router:
                 assert action is not None
                 if await self._has_waited(screen, action):
                     continue
-                screen.perform(action.id)
-            about_rows = action is None or is_about_rows(action.id)
+                screen.perform(action)
+            about_rows = action is None or is_about_rows(action)
             if typed.at >= (screen.shown_since if about_rows else screen.front_since):
                 self._foresee(began)
             return
@@ -219,7 +219,7 @@ class Router:
             if not await self._until(lambda: app.shows_last_act, ACT_WITHIN_S, time.monotonic):
                 self._gave_up_on = app.acts_begun
             return True
-        if screen.awaits(action.id):
+        if screen.awaits(action):
             await self._wait_for_what_it_is_about(screen, action)
             return True
         return False
@@ -238,11 +238,11 @@ class Router:
         """Wait for rows by the app's own clock: how long is too long is the reader's matter."""
         app = self._app
         since = app.monotonic()
-        while screen.awaits(action.id) and app.front is screen:
+        while screen.awaits(action) and app.front is screen:
             if app.trouble:
                 raise Dropped("What this key is about can't be read now.")
             await self._until(
-                lambda: not screen.awaits(action.id) or bool(app.trouble),
+                lambda: not screen.awaits(action) or bool(app.trouble),
                 WAITS_AT_MOST_S,
                 app.monotonic,
             )

@@ -1,11 +1,11 @@
 """Every action of the console, once: from here come bindings, key bar, help and palette.
 
-To add an action, add an `Action` to one of the tables of this package and write a method
-`do_<id>` (dots and dashes are not used in ids) on the screen that it belongs to, or on the app
-when it works from anywhere.
-`ConsoleScreen.perform(id)` is the one way in: it asks `Action.refusal()` first and shows the
+To add an action, add an `Action` to one of the tables of this package and mark the method that does
+it with `@does(IT)`: on the screen that it belongs to, on a part of it, or on a service when it
+works from anywhere.
+`ConsoleScreen.perform(action)` is the one way in: it asks `Action.refusal()` first and shows the
 sentence it gets as a notice instead of acting. Keys reach it through the router, which looks them
-up with `action_of()`, the mouse through the key bar; the palette calls it by id.
+up with `action_of()`, the mouse through the key bar, and so does the palette.
 
 Users may choose other keys: `Keymap.told()` gives actions with the keys they have in one console,
 and whatever names keys to a person asks it.
@@ -19,12 +19,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gigq_tui.keys.action import Action, Context, Group, Scope
-from gigq_tui.keys.job_actions import ACT, WIDE
+from gigq_tui.keys.job_actions import JOB_ACTIONS, QUEUE_ACTIONS
 from gigq_tui.keys.keymap import Keymap
-from gigq_tui.keys.looking_actions import LOOK, MOVE
+from gigq_tui.keys.looking_actions import LOOK_ACTIONS, MOVE_ACTIONS
 from gigq_tui.keys.reading_actions import DETAIL_TABS, READING_ACTIONS
 from gigq_tui.keys.screen_actions import (
-    CONSOLE,
+    CONSOLE_ACTIONS,
     OVERVIEW_ACTIONS,
     SUBMIT_ACTIONS,
     TREE_ACTIONS,
@@ -65,16 +65,16 @@ ALWAYS = frozenset({"quit", "suspend", "repaint"})
 BEFORE_FIELDS = frozenset({"quit", "submit", "edit_params", "reveal_field"})
 
 ACTIONS: tuple[Action, ...] = (
-    *MOVE,
-    *LOOK,
+    *MOVE_ACTIONS,
+    *LOOK_ACTIONS,
     *READING_ACTIONS,
-    *ACT,
-    *WIDE,
+    *JOB_ACTIONS,
+    *QUEUE_ACTIONS,
     *TREE_ACTIONS,
     *WORKER_ACTIONS,
     *OVERVIEW_ACTIONS,
     *SUBMIT_ACTIONS,
-    *CONSOLE,
+    *CONSOLE_ACTIONS,
 )
 
 DEFAULT_KEYS = Keymap()

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from gigq_tui.keys.action import (
-    DETAIL,
     FOUND_IN,
-    JOBS,
+    IN_JOB,
+    IN_JOBS,
+    IN_OVERVIEW,
+    IN_WORKERS,
     LISTS,
     MOVING,
     ON_A_JOB,
-    OVERVIEW,
     SCREENS,
-    WORKERS,
     Action,
     Group,
     needs_row,
 )
 from gigq_tui.store.models import Tab
 
-_TAB_ACTIONS = tuple(
+TAB_ACTIONS = tuple(
     Action(
         f"tab_{number}",
         (str(number),),
@@ -26,166 +26,204 @@ _TAB_ACTIONS = tuple(
         tab.name.title(),
         f"show {'all jobs' if tab is Tab.ALL else 'jobs that are ' + tab.value}",
         Group.LOOK,
-        JOBS,
+        IN_JOBS,
     )
     for number, tab in enumerate(Tab, start=1)
 )
 
-MOVE: tuple[Action, ...] = (
-    Action(
-        "down",
-        ("j", "down"),
-        "j down",
-        "down",
-        "one row down",
-        Group.MOVE,
-        MOVING,
-        pair="row down, up",
-    ),
-    Action("up", ("k", "up"), "k up", "up", "one row up", Group.MOVE, MOVING),
-    Action(
-        "first",
-        ("g", "home"),
-        "g home",
-        "first",
-        "first row",
-        Group.MOVE,
-        MOVING,
-        pair="first, last",
-    ),
-    Action("last", ("G", "end"), "G end", "last", "last row", Group.MOVE, MOVING),
-    Action(
-        "page_down",
-        ("pagedown",),
-        "pgdn",
-        "page",
-        "one page down",
-        Group.MOVE,
-        MOVING,
-        pair="page down, up",
-    ),
-    Action("page_up", ("pageup",), "pgup", "page", "one page up", Group.MOVE, MOVING),
-    Action(
-        "half_down",
-        ("ctrl+d",),
-        "ctrl+d",
-        "half",
-        "half a page down",
-        Group.MOVE,
-        MOVING,
-        pair="half a page",
-    ),
-    Action("half_up", ("ctrl+u",), "ctrl+u", "half", "half a page up", Group.MOVE, MOVING),
-    Action(
-        "next_tab",
-        ("right_square_bracket",),
-        "]",
-        "next tab",
-        "next tab",
-        Group.MOVE,
-        JOBS,
-        pair="next, prev tab",
-    ),
-    Action(
-        "previous_tab",
-        ("left_square_bracket",),
-        "[",
-        "prev tab",
-        "previous tab",
-        Group.MOVE,
-        JOBS,
-    ),
-    Action(
-        "detail_next_tab",
-        ("right", "right_square_bracket"),
-        "right ]",
-        "tab",
-        "next tab",
-        Group.MOVE,
-        DETAIL,
-        pair="next, prev tab",
-    ),
-    Action(
-        "detail_previous_tab",
-        ("left", "left_square_bracket"),
-        "left [",
-        "tab",
-        "previous tab",
-        Group.MOVE,
-        DETAIL,
-    ),
-    Action(
-        "next_job",
-        ("J",),
-        "J",
-        "next job",
-        "next job of the list",
-        Group.MOVE,
-        DETAIL,
-        bar=60,
-        pair="next, prev job",
-    ),
-    Action("previous_job", ("K",), "K", "prev job", "previous job of the list", Group.MOVE, DETAIL),
+DOWN = Action(
+    "down",
+    ("j", "down"),
+    "j down",
+    "down",
+    "one row down",
+    Group.MOVE,
+    MOVING,
+    pair="row down, up",
+)
+UP = Action("up", ("k", "up"), "k up", "up", "one row up", Group.MOVE, MOVING)
+FIRST = Action(
+    "first",
+    ("g", "home"),
+    "g home",
+    "first",
+    "first row",
+    Group.MOVE,
+    MOVING,
+    pair="first, last",
+)
+LAST = Action("last", ("G", "end"), "G end", "last", "last row", Group.MOVE, MOVING)
+PAGE_DOWN = Action(
+    "page_down",
+    ("pagedown",),
+    "pgdn",
+    "page",
+    "one page down",
+    Group.MOVE,
+    MOVING,
+    pair="page down, up",
+)
+PAGE_UP = Action("page_up", ("pageup",), "pgup", "page", "one page up", Group.MOVE, MOVING)
+HALF_DOWN = Action(
+    "half_down",
+    ("ctrl+d",),
+    "ctrl+d",
+    "half",
+    "half a page down",
+    Group.MOVE,
+    MOVING,
+    pair="half a page",
+)
+HALF_UP = Action("half_up", ("ctrl+u",), "ctrl+u", "half", "half a page up", Group.MOVE, MOVING)
+NEXT_TAB = Action(
+    "next_tab",
+    ("right_square_bracket",),
+    "]",
+    "next tab",
+    "next tab",
+    Group.MOVE,
+    IN_JOBS,
+    pair="next, prev tab",
+)
+PREVIOUS_TAB = Action(
+    "previous_tab",
+    ("left_square_bracket",),
+    "[",
+    "prev tab",
+    "previous tab",
+    Group.MOVE,
+    IN_JOBS,
+)
+DETAIL_NEXT_TAB = Action(
+    "detail_next_tab",
+    ("right", "right_square_bracket"),
+    "right ]",
+    "tab",
+    "next tab",
+    Group.MOVE,
+    IN_JOB,
+    pair="next, prev tab",
+)
+DETAIL_PREVIOUS_TAB = Action(
+    "detail_previous_tab",
+    ("left", "left_square_bracket"),
+    "left [",
+    "tab",
+    "previous tab",
+    Group.MOVE,
+    IN_JOB,
+)
+NEXT_JOB = Action(
+    "next_job",
+    ("J",),
+    "J",
+    "next job",
+    "next job of the list",
+    Group.MOVE,
+    IN_JOB,
+    bar=60,
+    pair="next, prev job",
+)
+PREVIOUS_JOB = Action(
+    "previous_job", ("K",), "K", "prev job", "previous job of the list", Group.MOVE, IN_JOB
 )
 
-LOOK: tuple[Action, ...] = (
-    Action("open", ("enter",), "enter", "open", "open the job", Group.LOOK, LISTS, bar=10),
-    Action(
-        "detail_open",
-        ("enter",),
-        "enter",
-        "choose",
-        "open what is chosen",
-        Group.LOOK,
-        DETAIL,
-    ),
-    *_TAB_ACTIONS,
-    Action("filter", ("slash",), "/", "filter", "filter the list", Group.LOOK, JOBS, bar=80),
-    Action("find_row", ("slash",), "/", "find", "find in the list", Group.LOOK, FOUND_IN),
-    Action(
-        "find_row_next",
-        ("n",),
-        "n",
-        "next",
-        "next match",
-        Group.LOOK,
-        FOUND_IN,
-        pair="next, previous match",
-    ),
-    Action("find_row_previous", ("N",), "N", "previous", "previous match", Group.LOOK, FOUND_IN),
-    Action("sort", ("s",), "s", "sort", "sort the list", Group.LOOK, JOBS, bar=78),
-    Action(
-        "follow",
-        ("f",),
-        "f",
-        "follow",
-        "follow the row",
-        Group.LOOK,
-        JOBS,
-        when=needs_row,
-    ),
-    Action("log", ("l",), "l", "log", "output of the job", Group.LOOK, ON_A_JOB, bar=65),
-    Action("tree", ("t",), "t", "tree", "dependency tree", Group.LOOK, JOBS | DETAIL, bar=60),
-    Action("workers", ("w",), "w", "workers", "workers", Group.LOOK, SCREENS - WORKERS, bar=70),
-    Action("overview", ("o",), "o", "overview", "overview", Group.LOOK, LISTS - OVERVIEW, bar=72),
-    Action(
-        "pause_view",
-        ("p",),
-        "p",
-        "pause view",
-        "hold the picture",
-        Group.LOOK,
-        SCREENS,
-    ),
-    Action(
-        "copy",
-        ("y",),
-        "y",
-        "copy",
-        "copy id, error, ..",
-        Group.LOOK,
-        ON_A_JOB,
-        bar=75,
-        when=needs_row,
-    ),
+MOVE_ACTIONS: tuple[Action, ...] = (
+    DOWN,
+    UP,
+    FIRST,
+    LAST,
+    PAGE_DOWN,
+    PAGE_UP,
+    HALF_DOWN,
+    HALF_UP,
+    NEXT_TAB,
+    PREVIOUS_TAB,
+    DETAIL_NEXT_TAB,
+    DETAIL_PREVIOUS_TAB,
+    NEXT_JOB,
+    PREVIOUS_JOB,
+)
+
+OPEN = Action("open", ("enter",), "enter", "open", "open the job", Group.LOOK, LISTS, bar=10)
+DETAIL_OPEN = Action(
+    "detail_open",
+    ("enter",),
+    "enter",
+    "choose",
+    "open what is chosen",
+    Group.LOOK,
+    IN_JOB,
+)
+FILTER = Action("filter", ("slash",), "/", "filter", "filter the list", Group.LOOK, IN_JOBS, bar=80)
+FIND_ROW = Action("find_row", ("slash",), "/", "find", "find in the list", Group.LOOK, FOUND_IN)
+FIND_ROW_NEXT = Action(
+    "find_row_next",
+    ("n",),
+    "n",
+    "next",
+    "next match",
+    Group.LOOK,
+    FOUND_IN,
+    pair="next, previous match",
+)
+FIND_ROW_PREVIOUS = Action(
+    "find_row_previous", ("N",), "N", "previous", "previous match", Group.LOOK, FOUND_IN
+)
+SORT = Action("sort", ("s",), "s", "sort", "sort the list", Group.LOOK, IN_JOBS, bar=78)
+FOLLOW = Action(
+    "follow",
+    ("f",),
+    "f",
+    "follow",
+    "follow the row",
+    Group.LOOK,
+    IN_JOBS,
+    when=needs_row,
+)
+LOG = Action("log", ("l",), "l", "log", "output of the job", Group.LOOK, ON_A_JOB, bar=65)
+TREE = Action("tree", ("t",), "t", "tree", "dependency tree", Group.LOOK, IN_JOBS | IN_JOB, bar=60)
+WORKERS = Action(
+    "workers", ("w",), "w", "workers", "workers", Group.LOOK, SCREENS - IN_WORKERS, bar=70
+)
+OVERVIEW = Action(
+    "overview", ("o",), "o", "overview", "overview", Group.LOOK, LISTS - IN_OVERVIEW, bar=72
+)
+PAUSE_VIEW = Action(
+    "pause_view",
+    ("p",),
+    "p",
+    "pause view",
+    "hold the picture",
+    Group.LOOK,
+    SCREENS,
+)
+COPY = Action(
+    "copy",
+    ("y",),
+    "y",
+    "copy",
+    "copy id, error, ..",
+    Group.LOOK,
+    ON_A_JOB,
+    bar=75,
+    when=needs_row,
+)
+
+LOOK_ACTIONS: tuple[Action, ...] = (
+    OPEN,
+    DETAIL_OPEN,
+    *TAB_ACTIONS,
+    FILTER,
+    FIND_ROW,
+    FIND_ROW_NEXT,
+    FIND_ROW_PREVIOUS,
+    SORT,
+    FOLLOW,
+    LOG,
+    TREE,
+    WORKERS,
+    OVERVIEW,
+    PAUSE_VIEW,
+    COPY,
 )

@@ -2,70 +2,86 @@
 
 from __future__ import annotations
 
-from gigq_tui.keys.action import DETAIL, ON_A_JOB, WORKERS, Action, Group, needs_row
+from gigq_tui.keys.action import IN_JOB, IN_WORKERS, ON_A_JOB, Action, Group, needs_row
 
-_TEXTS = DETAIL | WORKERS
+_TEXTS = IN_JOB | IN_WORKERS
 DETAIL_TABS = ("Attempts", "Output", "Params", "Result", "Deps", "Stack", "Raw")
 
+DETAIL_TAB_ACTIONS = tuple(
+    Action(
+        f"detail_tab_{number}",
+        (str(number),),
+        str(number),
+        name,
+        f"show {name.lower()}",
+        Group.LOOK,
+        IN_JOB,
+    )
+    for number, name in enumerate(DETAIL_TABS, start=1)
+)
+FIND = Action("find", ("slash",), "/", "find", "find in the text", Group.LOOK, IN_JOB, bar=62)
+FIND_NEXT = Action(
+    "find_next",
+    ("n",),
+    "n",
+    "next",
+    "next match",
+    Group.LOOK,
+    _TEXTS,
+    pair="next, previous match",
+)
+FIND_PREVIOUS = Action(
+    "find_previous", ("N",), "N", "previous", "previous match", Group.LOOK, _TEXTS
+)
+FOLLOW_END = Action(
+    "follow_end", ("f",), "f", "follow", "follow the end", Group.LOOK, _TEXTS, bar=66
+)
+WRAP = Action("wrap", ("W",), "W", "wrap", "wrap long lines", Group.LOOK, _TEXTS)
+SIDEWAYS_LEFT = Action(
+    "sideways_left",
+    ("left_parenthesis",),
+    "(",
+    "left",
+    "unwrapped lines: to the left",
+    Group.LOOK,
+    _TEXTS,
+    pair="unwrapped: left, right",
+)
+SIDEWAYS_RIGHT = Action(
+    "sideways_right",
+    ("right_parenthesis",),
+    ")",
+    "right",
+    "unwrapped lines: to the right",
+    Group.LOOK,
+    _TEXTS,
+)
+REVEAL = Action("reveal", ("m",), "m", "unmask", "show masked values", Group.LOOK, IN_JOB)
+STACK = Action(
+    "stack",
+    ("S",),
+    "S",
+    "stack",
+    "stack of the function, now",
+    Group.LOOK,
+    ON_A_JOB,
+    bar=72,
+    when=needs_row,
+)
+WORKER_STACK = Action(
+    "worker_stack", ("S",), "S", "stack", "stack of its job, now", Group.LOOK, IN_WORKERS, bar=97
+)
+
 READING_ACTIONS: tuple[Action, ...] = (
-    *(
-        Action(
-            f"detail_tab_{number}",
-            (str(number),),
-            str(number),
-            name,
-            f"show {name.lower()}",
-            Group.LOOK,
-            DETAIL,
-        )
-        for number, name in enumerate(DETAIL_TABS, start=1)
-    ),
-    Action("find", ("slash",), "/", "find", "find in the text", Group.LOOK, DETAIL, bar=62),
-    Action(
-        "find_next",
-        ("n",),
-        "n",
-        "next",
-        "next match",
-        Group.LOOK,
-        _TEXTS,
-        pair="next, previous match",
-    ),
-    Action("find_previous", ("N",), "N", "previous", "previous match", Group.LOOK, _TEXTS),
-    Action("follow_end", ("f",), "f", "follow", "follow the end", Group.LOOK, _TEXTS, bar=66),
-    Action("wrap", ("W",), "W", "wrap", "wrap long lines", Group.LOOK, _TEXTS),
-    Action(
-        "sideways_left",
-        ("left_parenthesis",),
-        "(",
-        "left",
-        "unwrapped lines: to the left",
-        Group.LOOK,
-        _TEXTS,
-        pair="unwrapped: left, right",
-    ),
-    Action(
-        "sideways_right",
-        ("right_parenthesis",),
-        ")",
-        "right",
-        "unwrapped lines: to the right",
-        Group.LOOK,
-        _TEXTS,
-    ),
-    Action("reveal", ("m",), "m", "unmask", "show masked values", Group.LOOK, DETAIL),
-    Action(
-        "stack",
-        ("S",),
-        "S",
-        "stack",
-        "stack of the function, now",
-        Group.LOOK,
-        ON_A_JOB,
-        bar=72,
-        when=needs_row,
-    ),
-    Action(
-        "worker_stack", ("S",), "S", "stack", "stack of its job, now", Group.LOOK, WORKERS, bar=97
-    ),
+    *DETAIL_TAB_ACTIONS,
+    FIND,
+    FIND_NEXT,
+    FIND_PREVIOUS,
+    FOLLOW_END,
+    WRAP,
+    SIDEWAYS_LEFT,
+    SIDEWAYS_RIGHT,
+    REVEAL,
+    STACK,
+    WORKER_STACK,
 )

@@ -6,8 +6,8 @@ How to write a screen:
   `compose_body()`, and name a `.tcss` beside the module in `CSS_PATH`;
 * `show_snapshot(snapshot)` is called with each new picture of the file, and when the screen comes
   to the front; what a snapshot does not hold is asked for with `self.ask(...)`;
-* for each action of your scope in the registry there is a method `do_<id>()`, here, on your screen
-  or on the app; movement is done for you on the widget that `mover()` returns;
+* for each action of your scope there is one method marked `@does(ACTION)`: on the screen, on one of
+  its `parts`, or on the app; movement is done for you on the widget that `mover()` returns;
 * `crumbs()` names the way from the jobs screen, for the header;
 * `question(...)` asks, `self.console.notice(...)` tells, `self.console.act(...)` acts.
 """
@@ -15,7 +15,8 @@ How to write a screen:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -24,6 +25,19 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from gigq_tui.keys import ALWAYS, BY_ID, Context, Scope, bar_actions
+from gigq_tui.keys.action import Action
+from gigq_tui.keys.handlers import Handler, collect, does, handlers_of
+from gigq_tui.keys.looking_actions import (
+    DOWN,
+    FIRST,
+    HALF_DOWN,
+    HALF_UP,
+    LAST,
+    PAGE_DOWN,
+    PAGE_UP,
+    UP,
+)
+from gigq_tui.keys.screen_actions import BACK, LEAVE
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState
 from gigq_tui.widgets.key_bar import KeyBar
@@ -42,6 +56,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     """A screen with the console's header at its top and its notice and keys at the bottom."""
 
     SCOPE: ClassVar[Scope]
+    # What it is made of besides its own methods: objects whose methods do actions.
+    parts: Sequence[object] = ()
     AUTO_FOCUS = ""
     ALLOW_SELECT = False
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
@@ -203,35 +219,39 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """Expect nothing any longer: it may still come."""
         self._expected.clear()
 
-    def awaits(self, action_id: str) -> bool:
+    def awaits(self, action: Action) -> bool:
         """Whether an action is about something that was asked for, and is not on the screen yet."""
         return False
 
     # Acting
 
-    def perform(self, action_id: str) -> None:
+    @cached_property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What this screen does by itself, by the actions' ids: a part's, or its own."""
+        return {**collect(self.parts), **handlers_of(self)}
+
+    def perform(self, action: Action) -> None:
         """Do one action of the registry, or say in a notice why it can't be done now."""
-        if self.panel.is_open and action_id not in ALWAYS:
+        if self.panel.is_open and action.id not in ALWAYS:
             return
-        if (line := self._typed_line) is not None and action_id not in ALWAYS:
+        if (line := self._typed_line) is not None and action.id not in ALWAYS:
             # The mouse came in between: what was typed stays.
             line.close(kept=True)
         self.console.key_pressed()
-        refusal = BY_ID[action_id].refusal(self.context())
+        refusal = action.refusal(self.context())
         if refusal:
             self.console.notice(refusal, "warn")
             return
-        name = f"do_{action_id}"
-        method = getattr(self, name, None) or getattr(self.console, name)
-        method()
+        handler = self.handlers.get(action.id) or self.console.handlers[action.id]
+        handler()
 
     def action_perform(self, action_id: str) -> None:
         """The one Textual action behind every key."""
-        self.perform(action_id)
+        self.perform(BY_ID[action_id])
 
     @on(KeyBar.Pressed)
     def _key_clicked(self, event: KeyBar.Pressed) -> None:
-        self.perform(event.action_id)
+        self.perform(BY_ID[event.action_id])
 
     @property
     def panel(self) -> QuestionPanel:
@@ -299,27 +319,35 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     # Movement, the same on every screen
 
+    @does(DOWN)
     def do_down(self) -> None:
         self._move(lambda mover: mover.step(1))
 
+    @does(UP)
     def do_up(self) -> None:
         self._move(lambda mover: mover.step(-1))
 
+    @does(FIRST)
     def do_first(self) -> None:
         self._move(lambda mover: mover.go_first())
 
+    @does(LAST)
     def do_last(self) -> None:
         self._move(lambda mover: mover.go_last())
 
+    @does(PAGE_DOWN)
     def do_page_down(self) -> None:
         self._move(lambda mover: mover.turn(1))
 
+    @does(PAGE_UP)
     def do_page_up(self) -> None:
         self._move(lambda mover: mover.turn(-1))
 
+    @does(HALF_DOWN)
     def do_half_down(self) -> None:
         self._move(lambda mover: mover.turn(0.5))
 
+    @does(HALF_UP)
     def do_half_up(self) -> None:
         self._move(lambda mover: mover.turn(-0.5))
 
@@ -330,10 +358,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     # Leaving
 
+    @does(BACK)
     def do_back(self) -> None:
         """Go back to the screen before this one."""
         self.console.pop_screen()
 
+    @does(LEAVE)
     def do_leave(self) -> None:
         """Go back too; the jobs screen quits."""
         self.console.pop_screen()

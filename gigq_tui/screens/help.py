@@ -8,6 +8,8 @@ from textual.widget import Widget
 
 from gigq_tui.format import pad, width_of
 from gigq_tui.keys import DEFAULT_KEYS, Action, Group, Keymap, Scope, actions_for, bindings_for
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.screen_actions import CLOSE_HELP
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.finding import Finding
 from gigq_tui.screens.parts.row_finder import RowFinder
@@ -143,6 +145,7 @@ class HelpScreen(Finding, inherit_bindings=False):
     def mover(self) -> Scrolled | None:
         return self.query_one(Pane)
 
+    @does(CLOSE_HELP)
     def do_close_help(self) -> None:
         """The key that opened the help closes it too."""
         self.do_back()

@@ -21,6 +21,8 @@ from gigq_tui.actions.report import Report
 from gigq_tui.actions.stop_watch import StopWatch
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.format import cut, inert, plural, size, without_folder
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import OUTCOMES, UNDO
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.services.messages import ActionFinished
 from gigq_tui.services.notes import MANY, attach_note
@@ -171,6 +173,7 @@ class SteeringApp(App[None], inherit_bindings=False):
             screen.notice_line.tell(without_folder(text, self.path), tone, twin, hint)
             self.mind_the_ticker()
 
+    @does(OUTCOMES)
     def do_outcomes(self) -> None:
         """Show what became of each job of the last act."""
         from gigq_tui.widgets.outcome_panel import open_outcomes
@@ -208,6 +211,7 @@ class SteeringApp(App[None], inherit_bindings=False):
 
     # Undo
 
+    @does(UNDO)
     def do_undo(self) -> None:
         """Take the last act back; where it was about many jobs, once that has been confirmed."""
         act, screen = self.jobs.undoable, self.front

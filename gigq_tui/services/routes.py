@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import OVERVIEW, WORKERS
+from gigq_tui.keys.screen_actions import HELP, PALETTE, SUSPEND
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services.worker_control import WorkerSteering
 from gigq_tui.store.filter.language import parse
@@ -13,10 +16,12 @@ from gigq_tui.store.models import Tab
 class Navigation(WorkerSteering, inherit_bindings=False):
     """The app, as far as it puts another screen in front."""
 
+    @does(SUSPEND)
     def do_suspend(self) -> None:
         """Go to the shell; `fg` comes back."""
         self.action_suspend_process()
 
+    @does(HELP)
     def do_help(self) -> None:
         """Show the keys of the screen in front."""
         from gigq_tui.screens.help import HelpScreen
@@ -25,12 +30,14 @@ class Navigation(WorkerSteering, inherit_bindings=False):
         if screen is not None:
             self.push_screen(HelpScreen(screen))
 
+    @does(WORKERS)
     def do_workers(self) -> None:
         """Show the workers."""
         from gigq_tui.screens.workers.screen import WorkersScreen
 
         self.push_screen(WorkersScreen())
 
+    @does(OVERVIEW)
     def do_overview(self) -> None:
         """Show the overview."""
         from gigq_tui.screens.overview.screen import OverviewScreen
@@ -49,6 +56,7 @@ class Navigation(WorkerSteering, inherit_bindings=False):
             self.pop_screen()
         jobs.look(replace(jobs.view, tab=tab, filter=wanted, follow=None))
 
+    @does(PALETTE)
     def do_palette(self) -> None:
         """Open the command palette on the screen in front."""
         from gigq_tui.widgets.palette import open_palette

@@ -23,6 +23,9 @@ from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, listed, plural
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKER, STOP_WORKER
+from gigq_tui.keys.screen_actions import QUIT
 from gigq_tui.services.actions import SteeringApp
 from gigq_tui.store.models import Snapshot, WorkerRow
 from gigq_tui.widgets.question import Choice, Question
@@ -58,6 +61,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     # Starting
 
+    @does(SPAWN_WORKER)
     def do_spawn_worker(self) -> None:
         """Start a worker process of this console, as the last ones were started."""
         self.after_attach_question("Start a worker?", partial(self.act, self._spawn_if_of_use))
@@ -95,6 +99,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
             return Report(f"started worker {worker.worker_id} (pid {worker.pid})", (), line)
         return Report(f"started {count} workers: {listed(started)}", (), line)
 
+    @does(SET_WORKERS)
     def do_set_workers(self) -> None:
         """Ask, on the workers screen, how many workers there shall be, and with what."""
         from gigq_tui.screens.workers.screen import WorkersScreen
@@ -113,6 +118,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     # Stopping this console's own
 
+    @does(STOP_WORKER)
     def do_stop_worker(self) -> None:
         """Stop an idle worker of this console."""
         self.stop_workers(1, busy_too=False)
@@ -302,6 +308,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     # The queue as a whole
 
+    @does(PAUSE_QUEUE)
     def do_pause_queue(self) -> None:
         """Let workers claim nothing more, or let them go on."""
         if self.snapshot is None:
@@ -330,6 +337,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     # Leaving
 
+    @does(QUIT)
     def do_quit(self) -> None:
         """Quit at the second press."""
         now = self.monotonic()

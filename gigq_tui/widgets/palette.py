@@ -135,7 +135,7 @@ class PalettePanel(Lines):
             return
         action = self.found[self.cursor]
         self.close()
-        self.owner.perform(action.id)
+        self.owner.perform(action)
 
     def take_key(self, event: events.Key) -> bool:
         """Narrow, move, run or close; no key goes on to the screen below."""

@@ -9,6 +9,8 @@ from typing import Any
 from gigq_tui.actions.shell_command import for_jobs, without_secrets
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import as_json, cut, inert, masked
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.parts.job_actions import JobActs, last_command
 from gigq_tui.screens.parts.text_reader import Reading
 from gigq_tui.store.models import Attempt, JobDetail
@@ -37,6 +39,7 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
         """Whether secrets stand in it unmasked: copies never hold them."""
         return False
 
+    @does(COPY)
     def do_copy(self) -> None:
         """Copy the command of the last act while its notice stands; else ask what to copy."""
         detail, attempt = self.detail, self.attempt

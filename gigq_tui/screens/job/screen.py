@@ -5,6 +5,19 @@ from __future__ import annotations
 from textual import on
 
 from gigq_tui.keys import DETAIL_TABS, Scope, bindings_for
+from gigq_tui.keys.handlers import does, does_each
+from gigq_tui.keys.looking_actions import (
+    DETAIL_NEXT_TAB,
+    DETAIL_OPEN,
+    DETAIL_PREVIOUS_TAB,
+    DOWN,
+    LOG,
+    NEXT_JOB,
+    PREVIOUS_JOB,
+    UP,
+)
+from gigq_tui.keys.reading_actions import DETAIL_TAB_ACTIONS, REVEAL, STACK
+from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.screens.job.relatives import BLAMED
 from gigq_tui.screens.job.tabs import DetailView
 from gigq_tui.screens.parts.row_finder import RowFinder
@@ -35,37 +48,23 @@ class DetailScreen(DetailView, inherit_bindings=False):
         at = DETAIL_TABS.index(self.tab) if self.tab in DETAIL_TABS else 0
         self.choose_tab(DETAIL_TABS[(at + step) % len(DETAIL_TABS)])
 
+    @does(DETAIL_NEXT_TAB)
     def do_detail_next_tab(self) -> None:
         self._step_tab(1)
 
+    @does(DETAIL_PREVIOUS_TAB)
     def do_detail_previous_tab(self) -> None:
         self._step_tab(-1)
 
-    def do_detail_tab_1(self) -> None:
-        self.choose_tab(DETAIL_TABS[0])
-
-    def do_detail_tab_2(self) -> None:
-        self.choose_tab(DETAIL_TABS[1])
-
-    def do_detail_tab_3(self) -> None:
-        self.choose_tab(DETAIL_TABS[2])
-
-    def do_detail_tab_4(self) -> None:
-        self.choose_tab(DETAIL_TABS[3])
-
-    def do_detail_tab_5(self) -> None:
-        self.choose_tab(DETAIL_TABS[4])
-
-    def do_detail_tab_6(self) -> None:
-        self.choose_tab(DETAIL_TABS[5])
-
-    def do_detail_tab_7(self) -> None:
-        self.choose_tab(DETAIL_TABS[6])
+    @does_each(DETAIL_TAB_ACTIONS)
+    def do_tab(self, index: int) -> None:
+        self.choose_tab(DETAIL_TABS[index])
 
     @on(TabRow.Chosen)
     def _tab_clicked(self, event: TabRow.Chosen) -> None:
         self.choose_tab(DETAIL_TABS[event.index])
 
+    @does(LOG)
     def do_log(self) -> None:
         """Show the output alone, or where it stood before."""
         if self.tab == "Output" and self.enlarged:
@@ -78,11 +77,13 @@ class DetailScreen(DetailView, inherit_bindings=False):
         self.choose_tab("Output")
         self.enlarged = from_attempts
 
+    @does(STACK)
     def do_stack(self) -> None:
         """Take the stack of the running function, and show it."""
         self.choose_tab("Stack")
         self.take_stack()
 
+    @does(REVEAL)
     def do_reveal(self) -> None:
         """Show what is masked under secret-looking keys, or mask it again."""
         self.reveal = not self.reveal
@@ -95,12 +96,14 @@ class DetailScreen(DetailView, inherit_bindings=False):
     def _chooses_attempts(self) -> bool:
         return self.tab == "Attempts" and self.rows.total > 1
 
+    @does(DOWN)
     def do_down(self) -> None:
         if self._chooses_attempts():
             self.rows.step(1)
         else:
             super().do_down()
 
+    @does(UP)
     def do_up(self) -> None:
         if self._chooses_attempts():
             self.rows.step(-1)
@@ -123,6 +126,7 @@ class DetailScreen(DetailView, inherit_bindings=False):
 
     # Walking
 
+    @does(DETAIL_OPEN)
     def do_detail_open(self) -> None:
         """Open the job under the cursor, or the output of the attempt."""
         if self.tab == "Attempts":
@@ -147,8 +151,9 @@ class DetailScreen(DetailView, inherit_bindings=False):
 
     @on(RowList.RowOpened)
     def _row_opened(self) -> None:
-        self.perform("detail_open")
+        self.perform(DETAIL_OPEN)
 
+    @does(BACK)
     def do_back(self) -> None:
         """Go back the way that was walked, then to the list."""
         if self.text_view.wanted:
@@ -160,9 +165,11 @@ class DetailScreen(DetailView, inherit_bindings=False):
         else:
             super().do_back()
 
+    @does(NEXT_JOB)
     def do_next_job(self) -> None:
         self._walk(1)
 
+    @does(PREVIOUS_JOB)
     def do_previous_job(self) -> None:
         self._walk(-1)
 

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from gigq_tui.actions.stack import StackTaken, take_stack
 from gigq_tui.format import clock_time, inert, plural
 from gigq_tui.keys import DETAIL_TABS
+from gigq_tui.keys.action import Action
 from gigq_tui.screens.job import attempts as attempt_texts
 from gigq_tui.screens.job import relatives
 from gigq_tui.screens.job import texts as text
@@ -117,8 +118,8 @@ class DetailView(DetailCopy, inherit_bindings=False):
         self._start_list_over()
         self._read()
 
-    def awaits(self, action_id: str) -> bool:
-        return self.detail is None and not self.gone and is_about_rows(action_id)
+    def awaits(self, action: Action) -> bool:
+        return self.detail is None and not self.gone and is_about_rows(action)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         jobs = self.jobs_screen()

@@ -8,6 +8,10 @@ from functools import partial
 from textual import on
 
 from gigq_tui.format import inert
+from gigq_tui.keys.action import Action
+from gigq_tui.keys.handlers import does, does_each
+from gigq_tui.keys.looking_actions import FILTER, FOLLOW, NEXT_TAB, PREVIOUS_TAB, SORT, TAB_ACTIONS
+from gigq_tui.keys.screen_actions import CLEAR
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.head_row import HeadRow
 from gigq_tui.screens.jobs.marks import Marking
@@ -48,20 +52,20 @@ class Looking(Marking, inherit_bindings=False):
         self.sorts: dict[Tab, Sort] = {}
         self._filter_before: Filter = NO_FILTER
 
-    def awaits(self, action_id: str) -> bool:
-        return self.table.awaits_list and is_about_rows(action_id)
+    def awaits(self, action: Action) -> bool:
+        return self.table.awaits_list and is_about_rows(action)
 
     @property
     def typed_into(self) -> TakesKeys | None:
         box = self.query_one(FilterBox)
         return box if box.is_open else super().typed_into
 
-    def perform(self, action_id: str) -> None:
+    def perform(self, action: Action) -> None:
         """Do an action, but nothing to a row of the list that is shown no longer."""
-        if self.awaits(action_id) and not self.panel.is_open:
+        if self.awaits(action) and not self.panel.is_open:
             self.console.notice("The rows of this list are still being read.", "warn")
         else:
-            super().perform(action_id)
+            super().perform(action)
 
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""
@@ -114,39 +118,25 @@ class Looking(Marking, inherit_bindings=False):
     def _step_tab(self, step: int) -> None:
         self.choose_tab(TABS[(TABS.index(self.view.tab) + step) % len(TABS)])
 
+    @does(NEXT_TAB)
     def do_next_tab(self) -> None:
         self._step_tab(1)
 
+    @does(PREVIOUS_TAB)
     def do_previous_tab(self) -> None:
         self._step_tab(-1)
 
-    def do_tab_1(self) -> None:
-        self.choose_tab(Tab.ALL)
-
-    def do_tab_2(self) -> None:
-        self.choose_tab(Tab.WAITING)
-
-    def do_tab_3(self) -> None:
-        self.choose_tab(Tab.RUNNING)
-
-    def do_tab_4(self) -> None:
-        self.choose_tab(Tab.FAILED)
-
-    def do_tab_5(self) -> None:
-        self.choose_tab(Tab.TIMEOUT)
-
-    def do_tab_6(self) -> None:
-        self.choose_tab(Tab.DONE)
-
-    def do_tab_7(self) -> None:
-        self.choose_tab(Tab.CANCELLED)
+    @does_each(TAB_ACTIONS)
+    def do_tab(self, index: int) -> None:
+        self.choose_tab(TABS[index])
 
     @on(TabRow.Chosen)
     def _tab_clicked(self, event: TabRow.Chosen) -> None:
-        self.perform(f"tab_{event.index + 1}")
+        self.perform(TAB_ACTIONS[event.index])
 
     # The filter
 
+    @does(FILTER)
     def do_filter(self) -> None:
         """Type a filter; the table follows every key."""
         self._filter_before = self.view.filter
@@ -163,6 +153,7 @@ class Looking(Marking, inherit_bindings=False):
             self.look(replace(self.view, filter=self._filter_before))
         self.draw_status()
 
+    @does(CLEAR)
     def do_clear(self) -> None:
         """Clear what is in the way, the last thing first: range, marks, filter."""
         if self.range_from is not None:
@@ -176,6 +167,7 @@ class Looking(Marking, inherit_bindings=False):
 
     # The order
 
+    @does(SORT)
     def do_sort(self) -> None:
         """Choose the order of this tab."""
         now, keys = self.view.sort, sort_keys(self.view.tab)
@@ -227,6 +219,7 @@ class Looking(Marking, inherit_bindings=False):
     def current_row(self) -> JobRow | None:
         return self.followed or self.table.current
 
+    @does(FOLLOW)
     def do_follow(self) -> None:
         """Follow the row under the cursor wherever it goes, or let it go."""
         if self.view.follow is not None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import CLEAR_FINISHED, MARK, MARK_ALL, MARK_RANGE
 from gigq_tui.screens.jobs import clear
 from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.screens.parts.job_actions import JobActs, trouble_of
@@ -54,10 +56,12 @@ class Marking(JobActs, inherit_bindings=False):
             self.table.repaint()
             self.draw_status()
 
+    @does(CLEAR_FINISHED)
     def do_clear_finished(self) -> None:
         """Say what clearing finished jobs would do, and do it where it is chosen."""
         clear.begin(self)
 
+    @does(MARK)
     def do_mark(self) -> None:
         """Mark the row, or take its mark away, and go one down."""
         row = self.current_row()
@@ -71,6 +75,7 @@ class Marking(JobActs, inherit_bindings=False):
         self.table.repaint()
         self.refresh_parts()
 
+    @does(MARK_RANGE)
     def do_mark_range(self) -> None:
         """Begin a range at the cursor, or mark all from where it began to the cursor."""
         row = self.current_row()
@@ -114,6 +119,7 @@ class Marking(JobActs, inherit_bindings=False):
         self.table.repaint()
         self.refresh_parts()
 
+    @does(MARK_ALL)
     def do_mark_all(self) -> None:
         """Mark every job that the tab and the filter let through."""
         self.ask_first("matching_ids", self.view, self._all_known)

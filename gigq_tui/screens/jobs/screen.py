@@ -11,6 +11,10 @@ from textual.widget import Widget
 
 from gigq_tui.format import MARKS, count, inert, short_count
 from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import CANCEL_ALL, NEW, RETRY_ALL
+from gigq_tui.keys.looking_actions import OPEN
+from gigq_tui.keys.screen_actions import LEAVE
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.head_row import HeadRow
 from gigq_tui.screens.jobs.listing import TABS, Looking
@@ -246,17 +250,20 @@ class JobsScreen(Looking, inherit_bindings=False):
 
     @on(RowList.RowOpened)
     def _row_opened(self) -> None:
-        self.perform("open")
+        self.perform(OPEN)
 
+    @does(LEAVE)
     def do_leave(self) -> None:
         self.console.leave()
 
     # Wide acts
 
+    @does(CANCEL_ALL)
     def do_cancel_all(self) -> None:
         """Cancel all that match, once their number has been said."""
         self._ask_wide(self.ask_cancel)
 
+    @does(RETRY_ALL)
     def do_retry_all(self) -> None:
         """Retry all that match, once their number has been said."""
         self._ask_wide(self.ask_retry)
@@ -281,6 +288,7 @@ class JobsScreen(Looking, inherit_bindings=False):
         text = self.view.filter.text
         return f"all of tab {name} that match {text}" if text else f"all of tab {name}"
 
+    @does(NEW)
     def do_new(self) -> None:
         """Open an empty form for a new job."""
         from gigq_tui.screens.submit.screen import SubmitScreen

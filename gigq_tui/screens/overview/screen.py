@@ -10,6 +10,10 @@ from textual import on
 from textual.widget import Widget
 
 from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.keys.action import Action
+from gigq_tui.keys.handlers import does, does_each
+from gigq_tui.keys.looking_actions import OPEN
+from gigq_tui.keys.screen_actions import ATTENTION, BACK, PAST_ACTIONS
 from gigq_tui.screens.overview.lines import (
     attention_heading,
     concern_line,
@@ -103,8 +107,8 @@ class OverviewScreen(Finding, inherit_bindings=False):
         else:
             self._look()
 
-    def awaits(self, action_id: str) -> bool:
-        return self.seen is None and is_about_rows(action_id)
+    def awaits(self, action: Action) -> bool:
+        return self.seen is None and is_about_rows(action)
 
     def _look(self) -> None:
         if self._asking:
@@ -178,7 +182,7 @@ class OverviewScreen(Finding, inherit_bindings=False):
     @on(RowList.RowOpened)
     def _opened(self, event: RowList.RowOpened) -> None:
         self._attend(event.row_list is self.attention)
-        self.perform("open")
+        self.perform(OPEN)
 
     # Acting
 
@@ -190,24 +194,11 @@ class OverviewScreen(Finding, inherit_bindings=False):
             )
             self._look()
 
-    def do_past_1(self) -> None:
-        self._choose(Past.MINUTE_1)
+    @does_each(PAST_ACTIONS)
+    def do_past(self, index: int) -> None:
+        self._choose(tuple(Past)[index])
 
-    def do_past_2(self) -> None:
-        self._choose(Past.MINUTES_5)
-
-    def do_past_3(self) -> None:
-        self._choose(Past.MINUTES_15)
-
-    def do_past_4(self) -> None:
-        self._choose(Past.MINUTES_60)
-
-    def do_past_5(self) -> None:
-        self._choose(Past.HOURS_6)
-
-    def do_past_6(self) -> None:
-        self._choose(Past.HOURS_24)
-
+    @does(ATTENTION)
     def do_attention(self) -> None:
         """Move the keys into the list of what needs a person, or back to the functions."""
         if not self.attention.rows:
@@ -222,6 +213,7 @@ class OverviewScreen(Finding, inherit_bindings=False):
         self.functions.repaint()
         self._draw_attention_head()
 
+    @does(OPEN)
     def do_open(self) -> None:
         """Show the jobs behind the line under the cursor, or what leads on from it."""
         if self.attending:
@@ -254,6 +246,7 @@ class OverviewScreen(Finding, inherit_bindings=False):
         else:
             self.console.notice(lead.advice)
 
+    @does(BACK)
     def do_back(self) -> None:
         """Leave the list of what needs a person, or the screen."""
         if self.attending:

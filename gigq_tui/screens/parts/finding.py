@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual import on
 
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import FIND_ROW, FIND_ROW_NEXT, FIND_ROW_PREVIOUS
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.row_finder import NOTHING_FOUND, RowFinder
 from gigq_tui.widgets.typed_line import TypedLine
@@ -14,14 +16,17 @@ class Finding(ConsoleScreen, inherit_bindings=False):
 
     finder: RowFinder
 
+    @does(FIND_ROW)
     def do_find_row(self) -> None:
         """Type what to find; the list goes to it at every key."""
         self.query_one(TypedLine).open(self.finder.wanted)
 
+    @does(FIND_ROW_NEXT)
     def do_find_row_next(self) -> None:
         """Go to the next line that says it."""
         self._find_next(1)
 
+    @does(FIND_ROW_PREVIOUS)
     def do_find_row_previous(self) -> None:
         """Go to the line before that says it."""
         self._find_next(-1)

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.shell_command import for_jobs
 from gigq_tui.format import as_json, cut, inert, masked, plural
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import CANCEL, EDIT, LOWER_PRIORITY, RAISE_PRIORITY, RETRY
+from gigq_tui.keys.looking_actions import COPY, LOG, OPEN, TREE
+from gigq_tui.keys.reading_actions import STACK
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.release import offer_release
 from gigq_tui.services.notes import MANY, attach_note
@@ -42,10 +46,12 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         """Their ids; more than `chosen()` where not all the rows are in memory."""
         return tuple(row.id for row in self.chosen())
 
+    @does(CANCEL)
     def do_cancel(self) -> None:
         """Cancel waiting jobs, and have running ones stopped by their workers."""
         self.ask_cancel(self.chosen_ids(), self.chosen())
 
+    @does(RETRY)
     def do_retry(self) -> None:
         """Give failed, timed out and cancelled jobs a fresh start; orphaned ones are released."""
         ids, rows = self.chosen_ids(), self.chosen()
@@ -108,10 +114,12 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         jobs = self.console.jobs
         self._ask("Retry", ids, rows, about, details, lambda: jobs.retry(ids), _frees)
 
+    @does(RAISE_PRIORITY)
     def do_raise_priority(self) -> None:
         """Let waiting jobs run sooner."""
         self._move_priority(1, "Raise")
 
+    @does(LOWER_PRIORITY)
     def do_lower_priority(self) -> None:
         """Let waiting jobs run later."""
         self._move_priority(-1, "Lower")
@@ -185,14 +193,17 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
 
     # Looking
 
+    @does(OPEN)
     def do_open(self) -> None:
         """Open the job under the cursor."""
         self._show_detail(None)
 
+    @does(LOG)
     def do_log(self) -> None:
         """Open the output of the job under the cursor."""
         self._show_detail("Output")
 
+    @does(STACK)
     def do_stack(self) -> None:
         """Take the stack of the job under the cursor, now."""
         self._show_detail("Stack")
@@ -204,6 +215,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         if row is not None:
             self.console.push_screen(DetailScreen(row.id, tab=tab))
 
+    @does(TREE)
     def do_tree(self) -> None:
         """Open the dependency tree around the job under the cursor."""
         from gigq_tui.screens.tree.screen import TreeScreen
@@ -212,6 +224,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
         if row is not None:
             self.console.push_screen(TreeScreen(row.id))
 
+    @does(EDIT)
     def do_edit(self) -> None:
         """Open the form with a copy of the job under the cursor."""
         row = self.current_row()
@@ -228,6 +241,7 @@ class JobActs(ConsoleScreen, inherit_bindings=False):
 
     # Copying
 
+    @does(COPY)
     def do_copy(self) -> None:
         """Copy the command of the last act while its notice stands; else ask what to copy."""
         row = self.current_row()

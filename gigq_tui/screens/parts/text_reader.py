@@ -5,6 +5,17 @@ from __future__ import annotations
 from textual import on
 
 from gigq_tui.format import cut, inert
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.reading_actions import (
+    FIND,
+    FIND_NEXT,
+    FIND_PREVIOUS,
+    FOLLOW_END,
+    SIDEWAYS_LEFT,
+    SIDEWAYS_RIGHT,
+    WRAP,
+)
+from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView
@@ -57,16 +68,19 @@ class Reading(ConsoleScreen, inherit_bindings=False):
 
     # Keys
 
+    @does(FIND)
     def do_find(self) -> None:
         """Type what to find in the text; it is gone to at every key."""
         if self.readable():
             self.read_whole()
             self.typed_line.open(self.text_view.wanted)
 
+    @does(FIND_NEXT)
     def do_find_next(self) -> None:
         """Go to the next place where it stands."""
         self.find_next(1)
 
+    @does(FIND_PREVIOUS)
     def do_find_previous(self) -> None:
         """Go to the place before where it stands."""
         self.find_next(-1)
@@ -78,15 +92,18 @@ class Reading(ConsoleScreen, inherit_bindings=False):
         else:
             self.text_view.find_next(step)
 
+    @does(WRAP)
     def do_wrap(self) -> None:
         """Break long lines, or show them sideways."""
         if self.readable():
             self.text_view.set_wrap(not self.text_view.wrap)
 
+    @does(SIDEWAYS_RIGHT)
     def do_sideways_right(self) -> None:
         """Show what stands further right."""
         self._sideways(1)
 
+    @does(SIDEWAYS_LEFT)
     def do_sideways_left(self) -> None:
         """Show what stands further left."""
         self._sideways(-1)
@@ -99,6 +116,7 @@ class Reading(ConsoleScreen, inherit_bindings=False):
         else:
             self.text_view.sideways(direction)
 
+    @does(FOLLOW_END)
     def do_follow_end(self) -> None:
         """Stay at the end while more is written, or stay here."""
         if self.readable():
@@ -108,6 +126,7 @@ class Reading(ConsoleScreen, inherit_bindings=False):
     def _earlier_wanted(self) -> None:
         self.read_whole()
 
+    @does(BACK)
     def do_back(self) -> None:
         """Take the finds away first, then go back."""
         if self.text_view.wanted:

@@ -6,31 +6,43 @@ row of the list that still stands there.
 
 from __future__ import annotations
 
-from gigq_tui.keys import BY_ID, Group
+from gigq_tui.keys.action import Action, Group
+from gigq_tui.keys.job_actions import NEW, PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKER, STOP_WORKER, UNDO
+from gigq_tui.keys.looking_actions import (
+    FILTER,
+    NEXT_TAB,
+    OVERVIEW,
+    PAUSE_VIEW,
+    PREVIOUS_TAB,
+    SORT,
+    TAB_ACTIONS,
+    WORKERS,
+)
 
 # Keys that have waited longer are dropped: what they were about may have been forgotten.
 WAITS_AT_MOST_S = 2.0
 # These choose or leave the list, or have nothing to do with it.
 _ABOUT_NO_ROW = frozenset(
-    {
-        "next_tab",
-        "previous_tab",
-        *(f"tab_{number}" for number in range(1, 8)),
-        "filter",
-        "sort",
-        "workers",
-        "overview",
-        "pause_view",
-        "new",
-        "undo",
-        "pause_queue",
-        "spawn_worker",
-        "stop_worker",
-        "set_workers",
-    }
+    action.id
+    for action in (
+        *TAB_ACTIONS,
+        NEXT_TAB,
+        PREVIOUS_TAB,
+        FILTER,
+        SORT,
+        WORKERS,
+        OVERVIEW,
+        PAUSE_VIEW,
+        NEW,
+        UNDO,
+        PAUSE_QUEUE,
+        SPAWN_WORKER,
+        STOP_WORKER,
+        SET_WORKERS,
+    )
 )
 
 
-def is_about_rows(action_id: str) -> bool:
-    """Whether an action of the jobs screen needs to know which rows the list has."""
-    return action_id not in _ABOUT_NO_ROW and BY_ID[action_id].group is not Group.CONSOLE
+def is_about_rows(action: Action) -> bool:
+    """Whether an action needs to know which rows the list has."""
+    return action.id not in _ABOUT_NO_ROW and action.group is not Group.CONSOLE

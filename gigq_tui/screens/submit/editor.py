@@ -11,6 +11,8 @@ from textual.message import Message
 from gigq_core.errors import GigQError
 from gigq_core.job import encode_params
 from gigq_tui.actions.editor import edit_text
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.screen_actions import EDIT_PARAMS
 from gigq_tui.screens.submit.lookups import SubmitLookups
 from gigq_tui.screens.submit.texts import Offer, TextMistake, offer, read_back
 from gigq_tui.widgets.question import Choice, Question
@@ -26,6 +28,7 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
             self.params = params
             super().__init__()
 
+    @does(EDIT_PARAMS)
     def do_edit_params(self) -> None:
         """Edit the parameters in $EDITOR."""
         self.review()

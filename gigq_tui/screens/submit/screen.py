@@ -14,6 +14,8 @@ from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import inert, plural, width_of
 from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.screen_actions import BACK, REVEAL_FIELD, SUBMIT
 from gigq_tui.screens.submit.check import check_form
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
 from gigq_tui.screens.submit.editor import ParamsEditing
@@ -60,8 +62,8 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             with Vertical(id="left"):
                 yield self.form
                 with Horizontal(id="buttons"):
-                    yield PushLine("Submit (alt+s)", partial(self.perform, "submit"), id="send")
-                    yield PushLine("Cancel (esc)", partial(self.perform, "back"), id="drop")
+                    yield PushLine("Submit (alt+s)", partial(self.perform, SUBMIT), id="send")
+                    yield PushLine("Cancel (esc)", partial(self.perform, BACK), id="drop")
             yield TextLines(id="preview")
 
     async def on_mount(self) -> None:
@@ -242,6 +244,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
 
     # Acting
 
+    @does(SUBMIT)
     def do_submit(self) -> None:
         """Submit the job, or go to the first field that something is wrong with."""
         if self.sending:
@@ -300,6 +303,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
 
         console.act(call, after=after)
 
+    @does(REVEAL_FIELD)
     def do_reveal_field(self) -> None:
         """Show the secret in the field with the focus, or hide it again."""
         row = self.form.row_of(self.focused)
@@ -308,6 +312,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         else:
             row.reveal()
 
+    @does(BACK)
     def do_back(self) -> None:
         """Go back; asks first if something was typed."""
         if not self.form.changed:

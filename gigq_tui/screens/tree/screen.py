@@ -11,6 +11,10 @@ from textual.widget import Widget
 
 from gigq_tui.format import MARKS, inert, plural, short_count, width_of
 from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.keys.action import Action
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import OPEN
+from gigq_tui.keys.screen_actions import CANCEL_BELOW, DOWNSTREAM, FOLD, RETRY_UP, UPSTREAM
 from gigq_tui.screens.parts.finding import Finding
 from gigq_tui.screens.parts.job_actions import JobActs, trouble_of
 from gigq_tui.screens.parts.row_finder import RowFinder
@@ -84,8 +88,8 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         self._ask_graph()
 
-    def awaits(self, action_id: str) -> bool:
-        return self.graph is None and is_about_rows(action_id)
+    def awaits(self, action: Action) -> bool:
+        return self.graph is None and is_about_rows(action)
 
     def _ask_graph(self) -> None:
         """Ask for the graph, one question at a time, the costlier the more seldom."""
@@ -215,7 +219,7 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
 
     @on(RowList.RowOpened)
     def _opened(self) -> None:
-        self.perform("open")
+        self.perform(OPEN)
 
     # What keys act on
 
@@ -245,6 +249,7 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
 
     # Acting
 
+    @does(OPEN)
     def do_open(self) -> None:
         line = self._line()
         if line is not None and line.folded:
@@ -254,6 +259,7 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
         else:
             super().do_open()
 
+    @does(RETRY_UP)
     def do_retry_up(self) -> None:
         """Retry the job under the cursor and every ancestor that ended badly."""
         rows = self._gathered(to_retry)
@@ -262,6 +268,7 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
             return
         self.ask_retry([row.id for row in rows], rows, " (here and upstream)")
 
+    @does(CANCEL_BELOW)
     def do_cancel_below(self) -> None:
         """Cancel the job under the cursor and whatever waits for it."""
         rows = self._gathered(to_cancel)
@@ -278,10 +285,12 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
             return ()
         return gather(graph, line.folded or (line.id,))
 
+    @does(UPSTREAM)
     def do_upstream(self) -> None:
         """Show only what the job under the cursor waits for, or all again."""
         self._look(Direction.UP)
 
+    @does(DOWNSTREAM)
     def do_downstream(self) -> None:
         """Show only what waits for the job under the cursor, or all again."""
         self._look(Direction.DOWN)
@@ -297,6 +306,7 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
         self._draw()
         self.branches.select_job(line.id)
 
+    @does(FOLD)
     def do_fold(self) -> None:
         """Fold jobs that look alike into one line, or unfold them."""
         line = self._line()

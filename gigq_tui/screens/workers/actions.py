@@ -6,6 +6,17 @@ from gigq_core.queue import WorkerRequest
 from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, plural
+from gigq_tui.keys.action import Action
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import SET_WORKERS
+from gigq_tui.keys.screen_actions import (
+    BACK,
+    WORKER_COPY,
+    WORKER_DRAIN,
+    WORKER_KILL,
+    WORKER_PAUSE,
+    WORKER_RELEASE,
+)
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.release import ask_release
 from gigq_tui.screens.workers.entries import WorkerEntry
@@ -31,15 +42,15 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         """Whether the line that an act is about can be seen now."""
         return True
 
-    def perform(self, action_id: str) -> None:
+    def perform(self, action: Action) -> None:
         """Do an action, but nothing to a worker whose line isn't seen."""
-        if self.setup_panel is not None and action_id not in _DURING_SETUP:
-            if action_id == "back":
+        if self.setup_panel is not None and action.id not in _DURING_SETUP:
+            if action.id == BACK.id:
                 self.setup_panel.close()
-        elif not self.worker_seen and action_id in _ON_A_WORKER:
+        elif not self.worker_seen and action.id in _ON_A_WORKER:
             self.console.notice("Nothing was done: l shows the list, and which worker it is about.")
         else:
-            super().perform(action_id)
+            super().perform(action)
 
     def _worker(self) -> WorkerRow | None:
         """The worker to act on, if it lives; else a notice says what stands against it."""
@@ -75,6 +86,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         setup = self.setup_panel
         return super().expects or (setup is not None and setup.is_looking)
 
+    @does(SET_WORKERS)
     def do_set_workers(self) -> None:
         """Ask how many workers to start, and with what; or how many to let go."""
         if self.setup_panel is not None:
@@ -102,6 +114,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
 
     # The one under the cursor
 
+    @does(WORKER_DRAIN)
     def do_worker_drain(self) -> None:
         """Let the worker finish its jobs, and end."""
         worker = self._worker()
@@ -126,6 +139,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             )
         )
 
+    @does(WORKER_KILL)
     def do_worker_kill(self) -> None:
         """End the worker now, after a question."""
         worker = self._worker()
@@ -154,6 +168,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             )
         )
 
+    @does(WORKER_PAUSE)
     def do_worker_pause(self) -> None:
         """Let the worker claim nothing more, or let it go on."""
         worker = self._worker()
@@ -182,6 +197,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             )
         )
 
+    @does(WORKER_RELEASE)
     def do_worker_release(self) -> None:
         """Give the jobs of a lost worker back to the queue."""
         entry = self.entry
@@ -195,6 +211,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         held = [HeldJob(job.id, job.name) for job in worker.running]
         ask_release(self, held, f" of {inert(worker.id)}")
 
+    @does(WORKER_COPY)
     def do_worker_copy(self) -> None:
         """Copy the pid of the worker."""
         entry = self.entry

@@ -10,6 +10,9 @@ from textual.widget import Widget
 
 from gigq_core.paths import stored_path
 from gigq_tui.format import cut, inert, size
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.reading_actions import FOLLOW_END
+from gigq_tui.keys.screen_actions import WORKER_LOG
 from gigq_tui.screens.parts.text_reader import Reading
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.screens.workers.log_text import as_written, glance
@@ -122,10 +125,12 @@ class WorkerLog(Reading, inherit_bindings=False):
             self.log_limit = WHOLE_BYTES
             self.look()
 
+    @does(FOLLOW_END)
     def do_follow_end(self) -> None:
         """Stay at the end of the log while more is written, or stay here."""
         self.text_view.set_follow(not self.text_view.follow)
 
+    @does(WORKER_LOG)
     def do_worker_log(self) -> None:
         """Show the log alone, or the list again."""
         if not self.log_large and self.log_path is None:
@@ -142,4 +147,4 @@ class WorkerLog(Reading, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is not None and event.widget.id == "log-head":
-            self.perform("worker_log")
+            self.perform(WORKER_LOG)

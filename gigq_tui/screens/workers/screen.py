@@ -13,6 +13,10 @@ from textual.widget import Widget
 
 from gigq_tui.format import cut, inert
 from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import OPEN
+from gigq_tui.keys.reading_actions import WORKER_STACK
+from gigq_tui.keys.screen_actions import BACK, WORKER_COPY, WORKER_FILTER, WORKER_SORT
 from gigq_tui.screens.workers.actions import WorkerActs
 from gigq_tui.screens.workers.entries import (
     WorkerEntry,
@@ -224,7 +228,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
 
     @on(RowList.RowOpened)
     def _opened(self) -> None:
-        self.perform("open")
+        self.perform(OPEN)
 
     # Looking at machine, processes and log, off the thread that draws
 
@@ -279,10 +283,12 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
 
     # Keys that look
 
+    @does(OPEN)
     def do_open(self) -> None:
         """Open the job of the line under the cursor."""
         self._open_job("This worker has no job now.", None)
 
+    @does(WORKER_STACK)
     def do_worker_stack(self) -> None:
         """Take the stack of the job of the line under the cursor, now."""
         self._open_job("This worker has no job now, so there is no stack.", "Stack")
@@ -296,6 +302,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
             return
         self.console.push_screen(DetailScreen(entry.job.id, tab))
 
+    @does(WORKER_COPY)
     def do_worker_copy(self) -> None:
         """Copy the pid of the worker; where its log is read, ask what to copy."""
         if not self.log_large:
@@ -326,6 +333,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
     def _log_read(self, tail: Tail) -> None:
         self.copy_tail(tail, "the log")
 
+    @does(WORKER_SORT)
     def do_worker_sort(self) -> None:
         """Sort by the next column."""
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
@@ -333,6 +341,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self.tick()
         self.console.notice(f"sorted by {self.sort}")
 
+    @does(WORKER_FILTER)
     def do_worker_filter(self) -> None:
         """Type words that let only some workers through; in the log alone, find there."""
         if self.log_large:
@@ -355,6 +364,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
             self._still_until = self.console.monotonic() + STILL_S
         super()._move(move)
 
+    @does(BACK)
     def do_back(self) -> None:
         if self.log_large and not self.text_view.wanted:
             self.do_worker_log()
