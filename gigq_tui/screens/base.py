@@ -38,6 +38,7 @@ from gigq_tui.keys.looking_actions import (
     UP,
 )
 from gigq_tui.keys.screen_actions import BACK, LEAVE
+from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState
 from gigq_tui.widgets.key_bar import KeyBar
@@ -56,8 +57,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     """A screen with the console's header at its top and its notice and keys at the bottom."""
 
     SCOPE: ClassVar[Scope]
-    # What it is made of besides its own methods: objects whose methods do actions.
-    parts: Sequence[object] = ()
+    parts: Sequence[Part] = ()
     AUTO_FOCUS = ""
     ALLOW_SELECT = False
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
@@ -198,6 +198,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """What is typed into, if anything: it is asked before keys mean actions."""
         if (line := self._typed_line) is not None:
             return line
+        for part in self.parts:
+            if (taker := part.typed_into) is not None:
+                return taker
         focused = self.focused
         return focused if isinstance(focused, TakesKeys) else None
 
@@ -208,7 +211,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def take_key(self, event: events.Key) -> bool:
         """Handle a key that belongs to no action; say whether it meant anything here."""
-        return False
+        return any(part.takes_key(event) for part in self.parts)
 
     @property
     def expects(self) -> bool:
@@ -221,7 +224,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def awaits(self, action: Action) -> bool:
         """Whether an action is about something that was asked for, and is not on the screen yet."""
-        return False
+        return any(part.awaits(action) for part in self.parts)
 
     # Acting
 
@@ -233,6 +236,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def perform(self, action: Action) -> None:
         """Do one action of the registry, or say in a notice why it can't be done now."""
         if self.panel.is_open and action.id not in ALWAYS:
+            return
+        if any(part.forestalls(action) for part in self.parts):
             return
         if (line := self._typed_line) is not None and action.id not in ALWAYS:
             # The mouse came in between: what was typed stays.
