@@ -16,7 +16,7 @@ from gigq_tui.widgets.takes_keys import TakesKeys
 
 
 class Part:
-    """One subject of a screen. The screen asks its parts in their order, and takes the first yes."""
+    """One subject of a screen, which asks its parts in their order and takes the first yes."""
 
     @property
     def typed_into(self) -> TakesKeys | None:
