@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import time
@@ -27,6 +28,13 @@ for _signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             _signum,
             signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL,
         )
+
+# Textual's driver of tests looks in steps of 20 ms whether the process has come to rest, four times
+# a key: most of the time that a test of a screen took. With a step of 2 ms it rests when all of its
+# threads together worked for less than a third of one.
+_wait = importlib.import_module("textual._wait")
+_wait.SLEEP_GRANULARITY = 0.002
+_wait.SLEEP_IDLE = 0.0006
 
 DATA = Path(__file__).parent / "data"
 # Most tests wait for a screen to come to rest more than they compute.
