@@ -14,9 +14,10 @@ import pytest
 from gigq_core.cli import errors as core_errors
 from gigq_core.cli.main import cli as core
 from gigq_tui.cli import cli as console
+from gigq_tui.config.load import read_config
 from gigq_tui.config.model import Config
 from gigq_tui.keys import ACTIONS
-from tests.pages import DOCUMENTS, ROOT
+from tests.pages import DOCUMENTS, ROOT, blocks_of
 
 # Programs of others, and options of theirs that stand by themselves.
 _THEIRS = ("docker", "mkdocs", "pip", "systemctl", "journalctl", "logrotate", "python", "pytest")
@@ -48,6 +49,16 @@ def options_of(*commands: click.Command) -> set[str]:
 
 
 OPTIONS = options_of(console, core, *core.commands.values()) | {"--help", "-h", *_THEIR_OPTIONS}
+# The registry's, those that answer a question, and those of terminals and of Textual's fields.
+KEYS = {word for action in ACTIONS for word in action.shown.split()} | {
+    *("y", "Y", "n", "F", "E"),
+    *("ctrl+s", "ctrl+\\"),
+}
+SOURCES = "".join(
+    file.read_text("utf-8")
+    for package in ("gigq_core", "gigq_tui")
+    for file in sorted((ROOT / package).rglob("*.py"))
+)
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
 
 
@@ -99,6 +110,37 @@ def test_the_page_of_the_configuration_shows_it_whole_but_for_the_keys(hooks: Mo
     assert str(Path.home()) not in text
     assert all(f"{field} = " in text for field in ("theme", "mouse", "columns", "sort"))
     assert Config().databases == ()
+
+
+@each_document
+def test_each_key_that_a_document_names_does_something(document: Path) -> None:
+    for code in re.findall(r"`([^`\n]+)`", text_of(document)):
+        if re.fullmatch(r"[a-z0-9<>/:?*+=-]|(?:ctrl|alt)\+\S+", code, re.IGNORECASE):
+            assert code in KEYS, code
+
+
+@each_document
+def test_each_configuration_in_a_document_is_one(document: Path, tmp_path: Path) -> None:
+    for block in blocks_of(document):
+        if block.language == "toml":
+            file = tmp_path / "config.toml"
+            file.write_text(block.text)
+            assert read_config(file, must_exist=True) != Config()
+
+
+@each_document
+def test_each_variable_of_ours_that_a_document_names_is_read(document: Path) -> None:
+    for name in set(re.findall(r"\bGIGQ_[A-Z_]+\b", text_of(document))):
+        assert name in SOURCES, name
+
+
+@each_document
+def test_each_file_of_the_repository_that_a_document_names_is_there(document: Path) -> None:
+    for code in re.findall(r"`([^`\s]+)`", text_of(document)):
+        if re.fullmatch(r"(?:gigq_\w+|tests|docs|screenshots|benchmarks)/[\w./-]*", code):
+            assert (ROOT / code).exists(), code
+        elif re.fullmatch(r"test_\w+\.py", code):
+            assert list((ROOT / "tests").rglob(code)), code
 
 
 def test_the_exit_codes_of_the_console_are_those_of_its_help(hooks: ModuleType) -> None:
