@@ -64,21 +64,21 @@ class Sources:
     """The loaded files of all children of a worker, looked at together."""
 
     def __init__(self) -> None:
-        self.wears: WeakSet[Wear] = WeakSet()
+        self.ages: WeakSet[ChildAge] = WeakSet()
         self.marks: dict[str, int] = {}
         self._next = 0.0
 
-    def look(self, now: float) -> None:
+    def refresh(self, now: float) -> None:
         """Look at the files, if it is time by the monotonic clock."""
         if now < self._next:
             return
         begun = time.perf_counter()
-        paths = set().union(*(wear.files for wear in self.wears))
+        paths = set().union(*(age.files for age in self.ages))
         self.marks = {path: mark_of(path) for path in paths}
         self._next = now + max(FILES_EVERY_S, (time.perf_counter() - begun) / FILES_SHARE)
 
 
-class Wear:
+class ChildAge:
     """What tells that one child should be replaced."""
 
     def __init__(self, limits: Limits, sources: Sources) -> None:
@@ -92,7 +92,7 @@ class Wear:
         self._failed: set[str] = set()
         self._in_a_row: list[str] = []
         self._reason = ""
-        sources.wears.add(self)
+        sources.ages.add(self)
 
     def note(self, answer: dict[str, Any]) -> None:
         """Take in what the child said of itself at the end of a job."""
@@ -132,7 +132,7 @@ class Wear:
     def reason(self, now: float) -> str:
         """Why the child should take no more jobs; nothing if it may."""
         if not self._reason:
-            self._sources.look(now)
+            self._sources.refresh(now)
             if self._marks is not self._sources.marks:
                 self._compare()
         return self._reason

@@ -18,9 +18,9 @@ from gigq_core.kept_files import ready_for, remove_private
 from gigq_core.paths import output_name
 from gigq_core.times import now_text
 from gigq_core.worker import answers, runner
-from gigq_core.worker.child_age import Wear
-from gigq_core.worker.claims import Attempt, Ending, Fate, told
-from gigq_core.worker.output import Capture, tell_unkept
+from gigq_core.worker.child_age import ChildAge
+from gigq_core.worker.claims import Claim, Ending, Fate, sentence_for
+from gigq_core.worker.output import Capture, warn_unkept
 from gigq_core.worker.processes import (
     Seen,
     descendants,
@@ -52,7 +52,7 @@ EARLY_BYTES = 64 * 1024
 RECORD_AFTER_S = 0.02
 
 
-class State(Enum):
+class ChildState(Enum):
     """What a child is doing."""
 
     STARTING = "starting"
@@ -78,7 +78,7 @@ class Child:
         parents_of: gives the stored results of an attempt's parents.
         output_of: gives the file for an attempt's output.
         stack_prefix: where the process puts its stack when asked; its pid and `.txt` follow.
-        wear: what tells that it should be replaced.
+        age: what tells that it should be replaced.
         on_idle: called when it can take a job, which may be given to it at once.
         max_result_bytes: the most bytes of JSON that a job may return.
 
@@ -92,23 +92,23 @@ class Child:
         folder: str,
         selector: selectors.BaseSelector,
         grace_s: float,
-        parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
+        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
         output_of: Callable[[str], Path | None],
         stack_prefix: str,
-        wear: Wear,
+        age: ChildAge,
         on_idle: Callable[[Child], None],
         max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
-        self.state = State.STARTING
+        self.state = ChildState.STARTING
         self.endings: list[Ending] = []
-        self.attempt: Attempt | None = None
+        self.claim: Claim | None = None
         self.ever_ready = False
         # What it did that no child of ours does; and how many jobs it has begun.
         self.broken = ""
         self.jobs_begun = 0
         self.said = b""
         self.born = time.monotonic()
-        self.wear = wear
+        self.age = age
         # How long its last job took, and since when it runs the present one.
         self.took_s: float | None = None
         self.began = 0.0
@@ -151,13 +151,13 @@ class Child:
         self._watch(self._answers, selectors.EVENT_READ, self._read_answers)
         self._watch(self._output, selectors.EVENT_READ, self._read_output)
         if self._pidfd >= 0:
-            self._watch(self._pidfd, selectors.EVENT_READ, self.look)
+            self._watch(self._pidfd, selectors.EVENT_READ, self.check_alive)
 
     def _has_stacks(self) -> bool:
         try:
             return ready_for(self._stack_prefix)
         except OSError as problem:
-            tell_unkept(problem)
+            warn_unkept(problem)
             return False
 
     def _forget_stack(self) -> None:
@@ -194,14 +194,14 @@ class Child:
         self.broken = reason
         self._reason = self._reason or reason
 
-    def look(self) -> None:
+    def check_alive(self) -> None:
         """See whether the process has died, and if so take the consequences."""
-        if self.state is not State.GONE and has_exited(self._process, self._pidfd):
+        if self.state is not ChildState.GONE and has_exited(self._process, self._pidfd):
             self._bury()
 
     def end(self) -> None:
         """Kill the process, whatever it does, and all that descends from it."""
-        if self.state is not State.GONE:
+        if self.state is not ChildState.GONE:
             kill_tree(self.pid, self._known)
             self._bury()
 
@@ -211,13 +211,13 @@ class Child:
         What its modules have registered for the end is done: handlers of `atexit`, temporary
         folders, buffers of files. `reason` is for the log, if it was not expected to end.
         """
-        if self.state is State.STARTING:
+        if self.state is ChildState.STARTING:
             self.end()
-        if self.state is not State.IDLE:
+        if self.state is not ChildState.IDLE:
             return
         if reason:
             logger.info("Child %s is replaced: %s", self.pid, reason)
-        self.state = State.ENDING
+        self.state = ChildState.ENDING
         self._kill_at = time.monotonic() + self._grace_s
         self._known = descendants(self.pid)
         self._let_go()
@@ -234,18 +234,18 @@ class Child:
         """The process is dead or about to be: take its last words, reap it, free its slot."""
         self._read_output()
         self._read_answers(burying=True)
-        if self.state is State.GONE:
+        if self.state is ChildState.GONE:
             return
         # Its group lives on if the job left processes behind.
         signal_group(self.pid, signal.SIGKILL)
         signal_all(self._known, signal.SIGKILL)
         code = self._process.wait()
         self._read_output()
-        busy = self.state in (State.BUSY, State.STOPPING)
-        if self.state is State.ENDING and self.said:
+        busy = self.state in (ChildState.BUSY, ChildState.STOPPING)
+        if self.state is ChildState.ENDING and self.said:
             said = self.said.decode("utf-8", "replace")[-SAID_LOGGED:]
             logger.info("Child %s said as it ended: %r", self.pid, said)
-        self.state = State.GONE
+        self.state = ChildState.GONE
         for fd in self._fds:
             self._unwatch(fd)
             os.close(fd)
@@ -258,31 +258,31 @@ class Child:
 
     # --- a job -------------------------------------------------------------------------------
 
-    def start(self, attempt: Attempt, ahead: bool = False) -> None:
+    def start(self, claim: Claim, ahead: bool = False) -> None:
         """Give an idle child its next job; `ahead` if the file does not know yet where it runs."""
-        self.state = State.BUSY
-        self.attempt = attempt
+        self.state = ChildState.BUSY
+        self.claim = claim
         self._fate = Fate.CRASHED
         self.jobs_begun += 1
         self._asked = False
         self.began = time.monotonic()
         self.begun = now_text() if ahead else None
-        self._deadline = self.began + attempt.timeout_s
+        self._deadline = self.began + claim.timeout_s
         message = {
-            "id": attempt.execution_id,
-            "module": attempt.module,
-            "function": attempt.function,
-            "params": attempt.params,
-            "parents": bool(attempt.dependencies),
-            "pass_parent_results": attempt.pass_parent_results,
+            "id": claim.execution_id,
+            "module": claim.module,
+            "function": claim.function,
+            "params": claim.params,
+            "parents": bool(claim.dependencies),
+            "pass_parent_results": claim.pass_parent_results,
         }
         self._guarded(partial(self._send, message))
 
     def stop(self, fate: Fate) -> None:
         """End the job that runs: SIGTERM now, SIGKILL after the grace; `fate` is how it ends."""
-        if self.state is not State.BUSY:
+        if self.state is not ChildState.BUSY:
             return
-        self.state = State.STOPPING
+        self.state = ChildState.STOPPING
         self._fate = fate
         self._kill_at = time.monotonic() + self._grace_s
         self._known = descendants(self.pid)
@@ -303,30 +303,32 @@ class Child:
         self._guarded(partial(self._tick, now))
 
     def _tick(self, now: float) -> None:
-        if self.state is State.BUSY and now >= self._deadline:
+        if self.state is ChildState.BUSY and now >= self._deadline:
             # What has arrived counts: it may have ended in time, and the next one have begun.
             self._read_answers()
             if now >= self._deadline:
                 self.stop(Fate.TIMEOUT)
-        elif self.state is State.STOPPING and self._kill_at is not None and now >= self._kill_at:
+        elif (
+            self.state is ChildState.STOPPING and self._kill_at is not None and now >= self._kill_at
+        ):
             self._kill_at = None
             if self._closed:
                 self._reason = CLOSED
             kill_tree(self.pid, self._known)
-        elif self.state is State.ENDING and self._kill_at is not None and now >= self._kill_at:
+        elif self.state is ChildState.ENDING and self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             logger.warning("Child %s did not end within %g s: killed", self.pid, self._grace_s)
             kill_tree(self.pid, self._known)
-        if self._pidfd < 0 or self.state in (State.STOPPING, State.ENDING):
-            self.look()
+        if self._pidfd < 0 or self.state in (ChildState.STOPPING, ChildState.ENDING):
+            self.check_alive()
 
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
-        if self.state is State.BUSY:
+        if self.state is ChildState.BUSY:
             if self.begun is not None and not self.is_unrecorded(time.monotonic()):
                 return min(self.began + RECORD_AFTER_S, self._deadline)
             return self._deadline
-        if self.state in (State.STOPPING, State.ENDING):
+        if self.state in (ChildState.STOPPING, ChildState.ENDING):
             return self._kill_at
         return None
 
@@ -342,25 +344,25 @@ class Child:
         traceback: str | None = None,
         signum: int | None = None,
     ) -> None:
-        attempt, self.attempt = self.attempt, None
-        if attempt is None:
+        claim, self.claim = self.claim, None
+        if claim is None:
             return
-        self._last_token = attempt.execution_id
+        self._last_token = claim.execution_id
         if not (fate is Fate.GIVEN_BACK and self._reason):
-            error = told(attempt, fate) or error
+            error = sentence_for(claim, fate) or error
         if traceback is None and self._said_last is not None:
             traceback = self._said_last.traceback
         self._said_last = None
         output = None
-        self._read_output(attempt)
+        self._read_output(claim)
         if self._capture is not None:
             if self._capture.close():
-                output = output_name(attempt.execution_id)
+                output = output_name(claim.execution_id)
             self._capture = None
         begun, self.begun = self.begun, None
         pid = self.pid if begun is not None else None
         self.endings.append(
-            Ending(attempt, fate, result, error, traceback, output, begun, pid, signum)
+            Ending(claim, fate, result, error, traceback, output, begun, pid, signum)
         )
 
     # --- the pipes ---------------------------------------------------------------------------
@@ -382,30 +384,30 @@ class Child:
             self._to_send.clear()
         self._unwatch(self._jobs)
 
-    def _read_output(self, attempt: Attempt | None = None) -> None:
+    def _read_output(self, claim: Claim | None = None) -> None:
         """Take in what `attempt`, or else the present one, has printed.
 
         One reading empties the pipe, unless more comes meanwhile.
         """
-        if self.state is State.GONE:
+        if self.state is ChildState.GONE:
             return
         try:
             data = os.read(self._output, READ_BYTES)
         except OSError:
             return
-        attempt = attempt or self.attempt
+        claim = claim or self.claim
         if not data:
             # A pipe at its end would wake the selector for ever.
             self._unwatch(self._output)
-        elif attempt is not None:
+        elif claim is not None:
             if self._capture is None:
-                self._capture = Capture(partial(self._output_of, attempt.execution_id))
+                self._capture = Capture(partial(self._output_of, claim.execution_id))
             self._capture.write(data)
         else:
             self.said = (self.said + data)[-SAID_BYTES:]
 
     def _read_answers(self, burying: bool = False) -> None:
-        while self.state is not State.GONE and not self.broken:
+        while self.state is not ChildState.GONE and not self.broken:
             try:
                 data = os.read(self._answers, READ_BYTES)
             except OSError:
@@ -414,24 +416,24 @@ class Child:
                 if not burying:
                     self._closed_its_pipe()
                 return
-            was_idle = self.state is State.IDLE
+            was_idle = self.state is ChildState.IDLE
             try:
                 lines = self._lines.feed(data)
                 for line in lines:
                     self._take(line)
-                if self.state is State.IDLE and self._lines.has_rest:
+                if self.state is ChildState.IDLE and self._lines.has_rest:
                     raise answers.Broken("more came through the pipe than its answer")
             except answers.Broken as problem:
                 self._broke_the_rules(str(problem), burying)
                 return
-            if self.state is State.IDLE and not was_idle and not burying:
+            if self.state is ChildState.IDLE and not was_idle and not burying:
                 self._go_on()
             if lines and not burying and len(data) < READ_BYTES:
                 return
 
     def _go_on(self) -> None:
         """Take the next job, if there is one and the process is fit for it."""
-        reason = self.wear.reason(time.monotonic())
+        reason = self.age.reason(time.monotonic())
         if reason:
             self.retire(reason)
         else:
@@ -447,8 +449,8 @@ class Child:
     def _closed_its_pipe(self) -> None:
         """The job closed our pipe, or the process is dying this moment: it is of no more use."""
         self._unwatch(self._answers)
-        if self.state not in (State.STOPPING, State.ENDING):
-            self.state = State.STOPPING
+        if self.state not in (ChildState.STOPPING, ChildState.ENDING):
+            self.state = ChildState.STOPPING
             self._closed = True
             self._kill_at = time.monotonic() + DYING_S
 
@@ -461,24 +463,24 @@ class Child:
         try:
             message = answers.parse(line, self._max_result_bytes)
         except answers.Broken:
-            if self.state is not State.STARTING:
+            if self.state is not ChildState.STARTING:
                 raise
             self._hear_early(line)
             return
-        attempt = self.attempt
+        claim = self.claim
         if isinstance(message, answers.Ready):
             if self.ever_ready:
                 raise answers.Broken("it said a second time that it is ready")
             self.ever_ready = True
-            if self.state is State.STARTING:
-                self.state = State.IDLE
+            if self.state is ChildState.STARTING:
+                self.state = ChildState.IDLE
         elif isinstance(message, answers.Ask):
-            if attempt is None or not attempt.dependencies or self._asked:
+            if claim is None or not claim.dependencies or self._asked:
                 raise answers.Broken("it asked for results that it does not need")
             self._asked = True
-            self._send({"parents": self._parents_of(attempt)})
-        elif attempt is None or message.token != attempt.execution_id:
-            if attempt is not None and message.token == self._last_token:
+            self._send({"parents": self._parents_of(claim)})
+        elif claim is None or message.token != claim.execution_id:
+            if claim is not None and message.token == self._last_token:
                 # It was still at the job before, which had answered in its name.
                 self._fate = Fate.GIVEN_BACK
             raise answers.Broken("it answered for a job that it does not run")
@@ -493,8 +495,8 @@ class Child:
             raise answers.Broken("it talks without end, and is not ready")
 
     def _done(self, message: answers.Done) -> None:
-        self.wear.note(message.along)
-        if self.state is State.STOPPING:
+        self.age.note(message.along)
+        if self.state is ChildState.STOPPING:
             # Its fate was sealed when it was told to stop; what it says tells where it was.
             self._said_last = message
             if message.along.get("left"):
@@ -503,8 +505,8 @@ class Child:
                 # Its slot is free when the process is gone.
                 self._let_go()
             return
-        job_id = self.attempt.job_id if self.attempt is not None else ""
-        self.state = State.IDLE
+        job_id = self.claim.job_id if self.claim is not None else ""
+        self.state = ChildState.IDLE
         self.took_s = time.monotonic() - self.began
         if message.ok:
             self._finish(Fate.COMPLETED, result=message.result)
@@ -513,4 +515,4 @@ class Child:
             signals = message.along.get("signals")
             signum = signals[0] if signals else None
             self._finish(fate, None, message.error, message.traceback, signum)
-        self.wear.note_end(job_id, failed=not message.ok)
+        self.age.note_end(job_id, failed=not message.ok)

@@ -1,4 +1,4 @@
-"""One attempt at a job: what was claimed, and how it ended."""
+"""What a worker has claimed, one attempt at a job each, and how that ended."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Claim:
     """A job that this worker has claimed; `execution_id` is the token that proves it."""
 
     job_id: str
@@ -61,7 +61,7 @@ class Attempt:
 class Ending:
     """How an attempt ended, with what it left."""
 
-    attempt: Attempt
+    claim: Claim
     fate: Fate
     result: str | None = None
     error: str | None = None
@@ -75,10 +75,10 @@ class Ending:
     signal: int | None = None
 
 
-def told(attempt: Attempt, fate: Fate) -> str | None:
+def sentence_for(claim: Claim, fate: Fate) -> str | None:
     """The sentence for an attempt that its worker ended; None where something else tells why."""
     return {
-        Fate.TIMEOUT: attempt.timeout_text,
+        Fate.TIMEOUT: claim.timeout_text,
         Fate.CANCELLED: "it was stopped on request",
         Fate.GIVEN_BACK: "the worker was stopped",
     }.get(fate)
@@ -87,7 +87,7 @@ def told(attempt: Attempt, fate: Fate) -> str | None:
 class Begun(NamedTuple):
     """That an attempt which was claimed ahead has begun."""
 
-    attempt: Attempt
+    claim: Claim
     at: str
     pid: int
 
@@ -96,7 +96,7 @@ class BrokenRow(ValueError):
     """A column of the row holds what it can't hold; the message is the reason for a person."""
 
 
-def attempt_from(row: Mapping[str, Any]) -> Attempt:
+def claim_of_row(row: Mapping[str, Any]) -> Claim:
     """Read a claimed row; whatever is wrong with it is said in `broken`."""
     reasons: list[str] = []
     dependencies: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ def attempt_from(row: Mapping[str, Any]) -> Attempt:
         reasons.append("its parameters are not text")
         params = None
     passing = row["pass_parent_results"]
-    return Attempt(
+    return Claim(
         job_id=row["id"],
         execution_id=row["execution_id"],
         name=str(row["name"]),

@@ -24,7 +24,7 @@ from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import now_text
 from gigq_core.worker import outcomes, register
-from gigq_core.worker.claims import Attempt, Begun, Ending, Fate, attempt_from
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate, claim_of_row
 from gigq_core.worker.register import Register
 
 logger = logging.getLogger("gigq_core.worker")
@@ -34,7 +34,7 @@ T = TypeVar("T")
 # How many jobs that came due are made ready at once.
 STAGE_AT_ONCE = 1000
 
-# Waiting for the write lock: pauses in seconds, and how long before the caller gets a turn.
+# Waiting for the write lock: pauses in seconds, and how long before the caller gets a result.
 PAUSE_S = 0.0002
 LONGEST_PAUSE_S = 0.002
 GIVE_UP_S = 1.0
@@ -47,7 +47,7 @@ class LockBusy(Exception):
 
 
 @dataclass(frozen=True)
-class Look:
+class PendingWork:
     """What a plain read tells an idle worker."""
 
     ready: int = 0
@@ -58,10 +58,10 @@ class Look:
 
 
 @dataclass
-class Turn:
+class CommitResult:
     """What came of one transaction."""
 
-    attempts: list[Attempt] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     # What ended, as it is stored.
     endings: list[Ending] = field(default_factory=list)
     superseded: list[Ending] = field(default_factory=list)
@@ -119,17 +119,17 @@ class Ledger:
         version: int = self.conn.execute("PRAGMA data_version").fetchone()[0]
         return version
 
-    def look(self, worker_id: str, most: int, lost: bool = True) -> Look:
+    def pending_work(self, worker_id: str, most: int, lost: bool = True) -> PendingWork:
         """What there is to do.
 
         Args:
             worker_id: the worker's.
             most: where counting ready jobs may stop.
-            lost: as for `turn`.
+            lost: as for `commit`.
         """
-        return self._repairing(lambda: self._look(worker_id, most, lost))
+        return self._repairing(lambda: self._read_pending(worker_id, most, lost))
 
-    def _look(self, worker_id: str, most: int, lost: bool) -> Look:
+    def _read_pending(self, worker_id: str, most: int, lost: bool) -> PendingWork:
         ready = 0
         if most > 0:
             count, script_count = sql.READY_COUNT, sql.READY_SCRIPT_COUNT
@@ -141,7 +141,7 @@ class Ledger:
                 ready += self.conn.execute(script_count, values).fetchone()[0]
         due = self.conn.execute(sql.NEXT_DUE).fetchone()
         own = self.conn.execute(sql.OWN_REQUEST, (worker_id,)).fetchone()
-        return Look(
+        return PendingWork(
             ready=ready,
             due=None if due is None else str(due[0]),
             queue_paused=self.conn.execute(sql.QUEUE_PAUSED).fetchone() is not None,
@@ -163,11 +163,11 @@ class Ledger:
         )
         return row
 
-    def parents_of(self, attempt: Attempt) -> list[tuple[str, str | None]]:
+    def parents_of(self, claim: Claim) -> list[tuple[str, str | None]]:
         """The stored results of the parents, in the order of the dependencies."""
-        return parent_results(self.conn, attempt)
+        return parent_results(self.conn, claim)
 
-    def held(self, tokens: Iterable[str]) -> set[str]:
+    def still_owned(self, tokens: Iterable[str]) -> set[str]:
         """Which of these attempts are still their jobs' own."""
         rows = self.conn.execute(sql.HELD_OF, (json.dumps(list(tokens)),)).fetchall()
         return {row[0] for row in rows}
@@ -213,7 +213,7 @@ class Ledger:
             time.sleep(random.uniform(0.3, 1.0) * pause)
             pause = min(pause * 1.5, LONGEST_PAUSE_S)
 
-    def turn(
+    def commit(
         self,
         own: Register,
         endings: Iterable[Ending],
@@ -226,7 +226,7 @@ class Ledger:
         ahead: int = 0,
         begun: Sequence[Begun] = (),
         lost: bool = True,
-    ) -> Turn:
+    ) -> CommitResult:
         """Everything the worker has to write, in one transaction.
 
         Args:
@@ -249,22 +249,22 @@ class Ledger:
         """
         endings = list(endings)
 
-        def act(end: Callable[..., outcomes.Written]) -> Turn:
+        def write(end: Callable[..., outcomes.Written]) -> CommitResult:
             return self._repairing(
-                lambda: self._turn(
+                lambda: self._write(
                     own, endings, pids, claim, stage, beat, retire, ahead, begun, lost, end
                 )
             )
 
         try:
-            return act(outcomes.end)
+            return write(outcomes.end)
         except outcomes.UNSTORABLE as problem:
             if not endings or is_passing(problem):
                 raise
             logger.error("Jobs that ended can't be written together: %s", problem)
-        return act(outcomes.end_each)
+        return write(outcomes.end_each)
 
-    def _turn(
+    def _write(
         self,
         own: Register,
         endings: list[Ending],
@@ -277,8 +277,8 @@ class Ledger:
         begun: Sequence[Begun],
         lost: bool,
         end: Callable[..., outcomes.Written],
-    ) -> Turn:
-        turn = Turn()
+    ) -> CommitResult:
+        result = CommitResult()
         done = failed = 0
         claimed_at = own.claimed
         with self.writing() as conn:
@@ -287,25 +287,25 @@ class Ledger:
                 register.enrol(conn, own, now)
             for started in begun:
                 outcomes.record(conn, started)
-            turn.endings, turn.superseded = end(conn, endings, now)
-            for ending in turn.endings:
-                if turn.superseded and ending in turn.superseded:
+            result.endings, result.superseded = end(conn, endings, now)
+            for ending in result.endings:
+                if result.superseded and ending in result.superseded:
                     continue
                 if ending.fate is Fate.COMPLETED:
                     done += 1
                 elif ending.fate not in _NO_FAILURE:
                     failed += 1
             if stage:
-                turn.staged = conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE)).rowcount
+                result.staged = conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE)).rowcount
             if claim and (pids or ahead):
-                attempts, turn.put_back = self._claim(conn, own.id, pids, ahead, lost, now)
-                if attempts:
+                claims, result.put_back = self._claim(conn, own.id, pids, ahead, lost, now)
+                if claims:
                     claimed_at = now
-                broken = [Ending(a, Fate.HOPELESS, error=a.broken) for a in attempts if a.broken]
+                broken = [Ending(a, Fate.HOPELESS, error=a.broken) for a in claims if a.broken]
                 end(conn, broken, now)
-                turn.attempts = [a for a in attempts if not a.broken]
-                turn.broken = len(broken)
-                failed += turn.broken
+                result.claims = [a for a in claims if not a.broken]
+                result.broken = len(broken)
+                failed += result.broken
             if retire:
                 register.retire(conn, own, done, failed, claimed_at, now)
             elif beat:
@@ -316,7 +316,7 @@ class Ledger:
         own.claimed = claimed_at
         if beat:
             own.answered = None
-        return turn
+        return result
 
     def _claim(
         self,
@@ -326,7 +326,7 @@ class Ledger:
         ahead: int,
         lost: bool,
         now: str,
-    ) -> tuple[list[Attempt], int]:
+    ) -> tuple[list[Claim], int]:
         values: dict[str, Any] = {"worker": worker_id, "now": now, "slots": len(pids)}
         statement = sql.CLAIM
         if self._runs_script:
@@ -340,21 +340,21 @@ class Ledger:
         rows = conn.execute(statement, values).fetchall()
         # RETURNING keeps no order.
         rows.sort(key=lambda row: (-_as_number(row["priority"]), row["rowid"]))
-        attempts = [attempt_from(row) for row in rows]
+        claims = [claim_of_row(row) for row in rows]
         lost_ones = [n for n, row in enumerate(rows) if row["lost"]]
         for number in reversed(lost_ones[1:]):
-            outcomes.put_back(conn, attempts.pop(number), now)
+            outcomes.put_back(conn, claims.pop(number), now)
         for number in lost_ones[:1]:
-            attempts[number] = replace(attempts[number], lost=True)
+            claims[number] = replace(claims[number], lost=True)
         where = iter(pids)
         conn.executemany(
             sql.BEGIN_EXECUTION,
             [
                 (a.execution_id, a.job_id, worker_id, now, None if a.broken else next(where, None))
-                for a in attempts
+                for a in claims
             ],
         )
-        return attempts, len(lost_ones[1:])
+        return claims, len(lost_ones[1:])
 
     def write_beat(self, worker_id: str) -> None:
         """Move the worker's own heartbeat on, to see that the file can be written now.
@@ -382,11 +382,11 @@ class Ledger:
         return self._repairing(act)
 
 
-def parent_results(conn: sqlite3.Connection, attempt: Attempt) -> list[tuple[str, str | None]]:
+def parent_results(conn: sqlite3.Connection, claim: Claim) -> list[tuple[str, str | None]]:
     """The stored results of an attempt's parents, in the order of its dependencies."""
-    rows = conn.execute(sql.PARENT_RESULTS, (json.dumps(attempt.dependencies),)).fetchall()
+    rows = conn.execute(sql.PARENT_RESULTS, (json.dumps(claim.dependencies),)).fetchall()
     found = {row[0]: _as_text(row[1]) for row in rows}
-    return [(parent, found.get(parent)) for parent in attempt.dependencies]
+    return [(parent, found.get(parent)) for parent in claim.dependencies]
 
 
 def script_functions() -> str:

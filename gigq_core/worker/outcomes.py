@@ -10,7 +10,7 @@ from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.worker import runner
-from gigq_core.worker.claims import Attempt, Begun, Ending, Fate, retry_after
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate, retry_after
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -48,8 +48,8 @@ UNSTORABLE = (sqlite3.Error, ValueError, OverflowError, TypeError, MemoryError)
 def record(conn: sqlite3.Connection, begun: Begun) -> None:
     """Write that an attempt claimed ahead has begun, and where."""
     values = {
-        "job": begun.attempt.job_id,
-        "execution": begun.attempt.execution_id,
+        "job": begun.claim.job_id,
+        "execution": begun.claim.execution_id,
         "begun": begun.at,
         "pid": begun.pid,
     }
@@ -57,9 +57,9 @@ def record(conn: sqlite3.Connection, begun: Begun) -> None:
     conn.execute(sql.RECORD_EXECUTION, values)
 
 
-def put_back(conn: sqlite3.Connection, attempt: Attempt, now: str) -> None:
+def put_back(conn: sqlite3.Connection, claim: Claim, now: str) -> None:
     """Undo a claim of this very transaction."""
-    values = {"job": attempt.job_id, "execution": attempt.execution_id, "now": now}
+    values = {"job": claim.job_id, "execution": claim.execution_id, "now": now}
     if not conn.execute(sql.GIVE_BACK_JOB, values).rowcount:
         conn.execute(sql.BY_TOKEN[sql.GIVE_BACK_JOB], values)
 
@@ -83,7 +83,7 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Written:
             superseded.append(ending)
             values["status"] = ExecutionStatus.SUPERSEDED.value
         elif ending.fate is Fate.NOT_BEGUN:
-            conn.execute(sql.FORGET_EXECUTION, (ending.attempt.execution_id,))
+            conn.execute(sql.FORGET_EXECUTION, (ending.claim.execution_id,))
             continue
         else:
             values["status"] = _EXECUTION_STATUS[ending.fate].value
@@ -103,7 +103,7 @@ def end_each(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Writt
         if problem is not None:
             problem = _try_to_end(conn, _unstorable(ending, problem), now, written)
         if problem is not None:
-            logger.error("The end of job %s can't be written: %s", ending.attempt.job_id, problem)
+            logger.error("The end of job %s can't be written: %s", ending.claim.job_id, problem)
     return written
 
 
@@ -130,13 +130,13 @@ def _unstorable(ending: Ending, problem: Exception) -> Ending:
         what, value = "error", ending.error
     reason = f"its {what} can't be stored: {problem}\nThe {what}: {runner.shown(value)}"
     error = runner.clipped(runner.storable(reason))
-    return Ending(ending.attempt, fate, error=error)
+    return Ending(ending.claim, fate, error=error)
 
 
 def _values_of(ending: Ending, now: str) -> dict[str, Any]:
     return {
-        "job": ending.attempt.job_id,
-        "execution": ending.attempt.execution_id,
+        "job": ending.claim.job_id,
+        "execution": ending.claim.execution_id,
         "now": now,
         "result": ending.result,
         "error": ending.error,
@@ -149,14 +149,14 @@ def _values_of(ending: Ending, now: str) -> dict[str, Any]:
 
 def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any]) -> bool:
     """Write the outcome of the job; False if it is no longer the attempt's own."""
-    attempt, fate = ending.attempt, ending.fate
+    claim, fate = ending.claim, ending.fate
     if fate is Fate.NOT_BEGUN:
         statement = sql.UNCLAIM_JOB
-    elif fate is Fate.GIVEN_BACK and not _given_back_too_often(conn, attempt):
+    elif fate is Fate.GIVEN_BACK and not _given_back_too_often(conn, claim):
         statement = sql.GIVE_BACK_JOB
-    elif _goes_on(conn, attempt, fate):
+    elif _goes_on(conn, claim, fate):
         statement = sql.RETRY_JOB
-        delay_s = 0.0 if fate is Fate.GIVEN_BACK else attempt.retry_delay_s
+        delay_s = 0.0 if fate is Fate.GIVEN_BACK else claim.retry_delay_s
         values["retry_after"] = retry_after(delay_s)
     else:
         statement = sql.END_JOB
@@ -170,13 +170,13 @@ def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any]) -
     return held > 0 or conn.execute(sql.BY_TOKEN[statement], values).rowcount > 0
 
 
-def _goes_on(conn: sqlite3.Connection, attempt: Attempt, fate: Fate) -> bool:
+def _goes_on(conn: sqlite3.Connection, claim: Claim, fate: Fate) -> bool:
     """Whether the job gets another attempt."""
     if fate is Fate.CRASHED:
         return goes_on_after_crash(
-            conn, attempt.job_id, attempt.attempt, attempt.max_attempts, attempt.on_crash
+            conn, claim.job_id, claim.attempt, claim.max_attempts, claim.on_crash
         )
-    return fate in _RETRIED and attempt.attempt < attempt.max_attempts
+    return fate in _RETRIED and claim.attempt < claim.max_attempts
 
 
 def goes_on_after_crash(
@@ -199,9 +199,9 @@ def goes_on_after_crash(
     return crashes + 1 < CRASHES_ALLOWED
 
 
-def _given_back_too_often(conn: sqlite3.Connection, attempt: Attempt) -> bool:
+def _given_back_too_often(conn: sqlite3.Connection, claim: Claim) -> bool:
     """Whether so many attempts before were given back that this one counts."""
     uncounted: int = conn.execute(
-        sql.GIVEN_BACK_OF, (attempt.job_id, attempt.execution_id, UNCOUNTED_IN_A_ROW)
+        sql.GIVEN_BACK_OF, (claim.job_id, claim.execution_id, UNCOUNTED_IN_A_ROW)
     ).fetchone()[0]
     return uncounted >= UNCOUNTED_IN_A_ROW

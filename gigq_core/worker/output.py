@@ -14,16 +14,16 @@ logger = logging.getLogger("gigq_core.worker")
 
 LIMIT_BYTES = 1024 * 1024
 # What stands in the way of keeping anything is told once, not by each job that prints.
-_told: set[str] = set()
+_warned: set[str] = set()
 # How often the tail is written while more comes, in seconds.
 TAIL_EVERY_S = 0.5
 
 
-def tell_unkept(problem: OSError) -> None:
+def warn_unkept(problem: OSError) -> None:
     """Say, once for each reason, that output and stacks are not kept; the jobs run all the same."""
     reason = problem.strerror or str(problem)
-    if reason not in _told:
-        _told.add(reason)
+    if reason not in _warned:
+        _warned.add(reason)
         logger.warning("What jobs print, and their stacks, can't be kept: %s", reason)
 
 
@@ -63,7 +63,7 @@ class Capture:
 
     def _give_up(self, problem: OSError) -> None:
         self._broken = True
-        tell_unkept(problem)
+        warn_unkept(problem)
 
     def _write(self, data: bytes) -> None:
         if self._file is None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from gigq_core.errors import GigQError
 from gigq_core.worker import runner, system_limits
-from gigq_core.worker.child_age import Limits, Sources, Wear
-from gigq_core.worker.children import Child, State
-from gigq_core.worker.claims import Attempt, Begun, Ending, Fate
+from gigq_core.worker.child_age import ChildAge, Limits, Sources
+from gigq_core.worker.children import Child, ChildState
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.processes import end_adopted
 
 logger = logging.getLogger("gigq_core.worker")
@@ -67,7 +67,7 @@ class ProcessPool:
         slots: int,
         selector: selectors.BaseSelector,
         grace_s: float,
-        parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
+        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
         output_of: Callable[[str], Path | None],
         stack_prefix: str,
         adopts: bool,
@@ -92,27 +92,27 @@ class ProcessPool:
         self._spawn_from = 0.0
         self._spawn_again_s = SPAWN_AGAIN_S
         # Claimed ahead; the first of them goes to the child that is free next.
-        self._ahead: deque[Attempt] = deque()
+        self._ahead: deque[Claim] = deque()
         self._overdue_at = 0.0
         self._endings: list[Ending] = []
 
-    def running(self) -> dict[str, Attempt]:
+    def running(self) -> dict[str, Claim]:
         """The attempts that run, by execution id."""
         # Other threads may ask, so the list is copied first.
-        attempts = [child.attempt for child in list(self._children)]
-        return {attempt.execution_id: attempt for attempt in attempts if attempt is not None}
+        claims = [child.claim for child in list(self._children)]
+        return {claim.execution_id: claim for claim in claims if claim is not None}
 
     def busy(self) -> int:
         """How many slots are taken."""
-        return sum(child.attempt is not None for child in self._children)
+        return sum(child.claim is not None for child in self._children)
 
     def free(self) -> list[int]:
         """The pids of the children that can take a job this moment."""
         now = time.monotonic()
         idle = []
         for child in self._children:
-            if child.state is State.IDLE:
-                reason = child.wear.reason(now)
+            if child.state is ChildState.IDLE:
+                reason = child.age.reason(now)
                 if reason:
                     child.retire(reason)
                 else:
@@ -126,7 +126,7 @@ class ProcessPool:
         Raises:
             WorkerCannotStart: the interpreter does not start.
         """
-        coming = sum(c.state in (State.IDLE, State.STARTING) for c in self._children)
+        coming = sum(c.state in (ChildState.IDLE, ChildState.STARTING) for c in self._children)
         if coming < wanted and time.monotonic() < self._spawn_from:
             return
         while coming < wanted and self._has_room():
@@ -139,7 +139,7 @@ class ProcessPool:
                     self._parents_of,
                     self._output_of,
                     self._stack_prefix,
-                    Wear(self._limits, self._sources),
+                    ChildAge(self._limits, self._sources),
                     self._on_idle,
                     self._max_result_bytes,
                 )
@@ -170,7 +170,7 @@ class ProcessPool:
 
     def _do_with_fewer(self, why: str) -> None:
         """The system gives no more for now: go on with what there is, and ask again later."""
-        able = sum(child.state is not State.ENDING for child in self._children)
+        able = sum(child.state is not ChildState.ENDING for child in self._children)
         if max(1, able) != self.usable or not self._spawn_from:
             logger.warning("%s of %s slots can run jobs for now: %s", able, self.slots, why)
         self.usable = max(1, able)
@@ -179,47 +179,47 @@ class ProcessPool:
 
     def _has_room(self) -> bool:
         """Whether one more child may be started: those that are ending stand beside the slots."""
-        ending = sum(child.state is State.ENDING for child in self._children)
+        ending = sum(child.state is ChildState.ENDING for child in self._children)
         alive = len(self._children)
         return alive - ending < self.slots and alive < 2 * self.slots + ENDING_BESIDE
 
-    def start(self, attempts: list[Attempt]) -> int:
+    def start(self, claims: list[Claim]) -> int:
         """Give each attempt to a free child, and keep the rest for those that are free next.
 
         A job that failed in a child never comes back to that child. Returns how many attempts are
         given back because of that: they are among those that ended, and have not begun.
         """
-        idle = [child for child in self._children if child.state is State.IDLE]
-        self._proven = self._proven or bool(attempts and idle)
+        idle = [child for child in self._children if child.state is ChildState.IDLE]
+        self._proven = self._proven or bool(claims and idle)
         unsuited = []
-        for attempt, child in zip(attempts, idle, strict=False):
-            if child.wear.suits(attempt.job_id):
-                child.start(attempt)
+        for claim, child in zip(claims, idle, strict=False):
+            if child.age.suits(claim.job_id):
+                child.start(claim)
             else:
-                unsuited.append(attempt)
-        if len(attempts) > len(idle):
-            self._ahead.extend(attempts[len(idle) :])
+                unsuited.append(claim)
+        if len(claims) > len(idle):
+            self._ahead.extend(claims[len(idle) :])
             self._overdue_at = time.monotonic() + OVERDUE_S
-        return sum(not self._start_elsewhere(attempt) for attempt in unsuited)
+        return sum(not self._start_elsewhere(claim) for claim in unsuited)
 
-    def _start_elsewhere(self, attempt: Attempt) -> bool:
+    def _start_elsewhere(self, claim: Claim) -> bool:
         """Start an attempt in another child than that which it was claimed for."""
-        idle = [child for child in self._children if child.state is State.IDLE]
+        idle = [child for child in self._children if child.state is ChildState.IDLE]
         for child in idle:
-            if child.wear.suits(attempt.job_id):
+            if child.age.suits(claim.job_id):
                 # The file is told which one it is as it is of a job that was claimed ahead.
-                child.start(attempt, ahead=True)
+                child.start(claim, ahead=True)
                 return True
         for child in idle:
-            child.retire(f"job {attempt.job_id} comes again, which failed in it")
-        self._endings.append(Ending(attempt, Fate.NOT_BEGUN))
+            child.retire(f"job {claim.job_id} comes again, which failed in it")
+        self._endings.append(Ending(claim, Fate.NOT_BEGUN))
         return False
 
     def _on_idle(self, child: Child) -> None:
-        for attempt in self._ahead:
-            if child.wear.suits(attempt.job_id):
-                self._ahead.remove(attempt)
-                child.start(attempt, ahead=True)
+        for claim in self._ahead:
+            if child.age.suits(claim.job_id):
+                self._ahead.remove(claim)
+                child.start(claim, ahead=True)
                 return
 
     def room_ahead(self) -> int:
@@ -243,28 +243,28 @@ class ProcessPool:
         now = time.monotonic()
         found = []
         for child in self._children:
-            if child.begun is not None and child.attempt and child.is_unrecorded(now):
-                found.append(Begun(child.attempt, child.begun, child.pid))
+            if child.begun is not None and child.claim and child.is_unrecorded(now):
+                found.append(Begun(child.claim, child.begun, child.pid))
                 child.begun = None
         return found
 
     def stop(self, execution_id: str, fate: Fate) -> None:
         """Begin to end one attempt."""
         for child in self._children:
-            if child.attempt is not None and child.attempt.execution_id == execution_id:
+            if child.claim is not None and child.claim.execution_id == execution_id:
                 child.stop(fate)
-        for attempt in list(self._ahead):
-            if attempt.execution_id == execution_id:
+        for claim in list(self._ahead):
+            if claim.execution_id == execution_id:
                 # Its job was asked to stop, so it does not become pending again.
-                self._ahead.remove(attempt)
-                self._endings.append(Ending(attempt, Fate.NOT_BEGUN))
+                self._ahead.remove(claim)
+                self._endings.append(Ending(claim, Fate.NOT_BEGUN))
 
     def tick(self) -> None:
         """Carry out what has come due."""
         now = time.monotonic()
         for child in self._children:
             child.tick(now)
-            if child.state is State.STARTING and now - child.born > START_WITHIN_S:
+            if child.state is ChildState.STARTING and now - child.born > START_WITHIN_S:
                 child.end()
         if self._ahead and now >= self._overdue_at:
             self.unclaim()
@@ -292,7 +292,7 @@ class ProcessPool:
         return endings
 
     def _sweep(self) -> None:
-        gone = [c for c in self._children if c.state is State.GONE and not c.endings]
+        gone = [c for c in self._children if c.state is ChildState.GONE and not c.endings]
         if not gone:
             return
         self._children = [c for c in self._children if c not in gone]
@@ -320,7 +320,7 @@ class ProcessPool:
     def wind_down(self) -> None:
         """Let go of the children that are idle: no more jobs will come."""
         for child in self._children:
-            if child.state in (State.IDLE, State.STARTING):
+            if child.state in (ChildState.IDLE, ChildState.STARTING):
                 child.retire("")
 
     def close(self, hurry: Callable[[], bool] = lambda: False) -> bool:
@@ -331,10 +331,10 @@ class ProcessPool:
         """
         try:
             for child in self._children:
-                if child.state in (State.BUSY, State.STOPPING):
+                if child.state in (ChildState.BUSY, ChildState.STOPPING):
                     child.end()
             self.wind_down()
-            while any(child.state is State.ENDING for child in self._children) and not hurry():
+            while any(child.state is ChildState.ENDING for child in self._children) and not hurry():
                 self._wait_for_ends()
         finally:
             for child in self._children:
@@ -356,8 +356,8 @@ class ProcessPool:
 
 def _room_ahead(child: Child, now: float) -> int:
     """How many more jobs the child should begin soon, going by its last one."""
-    if child.took_s is None or child.state not in (State.IDLE, State.BUSY):
+    if child.took_s is None or child.state not in (ChildState.IDLE, ChildState.BUSY):
         return 0
-    if child.state is State.BUSY and now - child.began > AHEAD_S:
+    if child.state is ChildState.BUSY and now - child.began > AHEAD_S:
         return 0
     return min(MOST_AHEAD, int(AHEAD_S / max(child.took_s, 1e-6)))

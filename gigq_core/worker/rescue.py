@@ -38,7 +38,7 @@ class _Heard:
 
 
 @dataclass
-class Silence:
+class HeartbeatWatch:
     """When workers were last heard, by this process's own monotonic clock.
 
     So neither a step of the wall clock nor a laptop's sleep ends anybody: a silence counts only
@@ -47,18 +47,18 @@ class Silence:
 
     lease_s: float = LEASE_S
     _heard: dict[str, _Heard] = field(default_factory=dict)
-    _last_look: float = 0.0
+    _last_heard: float = 0.0
     # Since when jobs are known to run of which nobody can tell when they began, by their tokens.
     _undated: dict[bytes, float] = field(default_factory=dict)
 
     def listen(self, rows: Iterable[sqlite3.Row]) -> None:
         """Take note of the workers' heartbeats."""
         now = time.monotonic()
-        if now - self._last_look > self.lease_s / 4:
+        if now - self._last_heard > self.lease_s / 4:
             # This process slept: it can't say who was silent meanwhile.
             self._heard.clear()
             self._undated.clear()
-        self._last_look = now
+        self._last_heard = now
         heard: dict[str, _Heard] = {}
         for row in rows:
             old = self._heard.get(row["id"])
@@ -66,34 +66,36 @@ class Silence:
             heard[row["id"]] = old if same and old is not None else _Heard(row["beat"], now)
         self._heard = heard
 
-    def is_over(self, worker_id: str) -> bool:
+    def lease_is_over(self, worker_id: str) -> bool:
         """Whether the worker was silent for longer than its lease."""
-        return self.of(worker_id) > self.lease_s
+        return self.silence_s(worker_id) > self.lease_s
 
     def watch_undated(self, tokens: Iterable[bytes]) -> None:
         """Take note of running jobs that nobody is registered for and whose start is unreadable."""
         now = time.monotonic()
         self._undated = {token: self._undated.get(token, now) for token in tokens}
 
-    def of_undated(self, token: bytes) -> float:
+    def undated_s(self, token: bytes) -> float:
         """For how many seconds this process has seen such a job run."""
         return time.monotonic() - self._undated.get(token, float("inf"))
 
-    def of(self, worker_id: str) -> float:
+    def silence_s(self, worker_id: str) -> float:
         """For how many seconds, as far as this process has listened, the worker said nothing."""
         heard = self._heard.get(worker_id)
         return 0.0 if heard is None else time.monotonic() - heard.at
 
 
-def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[sqlite3.Row]:
+def needed(
+    conn: sqlite3.Connection, heartbeats: HeartbeatWatch, worker_id: str
+) -> list[sqlite3.Row]:
     """The running jobs that nobody runs any more, as far as `worker_id` can tell; a plain read."""
     workers = conn.execute(sql.LIVE_WORKERS).fetchall()
-    silence.listen(workers)
+    heartbeats.listen(workers)
     # By the worker's row: two ids that are no valid text may look alike.
     lost: dict[object, bool] = {}
     rows = []
     running = conn.execute(sql.RUNNING_JOBS).fetchall()
-    silence.watch_undated(row["token"] for row in running if _is_undated(row))
+    heartbeats.watch_undated(row["token"] for row in running if _is_undated(row))
     for row in running:
         if row["execution_id"] is None:
             if _past_gigqs_timeout(row):
@@ -103,18 +105,18 @@ def needed(conn: sqlite3.Connection, silence: Silence, worker_id: str) -> list[s
         if holder == worker_id:
             continue
         if row["registered"] is None:
-            if _is_lost(row, silence):
+            if _is_lost(row, heartbeats):
                 rows.append(row)
             continue
         if row["registered"] not in lost:
-            lost[row["registered"]] = _is_lost(row, silence)
+            lost[row["registered"]] = _is_lost(row, heartbeats)
         if lost[row["registered"]]:
             rows.append(row)
     return rows
 
 
 def stopped_holders(
-    rows: Iterable[sqlite3.Row], silence: Silence, worker_id: str
+    rows: Iterable[sqlite3.Row], heartbeats: HeartbeatWatch, worker_id: str
 ) -> dict[int, ProcessIdentity]:
     """Workers that hold jobs, live on this machine, are suspended, and silent past their lease.
 
@@ -129,7 +131,9 @@ def stopped_holders(
     return {
         place: identity
         for place, (holder, identity) in holders.items()
-        if silence.is_over(holder) and is_dead(identity) is False and is_suspended(identity.pid)
+        if heartbeats.lease_is_over(holder)
+        and is_dead(identity) is False
+        and is_suspended(identity.pid)
     }
 
 
@@ -148,9 +152,9 @@ def _is_undated(row: sqlite3.Row) -> bool:
     return parse_time(row["started_at"]) is None
 
 
-def _is_lost(row: sqlite3.Row, silence: Silence | None) -> bool:
-    if silence is not None and _is_undated(row):
-        return silence.of_undated(row["token"]) > _timeout_s(row) + silence.lease_s
+def _is_lost(row: sqlite3.Row, heartbeats: HeartbeatWatch | None) -> bool:
+    if heartbeats is not None and _is_undated(row):
+        return heartbeats.undated_s(row["token"]) > _timeout_s(row) + heartbeats.lease_s
     if row["registered"] is None:
         # Nobody can be asked; past its own timeout, and a lease, nobody runs it.
         return is_past(row, LEASE_S)
@@ -158,8 +162,8 @@ def _is_lost(row: sqlite3.Row, silence: Silence | None) -> bool:
     if dead is None and row["state"] == "stopped":
         # It said goodbye, and nobody listens for it any more.
         return is_past(row, LEASE_S)
-    if dead is None and silence is not None:
-        return silence.is_over(row["worker_id"])
+    if dead is None and heartbeats is not None:
+        return heartbeats.lease_is_over(row["worker_id"])
     return dead is True
 
 

@@ -44,22 +44,22 @@ class _Suspicion:
     since: float
 
 
-class Watch:
+class StuckWatch:
     """One observer's suspicions, by its own monotonic clock.
 
     Args:
         ledger: the observer's.
         worker_id: its id; jobs of its own are none of its business.
-        silence: what it has heard of the others.
+        heartbeats: when it last heard of the others.
     """
 
-    def __init__(self, ledger: Ledger, worker_id: str, silence: rescue.Silence) -> None:
+    def __init__(self, ledger: Ledger, worker_id: str, heartbeats: rescue.HeartbeatWatch) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
-        self._silence = silence
+        self._heartbeats = heartbeats
         self._suspected: dict[int, _Suspicion] = {}
 
-    def go(self, rows: Sequence[sqlite3.Row]) -> bool:
+    def check(self, rows: Sequence[sqlite3.Row]) -> bool:
         """Look at the running jobs, and take those that are overdue from holders that are stuck.
 
         Returns:
@@ -102,7 +102,10 @@ class Watch:
         if is_suspended(row["pid"]):
             return True
         # In threads a job may hold up its worker, and is never run twice at once.
-        return row["isolation"] == "process" and self._silence.of(row["worker_id"]) >= SILENT_S
+        return (
+            row["isolation"] == "process"
+            and self._heartbeats.silence_s(row["worker_id"]) >= SILENT_S
+        )
 
     def _take_from(self, place: int) -> bool:
         """Within one transaction: look again, end what could go on, and give the jobs back."""

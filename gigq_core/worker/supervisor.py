@@ -17,12 +17,12 @@ from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import now_text, parse_time
 from gigq_core.worker import runner
-from gigq_core.worker.claims import Attempt, Begun, Ending, Fate
-from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, Look
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, PendingWork
 from gigq_core.worker.register import Register
 from gigq_core.worker.service import Service
 from gigq_core.worker.troubles import FileTroubles
-from gigq_core.worker.upkeep import Rounds
+from gigq_core.worker.upkeep import Upkeep
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
 logger = logging.getLogger("gigq_core.worker")
@@ -59,11 +59,11 @@ class Pool(Protocol):
     slots: int
     usable: int
 
-    def running(self) -> dict[str, Attempt]: ...
+    def running(self) -> dict[str, Claim]: ...
     def busy(self) -> int: ...
     def free(self) -> list[int]: ...
     def prepare(self, wanted: int) -> None: ...
-    def start(self, attempts: list[Attempt]) -> int: ...
+    def start(self, claims: list[Claim]) -> int: ...
     def room_ahead(self) -> int: ...
     def ahead(self) -> int: ...
     def unclaim(self) -> None: ...
@@ -131,19 +131,19 @@ class Supervisor:
         self._away = False
         self._begun: list[Begun] = []
         self._share_until = 0.0
-        self._look = Look()
+        self._pending = PendingWork()
         self._version = -1
         # Whether jobs are known, or thought, to wait for a free slot.
         self._waiting = False
-        self._look_again = True
+        self._read_again = True
         # No staging before: what looked due was not.
         self._stage_from = 0.0
-        self._state_said = ""
+        self._state_written = ""
         self._last_beat = 0.0
         self._not_before = 0.0
         self._troubles = FileTroubles(ledger.path, ledger.conn)
         self._leave_by: float | None = None
-        self._rounds = Rounds(ledger, own.id)
+        self._upkeep = Upkeep(ledger, own.id)
 
     def drain(self) -> None:
         """Finish what runs, claim nothing more, end; from any thread."""
@@ -168,7 +168,7 @@ class Supervisor:
                 self._hear(signals)
                 self._step()
                 if self._service is not None:
-                    self._tell(self._service)
+                    self._notify(self._service)
                 if self._is_over():
                     break
                 self._wait()
@@ -178,9 +178,9 @@ class Supervisor:
         except BaseException as problem:
             self._give_up(problem)
             raise
-        self._say_goodbye()
+        self._retire()
 
-    def _tell(self, service: Service) -> None:
+    def _notify(self, service: Service) -> None:
         state = self._own.state
         service.tell(
             ready=self._own.enrolled,
@@ -218,7 +218,7 @@ class Supervisor:
             return
         logger.info("Worker %s is %s", own.id, state)
         own.state = state
-        self._look_again = True
+        self._read_again = True
         if state != "running":
             self._pool.unclaim()
         if state == "stopping":
@@ -259,21 +259,21 @@ class Supervisor:
             return
         try:
             if self._away:
-                self._check_held()
-            self._look_if_changed()
+                self._stop_what_was_taken()
+            self._read_if_changed()
             if not self._may_claim():
                 self._pool.unclaim()
             self._collect()
             self._begun += self._pool.take_begun()
             self._write_if_needed(now)
-            if self._rounds.go(now):
-                self._look_again = True
+            if self._upkeep.run_if_due(now):
+                self._read_again = True
             self._troubles.look_after_wal(now)
             self._troubles.fine()
         except LockBusy:
             self._troubles.locked(GIVE_UP_S)
             self._not_before = time.monotonic() + BACK_OFF_BUSY_S
-            self._look_again = True
+            self._read_again = True
         except sqlite3.OperationalError as problem:
             self._endure(problem)
 
@@ -287,12 +287,12 @@ class Supervisor:
         resting_until = self._resting_until()
         if resting_until > now:
             timeout = resting_until - now
-        elif self._look_again or (self._waiting and self._may_claim() and self._pool.free()):
+        elif self._read_again or (self._waiting and self._may_claim() and self._pool.free()):
             timeout = 0.0
         else:
             timeout = self._poll_s
-            if self._look.due is not None and self._own.state == "running":
-                timeout = min(timeout, self._until_due(self._look.due))
+            if self._pending.due is not None and self._own.state == "running":
+                timeout = min(timeout, self._until_due(self._pending.due))
             rung = self._watch.next_look_s() if self._watch is not None else None
             if rung is not None:
                 timeout = min(timeout, rung)
@@ -301,8 +301,8 @@ class Supervisor:
             timeout = min(timeout, due - now)
         if self._disturbed:
             timeout = min(timeout, self._disturbed_until - now)
-        told = self._service.due() if self._service is not None else None
-        for moment in (told, self._stop_at):
+        sentence_for = self._service.due() if self._service is not None else None
+        for moment in (sentence_for, self._stop_at):
             if moment is not None:
                 timeout = min(timeout, moment - now)
         ready = self._selector.select(max(0.0, timeout))
@@ -322,17 +322,17 @@ class Supervisor:
         self._away = True
         self._pool.unclaim()
 
-    def _check_held(self) -> None:
+    def _stop_what_was_taken(self) -> None:
         """After such a time, stop what others have taken."""
         running = self._pool.running()
-        held = self._ledger.held(running)
-        for token, attempt in running.items():
-            if token not in held:
+        owned = self._ledger.still_owned(running)
+        for token, claim in running.items():
+            if token not in owned:
                 logger.warning(
                     "Job %s (%r) was taken from this worker meanwhile: it is stopped here, and "
                     "what it ends with is discarded",
-                    attempt.job_id,
-                    attempt.name,
+                    claim.job_id,
+                    claim.name,
                 )
                 self._pool.stop(token, Fate.CANCELLED)
         self._away = False
@@ -352,39 +352,41 @@ class Supervisor:
 
     def _is_idle(self) -> bool:
         """Whether a worker that stays for one job only has seen that there is none."""
-        return not self._look_again and not (self._waiting and not self._look.queue_paused)
+        return not self._read_again and not (self._waiting and not self._pending.queue_paused)
 
     # --- reading -----------------------------------------------------------------------------
 
     def _may_claim(self) -> bool:
-        if self._own.state != "running" or self._look.queue_paused:
+        if self._own.state != "running" or self._pending.queue_paused:
             return False
         return self._limit is None or self.claimed < self._limit
 
     def _may_claim_lost(self) -> bool:
         """Whether none runs here of which each may end its worker: they run one at a time."""
-        return not any(attempt.lost for attempt in self._pool.running().values())
+        return not any(claim.lost for claim in self._pool.running().values())
 
-    def _look_if_changed(self) -> None:
+    def _read_if_changed(self) -> None:
         version = self._ledger.data_version()
-        if version == self._version and not self._look_again:
+        if version == self._version and not self._read_again:
             return
         if version != self._version and self._watch is not None:
             self._watch.found()
         self._version = version
-        self._look_again = False
+        self._read_again = False
         wanted = self._pool.slots - self._pool.busy()
-        self._look = look = self._ledger.look(self._own.id, wanted, self._may_claim_lost())
-        self._waiting = look.ready > 0
-        if look.request is not None:
-            self._own.answered = look.request
-            self._enter(_REQUESTED.get(look.request, self._own.state))
-        for token in look.stops:
+        self._pending = pending = self._ledger.pending_work(
+            self._own.id, wanted, self._may_claim_lost()
+        )
+        self._waiting = pending.ready > 0
+        if pending.request is not None:
+            self._own.answered = pending.request
+            self._enter(_REQUESTED.get(pending.request, self._own.state))
+        for token in pending.stops:
             self._pool.stop(token, Fate.CANCELLED)
 
     def _is_due(self, now: float) -> bool:
         """Whether a delayed job has come due: by its text, as GigQ compares it too."""
-        due = self._look.due
+        due = self._pending.due
         return due is not None and now >= self._stage_from and due <= now_text()
 
     def _until_due(self, due: str) -> float:
@@ -400,11 +402,11 @@ class Supervisor:
     # --- writing -----------------------------------------------------------------------------
 
     def _write_if_needed(self, now: float) -> None:
-        own, look = self._own, self._look
+        own, pending = self._own, self._pending
         free: list[int] = []
         ahead = 0
         if self._may_claim():
-            wanted = min(max(look.ready, 1), self._pool.slots - self._pool.busy())
+            wanted = min(max(pending.ready, 1), self._pool.slots - self._pool.busy())
             self._pool.prepare(wanted)
             own.slots = self._pool.usable
             if self._endings or self._waiting:
@@ -414,7 +416,7 @@ class Supervisor:
                 else:
                     free = free[: self._limit - self.claimed]
         stage = own.state == "running" and self._is_due(now)
-        news = own.state != self._state_said or own.answered is not None
+        news = own.state != self._state_written or own.answered is not None
         if self._limit is not None and not own.enrolled:
             # Whoever stays for one job only, and finds none, leaves no trace.
             news = False
@@ -425,13 +427,13 @@ class Supervisor:
             return
         idle_after = not claim and not self._pool.busy()
         beat = news or alone or idle_after or silent_s > BEAT_ALONG_S
-        self._turn(free, ahead, claim=claim, stage=stage, beat=beat)
+        self._commit(free, ahead, claim=claim, stage=stage, beat=beat)
         if beat:
             self._last_beat = now
-            self._state_said = own.state
+            self._state_written = own.state
 
-    def _turn(self, free: list[int], ahead: int, *, claim: bool, stage: bool, beat: bool) -> None:
-        turn = self._ledger.turn(
+    def _commit(self, free: list[int], ahead: int, *, claim: bool, stage: bool, beat: bool) -> None:
+        result = self._ledger.commit(
             self._own,
             self._endings,
             free,
@@ -443,39 +445,45 @@ class Supervisor:
             lost=self._may_claim_lost(),
         )
         self._endings, self._begun = [], []
-        if stage and not turn.staged:
+        if stage and not result.staged:
             self._stage_from = time.monotonic() + SLOWEST_POLL_S
-        if turn.attempts:
-            given_back = self._pool.start(turn.attempts)
-            self._look_again = self._look_again or given_back > 0
+        if result.claims:
+            given_back = self._pool.start(result.claims)
+            self._read_again = self._read_again or given_back > 0
             self._share_until = time.monotonic() + SHARE_S
-            self.claimed += len(turn.attempts) - given_back
-        self.claimed += turn.broken
-        for ending in turn.endings:
-            self._report(ending, bool(turn.superseded) and ending in turn.superseded)
-        full = claim and len(turn.attempts) + turn.broken >= max(1, len(free))
+            self.claimed += len(result.claims) - given_back
+        self.claimed += result.broken
+        for ending in result.endings:
+            self._report(ending, bool(result.superseded) and ending in result.superseded)
+        full = claim and len(result.claims) + result.broken >= max(1, len(free))
         self._waiting = full
         # How many more wait is worth knowing only if there is a slot for them.
         room = self._pool.busy() < self._pool.slots
-        mixed = any(ending.fate is not Fate.COMPLETED for ending in turn.endings)
-        if stage or mixed or turn.broken or turn.put_back or (room and (full or not turn.attempts)):
-            self._look_again = True
+        mixed = any(ending.fate is not Fate.COMPLETED for ending in result.endings)
+        if (
+            stage
+            or mixed
+            or result.broken
+            or result.put_back
+            or (room and (full or not result.claims))
+        ):
+            self._read_again = True
         if self._watch is not None:
             self._watch.own_commit(room)
 
     def _report(self, ending: Ending, superseded: bool) -> None:
-        attempt = ending.attempt
+        claim = ending.claim
         if superseded:
-            logger.warning("Job %s was no longer ours: its outcome is discarded", attempt.job_id)
+            logger.warning("Job %s was no longer ours: its outcome is discarded", claim.job_id)
         elif ending.fate is Fate.NOT_BEGUN:
-            logger.info("Job %s (%r) was claimed ahead: given back", attempt.job_id, attempt.name)
+            logger.info("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
         elif ending.fate is Fate.COMPLETED:
-            logger.info("Job %s (%r) completed", attempt.job_id, attempt.name)
+            logger.info("Job %s (%r) completed", claim.job_id, claim.name)
         else:
             logger.warning(
                 "Job %s (%r) ended: %s: %.500r",
-                attempt.job_id,
-                attempt.name,
+                claim.job_id,
+                claim.name,
                 ending.fate.value,
                 ending.error,
             )
@@ -492,15 +500,15 @@ class Supervisor:
         else:
             self._troubles.unusable(problem)
         self._not_before = time.monotonic() + BACK_OFF_S
-        self._look_again = True
+        self._read_again = True
 
-    def _say_goodbye(self) -> None:
+    def _retire(self) -> None:
         """Close the worker's row, unless a thread of its still runs a job."""
         if not self._own.enrolled or self._pool.busy():
             return
         for _ in range(10):
             try:
-                self._ledger.turn(
+                self._ledger.commit(
                     self._own, [], [], claim=False, stage=False, beat=False, retire=True
                 )
                 return
@@ -537,9 +545,9 @@ class Supervisor:
         for begun in self._begun:
             quietly(self._write_last, begun=[begun])
         for ending in self._endings:
-            if ending.fate is Fate.CRASHED and ending.attempt.execution_id in ended:
-                told = runner.storable(runner.sentence(problem))
-                ending = replace(ending, error=f"its worker ended unexpectedly: {told}")
+            if ending.fate is Fate.CRASHED and ending.claim.execution_id in ended:
+                sentence_for = runner.storable(runner.sentence(problem))
+                ending = replace(ending, error=f"its worker ended unexpectedly: {sentence_for}")
             quietly(self._write_last, ending)
         quietly(self._write_last, retire=not self._pool.busy())
         quietly(self._ledger.save)
@@ -547,7 +555,7 @@ class Supervisor:
     def _write_last(
         self, *endings: Ending, begun: Sequence[Begun] = (), retire: bool = False
     ) -> None:
-        self._ledger.turn(
+        self._ledger.commit(
             self._own,
             endings,
             [],

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
 from gigq_core.worker import runner
-from gigq_core.worker.claims import Attempt, Begun, Ending, Fate, told
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate, sentence_for
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -30,11 +30,11 @@ class _JobThread:
     def __init__(
         self,
         name: str,
-        parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
+        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
         done: Callable[[_JobThread, Ending], None],
         max_result_bytes: int,
     ) -> None:
-        self.attempt: Attempt | None = None
+        self.claim: Claim | None = None
         self.deadline = 0.0
         self.fate: Fate | None = None
         self._gate = threading.Lock()
@@ -44,14 +44,14 @@ class _JobThread:
         self._parents_of = parents_of
         self._done = done
         self._max_result_bytes = max_result_bytes
-        self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
-    def start(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self.deadline = time.monotonic() + attempt.timeout_s
-        self._work.put(attempt)
+    def start(self, claim: Claim) -> None:
+        self.claim = claim
+        self.deadline = time.monotonic() + claim.timeout_s
+        self._work.put(claim)
 
     def leave(self) -> None:
         self._work.put(None)
@@ -98,27 +98,27 @@ class _JobThread:
             close_connections()
 
     def _work_through(self) -> None:
-        while (attempt := self._work.get()) is not None:
-            self._deliver(self._run(attempt))
+        while (claim := self._work.get()) is not None:
+            self._deliver(self._run(claim))
 
     def _end_interrupted(self) -> None:
         """A job that did not come to its beginning has ended too; then the thread is let go."""
-        attempt = self.attempt
-        if attempt is not None:
-            self._deliver(Ending(attempt, Fate.FAILED))
+        claim = self.claim
+        if claim is not None:
+            self._deliver(Ending(claim, Fate.FAILED))
         while self._work.get() is not None:
             pass
 
-    def _run(self, attempt: Attempt) -> Ending:
+    def _run(self, claim: Claim) -> Ending:
         """Call the function, once, even if an exception comes when it has just returned."""
         ending: Ending | None = None
         while True:
             try:
                 if ending is None:
-                    ending = self._call(attempt)
+                    ending = self._call(claim)
                 return ending
             except (JobTimeout, JobCancelled):
-                ending = ending or Ending(attempt, Fate.FAILED)
+                ending = ending or Ending(claim, Fate.FAILED)
 
     def _deliver(self, ending: Ending) -> None:
         while True:
@@ -129,21 +129,21 @@ class _JobThread:
                 # It may be delivered twice, and is counted once.
                 continue
 
-    def _call(self, attempt: Attempt) -> Ending:
+    def _call(self, claim: Claim) -> Ending:
         misfit = False
         try:
-            params = runner.decoded_params(attempt.params)
-            module = importlib.import_module(attempt.module)
+            params = runner.decoded_params(claim.params)
+            module = importlib.import_module(claim.module)
             try:
-                function = getattr(module, attempt.function)
+                function = getattr(module, claim.function)
             except AttributeError:
                 raise AttributeError(
-                    f"module {attempt.module!r} has no function {attempt.function!r}"
+                    f"module {claim.module!r} has no function {claim.function!r}"
                 ) from None
-            if attempt.dependencies and runner.wants_parent_results(
-                function, attempt.pass_parent_results
+            if claim.dependencies and runner.wants_parent_results(
+                function, claim.pass_parent_results
             ):
-                params[runner.PARENT] = runner.decoded_parents(self._parents_of(attempt))
+                params[runner.PARENT] = runner.decoded_parents(self._parents_of(claim))
             returned = False
             try:
                 self._enter_function()
@@ -156,15 +156,15 @@ class _JobThread:
                 finally:
                     self._leave_function()
             except TypeError as problem:
-                forced = returned or attempt.pass_parent_results is True
+                forced = returned or claim.pass_parent_results is True
                 misfit = not forced and runner.does_not_fit(function, params, problem, __file__)
                 raise
-            return Ending(attempt, Fate.COMPLETED, text)
+            return Ending(claim, Fate.COMPLETED, text)
         except BaseException as problem:  # noqa: BLE001
             # Whatever the job raises is its failure, `sys.exit()` included.
             failed = runner.failure(problem, __file__)
             fate = Fate.HOPELESS if misfit or failed["hopeless"] else Fate.FAILED
-            return Ending(attempt, fate, None, failed["error"], failed["traceback"])
+            return Ending(claim, fate, None, failed["error"], failed["traceback"])
 
 
 class ThreadPool:
@@ -189,7 +189,7 @@ class ThreadPool:
         *,
         slots: int,
         wake: Callable[[], None],
-        parents_of: Callable[[Attempt], list[tuple[str, str | None]]],
+        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
         pid: int,
         name: str,
         max_result_bytes: int = runner.MAX_RESULT,
@@ -203,14 +203,14 @@ class ThreadPool:
         self._made = 0
         self._idle: list[_JobThread] = []
         self._busy: dict[str, _JobThread] = {}
-        self._told: dict[str, float] = {}
+        self._tell_again_at: dict[str, float] = {}
         self._ended: queue.SimpleQueue[tuple[_JobThread, Ending]] = queue.SimpleQueue()
 
-    def running(self) -> dict[str, Attempt]:
+    def running(self) -> dict[str, Claim]:
         """The attempts that run, by execution id."""
         # Other threads may ask, so the table is copied first.
         busy = list(self._busy.items())
-        return {token: attempt for token, thread in busy if (attempt := thread.attempt)}
+        return {token: claim for token, thread in busy if (claim := thread.claim)}
 
     def busy(self) -> int:
         """How many slots are taken."""
@@ -223,17 +223,17 @@ class ThreadPool:
     def prepare(self, wanted: int) -> None:
         """Threads are made when they are needed."""
 
-    def start(self, attempts: list[Attempt]) -> int:
+    def start(self, claims: list[Claim]) -> int:
         """Run the attempts; the caller claimed no more than are free, and none is given back."""
-        for attempt in attempts:
+        for claim in claims:
             if self._idle:
                 thread = self._idle.pop()
             else:
                 self._made += 1
                 name = f"{self._name}-{self._made}"
                 thread = _JobThread(name, self._parents_of, self._done, self._max_result_bytes)
-            self._busy[attempt.execution_id] = thread
-            thread.start(attempt)
+            self._busy[claim.execution_id] = thread
+            thread.start(claim)
         return 0
 
     def room_ahead(self) -> int:
@@ -260,7 +260,7 @@ class ThreadPool:
         thread = self._busy.get(execution_id)
         if thread is not None and thread.fate is None:
             thread.interrupt(fate)
-            self._told[execution_id] = time.monotonic() + TELL_AGAIN_S
+            self._tell_again_at[execution_id] = time.monotonic() + TELL_AGAIN_S
 
     def tick(self) -> None:
         """Carry out what has come due: a timeout, another exception for one that caught it."""
@@ -272,25 +272,25 @@ class ThreadPool:
             if thread.fate is None:
                 if now >= thread.deadline:
                     self.stop(token, Fate.TIMEOUT)
-            elif now >= self._told[token]:
+            elif now >= self._tell_again_at[token]:
                 thread.interrupt(thread.fate)
-                self._told[token] = now + TELL_AGAIN_S
+                self._tell_again_at[token] = now + TELL_AGAIN_S
 
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
         times = [t.deadline for t in self._busy.values() if t.fate is None]
-        return min([*times, *self._told.values()], default=None)
+        return min([*times, *self._tell_again_at.values()], default=None)
 
     def collect(self) -> list[Ending]:
         """What ended since the last call."""
         endings: list[Ending] = []
         while not self._ended.empty():
             thread, ending = self._ended.get()
-            if self._busy.pop(ending.attempt.execution_id, None) is None:
+            if self._busy.pop(ending.claim.execution_id, None) is None:
                 continue
-            self._told.pop(ending.attempt.execution_id, None)
+            self._tell_again_at.pop(ending.claim.execution_id, None)
             if thread.fate is None:
-                thread.attempt = None
+                thread.claim = None
                 self._idle.append(thread)
             else:
                 # An exception may still be on its way to it: it is not used again.
@@ -315,5 +315,5 @@ def _exception_of(fate: Fate) -> type[JobTimeout] | type[JobCancelled]:
 
 def _with_fate(ending: Ending, fate: Fate) -> Ending:
     """The ending of an attempt that had been told to stop."""
-    error = told(ending.attempt, fate) or "its worker ended it"
-    return Ending(ending.attempt, fate, None, error, ending.traceback)
+    error = sentence_for(ending.claim, fate) or "its worker ended it"
+    return Ending(ending.claim, fate, None, error, ending.traceback)

@@ -11,24 +11,24 @@ from pathlib import Path
 logger = logging.getLogger("gigq_core.worker")
 
 # A lock is told of when it has kept the worker waiting for so long, in seconds.
-LOCK_TOLD_AFTER_S = 5.0
+LOCK_LOGGED_AFTER_S = 5.0
 # A WAL this large is looked after, so often, and told of when a reader has kept it for so long.
 LARGE_WAL_BYTES = 64 * 1024 * 1024
 WAL_EVERY_S = 5.0
-WAL_TOLD_AFTER_S = 20.0
+WAL_LOGGED_AFTER_S = 20.0
 
 
 class Trouble:
     """One kind of trouble with one file.
 
     Args:
-        tell_after_s: how long it may last, in seconds, before it is worth a line.
+        log_after_s: how long it may last, in seconds, before it is worth a line.
     """
 
-    def __init__(self, tell_after_s: float) -> None:
-        self._tell_after_s = tell_after_s
+    def __init__(self, log_after_s: float) -> None:
+        self._log_after_s = log_after_s
         self._since: float | None = None
-        self._told = False
+        self._logged = False
 
     def goes_on(self, what: str, *, since: float | None = None) -> None:
         """It is there, from now on or `since` a moment of the monotonic clock."""
@@ -36,15 +36,15 @@ class Trouble:
         if self._since is None:
             self._since = now if since is None else since
         lasted = now - self._since
-        if not self._told and lasted >= self._tell_after_s:
-            self._told = True
+        if not self._logged and lasted >= self._log_after_s:
+            self._logged = True
             logger.warning("%s%s", what, f" (for {lasted:.0f} s so far)" if lasted >= 1 else "")
 
     def is_over(self, what: str) -> None:
         """It is not there, or not any more."""
-        if self._since is not None and self._told:
+        if self._since is not None and self._logged:
             logger.warning("%s, after %.0f s", what, time.monotonic() - self._since)
-        self._since, self._told = None, False
+        self._since, self._logged = None, False
 
 
 class FileTroubles:
@@ -59,10 +59,10 @@ class FileTroubles:
         self._path = path
         self._wal = f"{path}-wal"
         self._conn = conn
-        self._lock = Trouble(LOCK_TOLD_AFTER_S)
+        self._lock = Trouble(LOCK_LOGGED_AFTER_S)
         self._disk = Trouble(0.0)
-        self._reader = Trouble(WAL_TOLD_AFTER_S)
-        self._last_look = 0.0
+        self._reader = Trouble(WAL_LOGGED_AFTER_S)
+        self._last_check = 0.0
 
     def locked(self, waited_s: float) -> None:
         """Another process has kept the write lock, for `waited_s` this time."""
@@ -87,9 +87,9 @@ class FileTroubles:
         Args:
             now: by the monotonic clock.
         """
-        if now - self._last_look < WAL_EVERY_S:
+        if now - self._last_check < WAL_EVERY_S:
             return
-        self._last_look = now
+        self._last_check = now
         size = _size(self._wal)
         if size <= LARGE_WAL_BYTES:
             self._reader.is_over(f"The WAL of {self._path} could be copied back")

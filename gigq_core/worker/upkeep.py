@@ -14,7 +14,7 @@ from gigq_core.times import to_text
 from gigq_core.worker import rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly
-from gigq_core.worker.stuck import Watch
+from gigq_core.worker.stuck import StuckWatch
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -30,31 +30,31 @@ KEEP = timedelta(days=30)
 FORGOTTEN_AT_ONCE = 200
 
 
-class Rounds:
+class Upkeep:
     """Made by a worker for itself: jobs of its own are none of its business.
 
     Args:
         ledger: the worker's.
         worker_id: its id.
-        silence: how others' silence is judged; with the usual lease by default.
+        heartbeats: how the silence of others is judged; with the usual lease by default.
     """
 
     def __init__(
-        self, ledger: Ledger, worker_id: str, silence: rescue.Silence | None = None
+        self, ledger: Ledger, worker_id: str, heartbeats: rescue.HeartbeatWatch | None = None
     ) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
-        self._silence = silence or rescue.Silence()
-        self._stuck = Watch(ledger, worker_id, self._silence)
+        self._heartbeats = heartbeats or rescue.HeartbeatWatch()
+        self._stuck = StuckWatch(ledger, worker_id, self._heartbeats)
         # How workers that were killed from here came to their end, by the place of their rows.
         self._killed: dict[object, str] = {}
         self._last = 0.0
         self._last_burial = 0.0
         self._last_forgetting = 0.0
-        self._script_jobs_told = False
+        self._script_jobs_warned = False
 
-    def go(self, now: float) -> bool:
-        """Make the round, if it is time by the monotonic clock; says whether it changed anything.
+    def run_if_due(self, now: float) -> bool:
+        """Do it all, if it is time by the monotonic clock; says whether it changed anything.
 
         Raises:
             FilesLost: the file or its WAL was deleted or replaced.
@@ -65,13 +65,13 @@ class Rounds:
         self._ledger.check_files()
         conn = self._ledger.conn
         running = conn.execute(sql.RUNNING_JOBS).fetchall()
-        stopped = rescue.stopped_holders(running, self._silence, self._worker_id)
+        stopped = rescue.stopped_holders(running, self._heartbeats, self._worker_id)
         for place, holder in stopped.items():
-            # Its jobs are given back in the next round, when it is certainly dead.
+            # Its jobs are given back next time, when it is certainly dead.
             kill_exactly(holder.pid, holder.pid_started, "a suspended worker, past its lease")
             self._killed[place] = "was suspended for longer than its lease, and was killed"
-        taken = self._stuck.go(running)
-        rows = rescue.needed(conn, self._silence, self._worker_id)
+        taken = self._stuck.check(running)
+        rows = rescue.needed(conn, self._heartbeats, self._worker_id)
         dead = []
         if rows or now - self._last_burial > BURY_EVERY_S:
             self._last_burial = now
@@ -83,20 +83,20 @@ class Rounds:
             for worker in dead:
                 self._killed.pop(worker["place"], None)
         self._forget_if_due(now)
-        self._tell_of_script_jobs()
+        self._warn_of_script_jobs()
         self._last = now
         return taken or bool(rows)
 
-    def _tell_of_script_jobs(self) -> None:
+    def _warn_of_script_jobs(self) -> None:
         """One line when jobs begin to wait that this worker has to leave alone."""
         left = self._ledger.script_job_left(self._worker_id)
-        if left is not None and not self._script_jobs_told:
+        if left is not None and not self._script_jobs_warned:
             logger.warning(
                 "Job %s (%r) waits, and others may: %s() is defined in a script (__main__), so "
                 "only that script's own Worker(...) can run it; define it in a module instead",
                 *left,
             )
-        self._script_jobs_told = left is not None
+        self._script_jobs_warned = left is not None
 
     def _forget_if_due(self, now: float) -> None:
         if self._last_forgetting and now - self._last_forgetting < FORGET_EVERY_S:

@@ -19,7 +19,7 @@ from gigq_core.script import note_worker
 from gigq_core.text import storable
 from gigq_core.worker import system_limits
 from gigq_core.worker.child_age import limits_of
-from gigq_core.worker.claims import Attempt
+from gigq_core.worker.claims import Claim
 from gigq_core.worker.ledger import Ledger, parent_results
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.processes import adopt_orphans
@@ -304,8 +304,8 @@ class _Session:
                 max_result_bytes=worker._max_result_bytes,
             )
 
-    def _parents_in_thread(self, attempt: Attempt) -> list[tuple[str, str | None]]:
-        return parent_results(get_connection(self.ledger.path, create=False), attempt)
+    def _parents_in_thread(self, claim: Claim) -> list[tuple[str, str | None]]:
+        return parent_results(get_connection(self.ledger.path, create=False), claim)
 
     def close(self) -> None:
         self.pool.close()

@@ -16,8 +16,8 @@ from gigq_core import Job, JobQueue
 from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.schema import worker_statements as sql
 from gigq_core.worker import rescue
-from gigq_core.worker.claims import Attempt, Begun, Ending, Fate
-from gigq_core.worker.ledger import Ledger, Turn
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.ledger import CommitResult, Ledger
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.register import Register
 from tests.integration import chores
@@ -41,8 +41,8 @@ def own() -> Register:
     return Register("w", "cli", "process", 1, sys.executable, str(ROOT), None)
 
 
-def claim(ledger: Ledger, own: Register, ahead: int, free: int = 1) -> list[Attempt]:
-    return turn(ledger, own, claim=True, free=free, ahead=ahead).attempts
+def claim(ledger: Ledger, own: Register, ahead: int, free: int = 1) -> list[Claim]:
+    return turn(ledger, own, claim=True, free=free, ahead=ahead).claims
 
 
 def turn(
@@ -53,8 +53,8 @@ def turn(
     free: int = 0,
     ahead: int = 0,
     begun: tuple[Begun, ...] = (),
-) -> Turn:
-    return ledger.turn(
+) -> CommitResult:
+    return ledger.commit(
         own,
         endings,
         [PID] * free,
@@ -226,8 +226,8 @@ def pool(tmp_path: Path) -> Iterator[Pool]:
     made.selector.close()
 
 
-def attempt(name: str, function: str, params: str = "{}") -> Attempt:
-    return Attempt(
+def attempt(name: str, function: str, params: str = "{}") -> Claim:
+    return Claim(
         job_id=name,
         execution_id=f"token of {name}",
         name=name,
@@ -249,7 +249,7 @@ def test_a_free_child_takes_the_next_one_at_once(pool: Pool) -> None:
     pool.endings(1)
     pool.pool.start([attempt("a", "nothing"), attempt("b", "nothing")])
     first, second = pool.endings(2)
-    assert [first.attempt.job_id, second.attempt.job_id] == ["a", "b"]
+    assert [first.claim.job_id, second.claim.job_id] == ["a", "b"]
     assert first.begun is None
     assert second.begun is not None
     assert second.pid == pool.pool.free()[0]
@@ -265,7 +265,7 @@ def test_behind_a_long_job_they_are_given_back(pool: Pool) -> None:
     long = attempt("long", "hold", HOLD)
     pool.pool.start([long, attempt("b", "nothing"), attempt("c", "nothing")])
     given_back = pool.endings(2)
-    assert [e.attempt.job_id for e in given_back] == ["b", "c"]
+    assert [e.claim.job_id for e in given_back] == ["b", "c"]
     assert {e.fate for e in given_back} == {Fate.NOT_BEGUN}
     assert pool.pool.busy() == 1
     assert pool.pool.room_ahead() == 0
@@ -282,7 +282,7 @@ def test_a_long_job_that_was_claimed_ahead_is_put_on_record_once(pool: Pool) -> 
         return pool.pool.take_begun()
 
     begun = wait_until(take)
-    assert [b.attempt.job_id for b in begun] == ["long"]
+    assert [b.claim.job_id for b in begun] == ["long"]
     assert pool.pool.take_begun() == []
     pool.pool.stop("token of long", Fate.CANCELLED)
     (ending,) = pool.endings(1)
@@ -294,7 +294,7 @@ def test_one_that_waits_for_its_turn_can_be_stopped(pool: Pool) -> None:
     pool.pool.start([long, attempt("b", "nothing")])
     pool.pool.stop("token of b", Fate.CANCELLED)
     (ending,) = pool.pool.collect()
-    assert (ending.attempt.job_id, ending.fate) == ("b", Fate.NOT_BEGUN)
+    assert (ending.claim.job_id, ending.fate) == ("b", Fate.NOT_BEGUN)
     assert pool.pool.ahead() == 0
 
 

@@ -15,8 +15,8 @@ from gigq_core.paths import attempt_output, logs_folder
 from gigq_core.stack import StackUnavailable, readable, stack_of
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.outcomes import CRASHES_ALLOWED
-from gigq_core.worker.rescue import Silence
-from gigq_core.worker.upkeep import KEEP, RESCUE_EVERY_S, Rounds
+from gigq_core.worker.rescue import HeartbeatWatch
+from gigq_core.worker.upkeep import KEEP, RESCUE_EVERY_S, Upkeep
 from tests.integration import chores
 from tests.integration.conftest import Place, gone, stop
 from tests.waiting import wait_until
@@ -55,8 +55,8 @@ def test_that_wish_holds_when_the_worker_dies(place: Place, tmp_path: Path) -> N
     assert "died" in job["error"]
 
 
-def rounds(ledger: Ledger) -> Rounds:
-    return Rounds(ledger, "observer", Silence(LEASE_S))
+def upkeep(ledger: Ledger) -> Upkeep:
+    return Upkeep(ledger, "observer", HeartbeatWatch(LEASE_S))
 
 
 def test_a_suspended_worker_is_killed_before_its_job_is_given_back(
@@ -67,10 +67,10 @@ def test_a_suspended_worker_is_killed_before_its_job_is_given_back(
     child = place.pids("held")[0]
     os.kill(worker.pid, signal.SIGSTOP)
     ledger = Ledger(place.db, runs_script=False)
-    observer = rounds(ledger)
+    observer = upkeep(ledger)
 
     def given_back() -> bool:
-        observer.go(time.monotonic())
+        observer.run_if_due(time.monotonic())
         back = place.status(job_id) == "pending"
         assert not back or gone(worker.pid)
         return back
@@ -91,12 +91,12 @@ def test_a_silent_worker_that_is_not_suspended_keeps_its_job(place: Place, tmp_p
         "CREATE TRIGGER still BEFORE UPDATE OF beat ON core_workers BEGIN SELECT RAISE(IGNORE); END"
     )
     ledger = Ledger(place.db, runs_script=False)
-    silence = Silence(LEASE_S)
-    observer = Rounds(ledger, "observer", silence)
+    heartbeats = HeartbeatWatch(LEASE_S)
+    observer = Upkeep(ledger, "observer", heartbeats)
 
     def judged_silent() -> bool:
-        assert not observer.go(time.monotonic())
-        return silence.is_over("quiet")
+        assert not observer.run_if_due(time.monotonic())
+        return heartbeats.lease_is_over("quiet")
 
     wait_until(judged_silent, LEASE_S + 20, "the worker to be silent past its lease")
     # And on through at least one more round, in which it could be taken for dead.
@@ -132,7 +132,7 @@ def test_what_deleted_jobs_left_behind_goes_when_it_is_old(place: Place, tmp_pat
         old,
     )
     ledger = Ledger(place.db, runs_script=False)
-    rounds(ledger).go(time.monotonic())
+    upkeep(ledger).run_if_due(time.monotonic())
     ledger.close()
     left = {row["job_id"] for row in place.rows("SELECT job_id FROM job_executions")}
     assert left == set(ids.values()) - {ids["deleted long ago"]}

@@ -149,9 +149,9 @@ def test_silence_alone_takes_a_lease_and_counts_only_while_listening(place: Plac
     conn = sqlite3.connect(place.db)
     conn.row_factory = sqlite3.Row
     try:
-        patient = rescue.Silence(lease_s=1000)
+        patient = rescue.HeartbeatWatch(lease_s=1000)
         assert rescue.needed(conn, patient, "me") == []
-        hasty = rescue.Silence(lease_s=0.2)
+        hasty = rescue.HeartbeatWatch(lease_s=0.2)
         assert rescue.needed(conn, hasty, "me") == []
         found = wait_until(lambda: rescue.needed(conn, hasty, "me"))
         assert [row["worker_id"] for row in found] == ["far"]
@@ -174,9 +174,9 @@ def test_a_job_that_nobody_can_tell_the_age_of_is_given_back_after_its_timeout_a
     conn = sqlite3.connect(place.db, isolation_level=None)
     conn.row_factory = sqlite3.Row
     try:
-        silence = rescue.Silence(lease_s=0.2)
-        assert rescue.needed(conn, silence, "me") == []
-        found = wait_until(lambda: rescue.needed(conn, silence, "me"))
+        heartbeats = rescue.HeartbeatWatch(lease_s=0.2)
+        assert rescue.needed(conn, heartbeats, "me") == []
+        found = wait_until(lambda: rescue.needed(conn, heartbeats, "me"))
         assert rescue.rescue(conn, found) == [found[0]["id"]]
     finally:
         conn.close()

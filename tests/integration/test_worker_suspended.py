@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.identity import is_suspended
-from gigq_core.worker.rescue import LEASE_S, Silence
+from gigq_core.worker.rescue import LEASE_S, HeartbeatWatch
 from gigq_core.worker.stuck import GRACE_S
 from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
@@ -156,13 +156,13 @@ def test_one_that_beats_keeps_a_job_that_looks_overdue(place: Place, tmp_path: P
 
 
 def test_silence_is_told_in_seconds() -> None:
-    silence = Silence()
-    assert silence.of("nobody") == 0.0
-    silence.listen([{"id": "w", "beat": 1}])  # type: ignore[list-item]
-    first = silence.of("w")
-    assert wait_until(lambda: silence.of("w") > first)
-    silence.listen([{"id": "w", "beat": 2}])  # type: ignore[list-item]
-    assert silence.of("w") < 5
+    heartbeats = HeartbeatWatch()
+    assert heartbeats.silence_s("nobody") == 0.0
+    heartbeats.listen([{"id": "w", "beat": 1}])  # type: ignore[list-item]
+    first = heartbeats.silence_s("w")
+    assert wait_until(lambda: heartbeats.silence_s("w") > first)
+    heartbeats.listen([{"id": "w", "beat": 2}])  # type: ignore[list-item]
+    assert heartbeats.silence_s("w") < 5
 
 
 def said(*words: str) -> str:

@@ -24,7 +24,7 @@ from gigq_core.schema.attach import detach
 from gigq_core.status import Change
 from gigq_core.undo import Undo
 from gigq_core.worker import rescue
-from gigq_core.worker.claims import Attempt, Ending, Fate
+from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
 from tests.reliability.gigq_attempts import GigQAttempt, held
@@ -85,7 +85,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.waived: set[tuple[str, str]] = set()
         # What was deleted after it had completed.
         self.tombstones: set[str] = set()
-        self.ours: list[Attempt] = []
+        self.ours: list[Claim] = []
         self.theirs: list[GigQAttempt] = []
         self.claims = 0
         self.detached = False
@@ -212,12 +212,12 @@ class QueueMachine(RuleBasedStateMachine):
 
     # --- our workers -------------------------------------------------------------------------
 
-    def _turn(self, endings: list[Ending], slots: int) -> list[Attempt]:
-        done = self.ledger.turn(
+    def _turn(self, endings: list[Ending], slots: int) -> list[Claim]:
+        done = self.ledger.commit(
             self.own, endings, [1] * slots, claim=slots > 0, stage=False, beat=False
         )
         self.superseded = done.superseded
-        return done.attempts
+        return done.claims
 
     @rule(slots=st.integers(1, 3))
     def we_claim(self, slots: int) -> None:
@@ -273,7 +273,7 @@ class QueueMachine(RuleBasedStateMachine):
         conn = self.ledger.conn
         late = self._overdue()
         with self._only({job_id: {"pending", "timeout"} for job_id in late}):
-            rows = rescue.needed(conn, rescue.Silence(), self.own.id)
+            rows = rescue.needed(conn, rescue.HeartbeatWatch(), self.own.id)
             with self.ledger.writing():
                 assert set(rescue.rescue(conn, rows)) == late
 
@@ -481,7 +481,7 @@ class QueueMachine(RuleBasedStateMachine):
         if any(row.token for row in self._rows().values()):
             return
         self.detached = True
-        self.ledger.turn(self.own, [], [], claim=False, stage=False, beat=False, retire=True)
+        self.ledger.commit(self.own, [], [], claim=False, stage=False, beat=False, retire=True)
         with self._only({}) as before:
             self._close()
             detach(self.db)
@@ -512,7 +512,7 @@ class QueueMachine(RuleBasedStateMachine):
                 " AND retry_after IS NOT NULL AND retry_after <> ?",
                 (LONG_AGO, ddl.PARKED),
             )
-            self.ledger.turn(self.own, [], [], claim=False, stage=True, beat=False)
+            self.ledger.commit(self.own, [], [], claim=False, stage=True, beat=False)
 
     # --- what holds --------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.worker.claims import Attempt, Ending, Fate
+from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.threads import ThreadPool
 from tests.waiting import wait_until
 
@@ -51,8 +51,8 @@ def pool() -> Iterator[ThreadPool]:
     )
 
 
-def attempt_of(token: str, module: str) -> Attempt:
-    return Attempt(token, token, token, module, "note", "{}", (), 1, 1, 300.0, 0.0, None)
+def claim_of(token: str, module: str) -> Claim:
+    return Claim(token, token, token, module, "note", "{}", (), 1, 1, 300.0, 0.0, None)
 
 
 def next_ending(pool: ThreadPool) -> Ending:
@@ -64,14 +64,14 @@ def next_ending(pool: ThreadPool) -> Ending:
 def test_an_import_goes_on_to_its_end_and_the_function_is_not_called(
     pool: ThreadPool, slow_module: str, tmp_path: Path, fate: Fate
 ) -> None:
-    pool.start([attempt_of("first", slow_module)])
+    pool.start([claim_of("first", slow_module)])
     wait_until((tmp_path / "begun").exists, what="the import to begin")
     pool.stop("first", fate)
     (tmp_path / "go").touch()
     assert next_ending(pool).fate is fate
     assert slow_module in sys.modules
     assert not (tmp_path / "called").exists()
-    pool.start([attempt_of("second", slow_module)])
+    pool.start([claim_of("second", slow_module)])
     assert next_ending(pool).fate is Fate.COMPLETED
     assert (tmp_path / "called").exists()
 
@@ -80,7 +80,7 @@ def test_an_import_that_does_not_end_is_ended_at_last(
     pool: ThreadPool, slow_module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gigq_core.worker.threads.PATIENCE_S", 0.0)
-    pool.start([attempt_of("first", slow_module)])
+    pool.start([claim_of("first", slow_module)])
     wait_until((tmp_path / "begun").exists, what="the import to begin")
     pool.stop("first", Fate.TIMEOUT)
     assert next_ending(pool).fate is Fate.TIMEOUT
@@ -94,6 +94,6 @@ def test_a_thread_that_has_only_just_been_made_ends_its_attempt(
     (tmp_path / "go").touch()
     for number in range(50):
         token = str(number)
-        pool.start([attempt_of(token, slow_module)])
+        pool.start([claim_of(token, slow_module)])
         pool.stop(token, fate)
         assert next_ending(pool).fate is fate

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.worker.claims import Attempt, Ending, Fate
+from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
 
@@ -33,14 +33,14 @@ def ledger(queue: JobQueue, tmp_path: Path) -> Iterator[Ledger]:
 OWN = ("w", "cli", "process", 3, sys.executable, "/", None)
 
 
-def claim(queue: JobQueue, ledger: Ledger, own: Register, names: list[str]) -> list[Attempt]:
+def claim(queue: JobQueue, ledger: Ledger, own: Register, names: list[str]) -> list[Claim]:
     queue.submit_many([Job(name, "tasks.any", max_attempts=3) for name in names])
-    turn = ledger.turn(own, [], [1] * len(names), claim=True, stage=False, beat=False)
-    return turn.attempts
+    result = ledger.commit(own, [], [1] * len(names), claim=True, stage=False, beat=False)
+    return result.claims
 
 
 def end(ledger: Ledger, own: Register, *endings: Ending) -> list[Ending]:
-    return ledger.turn(own, endings, [], claim=False, stage=False, beat=False).endings
+    return ledger.commit(own, endings, [], claim=False, stage=False, beat=False).endings
 
 
 UNSTORABLE: dict[str, dict[str, Any]] = {
@@ -65,7 +65,7 @@ def test_what_cannot_be_stored_fails_its_job_and_keeps_no_other(
         Ending(bad, **how),
         Ending(last, Fate.FAILED, error="ValueError: x"),
     )
-    jobs = [queue.get_status(attempt.job_id) for attempt in (first, bad, last)]
+    jobs = [queue.get_status(claim.job_id) for claim in (first, bad, last)]
     assert [job["status"] for job in jobs] == ["completed", "failed", "pending"]
     assert "can't be stored" in jobs[1]["error"]
     assert jobs[1]["executions"][0]["status"] == "failed"
@@ -96,7 +96,7 @@ def test_a_trigger_of_somebody_elses_holds_one_job_only(queue: JobQueue, ledger:
         " BEGIN SELECT RAISE(ABORT, 'no'); END"
     )
     stored = end(ledger, own, *(Ending(a, Fate.COMPLETED, "1") for a in (bad, first, last)))
-    assert [ending.attempt for ending in stored] == [first, last]
+    assert [ending.claim for ending in stored] == [first, last]
     states = [queue.get_status(a.job_id)["status"] for a in (first, bad, last)]
     assert states == ["completed", "running", "completed"]
     assert own.done == 2

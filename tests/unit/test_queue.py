@@ -128,9 +128,9 @@ def test_the_next_claim_goes_by_the_new_priority(queue: JobQueue) -> None:
     ledger = Ledger(queue.db_path, runs_script=False)
     own = Register("w", "script", "thread", 1, None, None, None)
     queue.change_priority([second], 1)
-    turn = ledger.turn(own, [], [1], claim=True, stage=False, beat=False)
+    result = ledger.commit(own, [], [1], claim=True, stage=False, beat=False)
     ledger.close()
-    assert [attempt.job_id for attempt in turn.attempts] == [second]
+    assert [attempt.job_id for attempt in result.claims] == [second]
     assert queue.get_status(first)["status"] == "pending"
 
 

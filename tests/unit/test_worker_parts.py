@@ -17,7 +17,7 @@ import pytest
 from gigq_core.identity import current_identity, is_dead, process_start
 from gigq_core.wakeup import ChangeHints
 from gigq_core.worker import runner
-from gigq_core.worker.claims import attempt_from, retry_after
+from gigq_core.worker.claims import claim_of_row, retry_after
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import how_it_died
 from tests.waiting import wait_until
@@ -77,16 +77,16 @@ def test_a_folder_that_cannot_be_made_loses_output_only(tmp_path: Path) -> None:
 
 def test_a_row_is_read() -> None:
     row = {**ROW, "dependencies": '["a", "b"]', "timeout": 0.5, "pass_parent_results": 1}
-    attempt = attempt_from(row)
-    assert attempt.dependencies == ("a", "b")
-    assert attempt.timeout_text == "Job timed out after 0.5 seconds"
-    assert attempt.pass_parent_results is True
-    assert attempt.broken == ""
+    claim = claim_of_row(row)
+    assert claim.dependencies == ("a", "b")
+    assert claim.timeout_text == "Job timed out after 0.5 seconds"
+    assert claim.pass_parent_results is True
+    assert claim.broken == ""
 
 
 @pytest.mark.parametrize("value", [None, 0])
 def test_no_timeout_is_gigqs_five_minutes(value: object) -> None:
-    assert attempt_from({**ROW, "timeout": value}).timeout_s == 300
+    assert claim_of_row({**ROW, "timeout": value}).timeout_s == 300
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_no_timeout_is_gigqs_five_minutes(value: object) -> None:
     ],
 )
 def test_a_broken_row_says_what_is_wrong(column: str, value: object) -> None:
-    assert column.split("_")[-1][:5] in attempt_from({**ROW, column: value}).broken
+    assert column.split("_")[-1][:5] in claim_of_row({**ROW, column: value}).broken
 
 
 @pytest.mark.parametrize("value", [float("inf"), -1, 2**62])
 def test_odd_numbers_do_no_harm(value: float) -> None:
     row = {**ROW, "timeout": value, "retry_delay": value, "max_attempts": value}
-    assert attempt_from(row).broken == ""
+    assert claim_of_row(row).broken == ""
     delayed = retry_after(value)
     assert delayed is None or delayed < "9999-12-31T23:59:59"
 
