@@ -8,7 +8,7 @@ they can be read there too; here these links become those of the site. A line su
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from gigq_core.cli.main import cli as core
 from gigq_tui.cli import cli as console
 from gigq_tui.config.model import Config
 from gigq_tui.config.printing import config_text
-from gigq_tui.keys import ACTIONS, Action, Scope
+from gigq_tui.keys import ACTIONS, Action, Scope, actions_for
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # The documents of the top level that are pages of the site, too.
 DOCUMENTS = ("CHANGELOG.md", "RELIABILITY.md")
 
+# The screens whose common keys are told once; the form and the help have fewer.
+_ALIKE = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})
 _AFTER_THE_KEYS = "# What holds for single queue files"
 _MARK = re.compile(r"^<!-- from the code: (\w+) -->$", re.MULTILINE)
 # Click's mark is a backspace on a line of its own.
@@ -81,7 +83,13 @@ def site_links(markdown: str) -> str:
 
 def keys() -> str:
     """Return the keys of each screen, from the registry of actions."""
-    return "\n\n".join(f"### {scope.value}\n\n{_table(scope)}" for scope in Scope)
+    shared = [action for action in ACTIONS if action.scopes >= _ALIKE]
+    parts = [f"### On every screen\n\n{_table(shared)}"]
+    for scope in Scope:
+        told = () if scope not in _ALIKE else shared
+        own = [action for action in actions_for(scope) if action not in told]
+        parts.append(f"### {scope.value}\n\n{_table(own)}")
+    return "\n\n".join(parts)
 
 
 def configuration() -> str:
@@ -100,9 +108,9 @@ def console_exit_codes() -> str:
     return "| code | meaning |\n|---|---|\n" + "\n".join(rows)
 
 
-def _table(scope: Scope) -> str:
-    rows = (_row(action) for action in ACTIONS if scope in action.scopes)
-    return "| key | action | name in the configuration |\n|---|---|---|\n" + "\n".join(rows)
+def _table(actions: Iterable[Action]) -> str:
+    head = "| key | action | name in the configuration |\n|---|---|---|\n"
+    return head + "\n".join(map(_row, actions))
 
 
 def _row(action: Action) -> str:

@@ -16,7 +16,7 @@ from gigq_core.cli.main import cli as core
 from gigq_tui.cli import cli as console
 from gigq_tui.config.load import read_config
 from gigq_tui.config.model import Config
-from gigq_tui.keys import ACTIONS
+from gigq_tui.keys import ACTIONS, Scope, actions_for
 from tests.pages import DOCUMENTS, ROOT, blocks_of
 
 # Programs of others, and options of theirs that stand by themselves.
@@ -96,10 +96,17 @@ def test_every_command_and_every_option_stands_on_the_site(hooks: ModuleType) ->
         assert f":module: {module}\n" in text_of(pages / f"{page}.md")
 
 
-def test_the_table_of_keys_has_every_action(hooks: ModuleType) -> None:
-    table = hooks.keys()
-    for action in ACTIONS:
-        assert table.count(f" | `{action.id}` |") == len(action.scopes), action.id
+def test_the_tables_of_keys_have_every_action_of_every_screen(hooks: ModuleType) -> None:
+    found = {
+        part.partition("\n")[0]: set(re.findall(r"\| `(\w+)` \|$", part, re.MULTILINE))
+        for part in hooks.keys().split("### ")[1:]
+    }
+    shared = found.pop("On every screen")
+    assert found.keys() == {scope.value for scope in Scope}
+    for scope in Scope:
+        own = {action.id for action in actions_for(scope)}
+        assert own - found[scope.value] in (set(), shared)
+        assert found[scope.value] <= own
 
 
 def test_the_page_of_the_configuration_shows_it_whole_but_for_the_keys(hooks: ModuleType) -> None:
