@@ -40,9 +40,9 @@ from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services.messages import AnswerArrived, SnapshotArrived, TroubleArrived
 from gigq_tui.services.routes import Navigation
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
-from gigq_tui.store.list.sorting import NEWEST
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
+from gigq_tui.store.sorting import NEWEST
 from gigq_tui.terminal.canvas import Canvas, Changes
 from gigq_tui.terminal.driver import ConsoleDriver
 from gigq_tui.terminal.line_filters import line_filters

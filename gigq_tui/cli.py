@@ -324,7 +324,7 @@ def _order(
     from gigq_tui.once import picture
     from gigq_tui.once.scripted import Order
     from gigq_tui.store.durations import seconds_of
-    from gigq_tui.store.list.sorting import NEWEST, sort_of
+    from gigq_tui.store.sorting import NEWEST, sort_of
 
     return Order(
         file,

@@ -17,7 +17,7 @@ from gigq_tui.config.model import (
     DatabaseSettings,
 )
 from gigq_tui.config.problem import ConfigError, Problem, unknown
-from gigq_tui.store.list.sorting import Sort, sort_of
+from gigq_tui.store.sorting import Sort, sort_of
 
 MAX_COLUMN_CELLS = 500
 MAX_LABEL = 24

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from gigq_tui.store.list.sorting import NEWEST, Sort
+from gigq_tui.store.sorting import NEWEST, Sort
 
 THEMES = ("auto", "dark", "light", "ansi")
 COLUMN_NAMES = ("id", "name", "state", "pri", "att", "age", "dur", "worker", "why")

@@ -10,7 +10,7 @@ from gigq_tui.config.model import COLOURS, COLUMN_NAMES, THEMES, Config, Databas
 from gigq_tui.config.place import VARIABLE, default_path
 from gigq_tui.keys import ACTIONS, Group, Keymap
 from gigq_tui.keys.key_names import key_label
-from gigq_tui.store.list.sorting import SortKey
+from gigq_tui.store.sorting import SortKey
 
 _EXAMPLE = """\
 # What holds for single queue files: the first entry whose path matches. In a path, * stays within

@@ -38,7 +38,6 @@ from gigq_tui import format as text
 from gigq_tui.store import derive
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter.language import NO_FILTER, Filter
-from gigq_tui.store.list.sorting import NEWEST, Sort
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import (
     Counts,
@@ -48,6 +47,7 @@ from gigq_tui.store.models import (
     WorkerRow,
 )
 from gigq_tui.store.reader import Reader
+from gigq_tui.store.sorting import NEWEST, Sort
 
 FORMAT = 1
 DEFAULT_ROWS = 50

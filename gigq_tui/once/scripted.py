@@ -17,8 +17,8 @@ from gigq_tui.format import MARKS, cut, inert, plural
 from gigq_tui.once import picture
 from gigq_tui.store import derive
 from gigq_tui.store.filter.language import NO_FILTER, Filter, parse
-from gigq_tui.store.list.sorting import NEWEST, Sort
 from gigq_tui.store.models import Snapshot
+from gigq_tui.store.sorting import NEWEST, Sort
 
 EXIT_MATCHED = 3
 EXIT_TIMED_OUT = 4

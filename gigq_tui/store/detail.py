@@ -12,9 +12,9 @@ from gigq_core.kept_files import is_kept
 from gigq_core.paths import kept_output
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.graph.ancestors import with_ancestors
+from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
-from gigq_tui.store.rows import as_datetime, as_float, as_int, as_text, job_row
+from gigq_tui.store.rows import as_datetime, as_float, as_int, as_text
 
 # Bytes of one value that are read at all.
 VALUE_BYTES = 1_000_000
@@ -67,23 +67,6 @@ def read_detail(
         child_count=child_count,
         raw={column: _raw(value, size) for column, (value, size) in values.items()},
     )
-
-
-def read_lines(
-    conn: sqlite3.Connection, schema: FileSchema, ids: Sequence[str], *, judge: bool = True
-) -> dict[str, JobRow]:
-    """The lines of some jobs by id; jobs that don't exist are left out.
-
-    Args:
-        judge: whether waiting ones are told apart by what their ancestors say.
-    """
-    if not ids:
-        return {}
-    records = conn.execute(queries.lines_by_id(schema), (json.dumps(ids),)).fetchall()
-    rows: Sequence[JobRow] = [job_row(record) for record in records]
-    if judge:
-        rows = with_ancestors(conn, schema, rows)
-    return {row.id: row for row in rows}
 
 
 def _long(values: Mapping[str, tuple[Any, int]], column: str) -> str:

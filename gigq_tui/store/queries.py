@@ -358,3 +358,137 @@ SOME_WAITING_FUNCTIONS = """
 SELECT DISTINCT function_module, function_name
 FROM (SELECT function_module, function_name FROM jobs WHERE status = 'pending' LIMIT 50)
 LIMIT 3"""
+
+
+# --- the submit form ---------------------------------------------------------------------------
+
+# Parameters: how many of the newest rows are looked through, the pattern, the limit.
+IDS_BY_NAME = """
+SELECT id FROM (SELECT id, name, rowid AS key FROM jobs ORDER BY rowid DESC LIMIT ?)
+WHERE id IS NOT NULL AND name LIKE ? ESCAPE '\\' ORDER BY key DESC LIMIT ?"""
+
+# Parameters: how many of the newest rows are looked through, the limit.
+RECENT_FUNCTIONS = """
+SELECT substr(function_module, 1, 200) AS module, substr(function_name, 1, 200) AS name
+FROM (SELECT function_module, function_name, rowid AS key FROM jobs ORDER BY rowid DESC LIMIT ?)
+GROUP BY module, name ORDER BY max(key) DESC LIMIT ?"""
+
+# In the order of the claim: a new row stands behind all of its own priority. Parameters: the
+# priority, the limit.
+READY_AHEAD = """
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM jobs INDEXED BY core_ready
+    WHERE status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'
+      AND priority >= ? LIMIT ?)"""
+
+# A claim first makes ready what has become due. Parameters: now, the limit of the rows that are
+# looked at, the priority.
+DUE_AHEAD = f"""
+SELECT COUNT(*) FROM (
+    SELECT priority FROM jobs INDEXED BY core_due
+    WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
+      AND retry_after <= ? LIMIT ?)
+WHERE priority >= ?"""
+
+LINE_INDEXES = frozenset({"core_ready", "core_due"})
+
+
+def ahead_of_priority_unattached(schema: FileSchema) -> str:
+    """How many waiting rows were looked at, and how many of them are claimed before a new one.
+
+    Parameters: the priority, the limit of the rows looked at.
+    """
+    blocked = f"""EXISTS (
+        SELECT 1 FROM {parents_of("w")} d JOIN jobs p ON p.id = d.value
+        WHERE p.status <> 'completed')"""
+    return f"""
+SELECT COUNT(*), COALESCE(SUM(w.priority >= ? AND NOT {blocked}), 0)
+FROM (SELECT priority, dependencies FROM jobs {schema.indexed_by(STATUS_INDEX)}
+      WHERE status = 'pending' LIMIT ?) w"""
+
+
+# --- the past ----------------------------------------------------------------------------------
+
+# The past is walked by rowid, the order in which attempts began and jobs came: `job_executions`
+# has no index on its times. What is counted is counted up to a limit.
+
+# --- what has happened: attempts and jobs in the order of their rowids --------------------------
+
+_ATTEMPT = f"""
+SELECT e.rowid AS key, substr(e.id, 1, 200) AS id, substr(e.status, 1, 40) AS status,
+       substr(e.started_at, 1, 40) AS started_at, substr(e.completed_at, 1, 40) AS completed_at,
+       substr(j.function_module, 1, 200) AS function_module,
+       substr(j.function_name, 1, 200) AS function_name, substr(j.status, 1, 40) AS job_status,
+       substr(j.created_at, 1, 40) AS job_created_at, substr(j.started_at, 1, 40) AS job_started_at,
+       {number_of("j", "attempts")}
+"""
+_ATTEMPTS = _ATTEMPT + "FROM job_executions e LEFT JOIN jobs j ON j.id = e.job_id"
+
+NEWEST_ATTEMPT = "SELECT max(rowid) FROM job_executions"
+ATTEMPT_ID = "SELECT substr(id, 1, 200) AS id FROM job_executions WHERE rowid = ?"
+
+# Parameters: the rowid, the limit.
+ATTEMPTS_ABOVE = f"{_ATTEMPTS} WHERE e.rowid > ? ORDER BY e.rowid LIMIT ?"
+ATTEMPTS_BELOW = f"{_ATTEMPTS} WHERE e.rowid < ? ORDER BY e.rowid DESC LIMIT ?"
+
+# Parameter: the rowids as a JSON list.
+ATTEMPTS_AT = f"""{_ATTEMPT}
+FROM json_each(?) wanted CROSS JOIN job_executions e ON e.rowid = wanted.value
+     LEFT JOIN jobs j ON j.id = e.job_id"""
+
+NEWEST_JOB = "SELECT max(rowid) FROM jobs"
+
+# Parameters: the rowid, the limit.
+JOBS_BELOW = """
+SELECT rowid AS key, substr(status, 1, 40) AS status, substr(created_at, 1, 40) AS created_at,
+       substr(started_at, 1, 40) AS started_at, substr(completed_at, 1, 40) AS completed_at
+FROM jobs WHERE rowid < ? ORDER BY rowid DESC LIMIT ?"""
+
+
+def attempts_that_run(schema: FileSchema) -> str:
+    """The live attempts of running jobs, wherever their rows stand. Parameter: the limit."""
+    return (
+        f"{_ATTEMPT} FROM jobs j {schema.indexed_by(STATUS_INDEX)} "
+        "JOIN job_executions e ON e.id = j.execution_id WHERE j.status = 'running' LIMIT ?"
+    )
+
+
+# --- what each function has to do ---------------------------------------------------------------
+
+
+def ready_by_function(schema: FileSchema) -> str:
+    """How many jobs of each function are ready, looked for up to a limit. Parameter: the limit.
+
+    On a file without parking they are all that wait.
+    """
+    columns = (
+        "substr(function_module, 1, 200) AS function_module, "
+        "substr(function_name, 1, 200) AS function_name, substr(created_at, 1, 40) AS created_at"
+    )
+    if schema.attached and schema.indexes >= {"core_ready", "core_ready_script"}:
+        waiting = "status = 'pending' AND retry_after IS NULL"
+        found = (
+            f"SELECT {columns} FROM jobs INDEXED BY core_ready "
+            f"WHERE {waiting} AND function_module <> '__main__' "
+            f"UNION ALL SELECT {columns} FROM jobs INDEXED BY core_ready_script "
+            f"WHERE {waiting} AND function_module = '__main__'"
+        )
+    else:
+        found = f"SELECT {columns} FROM jobs {schema.indexed_by(STATUS_INDEX)} " + (
+            "WHERE status = 'pending'"
+        )
+    return (
+        "SELECT function_module, function_name, COUNT(*) AS n, MIN(created_at) AS oldest "
+        f"FROM ({found} LIMIT ?) GROUP BY function_module, function_name"
+    )
+
+
+def running_by_function(schema: FileSchema) -> str:
+    """What runs, and by when it should have ended. Parameter: the limit."""
+    return (
+        "SELECT substr(function_module, 1, 200) AS function_module, "
+        "substr(function_name, 1, 200) AS function_name, "
+        "substr(worker_id, 1, 200) AS worker_id, substr(started_at, 1, 40) AS started_at, "
+        f"{number_of('jobs', 'timeout')} "
+        f"FROM jobs {schema.indexed_by(STATUS_INDEX)} WHERE status = 'running' LIMIT ?"
+    )

@@ -17,11 +17,11 @@ from gigq_core.utc_offsets import offsets_of_workers, told_differences, utc_offs
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter
-from gigq_tui.store.detail import MAX_RELATIVES, read_detail, read_lines
+from gigq_tui.store.detail import MAX_RELATIVES, read_detail
 from gigq_tui.store.file_schema import FileSchema, read_schema, schema_version
 from gigq_tui.store.filter.sql import Context, prefix_range
 from gigq_tui.store.graph import component
-from gigq_tui.store.graph.ancestors import with_ancestors
+from gigq_tui.store.graph.ancestors import read_lines, with_ancestors
 from gigq_tui.store.graph.component import Edges
 from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns

@@ -6,10 +6,10 @@ import sqlite3
 from datetime import datetime
 
 from gigq_core.times import to_text
-from gigq_tui.store import queries, submit_form_queries
-from gigq_tui.store.detail import read_lines
+from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import like, prefix_range
+from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.rows import as_int, as_text
 
@@ -40,7 +40,7 @@ def find_jobs(conn: sqlite3.Connection, schema: FileSchema, words: str) -> tuple
         bounds = prefix_range(words)
         ids += _ids(conn, queries.IDS_WITH_PREFIX, (*bounds, MAX_FOUND))
     if len(ids) < MAX_FOUND:
-        ids += _ids(conn, submit_form_queries.IDS_BY_NAME, (SEARCHED_ROWS, like(words), MAX_FOUND))
+        ids += _ids(conn, queries.IDS_BY_NAME, (SEARCHED_ROWS, like(words), MAX_FOUND))
     wanted = list(dict.fromkeys(ids))[:MAX_FOUND]
     lines = read_lines(conn, schema, wanted)
     return tuple(lines[id] for id in wanted if id in lines)
@@ -48,9 +48,7 @@ def find_jobs(conn: sqlite3.Connection, schema: FileSchema, words: str) -> tuple
 
 def recent_functions(conn: sqlite3.Connection) -> tuple[str, ...]:
     """The functions of the newest jobs, the latest used first."""
-    records = conn.execute(
-        submit_form_queries.RECENT_FUNCTIONS, (RECENT_ROWS, MAX_FUNCTIONS)
-    ).fetchall()
+    records = conn.execute(queries.RECENT_FUNCTIONS, (RECENT_ROWS, MAX_FUNCTIONS)).fetchall()
     return tuple(f"{as_text(record['module'])}.{as_text(record['name'])}" for record in records)
 
 
@@ -61,15 +59,13 @@ def jobs_ahead(
 
     On a GigQ file that is also the answer where too many jobs wait to look at each.
     """
-    if not (schema.attached and schema.indexes >= submit_form_queries.LINE_INDEXES):
+    if not (schema.attached and schema.indexes >= queries.LINE_INDEXES):
         looked_at, ahead = conn.execute(
-            submit_form_queries.ahead_of_priority_unattached(schema), (priority, MAX_PLACE + 1)
+            queries.ahead_of_priority_unattached(schema), (priority, MAX_PLACE + 1)
         ).fetchone()
         return as_int(ahead) if as_int(looked_at) <= MAX_PLACE else None
-    ready = conn.execute(submit_form_queries.READY_AHEAD, (priority, MAX_PLACE + 1)).fetchone()
-    due = conn.execute(
-        submit_form_queries.DUE_AHEAD, (to_text(now), MAX_PLACE + 1, priority)
-    ).fetchone()
+    ready = conn.execute(queries.READY_AHEAD, (priority, MAX_PLACE + 1)).fetchone()
+    due = conn.execute(queries.DUE_AHEAD, (to_text(now), MAX_PLACE + 1, priority)).fetchone()
     ahead = as_int(ready[0]) + as_int(due[0])
     return ahead if ahead <= MAX_PLACE else None
 

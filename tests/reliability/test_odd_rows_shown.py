@@ -21,10 +21,10 @@ from gigq_tui.store.derive import state_of, why
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.graph.tree import tree_lines
 from gigq_tui.store.history.rings import Past
-from gigq_tui.store.list.sorting import Sort, SortKey
 from gigq_tui.store.list.view import END, View
 from gigq_tui.store.models import Tab
 from gigq_tui.store.reader import Reader
+from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.tail import read_output
 from tests.e2e.sent import foreign, text_of
 from tests.e2e.terminal import ConsoleTerminal

@@ -9,7 +9,7 @@ from gigq_tui.config import Column, Config, Label
 from gigq_tui.config.load import config_of
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
-from gigq_tui.store.list.sorting import Sort, SortKey
+from gigq_tui.store.sorting import Sort, SortKey
 from tests.tui.harness import acts_of, give, jobs_screen, make_app, row, screen_text, settle
 
 ROWS = [row(number, status="failed") for number in range(9, 0, -1)]

@@ -15,8 +15,8 @@ from gigq_tui.screens.jobs.head_row import HeadRow
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.jobs.table import FREEZE_S
 from gigq_tui.store.clock import SYSTEM_CLOCK, FrozenClock
-from gigq_tui.store.list.sorting import NEWEST, OLDEST, Sort, SortKey
 from gigq_tui.store.models import Tab
+from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
 from gigq_tui.widgets.lines import TextLines
 from tests.snapshots.reader_feed import ReaderFeed, at_rest
 from tests.store_files import NOW, Writer, ago

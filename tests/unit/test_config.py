@@ -19,7 +19,7 @@ from gigq_tui.config.problem import ConfigError, Problem
 from gigq_tui.keys import ACTIONS, BY_ID, Keymap, Scope, actions_for
 from gigq_tui.keys.key_names import is_typed, key_label, key_name
 from gigq_tui.screens.jobs.columns import WIDE, layout_for
-from gigq_tui.store.list.sorting import Sort, SortKey
+from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.terminal.theme import PALETTES, THEME_NAMES, fitting
 
 WHOLE = r"""

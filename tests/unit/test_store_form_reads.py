@@ -10,7 +10,7 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
-from gigq_tui.store import submit_form, submit_form_queries
+from gigq_tui.store import queries, submit_form
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import State
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
@@ -118,15 +118,15 @@ def test_nothing_walks_through_the_table(path: Path) -> None:
     writer.job(str(uuid.uuid4()))
     with reading(path) as reader:
         for sql, bounded in (
-            (submit_form_queries.READY_AHEAD, False),
-            (submit_form_queries.DUE_AHEAD, False),
-            (submit_form_queries.IDS_BY_NAME, True),
-            (submit_form_queries.RECENT_FUNCTIONS, True),
-            (submit_form_queries.ahead_of_priority_unattached(reader._schema()), False),
+            (queries.READY_AHEAD, False),
+            (queries.DUE_AHEAD, False),
+            (queries.IDS_BY_NAME, True),
+            (queries.RECENT_FUNCTIONS, True),
+            (queries.ahead_of_priority_unattached(reader._schema()), False),
         ):
             steps = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
             plan = [step["detail"] for step in steps]
             # The two that begin at the newest rows walk no further than their inner limit.
             assert bounded or not [s for s in plan if re.match(r"SCAN jobs\b", s)], (sql, plan)
-        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", submit_form_queries.IDS_BY_NAME)
-        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", submit_form_queries.RECENT_FUNCTIONS)
+        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", queries.IDS_BY_NAME)
+        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", queries.RECENT_FUNCTIONS)

@@ -16,10 +16,10 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.derive import first_line, state_of, why
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.ranking import MAX_RANKED
-from gigq_tui.store.list.sorting import Sort, SortKey
 from gigq_tui.store.list.view import END, TOP, Anchor, View, sort_keys
 from gigq_tui.store.models import State, Tab
 from gigq_tui.store.reader import Interrupted, Reader
+from gigq_tui.store.sorting import Sort, SortKey
 from tests import scene
 from tests.store_files import DATA, GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from gigq_tui import format as fmt
 from gigq_tui.config.model import COLUMN_NAMES, DEFAULT_COLUMNS, Column
 from gigq_tui.store.derive import RUNNING_STATES, run_seconds, state_of, ticks, why
-from gigq_tui.store.list.sorting import Sort, SortKey
 from gigq_tui.store.models import Health, JobRow, State
+from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.widgets.lines import Line, Span
 
 WIDE = 100

@@ -8,7 +8,7 @@ from textual import events
 from textual.message import Message
 
 from gigq_tui.screens.jobs.columns import SORTS, Layout, head_line, title_at
-from gigq_tui.store.list.sorting import NEWEST, Sort, SortKey
+from gigq_tui.store.sorting import NEWEST, Sort, SortKey
 from gigq_tui.widgets.lines import TextLines
 
 

@@ -18,9 +18,9 @@ from gigq_tui.screens.jobs.marks import Marking
 from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.filter.language import NO_FILTER, Filter
-from gigq_tui.store.list.sorting import NEWEST, OLDEST, Sort, SortKey
 from gigq_tui.store.list.view import TOP, Anchor, AnchorKind, View, sort_keys
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
+from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
 from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.tabs import TabRow
 from gigq_tui.widgets.takes_keys import TakesKeys

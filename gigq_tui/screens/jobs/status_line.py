@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gigq_tui.format import count, cut, inert, width_of
 from gigq_tui.keys import BY_ID, DEFAULT_KEYS, Keymap
-from gigq_tui.store.list.sorting import NEWEST, Sort
+from gigq_tui.store.sorting import NEWEST, Sort
 from gigq_tui.widgets.lines import Line, Span, spread
 
 _HINTS = (

@@ -12,7 +12,7 @@ from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.blame import Parent, blame_of
 from gigq_tui.store.models import Culprit, JobRow
-from gigq_tui.store.rows import as_text
+from gigq_tui.store.rows import as_text, job_row
 
 # How far one refresh looks up the graph. What lies beyond is taken for hopeful.
 MAX_NODES = 2_000
@@ -110,3 +110,20 @@ def _waived(conn: sqlite3.Connection, ids: list[str]) -> dict[str, str]:
     for record in records:
         waived.setdefault(as_text(record["child_id"]), as_text(record["parent_id"]))
     return waived
+
+
+def read_lines(
+    conn: sqlite3.Connection, schema: FileSchema, ids: Sequence[str], *, judge: bool = True
+) -> dict[str, JobRow]:
+    """The lines of some jobs by id; jobs that don't exist are left out.
+
+    Args:
+        judge: whether waiting ones are told apart by what their ancestors say.
+    """
+    if not ids:
+        return {}
+    records = conn.execute(queries.lines_by_id(schema), (json.dumps(ids),)).fetchall()
+    rows: Sequence[JobRow] = [job_row(record) for record in records]
+    if judge:
+        rows = with_ancestors(conn, schema, rows)
+    return {row.id: row for row in rows}

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gigq_tui.store import queries
-from gigq_tui.store.detail import read_lines
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.graph.ancestors import Ancestry, with_blame
+from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
 from gigq_tui.store.graph.blame import Parent
 from gigq_tui.store.models import Graph, GraphNode, JobRow
 from gigq_tui.store.rows import as_int, as_text

@@ -13,8 +13,8 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.history import queries
 from gigq_tui.store.history.backlog import Backlog
 from gigq_tui.store.history.rings import End, Past, Rings
 from gigq_tui.store.rows import as_datetime, as_int, as_text

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.history import queries
 from gigq_tui.store.history.attempts import History, function_of, moment_of, seconds
 from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.rings import Past, Tally, merged

@@ -9,9 +9,9 @@ from typing import Any
 
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.list.sorting import Sort, SortKey
 from gigq_tui.store.models import Tab
 from gigq_tui.store.rows import as_int
+from gigq_tui.store.sorting import Sort, SortKey
 
 
 @dataclass(frozen=True)

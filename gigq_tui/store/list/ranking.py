@@ -13,10 +13,10 @@ from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import BLOCKED_BY_JSON
-from gigq_tui.store.list.sorting import Sort, SortKey
 from gigq_tui.store.list.view import Anchor, AnchorKind, View
 from gigq_tui.store.models import Window
 from gigq_tui.store.rows import as_int, job_row
+from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.throttle import Throttle
 
 # Such an order is known for so many jobs, its first ones.

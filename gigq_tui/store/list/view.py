@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gigq_tui.store.filter.language import NO_FILTER, Filter
-from gigq_tui.store.list.sorting import NEWEST, Sort, SortKey
 from gigq_tui.store.models import Tab
+from gigq_tui.store.sorting import NEWEST, Sort, SortKey
 
 PAGE_ROWS = 200
 MAX_PAGE_ROWS = 1_000
