@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +31,27 @@ for _signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL,
         )
 
+# Asked to write no bytecode, each of the thousands of processes would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+async def _rest(step_s: float) -> None:
+    """Sleep for one step, and on until the loop has nothing to do, however slow the machine is."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(step_s)
+    deadline = time.monotonic() + 1
+    while loop._ready and time.monotonic() < deadline:  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+
+
 # Textual's driver of tests looks in steps of 20 ms whether the process has come to rest, four times
 # a key: most of the time that a test of a screen took. With a step of 2 ms it rests when all of its
-# threads together worked for less than a third of one.
+# threads together worked for less than a third of one, and the loop has nothing to do.
 _wait = importlib.import_module("textual._wait")
 _wait.SLEEP_GRANULARITY = 0.002
 _wait.SLEEP_IDLE = 0.0006
+_wait.sleep = _rest
 
 DATA = Path(__file__).parent / "data"
 # Most tests wait for a screen to come to rest more than they compute.
