@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from textual import on
 from textual.widget import Widget
 
 from gigq_tui.format import pad, width_of
@@ -11,7 +12,6 @@ from gigq_tui.keys import DEFAULT_KEYS, Action, Group, Keymap, Scope, actions_fo
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import CLOSE_HELP
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.parts.finding import Finding
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.widgets.lines import Line, Span, fit, line_width
 from gigq_tui.widgets.question import wrap_words
@@ -120,7 +120,7 @@ def _states() -> list[Line]:
     return [((" STATES", "heading"),), *(((f" {text}", role),) for text, role in _STATES)]
 
 
-class HelpScreen(Finding, inherit_bindings=False):
+class HelpScreen(ConsoleScreen, inherit_bindings=False):
     """The keys of the screen that was in front."""
 
     SCOPE = Scope.HELP
@@ -133,17 +133,31 @@ class HelpScreen(Finding, inherit_bindings=False):
     def __init__(self, of: ConsoleScreen) -> None:
         super().__init__()
         self.of = of.SCOPE
-        self.finder = RowFinder(lambda: self.query_one(Pane))
+        self.finder = RowFinder(self)
+        self.parts = (self.finder,)
 
     def compose_body(self) -> Iterable[Widget]:
         yield Pane(id="keys-text")
         yield TypedLine(id="find")
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line in which the text to find is typed."""
+        return self.query_one(TypedLine)
 
     def crumbs(self) -> tuple[str, ...]:
         return ("Help", f"{self.of.value} screen")
 
     def mover(self) -> Scrolled | None:
         return self.query_one(Pane)
+
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self.finder.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        self.finder.typing_ended(event)
 
     @does(CLOSE_HELP)
     def do_close_help(self) -> None:

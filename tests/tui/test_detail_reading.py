@@ -17,6 +17,7 @@ from gigq_tui.screens.job import tabs
 from gigq_tui.screens.job.screen import DetailScreen
 from gigq_tui.screens.job.texts import path_line
 from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.parts.row_finder import NOTHING_FOUND
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import (
     Attempt,
@@ -410,7 +411,7 @@ async def test_finding_a_relative() -> None:
             seen.append(children[screen.rows.cursor].name)
         assert seen == ["child_30", "child_31", "child_32", "child_31", "child_30", "child_39"]
         await press(pilot, "slash", "ctrl+u", *"zz", "enter", "n")
-        assert "no job here" in screen.notice_line.text
+        assert screen.notice_line.text == NOTHING_FOUND
 
 
 STACK = 'Thread (most recent call last):\n  File "pipeline.py", line 8, in resize\n'

@@ -40,7 +40,8 @@ class DetailScreen(DetailView, inherit_bindings=False):
     def __init__(self, job_id: str, tab: str | None = None) -> None:
         super().__init__(job_id, tab)
         self.trail: list[str] = []
-        self.finder = RowFinder(lambda: self.rows)
+        self.finder = RowFinder(self)
+        self.parts = (self.finder,)
 
     # Tabs
 
@@ -116,13 +117,13 @@ class DetailScreen(DetailView, inherit_bindings=False):
         if self.has_text:
             super().show_typed(text)
         else:
-            self.typed_line.tell(self.finder.find(text))
+            self.finder.show_typed(text)
 
     def find_next(self, step: int) -> None:
         if self.has_text:
             super().find_next(step)
-        elif not self.finder.step(step):
-            self.console.notice("Nothing is looked for, or no job here has it in its line.", "warn")
+        else:
+            self.finder.find_next(step)
 
     # Walking
 

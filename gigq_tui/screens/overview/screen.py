@@ -14,6 +14,7 @@ from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does, does_each
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import ATTENTION, BACK, PAST_ACTIONS
+from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.overview.lines import (
     attention_heading,
     concern_line,
@@ -23,7 +24,6 @@ from gigq_tui.screens.overview.lines import (
     past_line,
     small_charts,
 )
-from gigq_tui.screens.parts.finding import Finding
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.filter.language import FilterError
@@ -53,7 +53,7 @@ class ActiveList(PickList):
         return self.row_line(index, width, selected=False)
 
 
-class OverviewScreen(Finding, inherit_bindings=False):
+class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     """What happened in the last minutes or hours."""
 
     SCOPE = Scope.OVERVIEW
@@ -70,7 +70,8 @@ class OverviewScreen(Finding, inherit_bindings=False):
         self._asked_at = float("-inf")
         # Something came since the last question.
         self._news = False
-        self.finder = RowFinder(self.mover)
+        self.finder = RowFinder(self)
+        self.parts = (self.finder,)
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="past")
@@ -91,6 +92,11 @@ class OverviewScreen(Finding, inherit_bindings=False):
     def attention(self) -> ActiveList:
         """The list of what needs a person."""
         return self.query_one("#attention", ActiveList)
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line in which the text to find is typed."""
+        return self.query_one(TypedLine)
 
     def mover(self) -> Scrolled:
         return self.attention if self.attending else self.functions
@@ -157,7 +163,7 @@ class OverviewScreen(Finding, inherit_bindings=False):
         width = self.app.size.width
         large = self.has_class("-wide") and self.has_class("-tall")
         self.query_one("#past", TextLines).show(past_line(self.past, seen, now, width))
-        self.query_one("#functions-head", TypedLine).rest(functions_heading(seen, width))
+        self.typed_line.rest(functions_heading(seen, width))
         self._draw_attention_head()
         if seen is None:
             return
@@ -183,6 +189,14 @@ class OverviewScreen(Finding, inherit_bindings=False):
     def _opened(self, event: RowList.RowOpened) -> None:
         self._attend(event.row_list is self.attention)
         self.perform(OPEN)
+
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self.finder.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        self.finder.typing_ended(event)
 
     # Acting
 

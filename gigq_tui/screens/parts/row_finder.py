@@ -3,27 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import FIND_ROW, FIND_ROW_NEXT, FIND_ROW_PREVIOUS
+from gigq_tui.screens.parts.part import Part
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
+from gigq_tui.widgets.typed_line import TypedLine
 
 NOTHING_FOUND = "Nothing is looked for, or no line here has it."
 
 
-class RowFinder:
-    """Finds in one list, or in that of several which the keys move in now.
+class Notices(Protocol):
+    """Where the finder says that there is nothing."""
+
+    def notice(self, text: str, tone: str) -> None: ...
+
+
+class SearchedScreen(Protocol):
+    """What the finder uses of its screen."""
+
+    @property
+    def console(self) -> Notices: ...
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line in which the text to find is typed."""
+
+    def mover(self) -> Scrolled | None:
+        """The list in which the keys move now: the one that is searched."""
+
+
+class RowFinder(Part):
+    """Finds in the list in which the keys move.
 
     Args:
-        searched: Tells the list.
-        text_of: What a line of it says, by its number; None for what it draws.
+        screen: Whose list and whose line to type in.
+        text_of: What a line of the list says, by its number; None for what it draws.
     """
 
-    def __init__(
-        self, searched: Callable[[], Scrolled], text_of: Callable[[int], str] | None = None
-    ) -> None:
-        self._searched = searched
-        self._text_of = text_of or self._drawn
+    def __init__(self, screen: SearchedScreen, text_of: Callable[[int], str] | None = None) -> None:
+        self._screen = screen
+        self._text_of = text_of
         self.wanted = ""
+
+    # Keys
+
+    @does(FIND_ROW)
+    def do_find_row(self) -> None:
+        """Type what to find; the list goes to it at every key."""
+        self._screen.typed_line.open(self.wanted)
+
+    @does(FIND_ROW_NEXT)
+    def do_find_row_next(self) -> None:
+        """Go to the next line that says it."""
+        self.find_next(1)
+
+    @does(FIND_ROW_PREVIOUS)
+    def do_find_row_previous(self) -> None:
+        """Go to the line before that says it."""
+        self.find_next(-1)
+
+    # What is typed: the screen hands on the messages of its line
+
+    def show_typed(self, text: str) -> None:
+        """Go to what has been typed so far, and tell how many lines say it."""
+        self._screen.typed_line.tell(self.find(text))
+
+    def typing_ended(self, event: TypedLine.Ended) -> None:
+        """Go back to what was wanted before, where typing was broken off."""
+        if not event.kept:
+            self.find(event.text)
+
+    # Finding
 
     def find(self, text: str) -> str:
         """Go to the first line from here on that says a text; tell how many there are."""
@@ -34,32 +87,35 @@ class RowFinder:
             self._go(next((at for at in found if at >= here), found[0]))
         return f"{len(found)} found" if text else ""
 
-    def step(self, direction: int) -> bool:
-        """Go to the next such line, or to the one before when negative; false if there is none."""
+    def find_next(self, step: int) -> None:
+        """Go to the next line that says it, or to the one before when negative."""
         found, here = self._found(), self._here()
-        ahead = [at for at in found if (at - here) * direction > 0] or found
+        ahead = [at for at in found if (at - here) * step > 0] or found
         if ahead:
-            self._go(min(ahead) if direction > 0 else max(ahead))
-        return bool(ahead)
+            self._go(min(ahead) if step > 0 else max(ahead))
+        else:
+            self._screen.console.notice(NOTHING_FOUND, "warn")
 
     def _found(self) -> list[int]:
-        wanted = self.wanted.casefold()
-        if not wanted:
+        wanted, searched = self.wanted.casefold(), self._screen.mover()
+        if not wanted or searched is None:
             return []
-        total = self._searched().total
-        return [at for at in range(total) if wanted in self._text_of(at).casefold()]
-
-    def _drawn(self, at: int) -> str:
-        searched = self._searched()
-        return "".join(text for text, _ in searched.content_line(at, searched.content_width))
+        text_of = self._text_of or (lambda at: _drawn(searched, at))
+        return [at for at in range(searched.total) if wanted in text_of(at).casefold()]
 
     def _here(self) -> int:
-        searched = self._searched()
-        return searched.cursor if isinstance(searched, RowList) else searched.top
+        searched = self._screen.mover()
+        if isinstance(searched, RowList):
+            return searched.cursor
+        return searched.top if searched is not None else 0
 
     def _go(self, at: int) -> None:
-        searched = self._searched()
+        searched = self._screen.mover()
         if isinstance(searched, RowList):
             searched.move_to(at)
-        else:
+        elif searched is not None:
             searched.scroll_to_line(at)
+
+
+def _drawn(searched: Scrolled, at: int) -> str:
+    return "".join(text for text, _ in searched.content_line(at, searched.content_width))

@@ -15,7 +15,6 @@ from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import CANCEL_BELOW, DOWNSTREAM, FOLD, RETRY_UP, UPSTREAM
-from gigq_tui.screens.parts.finding import Finding
 from gigq_tui.screens.parts.job_actions import JobActs, trouble_of
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
@@ -37,7 +36,7 @@ REST_FACTOR = 4.0
 OUTLOOK_LINES = 2
 
 
-class TreeScreen(JobActs, Finding, inherit_bindings=False):
+class TreeScreen(JobActs, inherit_bindings=False):
     """The dependency graph around a job.
 
     Args:
@@ -59,7 +58,8 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
         self._ask_again = False
         self._rest_until = 0.0
         self._rest_timer: Timer | None = None
-        self.finder = RowFinder(lambda: self.branches, self._told_of)
+        self.finder = RowFinder(self, self._told_of)
+        self.parts = (self.finder,)
 
     def compose_body(self) -> Iterable[Widget]:
         yield TypedLine(id="tree-head")
@@ -72,6 +72,11 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
     def branches(self) -> TreeList:
         """The list of lines."""
         return self.query_one(TreeList)
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line in which the text to find is typed."""
+        return self.query_one(TypedLine)
 
     def crumbs(self) -> tuple[str, ...]:
         return (f"Tree of {self._name_of(self.job_id)}",)
@@ -145,7 +150,7 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
         rule: Line = ((theme.RULE * width, "rule"),)
         for line in self.query(".rule").results(TextLines):
             line.show(rule)
-        self.query_one("#tree-head", TypedLine).rest(self._head(width))
+        self.typed_line.rest(self._head(width))
         self._draw_outlook()
 
     def _head(self, width: int) -> Line:
@@ -220,6 +225,14 @@ class TreeScreen(JobActs, Finding, inherit_bindings=False):
     @on(RowList.RowOpened)
     def _opened(self) -> None:
         self.perform(OPEN)
+
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self.finder.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        self.finder.typing_ended(event)
 
     # What keys act on
 
