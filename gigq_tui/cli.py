@@ -47,6 +47,14 @@ Exit codes:
 """
 
 
+def _sort_keys(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    """What a shell offers behind `--sort`."""
+    from gigq_tui.store.sorting import SortKey
+
+    keys = [key.value for key in SortKey]
+    return [key for key in (*keys, *(f"-{key}" for key in keys)) if key.startswith(typed)]
+
+
 class Refusal(click.ClickException):
     """One sentence on stderr, exit code 2."""
 
@@ -78,6 +86,7 @@ class Refusal(click.ClickException):
     "--sort",
     "sort_text",
     metavar="KEY",
+    shell_complete=_sort_keys,
     help="With --once: the jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
     "ended or state; -KEY turns it round.",
 )

@@ -154,14 +154,26 @@ def test_the_installed_console_prints_a_snapshot(whole: Path, tmp_path: Path) ->
     assert "getcwd" in run([python, "-m", "gigq_tui", "jobs.db", "--once"], tmp_path)
 
 
-@pytest.mark.parametrize("command", ["gigq-core", "gigq-tui"])
-def test_a_shell_completes_the_options_of_both_commands(command: str, tmp_path: Path) -> None:
-    scripts = str(Path(sys.executable).parent)
-    line = f'eval "$(_{command.upper().replace("-", "_")}_COMPLETE=bash_source {command})"'
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("gigq-core --ver", ["--version"]),
+        ("gigq-core canc", ["cancel"]),
+        ("gigq-tui --ver", ["--version"]),
+        ("gigq-tui --theme d", ["dark"]),
+        ("gigq-tui --sort a", ["att", "age"]),
+    ],
+)
+def test_a_shell_completes_what_both_commands_take(
+    words: str, offered: list[str], tmp_path: Path
+) -> None:
+    command, *_, typed = words.split()
+    variable = f"_{command.upper().replace('-', '_')}_COMPLETE"
     pressed = (
-        f"{line}; COMP_WORDS=({command} --ver); COMP_CWORD=1; "
-        "$(complete -p $COMP_WORDS | sed 's/.* -F \\([^ ]*\\) .*/\\1/') $COMP_WORDS; "
+        f'eval "$({variable}=bash_source {command})"; '
+        f"COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
+        f"$(complete -p {command} | sed 's/.* -F \\([^ ]*\\) .*/\\1/') {command} {typed}; "
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    path = os.pathsep.join([scripts, os.environ["PATH"]])
-    assert run(["bash", "-c", pressed], tmp_path, PATH=path) == "--version\n"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    assert run(["bash", "-c", pressed], tmp_path, PATH=path).split() == offered
