@@ -12,13 +12,14 @@ from gigq_tui.format import as_json, cut, inert, masked
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.parts.job_actions import JobActs, last_command
-from gigq_tui.screens.parts.text_reader import Reading
+from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_output
 from gigq_tui.widgets.question import Choice, Question
+from gigq_tui.widgets.text_view import TextView
 
 
-class DetailCopy(Reading, JobActs, inherit_bindings=False):
+class DetailCopy(JobActs, inherit_bindings=False):
     """A screen about one job, whose parts can be copied."""
 
     detail: JobDetail | None = None
@@ -28,6 +29,11 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
     def attempt(self) -> Attempt | None:
         """The attempt that is looked at."""
         return None
+
+    @property
+    def text_view(self) -> TextView:
+        """The text that is read."""
+        return self.query_one(TextView)
 
     @property
     def has_text(self) -> bool:
@@ -83,7 +89,7 @@ class DetailCopy(Reading, JobActs, inherit_bindings=False):
         self.in_thread(call, self._output_read)
 
     def _output_read(self, tail: Tail) -> None:
-        self.copy_tail(tail, "the output")
+        copy_tail(tail, "the output", self.console)
 
 
 def _without_secrets(value: Any) -> str:

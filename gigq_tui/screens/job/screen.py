@@ -16,13 +16,21 @@ from gigq_tui.keys.looking_actions import (
     PREVIOUS_JOB,
     UP,
 )
-from gigq_tui.keys.reading_actions import DETAIL_TAB_ACTIONS, REVEAL, STACK
+from gigq_tui.keys.reading_actions import (
+    DETAIL_TAB_ACTIONS,
+    FIND_NEXT,
+    FIND_PREVIOUS,
+    REVEAL,
+    STACK,
+)
 from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.screens.job.relatives import BLAMED
 from gigq_tui.screens.job.tabs import DetailView
 from gigq_tui.screens.parts.row_finder import RowFinder
+from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.tabs import TabRow
+from gigq_tui.widgets.typed_line import TypedLine
 
 
 class DetailScreen(DetailView, inherit_bindings=False):
@@ -41,7 +49,7 @@ class DetailScreen(DetailView, inherit_bindings=False):
         super().__init__(job_id, tab)
         self.trail: list[str] = []
         self.finder = RowFinder(self)
-        self.parts = (self.finder,)
+        self.parts = (self.reader, self.finder)
 
     # Tabs
 
@@ -113,17 +121,25 @@ class DetailScreen(DetailView, inherit_bindings=False):
 
     # Finding: in the list of relatives the cursor goes to the rows
 
-    def show_typed(self, text: str) -> None:
-        if self.has_text:
-            super().show_typed(text)
-        else:
-            self.finder.show_typed(text)
+    @property
+    def _searcher(self) -> TextReader | RowFinder:
+        return self.reader if self.has_text else self.finder
 
-    def find_next(self, step: int) -> None:
-        if self.has_text:
-            super().find_next(step)
-        else:
-            self.finder.find_next(step)
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self._searcher.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        self._searcher.typing_ended(event)
+
+    @does(FIND_NEXT)
+    def do_find_next(self) -> None:
+        self._searcher.find_next(1)
+
+    @does(FIND_PREVIOUS)
+    def do_find_previous(self) -> None:
+        self._searcher.find_next(-1)
 
     # Walking
 

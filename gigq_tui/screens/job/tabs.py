@@ -20,6 +20,7 @@ from gigq_tui.screens.job.copy import DetailCopy
 from gigq_tui.screens.job.output import marks_of
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.parts.job_actions import trouble_of
+from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.derive import ticks
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Snapshot
@@ -49,6 +50,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
 
     def __init__(self, job_id: str, tab: str | None = None) -> None:
         super().__init__()
+        self.reader = TextReader(self)
         self.job_id = job_id
         self.tab = tab
         self.detail: JobDetail | None = None
@@ -88,6 +90,15 @@ class DetailView(DetailCopy, inherit_bindings=False):
     def rows(self) -> PickList:
         """The list of attempts, or of relatives."""
         return self.query_one(PickList)
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line over the text or the list, in which words are typed."""
+        return self.query_one(TypedLine)
+
+    def readable(self) -> bool:
+        """Whether there is a text to find in and to wrap: even an empty one is."""
+        return True
 
     @property
     def has_text(self) -> bool:
@@ -169,7 +180,9 @@ class DetailView(DetailCopy, inherit_bindings=False):
             if self.tab in WRITTEN:
                 self._draw_text()
 
+    @on(TextView.EarlierWanted)
     def read_whole(self) -> None:
+        """Read all of what the attempt wrote, as far as it is kept."""
         if self.tab in WRITTEN and self._limit != WHOLE_BYTES:
             self._limit = WHOLE_BYTES
             self.read_written()
@@ -308,7 +321,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
         """Draw the line over the text: what it is, and how it is shown."""
         attempt, detail = self.attempt, self.detail
         running = attempt is not None and attempt.status == "running"
-        state = self.reading_told(grows=self.tab in WRITTEN and running)
+        state = self.reader.describe(grows=self.tab in WRITTEN and running)
         told = self._head(detail) if detail is not None and not self.gone else ""
         spans: list[tuple[str, str]] = [(f" {told}" if told else "", "dim")]
         if state:

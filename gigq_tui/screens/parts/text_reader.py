@@ -1,8 +1,9 @@
-"""Keys to read a text with, shared by screens that show one: find, wrap, sideways, follow."""
+"""Reading a text: find in it, wrap its lines or show them sideways, follow it while it grows."""
 
 from __future__ import annotations
 
-from textual import on
+from pathlib import Path
+from typing import Protocol
 
 from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does
@@ -15,137 +16,158 @@ from gigq_tui.keys.reading_actions import (
     SIDEWAYS_RIGHT,
     WRAP,
 )
-from gigq_tui.keys.screen_actions import BACK
-from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
 
 
-class Reading(ConsoleScreen, inherit_bindings=False):
-    """A screen with one `TextView` and one `TypedLine`."""
+class Notices(Protocol):
+    """Where the reader says why a key does nothing."""
+
+    def notice(self, text: str, tone: str = "info") -> None: ...
+
+
+class Clipboard(Notices, Protocol):
+    """Where a text is copied to, or it is said why there is none."""
+
+    def copy_text(self, text: str, what: str, source: Path | None = None) -> None: ...
+
+
+class ScreenWithText(Protocol):
+    """What the reader uses of its screen."""
+
+    @property
+    def console(self) -> Notices: ...
 
     @property
     def text_view(self) -> TextView:
         """The text that is read."""
-        return self.query_one(TextView)
 
     @property
     def typed_line(self) -> TypedLine:
-        """The line over or under it, in which words are typed."""
-        return self.query_one(TypedLine)
-
-    def show_typed(self, text: str) -> None:
-        """What is typed has changed: find it."""
-        self.text_view.find(text)
-        self.typed_line.tell(self.text_view.found_told)
-
-    def read_whole(self) -> None:
-        """Read what stands before the text too, as far as it is kept."""
+        """The line over it, in which the words to find are typed."""
 
     def readable(self) -> bool:
-        """Whether there is a text on the screen now; says in a notice what stands against it."""
-        return True
+        """Whether there is a text on the screen now; if not, a notice says why."""
 
-    def copy_tail(self, tail: Tail, what: str) -> None:
-        """Copy all that was read of a file, harmless."""
-        if tail.trouble:
-            self.console.notice(tail.trouble, "warn")
-            return
-        text = "\n".join(inert(line) for line in tail.lines)
-        self.console.copy_text(text, what, tail.path)
+    def read_whole(self) -> None:
+        """Read what comes before the text too, as far as it is kept."""
 
-    # Typing
 
-    @on(TypedLine.Typed)
-    def _typed(self, event: TypedLine.Typed) -> None:
-        self.show_typed(event.text)
+class TextReader(Part):
+    """The keys that every text is read with.
 
-    @on(TypedLine.Ended)
-    def _typing_ended(self, event: TypedLine.Ended) -> None:
-        if not event.kept:
-            self.show_typed(event.text)
+    Args:
+        screen: Whose text.
+    """
+
+    def __init__(self, screen: ScreenWithText) -> None:
+        self._screen = screen
 
     # Keys
 
     @does(FIND)
     def do_find(self) -> None:
         """Type what to find in the text; it is gone to at every key."""
-        if self.readable():
-            self.read_whole()
-            self.typed_line.open(self.text_view.wanted)
+        if self._screen.readable():
+            self._screen.read_whole()
+            self._screen.typed_line.open(self._screen.text_view.wanted)
 
     @does(FIND_NEXT)
     def do_find_next(self) -> None:
-        """Go to the next place where it stands."""
+        """Go to the next match."""
         self.find_next(1)
 
     @does(FIND_PREVIOUS)
     def do_find_previous(self) -> None:
-        """Go to the place before where it stands."""
+        """Go to the match before."""
         self.find_next(-1)
-
-    def find_next(self, step: int) -> None:
-        """Go to the next match, or to the one before when negative."""
-        if not self.text_view.wanted:
-            self.console.notice("Nothing is looked for: / finds something in the text.", "warn")
-        else:
-            self.text_view.find_next(step)
 
     @does(WRAP)
     def do_wrap(self) -> None:
         """Break long lines, or show them sideways."""
-        if self.readable():
-            self.text_view.set_wrap(not self.text_view.wrap)
+        if self._screen.readable():
+            view = self._screen.text_view
+            view.set_wrap(not view.wrap)
 
     @does(SIDEWAYS_RIGHT)
     def do_sideways_right(self) -> None:
-        """Show what stands further right."""
+        """Show what is further right."""
         self._sideways(1)
 
     @does(SIDEWAYS_LEFT)
     def do_sideways_left(self) -> None:
-        """Show what stands further left."""
+        """Show what is further left."""
         self._sideways(-1)
-
-    def _sideways(self, direction: int) -> None:
-        if not self.readable():
-            return
-        if self.text_view.wrap:
-            self.console.notice("Long lines are wrapped here: W shows them sideways.")
-        else:
-            self.text_view.sideways(direction)
 
     @does(FOLLOW_END)
     def do_follow_end(self) -> None:
         """Stay at the end while more is written, or stay here."""
-        if self.readable():
-            self.text_view.set_follow(not self.text_view.follow)
+        if self._screen.readable():
+            self.switch_follow()
 
-    @on(TextView.EarlierWanted)
-    def _earlier_wanted(self) -> None:
-        self.read_whole()
+    def switch_follow(self) -> None:
+        """Follow the end, or stop following it."""
+        view = self._screen.text_view
+        view.set_follow(not view.follow)
 
-    @does(BACK)
-    def do_back(self) -> None:
-        """Take the finds away first, then go back."""
-        if self.text_view.wanted:
-            self.text_view.clear_find()
+    def find_next(self, step: int) -> None:
+        """Go to the next match, or to the one before when negative."""
+        if not self._screen.text_view.wanted:
+            self._screen.console.notice(
+                "Nothing is looked for: / finds something in the text.", "warn"
+            )
         else:
-            super().do_back()
+            self._screen.text_view.find_next(step)
 
-    def reading_told(self, *, grows: bool) -> str:
+    def _sideways(self, direction: int) -> None:
+        if not self._screen.readable():
+            return
+        if self._screen.text_view.wrap:
+            self._screen.console.notice("Long lines are wrapped here: W shows them sideways.")
+        else:
+            self._screen.text_view.sideways(direction)
+
+    # What is typed: the screen hands on the messages of its line
+
+    def show_typed(self, text: str) -> None:
+        """Find what has been typed so far."""
+        view = self._screen.text_view
+        view.find(text)
+        self._screen.typed_line.tell(view.found_told)
+
+    def typing_ended(self, event: TypedLine.Ended) -> None:
+        """Find what was wanted before, where typing was broken off."""
+        if not event.kept:
+            self.show_typed(event.text)
+
+    def describe(self, *, grows: bool) -> str:
         """Say how the text is shown now, for the line over it.
 
         Args:
             grows: Whether more may be written, so that it can be followed.
         """
-        view = self.text_view
-        told = []
+        view = self._screen.text_view
+        parts = []
         if view.wanted:
-            told.append(f"/{cut(inert(view.wanted), 20)} {view.found_told}")
+            parts.append(f"/{cut(inert(view.wanted), 20)} {view.found_told}")
         if not view.wrap:
-            told.append(f"unwrapped from {view.left + 1} ( )" if view.left else "unwrapped ( )")
+            parts.append(f"unwrapped from {view.left + 1} ( )" if view.left else "unwrapped ( )")
         if grows:
-            told.append(f"follow {'on' if view.follow else 'off'}")
-        return "   ".join(told)
+            parts.append(f"follow {'on' if view.follow else 'off'}")
+        return "   ".join(parts)
+
+
+def copy_tail(tail: Tail, what: str, clipboard: Clipboard) -> None:
+    """Copy all that was read of a file, harmless.
+
+    Args:
+        tail: What was read.
+        what: What the notice calls it.
+        clipboard: Where it goes.
+    """
+    if tail.trouble:
+        clipboard.notice(tail.trouble, "warn")
+    else:
+        clipboard.copy_text("\n".join(inert(line) for line in tail.lines), what, tail.path)

@@ -13,7 +13,8 @@ from gigq_tui.format import cut, inert, size
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.reading_actions import FOLLOW_END
 from gigq_tui.keys.screen_actions import WORKER_LOG
-from gigq_tui.screens.parts.text_reader import Reading
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.screens.workers.log_text import as_written, glance
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail
@@ -23,16 +24,28 @@ from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
 
 
-class WorkerLog(Reading, inherit_bindings=False):
+class WorkerLog(ConsoleScreen, inherit_bindings=False):
     """A screen with a log in its lower half, which can have all of it."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.reader = TextReader(self)
+        self.parts = (self.reader,)
         self.log_large = False
         self.log_path: Path | None = None
         self.log_tail: Tail | None = None
         self.log_limit = TAIL_BYTES
         self._wraps = True
+
+    @property
+    def text_view(self) -> TextView:
+        """The log."""
+        return self.query_one(TextView)
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line over it, in which words are typed."""
+        return self.query_one(TypedLine)
 
     def compose_log(self) -> Iterable[Widget]:
         """Yield the log and its head."""
@@ -94,7 +107,7 @@ class WorkerLog(Reading, inherit_bindings=False):
         title, state = f" {self._log_title()} ", ""
         if self.log_path is not None:
             follow = f"follow {'on' if self.text_view.follow else 'off'}"
-            state = f" {self.reading_told(grows=True) if self.log_large else follow} "
+            state = f" {self.reader.describe(grows=True) if self.log_large else follow} "
         title = cut(title, max(4, width - 4 - len(state)))
         rule = theme.RULE * max(0, width - 5 - len(title) - len(state))
         line: Line = ((theme.RULE * 3, "rule"), (title, "dim"), (rule, "rule"))
@@ -120,6 +133,7 @@ class WorkerLog(Reading, inherit_bindings=False):
             self.console.notice("l shows the log alone: there it is read.", "warn")
         return self.log_large
 
+    @on(TextView.EarlierWanted)
     def read_whole(self) -> None:
         if self.log_limit != WHOLE_BYTES:
             self.log_limit = WHOLE_BYTES
@@ -128,7 +142,7 @@ class WorkerLog(Reading, inherit_bindings=False):
     @does(FOLLOW_END)
     def do_follow_end(self) -> None:
         """Stay at the end of the log while more is written, or stay here."""
-        self.text_view.set_follow(not self.text_view.follow)
+        self.reader.switch_follow()
 
     @does(WORKER_LOG)
     def do_worker_log(self) -> None:

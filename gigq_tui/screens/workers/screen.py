@@ -17,6 +17,7 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.reading_actions import WORKER_STACK
 from gigq_tui.keys.screen_actions import BACK, WORKER_COPY, WORKER_FILTER, WORKER_SORT
+from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.screens.workers.actions import WorkerActs
 from gigq_tui.screens.workers.entries import (
     WorkerEntry,
@@ -46,6 +47,7 @@ from gigq_tui.widgets.lines import Line, TextLines, line_width, spread
 from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
+from gigq_tui.widgets.typed_line import TypedLine
 
 LOOK_EVERY_S = 1.0
 LOOKS_PER_SAMPLE = 2
@@ -331,7 +333,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
             self.in_thread(partial(read_tail, self.log_path, None, WHOLE_BYTES), self._log_read)
 
     def _log_read(self, tail: Tail) -> None:
-        self.copy_tail(tail, "the log")
+        copy_tail(tail, "the log", self.console)
 
     @does(WORKER_SORT)
     def do_worker_sort(self) -> None:
@@ -345,13 +347,23 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
     def do_worker_filter(self) -> None:
         """Type words that let only some workers through; in the log alone, find there."""
         if self.log_large:
-            self.do_find()
+            self.reader.do_find()
         else:
             self.typed_line.open(self.filter_text)
 
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        if not event.kept:
+            self.show_typed(event.text)
+
     def show_typed(self, text: str) -> None:
+        """Find in the log alone, or let through the workers that say it."""
         if self.log_large:
-            super().show_typed(text)
+            self.reader.show_typed(text)
             return
         self.filter_text = text
         self._still_until = None
@@ -368,7 +380,9 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
     def do_back(self) -> None:
         if self.log_large and not self.text_view.wanted:
             self.do_worker_log()
-        elif self.filter_text and not self.log_large:
+        elif self.log_large:
+            self.text_view.clear_find()
+        elif self.filter_text:
             self.show_typed("")
         else:
             super().do_back()
