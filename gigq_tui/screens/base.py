@@ -309,6 +309,11 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             overlay.close()
         self.panel.ask(question, self.question_hosts())
 
+    def amend_question(self, question: Question, amended: Question) -> None:
+        """Put another in the place of a question, where that is still open."""
+        if self.panel.question is question:
+            self.panel.amend(amended, self.question_hosts())
+
     def question_hosts(self) -> Iterable[Lines]:
         """The widgets that a question may hang over, the best first."""
         mover = self.mover()

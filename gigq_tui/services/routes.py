@@ -10,7 +10,7 @@ from gigq_tui.keys.screen_actions import HELP, PALETTE, SUSPEND
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services.worker_control import WorkerSteering
 from gigq_tui.store.filter.language import parse
-from gigq_tui.store.models import Tab
+from gigq_tui.store.models import JobDetail, Tab
 
 
 class Navigation(WorkerSteering, inherit_bindings=False):
@@ -43,6 +43,24 @@ class Navigation(WorkerSteering, inherit_bindings=False):
         from gigq_tui.screens.overview.screen import OverviewScreen
 
         self.push_screen(OverviewScreen())
+
+    def show_job(self, job_id: str, tab: str | None = None) -> None:
+        """Show one job; without a tab, its state chooses that."""
+        from gigq_tui.screens.job.screen import DetailScreen
+
+        self.push_screen(DetailScreen(job_id, tab=tab))
+
+    def show_tree(self, job_id: str) -> None:
+        """Show the dependency graph around a job."""
+        from gigq_tui.screens.tree.screen import TreeScreen
+
+        self.push_screen(TreeScreen(job_id))
+
+    def show_form(self, template: JobDetail | None = None) -> None:
+        """Show the form for a new job: an empty one, or a copy of another job."""
+        from gigq_tui.screens.submit.screen import SubmitScreen
+
+        self.push_screen(SubmitScreen(template))
 
     def show_jobs(self, tab: Tab, filter_text: str) -> None:
         """Go back to the jobs screen, and show what a filter matches there.

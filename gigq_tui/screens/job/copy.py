@@ -11,7 +11,8 @@ from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import as_json, cut, inert, masked
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
-from gigq_tui.screens.parts.job_actions import JobActs, last_command
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.parts.job_copy import last_command
 from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_output
@@ -19,7 +20,7 @@ from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.text_view import TextView
 
 
-class DetailCopy(JobActs, inherit_bindings=False):
+class DetailCopy(ConsoleScreen, inherit_bindings=False):
     """A screen about one job, whose parts can be copied."""
 
     detail: JobDetail | None = None

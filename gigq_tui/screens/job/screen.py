@@ -26,6 +26,8 @@ from gigq_tui.keys.reading_actions import (
 from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.screens.job.relatives import BLAMED
 from gigq_tui.screens.job.tabs import DetailView
+from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
+from gigq_tui.screens.parts.job_links import JobLinks
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.widgets.row_list import RowList
@@ -49,7 +51,11 @@ class DetailScreen(DetailView, inherit_bindings=False):
         super().__init__(job_id, tab)
         self.trail: list[str] = []
         self.finder = RowFinder(self)
-        self.parts = (self.reader, self.finder)
+        self.parts = (self.reader, self.finder, JobActions(self), JobLinks(self))
+
+    def chosen_jobs(self) -> ChosenJobs:
+        """The one job."""
+        return ChosenJobs.of([self.current_row()])
 
     # Tabs
 

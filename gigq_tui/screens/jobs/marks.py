@@ -8,14 +8,15 @@ from typing import Any
 
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import CLEAR_FINISHED, MARK, MARK_ALL, MARK_RANGE
+from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs import clear
 from gigq_tui.screens.jobs.table import JobTable
-from gigq_tui.screens.parts.job_actions import JobActs, trouble_of
+from gigq_tui.screens.parts.job_actions import ChosenJobs, trouble_of
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow
 
 
-class Marking(JobActs, inherit_bindings=False):
+class Marking(ConsoleScreen, inherit_bindings=False):
     """A screen around a job table whose acts are about the marked jobs, if there are any."""
 
     def __init__(self) -> None:
@@ -42,15 +43,15 @@ class Marking(JobActs, inherit_bindings=False):
     def marked_count(self) -> int:
         return len(self.marked)
 
-    def chosen(self) -> tuple[JobRow, ...]:
-        if self.marked:
-            return tuple(row for row in self.marked.values() if row is not None)
-        return super().chosen()
-
-    def chosen_ids(self) -> tuple[str, ...]:
-        return tuple(self.marked) if self.marked else super().chosen_ids()
+    def chosen_jobs(self) -> ChosenJobs:
+        """The marked jobs, or the one under the cursor."""
+        if not self.marked:
+            return ChosenJobs.of([self.current_row()])
+        rows = tuple(row for row in self.marked.values() if row is not None)
+        return ChosenJobs(tuple(self.marked), rows)
 
     def acted(self) -> None:
+        """Something was done to the chosen jobs: the marks have served."""
         self.marked.clear()
         if self.is_mounted:
             self.table.repaint()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,9 @@ from gigq_tui.screens.jobs.listing import TABS, Looking
 from gigq_tui.screens.jobs.status_line import ListStatus, status_line
 from gigq_tui.screens.jobs.summary import SummaryPanel, summary_lines
 from gigq_tui.screens.jobs.table import JobTable
-from gigq_tui.screens.parts.job_actions import trouble_of
+from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions, trouble_of
+from gigq_tui.screens.parts.job_copy import JobCopy
+from gigq_tui.screens.parts.job_links import JobLinks, OpenJob
 from gigq_tui.store.derive import state_of, ticks, why
 from gigq_tui.store.models import Counts, JobDetail, Snapshot, Tab
 from gigq_tui.store.tail import Tail, read_output
@@ -74,6 +76,8 @@ class JobsScreen(Looking, inherit_bindings=False):
         super().__init__()
         self.detail: JobDetail | None = None
         self._tail: Tail | None = None
+        self.actions = JobActions(self, self.acted)
+        self.parts = (self.actions, JobLinks(self), OpenJob(self), JobCopy(self))
 
     def compose_body(self) -> Iterable[Widget]:
         yield TabRow(id="tabs")
@@ -261,27 +265,27 @@ class JobsScreen(Looking, inherit_bindings=False):
     @does(CANCEL_ALL)
     def do_cancel_all(self) -> None:
         """Cancel all that match, once their number has been said."""
-        self._ask_wide(self.ask_cancel)
+        self._ask_wide(self.actions.ask_cancel)
 
     @does(RETRY_ALL)
     def do_retry_all(self) -> None:
         """Retry all that match, once their number has been said."""
-        self._ask_wide(self.ask_retry)
+        self._ask_wide(self.actions.ask_retry)
 
-    def _ask_wide(self, ask: Any) -> None:
+    def _ask_wide(self, ask: Callable[[ChosenJobs, str], None]) -> None:
         # What it is about is captured now, like the ids: the view may change before the answer.
         about = f" ({self._described()})"
         self.ask_first("matching_ids", self.view, partial(self._wide, ask, about))
 
-    def _wide(self, ask: Any, about: str, answer: Any) -> None:
+    def _wide(self, ask: Callable[[ChosenJobs, str], None], about: str, answer: Any) -> None:
         if not isinstance(answer, tuple):
             self.console.notice(trouble_of(answer), "warn")
             return
         if not self.is_current:
             return
         wanted = set(answer)
-        rows = [row for row in self.table.window.rows if row.id in wanted]
-        ask(answer, rows, about)
+        rows = tuple(row for row in self.table.window.rows if row.id in wanted)
+        ask(ChosenJobs(answer, rows), about)
 
     def _described(self) -> str:
         name = _TAB_NAMES[self.view.tab][0]
@@ -291,6 +295,4 @@ class JobsScreen(Looking, inherit_bindings=False):
     @does(NEW)
     def do_new(self) -> None:
         """Open an empty form for a new job."""
-        from gigq_tui.screens.submit.screen import SubmitScreen
-
-        self.console.push_screen(SubmitScreen())
+        self.console.show_form()

@@ -15,7 +15,10 @@ from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import CANCEL_BELOW, DOWNSTREAM, FOLD, RETRY_UP, UPSTREAM
-from gigq_tui.screens.parts.job_actions import JobActs, trouble_of
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions, trouble_of
+from gigq_tui.screens.parts.job_copy import JobCopy
+from gigq_tui.screens.parts.job_links import JobLinks, OpenJob
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.screens.tree.job_sentence import outlook
@@ -36,7 +39,7 @@ REST_FACTOR = 4.0
 OUTLOOK_LINES = 2
 
 
-class TreeScreen(JobActs, inherit_bindings=False):
+class TreeScreen(ConsoleScreen, inherit_bindings=False):
     """The dependency graph around a job.
 
     Args:
@@ -59,7 +62,9 @@ class TreeScreen(JobActs, inherit_bindings=False):
         self._rest_until = 0.0
         self._rest_timer: Timer | None = None
         self.finder = RowFinder(self, self._told_of)
-        self.parts = (self.finder,)
+        self.actions = JobActions(self, self.acted)
+        self.opening = OpenJob(self)
+        self.parts = (self.finder, self.actions, self.opening, JobLinks(self), JobCopy(self))
 
     def compose_body(self) -> Iterable[Widget]:
         yield TypedLine(id="tree-head")
@@ -239,12 +244,12 @@ class TreeScreen(JobActs, inherit_bindings=False):
     def _line(self) -> TreeLine | None:
         return self.branches.line
 
-    def chosen(self) -> tuple[JobRow, ...]:
+    def chosen_jobs(self) -> ChosenJobs:
+        """The job of the line under the cursor, or all that are folded in it."""
         line = self._line()
         if line is None or self.graph is None:
-            return ()
-        nodes = [self.graph.nodes[id] for id in line.folded or (line.id,)]
-        return tuple(node.row for node in nodes if node.row is not None)
+            return ChosenJobs()
+        return ChosenJobs.of(self.graph.nodes[id].row for id in line.folded or (line.id,))
 
     def current_row(self) -> JobRow | None:
         line = self._line()
@@ -257,6 +262,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         return line.fold_count if line is not None else 0
 
     def acted(self) -> None:
+        """Something was done to the chosen jobs: read the graph anew at once."""
         self._rest_until = 0.0
         self._ask_graph()
 
@@ -270,7 +276,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         elif line is not None and line.kind is LineKind.MISSING:
             self.console.notice("There is no such job in the file.", "warn")
         else:
-            super().do_open()
+            self.opening.open()
 
     @does(RETRY_UP)
     def do_retry_up(self) -> None:
@@ -279,7 +285,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         if not rows:
             self.console.notice("Nothing has failed here or upstream.", "warn")
             return
-        self.ask_retry([row.id for row in rows], rows, " (here and upstream)")
+        self.actions.ask_retry(ChosenJobs.of(rows), " (here and upstream)")
 
     @does(CANCEL_BELOW)
     def do_cancel_below(self) -> None:
@@ -288,7 +294,7 @@ class TreeScreen(JobActs, inherit_bindings=False):
         if not rows:
             self.console.notice("Nothing waits or runs here or downstream.", "warn")
             return
-        self.ask_cancel([row.id for row in rows], rows, " (here and downstream)")
+        self.actions.ask_cancel(ChosenJobs.of(rows), " (here and downstream)")
 
     def _gathered(
         self, gather: Callable[[Graph, Sequence[str]], tuple[JobRow, ...]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gigq_core.queue import WorkerRequest
 from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -18,7 +20,7 @@ from gigq_tui.keys.screen_actions import (
     WORKER_RELEASE,
 )
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.parts.release import ask_release
+from gigq_tui.screens.parts.release import release_question
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.screens.workers.setup_panel import ConsoleWorkers, SetupPanel
 from gigq_tui.store.models import Health, WorkerRow
@@ -209,7 +211,8 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             self.console.notice(f"{worker.id} holds no job.", "warn")
             return
         held = [HeldJob(job.id, job.name) for job in worker.running]
-        ask_release(self, held, f" of {inert(worker.id)}")
+        release = partial(self.console.release_jobs, held)
+        self.question(release_question(held, release, f" of {inert(worker.id)}"))
 
     @does(WORKER_COPY)
     def do_worker_copy(self) -> None:
