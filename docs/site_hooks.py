@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 # The documents of the top level that are pages of the site, too.
-DOCUMENTS = ("CHANGELOG.md", "RELIABILITY.md")
+DOCUMENTS = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELIABILITY.md")
 
 # The screens whose common keys are told once; the form and the help have fewer.
 _ALIKE = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})

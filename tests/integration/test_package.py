@@ -90,7 +90,7 @@ def test_the_source_distribution_holds_what_building_and_testing_take(built: Pat
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for needed in (
-        *("pyproject.toml", "README.md", "CHANGELOG.md", "RELIABILITY.md", "LICENSE", ".ci/run"),
+        *("pyproject.toml", "README.md", "CHANGELOG.md", "ARCHITECTURE.md", "LICENSE", ".ci/run"),
         *("gigq_core/__init__.py", "gigq_tui/app.tcss", "tests/conftest.py"),
         *("docs/mkdocs.yml", "docs/pages/index.md", "screenshots/jobs-120x32.png"),
     ):
