@@ -19,6 +19,8 @@ from gigq_tui.config.model import Config
 from gigq_tui.keys import ACTIONS, Scope, actions_for
 from tests.pages import DOCUMENTS, ROOT, blocks_of
 
+PACKAGES = ("gigq_core", "gigq_tui")
+
 # Programs of others, and options of theirs that stand by themselves.
 _THEIRS = ("docker", "mkdocs", "pip", "systemctl", "journalctl", "logrotate", "python", "pytest")
 _THEIR_OPTIONS = {"--init", "--stop-timeout"}
@@ -56,7 +58,7 @@ KEYS = {word for action in ACTIONS for word in action.shown.split()} | {
 }
 SOURCES = "".join(
     file.read_text("utf-8")
-    for package in ("gigq_core", "gigq_tui")
+    for package in PACKAGES
     for file in sorted((ROOT / package).rglob("*.py"))
 )
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
@@ -148,6 +150,29 @@ def test_each_file_of_the_repository_that_a_document_names_is_there(document: Pa
             assert (ROOT / code).exists(), code
         elif re.fullmatch(r"test_\w+\.py", code):
             assert list((ROOT / "tests").rglob(code)), code
+
+
+def test_the_map_of_the_house_names_every_folder_and_nothing_else() -> None:
+    house = next(block for block in blocks_of(ROOT / "ARCHITECTURE.md") if not block.language)
+    named: set[Path] = set()
+    folders: list[Path] = []
+    for line in house.text.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = [] if depth > 2 else re.split(r" {2,}", line.strip())[0].split()
+        for name in names:
+            there = (folders[depth - 1] if depth else ROOT) / name
+            assert there.is_dir() or there.with_suffix(".py").is_file(), line
+            if there.is_dir():
+                folders[depth:] = [there]
+                named.add(there)
+    packages = {file.parent for name in PACKAGES for file in (ROOT / name).rglob("*.py")}
+    screens = ROOT / "gigq_tui" / "screens"
+    assert {
+        folder for folder in packages if folder.parent in (ROOT, *map(ROOT.joinpath, PACKAGES))
+    } <= named
+    assert {folder.name for folder in packages if folder.parent == screens} <= set(
+        re.findall(r"\w+", house.text)
+    )
 
 
 def test_the_exit_codes_of_the_console_are_those_of_its_help(hooks: ModuleType) -> None:
