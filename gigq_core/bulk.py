@@ -14,15 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, NoReturn, cast
+from typing import IO, Any, NoReturn, cast
 
 from gigq_core.errors import GigQError
-from gigq_core.job import (
-    DEFAULT_MAX_ATTEMPTS,
-    DEFAULT_TIMEOUT_S,
-    FunctionReference,
-    Job,
-)
+from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions
 
 MAX_JOBS = 100_000
 MAX_LINE_BYTES = 1_000_000
@@ -31,18 +26,8 @@ MISTAKES_TOLD = 20
 # How many lines are read between two looks at whether anybody still wants them.
 _LINES_BETWEEN_LOOKS = 500
 
-# What a line may say beside its parameters, and the argument of `Job` that it is.
-KEYS = {
-    "name": "name",
-    "priority": "priority",
-    "max_attempts": "max_attempts",
-    "timeout": "timeout",
-    "retry_delay": "retry_delay",
-    "description": "description",
-    "depends_on": "dependencies",
-    "on_crash": "on_crash",
-    "pass_parent_results": "pass_parent_results",
-}
+# What a line may say beside its parameters, and the option that it is.
+KEYS = {"depends_on" if name == "dependencies" else name: name for name in OPTION_NAMES}
 
 
 class BulkTrouble(GigQError):
@@ -78,23 +63,15 @@ class Unwanted(Exception):
 
 
 @dataclass(frozen=True)
-class Common:
-    """What all the jobs have in common. `timeout` and `retry_delay` in seconds.
+class JobTemplate:
+    """What all the jobs have in common.
 
     `params` are those that a line need not repeat; its own come over them.
     """
 
     function: FunctionReference
-    name: str
     params: Mapping[str, Any] = field(default_factory=dict)
-    priority: int = 0
-    max_attempts: int = DEFAULT_MAX_ATTEMPTS
-    timeout: float = DEFAULT_TIMEOUT_S
-    retry_delay: float = 0
-    description: str = ""
-    dependencies: tuple[str, ...] = ()
-    on_crash: Literal["retry", "fail"] = "retry"
-    pass_parent_results: bool | None = None
+    options: JobOptions = field(default_factory=JobOptions)
 
     def job(self, params: Mapping[str, Any], changes: Mapping[str, Any]) -> Job:
         """One of the jobs.
@@ -106,24 +83,15 @@ class Common:
         Raises:
             TypeError, ValueError: As for `Job`.
         """
-        values: dict[str, Any] = {
-            "name": self.name,
-            "priority": self.priority,
-            "max_attempts": self.max_attempts,
-            "timeout": self.timeout,
-            "retry_delay": self.retry_delay,
-            "description": self.description,
-            "dependencies": list(self.dependencies),
-            "on_crash": self.on_crash,
-            "pass_parent_results": self.pass_parent_results,
-        }
-        values.update({"function": self.function, "params": {**self.params, **params}}, **changes)
-        return Job(**values)
+        values = self.options.values()
+        values["dependencies"] = list(self.options.dependencies)
+        values.update(function=self.function, params={**self.params, **params})
+        return Job(**{**values, **changes})
 
 
 def read_jobs(
     lines: Iterable[bytes],
-    common: Common,
+    template: JobTemplate,
     misfit: Callable[[Mapping[str, Any]], str],
     unwanted: Callable[[], bool] = lambda: False,
 ) -> list[Job]:
@@ -131,7 +99,7 @@ def read_jobs(
 
     Args:
         lines: UTF-8, one JSON object each; see `lines_of`.
-        common: What the jobs have in common.
+        template: What the jobs have in common.
         misfit: Says why the function can't be called with some parameters, or nothing.
         unwanted: Asked from time to time whether to give up.
 
@@ -152,7 +120,7 @@ def read_jobs(
                 (f"line {number}: there are more than {MAX_JOBS:,} jobs: split the file.",)
             )
         try:
-            jobs.append(_job_of(line, common, misfit))
+            jobs.append(_job_of(line, template, misfit))
         except (TypeError, ValueError) as problem:
             wrong += 1
             if len(mistakes) < MISTAKES_TOLD:
@@ -218,17 +186,17 @@ def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _job_of(line: bytes, common: Common, misfit: Callable[[Mapping[str, Any]], str]) -> Job:
+def _job_of(line: bytes, template: JobTemplate, misfit: Callable[[Mapping[str, Any]], str]) -> Job:
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
     value = _decoded(line)
     if not isinstance(value, dict):
         raise TypeError("it is no JSON object: write the job's parameters, {...}.")
     params, changes = _parts(value)
-    reason = misfit({**common.params, **params})
+    reason = misfit({**template.params, **params})
     if reason:
         raise ValueError(reason)
-    return common.job(params, changes)
+    return template.job(params, changes)
 
 
 def _decoded(line: bytes) -> Any:

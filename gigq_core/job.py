@@ -8,15 +8,20 @@ import math
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 from gigq_core.call_signature import signature_of, signature_of_loaded
 
+# GigQ's, which it takes where a row names none; a timeout of 0 is none too.
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 300
+
+OnCrash = Literal["retry", "fail"]
+_ON_CRASH = get_args(OnCrash)
 
 # SQLite's INTEGER holds no more.
 INTEGER_LIMIT = 2**63
@@ -66,6 +71,84 @@ class Encoded(NamedTuple):
     dependencies: str
 
 
+def _words(help: str, flag: str = "") -> dict[str, str]:
+    """What an option means, in a sentence, and its word on a command line if it has another."""
+    return {"help": help, "flag": flag}
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What a job may be told beside the function that it calls, and that function's parameters.
+
+    Here each option has its one name, its one default and its sentence. The options of `@task` and
+    of `gigq-core submit`, the keys of a line of JSONL, the columns of a new row and what the
+    console submits are made of these fields. `timeout` and `retry_delay` are seconds.
+    """
+
+    name: str = field(default="", metadata=_words("What people call the job."))
+    priority: int = field(default=0, metadata=_words("Higher runs first."))
+    timeout: float = field(
+        default=DEFAULT_TIMEOUT_S,
+        metadata=_words("Seconds an attempt may run, fractions allowed."),
+    )
+    max_attempts: int = field(
+        default=DEFAULT_MAX_ATTEMPTS, metadata=_words("How often it may be started.")
+    )
+    retry_delay: float = field(
+        default=0, metadata=_words("Seconds to wait before the next attempt.")
+    )
+    dependencies: tuple[str, ...] = field(
+        default=(),
+        metadata=_words("A job that must complete before. Repeatable.", "depends-on"),
+    )
+    description: str = field(default="", metadata=_words("A note for people."))
+    on_crash: OnCrash = field(
+        default="retry",
+        metadata=_words("What becomes of the job when the process that runs it dies."),
+    )
+    pass_parent_results: bool | None = field(
+        default=None,
+        metadata=_words(
+            "Hand the parents' results to the function as parent_results, or don't.",
+            "parent-results",
+        ),
+    )
+
+    @staticmethod
+    def flag_of(name: str) -> str:
+        """The option's word on the command line, without its dashes."""
+        return str(_FIELDS[name].metadata["flag"]) or name.replace("_", "-")
+
+    @staticmethod
+    def help_of(name: str) -> str:
+        """The option's sentence."""
+        return str(_FIELDS[name].metadata["help"])
+
+    def values(self) -> dict[str, Any]:
+        """Each option by its name, as `Job` takes it."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
+    def changed(self) -> dict[str, Any]:
+        """The options that are not as they are by default."""
+        return {k: v for k, v in self.values().items() if v != _FIELDS[k].default}
+
+
+_FIELDS = {one.name: one for one in fields(JobOptions)}
+OPTION_NAMES = tuple(_FIELDS)
+
+
+class TaskOptions(TypedDict, total=False):
+    """The options that `@task` takes, for type checkers: `JobOptions` without what comes later."""
+
+    name: str
+    priority: int
+    timeout: float
+    max_attempts: int
+    retry_delay: float
+    description: str
+    on_crash: OnCrash
+
+
 class Job:
     """One unit of work, not yet in a queue.
 
@@ -96,15 +179,15 @@ class Job:
         name: str,
         function: Callable[..., Any] | FunctionReference | str,
         params: dict[str, Any] | None = None,
-        priority: int = 0,
+        priority: int = JobOptions.priority,
         dependencies: list[str] | None = None,
-        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
-        timeout: float = DEFAULT_TIMEOUT_S,
-        description: str = "",
-        pass_parent_results: bool | None = None,
-        retry_delay: float = 0,
+        max_attempts: int = JobOptions.max_attempts,
+        timeout: float = JobOptions.timeout,
+        description: str = JobOptions.description,
+        pass_parent_results: bool | None = JobOptions.pass_parent_results,
+        retry_delay: float = JobOptions.retry_delay,
         *,
-        on_crash: Literal["retry", "fail"] = "retry",
+        on_crash: OnCrash = JobOptions.on_crash,
     ) -> None:
         self.id = str(uuid.uuid4())
         self.name = name
@@ -192,7 +275,7 @@ class Job:
         check_text("description", self.description or "")
         if self.pass_parent_results not in (None, True, False):
             raise TypeError("pass_parent_results must be True, False or None.")
-        if self.on_crash not in ("retry", "fail"):
+        if self.on_crash not in _ON_CRASH:
             raise ValueError(f"on_crash is {self.on_crash!r}: say 'retry' or 'fail'.")
         return Encoded(function, params, encode_dependencies(self.dependencies, self.id))
 

@@ -23,7 +23,7 @@ from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read, write
 from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome
-from gigq_core.submitting import refuse_cycle_with_file, refuse_cycle_within, row_of
+from gigq_core.submitting import INSERT_JOB, refuse_cycle_with_file, refuse_cycle_within, row_of
 from gigq_core.text import storable
 from gigq_core.times import now_text
 from gigq_core.undo import Undo, recorded, restoring
@@ -98,7 +98,7 @@ class JobQueue:
                 if job.dependencies:
                     refuse_cycle_with_file(conn, job, batch)
             try:
-                conn.executemany(sql.INSERT_JOB, rows)
+                conn.executemany(INSERT_JOB, rows)
             except sqlite3.IntegrityError as problem:
                 raise DuplicateJob(
                     f"A job can be submitted once, and one of these already was ({problem}): "

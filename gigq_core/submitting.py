@@ -6,8 +6,16 @@ import sqlite3
 from typing import Any
 
 from gigq_core.errors import CycleError
-from gigq_core.job import Job
+from gigq_core.job import OPTION_NAMES, Job
 from gigq_core.schema import statements as sql
+
+INSERT_JOB = sql.insert_job(
+    (
+        *("id", "function_name", "function_module", "params"),
+        *OPTION_NAMES,
+        *("created_at", "updated_at"),
+    )
+)
 
 
 def row_of(job: Job, now: str) -> dict[str, Any]:
@@ -15,23 +23,18 @@ def row_of(job: Job, now: str) -> dict[str, Any]:
     encoded = job.encoded()
     job.check_call(encoded.function)
     passing = job.pass_parent_results
-    return {
-        "id": job.id,
-        "name": job.name,
-        "function_name": encoded.function.name,
-        "function_module": encoded.function.module,
-        "params": encoded.params,
-        "priority": job.priority,
-        "dependencies": encoded.dependencies,
-        "max_attempts": job.max_attempts,
-        "timeout": job.timeout,
-        "description": job.description,
-        "created_at": job.created_at,
-        "updated_at": now,
-        "pass_parent_results": None if passing is None else int(passing),
-        "retry_delay": job.retry_delay,
-        "on_crash": job.on_crash,
-    }
+    row: dict[str, Any] = {name: getattr(job, name) for name in OPTION_NAMES}
+    row.update(
+        id=job.id,
+        function_name=encoded.function.name,
+        function_module=encoded.function.module,
+        params=encoded.params,
+        dependencies=encoded.dependencies,
+        pass_parent_results=None if passing is None else int(passing),
+        created_at=job.created_at,
+        updated_at=now,
+    )
+    return row
 
 
 def refuse_cycle_within(batch: list[Job]) -> None:

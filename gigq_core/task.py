@@ -6,19 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
-from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, Job, reference_to
+from gigq_core.job import Job, JobOptions, TaskOptions, reference_to
 
 if TYPE_CHECKING:
     from gigq_core.queue import JobQueue
 
-_DEFAULTS: dict[str, Any] = {
-    "priority": 0,
-    "max_attempts": DEFAULT_MAX_ATTEMPTS,
-    "timeout": DEFAULT_TIMEOUT_S,
-    "description": "",
-    "retry_delay": 0,
-}
-_OPTIONS = frozenset(_DEFAULTS) | {"name", "on_crash"}
+_OPTIONS = frozenset(TaskOptions.__annotations__)
+_DEFAULTS = {name: value for name, value in JobOptions().values().items() if name in _OPTIONS}
 
 
 class TaskWrapper:
@@ -48,11 +42,8 @@ class TaskWrapper:
         if not callable(fn):
             raise TypeError(f"@task decorates functions, not {type(fn).__name__} objects.")
         functools.update_wrapper(self, fn)
-        self._options: dict[str, Any] = {
-            "name": getattr(fn, "__name__", ""),
-            **_DEFAULTS,
-            **options,
-        }
+        self._options: dict[str, Any] = {**_DEFAULTS, "name": getattr(fn, "__name__", "")}
+        self._options.update(options)
         # The module does not hold the name yet, so the job is made by hand once, to be checked.
         _check_decorated(fn, self._options)
 

@@ -8,7 +8,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args, get_type_hints
 
 import click
 
@@ -17,20 +17,54 @@ from gigq_core.cli.options import TypedValue, json_option, seconds
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseMissing, GigQError
+from gigq_core.job import OPTION_NAMES, FunctionReference, JobOptions, reference_to
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gigq_core.bulk import Common
+    from gigq_core.bulk import JobTemplate
     from gigq_core.job import Job
 
 MAX_COPIES = 10_000
 
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def _job_option(name: str) -> Callable[[Command], Command]:
+    """The option of the command line that is the job's option of that name, by its type."""
+    kind, default = get_type_hints(JobOptions)[name], getattr(JobOptions, name)
+    flag, help = JobOptions.flag_of(name), JobOptions.help_of(name)
+    if name == "name":
+        return click.option("--name", help=f"{help}  [default: the function's name]")
+    if kind == bool | None:
+        help += "  [default: if it has that parameter]"
+        return click.option(f"--{flag}/--no-{flag}", name, default=default, help=help)
+    if kind == tuple[str, ...]:
+        return click.option(f"--{flag}", name, multiple=True, metavar="ID", help=help)
+    more: dict[str, Any] = {"show_default": True}
+    if kind is float:
+        more |= {"type": float, "callback": seconds, "metavar": "SECONDS"}
+    elif kind is str:
+        more = {}
+    else:
+        more["type"] = kind if kind is int else click.Choice(get_args(kind))
+    return click.option(f"--{flag}", name, default=default, help=help, **more)
+
+
+def _job_options(*names: str) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        # The last that is added comes first.
+        for name in reversed(names):
+            command = _job_option(name)(command)
+        return command
+
+    return decorate
+
 
 @click.command()
 @click.argument("function")
-@click.option("--name", help="What people call the job.  [default: the function's name]")
+@_job_options("name")
 @click.option(
     "-p",
     "--param",
@@ -40,49 +74,7 @@ MAX_COPIES = 10_000
     metavar="KEY=VALUE",
     help="A parameter; the value is read as JSON, or else taken as text. Repeatable.",
 )
-@click.option("--priority", type=int, default=0, show_default=True, help="Higher runs first.")
-@click.option(
-    "--max-attempts", type=int, default=3, show_default=True, help="How often it may be started."
-)
-@click.option(
-    "--timeout",
-    type=float,
-    callback=seconds,
-    metavar="SECONDS",
-    default=300,
-    show_default=True,
-    help="Seconds an attempt may run, fractions allowed.",
-)
-@click.option("--description", default="", help="A note for people.")
-@click.option(
-    "--retry-delay",
-    type=float,
-    callback=seconds,
-    metavar="SECONDS",
-    default=0,
-    show_default=True,
-    help="Seconds to wait before the next attempt.",
-)
-@click.option(
-    "--on-crash",
-    type=click.Choice(["retry", "fail"]),
-    default="retry",
-    show_default=True,
-    help="What becomes of the job when the process that runs it dies.",
-)
-@click.option(
-    "--depends-on",
-    "parents",
-    multiple=True,
-    metavar="ID",
-    help="A job that must complete before. Repeatable.",
-)
-@click.option(
-    "--parent-results/--no-parent-results",
-    default=None,
-    help="Hand the parents' results to the function as parent_results, or don't.  "
-    "[default: if it has that parameter]",
-)
+@_job_options(*(name for name in OPTION_NAMES if name != "name"))
 @click.option(
     "--copies",
     type=click.IntRange(1, MAX_COPIES),
@@ -102,20 +94,13 @@ MAX_COPIES = 10_000
 @click.pass_obj
 def submit(
     settings: Settings,
+    /,
     function: str,
-    name: str | None,
     params: tuple[str, ...],
-    priority: int,
-    max_attempts: int,
-    timeout: float,
-    description: str,
-    retry_delay: float,
-    on_crash: Literal["retry", "fail"],
-    parents: tuple[str, ...],
-    parent_results: bool | None,
     copies: int,
     jsonl: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Submit a job that calls FUNCTION (package.module.function).
 
@@ -127,56 +112,45 @@ def submit(
 
     JSON: {"id"}, or {"ids"} with --copies or --jsonl.
     """
-    from gigq_core.bulk import Common
-    from gigq_core.job import FunctionReference
+    from gigq_core.bulk import JobTemplate
 
     if jsonl is not None and copies > 1:
         raise click.UsageError("--copies and --jsonl don't go together: a line is a job.")
     values = dict(_parameter(text) for text in params)
     job_function = import_function(function)
-    common = Common(
-        FunctionReference.parse(function),
-        function.rpartition(".")[2] if name is None else name,
-        values,
-        priority=priority,
-        max_attempts=max_attempts,
-        timeout=timeout,
-        retry_delay=retry_delay,
-        description=description,
-        dependencies=tuple(_parent_ids(settings, parents)),
-        on_crash=on_crash,
-        pass_parent_results=parent_results,
-    )
+    if options["name"] is None:
+        options["name"] = function.rpartition(".")[2]
+    options["dependencies"] = tuple(_parent_ids(settings, options["dependencies"]))
+    template = JobTemplate(FunctionReference.parse(function), values, JobOptions(**options))
     if jsonl is not None:
-        jobs = _jobs_of_lines(jsonl, common, job_function)
+        jobs = _jobs_of_lines(jsonl, template, job_function)
     else:
-        jobs = _jobs(common, job_function, copies)
+        jobs = _jobs(template, job_function, copies)
     with settings.changing(create=True) as queue:
         ids = queue.submit_many(jobs)
     _tell(ids, as_json=as_json, many=jsonl is not None or copies > 1)
 
 
-def _jobs(common: Common, function: Callable[..., Any], copies: int) -> list[Job]:
+def _jobs(template: JobTemplate, function: Callable[..., Any], copies: int) -> list[Job]:
     try:
-        jobs = [common.job({}, {"function": function}) for _ in range(copies)]
+        jobs = [template.job({}, {"function": function}) for _ in range(copies)]
     except (TypeError, ValueError) as problem:
         raise click.UsageError(str(problem)) from None
     return jobs
 
 
-def _jobs_of_lines(name: str, common: Common, function: Callable[..., Any]) -> list[Job]:
+def _jobs_of_lines(name: str, template: JobTemplate, function: Callable[..., Any]) -> list[Job]:
     from gigq_core.bulk import BulkTrouble, lines_of, opened, read_jobs
     from gigq_core.call_signature import signature_of
-    from gigq_core.job import reference_to
 
-    shown = f"{common.function.module}.{common.function.name}"
+    shown = f"{template.function.module}.{template.function.name}"
     try:
-        common = replace(common, function=reference_to(function))
+        template = replace(template, function=reference_to(function))
         misfit = signature_of(shown, function).misfit
         if name == "-":
-            return read_jobs(lines_of(sys.stdin.buffer), common, misfit)
+            return read_jobs(lines_of(sys.stdin.buffer), template, misfit)
         with opened(Path(name)) as stream:
-            return read_jobs(lines_of(stream), common, misfit)
+            return read_jobs(lines_of(stream), template, misfit)
     except BulkTrouble as problem:
         for mistake in problem.told:
             warn(inert(mistake))
@@ -205,8 +179,6 @@ def import_function(path: str) -> Callable[..., Any]:
         click.UsageError: the path can't name a function.
         Trouble: it can't be imported.
     """
-    from gigq_core.job import FunctionReference
-
     try:
         reference = FunctionReference.parse(path)
     except ValueError as problem:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-INSERT_JOB = """
-INSERT INTO jobs (
-    id, name, function_name, function_module, params, priority, dependencies, max_attempts,
-    timeout, description, status, created_at, updated_at, attempts, pass_parent_results,
-    retry_delay, on_crash
-) VALUES (
-    :id, :name, :function_name, :function_module, :params, :priority, :dependencies,
-    :max_attempts, :timeout, :description, 'pending', :created_at, :updated_at, 0,
-    :pass_parent_results, :retry_delay, :on_crash
-)"""
+
+def insert_job(columns: Iterable[str]) -> str:
+    """Insert a job that waits and was never started; its values bear the columns' names."""
+    names = list(columns)
+    return f"""
+INSERT INTO jobs ({", ".join(names)}, status, attempts)
+VALUES ({", ".join(f":{name}" for name in names)}, 'pending', 0)"""
+
 
 JOB_BY_ID = "SELECT * FROM jobs WHERE id = ?"
 

@@ -150,7 +150,9 @@ class JobActions:
         self._may_write()
         with self._sentences():
             ids = submit(self.path, request, self.python, self.chdir)
-        what = f"submitted {request.name}" if len(ids) == 1 else f"submitted {len(ids)} jobs"
+        what = (
+            f"submitted {request.options.name}" if len(ids) == 1 else f"submitted {len(ids)} jobs"
+        )
         title = f"{what} ({ids[0][:8]})" if len(ids) == 1 else what
         return Report(title, (), shell_command.for_submit(self.path, request), tuple(ids))
 

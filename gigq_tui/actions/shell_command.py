@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gigq_core.job import JobOptions
 from gigq_core.text import UNSAFE
 from gigq_tui.actions.shell_words import line_of
 from gigq_tui.actions.workers import environment
@@ -57,30 +58,25 @@ def for_submit(path: Path, request: SubmitRequest) -> str:
 
 def words_of_submit(request: SubmitRequest) -> list[str]:
     """That command's words behind the file."""
-    words = ["submit", request.function, "--name", request.name]
+    words = ["submit", request.function, "--name", request.options.name]
     for key, value in request.params.items():
         words += ["--param", f"{key}={param_text(key, value)}"]
-    for option, value, default in (
-        ("--priority", request.priority, 0),
-        ("--timeout", request.timeout, 300.0),
-        ("--max-attempts", request.max_attempts, 3),
-        ("--retry-delay", request.retry_delay, 0.0),
-    ):
-        if value != default:
-            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
-    for parent in request.dependencies:
-        words += ["--depends-on", parent]
-    if request.description:
-        words += ["--description", request.description]
-    if request.on_crash != "retry":
-        words += ["--on-crash", request.on_crash]
-    if request.pass_parent_results is not None:
-        words.append("--parent-results" if request.pass_parent_results else "--no-parent-results")
+    for name, value in request.options.changed().items():
+        if name != "name":
+            words += _words_of_option(JobOptions.flag_of(name), value)
     if request.copies > 1:
         words += ["--copies", str(request.copies)]
     if request.jsonl is not None:
         words += ["--jsonl", str(request.jsonl.absolute())]
     return words
+
+
+def _words_of_option(flag: str, value: object) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    if isinstance(value, tuple):
+        return [word for one in value for word in (f"--{flag}", one)]
+    return [f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value)]
 
 
 def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gigq_core import Job, JobQueue
-from gigq_core.bulk import BulkTrouble, Common, lines_of, opened, read_jobs
+from gigq_core.bulk import BulkTrouble, JobTemplate, lines_of, opened, read_jobs
 from gigq_core.errors import GigQError
-from gigq_core.job import FunctionReference
+from gigq_core.job import FunctionReference, JobOptions
 from gigq_tui.actions.functions.inspection import FunctionInfo, inspect_function
 
 MAX_COPIES = 10_000
@@ -18,46 +18,31 @@ MAX_COPIES = 10_000
 
 @dataclass(frozen=True)
 class SubmitRequest:
-    """What the form asks for. `timeout` and `retry_delay` in seconds.
+    """What the form asks for.
 
     With `jsonl`, the path of a file, each of its lines is a job, and the rest is what they have in
     common.
     """
 
     function: str
-    name: str
     params: dict[str, Any] = field(default_factory=dict)
-    priority: int = 0
-    timeout: float = 300.0
-    max_attempts: int = 3
-    retry_delay: float = 0.0
-    dependencies: tuple[str, ...] = ()
-    description: str = ""
+    options: JobOptions = field(default_factory=JobOptions)
     copies: int = 1
-    on_crash: Literal["retry", "fail"] = "retry"
-    pass_parent_results: bool | None = None
     jsonl: Path | None = None
 
     @property
-    def common(self) -> Common:
+    def template(self) -> JobTemplate:
         """What its jobs have in common.
 
         Raises:
             ValueError: The function can't be the path of one.
         """
-        return Common(
-            FunctionReference.parse(self.function),
-            self.name,
-            self.params,
-            priority=self.priority,
-            max_attempts=self.max_attempts,
-            timeout=_whole(self.timeout),
-            retry_delay=_whole(self.retry_delay),
-            description=self.description,
-            dependencies=self.dependencies,
-            on_crash=self.on_crash,
-            pass_parent_results=self.pass_parent_results,
+        options = replace(
+            self.options,
+            timeout=_whole(self.options.timeout),
+            retry_delay=_whole(self.options.retry_delay),
         )
+        return JobTemplate(FunctionReference.parse(self.function), self.params, options)
 
 
 def jobs_for(request: SubmitRequest) -> list[Job]:
@@ -69,7 +54,7 @@ def jobs_for(request: SubmitRequest) -> list[Job]:
     if not 1 <= request.copies <= MAX_COPIES:
         raise GigQError(f"copies is {request.copies}: it must be from 1 to {MAX_COPIES:,}.")
     try:
-        return [request.common.job({}, {}) for _ in range(request.copies)]
+        return [request.template.job({}, {}) for _ in range(request.copies)]
     except (TypeError, ValueError) as problem:
         raise GigQError(str(problem)) from None
 
@@ -90,11 +75,11 @@ def jobs_of_lines(
     """
     assert request.jsonl is not None
     try:
-        common = request.common
+        template = request.template
     except ValueError as problem:
         raise GigQError(str(problem)) from None
     with opened(request.jsonl) as stream:
-        return read_jobs(lines_of(stream), common, info.misfit, unwanted)
+        return read_jobs(lines_of(stream), template, info.misfit, unwanted)
 
 
 def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list[str]:

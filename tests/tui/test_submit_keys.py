@@ -11,6 +11,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from gigq_core.errors import GigQError
+from gigq_core.job import JobOptions
 from gigq_tui.actions.functions.completion import Listing
 from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
 from gigq_tui.actions.report import Report
@@ -50,7 +51,9 @@ class Acts(FakeJobs):
 
     def submit(self, request: SubmitRequest) -> Report:
         self._said("submit", request)
-        return Report(f"submitted {request.name}", (), "gigq-core --db jobs.db submit", ("new",))
+        return Report(
+            f"submitted {request.options.name}", (), "gigq-core --db jobs.db submit", ("new",)
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +150,7 @@ async def test_a_job_from_scratch(asked: list[tuple[str, str]]) -> None:
         await press(pilot, "alt+s")
         request = request_of(acts)
         assert request == SubmitRequest(
-            "pipeline.resize", "resize", {"src": "s3://in/1 a.png", "w": 512}
+            "pipeline.resize", {"src": "s3://in/1 a.png", "w": 512}, JobOptions("resize")
         )
         assert isinstance(app.screen, JobsScreen)
         assert app.screen.notice_line.text == "submitted resize"
@@ -169,11 +172,11 @@ async def test_every_field_arrives() -> None:
         await press(pilot, *typed(*["backspace"] * 20, "alt+s"))
         request = request_of(acts)
         assert request.params == {"src": "s3://in/1.png", "token": "t0p"}
-        assert (request.priority, request.timeout) == (5, 2.5)
-        assert (request.max_attempts, request.retry_delay) == (7, 30.0)
-        assert request.dependencies == (PARENT.id,)
-        assert request.description == "a note"
-        assert (request.on_crash, request.pass_parent_results) == ("fail", False)
+        assert (request.options.priority, request.options.timeout) == (5, 2.5)
+        assert (request.options.max_attempts, request.options.retry_delay) == (7, 30.0)
+        assert request.options.dependencies == (PARENT.id,)
+        assert request.options.description == "a note"
+        assert (request.options.on_crash, request.options.pass_parent_results) == ("fail", False)
 
 
 async def test_mistakes_are_told_beside_the_field_and_nothing_is_written() -> None:
@@ -289,14 +292,16 @@ async def test_a_copy_keeps_what_is_not_touched() -> None:
         request = request_of(acts)
         assert request == SubmitRequest(
             "pipeline.resize",
-            "dedupex",
             {"src": "two\nlines", "token": "hunter2", "w": 5},
-            priority=9,
-            timeout=240.0,
-            max_attempts=3,
-            retry_delay=5.0,
-            dependencies=(PARENT.id,),
-            description="first\nsecond",
+            JobOptions(
+                "dedupex",
+                priority=9,
+                timeout=240.0,
+                max_attempts=3,
+                retry_delay=5.0,
+                dependencies=(PARENT.id,),
+                description="first\nsecond",
+            ),
         )
 
 
@@ -484,7 +489,7 @@ async def test_letters_just_before_alt_s_are_submitted_too() -> None:
         await settle(pilot)
         await settle(pilot)
         request = request_of(acts)
-        assert request.name == "resizex"
+        assert request.options.name == "resizex"
         assert request.params == {"src": "s3://in/1.pngy"}
 
 

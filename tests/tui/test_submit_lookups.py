@@ -489,4 +489,4 @@ async def test_a_copy_carries_everything_and_says_that_it_is_new() -> None:
         assert "It is a new job: nightly is left as it is." in text
         await press(pilot, "alt+s")
         request = request_of(acts)
-        assert (request.on_crash, request.pass_parent_results) == ("fail", False)
+        assert (request.options.on_crash, request.options.pass_parent_results) == ("fail", False)

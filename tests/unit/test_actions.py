@@ -13,6 +13,7 @@ import pytest
 
 from gigq_core import JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
+from gigq_core.job import JobOptions
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.jobs import JobActions
@@ -78,7 +79,7 @@ def test_read_only_refuses_every_act(queue_file: Path) -> None:
         lambda: actions.release(job),
         lambda: actions.set_queue_paused(True),
         lambda: actions.ask_worker("w1", "drain"),
-        lambda: actions.submit(SubmitRequest("json.dumps", "x")),
+        lambda: actions.submit(SubmitRequest("json.dumps", options=JobOptions("x"))),
     ):
         with pytest.raises(GigQError, match="--read-only"):
             act()
@@ -212,7 +213,7 @@ def test_an_id_that_is_no_line_is_named(odd: str) -> None:
 
 
 def test_twin_of_a_submit_leaves_defaults_out() -> None:
-    request = SubmitRequest("shop.send", "send")
+    request = SubmitRequest("shop.send", options=JobOptions("send"))
     assert shell_command.for_submit(Path("q.db"), request) == (
         "gigq-core --db q.db submit shop.send --name send"
     )
@@ -221,17 +222,19 @@ def test_twin_of_a_submit_leaves_defaults_out() -> None:
 def test_twin_of_a_submit_says_everything_else() -> None:
     request = SubmitRequest(
         "shop.send",
-        "send it",
         {"n": 5, "text": "5", "to": "a b", "deep": {"x": [1]}},
-        priority=-3,
-        timeout=1.5,
-        max_attempts=1,
-        retry_delay=60.0,
-        dependencies=("abc",),
-        description="now",
+        JobOptions(
+            "send it",
+            priority=-3,
+            timeout=1.5,
+            max_attempts=1,
+            retry_delay=60.0,
+            dependencies=("abc",),
+            description="now",
+            on_crash="fail",
+            pass_parent_results=False,
+        ),
         copies=2,
-        on_crash="fail",
-        pass_parent_results=False,
     )
     line = shell_command.for_submit(Path("q.db"), request)
     assert shlex.split(line)[3:] == [
@@ -245,13 +248,15 @@ def test_twin_of_a_submit_says_everything_else() -> None:
 
 
 def test_twin_of_text_that_is_nested_without_end() -> None:
-    request = SubmitRequest("shop.send", "s", {"text": "[" * 100_000})
+    request = SubmitRequest("shop.send", {"text": "[" * 100_000}, JobOptions("s"))
     assert shell_command.for_submit(Path("q.db"), request).endswith("[" * 100_000 + "'")
 
 
 @pytest.mark.parametrize("key", ["password", "API_KEY", "authToken", "client_secret"])
 def test_twin_never_carries_a_secret(key: str) -> None:
-    request = SubmitRequest("shop.send", "s", {key: "hunter2", "deep": [{key: "hunter2"}]})
+    request = SubmitRequest(
+        "shop.send", {key: "hunter2", "deep": [{key: "hunter2"}]}, JobOptions("s")
+    )
     line = shell_command.for_submit(Path("q.db"), request)
     assert "hunter2" not in line
     assert f"<{key}>" in line
@@ -262,13 +267,15 @@ def test_twin_of_a_submit_does_the_same(tmp_path: Path) -> None:
     by_console, by_twin = tmp_path / "console.db", tmp_path / "twin.db"
     request = SubmitRequest(
         "json.dumps",
-        "dump it",
         {"obj": {"a": [1, 2.5, None, True]}, "indent": 2, "separators": "5"},
-        priority=7,
-        timeout=90.0,
-        max_attempts=2,
-        retry_delay=0.5,
-        description="for the test; it's quoted",
+        JobOptions(
+            "dump it",
+            priority=7,
+            timeout=90.0,
+            max_attempts=2,
+            retry_delay=0.5,
+            description="for the test; it's quoted",
+        ),
     )
     JobQueue(by_console).close()
     report = JobActions(by_console, python=sys.executable, chdir=tmp_path).submit(request)

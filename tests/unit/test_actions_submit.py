@@ -11,6 +11,7 @@ import pytest
 
 from gigq_core import JobQueue
 from gigq_core.errors import GigQError
+from gigq_core.job import JobOptions
 from gigq_tui.actions.functions.inspection import check_folder, check_python, inspect_function
 from gigq_tui.actions.jobs import JobActions
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest, jobs_for
@@ -115,7 +116,10 @@ def test_submitting_makes_the_row(tmp_path: Path, project: Path) -> None:
     JobQueue(path).close()
     actions = JobActions(path, python=sys.executable, chdir=project)
     request = SubmitRequest(
-        "shop_for_test.resize", "small", {"src": "a.png"}, priority=4, timeout=240.0, copies=2
+        "shop_for_test.resize",
+        {"src": "a.png"},
+        JobOptions("small", priority=4, timeout=240.0),
+        copies=2,
     )
     report = actions.submit(request)
     assert report.title == "submitted 2 jobs"
@@ -129,12 +133,15 @@ def test_submitting_makes_the_row(tmp_path: Path, project: Path) -> None:
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        (SubmitRequest("shop_for_test.resize", "x", {}), "needs a value for src"),
-        (SubmitRequest("shop_for_test.resize", "", {"src": 1}), "needs a name"),
-        (SubmitRequest("shop_for_test.resize", "x", {"src": 1}, timeout=0), "timeout"),
-        (SubmitRequest("shop_for_test.resize", "x", {"src": {1}}), "JSON"),
-        (SubmitRequest("shop_for_test.resize", "x", {"src": 1}, max_attempts=0), "max_attempts"),
-        (SubmitRequest("nowhere", "x"), "package.module.function"),
+        (SubmitRequest("shop_for_test.resize", {}, JobOptions("x")), "needs a value for src"),
+        (SubmitRequest("shop_for_test.resize", {"src": 1}, JobOptions("")), "needs a name"),
+        (SubmitRequest("shop_for_test.resize", {"src": 1}, JobOptions("x", timeout=0)), "timeout"),
+        (SubmitRequest("shop_for_test.resize", {"src": {1}}, JobOptions("x")), "JSON"),
+        (
+            SubmitRequest("shop_for_test.resize", {"src": 1}, JobOptions("x", max_attempts=0)),
+            "max_attempts",
+        ),
+        (SubmitRequest("nowhere", options=JobOptions("x")), "package.module.function"),
     ],
 )
 def test_a_wrong_request_writes_nothing(
@@ -150,7 +157,7 @@ def test_a_wrong_request_writes_nothing(
 @pytest.mark.parametrize("copies", [0, -1, MAX_COPIES + 1])
 def test_copies_are_bounded(copies: int) -> None:
     with pytest.raises(GigQError, match="copies"):
-        jobs_for(SubmitRequest("json.dumps", "x", copies=copies))
+        jobs_for(SubmitRequest("json.dumps", options=JobOptions("x"), copies=copies))
 
 
 def test_the_interpreter_is_checked(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gigq_core import bulk
-from gigq_core.bulk import BulkTrouble, Common, Unwanted, lines_of, opened, read_jobs
+from gigq_core.bulk import BulkTrouble, JobTemplate, Unwanted, lines_of, opened, read_jobs
 from gigq_core.call_signature import signature_of
 from gigq_core.errors import GigQError
-from gigq_core.job import FunctionReference, Job
+from gigq_core.job import FunctionReference, Job, JobOptions
 
 PARENT = "00000000-0000-4000-8000-000000000000"
 
@@ -27,10 +27,12 @@ def anything(**params: object) -> None: ...
 
 
 MISFIT = signature_of("shop.resize", resize).misfit
-COMMON = Common(FunctionReference("shop", "resize"), "resize", priority=3, timeout=60)
+COMMON = JobTemplate(
+    FunctionReference("shop", "resize"), options=JobOptions("resize", priority=3, timeout=60)
+)
 
 
-def read(*lines: str | bytes, common: Common = COMMON) -> list[Job]:
+def read(*lines: str | bytes, common: JobTemplate = COMMON) -> list[Job]:
     octets = [line if isinstance(line, bytes) else line.encode() for line in lines]
     return read_jobs(octets, common, MISFIT)
 
@@ -66,7 +68,7 @@ def test_a_line_is_parameters_or_a_definition() -> None:
 
 
 def test_what_all_have_in_common_need_not_be_repeated() -> None:
-    common = Common(FunctionReference("shop", "resize"), "n", {"w": 7, "src": "x"})
+    common = JobTemplate(FunctionReference("shop", "resize"), {"w": 7, "src": "x"}, JobOptions("n"))
     first, second = read('{"src": "a"}', '{"params": {}}', common=common)
     assert first.params == {"src": "a", "w": 7}
     assert second.params == {"src": "x", "w": 7}

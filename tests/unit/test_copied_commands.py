@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gigq_core.job import JobOptions
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.shell_words import line_of, quoted
 from gigq_tui.actions.submit import SubmitRequest
@@ -107,7 +108,9 @@ def test_every_copied_command_holds_what_it_was_made_of(odd: str) -> None:
         shell_command.for_requests(path, [odd, "w2"], "drain"): [odd, "drain", "w2"],
         shell_command.for_submit(
             path,
-            SubmitRequest("shop.send", f"n{odd}", {"a": odd, "b": [odd]}, description=odd or "x"),
+            SubmitRequest(
+                "shop.send", {"a": odd, "b": [odd]}, JobOptions(f"n{odd}", description=odd or "x")
+            ),
         ): [f"n{odd}"],
         shell_command.for_worker(path, WorkerSetup(f"/py{odd}", Path(f"/srv/{odd}"), 2)): [
             f"/py{odd}"
@@ -136,5 +139,5 @@ def test_many_ids_of_which_one_is_no_line_are_all_named() -> None:
 
 
 def test_a_file_of_lines_is_named_from_the_root() -> None:
-    request = SubmitRequest("shop.send", "send", jsonl=Path("lines.jsonl"))
+    request = SubmitRequest("shop.send", options=JobOptions("send"), jsonl=Path("lines.jsonl"))
     assert str(Path.cwd() / "lines.jsonl") in shell_command.for_submit(Path("/q.db"), request)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, Workflow, task
-from gigq_core.bulk import BulkTrouble, Common, read_jobs
-from gigq_core.job import FunctionReference
+from gigq_core.bulk import BulkTrouble, JobTemplate, read_jobs
+from gigq_core.job import FunctionReference, JobOptions
 
 # As Python gives the name of a file that is not UTF-8, and as JSON may spell half of a pair.
 STRAY = [os.fsdecode(b"caf\xc3\x28.txt"), "\ud83d", "ok \udcff", "\ud800" * 10_000]
@@ -71,7 +71,7 @@ def test_the_options_of_a_task_are_refused_at_once(option: str) -> None:
 
 @pytest.mark.parametrize("field", ["name", "description"])
 def test_a_line_of_jsonl_is_refused_with_its_number(field: str) -> None:
-    common = Common(FunctionReference("tasks", "any"), "n")
+    common = JobTemplate(FunctionReference("tasks", "any"), options=JobOptions("n"))
     lines = [b'{"a": 1}', json.dumps({"params": {}, field: "caf\udcc3"}).encode()]
     with pytest.raises(BulkTrouble, match=f"line 2: .*{field}"):
         read_jobs(lines, common, lambda params: "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
-from gigq_core.job import FunctionReference
+from gigq_core.job import FunctionReference, JobOptions, OnCrash
 from gigq_tui.actions.functions.inspection import FunctionInfo, full_path
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest
 from gigq_tui.format import inert
@@ -95,13 +95,13 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
     for row in form.other_rows:
         read(row, _pair)
     verdict.params = _params(form, values, verdict)
-    read(rows["priority"], lambda text: parse_whole(text, 0))
-    read(rows["timeout"], lambda text: parse_seconds(text, 300.0, zero=False))
-    read(rows["attempts"], lambda text: parse_whole(text, 3, 1))
-    read(rows["delay"], lambda text: parse_seconds(text, 0.0, zero=True))
+    read(rows["priority"], lambda text: parse_whole(text, JobOptions.priority))
+    read(rows["timeout"], lambda text: parse_seconds(text, JobOptions.timeout, zero=False))
+    read(rows["attempts"], lambda text: parse_whole(text, JobOptions.max_attempts, 1))
+    read(rows["delay"], lambda text: parse_seconds(text, JobOptions.retry_delay, zero=True))
     read(
         rows["crash"],
-        lambda text: parse_word(text, ("retry", "fail")),
+        lambda text: parse_word(text, get_args(OnCrash)),
         quiet=_typing(rows["crash"]),
     )
     read(
@@ -210,22 +210,19 @@ def _request(form: SubmitForm, values: Mapping[str, Any], params: dict[str, Any]
     template = form.template
     # A note of several lines can't be typed here, but it can be kept.
     description = template.description if template and not note.changed else note.text
-    crash: Literal["retry", "fail"] = "fail" if values["crash"] == "fail" else "retry"
-    return SubmitRequest(
-        function=form.function,
+    crash: OnCrash = "fail" if values["crash"] == "fail" else "retry"
+    options = JobOptions(
         name=values["name"],
-        params=params,
         priority=values["priority"],
         timeout=values["timeout"],
         max_attempts=values["attempts"],
         retry_delay=values["delay"],
         dependencies=values["depends"],
         description=description,
-        copies=values["copies"],
         on_crash=crash,
         pass_parent_results=_RESULTS[values["results"]],
-        jsonl=values["jsonl"],
     )
+    return SubmitRequest(form.function, params, options, values["copies"], values["jsonl"])
 
 
 def _typing(row: FormRow) -> bool:

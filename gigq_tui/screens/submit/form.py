@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from gigq_core.job import JobOptions, OnCrash
 from gigq_tui.actions.functions.inspection import FunctionInfo
 from gigq_tui.format import inert, is_secret
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
@@ -219,30 +220,35 @@ def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
             "function", "Function", row.function if row else "", hint="package.module.function"
         ),
         FormRow("name", "Name", row.name if row else "", hint="what people call it"),
-        short("priority", "Priority", str(row.priority) if row else "", "0; higher runs first"),
+        short(
+            "priority",
+            "Priority",
+            str(row.priority) if row else "",
+            f"{JobOptions.priority}; higher runs first",
+        ),
         short(
             "timeout",
             "Timeout",
             f"{row.timeout_s:g}" if row else "",
-            "300 s; how long an attempt may run",
+            f"{JobOptions.timeout:g} s; how long an attempt may run",
         ),
         short(
             "attempts",
             "Attempts",
             str(row.max_attempts) if row else "",
-            "3; how often it is tried",
+            f"{JobOptions.max_attempts}; how often it is tried",
         ),
         short(
             "delay",
             "Retry delay",
             f"{template.retry_delay_s:g}" if template else "",
-            "0 s; before it is tried again",
+            f"{JobOptions.retry_delay:g} s; before it is tried again",
         ),
         short(
             "crash",
             "On a crash",
             kept_on_crash(template),
-            "retry, or fail: when its process dies",
+            f"{', or '.join(get_args(OnCrash))}: when its process dies",
         ),
         short("copies", "Copies", "", "1; how many of the same"),
         FormRow("depends", "Depends on", hint=DEPENDS_HINT),

@@ -334,7 +334,7 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
         request, snapshot = self.verdict.request, self.console.snapshot
         if request is None or snapshot is None:
             return
-        priority = self.jobs[0].priority if self.jobs else request.priority
+        priority = self.jobs[0].priority if self.jobs else request.options.priority
         asked = (priority, snapshot.counts.ready)
         if asked != self._asked_place:
             self._asked_place = asked

@@ -109,7 +109,7 @@ def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Preview) -
     """Where in line the job, or the first of them, would stand; nothing while it is not known."""
     number = len(outlook.jobs) if request.jsonl is not None else request.copies
     it = "It" if number == 1 else "The first"
-    dependencies = outlook.jobs[0].dependencies if outlook.jobs else request.dependencies
+    dependencies = outlook.jobs[0].dependencies if outlook.jobs else request.options.dependencies
     unmet = [
         id
         for id in dependencies
@@ -127,7 +127,7 @@ def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Preview) -
 
 
 def _dooms(request: SubmitRequest, outlook: Preview) -> list[str]:
-    parents = [(id, outlook.parents.get(id, MISSING)) for id in request.dependencies]
+    parents = [(id, outlook.parents.get(id, MISSING)) for id in request.options.dependencies]
     told = [doom_of(row, id) for id, row in parents if row is None or isinstance(row, JobRow)]
     return [doom for doom in told if doom]
 

@@ -268,7 +268,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     def _title(self, request: SubmitRequest) -> str:
         if self.jobs or request.copies > 1:
             return f"Submit {plural(len(self.jobs) or request.copies, 'job')}?"
-        return f"Submit {inert(request.name)}?"
+        return f"Submit {inert(request.options.name)}?"
 
     def _go_to_trouble(self) -> None:
         wrong = next((row for row in self.form.rows if row.trouble), None)
