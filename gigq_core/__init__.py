@@ -9,11 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gigq_core.connections import close_connections
+from gigq_core.errors import (
+    AccessRefused,
+    CycleError,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseMissing,
+    DuplicateJob,
+    FileChanged,
+    FilesLost,
+    GigQError,
+    JobCancelled,
+    JobTimeout,
+    NotAQueue,
+    ScriptFunctionWarning,
+    StackUnavailable,
+    WorkerCannotStart,
+    WorkerIdInUse,
+)
 from gigq_core.job import Job
 from gigq_core.logs import setup_logging, silence_by_default
 from gigq_core.queue import JobQueue
-from gigq_core.status import JobStatus
-from gigq_core.task import task
+from gigq_core.status import Change, JobStatus, Outcome
+from gigq_core.task import TaskWrapper, task
+from gigq_core.undo import Undo
 from gigq_core.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -22,10 +41,30 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessRefused",
+    "Change",
+    "CycleError",
+    "DatabaseBusy",
+    "DatabaseError",
+    "DatabaseMissing",
+    "DuplicateJob",
+    "FileChanged",
+    "FilesLost",
+    "GigQError",
     "Job",
+    "JobCancelled",
     "JobQueue",
     "JobStatus",
+    "JobTimeout",
+    "NotAQueue",
+    "Outcome",
+    "ScriptFunctionWarning",
+    "StackUnavailable",
+    "TaskWrapper",
+    "Undo",
     "Worker",
+    "WorkerCannotStart",
+    "WorkerIdInUse",
     "Workflow",
     "close_connections",
     "setup_logging",

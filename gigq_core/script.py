@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
+from gigq_core.errors import ScriptFunctionWarning
 from gigq_core.paths import queue_file
 
 SCRIPT_MODULE = "__main__"
@@ -18,10 +19,6 @@ WHY = (
     "its function is defined in a script (__main__): only that script's own Worker(...) can run "
     "it; define it in a module that workers can import"
 )
-
-
-class ScriptFunctionWarning(UserWarning):
-    """A job was submitted whose function no worker process can import."""
 
 
 # The files that workers in this process were made for, and what is to be told unless one still is.

@@ -13,7 +13,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from gigq_core.errors import GigQError
+from gigq_core.errors import StackUnavailable
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.kept_files import is_kept, open_kept
 from gigq_core.paths import stack_prefix
@@ -27,10 +27,6 @@ _LOOK_EVERY_S = 0.005
 
 _OURS = {str(Path(__file__).parent / "worker" / name) for name in ("runner.py", "start_runner.py")}
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
-
-
-class StackUnavailable(GigQError):
-    """The stack can't be had; the message says why."""
 
 
 def stack_of(db_path: str | Path, job_id: str, timeout_s: float = ANSWER_TIMEOUT_S) -> str:

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from gigq_core.job import Job, JobOptions, TaskOptions, reference_to
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack  # type checkers know it, whatever is installed
+
     from gigq_core.queue import JobQueue
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _OPTIONS = frozenset(TaskOptions.__annotations__)
 _DEFAULTS = {name: value for name, value in JobOptions().values().items() if name in _OPTIONS}
 
 
-class TaskWrapper:
+class TaskWrapper(Generic[P, R]):
     """A function with its job options; calling it runs the function here and now.
 
+    `@task` makes it. To a type checker its parameters are the function's, in `submit` too: a wrong
+    name, a missing one and a value of the wrong type are told before anything runs. A parameter
+    that the worker gives itself (`parent_results`) needs a default for that.
+
     Args:
-        fn: a function at the top level of a module.
-        **options: name, priority, max_attempts, timeout, description, retry_delay, on_crash, as for
-            `Job`.
+        fn: A function at the top level of a module.
+        **options: `name` (the function's by default), `priority`, `timeout` and `retry_delay` in
+            seconds, `max_attempts`, `description`, `on_crash`, as for `Job`.
 
     Raises:
-        TypeError: an option is unknown, or a worker could not import the function.
-        ValueError: an option is out of range.
+        TypeError: An option is unknown, or a worker could not import the function.
+        ValueError: An option is out of range.
     """
 
-    __wrapped__: Callable[..., Any]
+    __wrapped__: Callable[P, R]
 
-    def __init__(self, fn: Callable[..., Any], **options: Any) -> None:
+    def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
         unknown = options.keys() - _OPTIONS
         if unknown:
             raise TypeError(
@@ -45,48 +54,90 @@ class TaskWrapper:
         self._options: dict[str, Any] = {**_DEFAULTS, "name": getattr(fn, "__name__", "")}
         self._options.update(options)
         # The module does not hold the name yet, so the job is made by hand once, to be checked.
-        _check_decorated(fn, self._options)
+        Job(function=reference_to(fn, defined=False), **self._options)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.__wrapped__(*args, **kwargs)
 
-    def to_job(self, /, **params: Any) -> Job:
-        """A job that calls the function with `params`, not yet submitted."""
-        return Job(function=self.__wrapped__, params=params, **self._options)
+    def to_job(self, /, *args: P.args, **params: P.kwargs) -> Job:
+        """A job that calls the function, not yet submitted.
 
-    def submit(self, queue: JobQueue, /, **params: Any) -> str:
-        """Submit a job that calls the function with `params`; returns its id.
+        Args:
+            *args: None: parameters are given by name, as the queue's file holds them.
+            **params: The function's parameters; JSON must be able to hold them.
 
         Raises:
-            TypeError, ValueError: as for `Job`.
-            DatabaseError: the queue's file can't be written.
+            TypeError: A parameter is missing, unknown or given by position, or JSON can't hold it.
+            ValueError: A value is NaN or infinite, which JSON has no word for.
         """
-        return queue.submit(self.to_job(**params))
+        return self._job(args, params)
+
+    def submit(self, queue: JobQueue, /, *args: P.args, **params: P.kwargs) -> str:
+        """Submit a job that calls the function; when this returns, it is on disk.
+
+        Args:
+            queue: Where to.
+            *args: None: parameters are given by name, as the queue's file holds them.
+            **params: The function's parameters; JSON must be able to hold them.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            TypeError: As for `to_job`; nothing was written. So for the others.
+            ValueError: As for `to_job`.
+            DatabaseError: The queue's file can't be written.
+        """
+        return queue.submit(self._job(args, params))
+
+    def _job(self, args: tuple[Any, ...], params: dict[str, Any]) -> Job:
+        if args:
+            name = self._options["name"]
+            raise TypeError(
+                f"{name} got {len(args)} parameter{'s' if len(args) > 1 else ''} by position: give "
+                "a job's parameters by name."
+            )
+        return Job(function=self.__wrapped__, params=params, **self._options)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in sorted(self._options.items()) if k != "name")
+        # As GigQ's, which knows nothing of a crash.
+        options = {k: v for k, v in self._options.items() if k != "name"}
+        if options["on_crash"] == JobOptions.on_crash:
+            del options["on_crash"]
+        shown = ", ".join(f"{key}={value!r}" for key, value in sorted(options.items()))
         return f"<TaskWrapper {self._options['name']!r} ({shown})>"
 
 
 @overload
-def task(fn: Callable[..., Any]) -> TaskWrapper: ...
+def task(fn: Callable[P, R], **options: Unpack[TaskOptions]) -> TaskWrapper[P, R]: ...
 @overload
-def task(fn: None = None, **options: Any) -> Callable[[Callable[..., Any]], TaskWrapper]: ...
 def task(
-    fn: Callable[..., Any] | None = None, **options: Any
-) -> TaskWrapper | Callable[[Callable[..., Any]], TaskWrapper]:
+    fn: None = None, **options: Unpack[TaskOptions]
+) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]: ...
+def task(
+    fn: Callable[P, R] | None = None, **options: Unpack[TaskOptions]
+) -> TaskWrapper[P, R] | Callable[[Callable[P, R]], TaskWrapper[P, R]]:
     """Make a function submittable: `@task`, `@task()` or `@task(timeout=60, …)`.
 
-    The options are those of `TaskWrapper`; they are checked at once.
+    Calling the function still runs it here and now; `submit(queue, …)` makes a job of it.
+
+    Args:
+        fn: The function, where `@task` stands without parentheses.
+        **options: `name` (the function's by default), `priority` (higher runs first), `timeout` and
+            `retry_delay` in seconds, `max_attempts`, `description`, `on_crash` ("retry" or "fail"),
+            as for `Job`. They are checked at once.
+
+    Returns:
+        The function as a `TaskWrapper`; with options alone, a decorator that makes one.
+
+    Raises:
+        TypeError: An option is unknown, or a worker could not import the function.
+        ValueError: An option is out of range.
     """
     if fn is not None:
         return TaskWrapper(fn, **options)
-    return functools.partial(_wrap, options)
 
+    def wrap(function: Callable[P, R]) -> TaskWrapper[P, R]:
+        return TaskWrapper(function, **options)
 
-def _wrap(options: dict[str, Any], fn: Callable[..., Any]) -> TaskWrapper:
-    return TaskWrapper(fn, **options)
-
-
-def _check_decorated(fn: Callable[..., Any], options: dict[str, Any]) -> None:
-    Job(function=reference_to(fn, defined=False), **options)
+    return wrap

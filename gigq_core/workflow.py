@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
 
 class Workflow:
-    """A named set of jobs with their dependencies.
+    """A named set of jobs with their dependencies, submitted together or not at all.
 
     Args:
-        name: what people call it.
+        name: What people call it.
+
+    Attributes:
+        name: What people call it.
+        jobs: The jobs, in the order in which they were added.
+        job_map: The same jobs by their ids.
     """
 
     def __init__(self, name: str) -> None:
@@ -25,7 +30,16 @@ class Workflow:
         self.job_map: dict[str, Job] = {}
 
     def add_job(self, job: Job, depends_on: Sequence[Job] | None = None) -> Job:
-        """Add a job; `depends_on`, unless empty, replaces the job's dependencies."""
+        """Add a job.
+
+        Args:
+            job: The job, not yet submitted.
+            depends_on: The jobs that must complete before. Unless empty, they replace those that
+                the job names itself.
+
+        Returns:
+            The job, for others to depend on.
+        """
         if depends_on:
             job.dependencies = [parent.id for parent in depends_on]
         self.jobs.append(job)
@@ -34,7 +48,7 @@ class Workflow:
 
     def add_task(
         self,
-        decorated_fn: TaskWrapper,
+        decorated_fn: TaskWrapper[..., Any],
         params: dict[str, Any] | None = None,
         depends_on: Sequence[Job] | None = None,
         pass_parent_results: bool | None = None,
@@ -42,13 +56,19 @@ class Workflow:
         """Add a job made from a function with `@task`.
 
         Args:
-            decorated_fn: the decorated function.
-            params: its keyword arguments.
-            depends_on: the jobs that must complete before.
-            pass_parent_results: as for `Job`.
+            decorated_fn: The decorated function.
+            params: Its keyword arguments; JSON must be able to hold them.
+            depends_on: The jobs that must complete before.
+            pass_parent_results: Whether to hand the parents' results to the function; None does so
+                if it has a parameter `parent_results`.
+
+        Returns:
+            The job, for others to depend on.
 
         Raises:
-            TypeError: the function was not decorated, or `params` can't be stored.
+            TypeError: The function was not decorated, does not take `params`, or JSON can't hold
+                them.
+            ValueError: A value is NaN or infinite, which JSON has no word for.
         """
         if not isinstance(decorated_fn, TaskWrapper):
             raise TypeError("add_task() takes a function with @task: use add_job() for a Job.")
@@ -58,11 +78,20 @@ class Workflow:
         return self.add_job(job, depends_on=depends_on)
 
     def submit_all(self, queue: JobQueue) -> list[str]:
-        """Submit every job in one transaction; returns their ids in the order they were added.
+        """Submit every job in one transaction: all of them, or none.
+
+        Args:
+            queue: Where to.
+
+        Returns:
+            Their ids, in the order in which they were added.
 
         Raises:
-            CycleError: jobs depend on each other in a circle; nothing was written.
-            TypeError, ValueError: a job can't be stored; nothing was written.
-            DatabaseError: the queue's file can't be written.
+            CycleError: Jobs depend on each other in a circle; nothing was written. So for the
+                others.
+            DuplicateJob: One of them was submitted before.
+            TypeError: A job can't be stored as it now is.
+            ValueError: A value of a job is out of range.
+            DatabaseError: The queue's file can't be written.
         """
         return queue.submit_many(self.jobs)

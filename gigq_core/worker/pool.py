@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from gigq_core.errors import GigQError
+from gigq_core.errors import WorkerCannotStart
 from gigq_core.worker import runner, system_limits
 from gigq_core.worker.child_age import ChildAge, Limits, Sources
 from gigq_core.worker.children import Child, ChildState
@@ -35,10 +35,6 @@ MOST_AHEAD = 6
 OVERDUE_S = 0.03
 # Children that are ending may stand beside those in the slots: one for each slot, and so many more.
 ENDING_BESIDE = 3
-
-
-class WorkerCannotStart(GigQError):
-    """The interpreter for the jobs does not start; the message says what it said."""
 
 
 class ProcessPool:

@@ -193,6 +193,14 @@ def test_a_task_runs_in_place_and_makes_jobs(tmp_path: Path) -> None:
     assert (job.priority, job.retry_delay) == (7, 2.5)
 
 
+def test_a_tasks_parameters_are_given_by_name(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path / "jobs.db")
+    for act in (lambda: bare.submit(queue, 4), lambda: bare.to_job(4)):
+        with pytest.raises(TypeError, match=r"bare got 1 parameter by position: give .* by name"):
+            act()
+    assert queue.stats()["total"] == 0
+
+
 def test_a_task_may_have_a_parameter_called_queue_or_name() -> None:
     params = {"queue": "q", "self": "s", "name": "n"}
     assert oddly.to_job(**params).params == params
