@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TextIO, cast
 
 import click
 
+from gigq_core.cli.completion import complete_worker_id
 from gigq_core.cli.errors import EXIT_REFUSED, Trouble
 from gigq_core.cli.options import all_ids, json_option, named_jobs
 from gigq_core.cli.output import say, warn, write_json
@@ -143,7 +144,7 @@ def resume(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("worker_id")
+@click.argument("worker_id", shell_complete=complete_worker_id)
 @click.argument("request", type=click.Choice(["pause", "resume", "drain", "stop"]))
 @json_option
 @click.pass_obj

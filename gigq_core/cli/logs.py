@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from gigq_core.cli.completion import complete_job_id
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.options import json_option
 from gigq_core.cli.output import warn, write_json
@@ -30,7 +31,7 @@ _NO_COLOURS = ("", "dumb", "unknown")
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=complete_job_id)
 @click.option(
     "--attempt",
     type=click.IntRange(min=1),

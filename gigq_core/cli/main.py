@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli import actions, clear, logs, maintain, show, submit, unit, worker
+from gigq_core.cli import actions, clear, completion, logs, maintain, show, submit, unit, worker
 from gigq_core.cli.group import Commands
 from gigq_core.cli.settings import Settings
 
@@ -59,6 +59,7 @@ for _command in (
     maintain.attach,
     maintain.detach,
     maintain.doctor,
+    completion.completion,
 ):
     cli.add_command(_command)
 

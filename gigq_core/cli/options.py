@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 import click
 
+from gigq_core.cli.completion import complete_job_id
 from gigq_core.sizes import bytes_in
 from gigq_core.text import storable, typed_text
 
@@ -70,7 +71,9 @@ def named_jobs(command: Callable[..., None]) -> Callable[..., None]:
         metavar="FILE",
         help="Ids one a line, instead of or beside those named; - reads stdin.",
     )(command)
-    return click.argument("job_ids", nargs=-1, metavar="[ID...]")(command)
+    return click.argument("job_ids", nargs=-1, metavar="[ID...]", shell_complete=complete_job_id)(
+        command
+    )
 
 
 def all_ids(job_ids: tuple[str, ...], ids_from: TextIO | None) -> tuple[str, ...]:

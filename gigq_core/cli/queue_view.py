@@ -108,6 +108,11 @@ class QueueView:
             )
         return str(found[0])
 
+    def beginning_with(self, text: str, most: int) -> list[tuple[str, str]]:
+        """Id and name of the jobs whose ids begin with `text`, at most so many."""
+        rows = self._conn.execute(view.IDS_BY_PREFIX, (text, f"{text}\U0010ffff", most))
+        return [(str(row["id"]), str(row["name"])) for row in rows]
+
     def job(self, job_id: str) -> dict[str, Any] | None:
         """A job with its executions, oldest first; None if there is no such job."""
         row = self._conn.execute(sql.JOB_BY_ID, (job_id,)).fetchone()

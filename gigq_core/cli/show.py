@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from gigq_core.cli.completion import complete_job_id
 from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
 from gigq_core.cli.options import json_option
 from gigq_core.cli.output import (
@@ -30,7 +31,7 @@ SHOWN_PARENTS = 10
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=complete_job_id)
 @click.option("--show-params", is_flag=True, help="Show the parameters.")
 @click.option("--show-result", is_flag=True, help="Show the result.")
 @click.option("--show-executions", is_flag=True, help="Show each attempt.")
@@ -200,7 +201,7 @@ def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("job_id")
+@click.argument("job_id", shell_complete=complete_job_id)
 @json_option
 @click.pass_obj
 def stack(settings: Settings, job_id: str, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-IDS_BY_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+IDS_BY_PREFIX = "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 
 # Newest first in the order of submission, which needs no sorting.
 LATEST = "SELECT * FROM jobs ORDER BY rowid DESC LIMIT ?"

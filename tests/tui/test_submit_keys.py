@@ -348,7 +348,7 @@ async def test_the_buttons() -> None:
         await fill(screen, pilot)
         screen.query_one("#send", PushLine).focus()
         await press(pilot, "enter")
-        assert request_of(acts).name == "resize"
+        assert request_of(acts).options.name == "resize"
         screen = await open_form(pilot)
         await pilot.click("#drop")
         await settle(pilot)
@@ -385,7 +385,7 @@ async def test_gigqs_own_file_is_announced() -> None:
         assert screen.panel.question is not None
         assert "GigQ's own file" in screen.panel.question.details[0]
         await press(pilot, "y")
-        assert request_of(acts).name == "resize"
+        assert request_of(acts).options.name == "resize"
 
 
 async def test_read_only_submits_nothing() -> None:
@@ -422,7 +422,7 @@ async def test_a_dependency_that_is_still_looked_up() -> None:
         for answer in waiting:
             answer()
         await settle(pilot)
-        assert request_of(acts).dependencies == (PARENT.id,)
+        assert request_of(acts).options.dependencies == (PARENT.id,)
 
 
 async def test_hostile_values_are_inert() -> None:

@@ -249,7 +249,7 @@ async def test_jobs_are_searched_and_picked() -> None:
         text = screen_text(app)
         assert f"[x] {WAITS.id[:8]} . ready" in text
         await press(pilot, "alt+s")
-        assert request_of(acts).dependencies == (WAITS.id, DONE.id)
+        assert request_of(acts).options.dependencies == (WAITS.id, DONE.id)
 
 
 async def test_down_behind_the_last_letter_waits_for_the_list() -> None:
@@ -303,7 +303,7 @@ async def test_a_doomed_dependency_is_told_at_once() -> None:
         assert "It would wait for 1 job." in text
         # It may be meant so: the parent can still be retried.
         await press(pilot, "alt+s")
-        assert request_of(acts).dependencies == (BAD.id,)
+        assert request_of(acts).options.dependencies == (BAD.id,)
 
 
 async def test_a_dependency_that_completes_meanwhile() -> None:
