@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gigq_tui.config.model import COLUMN_NAMES, Column, Config, DatabaseSettings, Label
+from gigq_tui.config.model import ChosenColumn, Config, DatabaseSettings, Label
 
-__all__ = ["COLUMN_NAMES", "Column", "Config", "DatabaseSettings", "Label"]
+__all__ = ["ChosenColumn", "Config", "DatabaseSettings", "Label"]

@@ -9,10 +9,8 @@ from typing import Any
 
 from gigq_tui.config.model import (
     COLOURS,
-    COLUMN_NAMES,
-    DEFAULT_COLUMNS,
     THEMES,
-    Column,
+    ChosenColumn,
     Config,
     DatabaseSettings,
 )
@@ -116,18 +114,22 @@ def _keys(table: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     return read_keys(table)
 
 
-def _columns(listed: list[Any] | None) -> tuple[Column, ...]:
+def _columns(listed: list[Any] | None) -> tuple[ChosenColumn, ...]:
     if listed is None:
-        return DEFAULT_COLUMNS
-    columns: list[Column] = []
+        return ()
+    # Late, like the keys.
+    from gigq_tui.columns import COLUMNS
+
+    names = tuple(column.name for column in COLUMNS)
+    columns: list[ChosenColumn] = []
     for written in listed:
         if not isinstance(written, str):
             raise Problem(
                 "jobs.columns", f'write names in quotes, "name" or "name:30", not {written!r}.'
             )
         name, colon, cells = (part.strip() for part in written.partition(":"))
-        if name not in COLUMN_NAMES:
-            raise Problem("jobs.columns", unknown("column", name, COLUMN_NAMES))
+        if name not in names:
+            raise Problem("jobs.columns", unknown("column", name, names))
         if name in (column.name for column in columns):
             raise Problem("jobs.columns", f"{name!r} stands there twice: leave one out.")
         width = int(cells) if cells.isascii() and cells.isdigit() else None
@@ -136,10 +138,10 @@ def _columns(listed: list[Any] | None) -> tuple[Column, ...]:
                 "jobs.columns",
                 f"{cells!r} is no width: write {name}:N with N from 1 to {MAX_COLUMN_CELLS} cells.",
             )
-        columns.append(Column(name, width))
+        columns.append(ChosenColumn(name, width))
     if not columns:
-        raise Problem("jobs.columns", f"name at least one of {', '.join(COLUMN_NAMES)}.")
-    return tuple(columns)
+        raise Problem("jobs.columns", f"name at least one of {', '.join(names)}.")
+    return () if columns == [ChosenColumn(name) for name in names] else tuple(columns)
 
 
 def _sort(text: str) -> Sort:

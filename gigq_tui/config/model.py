@@ -12,11 +12,10 @@ from typing import NamedTuple
 from gigq_tui.store.sorting import NEWEST, Sort
 
 THEMES = ("auto", "dark", "light", "ansi")
-COLUMN_NAMES = ("id", "name", "state", "pri", "att", "age", "dur", "worker", "why")
 COLOURS = ("red", "green", "yellow", "blue", "magenta", "cyan")
 
 
-class Column(NamedTuple):
+class ChosenColumn(NamedTuple):
     """A column of the jobs table; its width in cells, or None for the usual one."""
 
     name: str
@@ -24,9 +23,6 @@ class Column(NamedTuple):
 
     def __str__(self) -> str:
         return self.name if self.width is None else f"{self.name}:{self.width}"
-
-
-DEFAULT_COLUMNS = tuple(Column(name) for name in COLUMN_NAMES)
 
 
 class Label(NamedTuple):
@@ -59,11 +55,15 @@ class DatabaseSettings:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole configuration. `keys` holds only the actions that were rebound, by their id."""
+    """The whole configuration.
+
+    `columns` is empty for the usual ones. `keys` holds only the actions that were rebound, by
+    their id.
+    """
 
     theme: str = "auto"
     mouse: bool = True
-    columns: tuple[Column, ...] = DEFAULT_COLUMNS
+    columns: tuple[ChosenColumn, ...] = ()
     sort: Sort = NEWEST
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     databases: tuple[DatabaseSettings, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
-from gigq_tui.config.model import COLOURS, COLUMN_NAMES, THEMES, Config, DatabaseSettings
+from gigq_tui.config.model import COLOURS, THEMES, Config, DatabaseSettings
 from gigq_tui.config.place import VARIABLE, default_path
 from gigq_tui.keys import ACTIONS, Group, Keymap
 from gigq_tui.keys.key_names import key_label
@@ -34,6 +34,10 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
         read_from: The file it was looked for in.
         found: Whether that file is there.
     """
+    # Late: it brings what draws a row with it.
+    from gigq_tui.columns import COLUMNS
+
+    names = [column.name for column in COLUMNS]
     parts = [
         _head(read_from, found),
         f"# {' or '.join(THEMES)}; auto fits the terminal's colours\n"
@@ -41,9 +45,9 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
         "# false leaves selecting text to the terminal\n"
         f"mouse = {_truth(config.mouse)}\n",
         "[jobs]\n"
-        f"# of {', '.join(COLUMN_NAMES)}, in any order;\n"
+        f"# of {', '.join(names)}, in any order;\n"
         '# "name:30" makes a column 30 cells wide; what does not fit is left out\n'
-        f"columns = {_listed(map(str, config.columns))}\n"
+        f"columns = {_listed(map(str, config.columns or names))}\n"
         f"# {', '.join(key.value for key in SortKey)}; -dur is dur turned round\n"
         f"sort = {_quoted(str(config.sort))}\n",
         _keys(config),

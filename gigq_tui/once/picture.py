@@ -35,6 +35,7 @@ from typing import Any
 from gigq_core.errors import FileChanged
 from gigq_core.text import storable
 from gigq_tui import format as text
+from gigq_tui.columns import COLUMNS, JobAt
 from gigq_tui.store import derive
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter.language import NO_FILTER, Filter
@@ -55,7 +56,9 @@ MAX_ROWS = 1_000
 # A file that is read as it stands, and written meanwhile, is read so often.
 TRIES = 5
 _NAME_WIDTH = 32
-_WHY_LIMIT = 160
+# A cell of the jobs is cut at so many cells.
+_CELLS = 160
+_MOST_CELLS = {"name": _NAME_WIDTH}
 _GAP = "  "
 _COUNTED = ("ready", "blocked", "delayed", "running", "completed", "failed", "timeout", "cancelled")
 
@@ -216,22 +219,11 @@ def _table(snapshot: Snapshot, limit: int) -> list[str]:
     if not rows:
         return [matched or "no jobs"] if limit else []
     now = snapshot.taken_at
-    cells = [("ID", "NAME", "STATE", "PRI", "ATT", "AGE", "TOOK", "WORKER", "WHY / LAST ERROR")]
+    cells = [tuple(column.title for column in COLUMNS)]
     for row in rows:
-        mark = text.MARKS[derive.state_of(row, now)]
-        cells.append(
-            (
-                text.inert(row.id[:8]),
-                text.cut(text.inert(row.name), _NAME_WIDTH),
-                f"{mark.glyph} {mark.word}",
-                str(row.priority),
-                f"{row.attempts}/{row.max_attempts}",
-                _age(row.created_at, now),
-                _took(row, now),
-                text.inert(row.worker_id or "-"),
-                text.cut(text.inert(derive.why(row, now)), _WHY_LIMIT),
-            )
-        )
+        job = JobAt.of(row, now)
+        told = [(column.name, text.inert(column.cell(job, 0)[0])) for column in COLUMNS]
+        cells.append(tuple(text.cut(said, _MOST_CELLS.get(name, _CELLS)) for name, said in told))
     lines = _aligned(cells)
     left = snapshot.window.matching - len(rows)
     if left > 0:
@@ -263,16 +255,6 @@ def _age(moment: datetime | None, now: datetime) -> str:
 
 def _elapsed(moment: datetime | None, now: datetime) -> str:
     return "" if moment is None else text.elapsed((now - moment).total_seconds())
-
-
-def _took(row: JobRow, now: datetime) -> str:
-    if row.started_at is None:
-        return "-"
-    if row.status == "running":
-        return _elapsed(row.started_at, now)
-    if row.completed_at is None:
-        return "-"
-    return text.duration((row.completed_at - row.started_at).total_seconds())
 
 
 def _job(row: JobRow, now: datetime) -> dict[str, Any]:

@@ -76,3 +76,17 @@ _WORDS = {
     SortKey.STATE: ("state", "state, turned"),
 }
 _NATURALLY_RISING = frozenset({SortKey.NAME, SortKey.STATE, SortKey.CLAIM})
+
+# The choice of an order: its key, and what it is called there.
+SORT_MENU: tuple[tuple[str, str, Sort], ...] = (
+    ("n", "newest", NEWEST),
+    ("o", "oldest", OLDEST),
+    ("c", "next to be claimed", Sort(SortKey.CLAIM)),
+    ("p", "priority", Sort(SortKey.PRIORITY)),
+    ("m", "name", Sort(SortKey.NAME)),
+    ("t", "attempts", Sort(SortKey.ATTEMPTS)),
+    ("a", "age", Sort(SortKey.AGE)),
+    ("d", "duration", Sort(SortKey.DURATION)),
+    ("e", "ended", Sort(SortKey.ENDED)),
+    ("s", "state", Sort(SortKey.STATE)),
+)

@@ -9,7 +9,8 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui import format as fmt
-from gigq_tui.config import Column, Config, Label
+from gigq_tui.config import Config, Label
+from gigq_tui.config.load import config_of
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.terminal import theme
 from tests import scene
@@ -60,6 +61,6 @@ def test_modes(mode: str, before: Before, snap_compare: Compare, tmp_path: Path)
 
 @pytest.mark.parametrize("size", [(120, 32), (80, 24)], ids=["120x32", "80x24"])
 def test_chosen_columns(size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
-    chosen = (Column("state"), Column("name", 24), Column("dur"), Column("why"), Column("id"))
+    chosen = config_of('[jobs]\ncolumns = ["state", "name:24", "dur", "why", "id"]').columns
     app = scene_app(tmp_path, config=Config(columns=chosen), label=Label("test"))
     assert snap_compare(app, run_before=jobs, terminal_size=size)

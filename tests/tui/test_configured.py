@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui.config import Column, Config, Label
+from gigq_tui.config import Label
 from gigq_tui.config.load import config_of
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
@@ -146,7 +146,7 @@ async def test_a_label_without_colour_is_text() -> None:
 
 
 async def test_chosen_columns_stand_in_their_order() -> None:
-    app = make_app(config=Config(columns=(Column("why"), Column("name", 9), Column("state"))))
+    app = make_app(config=config_of('[jobs]\ncolumns = ["why", "name:9", "state"]'))
     async with app.run_test(size=(80, 24)) as pilot:
         await give(pilot, [row(1, "resize_image", status="failed", error="no more ink")])
         lines = screen_text(app).splitlines()

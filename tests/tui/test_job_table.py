@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from textual.geometry import Region
 
-from gigq_tui.screens.jobs.columns import layout_for
 from gigq_tui.screens.jobs.held_order import hold
+from gigq_tui.screens.jobs.layout import layout_for
 from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import TOP, AnchorKind
@@ -136,8 +136,8 @@ async def test_hostile_text_is_drawn_as_text(text: str) -> None:
 @pytest.mark.parametrize("width", [40, 60, 70, 79, 80, 99, 100, 119, 120, 200, 300])
 def test_columns_fill_every_width(width: int) -> None:
     layout = layout_for(width)
-    assert layout.columns[-1][0].startswith("WHY")
-    used = layout.gutter + sum(cells + 1 for _, cells in layout.columns)
+    assert layout.columns[-1].title.startswith("WHY")
+    used = layout.gutter + sum(placed.cells + 1 for placed in layout.columns)
     assert width - 1 <= used <= max(width + 1, 50)
 
 

@@ -11,7 +11,10 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.jobs.columns import layout_for, row_line
+from gigq_tui.keys.job_actions import RETRY_ALL
+from gigq_tui.keys.looking_actions import TAB_ACTIONS
+from gigq_tui.screens.jobs.layout import layout_for, row_line
+from gigq_tui.screens.jobs.listing import TABS
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.list.view import View
@@ -106,13 +109,13 @@ async def test_a_wide_act_is_about_the_view_of_the_key_press() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, [row(1, status="failed")])
-        screen = jobs_screen(app)
-        screen.do_retry_all()
-        screen.choose_tab(Tab.FAILED)
-        kind, subject = feed_of(app).asked[-1]
-        assert (kind, subject) == ("matching_ids", View())
-        screen._wide(screen.ask_retry, " (all of tab All)", ("a" * 8,))
-        assert "all of tab All" in screen.panel.plain
+        screen, feed = jobs_screen(app), feed_of(app)
+        feed.answers["matching_ids"] = lambda view: ("a" * 8,) if view == View() else ()
+        screen.perform(RETRY_ALL)
+        screen.perform(TAB_ACTIONS[TABS.index(Tab.FAILED)])
+        await settle(pilot)
+        assert feed.views[-1].tab is Tab.FAILED
+        assert "Retry 1 job (all of tab All)?" in screen.panel.plain
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key
 
-from gigq_tui.config import COLUMN_NAMES, Column, Config, DatabaseSettings, Label
+from gigq_tui.columns import COLUMNS, WIDE
+from gigq_tui.config import ChosenColumn, Config, DatabaseSettings, Label
 from gigq_tui.config.label import label_of
 from gigq_tui.config.load import config_of, read_config
-from gigq_tui.config.model import COLOURS, DEFAULT_COLUMNS, THEMES
+from gigq_tui.config.model import COLOURS, THEMES
 from gigq_tui.config.place import default_path, find
 from gigq_tui.config.printing import config_text
 from gigq_tui.config.problem import ConfigError, Problem
 from gigq_tui.keys import ACTIONS, BY_ID, Keymap, Scope, actions_for
 from gigq_tui.keys.key_names import is_typed, key_label, key_name
-from gigq_tui.screens.jobs.columns import WIDE, layout_for
+from gigq_tui.screens.jobs.layout import layout_for
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.terminal.theme import PALETTES, THEME_NAMES, fitting
 
@@ -54,7 +55,7 @@ label = "say \"hi\""
 def test_a_whole_file_is_understood() -> None:
     config = config_of(WHOLE)
     assert (config.theme, config.mouse) == ("light", False)
-    assert config.columns == (Column("name", 30), Column("why"), Column("id"))
+    assert config.columns == (ChosenColumn("name", 30), ChosenColumn("why"), ChosenColumn("id"))
     assert config.sort == Sort(SortKey.DURATION, turned=True)
     assert config.keys == {
         "cancel": ("x",),
@@ -216,8 +217,8 @@ databases = st.builds(
         Config,
         theme=st.sampled_from(THEMES),
         mouse=st.booleans(),
-        columns=st.permutations(COLUMN_NAMES).map(
-            lambda names: tuple(map(Column, names[:5], (None, 7, None, 500, 1)))
+        columns=st.permutations([column.name for column in COLUMNS]).map(
+            lambda names: tuple(map(ChosenColumn, names[:5], (None, 7, None, 500, 1)))
         ),
         sort=st.builds(Sort, st.sampled_from(SortKey), st.booleans()),
         keys=st.fixed_dictionaries(
@@ -387,15 +388,15 @@ def test_every_theme_and_colour_that_can_be_named_is_there() -> None:
 def test_chosen_columns_fit_as_far_as_they_can(width: int, names: tuple[str, ...]) -> None:
     columns = config_of(f"[jobs]\ncolumns = {list(names)}").columns
     layout = layout_for(width, columns)
-    short = {"ST": "state", "WHY / LAST ERROR": "why"}
-    titles = [short.get(title, title.lower()) for title, _ in layout.columns]
+    titles = [placed.column.name for placed in layout.columns]
     order = [column.name for column in columns]
     assert titles == [name for name in order if name in titles]
-    used = layout.gutter + sum(cells for _, cells in layout.columns) + len(titles) - 1
+    used = layout.gutter + sum(placed.cells for placed in layout.columns) + len(titles) - 1
     assert used <= width or len(titles) == 1
 
 
 def test_what_was_not_chosen_is_laid_out_as_ever() -> None:
-    assert layout_for(WIDE, DEFAULT_COLUMNS) == layout_for(WIDE)
-    shown = [title for title, _ in layout_for(WIDE).columns]
-    assert [title.partition(" ")[0].lower() for title in shown] == list(COLUMN_NAMES)
+    names = [column.name for column in COLUMNS]
+    # To list them all, in their order, is to choose none.
+    assert config_of(f"[jobs]\ncolumns = {names}") == Config()
+    assert [placed.column for placed in layout_for(WIDE).columns] == list(COLUMNS)

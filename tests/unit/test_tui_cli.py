@@ -203,7 +203,7 @@ def test_once_prints_a_table_for_people(queue_file: Path) -> None:
         "PRI",
         "ATT",
         "AGE",
-        "TOOK",
+        "DUR",
         "WORKER",
         "WHY",
         "/",

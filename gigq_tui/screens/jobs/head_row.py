@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual import events
 from textual.message import Message
 
-from gigq_tui.screens.jobs.columns import SORTS, Layout, head_line, title_at
+from gigq_tui.screens.jobs.layout import Layout, column_at, head_line
 from gigq_tui.store.sorting import NEWEST, Sort, SortKey
 from gigq_tui.widgets.lines import TextLines
 
@@ -23,17 +23,17 @@ class HeadRow(TextLines):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.layout_told: Layout | None = None
+        self._shown: Layout | None = None
 
-    def tell(self, layout: Layout, sort: Sort = NEWEST) -> None:
+    def show_titles(self, layout: Layout, sort: Sort = NEWEST) -> None:
         """Show the titles of these columns."""
-        self.layout_told = layout
+        self._shown = layout
         self.show(head_line(layout, sort))
 
     def on_click(self, event: events.Click) -> None:
-        if self.layout_told is None:
+        if self._shown is None:
             return
-        key = SORTS.get(title_at(self.layout_told, event.x))
-        if key is not None:
+        column = column_at(self._shown, event.x)
+        if column is not None and column.sort is not None:
             event.stop()
-            self.post_message(self.Chosen(key))
+            self.post_message(self.Chosen(column.sort))

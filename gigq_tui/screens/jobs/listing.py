@@ -20,7 +20,7 @@ from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.filter.language import NO_FILTER, Filter
 from gigq_tui.store.list.view import TOP, Anchor, AnchorKind, View, sort_keys
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
-from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
+from gigq_tui.store.sorting import NEWEST, SORT_MENU, Sort, SortKey
 from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.tabs import TabRow
 from gigq_tui.widgets.takes_keys import TakesKeys
@@ -28,19 +28,6 @@ from gigq_tui.widgets.takes_keys import TakesKeys
 TABS = tuple(Tab)
 # In a terminal of fewer lines the orders are named in a sentence.
 SMALL = 14
-# The keys of the choice of an order, and what it is called there.
-SORT_CHOICES: tuple[tuple[str, str, Sort], ...] = (
-    ("n", "newest", NEWEST),
-    ("o", "oldest", OLDEST),
-    ("c", "next to be claimed", Sort(SortKey.CLAIM)),
-    ("p", "priority", Sort(SortKey.PRIORITY)),
-    ("m", "name", Sort(SortKey.NAME)),
-    ("t", "attempts", Sort(SortKey.ATTEMPTS)),
-    ("a", "age", Sort(SortKey.AGE)),
-    ("d", "duration", Sort(SortKey.DURATION)),
-    ("e", "ended", Sort(SortKey.ENDED)),
-    ("s", "state", Sort(SortKey.STATE)),
-)
 
 
 class Looking(Marking, inherit_bindings=False):
@@ -171,7 +158,7 @@ class Looking(Marking, inherit_bindings=False):
     def do_sort(self) -> None:
         """Choose the order of this tab."""
         now, keys = self.view.sort, sort_keys(self.view.tab)
-        offered = [choice for choice in SORT_CHOICES if choice[2].key in keys]
+        offered = [choice for choice in SORT_MENU if choice[2].key in keys]
         small = self.app.size.height < SMALL
         choices = [Choice("escape", "As it is")]
         for key, name, sort in offered:

@@ -130,7 +130,7 @@ class JobsScreen(Looking, inherit_bindings=False):
 
     def refresh_parts(self) -> None:
         """Draw what depends on the cursor, the marks and the filter."""
-        self.query_one(HeadRow).tell(self.table.columns, self.view.sort)
+        self.query_one(HeadRow).show_titles(self.table.columns, self.view.sort)
         self.draw_status()
         self._draw_rest()
         self._ask_detail()

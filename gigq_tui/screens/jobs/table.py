@@ -18,9 +18,9 @@ from datetime import datetime
 from textual.message import Message
 from textual.timer import Timer
 
-from gigq_tui.config.model import DEFAULT_COLUMNS
-from gigq_tui.screens.jobs.columns import Layout, layout_for, row_line
+from gigq_tui.config.model import ChosenColumn
 from gigq_tui.screens.jobs.held_order import hold
+from gigq_tui.screens.jobs.layout import Layout, layout_for, row_line
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.list.view import END, TOP, Anchor
 from gigq_tui.store.models import JobRow, Window
@@ -54,7 +54,7 @@ class JobTable(RowList):
         self.page_rows = page_rows
         self.window = Window()
         self.marks: Container[str] = frozenset()
-        self.chosen_columns = DEFAULT_COLUMNS
+        self.chosen_columns: tuple[ChosenColumn, ...] = ()
         self.told_at: datetime = clock.now()
         self._now = self.told_at
         self._layout_cache_at: tuple[int, Layout] | None = None

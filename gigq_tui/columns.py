@@ -1,0 +1,161 @@
+"""The columns of the list of jobs, each in one place: its name, its width, its order, what it says.
+
+The table of the jobs screen, its head, the configuration and `--once` all read this list. To add a
+column, add a `Column` to `COLUMNS`, where it shall stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gigq_tui import format as fmt
+from gigq_tui.store.derive import RUNNING_STATES, run_seconds, state_of, why
+from gigq_tui.store.models import Health, JobRow, State
+from gigq_tui.store.sorting import SortKey
+
+# A table of at least so many cells has all columns; a narrower one has some, in short.
+WIDE = 100
+NARROW = 70
+TINY = 50
+GONE = "no longer in this list"
+_ALARMING = frozenset({State.DOOMED, State.ORPHANED, State.OVERDUE})
+
+# A text, and the role that the theme colours it by.
+Cell = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class JobAt:
+    """A job at a moment, as its columns tell it.
+
+    `now` is what a running job's time is told by, `told_at` when ages were last told. In `short`,
+    ids and states are shorter.
+    """
+
+    row: JobRow
+    state: State
+    now: datetime
+    told_at: datetime
+    short: bool = False
+
+    @staticmethod
+    def of(row: JobRow, now: datetime) -> JobAt:
+        """Return a job as it is told once, where nothing ticks."""
+        return JobAt(row, state_of(row, now), now, now)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    `name` is what the configuration calls it, `title` what the head says, `sort` the order that a
+    click there means. `cells` is its width, `narrow` that in a narrow table; `usual` says it for
+    the width of the table, where that is not all. `stretch` is for a column that takes what is
+    left: of several, the highest does. `cell` is what it says of a job, by the cells it has: where
+    they are enough, it may say more than it must; 0 is for no more than that.
+
+    Where columns were chosen that have no room, those of the least `weight` go; where none were,
+    this one is there in a table of at least `shown_from` cells. `gone` is what it says of a row
+    that has left the list: usually, and in short.
+    """
+
+    name: str
+    title: str
+    cells: int
+    narrow: int
+    weight: int
+    sort: SortKey | None
+    cell: Callable[[JobAt, int], Cell]
+    short_title: str = ""
+    right: bool = False
+    stretch: int = 0
+    shown_from: int = 0
+    usual: Callable[[int], int] | None = None
+    gone: tuple[str, str] = ("", "")
+
+    def title_in(self, *, short: bool) -> str:
+        """Return its title, the short one where there is one and that is wanted."""
+        return (self.short_title if short else "") or self.title
+
+    @property
+    def gap(self) -> int:
+        """The blank cells behind it; what stands at its right needs more."""
+        return 2 if self.right else 1
+
+
+def _id(job: JobAt, room: int) -> Cell:
+    return job.row.id[: 6 if job.short else 8], "dim"
+
+
+def _name(job: JobAt, room: int) -> Cell:
+    return job.row.name, ""
+
+
+def _state(job: JobAt, room: int) -> Cell:
+    mark = fmt.MARKS[job.state]
+    return (f"{mark.glyph}{mark.short}" if job.short else f"{mark.glyph} {mark.word}"), mark.role
+
+
+def _priority(job: JobAt, room: int) -> Cell:
+    return str(job.row.priority), "" if job.row.priority else "dim"
+
+
+def _attempts(job: JobAt, room: int) -> Cell:
+    row = job.row
+    return f"{row.attempts}/{row.max_attempts}", "" if row.attempts > 1 else "dim"
+
+
+def _age(job: JobAt, room: int) -> Cell:
+    if job.row.created_at is None:
+        return "-", "dim"
+    return fmt.age((job.told_at - job.row.created_at).total_seconds()), "dim"
+
+
+def _duration(job: JobAt, room: int) -> Cell:
+    seconds, runs = run_seconds(job.row, job.now), job.state in RUNNING_STATES
+    if seconds is None:
+        return "-", "run" if runs else ""
+    return (fmt.elapsed(seconds), "run") if runs else (fmt.duration(seconds), "")
+
+
+def _worker(job: JobAt, room: int) -> Cell:
+    """Who holds the job; the pid only beside a whole name, which is how it is found again."""
+    row, runs = job.row, job.state in RUNNING_STATES
+    if row.worker_id is None:
+        return "-", "dim"
+    besides = ""
+    if job.state is State.ORPHANED or (runs and row.holder is Health.LOST):
+        besides = " (gone)"
+    elif runs and row.holder_pid is not None:
+        besides = f" {row.holder_pid}"
+    both = f"{row.worker_id}{besides}"
+    return (both if fmt.width_of(both) <= room else row.worker_id), "dim"
+
+
+def _why(job: JobAt, room: int) -> Cell:
+    return why(job.row, job.now), "warn" if job.state in _ALARMING else ""
+
+
+def _usual_name(width: int) -> int:
+    if width >= WIDE:
+        return min(34, 18 + max(0, width - 120) // 4)
+    return 16 if width >= NARROW else 14 if width >= TINY else 12
+
+
+def _usual_worker(width: int) -> int:
+    return 12 if width >= 116 else 8
+
+
+COLUMNS = (
+    Column("id", "ID", 8, 6, 4, SortKey.SUBMITTED, _id, shown_from=NARROW),
+    Column("name", "NAME", 18, 16, 9, SortKey.NAME, _name, stretch=1, usual=_usual_name),
+    Column("state", "STATE", 11, 5, 8, SortKey.STATE, _state, "ST", gone=("- gone", "-gone")),
+    Column("pri", "PRI", 3, 3, 2, SortKey.PRIORITY, _priority, right=True, shown_from=WIDE),
+    Column("att", "ATT", 5, 4, 3, SortKey.ATTEMPTS, _attempts, shown_from=NARROW),
+    Column("age", "AGE", 4, 4, 5, SortKey.AGE, _age, shown_from=TINY),
+    Column("dur", "DUR", 6, 6, 6, SortKey.DURATION, _duration, shown_from=TINY),
+    Column("worker", "WORKER", 12, 8, 1, None, _worker, shown_from=WIDE, usual=_usual_worker),
+    Column("why", "WHY / LAST ERROR", 16, 12, 7, None, _why, "WHY", stretch=2, gone=(GONE, GONE)),
+)
