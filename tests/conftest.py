@@ -1,39 +1,20 @@
-"""What every test stands on: one time zone, no settings of the person who runs it."""
+"""What every test stands on: the same surroundings, a short wait for rest, nothing left behind."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import os
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# Before anything reads the clock or imports Textual, which looks at these when it is imported.
-os.environ["TZ"] = "UTC"
-time.tzset()
-os.environ["TEXTUAL_ANIMATIONS"] = "none"
-for _name in (
-    *("GIGQ_DB", "GIGQ_ASCII", "LC_ALL", "NO_COLOR", "FORCE_COLOR", "TEXTUAL", "TEXTUAL_THEME"),
-    *("TMUX", "STY", "SSH_TTY", "SSH_CONNECTION"),
-):
-    os.environ.pop(_name, None)
-os.environ["GIGQ_TUI_CONFIG"] = os.devnull
-# A shell in the background and `nohup` leave signals ignored, and whatever is started here too.
-for _signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-    if signal.getsignal(_signum) == signal.SIG_IGN:
-        signal.signal(
-            _signum,
-            signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL,
-        )
+from tests import surroundings
 
-# Asked to write no bytecode, each of the thousands of processes would compile all that it imports.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
+# Before anything reads the clock or imports Textual, which looks at the environment at its import.
+surroundings.make_usual()
 
 
 async def _rest(step_s: float) -> None:
@@ -61,6 +42,13 @@ RUNS_PER_CORE = 2
 def pytest_xdist_auto_num_workers() -> int:
     """How many tests run at once with `-n auto`."""
     return RUNS_PER_CORE * (os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_ended() -> Iterator[None]:
+    """Whatever the tests start ends with them."""
+    yield
+    assert surroundings.still_running() == []
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -194,7 +195,8 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
 
 
 def test_a_shell_in_the_background_keeps_its_worker(place: Place) -> None:
-    command = f"{sys.executable} -m gigq_core --db {place.db} worker 2>/dev/null & echo $!; wait"
+    start = shlex.join([sys.executable, "-m", "gigq_core", "--db", str(place.db), "worker"])
+    command = f"{start} 2>/dev/null & echo $!; wait"
     shell = subprocess.Popen(
         ["sh", "-c", command],
         cwd=ROOT,

@@ -66,7 +66,7 @@ def project(tmp_path: Path) -> Path:
 def test_the_functions_of_a_project(project: Path) -> None:
     (project / "around").symlink_to(project)
     before = sorted(project.rglob("*"))
-    listing = list_functions(sys.executable, project, timeout_s=60)
+    listing = list_functions(sys.executable, project, timeout_s=60, within_s=60)
     assert listing.cut == ""
     # The path may add other folders, as an editable install does: they come behind this one.
     found = list(listing.functions[:10])
@@ -80,7 +80,7 @@ def test_the_functions_of_a_project(project: Path) -> None:
 
 
 def test_one_installed_package_on_demand(project: Path) -> None:
-    listing = list_functions(sys.executable, project, "click")
+    listing = list_functions(sys.executable, project, "click", 60, within_s=60)
     assert "click.utils.echo" in listing.functions
     assert all(name.startswith("click.") for name in listing.functions)
     assert list_functions(sys.executable, project, "no_such_package").functions == ()
@@ -122,7 +122,7 @@ def test_bounds_are_said(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_pat
     text = completion.LISTER.read_text().replace("MAX_FILES = 2000", "MAX_FILES = 2")
     bounded.write_text(text)
     monkeypatch.setattr(completion, "LISTER", bounded)
-    listing = list_functions(sys.executable, project)
+    listing = list_functions(sys.executable, project, timeout_s=60, within_s=60)
     assert listing.cut == "there are more than 2 files"
     assert listing.functions == ("hangs.slow",)
 
@@ -133,7 +133,10 @@ def test_a_lister_that_dies_is_said(
     dies = tmp_path / "dies.py"
     dies.write_text("raise SystemExit(3)\n")
     monkeypatch.setattr(completion, "LISTER", dies)
-    assert list_functions(sys.executable, project).cut == "the listing ended early"
+    assert (
+        list_functions(sys.executable, project, timeout_s=60, within_s=60).cut
+        == "the listing ended early"
+    )
     with pytest.raises(GigQError, match="no folder"):
         list_functions(sys.executable, project / "none")
 

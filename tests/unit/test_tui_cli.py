@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -324,7 +325,8 @@ def test_create_does_not_make_folders(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(queue_file: Path) -> None:
-    command = f"{sys.executable} -m gigq_tui {queue_file} --once --json --limit 1000 | head -c 1"
+    words = [sys.executable, "-m", "gigq_tui", str(queue_file), "--once", "--json"]
+    command = f"{shlex.join(words)} --limit 1000 | head -c 1"
     answer = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60
     )

@@ -17,6 +17,7 @@ from gigq_tui.actions.functions.inspection import (
 
 LISTER = Path(__file__).with_name("lister.py")
 LISTING_TIMEOUT_S = 10.0
+READING_WITHIN_S = 3.0
 # Functions that are kept of one listing.
 MAX_LISTED = 20_000
 
@@ -35,6 +36,7 @@ def list_functions(
     package: str = "",
     timeout_s: float = LISTING_TIMEOUT_S,
     *,
+    within_s: float = READING_WITHIN_S,
     unwanted: Callable[[], bool] = lambda: False,
 ) -> Listing:
     """Have the workers' interpreter list functions; it reads their source and imports nothing.
@@ -44,12 +46,13 @@ def list_functions(
         chdir: The workers' folder.
         package: One package or module, wherever the interpreter finds it; else the project.
         timeout_s: Seconds after which the child is killed. What it had found by then is kept.
+        within_s: Seconds after which the child reads no further file.
         unwanted: Asked from time to time whether to kill the child before that.
 
     Raises:
         GigQError: The interpreter can't be started, or the folder is gone.
     """
-    words = [check_python(python), str(LISTER), *([package] if package else [])]
+    words = [check_python(python), str(LISTER), f"{within_s:g}", *([package] if package else [])]
     try:
         child = ask_child(words, check_folder(chdir), timeout_s, unwanted)
         out, cut = child.out, "" if child.status == 0 else "the listing ended early"

@@ -1,8 +1,9 @@
 """List the functions of a project by reading its source; nothing of it is imported or run.
 
 Run as a file by the workers' interpreter, in the workers' folder: standard library only.
-`PYTHON lister.py` lists the folder, and the project folders that the interpreter's path adds to it.
-`PYTHON lister.py NAME` lists the one package or module NAME wherever that interpreter finds it.
+`PYTHON lister.py SECONDS` lists the folder, and the project folders that the interpreter's path
+adds to it, and reads no further file after so many seconds. `PYTHON lister.py SECONDS NAME` lists
+the one package or module NAME wherever that interpreter finds it.
 What it prints is a line of JSON for each module, {"module", "functions"}, and at last {"cut"},
 which says why the list is not whole, or is empty.
 """
@@ -15,13 +16,12 @@ import os
 import sys
 import time
 
-# Whichever is reached first ends the listing.
+# Whichever is reached first, the seconds too, ends the listing.
 MAX_FILES = 2000
 MAX_BYTES = 20000000
 MAX_FILE_BYTES = 1000000
 MAX_DEPTH = 6
 MAX_ENTRIES = 20000
-WITHIN_S = 3.0
 
 _NO_PROJECT = {"node_modules", "site-packages", "dist-packages", "build", "dist", "__pycache__"}
 
@@ -31,9 +31,10 @@ class _Cut(Exception):
 
 
 class _Listing:
-    def __init__(self) -> None:
+    def __init__(self, within_s: float) -> None:
         self.files = self.octets = self.entries = 0
-        self.ends_at = time.monotonic() + WITHIN_S
+        self.within_s = within_s
+        self.ends_at = time.monotonic() + within_s
         self.seen: set = set()  # type: ignore[type-arg]
 
     def folder(self, path: str, prefix: str, depth: int) -> None:
@@ -59,7 +60,7 @@ class _Listing:
     def module(self, path: str, module: str) -> None:
         """Print the functions that stand at the top of one file."""
         if time.monotonic() > self.ends_at:
-            raise _Cut("it took longer than %g s" % WITHIN_S)
+            raise _Cut("it took longer than %g s" % self.within_s)
         if self.files >= MAX_FILES:
             raise _Cut("there are more than %d files" % MAX_FILES)
         if self.octets >= MAX_BYTES:
@@ -130,11 +131,11 @@ def main() -> None:
     if not getattr(sys.flags, "safe_path", False):
         # The folder of this file, where nothing of the user's is.
         del sys.path[0]
-    listing = _Listing()
+    listing = _Listing(float(sys.argv[1]))
     cut = ""
     try:
-        if len(sys.argv) > 1:
-            name = sys.argv[1]
+        if len(sys.argv) > 2:
+            name = sys.argv[2]
             for entry in [os.getcwd(), *sys.path]:
                 listing.module(os.path.join(entry, name + ".py"), name)
                 listing.folder(os.path.join(entry, name), name + ".", 1)
