@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from email import message_from_bytes
 from email.message import Message
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,8 @@ def test_what_an_index_shows_has_no_link_or_picture_that_leads_nowhere(metadata:
 
 def test_the_classifiers_name_every_python_that_is_supported(metadata: Message) -> None:
     classifiers = metadata.get_all("Classifier") or []
-    for version in ("3.10", "3.11", "3.12", "3.13"):
-        assert f"Programming Language :: Python :: {version}" in classifiers
+    for python in ("3.10", "3.11", "3.12", "3.13"):
+        assert f"Programming Language :: Python :: {python}" in classifiers
     assert "Typing :: Typed" in classifiers
     assert metadata["License-Expression"] == "MIT"
     assert {"bench", "docs", "test"} == set(metadata.get_all("Provides-Extra") or [])
@@ -143,7 +144,7 @@ def test_both_commands_say_their_version_as_modules(
     whole: Path, module: str, tmp_path: Path
 ) -> None:
     said = run([whole / "bin" / "python", "-m", module, "--version"], tmp_path)
-    assert said == f"{module.replace('_', '-')}, version 0.1.0\n"
+    assert said == f"{module.replace('_', '-')}, version {version('gigq-tui')}\n"
 
 
 def test_the_installed_console_prints_a_snapshot(whole: Path, tmp_path: Path) -> None:
