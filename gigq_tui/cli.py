@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SHELLS = ("bash", "zsh", "fish")
+
 EXIT_UNUSABLE = 2
 EXIT_BROKEN_PIPE = 141
 
@@ -53,6 +55,14 @@ def _sort_keys(ctx: click.Context, parameter: click.Parameter, typed: str) -> li
 
     keys = [key.value for key in SortKey]
     return [key for key in (*keys, *(f"-{key}" for key in keys)) if key.startswith(typed)]
+
+
+def _print_completion(ctx: click.Context, parameter: click.Parameter, shell: str | None) -> None:
+    """Do what `--completion` asks for, before anything else that was asked for."""
+    if shell is not None:
+        from gigq_core.cli.completion import script_for
+
+        ctx.exit(_print(script_for(shell, ctx.command, "gigq-tui").rstrip("\n")))
 
 
 class Refusal(click.ClickException):
@@ -146,6 +156,14 @@ class Refusal(click.ClickException):
     help="Keys, colours, columns, labels: --print-config says where they are looked for.",
 )
 @click.option("--print-config", is_flag=True, help="Print the configuration as a file, and end.")
+@click.option(
+    "--completion",
+    type=click.Choice(SHELLS),
+    is_eager=True,
+    expose_value=False,
+    callback=_print_completion,
+    help="Print the script that makes this shell complete options and files, and end.",
+)
 @click.version_option(package_name="gigq-tui", prog_name="gigq-tui")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:

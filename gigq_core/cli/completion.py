@@ -15,7 +15,6 @@ from gigq_core.streams import put
 from gigq_core.text import inert
 
 SHELLS = ("bash", "zsh", "fish")
-VARIABLE = "_GIGQ_CORE_COMPLETE"
 # More than these nobody reads.
 MOST_OFFERED = 50
 
@@ -31,11 +30,16 @@ def completion(ctx: click.Context, shell: str) -> None:
       zsh, in ~/.zshrc:    eval "$(gigq-core completion zsh)"
       fish:  gigq-core completion fish > ~/.config/fish/completions/gigq-core.fish
     """
+    root = ctx.find_root()
+    put(script_for(shell, root.command, root.info_name or "gigq-core"))
+
+
+def script_for(shell: str, command: click.Command, name: str) -> str:
+    """The script that makes one of SHELLS ask `name` itself what it could go on with."""
     kind = get_completion_class(shell)
     assert kind is not None
-    root = ctx.find_root()
-    made = kind(root.command, {}, root.info_name or "gigq-core", VARIABLE)
-    put(made.source_template % made.source_vars() + "\n")
+    made = kind(command, {}, name, f"_{name}_COMPLETE".replace("-", "_").upper())
+    return made.source_template % made.source_vars() + "\n"
 
 
 def complete_job_id(

@@ -169,9 +169,9 @@ def test_a_shell_completes_what_both_commands_take(
     words: str, offered: list[str], tmp_path: Path
 ) -> None:
     command, *_, typed = words.split()
-    variable = f"_{command.upper().replace('-', '_')}_COMPLETE"
+    asked = "completion" if command == "gigq-core" else "--completion"
     pressed = (
-        f'eval "$({variable}=bash_source {command})"; '
+        f'eval "$({command} {asked} bash)"; '
         f"COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
         f"$(complete -p {command} | sed 's/.* -F \\([^ ]*\\) .*/\\1/') {command} {typed}; "
         'printf "%s\\n" "${COMPREPLY[@]}"'
