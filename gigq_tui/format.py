@@ -144,26 +144,6 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     return fill + text if right else text + fill
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """Break one inert line into pieces of at most `width` cells; never returns an empty list."""
-    if width <= 0 or width_of(text) <= width:
-        return [text]
-    pieces: list[str] = []
-    if text.isascii():
-        return [text[at : at + width] for at in range(0, len(text), width)]
-    piece: list[str] = []
-    used = 0
-    for char in text:
-        cells = cell_len(char)
-        if used + cells > width:
-            pieces.append("".join(piece))
-            piece, used = [], 0
-        piece.append(char)
-        used += cells
-    pieces.append("".join(piece))
-    return pieces
-
-
 def age(seconds: float) -> str:
     """Say how long ago in one coarse step: `<1m`, `2m`, `3h`, `4d`."""
     whole = max(0, int(seconds))

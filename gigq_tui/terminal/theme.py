@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich.color import Color as RichColour
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
@@ -27,167 +29,163 @@ _OUTPUT_ROLES = (
 Palette = dict[str, Style]
 
 
+@dataclass(frozen=True)
+class _Colours:
+    """The colours of one theme, each once, by what they are for."""
+
+    text: str
+    title: str
+    dim: str
+    accent: str
+    ok: str
+    run: str
+    warn: str
+    fail: str
+    blue: str
+    magenta: str
+    ground: str
+    surface: str
+    panel: str
+
+
+_COLOURS = {
+    DARK: _Colours(
+        text="#c9d1d9",
+        title="#e6edf3",
+        dim="#8a94a3",
+        accent="#79b8ff",
+        ok="#6bc46d",
+        run="#56d4dd",
+        warn="#e3b341",
+        fail="#ff7b72",
+        blue="#79b8ff",
+        magenta="#d2a8ff",
+        ground="#0d1117",
+        surface="#161b22",
+        panel="#1c2430",
+    ),
+    LIGHT: _Colours(
+        text="#24292f",
+        title="#14181c",
+        dim="#5d6670",
+        accent="#0550ae",
+        ok="#116329",
+        run="#0a6c74",
+        warn="#7d4e00",
+        fail="#b3121d",
+        blue="#0550ae",
+        magenta="#8250df",
+        ground="#ffffff",
+        surface="#f3f5f7",
+        panel="#e7ebef",
+    ),
+    # The terminal's own.
+    ANSI: _Colours(
+        text="default",
+        title="default",
+        dim="default",
+        accent="cyan",
+        ok="green",
+        run="cyan",
+        warn="yellow",
+        fail="red",
+        blue="blue",
+        magenta="magenta",
+        ground="default",
+        surface="default",
+        panel="default",
+    ),
+}
+
+
 def _patch(colour: str) -> Style:
     return Style(color=colour, bold=True, reverse=True)
 
 
-def _palette(
-    *,
-    dim: str,
-    title: str,
-    accent: str,
-    ok: str,
-    run: str,
-    ready: str,
-    warn: str,
-    fail: str,
-    cursor: Style,
-    panel: Style,
-    labels: tuple[tuple[str, str], ...],
-) -> Palette:
+def _palette(colours: _Colours, cursor: Style) -> Palette:
+    dim, warn = Style(color=colours.dim), Style(color=colours.warn, bold=True)
+    title, accent = Style(color=colours.title, bold=True), Style(color=colours.accent)
     return {
         "": Style.null(),
-        "dim": Style(color=dim),
-        "rule": Style(color=dim),
-        "title": Style(color=title, bold=True),
-        "heading": Style(color=title, bold=True),
-        "accent": Style(color=accent),
-        "key": Style(color=accent, bold=True),
-        "ok": Style(color=ok),
-        "run": Style(color=run, bold=True),
-        "ready": Style(color=ready),
-        "wait": Style(color=dim),
-        "warn": Style(color=warn, bold=True),
-        "fail": Style(color=fail, bold=True),
-        "mark": Style(color=warn, bold=True),
-        "found": Style(color=warn, bold=True, underline=True),
-        "off": Style(color=dim, strike=True),
-        "tab": Style(color=accent, bold=True, reverse=True),
+        "dim": dim,
+        "rule": dim,
+        "wait": dim,
+        "off": dim + Style(strike=True),
+        "title": title,
+        "heading": title,
+        "accent": accent,
+        "key": accent + Style(bold=True),
+        "tab": accent + Style(bold=True, reverse=True),
+        "ok": Style(color=colours.ok),
+        "run": Style(color=colours.run, bold=True),
+        "ready": Style(color=colours.text),
+        "warn": warn,
+        "mark": warn,
+        "found": warn + Style(underline=True),
+        "fail": Style(color=colours.fail, bold=True),
         "bold": Style(bold=True),
         "cursor": cursor,
-        "panel": panel,
+        "panel": Style(bgcolor=colours.panel),
         # A database's label: a patch of its colour, which nobody overlooks.
-        "label": Style(color=title, bold=True),
-        **{f"label-{name}": _patch(colour) for name, colour in labels},
+        "label": title,
+        "label-red": _patch(colours.fail),
+        "label-green": _patch(colours.ok),
+        "label-yellow": _patch(colours.warn),
+        "label-blue": _patch(colours.blue),
+        "label-magenta": _patch(colours.magenta),
+        "label-cyan": _patch(colours.run),
     }
 
 
 PALETTES: dict[str, Palette] = {
-    DARK: _palette(
-        dim="#8a94a3",
-        title="#e6edf3",
-        accent="#79b8ff",
-        ok="#6bc46d",
-        run="#56d4dd",
-        ready="#c9d1d9",
-        warn="#e3b341",
-        fail="#ff7b72",
-        cursor=Style(bgcolor="#263445"),
-        panel=Style(bgcolor="#1c2430"),
-        labels=(
-            ("red", "#ff7b72"),
-            ("green", "#6bc46d"),
-            ("yellow", "#e3b341"),
-            ("blue", "#79b8ff"),
-            ("magenta", "#d2a8ff"),
-            ("cyan", "#56d4dd"),
-        ),
-    ),
-    LIGHT: _palette(
-        dim="#5d6670",
-        title="#14181c",
-        accent="#0550ae",
-        ok="#116329",
-        run="#0a6c74",
-        ready="#24292f",
-        warn="#7d4e00",
-        fail="#b3121d",
-        cursor=Style(bgcolor="#cfe3f8"),
-        panel=Style(bgcolor="#e7ebef"),
-        labels=(
-            ("red", "#b3121d"),
-            ("green", "#116329"),
-            ("yellow", "#7d4e00"),
-            ("blue", "#0550ae"),
-            ("magenta", "#8250df"),
-            ("cyan", "#0a6c74"),
-        ),
-    ),
-    ANSI: _palette(
-        dim="default",
-        title="default",
-        accent="cyan",
-        ok="green",
-        run="cyan",
-        ready="default",
-        warn="yellow",
-        fail="red",
-        cursor=Style(reverse=True),
-        panel=Style.null(),
-        labels=tuple(
-            (name, name) for name in ("red", "green", "yellow", "blue", "magenta", "cyan")
-        ),
-    ),
+    DARK: _palette(_COLOURS[DARK], Style(bgcolor="#263445")),
+    LIGHT: _palette(_COLOURS[LIGHT], Style(bgcolor="#cfe3f8")),
+    # Two colours of the terminal's own: what is dim is so by an attribute, and nothing has a
+    # ground of its own.
+    ANSI: {
+        **_palette(_COLOURS[ANSI], Style(reverse=True)),
+        **{role: Style(dim=True) for role in ("dim", "rule", "wait")},
+        "off": Style(dim=True, strike=True),
+        "panel": Style.null(),
+    },
 }
-PALETTES[ANSI]["dim"] = Style(dim=True)
-PALETTES[ANSI]["rule"] = Style(dim=True)
-PALETTES[ANSI]["wait"] = Style(dim=True)
-PALETTES[ANSI]["off"] = Style(dim=True, strike=True)
 
-THEMES = (
-    Theme(
-        name=DARK,
-        primary="#79b8ff",
-        secondary="#56d4dd",
-        accent="#79b8ff",
-        warning="#e3b341",
-        error="#ff7b72",
-        success="#6bc46d",
-        foreground="#c9d1d9",
-        background="#0d1117",
-        surface="#161b22",
-        panel="#1c2430",
-        dark=True,
-    ),
-    Theme(
-        name=LIGHT,
-        primary="#0550ae",
-        secondary="#0a6c74",
-        accent="#0550ae",
-        warning="#7d4e00",
-        error="#b3121d",
-        success="#116329",
-        foreground="#24292f",
-        background="#ffffff",
-        surface="#f3f5f7",
-        panel="#e7ebef",
-        dark=False,
-    ),
-    Theme(
-        name=ANSI,
-        ansi=True,
-        primary="ansi_cyan",
-        secondary="ansi_cyan",
-        accent="ansi_cyan",
-        warning="ansi_yellow",
-        error="ansi_red",
-        success="ansi_green",
-        foreground="ansi_default",
-        background="ansi_default",
-        surface="ansi_default",
-        panel="ansi_default",
-        boost="ansi_default",
-        dark=True,
-        variables={
-            **BUILTIN_THEMES["ansi-dark"].variables,
-            "input-cursor-background": "ansi_default",
-            "input-cursor-foreground": "ansi_default",
-            "input-cursor-text-style": "reverse",
-            "input-selection-background": "ansi_cyan",
-            "input-selection-foreground": "ansi_black",
-        },
-    ),
-)
+
+def _theme(name: str, *, dark: bool, ansi: bool = False) -> Theme:
+    """Return the theme for Textual's own widgets, in the colours of ours."""
+    colours = _COLOURS[name]
+
+    def named(colour: str) -> str:
+        return f"ansi_{colour}" if ansi else colour
+
+    return Theme(
+        name=name,
+        dark=dark,
+        ansi=ansi,
+        primary=named(colours.accent),
+        secondary=named(colours.run),
+        accent=named(colours.accent),
+        warning=named(colours.warn),
+        error=named(colours.fail),
+        success=named(colours.ok),
+        foreground=named(colours.text),
+        background=named(colours.ground),
+        surface=named(colours.surface),
+        panel=named(colours.panel),
+        boost=named("default") if ansi else None,
+        variables=_ANSI_VARIABLES if ansi else {},
+    )
+
+
+_ANSI_VARIABLES = {
+    **BUILTIN_THEMES["ansi-dark"].variables,
+    "input-cursor-background": "ansi_default",
+    "input-cursor-foreground": "ansi_default",
+    "input-cursor-text-style": "reverse",
+    "input-selection-background": "ansi_cyan",
+    "input-selection-foreground": "ansi_black",
+}
+THEMES = (_theme(DARK, dark=True), _theme(LIGHT, dark=False), _theme(ANSI, dark=True, ansi=True))
 
 
 def fitting(wanted: str, color_system: str | None, no_color: bool) -> str:

@@ -1,4 +1,4 @@
-"""The ground of all our widgets: lines of spans, compared cell by cell, only the changes painted.
+"""The ground of all our widgets: lines of spans, of which only those that changed are painted.
 
 A `Span` is a piece of text and the *role* that the theme colours it by; a `Line` is a tuple of
 spans. A widget that extends `Lines` says what stands on each of its lines (`line_at`), and calls
@@ -65,42 +65,8 @@ def columns(cells: list[tuple[str, int, str]]) -> Line:
     )
 
 
-def changed_cells(old: Line, new: Line) -> tuple[int, int]:
-    """Return the first cell that differs between two lines, and the one after the last."""
-    before, after = _cells(old), _cells(new)
-    length = max(len(before), len(after))
-    blank = (" ", "")
-    before += [blank] * (length - len(before))
-    after += [blank] * (length - len(after))
-    first = 0
-    while first < length and before[first] == after[first]:
-        first += 1
-    last = length
-    while last > first and before[last - 1] == after[last - 1]:
-        last -= 1
-    return first, last
-
-
-def _cells(line: Line) -> list[tuple[str, str]]:
-    cells: list[tuple[str, str]] = []
-    for text, role in line:
-        if text.isascii():
-            cells.extend((char, role) for char in text)
-        else:
-            for char in text:
-                width = width_of(char)
-                if width == 0 and cells:
-                    # A mark stands in the cell of its letter, the first of a wide one.
-                    at = -1 if cells[-1][0] else -2
-                    cells[at] = (cells[at][0] + char, cells[at][1])
-                    continue
-                cells.append((char, role))
-                cells.extend([("", role)] * (width - 1))
-    return cells
-
-
 class Lines(Widget, can_focus=False):
-    """A widget made of lines, which repaints the cells that changed and nothing else."""
+    """A widget made of lines, which repaints those that changed and nothing else."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -137,7 +103,9 @@ class Lines(Widget, can_focus=False):
         return line[0][1] if line and line[0][0] == "" else ""
 
     def repaint(self) -> int:
-        """Compare every visible line with what was painted, repaint the cells that differ.
+        """Compare every visible line with what was painted, repaint those that differ.
+
+        Which of their cells differ is for the canvas to find: it alone knows what was sent.
 
         Returns:
             How many lines were repainted.
@@ -147,18 +115,11 @@ class Lines(Widget, can_focus=False):
         count = 0
         self._forget_other_sizes()
         for y in range(self.size.height):
-            new = self.shown_line(y)
-            old = self._painted.get(y)
-            if new == old:
-                continue
-            self._painted[y] = new
-            count += 1
-            if old is None or self.base_role(old) != self.base_role(new):
+            line = self.shown_line(y)
+            if line != self._painted.get(y):
+                self._painted[y] = line
+                count += 1
                 self.refresh(Region(0, y, self.size.width, 1))
-                continue
-            first, end = changed_cells(old, new)
-            if end > first:
-                self.refresh(Region(first, y, end - first, 1))
         return count
 
     def render_line(self, y: int) -> Strip:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from rich.cells import chop_cells
 from textual import events
 from textual.message import Message
 
-from gigq_tui.format import inert, width_of, wrap
+from gigq_tui.format import inert, width_of
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, Span, TextLines
 
@@ -263,7 +264,7 @@ def wrap_words(text: str, width: int) -> list[str]:
             continue
         if current:
             lines.append(current)
-        pieces = wrap(word, width)
+        pieces = chop_cells(word, width)
         lines += pieces[:-1]
         current = pieces[-1]
     return [*lines, current] if current or not lines else lines

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gigq_tui import format as fmt
 from gigq_tui.store.models import State
+from gigq_tui.widgets.question import wrap_words
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=60)
 STEERING = ("\x1b", "\x9b", "\x00", "\x07", "\r", "\n", "\u202e", "\u2066", "\u200b", "\udc80")
@@ -59,11 +60,11 @@ def test_cut_and_pad_keep_to_their_cells(text: str, width: int) -> None:
 
 
 @given(ANY_TEXT, st.integers(2, 40))
-def test_wrapping_loses_nothing(text: str, width: int) -> None:
+def test_broken_between_words_a_text_loses_only_blanks(text: str, width: int) -> None:
     inert = fmt.inert(text)
-    pieces = fmt.wrap(inert, width)
-    assert "".join(pieces) == inert
-    assert all(fmt.width_of(piece) <= width for piece in pieces)
+    lines = wrap_words(inert, width)
+    assert "".join("".join(lines).split()) == "".join(inert.split())
+    assert all(fmt.width_of(line) <= width for line in lines)
 
 
 def test_lines_are_split_and_not_yet_inert() -> None:
