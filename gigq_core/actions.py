@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
 from collections.abc import Callable, Iterable
 
+from gigq_core.decoding import as_int
 from gigq_core.job import INTEGER_LIMIT
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change, JobStatus, Outcome
@@ -14,12 +14,12 @@ from gigq_core.times import now_text
 
 logger = logging.getLogger("gigq_core.queue")
 
-_STANDING = {
-    "pending": "it is already waiting",
-    "completed": "it has already completed",
-    "failed": "it has already failed",
-    "timeout": "it has already timed out",
-    "cancelled": "it is already cancelled",
+_STATE_WORDS = {
+    JobStatus.PENDING.value: "it is already waiting",
+    JobStatus.COMPLETED.value: "it has already completed",
+    JobStatus.FAILED.value: "it has already failed",
+    JobStatus.TIMEOUT.value: "it has already timed out",
+    JobStatus.CANCELLED.value: "it is already cancelled",
 }
 
 
@@ -47,18 +47,18 @@ def refusal(
     conn: sqlite3.Connection, job_id: str, if_running: str = "it is still running"
 ) -> Outcome:
     """The outcome for a job that is not in a state for the act: the reason is where it stands."""
-    row = conn.execute(sql.JOB_STANDING, (job_id,)).fetchone()
+    row = conn.execute(sql.JOB_STATE, (job_id,)).fetchone()
     if row is None:
         return Outcome(job_id, Change.REFUSED, "there is no such job")
-    return Outcome(job_id, Change.REFUSED, standing(row["status"], if_running), row["name"])
+    return Outcome(job_id, Change.REFUSED, describe_state(row["status"], if_running), row["name"])
 
 
-def standing(status: object, if_running: str = "it is still running") -> str:
+def describe_state(status: object, if_running: str = "it is still running") -> str:
     """Where a job stands, as the reason why an act does not concern it."""
     if status == JobStatus.RUNNING.value:
         return if_running
     unknown = f"its status is {status!r}, which this release does not know"
-    return _STANDING.get(str(status), unknown)
+    return _STATE_WORDS.get(str(status), unknown)
 
 
 def _cancel_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
@@ -82,14 +82,13 @@ def _requeue_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
 def _reprioritize_one(
     conn: sqlite3.Connection, job_id: str, choose: Callable[[int], int]
 ) -> Outcome:
-    row = conn.execute(sql.JOB_STANDING, (job_id,)).fetchone()
+    row = conn.execute(sql.JOB_STATE, (job_id,)).fetchone()
     if row is None or row["status"] != JobStatus.PENDING.value:
         return refusal(conn, job_id, "it is already running")
     # A damaged row may hold anything; it waits behind all numbers as it is.
-    held = row["priority"]
-    now = int(held) if isinstance(held, (int, float)) and math.isfinite(held) else 0
+    now = as_int(row["priority"])
     wanted = choose(now)
-    if wanted == held:
+    if wanted == row["priority"]:
         reason = f"its priority is {wanted} already"
     elif not -INTEGER_LIMIT <= wanted < INTEGER_LIMIT:
         reason = f"its priority is {now}, and can't be moved so far"

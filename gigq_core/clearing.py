@@ -98,7 +98,7 @@ def _judged(
             refused.append(Outcome(job_id, Change.REFUSED, "there is no such job"))
         elif row["status"] not in _FINAL:
             waiting = row["status"] == JobStatus.PENDING.value
-            reason = "it is still waiting" if waiting else actions.standing(row["status"])
+            reason = "it is still waiting" if waiting else actions.describe_state(row["status"])
             refused.append(Outcome(job_id, Change.REFUSED, reason, row["name"]))
         else:
             need = _need(row["status"], *needs.get(job_id, (0, 0)))

@@ -1,4 +1,4 @@
-"""Rows of a queue file as a caller gets them: JSON decoded, our own marks taken out."""
+"""Values out of a queue file, whatever a damaged row holds, and rows as a caller gets them."""
 
 from __future__ import annotations
 
@@ -7,40 +7,78 @@ import math
 import sqlite3
 from typing import Any
 
+from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.schema.ddl import PARKED
 
-
-def decoded_job(row: sqlite3.Row) -> dict[str, Any]:
-    """A row of `jobs` as a caller gets it."""
-    job = dict(row)
-    for column in ("params", "dependencies", "result"):
-        job[column] = decoded(job.get(column))
-    passing = job.get("pass_parent_results")
-    job["pass_parent_results"] = bool(passing) if passing in (0, 1) else None
-    # The mark of a blocked job is ours alone; its own due time is what a caller may see.
-    due_at = job.pop("due_at", None)
-    if job.get("retry_after") == PARKED:
-        job["retry_after"] = due_at
-    return job
+# --- values ----------------------------------------------------------------------------------
 
 
-def decoded_execution(row: sqlite3.Row) -> dict[str, Any]:
-    """A row of `job_executions` as a caller gets it."""
-    return {**dict(row), "result": decoded(row["result"])}
+def as_text(value: Any) -> str:
+    """Any SQLite value as text; NULL is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
 
 
-def number(value: Any) -> int:
-    """The whole number that a column holds; 0 for what is none."""
+def as_optional_text(value: Any) -> str | None:
+    """Any SQLite value as text; NULL and empty text are None."""
+    return as_text(value) or None
+
+
+def as_float(value: Any, default: float = 0.0) -> float:
+    """Any SQLite value as a finite number; what is none becomes `default`."""
     if isinstance(value, (int, float)) and math.isfinite(value):
-        return int(value)
-    return 0
+        return value
+    return default
 
 
-def decoded(text: Any) -> Any:
-    """The value that a column holds; a damaged one comes back as the text it is."""
+def as_int(value: Any, default: int = 0) -> int:
+    """Any SQLite value as a whole number; what is none becomes `default`."""
+    return int(as_float(value, default))
+
+
+def as_timeout_s(value: Any) -> float:
+    """A stored timeout in seconds, with GigQ's default for 0, NULL and nonsense."""
+    seconds = as_float(value)
+    return seconds if seconds > 0 else float(DEFAULT_TIMEOUT_S)
+
+
+def as_json(text: Any) -> Any:
+    """The value that a column's JSON stands for; what is no JSON comes back as it is."""
     if not text:
         return text
     try:
         return json.loads(text)
     except (TypeError, ValueError, RecursionError):
         return text
+
+
+def is_parked(retry_after: Any) -> bool:
+    """Whether that is our mark of a job which waits for a parent."""
+    return bool(retry_after == PARKED)
+
+
+def due_of(retry_after: Any, due_at: Any) -> Any:
+    """When a job is due by its own wish, as it is stored; the mark of a blocked one is ours."""
+    return due_at if is_parked(retry_after) else retry_after
+
+
+# --- rows ------------------------------------------------------------------------------------
+
+
+def decoded_job(row: sqlite3.Row) -> dict[str, Any]:
+    """A row of `jobs` as a caller gets it: JSON decoded, our own marks taken out."""
+    job = dict(row)
+    for column in ("params", "dependencies", "result"):
+        job[column] = as_json(job.get(column))
+    passing = job.get("pass_parent_results")
+    job["pass_parent_results"] = bool(passing) if passing in (0, 1) else None
+    job["retry_after"] = due_of(job.get("retry_after"), job.pop("due_at", None))
+    return job
+
+
+def decoded_execution(row: sqlite3.Row) -> dict[str, Any]:
+    """A row of `job_executions` as a caller gets it."""
+    return {**dict(row), "result": as_json(row["result"])}

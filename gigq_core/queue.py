@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 from gigq_core import actions, clearing
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
-from gigq_core.decoding import decoded, decoded_execution, decoded_job, number
+from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
 from gigq_core.errors import DatabaseError, DuplicateJob
 from gigq_core.job import Job, check_integer
 from gigq_core.schema import statements as sql
@@ -22,15 +22,13 @@ from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read, write
 from gigq_core.script import warn_of_waiting
-from gigq_core.status import Change, JobStatus, Outcome
+from gigq_core.status import Change, JobStatus, Outcome, WorkerRequest
 from gigq_core.submitting import INSERT_JOB, refuse_cycle_with_file, refuse_cycle_within, row_of
 from gigq_core.text import storable
 from gigq_core.times import now_text
 from gigq_core.undo import Undo, recorded, restoring
 
 logger = logging.getLogger("gigq_core.queue")
-
-WorkerRequest = Literal["pause", "resume", "drain", "stop"]
 
 # Acts on more jobs than this are committed in parts, each of some tens of milliseconds.
 AT_ONCE = 250
@@ -250,7 +248,7 @@ class JobQueue:
         Returns:
             True if the wish is on disk, False if no such worker is at work.
         """
-        if request not in ("pause", "resume", "drain", "stop"):
+        if request not in get_args(WorkerRequest):
             raise ValueError(f"A worker can't {request!r}: ask for pause, resume, drain or stop.")
         if not _is_storable(worker_id):
             return False
@@ -283,7 +281,7 @@ class JobQueue:
             raise KeyError(f"There is no job {job_id!r} in the queue.")
         if row["status"] != JobStatus.COMPLETED.value or not row["result"]:
             return None
-        return decoded(row["result"])
+        return as_json(row["result"])
 
     def list_jobs(
         self, status: JobStatus | str | None = None, limit: int = 100
@@ -302,7 +300,7 @@ class JobQueue:
         counts = {status.value: 0 for status in JobStatus}
         total = 0
         for state, held in self._all(sql.COUNTERS):
-            n = number(held)
+            n = as_int(held)
             status = JobStatus.PENDING.value if state in ("ready", "blocked", "delayed") else state
             if n or status in counts:
                 counts[status] = counts.get(status, 0) + n

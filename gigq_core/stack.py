@@ -19,6 +19,7 @@ from gigq_core.kept_files import is_kept, open_kept
 from gigq_core.paths import stack_prefix
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.statements import RUNNING_PROCESS_OF
+from gigq_core.status import JobStatus
 
 ANSWER_TIMEOUT_S = 2.0
 # An answer is complete when nothing was added to it for so long.
@@ -84,7 +85,7 @@ def _process_of(path: Path, job_id: str) -> tuple[str, int]:
         conn.close()
     if row is None:
         raise StackUnavailable(f"There is no job {job_id}.")
-    if row["status"] != "running":
+    if row["status"] != JobStatus.RUNNING.value:
         raise StackUnavailable(f"It is not running: its status is {row['status']}.")
     if row["worker"] is None:
         raise StackUnavailable("A worker of GigQ runs it, which can't be asked.")

@@ -1,9 +1,9 @@
-"""The words for where a job stands, and for what became of an act upon it."""
+"""The words for the state of a job, an attempt or a worker, and for what became of an action."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class JobStatus(Enum):
@@ -35,6 +35,11 @@ class ExecutionStatus(Enum):
     CANCELLED = "cancelled"
     CRASHED = "crashed"
     SUPERSEDED = "superseded"
+
+
+# What `core_workers.state` can hold, and `core_workers.request`.
+WorkerState = Literal["running", "paused", "draining", "stopping", "stopped"]
+WorkerRequest = Literal["pause", "resume", "drain", "stop"]
 
 
 class Change(Enum):

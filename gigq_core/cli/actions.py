@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast, get_args
 
 import click
 
@@ -12,7 +12,7 @@ from gigq_core.cli.errors import EXIT_REFUSED, Trouble
 from gigq_core.cli.options import all_ids, json_option, named_jobs
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
-from gigq_core.status import Change, Outcome
+from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def resume(settings: Settings, as_json: bool) -> None:
 
 @click.command()
 @click.argument("worker_id", shell_complete=complete_worker_id)
-@click.argument("request", type=click.Choice(["pause", "resume", "drain", "stop"]))
+@click.argument("request", type=click.Choice(get_args(WorkerRequest)))
 @json_option
 @click.pass_obj
 def ask(settings: Settings, worker_id: str, request: str, as_json: bool) -> None:
@@ -153,7 +153,7 @@ def ask(settings: Settings, worker_id: str, request: str, as_json: bool) -> None
 
     JSON: {"id", "request", "done"}.
     """
-    wish = cast(Literal["pause", "resume", "drain", "stop"], request)
+    wish = cast(WorkerRequest, request)
     with settings.changing() as queue:
         done = queue.request_worker(worker_id, wish)
     if as_json:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.streams import put
 from gigq_core.text import inert, storable
 from gigq_core.times import parse_time
@@ -29,14 +30,14 @@ _LONE_SURROGATE = re.compile(
 )
 
 _STATUS_STYLES = {
-    "pending": "cyan",
-    "running": "blue",
-    "completed": "green",
-    "failed": "red",
-    "crashed": "red",
-    "timeout": "magenta",
-    "cancelled": "yellow",
-    "superseded": "yellow",
+    JobStatus.PENDING.value: "cyan",
+    JobStatus.RUNNING.value: "blue",
+    JobStatus.COMPLETED.value: "green",
+    JobStatus.FAILED.value: "red",
+    JobStatus.TIMEOUT.value: "magenta",
+    JobStatus.CANCELLED.value: "yellow",
+    ExecutionStatus.CRASHED.value: "red",
+    ExecutionStatus.SUPERSEDED.value: "yellow",
 }
 
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import shown_time
+from gigq_core.decoding import decoded_execution, decoded_job, is_parked
+from gigq_core.job import JobOptions
 from gigq_core.schema import statements as sql
 from gigq_core.schema import view_statements as view
-from gigq_core.schema.ddl import PARKED
 from gigq_core.schema.opening import Connection, open_read_only
 from gigq_core.script import SCRIPT_MODULE
 from gigq_core.script import WHY as WHY_IN_SCRIPT
@@ -23,8 +24,6 @@ from gigq_core.times import now_text
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
 
-# Columns that only this package's own machinery uses.
-_INTERNAL = ("due_at", "execution_id")
 # What people and scripts are told of a worker.
 _SHOWN_OF_WORKER = (
     "id",
@@ -119,14 +118,17 @@ class QueueView:
         if row is None:
             return None
         return {
-            **self._with_reason(as_dict(row)),
+            **self._with_reason(_shown_job(row)),
             "exists": True,
-            "executions": [_execution(found) for found in self.executions(job_id)],
+            "executions": [decoded_execution(row) for row in self._execution_rows(job_id)],
         }
 
     def executions(self, job_id: str) -> list[dict[str, Any]]:
         """The attempts of a job, oldest first, as they are stored."""
-        return [dict(row) for row in self._conn.execute(sql.EXECUTIONS_OF, (job_id,))]
+        return [dict(row) for row in self._execution_rows(job_id)]
+
+    def _execution_rows(self, job_id: str) -> list[sqlite3.Row]:
+        return self._conn.execute(sql.EXECUTIONS_OF, (job_id,)).fetchall()
 
     def newest(self, status: str | None, limit: int) -> list[dict[str, Any]]:
         """The jobs that were submitted last, newest first."""
@@ -134,7 +136,7 @@ class QueueView:
             rows = self._conn.execute(view.LATEST, (limit,))
         else:
             rows = self._conn.execute(view.LATEST_WITH_STATUS, (status, limit))
-        return [self._with_reason(as_dict(row)) for row in rows]
+        return [self._with_reason(_shown_job(row)) for row in rows]
 
     def longest_timeout(self) -> float:
         """The longest timeout of the jobs that wait or run, in seconds; 0 where there is none."""
@@ -189,43 +191,23 @@ class QueueView:
         return [_with_life(dict(row)) for row in self._conn.execute(view.WORKERS)]
 
 
-def as_dict(row: sqlite3.Row) -> dict[str, Any]:
-    """A row of `jobs` with its JSON decoded, or as raw text where it is damaged.
+def _shown_job(row: sqlite3.Row) -> dict[str, Any]:
+    """A row of `jobs` as commands print it, whatever release made the table.
 
     `blocked` says that it waits for a parent; `retry_after` is its own due time even then.
     """
-    job = dict(row)
-    for column in ("params", "dependencies", "result"):
-        job[column] = decoded(job.get(column))
-    wish = job.get("pass_parent_results")
-    job["pass_parent_results"] = None if wish is None else bool(wish)
-    job.setdefault("retry_delay", 0)
-    job["blocked"] = job.get("retry_after") == PARKED
-    job["retry_after"] = job.get("due_at") if job["blocked"] else job.get("retry_after")
-    for column in _INTERNAL:
-        job.pop(column, None)
+    job = decoded_job(row)
+    job.setdefault("retry_delay", JobOptions.retry_delay)
+    job["blocked"] = is_parked(dict(row).get("retry_after"))
+    job.pop("execution_id", None)
     return job
-
-
-def decoded(text: object) -> Any:
-    """The value that a column's JSON stands for; the text itself if it isn't JSON."""
-    if not isinstance(text, str) or not text:
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _execution(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "result": decoded(row["result"])}
 
 
 def why(job: dict[str, Any], *, paused: bool) -> Why | None:
     """What holds a waiting job up; None if it could run now, or does not wait.
 
     Args:
-        job: as `as_dict` gives it.
+        job: as `QueueView` gives it.
         paused: whether the queue is.
     """
     if job["status"] != JobStatus.PENDING.value:

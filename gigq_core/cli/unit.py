@@ -18,12 +18,11 @@ from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import say
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.worker import worker
+from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.text import inert
 
 # Seconds that a stop takes beyond the jobs and their grace: what ended is written.
 BEYOND_S = 10
-# GigQ's timeout of a job that names none.
-USUAL_TIMEOUT_S = 300
 WATCHDOG_S = 300
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
@@ -138,7 +137,7 @@ def _longest_timeout(settings: Settings) -> float:
         Unusable: there is no file; a worker on it would only end and be started again.
     """
     with settings.viewing() as view:
-        return max(USUAL_TIMEOUT_S, view.longest_timeout())
+        return max(DEFAULT_TIMEOUT_S, view.longest_timeout())
 
 
 def _exec_words(words: list[str]) -> list[str]:

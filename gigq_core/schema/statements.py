@@ -1,4 +1,8 @@
-"""The queue's statements, named. Those of the worker stand beside, in `worker_statements`."""
+"""The queue's statements, named. Those of the worker stand beside, in `worker_statements`.
+
+Status words stand in SQL as literals, so that a statement can be read and its index be found; all
+other code takes them from `gigq_core.status`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ COUNTERS = "SELECT state, n FROM core_counts"
 # A name of megabytes is cut: it is only told.
 _NAME = "coalesce(substr(CAST(name AS TEXT), 1, 200), '') AS name"
 
-JOB_STANDING = f"SELECT id, {_NAME}, status, priority, execution_id FROM jobs WHERE id = ?"
+JOB_STATE = f"SELECT id, {_NAME}, status, priority, execution_id FROM jobs WHERE id = ?"
 
 CANCEL_PENDING = f"""
 UPDATE jobs SET status = 'cancelled', updated_at = :now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gigq_core.job import DEFAULT_MAX_ATTEMPTS
 from gigq_core.schema.ddl import PARKED
 
 # Where an id may be any bytes, it travels as bytes: what is no valid text can't be asked for by it.
@@ -97,8 +98,8 @@ CLAIM_AHEAD = _CLAIM.format(
     SELECT rowid FROM (
         SELECT rowid, attempts, max_attempts, on_crash, started_at FROM jobs INDEXED BY core_ready
         WHERE {_READY} ORDER BY priority DESC, rowid LIMIT :ahead OFFSET :slots)
-    WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, 3) AND on_crash IS NOT 'fail'
-      AND started_at IS NULL""",
+    WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, {DEFAULT_MAX_ATTEMPTS})
+      AND on_crash IS NOT 'fail' AND started_at IS NULL""",
 )
 
 # A script also runs the functions that stand in its own `__main__`: two orders, merged.

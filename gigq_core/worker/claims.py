@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
-DEFAULT_TIMEOUT_S = 300
-DEFAULT_MAX_ATTEMPTS = 3
+from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
 
 
 class Fate(Enum):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from gigq_core.errors import WorkerIdInUse
 from gigq_core.identity import ProcessIdentity, current_identity, is_dead
 from gigq_core.schema import worker_statements as sql
+from gigq_core.status import WorkerState
 from gigq_core.text import storable
 from gigq_core.times import to_text
 from gigq_core.utc_offsets import note_offset, utc_offset_s
@@ -29,7 +30,7 @@ class Register:
     python: str | None
     chdir: str | None
     log_path: str | None
-    state: str = "running"
+    state: WorkerState = "running"
     done: int = 0
     failed: int = 0
     claimed: str | None = None

@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
+from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
 from gigq_core.kept_files import is_kept
 from gigq_core.paths import attempt_output, output_name
 from gigq_core.schema import worker_statements as sql
-from gigq_core.schema.statements import JOB_STANDING
+from gigq_core.schema.statements import JOB_STATE
 from gigq_core.schema.transaction import is_passing, savepoint
-from gigq_core.status import Change, Outcome
+from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.times import now_text, parse_time
-from gigq_core.worker.claims import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S, retry_after
+from gigq_core.worker.claims import retry_after
 from gigq_core.worker.outcomes import CRASHES_ALLOWED, UNSTORABLE, goes_on_after_crash
 
 logger = logging.getLogger("gigq_core.worker")
@@ -269,7 +270,7 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
 
 
 def _not_running(conn: sqlite3.Connection, job_id: str) -> Outcome:
-    known = conn.execute(JOB_STANDING, (job_id,)).fetchone()
+    known = conn.execute(JOB_STATE, (job_id,)).fetchone()
     if known is None:
         return Outcome(job_id, Change.REFUSED, "there is no such job")
     reason = f"it is not running, but {known['status']}"
@@ -308,7 +309,7 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
         held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
         became = "it waits for another attempt"
     else:
-        values |= {"status": "failed", "result": None}
+        values |= {"status": JobStatus.FAILED.value, "result": None}
         held = conn.execute(sql.END_LOST_JOB, values).rowcount
         became = f"it failed: {_why_no_more(row, attempts, most)}"
     if not held:
@@ -346,7 +347,7 @@ def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
         values["retry_after"] = retry_after(_number(row["retry_delay"], 0))
         held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
     else:
-        values |= {"status": "timeout", "result": None}
+        values |= {"status": JobStatus.TIMEOUT.value, "result": None}
         held = conn.execute(sql.END_LOST_JOB, values).rowcount
     if held:
         output = _output_left(conn, row["execution_id"])
@@ -404,7 +405,7 @@ def _time_out_for_gigq(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
         "place": row["place"],
         "started_at": row["started_at"],
         "now": now_text(),
-        "status": "pending" if again else "timeout",
+        "status": (JobStatus.PENDING if again else JobStatus.TIMEOUT).value,
         "error": f"Job timed out after {_timeout_s(row)} seconds",
         "retry_after": retry_after(delay) if again else None,
     }

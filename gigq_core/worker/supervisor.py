@@ -15,6 +15,7 @@ from typing import Protocol
 from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
+from gigq_core.status import WorkerState
 from gigq_core.times import now_text, parse_time
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
@@ -46,7 +47,12 @@ AWAY_S = 2.0
 # Signals of which one is enough to stop now.
 AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 
-_REQUESTED = {"pause": "paused", "resume": "running", "drain": "draining", "stop": "stopping"}
+_REQUESTED: dict[str, WorkerState] = {
+    "pause": "paused",
+    "resume": "running",
+    "drain": "draining",
+    "stop": "stopping",
+}
 # What ends a worker on purpose, so that no job can be the reason.
 _ON_PURPOSE = (DatabaseError, KeyboardInterrupt, SystemExit)
 
@@ -210,7 +216,7 @@ class Supervisor:
         if self._drain_wanted and self._own.state in ("running", "paused"):
             self._enter("draining")
 
-    def _enter(self, state: str) -> None:
+    def _enter(self, state: WorkerState) -> None:
         own = self._own
         if own.state == state or own.state == "stopping":
             return

@@ -12,9 +12,8 @@ from pathlib import Path
 from gigq_core import JobQueue
 from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError, NotAQueue
-from gigq_core.queue import WorkerRequest
 from gigq_core.schema.opening import check_path, explain, is_attached, open_read_only
-from gigq_core.status import Outcome
+from gigq_core.status import Outcome, WorkerRequest
 from gigq_core.undo import Undo
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report, one_name, summarise

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import BindingType
 
 from gigq_core.errors import GigQError
-from gigq_core.queue import WorkerRequest
+from gigq_core.status import WorkerRequest
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers import announcements, head_count

@@ -7,11 +7,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.sorting import NEWEST, Sort
-
-# What GigQ takes a timeout of 0 or NULL for.
-DEFAULT_TIMEOUT_S = 300.0
 
 
 class State(Enum):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from gigq_core.decoding import as_int, as_text
 from gigq_core.errors import DatabaseError
 from gigq_core.paths import queue_file
 from gigq_core.schema.held_file import HeldFile
@@ -42,7 +43,6 @@ from gigq_tui.store.models import (
     Window,
 )
 from gigq_tui.store.obstacles import ObstacleWatch
-from gigq_tui.store.rows import as_int, as_text
 from gigq_tui.store.throttle import Throttle
 from gigq_tui.store.workers import (
     FileWorkers,

@@ -1,58 +1,17 @@
-"""Values out of the file, whatever a damaged row holds, and the line of the table made of them."""
+"""The line of the table, made of a row of the file, whatever a damaged one holds."""
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from gigq_core.schema.ddl import PARKED
+from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s, due_of, is_parked
+from gigq_core.job import DEFAULT_MAX_ATTEMPTS
+from gigq_core.script import SCRIPT_MODULE
+from gigq_core.status import JobStatus
 from gigq_core.times import parse_time
-from gigq_tui.store.models import DEFAULT_TIMEOUT_S, JobRow
-
-SCRIPT_MODULE = "__main__"
-
-
-def as_text(value: Any) -> str:
-    """Any SQLite value as text; NULL is empty."""
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(value)
-
-
-def as_optional_text(value: Any) -> str | None:
-    """Any SQLite value as text; NULL and empty text are None."""
-    return as_text(value) or None
-
-
-def as_int(value: Any, default: int = 0) -> int:
-    """Any SQLite value as an integer; what is none becomes `default`."""
-    return int(as_float(value, default))
-
-
-def as_float(value: Any, default: float = 0.0) -> float:
-    """Any SQLite value as a finite number; what is none becomes `default`."""
-    if isinstance(value, (int, float)) and math.isfinite(value):
-        return value
-    return default
-
-
-def as_datetime(value: Any) -> datetime | None:
-    """Any SQLite value as naive local time, or None."""
-    try:
-        return parse_time(value)
-    except (OverflowError, OSError):  # a zone that shifts it out of the calendar
-        return None
-
-
-def as_timeout_s(value: Any) -> float:
-    """A stored timeout in seconds, with GigQ's default for 0, NULL and nonsense."""
-    seconds = as_float(value)
-    return seconds if seconds > 0 else DEFAULT_TIMEOUT_S
+from gigq_tui.store.models import JobRow
 
 
 def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
@@ -61,10 +20,9 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
     What other rows say of it (parents, holder) is filled in afterwards.
     """
     status = as_text(record["status"])
-    waiting = status == "pending"
+    waiting = status == JobStatus.PENDING.value
     retry_after = as_text(record["retry_after"])
-    parked = waiting and retry_after == PARKED
-    due = as_text(record["due_at"]) if parked else retry_after
+    due = due_of(retry_after, record["due_at"])
     module = as_text(record["function_module"])
     function = as_text(record["function_name"])
     return JobRow(
@@ -75,15 +33,16 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         status=status,
         priority=as_int(record["priority"]),
         attempts=as_int(record["attempts"]),
-        max_attempts=as_int(record["max_attempts"], 3),
+        max_attempts=as_int(record["max_attempts"], DEFAULT_MAX_ATTEMPTS),
         timeout_s=as_timeout_s(record["timeout"]),
-        created_at=as_datetime(record["created_at"]),
-        started_at=as_datetime(record["started_at"]),
-        completed_at=as_datetime(record["completed_at"]),
-        due_at=as_datetime(due) if waiting else None,
+        created_at=parse_time(record["created_at"]),
+        started_at=parse_time(record["started_at"]),
+        completed_at=parse_time(record["completed_at"]),
+        due_at=parse_time(due) if waiting else None,
         worker_id=as_optional_text(record["worker_id"]),
         error=as_text(record["error"]),
-        stop_requested=status == "running" and record["stop_requested_at"] is not None,
-        blocked=parked,
+        stop_requested=status == JobStatus.RUNNING.value
+        and record["stop_requested_at"] is not None,
+        blocked=waiting and is_parked(retry_after),
         in_script=module == SCRIPT_MODULE,
     )

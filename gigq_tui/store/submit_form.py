@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
+from gigq_core.decoding import as_int, as_text
 from gigq_core.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import like, prefix_range
 from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.models import JobRow
-from gigq_tui.store.rows import as_int, as_text
 
 # Jobs that one search offers.
 MAX_FOUND = 20

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gigq_core import identity
+from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s
 from gigq_core.identity import ProcessIdentity
+from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import ForeignWorker, Graph, Halt, Health, JobRow, RunningJob, WorkerRow
-from gigq_tui.store.rows import as_datetime, as_int, as_optional_text, as_text, as_timeout_s
 
 IsDead = Callable[[ProcessIdentity], "bool | None"]
 IsSuspended = Callable[[int], bool]
@@ -128,11 +129,11 @@ def _registered(record: sqlite3.Row) -> Registered:
         state=as_text(record["state"]),
         request=as_optional_text(record["request"]),
         health=Health.UNKNOWN,
-        started_at=as_datetime(record["started_at"]),
-        stopped_at=as_datetime(record["stopped_at"]),
+        started_at=parse_time(record["started_at"]),
+        stopped_at=parse_time(record["stopped_at"]),
         done=as_int(record["done"]),
         failed=as_int(record["failed"]),
-        last_claim_at=as_datetime(record["last_claim_at"]),
+        last_claim_at=parse_time(record["last_claim_at"]),
         log_path=as_optional_text(record["log_path"]),
     )
     return Registered(row, process, as_int(record["beat"]))
@@ -145,7 +146,7 @@ def read_running(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, list
         job = RunningJob(
             as_text(record["id"]),
             as_text(record["name"]),
-            as_datetime(record["started_at"]),
+            parse_time(record["started_at"]),
             as_timeout_s(record["timeout"]),
         )
         held.setdefault(as_text(record["worker_id"]), []).append(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from gigq_core.queue import WorkerRequest
+from gigq_core.status import WorkerRequest
 from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, plural

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.schema.ddl import PARKED
 from gigq_core.times import to_text
 from gigq_tui.store.filter.terms import Clause, Field, Term
-from gigq_tui.store.models import DEFAULT_TIMEOUT_S
 
 Sql = tuple[str, list[object]]
 

@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from gigq_core.decoding import as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.blame import Parent, blame_of
 from gigq_tui.store.models import Culprit, JobRow
-from gigq_tui.store.rows import as_text, job_row
+from gigq_tui.store.rows import job_row
 
 # How far one refresh looks up the graph. What lies beyond is taken for hopeful.
 MAX_NODES = 2_000

@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gigq_core.decoding import as_int, as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
 from gigq_tui.store.graph.blame import Parent
 from gigq_tui.store.models import Graph, GraphNode, JobRow
-from gigq_tui.store.rows import as_int, as_text
 
 MAX_EDGES = 200_000
 MAX_BEHIND = 10_000

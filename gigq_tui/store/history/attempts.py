@@ -13,11 +13,12 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from gigq_core.decoding import as_int, as_text
+from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history.backlog import Backlog
 from gigq_tui.store.history.rings import End, Past, Rings
-from gigq_tui.store.rows import as_datetime, as_int, as_text
 
 # The first look, with the first picture of the file: some twenty milliseconds.
 FIRST_ATTEMPTS = 1_000
@@ -195,7 +196,7 @@ class History:
         self.behind = len(records) == CHUNK
 
     def _put_back(self, record: sqlite3.Row, at: float) -> bool:
-        ended = as_datetime(record["completed_at"])
+        ended = parse_time(record["completed_at"])
         # A clock that was set back puts nothing back.
         seen = min(self._followed_at, at)
         return ended is not None and seconds(ended) < seen - PUT_BACK_S
@@ -225,12 +226,12 @@ class History:
         if status == "running":
             self._keep_open(as_int(record["key"]), as_text(record["id"]))
             return
-        ended = as_datetime(record["completed_at"])
+        ended = parse_time(record["completed_at"])
         if ended is None:
             return
         end_at = seconds(ended)
         end = _ENDS.get(status, End.OTHER)
-        began = as_datetime(record["started_at"])
+        began = parse_time(record["started_at"])
         if began is not None and _came_back(record, began):
             self.backlog.came(end_at)
         tried = end is End.DONE or end.bad
@@ -242,7 +243,7 @@ class History:
                 self._trim_recent()
 
     def _left(self, record: sqlite3.Row) -> None:
-        began = as_datetime(record["started_at"])
+        began = parse_time(record["started_at"])
         if began is not None and record["job_status"] is not None:
             self.backlog.left(seconds(began))
 
@@ -266,11 +267,11 @@ class History:
     def _take_jobs(self, records: list[sqlite3.Row]) -> None:
         for record in records:
             self._oldest_job = as_int(record["key"])
-            created = as_datetime(record["created_at"])
+            created = parse_time(record["created_at"])
             if created is None:
                 continue
             self.backlog.came(seconds(created))
-            ended = as_datetime(record["completed_at"])
+            ended = parse_time(record["completed_at"])
             if as_text(record["status"]) == "cancelled" and not record["started_at"] and ended:
                 self.backlog.left(seconds(ended))
         self._jobs += len(records)
@@ -302,7 +303,7 @@ def _reach(records: list[sqlite3.Row], column: str, asked: int) -> float:
     if len(records) < asked:
         return float("-inf")
     last = [
-        at for at in (as_datetime(record[column]) for record in records[-REACH:]) if at is not None
+        at for at in (parse_time(record[column]) for record in records[-REACH:]) if at is not None
     ]
     return seconds(max(last)) if last else float("inf")
 
@@ -315,14 +316,14 @@ def _between(began: datetime | None, ended: datetime) -> float | None:
 
 def _came_back(record: sqlite3.Row, began: datetime) -> bool:
     """Whether the attempt's end sent its job back to wait: it waits now, or began once more."""
-    last_began = as_datetime(record["job_started_at"])
+    last_began = parse_time(record["job_started_at"])
     begun_again = last_began is not None and last_began > began
     return as_text(record["job_status"]) == "pending" or begun_again
 
 
 def _waited(record: sqlite3.Row, began: datetime | None) -> float | None:
     """How many seconds a job waited for its first attempt; None for any later one."""
-    submitted = as_datetime(record["job_created_at"])
+    submitted = parse_time(record["job_created_at"])
     if began is None or submitted is None or as_int(record["attempts"]) > 1:
         return None
     return max(0.0, (began - submitted).total_seconds())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
+from gigq_core.decoding import as_int
 from gigq_tui.store import queries
 from gigq_tui.store.list.index_walk import IndexWalk, Position
 from gigq_tui.store.list.view import Anchor, AnchorKind
 from gigq_tui.store.models import JobRow, Window
-from gigq_tui.store.rows import as_int, job_row
+from gigq_tui.store.rows import job_row
 
 # A place within so many rows of an end is counted exactly.
 WALK_ROWS = 2_000

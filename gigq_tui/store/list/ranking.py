@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
+from gigq_core.decoding import as_int
 from gigq_core.schema.ddl import PARKED
 from gigq_core.times import to_text
 from gigq_tui.store import queries
@@ -15,7 +16,7 @@ from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import BLOCKED_BY_JSON
 from gigq_tui.store.list.view import Anchor, AnchorKind, View
 from gigq_tui.store.models import Window
-from gigq_tui.store.rows import as_int, job_row
+from gigq_tui.store.rows import job_row
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.throttle import Throttle
 
