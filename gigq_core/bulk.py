@@ -81,7 +81,8 @@ class JobTemplate:
             changes: What else it differs in, by the names of `Job`'s arguments.
 
         Raises:
-            TypeError, ValueError: As for `Job`.
+            TypeError: As for `Job`.
+            ValueError: As for `Job`.
         """
         values = self.options.values()
         values["dependencies"] = list(self.options.dependencies)

@@ -153,25 +153,29 @@ class Job:
     """One unit of work, not yet in a queue.
 
     Args:
-        name: what people call it.
-        function: what runs; a worker must be able to import it, so it stands at the top level of
+        name: What people call it.
+        function: What runs; a worker must be able to import it, so it stands at the top level of
             a module. As text, `package.module.function`, it need not be importable here.
-        params: keyword arguments for the function; JSON must be able to hold them.
-        priority: higher runs first.
-        dependencies: ids of jobs that must complete before this one runs.
-        max_attempts: how often it may be started, at least 1.
-        timeout: seconds an attempt may run, fractions allowed.
-        description: a note for people.
-        pass_parent_results: hand the parents' results to the function as `parent_results`. None
+        params: Keyword arguments for the function; JSON must be able to hold them.
+        priority: Higher runs first.
+        dependencies: Ids of jobs that must complete before this one runs.
+        max_attempts: How often it may be started, at least 1.
+        timeout: Seconds that an attempt may run, fractions allowed; more than 0.
+        description: A note for people.
+        pass_parent_results: Hand the parents' results to the function as `parent_results`. None
             does so if the function has a parameter for it.
-        retry_delay: seconds to wait before the next attempt.
-        on_crash: what becomes of the job when the process that runs it dies: "retry", while it has
+        retry_delay: Seconds to wait before the next attempt.
+        on_crash: What becomes of the job when the process that runs it dies: "retry", while it has
             attempts left and at most five times, or "fail" at once. GigQ knows no such choice.
 
+    Attributes:
+        id: A UUID of its own, by which it is known once it is submitted.
+        created_at: When it was made: naive local time in ISO 8601, as it is stored.
+
     Raises:
-        TypeError: the function can't be found again by a worker, does not take these parameters,
+        TypeError: The function can't be found again by a worker, does not take these parameters,
             or a value is of the wrong type.
-        ValueError: a value is out of range.
+        ValueError: A value is out of range.
     """
 
     def __init__(
@@ -213,7 +217,8 @@ class Job:
         """Refuse a definition that could not run. `submit` calls it too: attributes change.
 
         Raises:
-            TypeError, ValueError: as for the class.
+            TypeError: As for the class.
+            ValueError: As for the class.
         """
         self.check_call(self.encoded().function)
 
@@ -244,7 +249,8 @@ class Job:
         """Check the definition, and give back what was encoded in doing so.
 
         Raises:
-            TypeError, ValueError: as for the class.
+            TypeError: As for the class.
+            ValueError: As for the class.
         """
         if not isinstance(self.id, str) or not self.id:
             raise TypeError("A job's id must be a string that isn't empty.")
@@ -422,7 +428,8 @@ def check_integer(label: str, value: object) -> None:
     """Refuse what SQLite can't hold as a whole number.
 
     Raises:
-        TypeError, ValueError: `value` isn't one; the sentence begins with `label`.
+        TypeError: `value` is no whole number; the sentence begins with `label`.
+        ValueError: SQLite can't hold it; as before.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{label} must be a whole number, not {_kind(value)}.")

@@ -26,8 +26,8 @@ def setup_logging(level: int = logging.INFO, *, outlet: Outlet | None = None) ->
     what does not get through is dropped, and the log says how many lines that were.
 
     Args:
-        level: the lowest level that is shown, as in the standard `logging` module.
-        outlet: where it goes instead of stderr.
+        level: The lowest level that is shown, as in the standard `logging` module.
+        outlet: Where it goes instead of stderr.
     """
     logger = logging.getLogger(LOGGER_NAME)
     logger.setLevel(level)

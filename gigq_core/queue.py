@@ -40,11 +40,16 @@ class JobQueue:
     """A job queue in one SQLite file. Every thread gets a connection of its own.
 
     Args:
-        db_path: the file; it is made if there is none.
-        initialize: open the file at once. False leaves it alone until the first call.
+        db_path: The file; it is made if there is none.
+        initialize: Open the file at once. False leaves it alone until the first call, and makes
+            none.
+
+    Attributes:
+        db_path: The file.
 
     Raises:
-        DatabaseError: the file can't be used as a queue; the message says why.
+        DatabaseError: The file can't be used as a queue; the message says why. So for every method,
+            where the file can't be read or written any more.
     """
 
     def __init__(self, db_path: str | Path, initialize: bool = True) -> None:
@@ -58,32 +63,41 @@ class JobQueue:
     def submit(self, job: Job) -> str:
         """Put a job into the queue; when this returns, it is on disk.
 
-        Warns:
-            ScriptFunctionWarning: its function is the script's own (`__main__`), and no worker was
-                made here that could run it.
+        Args:
+            job: The job, as it now is: it is checked again.
 
         Returns:
             The job's id.
 
         Raises:
-            TypeError, ValueError: the job can't be stored as it now is, or its function does not
-                take its parameters; nothing was written.
-            CycleError: the job would wait for itself.
-            DuplicateJob: it was submitted before.
-            DatabaseError: the file can't be written.
+            TypeError: A value is of the wrong type, or the function does not take the parameters.
+                Nothing was written. So for the others.
+            ValueError: A value is out of range.
+            CycleError: The job would wait for itself.
+            DuplicateJob: It was submitted before.
+            DatabaseError: The file can't be written.
+
+        Warns:
+            ScriptFunctionWarning: Its function is the script's own (`__main__`), and no worker was
+                made here that could run it.
         """
         return self.submit_many([job])[0]
 
     def submit_many(self, jobs: Iterable[Job]) -> list[str]:
         """Put jobs into the queue in one transaction: all of them, or none.
 
-        They may stand in any order, children before their parents too.
+        Args:
+            jobs: The jobs, in any order, children before their parents too.
 
         Returns:
             Their ids, in the order given.
 
         Raises:
-            GigQError: as `submit`.
+            TypeError: As for `submit`; nothing was written. So for the others.
+            ValueError: As for `submit`.
+            CycleError: Jobs wait for each other in a circle.
+            DuplicateJob: One of them was submitted before.
+            DatabaseError: The file can't be written.
         """
         batch = list(jobs)
         now = now_text()
@@ -112,7 +126,10 @@ class JobQueue:
     def cancel(self, job_id: str) -> bool:
         """Cancel a job that waits, or ask the worker of a running one to stop it.
 
-        Unlike GigQ, which leaves running jobs alone. See `cancel_jobs` for the reason.
+        Unlike GigQ, which leaves running jobs alone. `cancel_jobs` tells why one was refused.
+
+        Args:
+            job_id: Which job.
 
         Returns:
             True if the job is cancelled or its worker has been asked; False if it could not be.
@@ -120,25 +137,32 @@ class JobQueue:
         return self.cancel_jobs([job_id])[0].done
 
     def cancel_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
-        """Cancel jobs; one outcome for each id, in the order given.
+        """Cancel jobs.
 
         A waiting job is `cancelled` at once. A running one is `stopping`: the wish is on disk, and
         its worker stops it. The rest is `refused`, with the reason.
 
-        This and the other acts on many jobs are one transaction for up to 250 of them, and several
-        for more, so that nobody waits long for the write lock.
+        This and the other actions on many jobs are one transaction for up to 250 of them, and
+        several for more, so that nobody waits long for the write lock.
 
         Args:
-            job_ids: which jobs.
-            undo: keeps what the act changes, for `restore_jobs`.
+            job_ids: Which jobs.
+            undo: Keeps what is changed, for `restore_jobs`.
+
+        Returns:
+            One outcome for each id, in the order given. Where the file could not be written any
+            more midway, the rest is refused with that reason.
 
         Raises:
-            DatabaseError: nothing was done. So for the other actions.
+            DatabaseError: Nothing was done.
         """
         return self._in_parts(job_ids, actions.cancel, undo)
 
     def requeue_job(self, job_id: str) -> bool:
         """Let a failed, timed out or cancelled job run again, its attempts counted anew.
+
+        Args:
+            job_id: Which job.
 
         Returns:
             True if it waits again, False if it could not be requeued.
@@ -146,7 +170,18 @@ class JobQueue:
         return self.requeue_jobs([job_id])[0].done
 
     def requeue_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
-        """Requeue jobs; outcomes, transactions and `undo` as for `cancel_jobs`."""
+        """Let failed, timed out or cancelled jobs run again, their attempts counted anew.
+
+        Args:
+            job_ids: Which jobs.
+            undo: Keeps what is changed, for `restore_jobs`.
+
+        Returns:
+            One outcome for each id, in the order given; transactions as for `cancel_jobs`.
+
+        Raises:
+            DatabaseError: Nothing was done.
+        """
         return self._in_parts(job_ids, actions.requeue, undo)
 
     def release_jobs(self, job_ids: Iterable[str]) -> list[Outcome]:
@@ -154,6 +189,15 @@ class JobQueue:
 
         A job with attempts left waits again; otherwise it has failed. A job whose worker lives,
         or can't be judged from this machine, is refused.
+
+        Args:
+            job_ids: Which jobs.
+
+        Returns:
+            One outcome for each id, in the order given.
+
+        Raises:
+            DatabaseError: Nothing was done.
         """
         from gigq_core.worker.rescue import release_dead
 
@@ -166,10 +210,20 @@ class JobQueue:
     ) -> list[Outcome]:
         """Give waiting jobs a priority, blocked and delayed ones too; the next claim goes by it.
 
-        Outcomes, transactions and `undo` as for `cancel_jobs`. What runs or has ended is refused.
+        What runs or has ended is refused.
+
+        Args:
+            job_ids: Which jobs.
+            priority: Their new priority; higher runs first.
+            undo: Keeps what is changed, for `restore_jobs`.
+
+        Returns:
+            One outcome for each id, in the order given; transactions as for `cancel_jobs`.
 
         Raises:
-            TypeError, ValueError: `priority` is no whole number that SQLite can hold.
+            TypeError: `priority` is no whole number.
+            ValueError: SQLite can't hold it.
+            DatabaseError: Nothing was done.
         """
         check_integer("priority", priority)
         return self._in_parts(job_ids, partial(actions.set_priority, priority=priority), undo)
@@ -177,17 +231,37 @@ class JobQueue:
     def change_priority(
         self, job_ids: Iterable[str], by: int, undo: Undo | None = None
     ) -> list[Outcome]:
-        """Raise the priority of waiting jobs by `by`, or lower it; as `set_priority` otherwise."""
+        """Raise the priority of waiting jobs, each from where it is, or lower it.
+
+        Args:
+            job_ids: Which jobs.
+            by: What to add; below zero lowers it.
+            undo: Keeps what is changed, for `restore_jobs`.
+
+        Returns:
+            One outcome for each id, in the order given; transactions as for `cancel_jobs`.
+
+        Raises:
+            TypeError: `by` is no whole number.
+            ValueError: SQLite can't hold it.
+            DatabaseError: Nothing was done.
+        """
         check_integer("by", by)
         return self._in_parts(job_ids, partial(actions.change_priority, by=by), undo)
 
     def restore_jobs(self, undo: Undo) -> list[Outcome]:
-        """Take back what the acts did that were given `undo`; transactions as for `cancel_jobs`.
+        """Take back what the actions did that were given `undo`.
+
+        Args:
+            undo: What they kept.
 
         Returns:
-            One outcome for each job that the acts changed: `restored` if it was still as they left
-            it, `refused` if a worker has claimed it since, or anybody has changed it. Where the
-            file could not be written any more midway, `undo.rest()` holds those that are left.
+            One outcome for each job that they changed: `restored` if it was still as they left it,
+            `refused` if a worker has claimed it since, or anybody has changed it. Where the file
+            could not be written any more midway, `undo.rest()` holds those that are left.
+
+        Raises:
+            DatabaseError: Nothing was done.
         """
         return self._in_parts(undo.job_ids, restoring(undo), after=undo.judge)
 
@@ -195,10 +269,14 @@ class JobQueue:
         """Delete completed and cancelled jobs.
 
         Args:
-            before_timestamp: only those that completed before this time, in ISO 8601.
+            before_timestamp: Only those that completed before this time: naive local time in
+                ISO 8601, as it is stored.
 
         Returns:
             How many were deleted.
+
+        Raises:
+            DatabaseError: Nothing was deleted.
         """
         with self._writing() as conn:
             if before_timestamp:
@@ -206,7 +284,17 @@ class JobQueue:
             return conn.execute(sql.CLEAR_FINISHED).rowcount
 
     def plan_clear(self, job_ids: Iterable[str]) -> ClearPlan:
-        """Find out what clearing some jobs would do. The file is opened for reading alone."""
+        """Find out what clearing some jobs would do. The file is opened for reading alone.
+
+        Args:
+            job_ids: Which jobs.
+
+        Returns:
+            What would be deleted, what others still need of it, and what would be refused.
+
+        Raises:
+            DatabaseError: The file can't be read.
+        """
         try:
             with closing(open_read_only(self.db_path)) as conn, read(conn):
                 return clearing.plan(conn, list(job_ids))
@@ -216,13 +304,19 @@ class JobQueue:
     def clear_jobs(
         self, job_ids: Iterable[str], include_needed: bool = False, undo: Undo | None = None
     ) -> list[Outcome]:
-        """Delete jobs that have ended; outcomes, transactions and `undo` as for `cancel_jobs`.
+        """Delete jobs that have ended.
 
         Args:
-            job_ids: which jobs.
-            include_needed: delete those too that others need: a completed job whose result may
-                be read by one that waits, and any other end that one waits for in vain.
-            undo: keeps what is deleted, up to its bound.
+            job_ids: Which jobs.
+            include_needed: Delete those too that others need: a completed job whose result may be
+                read by one that waits, and any other end that one waits for in vain.
+            undo: Keeps what is deleted, up to its bound, for `restore_jobs`.
+
+        Returns:
+            One outcome for each id, in the order given; transactions as for `cancel_jobs`.
+
+        Raises:
+            DatabaseError: Nothing was deleted.
         """
         return self._in_parts(job_ids, clearing.clearing(include_needed), undo)
 
@@ -243,10 +337,18 @@ class JobQueue:
         return self._one(sql.IS_PAUSED) is not None
 
     def request_worker(self, worker_id: str, request: WorkerRequest) -> bool:
-        """Ask a worker, wherever it runs, to pause, resume, drain or stop.
+        """Ask a worker, wherever it runs, for something.
+
+        Args:
+            worker_id: Which worker.
+            request: "pause" claims nothing more, "resume" ends that, "drain" finishes what runs and
+                ends, "stop" ends at once and gives its jobs back.
 
         Returns:
             True if the wish is on disk, False if no such worker is at work.
+
+        Raises:
+            ValueError: `request` is none of these.
         """
         if request not in get_args(WorkerRequest):
             raise ValueError(f"A worker can't {request!r}: ask for pause, resume, drain or stop.")
@@ -258,9 +360,14 @@ class JobQueue:
     # --- asking ------------------------------------------------------------------------------
 
     def get_status(self, job_id: str) -> dict[str, Any]:
-        """Everything about a job: its row, decoded, with `exists` and its `executions`.
+        """Everything about a job: its row, with `exists` and its `executions`.
 
-        An unknown id gives `{"exists": False}`.
+        Args:
+            job_id: Which job.
+
+        Returns:
+            The columns of its row, `params`, `dependencies` and `result` decoded, times as naive
+            local time in ISO 8601; `{"exists": False}` for an unknown id.
         """
         row = self._one(sql.JOB_BY_ID, job_id)
         if row is None:
@@ -271,10 +378,16 @@ class JobQueue:
         return job
 
     def get_result(self, job_id: str) -> Any:
-        """The result of a completed job; None while there is none.
+        """The result of a completed job.
+
+        Args:
+            job_id: Which job.
+
+        Returns:
+            What its function returned; None while there is nothing.
 
         Raises:
-            KeyError: there is no such job.
+            KeyError: There is no such job.
         """
         row = self._one(sql.RESULT_OF, job_id)
         if row is None:
@@ -286,7 +399,15 @@ class JobQueue:
     def list_jobs(
         self, status: JobStatus | str | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
-        """The newest jobs first, decoded; at most `limit`, of one status or of all."""
+        """List jobs, the newest first.
+
+        Args:
+            status: Only those of this status; None for all.
+            limit: How many at most.
+
+        Returns:
+            Their rows, decoded as for `get_status`.
+        """
         if isinstance(status, JobStatus):
             status = status.value
         if status:
@@ -296,7 +417,11 @@ class JobQueue:
         return [decoded_job(row) for row in rows]
 
     def stats(self) -> dict[str, int]:
-        """How many jobs have which status, and `total`. Costs the same however many there are."""
+        """Count the jobs. It costs the same however many there are.
+
+        Returns:
+            How many there are of each status, and `total`.
+        """
         counts = {status.value: 0 for status in JobStatus}
         total = 0
         for state, held in self._all(sql.COUNTERS):

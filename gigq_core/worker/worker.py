@@ -40,38 +40,38 @@ class Worker:
     """Runs the jobs of a queue file.
 
     Args:
-        db_path: the queue's file; it must exist.
-        worker_id: what the worker is called, unique among those at work; made up by default.
-        polling_interval: seconds after which to look for jobs even if nothing announced one; more
+        db_path: The queue's file; it must exist.
+        worker_id: What the worker is called, unique among those at work; made up by default.
+        polling_interval: Seconds after which to look for jobs even if nothing announced one; more
             than one second counts as one.
-        concurrency: how many jobs to run at a time.
+        concurrency: How many jobs to run at a time.
         isolation: "thread" runs jobs in threads of this process, so that functions of the script
             itself can be jobs, and a timeout stops Python code but not C code. "process" runs
             them in child processes, where a timeout stops everything.
-        python: the interpreter for child processes; this one by default.
-        chdir: the folder that child processes run in, first on their path; the current one by
+        python: The interpreter for child processes; this one by default.
+        chdir: The folder that child processes run in, first on their path; the current one by
             default.
-        grace_s: seconds between asking a job to end (SIGTERM) and killing it.
-        stop_within_s: seconds after the first signal at which what still runs is ended and given
+        grace_s: Seconds between asking a job to end (SIGTERM) and killing it.
+        stop_within_s: Seconds after the first signal at which what still runs is ended and given
             back; None waits for it.
-        owner: who started it: "script", "cli" or "console". Other than a script, a worker is its
+        owner: Who started it: "script", "cli" or "console". Other than a script, a worker is its
             process's only purpose: it also takes charge of the signals in `process_one`, and of
             orphaned grandchildren.
-        log_path: where its log goes, for others to find.
-        on_hangup: called instead of ending when SIGHUP comes.
-        max_result_bytes: the most bytes of JSON that a job may return, up to 512 MiB; one that
+        log_path: Where its log goes, for others to find.
+        on_hangup: Called instead of ending when SIGHUP comes.
+        max_result_bytes: The most bytes of JSON that a job may return, up to 512 MiB; one that
             returns more has failed for good, and nothing of its result is stored.
-        jobs_per_child: replace a child process after so many jobs; 5,000 by default.
-        max_child_memory: replace a child process after a job if it has been larger than so many
+        jobs_per_child: Replace a child process after so many jobs; 5,000 by default.
+        max_child_memory: Replace a child process after a job if it has been larger than so many
             bytes, or "500M", "2G". By default, if it has grown beyond 1G.
 
     Attributes:
-        running: whether it is at work.
-        exit_code: for the process, once `start` has returned: 0, or 128 + the signal that ended
+        running: Whether it is at work.
+        exit_code: For the process, once `start` has returned: 0, or 128 + the signal that ended
             it at once.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -155,8 +155,9 @@ class Worker:
         What was ignored before stays ignored.
 
         Raises:
-            DatabaseError: the file can't be used.
-            WorkerIdInUse: a live worker has the id.
+            DatabaseError: The file can't be used.
+            WorkerIdInUse: A live worker has the id.
+            WorkerCannotStart: The interpreter for the jobs does not start.
         """
         self._stop_wanted = False
         self.running = True
@@ -181,7 +182,9 @@ class Worker:
             True if a job was run, whatever became of it; False if there was none.
 
         Raises:
-            GigQError: as `start`.
+            DatabaseError: The file can't be used.
+            WorkerIdInUse: A live worker has the id.
+            WorkerCannotStart: The interpreter for the jobs does not start.
         """
         return self._work(limit=1) > 0
 
