@@ -22,9 +22,9 @@ from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions
 MAX_JOBS = 100_000
 MAX_LINE_BYTES = 1_000_000
 # Mistakes that are told one by one; the rest is counted.
-MISTAKES_TOLD = 20
-# How many lines are read between two looks at whether anybody still wants them.
-_LINES_BETWEEN_LOOKS = 500
+MISTAKES_SHOWN = 20
+# How many lines are read between two checks whether anybody still wants them.
+_LINES_BETWEEN_CHECKS = 500
 
 # What a line may say beside its parameters, and the option that it is.
 KEYS = {"depends_on" if name == "dependencies" else name: name for name in OPTION_NAMES}
@@ -39,7 +39,7 @@ class BulkTrouble(GigQError):
     def __init__(self, mistakes: tuple[str, ...], more: int = 0) -> None:
         self.mistakes = mistakes
         self.more = more
-        super().__init__("\n".join(self.told))
+        super().__init__("\n".join(self.sentences))
 
     @property
     def summary(self) -> str:
@@ -48,7 +48,7 @@ class BulkTrouble(GigQError):
         return f"{self.mistakes[0].rstrip('.')} (and {more:,} more)." if more else self.mistakes[0]
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def sentences(self) -> tuple[str, ...]:
         """The mistakes, and how many more there are."""
         noun = "line is" if self.more == 1 else "lines are"
         return (
@@ -112,7 +112,7 @@ def read_jobs(
     mistakes: list[str] = []
     wrong = 0
     for number, line in enumerate(lines, start=1):
-        if number % _LINES_BETWEEN_LOOKS == 0 and unwanted():
+        if number % _LINES_BETWEEN_CHECKS == 0 and unwanted():
             raise Unwanted
         if not line.strip():
             continue
@@ -124,7 +124,7 @@ def read_jobs(
             jobs.append(_job_of(line, template, misfit))
         except (TypeError, ValueError) as problem:
             wrong += 1
-            if len(mistakes) < MISTAKES_TOLD:
+            if len(mistakes) < MISTAKES_SHOWN:
                 mistakes.append(f"line {number}: {problem}")
     if mistakes:
         raise BulkTrouble(tuple(mistakes), wrong - len(mistakes))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from gigq_core.cycles import in_circles
 from gigq_core.file_locks import process_words
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.paths import queue_file
@@ -18,7 +19,7 @@ from gigq_core.schema import ddl
 from gigq_core.schema import doctor_statements as sql
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
-from gigq_core.utc_offsets import offsets_of_workers, told_differences
+from gigq_core.utc_offsets import describe_differences, offsets_of_workers
 from gigq_core.wal_index import Holder, WalIndex, read_wal_index
 
 # A WAL that stays larger than this means that a reader never lets go, or nobody checkpoints.
@@ -310,7 +311,7 @@ def _never_runs(conn: sqlite3.Connection) -> Iterator[Finding]:
             f"{_jobs(missing)} waiting for a parent that is not in the queue: submit the parent, "
             "or cancel what waits for it.",
         )
-    circle = _in_circles(conn)
+    circle = in_circles(conn.execute(sql.WAITING_FOR_EACH_OTHER))  # GigQ takes them
     if circle:
         yield Finding(
             "circles",
@@ -330,22 +331,6 @@ def _never_runs(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("doomed", Level.FINE, "Every waiting job can run.")
 
 
-def _in_circles(conn: sqlite3.Connection) -> set[str]:
-    """Kahn's algorithm over what waits for what waits: who can't be ordered. GigQ takes circles."""
-    waits: dict[str, int] = {}
-    children: dict[str, list[str]] = {}
-    for child, parent in conn.execute(sql.WAITING_FOR_EACH_OTHER):
-        waits[child] = waits.get(child, 0) + 1
-        children.setdefault(parent, []).append(child)
-    ordered = [parent for parent in children if parent not in waits]
-    for parent in ordered:
-        for child in children.get(parent, ()):
-            waits[child] -= 1
-            if waits[child] == 0:
-                ordered.append(child)
-    return {job_id for job_id, n in waits.items() if n}
-
-
 def _damaged_rows(conn: sqlite3.Connection) -> Iterator[Finding]:
     damaged = conn.execute(sql.COUNT_DAMAGED).fetchone()[0]
     if damaged:
@@ -362,7 +347,7 @@ def _jobs(n: int) -> str:
 
 
 def _clocks(conn: sqlite3.Connection) -> Iterator[Finding]:
-    differences = told_differences(offsets_of_workers(conn))
+    differences = describe_differences(offsets_of_workers(conn))
     if differences:
         yield Finding(
             "utc_offsets",

@@ -14,16 +14,16 @@ from typing import Any, get_args
 from gigq_core import actions, clearing
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
+from gigq_core.cycles import refuse_cycle_with_file, refuse_cycle_within
 from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
 from gigq_core.errors import DatabaseError, DuplicateJob
-from gigq_core.job import Job, check_integer
+from gigq_core.job import OPTION_NAMES, Job, check_integer
 from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read, write
 from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome, WorkerRequest
-from gigq_core.submitting import INSERT_JOB, refuse_cycle_with_file, refuse_cycle_within, row_of
 from gigq_core.text import storable
 from gigq_core.times import now_text
 from gigq_core.undo import Undo, recorded, restoring
@@ -34,6 +34,14 @@ logger = logging.getLogger("gigq_core.queue")
 AT_ONCE = 250
 # Between two parts others get their turn; in seconds.
 BREATH_S = 0.02
+
+_INSERT_JOB = sql.insert_job(
+    (
+        *("id", "function_name", "function_module", "params"),
+        *OPTION_NAMES,
+        *("created_at", "updated_at"),
+    )
+)
 
 
 class JobQueue:
@@ -101,7 +109,7 @@ class JobQueue:
         """
         batch = list(jobs)
         now = now_text()
-        rows = [row_of(job, now) for job in batch]
+        rows = [_row_of(job, now) for job in batch]
         refuse_cycle_within(batch)
         functions = ((row["function_module"], row["function_name"]) for row in rows)
         warn_of_waiting(functions, self.db_path)
@@ -110,7 +118,7 @@ class JobQueue:
                 if job.dependencies:
                     refuse_cycle_with_file(conn, job, batch)
             try:
-                conn.executemany(INSERT_JOB, rows)
+                conn.executemany(_INSERT_JOB, rows)
             except sqlite3.IntegrityError as problem:
                 raise DuplicateJob(
                     f"A job can be submitted once, and one of these already was ({problem}): "
@@ -512,6 +520,25 @@ class JobQueue:
                 raise explain(problem, Path(self.db_path)) from problem
         with self._writing() as conn:
             return conn.execute(statement, values).fetchall()
+
+
+def _row_of(job: Job, now: str) -> dict[str, Any]:
+    """The values of a job's new row."""
+    encoded = job.encoded()
+    job.check_call(encoded.function)
+    passing = job.pass_parent_results
+    row: dict[str, Any] = {name: getattr(job, name) for name in OPTION_NAMES}
+    row.update(
+        id=job.id,
+        function_name=encoded.function.name,
+        function_module=encoded.function.module,
+        params=encoded.params,
+        dependencies=encoded.dependencies,
+        pass_parent_results=None if passing is None else int(passing),
+        created_at=job.created_at,
+        updated_at=now,
+    )
+    return row
 
 
 def _for_each(

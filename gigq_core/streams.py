@@ -77,7 +77,7 @@ def give_up_output() -> None:
     os.close(nowhere)
 
 
-def told_of(problem: OSError) -> str:
+def describe_os_error(problem: OSError) -> str:
     """A failed read or write as one sentence."""
     what = (
         f"{os.fsdecode(problem.filename)} can't be used"

@@ -40,18 +40,18 @@ def offsets_of_workers(conn: sqlite3.Connection) -> dict[str, int]:
     return found
 
 
-def told_differences(offsets: Mapping[str, int]) -> str:
+def describe_differences(offsets: Mapping[str, int]) -> str:
     """A sentence without its full stop that names the offsets where they differ; else nothing."""
     by_offset: dict[int, str] = {}
     for worker_id, offset in offsets.items():
         by_offset.setdefault(offset, worker_id)
     if len(by_offset) < 2:
         return ""
-    named = ", ".join(f"{shown_offset(o)} ({by_offset[o]})" for o in sorted(by_offset))
+    named = ", ".join(f"{describe_offset(o)} ({by_offset[o]})" for o in sorted(by_offset))
     return f"the workers' clocks have different UTC offsets: {named}"
 
 
-def shown_offset(seconds: int) -> str:
+def describe_offset(seconds: int) -> str:
     """As `+05:30`."""
     hours, minutes = divmod(abs(seconds) // 60, 60)
     return f"{'-' if seconds < 0 else '+'}{hours:02d}:{minutes:02d}"

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from gigq_core.errors import GigQError
-from gigq_core.streams import give_up_output, put, put_inert, settle_output, told_of
+from gigq_core.streams import describe_os_error, give_up_output, put, put_inert, settle_output
 from gigq_core.text import inert, typed_text
 from gigq_tui.config.model import THEMES, Config, Label
 
@@ -189,7 +189,7 @@ def main() -> None:
     except OSError as problem:
         # As of a full disk that the output goes to.
         give_up_output()
-        put_inert(Refusal(told_of(problem)).show)
+        put_inert(Refusal(describe_os_error(problem)).show)
         sys.exit(EXIT_UNUSABLE)
 
 

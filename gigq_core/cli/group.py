@@ -18,7 +18,7 @@ from gigq_core.cli.errors import (
 )
 from gigq_core.cli.options import TypedText
 from gigq_core.cli.settings import Settings
-from gigq_core.streams import give_up_output, put_inert, settle_output, told_of
+from gigq_core.streams import describe_os_error, give_up_output, put_inert, settle_output
 
 _TYPED_TEXT = TypedText()
 
@@ -91,6 +91,6 @@ class Commands(click.Group):
         except OSError as problem:
             # As of a full disk that the output goes to.
             give_up_output()
-            put_inert(Trouble(told_of(problem)).show)
+            put_inert(Trouble(describe_os_error(problem)).show)
             sys.exit(EXIT_REFUSED)
         sys.exit(code if isinstance(code, int) else 0)

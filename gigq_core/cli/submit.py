@@ -152,7 +152,7 @@ def _jobs_of_lines(name: str, template: JobTemplate, function: Callable[..., Any
         with opened(Path(name)) as stream:
             return read_jobs(lines_of(stream), template, misfit)
     except BulkTrouble as problem:
-        for mistake in problem.told:
+        for mistake in problem.sentences:
             warn(inert(mistake))
         raise Trouble("Nothing was submitted.") from None
     except GigQError as problem:

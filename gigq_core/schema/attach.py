@@ -16,6 +16,7 @@ from gigq_core.schema.opening import (
     BUSY_TIMEOUT_S,
     check_path,
     check_tables,
+    closed_unless_fine,
     connect,
     explain,
     is_attached,
@@ -65,16 +66,10 @@ def open_for_work(path: str | Path, *, create: bool) -> sqlite3.Connection:
         conn = connect(file, "rwc" if new and create else "rw", BUSY_TIMEOUT_S)
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
-    try:
+    with closed_unless_fine(conn, file):
         if not (create and _is_blank(conn)):
             check_tables(conn, file)
         prepare(conn, file)
-    except sqlite3.Error as problem:
-        conn.close()
-        raise explain(problem, file) from None
-    except BaseException:
-        conn.close()
-        raise
     return conn
 
 

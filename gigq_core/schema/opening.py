@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
@@ -148,16 +150,27 @@ def _open(file: Path, mode: str) -> Connection:
 
 def _checked(file: Path, conn: Connection) -> Connection:
     """The connection, made sure to be one to a queue; else it is closed."""
-    try:
+    with closed_unless_fine(conn, file):
         check_tables(conn, file)
         stand_in(conn)
+    return conn
+
+
+@contextmanager
+def closed_unless_fine(conn: sqlite3.Connection, file: Path) -> Iterator[None]:
+    """Close a connection that was just opened if what is done with it here fails.
+
+    Raises:
+        DatabaseError: SQLite said why.
+    """
+    try:
+        yield
     except sqlite3.Error as problem:
         conn.close()
         raise explain(problem, file) from None
     except BaseException:
         conn.close()
         raise
-    return conn
 
 
 def check_tables(conn: sqlite3.Connection, file: Path) -> None:

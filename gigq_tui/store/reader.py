@@ -14,7 +14,7 @@ from gigq_core.errors import DatabaseError
 from gigq_core.paths import queue_file
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
-from gigq_core.utc_offsets import offsets_of_workers, told_differences, utc_offset_s
+from gigq_core.utc_offsets import describe_differences, offsets_of_workers, utc_offset_s
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter
@@ -428,7 +428,7 @@ class Reader:
 def _offsets(conn: sqlite3.Connection) -> str:
     """That the workers, and we who read their times, have different UTC offsets; or nothing."""
     offsets = offsets_of_workers(conn)
-    return told_differences({**offsets, OWN_NAME: utc_offset_s()}) if offsets else ""
+    return describe_differences({**offsets, OWN_NAME: utc_offset_s()}) if offsets else ""
 
 
 def _size(path: Path) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, doctor
-from gigq_core.utc_offsets import told_differences
+from gigq_core.utc_offsets import describe_differences
 from gigq_core.worker import troubles
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place
@@ -246,5 +246,5 @@ def test_a_worker_of_an_older_release_says_nothing_of_its_offset(place: Place) -
     ],
 )
 def test_offsets_are_told_where_they_differ(offsets: dict[str, Any], told: str) -> None:
-    assert told_differences(offsets).endswith(told)
-    assert bool(told_differences(offsets)) == bool(told)
+    assert describe_differences(offsets).endswith(told)
+    assert bool(describe_differences(offsets)) == bool(told)

@@ -40,7 +40,7 @@ def read(*lines: str | bytes, common: JobTemplate = COMMON) -> list[Job]:
 def mistakes(*lines: str | bytes) -> tuple[str, ...]:
     with pytest.raises(BulkTrouble) as caught:
         read(*lines)
-    return caught.value.told
+    return caught.value.sentences
 
 
 def test_a_line_is_parameters_or_a_definition() -> None:

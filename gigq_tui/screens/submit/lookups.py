@@ -370,7 +370,7 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
             try:
                 jobs = tuple(jobs_of_lines(request, info, lambda: self._asked_bulk is not request))
             except BulkTrouble as problem:
-                troubles = problem.told
+                troubles = problem.sentences
             except GigQError as problem:
                 troubles = (str(problem),)
             except Unwanted:

@@ -1,40 +1,34 @@
-"""What is stored of a job when it is submitted, and the circles that are refused."""
+"""Jobs that wait for each other in a circle: how they are found, and how they are refused."""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Iterable
 
 from gigq_core.errors import CycleError
-from gigq_core.job import OPTION_NAMES, Job
+from gigq_core.job import Job
 from gigq_core.schema import statements as sql
 
-INSERT_JOB = sql.insert_job(
-    (
-        *("id", "function_name", "function_module", "params"),
-        *OPTION_NAMES,
-        *("created_at", "updated_at"),
-    )
-)
 
+def in_circles(waiting: Iterable[tuple[str, str]]) -> set[str]:
+    """The jobs that stand in a circle, or behind one.
 
-def row_of(job: Job, now: str) -> dict[str, Any]:
-    """The values of a job's new row."""
-    encoded = job.encoded()
-    job.check_call(encoded.function)
-    passing = job.pass_parent_results
-    row: dict[str, Any] = {name: getattr(job, name) for name in OPTION_NAMES}
-    row.update(
-        id=job.id,
-        function_name=encoded.function.name,
-        function_module=encoded.function.module,
-        params=encoded.params,
-        dependencies=encoded.dependencies,
-        pass_parent_results=None if passing is None else int(passing),
-        created_at=job.created_at,
-        updated_at=now,
-    )
-    return row
+    Args:
+        waiting: Ids of a child and of a parent that it waits for, each pair once.
+    """
+    waits: dict[str, int] = {}
+    children: dict[str, list[str]] = {}
+    for child, parent in waiting:
+        waits[child] = waits.get(child, 0) + 1
+        children.setdefault(parent, []).append(child)
+    # Kahn's algorithm: what can't be ordered is what is asked for.
+    ordered = [parent for parent in children if parent not in waits]
+    for parent in ordered:
+        for child in children.get(parent, ()):
+            waits[child] -= 1
+            if waits[child] == 0:
+                ordered.append(child)
+    return {job_id for job_id, n in waits.items() if n}
 
 
 def refuse_cycle_within(batch: list[Job]) -> None:
@@ -46,22 +40,9 @@ def refuse_cycle_within(batch: list[Job]) -> None:
     if not any(job.dependencies for job in batch):
         return
     by_id = {job.id: job for job in batch}
-    waits = {
-        job.id: len({parent for parent in job.dependencies if parent in by_id}) for job in batch
-    }
-    children: dict[str, list[str]] = {}
-    for job in batch:
-        for parent in set(job.dependencies):
-            if parent in by_id:
-                children.setdefault(parent, []).append(job.id)
-    # Kahn's algorithm: what can't be ordered stands in a circle, or behind one.
-    ordered = [job_id for job_id, n in waits.items() if n == 0]
-    for job_id in ordered:
-        for child in children.get(job_id, ()):
-            waits[child] -= 1
-            if waits[child] == 0:
-                ordered.append(child)
-    left = waits.keys() - set(ordered)
+    left = in_circles(
+        (job.id, parent) for job in batch for parent in set(job.dependencies) if parent in by_id
+    )
     if left:
         names = ", ".join(sorted(repr(by_id[job_id].name) for job_id in left)[:5])
         raise CycleError(
