@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,22 +14,9 @@ from tests import surroundings
 surroundings.make_usual()
 
 
-async def _rest(step_s: float) -> None:
-    """Sleep for one step, and on until the loop has nothing to do, however slow the machine is."""
-    loop = asyncio.get_running_loop()
-    await asyncio.sleep(step_s)
-    deadline = time.monotonic() + 1
-    while loop._ready and time.monotonic() < deadline:  # type: ignore[attr-defined]
-        await asyncio.sleep(0)
+from tests import pace  # noqa: E402
 
-
-# Textual's driver of tests looks in steps of 20 ms whether the process has come to rest, four times
-# a key: most of the time that a test of a screen took. With a step of 2 ms it rests when all of its
-# threads together worked for less than a third of one, and the loop has nothing to do.
-_wait = importlib.import_module("textual._wait")
-_wait.SLEEP_GRANULARITY = 0.002
-_wait.SLEEP_IDLE = 0.0006
-_wait.sleep = _rest
+pace.hurry()
 
 DATA = Path(__file__).parent / "data"
 # Most tests wait for a screen to come to rest more than they compute.
