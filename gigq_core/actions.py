@@ -57,7 +57,7 @@ def describe_state(status: object, if_running: str = "it is still running") -> s
     """Where a job stands, as the reason why an act does not concern it."""
     if status == JobStatus.RUNNING.value:
         return if_running
-    unknown = f"its status is {status!r}, which this release does not know"
+    unknown = f"its status {status!r} is unknown to this release"
     return _STATE_WORDS.get(str(status), unknown)
 
 
@@ -67,9 +67,9 @@ def _cancel_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
         logger.info("Job cancelled: %s", job_id)
         return Outcome(job_id, Change.CANCELLED, name=name)
     for (name,) in conn.execute(sql.REQUEST_STOP, values).fetchall():
-        logger.info("Asked to stop: %s", job_id)
-        return Outcome(job_id, Change.STOPPING, "its worker has been asked to stop it", name)
-    return refusal(conn, job_id, "a worker of GigQ runs it, and can't be asked to stop")
+        logger.info("Asked to cancel: %s", job_id)
+        return Outcome(job_id, Change.STOPPING, "its worker was asked to cancel it", name)
+    return refusal(conn, job_id, "a GigQ worker is running it, and can't be asked to cancel it")
 
 
 def _requeue_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
@@ -91,7 +91,7 @@ def _reprioritize_one(
     if wanted == row["priority"]:
         reason = f"its priority is {wanted} already"
     elif not -INTEGER_LIMIT <= wanted < INTEGER_LIMIT:
-        reason = f"its priority is {now}, and can't be moved so far"
+        reason = f"its priority is {now}, and can't be moved that far"
     else:
         conn.execute(sql.SET_PRIORITY, {"id": job_id, "priority": wanted, "now": now_text()})
         return Outcome(job_id, Change.REPRIORITIZED, f"priority {wanted}, was {now}", row["name"])

@@ -175,14 +175,14 @@ def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object whose every key stands in it once: of two values one would be lost unseen.
 
     Raises:
-        ValueError: A key stands in it twice.
+        ValueError: A key appears twice.
     """
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"{json.dumps(key)} stands in it twice.")
+                raise ValueError(f"{json.dumps(key)} appears twice.")
             seen.add(key)
     return found
 
@@ -192,7 +192,7 @@ def _job_of(line: bytes, template: JobTemplate, misfit: Callable[[Mapping[str, A
         raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
     value = _decoded(line)
     if not isinstance(value, dict):
-        raise TypeError("it is no JSON object: write the job's parameters, {...}.")
+        raise TypeError("it is not JSON object: write the job's parameters, {...}.")
     params, changes = _parts(value)
     reason = misfit({**template.params, **params})
     if reason:
@@ -204,17 +204,17 @@ def _decoded(line: bytes) -> Any:
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise ValueError(f"it is no UTF-8 at byte {problem.start + 1}.") from None
+        raise ValueError(f"it is not UTF-8 at byte {problem.start + 1}.") from None
     try:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=refuse_twice)
     except json.JSONDecodeError as problem:
-        raise ValueError(f"no JSON: {problem.msg}, character {problem.pos + 1}.") from None
+        raise ValueError(f"not JSON: {problem.msg}, character {problem.pos + 1}.") from None
     except RecursionError:
         raise ValueError("it is nested too deeply.") from None
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON.")
+    raise ValueError(f"{word} is not JSON.")
 
 
 def _parts(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

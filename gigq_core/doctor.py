@@ -146,7 +146,7 @@ def _staying(first: WalIndex | None, now: WalIndex | None) -> frozenset[Holder]:
 
 def _write_lock(held: WalIndex | None) -> Finding:
     if held is None:
-        return Finding("write_lock", Level.FINE, "Nobody keeps the write lock.")
+        return Finding("write_lock", Level.FINE, "Nothing holds the write lock.")
     return Finding(
         "write_lock",
         Level.WRONG,
@@ -175,7 +175,7 @@ def _wal_size(file: Path, index: WalIndex | None, readers: frozenset[Holder]) ->
             "writes who copies it back; end the program, or start a worker.",
         )
     if size > LARGE_WAL_BYTES:
-        shown += ", nothing of which is needed any more: a worker makes it smaller"
+        shown += ", none of it needed any more: a worker will shrink it"
     return Finding("wal_size", Level.FINE, f"The WAL holds {shown}.")
 
 
@@ -288,11 +288,11 @@ def _orphans(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(
             "orphans",
             Level.WRONG,
-            f"{_jobs(len(dead))} held by a worker that is gone, for example {dead[0]}: start any "
+            f"{_jobs(len(dead))} held by a dead worker, for example {dead[0]}: start any "
             "worker, and it takes over.",
         )
     else:
-        yield Finding("orphans", Level.FINE, "Every running job's worker is there.")
+        yield Finding("orphans", Level.FINE, "Every running job has a live worker.")
 
 
 def _never_runs(conn: sqlite3.Connection) -> Iterator[Finding]:
@@ -356,7 +356,7 @@ def _clocks(conn: sqlite3.Connection) -> Iterator[Finding]:
             "retries and timeouts come early or late: give all of them the same TZ.",
         )
     else:
-        yield Finding("utc_offsets", Level.FINE, "The workers' UTC offsets do not differ.")
+        yield Finding("utc_offsets", Level.FINE, "The workers' UTC offsets agree.")
 
 
 _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (

@@ -85,14 +85,14 @@ class JobOptions:
     console submits are made of these fields. `timeout` and `retry_delay` are seconds.
     """
 
-    name: str = field(default="", metadata=_words("What people call the job."))
+    name: str = field(default="", metadata=_words("Display name of the job."))
     priority: int = field(default=0, metadata=_words("Higher runs first."))
     timeout: float = field(
         default=DEFAULT_TIMEOUT_S,
         metadata=_words("Seconds an attempt may run, fractions allowed."),
     )
     max_attempts: int = field(
-        default=DEFAULT_MAX_ATTEMPTS, metadata=_words("How often it may be started.")
+        default=DEFAULT_MAX_ATTEMPTS, metadata=_words("Maximum number of attempts.")
     )
     retry_delay: float = field(
         default=0, metadata=_words("Seconds to wait before the next attempt.")
@@ -101,15 +101,15 @@ class JobOptions:
         default=(),
         metadata=_words("A job that must complete before. Repeatable.", "depends-on"),
     )
-    description: str = field(default="", metadata=_words("A note for people."))
+    description: str = field(default="", metadata=_words("A free-text note."))
     on_crash: OnCrash = field(
         default="retry",
-        metadata=_words("What becomes of the job when the process that runs it dies."),
+        metadata=_words("What to do with the job if its process dies."),
     )
     pass_parent_results: bool | None = field(
         default=None,
         metadata=_words(
-            "Hand the parents' results to the function as parent_results, or don't.",
+            "Pass the parents' results to the function as parent_results, or not.",
             "parent-results",
         ),
     )

@@ -16,5 +16,5 @@ def bytes_in(text: str) -> int:
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no size: write 500K, 16M or 2G")
+        raise ValueError(f"{text!r} is not a size: write 500K, 16M or 2G")
     return int(float(found[1]) * 1024 ** _UNITS.index((found[2] or " ").lower()))

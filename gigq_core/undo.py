@@ -146,7 +146,7 @@ def recorded(
         if not outcome.done or job_id not in before:
             continue
         if outcome.change is Change.STOPPING:
-            found[job_id] = _Lost(name, "its worker has been asked to stop it")
+            found[job_id] = _Lost(name, "its worker was asked to cancel it")
         elif not _is_whole(before[job_id]):
             found[job_id] = _Lost(name, "it holds text that is not valid and can't be written")
         elif job_id in after:
@@ -201,7 +201,7 @@ def _insert_again(conn: sqlite3.Connection, job_id: str, kept: _Deleted, row: Ro
         return "there is a job with that id again"
     mark = conn.execute(sql.TOMBSTONE_OF, (job_id,)).fetchone()
     if mark is None:
-        return "the file was detached since, and what was known of it is gone"
+        return "the file was detached since, and its history is gone"
     if mark[0] != kept.tombstone:
         return "another job with that id was submitted and deleted since"
     values = dict(kept.row)

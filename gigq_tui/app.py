@@ -32,6 +32,7 @@ from gigq_tui import format as fmt
 from gigq_tui.config.model import NO_LABEL, Config, Label
 from gigq_tui.keys import Keymap
 from gigq_tui.keys.handlers import Handler, does, handlers_of
+from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.looking_actions import PAUSE_VIEW
 from gigq_tui.keys.screen_actions import REFRESH, REPAINT
 from gigq_tui.leaving import HUNG_UP, Leaving
@@ -133,6 +134,7 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         self.label = label or NO_LABEL
         self.leaving: Leaving | None = None
         self.keymap = Keymap(self.config.keys)
+        self.hints = KeyHints(self.keymap)
         self.set_keymap(self.keymap.for_textual())
         self.router = Router(self)
 

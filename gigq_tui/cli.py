@@ -30,7 +30,7 @@ EXIT_BROKEN_PIPE = 141
 
 _HELP = """A terminal console for the job queue in FILE (or in $GIGQ_DB).
 
-Looking changes nothing in the file. The first act on a file of GigQ's own (a worker started, a
+Looking changes nothing in the file. The first action on a file of GigQ's own (a worker started, a
 job submitted, cancelled or retried) adds this package's tables to it, and the console says so
 before.
 
@@ -76,20 +76,20 @@ class Refusal(click.ClickException):
 
 @click.command(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", required=False, envvar="GIGQ_DB", type=click.Path(path_type=Path))
-@click.option("--demo", is_flag=True, help="Make a queue with real work in it, and watch it drain.")
+@click.option("--demo", is_flag=True, help="Create a queue with real work in it, and watch it.")
 @click.option(
     "--demo-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Where --demo works.  [default: a new temporary folder]",
 )
-@click.option("--create", is_flag=True, help="Make a new queue if there is no FILE.")
+@click.option("--create", is_flag=True, help="Create a new queue if there is no FILE.")
 @click.option(
     "--read-only/--read-write",
     default=None,
-    help="Only look: every key that writes is off.",
+    help="Only look; keys that change the queue are off.",
 )
-@click.option("--once", is_flag=True, help="Print one snapshot, and end.")
+@click.option("--once", is_flag=True, help="Print one snapshot, then end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON for scripts.")
 @click.option("--filter", "filter_text", metavar="TEXT", help="With --once: only jobs that match.")
 @click.option(
@@ -98,7 +98,7 @@ class Refusal(click.ClickException):
     metavar="KEY",
     shell_complete=_sort_keys,
     help="With --once: the jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
-    "ended or state; -KEY turns it round.",
+    "ended or state; -KEY reverses it.",
 )
 @click.option(
     "--wait",
@@ -112,7 +112,7 @@ class Refusal(click.ClickException):
 @click.option(
     "--fail-if",
     metavar="TEXT",
-    help="With --once: exit with 3 if a job matches --filter and this one too.",
+    help="With --once: exit with 3 if a job matches both --filter and this.",
 )
 @click.option(
     "--expect",
@@ -141,19 +141,19 @@ class Refusal(click.ClickException):
 @click.option(
     "--theme",
     type=click.Choice(THEMES),
-    help="Colours.  [default: auto, what the terminal is good for]",
+    help="Colours.  [default: auto, what the terminal supports]",
 )
 @click.option(
     "--mouse/--no-mouse",
     default=None,
-    help="Whether the mouse is for the console, or for selecting text.  [default: console]",
+    help="Use the mouse for the console, or for selecting text.  [default: console]",
 )
 @click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Keys, colours, columns, labels: --print-config says where they are looked for.",
+    help="Keys, colours, columns, labels; --print-config says where the file is looked for.",
 )
 @click.option("--print-config", is_flag=True, help="Print the configuration as a file, and end.")
 @click.option(
@@ -280,11 +280,11 @@ def _check_usage(ctx: click.Context) -> None:
         ("expect", "--expect"),
     ):
         if given(name) and not ctx.params["once"]:
-            raise click.UsageError(f"{option} goes with --once.")
+            raise click.UsageError(f"{option} needs --once.")
     if given("wait_timeout") and not ctx.params["wait"]:
-        raise click.UsageError("--wait-timeout goes with --wait.")
+        raise click.UsageError("--wait-timeout needs --wait.")
     if given("demo_dir") and not ctx.params["demo"]:
-        raise click.UsageError("--demo-dir goes with --demo.")
+        raise click.UsageError("--demo-dir needs --demo.")
     if ctx.params["demo"]:
         for name, option in (
             ("file", "FILE"),
@@ -296,7 +296,7 @@ def _check_usage(ctx: click.Context) -> None:
             ("chdir", "--chdir"),
         ):
             if given(name):
-                raise click.UsageError(f"--demo makes a queue of its own: leave {option} out.")
+                raise click.UsageError(f"--demo creates its own queue: leave {option} out.")
     if ctx.params["create"] and ctx.params["read_only"]:
         raise click.UsageError("--create writes a file, and --read-only writes none: choose one.")
 

@@ -20,19 +20,23 @@ if TYPE_CHECKING:
 
 _DONE = {
     Change.CANCELLED: "cancelled",
-    Change.STOPPING: "is being stopped",
-    Change.REQUEUED: "requeued",
+    Change.STOPPING: "is being cancelled",
+    Change.REQUEUED: "queued for retry",
     Change.RELEASED: "released",
 }
+
+# How a request is stored, where people have another word for it, and the other way round.
+_STORED = {"kill": "stop"}
+_WORDS = {stored: word for word, stored in _STORED.items()}
 
 _JSON_OF_OUTCOMES = """JSON: an array of {"id", "name", "change", "done", "reason"}, in the order
     given."""
 
 
 @click.command(
-    help=f"""Cancel jobs that wait, and stop those that run.
+    help=f"""Cancel waiting and running jobs.
 
-    A running job is stopped by its worker, which takes a moment.
+    A running job is ended by its worker, which takes a moment.
 
     {_JSON_OF_OUTCOMES}"""
 )
@@ -47,22 +51,24 @@ def cancel(
 
 
 @click.command(
-    help=f"""Let failed, timed out or cancelled jobs run again, their attempts counted anew.
+    help=f"""Retry failed, timed out or cancelled jobs; their attempts are counted from 0 again.
+
+    `requeue`, as GigQ calls it, does the same.
 
     {_JSON_OF_OUTCOMES}"""
 )
 @named_jobs
 @json_option
 @click.pass_obj
-def requeue(
+def retry(
     settings: Settings, job_ids: tuple[str, ...], ids_from: TextIO | None, as_json: bool
 ) -> None:
     wanted = all_ids(job_ids, ids_from)
-    _act(settings, wanted, "requeue", lambda queue, ids: queue.requeue_jobs(ids), as_json)
+    _act(settings, wanted, "retry", lambda queue, ids: queue.requeue_jobs(ids), as_json)
 
 
 @click.command(
-    help=f"""Give back running jobs whose worker is certainly dead.
+    help=f"""Release running jobs whose worker is dead, so that they run again.
 
     {_JSON_OF_OUTCOMES}"""
 )
@@ -83,7 +89,7 @@ def release(
 )
 @named_jobs
 @click.option("--set", "priority", type=int, metavar="N", help="The new priority.")
-@click.option("--by", type=int, metavar="N", help="What to add to each; below zero lowers it.")
+@click.option("--by", type=int, metavar="N", help="What to add to each; less than 0 lowers it.")
 @json_option
 @click.pass_obj
 def priority(
@@ -113,9 +119,9 @@ def priority(
 @json_option
 @click.pass_obj
 def pause(settings: Settings, as_json: bool) -> None:
-    """Let no worker claim another job until `resume`; what runs goes on.
+    """Pause the queue: no new job starts until `resume`; running jobs finish.
 
-    GigQ's own workers know nothing of this.
+    GigQ's own workers are not affected.
 
     JSON: {"paused": true}.
     """
@@ -124,14 +130,14 @@ def pause(settings: Settings, as_json: bool) -> None:
     if as_json:
         write_json({"paused": True})
     else:
-        say("The queue is paused. Workers of GigQ's can't be: if there are any, they go on.")
+        say("The queue is paused. GigQ workers, if there are any, are not affected.")
 
 
 @click.command()
 @json_option
 @click.pass_obj
 def resume(settings: Settings, as_json: bool) -> None:
-    """End a pause of the queue.
+    """Resume a paused queue.
 
     JSON: {"paused": false}.
     """
@@ -140,28 +146,33 @@ def resume(settings: Settings, as_json: bool) -> None:
     if as_json:
         write_json({"paused": False})
     else:
-        say("The queue goes on.")
+        say("The queue is resumed.")
 
 
 @click.command()
 @click.argument("worker_id", shell_complete=complete_worker_id)
-@click.argument("request", type=click.Choice(get_args(WorkerRequest)))
+# The file's own word for a kill, "stop", is taken too.
+@click.argument(
+    "request",
+    type=click.Choice([*get_args(WorkerRequest), *_STORED]),
+    metavar="pause|resume|drain|kill",
+)
 @json_option
 @click.pass_obj
 def ask(settings: Settings, worker_id: str, request: str, as_json: bool) -> None:
-    """Ask one worker to pause, resume, drain (finish what runs, then end) or stop now.
+    """Pause or resume one worker, drain it (finish its jobs, then end), or kill it (end now).
 
     JSON: {"id", "request", "done"}.
     """
-    wish = cast(WorkerRequest, request)
+    wish = cast(WorkerRequest, _STORED.get(request, request))
     with settings.changing() as queue:
         done = queue.request_worker(worker_id, wish)
     if as_json:
-        write_json({"id": worker_id, "request": request, "done": done})
+        write_json({"id": worker_id, "request": wish, "done": done})
     if not done:
-        raise Trouble(f"No worker {worker_id} is at work: `workers` shows those that are.")
+        raise Trouble(f"Worker {worker_id} is not running: `workers` lists those that are.")
     if not as_json:
-        say(f"Asked worker {inert(worker_id)} to {request}.")
+        say(f"Requested {_WORDS.get(wish, wish)} of worker {inert(worker_id)}.")
 
 
 def _act(

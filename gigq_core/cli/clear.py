@@ -40,8 +40,8 @@ _USUAL = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)
     metavar="DAYS",
     help="Only jobs that ended more than this many days ago.",
 )
-@click.option("--needed", is_flag=True, help="Delete those too that other jobs still need.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--needed", is_flag=True, help="Also delete jobs that other jobs still need.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @json_option
 @click.pass_obj
 def clear(
@@ -98,7 +98,7 @@ def _moment(days: int | None) -> str | None:
     try:
         return (datetime.now() - timedelta(days=days)).isoformat()
     except OverflowError:
-        raise click.UsageError(f"{days} days ago is before the calendar begins.") from None
+        raise click.UsageError(f"{days} days ago is too long ago for a date.") from None
 
 
 def _going(
@@ -146,9 +146,12 @@ def _tell(
     say(f"{verb} {_count(len(going), 'job')}{f': {which}' if which else ''}.")
     if dry_run and plan.attempts:
         files = f" and {_count(plan.outputs, 'file')} of output" if plan.outputs else ""
-        say(f"Their {_count(plan.attempts, 'attempt')}{files} would go 30 days later.")
+        say(f"Their {_count(plan.attempts, 'attempt')}{files} would be deleted 30 days later.")
     if left:
-        say(f"Kept, since others need them (--needed takes them too): {_count(len(left), 'job')}.")
+        say(
+            f"Kept because other jobs need them (--needed deletes them too): "
+            f"{_count(len(left), 'job')}."
+        )
     for job in left[:SHOWN_NEEDED]:
         say(f"  {inert(job.job_id)} ({inert(job.name)}): {job.need}")
     if len(left) > SHOWN_NEEDED:

@@ -21,6 +21,8 @@ from gigq_core.cli.settings import Settings
 from gigq_core.streams import describe_os_error, give_up_output, put_inert, settle_output
 
 _TYPED_TEXT = TypedText()
+# What GigQ calls a command, and what it is called here.
+ALIASES = {"requeue": "retry"}
 
 
 def _db_after_the_command() -> click.Option:
@@ -32,7 +34,7 @@ def _db_after_the_command() -> click.Option:
         ["--db"],
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="The queue's file; comes over a --db before the command.",
+        help="The queue file; overrides a --db before the command.",
         callback=name,
         expose_value=False,
         is_eager=True,
@@ -52,6 +54,10 @@ class Commands(click.Group):
                 param.type = _TYPED_TEXT
         cmd.params.append(_db_after_the_command())
         super().add_command(cmd, name)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, or of the name that GigQ gives it."""
+        return super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order they were added: by use, not by alphabet."""

@@ -38,8 +38,8 @@ _NO_COLOURS = ("", "dumb", "unknown")
     metavar="N",
     help="Which attempt, counted from 1.  [default: the latest]",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on until the attempt has ended.")
-@click.option("--raw", is_flag=True, help="Write the bytes as they are: a terminal obeys them.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the attempt ends.")
+@click.option("--raw", is_flag=True, help="Write the raw bytes, control sequences included.")
 @json_option
 @click.pass_obj
 def logs(
@@ -60,7 +60,7 @@ def logs(
     JSON: {"id", "attempt", "attempts", "execution_id", "status", "output"}.
     """
     if as_json and (follow or raw):
-        raise click.UsageError("--json goes neither with --follow nor with --raw.")
+        raise click.UsageError("--json can't be combined with --follow or --raw.")
     with settings.viewing() as view:
         found = view.resolve(job_id)
         executions = view.executions(found)
@@ -82,14 +82,14 @@ def logs(
         pieces = _followed(settings.db, view, found, number) if follow else _pieces_of(file)
         wrote = _print_raw(pieces) if raw else _print(pieces, live=follow)
     if not wrote:
-        warn(f"Attempt {number} of {inert(found)} printed nothing that was kept.")
+        warn(f"Attempt {number} of {inert(found)} printed nothing, or its output was not kept.")
 
 
 def _chosen(
     job_id: str, executions: list[dict[str, Any]], attempt: int | None
 ) -> tuple[int, dict[str, Any]]:
     if not executions:
-        raise Trouble(f"Job {job_id} has not been started yet, so it has printed nothing.")
+        raise Trouble(f"Job {job_id} has not started yet, so there is no output.")
     number = len(executions) if attempt is None else attempt
     if number > len(executions):
         raise Trouble(f"Job {job_id} has had {len(executions)} attempts, not {number}.")

@@ -30,7 +30,7 @@ used.
     show_default=True,
     show_envvar=True,
     metavar="FILE",
-    help="The queue's file; may stand behind the command too. Only `submit` ever makes it.",
+    help="The queue file; may also follow the command. Only `submit` creates it.",
 )
 @click.version_option(package_name="gigq-tui", prog_name="gigq-core")
 @click.pass_context
@@ -43,7 +43,7 @@ for _command in (
     show.status,
     show.list_jobs,
     actions.cancel,
-    actions.requeue,
+    actions.retry,
     actions.priority,
     clear.clear,
     show.stats,

@@ -87,7 +87,7 @@ def detach(settings: Settings, file: Path | None, as_json: bool) -> None:
     if as_json:
         write_json({"file": str(path), "attached": False})
     else:
-        say(f"{inert(path)} is detached: it is as GigQ knows it.")
+        say(f"{inert(path)} is detached: it is a plain GigQ file again.")
 
 
 @click.command()

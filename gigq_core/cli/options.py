@@ -29,9 +29,7 @@ class TypedValue(click.types.StringParamType):
         return typed_text(super().convert(value, param, ctx))
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text for people."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
 def byte_count(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -59,7 +57,7 @@ def not_below_zero(
     """A finite number of seconds, none below zero."""
     checked = seconds(ctx, param, value)
     if checked is not None and checked < 0:
-        raise click.BadParameter("give no time below zero.", ctx, param)
+        raise click.BadParameter("give a time of 0 or more.", ctx, param)
     return checked
 
 

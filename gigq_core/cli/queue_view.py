@@ -90,7 +90,7 @@ class QueueView:
             return text
         if len(text) < SHORTEST_PREFIX:
             raise Trouble(
-                f"No job has the id {text}: give at least the first {SHORTEST_PREFIX} characters."
+                f"No job has the id {text}: give at least its first {SHORTEST_PREFIX} characters."
             )
         limit = SHOWN_CANDIDATES + 1
         found = [
@@ -98,11 +98,11 @@ class QueueView:
             for row in self._conn.execute(view.IDS_BY_PREFIX, (text, f"{text}\U0010ffff", limit))
         ]
         if not found:
-            raise Trouble(f"Job {text} not found: `list` shows what there is.")
+            raise Trouble(f"Job {text} not found: `list` shows all jobs.")
         if len(found) > 1:
             more = ", …" if len(found) > SHOWN_CANDIDATES else ""
             raise Trouble(
-                f"{text} is the beginning of more than one id "
+                f"{text} matches more than one id "
                 f"({', '.join(found[:SHOWN_CANDIDATES])}{more}): give more of it."
             )
         return str(found[0])
@@ -220,7 +220,7 @@ def why(job: dict[str, Any], *, paused: bool) -> Why | None:
     if isinstance(due, str) and due > now_text():
         return Why(f"due {shown_time(due)}", f"it is due at {shown_time(due)}")
     if paused:
-        return Why("paused", "the queue is paused: `gigq-core resume` ends that")
+        return Why("paused", "the queue is paused: `gigq-core resume` resumes it")
     return None
 
 

@@ -36,7 +36,7 @@ class Settings:
         with sentences(self.db):
             view = QueueView(self.db)
             if view.is_still:
-                warn(f"{self.db} may not be written, and nobody has it open: read as it stands.")
+                warn(f"{self.db} is read-only here and not in use: read as it is.")
             try:
                 yield view
             finally:
@@ -57,7 +57,7 @@ class Settings:
             new = create and is_new(self.db)
             queue = JobQueue(self.db, initialize=create)
             if new:
-                print(f"Made the queue's file {inert(self.db.absolute())}.", file=sys.stderr)
+                print(f"Created the queue file {inert(self.db.absolute())}.", file=sys.stderr)
             try:
                 yield queue
             finally:

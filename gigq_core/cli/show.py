@@ -96,7 +96,7 @@ def status(
     type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="How many at most.",
+    help="Maximum number of jobs.",
 )
 @json_option
 @click.pass_obj
@@ -117,7 +117,7 @@ def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool)
         return
     columns = terminal_columns()
     narrow = columns is not None and columns < WIDE_TERMINAL
-    headers = ["ID", "Name", "Status", "Priority", "Created", "Updated", "Why it waits"]
+    headers = ["ID", "Name", "Status", "Priority", "Created", "Updated", "Why waiting"]
     reasons = [why(job, paused=paused) for job in jobs]
     rows = [
         [
@@ -136,7 +136,7 @@ def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool)
         headers.remove("Updated")
     if not any(reasons):
         headers, rows = headers[:-1], [row[:-1] for row in rows]
-    table(headers, rows, shrinking=["Name", "Why it waits"])
+    table(headers, rows, shrinking=["Name", "Why waiting"])
 
 
 @click.command()
@@ -156,7 +156,7 @@ def stats(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--all", "with_stopped", is_flag=True, help="Also those that have stopped.")
+@click.option("--all", "with_stopped", is_flag=True, help="Include stopped workers.")
 @json_option
 @click.pass_obj
 def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
@@ -235,7 +235,7 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
     ):
         say(f"{label}: {shown_time(job[column])}")
     if "why" in job:
-        say(f"Waits, because {job['why']}.")
+        say(f"Waiting: {job['why']}.")
     say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
     if job["retry_after"] and job["status"] == JobStatus.PENDING.value:
         say(f"Due: {shown_time(job['retry_after'])}")
@@ -285,4 +285,4 @@ def _print_traceback(executions: list[dict[str, Any]]) -> None:
         say("\nTraceback:")
         say(lines_of(kept[-1].rstrip(), "  "))
     else:
-        say("\nNo attempt left a traceback.")
+        say("\nNo traceback was recorded.")

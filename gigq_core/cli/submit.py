@@ -72,7 +72,7 @@ def _job_options(*names: str) -> Callable[[Command], Command]:
     type=TypedValue(),
     multiple=True,
     metavar="KEY=VALUE",
-    help="A parameter; the value is read as JSON, or else taken as text. Repeatable.",
+    help="A parameter; the value is JSON, or else text. Repeatable.",
 )
 @_job_options(*(name for name in OPTION_NAMES if name != "name"))
 @click.option(
@@ -81,7 +81,7 @@ def _job_options(*names: str) -> Callable[[Command], Command]:
     default=1,
     show_default=True,
     metavar="N",
-    help="How many jobs to make of it, in one transaction.",
+    help="How many identical jobs to submit, in one transaction.",
 )
 @click.option(
     "--jsonl",
@@ -115,7 +115,7 @@ def submit(
     from gigq_core.bulk import JobTemplate
 
     if jsonl is not None and copies > 1:
-        raise click.UsageError("--copies and --jsonl don't go together: a line is a job.")
+        raise click.UsageError("--copies can't be combined with --jsonl: each line is a job.")
     values = dict(_parameter(text) for text in params)
     job_function = import_function(function)
     if options["name"] is None:

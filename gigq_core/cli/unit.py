@@ -35,8 +35,8 @@ _OPTIONS = [param for param in worker.params if param.name not in _NOT_HERE]
 
 
 @click.command(params=list(_OPTIONS))
-@click.option("--name", default="gigq-worker", show_default=True, help="What the unit is called.")
-@click.option("--user", is_flag=True, help="A unit of your own service manager, not the system's.")
+@click.option("--name", default="gigq-worker", show_default=True, help="Name of the unit.")
+@click.option("--user", is_flag=True, help="A user unit instead of a system unit.")
 @click.pass_context
 def unit(ctx: click.Context, /, name: str, user: bool, **options: Any) -> None:
     """Print a unit file for systemd that runs this worker.
@@ -69,25 +69,25 @@ def unit(ctx: click.Context, /, name: str, user: bool, **options: Any) -> None:
         f"RequiresMountsFor={_word(str(db.parent))} {_word(str(folder))}",
         "",
         "[Service]",
-        "# It says itself when it is ready, and that it lives.",
+        "# It reports when it is ready, and that it is alive.",
         "Type=notify",
         f"WatchdogSec={WATCHDOG_S}",
         f"ExecStart={' '.join(_exec_words(words))}",
     ]
     if options["log_file"] is not None:
-        lines += ["# Opens its log anew.", "ExecReload=/bin/kill -HUP $MAINPID"]
+        lines += ["# Reopens its log.", "ExecReload=/bin/kill -HUP $MAINPID"]
     lines += [f"WorkingDirectory={_value(str(folder))}"]
     if not user and os.geteuid() != 0:
         lines += [f"User={_value(getpass.getuser())}"]
     lines += [
-        "# Only the worker is told to stop: it lets its jobs finish, and ends them itself.",
+        "# Only the worker gets the signal: it drains, and ends its jobs itself.",
         "KillMode=mixed",
         f"TimeoutStopSec={math.ceil(limit)}",
-        "# A job that needs too much memory ends alone.",
+        "# A job that runs out of memory ends alone.",
         "OOMPolicy=continue",
         "Restart=on-failure",
         "RestartSec=5",
-        "# Told twice to stop, it ends with 128 and the signal's number.",
+        "# After a second signal it ends with 128 plus the signal's number.",
         "SuccessExitStatus=129 130 131 143",
         "",
         "[Install]",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--worker-id", help="What the worker is called.  [default: made up]")
+@click.option("--worker-id", help="Id of the worker.  [default: generated]")
 @click.option(
     "--polling-interval",
     type=float,
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     default=5,
     show_default=True,
-    help="Seconds after which to look for jobs even if nothing announced one.",
+    help="Seconds between checks for jobs when nothing announces one.",
 )
-@click.option("--once", is_flag=True, help="Run one job, if there is one, and end.")
+@click.option("--once", is_flag=True, help="Run one job if there is one, then end.")
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
@@ -44,9 +44,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Run jobs in child processes, which can be stopped, or in threads of this one.",
 )
-@click.option(
-    "--python", type=click.Path(), metavar="EXE", help="The interpreter that runs the jobs."
-)
+@click.option("--python", type=click.Path(), metavar="EXE", help="The Python that runs the jobs.")
 @click.option(
     "--chdir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -67,7 +65,7 @@ if TYPE_CHECKING:
     type=float,
     callback=not_below_zero,
     metavar="SECONDS",
-    help="Give back what still runs so long after the first signal.  [default: wait for it]",
+    help="Requeue jobs that still run this long after the first signal.  [default: wait for it]",
 )
 @click.option(
     "--log-file",
@@ -145,7 +143,7 @@ def worker(
     JSON (with --once): {"processed"}.
     """
     if as_json and not once:
-        raise click.UsageError("--json goes with --once: a worker that stays prints a log.")
+        raise click.UsageError("--json needs --once: a worker that keeps running prints a log.")
     from gigq_core.worker import Worker
     from gigq_core.worker.processes import end_with
 

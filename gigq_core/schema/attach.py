@@ -187,7 +187,7 @@ def detach(path: str | Path) -> None:
     GigQ's tables and columns stay, those of its later releases included.
 
     Raises:
-        DatabaseBusy: a worker of ours still works on the file: stop it first.
+        DatabaseBusy: a worker of ours is still running on the file: drain it first.
         DatabaseMissing, NotAQueue, DatabaseError: it can't be opened.
     """
     require_sqlite()
@@ -216,8 +216,8 @@ def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
     for row in conn.execute(_LIVE_WORKERS).fetchall():
         if is_dead(ProcessIdentity.of_row(row)) is not True:
             raise DatabaseBusy(
-                f"Worker {row['id']} (pid {row['pid']} on {row['host']}) still works on {file}: "
-                "stop it first."
+                f"Worker {row['id']} (pid {row['pid']} on {row['host']}) is still running on "
+                f"{file}: drain it first."
             )
 
 

@@ -57,7 +57,7 @@ def check_path(path: str | Path) -> Path:
     try:
         exists = file.exists()
     except (OSError, ValueError) as problem:
-        raise DatabaseError(f"{_shown(file)} can't be looked at: {problem}.") from None
+        raise DatabaseError(f"{_shown(file)} can't be checked: {problem}.") from None
     if not exists:
         if file.is_symlink():
             raise DatabaseMissing(f"{_shown(file)} is a link to a file that does not exist.")
@@ -186,7 +186,7 @@ def check_tables(conn: sqlite3.Connection, file: Path) -> None:
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
     if not tables and _is_empty(file):
-        raise NotAQueue(f"{_shown(file)} is empty: bring the queue back, or make a new one.")
+        raise NotAQueue(f"{_shown(file)} is empty: restore the queue, or create a new one.")
     if "jobs" not in tables:
         raise NotAQueue(
             f"{_shown(file)} is an SQLite file, but not a job queue: it has no table jobs."
@@ -261,7 +261,7 @@ def _unreadable(file: Path) -> str:
     if _size(journal):
         return (
             f"{_shown(file)} was left in the middle of a change, which {journal.name} takes back: "
-            "have it opened once by somebody who may write it."
+            "let somebody who may write it open it once."
         )
     if not os.access(wal, os.R_OK):
         return (

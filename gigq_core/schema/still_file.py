@@ -59,7 +59,7 @@ class StillFile:
             FileChanged: somebody has written meanwhile.
         """
         if self.changed():
-            raise FileChanged(f"{self._path} was written to while it was read: read it again.")
+            raise FileChanged(f"{self._path} changed while it was read: read it again.")
 
     def _look(self) -> tuple[_Look, ...]:
         return tuple(_look(path) for path in self._paths)

@@ -45,11 +45,11 @@ def editor_words(environment: Mapping[str, str] | None = None) -> list[str]:
         try:
             return shlex.split(command)
         except ValueError as problem:
-            raise GigQError(f"{variable} is no command ({problem}): {command}") from None
+            raise GigQError(f"{variable} is not a valid command ({problem}): {command}") from None
     for name in FALLBACKS:
         if shutil.which(name):
             return [name]
-    raise GigQError("No editor was found: set EDITOR to the command of yours.")
+    raise GigQError("No editor found: set EDITOR to your editor's command.")
 
 
 def edit_text(text: str, *, suffix: str = ".json", line: int = 1) -> str:
@@ -151,10 +151,12 @@ def _read(file: Path) -> str:
         with file.open("rb") as stream:
             octets = stream.read(MAX_BYTES + 1)
     except OSError as problem:
-        raise GigQError(f"What the editor left can't be read: {problem.strerror}.") from None
+        raise GigQError(f"The edited file can't be read: {problem.strerror}.") from None
     if len(octets) > MAX_BYTES:
-        raise GigQError(f"What the editor left is longer than {MAX_BYTES:,} bytes.")
+        raise GigQError(f"The edited file is longer than {MAX_BYTES:,} bytes.")
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise GigQError(f"What the editor left is no UTF-8 at byte {problem.start + 1}.") from None
+        raise GigQError(
+            f"The edited file is not valid UTF-8 at byte {problem.start + 1}."
+        ) from None

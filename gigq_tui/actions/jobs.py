@@ -19,10 +19,11 @@ from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
 from gigq_tui.actions.undo_log import DoneAction, UndoLog
+from gigq_tui.actions.workers.pending_requests import request_word
 
 # How many jobs of an act are named when it is to be taken back.
 NAMED = 3
-READ_ONLY = "This console only looks: start it without --read-only to change the queue."
+READ_ONLY = "This console is read-only: start it without --read-only to make changes."
 
 
 class JobActions:
@@ -75,7 +76,7 @@ class JobActions:
         """Give jobs that failed, timed out or were cancelled a fresh start."""
         return self._act(
             ids,
-            "requeue",
+            "retry",
             lambda queue, names, undo: queue.requeue_jobs(names, undo),
             said="retry",
         )
@@ -163,7 +164,7 @@ class JobActions:
             else:
                 queue.resume()
         title = (
-            "queue paused: what runs is finished; GigQ's workers go on"
+            "queue paused: running jobs finish; GigQ workers are not affected"
             if paused
             else "queue resumed"
         )
@@ -178,9 +179,9 @@ class JobActions:
         """
         with self._queue() as queue:
             if not queue.request_worker(worker_id, request):
-                raise GigQError(f"There is no live worker {worker_id} to ask.")
-        line = shell_command.command(self.path, "ask", worker_id, request)
-        return Report(f"asked {worker_id} to {request}", (), line)
+                raise GigQError(f"Worker {worker_id} is not running.")
+        line = shell_command.command(self.path, "ask", worker_id, request_word(request))
+        return Report(f"requested {request_word(request)} of {worker_id}", (), line)
 
     def _act(
         self,
@@ -210,7 +211,7 @@ class JobActions:
             raise GigQError(READ_ONLY)
         # The queue's own constructor would make a new file where this one has gone, or was emptied.
         if check_path(self.path).stat().st_size == 0:
-            raise NotAQueue(f"{self.path} is empty: bring the queue back, or make a new one.")
+            raise NotAQueue(f"{self.path} is empty: restore the queue, or create a new one.")
 
     @contextmanager
     def _queue(self) -> Iterator[JobQueue]:

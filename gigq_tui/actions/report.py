@@ -11,8 +11,8 @@ from gigq_tui.format import cut, inert
 
 _SAID = {
     Change.CANCELLED: "cancelled {n}",
-    Change.STOPPING: "asked {n} to stop",
-    Change.REQUEUED: "will retry {n}",
+    Change.STOPPING: "cancelling {n}",
+    Change.REQUEUED: "queued {n} for retry",
     Change.RELEASED: "released {n}",
     Change.REPRIORITIZED: "changed the priority of {n}",
     Change.CLEARED: "cleared {n}",

@@ -15,12 +15,12 @@ WATCH_S = 120.0
 MOST_JOBS = 1_000
 
 _ENDS = {
-    "completed": "it completed before it could be stopped",
-    "failed": "it failed before it could be stopped",
-    "timeout": "it timed out before it could be stopped",
-    "pending": "it waits again",
+    "completed": "it completed before it could be cancelled",
+    "failed": "it failed before it could be cancelled",
+    "timeout": "it timed out before it could be cancelled",
+    "pending": "it was queued again",
 }
-_STILL = "it still runs, though its worker has been asked to stop it"
+_STILL = "it is still running, though its worker was asked to cancel it"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class StopWatch:
         if row is None:
             return asked._replace(change=Change.REFUSED, reason="it has been deleted")
         if row.status == "cancelled":
-            return asked._replace(change=Change.CANCELLED, reason="stopped")
+            return asked._replace(change=Change.CANCELLED, reason="cancelled")
         if row.status == "running":
             if row.stop_requested:
                 return asked._replace(reason=_STILL)
@@ -74,15 +74,15 @@ class StopWatch:
 
 
 def _title(ends: list[Outcome]) -> str:
-    """One line: "stopped 3, 1 completed before it could be stopped"."""
+    """One line: "cancelled 3, 1 completed before it could be cancelled"."""
     told: dict[str, list[Outcome]] = {}
     for end in ends:
         told.setdefault(end.reason, []).append(end)
     parts = []
-    for reason, group in sorted(told.items(), key=lambda item: item[0] != "stopped"):
+    for reason, group in sorted(told.items(), key=lambda item: item[0] != "cancelled"):
         who = one_name(group)
-        if reason == "stopped":
-            parts.append(f"stopped {who}")
+        if reason == "cancelled":
+            parts.append(f"cancelled {who}")
         else:
             parts.append(f"{who} {reason.removeprefix('it ')}")
     return ", ".join(parts)

@@ -49,7 +49,7 @@ def _keys_of(action: Action, value: Any) -> tuple[str, ...]:
         if name is None:
             raise Problem(
                 where,
-                f"{word.strip()!r} is no key: write it like c, C, /, space, pgdn, f5, ctrl+x "
+                f"{word.strip()!r} is not a key: write it like c, C, /, space, pgdn, f5, ctrl+x "
                 "or alt+x.",
             )
         if action.id in BEFORE_FIELDS and is_typed(name):

@@ -40,7 +40,7 @@ def read_config(path: Path, *, must_exist: bool) -> Config:
             raise ConfigError(f"There is no configuration file {path}.") from None
         return Config()
     except UnicodeDecodeError as problem:
-        raise ConfigError(f"{path} is no text in UTF-8 (byte {problem.start}).") from None
+        raise ConfigError(f"{path} is not UTF-8 text (byte {problem.start}).") from None
     except OSError as problem:
         raise ConfigError(f"{path} can't be read: {problem.strerror or problem}.") from None
     try:
@@ -65,7 +65,7 @@ def config_of(text: str) -> Config:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise Problem("", f"that is no valid TOML: {_decapitalised(str(problem))}.") from None
+        raise Problem("", f"not valid TOML: {_decapitalised(str(problem))}.") from None
     _only(table, ("theme", "mouse", "jobs", "keys", "database"))
     jobs = _take(table, "jobs", dict, {})
     _only(jobs, ("columns", "sort"), "jobs.")
@@ -131,12 +131,13 @@ def _columns(listed: list[Any] | None) -> tuple[ChosenColumn, ...]:
         if name not in names:
             raise Problem("jobs.columns", unknown("column", name, names))
         if name in (column.name for column in columns):
-            raise Problem("jobs.columns", f"{name!r} stands there twice: leave one out.")
+            raise Problem("jobs.columns", f"{name!r} is listed twice: remove one.")
         width = int(cells) if cells.isascii() and cells.isdigit() else None
         if colon and (width is None or not 0 < width <= MAX_COLUMN_CELLS):
             raise Problem(
                 "jobs.columns",
-                f"{cells!r} is no width: write {name}:N with N from 1 to {MAX_COLUMN_CELLS} cells.",
+                f"{cells!r} is not a width: write {name}:N with N from 1 to "
+                f"{MAX_COLUMN_CELLS} cells.",
             )
         columns.append(ChosenColumn(name, width))
     if not columns:

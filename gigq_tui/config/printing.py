@@ -14,13 +14,13 @@ from gigq_tui.store.sorting import SortKey
 
 _EXAMPLE = """\
 # What holds for single queue files: the first entry whose path matches. In a path, * stays within
-# a folder and ** does not. An option of the command line comes before what stands here.
+# a folder and ** does not. An option of the command line overrides what is set here.
 #
 # [[database]]
 # path = "/srv/etl/*.db"
-# label = "prod"           # stands in the header
+# label = "prod"           # shown in the header
 # colour = "red"           # {colours}
-# read_only = true         # every key that writes is off
+# read_only = true         # keys that change the queue are off
 # python = "/srv/etl/venv/bin/python"
 # chdir = "/srv/etl"
 """
@@ -48,7 +48,7 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
         f"# of {', '.join(names)}, in any order;\n"
         '# "name:30" makes a column 30 cells wide; what does not fit is left out\n'
         f"columns = {_listed(map(str, config.columns or names))}\n"
-        f"# {', '.join(key.value for key in SortKey)}; -dur is dur turned round\n"
+        f"# {', '.join(key.value for key in SortKey)}; -dur reverses dur\n"
         f"sort = {_quoted(str(config.sort))}\n",
         _keys(config),
         _EXAMPLE.format(colours=", ".join(COLOURS)),

@@ -11,7 +11,7 @@ Users may choose other keys: `Keymap.told()` gives actions with the keys they ha
 and whatever names keys to a person asks it.
 
 The same key may belong to different actions on different screens (`c` cancels a job here and
-stops a worker there), never to two actions of one scope.
+drains a worker there), never to two actions of one scope.
 """
 
 from __future__ import annotations

@@ -25,9 +25,10 @@ class Group(Enum):
     """The columns of the help screen."""
 
     MOVE = "Move"
-    LOOK = "Look"
-    ACT = "Act"
-    WIDE = "Wide"
+    LOOK = "View"
+    ACT = "Actions"
+    WIDE = "All matching"
+    QUEUE = "Queue"
     CONSOLE = "Console"
 
 

@@ -151,7 +151,7 @@ DETAIL_OPEN = Action(
     ("enter",),
     "enter",
     "choose",
-    "open what is chosen",
+    "open the selection",
     Group.LOOK,
     IN_JOB,
 )
@@ -194,7 +194,7 @@ PAUSE_VIEW = Action(
     ("p",),
     "p",
     "pause view",
-    "hold the picture",
+    "pause the view",
     Group.LOOK,
     SCREENS,
 )

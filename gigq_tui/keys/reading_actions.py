@@ -62,14 +62,14 @@ STACK = Action(
     ("S",),
     "S",
     "stack",
-    "stack of the function, now",
+    "current stack of the job",
     Group.LOOK,
     ON_A_JOB,
     bar=72,
     when=needs_row,
 )
 WORKER_STACK = Action(
-    "worker_stack", ("S",), "S", "stack", "stack of its job, now", Group.LOOK, IN_WORKERS, bar=97
+    "worker_stack", ("S",), "S", "stack", "current stack of its job", Group.LOOK, IN_WORKERS, bar=97
 )
 
 READING_ACTIONS: tuple[Action, ...] = (

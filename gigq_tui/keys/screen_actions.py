@@ -21,8 +21,8 @@ RETRY_UP = Action(
     ("R",),
     "R",
     "+upstream",
-    "retry here and every failed ancestor",
-    Group.WIDE,
+    "retry this and all failed upstream",
+    Group.ACT,
     IN_TREE,
     bar=42,
     writes=True,
@@ -33,8 +33,8 @@ CANCEL_BELOW = Action(
     ("C",),
     "C",
     "subtree",
-    "cancel here and whatever waits for it",
-    Group.WIDE,
+    "cancel this and all downstream",
+    Group.ACT,
     IN_TREE,
     bar=43,
     writes=True,
@@ -45,7 +45,7 @@ UPSTREAM = Action(
     ("left_square_bracket",),
     "[",
     "up",
-    "only what this job waits for, or all again",
+    "show only upstream, or all",
     Group.LOOK,
     IN_TREE,
     bar=44,
@@ -56,7 +56,7 @@ DOWNSTREAM = Action(
     ("right_square_bracket",),
     "]",
     "down",
-    "only what waits for this job, or all again",
+    "show only downstream, or all",
     Group.LOOK,
     IN_TREE,
     bar=45,
@@ -67,7 +67,7 @@ FOLD = Action(
     ("z",),
     "z",
     "fold",
-    "fold jobs that look alike, or unfold",
+    "fold similar jobs, or unfold",
     Group.LOOK,
     IN_TREE,
     bar=46,
@@ -85,8 +85,8 @@ WORKER_DRAIN = Action(
     "worker_drain",
     ("c",),
     "c",
-    "stop",
-    "stop worker after its job",
+    "drain",
+    "drain: finish its jobs, then end",
     Group.ACT,
     IN_WORKERS,
     bar=20,
@@ -97,8 +97,8 @@ WORKER_KILL = Action(
     ("C",),
     "C",
     "kill",
-    "end worker now; jobs go back",
-    Group.WIDE,
+    "kill; its jobs go back to the queue",
+    Group.ACT,
     IN_WORKERS,
     bar=30,
     writes=True,
@@ -108,7 +108,7 @@ WORKER_PAUSE = Action(
     ("P",),
     "P",
     "pause",
-    "pause worker, or resume it",
+    "pause or resume the worker",
     Group.ACT,
     IN_WORKERS,
     bar=40,
@@ -126,7 +126,7 @@ WORKER_RELEASE = Action(
     writes=True,
 )
 WORKER_LOG = Action(
-    "worker_log", ("l",), "l", "log", "worker's log, larger", Group.LOOK, IN_WORKERS, bar=95
+    "worker_log", ("l",), "l", "log", "expand the worker's log", Group.LOOK, IN_WORKERS, bar=95
 )
 WORKER_FILTER = Action(
     "worker_filter", ("slash",), "/", "filter", "filter, or find", Group.LOOK, IN_WORKERS, bar=80
@@ -169,7 +169,7 @@ ATTENTION = Action(
     ("a",),
     "a",
     "attention",
-    "to what needs attention, or back to the functions",
+    "switch to what needs attention, or back",
     Group.LOOK,
     IN_OVERVIEW,
     bar=20,
@@ -206,7 +206,7 @@ REVEAL_FIELD = Action(
     ("alt+v",),
     "alt+v",
     "show secret",
-    "show or hide the secret in this field",
+    "show or hide this secret",
     Group.LOOK,
     IN_SUBMIT,
     bar=30,
@@ -253,15 +253,13 @@ BACK = Action(
 )
 LEAVE = Action("leave", ("q",), "q", "quit", "back, or quit", Group.CONSOLE, SCREENS | {Scope.HELP})
 REFRESH = Action(
-    "refresh", ("ctrl+r",), "ctrl+r", "refresh", "read the file again", Group.CONSOLE, SCREENS
+    "refresh", ("ctrl+r",), "ctrl+r", "refresh", "reload the file", Group.CONSOLE, SCREENS
 )
 REPAINT = Action(
-    "repaint", ("ctrl+l",), "ctrl+l", "repaint", "paint it all again", Group.CONSOLE, EVERYWHERE
+    "repaint", ("ctrl+l",), "ctrl+l", "repaint", "redraw the screen", Group.CONSOLE, EVERYWHERE
 )
 QUIT = Action("quit", ("ctrl+c",), "ctrl+c twice", "quit", "quit", Group.CONSOLE, EVERYWHERE)
-SUSPEND = Action(
-    "suspend", ("ctrl+z",), "ctrl+z", "suspend", "to the shell", Group.CONSOLE, EVERYWHERE
-)
+SUSPEND = Action("suspend", ("ctrl+z",), "ctrl+z", "suspend", "suspend", Group.CONSOLE, EVERYWHERE)
 
 CONSOLE_ACTIONS: tuple[Action, ...] = (
     PALETTE,

@@ -163,8 +163,8 @@ def _head(snapshot: Snapshot, label: str) -> str:
     if label:
         parts.append(text.inert(label))
     if not info.attached:
-        parts.append("GigQ's own file, only looked at")
-    how = "no write access, read as it stands" if info.still else f"{info.journal_mode} mode"
+        parts.append("GigQ's own file, not changed")
+    how = "no write access, read only" if info.still else f"{info.journal_mode} mode"
     parts.append(f"{how}, {text.size(info.size)}")
     parts.append(f"read {snapshot.taken_at:%Y-%m-%d %H:%M:%S}")
     if snapshot.paused:
@@ -206,7 +206,7 @@ def _worker_lines(snapshot: Snapshot) -> list[str]:
             )
         )
     for foreign in snapshot.foreign_workers:
-        name = f"worker {text.inert(foreign.id)}"
+        name = f"GigQ worker {text.inert(foreign.id)}"
         cells.append((name, "", "of GigQ", "", "", "", _holds(foreign.running, now)))
     return _aligned(cells)
 

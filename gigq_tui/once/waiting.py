@@ -57,7 +57,7 @@ def wait_until_settled(path: Path, filter_: Filter, timeout_s: float | None, say
             try:
                 arrived = _next(news, deadline)
             except Empty:
-                say(f"The time is up, and {watch.told} still to end.")
+                say(f"Timed out: {watch.told} not finished yet.")
                 return False
             if watch.is_settled(arrived):
                 return True
@@ -102,16 +102,16 @@ class _Watch:
         """Take news, say what is worth it, and tell whether the wait is over."""
         if isinstance(news, str):
             if not self._path.exists():
-                raise DatabaseMissing(f"{self._path} vanished, and {self.told} still to end.")
+                raise DatabaseMissing(f"{self._path} is gone: {self.told} not finished yet.")
             self._say_once(news, news)
             return False
         self._open = news.window.total
         if not self._open:
             return True
         if news.paused:
-            self._say_once("paused", f"The queue is paused, and {self.told} still to end.")
+            self._say_once("paused", f"The queue is paused: {self.told} not finished yet.")
         elif not _somebody_works(news):
-            self._say_once("idle", f"No worker is alive, and {self.told} still to end.")
+            self._say_once("idle", f"No workers are running: {self.told} not finished yet.")
         return False
 
     def _say_once(self, what: str, sentence: str) -> None:

@@ -167,6 +167,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             age=console.age,
             crumbs=self.crumbs(),
             label=console.label,
+            hints=console.hints,
         )
 
     # What the router asks

@@ -10,6 +10,8 @@ from textual.widget import Widget
 from gigq_tui.format import pad, width_of
 from gigq_tui.keys import DEFAULT_KEYS, Action, Group, Keymap, Scope, actions_for, bindings_for
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.hints import KeyHints
+from gigq_tui.keys.looking_actions import FILTER
 from gigq_tui.keys.screen_actions import CLOSE_HELP
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.row_finder import RowFinder
@@ -19,8 +21,8 @@ from gigq_tui.widgets.scrolled import Pane, Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
 
 _NOTES = (
-    "Lower case acts on what you marked, or else on the row under the cursor. Upper case acts on "
-    "everything that matches, or can't be taken back. Both tell you how many rows first.",
+    "Lower-case keys act on the marked rows, or else on the row under the cursor. Upper-case keys "
+    "act on everything that matches, or can't be undone. Both say how many rows first.",
 )
 _STATES: tuple[Span, ...] = (
     (". ready or waiting", "wait"),
@@ -33,7 +35,7 @@ _STATES: tuple[Span, ...] = (
     ("? worker gone", "fail"),
 )
 _FILTER = (
-    '/ filters: words and -words, "two words", name: fn: state: id: err: worker: pri>5 age>2m '
+    ' filters: words and -words, "two words", name: fn: state: id: err: worker: pri>5 age>2m '
     "dur>30s try>1 dep:ID param.src:x. A space means and, | means or."
 )
 
@@ -43,7 +45,7 @@ def help_lines(scope: Scope, width: int, keymap: Keymap = DEFAULT_KEYS) -> tuple
     lines: list[Line] = []
     lines += _laid_out([*_blocks(keymap.told(actions_for(scope))), _states()], width)
     lines.append(())
-    for note in (*_NOTES, _FILTER) if scope is Scope.JOBS else _NOTES:
+    for note in (*_NOTES, KeyHints(keymap)(FILTER) + _FILTER) if scope is Scope.JOBS else _NOTES:
         lines += [((f" {piece}", ""),) for piece in wrap_words(note, width - 2)]
     return tuple(lines)
 

@@ -22,7 +22,9 @@ from gigq_tui.actions.stop_watch import StopWatch
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.format import cut, inert, plural, size, without_folder
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.job_actions import OUTCOMES, UNDO
+from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.services.messages import ActionFinished
 from gigq_tui.services.notes import MANY, attach_note
@@ -64,6 +66,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         self.chdir = chdir
         self.read_only = read_only
         self.demo = demo
+        self.hints = KeyHints()
         self.jobs = JobActions(path, read_only, python=python, chdir=chdir)
         self.snapshot: Snapshot | None = None
         self.acting = 0
@@ -153,9 +156,9 @@ class SteeringApp(App[None], inherit_bindings=False):
         self._say(report)
 
     def _say(self, report: Report) -> None:
-        hints = ["i row by row"] if report.mixed else []
+        hints = [f"{self.hints(OUTCOMES)} results"] if report.mixed else []
         if report.undoable:
-            hints.append("u undo")
+            hints.append(f"{self.hints(UNDO)} undo")
         tone = "ok" if report.done else "warn"
         self.notice(report.title, tone, report.twin, "  ".join(hints))
 
@@ -170,7 +173,9 @@ class SteeringApp(App[None], inherit_bindings=False):
         """
         screen = self.front
         if screen is not None and screen.is_whole:
-            screen.notice_line.tell(without_folder(text, self.path), tone, twin, hint)
+            screen.notice_line.tell(
+                without_folder(text, self.path), tone, twin, hint, self.hints(COPY)
+            )
             self.mind_the_ticker()
 
     @does(OUTCOMES)
@@ -180,7 +185,7 @@ class SteeringApp(App[None], inherit_bindings=False):
 
         screen, report = self.front, self.last_report
         if report is None:
-            self.notice("Nothing was done to a job in this run of the console yet.", "warn")
+            self.notice("No action on jobs yet in this session.", "warn")
         elif screen is not None:
             open_outcomes(screen, report)
 
@@ -191,7 +196,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         slow = self.acting and self.monotonic() - self._acting_since >= SLOW_ACT_S
         if slow and not self._slow_told:
             self._slow_told = True
-            self.notice("still writing: another process may hold the file's lock", "warn")
+            self.notice("still writing; another process may be using the file", "warn")
         for watch in self._watches:
             self.ask("rows", watch.ids, partial(self._watched, watch))
 
@@ -216,7 +221,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         """Take the last act back; where it was about many jobs, once that has been confirmed."""
         act, screen = self.jobs.undoable, self.front
         if act is None or screen is None:
-            self.notice("There is nothing to undo in this run of the console.", "warn")
+            self.notice("Nothing to undo in this session.", "warn")
             return
         if len(act) == 1 and not self.will_attach:
             self._undo(act)
@@ -227,7 +232,7 @@ class SteeringApp(App[None], inherit_bindings=False):
             names.append(f"and {count - len(names):,} more")
         details = [
             ", ".join(names),
-            "What a worker has claimed since, or anybody has changed, stays as it is.",
+            "Jobs that were claimed or changed since are left alone.",
         ]
         if self.will_attach:
             details.append(attach_note(self.path))
@@ -267,8 +272,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         """Put a command on the clipboard, unless no terminal would take it."""
         if len(twin.encode()) > MAX_BYTES:
             self.notice(
-                f"That command names so many jobs that it is {len(twin) // 1000:,} kB long, which "
-                "no clipboard takes.",
+                f"The command names too many jobs for a clipboard ({len(twin) // 1000:,} kB).",
                 "warn",
             )
         else:
@@ -313,7 +317,7 @@ class SteeringApp(App[None], inherit_bindings=False):
         done = f"copied the first {part} of {what}"
         if not sure:
             done = f"the first {part} of {what} was sent to the terminal"
-        place = f"; it is whole in {source}" if source is not None else ""
+        place = f"; all of it is in {source}" if source is not None else ""
         self.notice(f"{done}: terminals take no more{place}", "warn")
 
     @property

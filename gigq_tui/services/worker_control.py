@@ -25,7 +25,8 @@ from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKER, STOP_WORKER
-from gigq_tui.keys.screen_actions import QUIT
+from gigq_tui.keys.looking_actions import WORKERS
+from gigq_tui.keys.screen_actions import QUIT, WORKER_RELEASE
 from gigq_tui.services.actions import SteeringApp
 from gigq_tui.store.models import Snapshot, WorkerRow
 from gigq_tui.widgets.question import Choice, Question
@@ -68,7 +69,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     def _spawn_if_of_use(self) -> Report:
         """Start one, but the first only where it finds the functions of what waits."""
-        self.foresight.look(self.pool.setup)
+        self.foresight.look(self.pool.setup, self.hints(SET_WORKERS))
         return self._spawn(1)
 
     def start_workers(self, count: int, setup: WorkerSetup) -> None:
@@ -112,7 +113,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         def call() -> Report:
             for _ in range(demo.workers):
                 self.pool.spawn()
-            return Report(f"the demo works in {demo.folder}")
+            return Report(f"the demo's files are in {demo.folder}")
 
         self.act(call)
 
@@ -132,8 +133,8 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
                 offered where there are no others.
         """
         if not self.pool.staying():
-            ending = " that is not ending already" if self.pool.alive() else ""
-            self.notice(f"This console has started no worker that still runs{ending}.", "warn")
+            ending = " that is not draining already" if self.pool.alive() else ""
+            self.notice(f"This console has no running worker{ending}.", "warn")
             return
         asked: list[Request] = []
 
@@ -156,7 +157,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
     def _offer_the_youngest(self) -> None:
         screen, staying = self.front, self.pool.staying()
         if not staying or screen is None or screen.panel.is_open:
-            self.notice("No worker of this console is idle.", "warn")
+            self.notice("This console has no idle worker.", "warn")
             return
         youngest = staying[-1].worker_id
         rows = self.newest.workers if self.newest is not None else ()
@@ -164,16 +165,16 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         names = listed([inert(job.name) for job in running])
         screen.question(
             Question(
-                "No worker of this console is idle.",
+                "This console has no idle worker.",
                 (
-                    f"The youngest, {youngest}, runs {names or 'a job'}: it can end after that.",
-                    "w shows what they all do.",
+                    f"The newest, {youngest}, is running {names or 'a job'}; it can end then.",
+                    f"{self.hints(WORKERS)} shows what they are doing.",
                 ),
                 (
                     Choice("n", "No"),
                     Choice(
                         "y",
-                        f"Let {youngest} finish and end",
+                        f"Drain {youngest}",
                         partial(self.stop_own_worker, youngest),
                     ),
                 ),
@@ -188,7 +189,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
             self.pool.stop(worker_id)
             asked.append(self._asked_to_drain(worker_id))
             line = shell_command.for_requests(self.path, [worker_id], "drain")
-            return Report(f"asked {worker_id} to stop after its job", (), line)
+            return Report(f"draining {worker_id} after its job", (), line)
 
         self.act(call, lambda: self.requests.add(asked[0]))
 
@@ -212,8 +213,8 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
                 # Where that can't be done now, what is told says that they are still held.
                 with suppress(GigQError):
                     self.jobs.release(job.id for job in held)
-            how = "has ended" if by_itself else "did not end when it was told to, and was killed"
-            line = shell_command.for_requests(self.path, [worker_id], "stop")
+            how = "has ended" if by_itself else "did not end by itself and was killed"
+            line = shell_command.for_requests(self.path, [worker_id], "kill")
             return Report(
                 announcements.with_fates(self.path, f"{worker_id} {how}", worker_id, held), (), line
             )
@@ -280,6 +281,8 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
 
     def tell_about_workers(self) -> None:
         """Tell which workers of this console ended, and what others answered."""
+        keys = f"{self.hints(WORKERS)}, then {self.hints(WORKER_RELEASE)} on its line,"
+        release = f"{keys} releases its jobs"
         alive = {worker.worker_id for worker in self.pool.alive()}
         ended = [one for one in self.pool.reap() if one.worker_id not in self._being_killed]
         asked = [self.requests.drop(one.worker_id) for one in ended]
@@ -288,7 +291,8 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
             pairs = list(zip(ended, asked, strict=True))
             path = self.path
             self.in_thread(
-                lambda: [announcements.of_end(path, *pair) for pair in pairs], self._tell_all
+                lambda: [announcements.of_end(path, *pair, release) for pair in pairs],
+                self._tell_all,
             )
         snapshot = self.newest
         if snapshot is None or not self.requests.waiting:
@@ -297,7 +301,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         if answers:
             path = self.path
             self.in_thread(
-                lambda: [announcements.of_answer(path, answer) for answer in answers],
+                lambda: [announcements.of_answer(path, answer, release) for answer in answers],
                 self._tell_all,
             )
 
@@ -320,17 +324,20 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
             report = self.jobs.set_queue_paused(pause)
             if not pause or not theirs:
                 return report
-            who = f"{listed(theirs)} of GigQ's {'goes' if len(theirs) == 1 else 'go'} on"
+            who = f"GigQ {'worker' if len(theirs) == 1 else 'workers'} {listed(theirs)}"
             return replace(
-                report, title=f"queue paused: what runs is finished, but {who}, which nobody pauses"
+                report, title=f"queue paused: running jobs finish, but {who} can't be paused"
             )
 
-        details = ["Workers finish what runs, and claim nothing until it is resumed."]
+        details = ["Running jobs finish; no new ones start until it is resumed."]
         if theirs and pause:
-            details.append(f"{listed(theirs)} of GigQ's can't be paused.")
+            details.append(
+                f"GigQ {'worker' if len(theirs) == 1 else 'workers'} {listed(theirs)} "
+                "can't be paused."
+            )
         self.confirm(
             "Pause the queue?" if pause else "Resume the queue?",
-            details if pause else ["Workers claim jobs again."],
+            details if pause else ["Workers take jobs again."],
             "Pause" if pause else "Resume",
             lambda: self.act(call),
         )
@@ -346,7 +353,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         if pressed is not None and now - pressed <= QUIT_AGAIN_S:
             self.leave()
         else:
-            self.notice("press ctrl+c again to quit", "warn")
+            self.notice(f"press {self.hints(QUIT)} again to quit", "warn")
 
     def leave(self) -> None:
         """Quit; what becomes of workers that this console started is asked, never guessed."""
@@ -370,18 +377,18 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
                 f"Quit? {plural(count, 'worker')} that this console started still "
                 f"{'runs' if one else 'run'}: {names}",
                 (
-                    f"Left running, {it} {'goes' if one else 'go'} on without this terminal, and "
-                    f"any console can ask {them} to stop.",
-                    f"To finish, {it} {'takes' if one else 'take'} no other job; this console "
-                    f"does not wait for {them}.",
-                    f"Ended now, the jobs {it} {has} go back to the queue.",
+                    f"Left running, {it} {'goes' if one else 'go'} on without this terminal; "
+                    f"any console can drain or kill {them}.",
+                    f"Drained, {it} {'finishes' if one else 'finish'} running jobs and "
+                    f"{'takes' if one else 'take'} no new ones; this console does not wait.",
+                    f"Killed, the jobs {it} {has} go back to the queue.",
                 ),
                 (
                     Choice("s", "Stay here"),
                     Choice("l", f"Leave {them} running", self._leave_workers),
-                    Choice("f", f"Let {them} finish and end", self._drain_workers),
+                    Choice("f", f"Drain {them}", self._drain_workers),
                     Choice(
-                        "e", f"End {them} and quit", partial(self._end_workers, count), grave=True
+                        "e", f"Kill {them} and quit", partial(self._end_workers, count), grave=True
                     ),
                 ),
             )
@@ -396,7 +403,7 @@ class WorkerSteering(SteeringApp, inherit_bindings=False):
         self._leave_workers()
 
     def _end_workers(self, count: int) -> None:
-        self.notice(f"ending {plural(count, 'worker')}..", "warn")
+        self.notice(f"killing {plural(count, 'worker')}..", "warn")
 
         def call() -> None:
             self.pool.end_all()

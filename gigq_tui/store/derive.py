@@ -103,7 +103,7 @@ def doom_reason(culprit: Culprit) -> str:
     if culprit.problem == "missing":
         return f"parent {name} is not in the queue"
     if culprit.problem == "cycle":
-        return f"its dependencies form a circle through {name}"
+        return f"dependency cycle through {name}"
     words = {"failed": "failed", "timeout": "timed out", "cancelled": "was cancelled"}
     return f"{name} {words.get(culprit.problem, culprit.problem)}"
 
@@ -111,11 +111,11 @@ def doom_reason(culprit: Culprit) -> str:
 def _doom_words(culprit: Culprit | None) -> str:
     """The same in as few words as a column has room for."""
     if culprit is None:
-        return "a job before it did not complete"
+        return "a job upstream did not complete"
     if culprit.problem == "missing":
         return f"parent {shown_name(culprit)} is missing"
     if culprit.problem == "cycle":
-        return f"in a circle with {shown_name(culprit)}"
+        return f"dependency cycle with {shown_name(culprit)}"
     return doom_reason(culprit)
 
 
@@ -125,7 +125,7 @@ def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
     if state is State.BLOCKED:
         return _why_blocked(row)
     if row.in_script:
-        return "of a script: only that can run it"
+        return "defined in a script; only that script can run it"
     due = _between(now, row.due_at)
     error = first_line(row.error)
     if state is State.RETRYING:
@@ -171,17 +171,17 @@ def _why_running(row: JobRow, state: State, now: datetime) -> str:
         over = f"OVER timeout {span(row.timeout_s)}, " if state is State.OVERDUE else ""
         return f"{over}worker pid {row.holder_pid} is suspended: kill -CONT {row.holder_pid}"
     if state is State.STOPPING:
-        return "asked to stop, not ended yet"
+        return "cancelling, not ended yet"
     if state is State.OVERDUE:
         return f"OVER timeout {span(row.timeout_s)}, {_holder_words(row)}"
     if row.worker_id is None:
-        return "running, but no worker is named"
+        return "running, but its worker is not recorded"
     error = first_line(row.error)
     if row.attempts > 1 and error:
         return f"attempt {row.attempts}, last: {error}"
     share = progress(row, now)
     if share is None:
-        return "running since an unknown time"
+        return "running, start time unknown"
     return f"{max(0, int(share * 100))}% of timeout {span(row.timeout_s)}"
 
 
@@ -190,17 +190,17 @@ def _holder_words(row: JobRow) -> str:
     if row.holder is Health.ALIVE:
         return "still alive"
     if row.worker_id is None:
-        return "no worker is named"
+        return "its worker is not recorded"
     if row.holder_pid is None:  # none of ours: GigQ keeps no register
-        return f"GigQ's worker {row.worker_id} is silent"
-    return f"worker {row.worker_id} can't be seen from here"
+        return f"GigQ worker {row.worker_id} is silent"
+    return f"worker {row.worker_id} is not visible from here"
 
 
 def _why_ended(row: JobRow, state: State, now: datetime) -> str:
     took = run_seconds(row, now)
     error = first_line(row.error)
     if state is State.COMPLETED:
-        return f"done in {span(took)}" if took is not None else "done, in an unknown time"
+        return f"done in {span(took)}" if took is not None else "done, run time unknown"
     if state is State.FAILED:
         return error or "failed without a message"
     if state is State.TIMEOUT:

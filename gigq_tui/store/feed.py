@@ -204,7 +204,7 @@ class Feed:
 
     def _unreadable(self, fault: Exception) -> DatabaseError:
         what = f"{type(fault).__name__}: {fault}"
-        return DatabaseError(f"{self._path.name} could not be shown ({what}): please report it.")
+        return DatabaseError(f"{self._path.name} could not be shown ({what}): please report this.")
 
     def _wait(self) -> bool:
         """Sleep until there may be something to do; False when the feed was closed."""
@@ -362,7 +362,7 @@ class Feed:
             told = f" (pid {', '.join(map(str, holders[:5]))})" if holders else ""
             raise FilesLost(
                 f"{self._path.name} lost its -wal or -shm: end every program that has it open"
-                f"{told}, look whether its newest jobs are there, and start anew."
+                f"{told}, check that its newest jobs are there, and start again."
             )
 
     def _watch_folder(self) -> None:

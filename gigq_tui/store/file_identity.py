@@ -46,11 +46,9 @@ class FileIdentity:
         except FileNotFoundError:
             # The folder may be gone with it, and the next one may get its number.
             self._folder = None
-            raise DatabaseMissing(
-                f"{self._path.name} is gone: what is shown was read before."
-            ) from None
+            raise DatabaseMissing(f"{self._path.name} is gone: this was read before.") from None
         except OSError as problem:
-            raise DatabaseError(f"{self._path.name} can't be looked at: {problem}.") from None
+            raise DatabaseError(f"{self._path.name} can't be checked: {problem}.") from None
 
     def folder_is_as_before(self) -> bool:
         """Whether the folder is that of the last time this was asked: a watch dies with it."""

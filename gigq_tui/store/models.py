@@ -120,8 +120,8 @@ class Halt(Enum):
     """Why no job of the queue is claimed now, however ready it is."""
 
     PAUSED = "the queue is paused"
-    NO_WORKER = "no worker runs"
-    UNSEEN = "no worker is seen"
+    NO_WORKER = "no workers running"
+    UNSEEN = "no workers visible"
     NONE_CLAIMS = "no worker takes new jobs"
 
 

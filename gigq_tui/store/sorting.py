@@ -57,7 +57,7 @@ def sort_of(text: str) -> Sort:
     except ValueError:
         names = ", ".join(key.value for key in SortKey)
         raise ValueError(
-            f"there is no order {text!r}: choose from {names}, with - before it to turn it round"
+            f"there is no order {text!r}: choose from {names}, with - before it to reverse it"
         ) from None
 
 
@@ -73,7 +73,7 @@ _WORDS = {
     SortKey.AGE: ("greatest age", "least age"),
     SortKey.DURATION: ("longest", "shortest"),
     SortKey.ENDED: ("last ended", "first ended"),
-    SortKey.STATE: ("state", "state, turned"),
+    SortKey.STATE: ("state", "state, reversed"),
 }
 _NATURALLY_RISING = frozenset({SortKey.NAME, SortKey.STATE, SortKey.CLAIM})
 

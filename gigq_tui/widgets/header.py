@@ -20,6 +20,9 @@ from gigq_tui.format import (
     width_of,
     without_folder,
 )
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.job_actions import PAUSE_QUEUE, SPAWN_WORKER
+from gigq_tui.keys.looking_actions import PAUSE_VIEW
 from gigq_tui.store.history.figures import slots_of
 from gigq_tui.store.models import Figures, Snapshot, Trend
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
@@ -46,6 +49,7 @@ _AGE_CLASSES = (
     (86_400, "1d"),
 )
 FRESH = _AGE_CLASSES[0][1]
+_TRENDS = {Trend.UP: ", speeding up", Trend.STEADY: "", Trend.DOWN: ", slowing"}
 # Below this a share of failures is told, but not loudly.
 LOUD_SHARE = 0.05
 
@@ -71,6 +75,7 @@ class HeaderState:
     age: str = FRESH
     crumbs: tuple[str, ...] = ()
     label: Label = NO_LABEL
+    hints: KeyHints = DEFAULT_HINTS
 
 
 def header_lines(state: HeaderState, width: int, height: int) -> tuple[Line, ...]:
@@ -101,7 +106,7 @@ def _freshness(state: HeaderState, width: int) -> Line:
     if state.snapshot is None:
         return (("reading.. ", "dim"),)
     if state.held:
-        return ((f"paused {state.age} (p) ", "warn"),)
+        return ((f"paused {state.age} ({state.hints(PAUSE_VIEW)}) ", "warn"),)
     return ((f"live {FRESH} ", "ok"),)
 
 
@@ -272,21 +277,22 @@ def _work(state: HeaderState, room: int) -> Line:
         doing = f" ({told.doing})" if told.doing else ""
         parts.append(((f" Workers {told.alive}{doing}", ""),))
     elif snapshot.counts.ready and not snapshot.foreign_workers and not told.unseen:
-        how = "" if state.read_only else ": + starts one"
-        parts.append(((f" No worker runs{how}", "warn"),))
+        start = state.hints(SPAWN_WORKER)
+        how = "" if state.read_only else f" Press {start} to start one."
+        parts.append(((f" No workers running.{how}", "warn"),))
     else:
         parts.append(((" Workers 0", "dim"),))
     if told.lost:
         parts.append(((f"{told.lost} LOST", "fail"),))
     if told.unseen:
-        parts.append(((f"{told.unseen} out of sight", "warn"),))
+        parts.append(((f"{told.unseen} not visible", "warn"),))
     if snapshot.foreign_workers:
-        parts.append(((plural(len(snapshot.foreign_workers), "worker") + " of GigQ's", ""),))
+        parts.append(((plural(len(snapshot.foreign_workers), "GigQ worker"), ""),))
     parts.append(((f"done {count(snapshot.counts.completed)}", ""),))
     figures = snapshot.figures
     if snapshot.finished_per_s:
         trend = figures.trend or Trend.STEADY
-        parts.append(((f"{snapshot.finished_per_s:.1f}/s {trend.value}".rstrip(), "ok"),))
+        parts.append(((f"{snapshot.finished_per_s:.1f}/s{_TRENDS[trend]}", "ok"),))
     more = _told(figures)
     while more and line_width(_join([*parts, *more], 2)) > room:
         # What is left says more by itself than the percentiles do.
@@ -300,7 +306,7 @@ def _told(figures: Figures) -> list[Line]:
     share = figures.failed_share
     if share is not None:
         text = f"{share:.1%}".replace(".0%", "%")
-        told.append(((f"fail {text}", "fail" if share >= LOUD_SHARE else ""),))
+        told.append(((f"last 5 min: {text} failed", "fail" if share >= LOUD_SHARE else ""),))
     if figures.p50_s is not None and figures.p95_s is not None:
         told.append(((f"p50 {duration(figures.p50_s)}", ""),))
         told.append(((f"p95 {duration(figures.p95_s)}", ""),))
@@ -315,7 +321,7 @@ def _flags(state: HeaderState) -> Line:
     parts += [((words, "fail"),) for words in _obstacles(state)]
     if snapshot is not None:
         if snapshot.paused:
-            parts.append((("QUEUE PAUSED (P)", "warn"),))
+            parts.append(((f"QUEUE PAUSED ({state.hints(PAUSE_QUEUE)})", "warn"),))
         if not snapshot.info.attached:
             parts.append((("GigQ's own file", "accent"),))
     limited = state.read_only or _is_still(state)

@@ -22,9 +22,12 @@ class NoticeLine(TextLines):
         self.tone = "info"
         self.twin = ""
         self.hint = ""
+        self.key = ""
         self._rest: Line = BLANK
 
-    def tell(self, text: str, tone: str = "info", twin: str = "", hint: str = "") -> None:
+    def tell(
+        self, text: str, tone: str = "info", twin: str = "", hint: str = "", key: str = ""
+    ) -> None:
         """Show a notice.
 
         Args:
@@ -32,8 +35,10 @@ class NoticeLine(TextLines):
             tone: `info`, `ok`, `warn` or `error`.
             twin: The shell command that does the same, or an empty string.
             hint: Keys that belong to it and what they do, or an empty string.
+            key: The key that copies the command.
         """
         self.text, self.tone, self.twin, self.hint = text, tone, twin, hint
+        self.key = key
         self._draw()
 
     def _draw(self) -> None:
@@ -44,7 +49,7 @@ class NoticeLine(TextLines):
         if hint:
             spans.append((" " * GAP + hint, "key"))
         if twin:
-            spans += [(" " * GAP + "y", "key"), (f" {inert(twin)}", "dim")]
+            spans += [(" " * GAP + self.key, "key"), (f" {inert(twin)}", "dim")]
         self.show(tuple(spans))
 
     def rest(self, line: Line) -> None:

@@ -1,4 +1,4 @@
-"""What became of each job of the last act, row by row, in a panel of the screen."""
+"""The results of the last action, row by row, in a panel of the screen."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from textual import events
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions.report import Report
 from gigq_tui.format import cut, inert, pad, plural, width_of
+from gigq_tui.keys.hints import ESC
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.scrolled import Scrolled
@@ -25,8 +26,8 @@ WIDE = 100
 
 _WORDS: Mapping[Change, tuple[str, str]] = {
     Change.CANCELLED: ("cancelled", "ok"),
-    Change.STOPPING: ("stopping", "warn"),
-    Change.REQUEUED: ("waits again", "ok"),
+    Change.STOPPING: ("cancelling", "warn"),
+    Change.REQUEUED: ("queued", "ok"),
     Change.RELEASED: ("released", "ok"),
     Change.REPRIORITIZED: ("changed", "ok"),
     Change.CLEARED: ("cleared", "ok"),
@@ -72,7 +73,7 @@ class OutcomePanel(Scrolled):
     def _title(self) -> Line:
         refused = len(self.report.refused)
         count = plural(len(self.rows), "job") + (f", {refused:,} not done" if refused else "")
-        title = f" what became of {count}   esc closes "
+        title = f" results: {count}   {ESC} closes "
         rest = theme.RULE * max(0, self.size.width - 3 - width_of(title))
         return ((theme.RULE * 3, "rule"), (title, "title"), (rest, "rule"))
 

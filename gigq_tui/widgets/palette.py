@@ -8,6 +8,7 @@ from textual import events
 
 from gigq_tui.format import cut, inert, pad, width_of
 from gigq_tui.keys import Action, Context, actions_for
+from gigq_tui.keys.hints import ENTER, ESC
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, fit
 from gigq_tui.widgets.takes_keys import OVERLAY, first_line
@@ -80,7 +81,7 @@ class PalettePanel(Lines):
             rest = theme.RULE * max(0, width - 3 - width_of(title))
             return ((theme.RULE * 3, "rule"), (title, "title"), (rest, "rule"))
         if y == 1:
-            hint = "" if self.text else "  type to narrow, enter runs, esc closes"
+            hint = "" if self.text else f"  type to narrow, {ENTER} runs, {ESC} closes"
             return (
                 (" : ", "key"),
                 (cut(inert(self.text), width - 6), ""),
@@ -89,7 +90,7 @@ class PalettePanel(Lines):
             )
         index = self.top + y - 2
         if index >= len(self.found):
-            return ((" no command like that", "warn"),) if y == 2 else ()
+            return ((" no such command", "warn"),) if y == 2 else ()
         return fit(self._entry(index), width)
 
     def _entry(self, index: int) -> Line:

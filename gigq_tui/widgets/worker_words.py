@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from gigq_tui.store.models import Health, WorkerRow
 
 # In the order in which they are told.
-_DOINGS = ("busy", "idle", "paused", "pausing", "asked", "stopping", "ending", "suspended")
+_DOINGS = (
+    *("busy", "idle", "paused", "pausing", "resuming"),
+    *("draining", "killing", "suspended"),
+)
+# While it has not answered yet; "stop" is how a kill is stored.
+_REQUESTED = {
+    "pause": "* pausing",
+    "resume": "* resuming",
+    "drain": "* draining",
+    "stop": "* killing",
+}
 
 
 def condition(worker: WorkerRow) -> tuple[str, str]:
@@ -21,13 +31,13 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
     if worker.suspended:
         return "! suspended", "fail"
     if worker.request:
-        return "* asked", "warn"
+        return _REQUESTED.get(worker.request, "* draining"), "warn"
     if worker.state == "stopping":
-        return "* ending", "warn"
+        return "* killing", "warn"
     if worker.state == "draining":
-        return "* stopping", "warn"
+        return "* draining", "warn"
     if worker.health is Health.UNKNOWN:
-        return "? no sight", "warn"
+        return "? not visible", "warn"
     if worker.state == "paused":
         return ("* pausing" if worker.running else ". paused"), "warn"
     return ("* busy", "run") if worker.running else (". idle", "ok")
@@ -35,7 +45,7 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Headcount:
-    """How many workers are what; `doing` says it of those that live: "2 busy, 1 stopping"."""
+    """How many workers are what; `doing` says it of those that live: "2 busy, 1 draining"."""
 
     alive: int
     lost: int
@@ -50,6 +60,6 @@ def headcount(workers: Iterable[WorkerRow]) -> Headcount:
     return Headcount(
         alive=sum(1 for worker in workers if worker.health is Health.ALIVE),
         lost=words["LOST"],
-        unseen=words["no sight"],
+        unseen=words["not visible"],
         doing=", ".join(f"{words[word]} {word}" for word in _DOINGS if words[word]),
     )

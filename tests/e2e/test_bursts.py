@@ -122,7 +122,7 @@ def test_paste_right_behind_the_key_that_opens_its_field(path: Path, times: int)
             console.press("n" + PASTE.format("shop.sell") + "x")
             console.wait_for(r"(?m)^ Function +shop\.sellx")
             console.press(ESCAPE)
-            console.wait_for("Leave the form")
+            console.wait_for("Discard what you typed")
             console.press("y")
             console.wait_for(r"\[1 All")
     assert state_of(path) == before
@@ -133,7 +133,7 @@ def test_what_a_palette_runs_opens_before_what_is_typed_behind_it(path: Path, ti
     with opened(path) as console:
         console.wait_for(r"> +\w+ ")
         for _ in range(times):
-            console.press(":cancel or\rnj:keys of\r")
+            console.press(":cancel\rnj:keys of\r")
             console.wait_for(r"Help")
             console.press(ESCAPE)
             console.wait_for(r"\[1 All")
@@ -180,7 +180,7 @@ LONG_EACH = 10
 def go_home(console: ConsoleTerminal) -> None:
     """Close what is typed into, leave a form, and go back to the list, step by step."""
     while TYPED.search(text := console.take()) or not AT_HOME.search(text):
-        console.press("y" if "Leave the form" in text else ESCAPE)
+        console.press("y" if "Discard what you typed" in text else ESCAPE)
         console.wait_for(lambda now, before=text: now != before)
 
 

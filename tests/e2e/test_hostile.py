@@ -33,7 +33,7 @@ QUESTIONS = (
     ("r", r"\[ No \(n\) \]"),
     ("e", r"New job, a copy"),
     (":", r"commands:"),
-    ("y", r"Copy what of"),
+    ("y", r"Copy from"),
 )
 
 
@@ -147,7 +147,7 @@ def test_the_console_shows_a_hostile_file_and_obeys_nothing_in_it(
             walk.press(keys, wanted)
             walk.leave(wanted)
         for key, what in (("n", "name"), ("e", "error")):
-            walk.press("y", r"Copy what of")
+            walk.press("y", r"Copy from")
             walk.press(key, rf"copied the {what}")
         console.resize(80, 24)
         walk.press("", r"^ +ID\S* +NAME +ST ")

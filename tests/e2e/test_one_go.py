@@ -44,7 +44,7 @@ def test_typed_text_is_edited_in_its_order(tmp_path: Path) -> None:
         console.press(f"name{CLEAR}other{BACKSPACE * 2}")
         console.wait_for(r"(?m)^ Name +oth ")
         console.press("\x1b")
-        console.wait_for("Leave the form")
+        console.wait_for("Discard what you typed")
         console.press("y")
         console.wait_for(r"\[1 All 2\]")
         console.press("q")

@@ -119,7 +119,7 @@ def why_it_failed(console: ConsoleTerminal, queue: JobQueue, folder: Path) -> st
     (copy,) = [row for row in queue.list_jobs("pending") if row["name"] == "load"]
     assert copy["params"] == {"path": "letter.txt"}
     assert status_of(queue, failed.id) == "failed"
-    console.wait_for(r" load +\. ?r.*no worker runs")
+    console.wait_for(r" load +\. ?r.*no workers running")
     return str(copy["id"])
 
 
@@ -217,7 +217,7 @@ def test_a_night_at_120x32(queue: JobQueue, tmp_path: Path) -> None:
 
         stand_on(console, "mail")
         console.press("y")
-        console.wait_for(r"Copy what of mail ")
+        console.wait_for(r"Copy from mail ")
         console.press("i")
         console.wait_for(rf"copied the id: {mail.id}")
         encoded = base64.b64encode(mail.id.encode()).decode()
@@ -271,7 +271,7 @@ def test_two_consoles_on_one_file(queue: JobQueue, tmp_path: Path) -> None:
         theirs.wait_for(r"two: it is already cancelled")
 
         # What the other has changed since can't be taken back, and that is said.
-        answer(theirs, "r", r"Retry 1 job\?", r"will retry two")
+        answer(theirs, "r", r"Retry 1 job\?", r"queued two for retry")
         assert status_of(queue, jobs["two"].id) == "pending"
         ours.wait_for(r" two +\. ?ready", timeout_s=5)
         ours.press("u")

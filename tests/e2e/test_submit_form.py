@@ -96,7 +96,7 @@ def test_the_terminal_comes_back_from_an_editor_that_fails(queue: JobQueue, tmp_
         terminal.press("\x0f")
         terminal.wait_for("ended with status 3: nothing was changed")
         terminal.press("\x1b")
-        terminal.wait_for("Leave the form")
+        terminal.wait_for("Discard what you typed")
         terminal.press("y")
         terminal.wait_for("1 All")
         terminal.press("q")

@@ -32,7 +32,7 @@ def test_a_stop_is_told_when_it_has_come_true(place: Place, tmp_path: Path) -> N
     place.pids("held")
     jobs = JobActions(place.db)
     report = jobs.cancel([job_id])
-    assert report.title == "asked held to stop"
+    assert report.title == "cancelling held"
     told = end_of(place, report)
     assert told.title == "stopped held"
     assert told.outcomes[0].change is Change.CANCELLED

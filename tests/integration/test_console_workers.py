@@ -144,7 +144,7 @@ async def test_a_worker_that_would_find_no_function_is_not_started_but_by_choice
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot is not None, "the file to be read")
         await pilot.press("plus")
-        await until(pilot, says(app, "Not started, = chooses how"), "the refusal")
+        await until(pilot, says(app, "Not started, = sets up workers"), "the refusal")
         assert "No module named" in app.screen.notice_line.text
         assert app.pool.alive() == ()
         assert queue.get_status(job_id)["attempts"] == 0

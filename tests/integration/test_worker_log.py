@@ -163,7 +163,7 @@ def test_a_size_that_is_none_is_refused(place: Place, size: str) -> None:
         [*command, "--log-file", str(log), f"--log-size={size}"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "is no size: write 500K, 16M or 2G" in done.stderr
+    assert "is not a size: write 500K, 16M or 2G" in done.stderr
     assert not log.exists()
 
 

@@ -279,7 +279,7 @@ def test_a_worker_that_hears_nothing_is_killed_and_its_job_released(
     held = held_by(path, worker.worker_id)
     assert not pool.kill(worker.worker_id, patience_s=0.5)
     assert [end.exit_code for end in pool.reap()] == [-signal.SIGKILL]
-    assert [fate.said(worker.worker_id) for fate in fates_of(path, held)] == ["is still held"]
+    assert [fate.said(worker.worker_id) for fate in fates_of(path, held)] == ["is not released yet"]
     report = JobActions(path).release([job])
     assert report.outcomes[0].reason == "it waits for another attempt"
     assert [fate.said(worker.worker_id) for fate in fates_of(path, held)] == [

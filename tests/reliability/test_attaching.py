@@ -88,7 +88,7 @@ def test_detach_waits_for_our_workers_and_gives_gigq_the_file_back(
     code, _, said = ours(place.db, "detach")
     assert code == 1
     assert f"Worker ours (pid {ours_at_work.pid}" in said
-    assert "stop it first" in said
+    assert "drain it first" in said
     place.end(place.submit(traced, params=params(place, "before")))
     assert place.status(blocked) == "pending"
     assert stop(ours_at_work) == 0

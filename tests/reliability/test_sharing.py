@@ -225,13 +225,13 @@ def test_what_gigq_runs_can_be_neither_cancelled_nor_released(place: Place, thei
     assert place.queue.cancel(job_id) is False
     (refused,) = place.queue.cancel_jobs([job_id])
     assert refused.change is Change.REFUSED
-    assert "worker of GigQ" in refused.reason
+    assert "GigQ worker" in refused.reason
     code, _, said = ours(place.db, "cancel", job_id)
     assert code == 1
-    assert "worker of GigQ" in said
+    assert "GigQ worker" in said
     (released,) = place.queue.release_jobs([job_id])
     assert released.change is Change.REFUSED
-    assert "worker of GigQ" in released.reason
+    assert "GigQ worker" in released.reason
     let_go(place)
     assert place.end(job_id)["result"] == "late"
 

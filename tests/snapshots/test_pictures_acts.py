@@ -30,10 +30,10 @@ def report() -> Report:
     """A cancel that met jobs in several states."""
     names = [*CANCELLED, "render_preview", "extract_orders", "dedupe_customers", "nightly"]
     became = [(Change.CANCELLED, "")] * 3
-    became += [(Change.STOPPING, "its worker has been asked to stop it")]
+    became += [(Change.STOPPING, "its worker was asked to cancel it")]
     became += [(Change.REFUSED, "it has already completed")]
     became += [(Change.REFUSED, "it has already failed")]
-    became += [(Change.REFUSED, "a worker of GigQ runs it, and can't be asked to stop")]
+    became += [(Change.REFUSED, "a GigQ worker is running it, and can't be asked to cancel it")]
     outcomes = tuple(
         Outcome(scene.job_id(name), change, reason, name)
         for name, (change, reason) in zip(names, became, strict=True)

@@ -116,7 +116,7 @@ async def test_u_with_nothing_to_undo_says_so() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "u")
-        assert "nothing to undo" in notice_of(app)
+        assert "Nothing to undo" in notice_of(app)
         assert acts_of(app).calls == []
 
 
@@ -157,11 +157,11 @@ async def test_a_mixed_outcome_is_listed_row_by_row() -> None:
             "cancelled 25, 1 has already completed", outcomes(*mixed), undoable=True
         )
         await press(pilot, "c", "y")
-        assert "i row by row  u undo" in notice_of(app)
+        assert "i results  u undo" in notice_of(app)
         await press(pilot, "i")
         panel = app.screen.query_one(OutcomePanel)
         lines = screen_text(app).splitlines()
-        at = next(n for n, text in enumerate(lines) if "what became of 26 jobs, 1 not done" in text)
+        at = next(n for n, text in enumerate(lines) if "results: 26 jobs, 1 not done" in text)
         assert "job_5" in lines[at + 1]
         assert "not done    it has already completed" in lines[at + 1]
         assert "cancelled" in lines[at + 2]
@@ -317,14 +317,14 @@ async def test_capital_x_says_what_clearing_would_do() -> None:
             "Clear 4 finished jobs (tab All)?",
             "Goes: 3 done, 1 cancelled.",
             "Stays: 1 failed.",
-            "Stays, not finished: 1.",
-            "Stays, since others need it: 1.",
+            "Keep, not finished: 1.",
+            "Kept because other jobs need them: 1.",
             "done_6 00000006: 2 jobs that wait may read its result",
-            "Goes in 30 days: what is known of 7 attempts, 2 files of output.",
+            "History of 7 attempts, 2 files of output is deleted after 30 days.",
             "2 older than a day (d)",
             "1 older than a week (w)",
-            "5 with those that failed (f)",
-            "5 with those that are needed (e)",
+            "5 with failed ones (f)",
+            "5 with those other jobs need (e)",
         ):
             assert words in asked
         await press(pilot, "enter")
@@ -382,7 +382,8 @@ async def test_many_to_clear_need_a_capital_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tab", "told"), [(Tab.WAITING, "Nothing in this tab"), (Tab.DONE, "None of them has finished")]
+    ("tab", "told"),
+    [(Tab.WAITING, "Nothing in this tab"), (Tab.DONE, "None of these jobs has finished")],
 )
 async def test_nothing_to_clear_is_said(tab: Tab, told: str) -> None:
     app = make_app()
@@ -416,10 +417,10 @@ async def stop(pilot: Pilot[None], rows: dict[str, JobRow], *numbers: int) -> No
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        ("cancelled", "stopped job_30"),
-        ("completed", "job_30 completed before it could be stopped"),
-        ("failed", "job_30 failed before it could be stopped"),
-        ("pending", "job_30 waits again"),
+        ("cancelled", "cancelled job_30"),
+        ("completed", "job_30 completed before it could be cancelled"),
+        ("failed", "job_30 failed before it could be cancelled"),
+        ("pending", "job_30 was queued again"),
         ("", "job_30 has been deleted"),
     ],
 )
@@ -455,9 +456,9 @@ async def test_several_stops_are_told_together_and_row_by_row() -> None:
         rows[ROWS[1].id] = replace(ROWS[1], status="cancelled")
         rows[ROWS[2].id] = replace(ROWS[2], status="completed")
         await give(pilot, ROWS)
-        assert "stopped 2, job_28 completed before it could be stopped" in notice_of(app)
+        assert "stopped 2, job_28 completed before it could be cancelled" in notice_of(app)
         await press(pilot, "i")
-        assert "not done    it completed before it could be stopped" in screen_text(app)
+        assert "not done    it completed before it could be cancelled" in screen_text(app)
 
 
 async def test_what_else_the_act_did_is_still_said_with_the_stop() -> None:
@@ -470,7 +471,7 @@ async def test_what_else_the_act_did_is_still_said_with_the_stop() -> None:
         await give(pilot, ROWS)
         await press(pilot, "c", "y")
         await give(pilot, ROWS)
-        assert notice_of(app).startswith(" stopped job_30; cancelled job_29   i row by row  u undo")
+        assert notice_of(app).startswith(" cancelled job_30; cancelled job_29   i results  u undo")
 
 
 async def test_a_worker_that_does_not_answer_is_told_after_a_while() -> None:
@@ -494,7 +495,7 @@ async def test_an_act_that_takes_long_says_why() -> None:
         assert "lock" not in notice_of(app)
         clock.advance(SLOW_ACT_S)
         app.mind_acts()
-        assert "another process may hold the file's lock" in notice_of(app)
+        assert "another process may be using the file" in notice_of(app)
 
 
 async def test_an_act_that_failed_tells_one_sentence_and_nothing_to_undo() -> None:

@@ -289,14 +289,14 @@ async def test_plus_and_minus_work_from_anywhere() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "-")
-        assert "started no worker" in jobs_screen(app).notice_line.text
+        assert "has no running worker" in jobs_screen(app).notice_line.text
         await press(pilot, "+")
         assert "started worker w1 (pid 4321)" in jobs_screen(app).notice_line.text
         await press(pilot, "enter", "+")
         assert isinstance(app.screen, DetailScreen)
         assert "started worker w2" in app.screen.notice_line.text
         await press(pilot, "-")
-        assert "asked w2 to stop" in app.screen.notice_line.text
+        assert "draining w2" in app.screen.notice_line.text
         assert pool.calls == ["spawn", "spawn", "stop_some"]
 
 
@@ -430,7 +430,7 @@ async def test_foreign_and_lost_workers_are_counted() -> None:
     snapshot = snapshot_of(ROWS)
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS, counts=replace(snapshot.counts, running=0))
-        assert "No worker runs: + starts one" in screen_text(app)
+        assert "No workers running. Press + to start one." in screen_text(app)
 
 
 async def test_a_question_stays_in_sight_when_the_terminal_shrinks() -> None:

@@ -200,7 +200,7 @@ async def test_capital_j_and_k_walk_the_list() -> None:
         await press(pilot, "J")
         assert screen.job_id == CHILD.id
         await press(pilot, "J")
-        assert screen.notice_line.text == "This is the end of the list."
+        assert screen.notice_line.text == "End of the list."
         await press(pilot, "K", "K")
         assert screen.job_id == PARENT.id
         await press(pilot, "escape")

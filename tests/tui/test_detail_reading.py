@@ -264,7 +264,7 @@ async def test_keys_that_are_typed_do_nothing_else() -> None:
         assert not screen.typed_line.typing
         await press(pilot, "escape")
         await press(pilot, "n")
-        assert "Nothing is looked for" in screen.notice_line.text
+        assert "No search yet" in screen.notice_line.text
 
 
 async def test_long_lines_wrap_or_go_sideways(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ async def test_long_lines_wrap_or_go_sideways(tmp_path: Path) -> None:
         view = screen.text_view
         assert view.total == 5
         await press(pilot, "right_parenthesis")
-        assert "W shows them sideways" in screen.notice_line.text
+        assert "W unwraps them" in screen.notice_line.text
         await press(pilot, "W")
         assert view.total == 2
         assert " end" not in screen_text(app)
@@ -367,7 +367,7 @@ async def test_of_a_large_output_as_much_as_goes_is_copied(tmp_path: Path) -> No
         await press(pilot, "y", "o")
         assert lines(20_000).startswith(app.clipboard)
         assert 70_000 < len(app.clipboard) < 75_000
-        assert f"it is whole in {file}" in screen.notice_line.text
+        assert f"all of it is in {file}" in screen.notice_line.text
 
 
 async def test_the_culprit_is_one_key_away() -> None:
@@ -482,7 +482,7 @@ async def test_a_stack_that_can_t_be_had(stacks: list[str]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, detail_of(FAILED, attempts=(attempt(1),)))
         await press(pilot, "6")
-        assert "S asks the job's process" in screen_text(app)
+        assert "Press S to see where" in screen_text(app)
         assert stacks == []
         await press(pilot, "S")
         assert "It is not running: its status is failed." in screen_text(app)

@@ -117,8 +117,8 @@ async def test_o_shows_the_overview_at_every_size(size: tuple[int, int], app: Co
         assert "BY FUNCTION" in text
         assert "855" in text
         assert "empty in about" in text
-        assert "3 to look at" not in text
-        assert "2 to look at" in text
+        assert "3 need attention" not in text
+        assert "2 need attention" in text
         await pilot.press("escape")
         await settle(pilot)
         assert app.screen is jobs_screen(app)
@@ -198,7 +198,7 @@ async def test_a_without_anything_to_look_at_says_so(app: ConsoleApp) -> None:
         screen = await opened(pilot)
         await pilot.press("a")
         assert not screen.attending
-        assert screen.notice_line.text == "Nothing stands against the work."
+        assert screen.notice_line.text == "Nothing needs attention."
 
 
 async def test_the_past_is_asked_for_until_it_is_read(app: ConsoleApp) -> None:
@@ -463,7 +463,7 @@ def test_the_workers_are_told_as_their_screen_tells_them() -> None:
     far = replace(IDLE, health=Health.UNKNOWN, slots=3)
     snapshot = snapshot_of([row(1)], workers=(ending, paused, far))
     first, second = header(120, 32, snapshot=snapshot)
-    assert " Workers 2 (1 paused, 1 asked)  1 out of sight" in second
+    assert " Workers 2 (1 paused, 1 draining)  1 not visible" in second
     # Jobs run in the slots of those out of sight, too.
     assert "RUN 0/6" in first
     only_far = snapshot_of([row(1)], workers=(far,))

@@ -96,7 +96,7 @@ async def test_moving_in_it() -> None:
         await press(pilot, "pagedown")
         assert panel.cursor == panel.rows
         await press(pilot, *"zzz")
-        assert "no command like that" in screen_text(app)
+        assert "no such command" in screen_text(app)
         await press(pilot, "enter", "ctrl+u")
         assert panel.text == ""
         await press(pilot, "backspace")

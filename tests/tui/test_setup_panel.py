@@ -151,11 +151,11 @@ MISTAKES = [
     ("count", "-1", "There are only 0."),
     ("slots", "0", "a whole number from 1 to 128"),
     ("slots", "999", "a whole number from 1 to 128"),
-    ("python", "", "needed: the Python"),
+    ("python", "", "required: the Python"),
     ("python", "/no", "There is no interpreter at /no."),
-    ("folder", "", "needed: where the jobs run"),
+    ("folder", "", "required: the folder to run jobs in"),
     ("folder", "/gone", "There is no folder /gone."),
-    ("environment", "A", "Word 1 is no KEY=VALUE"),
+    ("environment", "A", "Word 1 is not KEY=VALUE"),
     ("environment", "A='x", "A quote is not closed."),
     ("grace", "-1", "seconds, 0 or more"),
     ("grace", "inf", "seconds, 0 or more"),
@@ -206,7 +206,7 @@ async def test_nothing_starts_before_it_was_looked_at(monkeypatch: pytest.Monkey
         await open_workers(pilot, IDLE)
         await pilot.press("equals_sign", "alt+s")
         await pilot.pause()
-        assert "looking at the interpreter and the folder first" in screen_text(app)
+        assert "checking the interpreter and the folder first" in screen_text(app)
         assert pool.calls == []
         may_answer.set()
         await settle(pilot)
@@ -228,13 +228,13 @@ async def test_scaling_down_lets_idle_ones_go_first() -> None:
         assert "will ask 2 idle ones to stop: 1 worker then" in screen_text(app)
         await press(pilot, "backspace", "0")
         text = screen_text(app)
-        assert "ask 2 idle ones to stop, then 1 to stop after its job: 0 workers then" in text
+        assert "drain 2 idle ones now, then 1 after its job: 0 workers then" in text
         assert 'for w in w5 w1 w2; do gigq-core --db /srv/queues/jobs.db ask "$w" drain' in text
         # With what others would be started does not matter.
         await put(pilot, "python", "/no")
         await press(pilot, "alt+s")
         assert pool.calls == [("stop_some", "3 True")]
-        assert "asked w5 and w1 to stop and w2 to stop after" in screen.notice_line.text
+        assert "draining w5 and w1 and w2 after" in screen.notice_line.text
         assert "for w in w5 w1 w2; do gigq-core" in screen.notice_line.twin
 
 

@@ -54,9 +54,10 @@ async def test_a_pause_is_asked_until_the_worker_answers() -> None:
         assert "* asked" in text
         assert "1 asked" in text
         screen.notice_line.clear()
-        assert "asked to pause, and has not answered yet" in screen_text(app)
+        assert "pause requested, no answer yet" in screen_text(app)
         assert (
-            await see(pilot, replace(BUSY, state="paused")) == "w2 has paused; what it runs goes on"
+            await see(pilot, replace(BUSY, state="paused"))
+            == "w2 paused; its running jobs continue"
         )
         assert not app.requests.waiting
 
@@ -70,9 +71,9 @@ async def test_silence_is_said_and_stays_beside_the_worker() -> None:
         asked = replace(IDLE, request="pause")
         await see(pilot, asked)
         clock.advance(ANSWER_WITHIN_S)
-        assert "w1 has not answered for 5s (asked to pause)" in await see(pilot, asked)
+        assert "w1 has not answered for 5s (pause requested)" in await see(pilot, asked)
         await press(pilot, "g")
-        assert "No answer.  w1: asked to pause" in screen_text(app)
+        assert "No answer.  w1: pause requested" in screen_text(app)
         assert screen.roster.cursor_id == "w1"
 
 
@@ -87,9 +88,7 @@ async def test_stop_now_is_told_with_what_became_of_the_job(tmp_path: Path) -> N
         assert acts.calls == [("ask", ("w1", "stop"))]
         assert await see(pilot, replace(running, request="stop")) == "ask done"
         stopped = replace(IDLE, state="stopped", health=Health.STOPPED, stopped_at=NOW)
-        assert await see(pilot, stopped) == (
-            "w1 has ended; its job mail_digest went back to the queue"
-        )
+        assert await see(pilot, stopped) == ("w1 ended; its job mail_digest went back to the queue")
 
 
 async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
@@ -104,14 +103,14 @@ async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
         await press(pilot, "c", "y")
         assert screen.notice_line.text == "w1 is not a running worker of this console."
         assert not app.requests.waiting
-        acts.trouble = GigQError("There is no live worker w2 to ask.")
+        acts.trouble = GigQError("Worker w2 is not running.")
         await press(pilot, "j", "c", "y")
-        assert screen.notice_line.text == "There is no live worker w2 to ask."
+        assert screen.notice_line.text == "Worker w2 is not running."
         assert not app.requests.waiting
         # One whose row still says that it runs is asked, and found dead.
         acts.trouble = None
         await press(pilot, "P", "y")
-        assert "w2 died without an answer: r on its line" in await see(
+        assert "w2 died without answering: r on its line" in await see(
             pilot, replace(BUSY, health=Health.LOST)
         )
 
@@ -121,7 +120,7 @@ async def test_one_that_is_ending_is_not_asked_again() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await open_workers(pilot, replace(IDLE, state="draining"))
         await press(pilot, "c")
-        assert screen.notice_line.text == "w1 is ending already: C ends it now."
+        assert screen.notice_line.text == "w1 is ending already: C kills it."
         await press(pilot, "P")
         assert "can't be paused" in screen.notice_line.text
         assert acts.calls == pool.calls == []
@@ -136,7 +135,7 @@ async def test_several_ends_are_told_in_one_notice() -> None:
         app._tick()
         await settle(pilot)
         assert screen.notice_line.text == (
-            "worker w1 has ended; worker w2 ended with exit code 3: no such interpreter"
+            "worker w1 ended; worker w2 ended with exit code 3: no such interpreter"
         )
         assert screen.notice_line.tone == "error"
 
@@ -148,13 +147,13 @@ async def test_with_none_idle_the_youngest_may_finish() -> None:
         screen = await open_workers(pilot, BUSY)
         await press(pilot, "minus")
         assert screen.panel.question is not None
-        assert "No worker of this console is idle" in screen.panel.plain
+        assert "This console has no idle worker" in screen.panel.plain
         assert "w2, runs resize_image and train_fold: it can end after that" in screen.panel.plain
         await press(pilot, "enter")
         assert pool.calls == [("stop_some", "1 False")]
         await press(pilot, "minus", "y")
         assert pool.calls[-1] == ("stop", "w2")
-        assert "asked w2 to stop after its job" in screen.notice_line.text
+        assert "draining w2 after its job" in screen.notice_line.text
 
 
 async def test_a_release_is_told_job_by_job() -> None:
@@ -199,7 +198,7 @@ async def test_pausing_the_queue_names_who_will_not_heed_it() -> None:
         await give(pilot, [row(1)], foreign_workers=theirs)
         await press(pilot, "P")
         assert app.front is not None
-        assert "worker-5f2c of GigQ's can't be paused." in app.front.panel.plain
+        assert "GigQ worker worker-5f2c can't be paused." in app.front.panel.plain
         await press(pilot, "y")
         assert app.front.notice_line.text == (
             "queue paused: what runs is finished, but worker-5f2c of GigQ's goes on, "

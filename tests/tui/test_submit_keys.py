@@ -145,7 +145,7 @@ async def test_a_job_from_scratch(asked: list[tuple[str, str]]) -> None:
         await press(pilot, *typed("tab", "s3://in/1 a.png", "down", "512"))
         text = screen_text(app)
         assert "Will insert 1 row." in text
-        assert "No worker runs: + " in " ".join(text.split())
+        assert "No workers running. Press + " in " ".join(text.split())
         assert "--param" in text
         await press(pilot, "alt+s")
         request = request_of(acts)

@@ -299,7 +299,7 @@ async def test_a_doomed_dependency_is_told_at_once() -> None:
         await press(pilot, "down", "enter")
         assert "! dedupe has failed" in screen_text(app)
         text = said(screen)
-        assert "! dedupe has failed: until it is retried, this job would never run." in text
+        assert "! dedupe has failed: this job can't run until it is retried." in text
         assert "It would wait for 1 job." in text
         # It may be meant so: the parent can still be retried.
         await press(pilot, "alt+s")
@@ -345,7 +345,7 @@ async def test_a_parent_that_is_gone() -> None:
         (0, "It would be number 1 of 3 ready jobs."),
         (2, "It would be number 3 of 3 ready jobs."),
         (7, "It would be number 8 of 8 ready jobs."),
-        (None, "It would stand behind more than 10,000 jobs."),
+        (None, "It would have more than 10,000 jobs ahead."),
     ],
 )
 async def test_the_place_in_line(ahead: int | None, sentence: str) -> None:
@@ -431,7 +431,7 @@ async def test_wrong_lines_are_told_and_nothing_is_written(tmp_path: Path) -> No
         row_of(screen, "jsonl").field.value = str(file)
         await settle(pilot)
         text = said(screen)
-        assert "line 2: no JSON: Expecting value, character 1." in text
+        assert "line 2: not JSON: Expecting value, character 1." in text
         assert "line 21: " in text
         assert "line 22: " not in text
         assert "and 5 more lines are wrong." in text
@@ -445,7 +445,7 @@ async def test_wrong_lines_are_told_and_nothing_is_written(tmp_path: Path) -> No
         row_of(screen, "copies").field.value = "2"
         row_of(screen, "jsonl").field.value = str(file)
         await settle(pilot)
-        assert row_of(screen, "copies").trouble == "the lines of the file say how many"
+        assert row_of(screen, "copies").trouble == "the file sets the number of jobs"
 
 
 # --- secrets -----------------------------------------------------------------------------------
@@ -468,7 +468,7 @@ async def test_secrets_are_hidden_until_asked_for() -> None:
         assert "hunter2" not in screen_text(app)
         row_of(screen, "name").field.focus()
         await press(pilot, "alt+v")
-        assert "holds no secret" in screen.notice_line.text
+        assert "is not a secret" in screen.notice_line.text
         assert screen.form.row_of(screen.focused) is row_of(screen, "name")
         row_of(screen, "other:0").field.focus()
         await press(pilot, *typed("password=q1"))
@@ -486,7 +486,7 @@ async def test_a_copy_carries_everything_and_says_that_it_is_new() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await open_form(pilot, template)
         text = said(screen)
-        assert "It is a new job: nightly is left as it is." in text
+        assert "This is a new job; nightly is not changed." in text
         await press(pilot, "alt+s")
         request = request_of(acts)
         assert (request.options.on_crash, request.options.pass_parent_results) == ("fail", False)

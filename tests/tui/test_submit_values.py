@@ -103,8 +103,8 @@ def test_reading(text: str, base: Base, value: Any) -> None:
         ("yes", Base.TRUTH, "must be true or false"),
         ("{}", Base.LIST, "must be a JSON list"),
         ("1, 2", Base.LIST, "must be a JSON list"),
-        ("[1, 2", Base.LIST, "no JSON: Expecting ',' delimiter, character 6"),
-        ('{"a"}', Base.ANY, "no JSON: Expecting ':' delimiter, character 5"),
+        ("[1, 2", Base.LIST, "not JSON: Expecting ',' delimiter, character 6"),
+        ('{"a"}', Base.ANY, "not JSON: Expecting ':' delimiter, character 5"),
         ("null", Base.OBJECT, "must be a JSON object"),
         ("[" * 100_000, Base.ANY, "nested too deeply"),
         ("9" * 5_000, Base.WHOLE, "must be a whole number"),
@@ -144,7 +144,7 @@ def test_reading_by_annotation(annotation: str, text: str, value: Any) -> None:
         ("list[list[str]]", '[["a"], ["b", 3]]', "item 2 item 2 must be text"),
         ("dict[str, int]", '{"a": 1, "b": "x"}', "b must be a whole number"),
         ("Literal['fast', 'slow', 2]", "fsat", "must be fast, slow or 2"),
-        ("Literal['fast']", '"fast', "no JSON: Unterminated string starting at, character 1"),
+        ("Literal['fast']", '"fast', "not JSON: Unterminated string starting at, character 1"),
         ("int | bool", "five", "must be a whole number or true or false"),
     ],
 )
@@ -162,7 +162,7 @@ def test_enumerations_and_classes_with_fields() -> None:
         parse_value("Fast", field_type_of(mode))
     box = Parameter("b", "KEYWORD_ONLY", "shop.Box", "", True, (), True)
     assert field_type_of(box) == FieldType(Base.OBJECT)
-    assert hint_of(box) == "Box, a JSON object, needed"
+    assert hint_of(box) == "Box, a JSON object, required"
     many = FieldType(choices=tuple(range(9)))
     assert many.wanted == "0, 1, 2, 3, 4, 5 or 3 more"
 
@@ -248,7 +248,7 @@ def test_a_value_that_was_not_touched_is_kept_whatever_it_is() -> None:
     secret = "a\nb\x1b[31m" + "x" * 10_000
     (spec,) = specs_for(None, {"token": secret})
     assert spec.first_text == ""
-    assert "kept as it is" in spec.placeholder
+    assert "unchanged" in spec.placeholder
     assert spec.value("") == secret
     assert spec.value("new") == "new"
     (odd,) = specs_for(INFO, {"w": "five"})[1:2]

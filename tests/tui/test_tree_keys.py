@@ -113,7 +113,7 @@ async def test_begins_on_its_job_and_says_what_a_retry_frees() -> None:
         screen = await open_tree(pilot)
         assert name_at(screen) == "broken"
         assert "broken: FAILED 12:03:10, HTTP 500 from host 3" in said(screen)
-        assert "holds up 2 jobs; r retries it and frees all 2" in said(screen)
+        assert "Blocks 2 jobs. r retries it and frees all 2" in said(screen)
         text = screen_text(app)
         assert "11 jobs, 4 levels  FAILED 1  DOOMED 2" in text
         assert "X FAILED" in text
@@ -335,7 +335,7 @@ async def test_a_vanished_job_is_told() -> None:
         screen = await open_tree(pilot)
         feed_of(app).answers["graph"] = lambda subject: None
         await give(pilot, [])
-        assert screen.notice_line.text == "This job is no longer in the file."
+        assert screen.notice_line.text == "That job is no longer in the queue."
 
 
 async def test_circle_and_missing_parent() -> None:
@@ -350,12 +350,10 @@ async def test_circle_and_missing_parent() -> None:
         text = screen_text(app)
         assert "? missing" in text
         assert "no such job in the file" in text
-        assert "a circle back to the job above" in text
-        assert "its dependencies form a circle through first: cancel one of them (c)" in said(
-            screen
-        )
+        assert "dependency cycle back to the job above" in text
+        assert "dependency cycle through first: cancel one of them (c)" in said(screen)
         await press(pilot, "g", "enter")
-        assert screen.notice_line.text == "There is no such job in the file."
+        assert screen.notice_line.text == "That job is not in the queue."
 
 
 async def test_read_only_refuses() -> None:

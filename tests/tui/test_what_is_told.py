@@ -87,10 +87,10 @@ async def test_a_job_of_gigqs_worker_is_not_promised_to_be_stopped() -> None:
         await press(pilot, "c")
         screen = jobs_screen(app)
         assert "it will be refused" in screen.panel.plain
-        assert "will be asked to stop it" not in screen.panel.plain
+        assert "will be asked to cancel it" not in screen.panel.plain
         await press(pilot, "escape", "space", "space", "c")
-        assert "1 of them is running: the workers will be asked" in screen.panel.plain
-        assert "1 of them is run by workers of GigQ's" in screen.panel.plain
+        assert "1 of them is running: their workers will be asked" in screen.panel.plain
+        assert "1 of them is run by GigQ workers" in screen.panel.plain
 
 
 @pytest.mark.parametrize(("key", "told"), [("C", "running"), ("R", "running and will be refused")])
@@ -158,7 +158,7 @@ async def test_the_last_branch_of_a_tree_stays_in_sight_under_its_question() -> 
     ("key", "sentence"),
     [
         ("n", "This console is read-only, so it can't submit a new job."),
-        ("c", "This console is read-only, so it can't cancel or stop."),
+        ("c", "This console is read-only, so it can't cancel."),
     ],
 )
 async def test_read_only_says_what_it_can_t(key: str, sentence: str) -> None:

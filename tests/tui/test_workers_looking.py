@@ -91,10 +91,10 @@ async def test_filtering_the_list() -> None:
         assert "/train 1 of 4" in screen_text(app)
         await press(pilot, "slash", *" cC")
         assert ids(screen) == []
-        assert "No worker matches: esc shows all." in screen_text(app)
+        assert "No matches; esc clears the filter." in screen_text(app)
         await press(pilot, "escape")
         assert ids(screen) == ["w2"]
-        assert "No worker matches" not in screen_text(app)
+        assert "No matches" not in screen_text(app)
         assert not screen.panel.is_open
         await press(pilot, "escape")
         assert len(ids(screen)) == 4
@@ -130,9 +130,9 @@ async def test_each_worker_without_a_log_is_named() -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, IDLE, BUSY)
-        assert "w1 keeps no log file" in screen_text(app)
+        assert "w1 has no log file" in screen_text(app)
         await press(pilot, "j")
-        assert "w2 keeps no log file" in screen_text(app)
+        assert "w2 has no log file" in screen_text(app)
 
 
 async def test_a_narrow_terminal_names_the_job() -> None:
@@ -148,7 +148,7 @@ async def test_an_idle_worker_says_what_it_waits_for() -> None:
         await opened(pilot, IDLE, counts=Counts(ready=812), paused=True)
         assert "the queue is paused" in screen_text(app)
         await give(pilot, [row(1)], workers=(IDLE,), counts=Counts(blocked=40))
-        assert "nothing is ready, 40 blocked" in screen_text(app)
+        assert "nothing ready, 40 blocked" in screen_text(app)
         await give(pilot, [row(1)], workers=(replace(IDLE, state="paused"),))
         assert "paused: P resumes it" in screen_text(app)
 
@@ -224,7 +224,7 @@ async def test_reading_the_log(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, log_of(tmp_path, text))
         await press(pilot, "W")
-        assert "l shows the log alone" in screen.notice_line.text
+        assert "Press l to expand the log" in screen.notice_line.text
         await press(pilot, "l")
         view = screen.text_view
         assert view.total == 100

@@ -144,7 +144,7 @@ async def test_lost_ones_stand_first_and_are_counted() -> None:
         assert "ORPHAN resize_image  58s" in text
         assert "train_fold" in text
         assert "this one" in text
-        assert "w3: its process 4103 is gone. r releases the 1 job that it holds." in text
+        assert "w3: its process 4103 is gone. r releases its 1 job." in text
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ async def test_enter_on_an_idle_one() -> None:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, "enter")
         assert app.screen is screen
-        assert screen.notice_line.text == "This worker has no job now."
+        assert screen.notice_line.text == "This worker has no running job."
 
 
 async def test_stopping_our_own_and_anothers() -> None:
@@ -289,7 +289,11 @@ async def test_releasing_needs_a_lost_one() -> None:
     [
         ((LOST,), (), "w3 is gone: r releases its jobs."),
         ((STOPPED,), (), "w4 has stopped already."),
-        ((), (FOREIGN,), "GigQ's workers can't be asked: end it where it started."),
+        (
+            (),
+            (FOREIGN,),
+            "GigQ workers can't be controlled from here: stop it where it was started.",
+        ),
     ],
 )
 async def test_who_can_t_be_asked(
@@ -344,8 +348,8 @@ async def test_the_log_of_the_worker_under_the_cursor(tmp_path: Path) -> None:
         assert screen.roster.display
         assert app.screen is screen
         await press(pilot, "j", "l")
-        assert screen.notice_line.text == "This worker keeps no log file."
-        assert "w2 keeps no log file" in screen_text(app)
+        assert screen.notice_line.text == "This worker has no log file."
+        assert "w2 has no log file" in screen_text(app)
 
 
 async def test_a_log_that_is_gone(tmp_path: Path) -> None:

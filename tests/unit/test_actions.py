@@ -48,7 +48,7 @@ def test_cancel_tells_what_became_of_each(actions: JobActions, queue_file: Path)
         Change.REFUSED,
         Change.REFUSED,
     ]
-    assert report.title.startswith("cancelled 1, asked 1 to stop, 1 ")
+    assert report.title.startswith("cancelled 1, cancelling 1, 1 ")
     assert not report.done
     assert len(report.refused) == 2
     assert status_of(queue_file, "mail_digest") == "cancelled"
@@ -57,7 +57,7 @@ def test_cancel_tells_what_became_of_each(actions: JobActions, queue_file: Path)
 
 def test_retry_gives_a_fresh_start(actions: JobActions, queue_file: Path) -> None:
     report = actions.retry([scene.job_id("dedupe_customers"), scene.job_id("extract_orders")])
-    assert report.title == "will retry 1, 1 has already completed"
+    assert report.title == "queued 1 for retry, 1 has already completed"
     assert status_of(queue_file, "dedupe_customers") == "pending"
 
 
@@ -101,7 +101,7 @@ def test_pausing_the_queue_and_resuming_it(actions: JobActions, queue_file: Path
 
 def test_a_worker_is_asked_through_its_row(actions: JobActions, queue_file: Path) -> None:
     report = actions.ask_worker("w1", "drain")
-    assert report.title == "asked w1 to drain"
+    assert report.title == "requested drain of w1"
     connection = sqlite3.connect(queue_file)
     row = connection.execute("SELECT request FROM core_workers WHERE id = 'w1'").fetchone()
     connection.close()
@@ -141,7 +141,7 @@ def refused(reason: str) -> Outcome:
         ([refused("")], "1 refused"),
         (
             [Outcome("a", Change.RELEASED), Outcome("b", Change.STOPPING)],
-            "asked 1 to stop, released 1",
+            "cancelling 1, released 1",
         ),
     ],
 )

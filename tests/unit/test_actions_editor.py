@@ -59,7 +59,7 @@ def test_the_text_comes_back_and_the_file_is_private(
         ("sys.exit(3)", "ended with status 3: nothing was changed"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "was ended by signal 9"),
         ("os.unlink(file)", "can't be read: No such file"),
-        ("open(file, 'wb').write(b'\\xff')", "no UTF-8 at byte 1"),
+        ("open(file, 'wb').write(b'\\xff')", "not valid UTF-8 at byte 1"),
         ("open(file, 'wb').write(b'x' * 4_000_001)", "longer than 4,000,000 bytes"),
     ],
 )
@@ -90,7 +90,7 @@ def test_ctrl_c_belongs_to_the_editor(
 def test_which_editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert editor_words({"VISUAL": "code --wait", "EDITOR": "ed"}) == ["code", "--wait"]
     assert editor_words({"VISUAL": " ", "EDITOR": "'my ed' -x"}) == ["my ed", "-x"]
-    with pytest.raises(GigQError, match="EDITOR is no command"):
+    with pytest.raises(GigQError, match="EDITOR is not a valid command"):
         editor_words({"EDITOR": "'half"})
     (tmp_path / "nano").write_text("#!/bin/sh\n")
     (tmp_path / "nano").chmod(0o755)

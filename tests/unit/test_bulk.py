@@ -77,12 +77,12 @@ def test_what_all_have_in_common_need_not_be_repeated() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("{", "no JSON: Expecting property name enclosed in double quotes, character 2."),
-        ('{"src": "a"} x', "no JSON: Extra data, character 14."),
-        ("[1]", "it is no JSON object"),
-        ('{"src": NaN}', "NaN is no JSON"),
-        ('{"src": 1, "src": 2}', '"src" stands in it twice'),
-        (b'{"src": "\xff"}', "it is no UTF-8 at byte 10"),
+        ("{", "not JSON: Expecting property name enclosed in double quotes, character 2."),
+        ('{"src": "a"} x', "not JSON: Extra data, character 14."),
+        ("[1]", "it is not JSON object"),
+        ('{"src": NaN}', "NaN is not JSON"),
+        ('{"src": 1, "src": 2}', '"src" appears twice'),
+        (b'{"src": "\xff"}', "it is not UTF-8 at byte 10"),
         ("[" * 200_000, "it is nested too deeply"),
         ('{"w": 5}', "shop.resize needs a value for src"),
         ('{"src": "a", "h": 5}', "shop.resize has no parameter h: it takes src and w"),

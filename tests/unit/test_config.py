@@ -98,9 +98,9 @@ def test_an_empty_file_changes_nothing() -> None:
         ('[keys]\ncancle = "x"', "keys.cancle", "did you mean cancel?"),
         ("[keys]\nopen = 3", "keys.open", '["a", "ctrl+x"]'),
         ("[keys]\nopen = [3]", "keys.open", '["a", "ctrl+x"]'),
-        ('[keys]\nopen = "foo"', "keys.open", "'foo' is no key"),
-        ('[keys]\nopen = "enter,,o"', "keys.open", "'' is no key"),
-        ('[keys]\nopen = "hyper+x"', "keys.open", "is no key"),
+        ('[keys]\nopen = "foo"', "keys.open", "'foo' is not a key"),
+        ('[keys]\nopen = "enter,,o"', "keys.open", "'' is not a key"),
+        ('[keys]\nopen = "hyper+x"', "keys.open", "is not a key"),
         ('[keys]\nretry = "c"', "keys.retry", "'c' is the key of cancel on the Jobs screen too"),
         ('[keys]\nretry = "x"\ncancel = "x"', "keys.retry", "'x' is the key of cancel"),
         ('[keys]\nworker_log = "ctrl+i"\nopen = "tab"', "keys.", "on the Workers screen too"),
@@ -117,8 +117,8 @@ def test_an_empty_file_changes_nothing() -> None:
         ('[[database]]\npath = "/a"\nlabel = "\\u001b[31m"', "database[1].label", "printable"),
         (f'[[database]]\npath = "/a"\nlabel = "{"x" * 25}"', "database[1].label", "at most 24"),
         ('[[database]]\npath = "/a"\nread_only = 1', "database[1].read_only", "true or false"),
-        ("theme =", "", "no valid TOML"),
-        ("mouse = true\nmouse = true", "", "no valid TOML"),
+        ("theme =", "", "not valid TOML"),
+        ("mouse = true\nmouse = true", "", "not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_key_and_a_remedy(text: str, key: str, said: str) -> None:
@@ -157,7 +157,7 @@ def test_a_missing_file_is_wrong_only_if_it_was_named(tmp_path: Path) -> None:
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b'theme = "\xff"')
-    assert "no text in UTF-8" in refusal(path)
+    assert "not UTF-8 text" in refusal(path)
     assert "Is a directory" in refusal(tmp_path, must_exist=False)
 
 

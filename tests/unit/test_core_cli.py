@@ -380,7 +380,7 @@ def test_cancel_and_requeue_take_several_ids_and_tell_of_each(db: Path) -> None:
     assert told[1]["reason"]
     result = run(db, "requeue", first, second)
     assert result.exit_code == 0
-    assert result.stdout == f"Job {first} requeued.\nJob {second} requeued.\n"
+    assert result.stdout == f"Job {first} queued for retry.\nJob {second} queued for retry.\n"
     assert JobQueue(db).stats()["pending"] == 2
 
 
@@ -388,7 +388,7 @@ def test_a_refused_act_exits_with_1_and_says_why(db: Path) -> None:
     job_id = add(db)
     result = run(db, "requeue", job_id)
     assert result.exit_code == 1
-    assert f"Could not requeue job {job_id}: it is already waiting" in one_sentence(result)
+    assert f"Could not retry job {job_id}: it is already waiting" in one_sentence(result)
     assert run(db, "cancel").exit_code == 2
 
 
@@ -413,7 +413,7 @@ def test_asking_a_worker_that_is_not_there_is_refused(db: Path) -> None:
     add(db)
     result = run(db, "ask", "w1", "drain")
     assert result.exit_code == 1
-    assert "No worker w1" in one_sentence(result)
+    assert "Worker w1 is not running" in one_sentence(result)
     assert run(db, "ask", "w1", "dance").exit_code == 2
 
 

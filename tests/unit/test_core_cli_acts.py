@@ -83,8 +83,8 @@ def test_a_dry_run_says_what_would_go_and_what_is_needed(db: Path) -> None:
     said = run(db, "clear", "--dry-run").stdout.splitlines()
     assert said == [
         "Would clear 2 jobs: 1 completed, 1 cancelled.",
-        "Their 1 attempt and 1 file of output would go 30 days later.",
-        "Kept, since others need them (--needed takes them too): 1 job.",
+        "Their 1 attempt and 1 file of output would be deleted 30 days later.",
+        "Kept because other jobs need them (--needed deletes them too): 1 job.",
         f"  {read} (read): 1 job that waits may read its result",
     ]
     assert JobQueue(db).stats()["total"] == 5

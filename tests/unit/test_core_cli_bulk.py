@@ -61,7 +61,7 @@ def test_a_wrong_line_writes_nothing(db: Path) -> None:
     assert result.exit_code == 1
     assert "line 3: shop_of_lines.resize needs a value for src." in result.stderr
     assert "line 4: shop_of_lines.resize has no parameter \\x1b[2J: it takes" in result.stderr
-    assert "line 5: no JSON" in result.stderr
+    assert "line 5: not JSON" in result.stderr
     assert result.stderr.endswith("Error: Nothing was submitted.\n")
     assert "\x1b" not in result.stderr
     assert not db.exists()

@@ -78,7 +78,7 @@ def test_submit_says_which_file_it_made_and_only_then(folder: Path, form: list[s
     made = folder / ("other.db" if "--db" in form else "gigq.db")
     first = run(*SUBMIT, *form)
     assert first.exit_code == 0
-    assert first.stderr == f"Made the queue's file {made}.\n"
+    assert first.stderr == f"Created the queue file {made}.\n"
     if "--json" in form:
         assert set(json.loads(first.stdout)) == {"id"}
     second = run(*SUBMIT, *form)

@@ -208,7 +208,7 @@ def test_cancel_stops_a_running_job(db: Path) -> None:
     worker = start(db, "worker", "--grace", "0.2")
     wait_until(Path("started").exists, what="the job to start")
     said = run(db, "cancel", job_id)
-    assert said.stdout == f"Job {job_id} is being stopped.\n"
+    assert said.stdout == f"Job {job_id} is being cancelled.\n"
     queue = JobQueue(db)
     wait_until(lambda: queue.get_status(job_id)["status"] == "cancelled", what="the job to stop")
     worker.send_signal(signal.SIGINT)

@@ -32,8 +32,8 @@ WAITS = Culprit("p1", "join_customers", "running")
 CASES: list[tuple[dict[str, Any], State, str]] = [
     ({}, State.READY, ""),
     ({"halt": Halt.PAUSED}, State.READY, "ready: the queue is paused"),
-    ({"halt": Halt.NO_WORKER, "line": 1}, State.READY, "ready: no worker runs"),
-    ({"halt": Halt.UNSEEN}, State.READY, "ready: no worker is seen"),
+    ({"halt": Halt.NO_WORKER, "line": 1}, State.READY, "ready: no workers running"),
+    ({"halt": Halt.UNSEEN}, State.READY, "ready: no workers visible"),
     ({"halt": Halt.NONE_CLAIMS}, State.READY, "ready: no worker takes new jobs"),
     ({"line": 1}, State.READY, "next to be claimed"),
     ({"line": 2}, State.READY, "about 2nd in line"),
@@ -42,13 +42,13 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         {"attempts": 1, "error": "HTTP 500", "halt": Halt.NO_WORKER},
         State.RETRYING,
-        "retry due, no worker runs: HTTP 500",
+        "retry due, no workers running: HTTP 500",
     ),
     ({"due_at": before(-20), "halt": Halt.PAUSED}, State.DELAYED, "due in 20s"),
     (
         {"in_script": True},
         State.READY,
-        "of a script: only that can run it",
+        "defined in a script; only that script can run it",
     ),
     (
         {"culprit": Culprit("1234567890", "", "missing")},
@@ -100,26 +100,26 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         {"doomed": True, "culprit": Culprit("p", "a", "cycle")},
         State.DOOMED,
-        "never runs: in a circle with a",
+        "never runs: dependency cycle with a",
     ),
-    ({"doomed": True}, State.DOOMED, "never runs: a job before it did not complete"),
+    ({"doomed": True}, State.DOOMED, "never runs: a job upstream did not complete"),
     (ALIVE | {"started_at": before(102), "timeout_s": 240.0}, State.RUNNING, "42% of timeout 4m"),
     (ALIVE | {"started_at": before(-5)}, State.RUNNING, "0% of timeout 5m"),
-    (ALIVE, State.RUNNING, "running since an unknown time"),
+    (ALIVE, State.RUNNING, "running, start time unknown"),
     (
         {"status": "running", "started_at": before(9)},
         State.RUNNING,
-        "running, but no worker is named",
+        "running, but its worker is not recorded",
     ),
     (
         {"status": "running", "started_at": before(718)},
         State.OVERDUE,
-        "OVER timeout 5m, no worker is named",
+        "OVER timeout 5m, its worker is not recorded",
     ),
     (
         RUNNING | {"started_at": before(718), "holder_pid": 4121},
         State.OVERDUE,
-        "OVER timeout 5m, worker w9 can't be seen from here",
+        "OVER timeout 5m, worker w9 is not visible from here",
     ),
     (
         ALIVE | {"started_at": before(58), "attempts": 2, "error": "HTTP 500 from host 3"},
@@ -130,12 +130,12 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         RUNNING | {"started_at": before(718)},
         State.OVERDUE,
-        "OVER timeout 5m, GigQ's worker w9 is silent",
+        "OVER timeout 5m, GigQ worker w9 is silent",
     ),
     (
         ALIVE | {"started_at": before(718), "stop_requested": True},
         State.STOPPING,
-        "asked to stop, not ended yet",
+        "cancelling, not ended yet",
     ),
     (
         RUNNING | {"holder": Health.LOST, "holder_pid": 3988, "stop_requested": True},
@@ -148,7 +148,7 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
         "ORPHAN: worker w9 has stopped",
     ),
     (DONE | {"status": "completed"}, State.COMPLETED, "done in 1.2s"),
-    ({"status": "completed"}, State.COMPLETED, "done, in an unknown time"),
+    ({"status": "completed"}, State.COMPLETED, "done, run time unknown"),
     ({"status": "failed", "error": "\n  boom \nrest"}, State.FAILED, "boom"),
     ({"status": "failed"}, State.FAILED, "failed without a message"),
     ({"status": "timeout"}, State.TIMEOUT, "ran longer than its timeout of 5m"),

@@ -103,10 +103,10 @@ def test_a_running_job_of_ours_is_asked_to_stop_and_that_is_not_undone(tmp_path:
     writer.job("a", "running", execution_id="t", worker_id="w")
     jobs = JobActions(writer.path)
     report = jobs.cancel(["a"])
-    assert (report.title, report.undoable) == ("asked a to stop", False)
+    assert (report.title, report.undoable) == ("cancelling a", False)
     act = jobs.undoable
     assert act is not None
-    assert jobs.undo(act).title == ("not undone, cancel of a: its worker has been asked to stop it")
+    assert jobs.undo(act).title == ("not undone, cancel of a: its worker was asked to cancel it")
     writer.close()
 
 

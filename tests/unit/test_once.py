@@ -66,7 +66,7 @@ def test_it_waits_for_what_matches_and_for_nothing_else(writer: Writer) -> None:
     writer.job("etl-2")
     writer.job("other")
     waiter = Waiter(writer.path, "name:etl")
-    waiter.heard("2 jobs are still to end")
+    waiter.heard("2 jobs are not finished yet")
     writer.set("etl-1", status="failed")
     writer.set("etl-2", status="completed")
     assert waiter.end() is True
@@ -90,7 +90,7 @@ def test_a_job_that_becomes_hopeless_ends_the_wait(writer: Writer) -> None:
     writer.job("parent")
     writer.job("child", parents=["parent"])
     waiter = Waiter(writer.path, "name:child")
-    waiter.heard("1 job is still to end")
+    waiter.heard("1 job is not finished yet")
     writer.set("parent", status="failed")
     assert waiter.end() is True
 
@@ -99,13 +99,13 @@ def test_the_time_may_pass(writer: Writer) -> None:
     writer.job("a")
     waiter = Waiter(writer.path, timeout_s=0.2)
     assert waiter.end() is False
-    assert waiter.said[-1] == "The time is up, and 1 job is still to end."
+    assert waiter.said[-1] == "Timed out: 1 job is not finished yet."
 
 
 def test_that_nobody_works_is_said_once(writer: Writer) -> None:
     writer.job("a")
     waiter = Waiter(writer.path)
-    waiter.heard("No worker is alive, and 1 job is still to end.")
+    waiter.heard("No workers are running: 1 job is not finished yet.")
     writer.job("b")
     writer.job("c")
     writer.set("a", status="completed")
@@ -135,11 +135,11 @@ def test_a_live_worker_is_waited_for_in_silence(writer: Writer) -> None:
 def test_a_file_that_vanishes_ends_the_wait(writer: Writer) -> None:
     writer.job("a")
     waiter = Waiter(writer.path)
-    waiter.heard("still to end")
+    waiter.heard("not finished yet")
     for path in writer.path.parent.iterdir():
         path.unlink()
     waiter.end()
-    assert "vanished, and 1 job is still to end" in str(waiter.problem)
+    assert "is gone: 1 job is not finished yet" in str(waiter.problem)
 
 
 def test_a_file_that_is_replaced_is_gone_on_with(writer: Writer, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_file_that_is_replaced_is_gone_on_with(writer: Writer, tmp_path: Path)
     # A log that is left beside it would belong to the file before.
     writer.conn.execute("PRAGMA journal_mode = DELETE")
     waiter = Waiter(writer.path)
-    waiter.heard("still to end")
+    waiter.heard("not finished yet")
     (tmp_path / "new").mkdir()
     other = Writer(tmp_path / "new" / "jobs.db")
     other.job("a", "completed")
@@ -312,10 +312,10 @@ def test_the_time_that_passed_goes_before_what_was_expected(writer: Writer) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--wait",), "--wait goes with --once"),
-        (("--fail-if", "x"), "--fail-if goes with --once"),
-        (("--expect", "1"), "--expect goes with --once"),
-        (("--once", "--wait-timeout", "1s"), "--wait-timeout goes with --wait"),
+        (("--wait",), "--wait needs --once"),
+        (("--fail-if", "x"), "--fail-if needs --once"),
+        (("--expect", "1"), "--expect needs --once"),
+        (("--once", "--wait-timeout", "1s"), "--wait-timeout needs --wait"),
         (("--once", "--fail-if", "a nonsense:3"), "--fail-if, at character 3"),
         (("--once", "--wait", "--filter", "|"), "--filter, at character 1"),
     ],
@@ -347,7 +347,7 @@ def started(writer: Writer) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         )
         processes.append(process)
         assert process.stderr is not None
-        assert "No worker is alive" in process.stderr.readline()
+        assert "No workers are running" in process.stderr.readline()
         return process
 
     writer.job("etl")
@@ -386,7 +386,7 @@ def test_the_time_and_the_vanished_file_have_codes(
     # The time may be up before the first look at the file: nothing is heard before that then.
     late = run(writer.path, "--once", "--wait", "--wait-timeout", "0.1s")
     assert late.returncode == scripted.EXIT_TIMED_OUT
-    assert "The time is up" in late.stderr
+    assert "Timed out" in late.stderr
     assert "etl" in late.stdout
     process = started()
     writer.close()

@@ -165,10 +165,10 @@ def test_everything_that_stands_against_the_work_is_told_the_gravest_first(path:
     levels = [concern.level for concern in found.values()]
     assert levels == sorted(levels, key=list(Level).index)
     assert set(found) - {"sqlite"} == {"orphans", "lost", "paused", "idle", "overdue", "doomed"}
-    assert found["orphans"].text == "1 running job orphaned: w1 gone (r there releases)"
+    assert found["orphans"].text == "1 running job orphaned: w1 gone"
     assert found["orphans"].lead.workers
     assert "w2" in found["lost"].text
-    assert found["doomed"].text == "2 jobs can never run: DOOMED behind 1 culprit"
+    assert found["doomed"].text == "2 jobs can never run: blocked by 1 failed job"
     assert (found["doomed"].lead.tab, found["doomed"].lead.filter_text) == (
         Tab.WAITING,
         "state:doomed",

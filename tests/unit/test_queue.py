@@ -107,7 +107,7 @@ def test_a_priority_that_is_none_or_beyond_bounds(queue: JobQueue) -> None:
     job_id = in_status(queue, "pending")
     assert queue.set_priority([job_id], 0)[0].reason == "its priority is 0 already"
     assert queue.set_priority([job_id], 2**63 - 1)[0].done
-    assert "can't be moved so far" in queue.change_priority([job_id], 1)[0].reason
+    assert "can't be moved that far" in queue.change_priority([job_id], 1)[0].reason
     with pytest.raises(ValueError, match="beyond what SQLite can hold"):
         queue.set_priority([job_id], 2**63)
     with pytest.raises(TypeError, match="whole number"):
@@ -146,7 +146,7 @@ def test_a_stop_request_is_on_disk_and_the_first_one_counts(queue: JobQueue) -> 
 def test_a_job_that_gigq_runs_cannot_be_stopped_and_the_reason_is_told(queue: JobQueue) -> None:
     job_id = in_status(queue, "running", token=None)
     assert not queue.cancel(job_id)
-    assert "worker of GigQ" in queue.cancel_jobs([job_id])[0].reason
+    assert "GigQ worker" in queue.cancel_jobs([job_id])[0].reason
     assert queue.requeue_jobs([job_id])[0].reason == "it is still running"
 
 

@@ -351,7 +351,7 @@ def test_a_file_that_vanishes_during_a_read_is_gone_too(
     LateReader.away = away
     feed.refresh()
     wait_until(lambda: ear.troubles)
-    assert ear.troubles[0][0] == "jobs.db is gone: what is shown was read before."
+    assert ear.troubles[0][0] == "jobs.db is gone: this was read before."
     count = len(ear.snapshots)
     away.rename(path)
     wait_until(lambda: len(ear.snapshots) > count)

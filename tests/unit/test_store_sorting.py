@@ -311,7 +311,7 @@ def reasons(path: Path) -> dict[str, str]:
 def test_a_ready_job_says_what_keeps_it(writer: Writer) -> None:
     writer.job("first", priority=1)
     writer.job("second")
-    assert reasons(writer.path)["first"] == "ready: no worker runs"
+    assert reasons(writer.path)["first"] == "ready: no workers running"
     writer.worker("w1")
     assert reasons(writer.path) == {"first": "next to be claimed", "second": "about 2nd in line"}
     for state, request in (("paused", None), ("draining", None), ("running", "drain")):
@@ -335,10 +335,10 @@ def test_far_down_the_line_a_ready_job_says_nothing(writer: Writer) -> None:
 def test_on_gigqs_own_file_workers_are_only_seen_at_work(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "jobs.db", attached=False)
     writer.job("a")
-    assert reasons(writer.path)["a"] == "ready: no worker is seen"
+    assert reasons(writer.path)["a"] == "ready: no workers visible"
     writer.job("b", "running", worker_id="gigq-1", started_at=ago(9_000))
-    silent = "OVER timeout 5m, GigQ's worker gigq-1 is silent"
-    assert reasons(writer.path) == {"a": "ready: no worker is seen", "b": silent}
+    silent = "OVER timeout 5m, GigQ worker gigq-1 is silent"
+    assert reasons(writer.path) == {"a": "ready: no workers visible", "b": silent}
     writer.job("c", "running", worker_id="gigq-2", started_at=ago(30))
     told = reasons(writer.path)
     writer.close()

@@ -132,12 +132,12 @@ def test_no_file_says_what_to_name() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("x.db", "--json"), "--json goes with --once"),
-        (("x.db", "--filter", "a"), "--filter goes with --once"),
-        (("x.db", "--limit", "3"), "--limit goes with --once"),
-        (("x.db", "--sort", "dur"), "--sort goes with --once"),
+        (("x.db", "--json"), "--json needs --once"),
+        (("x.db", "--filter", "a"), "--filter needs --once"),
+        (("x.db", "--limit", "3"), "--limit needs --once"),
+        (("x.db", "--sort", "dur"), "--sort needs --once"),
         (("x.db", "--once", "--sort", "size"), "no order 'size'"),
-        (("x.db", "--demo-dir", "d"), "--demo-dir goes with --demo"),
+        (("x.db", "--demo-dir", "d"), "--demo-dir needs --demo"),
         (("x.db", "--demo"), "leave FILE out"),
         (("--demo", "--once"), "leave --once out"),
         (("--demo", "--read-only"), "leave --read-only or --read-write out"),
@@ -293,7 +293,7 @@ def test_looking_at_gigqs_own_file_changes_nothing(
     for options in (("--once",), ("--once", "--json"), ("--once", "--read-only")):
         answer = run(path, *options)
         assert (answer.returncode, answer.stderr) == (0, "")
-    assert "only looked at" in run(path, "--once").stdout
+    assert "not changed" in run(path, "--once").stdout
     assert path.read_bytes() == before
 
 

@@ -204,7 +204,7 @@ def test_the_stop_of_a_running_job_is_not_taken_back(queue: JobQueue) -> None:
     undo = Undo()
     queue.cancel_jobs([running, waiting], undo)
     first, second = queue.restore_jobs(undo)
-    assert first.reason == "its worker has been asked to stop it"
+    assert first.reason == "its worker was asked to cancel it"
     assert second.change is Change.RESTORED
     assert queue.get_status(running)["stop_requested_at"] is not None
 

@@ -105,7 +105,7 @@ def test_filtering(text: str, ids: set[str]) -> None:
     ("changes", "counts", "paused", "told"),
     [
         ({}, Counts(), False, "nothing waits"),
-        ({}, Counts(blocked=40, delayed=3), False, "nothing is ready, 40 blocked, 3 delayed"),
+        ({}, Counts(blocked=40, delayed=3), False, "nothing ready, 40 blocked, 3 delayed"),
         ({}, Counts(ready=812), False, "812 ready, not claimed yet"),
         ({}, Counts(ready=812), True, "the queue is paused"),
         ({"state": "paused"}, Counts(ready=1), True, "paused: P resumes it"),

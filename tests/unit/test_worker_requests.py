@@ -23,6 +23,7 @@ from tests import scene
 
 JOB = HeldJob("a", "resize")
 PAUSE = Request("w1", "pause", 100.0, (JOB,))
+RELEASE = "w, then r on its line, releases its jobs"
 DRAIN = Request("w1", "drain", 100.0, (JOB,))
 OURS = Request("w1", "drain", 100.0, (JOB,), by_signal=True)
 LATE = 100.0 + ANSWER_WITHIN_S
@@ -103,11 +104,11 @@ def test_silence_is_told_once_and_a_late_answer_too() -> None:
 def test_what_is_told_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = replace(ROW, request="pause")
     (answer,) = waiting_for(PAUSE).look([asked], LATE)
-    assert answer.why == "its heartbeat has stood still since"
+    assert answer.why == "its heartbeat has stopped"
     monkeypatch.setattr(pending_requests.socket, "gethostname", lambda: "elsewhere")
     monkeypatch.setattr(pending_requests, "is_suspended", lambda pid: pid == 4101)
     (answer,) = waiting_for(PAUSE).look([asked], LATE)
-    assert "4101 is suspended: kill -CONT 4101" in answer.why
+    assert "4101 is suspended: resume it with kill -CONT 4101" in answer.why
 
 
 def test_processes_that_are_gone_are_forgotten() -> None:
@@ -132,7 +133,7 @@ def fate(name: str, status: str, worker_id: str | None = None) -> JobFate:
     [
         ([], ""),
         ([fate("a", "pending")], "its job a went back to the queue"),
-        ([fate("a", "running", "w1")], "its job a is still held"),
+        ([fate("a", "running", "w1")], "its job a is not released yet"),
         ([fate("a", "running", "w2")], "its job a runs on w2"),
         ([fate("a", "")], "its job a is no longer in the file"),
         ([fate("a", "pending")] * 2, "its 2 jobs went back to the queue"),
@@ -196,55 +197,58 @@ def test_looking_at_one_workers_jobs_walks_no_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "asked", "text", "tone"),
     [
-        (0, None, "worker w9 has ended", "ok"),
-        (-15, DRAIN, "worker w9 has ended; its job resize is no longer in the file", "ok"),
-        (143, None, "worker w9 ended with exit code 143, and holds export_parquet: r", "error"),
-        (-9, DRAIN, "worker w9 was ended by SIGKILL, and holds export_parquet: r", "error"),
-        (-15, PAUSE, "worker w9 was ended by SIGTERM, and holds export_parquet: r", "error"),
+        (0, None, "worker w9 ended", "ok"),
+        (-15, DRAIN, "worker w9 ended; its job resize is no longer in the file", "ok"),
+        (143, None, "worker w9 ended with exit code 143, still holding export_parquet: w", "error"),
+        (-9, DRAIN, "worker w9 was ended by SIGKILL, still holding export_parquet: w", "error"),
+        (-15, PAUSE, "worker w9 was ended by SIGTERM, still holding export_parquet: w", "error"),
     ],
 )
 def test_how_a_worker_ended(
     tmp_path: Path, code: int, asked: Request | None, text: str, tone: str
 ) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    news = announcements.of_end(path, Ended("w9", code, "the last line"), asked)
+    news = announcements.of_end(path, Ended("w9", code, "the last line"), asked, RELEASE)
     assert news.text.startswith(text)
     assert news.tone == tone
 
 
 def test_one_that_had_only_just_begun_ends_by_the_signal_itself(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    assert announcements.of_end(path, Ended("w77", -15, "", True), None).text == (
-        "worker w77 has ended"
+    assert announcements.of_end(path, Ended("w77", -15, "", True), None, RELEASE).text == (
+        "worker w77 ended"
     )
-    assert announcements.of_end(path, Ended("w77", -9, "", True), None).tone == "error"
+    assert announcements.of_end(path, Ended("w77", -9, "", True), None, RELEASE).tone == "error"
 
 
 def test_a_worker_that_held_nothing_is_told_with_its_last_words(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    news = announcements.of_end(path, Ended("w77", 2, "no such file"), None)
+    news = announcements.of_end(path, Ended("w77", 2, "no such file"), None, RELEASE)
     assert news.text == "worker w77 ended with exit code 2: no such file"
 
 
 @pytest.mark.parametrize(
     ("word", "held", "text"),
     [
-        ("paused", (), "w1 has paused"),
-        ("paused", (JOB,), "w1 has paused; what it runs goes on"),
-        ("resumed", (), "w1 goes on"),
-        ("ended", (), "w1 has ended"),
-        ("lost", (JOB,), "w1 died without an answer: r on its line (w) releases its jobs"),
-        ("silent", (), "w1 has not answered for 5s (asked to pause): why"),
-        ("otherwise", (), "w1 was asked to pause, and is why"),
+        ("paused", (), "w1 paused"),
+        ("paused", (JOB,), "w1 paused; its running jobs continue"),
+        ("resumed", (), "w1 resumed"),
+        ("ended", (), "w1 ended"),
+        ("lost", (JOB,), "w1 died without answering: w, then r on its line, releases its jobs"),
+        ("silent", (), "w1 has not answered for 5s (pause requested): why"),
+        ("otherwise", (), "w1 did not pause: it is why"),
     ],
 )
 def test_what_came_of_a_request(
     tmp_path: Path, word: str, held: tuple[HeldJob, ...], text: str
 ) -> None:
     asked = replace(PAUSE, held=held)
-    assert announcements.of_answer(tmp_path / "jobs.db", Answer(asked, word, "why")).text == text
+    assert (
+        announcements.of_answer(tmp_path / "jobs.db", Answer(asked, word, "why"), RELEASE).text
+        == text
+    )
 
 
 def test_a_file_that_cannot_be_read_does_not_hide_the_end(tmp_path: Path) -> None:
-    news = announcements.of_answer(tmp_path / "gone.db", Answer(DRAIN, "ended"))
-    assert news.text.startswith("w1 has ended; what became of its jobs can't be read: There is no")
+    news = announcements.of_answer(tmp_path / "gone.db", Answer(DRAIN, "ended"), RELEASE)
+    assert news.text.startswith("w1 ended; the fate of its jobs can't be read: There is no")

@@ -43,8 +43,8 @@ def test_an_environment_is_read_as_a_shell_does(text: str, pairs: environment.En
     ("text", "sentence"),
     [
         ("A='x", "A quote is not closed."),
-        ("TOKEN=hunter2 hunter3", "Word 2 is no KEY=VALUE: quote what holds blanks."),
-        ("2A=x", "Word 1 is no KEY=VALUE"),
+        ("TOKEN=hunter2 hunter3", "Word 2 is not KEY=VALUE: quote values with spaces."),
+        ("2A=x", "Word 1 is not KEY=VALUE"),
         ("A=1 A=2", "A is given twice."),
     ],
 )
@@ -193,8 +193,8 @@ def test_how_many_are_wanted(text: str, present: int, change: int) -> None:
         ("+", "4 in all"),
         ("1.5", "4 in all"),
         ("\N{SUPERSCRIPT TWO}", "4 in all"),
-        ("+65", "At most 64"),
-        ("9" * 5000, "At most 64"),
+        ("+65", "Start at most 64"),
+        ("9" * 5000, "Start at most 64"),
         ("-4", "There are only 3."),
     ],
 )
@@ -209,9 +209,9 @@ def test_what_is_no_number_of_workers(text: str, sentence: str) -> None:
         (1, "start 1 worker with 2 slots: 6 of this console then"),
         (2, "start 2 workers with 2 slots each: 7 of this console then"),
         (0, "nothing to do: 5 workers of this console already"),
-        (-1, "ask 1 idle one to stop: 4 workers then"),
-        (-4, "ask 3 idle ones to stop, then 1 to stop after its job: 1 worker then"),
-        (-5, "ask 3 idle ones to stop, then 2 to stop after their jobs: 0 workers then"),
+        (-1, "drain 1 idle one now: 4 workers then"),
+        (-4, "drain 3 idle ones now, then 1 after its job: 1 worker then"),
+        (-5, "drain 3 idle ones now, then 2 after their jobs: 0 workers then"),
     ],
 )
 def test_what_will_happen_is_said(change: int, said: str) -> None:
@@ -221,10 +221,10 @@ def test_what_will_happen_is_said(change: int, said: str) -> None:
 @pytest.mark.parametrize(
     ("idle", "busy", "said"),
     [
-        (["w2"], [], "asked w2 to stop"),
-        (["w2", "w3"], ["w1"], "asked w2 and w3 to stop and w1 to stop after what runs"),
-        ([], ["w1"], "asked w1 to stop after what runs"),
-        ([], [], "no worker of this console was left to stop"),
+        (["w2"], [], "draining w2"),
+        (["w2", "w3"], ["w1"], "draining w2 and w3 and w1 after its job"),
+        ([], ["w1"], "draining w1 after its job"),
+        ([], [], "this console has no worker left to drain"),
     ],
 )
 def test_what_happened_is_said(idle: list[str], busy: list[str], said: str) -> None:

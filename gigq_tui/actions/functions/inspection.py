@@ -193,7 +193,7 @@ def _ask(
     except ChildTimeout:
         raise GigQError(
             f"Importing {reference.module} took longer than {timeout_s:g} s: "
-            "something in it works while it is imported."
+            "it does too much work at import."
         ) from None
     try:
         answer = json.loads(child.out)

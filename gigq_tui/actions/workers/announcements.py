@@ -10,7 +10,13 @@ from typing import NamedTuple
 from gigq_core.errors import GigQError
 from gigq_tui.actions.workers import held_jobs
 from gigq_tui.actions.workers.held_jobs import HeldJob
-from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S, ENDS, Answer, Request
+from gigq_tui.actions.workers.pending_requests import (
+    ANSWER_WITHIN_S,
+    ENDS,
+    Answer,
+    Request,
+    request_word,
+)
 from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.format import listed, signal_name
 
@@ -22,13 +28,14 @@ class Announcement(NamedTuple):
     tone: str
 
 
-def of_end(path: Path, ended: Ended, asked: Request | None) -> Announcement:
+def of_end(path: Path, ended: Ended, asked: Request | None, release: str) -> Announcement:
     """How a worker of this console's ended.
 
     Args:
         path: The queue file.
         ended: The worker, and how its process ended.
         asked: What it had been asked for, if anything.
+        release: Which keys release its jobs, as the end of a sentence.
     """
     name = f"worker {ended.worker_id}"
     expected = ended.exit_code == 0
@@ -37,39 +44,39 @@ def of_end(path: Path, ended: Ended, asked: Request | None) -> Announcement:
         expected |= ended.exit_code in (-signal.SIGTERM, 128 + signal.SIGTERM)
     if expected:
         held = asked.held if asked is not None else ()
-        return Announcement(with_fates(path, f"{name} has ended", ended.worker_id, held), "ok")
+        return Announcement(with_fates(path, f"{name} ended", ended.worker_id, held), "ok")
     how = f"ended with exit code {ended.exit_code}"
     if ended.exit_code < 0:
         how = f"was ended by {signal_name(-ended.exit_code)}"
     left = held_by(path, ended.worker_id)
     if left:
         names = listed([job.name for job in left])
-        return Announcement(
-            f"{name} {how}, and holds {names}: r on its line (w) releases that", "error"
-        )
+        return Announcement(f"{name} {how}, still holding {names}: {release}", "error")
     why = f": {ended.last_log_line}" if ended.last_log_line else ""
     return Announcement(f"{name} {how}{why}", "error")
 
 
-def of_answer(path: Path, answer: Answer) -> Announcement:
+def of_answer(path: Path, answer: Answer, release: str) -> Announcement:
     """What came of a request."""
     asked = answer.asked
     name = asked.worker_id
     if answer.word == "paused":
-        runs = "; what it runs goes on" if asked.held else ""
-        return Announcement(f"{name} has paused{runs}", "ok")
+        runs = "; its running jobs continue" if asked.held else ""
+        return Announcement(f"{name} paused{runs}", "ok")
     if answer.word == "resumed":
-        return Announcement(f"{name} goes on", "ok")
+        return Announcement(f"{name} resumed", "ok")
     if answer.word == "ended":
-        return Announcement(with_fates(path, f"{name} has ended", name, asked.held), "ok")
+        return Announcement(with_fates(path, f"{name} ended", name, asked.held), "ok")
     if answer.word == "lost":
-        releases = ": r on its line (w) releases its jobs" if asked.held else ""
-        return Announcement(f"{name} died without an answer{releases}", "error")
+        releases = f": {release}" if asked.held else ""
+        return Announcement(f"{name} died without answering{releases}", "error")
     if answer.word == "otherwise":
-        return Announcement(f"{name} was asked to {asked.request}, and is {answer.why}", "warn")
+        return Announcement(
+            f"{name} did not {request_word(asked.request)}: it is {answer.why}", "warn"
+        )
     return Announcement(
-        f"{name} has not answered for {ANSWER_WITHIN_S:g}s (asked to {asked.request}): "
-        f"{answer.why}",
+        f"{name} has not answered for {ANSWER_WITHIN_S:g}s "
+        f"({request_word(asked.request)} requested): {answer.why}",
         "warn",
     )
 
@@ -89,4 +96,4 @@ def with_fates(path: Path, text: str, worker_id: str, held: Sequence[HeldJob]) -
     try:
         return f"{text}; {held_jobs.describe_fates(held_jobs.fates_of(path, held), worker_id)}"
     except GigQError as problem:
-        return f"{text}; what became of its jobs can't be read: {problem}"
+        return f"{text}; the fate of its jobs can't be read: {problem}"

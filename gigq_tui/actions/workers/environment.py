@@ -39,7 +39,7 @@ def parse(text: str) -> Environment:
         if not word.closed:
             raise GigQError("A quote is not closed.")
         if not equals or not _NAME.fullmatch(key):
-            raise GigQError(f"Word {number} is no KEY=VALUE: quote what holds blanks.")
+            raise GigQError(f"Word {number} is not KEY=VALUE: quote values with spaces.")
         if key in pairs:
             raise GigQError(f"{key} is given twice.")
         pairs[key] = value

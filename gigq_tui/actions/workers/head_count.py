@@ -27,11 +27,11 @@ def change_wanted(text: str, present: int) -> int:
     if len(typed) - len(digits) > 1 or not (digits.isascii() and digits.isdigit()):
         raise GigQError(HOW)
     if len(digits) > MOST_DIGITS:
-        raise GigQError(f"At most {MOST_AT_ONCE} are started at once.")
+        raise GigQError(f"Start at most {MOST_AT_ONCE} at once.")
     number = int(digits)
     change = -number if typed[0] == "-" else number if typed[0] == "+" else number - present
     if change > MOST_AT_ONCE:
-        raise GigQError(f"At most {MOST_AT_ONCE} are started at once.")
+        raise GigQError(f"Start at most {MOST_AT_ONCE} at once.")
     if -change > present:
         raise GigQError(f"There {'is' if present == 1 else 'are'} only {present}.")
     return change
@@ -57,20 +57,24 @@ def intention(change: int, slots: int, present: int, idle: int) -> str:
     after = -change - at_once
     parts = []
     if at_once:
-        parts.append(f"{plural(at_once, 'idle one')} to stop")
+        parts.append(f"{plural(at_once, 'idle one')} now")
     if after:
-        parts.append(f"{after} to stop after {'its job' if after == 1 else 'their jobs'}")
-    return f"ask {', then '.join(parts)}: {plural(present + change, 'worker')} then"
+        parts.append(f"{after} after {'its job' if after == 1 else 'their jobs'}")
+    return f"drain {', then '.join(parts)}: {plural(present + change, 'worker')} then"
 
 
 def stopping(idle: Sequence[str], busy: Sequence[str]) -> str:
-    """What happened when workers were let go, some without a job and some with one."""
+    """What happens when workers are drained, some without a job and some with one."""
     parts = []
     if idle:
-        parts.append(f"asked {_listed(idle)} to stop")
+        parts.append(f"draining {_listed(idle)}")
     if busy:
-        parts.append(f"{'' if idle else 'asked '}{_listed(busy)} to stop after what runs")
-    return " and ".join(parts) or "no worker of this console was left to stop"
+        parts.append(f"{'' if idle else 'draining '}{_listed(busy)} after {_their_jobs(busy)}")
+    return " and ".join(parts) or "this console has no worker left to drain"
+
+
+def _their_jobs(busy: Sequence[str]) -> str:
+    return "its job" if len(busy) == 1 else "their jobs"
 
 
 def _listed(ids: Sequence[str], most: int = 4) -> str:

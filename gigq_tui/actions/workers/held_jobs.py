@@ -44,7 +44,11 @@ class JobFate:
         if not self.status:
             return "is no longer in the file"
         if self.status == "running":
-            return "is still held" if self.worker_id == worker_id else f"runs on {self.worker_id}"
+            return (
+                "is not released yet"
+                if self.worker_id == worker_id
+                else f"runs on {self.worker_id}"
+            )
         return _BECAME.get(self.status, f"is {self.status}")
 
 

@@ -123,13 +123,22 @@ def _answer(asked: Request, row: WorkerRow | None, now: float) -> Answer | None:
         return None
     if not asked.by_signal and row.request != asked.request:
         # It has answered by another state, or somebody has asked it for something else since.
-        return Answer(asked, "otherwise", f"{row.state}, asked to {row.request or 'nothing now'}")
+        return Answer(asked, "otherwise", _otherwise(row))
     return None if asked.told_silent else Answer(asked, "silent", _why_silent(row))
+
+
+def request_word(request: str) -> str:
+    """Return what people call a request: `stop`, as it is stored, ends the worker at once."""
+    return "kill" if request == "stop" else request
+
+
+def _otherwise(row: WorkerRow) -> str:
+    return f"{row.state}, {request_word(row.request)} requested" if row.request else row.state
 
 
 def _why_silent(row: WorkerRow) -> str:
     if row.health is Health.UNKNOWN:
-        return "it can't be seen from here, and its heartbeat stands still"
+        return "it is not visible from here, and its heartbeat has stopped"
     if row.host == socket.gethostname() and is_suspended(row.pid):
-        return f"its process {row.pid} is suspended: kill -CONT {row.pid} lets it go on"
-    return "its heartbeat has stood still since"
+        return f"its process {row.pid} is suspended: resume it with kill -CONT {row.pid}"
+    return "its heartbeat has stopped"

@@ -161,7 +161,7 @@ class WorkerPool:
         _, process = self._found(worker_id)
         with self._lock:
             if worker_id in self._asked:
-                raise GigQError(f"{worker_id} was asked already: it ends when its job has ended.")
+                raise GigQError(f"{worker_id} is draining already.")
             self._asked.add(worker_id)
         process.send_signal(signal.SIGTERM)
 

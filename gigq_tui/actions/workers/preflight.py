@@ -28,8 +28,12 @@ class Preflight:
         """Take for good what a person chose."""
         self._trusted.add(setup)
 
-    def look(self, setup: WorkerSetup) -> None:
+    def look(self, setup: WorkerSetup, key: str) -> None:
         """Look, which may take seconds.
+
+        Args:
+            setup: How workers are to be started.
+            key: The key with which another setup is chosen.
 
         Raises:
             GigQError: None of the functions can be used there.
@@ -50,7 +54,7 @@ class Preflight:
                 return
         if trouble is not None:
             # What to do stands first: the line may be cut.
-            raise GigQError(f"Not started, = chooses how: {trouble.why} in {setup.chdir}.")
+            raise GigQError(f"Not started, {key} sets up workers: {trouble.why} in {setup.chdir}.")
 
 
 def _waiting_functions(path: Path) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from gigq_tui.format import clock_time, duration, elapsed, inert, pad, size, split_lines
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.looking_actions import DETAIL_OPEN, FIRST, LOG
 from gigq_tui.screens.job.output import spans_of
 from gigq_tui.store.derive import why
 from gigq_tui.store.models import Attempt, JobDetail
@@ -78,13 +80,16 @@ def attempt_facts(attempt: Attempt, of: int, now: datetime) -> str:
     return inert(f"attempt {attempt.number} of {of}, {attempt.status} {where}, {times}")
 
 
-def output_told(attempt: Attempt, tail: Tail | None, *, more: bool) -> str:
+def output_told(
+    attempt: Attempt, tail: Tail | None, *, more: bool, hints: KeyHints = DEFAULT_HINTS
+) -> str:
     """Say whose output it is, and how much of it is shown.
 
     Args:
         attempt: The attempt.
         tail: What was read of its output.
         more: Whether more of it could be read.
+        hints: How keys are called.
     """
     told = f"attempt {attempt.number}, {inert(attempt.status)}"
     if tail is None or tail.trouble:
@@ -92,14 +97,18 @@ def output_told(attempt: Attempt, tail: Tail | None, *, more: bool) -> str:
     told += f", {size(tail.size)}"
     if tail.skipped:
         told += f", the last {size(tail.size - tail.skipped)} of it"
-        told += " (g reads on)" if more else ""
+        told += f" ({hints(FIRST)} reads on)" if more else ""
     if tail.left_out:
         told += f", {size(tail.left_out)} left out in the middle"
     return told
 
 
 def attempt_lines(
-    detail: JobDetail, attempt: Attempt | None, tail: Tail | None, now: datetime
+    detail: JobDetail,
+    attempt: Attempt | None,
+    tail: Tail | None,
+    now: datetime,
+    hints: KeyHints = DEFAULT_HINTS,
 ) -> list[Line]:
     """Everything of one attempt: its error, its traceback, and the end of its output."""
     lines: list[Line] = []
@@ -108,18 +117,18 @@ def attempt_lines(
         lines += [((line, "fail"),) for line in split_lines(error)]
     if attempt is None:
         if not error:
-            told = "No attempt has been made yet." if why(detail.row, now) else "Never tried."
+            told = "No attempts yet." if why(detail.row, now) else "No attempts."
             lines.append(((told, "dim"),))
         elif detail.row.status != "pending":
-            lines += [(), (("The attempts that led here are not recorded.", "dim"),)]
+            lines += [(), (("Its attempts were not recorded.", "dim"),)]
         return lines
     if attempt.traceback:
         lines += [*_gap(lines), (("traceback", "heading"),)]
         lines += [((f"  {line}", ""),) for line in split_lines(attempt.traceback)]
-    return [*lines, *_output(lines, tail)]
+    return [*lines, *_output(lines, tail, hints)]
 
 
-def _output(before: list[Line], tail: Tail | None) -> list[Line]:
+def _output(before: list[Line], tail: Tail | None, hints: KeyHints) -> list[Line]:
     if tail is None:
         return []
     if tail.trouble:
@@ -127,7 +136,7 @@ def _output(before: list[Line], tail: Tail | None) -> list[Line]:
     first = max(0, len(tail.lines) - OUTPUT_LINES)
     told = f"output, {size(tail.size)}"
     if tail.skipped or first:
-        told += ", its end (enter or l shows it all)"
+        told += f", its end ({hints(DETAIL_OPEN)} or {hints(LOG)} shows it all)"
     lines: list[Line] = [*_gap(before), ((told, "heading"),)]
     return lines + [(("  ", ""), *spans) for spans in spans_of(tail, first)]
 

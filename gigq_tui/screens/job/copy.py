@@ -75,7 +75,7 @@ class DetailCopy(ConsoleScreen, inherit_bindings=False):
         command = for_jobs(self.console.path, "status", [row.id])
         choices.append(self._choice("c", "command", command))
         choices += last_command(self.console)
-        title = f"Copy what of {cut(inert(row.name), 40)} {row.id[:8]}?"
+        title = f"Copy from {cut(inert(row.name), 40)} {row.id[:8]}?"
         self.question(Question(title, (), tuple(choices), harmless=True))
 
     def _choice(self, key: str, what: str, text: str) -> Choice:

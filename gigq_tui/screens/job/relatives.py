@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gigq_tui.format import MARKS, count, inert, pad
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.looking_actions import DETAIL_OPEN
+from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.store.derive import doom_reason, first_line, state_of, why
 from gigq_tui.store.models import JobDetail, Relative
 from gigq_tui.widgets.lines import Line, Span
@@ -15,17 +18,17 @@ from gigq_tui.widgets.lines import Line, Span
 BLAMED = "culprit"
 
 
-def relatives_told(detail: JobDetail, now: datetime) -> str:
+def relatives_told(detail: JobDetail, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Say how many jobs stand above and below, by state, and what can be done here."""
     if not detail.parents and not detail.children:
-        return "This job waits for no other, and no other waits for it."
+        return "This job has no dependencies, and nothing depends on it."
     parts = []
     if detail.parents:
         parts.append(f"waits for {count(len(detail.parents))}{_states(detail.parents, now)}")
     if detail.child_count:
         known = _states(detail.children, now) if detail.child_count == len(detail.children) else ""
-        parts.append(f"holds up {count(detail.child_count)}{known}")
-    parts.append("enter opens one, esc comes back")
+        parts.append(f"blocks {count(detail.child_count)}{known}")
+    parts.append(f"{hints(DETAIL_OPEN)} opens one, {hints(BACK)} goes back")
     return "   ".join(parts)
 
 
@@ -45,7 +48,7 @@ def relative_rows(detail: JobDetail, now: datetime) -> list[tuple[str, Line]]:
         told = ((f"{BLAMED:<10}", "fail"), (inert(doom_reason(culprit)), "fail"))
         error = f"   {inert(first_line(culprit.error))}" if culprit.error else ""
         rows.append((f"{BLAMED}/{culprit.id}", (*told, (error, ""))))
-    for kind, relatives in (("waits for", detail.parents), ("holds up", detail.children)):
+    for kind, relatives in (("waits for", detail.parents), ("blocks", detail.children)):
         rows += [(f"{kind}/{r.id}", _relative_line(kind, r, now)) for r in relatives]
     hidden = detail.child_count - len(detail.children)
     if hidden > 0:

@@ -206,4 +206,4 @@ class DetailScreen(DetailView, inherit_bindings=False):
             self.trail.clear()
             self.show_job(row.id)
         else:
-            self.console.notice("This is the end of the list.")
+            self.console.notice("End of the list.")

@@ -13,6 +13,7 @@ from gigq_tui.actions.stack import StackTaken, take_stack
 from gigq_tui.format import clock_time, inert, plural
 from gigq_tui.keys import DETAIL_TABS
 from gigq_tui.keys.action import Action
+from gigq_tui.keys.reading_actions import DETAIL_TAB_ACTIONS, REVEAL, STACK
 from gigq_tui.screens.job import attempts as attempt_texts
 from gigq_tui.screens.job import relatives
 from gigq_tui.screens.job import texts as text
@@ -241,7 +242,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
         line: Line = ()
         if self.detail is not None:
             now, width = self.console.clock.now(), self.app.size.width
-            line = text.path_line(self.detail, now, width)
+            line = text.path_line(self.detail, now, width, self.console.hints)
         self.query_one("#path", TextLines).show(line)
 
     def _draw_tabs(self) -> None:
@@ -256,7 +257,8 @@ class DetailView(DetailCopy, inherit_bindings=False):
         for number, name in enumerate(DETAIL_TABS, start=1):
             told = f"{name} {counts[name]}" if name in counts else name
             loud = name == "Attempts" and detail is not None and bool(detail.error)
-            labels.append(TabLabel(f"{number} {told}", told, "fail" if loud else ""))
+            key = self.console.hints(DETAIL_TAB_ACTIONS[number - 1])
+            labels.append(TabLabel(f"{key} {told}", told, "fail" if loud else ""))
         active = DETAIL_TABS.index(self.tab) if self.tab in DETAIL_TABS else 0
         self.query_one(TabRow).tell(labels, active)
 
@@ -266,7 +268,8 @@ class DetailView(DetailCopy, inherit_bindings=False):
             return
         head = self.query_one("#list-head", TextLines)
         if self.tab == "Deps":
-            head.show(((f"   {relatives.relatives_told(detail, now)}", "dim"),))
+            told = relatives.relatives_told(detail, now, self.console.hints)
+            head.show(((f"   {told}", "dim"),))
             self.rows.show(relatives.relative_rows(detail, now))
         elif self.tab == "Attempts":
             wide = self.app.size.width >= text.WIDE
@@ -295,12 +298,12 @@ class DetailView(DetailCopy, inherit_bindings=False):
             view.show_lines(self._lines(detail))
 
     def _lines(self, detail: JobDetail) -> list[Line]:
-        now = self.console.clock.now()
+        now, hints = self.console.clock.now(), self.console.hints
         if self.tab == "Attempts":
-            return attempt_texts.attempt_lines(detail, self.attempt, self.tail, now)
+            return attempt_texts.attempt_lines(detail, self.attempt, self.tail, now, hints)
         if self.tab == "Output":
             told = self.tail.trouble if self.tail is not None else ""
-            return [((told if self.attempt is not None else "No attempt has run yet.", ""),)]
+            return [((told if self.attempt is not None else "No attempts yet.", ""),)]
         if self.tab == "Params":
             empty = "This job takes no parameters."
             return text.value_lines(detail.params, empty, reveal=self.reveal)
@@ -310,7 +313,7 @@ class DetailView(DetailCopy, inherit_bindings=False):
         if self.tab == "Raw":
             return text.raw_lines(detail, reveal=self.reveal)
         if self.tab == "Stack":
-            return text.stack_lines(self.stack, taking=self.taking_stack)
+            return text.stack_lines(self.stack, taking=self.taking_stack, hints=hints)
         return []
 
     @on(TextView.Moved)
@@ -333,18 +336,20 @@ class DetailView(DetailCopy, inherit_bindings=False):
         if self.tab in WRITTEN and attempt is not None:
             if self.tab == "Attempts":
                 return attempt_texts.attempt_facts(attempt, len(detail.attempts), now)
-            return attempt_texts.output_told(attempt, tail, more=self._limit < WHOLE_BYTES)
+            return attempt_texts.output_told(
+                attempt, tail, more=self._limit < WHOLE_BYTES, hints=self.console.hints
+            )
         if self.tab == "Stack" and self.stack is not None and not self.taking_stack:
             when = clock_time(self.stack.taken_at, now)
             verb = "asked" if self.stack.trouble else "taken"
-            return f"{verb} {when}, S takes another   {inert(self.stack.twin)}"
+            again = f"{self.console.hints(STACK)} takes another"
+            return f"{verb} {when}, {again}   {inert(self.stack.twin)}"
         if self.tab in ("Params", "Result", "Raw"):
             lines = plural(len(self.text_view.lines), "line")
-            return (
-                f"{lines}   m {'hides' if self.reveal else 'shows'} secrets"
-                if self._secret
-                else lines
-            )
+            if not self._secret:
+                return lines
+            key = self.console.hints(REVEAL)
+            return f"{lines}   {key} {'hides' if self.reveal else 'shows'} secrets"
         return ""
 
     def _draw_facts(self) -> None:

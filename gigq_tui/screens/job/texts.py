@@ -21,6 +21,9 @@ from gigq_tui.format import (
     plural,
     split_lines,
 )
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.looking_actions import TREE
+from gigq_tui.keys.reading_actions import STACK
 from gigq_tui.store.derive import RUNNING_STATES, WAITING_STATES, first_line, state_of, why
 from gigq_tui.store.models import JobDetail, State
 from gigq_tui.widgets.lines import Line, Span, line_width
@@ -30,7 +33,9 @@ WIDE = 100
 ROOMY = 70
 
 
-def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
+def path_line(
+    detail: JobDetail, now: datetime, width: int, hints: KeyHints = DEFAULT_HINTS
+) -> Line:
     """Say how the job came to where it is: queued, started, ended, wait and run time apart."""
     wide = width >= WIDE
     row = detail.row
@@ -58,8 +63,8 @@ def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
     held = ""
     if detail.child_count and state is not State.COMPLETED:
         room = width - line_width(tuple(spans)) - len(tries)
-        held = _held(detail.child_count, room - len(ended))
-        if not held and (held := _held(detail.child_count, room)):
+        held = _held(detail.child_count, room - len(ended), hints)
+        if not held and (held := _held(detail.child_count, room, hints)):
             # When it ended follows from the rest, and what it holds up does not.
             ended = ""
     role = "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"
@@ -67,10 +72,15 @@ def path_line(detail: JobDetail, now: datetime, width: int) -> Line:
     return tuple(spans)
 
 
-def _held(count: int, room: int) -> str:
+def _held(count: int, room: int, hints: KeyHints) -> str:
     """How many jobs wait behind a job, in as many words as there are cells for."""
     short = f"  {plural(count, 'waits', 'wait')}"
-    told = (f"   {plural(count, 'job waits', 'jobs wait')} for it (t)", f"{short} (t)", short)
+    key = hints(TREE)
+    told = (
+        f"   {plural(count, 'job waits', 'jobs wait')} for it ({key})",
+        f"{short} ({key})",
+        short,
+    )
     return next((text for text in told if len(text) <= room), "")
 
 
@@ -163,26 +173,33 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
     return told
 
 
-def stack_lines(stack: StackTaken | None, *, taking: bool) -> list[Line]:
+def stack_lines(
+    stack: StackTaken | None, *, taking: bool, hints: KeyHints = DEFAULT_HINTS
+) -> list[Line]:
     """The stack as it was taken last, or what stands in its way."""
     if stack is None or taking:
         if taking:
             return [(("asking its process..", "dim"),)]
         return [
-            (("S asks the job's process where it is, now, by a signal that it does", "dim"),),
-            (("not notice. Nothing is written to the queue.", "dim"),),
+            (
+                (
+                    f"Press {hints(STACK)} to see where the job's code is now. A signal asks its",
+                    "dim",
+                ),
+            ),
+            (("process; the job does not notice, and the queue file is not changed.", "dim"),),
         ]
     if stack.trouble:
         return [((stack.trouble, "warn"),)]
-    lines = split_lines(stack.text) or ["It runs no Python code of its own at this moment."]
+    lines = split_lines(stack.text) or ["It is not running Python code at the moment."]
     return [((line, "heading" if line.startswith("Thread") else ""),) for line in lines]
 
 
 def missing_lines(job_id: str) -> Iterable[Line]:
     """What stands here once the job is gone from the file, or where its id finds nothing."""
     return [
-        ((f"The job {inert(job_id[:8])} is no longer in the file,", "warn"),),
-        (("or can't be found in it because its id is no plain text.", "warn"),),
+        ((f"Job {inert(job_id[:8])} is no longer in the queue,", "warn"),),
+        (("or its id is not plain text, so it can't be found.", "warn"),),
     ]
 
 

@@ -14,6 +14,7 @@ from gigq_core.errors import GigQError
 from gigq_core.times import parse_time
 from gigq_core.undo import KEPT_BYTES
 from gigq_tui.format import count, cut, inert, plural
+from gigq_tui.keys.job_actions import UNDO
 from gigq_tui.screens.parts.job_actions import trouble_of
 from gigq_tui.services.notes import MANY, attach_note
 from gigq_tui.store.models import Tab
@@ -84,7 +85,7 @@ def _ask(screen: Marking, about: str, spare: bool, plan: ClearPlan | GigQError) 
     elif not screen.is_current:
         return
     elif not plan.finished:
-        screen.console.notice("None of them has finished: there is nothing to clear.", "warn")
+        screen.console.notice("None of these jobs has finished: there is nothing to clear.", "warn")
     else:
         screen.question(_question(screen, about, spare, plan))
 
@@ -94,13 +95,13 @@ def _question(screen: Marking, about: str, spare: bool, plan: ClearPlan) -> Ques
     bad = [job for job in plan.free if job.status in _BAD] if spare else []
     going = [job for job in plan.free if not (spare and job.status in _BAD)]
     needed = [job for job in plan.needed if not (spare and job.status in _BAD)]
-    details = [f"Goes: {_by_status(going) or 'nothing'}."]
+    details = [f"Delete: {_by_status(going) or 'nothing'}."]
     if bad:
-        details.append(f"Stays: {_by_status(bad)}.")
+        details.append(f"Keep: {_by_status(bad)}.")
     if plan.refused:
-        details.append(f"Stays, not finished: {count(len(plan.refused))}.")
+        details.append(f"Keep, not finished: {count(len(plan.refused))}.")
     if plan.needed:
-        details.append(f"Stays, since others need it: {count(len(plan.needed))}.")
+        details.append(f"Kept because other jobs need them: {count(len(plan.needed))}.")
         details += [
             f"{cut(inert(job.name), NAME_CELLS)} {job.job_id[:8]}: {job.need}"
             for job in plan.needed[:NAMED]
@@ -108,10 +109,12 @@ def _question(screen: Marking, about: str, spare: bool, plan: ClearPlan) -> Ques
     if plan.attempts:
         files = f", {plural(plan.outputs, 'file')} of output" if plan.outputs else ""
         known = plural(plan.attempts, "attempt")
-        details.append(f"Goes in 30 days: what is known of {known}{files}.")
-    details.append("Nothing that waits is set free by it.")
+        details.append(f"History of {known}{files} is deleted after 30 days.")
+    details.append("No waiting job is affected.")
     if sum(job.size for job in going) > KEPT_BYTES:
-        details.append("They are too large for u to bring all of them back.")
+        details.append(
+            f"Undo ({screen.console.hints(UNDO)}) can't restore all of them: they are too large."
+        )
     if screen.console.will_attach:
         details.append(attach_note(screen.console.path))
     total = len(going)
@@ -134,10 +137,10 @@ def _choices(
             yield _choice(screen, key, f"{count(len(old))} {words}", old)
     if bad:
         everything = [*going, *bad]
-        yield _choice(screen, "f", f"{count(len(everything))} with those that failed", everything)
+        yield _choice(screen, "f", f"{count(len(everything))} with failed ones", everything)
     if needed:
         everything = [*going, *needed]
-        label = f"{count(len(everything))} with those that are needed"
+        label = f"{count(len(everything))} with those other jobs need"
         yield _choice(screen, "e", label, everything, include_needed=True)
 
 

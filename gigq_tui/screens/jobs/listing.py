@@ -50,7 +50,7 @@ class Looking(Marking, inherit_bindings=False):
     def perform(self, action: Action) -> None:
         """Do an action, but nothing to a row of the list that is shown no longer."""
         if self.awaits(action) and not self.panel.is_open:
-            self.console.notice("The rows of this list are still being read.", "warn")
+            self.console.notice("The list is still loading.", "warn")
         else:
             super().perform(action)
 
@@ -160,10 +160,10 @@ class Looking(Marking, inherit_bindings=False):
         now, keys = self.view.sort, sort_keys(self.view.tab)
         offered = [choice for choice in SORT_MENU if choice[2].key in keys]
         small = self.app.size.height < SMALL
-        choices = [Choice("escape", "As it is")]
+        choices = [Choice("escape", "Keep")]
         for key, name, sort in offered:
             turns = sort.key is now.key and sort.key is not SortKey.SUBMITTED
-            label = "" if small else f"{name}, turned round" if turns else name
+            label = "" if small else f"{name}, reversed" if turns else name
             choices.append(Choice(key, label, partial(self.choose_sort, sort)))
         title = f"Sort by what? Now: {now.words}"
         if small:
@@ -179,7 +179,9 @@ class Looking(Marking, inherit_bindings=False):
         tab = self.view.tab
         if sort.key is SortKey.CLAIM and tab is not Tab.WAITING:
             tab = Tab.WAITING
-            self.console.notice("Only waiting jobs are claimed: this is their tab.")
+            self.console.notice(
+                "Only waiting jobs are claimed, so this sort is for the Waiting tab."
+            )
         self.sorts[tab] = sort
         self.look(replace(self.view, tab=tab))
 
@@ -219,7 +221,9 @@ class Looking(Marking, inherit_bindings=False):
         self.table.follows = row.id
         anchor = Anchor.around(row.id, self.table.cursor)
         self.console.look_at(replace(self.view, follow=row.id, anchor=anchor))
-        self.console.notice(f"following {inert(row.name)}: f or a move ends it")
+        self.console.notice(
+            f"following {inert(row.name)}; {self.console.hints(FOLLOW)} or a move ends it"
+        )
         self.refresh_parts()
 
     @on(JobTable.FollowEnded)
@@ -238,7 +242,7 @@ class Looking(Marking, inherit_bindings=False):
         follow = self.view.follow
         if follow is not None and snapshot.follow == follow and snapshot.followed is None:
             self.end_follow()
-            self.console.notice("The job that was followed is no longer in the file.", "warn")
+            self.console.notice("The job you followed is no longer in the queue.", "warn")
 
 
 def _brief(sort: Sort) -> str:

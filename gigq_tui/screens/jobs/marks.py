@@ -84,7 +84,9 @@ class Marking(ConsoleScreen, inherit_bindings=False):
             return
         if self.range_from is None:
             self.range_from = row.id
-            self.console.notice("range begins here: move, then v marks all between")
+            self.console.notice(
+                f"range starts here: move, then {self.console.hints(MARK_RANGE)} marks it"
+            )
             self.draw_status()
             return
         ends = (self.range_from, row.id)
@@ -106,7 +108,7 @@ class Marking(ConsoleScreen, inherit_bindings=False):
         if len(places) == len(set(ends)):
             self._mark_ids(answer[places[0] : places[-1] + 1])
         else:
-            self.console.notice("The row where the range began is gone.", "warn")
+            self.console.notice("The row where the range started is gone.", "warn")
 
     def _mark(self, rows: Iterable[JobRow]) -> None:
         self.marked.update((row.id, row) for row in rows)

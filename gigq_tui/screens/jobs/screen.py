@@ -12,9 +12,10 @@ from textual.widget import Widget
 from gigq_tui.format import MARKS, count, inert, short_count
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import CANCEL_ALL, NEW, RETRY_ALL
-from gigq_tui.keys.looking_actions import OPEN
-from gigq_tui.keys.screen_actions import LEAVE
+from gigq_tui.keys.looking_actions import OPEN, TAB_ACTIONS
+from gigq_tui.keys.screen_actions import CLEAR, LEAVE
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.head_row import HeadRow
 from gigq_tui.screens.jobs.listing import TABS, Looking
@@ -47,20 +48,19 @@ _TAB_NAMES = {
 _LOUD = frozenset({Tab.FAILED, Tab.TIMEOUT})
 
 
-def tab_labels(counts: Counts | None) -> tuple[TabLabel, ...]:
+def tab_labels(counts: Counts | None, hints: KeyHints = DEFAULT_HINTS) -> tuple[TabLabel, ...]:
     """Return the tabs with their keys and counts."""
     labels = []
     for number, tab in enumerate(TABS, start=1):
         name, short = _TAB_NAMES[tab]
+        key = hints(TAB_ACTIONS[number - 1])
         if counts is None:
-            labels.append(TabLabel(f"{number} {name}", f"{number} {short}", "dim"))
+            labels.append(TabLabel(f"{key} {name}", f"{key} {short}", "dim"))
             continue
         held = counts.of(tab)
         role = "fail" if held and tab in _LOUD else ("" if held else "dim")
         labels.append(
-            TabLabel(
-                f"{number} {name} {count(held)}", f"{number} {short} {short_count(held)}", role
-            )
+            TabLabel(f"{key} {name} {count(held)}", f"{key} {short} {short_count(held)}", role)
         )
     return tuple(labels)
 
@@ -162,7 +162,7 @@ class JobsScreen(Looking, inherit_bindings=False):
             in_range=self.range_from is not None,
             following=self._following(),
             news=self.table.news,
-            keymap=self.console.keymap,
+            hints=self.console.hints,
         )
 
     def _following(self) -> str:
@@ -232,8 +232,21 @@ class JobsScreen(Looking, inherit_bindings=False):
                 self._tail if fresh else None,
                 self.console.clock.now(),
                 self.size.width,
+                hints=self.console.hints,
+                empty=self._empty(),
             )
         )
+
+    def _empty(self) -> str:
+        """Say why there is no job here, and which key helps."""
+        hints, snapshot = self.console.hints, self.console.snapshot
+        if self.view.filter:
+            return f"No matches; {hints(CLEAR)} clears the filter."
+        if snapshot is not None and not snapshot.counts.of(Tab.ALL):
+            if self.console.read_only:
+                return "Empty queue."
+            return f"Empty queue: {hints(NEW)} submits a job."
+        return "No jobs in this tab."
 
     def tick(self) -> None:
         self.table.tick()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gigq_tui.format import count, cut, inert, width_of
-from gigq_tui.keys import BY_ID, DEFAULT_KEYS, Keymap
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.job_actions import MARK, MARK_ALL, MARK_RANGE
+from gigq_tui.keys.looking_actions import DOWN, FILTER, FOLLOW, SORT, UP
 from gigq_tui.store.sorting import NEWEST, Sort
 from gigq_tui.widgets.lines import Line, Span, spread
 
 _HINTS = (
-    ("filter", "filters"),
-    ("sort", "sorts"),
-    ("mark", "marks"),
-    ("mark_range", "a range"),
-    ("mark_all", "all"),
-    ("follow", "follows"),
+    (FILTER, "filters"),
+    (SORT, "sorts"),
+    (MARK, "marks"),
+    (MARK_RANGE, "a range"),
+    (MARK_ALL, "all"),
+    (FOLLOW, "follows"),
 )
 SHORT_BELOW = 100
 _LEAST_FILTER = 10
@@ -33,7 +35,7 @@ class ListStatus:
     in_range: bool = False
     following: str = ""
     news: str = ""
-    keymap: Keymap = DEFAULT_KEYS
+    hints: KeyHints = DEFAULT_HINTS
 
     @property
     def speaks(self) -> bool:
@@ -73,7 +75,9 @@ def _told(status: ListStatus, *, short: bool) -> list[Span]:
         told.append((f"{word}{count(status.total)} of {of}", "warn"))
     told.append((f"sort: {status.sort.words}", "dim" if status.sort == NEWEST else "accent"))
     if status.in_range:
-        told.append((f"range: {status.keymap.key(BY_ID['mark_range'])} ends it", "mark"))
+        hints = status.hints
+        ends = f"{hints(DOWN)} {hints(UP)} extend, {hints(MARK_RANGE)} ends"
+        told.append((f"range: {ends}", "mark"))
     if status.marked:
         told.append((f"marked {count(status.marked)}", "mark"))
     if status.following:
@@ -86,8 +90,9 @@ def _told(status: ListStatus, *, short: bool) -> list[Span]:
 def _left(status: ListStatus, room: int) -> Line:
     if status.filter_text:
         return ((" / ", "key"), (cut(inert(status.filter_text), max(4, room - 3)), "accent"))
-    keys = [(status.keymap.key(BY_ID[id]), text) for id, text in _HINTS]
-    hints = [f"{key} {text}" for key, text in keys if key]
+    hints = [
+        f"{status.hints(action)} {text}" for action, text in _HINTS if status.hints.has_key(action)
+    ]
     while hints and width_of("   ".join(hints)) > room - 1:
         hints.pop()
     return ((" " + "   ".join(hints), "dim"),)

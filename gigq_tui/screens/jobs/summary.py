@@ -15,6 +15,8 @@ from gigq_tui.format import (
     masked,
     plural,
 )
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.store.derive import wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow
 from gigq_tui.store.tail import Tail
@@ -26,12 +28,29 @@ _LABEL = 9
 
 
 def summary_lines(
-    row: JobRow | None, detail: JobDetail | None, tail: Tail | None, now: datetime, width: int
+    row: JobRow | None,
+    detail: JobDetail | None,
+    tail: Tail | None,
+    now: datetime,
+    width: int,
+    *,
+    hints: KeyHints = DEFAULT_HINTS,
+    empty: str = "",
 ) -> tuple[Line, ...]:
-    """Return the lines of the panel; what is not known yet is left out."""
+    """Return the lines of the panel; what is not known yet is left out.
+
+    Args:
+        row: The job, or None.
+        detail: What else is known of it.
+        tail: The end of its output.
+        now: The present time, naive local time.
+        width: How many cells a line has.
+        hints: How its keys are called.
+        empty: What stands there where there is no job.
+    """
     if row is None:
-        return (rule("", "", width), ((" No job here.", "dim"),))
-    lines = [rule(inert(f"{row.id[:8]} {row.name}"), "[enter] opens", width)]
+        return (rule("", "", width), ((f" {empty}", "dim"),))
+    lines = [rule(inert(f"{row.id[:8]} {row.name}"), f"{hints(OPEN)} opens", width)]
     if reason := why(row, now):
         lines.append(labelled("why", reason, width))
     lines.append(_first(row, now))
@@ -87,15 +106,14 @@ def _dependencies(detail: JobDetail) -> Line:
         for parent in detail.parents
         if parent.waived or (parent.row is not None and parent.row.status == "completed")
     )
-    open_parents = len(detail.parents) - done
-    told = f"{done} done, {open_parents} not" if detail.parents else "none"
+    told = f"{done}/{len(detail.parents)} done" if detail.parents else "none"
     children = plural(detail.child_count, "job depends on it", "jobs depend on it")
     return ((f" {'deps':<{_LABEL - 1}}", "dim"), (f"{told}      {children}", ""))
 
 
 def _try(attempt: Attempt | None, row: JobRow, now: datetime, width: int) -> Line:
     if attempt is None:
-        return labelled("try", f"none yet of {row.max_attempts}", width)
+        return labelled("try", f"no attempts yet (max {row.max_attempts})", width)
     text = f"{attempt.number}  {attempt.worker_id}  {clock_time(attempt.started_at, now)}"
     if attempt.started_at is not None:
         if attempt.completed_at is not None:

@@ -17,6 +17,10 @@ from gigq_tui.format import (
     short_count,
     width_of,
 )
+from gigq_tui.keys import BY_ID
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.looking_actions import OPEN
+from gigq_tui.keys.screen_actions import ATTENTION, BACK, PAST_ACTIONS
 from gigq_tui.screens.overview.chart import Series, bars, chart, largest
 from gigq_tui.store.history.attention import Concern, Level
 from gigq_tui.store.history.overview import FunctionLine, Overview
@@ -57,14 +61,20 @@ _ROLES = {Level.GRAVE: "fail", Level.WARNING: "warn", Level.NOTE: "dim"}
 _MARKS = {Level.GRAVE: "!", Level.WARNING: "*", Level.NOTE: "."}
 
 
-def past_line(past: Past, seen: Overview | None, now: datetime, width: int) -> Line:
+def past_line(
+    past: Past,
+    seen: Overview | None,
+    now: datetime,
+    width: int,
+    hints: KeyHints = DEFAULT_HINTS,
+) -> Line:
     """Return which time is shown, the keys for others, and how much of it is known."""
     lead: Line = ((" last ", ""), (_LONG_NAMES[past], "title"), ("  ", ""))
     spans: list[Span] = []
     for number, (each, name) in enumerate(PAST_NAMES.items(), start=1):
         chosen = each is past
         spans += [
-            (f" {number} ", "key"),
+            (f" {hints(PAST_ACTIONS[number - 1])} ", "key"),
             (f"[{name}]" if chosen else name, "tab" if chosen else ""),
         ]
     known = _known(seen, now)
@@ -104,8 +114,8 @@ def large_charts(seen: Overview, width: int) -> list[Line]:
     waiting = draw(_waiting(seen), half - 1, label=whole)
     run = draw(_p50(seen), width - half - 2, label=duration, behind=_p95(seen))
     titles = (
-        (f"throughput per {per}", _last_and_most(seen.done), ""),
-        (f"failures per {per}", _last_and_most(seen.failed), "fail" if seen.total.failed else ""),
+        (f"jobs done, {per} bars", _last_and_most(seen.done), ""),
+        (f"failures, {per} bars", _last_and_most(seen.failed), "fail" if seen.total.failed else ""),
         ("waiting", _backlog(seen, half - 14), ""),
         ("run time", _run_times(seen, half - 14), ""),
     )
@@ -303,25 +313,41 @@ def _hours(seen: Overview) -> float:
 # --- what needs a person ----------------------------------------------------------------------
 
 
-def attention_heading(seen: Overview | None, *, inside: bool) -> Line:
+def attention_heading(
+    seen: Overview | None, *, inside: bool, hints: KeyHints = DEFAULT_HINTS
+) -> Line:
     """Return the line over what needs a person."""
     if seen is None:
         return ((" ATTENTION", "heading"),)
     if not seen.concerns:
-        return ((" ATTENTION", "heading"), ("   nothing stands against the work", "ok"))
-    key = "esc back to the functions" if inside else "a into the list"
+        return ((" ATTENTION", "heading"), ("   nothing needs attention", "ok"))
+    key = f"{hints(BACK)} goes back" if inside else f"{hints(ATTENTION)} opens the list"
     number = sum(concern.level is not Level.NOTE for concern in seen.concerns)
     role = _ROLES[seen.concerns[0].level]
     return (
         (" ATTENTION", "heading"),
-        (f"   {number} to look at" if number else "   notes only", role),
+        (f"   {_needing(number)}" if number else "   no problems", role),
         (f"   {key}", "dim"),
     )
 
 
-def concern_line(concern: Concern, width: int) -> Line:
-    """Return one thing that needs a person, and what enter does about it."""
+def _needing(number: int) -> str:
+    return f"{number} {'needs' if number == 1 else 'need'} attention"
+
+
+def help_with(concern: Concern, hints: KeyHints) -> str:
+    """Return the key that helps with it and what that does, or an empty string."""
     lead = concern.lead
-    leads = "enter workers" if lead.workers else f"enter {lead.filter_text}" if lead.tab else ""
-    text = (f"{_MARKS[concern.level]} {inert(concern.text)}", _ROLES[concern.level])
+    return f"{hints(BY_ID[lead.action])} {lead.does}" if lead.action else ""
+
+
+def concern_line(concern: Concern, width: int, hints: KeyHints = DEFAULT_HINTS) -> Line:
+    """Return one thing that needs a person, and what helps."""
+    lead = concern.lead
+    opens = hints(OPEN)
+    leads = f"{opens}: workers" if lead.workers else f"{opens}: show them" if lead.tab else ""
+    said = inert(concern.text)
+    if helps := help_with(concern, hints):
+        said += f" ({helps})"
+    text = (f"{_MARKS[concern.level]} {said}", _ROLES[concern.level])
     return spread((text,), ((leads, "dim"),), width) if leads else fit((text,), width)

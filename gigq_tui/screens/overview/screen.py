@@ -20,6 +20,7 @@ from gigq_tui.screens.overview.lines import (
     concern_line,
     function_line,
     functions_heading,
+    help_with,
     large_charts,
     past_line,
     small_charts,
@@ -162,7 +163,9 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         seen, now = self.seen, self.console.clock.now()
         width = self.app.size.width
         large = self.has_class("-wide") and self.has_class("-tall")
-        self.query_one("#past", TextLines).show(past_line(self.past, seen, now, width))
+        self.query_one("#past", TextLines).show(
+            past_line(self.past, seen, now, width, self.console.hints)
+        )
         self.typed_line.rest(functions_heading(seen, width))
         self._draw_attention_head()
         if seen is None:
@@ -172,13 +175,13 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         self.functions.show(
             [(line.function, function_line(line, seen, now, width)) for line in seen.functions]
         )
-        room = max(1, width - 5)
-        self.attention.show([(c.key, concern_line(c, room)) for c in seen.concerns])
+        room, hints = max(1, width - 5), self.console.hints
+        self.attention.show([(c.key, concern_line(c, room, hints)) for c in seen.concerns])
         if self.attending and not seen.concerns:
             self._attend(False)
 
     def _draw_attention_head(self) -> None:
-        head = attention_heading(self.seen, inside=self.attending)
+        head = attention_heading(self.seen, inside=self.attending, hints=self.console.hints)
         self.query_one("#attention-head", TextLines).show(head)
 
     def on_resize(self) -> None:
@@ -204,7 +207,9 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         if past is not self.past:
             self.past = past
             self.query_one("#past", TextLines).show(
-                past_line(past, None, self.console.clock.now(), self.app.size.width)
+                past_line(
+                    past, None, self.console.clock.now(), self.app.size.width, self.console.hints
+                )
             )
             self._look()
 
@@ -216,7 +221,7 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     def do_attention(self) -> None:
         """Move the keys into the list of what needs a person, or back to the functions."""
         if not self.attention.rows:
-            self.console.notice("Nothing stands against the work.")
+            self.console.notice("Nothing needs attention.")
             return
         self._attend(not self.attending)
 
@@ -240,7 +245,7 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
             self.console.notice("There is no function under the cursor.", "warn")
             return
         if function in (DELETED, OTHERS):
-            self.console.notice(f"There is no list of {function.strip('()')}.", "warn")
+            self.console.notice(f"There is no list for {function.strip('()')}.", "warn")
             return
         try:
             self.console.show_jobs(Tab.ALL, _is_function(function))
@@ -258,7 +263,8 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         elif lead.tab is not None:
             self.console.show_jobs(lead.tab, lead.filter_text)
         else:
-            self.console.notice(lead.advice)
+            helps = help_with(concern, self.console.hints)
+            self.console.notice(lead.advice or f"{helps}.")
 
     @does(BACK)
     def do_back(self) -> None:

@@ -150,16 +150,16 @@ class JobActions(Part):
         details = []
         if running:
             details.append(
-                f"{_some(running, chosen)} running: the workers will be asked to stop what runs."
+                f"{_some(running, chosen)} running: their workers will be asked to cancel them."
                 if many
-                else "It is running: its worker will be asked to stop it."
+                else "It is running: its worker will be asked to cancel it."
             )
         if refused:
             details.append(
-                f"{_some(refused, chosen)} run by workers of GigQ's, which can't be asked to "
-                "stop, and will be refused."
+                f"{_some(refused, chosen)} run by GigQ workers, which can't be asked "
+                "to cancel, and will be refused."
                 if many
-                else "A worker of GigQ's runs it, which can't be asked to stop: it will be refused."
+                else "A GigQ worker is running it, so it can't be cancelled: it will be refused."
             )
         ended = Counter(row.status for row in chosen.rows if row.status in _ENDED)
         details += [
@@ -285,4 +285,4 @@ def trouble_of(answer: Any) -> str:
     """Say why an answer is not what was asked for."""
     if isinstance(answer, BaseException):
         return str(answer)
-    return "This job is no longer in the file."
+    return "That job is no longer in the queue."

@@ -75,7 +75,7 @@ class JobCopy(Part):
         choices.append(Choice("p", "params", partial(self._copy_params, row.id)))
         choices.append(self._choice("c", "command", for_jobs(copying.path, "status", [row.id])))
         choices += last_command(copying)
-        title = f"Copy what of {cut(inert(row.name), 40)} {row.id[:8]}?"
+        title = f"Copy from {cut(inert(row.name), 40)} {row.id[:8]}?"
         self._host.question(Question(title, (), tuple(choices), harmless=True))
 
     def _choice(self, key: str, what: str, text: str) -> Choice:

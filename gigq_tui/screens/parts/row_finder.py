@@ -12,7 +12,7 @@ from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
 
-NOTHING_FOUND = "Nothing is looked for, or no line here has it."
+NOTHING_FOUND = "Nothing to find: no search yet, or no match."
 
 
 class Notices(Protocol):

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.reading_actions import (
     FIND,
     FIND_NEXT,
@@ -28,6 +29,13 @@ class Notices(Protocol):
     def notice(self, text: str, tone: str = "info") -> None: ...
 
 
+class Speaker(Notices, Protocol):
+    """Where that is said with the keys that help."""
+
+    @property
+    def hints(self) -> KeyHints: ...
+
+
 class Clipboard(Notices, Protocol):
     """Where a text is copied to, or it is said why there is none."""
 
@@ -38,7 +46,7 @@ class ScreenWithText(Protocol):
     """What the reader uses of its screen."""
 
     @property
-    def console(self) -> Notices: ...
+    def console(self) -> Speaker: ...
 
     @property
     def text_view(self) -> TextView:
@@ -116,7 +124,7 @@ class TextReader(Part):
         """Go to the next match, or to the one before when negative."""
         if not self._screen.text_view.wanted:
             self._screen.console.notice(
-                "Nothing is looked for: / finds something in the text.", "warn"
+                f"No search yet: press {self._screen.console.hints(FIND)} to find text.", "warn"
             )
         else:
             self._screen.text_view.find_next(step)
@@ -125,7 +133,8 @@ class TextReader(Part):
         if not self._screen.readable():
             return
         if self._screen.text_view.wrap:
-            self._screen.console.notice("Long lines are wrapped here: W shows them sideways.")
+            console = self._screen.console
+            console.notice(f"Long lines are wrapped; {console.hints(WRAP)} unwraps them.")
         else:
             self._screen.text_view.sideways(direction)
 
@@ -153,7 +162,9 @@ class TextReader(Part):
         if view.wanted:
             parts.append(f"/{cut(inert(view.wanted), 20)} {view.found_told}")
         if not view.wrap:
-            parts.append(f"unwrapped from {view.left + 1} ( )" if view.left else "unwrapped ( )")
+            hints = self._screen.console.hints
+            keys = f"{hints(SIDEWAYS_LEFT)} {hints(SIDEWAYS_RIGHT)}"
+            parts.append(f"unwrapped{f' from {view.left + 1}' if view.left else ''} {keys}")
         if grows:
             parts.append(f"follow {'on' if view.follow else 'off'}")
         return "   ".join(parts)

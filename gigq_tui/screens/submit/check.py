@@ -127,7 +127,7 @@ def _judge_function(form: SubmitForm, known: Known, verdict: FormResult, *, trie
     row = form.fixed["function"]
     if not form.function:
         row.tell("needed" if tried else "", hint="package.module.function", tone="dim")
-        verdict.troubles.append("Function: needed")
+        verdict.troubles.append("Function: required")
         return
     try:
         FunctionReference.parse(form.function)
@@ -167,7 +167,7 @@ def _tell_doom(form: SubmitForm, known: Known) -> None:
     dooms = [doom_of(known.rows[id], id) for id in form.depends_on if id in known.rows]
     doom = next((doom for doom in dooms if doom), "")
     if doom:
-        row.tell(hint=f"! {inert(doom)}: it would never run", tone="fail")
+        row.tell(hint=f"! {inert(doom)}: it could never run", tone="fail")
     else:
         row.tell(hint=DEPENDS_HINT, tone="dim")
 
@@ -235,7 +235,7 @@ def _copies(text: str, *, of_lines: bool) -> int:
     if copies > MAX_COPIES:
         raise ValueTrouble(f"must be {MAX_COPIES:,} or less")
     if copies > 1 and of_lines:
-        raise ValueTrouble("the lines of the file say how many")
+        raise ValueTrouble("the file sets the number of jobs")
     return copies
 
 

@@ -41,7 +41,7 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
             with self.app.suspend():
                 left = _edited(text or given.text, line)
         except SuspendNotSupported:
-            self.console.notice("This terminal can't be lent to an editor.", "warn")
+            self.console.notice("This terminal can't run an editor.", "warn")
             return
         if isinstance(left, GigQError):
             self.console.notice(str(left), "warn")
@@ -54,7 +54,7 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
             self._ask_again(str(problem), given, values, left, at)
             return
         if left.strip() == given.text.strip():
-            self.console.notice("Nothing was changed.")
+            self.console.notice("No changes.")
             return
         self.post_message(self.Edited(params))
 
@@ -62,7 +62,7 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
     async def _edited(self, event: Edited) -> None:
         await self.form.put_params(event.params, self.known.info)
         self.review()
-        self.console.notice("The parameters are those of the editor.", "ok")
+        self.console.notice("Parameters taken from the editor.", "ok")
 
     def _ask_again(
         self, mistake: str, given: Offer, values: dict[str, Any], left: str, line: int
@@ -70,10 +70,10 @@ class ParamsEditing(SubmitLookups, inherit_bindings=False):
         self.question(
             Question(
                 f"These parameters can't be read: {mistake}",
-                ("The form is as it was.",),
+                ("The form was not changed.",),
                 (
                     Choice("e", "Edit again", lambda: self._edit(given, values, left, line)),
-                    Choice("d", "Drop the changes"),
+                    Choice("d", "Discard changes"),
                 ),
             )
         )

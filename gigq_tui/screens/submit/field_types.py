@@ -141,7 +141,7 @@ def hint_of(parameter: Parameter) -> str:
     elif parameter.is_object:
         typed = f"{parameter.annotation.rpartition('.')[2]}, {Base.OBJECT.value}"
     if parameter.required:
-        return f"{typed}, needed"
+        return f"{typed}, required"
     return f"{typed} = {parameter.default}"
 
 

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from gigq_core.job import JobOptions, OnCrash
 from gigq_tui.actions.functions.inspection import FunctionInfo
 from gigq_tui.format import inert, is_secret
+from gigq_tui.keys.hints import DOWN
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
 from gigq_tui.screens.submit.param_specs import (
     ParamSpec,
@@ -30,7 +31,7 @@ from gigq_tui.widgets.lines import TextLines
 
 NUMBER_CELLS = 9
 JSONL_HINT_CELLS = 3
-DEPENDS_HINT = "type a name or an id, down picks"
+DEPENDS_HINT = f"type a name or an id, {DOWN} picks"
 # Rows that share a line, in their order from the top.
 _PAIRS = (
     ("priority", "timeout"),
@@ -167,7 +168,7 @@ class SubmitForm(Vertical):
 
     def _title(self, info: FunctionInfo | None) -> str:
         if lost_params(self.template) and not self.edited:
-            return " Params    those of the copied job are no JSON object that could be copied"
+            return " Params    the copied job's parameters are not a JSON object"
         if info is not None:
             return " Params    from the signature"
         return " Params    of the copied job" if self.kept else " Params"
@@ -219,7 +220,7 @@ def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
         FormRow(
             "function", "Function", row.function if row else "", hint="package.module.function"
         ),
-        FormRow("name", "Name", row.name if row else "", hint="what people call it"),
+        FormRow("name", "Name", row.name if row else "", hint="display name"),
         short(
             "priority",
             "Priority",
@@ -230,39 +231,39 @@ def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
             "timeout",
             "Timeout",
             f"{row.timeout_s:g}" if row else "",
-            f"{JobOptions.timeout:g} s; how long an attempt may run",
+            f"{JobOptions.timeout:g} s; limit for one attempt",
         ),
         short(
             "attempts",
             "Attempts",
             str(row.max_attempts) if row else "",
-            f"{JobOptions.max_attempts}; how often it is tried",
+            f"{JobOptions.max_attempts}; tries in all",
         ),
         short(
             "delay",
             "Retry delay",
             f"{template.retry_delay_s:g}" if template else "",
-            f"{JobOptions.retry_delay:g} s; before it is tried again",
+            f"{JobOptions.retry_delay:g} s; wait between tries",
         ),
         short(
             "crash",
             "On a crash",
             kept_on_crash(template),
-            f"{', or '.join(get_args(OnCrash))}: when its process dies",
+            f"{' or '.join(get_args(OnCrash))}, if its process dies",
         ),
-        short("copies", "Copies", "", "1; how many of the same"),
+        short("copies", "Copies", "", "1; identical jobs"),
         FormRow("depends", "Depends on", hint=DEPENDS_HINT),
         short(
             "results",
             "Results",
             kept_parent_results(template),
-            "auto; yes or no: hand over those of the jobs it depends on",
+            "auto, yes or no: pass the results of its parents",
         ),
-        FormRow("note", "Note", template.description if template else "", hint="for people"),
+        FormRow("note", "Note", template.description if template else "", hint="free text"),
         FormRow(
             "jsonl",
-            "or JSONL",
-            hint="a file: one job for each of its lines",
+            "or from file",
+            hint="a JSONL file: one job per line",
             hint_cells=JSONL_HINT_CELLS,
         ),
     ]

@@ -204,7 +204,7 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
         if count > shown:
             return f"{count - shown:,} more: type on"
         cut_short = next((known.cut for known in self.listings.values() if known and known.cut), "")
-        return f"not all of the project: {cut_short}" if count and cut_short else ""
+        return f"list incomplete: {cut_short}" if count and cut_short else ""
 
     def _list_later(self, package: str) -> None:
         if package and self.listings.get("") is None:

@@ -57,7 +57,7 @@ class ParamSpec:
             return self.kept
         if not text.strip():
             if self.required:
-                raise Needed('needed ("" for an empty text)' if self._text else "needed")
+                raise Needed('required ("" for empty text)' if self._text else "needed")
             return MISSING
         return parse_value(text, self.kind)
 
@@ -102,7 +102,7 @@ def _spec(name: str, kind: FieldType, required: bool, hint: str, kept: Any) -> P
     text = text_of(kept, kind)
     if text is None and (text := text_of(kept, FieldType())) is None:
         octets = len(json.dumps(kept))
-        note = f"kept as it is: {octets:,} characters"
+        note = f"unchanged: {octets:,} characters"
         return ParamSpec(name, kind, required, hint, kept, "", note)
     return ParamSpec(name, kind, required, hint, kept, inert(text))
 

@@ -67,14 +67,14 @@ def _quoted(stripped: str, text: str) -> str:
 
 def _json(text: str) -> Any:
     def refuse(constant: str) -> Any:
-        raise ValueTrouble(f"{constant} is no JSON")
+        raise ValueTrouble(f"{constant} is not JSON")
 
     try:
         return json.loads(text, parse_constant=refuse)
     except ValueTrouble:
         raise
     except json.JSONDecodeError as problem:
-        raise ValueTrouble(f"no JSON: {problem.msg}, character {problem.pos + 1}") from None
+        raise ValueTrouble(f"not JSON: {problem.msg}, character {problem.pos + 1}") from None
     except RecursionError:
         raise ValueTrouble("nested too deeply") from None
     except ValueError:

@@ -12,6 +12,8 @@ from gigq_tui.actions.shell_command import PROGRAM, words_of_submit
 from gigq_tui.actions.shell_words import quoted
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import count, cut, inert, masked, plural
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.job_actions import PAUSE_QUEUE, SPAWN_WORKER
 from gigq_tui.screens.submit.param_specs import MISSING
 from gigq_tui.store.models import Health, JobRow, Snapshot
 from gigq_tui.widgets.lines import Line, span
@@ -43,7 +45,7 @@ def doom_of(row: JobRow | None, id: str = "") -> str:
         return f"{id[:8]} is not in the queue"
     if row.status in _BAD_ENDS:
         return f"{row.name} {_BAD_ENDS[row.status]}"
-    return f"{row.name} itself never runs" if row.doomed else ""
+    return f"{row.name} can never run" if row.doomed else ""
 
 
 def preview(
@@ -56,6 +58,7 @@ def preview(
     tried: bool,
     outlook: Preview,
     copied: str = "",
+    hints: KeyHints = DEFAULT_HINTS,
 ) -> list[Line]:
     """What the form is going to do, as lines.
 
@@ -68,21 +71,22 @@ def preview(
         tried: Whether somebody has tried to submit already.
         outlook: How the new jobs would fare.
         copied: The name of the job that is copied, or nothing.
+        hints: How keys are called.
     """
     width = max(20, width)
     if request is None:
-        lines: list[Line] = [((" Not ready:", "warn") if tried else (" Still to do:", "dim"),)]
+        lines: list[Line] = [((" Fix first:", "warn") if tried else (" Still to do:", "dim"),)]
         for text in troubles:
             lines += [(span(f"   {piece}", ""),) for piece in _words(text, width - 4)]
         return lines
     lines = _said(_rows(request, outlook), width, "title")
     if copied:
-        told = f"It is a new job: {copied} is left as it is."
+        told = f"This is a new job; {copied} is not changed."
         lines += _said(told, width, "")
     lines += _said(_line(request, snapshot, outlook), width, "")
     for doom in _dooms(request, outlook):
-        lines += _said(f"! {doom}: until it is retried, this job would never run.", width, "fail")
-    lines += _said(_workers(snapshot), width, "dim")
+        lines += _said(f"! {doom}: this job can't run until it is retried.", width, "fail")
+    lines += _said(_workers(snapshot, hints), width, "dim")
     if outlook.jobs:
         first = outlook.jobs[0]
         shown = cut(inert(json.dumps(masked(first.params), ensure_ascii=False)), width * 2)
@@ -120,7 +124,7 @@ def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Preview) -
     if outlook.ahead is MISSING:
         return ""
     if not isinstance(outlook.ahead, int):
-        return f"{it} would stand behind more than {count(_FAR)} jobs."
+        return f"{it} would have more than {count(_FAR)} jobs ahead."
     ready = (snapshot.counts.ready if snapshot is not None else 0) + number
     ready = max(ready, outlook.ahead + number)
     return f"{it} would be number {count(outlook.ahead + 1)} of {plural(ready, 'ready job')}."
@@ -132,18 +136,18 @@ def _dooms(request: SubmitRequest, outlook: Preview) -> list[str]:
     return [doom for doom in told if doom]
 
 
-def _workers(snapshot: Snapshot | None) -> str:
+def _workers(snapshot: Snapshot | None, hints: KeyHints) -> str:
     if snapshot is None:
         return ""
     if snapshot.paused:
-        return "The queue is paused: nothing starts until it is resumed (P)."
+        return f"The queue is paused: nothing starts until it is resumed ({hints(PAUSE_QUEUE)})."
     alive = [worker for worker in snapshot.workers if worker.health is Health.ALIVE]
     busy = sum(1 for worker in alive if worker.running)
     if alive:
         return f"{plural(len(alive), 'worker')} alive, {busy} busy."
     if snapshot.foreign_workers:
-        return "Only GigQ's workers are at work."
-    return "No worker runs: + on the jobs screen starts one."
+        return "Only GigQ workers are running."
+    return f"No workers running. Press {hints(SPAWN_WORKER)} on the jobs screen to start one."
 
 
 def _said(text: str, width: int, role: str) -> list[Line]:

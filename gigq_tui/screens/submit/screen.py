@@ -15,6 +15,7 @@ from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import inert, plural, width_of
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.hints import DOWN
 from gigq_tui.keys.screen_actions import BACK, REVEAL_FIELD, SUBMIT
 from gigq_tui.screens.submit.check import check_form
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
@@ -62,8 +63,16 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             with Vertical(id="left"):
                 yield self.form
                 with Horizontal(id="buttons"):
-                    yield PushLine("Submit (alt+s)", partial(self.perform, SUBMIT), id="send")
-                    yield PushLine("Cancel (esc)", partial(self.perform, BACK), id="drop")
+                    yield PushLine(
+                        f"Submit ({self.console.hints(SUBMIT)})",
+                        partial(self.perform, SUBMIT),
+                        id="send",
+                    )
+                    yield PushLine(
+                        f"Cancel ({self.console.hints(BACK)})",
+                        partial(self.perform, BACK),
+                        id="drop",
+                    )
             yield TextLines(id="preview")
 
     async def on_mount(self) -> None:
@@ -214,6 +223,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             tried=self.tried,
             outlook=self.outlook,
             copied=self.template.row.name if self.template is not None else "",
+            hints=self.console.hints,
         )
         box = self.query_one("#preview", TextLines)
         # It never shrinks: another height would have all of the form painted anew.
@@ -236,7 +246,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         row = self.form.row_of(self.focused)
         if row is not None and row.key == "function" and not row.text and self.recent:
             names = "  ".join(name.rpartition(".")[2] for name in self.recent[:_RECENT_NAMED])
-            self.notice_line.rest((span(f" recent: {names}  (down picks)", "dim"),))
+            self.notice_line.rest((span(f" recent: {names}  ({DOWN} picks)", "dim"),))
         elif row is None or width_of(row.said) <= row.hint_room:
             self.notice_line.rest(())
         else:
@@ -278,7 +288,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             self.set_focus(wrong.field)
         count = len(self.verdict.troubles) + len(self.bulk_troubles)
         self.console.notice(
-            f"Nothing was submitted: {plural(count, 'thing')} must be put right first.", "warn"
+            f"Nothing was submitted: {plural(count, 'thing')} to fix first.", "warn"
         )
 
     def _send(self, request: SubmitRequest) -> None:
@@ -308,7 +318,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         """Show the secret in the field with the focus, or hide it again."""
         row = self.form.row_of(self.focused)
         if row is None or not row.secret:
-            self.console.notice("This field holds no secret.", "warn")
+            self.console.notice("This field is not a secret.", "warn")
         else:
             row.reveal()
 
@@ -320,7 +330,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             return
         self.question(
             Question(
-                "Leave the form? What you typed is lost.",
+                "Discard what you typed and leave the form?",
                 (),
                 (Choice("s", "Stay"), Choice("y", "Leave", self._leave)),
             )

@@ -81,7 +81,7 @@ def read_back(
         values: What was typed before.
 
     Raises:
-        TextMistake: It is no JSON object, or a placeholder stands in it that keeps nothing.
+        TextMistake: It is not JSON object, or a placeholder stands in it that keeps nothing.
     """
     try:
         told = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=refuse_twice)
@@ -119,7 +119,7 @@ def _revealed(value: Any, kept: Mapping[str, Any]) -> Any:
     """The value with the secrets back in the places of their placeholders."""
     if isinstance(value, str) and _PLACEHOLDER.fullmatch(value):
         if value not in kept:
-            raise TextMistake(f"{value} stands for no value: write the value itself")
+            raise TextMistake(f"{value} is not a placeholder of this text: write the value itself")
         return kept[value]
     if isinstance(value, dict):
         return {name: _revealed(inner, kept) for name, inner in value.items()}
@@ -131,4 +131,4 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")

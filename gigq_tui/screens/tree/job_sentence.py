@@ -1,10 +1,13 @@
-"""What the tree says of the job under its cursor: what it waits for, what it holds, what r does."""
+"""What the tree says of the job under its cursor: what it waits for, blocks, and a retry frees."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from gigq_tui.format import clock_time, count, duration, elapsed, inert, plural
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.job_actions import CANCEL, RETRY
+from gigq_tui.keys.screen_actions import RETRY_UP
 from gigq_tui.store.derive import (
     RUNNING_STATES,
     doom_reason,
@@ -21,22 +24,22 @@ from gigq_tui.store.models import Graph, GraphNode, JobRow, State
 _ENDED = {"failed": "FAILED", "timeout": "TIMED OUT", "cancelled": "was cancelled"}
 
 
-def outlook(graph: Graph, id: str, now: datetime) -> str:
+def outlook(graph: Graph, id: str, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Return one or two sentences about a job of the graph."""
     node = graph.nodes.get(id)
     if node is None:
         return ""
     if node.row is None:
         return f"There is no job {inert(id)} in the file; {_held(graph, id)}."
-    return inert(_about(graph, node, node.row, now))
+    return inert(_about(graph, node, node.row, now, hints))
 
 
-def _about(graph: Graph, node: GraphNode, row: JobRow, now: datetime) -> str:
+def _about(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: KeyHints) -> str:
     state = state_of(row, now)
     if state in (State.DOOMED, State.BLOCKED):
-        return _waiting(graph, node, row, now)
+        return _waiting(graph, node, row, now, hints)
     if row.status in BAD_ENDS:
-        return _ended_badly(graph, row, now)
+        return _ended_badly(graph, row, now, hints)
     if state in RUNNING_STATES:
         took = run_seconds(row, now)
         since = f" for {elapsed(took)}" if took is not None else ""
@@ -46,34 +49,36 @@ def _about(graph: Graph, node: GraphNode, row: JobRow, now: datetime) -> str:
         took_text = f" in {duration(took)}" if took is not None else ""
         ended = clock_time(row.completed_at, now)
         return f"{row.name}: done{took_text}, at {ended}; {_children(node)}."
-    return f"{row.name}: {state.value}, no parent holds it; {_held(graph, row.id)}."
+    return f"{row.name}: {state.value}, not blocked; {_held(graph, row.id)}."
 
 
-def _waiting(graph: Graph, node: GraphNode, row: JobRow, now: datetime) -> str:
+def _waiting(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: KeyHints) -> str:
     unmet = max(row.unmet, len(node.unmet))
-    needs = f"{row.name}: needs {count(unmet)} of {plural(max(unmet, len(node.parents)), 'parent')}"
+    parents = plural(max(unmet, len(node.parents)), "parent")
+    needs = f"{row.name}: {count(unmet)} of {parents} not done"
     culprit = row.culprit
     if culprit is None:
         return f"{needs}."
     if not row.doomed:
         return f"{needs}; {shown_name(culprit)} is {culprit.problem}."
     if culprit.problem == "missing":
-        return f"{needs}; {doom_reason(culprit)}: it can only be cancelled (c)."
+        return f"{needs}; {doom_reason(culprit)}: it can only be cancelled ({hints(CANCEL)})."
     if culprit.problem == "cycle":
-        return f"{needs}; {doom_reason(culprit)}: cancel one of them (c)."
+        return f"{needs}; {doom_reason(culprit)}: cancel one of them ({hints(CANCEL)})."
     blamed = graph.nodes.get(culprit.id)
     ended = blamed.row.completed_at if blamed is not None and blamed.row is not None else None
     at = f" {clock_time(ended, now)}" if ended is not None else ""
     said = f"{needs}; {shown_name(culprit)} {_ENDED.get(culprit.problem, culprit.problem)}{at}."
     rows = to_retry(graph, (row.id,))
     if len(rows) > 1:
-        return f"{said} R retries it and what else failed upstream, {plural(len(rows), 'job')}."
+        return f"{said} {hints(RETRY_UP)} retries all {count(len(rows))} failed upstream jobs."
     if blamed is None:
         return said
-    return f"{said} R here retries it and frees {plural(frees(graph, culprit.id), 'job')}."
+    freed = plural(frees(graph, culprit.id), "job")
+    return f"{said} {hints(RETRY_UP)} retries it and frees {freed}."
 
 
-def _ended_badly(graph: Graph, row: JobRow, now: datetime) -> str:
+def _ended_badly(graph: Graph, row: JobRow, now: datetime, hints: KeyHints) -> str:
     at = f" {clock_time(row.completed_at, now)}" if row.completed_at is not None else ""
     error = first_line(row.error)
     said = f"{row.name}: {_ENDED[row.status]}{at}"
@@ -81,10 +86,15 @@ def _ended_badly(graph: Graph, row: JobRow, now: datetime) -> str:
         said += f", {error.rstrip('.')}"
     held = blocks(graph, row.id)
     if not held:
-        return f"{said}. r retries it; no job waits for it."
+        return f"{said}. No job waits for it. {hints(RETRY)} retries it."
     freed = frees(graph, row.id)
-    frees_text = f"all {count(freed)}" if freed == held else count(freed)
-    return f"{said}. It holds up {plural(held, 'job')}; r retries it and frees {frees_text}."
+    said += f". Blocks {plural(held, 'job')}."
+    if not freed:
+        return (
+            f"{said} Retrying it alone ({hints(RETRY)}) frees none: other failed jobs block them."
+        )
+    freed_text = f"all {count(freed)}" if freed == held else count(freed)
+    return f"{said} {hints(RETRY)} retries it and frees {freed_text}."
 
 
 def _held(graph: Graph, id: str) -> str:

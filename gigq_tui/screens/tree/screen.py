@@ -13,6 +13,7 @@ from gigq_tui.format import MARKS, inert, plural, short_count, width_of
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import CANCEL, RETRY
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import CANCEL_BELOW, DOWNSTREAM, FOLD, RETRY_UP, UPSTREAM
 from gigq_tui.screens.base import ConsoleScreen
@@ -69,7 +70,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
     def compose_body(self) -> Iterable[Widget]:
         yield TypedLine(id="tree-head")
         yield TextLines(id="tree-rule", classes="rule")
-        yield TreeList(id="tree")
+        yield TreeList(self.console.hints, id="tree")
         yield TextLines(id="outlook-rule", classes="rule")
         yield TextLines(id="outlook")
 
@@ -162,10 +163,11 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         graph = self.graph
         if graph is None:
             return ((" reading the graph..", "dim"),)
-        fold = "folded (z)" if self.folded else "unfolded (z)"
+        hints = self.console.hints
+        fold = f"{'folded' if self.folded else 'unfolded'} ({hints(FOLD)})"
         focus = self.direction.value
         if self.direction is not Direction.ALL:
-            key = "[" if self.direction is Direction.UP else "]"
+            key = hints(UPSTREAM if self.direction is Direction.UP else DOWNSTREAM)
             focus = f"{focus} of {self._name_of(self.focus_id)} ({key})"
         right: Line = (
             (f"{focus}  ", "" if self.direction is Direction.ALL else "warn"),
@@ -173,7 +175,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         )
         spans: list[Span] = [(f" {plural(len(graph.nodes), 'job')}", "title")]
         if graph.truncated:
-            spans.append((" (of more: the nearest)", "warn"))
+            spans.append((" (nearest only)", "warn"))
         wide = width >= WIDE
         if wide:
             spans.append((f", {plural(levels(graph), 'level')}", "dim"))
@@ -194,13 +196,16 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         self.query_one("#outlook", TextLines).show(*lines)
 
     def _outlook(self) -> str:
-        line = self.branches.line
+        line, hints = self.branches.line, self.console.hints
         if line is None or self.graph is None:
             return ""
         if line.folded:
             folded = plural(line.fold_count, "job")
-            return f"{folded} in one line: c and r act on all of them, z or enter unfolds."
-        return outlook(self.graph, line.id, self.console.clock.now())
+            return (
+                f"{folded} in one line: {hints(CANCEL)} and {hints(RETRY)} act on all of them, "
+                f"{hints(FOLD)} or {hints(OPEN)} unfolds."
+            )
+        return outlook(self.graph, line.id, self.console.clock.now(), hints)
 
     def _told_of(self, index: int) -> str:
         """What a line is found by: the name, the function and the id of its job, or its jobs."""
@@ -274,7 +279,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         if line is not None and line.folded:
             self.do_fold()
         elif line is not None and line.kind is LineKind.MISSING:
-            self.console.notice("There is no such job in the file.", "warn")
+            self.console.notice("That job is not in the queue.", "warn")
         else:
             self.opening.open()
 
@@ -292,7 +297,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         """Cancel the job under the cursor and whatever waits for it."""
         rows = self._gathered(to_cancel)
         if not rows:
-            self.console.notice("Nothing waits or runs here or downstream.", "warn")
+            self.console.notice("Nothing is waiting or running here or downstream.", "warn")
             return
         self.actions.ask_cancel(ChosenJobs.of(rows), " (here and downstream)")
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gigq_tui.format import MARKS, cut, duration, elapsed, inert, pad, width_of
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.looking_actions import OPEN
+from gigq_tui.keys.screen_actions import FOLD
 from gigq_tui.store.derive import run_seconds, shown_name, state_of, why
 from gigq_tui.store.graph.tree import LineKind, TreeLine, blocks
 from gigq_tui.store.models import Graph, JobRow, State
@@ -34,8 +37,9 @@ _HOLDING = frozenset(
 class TreeList(RowList):
     """The lines of a tree, with a cursor that stays on its job."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, hints: KeyHints = DEFAULT_HINTS, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.hints = hints
         self.graph: Graph | None = None
         self.lines: Sequence[TreeLine] = ()
         self.now = datetime.min
@@ -136,19 +140,25 @@ class TreeList(RowList):
     def _rest(self, line: TreeLine, room: int) -> Line:
         row = self._row(line)
         if line.kind is LineKind.CYCLE:
-            return ((cut("! a circle back to the job above: it waits for itself", room), "fail"),)
+            return ((cut("! dependency cycle back to the job above", room), "fail"),)
         if line.shown_above:
             return ((cut("(shown above)", room), "dim"),)
         if row is None:
             return (
                 (pad("? missing", STATE_WIDTH), "fail"),
-                (cut("no such job in the file", room - STATE_WIDTH), "dim"),
+                (cut("not in the queue", room - STATE_WIDTH), "dim"),
             )
         state = state_of(row, self.now)
         mark = MARKS[state]
         head: Span = (pad(f"{mark.glyph} {mark.word}", STATE_WIDTH), mark.role)
         if line.kind is LineKind.FOLD:
-            return (head, (cut("z or enter unfolds", room - STATE_WIDTH), "dim"))
+            return (
+                head,
+                (
+                    cut(f"{self.hints(FOLD)} or {self.hints(OPEN)} unfolds", room - STATE_WIDTH),
+                    "dim",
+                ),
+            )
         took = run_seconds(row, self.now)
         time = ""
         if took is not None:

@@ -1,4 +1,4 @@
-"""What can be done with the worker under the cursor: stop, kill, pause, release, copy its pid."""
+"""What can be done with the worker under the cursor: drain, kill, pause, release, copy its pid."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, plural
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
-from gigq_tui.keys.job_actions import SET_WORKERS
+from gigq_tui.keys.job_actions import SET_WORKERS, SPAWN_WORKER
 from gigq_tui.keys.screen_actions import (
     BACK,
     WORKER_COPY,
     WORKER_DRAIN,
     WORKER_KILL,
+    WORKER_LOG,
     WORKER_PAUSE,
     WORKER_RELEASE,
 )
@@ -50,7 +51,9 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             if action.id == BACK.id:
                 self.setup_panel.close()
         elif not self.worker_seen and action.id in _ON_A_WORKER:
-            self.console.notice("Nothing was done: l shows the list, and which worker it is about.")
+            self.console.notice(
+                f"Nothing was done: press {self.console.hints(WORKER_LOG)} to see the list first."
+            )
         else:
             super().perform(action)
 
@@ -58,17 +61,21 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         """The worker to act on, if it lives; else a notice says what stands against it."""
         entry = self.entry
         if entry is None:
-            self.console.notice("There is no worker under the cursor: + starts one.", "warn")
+            start = self.console.hints(SPAWN_WORKER)
+            self.console.notice(f"No worker under the cursor. Press {start} to start one.", "warn")
             return None
         worker = entry.worker
         if worker is None:
-            self.console.notice("GigQ's workers can't be asked: end it where it started.", "warn")
+            self.console.notice(
+                "GigQ workers can't be controlled from here: stop it where it was started.", "warn"
+            )
             return None
         if worker.health is Health.STOPPED:
             self.console.notice(f"{worker.id} has stopped already.", "warn")
             return None
         if worker.health is Health.LOST:
-            then = ": r releases its jobs" if worker.running else ""
+            release = self.console.hints(WORKER_RELEASE)
+            then = f": {release} releases its jobs" if worker.running else ""
             self.console.notice(f"{worker.id} is gone{then}.", "warn")
             return None
         return worker
@@ -123,7 +130,8 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         if worker is None:
             return
         if worker.state in ("draining", "stopping"):
-            self.console.notice(f"{inert(worker.id)} is ending already: C ends it now.", "warn")
+            kill = self.console.hints(WORKER_KILL)
+            self.console.notice(f"{inert(worker.id)} is ending already: {kill} kills it.", "warn")
             return
 
         def act() -> None:
@@ -135,9 +143,9 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         after = f" after {_its_jobs(worker)}" if worker.running else ""
         self.question(
             Question(
-                f"Stop worker {inert(worker.id)}{after}?",
-                ("It claims no other job. Nothing that runs is cut short.",),
-                (Choice("n", "No"), Choice("y", "Let it finish and end", act)),
+                f"Drain worker {inert(worker.id)}{after}?",
+                ("It finishes its running jobs and takes no new ones.",),
+                (Choice("n", "No"), Choice("y", "Drain", act)),
             )
         )
 
@@ -149,12 +157,14 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             return
         own = self._is_own(worker)
         details = [
-            f"It runs {_its_jobs(worker)}: stopped, and given back to the queue."
+            f"It is running {_its_jobs(worker)}: back to the queue."
             if worker.running
-            else "It runs no job now."
+            else "It has no running job."
         ]
         if not own:
-            details.append("It was not started by this console: it is asked through its row.")
+            details.append(
+                "It was not started by this console; the request goes through the queue file."
+            )
 
         def act() -> None:
             if own:
@@ -164,9 +174,9 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
 
         self.question(
             Question(
-                f"End worker {inert(worker.id)} (pid {worker.pid}) now?",
+                f"Kill worker {inert(worker.id)} (pid {worker.pid})?",
                 tuple(details),
-                (Choice("n", "No"), Choice("y", "End it now", act, grave=True)),
+                (Choice("n", "No"), Choice("y", "Kill", act, grave=True)),
             )
         )
 
@@ -178,7 +188,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             return
         if worker.state in ("draining", "stopping"):
             self.console.notice(
-                f"{inert(worker.id)} is ending: it claims no other job, and can't be paused.",
+                f"{inert(worker.id)} is ending, so it can't be paused.",
                 "warn",
             )
             return
@@ -188,9 +198,9 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
             Question(
                 f"{request.title()} worker {inert(worker.id)}?",
                 (
-                    "It claims jobs again."
+                    "It takes jobs again."
                     if paused
-                    else "It finishes what it runs, and claims nothing until it is resumed.",
+                    else "It finishes its running jobs and takes no new ones until resumed.",
                 ),
                 (
                     Choice("n", "No"),
@@ -205,10 +215,10 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         entry = self.entry
         worker = entry.worker if entry is not None else None
         if worker is None or worker.health not in (Health.LOST, Health.STOPPED):
-            self.console.notice("r releases the jobs of a lost worker; this one isn't.", "warn")
+            self.console.notice("Only the jobs of a lost worker can be released.", "warn")
             return
         if not worker.running:
-            self.console.notice(f"{worker.id} holds no job.", "warn")
+            self.console.notice(f"{worker.id} holds no jobs.", "warn")
             return
         held = [HeldJob(job.id, job.name) for job in worker.running]
         release = partial(self.console.release_jobs, held)
@@ -219,7 +229,7 @@ class WorkerActs(ConsoleScreen, inherit_bindings=False):
         """Copy the pid of the worker."""
         entry = self.entry
         if entry is None or entry.worker is None:
-            self.console.notice("This worker's pid is not known.", "warn")
+            self.console.notice("This worker's pid is unknown.", "warn")
             return
         self.console.copy_text(str(entry.worker.pid), "the pid")
 

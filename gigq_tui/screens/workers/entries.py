@@ -9,8 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 from gigq_tui.actions.shell_command import command
+from gigq_tui.actions.workers.pending_requests import request_word
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.job_actions import SET_WORKERS, SPAWN_WORKER
+from gigq_tui.keys.screen_actions import WORKER_PAUSE, WORKER_RELEASE
 from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import Usage
@@ -70,12 +74,12 @@ def _weight(worker: WorkerRow) -> int:
     return 1
 
 
-def waits_for(worker: WorkerRow, snapshot: Snapshot) -> str:
+def waits_for(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Say why a worker that lives has no job, or an empty string."""
     if worker.running or worker.suspended or worker.health is not Health.ALIVE:
         return ""
     if worker.state == "paused" or worker.request == "pause":
-        return "paused: P resumes it"
+        return f"paused: {hints(WORKER_PAUSE)} resumes it"
     if worker.state != "running" or worker.request in ("drain", "stop"):
         return ""
     if snapshot.paused:
@@ -88,7 +92,7 @@ def waits_for(worker: WorkerRow, snapshot: Snapshot) -> str:
         for number, word in ((counts.blocked, "blocked"), (counts.delayed, "delayed"))
         if number
     ]
-    return f"nothing is ready, {', '.join(held)}" if held else "nothing waits"
+    return f"nothing ready, {', '.join(held)}" if held else "nothing waits"
 
 
 def machine_line(machine: Machine | None, width: int) -> Line:
@@ -104,7 +108,13 @@ def machine_line(machine: Machine | None, width: int) -> Line:
 
 
 def summary(
-    snapshot: Snapshot, own: int, room: int, *, read_only: bool = False, lead: Line = ()
+    snapshot: Snapshot,
+    own: int,
+    room: int,
+    *,
+    read_only: bool = False,
+    lead: Line = (),
+    hints: KeyHints = DEFAULT_HINTS,
 ) -> Line:
     """Return the line above the list: how many workers live, and how many are lost.
 
@@ -114,6 +124,7 @@ def summary(
         room: Cells for it; what weighs least is left out, never cut.
         read_only: Whether this console can't start any.
         lead: What stands before it: by what the list is sorted and filtered.
+        hints: How its keys are called.
     """
     told = headcount(snapshot.workers)
     foreign = len(snapshot.foreign_workers)
@@ -124,13 +135,13 @@ def summary(
     if told.doing:
         parts.append((f"({told.doing})", "title"))
     if not told.alive and not foreign and not told.unseen and not read_only:
-        parts.append(("+ starts one", "warn"))
+        parts.append((f"{hints(SPAWN_WORKER)} starts one", "warn"))
     if told.unseen:
-        parts.append((f"{told.unseen} out of sight", "warn"))
+        parts.append((f"{told.unseen} not visible", "warn"))
     if foreign:
-        parts.append((f"{plural(foreign, 'worker')} of GigQ's", "dim"))
+        parts.append((plural(foreign, "GigQ worker"), "dim"))
     if own:
-        parts.append((f"{own} of this console", "dim"))
+        parts.append((f"{own} from this console", "dim"))
     line: Line = lead
     for text, role in parts:
         gap = " " if not line or text.startswith("(") else "   "
@@ -142,20 +153,22 @@ def summary(
     return line
 
 
-def nobody(path: Path, setup: WorkerSetup, *, read_only: bool) -> list[Line]:
+def nobody(
+    path: Path, setup: WorkerSetup, *, read_only: bool, hints: KeyHints = DEFAULT_HINTS
+) -> list[Line]:
     """Return what stands in the place of the list where there is no worker."""
-    lines: list[Line] = [(), ((" No worker has this file open, as far as its rows tell.", ""),)]
+    lines: list[Line] = [(), ((" No workers are registered on this file.", ""),)]
     if read_only:
         lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
         return [*lines, (), ((f"   {inert(command(path, 'worker'))}", "accent"),)]
     return [
         *lines,
         (),
-        ((" Press ", ""), ("+", "key"), (" to start one. Its jobs will run", "")),
+        ((" Press ", ""), (hints(SPAWN_WORKER), "key"), (" to start one. Its jobs will run", "")),
         ((f"   with  {inert(setup.python)}", "accent"),),
         ((f"   in    {inert(str(setup.chdir))}", "accent"),),
         (),
-        ((" Press ", ""), ("=", "key"), (" to choose others.", "")),
+        ((" Press ", ""), (hints(SET_WORKERS), "key"), (" to choose other settings.", "")),
     ]
 
 
@@ -255,8 +268,8 @@ def _fields(
         return fields | {
             "name": inert(entry.foreign.id),
             "pid": UNSEEN,
-            "owner": "GigQ's",
-            "state": "? no sight",
+            "owner": "GigQ",
+            "state": "? not visible",
             "role": "dim",
             "slots": UNSEEN,
             "up": UNSEEN,
@@ -273,7 +286,7 @@ def _fields(
     return fields | {
         "name": inert(worker.id),
         "pid": str(worker.pid),
-        "owner": "this one" if own else _whose(worker),
+        "owner": "this console" if own else _whose(worker),
         "state": word,
         "role": role,
         "slots": f"{len(worker.running)}/{worker.slots}",
@@ -317,38 +330,38 @@ def _job(entry: WorkerEntry, now: datetime, room: int) -> str:
     return f"{lead}{cut(name, left)}{took}"
 
 
-def about(entry: WorkerEntry, now: datetime) -> str:
+def about(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Say of a worker what its line has no room for."""
     worker = entry.worker
     if worker is None:
         assert entry.foreign is not None
         return (
-            f"{inert(entry.foreign.id)} is a worker of GigQ's, which keep no record: it can't be "
-            "asked or seen, only its jobs can."
+            f"{inert(entry.foreign.id)} is a GigQ worker: it is not visible, and only its jobs "
+            "can be controlled from here."
         )
     if worker.health is Health.LOST:
         held = len(worker.running)
         if not held:
-            return f"{inert(worker.id)}: its process {worker.pid} is gone, and it holds no job."
+            return f"{inert(worker.id)}: its process {worker.pid} is gone; it holds no jobs."
         return (
             f"{inert(worker.id)}: its process {worker.pid} is gone. "
-            f"r releases the {plural(held, 'job')} that it holds."
+            f"{hints(WORKER_RELEASE)} releases its {plural(held, 'job')}."
         )
     # What a person waits for stands first: the line may be cut.
     words: list[str] = []
     if worker.suspended:
-        words.append(f"suspended: kill -CONT {worker.pid} lets it go on")
+        words.append(f"suspended: resume it with kill -CONT {worker.pid}")
     if worker.request:
-        words.append(f"asked to {inert(worker.request)}, and has not answered yet")
+        words.append(f"{request_word(inert(worker.request))} requested, no answer yet")
     words.append(f"{len(worker.running)} of {plural(worker.slots, 'slot')} busy")
     if worker.last_claim_at is not None:
         words.append(f"last claim {_since(worker.last_claim_at, now)} ago")
     words += [
         f"pid {worker.pid} on {inert(worker.host)}",
-        f"jobs run in {'processes of their own' if worker.isolation == 'process' else 'threads'}",
+        f"jobs run in {'child processes' if worker.isolation == 'process' else 'threads'}",
     ]
     if worker.health is Health.UNKNOWN:
-        words.append("its process can't be seen from here")
+        words.append("its process is not visible from here")
     if worker.health is Health.STOPPED and worker.stopped_at is not None:
         words.append(f"stopped {duration(max(0.0, (now - worker.stopped_at).total_seconds()))} ago")
     return f"{inert(worker.id)}: {', '.join(words)}."

@@ -119,18 +119,20 @@ class WorkerLog(ConsoleScreen, inherit_bindings=False):
             if entry is None:
                 return ""
             if entry.worker is None:
-                return "GigQ's workers keep no log file"
-            return f"{inert(entry.worker.id)} keeps no log file"
+                return "GigQ workers have no log file"
+            return f"{inert(entry.worker.id)} has no log file"
+        key = self.console.hints(WORKER_LOG)
         told = f"log {inert(f'{path.parent.name}/{path.name}')}"
         if tail is not None and tail.skipped:
             told += f", its last {size(tail.size - tail.skipped)}"
-        return f"{told}  ({'l smaller' if self.log_large else 'l larger'})"
+        return f"{told}  ({key} {'shrinks' if self.log_large else 'expands'})"
 
     # Keys
 
     def readable(self) -> bool:
         if not self.log_large:
-            self.console.notice("l shows the log alone: there it is read.", "warn")
+            key = self.console.hints(WORKER_LOG)
+            self.console.notice(f"Press {key} to expand the log first.", "warn")
         return self.log_large
 
     @on(TextView.EarlierWanted)
@@ -148,7 +150,7 @@ class WorkerLog(ConsoleScreen, inherit_bindings=False):
     def do_worker_log(self) -> None:
         """Show the log alone, or the list again."""
         if not self.log_large and self.log_path is None:
-            self.console.notice("This worker keeps no log file.", "warn")
+            self.console.notice("This worker has no log file.", "warn")
             return
         view = self.text_view
         if self.log_large:

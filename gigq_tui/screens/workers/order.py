@@ -47,7 +47,7 @@ def _haystack(group: Group) -> str:
             # One looks for what it is to do, not for how that is brought about.
             words.append(f"{worker.request} stopping")
     if first.foreign is not None:
-        words += [first.foreign.id, "gigq's no sight"]
+        words += [first.foreign.id, "gigq's not visible"]
     return "\n".join(words).casefold()
 
 

@@ -150,7 +150,8 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self.call_after_refresh(self.look)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        now = self.console.clock.now()
+        console = self.console
+        now = console.clock.now()
         width = self.app.size.width
         own = {worker.worker_id for worker in self.console.pool.alive()}
         known = len(snapshot.workers) + len(snapshot.foreign_workers)
@@ -163,15 +164,17 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         for entry in self.entries.values():
             worker = entry.worker
             mine = worker is not None and worker.id in own
-            waits = waits_for(worker, snapshot) if worker is not None else ""
+            waits = waits_for(worker, snapshot, console.hints) if worker is not None else ""
             rows.append((entry.id, entry_line(entry, now, self.usage, mine, width, waits)))
         self.roster.show(rows)
         self.set_class(not known, "-none")
         self.set_class(bool(known and not shown), "-unmatched")
-        console = self.console
-        hints = nobody(console.path, console.pool.setup, read_only=console.read_only)
+        hints = nobody(
+            console.path, console.pool.setup, read_only=console.read_only, hints=console.hints
+        )
         if known:
-            hints = [(), ((" No worker matches: ", "dim"), ("esc", "key"), (" shows all.", "dim"))]
+            back = console.hints(BACK)
+            hints = [(), ((" No matches; ", "dim"), (back, "key"), (" clears the filter.", "dim"))]
         self.query_one("#empty", Pane).show(hints)
         if self.setup_panel is not None:
             self.setup_panel.review()
@@ -201,13 +204,17 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
             lead = ((f" by {self.sort}", "accent"), *lead)
         machine = machine_line(self.machine, width)
         room = width - line_width(machine) - 1
-        head = summary(snapshot, own, room, read_only=self.console.read_only, lead=lead)
+        hints = self.console.hints
+        head = summary(
+            snapshot, own, room, read_only=self.console.read_only, lead=lead, hints=hints
+        )
         line = spread(head, machine, width)
         self.query_one("#workers-head", TextLines).show(line)
 
     def _draw_rest(self) -> None:
         entry = self.entry
-        text = about(entry, self.console.clock.now()) if entry is not None else ""
+        hints = self.console.hints
+        text = about(entry, self.console.clock.now(), hints) if entry is not None else ""
         asked = self.console.requests.of(entry.worker.id) if entry and entry.worker else None
         if asked is not None and asked.told_silent:
             text = f"No answer.  {text}"
@@ -288,12 +295,12 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
     @does(OPEN)
     def do_open(self) -> None:
         """Open the job of the line under the cursor."""
-        self._open_job("This worker has no job now.", None)
+        self._open_job("This worker has no running job.", None)
 
     @does(WORKER_STACK)
     def do_worker_stack(self) -> None:
         """Take the stack of the job of the line under the cursor, now."""
-        self._open_job("This worker has no job now, so there is no stack.", "Stack")
+        self._open_job("This worker has no running job, so there is no stack.", "Stack")
 
     def _open_job(self, refusal: str, tab: str | None) -> None:
         from gigq_tui.screens.job.screen import DetailScreen
@@ -313,7 +320,7 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         visible = self.text_view.visible_text()
         self.question(
             Question(
-                "Copy what of this log?",
+                "Copy from this log:",
                 (),
                 (
                     Choice("escape", "Nothing"),

@@ -24,6 +24,7 @@ from gigq_tui.actions.functions.inspection import full_path
 from gigq_tui.actions.workers import environment, head_count
 from gigq_tui.actions.workers.setup import MOST_SLOTS, Examined, WorkerSetup, examine
 from gigq_tui.format import cut, inert, width_of
+from gigq_tui.keys.hints import APPLY, ESC, TAB
 from gigq_tui.screens.workers.environment_row import EnvironmentRow
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
@@ -111,7 +112,7 @@ class SetupPanel(Vertical):
                     "grace",
                     f"{setup.grace_s:g}",
                     cells=number,
-                    hint="seconds a job has to end when told",
+                    hint="seconds for a job to end before it is killed",
                 ),
             )
         }
@@ -126,8 +127,8 @@ class SetupPanel(Vertical):
         yield TextLines(id="setup-plan")
         yield TextLines(id="setup-twin")
         with Horizontal(id="setup-buttons"):
-            yield PushLine("Go (alt+s)", self.start, id="setup-go")
-            yield PushLine("Close (esc)", self.close, id="setup-close")
+            yield PushLine(f"Apply ({APPLY})", self.start, id="setup-go")
+            yield PushLine(f"Close ({ESC})", self.close, id="setup-close")
 
     def on_mount(self) -> None:
         count = self.rows["count"].field
@@ -160,7 +161,7 @@ class SetupPanel(Vertical):
             self._move(WALKS[event.key])
         elif event.key == "escape":
             self.close()
-        elif event.key == "alt+s":
+        elif event.key == APPLY:
             self.start()
         elif event.key == "enter" and isinstance(here, PushLine):
             here.act()
@@ -250,9 +251,9 @@ class SetupPanel(Vertical):
         if grace is None:
             troubles["grace"] = "seconds, 0 or more"
         if not text["python"]:
-            troubles["python"] = "needed: the Python of the jobs' project"
+            troubles["python"] = "required: the Python of your project"
         if not text["folder"]:
-            troubles["folder"] = "needed: where the jobs run"
+            troubles["folder"] = "required: the folder to run jobs in"
         try:
             pairs = environment.parse(self.rows["environment"].text)
         except GigQError as problem:
@@ -298,8 +299,8 @@ class SetupPanel(Vertical):
 
     def _draw(self, verdict: SetupResult, staff: ConsoleWorkers) -> None:
         width = self.app.size.width
-        title = " workers: start or let go "
-        end = " tab next  esc close "
+        title = " Workers: start or drain "
+        end = f" {TAB} next  {ESC} closes "
         rule = theme.RULE * max(0, width - 3 - width_of(title) - width_of(end))
         self.query_one("#setup-title", TextLines).show(
             ((theme.RULE * 3, "rule"), (title, "title"), (rule, "rule"), (end, "dim"))
@@ -309,7 +310,7 @@ class SetupPanel(Vertical):
             key, trouble = next(iter(verdict.troubles.items()))
             plan = ((" ! ", "fail"), span(f"{self.rows[key].label}: {trouble}", "fail"))
         elif self._start_when_known:
-            plan = ((" looking at the interpreter and the folder first ..", "warn"),)
+            plan = ((" checking the interpreter and the folder first ..", "warn"),)
         else:
             slots = verdict.setup.slots if verdict.setup is not None else 1
             plan = ((" will " if verdict.change else " ", ""),)

@@ -28,12 +28,17 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Lead:
-    """Where one can do something about it: filtered jobs, the workers, or only an advice."""
+    """Where one can do something about it: filtered jobs, the workers, or only an advice.
+
+    `action` is the id of the action that helps, and `does` what its key then does.
+    """
 
     tab: Tab | None = None
     filter_text: str = ""
     workers: bool = False
     advice: str = ""
+    action: str = ""
+    does: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,8 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
         yield Concern(
             "orphans",
             Level.GRAVE,
-            f"{_many(jobs, 'running job')} orphaned: {_names(holding)} gone (r there releases)",
-            Lead(workers=True),
+            f"{_many(jobs, 'running job')} orphaned: {_names(holding)} gone",
+            Lead(workers=True, action="worker_release", does="releases them there"),
         )
     if lost:
         yield Concern(
@@ -107,8 +112,8 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
         yield Concern(
             "paused",
             Level.WARNING,
-            "the queue is paused: nothing is claimed until P resumes it",
-            Lead(advice="P resumes the queue."),
+            "the queue is paused: no job is claimed",
+            Lead(action="pause_queue", does="resumes it"),
         )
     if counts.ready:
         yield from _of_nobody(staff, counts.ready)
@@ -121,14 +126,14 @@ def _of_nobody(staff: FileWorkers, ready: int) -> Iterator[Concern]:
         yield Concern(
             "nobody",
             Level.GRAVE,
-            f"{waits} and no worker runs (+ starts one)",
-            Lead(workers=True),
+            f"{waits} and no workers are running",
+            Lead(workers=True, action="spawn_worker", does="starts one"),
         )
     elif alive and all(_claims_nothing(worker) for worker in alive):
         yield Concern(
             "idle",
             Level.WARNING,
-            f"{waits}, but {_many(len(alive), 'worker')} {_be(len(alive))} paused, stopping or "
+            f"{waits}, but {_many(len(alive), 'worker')} {_be(len(alive))} paused, draining or "
             "suspended",
             Lead(workers=True),
         )
@@ -148,11 +153,11 @@ def _of_jobs(counts: Counts, overdue: int) -> Iterator[Concern]:
             Lead(Tab.RUNNING, "state:overdue"),
         )
     if counts.doomed:
-        behind = f" behind {_many(counts.culprits, 'culprit')}" if counts.culprits else ""
+        behind = f": blocked by {_many(counts.culprits, 'failed job')}" if counts.culprits else ""
         yield Concern(
             "doomed",
             Level.GRAVE,
-            f"{_many(counts.doomed, 'job')} can never run: DOOMED{behind}",
+            f"{_many(counts.doomed, 'job')} can never run{behind}",
             Lead(Tab.WAITING, "state:doomed"),
         )
 
@@ -172,22 +177,22 @@ def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
         yield Concern(
             "starved",
             Level.WARNING,
-            f"the WAL holds {megabytes} and grows: a program keeps a read transaction open",
-            Lead(advice="End the program that reads without end; gigq-core doctor says more."),
+            f"the WAL holds {megabytes} and is growing: a program keeps a read transaction open",
+            Lead(advice="End the program that keeps reading; gigq-core doctor tells more."),
         )
     elif info.wal_size > LARGE_WAL_BYTES:
         yield Concern(
             "wal",
             Level.NOTE,
             f"the WAL has grown to {megabytes}",
-            Lead(advice="Nothing reads without end now; gigq-core doctor says more."),
+            Lead(advice="No read transaction is open now; gigq-core doctor tells more."),
         )
     if info.still:
         yield Concern(
             "still",
             Level.NOTE,
-            "no write access: the file is read as it stands, and again when it changes",
-            Lead(advice="To act on it takes permission to write the file and its folder."),
+            "no write access: the file is only read, and read again when it changes",
+            Lead(advice="To make changes, get permission to write the file and its folder."),
         )
     elif info.journal_mode != "wal":
         yield Concern(
@@ -201,14 +206,14 @@ def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
             "offsets",
             Level.WARNING,
             f"{info.offsets}: delays and ages are off",
-            Lead(advice="Times are stored as local ones: start all of them with the same TZ."),
+            Lead(advice="Times are stored in local time: start all workers with the same TZ."),
         )
     if not info.attached:
         yield Concern(
             "gigq",
             Level.NOTE,
-            "GigQ's own file: no fences, no captured output, no workers seen",
-            Lead(advice="gigq-core attach adds what keeps its jobs; so does the first act."),
+            "GigQ's own file: no protection, no captured output, no worker list",
+            Lead(advice="gigq-core attach adds these; so does your first action."),
         )
     if WAL_RESET_BUG_SINCE <= sqlite3.sqlite_version_info < WAL_RESET_BUG_FIXED:
         yield Concern(
