@@ -99,7 +99,7 @@ def test_a_console_works_where_names_are_not_utf8(folder: Path) -> None:
         console.press("q")
         console.wait_for(r"\[1 All ")
         console.press("q")
-        console.wait_for("End it and quit")
+        console.wait_for("Kill it and quit")
         console.press("e")
         console.wait_for_end()
         # The codes of colours that reach the terminal are the console's own.

@@ -193,7 +193,7 @@ async def test_i_before_any_act_says_so() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "i")
-        assert "Nothing was done" in notice_of(app)
+        assert "No action on jobs yet" in notice_of(app)
 
 
 # The command
@@ -227,7 +227,7 @@ async def test_a_command_that_no_clipboard_takes_is_not_copied() -> None:
         await give(pilot, ROWS)
         acts_of(app).report = Report("x", outcomes((Change.CANCELLED, "")), "g" * 80_000)
         await press(pilot, "c", "y", "y")
-        assert "80 kB long" in notice_of(app)
+        assert "(80 kB)" in notice_of(app)
         assert app.clipboard == ""
 
 
@@ -315,8 +315,8 @@ async def test_capital_x_says_what_clearing_would_do() -> None:
         ]
         for words in (
             "Clear 4 finished jobs (tab All)?",
-            "Goes: 3 done, 1 cancelled.",
-            "Stays: 1 failed.",
+            "Delete: 3 done, 1 cancelled.",
+            "Keep: 1 failed.",
             "Keep, not finished: 1.",
             "Kept because other jobs need them: 1.",
             "done_6 00000006: 2 jobs that wait may read its result",
@@ -357,7 +357,7 @@ async def test_clearing_one_tab_is_about_its_jobs_alone() -> None:
         asked = await open_clear(pilot, ClearPlan((finished(1, "failed"),)))
         assert acts_of(app).calls == [("plan", ("failed-id",))]
         assert "Clear 1 finished job (tab Failed, fn:resize)?" in asked
-        assert "Goes: 1 failed." in asked
+        assert "Delete: 1 failed." in asked
 
 
 async def test_clearing_marked_jobs_is_about_them() -> None:
@@ -456,7 +456,7 @@ async def test_several_stops_are_told_together_and_row_by_row() -> None:
         rows[ROWS[1].id] = replace(ROWS[1], status="cancelled")
         rows[ROWS[2].id] = replace(ROWS[2], status="completed")
         await give(pilot, ROWS)
-        assert "stopped 2, job_28 completed before it could be cancelled" in notice_of(app)
+        assert "cancelled 2, job_28 completed before it could be cancelled" in notice_of(app)
         await press(pilot, "i")
         assert "not done    it completed before it could be cancelled" in screen_text(app)
 
@@ -482,7 +482,7 @@ async def test_a_worker_that_does_not_answer_is_told_after_a_while() -> None:
         await stop(pilot, rows, 0)
         clock.advance(130)
         await give(pilot, ROWS)
-        assert "job_30 still runs, though its worker has been asked" in notice_of(app)
+        assert "job_30 is still running, though its worker was asked" in notice_of(app)
 
 
 async def test_an_act_that_takes_long_says_why() -> None:

@@ -168,7 +168,7 @@ async def test_what_has_no_jobs_any_more_is_said(app: ConsoleApp) -> None:
         await pilot.press("G", "enter")
         await settle(pilot)
         assert app.screen is screen
-        assert "no list of deleted jobs" in screen.notice_line.text
+        assert "no list for deleted jobs" in screen.notice_line.text
 
 
 async def test_a_goes_into_the_list_and_enter_follows(app: ConsoleApp) -> None:
@@ -355,13 +355,20 @@ def test_the_second_line_says_how_the_work_goes() -> None:
         [row(n, status="completed") for n in range(3)], finished_per_s=12.4, figures=FIGURES
     )
     second = header(snapshot=snapshot)[1]
-    for words in ("done 3", "12.4/s up", "fail 3.1%", "p50 0.8s", "p95 4.2s", "eta 1m05s"):
+    for words in (
+        "done 3",
+        "12.4/s, speeding up",
+        "last 5 min: 3.1% failed",
+        "p50 0.8s",
+        "p95 4.2s",
+        "eta 1m05s",
+    ):
         assert words in second
     nothing = header(snapshot=replace(snapshot, finished_per_s=None, figures=Figures()))[1]
     for word in ("/s", "fail", "p50", "eta"):
         assert word not in nothing
     whole = header(snapshot=replace(snapshot, figures=replace(FIGURES, failed_share=1.0)))[1]
-    assert "fail 100%" in whole
+    assert "last 5 min: 100% failed" in whole
 
 
 def test_where_there_is_little_room_the_percentiles_go_first() -> None:
@@ -467,7 +474,7 @@ def test_the_workers_are_told_as_their_screen_tells_them() -> None:
     # Jobs run in the slots of those out of sight, too.
     assert "RUN 0/6" in first
     only_far = snapshot_of([row(1)], workers=(far,))
-    assert "No worker runs" not in header(120, 32, snapshot=only_far)[1]
+    assert "No workers running" not in header(120, 32, snapshot=only_far)[1]
 
 
 def test_what_stands_still_is_said_on_every_screen() -> None:

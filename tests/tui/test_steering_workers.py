@@ -51,8 +51,8 @@ async def test_a_pause_is_asked_until_the_worker_answers() -> None:
         assert acts.calls == [("ask", ("w2", "pause"))]
         assert await see(pilot, replace(BUSY, request="pause")) == "ask done"
         text = screen_text(app)
-        assert "* asked" in text
-        assert "1 asked" in text
+        assert "* pausing" in text
+        assert "1 pausing" in text
         screen.notice_line.clear()
         assert "pause requested, no answer yet" in screen_text(app)
         assert (
@@ -201,8 +201,7 @@ async def test_pausing_the_queue_names_who_will_not_heed_it() -> None:
         assert "GigQ worker worker-5f2c can't be paused." in app.front.panel.plain
         await press(pilot, "y")
         assert app.front.notice_line.text == (
-            "queue paused: what runs is finished, but worker-5f2c of GigQ's goes on, "
-            "which nobody pauses"
+            "queue paused: running jobs finish, but GigQ worker worker-5f2c can't be paused"
         )
         await give(pilot, [row(1)], foreign_workers=theirs, paused=True)
         await press(pilot, "P", "y")

@@ -150,8 +150,7 @@ async def test_a_doomed_job_names_its_culprit_and_the_key() -> None:
         screen = await open_tree(pilot)
         await press(pilot, "j")
         assert said(screen) == (
-            "score: needs 1 of 1 parent; broken FAILED 12:03:10. "
-            "R here retries it and frees 2 jobs."
+            "score: 1 of 1 parent not done; broken FAILED 12:03:10. R retries it and frees 2 jobs."
         )
 
 

@@ -238,7 +238,7 @@ async def test_killing_anothers_is_asked_through_its_row() -> None:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, "C")
         assert screen.panel.question is not None
-        assert "through its row" in " ".join(screen.panel.question.details)
+        assert "through the queue file" in " ".join(screen.panel.question.details)
         await press(pilot, "y")
         assert acts.calls == [("ask", ("w1", "stop"))]
         assert pool.calls == []

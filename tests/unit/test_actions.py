@@ -106,7 +106,7 @@ def test_a_worker_is_asked_through_its_row(actions: JobActions, queue_file: Path
     row = connection.execute("SELECT request FROM core_workers WHERE id = 'w1'").fetchone()
     connection.close()
     assert row == ("drain",)
-    with pytest.raises(GigQError, match="no live worker nobody"):
+    with pytest.raises(GigQError, match="Worker nobody is not running"):
         actions.ask_worker("nobody", "drain")
 
 

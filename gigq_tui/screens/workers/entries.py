@@ -23,6 +23,8 @@ from gigq_tui.widgets.worker_words import condition, headcount
 
 WIDE = 100
 NARROW = 72
+# From so many cells on there is room for the long words of owner and state.
+ROOMY = 128
 # A foreign worker's pid and counts are nowhere written down.
 UNSEEN = "-"
 
@@ -208,8 +210,8 @@ def _layout(width: int) -> list[tuple[str, int, str]]:
     return [
         ("NAME", 13, "name"),
         ("PID", 8, "pid"),
-        ("OWNER", 9, "owner"),
-        ("STATE", 11, "state"),
+        ("OWNER", 13 if width >= ROOMY else 9, "owner"),
+        ("STATE", 14 if width >= ROOMY else 11, "state"),
         ("SLOTS", -6, "slots"),
         ("UP", -5, "up"),
         ("CPU%", -6, "cpu"),
@@ -218,7 +220,7 @@ def _layout(width: int) -> list[tuple[str, int, str]]:
         ("FAIL", -6, "failed"),
         ("CLAIMED", -9, "claimed"),
         ("", 2, ""),
-        ("CURRENT JOB", max(8, width - 3 - 88 - 1), "job"),
+        ("CURRENT JOB", max(8, width - 3 - (95 if width >= ROOMY else 88) - 1), "job"),
     ]
 
 
@@ -269,7 +271,7 @@ def _fields(
             "name": inert(entry.foreign.id),
             "pid": UNSEEN,
             "owner": "GigQ",
-            "state": "? not visible",
+            "state": _brief("? not visible", width),
             "role": "dim",
             "slots": UNSEEN,
             "up": UNSEEN,
@@ -286,8 +288,8 @@ def _fields(
     return fields | {
         "name": inert(worker.id),
         "pid": str(worker.pid),
-        "owner": "this console" if own else _whose(worker),
-        "state": word,
+        "owner": ("this console" if width >= ROOMY else "this one") if own else _whose(worker),
+        "state": _brief(word, width),
         "role": role,
         "slots": f"{len(worker.running)}/{worker.slots}",
         "up": _since(worker.started_at, now) if alive else UNSEEN,
@@ -297,6 +299,11 @@ def _fields(
         "failed": count(worker.failed),
         "claimed": f"{_since(worker.last_claim_at, now)} ago" if worker.last_claim_at else UNSEEN,
     }
+
+
+def _brief(word: str, width: int) -> str:
+    """A word for a worker, for the room there is."""
+    return word if width >= ROOMY or word != "? not visible" else "? unseen"
 
 
 def _whose(worker: WorkerRow) -> str:
