@@ -1,77 +1,84 @@
-"""The console as a Textual app: the wiring between the file, the screens and the acts.
+"""The console as a Textual app: it makes services, screens and feed, and joins them.
 
-The way of the data: the feed's reader thread hands over a frozen `Snapshot`; it becomes a
-replaceable message, then `ConsoleApp.snapshot`, then `ConsoleScreen.show_snapshot()` of the screen
-in front, whose widgets compare lines and repaint the cells that changed. No widget holds a
-connection. What only one screen needs (a job's detail, a graph, the ids that match) is asked of
-the same thread with `ask()`, and the answer comes back as a message.
+The way of the data: the feed's reader thread hands over a frozen `Snapshot`; `Reads` brings it into
+the app's own thread, `Picture` shows it or lets it wait, and `ConsoleScreen.show_snapshot()` of the
+screen in front draws it: its widgets compare lines and repaint the cells that changed. No widget
+holds a connection. What only one screen needs (a job's detail, a graph, the ids that match) is
+asked of the same thread, by `ConsoleScreen.reads`.
 
-The way of an act: a screen captures ids at the key press, asks its question, and calls `act()` with
-a blocking function of `gigq_tui.actions`; it runs in a thread, its report becomes a notice with the
-command that does the same, and what really happened comes back through the file.
+The way of an action: a key comes to `ConsoleApp.on_event()`, the router looks it up, and the screen
+in front performs it: with one of its parts, by itself, or with a service. Ids are captured at the
+key press, a question is asked, and `Actions.act()` does something that blocks in a thread; its
+report becomes a notice with the command that does the same, and what really happened comes back
+through the file.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from functools import cached_property, partial
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.console import RenderableType
-from textual import events, on
-from textual._compositor import CompositorUpdate
+from textual import events
 from textual.binding import BindingType
-from textual.driver import Driver
-from textual.filter import LineFilter
 from textual.screen import Screen
 
-from gigq_tui import format as fmt
+from gigq_core.paths import queue_file
+from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.workers.pool import WorkerPool
+from gigq_tui.actions.workers.preflight import Preflight
+from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.config.model import NO_LABEL, Config, Label
 from gigq_tui.keys import Keymap
-from gigq_tui.keys.handlers import Handler, does, handlers_of
+from gigq_tui.keys.handlers import Handler, collect, does
 from gigq_tui.keys.hints import KeyHints
-from gigq_tui.keys.looking_actions import PAUSE_VIEW
-from gigq_tui.keys.screen_actions import REFRESH, REPAINT
+from gigq_tui.keys.screen_actions import REPAINT, SUSPEND
 from gigq_tui.leaving import HUNG_UP, Leaving
 from gigq_tui.router import Router
+from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
-from gigq_tui.services.messages import AnswerArrived, SnapshotArrived, TroubleArrived
-from gigq_tui.services.routes import Navigation
+from gigq_tui.services import Services
+from gigq_tui.services.actions import Actions
+from gigq_tui.services.copying import Copying
+from gigq_tui.services.notices import Notices
+from gigq_tui.services.picture import Picture
+from gigq_tui.services.quitting import Quitting
+from gigq_tui.services.reads import FeedLike, Reads
+from gigq_tui.services.routes import Openers, Routes
+from gigq_tui.services.settings import Settings
+from gigq_tui.services.worker_control import WorkerControl
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.filter.language import Filter
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Snapshot
-from gigq_tui.store.sorting import NEWEST
-from gigq_tui.terminal.canvas import Canvas, Changes
-from gigq_tui.terminal.driver import ConsoleDriver
-from gigq_tui.terminal.line_filters import line_filters
-from gigq_tui.terminal.theme import THEME_NAMES, THEMES, fitting
+from gigq_tui.store.models import JobDetail, Snapshot, Tab
+from gigq_tui.terminal.app import TerminalApp
 from gigq_tui.widgets.header import FRESH, age_class
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
 
 TICK_S = 1.0
-NOTICE_TICKS = 12
 
 
-class FeedLike(Protocol):
-    """What the app needs of a feed; tests put their own here."""
+class _Thin:
+    """An old name of something that the services have; to be removed with its last user."""
 
-    def start(self) -> None: ...
+    def __init__(self, way: str) -> None:
+        self._way = way
 
-    def close(self) -> None: ...
+    def __get__(self, app: Any, _: Any = None) -> Any:
+        return self if app is None else attrgetter(self._way)(app.services)
 
-    def show(self, view: View) -> None: ...
-
-    def refresh(self) -> None: ...
-
-    def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None: ...
+    def __set__(self, app: Any, value: Any) -> None:
+        *ways, name = self._way.split(".")
+        setattr(attrgetter(".".join(ways))(app.services), name, value)
 
 
-class ConsoleApp(Navigation, inherit_bindings=False):
+class ConsoleApp(TerminalApp, inherit_bindings=False):
     """The console on one queue file.
 
     Args:
@@ -86,6 +93,9 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         theme: `dark`, `light`, `ansi`, or `auto` for what the terminal's colours are enough for.
         config: The user's keys and columns.
         label: What the header calls the file besides its name.
+
+    Attributes:
+        leaving: What sees signals and the end of the terminal, once that is watched.
     """
 
     # The first screen's own sheet is not loaded with it by Textual, so it stands here.
@@ -110,41 +120,86 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         config: Config | None = None,
         label: Label | None = None,
     ) -> None:
-        super().__init__(path, python=python, chdir=chdir, read_only=read_only, demo=demo)
-        self.clock = clock
-        self.feed: FeedLike | None = None
-        self.view = View(sort=config.sort if config else NEWEST)
-        self.held = False
-        self.age = FRESH
-        self.trouble = ""
-        self._trouble_began = 0.0
-        self._waiting: Snapshot | None = None
-        # What the feed has handed over last, while nobody has taken it yet.
-        self._handed: SnapshotArrived | None = None
-        self._handing = threading.Lock()
-        self._looking_elsewhere = False
+        super().__init__(theme)
+        self.leaving: Leaving | None = None
+        self._age = FRESH
         self._wants_feed = feed
         self._liveness = liveness
-        self._notice_ticks = 0
-        self._canvas = Canvas()
-        for known in THEMES:
-            self.register_theme(known)
-        self.theme = THEME_NAMES[fitting(theme, self.console.color_system, self.no_color)]
-        self.config = config or Config()
-        self.label = label or NO_LABEL
-        self.leaving: Leaving | None = None
-        self.keymap = Keymap(self.config.keys)
-        self.hints = KeyHints(self.keymap)
-        self.set_keymap(self.keymap.for_textual())
+        self._given_path = path
+        self.services = self._make_services(
+            Settings(
+                path=queue_file(path).absolute(),
+                python=python,
+                chdir=chdir,
+                read_only=read_only,
+                config=config or Config(),
+                label=label or NO_LABEL,
+                clock=clock,
+                demo=demo,
+            )
+        )
+        self.set_keymap(self.services.keymap.for_textual())
         self.router = Router(self)
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        usual = super().get_line_filters()
-        return line_filters(usual, colour=not self.no_color, utf8=fmt.UTF8)
+    def _make_services(self, settings: Settings) -> Services:
+        path, clock, changed = self._given_path, settings.clock, self.mind_the_ticker
 
-    def get_driver_class(self) -> type[Driver]:
-        usual = super().get_driver_class()
-        return ConsoleDriver if issubclass(ConsoleDriver, usual) else usual
+        def front() -> ConsoleScreen | None:
+            return self.front
+
+        keymap = Keymap(settings.config.keys)
+        hints = KeyHints(keymap)
+        notices = Notices(settings.path, hints, front, changed)
+        reads = Reads(clock, self.call_later, self._snapshot_arrived, self._redraw)
+        view = View(sort=settings.config.sort)
+        picture = Picture(reads, notices, clock, view, self._redraw)
+        actions = Actions(
+            JobActions(path, settings.read_only, python=settings.python, chdir=settings.chdir),
+            settings,
+            hints,
+            self,
+            reads,
+            picture,
+            notices,
+            front,
+            changed,
+        )
+        workers = WorkerControl(
+            WorkerPool(
+                path,
+                WorkerSetup(settings.python, settings.chdir),
+                tied=settings.demo is not None,
+            ),
+            Preflight(path),
+            settings,
+            hints,
+            self,
+            actions,
+            picture,
+            notices,
+            front,
+        )
+        return Services(
+            settings=settings,
+            keymap=keymap,
+            hints=hints,
+            notices=notices,
+            reads=reads,
+            picture=picture,
+            actions=actions,
+            workers=workers,
+            copying=Copying(self, notices, lambda: actions.last_report),
+            routes=Routes(_openers(self), notices, lambda: actions.last_report),
+            quitting=Quitting(settings, hints, actions, workers, notices, front, self.exit),
+        )
+
+    @property
+    def front(self) -> ConsoleScreen | None:
+        """The screen in front, if it is one of ours."""
+        if not self.screen_stack:
+            return None
+        screen = self.screen
+        return screen if isinstance(screen, ConsoleScreen) else None
 
     def terminal_lost(self) -> None:
         """The driver can't read keys any more. From its thread."""
@@ -156,13 +211,8 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         """Whether a signal or the end of the terminal was seen: nothing new is begun."""
         return self.leaving is not None and self.leaving.code is not None
 
-    def give_terminal_back(self) -> None:
-        """Restore the terminal although nothing of this app may go on. From any thread."""
-        if isinstance(self._driver, ConsoleDriver):
-            self._driver.give_back_now()
-
     def get_default_screen(self) -> Screen[None]:
-        return JobsScreen()
+        return JobsScreen(self.services)
 
     def on_mount(self) -> None:
         self.router.start()
@@ -170,15 +220,15 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         self.set_interval(TICK_S, self._tell_age)
         # After `fg` the terminal is empty, and nothing else would be painted anew.
         self.app_resume_signal.subscribe(self, lambda _: self.do_repaint())
+        services = self.services
         if self._wants_feed:
-            self._open_feed()
-        if self.demo is not None:
-            self.start_demo_workers(self.demo)
+            services.reads.start(self._make_feed(), services.picture.view)
+        if services.settings.demo is not None:
+            services.workers.start_demo(services.settings.demo)
 
     def on_unmount(self) -> None:
         self.router.stop()
-        if self.feed is not None:
-            self.feed.close()
+        self.services.reads.close()
 
     async def on_event(self, event: events.Event) -> None:
         typed = isinstance(event, (events.Key, events.Paste))
@@ -191,235 +241,211 @@ class ConsoleApp(Navigation, inherit_bindings=False):
         else:
             await super().on_event(event)
 
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        # Textual's one way to the terminal: of what it paints, only what differs goes there.
-        if isinstance(renderable, CompositorUpdate):
-            renderable = Changes(renderable, self._canvas)
-        super()._display(screen, renderable)
-
-    def on_resize(self) -> None:
-        # Each terminal moves what stands on it in its own way.
-        self._canvas.forget()
-
-    def _open_feed(self) -> None:
+    def _make_feed(self) -> FeedLike:
         from gigq_tui.store.feed import Feed
         from gigq_tui.store.reader import Reader
 
         factory: Any = Reader
         if self._liveness is not None:
             factory = partial(Reader, is_dead=self._liveness)
-        self.feed = Feed(
-            self.path,
-            self.clock,
-            self._hand_snapshot,
-            self._hand_trouble,
+        settings, reads = self.services.settings, self.services.reads
+        return Feed(
+            settings.path,
+            settings.clock,
+            reads.hand_snapshot,
+            reads.hand_trouble,
             reader_factory=factory,
         )
-        self.feed.start()
-        self.feed.show(self.view)
 
-    # Reading: the first three are called from other threads
+    # What is shown
 
-    def _hand_snapshot(self, snapshot: Snapshot) -> None:
-        with self._handing:
-            if self._handed is not None:
-                # As while an editor has the terminal: a flood must not fill the memory.
-                self._handed.snapshot = snapshot
-                return
-            message = self._handed = SnapshotArrived(snapshot)
-        self.post_message(message)
+    def _snapshot_arrived(self, snapshot: Snapshot) -> None:
+        self.services.actions.mind()
+        self.services.picture.take(snapshot)
 
-    def _hand_trouble(self, text: str, since: datetime) -> None:
-        with self._handing:
-            self._handed = None  # the next snapshot ends this trouble: it comes behind it
-        self.post_message(TroubleArrived(text, since))
-
-    def _hand_answer(self, receive: Callable[[Any], None], answer: Any) -> None:
-        self.post_message(AnswerArrived(receive, answer))
-
-    @on(SnapshotArrived)
-    def _snapshot_arrived(self, event: SnapshotArrived) -> None:
-        with self._handing:
-            self._handed = None
-        self.trouble = ""
-        self.mind_acts()
-        if self.held and self.snapshot is not None and not self._looking_elsewhere:
-            self._waiting = event.snapshot
-        else:
-            self._looking_elsewhere = False
-            self._take(event.snapshot)
-
-    @property
-    def trouble_s(self) -> float:
-        """Seconds since the file could last be read."""
-        return self.clock.monotonic() - self._trouble_began
-
-    def _take(self, snapshot: Snapshot) -> None:
-        self._waiting = None
-        self.snapshot = snapshot
-        self._redraw()
-
-    @property
-    def newest(self) -> Snapshot | None:
-        return self._waiting or self.snapshot
-
-    @on(TroubleArrived)
-    def _trouble_arrived(self, event: TroubleArrived) -> None:
-        if not self.trouble:
-            # From here on by the clock that never jumps: the hour may be set meanwhile.
-            passed = (self.clock.now() - event.since).total_seconds()
-            self._trouble_began = self.clock.monotonic() - max(0.0, passed)
-        self.trouble = event.text
-        self._redraw(frame_only=True)
-
-    def _redraw(self, *, frame_only: bool = False) -> None:
-        screen = self.front
+    def _redraw(self, whole: bool = False) -> None:
+        """Draw the screen in front: all that it shows of the file, or only its frame."""
+        screen, shown = self.front, self.services.picture.shown
         if screen is not None and screen.is_whole:
             screen.refresh_frame()
-            if not frame_only and self.snapshot is not None:
-                screen.show_snapshot(self.snapshot)
+            if whole and shown is not None:
+                screen.show_snapshot(shown)
         self.mind_the_ticker()
-
-    def look_at(self, view: View, *, anew: bool = False) -> None:
-        """Ask for a part of the table.
-
-        Args:
-            view: Which.
-            anew: Whether its rows are waited for even where they are those shown now.
-        """
-        same = view == self.view
-        if same and not anew:
-            return
-        self.view = view
-        # A picture that is held is held again once it shows what was asked for.
-        self._looking_elsewhere = True
-        if self.feed is not None:
-            self.feed.show(view)
-            if same:
-                # To the feed it is no news, and it would bring nothing.
-                self.feed.refresh()
-
-    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        """Have the reader thread find something out.
-
-        Args:
-            kind: One of `gigq_tui.store.feed.KINDS`.
-            subject: What that takes: a job's id, a `View`, ..
-            receive: Called in the app's own thread with the value, or with the exception.
-        """
-        if self.feed is not None:
-            self.feed.ask(kind, subject, partial(self._hand_answer, receive))
-
-    def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
-        """Run something that may block, like reading a log, and hand its value to `receive`."""
-
-        def run() -> None:
-            self.post_message(AnswerArrived(receive, call()))
-
-        self.run_worker(run, thread=True, group="looks")
-
-    @on(AnswerArrived)
-    def _answer_arrived(self, event: AnswerArrived) -> None:
-        event.receive(event.answer)
-
-    def notice(self, text: str, tone: str = "info", twin: str = "", hint: str = "") -> None:
-        self._notice_ticks = NOTICE_TICKS
-        super().notice(text, tone, twin, hint)
-
-    def key_pressed(self) -> None:
-        """A key was pressed: an old notice has been read."""
-        screen = self.front
-        if screen is not None and screen.is_whole:
-            self.fresh_twin = screen.notice_line.twin
-            screen.notice_line.clear()
-        self._notice_ticks = 0
-
-    def monotonic(self) -> float:
-        return self.clock.monotonic()
-
-    def now(self) -> datetime:
-        return self.clock.now()
-
-    @property
-    def shows_last_act(self) -> bool:
-        """Whether every act has ended, and the newest picture of the file shows what came of it."""
-        if self.acting:
-            return False
-        newest = self.newest
-        return self.acted_at is None or newest is None or newest.taken_at >= self.acted_at
-
-    def refresh_feed(self) -> None:
-        if self.feed is not None:
-            self.feed.refresh()
 
     # Time
 
     def _tell_age(self) -> None:
-        """Say how old a held picture is, where the class of its age has changed."""
-        seconds = 0.0
-        if self.held and self.snapshot is not None:
-            seconds = (self.clock.now() - self.snapshot.taken_at).total_seconds()
-        if age_class(seconds) != self.age:
-            self.age = age_class(seconds)
-            self._redraw(frame_only=True)
+        """Say how old the picture of a paused view is, where the class of its age has changed."""
+        age = age_class(self.services.picture.age_s)
+        if age != self._age:
+            self._age = age
+            self._redraw()
 
     def mind_the_ticker(self) -> None:
-        counts = self.snapshot.counts if self.snapshot is not None else None
-        timed = counts is not None and bool(counts.running or counts.delayed)
+        """Let the ticker run while anything changes by the second."""
+        services = self.services
+        shown = services.picture.shown
         if (
-            timed
-            or self.trouble
-            or self._notice_ticks
-            or self.acting
-            or self.pool.alive()
-            or self.requests.waiting
+            (shown is not None and (shown.counts.running or shown.counts.delayed))
+            or services.reads.trouble
+            or services.notices.is_timed
+            or services.actions.running
+            or services.workers.pool.alive()
+            or services.workers.requests.waiting
         ):
             self._ticker.resume()
         else:
             self._ticker.pause()
 
     def _tick(self) -> None:
+        services = self.services
+        services.workers.tell_news()
+        services.actions.mind()
         screen = self.front
-        self.tell_about_workers()
-        self.mind_acts()
         if screen is None or not screen.is_whole:
             return
-        if self._notice_ticks:
-            self._notice_ticks -= 1
-            if not self._notice_ticks:
-                screen.notice_line.clear()
-        if self.trouble:
+        services.notices.tick()
+        if services.reads.trouble:
             screen.refresh_frame()
-        if not self.held:
+        if not services.picture.paused:
             screen.tick()
         self.mind_the_ticker()
 
-    @cached_property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What is done on any screen, by the actions' ids."""
-        return handlers_of(self)
-
     # What works on every screen
 
-    @does(PAUSE_VIEW)
-    def do_pause_view(self) -> None:
-        """Hold the picture, or take the newest one."""
-        self.held = not self.held
-        if not self.held and self._waiting is not None:
-            self._take(self._waiting)
-        else:
-            self._redraw(frame_only=True)
-        self._tell_age()
+    @cached_property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done on any screen, by the actions' ids.
 
-    @does(REFRESH)
-    def do_refresh(self) -> None:
-        """Read the file again, and show it even while the picture is held."""
-        self._looking_elsewhere = True
-        self.refresh_feed()
-        self.notice("read again")
+        Raises:
+            TypeError: two of the services do the same action.
+        """
+        services = [getattr(self.services, field.name) for field in fields(self.services)]
+        return collect([*services, self])
+
+    @does(SUSPEND)
+    def do_suspend(self) -> None:
+        """Go to the shell; `fg` comes back."""
+        self.action_suspend_process()
 
     @does(REPAINT)
     def do_repaint(self) -> None:
         """Paint the whole screen, for a terminal that lost some of it."""
-        self._canvas.forget()
-        self.screen.refresh(layout=True)
+        self.paint_anew()
+
+    # Old names of what the services have: to be removed with their last users.
+
+    path = _Thin("settings.path")
+    python = _Thin("settings.python")
+    chdir = _Thin("settings.chdir")
+    read_only = _Thin("settings.read_only")
+    config = _Thin("settings.config")
+    clock = _Thin("settings.clock")
+    demo = _Thin("settings.demo")
+    monotonic = _Thin("settings.clock.monotonic")
+    keymap = _Thin("keymap")
+    hints = _Thin("hints")
+    feed = _Thin("reads.feed")
+    trouble = _Thin("reads.trouble")
+    refresh_feed = _Thin("reads.refresh")
+    snapshot = _Thin("picture.shown")
+    newest = _Thin("picture.newest")
+    held = _Thin("picture.paused")
+    view = _Thin("picture.view")
+    look_at = _Thin("picture.look_at")
+    notice = _Thin("notices.tell")
+    jobs = _Thin("actions.jobs")
+    act = _Thin("actions.act")
+    acting = _Thin("actions.running")
+    acts_begun = _Thin("actions.begun")
+    shows_last_act = _Thin("actions.is_shown")
+    mind_acts = _Thin("actions.mind")
+    show_job = _Thin("routes.show_job")
+    show_tree = _Thin("routes.show_tree")
+    show_form = _Thin("routes.show_form")
+    attach_details = _Thin("actions.attach_details")
+    last_report = _Thin("actions.last_report")
+    will_attach = _Thin("actions.will_attach")
+    after_attach_question = _Thin("actions.after_attach_question")
+    confirm = _Thin("actions.confirm")
+    pool = _Thin("workers.pool")
+    requests = _Thin("workers.requests")
+    foresight = _Thin("workers.preflight")
+    start_workers = _Thin("workers.start")
+    stop_workers = _Thin("workers.stop")
+    stop_own_worker = _Thin("workers.stop_own")
+    kill_own_worker = _Thin("workers.kill_own")
+    ask_worker = _Thin("workers.ask")
+    release_jobs = _Thin("workers.release")
+    copy_text = _Thin("copying.copy_text")
+    copy_command = _Thin("copying.copy_command")
+    copy_fresh_twin = _Thin("copying.copy_fresh_twin")
+    show_jobs = _Thin("routes.show_jobs")
+    do_workers = _Thin("routes.show_workers")
+    leave = _Thin("quitting.leave")
+
+
+def _openers(app: ConsoleApp) -> Openers:
+    """How each screen is opened: what only some of them need is loaded then."""
+
+    def job(job_id: str, tab: str | None) -> None:
+        from gigq_tui.screens.job.screen import DetailScreen
+
+        app.push_screen(DetailScreen(app.services, job_id, tab))
+
+    def tree(job_id: str) -> None:
+        from gigq_tui.screens.tree.screen import TreeScreen
+
+        app.push_screen(TreeScreen(app.services, job_id))
+
+    def form(template: JobDetail | None) -> None:
+        from gigq_tui.screens.submit.screen import SubmitScreen
+
+        app.push_screen(SubmitScreen(app.services, template))
+
+    def workers(setting_up: bool) -> None:
+        from gigq_tui.screens.workers.screen import WorkersScreen
+
+        app.push_screen(WorkersScreen(app.services, setting_up=setting_up))
+
+    def overview() -> None:
+        from gigq_tui.screens.overview.screen import OverviewScreen
+
+        app.push_screen(OverviewScreen(app.services))
+
+    def help_of_front() -> None:
+        from gigq_tui.screens.help import HelpScreen
+
+        if app.front is not None:
+            app.push_screen(HelpScreen(app.services, app.front.SCOPE))
+
+    def palette() -> None:
+        from gigq_tui.widgets.palette import open_palette
+
+        if app.front is not None:
+            open_palette(app.front)
+
+    def outcomes(report: Report) -> None:
+        from gigq_tui.widgets.outcome_panel import open_outcomes
+
+        if app.front is not None:
+            open_outcomes(app.front, report)
+
+    def jobs(tab: Tab, matching: Filter) -> None:
+        first = next(screen for screen in app.screen_stack if isinstance(screen, JobsScreen))
+        while app.screen is not first:
+            app.pop_screen()
+        first.look(replace(first.view, tab=tab, filter=matching, follow=None))
+
+    return Openers(
+        job=job,
+        tree=tree,
+        form=form,
+        workers=workers,
+        overview=overview,
+        help=help_of_front,
+        palette=palette,
+        outcomes=outcomes,
+        jobs=jobs,
+        back=app.pop_screen,
+    )

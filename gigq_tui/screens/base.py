@@ -5,18 +5,19 @@ How to write a screen:
 * extend `ConsoleScreen`, set `SCOPE` and `BINDINGS = bindings_for(SCOPE)`, yield your widgets from
   `compose_body()`, and name a `.tcss` beside the module in `CSS_PATH`;
 * `show_snapshot(snapshot)` is called with each new picture of the file, and when the screen comes
-  to the front; what a snapshot does not hold is asked for with `self.ask(...)`;
+  to the front; what a snapshot does not hold is asked for with `self.reads.ask(...)`;
 * for each action of your scope there is one method marked `@does(ACTION)`: on the screen, on one of
-  its `parts`, or on the app; movement is done for you on the widget that `mover()` returns;
+  its `parts`, or on a service; movement is done for you on the widget that `mover()` returns;
 * `crumbs()` names the way from the jobs screen, for the header;
-* `question(...)` asks, `self.console.notice(...)` tells, `self.console.act(...)` acts.
+* what it does it does by `self.services`; what it wants to know it asks of `self.reads`;
+* `question(...)` asks a person.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -24,6 +25,8 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
+from gigq_core.errors import GigQError
+from gigq_tui.actions.question import Question
 from gigq_tui.keys import ALWAYS, BY_ID, Context, Scope, bar_actions
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import Handler, collect, does, handlers_of
@@ -39,12 +42,14 @@ from gigq_tui.keys.looking_actions import (
 )
 from gigq_tui.keys.screen_actions import BACK, LEAVE
 from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.screen_reads import ScreenReads
+from gigq_tui.services import Services
 from gigq_tui.store.models import JobRow, Snapshot
-from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState
+from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState, age_class
 from gigq_tui.widgets.key_bar import KeyBar
 from gigq_tui.widgets.lines import Lines
 from gigq_tui.widgets.notice import NoticeLine
-from gigq_tui.widgets.question import Question, QuestionPanel
+from gigq_tui.widgets.question import QuestionPanel
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.takes_keys import OVERLAY, Overlay, TakesKeys
 from gigq_tui.widgets.typed_line import TypedLine
@@ -66,17 +71,17 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     ]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]  # noqa: RUF012
 
-    def __init__(self) -> None:
+    def __init__(self, services: Services) -> None:
         super().__init__()
-        # One for each answer that decides what a key does, and has not come yet.
-        self._expected: set[object] = set()
+        self.services = services
+        self.reads = ScreenReads(services.reads, self)
         # Since when it is in front, and shows this list or this job, by `time.monotonic()`:
         # whoever typed before has not seen what a key is about.
         self.front_since = self.shown_since = time.monotonic()
 
     @property
     def console(self) -> ConsoleApp:
-        """The app, as what it is."""
+        """The app, as what it is. To be removed with its last user."""
         return cast("ConsoleApp", self.app)
 
     def compose(self) -> ComposeResult:
@@ -91,6 +96,11 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         yield QuestionPanel(id="question")
         yield NoticeLine(id="notice")
         yield KeyBar(id="keys")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is there to hear an answer: it has come, and has not gone."""
+        return self.is_attached and self.is_mounted
 
     @property
     def is_whole(self) -> bool:
@@ -122,8 +132,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def context(self) -> Context:
         """What the registry looks at to say what can be done now."""
         return Context(
-            read_only=self.console.read_only,
-            snapshot=self.console.snapshot,
+            read_only=self.services.settings.read_only,
+            snapshot=self.services.picture.shown,
             row=self.current_row(),
             marked=self.marked_count(),
         )
@@ -140,8 +150,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def on_screen_resume(self) -> None:
         self.front_since = self.shown_since = time.monotonic()
         self.refresh_frame()
-        if self.console.snapshot is not None:
-            self.show_snapshot(self.console.snapshot)
+        if self.services.picture.shown is not None:
+            self.show_snapshot(self.services.picture.shown)
 
     def tick(self) -> None:
         """Called once a second while a job runs: redraw elapsed times, and nothing else."""
@@ -151,23 +161,24 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if not self.is_whole:
             return
         self.query_one(HeaderBar).tell(self.header_state())
-        actions = self.console.keymap.told(bar_actions(self.SCOPE))
+        actions = self.services.keymap.told(bar_actions(self.SCOPE))
         self.query_one(KeyBar).tell(actions, self.context())
 
     def header_state(self) -> HeaderState:
         """What the header shows."""
-        console = self.console
+        settings, picture = self.services.settings, self.services.picture
+        reads = self.services.reads
         return HeaderState(
-            path=console.path,
-            read_only=console.read_only,
-            snapshot=console.snapshot,
-            held=console.held,
-            trouble=console.trouble,
-            trouble_s=console.trouble_s if console.trouble else 0.0,
-            age=console.age,
+            path=settings.path,
+            read_only=settings.read_only,
+            snapshot=picture.shown,
+            held=picture.paused,
+            trouble=reads.trouble,
+            trouble_s=reads.trouble_s,
+            age=age_class(picture.age_s),
             crumbs=self.crumbs(),
-            label=console.label,
-            hints=console.hints,
+            label=settings.label,
+            hints=self.services.hints,
         )
 
     # What the router asks
@@ -217,11 +228,11 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     @property
     def expects(self) -> bool:
         """Whether something that a key asked for is about to change what keys mean here."""
-        return bool(self._expected)
+        return self.reads.expects or any(part.expects for part in self.parts)
 
     def give_up(self) -> None:
         """Expect nothing any longer: it may still come."""
-        self._expected.clear()
+        self.reads.give_up()
 
     def awaits(self, action: Action) -> bool:
         """Whether an action is about something that was asked for, and is not on the screen yet."""
@@ -243,10 +254,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if (line := self._typed_line) is not None and action.id not in ALWAYS:
             # The mouse came in between: what was typed stays.
             line.close(kept=True)
-        self.console.key_pressed()
+        self.services.notices.key_pressed()
         refusal = action.refusal(self.context())
         if refusal:
-            self.console.notice(refusal, "warn")
+            self.services.notices.tell(refusal, "warn")
             return
         handler = self.handlers.get(action.id) or self.console.handlers[action.id]
         handler()
@@ -269,40 +280,19 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """The notice line of this screen."""
         return self.query_one(NoticeLine)
 
+    # To be removed with their last users
+
     def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        """Ask the reader thread, as `ConsoleApp.ask()`; no answer comes once the screen is gone."""
-        self.console.ask(kind, subject, self._while_here(receive))
+        self.reads.ask(partial(_read, kind, subject), receive, _as_error(receive))
 
     def ask_first(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        """Ask what decides what a key does; keys behind it wait for that."""
-        if self.console.feed is not None:
-            self.ask(kind, subject, self._expecting(receive))
+        self.reads.ask(partial(_read, kind, subject), receive, _as_error(receive), first=True)
 
     def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
-        """Run something that blocks; its value does not come once the screen is gone."""
-        self.console.in_thread(call, self._while_here(receive))
+        self.reads.find_out(call, receive)
 
     def in_thread_first(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
-        """Find out in a thread what decides what a key does; keys behind it wait for that."""
-        self.in_thread(call, self._expecting(receive))
-
-    def _expecting(self, receive: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Expect an answer until it has been received."""
-        token = object()
-        self._expected.add(token)
-
-        def received(answer: Any) -> None:
-            self._expected.discard(token)
-            receive(answer)
-
-        return received
-
-    def _while_here(self, receive: Callable[[Any], None]) -> Callable[[Any], None]:
-        def guarded(answer: Any) -> None:
-            if self.is_attached and self.is_mounted:
-                receive(answer)
-
-        return guarded
+        self.reads.find_out(call, receive, first=True)
 
     def question(self, question: Question) -> None:
         """Ask in the panel; the chosen choice acts. Ids must be captured before."""
@@ -372,9 +362,19 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     @does(BACK)
     def do_back(self) -> None:
         """Go back to the screen before this one."""
-        self.console.pop_screen()
+        self.services.routes.back()
 
     @does(LEAVE)
     def do_leave(self) -> None:
         """Go back too; the jobs screen quits."""
-        self.console.pop_screen()
+        self.services.routes.back()
+
+
+def _read(kind: str, subject: Any, reader: Any) -> Any:
+    return (
+        reader.recent_functions() if kind == "recent_functions" else getattr(reader, kind)(subject)
+    )
+
+
+def _as_error(receive: Callable[[Any], None]) -> Callable[[str], None]:
+    return lambda text: receive(GigQError(text))

@@ -15,6 +15,7 @@ from gigq_tui.keys.looking_actions import FILTER
 from gigq_tui.keys.screen_actions import CLOSE_HELP
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.row_finder import RowFinder
+from gigq_tui.services import Services
 from gigq_tui.widgets.lines import Line, Span, fit, line_width
 from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.scrolled import Pane, Scrolled
@@ -132,9 +133,9 @@ class HelpScreen(ConsoleScreen, inherit_bindings=False):
     HelpScreen #find.-typing { display: block; }
     """
 
-    def __init__(self, of: ConsoleScreen) -> None:
-        super().__init__()
-        self.of = of.SCOPE
+    def __init__(self, services: Services, of: Scope) -> None:
+        super().__init__(services)
+        self.of = of
         self.finder = RowFinder(self)
         self.parts = (self.finder,)
 

@@ -1,209 +1,169 @@
-"""The acting half of the app: run an act in a thread, tell its outcome, watch it, take it back."""
+"""Acting: run an action in a thread, tell its outcome, watch it, take it back."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from rich.console import RenderableType
-from textual import on
-from textual.app import App
-from textual.binding import BindingType
 
 from gigq_core.errors import GigQError
-from gigq_core.paths import queue_file
 from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.stop_watch import StopWatch
 from gigq_tui.actions.undo_log import DoneAction
-from gigq_tui.format import cut, inert, plural, size, without_folder
+from gigq_tui.format import plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.job_actions import OUTCOMES, UNDO
-from gigq_tui.keys.looking_actions import COPY
-from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.services.messages import ActionFinished
-from gigq_tui.services.notes import MANY, attach_note
-from gigq_tui.store.models import Snapshot
-from gigq_tui.terminal.clipboard import MAX_BYTES, into_tmux, osc52, through_tmux, wraps_for_another
-from gigq_tui.widgets.question import Choice, Question
+from gigq_tui.services.front import FrontNow
+from gigq_tui.services.notices import Notices
+from gigq_tui.services.picture import Picture
+from gigq_tui.services.reads import Reads
+from gigq_tui.services.settings import Settings
+from gigq_tui.services.waiting import RunsWorkers
+from gigq_tui.store.models import JobRow
+from gigq_tui.store.questions import Questions
 
-if TYPE_CHECKING:
-    from gigq_tui.demo import DemoSession
-
-# An act that takes longer has its reason, which is told; in seconds.
+# An action that takes longer has its reason, which is told; in seconds.
 SLOW_ACT_S = 2.0
 MOST_WATCHES = 20
-_TOLD_CHARACTERS = 200
 
 
-class SteeringApp(App[None], inherit_bindings=False):
-    """What the console can do, without how it reads and draws.
+def attach_note(path: Path) -> str:
+    """Say what the first action does to a file that is GigQ's own so far."""
+    return (
+        f"{path.name} is GigQ's own file so far: this first adds our tables and columns to it. "
+        "GigQ's programs go on working with it, and gigq-core detach takes them out again."
+    )
+
+
+class Actions:
+    """What is done to the file, and what came of it.
 
     Args:
-        path: The queue file.
-        python: The interpreter in which the workers' jobs run.
-        chdir: The folder in which they run.
-        read_only: Refuse whatever writes.
-        demo: The demonstration this console shows, or None.
+        jobs: What writes; its methods block.
+        settings: How the console was started.
+        hints: Names the keys in what is told.
+        runner: Runs what blocks.
+        reads: Tells what became of jobs.
+        picture: What is shown of the file.
+        notices: Where outcomes are told.
+        front: The screen in front, where questions are asked.
+        changed: Called when an action begins or has ended.
+
+    Attributes:
+        running: How many actions run now.
+        begun: How many have begun so far.
+        last_report: What the last action on jobs came to.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = []
-
     def __init__(
-        self, path: Path, *, python: str, chdir: Path, read_only: bool, demo: DemoSession | None
+        self,
+        jobs: JobActions,
+        settings: Settings,
+        hints: KeyHints,
+        runner: RunsWorkers,
+        reads: Reads,
+        picture: Picture,
+        notices: Notices,
+        front: FrontNow,
+        changed: Callable[[], None],
     ) -> None:
-        super().__init__()
-        # Nothing moves by itself: an animation is a flood of bytes on a slow line.
-        self.animation_level = "none"
-        # Commands that are copied work in any folder.
-        self.path = queue_file(path).absolute()
-        self.python = python
-        self.chdir = chdir
-        self.read_only = read_only
-        self.demo = demo
-        self.hints = KeyHints()
-        self.jobs = JobActions(path, read_only, python=python, chdir=chdir)
-        self.snapshot: Snapshot | None = None
-        self.acting = 0
-        self.acts_begun = 0
-        self.failed = False
-        # What the last act on jobs came to, and its command while the notice stood at the last key.
+        self.jobs = jobs
+        self.running = 0
+        self.begun = 0
         self.last_report: Report | None = None
-        self.fresh_twin = ""
-        # When the last act ended: a picture of the file from before does not show it.
-        self.acted_at: datetime | None = None
-        self._acting_since = 0.0
+        self._path = settings.path
+        self._clock = settings.clock
+        self._hints = hints
+        self._runner = runner
+        self._reads = reads
+        self._picture = picture
+        self._notices = notices
+        self._front = front
+        self._changed = changed
+        # When the last one ended: a picture of the file from before does not show it.
+        self._ended_at: datetime | None = None
+        self._running_since = 0.0
         self._slow_told = False
         self._watches: list[StopWatch] = []
-
-    @property
-    def front(self) -> ConsoleScreen | None:
-        """The screen in front, if it is one of ours."""
-        if not self.screen_stack:
-            return None
-        screen = self.screen
-        return screen if isinstance(screen, ConsoleScreen) else None
-
-    def monotonic(self) -> float:
-        """Seconds of a clock that never goes back."""
-        return time.monotonic()
-
-    def now(self) -> datetime:
-        """The hour, naive local time."""
-        return datetime.now()
-
-    def mind_the_ticker(self) -> None:
-        """Let the ticker run while anything changes by the second."""
-
-    def refresh_feed(self) -> None:
-        """Have the file read again soon."""
-
-    def panic(self, *renderables: RenderableType) -> None:
-        """End because of a fault, as when the terminal's input is lost."""
-        self.failed = True
-        super().panic(*renderables)
-
-    # Acts and their outcome
 
     def act(
         self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
     ) -> None:
-        """Run a blocking act in a thread and tell its outcome.
+        """Do something that blocks, and tell its outcome.
 
         Args:
-            call: What to do; a `GigQError` becomes a notice.
+            call: What to do, in a thread; a `GigQError` becomes a notice.
             after: Called in the app's own thread once it has succeeded.
         """
-        if not self.acting:
-            self._acting_since, self._slow_told = self.monotonic(), False
-        self.acting += 1
-        self.acts_begun += 1
-        self.mind_the_ticker()
-        self.run_worker(partial(self._act, call, after), thread=True, group="acts")
+        if not self.running:
+            self._running_since, self._slow_told = self._clock.monotonic(), False
+        self.running += 1
+        self.begun += 1
+        self._changed()
+        self._runner.run_worker(self._act(call, after), group="acts")
 
-    def _act(self, call: Callable[[], Report | None], after: Callable[[], None] | None) -> None:
+    async def _act(
+        self, call: Callable[[], Report | None], after: Callable[[], None] | None
+    ) -> None:
+        trouble, report = "", None
         try:
-            report = call()
+            report = await asyncio.to_thread(call)
         except (GigQError, OSError) as problem:
-            self.post_message(ActionFinished(None, str(problem)))
-        else:
-            self.post_message(ActionFinished(report, after=after))
+            trouble = str(problem)
+        self.running -= 1
+        if trouble:
+            self._notices.tell(trouble, "error")
+        elif report is not None:
+            self._tell(report)
+        if not trouble and after is not None:
+            after()
+        self._ended_at = self._clock.now()
+        self._reads.refresh()
+        self._changed()
 
-    @on(ActionFinished)
-    def _act_finished(self, event: ActionFinished) -> None:
-        self.acting -= 1
-        if event.trouble:
-            self.notice(event.trouble, "error")
-        elif event.report is not None:
-            self._tell(event.report)
-        if event.after is not None:
-            event.after()
-        self.acted_at = self.now()
-        self.refresh_feed()
-        self.mind_the_ticker()
+    @property
+    def is_shown(self) -> bool:
+        """Whether every action has ended, and the newest picture shows what came of it."""
+        if self.running:
+            return False
+        newest = self._picture.newest
+        return self._ended_at is None or newest is None or newest.taken_at >= self._ended_at
 
     def _tell(self, report: Report) -> None:
         if report.outcomes:
             self.last_report = report
-            watch = StopWatch(report, self.monotonic())
+            watch = StopWatch(report, self._clock.monotonic())
             if watch.ids:
                 self._watches = [*self._watches, watch][-MOST_WATCHES:]
         self._say(report)
 
     def _say(self, report: Report) -> None:
-        hints = [f"{self.hints(OUTCOMES)} results"] if report.mixed else []
+        hints = [f"{self._hints(OUTCOMES)} results"] if report.mixed else []
         if report.undoable:
-            hints.append(f"{self.hints(UNDO)} undo")
+            hints.append(f"{self._hints(UNDO)} undo")
         tone = "ok" if report.done else "warn"
-        self.notice(report.title, tone, report.twin, "  ".join(hints))
-
-    def notice(self, text: str, tone: str = "info", twin: str = "", hint: str = "") -> None:
-        """Tell something in the notice line of the screen in front.
-
-        Args:
-            text: One sentence or less.
-            tone: `info`, `ok`, `warn` or `error`.
-            twin: The shell command that does the same, or an empty string.
-            hint: Keys that belong to it and what they do, or an empty string.
-        """
-        screen = self.front
-        if screen is not None and screen.is_whole:
-            screen.notice_line.tell(
-                without_folder(text, self.path), tone, twin, hint, self.hints(COPY)
-            )
-            self.mind_the_ticker()
-
-    @does(OUTCOMES)
-    def do_outcomes(self) -> None:
-        """Show what became of each job of the last act."""
-        from gigq_tui.widgets.outcome_panel import open_outcomes
-
-        screen, report = self.front, self.last_report
-        if report is None:
-            self.notice("No action on jobs yet in this session.", "warn")
-        elif screen is not None:
-            open_outcomes(screen, report)
+        self._notices.tell(report.title, tone, report.twin, "  ".join(hints))
 
     # What becomes of jobs that are to stop
 
-    def mind_acts(self) -> None:
-        """Look what became of jobs that are to stop, and say it where an act takes its time."""
-        slow = self.acting and self.monotonic() - self._acting_since >= SLOW_ACT_S
+    def mind(self) -> None:
+        """Look what became of jobs that are to stop, and say it where an action takes its time."""
+        slow = self.running and self._clock.monotonic() - self._running_since >= SLOW_ACT_S
         if slow and not self._slow_told:
             self._slow_told = True
-            self.notice("still writing; another process may be using the file", "warn")
+            self._notices.tell("still writing; another process may be using the file", "warn")
         for watch in self._watches:
-            self.ask("rows", watch.ids, partial(self._watched, watch))
+            self._reads.ask(partial(_rows, watch.ids), partial(self._watched, watch))
 
-    def _watched(self, watch: StopWatch, answer: Any) -> None:
-        if watch not in self._watches or not isinstance(answer, dict):
+    def _watched(self, watch: StopWatch, rows: Mapping[str, JobRow]) -> None:
+        if watch not in self._watches:
             return
-        report = watch.ended(answer, self.monotonic())
+        report = watch.ended(rows, self._clock.monotonic())
         if report is None:
             return
         self._watches.remove(watch)
@@ -211,122 +171,60 @@ class SteeringApp(App[None], inherit_bindings=False):
             self.last_report = report
         self._say(report)
 
-    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        """Have the reader thread find something out."""
-
     # Undo
 
     @does(UNDO)
     def do_undo(self) -> None:
-        """Take the last act back; where it was about many jobs, once that has been confirmed."""
-        act, screen = self.jobs.undoable, self.front
-        if act is None or screen is None:
-            self.notice("Nothing to undo in this session.", "warn")
+        """Take the last action back; where it was about many jobs, once somebody has said yes."""
+        done, screen = self.jobs.undoable, self._front()
+        if done is None or screen is None:
+            self._notices.tell("Nothing to undo in this session.", "warn")
             return
-        if len(act) == 1 and not self.will_attach:
-            self._undo(act)
+        if len(done) == 1 and not self.will_attach:
+            self._undo(done)
             return
-        count = len(act)
-        names = list(act.names)
+        count = len(done)
+        names = list(done.names)
         if count > len(names):
             names.append(f"and {count - len(names):,} more")
-        details = [
-            ", ".join(names),
-            "Jobs that were claimed or changed since are left alone.",
-        ]
-        if self.will_attach:
-            details.append(attach_note(self.path))
         many = count >= MANY
         screen.question(
             Question(
-                f"Undo the {act.what}?",
-                tuple(details),
+                f"Undo the {done.what}?",
+                (
+                    ", ".join(names),
+                    "Jobs that were claimed or changed since are left alone.",
+                    *self.attach_details,
+                ),
                 (
                     Choice("n", "No"),
                     Choice(
                         "Y" if many else "y",
                         f"Undo {plural(count, 'job')}",
-                        partial(self._undo, act),
+                        partial(self._undo, done),
                         grave=many,
                     ),
                 ),
             )
         )
 
-    def _undo(self, act: DoneAction) -> None:
-        self.act(lambda: self.jobs.undo(act))
+    def _undo(self, done: DoneAction) -> None:
+        self.act(lambda: self.jobs.undo(done))
 
-    # Copying
-
-    def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
-        """Run something that may block, and hand its value to `receive` in the app's thread."""
-
-    def copy_fresh_twin(self) -> bool:
-        """Copy the command of the act whose notice stood there; says whether there was one."""
-        twin, self.fresh_twin = self.fresh_twin, ""
-        if twin:
-            self.copy_command(twin)
-        return bool(twin)
-
-    def copy_command(self, twin: str) -> None:
-        """Put a command on the clipboard, unless no terminal would take it."""
-        if len(twin.encode()) > MAX_BYTES:
-            self.notice(
-                f"The command names too many jobs for a clipboard ({len(twin) // 1000:,} kB).",
-                "warn",
-            )
-        else:
-            self.copy_text(twin, "the command")
-
-    def copy_text(self, text: str, what: str, source: Path | None = None) -> None:
-        """Put text on the clipboard of the terminal that the person sits at.
-
-        Args:
-            text: What to copy; no more of it than terminals take is copied.
-            what: What the notice calls it.
-            source: The file that holds all of it, if there is one.
-        """
-        copy = osc52(text)
-        self._clipboard = copy.text
-        tell = partial(self._tell_copied, text, copy.text, what, source)
-        if not wraps_for_another():
-            self._send(copy.sequence)
-            tell(sure=True)
-            return
-
-        def asked(tmux_has_it: bool) -> None:
-            self._send(through_tmux(copy.text) if tmux_has_it else copy.sequence)
-            tell(sure=tmux_has_it)
-
-        self.in_thread(partial(into_tmux, copy.text), asked)
-
-    def _send(self, sequence: str) -> None:
-        if self._driver is not None:
-            self._driver.write(sequence)
-
-    def _tell_copied(
-        self, text: str, sent: str, what: str, source: Path | None, *, sure: bool
-    ) -> None:
-        """Say what was copied; or only sent, where nothing tells whether it arrived."""
-        if sent == text:
-            told = cut(inert(text[:_TOLD_CHARACTERS]), 60)
-            done = f"copied {what}" if sure else f"{what} was sent to the terminal"
-            self.notice(f"{done}: {told}", "ok")
-            return
-        part = f"{size(len(sent.encode()))} of {size(len(text.encode('utf-8', 'replace')))}"
-        done = f"copied the first {part} of {what}"
-        if not sure:
-            done = f"the first {part} of {what} was sent to the terminal"
-        place = f"; all of it is in {source}" if source is not None else ""
-        self.notice(f"{done}: terminals take no more{place}", "warn")
+    # Asking first
 
     @property
     def will_attach(self) -> bool:
-        """Whether the first act adds our tables to a file that is GigQ's own so far."""
-        return self.snapshot is not None and not self.snapshot.info.attached
+        """Whether the first action adds our tables to a file that is GigQ's own so far."""
+        return self._picture.shown is not None and not self._picture.shown.info.attached
+
+    @property
+    def attach_details(self) -> tuple[str, ...]:
+        """What a question says of that; nothing where it does not happen."""
+        return (attach_note(self._path),) if self.will_attach else ()
 
     def after_attach_question(self, title: str, act: Callable[[], None]) -> None:
-        """Act at once, or ask first where the act adds our tables to GigQ's own file."""
+        """Act at once, or ask first where that adds our tables to GigQ's own file."""
         if self.will_attach:
             self.confirm(title, (), "Yes", act)
         else:
@@ -343,8 +241,11 @@ class SteeringApp(App[None], inherit_bindings=False):
             yes: What the choice that acts is called.
             act: What is done then.
         """
-        screen = self.front
-        if screen is None:
-            return
-        told = (*details, attach_note(self.path)) if self.will_attach else tuple(details)
-        screen.question(Question(title, told, (Choice("n", "No"), Choice("y", yes, act))))
+        screen = self._front()
+        if screen is not None:
+            told = (*details, *self.attach_details)
+            screen.question(Question(title, told, (Choice("n", "No"), Choice("y", yes, act))))
+
+
+def _rows(ids: Sequence[str], reader: Questions) -> Mapping[str, JobRow]:
+    return reader.rows(ids)

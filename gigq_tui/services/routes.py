@@ -1,66 +1,102 @@
-"""Where the console can go: to other screens, to the commands, to the shell and back."""
+"""Where the console can go: from any screen to the others."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
+from gigq_tui.actions.report import Report
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.job_actions import OUTCOMES, SET_WORKERS
 from gigq_tui.keys.looking_actions import OVERVIEW, WORKERS
-from gigq_tui.keys.screen_actions import HELP, PALETTE, SUSPEND
-from gigq_tui.screens.jobs.screen import JobsScreen
-from gigq_tui.services.worker_control import WorkerSteering
-from gigq_tui.store.filter.language import parse
+from gigq_tui.keys.screen_actions import HELP, PALETTE
+from gigq_tui.services.notices import Notices
+from gigq_tui.store.filter.language import Filter, parse
 from gigq_tui.store.models import JobDetail, Tab
 
 
-class Navigation(WorkerSteering, inherit_bindings=False):
-    """The app, as far as it puts another screen in front."""
+@dataclass(frozen=True)
+class Openers:
+    """How each screen is opened, and each panel; the app knows, and no service."""
 
-    @does(SUSPEND)
-    def do_suspend(self) -> None:
-        """Go to the shell; `fg` comes back."""
-        self.action_suspend_process()
+    job: Callable[[str, str | None], object]
+    tree: Callable[[str], object]
+    form: Callable[[JobDetail | None], object]
+    workers: Callable[[bool], object]
+    overview: Callable[[], object]
+    help: Callable[[], object]
+    palette: Callable[[], object]
+    outcomes: Callable[[Report], object]
+    jobs: Callable[[Tab, Filter], object]
+    back: Callable[[], object]
 
-    @does(HELP)
-    def do_help(self) -> None:
-        """Show the keys of the screen in front."""
-        from gigq_tui.screens.help import HelpScreen
 
-        screen = self.front
-        if screen is not None:
-            self.push_screen(HelpScreen(screen))
+class Routes:
+    """Puts another screen in front, or a panel over the one in front.
 
-    @does(WORKERS)
-    def do_workers(self) -> None:
-        """Show the workers."""
-        from gigq_tui.screens.workers.screen import WorkersScreen
+    Args:
+        openers: How each is opened.
+        notices: Where it is told that there is nothing to open.
+        last_report: What the last action on jobs came to.
+    """
 
-        self.push_screen(WorkersScreen())
-
-    @does(OVERVIEW)
-    def do_overview(self) -> None:
-        """Show the overview."""
-        from gigq_tui.screens.overview.screen import OverviewScreen
-
-        self.push_screen(OverviewScreen())
+    def __init__(
+        self, openers: Openers, notices: Notices, last_report: Callable[[], Report | None]
+    ) -> None:
+        self._open = openers
+        self._notices = notices
+        self._last_report = last_report
 
     def show_job(self, job_id: str, tab: str | None = None) -> None:
-        """Show one job; without a tab, its state chooses that."""
-        from gigq_tui.screens.job.screen import DetailScreen
+        """Show a job.
 
-        self.push_screen(DetailScreen(job_id, tab=tab))
+        Args:
+            job_id: Which.
+            tab: The tab that is open first; None for the one that suits the job.
+        """
+        self._open.job(job_id, tab)
 
     def show_tree(self, job_id: str) -> None:
-        """Show the dependency graph around a job."""
-        from gigq_tui.screens.tree.screen import TreeScreen
-
-        self.push_screen(TreeScreen(job_id))
+        """Show the dependencies around a job."""
+        self._open.tree(job_id)
 
     def show_form(self, template: JobDetail | None = None) -> None:
-        """Show the form for a new job: an empty one, or a copy of another job."""
-        from gigq_tui.screens.submit.screen import SubmitScreen
+        """Show the form for a new job, perhaps with a copy of another."""
+        self._open.form(template)
 
-        self.push_screen(SubmitScreen(template))
+    @does(WORKERS)
+    def show_workers(self) -> None:
+        """Show the workers."""
+        self._open.workers(False)
+
+    @does(SET_WORKERS)
+    def set_workers(self) -> None:
+        """Ask, on the workers screen, how many workers there shall be, and with what."""
+        self._open.workers(True)
+
+    @does(OVERVIEW)
+    def show_overview(self) -> None:
+        """Show the overview."""
+        self._open.overview()
+
+    @does(HELP)
+    def show_help(self) -> None:
+        """Show the keys of the screen in front."""
+        self._open.help()
+
+    @does(PALETTE)
+    def open_palette(self) -> None:
+        """Open the command palette on the screen in front."""
+        self._open.palette()
+
+    @does(OUTCOMES)
+    def show_outcomes(self) -> None:
+        """Show what became of each job of the last action."""
+        report = self._last_report()
+        if report is None:
+            self._notices.tell("No action on jobs yet in this session.", "warn")
+        else:
+            self._open.outcomes(report)
 
     def show_jobs(self, tab: Tab, filter_text: str) -> None:
         """Go back to the jobs screen, and show what a filter matches there.
@@ -68,17 +104,8 @@ class Navigation(WorkerSteering, inherit_bindings=False):
         Raises:
             FilterError: the filter can't be understood; nothing is left.
         """
-        wanted = parse(filter_text)
-        jobs = next(screen for screen in self.screen_stack if isinstance(screen, JobsScreen))
-        while self.screen is not jobs:
-            self.pop_screen()
-        jobs.look(replace(jobs.view, tab=tab, filter=wanted, follow=None))
+        self._open.jobs(tab, parse(filter_text))
 
-    @does(PALETTE)
-    def do_palette(self) -> None:
-        """Open the command palette on the screen in front."""
-        from gigq_tui.widgets.palette import open_palette
-
-        screen = self.front
-        if screen is not None:
-            open_palette(screen)
+    def back(self) -> None:
+        """Go back to the screen before this one."""
+        self._open.back()

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
 from gigq_core.paths import queue_file
@@ -23,7 +24,7 @@ from gigq_tui.store.file_identity import FileIdentity, holders_of_deleted
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
-from gigq_tui.store.questions import KINDS, Answer, ReaderFactory, ReaderLike
+from gigq_tui.store.questions import Questions, ReaderFactory, ReaderLike
 from gigq_tui.store.reader import Interrupted, Reader
 
 # Without any hint the file is looked at this often, and so are the workers' processes.
@@ -40,6 +41,7 @@ CLOSE_WITHIN_S = 1.0
 SLOW_S = 2.5
 WATCH_S = 0.5
 
+_Value = TypeVar("_Value")
 OnSnapshot = Callable[[Snapshot], None]
 OnTrouble = Callable[[str, datetime], None]
 
@@ -75,7 +77,7 @@ class Feed:
         self._view_changed = True
         self._hinted = False
         self._closed = False
-        self._asked: deque[tuple[str, Any, Answer]] = deque()
+        self._asked: deque[Callable[[], Callable[[], None]]] = deque()
         self._snapping: ReaderLike | None = None
         self._reading_since: float | None = None
         self._slow = False
@@ -125,21 +127,21 @@ class Feed:
             self._view_changed = True
             self._changed.notify_all()
 
-    def ask(self, kind: str, subject: Any, callback: Answer) -> None:
+    def ask(
+        self,
+        read: Callable[[Questions], _Value],
+        got: Callable[[_Value], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
         """Read something else between two snapshots.
 
         Args:
-            kind: one of `KINDS`, the method of the reader that answers.
-            subject: what that method takes: a job's id or its beginning, a view, ..
-            callback: gets the result, or the `DatabaseError` or `FilterError` instead.
-
-        Raises:
-            ValueError: there is no such kind.
+            read: asks the reader; it may be called twice.
+            got: gets the answer.
+            failed: gets the `DatabaseError` or `FilterError` instead.
         """
-        if kind not in KINDS:
-            raise ValueError(f"nothing of the kind {kind!r} can be asked")
         with self._changed:
-            self._asked.append((kind, subject, callback))
+            self._asked.append(lambda: self._answer_to(read, got, failed))
             self._changed.notify_all()
 
     def _interrupt(self) -> None:
@@ -225,33 +227,40 @@ class Feed:
             with self._changed:
                 if not self._asked or self._closed:
                     return
-                kind, subject, callback = self._asked.popleft()
-            answer = self._answer_to(kind, subject)
+                question = self._asked.popleft()
+            tell = question()
             with self._changed:
                 if self._closed:
                     return
-            callback(answer)
+            tell()
 
-    def _answer_to(self, kind: str, subject: Any) -> Any:
-        for last_try in (False, True):
+    def _answer_to(
+        self,
+        read: Callable[[Questions], _Value],
+        got: Callable[[_Value], None],
+        failed: Callable[[Exception], None],
+    ) -> Callable[[], None]:
+        """Read what was asked; returns what tells it."""
+        problem: Exception
+        for _ in range(2):
             try:
                 with self._reading():
                     reader = self._opened()
                     reader.rearm()
-                    return getattr(reader, kind)(subject)
+                    return partial(got, read(reader))
             except Interrupted as stopped:  # meant for a snapshot that had just ended
-                if last_try:
-                    return stopped
+                problem = stopped
             except FileChanged as changed:
                 self._drop_reader()
-                if last_try:
-                    return changed
-            except (DatabaseError, FilterError) as problem:
-                return self._doubt(problem)
+                problem = changed
+            except (DatabaseError, FilterError) as trouble:
+                problem = self._doubt(trouble)
+                break
             except Exception as fault:  # noqa: BLE001 - whoever asked waits for an answer
                 self._drop_reader()
-                return self._unreadable(fault)
-        return None
+                problem = self._unreadable(fault)
+                break
+        return partial(failed, problem)
 
     def _look(self) -> None:
         """Tell a snapshot if there is anything new to tell."""

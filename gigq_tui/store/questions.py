@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.history.overview import Overview
@@ -12,31 +12,10 @@ from gigq_tui.store.history.rings import Past
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Graph, JobDetail, JobRow, Snapshot
 
-# What can be asked: each is a method of the reader.
-KINDS = frozenset(
-    {
-        "detail",
-        "graph",
-        "resolve",
-        "matching_ids",
-        "overview",
-        "rows",
-        "behind",
-        "find_jobs",
-        "recent_functions",
-        "jobs_ahead",
-    }
-)
 
-Answer = Callable[[Any], None]
+class Questions(Protocol):
+    """What can be asked of a reader."""
 
-
-class ReaderLike(Protocol):
-    """What the feed needs of a reader."""
-
-    version_read: int
-
-    def snapshot(self, view: View) -> Snapshot: ...
     def detail(self, job_id: str) -> JobDetail | None: ...
     def graph(self, job_id: str, limit: int = 5_000) -> Graph | None: ...
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]: ...
@@ -45,8 +24,16 @@ class ReaderLike(Protocol):
     def rows(self, ids: Sequence[str]) -> dict[str, JobRow]: ...
     def behind(self, ids: Sequence[str]) -> int: ...
     def find_jobs(self, words: str) -> tuple[JobRow, ...]: ...
-    def recent_functions(self, _: str = "") -> tuple[str, ...]: ...
+    def recent_functions(self) -> tuple[str, ...]: ...
     def jobs_ahead(self, priority: int) -> int | None: ...
+
+
+class ReaderLike(Questions, Protocol):
+    """What the feed needs of a reader."""
+
+    version_read: int
+
+    def snapshot(self, view: View) -> Snapshot: ...
     def data_version(self) -> int: ...
     def liveness_changed(self) -> bool: ...
     def owed_in(self) -> float | None: ...

@@ -234,7 +234,7 @@ class Reader:
         with self._reading() as (conn, schema):
             return submit_form.find_jobs(conn, schema, words)
 
-    def recent_functions(self, _: str = "") -> tuple[str, ...]:
+    def recent_functions(self) -> tuple[str, ...]:
         """The functions of the newest jobs, the latest used first."""
         with self._reading() as (conn, _schema):
             return submit_form.recent_functions(conn)

@@ -6,13 +6,14 @@ The first choice is the safe one: it has the focus, and escape takes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.cells import chop_cells
 from textual import events
 from textual.message import Message
 
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert, width_of
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, Span, TextLines
@@ -21,33 +22,6 @@ GAP = 2
 PANEL = ("", "panel")
 # Lines of a screen that stay in sight: its header, its tabs, the row at the cursor, the key bar.
 ABOVE_AND_BELOW = 6
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One way to answer. `key` is a Textual key name; `act` is called when it is chosen.
-
-    Without a label it is not drawn: then the title says which key it is.
-    """
-
-    key: str
-    label: str
-    act: Callable[[], None] | None = None
-    grave: bool = False
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked: a title, some lines of detail, and the choices, the safe one first.
-
-    `harmless` says that no answer changes anything in the file, nor what is typed: such an answer
-    may be typed before the question is seen.
-    """
-
-    title: str
-    details: tuple[str, ...]
-    choices: tuple[Choice, ...]
-    harmless: bool = False
 
 
 class QuestionPanel(TextLines, can_focus=True):

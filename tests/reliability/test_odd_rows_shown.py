@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
-from gigq_tui.services.messages import TroubleArrived
+from gigq_tui.services.reads import Reads
 from gigq_tui.store.derive import state_of, why
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.graph.tree import tree_lines
@@ -111,13 +111,13 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) 
 
 async def every_screen_is_walked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     troubles: list[str] = []
-    seen = TroubleArrived.__init__
+    hand = Reads.hand_trouble
 
-    def noted(self: TroubleArrived, *args: object, **options: object) -> None:
-        troubles.append(f"{args} {options}")
-        seen(self, *args, **options)  # type: ignore[arg-type]
+    def noted(self: Reads, text: str, since: datetime) -> None:
+        troubles.append(text)
+        hand(self, text, since)
 
-    monkeypatch.setattr(TroubleArrived, "__init__", noted)
+    monkeypatch.setattr(Reads, "hand_trouble", noted)
     app = ConsoleApp(path, python=sys.executable, chdir=path.parent)
     walked = set()
     async with app.run_test(size=(120, 40)) as pilot:

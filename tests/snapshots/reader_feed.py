@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseError
 from gigq_tui.app import ConsoleApp
-from gigq_tui.services.messages import SnapshotArrived
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
+from gigq_tui.store.questions import Questions
 from gigq_tui.store.reader import Reader
 from tests import scene
 
@@ -26,7 +26,7 @@ class ReaderFeed:
     def __init__(self, path: Path, app: ConsoleApp) -> None:
         self.app = app
         self.view = View()
-        self.reader = Reader(path, app.clock, is_dead=scene.liveness)
+        self.reader = Reader(path, app.services.settings.clock, is_dead=scene.liveness)
 
     def start(self) -> None: ...
 
@@ -38,14 +38,20 @@ class ReaderFeed:
         self.refresh()
 
     def refresh(self) -> None:
-        self.app.post_message(SnapshotArrived(self.reader.snapshot(self.view)))
+        self.app.services.reads.hand_snapshot(self.reader.snapshot(self.view))
 
-    def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
+    def ask(
+        self,
+        read: Callable[[Questions], Any],
+        got: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
         try:
-            answer = getattr(self.reader, kind)(subject)
+            answer = read(self.reader)
         except DatabaseError as problem:
-            answer = problem
-        callback(answer)
+            failed(problem)
+        else:
+            got(answer)
 
 
 def scene_app(folder: Path, **options: Any) -> ConsoleApp:
@@ -59,7 +65,7 @@ def scene_app(folder: Path, **options: Any) -> ConsoleApp:
         feed=False,
         **options,
     )
-    app.feed = ReaderFeed(path, app)
+    app.services.reads.feed = ReaderFeed(path, app)
     return app
 
 

@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui import format as fmt
+from gigq_tui.app import ConsoleApp
 from gigq_tui.config import Config, Label
 from gigq_tui.config.load import config_of
 from gigq_tui.screens.tree.screen import TreeScreen
@@ -35,7 +36,9 @@ async def jobs(pilot: Pilot[None]) -> None:
 async def tree(pilot: Pilot[None]) -> None:
     """Dependencies, with a failed job and what it dooms."""
     await jobs(pilot)
-    pilot.app.push_screen(TreeScreen(scene.job_id("dedupe_customers")))
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    app.push_screen(TreeScreen(app.services, scene.job_id("dedupe_customers")))
     await at_rest(pilot)
     await at_rest(pilot)
 

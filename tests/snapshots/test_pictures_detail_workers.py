@@ -46,11 +46,11 @@ def _a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job(name: str, tab: str | None = None) -> Callable[[ConsoleApp], ConsoleScreen]:
-    return lambda app: DetailScreen(scene.job_id(name), tab)
+    return lambda app: DetailScreen(app.services, scene.job_id(name), tab)
 
 
 def workers(app: ConsoleApp) -> ConsoleScreen:
-    return WorkersScreen()
+    return WorkersScreen(app.services)
 
 
 def spoken(*keys: str, name: str = "train_full") -> Before:

@@ -108,25 +108,25 @@ def on_form(make: Callable[[ConsoleApp], ConsoleScreen], row: str, *keys: str) -
 
 
 def tree(app: ConsoleApp) -> ConsoleScreen:
-    return TreeScreen(scene.job_id("dedupe_customers"))
+    return TreeScreen(app.services, scene.job_id("dedupe_customers"))
 
 
 def form(app: ConsoleApp) -> ConsoleScreen:
-    return SubmitScreen()
+    return SubmitScreen(app.services)
 
 
 def copy(app: ConsoleApp) -> ConsoleScreen:
     assert isinstance(app.feed, ReaderFeed)
-    return SubmitScreen(app.feed.reader.detail(scene.job_id("dedupe_customers")))
+    return SubmitScreen(app.services, app.feed.reader.detail(scene.job_id("dedupe_customers")))
 
 
 def many(app: ConsoleApp) -> ConsoleScreen:
-    return SubmitScreen(detail_of(row(1, "train", function=MANY.function), params={}))
+    return SubmitScreen(app.services, detail_of(row(1, "train", function=MANY.function), params={}))
 
 
 def workers(app: ConsoleApp) -> ConsoleScreen:
     app.pool.setup = WorkerSetup("/srv/project/venv/bin/python", Path("/srv/project"))
-    return WorkersScreen()
+    return WorkersScreen(app.services)
 
 
 def own(app: ConsoleApp) -> ConsoleScreen:

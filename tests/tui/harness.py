@@ -16,7 +16,7 @@ from gigq_tui.actions.report import Report
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
-from gigq_tui.services.messages import SnapshotArrived
+from gigq_tui.services import Services
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import (
@@ -113,10 +113,32 @@ class FakeFeed:
     def refresh(self) -> None:
         self.refreshed += 1
 
-    def ask(self, kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
-        self.asked.append((kind, subject))
-        if kind in self.answers:
-            callback(self.answers[kind](subject))
+    def ask(
+        self,
+        read: Callable[[Any], Any],
+        got: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        reader = FakeReader(self)
+        answer = read(reader)
+        if not reader.is_silent:
+            (failed if isinstance(answer, Exception) else got)(answer)
+
+
+class FakeReader:
+    """A reader that answers what the feed was told to, and is silent about the rest."""
+
+    def __init__(self, feed: FakeFeed) -> None:
+        self._feed = feed
+        self.is_silent = False
+
+    def __getattr__(self, kind: str) -> Callable[..., Any]:
+        def asked(subject: Any = "") -> Any:
+            self._feed.asked.append((kind, subject))
+            self.is_silent = kind not in self._feed.answers
+            return None if self.is_silent else self._feed.answers[kind](subject)
+
+        return asked
 
 
 class FakeJobs:
@@ -169,21 +191,29 @@ def make_app(*, read_only: bool = False, path: Path | None = None, **values: Any
         feed=False,
         **values,
     )
-    app.feed = FakeFeed()
-    app.jobs = FakeJobs()  # type: ignore[assignment]
+    app.services.reads.feed = FakeFeed()
+    app.services.actions.jobs = FakeJobs()  # type: ignore[assignment]
     return app
+
+
+def services_of(pilot: Pilot[None]) -> Services:
+    """The services of the app that a pilot drives."""
+    assert isinstance(pilot.app, ConsoleApp)
+    return pilot.app.services
 
 
 def feed_of(app: ConsoleApp) -> FakeFeed:
     """The fake feed of an app."""
-    assert isinstance(app.feed, FakeFeed)
-    return app.feed
+    feed = app.services.reads.feed
+    assert isinstance(feed, FakeFeed)
+    return feed
 
 
 def acts_of(app: ConsoleApp) -> FakeJobs:
     """The fake acts of an app."""
-    assert isinstance(app.jobs, FakeJobs)
-    return app.jobs
+    jobs = app.services.actions.jobs
+    assert isinstance(jobs, FakeJobs)
+    return jobs
 
 
 def jobs_screen(app: ConsoleApp) -> JobsScreen:
@@ -195,7 +225,7 @@ def jobs_screen(app: ConsoleApp) -> JobsScreen:
 
 async def give(pilot: Pilot[None], rows: Iterable[JobRow], **values: Any) -> None:
     """Hand a snapshot to the app, and wait until it is drawn."""
-    pilot.app.post_message(SnapshotArrived(snapshot_of(rows, **values)))
+    services_of(pilot).reads.hand_snapshot(snapshot_of(rows, **values))
     await settle(pilot)
 
 

@@ -91,7 +91,7 @@ async def test_priority_on_the_detail_screen() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
         await give(pilot, ROWS)
-        app.push_screen(DetailScreen(ROWS[0].id))
+        app.push_screen(DetailScreen(app.services, ROWS[0].id))
         await settle(pilot)
         await press(pilot, "less_than_sign")
         assert acts_of(app).calls == [("priority", ((ROWS[0].id,), -1))]
@@ -254,7 +254,7 @@ async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
     app = make_app()
     late: list[Any] = []
     async with app.run_test(size=(120, 32)) as pilot:
-        app.feed.ask = lambda kind, subject, callback: late.append(callback)  # type: ignore
+        app.feed.ask = lambda read, got, failed: late.append(got)  # type: ignore
         await give(pilot, ROWS)
         await press(pilot, "c", "n", "r")
         before = jobs_screen(app).panel.plain
@@ -490,11 +490,12 @@ async def test_an_act_that_takes_long_says_why() -> None:
     app = make_app(clock=clock)
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
-        app.acting, app._acting_since = 1, clock.monotonic()
-        app.mind_acts()
+        actions = app.services.actions
+        actions.running, actions._running_since = 1, clock.monotonic()
+        actions.mind()
         assert "lock" not in notice_of(app)
         clock.advance(SLOW_ACT_S)
-        app.mind_acts()
+        actions.mind()
         assert "another process may be using the file" in notice_of(app)
 
 

@@ -27,7 +27,7 @@ from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
-from gigq_tui.services.messages import SnapshotArrived, TroubleArrived
+from gigq_tui.services import Services
 from gigq_tui.store.clock import FrozenClock
 from tests.scene import NOW
 from tests.tui.harness import (
@@ -119,17 +119,20 @@ def test_awkward_and_reserved_keys_stay_free() -> None:
     ("scope", "make"),
     [
         (Scope.JOBS, JobsScreen),
-        (Scope.DETAIL, lambda: DetailScreen("a")),
-        (Scope.TREE, lambda: TreeScreen("a")),
+        (Scope.DETAIL, lambda services: DetailScreen(services, "a")),
+        (Scope.TREE, lambda services: TreeScreen(services, "a")),
         (Scope.WORKERS, WorkersScreen),
         (Scope.OVERVIEW, OverviewScreen),
         (Scope.SUBMIT, SubmitScreen),
-        (Scope.HELP, lambda: HelpScreen(JobsScreen())),
+        (Scope.HELP, lambda services: HelpScreen(services, Scope.JOBS)),
     ],
 )
-def test_every_action_has_one_handler(scope: Scope, make: Callable[[], ConsoleScreen]) -> None:
+def test_every_action_has_one_handler(
+    scope: Scope, make: Callable[[Services], ConsoleScreen]
+) -> None:
     # Parts that do the same action, and methods of one class that do, are a TypeError.
-    done = {**make_app().handlers, **make().handlers}
+    app = make_app()
+    done = {**app.handlers, **make(app.services).handlers}
     assert [action.id for action in actions_for(scope) if action.id not in done] == []
 
 
@@ -161,18 +164,12 @@ async def test_the_header_tells_trouble_and_recovers(size: tuple[int, int]) -> N
     async with app.run_test(size=size) as pilot:
         await give(pilot, ROWS)
         assert "live" in screen_text(app)
-        app.post_message(TroubleArrived("database is locked", NOW - timedelta(seconds=12)))
+        app.services.reads.hand_trouble("database is locked", NOW - timedelta(seconds=12))
         await settle(pilot)
         assert "stale 12s: database" in screen_text(app)
         assert jobs_screen(app).table.total == len(ROWS)
         await give(pilot, ROWS)
         assert "live" in screen_text(app)
-
-
-async def test_a_flood_of_snapshots_coalesces() -> None:
-    first = SnapshotArrived(snapshot_of(ROWS))
-    assert SnapshotArrived(snapshot_of(ROWS)).can_replace(first)
-    assert not TroubleArrived("x", NOW).can_replace(first)
 
 
 async def test_snapshots_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,10 +182,10 @@ async def test_snapshots_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.Mo
 
         def flood() -> None:
             for _ in range(50):
-                app._hand_snapshot(snapshot_of(ROWS))
-            app._hand_trouble("database is locked", NOW)
+                app.services.reads.hand_snapshot(snapshot_of(ROWS))
+            app.services.reads.hand_trouble("database is locked", NOW)
             for number in range(50):
-                app._hand_snapshot(snapshot_of(ROWS[: number % 2 + 1]))
+                app.services.reads.hand_snapshot(snapshot_of(ROWS[: number % 2 + 1]))
 
         # The app's own thread waits for it, as for an editor.
         feeding = Thread(target=flood)
@@ -198,7 +195,7 @@ async def test_snapshots_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.Mo
         await settle(pilot)
         assert "live" in screen_text(app)
         assert jobs_screen(app).table.total == 2
-        app._hand_snapshot(snapshot_of(ROWS))
+        app.services.reads.hand_snapshot(snapshot_of(ROWS))
         await settle(pilot)
         assert jobs_screen(app).table.total == len(ROWS)
 
@@ -317,7 +314,7 @@ async def test_a_notice_goes_with_the_next_key() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
-        app.notice("something happened")
+        app.services.notices.tell("something happened")
         await press(pilot, "j")
         assert jobs_screen(app).notice_line.text == ""
 
@@ -411,7 +408,7 @@ async def test_stale_says_what_and_for_how_long_whatever_the_hour_does() -> None
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         text = f"{app.path} is locked by another process: try again."
-        pilot.app.post_message(TroubleArrived(text, NOW))
+        app.services.reads.hand_trouble(text, NOW)
         await settle(pilot)
         assert "stale 0s: the file is locked by another process" in screen_text(app)
         for hours in (1, -2):

@@ -98,7 +98,7 @@ async def test_tabs_of_both_screens(app: ConsoleApp) -> None:
 async def test_rows_of_the_tree(app: ConsoleApp) -> None:
     async with app.run_test(size=NARROW) as pilot:
         await begin(pilot)
-        app.push_screen(TreeScreen(scene.job_id("dedupe_customers")))
+        app.push_screen(TreeScreen(app.services, scene.job_id("dedupe_customers")))
         await at_rest(pilot)
         await at_rest(pilot)
         await click_text(pilot, "clean_orders")

@@ -16,7 +16,6 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import DetailScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
-from gigq_tui.services.messages import SnapshotArrived, TroubleArrived
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.history.attempts import DELETED
 from gigq_tui.store.history.attention import Concern, Lead, Level
@@ -334,7 +333,7 @@ async def test_an_error_leaves_what_was_seen(app: ConsoleApp) -> None:
         pass_time(app, 1.0)
         await give(pilot, [row(1)])
         assert screen.seen is before
-        app.post_message(TroubleArrived("database is locked", NOW))
+        app.services.reads.hand_trouble("database is locked", NOW)
         await settle(pilot)
         assert "stale" in screen_text(app)
 
@@ -446,7 +445,7 @@ async def test_a_held_picture_says_how_old_it_is() -> None:
         app._tell_age()
         await settle(pilot)
         assert "paused 5m (p)" in screen_text(app)
-        app.post_message(SnapshotArrived(snapshot_of([row(1)], taken_at=clock.now())))
+        app.services.reads.hand_snapshot(snapshot_of([row(1)], taken_at=clock.now()))
         await settle(pilot)
         assert "paused 5m (p)" in screen_text(app)
         await pilot.press("p")

@@ -31,6 +31,7 @@ from tests.tui.harness import (
     make_app,
     row,
     screen_text,
+    services_of,
     settle,
 )
 
@@ -89,7 +90,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 
 async def open_form(pilot: Pilot[None], template: JobDetail | None = None) -> SubmitScreen:
     await give(pilot, [PARENT])
-    screen = SubmitScreen(template)
+    screen = SubmitScreen(services_of(pilot), template)
     pilot.app.push_screen(screen)
     await settle(pilot)
     return screen
@@ -405,11 +406,12 @@ async def test_a_dependency_that_is_still_looked_up() -> None:
     feed.answers.pop("resolve")
     ask = feed.ask
 
-    def slow(kind: str, subject: Any, callback: Callable[[Any], None]) -> None:
-        if kind == "resolve":
-            waiting.append(lambda: callback((PARENT.id,)))
-        else:
-            ask(kind, subject, callback)
+    def slow(
+        read: Callable[[Any], Any], got: Callable[[Any], None], failed: Callable[..., None]
+    ) -> None:
+        ask(read, got, failed)
+        if feed.asked[-1][0] == "resolve":
+            waiting.append(lambda: got((PARENT.id,)))
 
     feed.ask = slow  # type: ignore[method-assign]
     async with app.run_test(size=(120, 32)) as pilot:
@@ -497,7 +499,7 @@ async def test_what_is_typed_before_the_field_has_the_focus_is_not_lost() -> Non
     app, _ = console()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, [PARENT])
-        screen = SubmitScreen()
+        screen = SubmitScreen(app.services)
         app.push_screen(screen)
         for character in "a.b":
             app.post_message(events.Key(character, character))

@@ -91,7 +91,7 @@ async def open_tree(pilot: Pilot[None], graph: Graph = GRAPH) -> TreeScreen:
     assert isinstance(app, ConsoleApp)
     feed_of(app).answers["graph"] = lambda subject: graph
     await give(pilot, [BROKEN])
-    screen = TreeScreen(graph.focus)
+    screen = TreeScreen(app.services, graph.focus)
     app.push_screen(screen)
     await settle(pilot)
     return screen

@@ -9,7 +9,6 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import DetailScreen
 from gigq_tui.screens.parts.typed_ahead import WAITS_AT_MOST_S
 from gigq_tui.screens.workers.screen import WorkersScreen
-from gigq_tui.services.messages import TroubleArrived
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import Tab
 from tests.scene import NOW
@@ -104,7 +103,7 @@ async def test_rows_that_can_not_be_read_are_not_waited_for() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, WAITING)
-        app.post_message(TroubleArrived(str(DatabaseBusy("jobs.db is locked.")), NOW))
+        app.services.reads.hand_trouble(str(DatabaseBusy("jobs.db is locked.")), NOW)
         await type_fast(pilot, "4", "c")
         assert "can't be read now" in jobs_screen(app).notice_line.text
         await give(pilot, FAILED, tab=Tab.FAILED)

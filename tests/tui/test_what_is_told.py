@@ -143,7 +143,7 @@ async def test_the_last_branch_of_a_tree_stays_in_sight_under_its_question() -> 
     async with app.run_test(size=(60, 20)) as pilot:
         feed_of(app).answers["graph"] = lambda subject: graph
         await give(pilot, jobs[:1])
-        screen = TreeScreen(jobs[0].id)
+        screen = TreeScreen(app.services, jobs[0].id)
         app.push_screen(screen)
         await settle(pilot)
         await press(pilot, "z", "G", "c")
@@ -206,7 +206,7 @@ async def test_keys_do_nothing_to_a_worker_behind_its_log(tmp_path: Path) -> Non
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, [row(1)], workers=[worker("w1", log_path=str(log))])
-        screen = WorkersScreen()
+        screen = WorkersScreen(app.services)
         app.push_screen(screen)
         await settle(pilot)
         await press(pilot, "l")
@@ -225,7 +225,7 @@ async def test_the_log_stays_at_its_end_when_it_grows_and_shrinks(tmp_path: Path
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, [row(1)], workers=[worker("w1", log_path=str(log))])
-        app.push_screen(WorkersScreen())
+        app.push_screen(WorkersScreen(app.services))
         await settle(pilot)
         for keys in (("l",), ("l",), ("l", "g")):
             assert "line 199" in screen_text(app)

@@ -16,7 +16,7 @@ from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import Counts, Health, WorkerRow
 from gigq_tui.store.processes import Usage
 from tests.scene import NOW
-from tests.tui.harness import give, make_app, row, screen_text, settle
+from tests.tui.harness import give, make_app, row, screen_text, services_of, settle
 from tests.tui.test_workers_screen import BUSY, FOREIGN, IDLE, JOB, LOST, OTHER, press, worker
 
 MACHINE = Machine("etl-3", 16, 5.1, 38.0)
@@ -24,7 +24,7 @@ MACHINE = Machine("etl-3", 16, 5.1, 38.0)
 
 async def opened(pilot: Pilot[None], *rows: WorkerRow, **values: object) -> WorkersScreen:
     await give(pilot, [row(1)], workers=rows, **values)
-    screen = WorkersScreen(look_at_machine=lambda known: MACHINE)
+    screen = WorkersScreen(services_of(pilot), look_at_machine=lambda known: MACHINE)
     pilot.app.push_screen(screen)
     await settle(pilot)
     return screen

@@ -24,7 +24,7 @@ from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, WorkerRow
 from gigq_tui.store.processes import ProcessFigures, Sampler
 from tests.scene import NOW
-from tests.tui.harness import FakeJobs, give, make_app, row, screen_text, settle
+from tests.tui.harness import FakeJobs, give, make_app, row, screen_text, services_of, settle
 
 SETUP = WorkerSetup(sys.executable, Path("/srv"))
 JOB = RunningJob("aaaaaaaa-0000", "resize_image", NOW - timedelta(seconds=58))
@@ -121,7 +121,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 
 async def open_workers(pilot: Pilot[None], *rows: WorkerRow, **values: Any) -> WorkersScreen:
     await give(pilot, [row(1)], workers=rows, **values)
-    screen = WorkersScreen()
+    screen = WorkersScreen(services_of(pilot))
     pilot.app.push_screen(screen)
     await settle(pilot)
     return screen
@@ -371,7 +371,7 @@ async def test_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     app, _, _ = console()
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, [row(1)], workers=(IDLE,))
-        screen = WorkersScreen(sampler)
+        screen = WorkersScreen(app.services, sampler)
         app.push_screen(screen)
         await settle(pilot)
         assert "212M" in screen_text(app)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from gigq_tui.actions.question import Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.release import orphans
 from gigq_tui.store.models import Health, JobRow, Snapshot
-from gigq_tui.widgets.question import Question
 from tests.tui.harness import row
 
 
@@ -21,7 +21,7 @@ class StandIn:
     """A screen, the console, and what changes jobs, in one: each remembers what it was told."""
 
     snapshot: Snapshot | None = None
-    will_attach = False
+    attach_details: tuple[str, ...] = ()
     path = Path("jobs.db")
 
     def __init__(self, *rows: JobRow) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.shell_command import for_jobs, without_secrets
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import as_json, cut, inert, masked
@@ -16,7 +17,6 @@ from gigq_tui.screens.parts.job_copy import last_command
 from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_output
-from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.text_view import TextView
 
 

@@ -30,6 +30,7 @@ from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.job_links import JobLinks
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.text_reader import TextReader
+from gigq_tui.services import Services
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.tabs import TabRow
 from gigq_tui.widgets.typed_line import TypedLine
@@ -47,8 +48,8 @@ class DetailScreen(DetailView, inherit_bindings=False):
     BINDINGS = bindings_for(Scope.DETAIL)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self, job_id: str, tab: str | None = None) -> None:
-        super().__init__(job_id, tab)
+    def __init__(self, services: Services, job_id: str, tab: str | None = None) -> None:
+        super().__init__(services, job_id, tab)
         self.trail: list[str] = []
         self.finder = RowFinder(self)
         self.parts = (self.reader, self.finder, JobActions(self), JobLinks(self))

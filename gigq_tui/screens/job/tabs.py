@@ -23,6 +23,7 @@ from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.parts.job_actions import trouble_of
 from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
+from gigq_tui.services import Services
 from gigq_tui.store.derive import ticks
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Snapshot
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output
@@ -49,8 +50,8 @@ class DetailView(DetailCopy, inherit_bindings=False):
         tab: The tab to open with; None lets the state of the job choose.
     """
 
-    def __init__(self, job_id: str, tab: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, services: Services, job_id: str, tab: str | None = None) -> None:
+        super().__init__(services)
         self.reader = TextReader(self)
         self.job_id = job_id
         self.tab = tab

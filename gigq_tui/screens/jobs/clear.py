@@ -13,12 +13,11 @@ from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import GigQError
 from gigq_core.times import parse_time
 from gigq_core.undo import KEPT_BYTES
+from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.format import count, cut, inert, plural
 from gigq_tui.keys.job_actions import UNDO
 from gigq_tui.screens.parts.job_actions import trouble_of
-from gigq_tui.services.notes import MANY, attach_note
 from gigq_tui.store.models import Tab
-from gigq_tui.widgets.question import Choice, Question
 
 if TYPE_CHECKING:
     from gigq_tui.screens.jobs.marks import Marking
@@ -68,7 +67,7 @@ def _gather(
 
 
 def _plan(screen: Marking, about: str, spare: bool, ids: tuple[str, ...]) -> None:
-    jobs = screen.console.jobs
+    jobs = screen.services.actions.jobs
 
     def call() -> ClearPlan | GigQError:
         try:
@@ -113,10 +112,9 @@ def _question(screen: Marking, about: str, spare: bool, plan: ClearPlan) -> Ques
     details.append("No waiting job is affected.")
     if sum(job.size for job in going) > KEPT_BYTES:
         details.append(
-            f"Undo ({screen.console.hints(UNDO)}) can't restore all of them: they are too large."
+            f"Undo ({screen.services.hints(UNDO)}) can't restore all of them: they are too large."
         )
-    if screen.console.will_attach:
-        details.append(attach_note(screen.console.path))
+    details += screen.services.actions.attach_details
     total = len(going)
     return Question(
         f"Clear {count(total)} finished {'job' if total == 1 else 'jobs'} ({about})?",

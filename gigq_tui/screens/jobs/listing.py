@@ -7,6 +7,7 @@ from functools import partial
 
 from textual import on
 
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does, does_each
@@ -17,11 +18,11 @@ from gigq_tui.screens.jobs.head_row import HeadRow
 from gigq_tui.screens.jobs.marks import Marking
 from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
+from gigq_tui.services import Services
 from gigq_tui.store.filter.language import NO_FILTER, Filter
 from gigq_tui.store.list.view import TOP, Anchor, AnchorKind, View, sort_keys
 from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
 from gigq_tui.store.sorting import NEWEST, SORT_MENU, Sort, SortKey
-from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.tabs import TabRow
 from gigq_tui.widgets.takes_keys import TakesKeys
 
@@ -33,8 +34,8 @@ SMALL = 14
 class Looking(Marking, inherit_bindings=False):
     """A screen around a job table that chooses what the table lists."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         # What suits the running jobs does not suit the failed ones: each tab keeps its own order.
         self.sorts: dict[Tab, Sort] = {}
         self._filter_before: Filter = NO_FILTER

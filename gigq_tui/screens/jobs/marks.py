@@ -12,6 +12,7 @@ from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs import clear
 from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.screens.parts.job_actions import ChosenJobs, trouble_of
+from gigq_tui.services import Services
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow
 
@@ -19,8 +20,8 @@ from gigq_tui.store.models import JobRow
 class Marking(ConsoleScreen, inherit_bindings=False):
     """A screen around a job table whose acts are about the marked jobs, if there are any."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self.marked: dict[str, JobRow | None] = {}
         self.range_from: str | None = None
 
@@ -32,7 +33,7 @@ class Marking(ConsoleScreen, inherit_bindings=False):
     @property
     def view(self) -> View:
         """What is looked at."""
-        return self.console.view
+        return self.services.picture.view
 
     def refresh_parts(self) -> None:
         """Draw what depends on the cursor, the marks and the filter."""

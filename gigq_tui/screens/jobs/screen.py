@@ -25,6 +25,7 @@ from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions, trouble_of
 from gigq_tui.screens.parts.job_copy import JobCopy
 from gigq_tui.screens.parts.job_links import JobLinks, OpenJob
+from gigq_tui.services import Services
 from gigq_tui.store.derive import state_of, ticks, why
 from gigq_tui.store.models import Counts, JobDetail, Snapshot, Tab
 from gigq_tui.store.tail import Tail, read_output
@@ -72,8 +73,8 @@ class JobsScreen(Looking, inherit_bindings=False):
     BINDINGS = bindings_for(Scope.JOBS)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self.detail: JobDetail | None = None
         self._tail: Tail | None = None
         self.actions = JobActions(self, self.acted)
@@ -308,4 +309,4 @@ class JobsScreen(Looking, inherit_bindings=False):
     @does(NEW)
     def do_new(self) -> None:
         """Open an empty form for a new job."""
-        self.console.show_form()
+        self.services.routes.show_form()

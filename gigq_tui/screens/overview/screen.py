@@ -27,6 +27,7 @@ from gigq_tui.screens.overview.lines import (
 )
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
+from gigq_tui.services import Services
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.history.attempts import DELETED, OTHERS
 from gigq_tui.store.history.attention import Concern
@@ -61,8 +62,8 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self.past = Past.MINUTES_60
         self.seen: Overview | None = None
         # Whether the keys move in the list of what needs a person.

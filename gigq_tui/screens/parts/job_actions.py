@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
+from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.format import plural
@@ -16,9 +16,7 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import CANCEL, LOWER_PRIORITY, RAISE_PRIORITY, RETRY
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.release import orphans, release_question
-from gigq_tui.services.notes import MANY, attach_note
 from gigq_tui.store.models import JobRow, Snapshot
-from gigq_tui.widgets.question import Choice, Question
 
 NAMED = 3
 # What is said of jobs on which nothing can be cancelled any more.
@@ -63,16 +61,13 @@ class JobServices(Protocol):
     """What the part needs of the console."""
 
     @property
-    def path(self) -> Path: ...
-
-    @property
     def snapshot(self) -> Snapshot | None: ...
 
     @property
     def jobs(self) -> Writer: ...
 
     @property
-    def will_attach(self) -> bool: ...
+    def attach_details(self) -> tuple[str, ...]: ...
 
     def notice(self, text: str, tone: str = "info") -> None: ...
 
@@ -231,8 +226,7 @@ class JobActions(Part):
             names.append(f"and {count - len(names):,} more")
         if names:
             details = [", ".join(names), *details]
-        if services.will_attach:
-            details = [*details, attach_note(services.path)]
+        details = [*details, *services.attach_details]
         many, what = count >= MANY, plural(count, "job")
         yes = Choice(
             "Y" if many else "y",

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.shell_command import for_jobs
 from gigq_tui.format import as_json, cut, inert, masked
@@ -15,7 +16,6 @@ from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.parts.job_actions import trouble_of
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.models import JobDetail, JobRow
-from gigq_tui.widgets.question import Choice, Question
 
 
 class Copying(Protocol):

@@ -27,6 +27,11 @@ class Part:
         """Handle a key that belongs to no action; say whether it meant anything here."""
         return False
 
+    @property
+    def expects(self) -> bool:
+        """Whether something that a key asked for is about to change what keys mean here."""
+        return False
+
     def awaits(self, action: Action) -> bool:
         """Whether an action is about something that was asked for and is not here yet."""
         return False

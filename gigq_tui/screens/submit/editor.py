@@ -11,11 +11,11 @@ from textual.message import Message
 from gigq_core.errors import GigQError
 from gigq_core.job import encode_params
 from gigq_tui.actions.editor import edit_text
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import EDIT_PARAMS
 from gigq_tui.screens.submit.lookups import SubmitLookups
 from gigq_tui.screens.submit.texts import Offer, TextMistake, offer, read_back
-from gigq_tui.widgets.question import Choice, Question
 
 
 class ParamsEditing(SubmitLookups, inherit_bindings=False):

@@ -27,6 +27,7 @@ from gigq_tui.screens.submit.form import SubmitForm
 from gigq_tui.screens.submit.param_specs import MISSING
 from gigq_tui.screens.submit.preview import Preview
 from gigq_tui.screens.submit.suggestions import Suggestion, SuggestionList
+from gigq_tui.services import Services
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import JobDetail, JobRow, Snapshot
 from gigq_tui.widgets.lines import Line, span
@@ -57,8 +58,8 @@ class SubmitLookups(ConsoleScreen, inherit_bindings=False):
             self.trouble = trouble
             super().__init__()
 
-    def __init__(self, template: JobDetail | None) -> None:
-        super().__init__()
+    def __init__(self, services: Services, template: JobDetail | None) -> None:
+        super().__init__(services)
         self.template = template
         self.form = SubmitForm(template, id="form")
         self.suggestions = SuggestionList(id="suggestions")

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import inert, plural, width_of
@@ -21,11 +22,12 @@ from gigq_tui.screens.submit.check import check_form
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
 from gigq_tui.screens.submit.editor import ParamsEditing
 from gigq_tui.screens.submit.preview import preview
+from gigq_tui.services import Services
 from gigq_tui.store.models import JobDetail, Snapshot
 from gigq_tui.widgets.form_row import Field, FormRow, PushLine
 from gigq_tui.widgets.header import WIDE
 from gigq_tui.widgets.lines import TextLines, span
-from gigq_tui.widgets.question import Choice, Question, QuestionPanel
+from gigq_tui.widgets.question import QuestionPanel
 
 # Below this width each short field has a line of its own.
 PAIRED = 72
@@ -48,8 +50,8 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     ]
     BINDINGS = bindings_for(SCOPE)
 
-    def __init__(self, template: JobDetail | None = None) -> None:
-        super().__init__(template)
+    def __init__(self, services: Services, template: JobDetail | None = None) -> None:
+        super().__init__(services, template)
         self.tried = False
         self.sending = False
         self._submit_when_known = False

@@ -24,6 +24,7 @@ from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.screens.tree.job_sentence import outlook
 from gigq_tui.screens.tree.tree_list import TreeList
+from gigq_tui.services import Services
 from gigq_tui.store.graph.focus import Direction, levels, narrowed, tally, to_cancel, to_retry
 from gigq_tui.store.graph.tree import LineKind, TreeLine, tree_lines
 from gigq_tui.store.models import Graph, JobRow, Snapshot
@@ -51,8 +52,8 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self, job_id: str) -> None:
-        super().__init__()
+    def __init__(self, services: Services, job_id: str) -> None:
+        super().__init__(services)
         self.job_id = job_id
         self.graph: Graph | None = None
         self.folded = True
@@ -114,7 +115,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
             return
         self._asked_at = now
         self._ask_again = False
-        self.console.ask("graph", self.job_id, self._receive)
+        self.ask("graph", self.job_id, self._receive)
 
     def _rested(self) -> None:
         self._rest_timer = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from gigq_core.status import WorkerRequest
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, plural
@@ -25,7 +26,6 @@ from gigq_tui.screens.parts.release import release_question
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.screens.workers.setup_panel import ConsoleWorkers, SetupPanel
 from gigq_tui.store.models import Health, WorkerRow
-from gigq_tui.widgets.question import Choice, Question
 
 _ON_A_WORKER = frozenset({"worker_drain", "worker_kill", "worker_pause", "worker_release"})
 # What may still be done while the panel for new workers is open; escape closes it.

@@ -17,6 +17,7 @@ from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.screens.workers.log_text import as_written, glance
+from gigq_tui.services import Services
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line
@@ -27,8 +28,8 @@ from gigq_tui.widgets.typed_line import TypedLine
 class WorkerLog(ConsoleScreen, inherit_bindings=False):
     """A screen with a log in its lower half, which can have all of it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self.reader = TextReader(self)
         self.parts = (self.reader,)
         self.log_large = False

@@ -11,6 +11,7 @@ from textual import on
 from textual.message import Message
 from textual.widget import Widget
 
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import cut, inert
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
@@ -39,12 +40,12 @@ from gigq_tui.screens.workers.order import (
     kept_in_order,
     matches,
 )
+from gigq_tui.services import Services
 from gigq_tui.store.machine import Machine, read_machine
 from gigq_tui.store.models import Health, Snapshot
 from gigq_tui.store.processes import Sampler, Usage
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_tail
 from gigq_tui.widgets.lines import Line, TextLines, line_width, spread
-from gigq_tui.widgets.question import Choice, Question
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
@@ -88,12 +89,13 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
 
     def __init__(
         self,
+        services: Services,
         sampler: Sampler | None = None,
         look_at_machine: Callable[[Machine | None], Machine] | None = None,
         *,
         setting_up: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(services)
         self.entries: dict[str, WorkerEntry] = {}
         self.usage: dict[int, Usage] = {}
         self.machine: Machine | None = None
@@ -303,13 +305,12 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self._open_job("This worker has no running job, so there is no stack.", "Stack")
 
     def _open_job(self, refusal: str, tab: str | None) -> None:
-        from gigq_tui.screens.job.screen import DetailScreen
 
         entry = self.entry
         if entry is None or entry.job is None:
             self.console.notice(refusal, "warn")
             return
-        self.console.push_screen(DetailScreen(entry.job.id, tab))
+        self.services.routes.show_job(entry.job.id, tab)
 
     @does(WORKER_COPY)
     def do_worker_copy(self) -> None:
