@@ -46,7 +46,7 @@ class Quitting:
         self._hints = hints
         self._is_demo = settings.demo is not None
         self._actions = actions
-        self._pool = workers.pool
+        self._workers = workers
         self._notices = notices
         self._front = front
         self._leave = leave
@@ -64,7 +64,7 @@ class Quitting:
 
     def leave(self) -> None:
         """Quit; what becomes of workers that this console started is asked first."""
-        count = len(self._pool.alive())
+        count = len(self._workers.pool.alive())
         if not count:
             self._leave()
         elif self._is_demo:
@@ -78,7 +78,7 @@ class Quitting:
             return
         one = count == 1
         it, them, has = ("it", "it", "has") if one else ("they", "them", "have")
-        names = listed([f"{worker.worker_id} (pid {worker.pid})" for worker in self._pool.alive()])
+        names = listed([f"{worker.worker_id} (pid {worker.pid})" for worker in self._workers.pool.alive()])
         screen.question(
             Question(
                 f"Quit? {plural(count, 'worker')} that this console started still "
@@ -102,17 +102,17 @@ class Quitting:
         )
 
     def _leave_workers(self) -> None:
-        self._pool.leave_running()
+        self._workers.pool.leave_running()
         self._leave()
 
     def _drain_workers(self) -> None:
-        self._pool.stop_all()
+        self._workers.pool.stop_all()
         self._leave_workers()
 
     def _end_workers(self, count: int) -> None:
         self._notices.tell(f"killing {plural(count, 'worker')}..", "warn")
 
         def call() -> None:
-            self._pool.end_all()
+            self._workers.pool.end_all()
 
         self._actions.act(call, after=self._leave)
