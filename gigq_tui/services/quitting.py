@@ -78,7 +78,9 @@ class Quitting:
             return
         one = count == 1
         it, them, has = ("it", "it", "has") if one else ("they", "them", "have")
-        names = listed([f"{worker.worker_id} (pid {worker.pid})" for worker in self._workers.pool.alive()])
+        names = listed(
+            [f"{worker.worker_id} (pid {worker.pid})" for worker in self._workers.pool.alive()]
+        )
         screen.question(
             Question(
                 f"Quit? {plural(count, 'worker')} that this console started still "

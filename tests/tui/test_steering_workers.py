@@ -110,7 +110,7 @@ async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
         # One whose row still says that it runs is asked, and found dead.
         acts.trouble = None
         await press(pilot, "P", "y")
-        assert "w2 died without answering: r on its line" in await see(
+        assert "w2 died without answering: w, then r on its line," in await see(
             pilot, replace(BUSY, health=Health.LOST)
         )
 
@@ -148,7 +148,7 @@ async def test_with_none_idle_the_youngest_may_finish() -> None:
         await press(pilot, "minus")
         assert screen.panel.question is not None
         assert "This console has no idle worker" in screen.panel.plain
-        assert "w2, runs resize_image and train_fold: it can end after that" in screen.panel.plain
+        assert "w2, is running resize_image and train_fold; it can end then" in screen.panel.plain
         await press(pilot, "enter")
         assert pool.calls == [("stop_some", "1 False")]
         await press(pilot, "minus", "y")
