@@ -139,7 +139,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             )
         )
         self.set_keymap(self.services.keymap.for_textual())
-        self.router = Router(self)
+        self.router = Router(self, self.services)
 
     def _make_services(self, settings: Settings) -> Services:
         path, clock, changed = self._given_path, settings.clock, self.mind_the_ticker
@@ -420,16 +420,16 @@ def _openers(app: ConsoleApp) -> Openers:
             app.push_screen(HelpScreen(app.services, app.front.SCOPE))
 
     def palette() -> None:
-        from gigq_tui.widgets.palette import open_palette
+        from gigq_tui.widgets.palette import PalettePanel
 
-        if app.front is not None:
-            open_palette(app.front)
+        if (front := app.front) is not None:
+            front.lay_over(PalettePanel(front, app.services.keymap))
 
     def outcomes(report: Report) -> None:
-        from gigq_tui.widgets.outcome_panel import open_outcomes
+        from gigq_tui.widgets.outcome_panel import OutcomePanel
 
         if app.front is not None:
-            open_outcomes(app.front, report)
+            app.front.lay_over(OutcomePanel(report))
 
     def jobs(tab: Tab, matching: Filter) -> None:
         first = next(screen for screen in app.screen_stack if isinstance(screen, JobsScreen))

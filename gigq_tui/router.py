@@ -18,18 +18,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from textual import events
 from textual.widget import Widget
 
 from gigq_tui.keys import ALWAYS, BEFORE_FIELDS, Action, action_of
 from gigq_tui.keys.key_names import is_typed, key_label
+from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.typed_ahead import WAITS_AT_MOST_S, is_about_rows
-
-if TYPE_CHECKING:
-    from gigq_tui.app import ConsoleApp
-    from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.services import Services
 
 # A screen takes longer than this to be built on no machine that anybody types at.
 STEADY_WITHIN_S = 10.0
@@ -53,15 +51,38 @@ class Dropped(Exception):
     """What was typed ahead is dropped; the text is the sentence that says why."""
 
 
+class Console(Protocol):
+    """What the router asks of the app."""
+
+    app_focus: bool
+
+    @property
+    def front(self) -> ConsoleScreen | None:
+        """The screen in front."""
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the console is about to end."""
+
+    def call_later(self, callback: Callable[[Exception], None], fault: Exception) -> object:
+        """Do something in the app's own turn."""
+
+
 class Router:
     """Takes keys and paste as they come, and gives each to whom it belongs to at its turn.
 
     Args:
         app: The console; nothing is asked of it before `start()`.
+        services: What it does, and what it waits for.
     """
 
-    def __init__(self, app: ConsoleApp) -> None:
+    def __init__(self, app: Console, services: Services) -> None:
         self._app = app
+        self._keymap = services.keymap
+        self._notices = services.notices
+        self._reads = services.reads
+        self._actions = services.actions
+        self._clock = services.settings.clock
         self._typed: deque[Typed] = deque()
         self._came = asyncio.Event()
         # Set while there is nothing to judge, or only what waits for something.
@@ -124,10 +145,10 @@ class Router:
         """Forget what has come so far, but for what leaves the console in any case."""
         behind, self._typed = self._typed, deque()
         front = self._app.front
-        self._app.notice(why, "warn")
+        self._notices.tell(why, "warn")
         for each in (typed, *behind):
             if isinstance(each.event, events.Key) and front is not None and front.is_whole:
-                action = action_of(each.event.key, front.SCOPE, self._app.keymap)
+                action = action_of(each.event.key, front.SCOPE, self._keymap)
                 if action is not None and action.id in ALWAYS and not is_typed(each.event.key):
                     front.perform(action)
 
@@ -146,7 +167,7 @@ class Router:
                 self._app.app_focus = True
                 continue
             key = event.key if isinstance(event, events.Key) else ""
-            action = action_of(key, screen.SCOPE, self._app.keymap) if key else None
+            action = action_of(key, screen.SCOPE, self._keymap) if key else None
             if action is not None and action.id in ALWAYS and not is_typed(key):
                 screen.perform(action)
                 return
@@ -173,7 +194,7 @@ class Router:
                 part.take_paste(event.text)
             return True
         if self._is_unforeseen(screen, typed):
-            self._app.notice(
+            self._notices.tell(
                 f"{key_label(event.key)} was typed before this question stood here: press it again",
                 "warn",
             )
@@ -214,10 +235,9 @@ class Router:
         Raises:
             Dropped: what it is about has not come in time.
         """
-        app = self._app
-        if not app.shows_last_act and self._gave_up_on != app.acts_begun:
-            if not await self._until(lambda: app.shows_last_act, ACT_WITHIN_S, time.monotonic):
-                self._gave_up_on = app.acts_begun
+        if not self._actions.is_shown and self._gave_up_on != self._actions.begun:
+            if not await self._until(lambda: self._actions.is_shown, ACT_WITHIN_S, time.monotonic):
+                self._gave_up_on = self._actions.begun
             return True
         if screen.awaits(action):
             await self._wait_for_what_it_is_about(screen, action)
@@ -237,16 +257,16 @@ class Router:
     async def _wait_for_what_it_is_about(self, screen: ConsoleScreen, action: Action) -> None:
         """Wait for rows by the app's own clock: how long is too long is the reader's matter."""
         app = self._app
-        since = app.monotonic()
+        since = self._clock.monotonic()
         while screen.awaits(action) and app.front is screen:
-            if app.trouble:
+            if self._reads.trouble:
                 raise Dropped("What this key is about can't be read now.")
             await self._until(
-                lambda: not screen.awaits(action) or bool(app.trouble),
+                lambda: not screen.awaits(action) or bool(self._reads.trouble),
                 WAITS_AT_MOST_S,
-                app.monotonic,
+                self._clock.monotonic,
             )
-            if app.monotonic() - since >= WAITS_AT_MOST_S:
+            if self._clock.monotonic() - since >= WAITS_AT_MOST_S:
                 raise Dropped("What was typed ahead was dropped: its rows have not come yet.")
 
     async def _until(

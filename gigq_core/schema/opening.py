@@ -217,6 +217,22 @@ def is_attached(conn: sqlite3.Connection) -> bool:
     return conn.execute(_SCHEMA_VERSION).fetchone() is not None
 
 
+@contextmanager
+def explained(file: Path) -> Iterator[None]:
+    """While this lasts, errors of SQLite's become those of this package.
+
+    Args:
+        file: What they are about.
+
+    Raises:
+        DatabaseError: SQLite failed; the message is the sentence a person reads.
+    """
+    try:
+        yield
+    except sqlite3.Error as problem:
+        raise explain(problem, file) from None
+
+
 def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
     """The error with the sentence a person reads, for one of SQLite's."""
     text = str(problem)

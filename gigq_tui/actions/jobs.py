@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from gigq_core import JobQueue
 from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError, NotAQueue
-from gigq_core.schema.opening import check_path, explain, is_attached, open_read_only
+from gigq_core.schema.opening import check_path, explained
 from gigq_core.status import Outcome, WorkerRequest
 from gigq_core.undo import Undo
 from gigq_tui.actions import shell_command
@@ -50,20 +49,6 @@ class JobActions:
         self.chdir = Path.cwd() if chdir is None else chdir
         self._ledger = UndoLog()
 
-    def will_attach(self) -> bool:
-        """Whether the next act adds this package's tables to a file that is GigQ's own so far.
-
-        Raises:
-            DatabaseError: The file can't be read now.
-        """
-        connection = open_read_only(self.path)
-        try:
-            return not is_attached(connection)
-        except sqlite3.Error as problem:
-            raise explain(problem, self.path) from None
-        finally:
-            connection.close()
-
     def cancel(self, ids: Iterable[str]) -> Report:
         """Cancel waiting jobs, and ask the workers of running ones to stop them.
 
@@ -95,7 +80,7 @@ class JobActions:
     def plan_clear(self, ids: Iterable[str]) -> ClearPlan:
         """Find out what clearing these jobs would do; changes nothing."""
         check_path(self.path)
-        with self._sentences():
+        with explained(self.path):
             return JobQueue(self.path, initialize=False).plan_clear(ids)
 
     def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report:
@@ -148,7 +133,7 @@ class JobActions:
     def submit(self, request: SubmitRequest) -> Report:
         """Insert the job, or its copies, once the workers' interpreter has found the function."""
         self._may_write()
-        with self._sentences():
+        with explained(self.path):
             ids = submit(self.path, request, self.python, self.chdir)
         what = (
             f"submitted {request.options.name}" if len(ids) == 1 else f"submitted {len(ids)} jobs"
@@ -216,20 +201,12 @@ class JobActions:
     @contextmanager
     def _queue(self) -> Iterator[JobQueue]:
         self._may_write()
-        with self._sentences():
+        with explained(self.path):
             queue = JobQueue(self.path)
             try:
                 yield queue
             finally:
                 queue.close()
-
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        """SQLite's own errors become the sentence that a person reads."""
-        try:
-            yield
-        except sqlite3.Error as problem:
-            raise explain(problem, self.path) from None
 
 
 def _done_act(verb: str, outcomes: Sequence[Outcome], undo: Undo) -> DoneAction:

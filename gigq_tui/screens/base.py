@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -54,8 +54,13 @@ from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.takes_keys import OVERLAY, Overlay, TakesKeys
 from gigq_tui.widgets.typed_line import TypedLine
 
-if TYPE_CHECKING:
-    from gigq_tui.app import ConsoleApp
+
+class App(Protocol):
+    """What a screen asks of the app."""
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done on any screen, by the actions' ids."""
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
@@ -80,9 +85,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.front_since = self.shown_since = time.monotonic()
 
     @property
-    def console(self) -> ConsoleApp:
-        """The app, as what it is. To be removed with its last user."""
-        return cast("ConsoleApp", self.app)
+    def console(self) -> Any:
+        """The app. To be removed with its last user."""
+        return self.app
 
     def compose(self) -> ComposeResult:
         # What the size decides is decided before the first layout: later it would paint twice.
@@ -259,7 +264,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if refusal:
             self.services.notices.tell(refusal, "warn")
             return
-        handler = self.handlers.get(action.id) or self.console.handlers[action.id]
+        handler = self.handlers.get(action.id) or cast(App, self.app).handlers[action.id]
         handler()
 
     def action_perform(self, action_id: str) -> None:
@@ -293,6 +298,13 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def in_thread_first(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
         self.reads.find_out(call, receive, first=True)
+
+    def lay_over(self, panel: Widget) -> None:
+        """Lay a panel over this screen, unless one of its kind lies there already."""
+        if not self.query(type(panel)):
+            # In a layer of its own it covers lines and moves nothing.
+            self.styles.layers = "default palette"
+            self.mount(panel)
 
     def question(self, question: Question) -> None:
         """Ask in the panel; the chosen choice acts. Ids must be captured before."""

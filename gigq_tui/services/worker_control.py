@@ -15,7 +15,6 @@ from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers import announcements, head_count
 from gigq_tui.actions.workers.announcements import Announcement
-from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.pending_requests import PendingRequests, Request
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
@@ -32,6 +31,7 @@ from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.waiting import RunsWorkers, find_out
+from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import WorkerRow
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from textual import events
 
@@ -15,9 +14,6 @@ from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.takes_keys import OVERLAY
-
-if TYPE_CHECKING:
-    from gigq_tui.screens.base import ConsoleScreen
 
 ID_CELLS = 8
 LEAST_LINES = 4
@@ -116,12 +112,3 @@ class OutcomePanel(Scrolled):
 
     def take_paste(self, text: str) -> None:
         """There is nothing to type here."""
-
-
-def open_outcomes(screen: ConsoleScreen, report: Report) -> None:
-    """Open the panel on a screen, unless it is open there."""
-    if screen.query(OutcomePanel):
-        return
-    # In a layer of its own it covers lines and moves nothing.
-    screen.styles.layers = "default palette"
-    screen.mount(OutcomePanel(report))

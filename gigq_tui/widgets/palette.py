@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from textual import events
 
 from gigq_tui.format import cut, inert, pad, width_of
-from gigq_tui.keys import Action, Context, actions_for
+from gigq_tui.keys import Action, Context, Keymap, Scope, actions_for
 from gigq_tui.keys.hints import ENTER, ESC
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, fit
 from gigq_tui.widgets.takes_keys import OVERLAY, first_line
-
-if TYPE_CHECKING:
-    from gigq_tui.screens.base import ConsoleScreen
 
 MOST_LINES = 14
 KEY_CELLS = 14
@@ -45,6 +42,17 @@ def _rank(action: Action, word: str) -> int:
     return 1 if word in action.label.lower() else 2
 
 
+class Owner(Protocol):
+    """The screen whose actions are listed."""
+
+    @property
+    def SCOPE(self) -> Scope: ...
+
+    def context(self) -> Context: ...
+
+    def perform(self, action: Action) -> None: ...
+
+
 class PalettePanel(Lines):
     """Takes every key while it is open: typing narrows, enter runs, escape closes."""
 
@@ -53,11 +61,11 @@ class PalettePanel(Lines):
                    margin: 0 0 2 0; }
     """
 
-    def __init__(self, owner: ConsoleScreen) -> None:
+    def __init__(self, owner: Owner, keymap: Keymap) -> None:
         super().__init__(id="palette", classes=OVERLAY)
         self.owner = owner
         self.is_open = True
-        self.keymap = owner.console.keymap
+        self.keymap = keymap
         self.actions = self.keymap.told(actions_for(owner.SCOPE))
         # What can be done was decided for the row that the palette was opened on.
         self.context: Context = owner.context()
@@ -194,16 +202,3 @@ class PalettePanel(Lines):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
         self._step(-1)
-
-
-def open_palette(screen: ConsoleScreen) -> None:
-    """Open the palette on a screen, unless it is open there.
-
-    Args:
-        screen: The screen in front; its scope says which actions are listed.
-    """
-    if screen.query(PalettePanel):
-        return
-    # In a layer of its own it covers lines and moves nothing.
-    screen.styles.layers = "default palette"
-    screen.mount(PalettePanel(screen))

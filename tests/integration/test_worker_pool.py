@@ -20,9 +20,10 @@ from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
 from gigq_tui.actions.jobs import JobActions
-from gigq_tui.actions.workers.held_jobs import fates_of, held_by
+from gigq_tui.actions.workers.held_jobs import fates_of
 from gigq_tui.actions.workers.pool import WorkerPool, last_line
 from gigq_tui.actions.workers.setup import WorkerSetup
+from gigq_tui.store.held_jobs import held_by
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Health
 from gigq_tui.store.reader import Reader

@@ -7,6 +7,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from gigq_core import JobQueue
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.job import JobOptions
+from gigq_core.schema.opening import is_attached, open_read_only
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.jobs import JobActions
@@ -110,13 +112,18 @@ def test_a_worker_is_asked_through_its_row(actions: JobActions, queue_file: Path
         actions.ask_worker("nobody", "drain")
 
 
+def attached(path: Path) -> bool:
+    with closing(open_read_only(path)) as connection:
+        return is_attached(connection)
+
+
 def test_a_file_of_gigq_is_attached_by_the_first_act(tmp_path: Path, data_folder: Path) -> None:
     path = tmp_path / "old.db"
     path.write_bytes((data_folder / "gigq-0.1.0.db").read_bytes())
     actions = JobActions(path)
-    assert actions.will_attach()
+    assert not attached(path)
     actions.cancel(["no-such-id"])
-    assert not actions.will_attach()
+    assert attached(path)
 
 
 # --- what is said ------------------------------------------------------------------------------

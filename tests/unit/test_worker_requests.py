@@ -10,7 +10,7 @@ import pytest
 
 from gigq_core.errors import DatabaseMissing
 from gigq_tui.actions.workers import announcements, held_jobs, pending_requests
-from gigq_tui.actions.workers.held_jobs import HeldJob, JobFate
+from gigq_tui.actions.workers.held_jobs import JobFate
 from gigq_tui.actions.workers.pending_requests import (
     ANSWER_WITHIN_S,
     Answer,
@@ -18,6 +18,8 @@ from gigq_tui.actions.workers.pending_requests import (
     Request,
 )
 from gigq_tui.actions.workers.pool import Ended
+from gigq_tui.store import held_jobs as stored
+from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import Health, WorkerRow
 from tests import scene
 
@@ -152,10 +154,10 @@ def test_fates_in_a_clause(fates: list[JobFate], said: str) -> None:
 
 def test_what_workers_hold_and_what_became_of_it(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    assert {"w1", "w2", "w3", "w9"} <= held_jobs.busy_workers(path)
-    (held,) = held_jobs.held_by(path, "w9")
+    assert {"w1", "w2", "w3", "w9"} <= stored.busy_workers(path)
+    (held,) = stored.held_by(path, "w9")
     assert held == HeldJob(scene.job_id("export_parquet"), "export_parquet")
-    assert held_jobs.held_by(path, "nobody") == ()
+    assert stored.held_by(path, "nobody") == ()
     asked = (
         held,
         HeldJob(scene.job_id("extract_orders"), "extract_orders"),
@@ -163,7 +165,7 @@ def test_what_workers_hold_and_what_became_of_it(tmp_path: Path) -> None:
     )
     assert [f.status for f in held_jobs.fates_of(path, asked)] == ["running", "completed", ""]
     with pytest.raises(DatabaseMissing):
-        held_jobs.held_by(tmp_path / "gone.db", "w9")
+        stored.held_by(tmp_path / "gone.db", "w9")
 
 
 def test_a_worker_of_a_file_that_is_not_attached_holds_nothing(
@@ -171,8 +173,8 @@ def test_a_worker_of_a_file_that_is_not_attached_holds_nothing(
 ) -> None:
     path = tmp_path / "old.db"
     path.write_bytes((data_folder / "gigq-0.1.0.db").read_bytes())
-    assert held_jobs.busy_workers(path) == set()
-    assert held_jobs.held_by(path, "w1") == ()
+    assert stored.busy_workers(path) == set()
+    assert stored.held_by(path, "w1") == ()
 
 
 def test_looking_at_one_workers_jobs_walks_no_table(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from gigq_core.errors import GigQError
 from gigq_tui.actions.workers import held_jobs
-from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.pending_requests import (
     ANSWER_WITHIN_S,
     ENDS,
@@ -19,6 +18,8 @@ from gigq_tui.actions.workers.pending_requests import (
 )
 from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.format import listed, signal_name
+from gigq_tui.store import held_jobs as stored
+from gigq_tui.store.held_jobs import HeldJob
 
 
 class Announcement(NamedTuple):
@@ -84,7 +85,7 @@ def of_answer(path: Path, answer: Answer, release: str) -> Announcement:
 def held_by(path: Path, worker_id: str) -> tuple[HeldJob, ...]:
     """What a worker holds now, or nothing where the file can't be read."""
     try:
-        return held_jobs.held_by(path, worker_id)
+        return stored.held_by(path, worker_id)
     except GigQError:
         return ()
 

@@ -1,17 +1,14 @@
-"""What workers hold, and what became of it afterwards, as the file tells it."""
+"""What became of jobs that a worker held, as the file tells it."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gigq_core.schema.opening import explain, is_attached, open_read_only
 from gigq_tui.format import plural
-from gigq_tui.store import queries
+from gigq_tui.store.held_jobs import HeldJob, states_of
 
 NAMED = 3
 _BECAME = {
@@ -21,14 +18,6 @@ _BECAME = {
     "timeout": "timed out",
     "cancelled": "was cancelled",
 }
-
-
-@dataclass(frozen=True)
-class HeldJob:
-    """A job that a worker held."""
-
-    id: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -52,34 +41,14 @@ class JobFate:
         return _BECAME.get(self.status, f"is {self.status}")
 
 
-def busy_workers(path: Path) -> set[str]:
-    """The ids of those that hold a job.
+def fates_of(path: Path, jobs: Sequence[HeldJob]) -> tuple[JobFate, ...]:
+    """What has become of jobs, in the order asked.
 
     Raises:
-        DatabaseError: The file can't be read now. So for the functions below.
+        DatabaseError: The file can't be read now.
     """
-    return {str(row[0]) for row in _read(path, queries.BUSY_WORKERS)}
-
-
-def held_by(path: Path, worker_id: str) -> tuple[HeldJob, ...]:
-    """The jobs that a worker holds now."""
-    return tuple(
-        HeldJob(str(row[0]), str(row[1])) for row in _read(path, queries.HELD_BY, (worker_id,))
-    )
-
-
-def fates_of(path: Path, jobs: Sequence[HeldJob]) -> tuple[JobFate, ...]:
-    """What has become of jobs, in the order asked."""
-    if not jobs:
-        return ()
-    rows = _read(path, queries.FATES, (json.dumps([job.id for job in jobs]),))
-    found = {str(row[0]): row for row in rows}
-    return tuple(
-        JobFate(job, str(found[job.id][1]), found[job.id][2])
-        if job.id in found
-        else JobFate(job, "")
-        for job in jobs
-    )
+    found = states_of(path, jobs)
+    return tuple(JobFate(job, *found.get(job.id, ("", None))) for job in jobs)
 
 
 def describe_fates(fates: Sequence[JobFate], worker_id: str) -> str:
@@ -97,15 +66,3 @@ def describe_fates(fates: Sequence[JobFate], worker_id: str) -> str:
         return ", ".join(f"{fate.job.name} {fate.said(worker_id)}" for fate in fates)
     counts = ", ".join(f"{number} {clause}" for clause, number in said.most_common())
     return f"of its {len(fates)} jobs {counts}"
-
-
-def _read(path: Path, statement: str, values: Iterable[str] = ()) -> list[sqlite3.Row]:
-    connection = open_read_only(path)
-    try:
-        if not is_attached(connection):
-            return []
-        return connection.execute(statement, tuple(values)).fetchall()
-    except sqlite3.Error as problem:
-        raise explain(problem, path) from None
-    finally:
-        connection.close()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from gigq_core.identity import is_suspended
-from gigq_tui.actions.workers.held_jobs import HeldJob
+from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import Health, WorkerRow
 
 # A worker that lives answers within about a second: it looks that often even if nothing wakes it.

@@ -20,8 +20,8 @@ from gigq_core.kept_files import create_log
 from gigq_core.paths import queue_file
 from gigq_core.schema.opening import check_path
 from gigq_tui.actions.functions.inspection import check_folder, check_python
-from gigq_tui.actions.workers.held_jobs import busy_workers
 from gigq_tui.actions.workers.setup import GRACE_S, WorkerSetup
+from gigq_tui.store.held_jobs import busy_workers
 
 # A worker that ends at once still grants its jobs their grace: so much longer it is waited for.
 BEYOND_GRACE_S = 3.0

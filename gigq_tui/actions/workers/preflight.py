@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 from gigq_core.errors import DatabaseError, GigQError
-from gigq_core.schema.opening import open_read_only
 from gigq_tui.actions.functions.inspection import NotUsable, inspect_function
 from gigq_tui.actions.workers.setup import WorkerSetup
-from gigq_tui.store import queries
+from gigq_tui.store.held_jobs import waiting_functions
 
 
 class Preflight:
@@ -59,13 +57,6 @@ class Preflight:
 
 def _waiting_functions(path: Path) -> list[str]:
     try:
-        connection = open_read_only(path)
+        return waiting_functions(path)
     except DatabaseError:
         return []
-    try:
-        rows = connection.execute(queries.SOME_WAITING_FUNCTIONS).fetchall()
-    except sqlite3.Error:
-        return []
-    finally:
-        connection.close()
-    return [f"{module}.{name}" for module, name in rows]

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.format import plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import CANCEL, LOWER_PRIORITY, RAISE_PRIORITY, RETRY
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.release import orphans, release_question
+from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import JobRow, Snapshot
 
 NAMED = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gigq_tui.actions.question import Choice, Question
-from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.format import inert, listed, plural
+from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import Health, JobRow
 
 

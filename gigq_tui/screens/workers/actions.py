@@ -6,7 +6,6 @@ from functools import partial
 
 from gigq_core.status import WorkerRequest
 from gigq_tui.actions.question import Choice, Question
-from gigq_tui.actions.workers.held_jobs import HeldJob
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, plural
 from gigq_tui.keys.action import Action
@@ -25,6 +24,7 @@ from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.release import release_question
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.screens.workers.setup_panel import ConsoleWorkers, SetupPanel
+from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import Health, WorkerRow
 
 _ON_A_WORKER = frozenset({"worker_drain", "worker_kill", "worker_pause", "worker_release"})
