@@ -285,7 +285,7 @@ def test_old_acts_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     jobs = JobActions(writer.path)
     acts = [done_act(jobs, f"n{n}") for n in range(4)]
     writer.close()
-    monkeypatch.setattr("gigq_tui.actions.undo_log.MOST_ACTS", 2)
+    monkeypatch.setattr("gigq_tui.actions.undo_log.MOST_ACTIONS", 2)
     ledger = UndoLog()
     for act in acts:
         ledger.add(act)
