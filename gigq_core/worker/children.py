@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import selectors
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gigq_core.kept_files import ready_for, remove_private
 from gigq_core.paths import output_name
 from gigq_core.times import now_text
 from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
+from gigq_core.worker.child_process import READ_BYTES, ChildProcess
 from gigq_core.worker.claims import Claim, Ending, Fate, sentence_for
-from gigq_core.worker.output import Capture, warn_unkept
+from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import (
     Seen,
     descendants,
@@ -30,7 +30,6 @@ from gigq_core.worker.processes import (
     signal_group,
 )
 from gigq_core.worker.runner import ENDING_SIGNALS
-from gigq_core.worker.spawn import has_exited, spawn
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -39,7 +38,6 @@ CLOSED = "the job closed the pipe to its worker, so that its answer could not be
 # Made once, as the small messages are many.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
-READ_BYTES = 256 * 1024
 # Kept of what a child says outside of any job, to explain why it could not start.
 SAID_BYTES = 4096
 # Of that, how much is logged when it ends, in characters.
@@ -62,6 +60,22 @@ class ChildState(Enum):
     # It was let go, and its interpreter ends.
     ENDING = "ending"
     GONE = "gone"
+
+
+@dataclass(slots=True)
+class _JobState:
+    """What is known of one job that a child runs: when it has to end, and what it left so far."""
+
+    deadline: float = 0.0
+    # Whether it asked for its parents' results: it may once.
+    asked: bool = False
+    capture: Capture | None = None
+    # What it said although it had been told to stop.
+    last_words: answers.Done | None = None
+
+
+def _line_of(message: dict[str, Any]) -> bytes:
+    return _encode(message).encode() + b"\n"
 
 
 class Child:
@@ -114,67 +128,28 @@ class Child:
         self.began = 0.0
         # When it began a job that was claimed ahead, until that is on record.
         self.begun: str | None = None
-        self._selector = selector
         self._grace_s = grace_s
         self._parents_of = parents_of
         self._output_of = output_of
-        self._stack_prefix = stack_prefix
         self._on_idle = on_idle
-        self._capture: Capture | None = None
-        self._deadline = 0.0
+        self._job = _JobState()
         self._fate = Fate.CRASHED
         self._kill_at: float | None = None
         self._known: set[Seen] = set()
         self._closed = False
         self._reason = ""
-        self._said_last: answers.Done | None = None
         self._max_result_bytes = max_result_bytes
         self._lines = answers.Lines(answers.line_bytes(max_result_bytes))
         self._early = 0
-        self._asked = False
         # Of the job that it ran before this one.
         self._last_token = ""
-        self._to_send = bytearray()
-        self._spawn(python, folder)
+        self._process = ChildProcess(
+            python, folder, stack_prefix, max_result_bytes, selector, self._guarded
+        )
+        self.pid = self._process.pid
+        self._process.listen(self._read_answers, self._read_output, self.check_alive)
 
     # --- start and end -----------------------------------------------------------------------
-
-    def _spawn(self, python: str, folder: str) -> None:
-        prefix = self._stack_prefix if self._has_stacks() else ""
-        spawned = spawn(python, folder, prefix, self._max_result_bytes)
-        self._process = spawned.process
-        self.pid = spawned.process.pid
-        self._jobs, self._answers, self._output = spawned.jobs, spawned.answers, spawned.output
-        self._word, self._pidfd = spawned.word, spawned.pidfd
-        self._fds = [fd for fd in spawned[1:] if fd >= 0]
-        self._watched: set[int] = set()
-        self._watch(self._answers, selectors.EVENT_READ, self._read_answers)
-        self._watch(self._output, selectors.EVENT_READ, self._read_output)
-        if self._pidfd >= 0:
-            self._watch(self._pidfd, selectors.EVENT_READ, self.check_alive)
-
-    def _has_stacks(self) -> bool:
-        try:
-            return ready_for(self._stack_prefix)
-        except OSError as problem:
-            warn_unkept(problem)
-            return False
-
-    def _forget_stack(self) -> None:
-        try:
-            remove_private(Path(f"{self._stack_prefix}{self.pid}.txt"))
-        except OSError:
-            pass  # the folder is no longer ours; so nothing of ours is in it
-
-    def _watch(self, fd: int, event: int, callback: Callable[[], None]) -> None:
-        if fd not in self._watched:
-            self._watched.add(fd)
-            self._selector.register(fd, event, partial(self._guarded, callback))
-
-    def _unwatch(self, fd: int) -> None:
-        if fd in self._watched:
-            self._watched.remove(fd)
-            self._selector.unregister(fd)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Whatever goes wrong in dealing with this child ends this child, and nothing else."""
@@ -184,19 +159,17 @@ class Child:
             logger.exception("Child %s can't be dealt with", self.pid)
             self._break(f"the worker could not deal with its process: {problem!r}")
 
-    def _break(self, reason: str) -> None:
+    def _break(self, reason: str, burying: bool = False) -> None:
         """Have no more to do with the process: what it does or says can't be relied upon."""
-        logger.warning("Child %s is ended: %s", self.pid, reason)
-        self._is_broken(reason)
-        self.end()
-
-    def _is_broken(self, reason: str) -> None:
         self.broken = reason
         self._reason = self._reason or reason
+        if not burying:
+            logger.warning("Child %s is ended: %s", self.pid, reason)
+            self.end()
 
     def check_alive(self) -> None:
         """See whether the process has died, and if so take the consequences."""
-        if self.state is not ChildState.GONE and has_exited(self._process, self._pidfd):
+        if self.state is not ChildState.GONE and self._process.has_exited():
             self._bury()
 
     def end(self) -> None:
@@ -223,12 +196,8 @@ class Child:
         self._let_go()
 
     def _let_go(self) -> None:
-        """Close the pipe for jobs, behind whose end the interpreter ends too."""
-        if self._jobs in self._fds:
+        if self._process.close_jobs():
             self.said = b""
-            self._fds.remove(self._jobs)
-            self._unwatch(self._jobs)
-            os.close(self._jobs)
 
     def _bury(self) -> None:
         """The process is dead or about to be: take its last words, reap it, free its slot."""
@@ -239,17 +208,14 @@ class Child:
         # Its group lives on if the job left processes behind.
         signal_group(self.pid, signal.SIGKILL)
         signal_all(self._known, signal.SIGKILL)
-        code = self._process.wait()
+        code = self._process.reap()
         self._read_output()
         busy = self.state in (ChildState.BUSY, ChildState.STOPPING)
         if self.state is ChildState.ENDING and self.said:
             said = self.said.decode("utf-8", "replace")[-SAID_LOGGED:]
             logger.info("Child %s said as it ended: %r", self.pid, said)
         self.state = ChildState.GONE
-        for fd in self._fds:
-            self._unwatch(fd)
-            os.close(fd)
-        self._forget_stack()
+        self._process.close()
         if busy:
             if code == runner.LOST_PIPE:
                 self._reason = self._reason or CLOSED
@@ -264,10 +230,9 @@ class Child:
         self.claim = claim
         self._fate = Fate.CRASHED
         self.jobs_begun += 1
-        self._asked = False
         self.began = time.monotonic()
         self.begun = now_text() if ahead else None
-        self._deadline = self.began + claim.timeout_s
+        self._job = _JobState(self.began + claim.timeout_s)
         message = {
             "id": claim.execution_id,
             "module": claim.module,
@@ -276,7 +241,7 @@ class Child:
             "parents": bool(claim.dependencies),
             "pass_parent_results": claim.pass_parent_results,
         }
-        self._guarded(partial(self._send, message))
+        self._guarded(lambda: self._process.send(_line_of(message)))
 
     def stop(self, fate: Fate) -> None:
         """End the job that runs: SIGTERM now, SIGKILL after the grace; `fate` is how it ends."""
@@ -286,27 +251,19 @@ class Child:
         self._fate = fate
         self._kill_at = time.monotonic() + self._grace_s
         self._known = descendants(self.pid)
-        self._give_word()
+        self._process.announce_signal()
         signal_group(self.pid, signal.SIGTERM)
         signal_all(self._known, signal.SIGTERM)
-
-    def _give_word(self) -> None:
-        """Let the process know that the next SIGTERM is ours."""
-        try:
-            os.write(self._word, b"!")
-        except OSError:
-            # It died; that is seen elsewhere.
-            pass
 
     def tick(self, now: float) -> None:
         """Do what has come due: the timeout, the kill."""
         self._guarded(partial(self._tick, now))
 
     def _tick(self, now: float) -> None:
-        if self.state is ChildState.BUSY and now >= self._deadline:
+        if self.state is ChildState.BUSY and now >= self._job.deadline:
             # What has arrived counts: it may have ended in time, and the next one have begun.
             self._read_answers()
-            if now >= self._deadline:
+            if now >= self._job.deadline:
                 self.stop(Fate.TIMEOUT)
         elif (
             self.state is ChildState.STOPPING and self._kill_at is not None and now >= self._kill_at
@@ -319,15 +276,18 @@ class Child:
             self._kill_at = None
             logger.warning("Child %s did not end within %g s: killed", self.pid, self._grace_s)
             kill_tree(self.pid, self._known)
-        if self._pidfd < 0 or self.state in (ChildState.STOPPING, ChildState.ENDING):
+        if not self._process.tells_its_end or self.state in (
+            ChildState.STOPPING,
+            ChildState.ENDING,
+        ):
             self.check_alive()
 
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
         if self.state is ChildState.BUSY:
             if self.begun is not None and not self.is_unrecorded(time.monotonic()):
-                return min(self.began + RECORD_AFTER_S, self._deadline)
-            return self._deadline
+                return min(self.began + RECORD_AFTER_S, self._job.deadline)
+            return self._job.deadline
         if self.state in (ChildState.STOPPING, ChildState.ENDING):
             return self._kill_at
         return None
@@ -350,15 +310,15 @@ class Child:
         self._last_token = claim.execution_id
         if not (fate is Fate.GIVEN_BACK and self._reason):
             error = sentence_for(claim, fate) or error
-        if traceback is None and self._said_last is not None:
-            traceback = self._said_last.traceback
-        self._said_last = None
+        if traceback is None and self._job.last_words is not None:
+            traceback = self._job.last_words.traceback
+        self._job.last_words = None
         output = None
         self._read_output(claim)
-        if self._capture is not None:
-            if self._capture.close():
+        if self._job.capture is not None:
+            if self._job.capture.close():
                 output = output_name(claim.execution_id)
-            self._capture = None
+            self._job.capture = None
         begun, self.begun = self.begun, None
         pid = self.pid if begun is not None else None
         self.endings.append(
@@ -367,50 +327,25 @@ class Child:
 
     # --- the pipes ---------------------------------------------------------------------------
 
-    def _send(self, message: dict[str, Any]) -> None:
-        self._to_send += _encode(message).encode() + b"\n"
-        self._write()
-
-    def _write(self) -> None:
-        """Write what the pipe takes; the rest goes when the selector says so."""
-        try:
-            while self._to_send:
-                del self._to_send[: os.write(self._jobs, self._to_send)]
-        except BlockingIOError:
-            self._watch(self._jobs, selectors.EVENT_WRITE, self._write)
-            return
-        except OSError:
-            # It died; that is seen elsewhere.
-            self._to_send.clear()
-        self._unwatch(self._jobs)
-
     def _read_output(self, claim: Claim | None = None) -> None:
-        """Take in what `attempt`, or else the present one, has printed.
-
-        One reading empties the pipe, unless more comes meanwhile.
-        """
+        """Take in what the job of `claim`, or else the present one, has printed."""
         if self.state is ChildState.GONE:
             return
-        try:
-            data = os.read(self._output, READ_BYTES)
-        except OSError:
+        data = self._process.read_output()
+        if not data:
             return
         claim = claim or self.claim
-        if not data:
-            # A pipe at its end would wake the selector for ever.
-            self._unwatch(self._output)
-        elif claim is not None:
-            if self._capture is None:
-                self._capture = Capture(partial(self._output_of, claim.execution_id))
-            self._capture.write(data)
-        else:
+        if claim is None:
             self.said = (self.said + data)[-SAID_BYTES:]
+            return
+        if self._job.capture is None:
+            self._job.capture = Capture(partial(self._output_of, claim.execution_id))
+        self._job.capture.write(data)
 
     def _read_answers(self, burying: bool = False) -> None:
         while self.state is not ChildState.GONE and not self.broken:
-            try:
-                data = os.read(self._answers, READ_BYTES)
-            except OSError:
+            data = self._process.read_answers()
+            if data is None:
                 return
             if not data:
                 if not burying:
@@ -424,7 +359,8 @@ class Child:
                 if self.state is ChildState.IDLE and self._lines.has_rest:
                     raise answers.Broken("more came through the pipe than its answer")
             except answers.Broken as problem:
-                self._broke_the_rules(str(problem), burying)
+                reason = f"the job wrote into the pipe to its worker: {problem}"
+                self._break(reason, burying)
                 return
             if self.state is ChildState.IDLE and not was_idle and not burying:
                 self._go_on()
@@ -439,16 +375,9 @@ class Child:
         else:
             self._on_idle(self)
 
-    def _broke_the_rules(self, what: str, burying: bool) -> None:
-        reason = f"the job wrote into the pipe to its worker: {what}"
-        if burying:
-            self._is_broken(reason)
-        else:
-            self._break(reason)
-
     def _closed_its_pipe(self) -> None:
         """The job closed our pipe, or the process is dying this moment: it is of no more use."""
-        self._unwatch(self._answers)
+        self._process.ignore_answers()
         if self.state not in (ChildState.STOPPING, ChildState.ENDING):
             self.state = ChildState.STOPPING
             self._closed = True
@@ -475,10 +404,10 @@ class Child:
             if self.state is ChildState.STARTING:
                 self.state = ChildState.IDLE
         elif isinstance(message, answers.Ask):
-            if claim is None or not claim.dependencies or self._asked:
+            if claim is None or not claim.dependencies or self._job.asked:
                 raise answers.Broken("it asked for results that it does not need")
-            self._asked = True
-            self._send({"parents": self._parents_of(claim)})
+            self._job.asked = True
+            self._process.send(_line_of({"parents": self._parents_of(claim)}))
         elif claim is None or message.token != claim.execution_id:
             if claim is not None and message.token == self._last_token:
                 # It was still at the job before, which had answered in its name.
@@ -498,7 +427,7 @@ class Child:
         self.age.note(message.along)
         if self.state is ChildState.STOPPING:
             # Its fate was sealed when it was told to stop; what it says tells where it was.
-            self._said_last = message
+            self._job.last_words = message
             if message.along.get("left"):
                 self.end()
             else:
