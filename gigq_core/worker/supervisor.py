@@ -7,7 +7,7 @@ import selectors
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -81,6 +81,113 @@ class Pool(Protocol):
     def wind_down(self) -> None: ...
 
 
+class Orders:
+    """What signals, and whoever calls `drain`, want of the worker: to finish, or to end at once.
+
+    Args:
+        stop_within_s: how long what runs may go on after the first signal; None for ever.
+        on_hangup: called when SIGHUP comes; without it, that is a signal to end like others.
+    """
+
+    def __init__(self, stop_within_s: float | None, on_hangup: Callable[[], None] | None) -> None:
+        self.exit_code = 0
+        self.drain_wanted = False
+        # When what still runs is given back, by the monotonic clock.
+        self.stop_at: float | None = None
+        self._stop_within_s = stop_within_s
+        self._on_hangup = on_hangup
+        self._heard = 0
+
+    def take(self, signals: Iterable[int]) -> Iterator[WorkerState]:
+        """The states that follow, in their order; the worker may be beyond some of them."""
+        for signum in signals:
+            if self._on_hangup is not None and signum == getattr(signal, "SIGHUP", None):
+                self._on_hangup()
+                logger.info("The log was opened anew")
+                continue
+            self._heard += 1
+            if self._heard == 1 and signum not in AT_ONCE:
+                logger.info("Finishing what runs; once more to stop now")
+                yield "draining"
+                if self._stop_within_s is not None:
+                    self.stop_at = time.monotonic() + self._stop_within_s
+            else:
+                yield "stopping"
+                self.exit_code = 128 + signum
+        if self.stop_at is not None and time.monotonic() >= self.stop_at:
+            self.stop_at = None
+            yield "stopping"
+        if self.drain_wanted:
+            yield "draining"
+
+
+class Disturbed:
+    """Jobs that failed by a signal from outside, which may be on its way to this worker too.
+
+    Whoever ends a whole service signals the jobs' processes as well. What fails by that, while the
+    worker is ending, is given back.
+    """
+
+    def __init__(self) -> None:
+        self._endings: list[Ending] = []
+        self._until = 0.0
+
+    def settle(self, endings: Iterable[Ending], leaving: bool) -> list[Ending]:
+        """Those of these, and of the ones that were kept, of which it is known how they ended.
+
+        Args:
+            endings: what ended since.
+            leaving: whether the worker is ending.
+        """
+        settled = []
+        for ending in endings:
+            if ending.signal is None:
+                settled.append(ending)
+            else:
+                self._endings.append(ending)
+                self._until = time.monotonic() + DISTURBED_S
+        if self._endings and leaving:
+            settled += [_given_back(ending) for ending in self.rest()]
+        elif self._endings and time.monotonic() >= self._until:
+            settled += self.rest()
+        return settled
+
+    def rest(self) -> list[Ending]:
+        """Those that are kept, which are kept no more."""
+        endings, self._endings = self._endings, []
+        return endings
+
+    def due(self) -> float | None:
+        """Until when some are kept, by the monotonic clock; None where none is."""
+        return self._until if self._endings else None
+
+
+class Staging:
+    """When delayed jobs have come due: by their text, as GigQ compares it too."""
+
+    def __init__(self) -> None:
+        # Not before: what looked due was not.
+        self._not_before = 0.0
+
+    def is_due(self, due: str | None, now: float) -> bool:
+        """Whether the first of them has, which is due then; `now` by the monotonic clock."""
+        return due is not None and now >= self._not_before and due <= now_text()
+
+    def seconds_until(self, due: str) -> float:
+        """Seconds until that may be so; its text may mean a moment long past, or none."""
+        moment = parse_time(due)
+        left = 0.0 if moment is None else (moment - datetime.now()).total_seconds()
+        if left > 0:
+            return left
+        if due <= now_text():
+            return max(0.0, self._not_before - time.monotonic())
+        return SLOWEST_POLL_S
+
+    def was_early(self) -> None:
+        """Nothing could be made ready."""
+        self._not_before = time.monotonic() + SLOWEST_POLL_S
+
+
 class Supervisor:
     """Runs jobs until it is told to end.
 
@@ -112,7 +219,6 @@ class Supervisor:
         service: Service | None = None,
         stop_within_s: float | None = None,
     ) -> None:
-        self.exit_code = 0
         self.claimed = 0
         self._ledger = ledger
         self._pool = pool
@@ -123,16 +229,10 @@ class Supervisor:
         self._poll_s = max(0.01, min(polling_interval_s, SLOWEST_POLL_S))
         self._grace_s = grace_s
         self._limit = limit
-        self._on_hangup = on_hangup
         self._service = service
-        self._stop_within_s = stop_within_s
-        self._stop_at: float | None = None
-        self._drain_wanted = False
-        self._signals_heard = 0
+        self._orders = Orders(stop_within_s, on_hangup)
         self._endings: list[Ending] = []
-        # Of jobs that failed by a signal from outside: it may be on its way to us too.
-        self._disturbed: list[Ending] = []
-        self._disturbed_until = 0.0
+        self._disturbed = Disturbed()
         # Whether this process stood still, and has not looked yet what it lost by that.
         self._away = False
         self._begun: list[Begun] = []
@@ -142,8 +242,7 @@ class Supervisor:
         # Whether jobs are known, or thought, to wait for a free slot.
         self._waiting = False
         self._read_again = True
-        # No staging before: what looked due was not.
-        self._stage_from = 0.0
+        self._staging = Staging()
         self._state_written = ""
         self._last_beat = 0.0
         self._not_before = 0.0
@@ -151,9 +250,14 @@ class Supervisor:
         self._leave_by: float | None = None
         self._upkeep = Upkeep(ledger, own.id)
 
+    @property
+    def exit_code(self) -> int:
+        """For the process: 0, or 128 + the signal that ended it at once."""
+        return self._orders.exit_code
+
     def drain(self) -> None:
         """Finish what runs, claim nothing more, end; from any thread."""
-        self._drain_wanted = True
+        self._orders.drain_wanted = True
         self._waker.wake()
 
     # --- the loop ----------------------------------------------------------------------------
@@ -174,7 +278,7 @@ class Supervisor:
                 self._hear(signals)
                 self._step()
                 if self._service is not None:
-                    self._notify(self._service)
+                    _notify(self._service, self._own)
                 if self._is_over():
                     break
                 self._wait()
@@ -186,35 +290,9 @@ class Supervisor:
             raise
         self._retire()
 
-    def _notify(self, service: Service) -> None:
-        state = self._own.state
-        service.tell(
-            ready=self._own.enrolled,
-            stopping=state in ("draining", "stopping"),
-            status=f"{state}, worker {self._own.id}",
-            now=time.monotonic(),
-        )
-
     def _hear(self, signals: Signals) -> None:
-        for signum in signals.take():
-            if self._on_hangup is not None and signum == getattr(signal, "SIGHUP", None):
-                self._on_hangup()
-                logger.info("The log was opened anew")
-                continue
-            self._signals_heard += 1
-            if self._signals_heard == 1 and signum not in AT_ONCE:
-                logger.info("Finishing what runs; once more to stop now")
-                self._enter("draining")
-                if self._stop_within_s is not None:
-                    self._stop_at = time.monotonic() + self._stop_within_s
-            else:
-                self._enter("stopping")
-                self.exit_code = 128 + signum
-        if self._stop_at is not None and time.monotonic() >= self._stop_at:
-            self._stop_at = None
-            self._enter("stopping")
-        if self._drain_wanted and self._own.state in ("running", "paused"):
-            self._enter("draining")
+        for state in self._orders.take(signals.take()):
+            self._enter(state)
 
     def _enter(self, state: WorkerState) -> None:
         own = self._own
@@ -233,25 +311,9 @@ class Supervisor:
                 self._pool.stop(token, Fate.GIVEN_BACK)
 
     def _collect(self) -> None:
-        """Take what ended from the pool.
-
-        Whoever ends a whole service signals the jobs' processes too. What fails by that, while
-        this worker is ending, is given back.
-        """
-        for ending in self._pool.collect():
-            if ending.signal is None:
-                self._endings.append(ending)
-                continue
-            self._disturbed.append(ending)
-            self._disturbed_until = time.monotonic() + DISTURBED_S
-        if not self._disturbed:
-            return
-        if self._own.state in ("draining", "stopping"):
-            self._endings += [_given_back(ending) for ending in self._disturbed]
-            self._disturbed = []
-        elif time.monotonic() >= self._disturbed_until:
-            self._endings += self._disturbed
-            self._disturbed = []
+        """Take what ended from the pool."""
+        leaving = self._own.state in ("draining", "stopping")
+        self._endings += self._disturbed.settle(self._pool.collect(), leaving)
 
     def _step(self) -> None:
         self._pool.tick()
@@ -298,17 +360,15 @@ class Supervisor:
         else:
             timeout = self._poll_s
             if self._pending.due is not None and self._own.state == "running":
-                timeout = min(timeout, self._until_due(self._pending.due))
+                timeout = min(timeout, self._staging.seconds_until(self._pending.due))
             rung = self._watch.next_look_s() if self._watch is not None else None
             if rung is not None:
                 timeout = min(timeout, rung)
         due = self._pool.due()
         if due is not None:
             timeout = min(timeout, due - now)
-        if self._disturbed:
-            timeout = min(timeout, self._disturbed_until - now)
-        sentence_for = self._service.due() if self._service is not None else None
-        for moment in (sentence_for, self._stop_at):
+        service_due = self._service.due() if self._service is not None else None
+        for moment in (service_due, self._orders.stop_at, self._disturbed.due()):
             if moment is not None:
                 timeout = min(timeout, moment - now)
         ready = self._selector.select(max(0.0, timeout))
@@ -344,7 +404,7 @@ class Supervisor:
         self._away = False
 
     def _is_over(self) -> bool:
-        if self._endings or self._disturbed:
+        if self._endings or self._disturbed.due() is not None:
             return False
         if self._own.state == "stopping" and self._leave_by is not None:
             # A thread may not end; a process always does.
@@ -354,10 +414,9 @@ class Supervisor:
             return False
         if self._own.state == "draining":
             return True
-        return self._limit is not None and (self.claimed >= self._limit or self._is_idle())
-
-    def _is_idle(self) -> bool:
-        """Whether a worker that stays for one job only has seen that there is none."""
+        if self._limit is None or self.claimed >= self._limit:
+            return self._limit is not None
+        # A worker that stays for one job only has seen that there is none.
         return not self._read_again and not (self._waiting and not self._pending.queue_paused)
 
     # --- reading -----------------------------------------------------------------------------
@@ -390,21 +449,6 @@ class Supervisor:
         for token in pending.stops:
             self._pool.stop(token, Fate.CANCELLED)
 
-    def _is_due(self, now: float) -> bool:
-        """Whether a delayed job has come due: by its text, as GigQ compares it too."""
-        due = self._pending.due
-        return due is not None and now >= self._stage_from and due <= now_text()
-
-    def _until_due(self, due: str) -> float:
-        """Seconds until that may be so; its text may mean a moment long past, or none."""
-        moment = parse_time(due)
-        left = 0.0 if moment is None else (moment - datetime.now()).total_seconds()
-        if left > 0:
-            return left
-        if due <= now_text():
-            return max(0.0, self._stage_from - time.monotonic())
-        return SLOWEST_POLL_S
-
     # --- writing -----------------------------------------------------------------------------
 
     def _write_if_needed(self, now: float) -> None:
@@ -421,7 +465,7 @@ class Supervisor:
                     ahead = self._pool.room_ahead()
                 else:
                     free = free[: self._limit - self.claimed]
-        stage = own.state == "running" and self._is_due(now)
+        stage = own.state == "running" and self._staging.is_due(self._pending.due, now)
         news = own.state != self._state_written or own.answered is not None
         if self._limit is not None and not own.enrolled:
             # Whoever stays for one job only, and finds none, leaves no trace.
@@ -452,7 +496,7 @@ class Supervisor:
         )
         self._endings, self._begun = [], []
         if stage and not result.staged:
-            self._stage_from = time.monotonic() + SLOWEST_POLL_S
+            self._staging.was_early()
         if result.claims:
             given_back = self._pool.start(result.claims)
             self._read_again = self._read_again or given_back > 0
@@ -460,7 +504,7 @@ class Supervisor:
             self.claimed += len(result.claims) - given_back
         self.claimed += result.broken
         for ending in result.endings:
-            self._report(ending, bool(result.superseded) and ending in result.superseded)
+            _report(ending, bool(result.superseded) and ending in result.superseded)
         full = claim and len(result.claims) + result.broken >= max(1, len(free))
         self._waiting = full
         # How many more wait is worth knowing only if there is a slot for them.
@@ -476,23 +520,6 @@ class Supervisor:
             self._read_again = True
         if self._watch is not None:
             self._watch.own_commit(room)
-
-    def _report(self, ending: Ending, superseded: bool) -> None:
-        claim = ending.claim
-        if superseded:
-            logger.warning("Job %s was no longer ours: its outcome is discarded", claim.job_id)
-        elif ending.fate is Fate.NOT_BEGUN:
-            logger.info("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
-        elif ending.fate is Fate.COMPLETED:
-            logger.info("Job %s (%r) completed", claim.job_id, claim.name)
-        else:
-            logger.warning(
-                "Job %s (%r) ended: %s: %.500r",
-                claim.job_id,
-                claim.name,
-                ending.fate.value,
-                ending.error,
-            )
 
     # --- trouble, and the end ----------------------------------------------------------------
 
@@ -545,15 +572,15 @@ class Supervisor:
             quietly(self._pool.tick)
             quietly(self._collect)
         quietly(self._collect)
-        self._endings += self._disturbed
+        self._endings += self._disturbed.rest()
         if not self._own.enrolled:
             return
         for begun in self._begun:
             quietly(self._write_last, begun=[begun])
         for ending in self._endings:
             if ending.fate is Fate.CRASHED and ending.claim.execution_id in ended:
-                sentence_for = runner.storable(runner.sentence(problem))
-                ending = replace(ending, error=f"its worker ended unexpectedly: {sentence_for}")
+                sentence = runner.storable(runner.sentence(problem))
+                ending = replace(ending, error=f"its worker ended unexpectedly: {sentence}")
             quietly(self._write_last, ending)
         quietly(self._write_last, retire=not self._pool.busy())
         quietly(self._ledger.save)
@@ -570,6 +597,33 @@ class Supervisor:
             beat=False,
             retire=retire,
             begun=begun,
+        )
+
+
+def _notify(service: Service, own: Register) -> None:
+    service.tell(
+        ready=own.enrolled,
+        stopping=own.state in ("draining", "stopping"),
+        status=f"{own.state}, worker {own.id}",
+        now=time.monotonic(),
+    )
+
+
+def _report(ending: Ending, superseded: bool) -> None:
+    claim = ending.claim
+    if superseded:
+        logger.warning("Job %s was no longer ours: its outcome is discarded", claim.job_id)
+    elif ending.fate is Fate.NOT_BEGUN:
+        logger.info("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
+    elif ending.fate is Fate.COMPLETED:
+        logger.info("Job %s (%r) completed", claim.job_id, claim.name)
+    else:
+        logger.warning(
+            "Job %s (%r) ended: %s: %.500r",
+            claim.job_id,
+            claim.name,
+            ending.fate.value,
+            ending.error,
         )
 
 
