@@ -141,10 +141,10 @@ def test_what_passes_is_waited_out(
 ) -> None:
     """In a worker of this process, whose children the system refuses for some time."""
     from gigq_core import Worker
-    from gigq_core.worker import children
+    from gigq_core.worker import child_process
 
     monkeypatch.setattr(pool, "SPAWN_AGAIN_S", 0.05)
-    spawn, calls = children.spawn, []
+    spawn, calls = child_process.spawn, []
 
     def refused(*words: object) -> object:
         calls.append(words)
@@ -152,7 +152,7 @@ def test_what_passes_is_waited_out(
             raise OSError(number, os.strerror(number))
         return spawn(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(children, "spawn", refused)
+    monkeypatch.setattr(child_process, "spawn", refused)
     jobs = [
         place.submit(chores.hold, params={"path": str(place.folder / "held"), "seconds": 0.3})
         for _ in range(8)
