@@ -195,7 +195,7 @@ def _act(
         write_json([_as_json(outcome) for outcome in outcomes])
     else:
         for outcome in outcomes:
-            _tell(outcome, verb, known=outcome.job_id in found)
+            _print_outcome(outcome, verb, known=outcome.job_id in found)
     if not all(outcome.done for outcome in outcomes):
         raise click.exceptions.Exit(EXIT_REFUSED)
 
@@ -223,7 +223,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _tell(outcome: Outcome, verb: str, *, known: bool) -> None:
+def _print_outcome(outcome: Outcome, verb: str, *, known: bool) -> None:
     if outcome.done:
         what = _DONE.get(outcome.change, f"has {outcome.reason}")
         became = f": {outcome.reason}" if outcome.change is Change.RELEASED else ""

@@ -87,7 +87,7 @@ def clear(
     if as_json:
         write_json(_as_json(plan, going, left, refused, dry_run))
     else:
-        _tell(plan, going, left, refused, dry_run)
+        _print_plan(plan, going, left, refused, dry_run)
     if refused or (named and left):
         raise click.exceptions.Exit(EXIT_REFUSED)
 
@@ -133,7 +133,7 @@ def _as_json(
     }
 
 
-def _tell(
+def _print_plan(
     plan: ClearPlan,
     going: Sequence[Finished],
     left: Sequence[Finished],

@@ -128,7 +128,7 @@ def submit(
         jobs = _jobs(template, job_function, copies)
     with settings.changing(create=True) as queue:
         ids = queue.submit_many(jobs)
-    _tell(ids, as_json=as_json, many=jsonl is not None or copies > 1)
+    _print_ids(ids, as_json=as_json, many=jsonl is not None or copies > 1)
 
 
 def _jobs(template: JobTemplate, function: Callable[..., Any], copies: int) -> list[Job]:
@@ -161,7 +161,7 @@ def _jobs_of_lines(name: str, template: JobTemplate, function: Callable[..., Any
         raise click.UsageError(str(problem)) from None
 
 
-def _tell(ids: list[str], *, as_json: bool, many: bool) -> None:
+def _print_ids(ids: list[str], *, as_json: bool, many: bool) -> None:
     if as_json:
         write_json({"ids": ids} if many else {"id": ids[0]})
     elif many:

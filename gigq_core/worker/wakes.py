@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gigq_core.wakeup import LADDER_S, ChangeHints, FolderEvents
+from gigq_core.change_hints import LADDER_S, ChangeHints, FolderEvents
 from gigq_core.worker.runner import ENDING_SIGNALS
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from gigq_core.change_hints import ChangeHints
 from gigq_core.identity import current_identity, is_dead, process_start
-from gigq_core.wakeup import ChangeHints
 from gigq_core.worker import runner
 from gigq_core.worker.claims import claim_of_row, retry_after
 from gigq_core.worker.output import Capture

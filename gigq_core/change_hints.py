@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gigq_core.paths import queue_file
 
-logger = logging.getLogger("gigq_core.wakeup")
+logger = logging.getLogger("gigq_core.change_hints")
 
 # Seconds to wait before each further look after a hint: with full synchronisation the file changes
 # before the commit can be seen.
