@@ -192,7 +192,7 @@ def test_a_wal_that_a_reader_keeps_is_told_once_and_cut_off_afterwards(
     db: Path, hold: Hold, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(troubles, "LARGE_WAL_BYTES", 100_000)
-    monkeypatch.setattr(troubles, "WAL_TOLD_AFTER_S", 0.0)
+    monkeypatch.setattr(troubles, "WAL_LOGGED_AFTER_S", 0.0)
     caplog.set_level("WARNING", logger="gigq_core.worker")
     monkeypatch.setattr(troubles.logger.parent, "propagate", True)
     queue = JobQueue(db)
