@@ -388,10 +388,13 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
 def _openers(app: ConsoleApp) -> Openers:
     """How each screen is opened: what only some of them need is loaded then."""
 
-    def job(job_id: str, tab: str | None) -> None:
-        from gigq_tui.screens.job.screen import DetailScreen
+    def first() -> JobsScreen:
+        return next(screen for screen in app.screen_stack if isinstance(screen, JobsScreen))
 
-        app.push_screen(DetailScreen(app.services, job_id, tab))
+    def job(job_id: str, tab: str | None) -> None:
+        from gigq_tui.screens.job.screen import JobScreen
+
+        app.push_screen(JobScreen(app.services, job_id, tab, first()))
 
     def tree(job_id: str) -> None:
         from gigq_tui.screens.tree.screen import TreeScreen
@@ -432,10 +435,10 @@ def _openers(app: ConsoleApp) -> Openers:
             app.front.lay_over(OutcomePanel(report))
 
     def jobs(tab: Tab, matching: Filter) -> None:
-        first = next(screen for screen in app.screen_stack if isinstance(screen, JobsScreen))
-        while app.screen is not first:
+        listed = first()
+        while app.screen is not listed:
             app.pop_screen()
-        first.look(replace(first.view, tab=tab, filter=matching, follow=None))
+        listed.look(replace(listed.view, tab=tab, filter=matching, follow=None))
 
     return Openers(
         job=job,

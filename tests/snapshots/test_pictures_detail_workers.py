@@ -13,8 +13,8 @@ from gigq_core.paths import attempt_output
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.job import tabs
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job import stack
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
 from tests import scene
 from tests.snapshots.reader_feed import scene_app
@@ -42,11 +42,11 @@ def _a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     def take(path: Path, job_id: str, clock: Any) -> StackTaken:
         return StackTaken(job_id, clock.now(), STACK, "", f"gigq-core --db {path} stack {job_id}")
 
-    monkeypatch.setattr(tabs, "take_stack", take)
+    monkeypatch.setattr(stack, "take_stack", take)
 
 
 def job(name: str, tab: str | None = None) -> Callable[[ConsoleApp], ConsoleScreen]:
-    return lambda app: DetailScreen(app.services, scene.job_id(name), tab)
+    return lambda app: JobScreen(app.services, scene.job_id(name), tab)
 
 
 def workers(app: ConsoleApp) -> ConsoleScreen:

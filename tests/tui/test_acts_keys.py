@@ -15,7 +15,7 @@ from gigq_core.undo import Undo
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.services.actions import SLOW_ACT_S
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.filter.language import parse
@@ -91,7 +91,7 @@ async def test_priority_on_the_detail_screen() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
         await give(pilot, ROWS)
-        app.push_screen(DetailScreen(app.services, ROWS[0].id))
+        app.push_screen(JobScreen(app.services, ROWS[0].id))
         await settle(pilot)
         await press(pilot, "less_than_sign")
         assert acts_of(app).calls == [("priority", ((ROWS[0].id,), -1))]

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import ACTIONS, BY_ID, Scope, actions_for
 from gigq_tui.keys.key_names import key_label
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
@@ -166,7 +166,7 @@ async def test_a_slash_on_a_job_opens_its_find_box(path: Path) -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await settle(pilot)
         await type_at_once(pilot, ["enter", *"/cr"])
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
         assert app.screen.typed_line.typing
         assert app.screen.typed_line.text == "cr"
         assert not app.screen.panel.is_open

@@ -21,7 +21,7 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
@@ -119,7 +119,7 @@ def test_awkward_and_reserved_keys_stay_free() -> None:
     ("scope", "make"),
     [
         (Scope.JOBS, JobsScreen),
-        (Scope.DETAIL, lambda services: DetailScreen(services, "a")),
+        (Scope.DETAIL, lambda services: JobScreen(services, "a")),
         (Scope.TREE, lambda services: TreeScreen(services, "a")),
         (Scope.WORKERS, WorkersScreen),
         (Scope.OVERVIEW, OverviewScreen),
@@ -290,7 +290,7 @@ async def test_plus_and_minus_work_from_anywhere() -> None:
         await press(pilot, "+")
         assert "started worker w1 (pid 4321)" in jobs_screen(app).notice_line.text
         await press(pilot, "enter", "+")
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
         assert "started worker w2" in app.screen.notice_line.text
         await press(pilot, "-")
         assert "draining w2" in app.screen.notice_line.text
@@ -365,7 +365,7 @@ async def test_rows_can_be_clicked_and_opened() -> None:
         assert jobs_screen(app).table.cursor == 1
         await pilot.click("#table", offset=(10, 1), times=2)
         await settle(pilot)
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
 
 
 async def test_the_wheel_and_the_bar_scroll() -> None:

@@ -13,7 +13,7 @@ from gigq_core.paths import logs_folder
 from gigq_tui.app import ConsoleApp
 from gigq_tui.format import MASK
 from gigq_tui.keys import DETAIL_TABS as TABS
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.store.models import Attempt, JobDetail, Relative
 from gigq_tui.terminal.theme import DARK, PALETTES
@@ -67,12 +67,12 @@ def answers(job_id: str) -> JobDetail | None:
     )
 
 
-async def opened(pilot: Pilot[None], app: ConsoleApp) -> DetailScreen:
+async def opened(pilot: Pilot[None], app: ConsoleApp) -> JobScreen:
     feed_of(app).answers["detail"] = answers
     await give(pilot, ROWS)
     await pilot.press("j", "enter")
     await settle(pilot)
-    assert isinstance(app.screen, DetailScreen)
+    assert isinstance(app.screen, JobScreen)
     return app.screen
 
 
@@ -99,16 +99,16 @@ async def test_keys_go_through_the_tabs() -> None:
         screen = await opened(pilot, app)
         seen = []
         for _ in TABS:
-            seen.append(screen.tab)
+            seen.append(screen.tabs.name)
             await press(pilot, "right")
         assert tuple(seen) == TABS
-        assert screen.tab == "Attempts"
+        assert screen.tabs.name == "Attempts"
         await press(pilot, "left")
-        assert screen.tab == "Raw"
+        assert screen.tabs.name == "Raw"
         await press(pilot, "]")
-        assert screen.tab == "Attempts"
+        assert screen.tabs.name == "Attempts"
         await press(pilot, "[")
-        assert screen.tab == "Raw"
+        assert screen.tabs.name == "Raw"
 
 
 @pytest.mark.parametrize("tab", ["Params", "Result", "Raw"])
@@ -116,7 +116,7 @@ async def test_secrets_are_masked(tab: str) -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await opened(pilot, app)
-        screen.choose_tab(tab)
+        screen.tabs.choose(tab)
         await settle(pilot)
         text = screen_text(app)
         assert "hunter2" not in text
@@ -153,7 +153,7 @@ async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
         for part in ("w1, pid 101", "error of attempt 1", "Traceback of 1", "second line"):
             assert part in text
         await press(pilot, "enter")
-        assert screen.tab == "Output"
+        assert screen.tabs.name == "Output"
         text = screen_text(app)
         assert "attempt 1, failed" in text
         assert "second line" in text
@@ -161,7 +161,7 @@ async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
         assert "hello red" in text
         assert colour_of(app, "red") == PALETTES[DARK]["label-red"].color
         await press(pilot, "escape")
-        assert screen.tab == "Attempts"
+        assert screen.tabs.name == "Attempts"
         assert "Traceback of 1" in screen_text(app)
 
 
@@ -170,23 +170,23 @@ async def test_l_shows_the_log() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await opened(pilot, app)
         await press(pilot, "l")
-        assert screen.tab == "Output"
+        assert screen.tabs.name == "Output"
         assert "has written nothing" in screen_text(app)
         await press(pilot, "l")
-        assert screen.tab == "Attempts"
+        assert screen.tabs.name == "Attempts"
 
 
 async def test_parents_and_children_are_walked() -> None:
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await opened(pilot, app)
-        screen.choose_tab("Deps")
+        screen.tabs.choose("Deps")
         await settle(pilot)
         assert "waits for" in screen_text(app)
         await press(pilot, "j", "enter")
-        assert screen.job_id == CHILD.id
+        assert screen.job.id == CHILD.id
         await press(pilot, "escape")
-        assert screen.job_id == JOB.id
+        assert screen.job.id == JOB.id
         await press(pilot, "G", "enter")
         assert screen.notice_line.text == "That job is not in the queue."
         await press(pilot, "q")
@@ -198,11 +198,11 @@ async def test_capital_j_and_k_walk_the_list() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await opened(pilot, app)
         await press(pilot, "J")
-        assert screen.job_id == CHILD.id
+        assert screen.job.id == CHILD.id
         await press(pilot, "J")
         assert screen.notice_line.text == "End of the list."
         await press(pilot, "K", "K")
-        assert screen.job_id == PARENT.id
+        assert screen.job.id == PARENT.id
         await press(pilot, "escape")
         assert isinstance(app.screen, JobsScreen)
         assert app.screen.table.cursor_id == PARENT.id
@@ -250,7 +250,7 @@ async def test_a_job_that_goes_away_is_told() -> None:
         await opened(pilot, app)
         feed_of(app).answers["detail"] = lambda _id: None
         await give(pilot, ROWS[:1])
-        assert "no longer in the file" in screen_text(app)
+        assert "no longer in the queue" in screen_text(app)
 
 
 @pytest.mark.parametrize(
@@ -270,5 +270,5 @@ async def test_the_tab_that_answers_is_opened(job: Any, tab: str) -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, [job])
         await press(pilot, "enter")
-        assert isinstance(app.screen, DetailScreen)
-        assert app.screen.tab == tab
+        assert isinstance(app.screen, JobScreen)
+        assert app.screen.tabs.name == tab

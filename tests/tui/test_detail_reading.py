@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 from gigq_core.paths import attempt_output
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.job import tabs
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job import stack
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.job.texts import path_line
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.parts.row_finder import NOTHING_FOUND
@@ -55,14 +55,14 @@ async def type_in(pilot: Pilot[None], text: str) -> None:
 
 async def opened(
     pilot: Pilot[None], detail: JobDetail, *others: JobDetail, rows: list[JobRow] | None = None
-) -> DetailScreen:
+) -> JobScreen:
     app = pilot.app
     assert isinstance(app, ConsoleApp)
     known = {one.row.id: one for one in (detail, *others)}
     feed_of(app).answers["detail"] = known.get
     await give(pilot, rows or [detail.row])
     await press(pilot, "enter")
-    assert isinstance(app.screen, DetailScreen)
+    assert isinstance(app.screen, JobScreen)
     return app.screen
 
 
@@ -82,8 +82,8 @@ async def test_the_last_attempt_is_looked_at_first(size: tuple[int, int]) -> Non
     app = make_app()
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, detail_of(FAILED, attempts=(attempt(1), attempt(2))))
-        assert screen.tab == "Attempts"
-        assert screen.rows.cursor_id == "exec-2"
+        assert screen.tabs.name == "Attempts"
+        assert screen.page.rows.cursor_id == "exec-2"
         assert "error of attempt 2" in screen_text(app)
 
 
@@ -95,9 +95,9 @@ async def test_arrows_choose_the_attempt_and_pages_scroll_its_text() -> None:
         view = screen.text_view
         await press(pilot, "pagedown")
         assert view.top == view.page
-        assert screen.rows.cursor_id == "exec-2"
+        assert screen.page.rows.cursor_id == "exec-2"
         await press(pilot, "up")
-        assert screen.rows.cursor_id == "exec-1"
+        assert screen.page.rows.cursor_id == "exec-1"
         assert view.top == 0
         assert "Traceback of 1" in view.plain
         await press(pilot, "down", "G")
@@ -124,7 +124,7 @@ async def test_a_choice_outlives_what_arrives() -> None:
         more = replace(detail, attempts=(attempt(1), attempt(2), attempt(3)))
         feed_of(app).answers["detail"] = lambda _id: more
         await give(pilot, [FAILED])
-        assert screen.rows.cursor_id == "exec-1"
+        assert screen.page.rows.cursor_id == "exec-1"
         assert "error of attempt 1" in screen.text_view.plain
 
 
@@ -181,10 +181,10 @@ async def test_enter_enlarges_the_output_and_esc_comes_back(tmp_path: Path) -> N
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "enter")
-        assert screen.tab == "Output"
+        assert screen.tabs.name == "Output"
         assert "attempt 1, running, 70B" in screen_text(app)
         await press(pilot, "escape")
-        assert screen.tab == "Attempts"
+        assert screen.tabs.name == "Attempts"
         await press(pilot, "escape")
         assert isinstance(app.screen, JobsScreen)
 
@@ -300,7 +300,7 @@ async def test_the_tabs_by_number() -> None:
         seen = []
         for key in "1234567":
             await press(pilot, key)
-            seen.append(screen.tab)
+            seen.append(screen.tabs.name)
         assert seen == ["Attempts", "Output", "Params", "Result", "Deps", "Stack", "Raw"]
 
 
@@ -330,8 +330,8 @@ async def test_secrets_are_shown_when_asked_for_and_never_copied(tab: str) -> No
         await press(pilot, "escape", "m", "y", "v")
         assert "hunter2" not in app.clipboard
         assert "hunter2" not in screen_text(app)
-        screen.show_job(FAILED.id)
-        assert not screen.reveal
+        screen.job.show(FAILED.id)
+        assert not screen.secrets.revealed
 
 
 @pytest.mark.parametrize(
@@ -383,14 +383,14 @@ async def test_the_culprit_is_one_key_away() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         detail = detail_of(doomed, parents=(Relative(between.id, between),))
         screen = await opened(pilot, detail, detail_of(culprit))
-        assert screen.tab == "Deps"
+        assert screen.tabs.name == "Deps"
         text = screen_text(app)
         assert "root_cause failed" in text
         assert "waits for 1: 1 DOOMED" in text
         await press(pilot, "enter")
-        assert screen.job_id == culprit.id
+        assert screen.job.id == culprit.id
         await press(pilot, "escape")
-        assert screen.job_id == doomed.id
+        assert screen.job.id == doomed.id
 
 
 async def test_finding_a_relative() -> None:
@@ -408,7 +408,7 @@ async def test_finding_a_relative() -> None:
         seen = []
         for key in ("", "n", "n", "N", "N", "N"):
             await press(pilot, *([key] if key else []))
-            seen.append(children[screen.rows.cursor].name)
+            seen.append(children[screen.page.rows.cursor].name)
         assert seen == ["child_30", "child_31", "child_32", "child_31", "child_30", "child_39"]
         await press(pilot, "slash", "ctrl+u", *"zz", "enter", "n")
         assert screen.notice_line.text == NOTHING_FOUND
@@ -428,7 +428,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         text = "" if trouble else STACK
         return StackTaken(job_id, clock.now(), text, trouble, f"gigq-core stack {job_id}")
 
-    monkeypatch.setattr(tabs, "take_stack", take)
+    monkeypatch.setattr(stack, "take_stack", take)
     return asked
 
 
@@ -448,8 +448,8 @@ async def test_the_stack_of_a_running_job(
             await give(pilot, [RUNNING])
         await press(pilot, "S")
         screen = app.screen
-        assert isinstance(screen, DetailScreen)
-        assert screen.tab == "Stack"
+        assert isinstance(screen, JobScreen)
+        assert screen.tabs.name == "Stack"
         text = screen_text(app)
         assert 'File "pipeline.py", line 8, in resize' in text
         assert "taken 12:04:31, S takes another" in text
@@ -472,7 +472,7 @@ async def test_the_stack_from_the_tree(stacks: list[str]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await give(pilot, [RUNNING])
         await press(pilot, "t", "S")
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
         assert stacks == [RUNNING.id]
         assert "line 8, in resize" in screen_text(app)
 
@@ -486,8 +486,8 @@ async def test_a_stack_that_can_t_be_had(stacks: list[str]) -> None:
         assert stacks == []
         await press(pilot, "S")
         assert "It is not running: its status is failed." in screen_text(app)
-        screen.show_job(FAILED.id)
-        assert screen.stack is None
+        screen.job.show(FAILED.id)
+        assert screen.stack.taken is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.jobs.table import FREEZE_S
@@ -141,8 +141,8 @@ async def test_enter_opens_the_job_and_escape_comes_back() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "j", "j", "enter")
-        assert isinstance(app.screen, DetailScreen)
-        assert app.screen.job_id == ROWS[2].id
+        assert isinstance(app.screen, JobScreen)
+        assert app.screen.job.id == ROWS[2].id
         await press(pilot, "escape")
         assert isinstance(app.screen, JobsScreen)
         assert cursor_name(app) == "seven"
@@ -154,8 +154,8 @@ async def test_l_opens_the_log() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "l")
-        assert isinstance(app.screen, DetailScreen)
-        assert app.screen.tab == "Output"
+        assert isinstance(app.screen, JobScreen)
+        assert app.screen.tabs.name == "Output"
 
 
 async def test_space_marks_and_goes_down() -> None:

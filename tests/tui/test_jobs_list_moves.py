@@ -241,7 +241,7 @@ async def test_a_range_and_the_walk_in_the_detail_follow_the_order(
         await press(pilot, "s", "m", "v", "j", "j", "v")
         assert list(jobs_screen(app).marked) == ["a", "b", "c"]
         await press(pilot, "g", "enter", "J", "J")
-        assert app.screen.job_id == "c"  # type: ignore[attr-defined]
+        assert app.screen.job.id == "c"  # type: ignore[attr-defined]
 
 
 async def test_a_range_beyond_memory_follows_the_order(writer: Writer, clock: FrozenClock) -> None:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.widgets.palette import PalettePanel
@@ -88,7 +88,7 @@ async def test_tabs_of_both_screens(app: ConsoleApp) -> None:
         await click_text(pilot, "4 Fail")
         assert "[4 Fail 4]" in screen_text(app)
         await click_text(pilot, "dedupe_customers", times=2)
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
         tabs = app.screen.query_one(TabRow)
         for name in ("Params", "Raw", "Attempts"):
             await click_text(pilot, f" {name}")
@@ -106,7 +106,7 @@ async def test_rows_of_the_tree(app: ConsoleApp) -> None:
         assert chosen is not None
         assert chosen.name == "clean_orders"
         await click_text(pilot, "clean_orders", times=2)
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
 
 
 async def test_rows_of_the_workers(app: ConsoleApp) -> None:
@@ -134,7 +134,7 @@ async def test_the_key_bar_of_every_screen(app: ConsoleApp) -> None:
         await click_text(pilot, "esc goes back")
         assert app.screen is jobs_screen(app)
         await click_text(pilot, "enter open")
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
         await click_text(pilot, "t tree")
         assert isinstance(app.screen, TreeScreen)
 

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from gigq_core.doctor import LARGE_WAL_BYTES
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.clock import FrozenClock
@@ -460,7 +460,7 @@ async def test_the_overview_is_no_key_of_a_job(app: ConsoleApp) -> None:
         await settle(pilot)
         await pilot.press("o")
         await settle(pilot)
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
 
 
 def test_the_workers_are_told_as_their_screen_tells_them() -> None:

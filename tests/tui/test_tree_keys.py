@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
@@ -255,8 +255,8 @@ async def test_upstream_and_downstream() -> None:
 @pytest.mark.parametrize(
     ("key", "screen_class"),
     [
-        ("enter", DetailScreen),
-        ("l", DetailScreen),
+        ("enter", JobScreen),
+        ("l", JobScreen),
         ("w", WorkersScreen),
         ("e", SubmitScreen),
     ],
@@ -348,7 +348,7 @@ async def test_circle_and_missing_parent() -> None:
         screen = await open_tree(pilot, graph)
         text = screen_text(app)
         assert "? missing" in text
-        assert "no such job in the file" in text
+        assert "not in the queue" in text
         assert "dependency cycle back to the job above" in text
         assert "dependency cycle through first: cancel one of them (c)" in said(screen)
         await press(pilot, "g", "enter")

@@ -6,7 +6,7 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.parts.typed_ahead import WAITS_AT_MOST_S
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.clock import FrozenClock
@@ -35,10 +35,10 @@ async def test_keys_behind_a_tab_are_about_its_rows() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "j", "enter")
-        assert not isinstance(app.screen, DetailScreen)
+        assert not isinstance(app.screen, JobScreen)
         await give(pilot, FAILED, tab=Tab.FAILED)
-        assert isinstance(app.screen, DetailScreen)
-        assert app.screen.job_id == FAILED[1].id
+        assert isinstance(app.screen, JobScreen)
+        assert app.screen.job.id == FAILED[1].id
 
 
 async def test_an_act_behind_a_filter_asks_about_its_rows() -> None:
@@ -95,7 +95,7 @@ async def test_what_was_typed_behind_the_key_to_another_screen_is_not_done_below
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "enter", "r")
         await give(pilot, FAILED, tab=Tab.FAILED)
-        assert isinstance(app.screen, DetailScreen)
+        assert isinstance(app.screen, JobScreen)
         assert not jobs_screen(app).panel.is_open
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
+from gigq_tui.screens.job.stack import Stack
 from gigq_tui.screens.workers.screen import STILL_S, WorkersScreen
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.machine import Machine
@@ -176,8 +177,8 @@ async def test_the_machine_is_told() -> None:
 
 
 async def test_the_stack_of_the_job_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[DetailScreen] = []
-    monkeypatch.setattr(DetailScreen, "take_stack", lambda self: taken.append(self))
+    taken: list[Stack] = []
+    monkeypatch.setattr(Stack, "take", lambda self: taken.append(self))
     app = make_app()
     async with app.run_test(size=(120, 32)) as pilot:
         screen = await opened(pilot, IDLE, BUSY)
@@ -185,9 +186,9 @@ async def test_the_stack_of_the_job_of_the_line(monkeypatch: pytest.MonkeyPatch)
         assert app.screen is screen
         assert "no stack" in screen.notice_line.text
         await press(pilot, "j", "j", "S")
-        assert isinstance(app.screen, DetailScreen)
-        assert (app.screen.job_id, app.screen.tab) == (OTHER.id, "Stack")
-        assert taken == [app.screen]
+        assert isinstance(app.screen, JobScreen)
+        assert (app.screen.job.id, app.screen.tabs.name) == (OTHER.id, "Stack")
+        assert taken == [app.screen.stack]
 
 
 async def test_enter_opens_what_stands_under_the_cursor_after_sorting() -> None:
@@ -195,8 +196,8 @@ async def test_enter_opens_what_stands_under_the_cursor_after_sorting() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await opened(pilot, IDLE, BUSY)
         await press(pilot, *["s"] * 5, "g", "enter")
-        assert isinstance(app.screen, DetailScreen)
-        assert app.screen.job_id == JOB.id
+        assert isinstance(app.screen, JobScreen)
+        assert app.screen.job.id == JOB.id
 
 
 async def test_the_log_is_followed_or_not(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from gigq_tui.actions.workers.pool import SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
-from gigq_tui.screens.job.screen import DetailScreen
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.workers import screen as workers_module
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, WorkerRow
@@ -196,8 +196,8 @@ async def test_enter_opens_the_job_of_the_line() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await open_workers(pilot, BUSY)
         await press(pilot, "j", "enter")
-        assert isinstance(app.screen, DetailScreen)
-        assert app.screen.job_id == OTHER.id
+        assert isinstance(app.screen, JobScreen)
+        assert app.screen.job.id == OTHER.id
 
 
 async def test_enter_on_an_idle_one() -> None:

@@ -1,20 +1,30 @@
-"""What the detail screen says of a job's attempts: one line each, and everything about one."""
+"""The attempts of a job: one line each, everything about the chosen one, and what it wrote."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 from gigq_tui.format import clock_time, duration, elapsed, inert, pad, size, split_lines
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, FIRST, LOG
-from gigq_tui.screens.job.output import spans_of
+from gigq_tui.screens.parts.needs import FindsOut
+from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.derive import why
 from gigq_tui.store.models import Attempt, JobDetail
-from gigq_tui.store.tail import Tail
+from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output
+from gigq_tui.terminal.theme import OUTPUT
 from gigq_tui.widgets.lines import Line, Span
+from gigq_tui.widgets.text_view import Mark, TextView
 
+# From so many cells on there is room for start and end of an attempt.
+WIDE = 100
 # How many lines of the output stand below error and traceback; enter shows it all.
 OUTPUT_LINES = 400
+GAP_ROLE = "warn"
 
 _OUTCOME_ROLES = {
     "completed": "ok",
@@ -35,11 +45,6 @@ def attempt_head(wide: bool) -> Line:
     )
 
 
-def attempt_rows(detail: JobDetail, now: datetime, *, wide: bool) -> list[tuple[str, Line]]:
-    """The attempts as rows of a list."""
-    return [(a.execution_id, attempt_line(a, now, wide=wide)) for a in detail.attempts]
-
-
 def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
     """One attempt as a line, without its gutter."""
     took = _seconds(attempt)
@@ -51,7 +56,7 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
         (pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"),
     ]
     if wide:
-        started, ended = (_hour(m) for m in (attempt.started_at, attempt.completed_at))
+        started, ended = (_time_of_day(m) for m in (attempt.started_at, attempt.completed_at))
         spans.append((f"{started:<10}{ended:<10}", ""))
     first = next((line for line in attempt.error.splitlines() if line.strip()), "")
     spans += [
@@ -62,11 +67,11 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
     return tuple(spans)
 
 
-def _hour(moment: datetime | None) -> str:
+def _time_of_day(moment: datetime | None) -> str:
     return "-" if moment is None else f"{moment:%H:%M:%S}"
 
 
-def attempt_facts(attempt: Attempt, of: int, now: datetime) -> str:
+def describe_attempt(attempt: Attempt, of: int, now: datetime) -> str:
     """Say which attempt it is, where it ran and how it ended, in words that don't tick."""
     where = f"on {attempt.worker_id}" if attempt.worker_id else "on no worker"
     if attempt.pid is not None:
@@ -80,7 +85,7 @@ def attempt_facts(attempt: Attempt, of: int, now: datetime) -> str:
     return inert(f"attempt {attempt.number} of {of}, {attempt.status} {where}, {times}")
 
 
-def output_told(
+def describe_output(
     attempt: Attempt, tail: Tail | None, *, more: bool, hints: KeyHints = DEFAULT_HINTS
 ) -> str:
     """Say whose output it is, and how much of it is shown.
@@ -125,10 +130,10 @@ def attempt_lines(
     if attempt.traceback:
         lines += [*_gap(lines), (("traceback", "heading"),)]
         lines += [((f"  {line}", ""),) for line in split_lines(attempt.traceback)]
-    return [*lines, *_output(lines, tail, hints)]
+    return [*lines, *_output_end(lines, tail, hints)]
 
 
-def _output(before: list[Line], tail: Tail | None, hints: KeyHints) -> list[Line]:
+def _output_end(before: list[Line], tail: Tail | None, hints: KeyHints) -> list[Line]:
     if tail is None:
         return []
     if tail.trouble:
@@ -138,7 +143,7 @@ def _output(before: list[Line], tail: Tail | None, hints: KeyHints) -> list[Line
     if tail.skipped or first:
         told += f", its end ({hints(DETAIL_OPEN)} or {hints(LOG)} shows it all)"
     lines: list[Line] = [*_gap(before), ((told, "heading"),)]
-    return lines + [(("  ", ""), *spans) for spans in spans_of(tail, first)]
+    return lines + [(("  ", ""), *spans) for spans in output_spans(tail, first)]
 
 
 def _gap(before: list[Line]) -> list[Line]:
@@ -149,3 +154,202 @@ def _seconds(attempt: Attempt) -> float | None:
     if attempt.started_at is None or attempt.completed_at is None:
         return None
     return (attempt.completed_at - attempt.started_at).total_seconds()
+
+
+def output_marks(tail: Tail) -> dict[int, list[Mark]]:
+    """The roles of parts of the output's lines, by the number of the line: its own colours."""
+    marks = {
+        number: [(start, end, f"{OUTPUT}{look.sgr}") for start, end, look in pieces]
+        for number, pieces in tail.pieces.items()
+    }
+    if tail.gap is not None:
+        marks[tail.gap] = [(0, len(tail.lines[tail.gap]), GAP_ROLE)]
+    return marks
+
+
+def output_spans(tail: Tail, first: int) -> Iterator[tuple[Span, ...]]:
+    """The lines of the output from the one with that number on, each as spans."""
+    marks = output_marks(tail)
+    for number in range(first, len(tail.lines)):
+        line = tail.lines[number]
+        spans: list[Span] = []
+        at = 0
+        for start, end, role in marks.get(number, ()):
+            spans += [(line[at:start], ""), (line[start:end], role)]
+            at = end
+        yield (*spans, (line[at:], ""))
+
+
+class KnowsJob(Protocol):
+    """What the attempts need of the part that knows the job."""
+
+    @property
+    def detail(self) -> JobDetail | None:
+        """What is known of the job that is shown."""
+
+
+class OutputPage(Protocol):
+    """Where what an attempt wrote is shown."""
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether it is on the screen now."""
+
+    def start_text(self) -> None:
+        """Show another text, from where it begins."""
+
+    def draw_text(self) -> None:
+        """Draw the text, where it has changed."""
+
+
+class AttemptsHost(Protocol):
+    """What the attempts need of their screen."""
+
+    @property
+    def page(self) -> OutputPage:
+        """What draws it."""
+
+
+class Attempts(Part):
+    """Which attempt is looked at, and what it wrote; what the tab of the attempts shows.
+
+    Args:
+        path: The queue file.
+        hints: How keys are called.
+        reads: What reads the output.
+        job: The job.
+        host: The screen.
+    """
+
+    def __init__(
+        self, path: Path, hints: KeyHints, reads: FindsOut, job: KnowsJob, host: AttemptsHost
+    ) -> None:
+        self.hints = hints
+        self._path = path
+        self._reads = reads
+        self._job = job
+        self._host = host
+        self._chosen_id: str | None = None
+        self._bytes_wanted = TAIL_BYTES
+        self.output: Tail | None = None
+
+    @property
+    def chosen(self) -> Attempt | None:
+        """The attempt that is looked at: the chosen one, or the last."""
+        detail = self._job.detail
+        attempts = detail.attempts if detail is not None else ()
+        for attempt in attempts:
+            if attempt.execution_id == self._chosen_id:
+                return attempt
+        return attempts[-1] if attempts else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the one that is looked at runs, so that its output grows."""
+        return (chosen := self.chosen) is not None and chosen.status == "running"
+
+    @property
+    def more_output(self) -> bool:
+        """Whether more of its output could be read."""
+        return self._bytes_wanted < WHOLE_BYTES
+
+    def start_over(self) -> None:
+        """Look at the last attempt, as of another job."""
+        self._choose(None)
+
+    def choose(self, execution_id: str | None) -> None:
+        """Look at the attempt with that id, where it is not the one that is looked at already."""
+        chosen = self.chosen
+        if chosen is not None and execution_id not in (None, chosen.execution_id):
+            self._choose(execution_id)
+            self._host.page.draw_text()
+            self.read_output()
+
+    def _choose(self, execution_id: str | None) -> None:
+        self._chosen_id = execution_id
+        self.output = None
+        self._bytes_wanted = TAIL_BYTES
+        self._host.page.start_text()
+
+    # Its output
+
+    def read_output(self) -> None:
+        """Read what the attempt wrote, where it is on the screen and there is something new."""
+        chosen = self.chosen
+        if chosen is None or not self._host.page.shows_output:
+            return
+        call = partial(read_output, self._path, chosen, self.output, self._bytes_wanted)
+        self._reads.find_out(call, partial(self._output_read, chosen.execution_id))
+
+    def read_whole_output(self) -> None:
+        """Read what stands before the end too, as far as it is kept."""
+        if self._host.page.shows_output and self.more_output:
+            self._bytes_wanted = WHOLE_BYTES
+            self.read_output()
+
+    def _output_read(self, execution_id: str, output: Tail) -> None:
+        chosen = self.chosen
+        if chosen is None or chosen.execution_id != execution_id or output is self.output:
+            return
+        if self.output is None or not output.trouble or output.trouble != self.output.trouble:
+            self.output = output
+            if self._host.page.shows_output:
+                self._host.page.draw_text()
+
+    # What its tab shows
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What its text is made of, besides the job."""
+        return (self.chosen, self.output)
+
+    def list_head(self, detail: JobDetail, now: datetime, width: int) -> Line:
+        """The titles over the attempts."""
+        return attempt_head(width >= WIDE)
+
+    def list_rows(self, detail: JobDetail, now: datetime, width: int) -> list[tuple[str, Line]]:
+        """The attempts as rows of a list."""
+        wide = width >= WIDE
+        return [(a.execution_id, attempt_line(a, now, wide=wide)) for a in detail.attempts]
+
+    def fill(self, view: TextView, detail: JobDetail, now: datetime) -> None:
+        """Show everything of the attempt that is looked at."""
+        view.show_lines(attempt_lines(detail, self.chosen, self.output, now, self.hints))
+
+    def describe(self, detail: JobDetail, now: datetime) -> str:
+        """Say which attempt it is, where it ran and how it ended."""
+        chosen = self.chosen
+        return "" if chosen is None else describe_attempt(chosen, len(detail.attempts), now)
+
+
+class Output:
+    """What the tab of the output shows: all that the attempt which is looked at wrote."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What its text is made of, besides the job."""
+        return self._attempts.state
+
+    def fill(self, view: TextView, detail: JobDetail, now: datetime) -> None:
+        """Show the output in its own colours, or what stands against it."""
+        output = self._attempts.output
+        if output is not None and not output.trouble:
+            earlier = output.skipped > 0 and self._attempts.more_output
+            view.show(output.lines, marks=output_marks(output), earlier=earlier)
+        elif self._attempts.chosen is None:
+            view.show_lines([(("No attempts yet.", ""),)])
+        else:
+            view.show_lines([((output.trouble if output is not None else "", ""),)])
+
+    def describe(self, detail: JobDetail, now: datetime) -> str:
+        """Say whose output it is, and how much of it is shown."""
+        chosen = self._attempts.chosen
+        if chosen is None:
+            return ""
+        attempts = self._attempts
+        return describe_output(
+            chosen, attempts.output, more=attempts.more_output, hints=attempts.hints
+        )

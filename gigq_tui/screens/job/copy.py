@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.shell_command import for_jobs, without_secrets
@@ -12,46 +13,108 @@ from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import as_json, cut, inert, masked
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
-from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.parts.job_copy import last_command
-from gigq_tui.screens.parts.text_reader import copy_tail
+from gigq_tui.screens.parts.needs import FindsOut, Tells
+from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_output
-from gigq_tui.widgets.text_view import TextView
 
 
-class DetailCopy(ConsoleScreen, inherit_bindings=False):
-    """A screen about one job, whose parts can be copied."""
-
-    detail: JobDetail | None = None
-    stack: StackTaken | None = None
+class KnowsJob(Protocol):
+    """The part that knows the job."""
 
     @property
-    def attempt(self) -> Attempt | None:
+    def detail(self) -> JobDetail | None:
+        """What is known of the job that is shown."""
+
+
+class KnowsAttempt(Protocol):
+    """The part that knows the attempt."""
+
+    @property
+    def chosen(self) -> Attempt | None:
         """The attempt that is looked at."""
-        return None
+
+
+class KnowsStack(Protocol):
+    """The part that knows the stack."""
 
     @property
-    def text_view(self) -> TextView:
-        """The text that is read."""
-        return self.query_one(TextView)
+    def taken(self) -> StackTaken | None:
+        """The stack that was taken last."""
+
+
+class KnowsText(Protocol):
+    """The part that knows what is seen."""
+
+    def visible_text(self) -> str | None:
+        """The text that is seen now; None where there is none, or secrets stand in it."""
+
+
+class DetailCopyHost(Protocol):
+    """What copying needs of its screen."""
 
     @property
-    def has_text(self) -> bool:
-        """Whether a text is seen now."""
-        return True
+    def job(self) -> KnowsJob: ...
 
     @property
-    def secrets_seen(self) -> bool:
-        """Whether secrets stand in it unmasked: copies never hold them."""
-        return False
+    def attempts(self) -> KnowsAttempt: ...
+
+    @property
+    def stack(self) -> KnowsStack: ...
+
+    @property
+    def page(self) -> KnowsText: ...
+
+    def question(self, question: Question) -> None:
+        """Ask in the panel."""
+
+
+class Clipboard(Protocol):
+    """What puts text on the clipboard."""
+
+    def copy_text(self, text: str, what: str, source: Path | None = None) -> None: ...
+
+    def copy_fresh_twin(self) -> bool: ...
+
+    def last_command(self) -> Sequence[Choice]: ...
+
+
+class DetailCopy(Part):
+    """Copies what is asked for of the job that is shown.
+
+    Args:
+        path: The queue file.
+        clipboard: Where it goes.
+        notices: Where it is said that there is nothing.
+        reads: What reads the output.
+        host: The screen.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clipboard: Clipboard,
+        notices: Tells,
+        reads: FindsOut,
+        host: DetailCopyHost,
+    ) -> None:
+        self._path = path
+        self._clipboard = clipboard
+        self._notices = notices
+        self._reads = reads
+        self._host = host
 
     @does(COPY)
-    def do_copy(self) -> None:
-        """Copy the command of the last act while its notice stands; else ask what to copy."""
-        detail, attempt = self.detail, self.attempt
-        if self.console.copy_fresh_twin() or detail is None:
+    def copy(self) -> None:
+        """Copy the command of the last action while its notice stands; else ask what to copy."""
+        detail = self._host.job.detail
+        if self._clipboard.copy_fresh_twin() or detail is None:
             return
+        title = f"Copy from {cut(inert(detail.row.name), 40)} {detail.row.id[:8]}?"
+        self._host.question(Question(title, (), tuple(self._choices(detail)), harmless=True))
+
+    def _choices(self, detail: JobDetail) -> list[Choice]:
+        attempt, stack = self._host.attempts.chosen, self._host.stack.taken
         row = detail.row
         choices = [
             Choice("escape", "Nothing"),
@@ -68,29 +131,27 @@ class DetailCopy(ConsoleScreen, inherit_bindings=False):
                 choices.append(self._choice(key, name, _without_secrets(value)))
         if attempt is not None:
             choices.append(Choice("o", "output", partial(self._copy_output, attempt)))
-        if self.stack is not None and self.stack.text:
-            choices.append(self._choice("s", "stack", self.stack.text))
-        if self.has_text and not self.secrets_seen:
-            choices.append(self._choice("v", "what is visible", self.text_view.visible_text()))
-        command = for_jobs(self.console.path, "status", [row.id])
-        choices.append(self._choice("c", "command", command))
-        choices += last_command(self.console)
-        title = f"Copy from {cut(inert(row.name), 40)} {row.id[:8]}?"
-        self.question(Question(title, (), tuple(choices), harmless=True))
+        if stack is not None and stack.text:
+            choices.append(self._choice("s", "stack", stack.text))
+        if (visible := self._host.page.visible_text()) is not None:
+            choices.append(self._choice("v", "what is visible", visible))
+        choices.append(self._choice("c", "command", for_jobs(self._path, "status", [row.id])))
+        return [*choices, *self._clipboard.last_command()]
 
     def _choice(self, key: str, what: str, text: str) -> Choice:
         named = what if what.startswith("what") else f"the {what}"
-        return Choice(key, what, self._copy(text, named))
-
-    def _copy(self, text: str, what: str) -> Callable[[], None]:
-        return lambda: self.console.copy_text(text, what)
+        return Choice(key, what, partial(self._clipboard.copy_text, text, named))
 
     def _copy_output(self, attempt: Attempt) -> None:
-        call = partial(read_output, self.console.path, attempt, None, WHOLE_BYTES)
-        self.in_thread(call, self._output_read)
+        call = partial(read_output, self._path, attempt, None, WHOLE_BYTES)
+        self._reads.find_out(call, self._output_read)
 
-    def _output_read(self, tail: Tail) -> None:
-        copy_tail(tail, "the output", self.console)
+    def _output_read(self, output: Tail) -> None:
+        if output.trouble:
+            self._notices.tell(output.trouble, "warn")
+        else:
+            text = "\n".join(inert(line) for line in output.lines)
+            self._clipboard.copy_text(text, "the output", output.path)
 
 
 def _without_secrets(value: Any) -> str:

@@ -1,210 +1,278 @@
-"""The detail screen: one job, and the keys that walk through what is known of it."""
+"""The job screen: all that is known of one job, in tabs, and its way to other jobs."""
 
 from __future__ import annotations
 
-from textual import on
+from collections.abc import Iterable
 
-from gigq_tui.keys import DETAIL_TABS, Scope, bindings_for
-from gigq_tui.keys.handlers import does, does_each
-from gigq_tui.keys.looking_actions import (
-    DETAIL_NEXT_TAB,
-    DETAIL_OPEN,
-    DETAIL_PREVIOUS_TAB,
-    DOWN,
-    LOG,
-    NEXT_JOB,
-    PREVIOUS_JOB,
-    UP,
-)
-from gigq_tui.keys.reading_actions import (
-    DETAIL_TAB_ACTIONS,
-    FIND_NEXT,
-    FIND_PREVIOUS,
-    REVEAL,
-    STACK,
-)
+from textual import on
+from textual.geometry import Size
+from textual.widget import Widget
+
+from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import DETAIL_OPEN, DOWN, UP
+from gigq_tui.keys.reading_actions import FIND_NEXT, FIND_PREVIOUS
 from gigq_tui.keys.screen_actions import BACK
-from gigq_tui.screens.job.relatives import BLAMED
-from gigq_tui.screens.job.tabs import DetailView
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.job.attempts import Attempts, Output
+from gigq_tui.screens.job.copy import DetailCopy
+from gigq_tui.screens.job.page import Page
+from gigq_tui.screens.job.relatives import Relatives
+from gigq_tui.screens.job.shown_job import JobList, ShownJob
+from gigq_tui.screens.job.stack import Stack
+from gigq_tui.screens.job.tabs import (
+    ATTEMPTS,
+    DEPS,
+    OUTPUT,
+    PARAMS,
+    RAW,
+    RESULT,
+    STACK,
+    TabContent,
+    Tabs,
+)
+from gigq_tui.screens.job.texts import opening_tab
+from gigq_tui.screens.job.values import Secrets, params_tab, raw_tab, result_tab
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.job_links import JobLinks
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.services import Services
-from gigq_tui.widgets.row_list import RowList
+from gigq_tui.store.derive import ticks
+from gigq_tui.store.models import JobRow, Snapshot
+from gigq_tui.widgets.lines import TextLines
+from gigq_tui.widgets.row_list import PickList, RowList
+from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.tabs import TabRow
+from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
 
 
-class DetailScreen(DetailView, inherit_bindings=False):
+class JobScreen(ConsoleScreen, inherit_bindings=False):
     """One job.
 
     Args:
-        job_id: Which.
+        services: What the console can do.
+        job_id: Which job.
         tab: The tab to open with; None lets the state of the job choose.
+        job_list: The list that it was opened from, where keys go to the jobs beside it.
     """
 
     SCOPE = Scope.DETAIL
-    BINDINGS = bindings_for(Scope.DETAIL)
+    BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self, services: Services, job_id: str, tab: str | None = None) -> None:
-        super().__init__(services, job_id, tab)
-        self.trail: list[str] = []
+    def __init__(
+        self,
+        services: Services,
+        job_id: str,
+        tab: str | None = None,
+        job_list: JobList | None = None,
+    ) -> None:
+        super().__init__(services)
+        path, clock = services.settings.path, services.settings.clock
+        reads, notices, hints = self.reads, services.notices, services.hints
+        self.job = ShownJob(job_id, reads, notices, self, job_list)
+        self.attempts = Attempts(path, hints, reads, self.job, self)
+        self.relatives = Relatives(self.job, notices, hints)
+        self.secrets = Secrets(notices, hints, self)
+        self.stack = Stack(path, clock, hints, reads, self.job, self)
+        contents: dict[str, TabContent] = {
+            ATTEMPTS: self.attempts,
+            OUTPUT: Output(self.attempts),
+            PARAMS: params_tab(self.secrets),
+            RESULT: result_tab(self.secrets),
+            DEPS: self.relatives,
+            STACK: self.stack,
+            RAW: raw_tab(self.secrets),
+        }
+        self.tabs = Tabs(tab, contents, self)
+        self.reader = TextReader(self)
         self.finder = RowFinder(self)
-        self.parts = (self.reader, self.finder, JobActions(self), JobLinks(self))
+        self.page = Page(self.job, self.tabs, self.attempts, self.reader, hints, clock.now, self)
+        self.parts = (
+            self.job,
+            self.tabs,
+            self.secrets,
+            self.stack,
+            self.reader,
+            JobActions(self),
+            JobLinks(self),
+            DetailCopy(path, services.copying, notices, reads, self),
+        )
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield TextLines(id="path")
+        yield TabRow(id="tabs")
+        yield TextLines(id="tab-rule")
+        yield TextLines(id="list-head")
+        yield PickList(id="list")
+        yield TypedLine(id="text-head")
+        yield TextView(id="text")
+        yield TextLines(id="facts")
+
+    # What the base asks
+
+    def crumbs(self) -> tuple[str, ...]:
+        row = self.job.row
+        return ("Job", f"{self.job.id[:8]}{f' {row.name}' if row is not None else ''}")
+
+    def mover(self) -> Scrolled:
+        return self.page.rows if self.page.lists_relatives else self.page.text_view
+
+    def current_row(self) -> JobRow | None:
+        return self.job.row
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        self.job.show_snapshot(snapshot)
+
+    def tick(self) -> None:
+        row = self.job.row
+        if row is not None and ticks(row):
+            running = row.status == "running"
+            self.page.draw_times(running=running)
+            if running:
+                self.attempts.read_output()
+
+    def on_mount(self) -> None:
+        self.page.draw()
+        if self.tabs.name == STACK:
+            self.stack.take()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.page.draw)
+
+    # What the parts ask
+
+    @property
+    def terminal_size(self) -> Size:
+        """How many cells there are."""
+        return self.app.size
+
+    @property
+    def text_view(self) -> TextView:
+        """The text that is read."""
+        return self.page.text_view
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line over it, in which words are typed."""
+        return self.query_one(TypedLine)
+
+    def readable(self) -> bool:
+        """Whether there is a text on the screen now: on every tab, be it empty."""
+        return True
+
+    def read_whole(self) -> None:
+        """Read what comes before the text too, as far as it is kept."""
+        self.attempts.read_whole_output()
 
     def chosen_jobs(self) -> ChosenJobs:
         """The one job."""
-        return ChosenJobs.of([self.current_row()])
+        return ChosenJobs.of([self.job.row])
 
-    # Tabs
+    def job_chosen(self) -> None:
+        """Another job is shown from now on: everything starts over."""
+        self.tabs.start_over()
+        self.secrets.start_over()
+        self.stack.start_over()
+        self.attempts.start_over()
+        self.page.start_list()
 
-    def _step_tab(self, step: int) -> None:
-        at = DETAIL_TABS.index(self.tab) if self.tab in DETAIL_TABS else 0
-        self.choose_tab(DETAIL_TABS[(at + step) % len(DETAIL_TABS)])
+    def job_read(self, *, first: bool) -> None:
+        """Show what was read of the job; whether it is the first of it."""
+        detail = self.job.detail
+        if detail is not None and self.tabs.name is None:
+            self.tabs.name = opening_tab(detail, self.services.settings.clock.now())
+        if first:
+            self.shows_anew()
+            self.page.start_over()
+        self.page.draw()
+        if not self.job.is_gone:
+            self.attempts.read_output()
 
-    @does(DETAIL_NEXT_TAB)
-    def do_detail_next_tab(self) -> None:
-        self._step_tab(1)
+    def tab_chosen(self) -> None:
+        """Show what the tab shows, from its top."""
+        self.page.start_over()
+        self.page.draw()
+        self.attempts.read_output()
 
-    @does(DETAIL_PREVIOUS_TAB)
-    def do_detail_previous_tab(self) -> None:
-        self._step_tab(-1)
-
-    @does_each(DETAIL_TAB_ACTIONS)
-    def do_tab(self, index: int) -> None:
-        self.choose_tab(DETAIL_TABS[index])
+    # Messages of the widgets
 
     @on(TabRow.Chosen)
     def _tab_clicked(self, event: TabRow.Chosen) -> None:
-        self.choose_tab(DETAIL_TABS[event.index])
-
-    @does(LOG)
-    def do_log(self) -> None:
-        """Show the output alone, or where it stood before."""
-        if self.tab == "Output" and self.enlarged:
-            self.choose_tab("Attempts")
-        else:
-            self._enlarge()
-
-    def _enlarge(self) -> None:
-        from_attempts = self.tab == "Attempts"
-        self.choose_tab("Output")
-        self.enlarged = from_attempts
-
-    @does(STACK)
-    def do_stack(self) -> None:
-        """Take the stack of the running function, and show it."""
-        self.choose_tab("Stack")
-        self.take_stack()
-
-    @does(REVEAL)
-    def do_reveal(self) -> None:
-        """Show what is masked under secret-looking keys, or mask it again."""
-        self.reveal = not self.reveal
-        self.draw()
-        told = "shown until you leave this job; copies never hold them"
-        self.console.notice(f"secrets are {told if self.reveal else 'masked'}")
-
-    # Moving: where there are attempts to choose, the arrows choose and the pages scroll
-
-    def _chooses_attempts(self) -> bool:
-        return self.tab == "Attempts" and self.rows.total > 1
-
-    @does(DOWN)
-    def do_down(self) -> None:
-        if self._chooses_attempts():
-            self.rows.step(1)
-        else:
-            super().do_down()
-
-    @does(UP)
-    def do_up(self) -> None:
-        if self._chooses_attempts():
-            self.rows.step(-1)
-        else:
-            super().do_up()
-
-    # Finding: in the list of relatives the cursor goes to the rows
-
-    @property
-    def _searcher(self) -> TextReader | RowFinder:
-        return self.reader if self.has_text else self.finder
-
-    @on(TypedLine.Typed)
-    def _typed(self, event: TypedLine.Typed) -> None:
-        self._searcher.show_typed(event.text)
-
-    @on(TypedLine.Ended)
-    def _typing_ended(self, event: TypedLine.Ended) -> None:
-        self._searcher.typing_ended(event)
-
-    @does(FIND_NEXT)
-    def do_find_next(self) -> None:
-        self._searcher.find_next(1)
-
-    @does(FIND_PREVIOUS)
-    def do_find_previous(self) -> None:
-        self._searcher.find_next(-1)
-
-    # Walking
-
-    @does(DETAIL_OPEN)
-    def do_detail_open(self) -> None:
-        """Open the job under the cursor, or the output of the attempt."""
-        if self.tab == "Attempts":
-            self._enlarge()
-        elif self.tab == "Deps":
-            self._open_relative()
-
-    def _open_relative(self) -> None:
-        detail = self.detail
-        if detail is None or self.rows.cursor_id is None:
-            return
-        kind, _, job_id = self.rows.cursor_id.partition("/")
-        there = {r.id for r in (*detail.parents, *detail.children) if r.row is not None}
-        culprit = detail.row.culprit
-        if kind == BLAMED and culprit is not None and culprit.problem != "missing":
-            there.add(culprit.id)
-        if job_id in there:
-            self.trail.append(self.job_id)
-            self.show_job(job_id)
-        elif kind != "more":
-            self.console.notice("That job is not in the queue.", "warn")
+        self.tabs.choose_number(event.index)
 
     @on(RowList.RowOpened)
     def _row_opened(self) -> None:
         self.perform(DETAIL_OPEN)
+
+    @on(RowList.CursorMoved)
+    def _cursor_moved(self, event: RowList.CursorMoved) -> None:
+        if self.tabs.name == ATTEMPTS:
+            self.attempts.choose(event.row_id)
+
+    @on(TextView.Moved)
+    def _text_moved(self) -> None:
+        self.page.draw_text_head()
+
+    @on(TextView.EarlierWanted)
+    def _earlier_wanted(self) -> None:
+        self.attempts.read_whole_output()
+
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self._search.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        self._search.typing_ended(event)
+
+    # Keys that mean what the tab is about
+
+    @property
+    def _search(self) -> TextReader | RowFinder:
+        """What finds here: in the list of relatives, its rows."""
+        return self.finder if self.tabs.name == DEPS else self.reader
+
+    @does(FIND_NEXT)
+    def find_next(self) -> None:
+        """Go to the next match."""
+        self._search.find_next(1)
+
+    @does(FIND_PREVIOUS)
+    def find_previous(self) -> None:
+        """Go to the match before."""
+        self._search.find_next(-1)
+
+    @property
+    def _stepped(self) -> Scrolled:
+        """What the arrows move: among several attempts they choose, and the pages scroll."""
+        rows = self.page.rows
+        return rows if self.tabs.name == ATTEMPTS and rows.total > 1 else self.mover()
+
+    @does(DOWN)
+    def do_down(self) -> None:
+        self._stepped.step(1)
+
+    @does(UP)
+    def do_up(self) -> None:
+        self._stepped.step(-1)
+
+    @does(DETAIL_OPEN)
+    def open_chosen(self) -> None:
+        """Show the output of the attempt under the cursor, or the job."""
+        if self.tabs.name == ATTEMPTS:
+            self.tabs.enlarge_output()
+        elif self.tabs.name == DEPS:
+            self.relatives.open(self.page.rows.cursor_id)
 
     @does(BACK)
     def do_back(self) -> None:
         """Go back the way that was walked, then to the list."""
         if self.text_view.wanted:
             self.text_view.clear_find()
-        elif self.enlarged:
-            self.choose_tab("Attempts")
-        elif self.trail:
-            self.show_job(self.trail.pop())
-        else:
+        elif self.tabs.is_enlarged:
+            self.tabs.choose(ATTEMPTS)
+        elif not self.job.go_back():
             super().do_back()
-
-    @does(NEXT_JOB)
-    def do_next_job(self) -> None:
-        self._walk(1)
-
-    @does(PREVIOUS_JOB)
-    def do_previous_job(self) -> None:
-        self._walk(-1)
-
-    def _walk(self, step: int) -> None:
-        jobs = self.jobs_screen()
-        if jobs is None:
-            return
-        jobs.table.step(step)
-        row = jobs.table.current
-        if row is not None and row.id != self.job_id:
-            self.trail.clear()
-            self.show_job(row.id)
-        else:
-            self.console.notice("End of the list.")

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import (
     MARKS,
-    as_json,
     clock_time,
     cut,
     duration,
     elapsed,
     inert,
     limit,
-    masked,
-    pad,
     plural,
-    split_lines,
 )
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import TREE
-from gigq_tui.keys.reading_actions import STACK
 from gigq_tui.store.derive import RUNNING_STATES, WAITING_STATES, first_line, state_of, why
 from gigq_tui.store.models import JobDetail, State
 from gigq_tui.widgets.lines import Line, Span, line_width
@@ -114,40 +107,6 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None or end is None else (end - start).total_seconds()
 
 
-def value_lines(value: Any, empty: str, *, reveal: bool = False) -> list[Line]:
-    """A decoded value as JSON, secrets masked unless they are to be seen."""
-    if value is None or value == {}:
-        return [((empty, "dim"),)]
-    shown = value if reveal else masked(value)
-    return [((line, ""),) for line in split_lines(as_json(shown, indent=2))]
-
-
-def hides_secrets(detail: JobDetail, tab: str | None) -> bool:
-    """Say whether something of what a tab shows is masked."""
-    values = {
-        "Params": (detail.params,),
-        "Result": (detail.result,),
-        "Raw": (detail.params, detail.result),
-    }
-    shown = values.get(tab or "", ())
-    return any(value is not None and masked(value) != value for value in shown)
-
-
-def raw_lines(detail: JobDetail, *, reveal: bool = False) -> list[Line]:
-    """The columns of the row as they are stored; values that could hold secrets are masked."""
-    lines: list[Line] = []
-    known = {"params": detail.params, "result": detail.result}
-    cells = max((len(name) for name in detail.raw), default=0) + 2
-    for name, value in detail.raw.items():
-        hidden = name in known and value is not None and not reveal
-        told = as_json(masked(known[name])) if hidden else value
-        role = "dim" if told is None else ""
-        for at, piece in enumerate(split_lines("NULL" if told is None else str(told)) or [""]):
-            label = pad(inert(name), cells) if at == 0 else " " * cells
-            lines.append(((label, "dim"), (piece, role)))
-    return lines
-
-
 def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) -> list[Line]:
     """Why the job is where it is, and in two lines what was asked for when it was submitted.
 
@@ -171,28 +130,6 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
         mark = MARKS[state_of(row, now)]
         told.insert(0, ((f" {mark.glyph} ", mark.role), (cut(inert(because), width - 4), "")))
     return told
-
-
-def stack_lines(
-    stack: StackTaken | None, *, taking: bool, hints: KeyHints = DEFAULT_HINTS
-) -> list[Line]:
-    """The stack as it was taken last, or what stands in its way."""
-    if stack is None or taking:
-        if taking:
-            return [(("asking its process..", "dim"),)]
-        return [
-            (
-                (
-                    f"Press {hints(STACK)} to see where the job's code is now. A signal asks its",
-                    "dim",
-                ),
-            ),
-            (("process; the job does not notice, and the queue file is not changed.", "dim"),),
-        ]
-    if stack.trouble:
-        return [((stack.trouble, "warn"),)]
-    lines = split_lines(stack.text) or ["It is not running Python code at the moment."]
-    return [((line, "heading" if line.startswith("Thread") else ""),) for line in lines]
 
 
 def missing_lines(job_id: str) -> Iterable[Line]:

@@ -27,7 +27,7 @@ from gigq_tui.screens.parts.job_copy import JobCopy
 from gigq_tui.screens.parts.job_links import JobLinks, OpenJob
 from gigq_tui.services import Services
 from gigq_tui.store.derive import state_of, ticks, why
-from gigq_tui.store.models import Counts, JobDetail, Snapshot, Tab
+from gigq_tui.store.models import Counts, JobDetail, JobRow, Snapshot, Tab
 from gigq_tui.store.tail import Tail, read_output
 from gigq_tui.widgets.lines import BLANK, Lines, Span, TextLines
 from gigq_tui.widgets.row_list import RowList
@@ -124,6 +124,11 @@ class JobsScreen(Looking, inherit_bindings=False):
             self.shows_anew()
         self.table.show(snapshot.window)
         self.hold_the_place()
+
+    def step_to_row(self, by: int) -> JobRow | None:
+        """Move the cursor; return the job under it then."""
+        self.table.step(by)
+        return self.table.current
 
     def refresh_tabs(self, counts: Counts | None) -> None:
         """Draw the tabs."""

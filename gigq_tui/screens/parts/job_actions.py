@@ -19,6 +19,8 @@ from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import JobRow, Snapshot
 
 NAMED = 3
+# What is said where a job is asked for that the file does not hold.
+GONE = "That job is no longer in the queue."
 # What is said of jobs on which nothing can be cancelled any more.
 _ENDED = {
     "completed": "completed",
@@ -279,4 +281,4 @@ def trouble_of(answer: Any) -> str:
     """Say why an answer is not what was asked for."""
     if isinstance(answer, BaseException):
         return str(answer)
-    return "That job is no longer in the queue."
+    return GONE
