@@ -24,35 +24,35 @@ from gigq_tui.store.models import Graph, GraphNode, JobRow, State
 _ENDED = {"failed": "FAILED", "timeout": "TIMED OUT", "cancelled": "was cancelled"}
 
 
-def outlook(graph: Graph, id: str, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
+def job_sentence(graph: Graph, id: str, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Return one or two sentences about a job of the graph."""
     node = graph.nodes.get(id)
     if node is None:
         return ""
     if node.row is None:
-        return f"There is no job {inert(id)} in the file; {_held(graph, id)}."
+        return f"There is no job {inert(id)} in the file; {_waiting_for(graph, id)}."
     return inert(_about(graph, node, node.row, now, hints))
 
 
 def _about(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: KeyHints) -> str:
     state = state_of(row, now)
     if state in (State.DOOMED, State.BLOCKED):
-        return _waiting(graph, node, row, now, hints)
+        return _blocked(graph, node, row, now, hints)
     if row.status in BAD_ENDS:
         return _ended_badly(graph, row, now, hints)
     if state in RUNNING_STATES:
         took = run_seconds(row, now)
         since = f" for {elapsed(took)}" if took is not None else ""
-        return f"{row.name}: runs{since}; {_held(graph, row.id)}."
+        return f"{row.name}: runs{since}; {_waiting_for(graph, row.id)}."
     if state is State.COMPLETED:
         took = run_seconds(row, now)
         took_text = f" in {duration(took)}" if took is not None else ""
         ended = clock_time(row.completed_at, now)
         return f"{row.name}: done{took_text}, at {ended}; {_children(node)}."
-    return f"{row.name}: {state.value}, not blocked; {_held(graph, row.id)}."
+    return f"{row.name}: {state.value}, not blocked; {_waiting_for(graph, row.id)}."
 
 
-def _waiting(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: KeyHints) -> str:
+def _blocked(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: KeyHints) -> str:
     unmet = max(row.unmet, len(node.unmet))
     parents = plural(max(unmet, len(node.parents)), "parent")
     needs = f"{row.name}: {count(unmet)} of {parents} not done"
@@ -97,7 +97,7 @@ def _ended_badly(graph: Graph, row: JobRow, now: datetime, hints: KeyHints) -> s
     return f"{said} {hints(RETRY)} retries it and frees {freed_text}."
 
 
-def _held(graph: Graph, id: str) -> str:
+def _waiting_for(graph: Graph, id: str) -> str:
     held = blocks(graph, id)
     if not held:
         return "no job waits for it"
