@@ -43,16 +43,33 @@ WorkerRequest = Literal["pause", "resume", "drain", "stop"]
 
 
 class Change(Enum):
-    """What an act did to one job."""
+    """What an action did to one job. The value is what JSON calls it.
 
-    CANCELLED = "cancelled"
-    STOPPING = "stopping"
-    REQUEUED = "requeued"
-    RELEASED = "released"
-    REPRIORITIZED = "reprioritized"
-    CLEARED = "cleared"
-    RESTORED = "restored"
-    REFUSED = "refused"
+    Attributes:
+        sentence: What follows the job's name: "Job 5f0f6e3c is being cancelled". `{reason}` in it
+            stands for the outcome's.
+        counted: The same of `{n}` jobs: "cancelling 3".
+        word: The same in one word, beside a job.
+    """
+
+    CANCELLED = "cancelled", "cancelled", "cancelled {n}", "cancelled"
+    STOPPING = "stopping", "is being cancelled", "cancelling {n}", "cancelling"
+    REQUEUED = "requeued", "queued for retry", "queued {n} for retry", "queued"
+    RELEASED = "released", "released: {reason}", "released {n}", "released"
+    REPRIORITIZED = "reprioritized", "has {reason}", "changed the priority of {n}", "changed"
+    CLEARED = "cleared", "cleared", "cleared {n}", "cleared"
+    RESTORED = "restored", "restored", "undone for {n}", "undone"
+    REFUSED = "refused", "refused: {reason}", "refused {n}", "not done"
+
+    sentence: str
+    counted: str
+    word: str
+
+    def __new__(cls, value: str, sentence: str, counted: str, word: str) -> Change:
+        change = object.__new__(cls)
+        change._value_ = value
+        change.sentence, change.counted, change.word = sentence, counted, word
+        return change
 
 
 class Outcome(NamedTuple):

@@ -18,13 +18,6 @@ from gigq_core.text import inert
 if TYPE_CHECKING:
     from gigq_core.queue import JobQueue
 
-_DONE = {
-    Change.CANCELLED: "cancelled",
-    Change.STOPPING: "is being cancelled",
-    Change.REQUEUED: "queued for retry",
-    Change.RELEASED: "released",
-}
-
 # How a request is stored, where people have another word for it, and the other way round.
 _STORED = {"kill": "stop"}
 _WORDS = {stored: word for word, stored in _STORED.items()}
@@ -225,9 +218,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 
 def _print_outcome(outcome: Outcome, verb: str, *, known: bool) -> None:
     if outcome.done:
-        what = _DONE.get(outcome.change, f"has {outcome.reason}")
-        became = f": {outcome.reason}" if outcome.change is Change.RELEASED else ""
-        say(f"Job {inert(outcome.job_id)} {what}{became}.")
+        sentence = outcome.change.sentence.format(reason=outcome.reason)
+        say(f"Job {inert(outcome.job_id)} {sentence}.")
     elif known:
         warn(f"Could not {verb} job {inert(outcome.job_id)}: {inert(outcome.reason)}.")
     else:

@@ -9,15 +9,6 @@ from dataclasses import dataclass
 from gigq_core.status import Change, Outcome
 from gigq_tui.format import cut, inert
 
-_SAID = {
-    Change.CANCELLED: "cancelled {n}",
-    Change.STOPPING: "cancelling {n}",
-    Change.REQUEUED: "queued {n} for retry",
-    Change.RELEASED: "released {n}",
-    Change.REPRIORITIZED: "changed the priority of {n}",
-    Change.CLEARED: "cleared {n}",
-    Change.RESTORED: "undone for {n}",
-}
 # More reasons than these are not spelled out in one line.
 MOST_REASONS = 3
 NAME_CELLS = 40
@@ -64,7 +55,7 @@ def summarise(outcomes: Iterable[Outcome]) -> str:
         if outcome.done:
             done.setdefault(outcome.change, []).append(outcome)
     parts = [
-        _SAID[change].format(n=_who(done[change], outcomes)) for change in _SAID if change in done
+        change.counted.format(n=_who(done[change], outcomes)) for change in Change if change in done
     ]
     if len(outcomes) == 1 and outcomes[0].name:
         (only,) = outcomes

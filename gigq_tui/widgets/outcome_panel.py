@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from textual import events
 
 from gigq_core.status import Change, Outcome
@@ -20,16 +18,8 @@ LEAST_LINES = 4
 # Narrower than this, a name gets less room.
 WIDE = 100
 
-_WORDS: Mapping[Change, tuple[str, str]] = {
-    Change.CANCELLED: ("cancelled", "ok"),
-    Change.STOPPING: ("cancelling", "warn"),
-    Change.REQUEUED: ("queued", "ok"),
-    Change.RELEASED: ("released", "ok"),
-    Change.REPRIORITIZED: ("changed", "ok"),
-    Change.CLEARED: ("cleared", "ok"),
-    Change.RESTORED: ("undone", "ok"),
-    Change.REFUSED: ("not done", "warn"),
-}
+# What has not happened, or not yet.
+_OPEN = (Change.REFUSED, Change.STOPPING)
 
 
 def in_order(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
@@ -75,12 +65,12 @@ class OutcomePanel(Scrolled):
 
     def content_line(self, index: int, width: int) -> Line:
         outcome = self.rows[index]
-        word, role = _WORDS[outcome.change]
+        role = "warn" if outcome.change in _OPEN else "ok"
         name = 30 if width >= WIDE else 20
         line = [
             (f" {pad(inert(outcome.job_id[:ID_CELLS]), ID_CELLS)} ", "dim"),
             (pad(inert(outcome.name), name), ""),
-            (f" {word:<12}", role),
+            (f" {outcome.change.word:<12}", role),
         ]
         if outcome.reason:
             used = sum(width_of(text) for text, _ in line)
