@@ -16,7 +16,8 @@ from gigq_tui.actions.workers.pool import SpawnedWorker
 from gigq_tui.actions.workers.setup import Examined, WorkerSetup
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.submit import lookups
+from gigq_tui.screens.submit import dependency_search, function_lookup
+from gigq_tui.screens.submit import screen as submit_screen
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.screens.workers import setup_panel
@@ -65,11 +66,11 @@ OWN = (("w1", 4119), ("w4", 4122))
 @pytest.fixture(autouse=True)
 def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {info.function: info for info in (FOUND, MANY)}
-    monkeypatch.setattr(lookups, "inspect_function", lambda name, *_, **__: known[name])
-    monkeypatch.setattr(lookups, "list_functions", lambda *_, **__: LISTED)
+    monkeypatch.setattr(function_lookup, "inspect_function", lambda name, *_, **__: known[name])
+    monkeypatch.setattr(function_lookup, "list_functions", lambda *_, **__: LISTED)
     # Keys look things up; how long a picture takes must not.
-    monkeypatch.setattr(lookups, "LOOK_UP_AFTER_S", 1e6)
-    monkeypatch.setattr(lookups, "SEARCH_AFTER_S", 1e6)
+    monkeypatch.setattr(submit_screen, "LOOK_UP_AFTER_S", 1e6)
+    monkeypatch.setattr(dependency_search, "SEARCH_AFTER_S", 1e6)
     monkeypatch.setattr(setup_panel, "examine", lambda _: Examined("3.11.9", "3.45.1"))
 
 

@@ -18,7 +18,8 @@ from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
-from gigq_tui.screens.submit import lookups
+from gigq_tui.screens.submit import function_lookup
+from gigq_tui.screens.submit import screen as submit_screen
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.store.models import JobDetail
 from gigq_tui.widgets.form_row import FormRow, PushLine
@@ -68,8 +69,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
             raise GigQError(f"{function} can't be used: ModuleNotFoundError: No module named 'x'.")
         return RESIZE
 
-    monkeypatch.setattr(lookups, "inspect_function", inspect)
-    monkeypatch.setattr(lookups, "list_functions", lambda *_, **__: Listing())
+    monkeypatch.setattr(function_lookup, "inspect_function", inspect)
+    monkeypatch.setattr(function_lookup, "list_functions", lambda *_, **__: Listing())
     return calls
 
 
@@ -131,7 +132,7 @@ def typed(*parts: str) -> list[str]:
 @pytest.fixture
 def _asked_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever types slowly, as on a busy machine, is not looked after between two letters."""
-    monkeypatch.setattr(lookups, "LOOK_UP_AFTER_S", 1e6)
+    monkeypatch.setattr(submit_screen, "LOOK_UP_AFTER_S", 1e6)
 
 
 @pytest.mark.usefixtures("_asked_at_the_end_only")
@@ -190,7 +191,7 @@ async def test_mistakes_are_told_beside_the_field_and_nothing_is_written() -> No
         assert row_of(screen, "param:src").trouble == ""
         await press(pilot, "alt+s")
         assert acts.calls == []
-        assert row_of(screen, "param:src").trouble.startswith("needed")
+        assert row_of(screen, "param:src").trouble.startswith("required")
         assert row_of(screen, "param:src").field.has_focus
         assert "Nothing was submitted: 2 things" in screen.notice_line.text
         assert "! must be a whole number" in screen_text(app)
@@ -245,7 +246,7 @@ async def test_no_function_at_all() -> None:
         screen = await open_form(pilot)
         await press(pilot, "alt+s")
         assert acts.calls == []
-        assert screen.form.fixed["function"].trouble == "needed"
+        assert screen.form.fixed["function"].trouble == "required"
         await press(pilot, *typed("nodot", "tab"))
         assert screen.form.fixed["function"].trouble == "write package.module.function"
 

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from gigq_core.errors import GigQError
 from gigq_tui.actions.functions.completion import Listing
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.submit import lookups
+from gigq_tui.screens.submit import function_lookup
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.store.models import JobRow
 from gigq_tui.widgets.lines import TextLines
@@ -57,8 +57,8 @@ class Project:
 @pytest.fixture(autouse=True)
 def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     found = Project()
-    monkeypatch.setattr(lookups, "inspect_function", lambda *_, **__: RESIZE)
-    monkeypatch.setattr(lookups, "list_functions", found.list)
+    monkeypatch.setattr(function_lookup, "inspect_function", lambda *_, **__: RESIZE)
+    monkeypatch.setattr(function_lookup, "list_functions", found.list)
     yield found
     found.may_answer.set()
 
@@ -85,7 +85,7 @@ async def searched(pilot: Pilot[None], screen: SubmitScreen, words: str) -> None
     """Type into the dependencies, and have the search done."""
     screen.form.depends_field.focus()
     await press(pilot, *words)
-    screen.search()
+    screen.dependencies.search()
     await settle(pilot)
 
 

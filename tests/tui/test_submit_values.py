@@ -235,7 +235,7 @@ def test_fields_come_from_the_signature_and_the_copied_job() -> None:
     specs = specs_for(INFO, {"w": 5, "extra": [1]})
     assert [spec.name for spec in specs] == ["src", "w", "extra"]
     src, w, extra = specs
-    with pytest.raises(ValueTrouble, match="needed"):
+    with pytest.raises(ValueTrouble, match="required"):
         src.value(" ")
     assert src.value("12") == "12"
     assert w.value("5") == 5

@@ -13,7 +13,8 @@ from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest
 from gigq_tui.format import inert
 from gigq_tui.screens.submit.field_types import Base, signature
 from gigq_tui.screens.submit.form import DEPENDS_HINT, SubmitForm
-from gigq_tui.screens.submit.param_specs import MISSING, Needed
+from gigq_tui.screens.submit.host import Known
+from gigq_tui.screens.submit.param_specs import MISSING, Required
 from gigq_tui.screens.submit.parse_value import (
     ValueTrouble,
     parse_other,
@@ -23,25 +24,9 @@ from gigq_tui.screens.submit.parse_value import (
     read_as,
 )
 from gigq_tui.screens.submit.preview import doom_of
-from gigq_tui.store.models import JobRow
 from gigq_tui.widgets.form_row import FormRow
 
 _RESULTS = {"auto": None, "yes": True, "no": False}
-
-
-@dataclass
-class Known:
-    """What was looked up for the form.
-
-    `info` is the function as it was found, `trouble` why it wasn't. `ids` are the jobs whose ids
-    begin with what was typed, `rows` the lines of the jobs it depends on, None for one that is
-    gone. `bulk` is what became of the file of lines, and `ahead` the place in line.
-    """
-
-    info: FunctionInfo | None = None
-    trouble: str = ""
-    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    rows: dict[str, JobRow | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,7 +49,7 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
         known: What was looked up.
         tried: Whether somebody has tried to submit: only then is what is missing a mistake.
     """
-    verdict = FormResult()
+    result = FormResult()
     values: dict[str, Any] = {}
     rows = form.fixed
     of_lines = bool(rows["jsonl"].text.strip())
@@ -74,15 +59,15 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
             values[row.key] = parse(row.text)
             row.tell()
         except ValueTrouble as problem:
-            if of_lines and isinstance(problem, Needed):
+            if of_lines and isinstance(problem, Required):
                 # A line of the file may well say it.
                 row.tell()
                 return
             hold_back = not tried and (quiet or not row.text.strip())
             row.tell("" if hold_back else str(problem))
-            verdict.troubles.append(f"{row.label.strip()}: {problem}")
+            result.troubles.append(f"{row.label.strip()}: {problem}")
 
-    _judge_function(form, known, verdict, tried=tried)
+    _check_function(form, known, result, tried=tried)
     read(rows["name"], _name)
     for spec in form.specs:
         row = form.param_rows[spec.name]
@@ -94,7 +79,7 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
         row.tell(row.trouble)
     for row in form.other_rows:
         read(row, _pair)
-    verdict.params = _params(form, values, verdict)
+    result.params = _params(form, values, result)
     read(rows["priority"], lambda text: parse_whole(text, JobOptions.priority))
     read(rows["timeout"], lambda text: parse_seconds(text, JobOptions.timeout, zero=False))
     read(rows["attempts"], lambda text: parse_whole(text, JobOptions.max_attempts, 1))
@@ -113,31 +98,31 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
     read(rows["depends"], lambda text: _ids(form, known), quiet=_typing(rows["depends"]))
     read(rows["jsonl"], _path)
     _tell_doom(form, known)
-    if known.info is not None and not verdict.troubles and not of_lines:
-        misfit = known.info.misfit(verdict.params)
+    if known.info is not None and not result.troubles and not of_lines:
+        misfit = known.info.misfit(result.params)
         if misfit:
             _tell_misfit(form, misfit, known.info, values)
-            verdict.troubles.append(misfit)
-    if not verdict.troubles:
-        verdict.request = _request(form, values, verdict.params)
-    return verdict
+            result.troubles.append(misfit)
+    if not result.troubles:
+        result.request = _request(form, values, result.params)
+    return result
 
 
-def _judge_function(form: SubmitForm, known: Known, verdict: FormResult, *, tried: bool) -> None:
+def _check_function(form: SubmitForm, known: Known, result: FormResult, *, tried: bool) -> None:
     row = form.fixed["function"]
     if not form.function:
-        row.tell("needed" if tried else "", hint="package.module.function", tone="dim")
-        verdict.troubles.append("Function: required")
+        row.tell("required" if tried else "", hint="package.module.function", tone="dim")
+        result.troubles.append("Function: required")
         return
     try:
         FunctionReference.parse(form.function)
     except ValueError:
         row.tell("" if _typing(row) and not tried else "write package.module.function")
-        verdict.troubles.append("Function: write package.module.function")
+        result.troubles.append("Function: write package.module.function")
         return
     if known.trouble:
         row.tell(known.trouble.replace(f"{form.function} can't", "can't", 1))
-        verdict.troubles.append(known.trouble)
+        result.troubles.append(known.trouble)
     elif known.info is not None and known.info.function == form.function:
         row.tell(hint=f"found: {signature(known.info)}", tone="ok")
     else:
@@ -172,7 +157,7 @@ def _tell_doom(form: SubmitForm, known: Known) -> None:
         row.tell(hint=DEPENDS_HINT, tone="dim")
 
 
-def _params(form: SubmitForm, values: Mapping[str, Any], verdict: FormResult) -> dict[str, Any]:
+def _params(form: SubmitForm, values: Mapping[str, Any], result: FormResult) -> dict[str, Any]:
     params: dict[str, Any] = {}
     for spec in form.specs:
         value = values.get(f"param:{spec.name}", MISSING)
@@ -185,7 +170,7 @@ def _params(form: SubmitForm, values: Mapping[str, Any], verdict: FormResult) ->
         key, value = pair
         if key in params:
             row.tell(f"{key} has a value already")
-            verdict.troubles.append(f"{key}: has two values")
+            result.troubles.append(f"{key}: has two values")
         params[key] = value
     return params
 
@@ -247,7 +232,7 @@ def _path(text: str) -> Path | None:
 
 def _name(text: str) -> str:
     if not text.strip():
-        raise ValueTrouble("needed")
+        raise ValueTrouble("required")
     return text.strip()
 
 

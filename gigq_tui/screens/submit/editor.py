@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
-from textual import on
 from textual.app import SuspendNotSupported
-from textual.message import Message
 
 from gigq_core.errors import GigQError
 from gigq_core.job import encode_params
@@ -14,60 +14,88 @@ from gigq_tui.actions.editor import edit_text
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import EDIT_PARAMS
-from gigq_tui.screens.submit.lookups import SubmitLookups
+from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.submit.check import FormResult
+from gigq_tui.screens.submit.form import SubmitForm
+from gigq_tui.screens.submit.host import Known, Notices
 from gigq_tui.screens.submit.texts import Offer, TextMistake, offer, read_back
 
 
-class ParamsEditing(SubmitLookups, inherit_bindings=False):
-    """The submit screen's way into an editor and back."""
+class EditorHost(Protocol):
+    """The screen, as the editor knows it."""
 
-    class Edited(Message):
-        """The editor left these parameters."""
+    form: SubmitForm
+    known: Known
+    result: FormResult
 
-        def __init__(self, params: dict[str, Any]) -> None:
-            self.params = params
-            super().__init__()
+    def review(self) -> None:
+        """Tell what is wrong, and what would be submitted."""
+
+    def question(self, question: Question) -> None:
+        """Ask something."""
+
+    def call_later(self, callback: Callable[..., Awaitable[None]], *args: Any) -> bool:
+        """Call something in the screen's own turn."""
+
+
+class ParamsEditor(Part):
+    """The form's way into an editor and back.
+
+    Args:
+        host: The screen.
+        lend_terminal: Gives the terminal away while the editor has it.
+        notices: Where it is said how it went.
+    """
+
+    def __init__(
+        self,
+        host: EditorHost,
+        lend_terminal: Callable[[], AbstractContextManager[None]],
+        notices: Notices,
+    ) -> None:
+        self._host = host
+        self._lend_terminal = lend_terminal
+        self._notices = notices
 
     @does(EDIT_PARAMS)
-    def do_edit_params(self) -> None:
+    def edit_params(self) -> None:
         """Edit the parameters in $EDITOR."""
-        self.review()
-        values = self.verdict.params
-        self._edit(offer(self.form.specs, values), values)
+        self._host.review()
+        values = self._host.result.params
+        self._edit(offer(self._host.form.specs, values), values)
 
     def _edit(self, given: Offer, values: dict[str, Any], text: str = "", line: int = 1) -> None:
         left: str | GigQError
         try:
-            with self.app.suspend():
+            with self._lend_terminal():
                 left = _edited(text or given.text, line)
         except SuspendNotSupported:
-            self.console.notice("This terminal can't run an editor.", "warn")
+            self._notices.tell("This terminal can't run an editor.", "warn")
             return
         if isinstance(left, GigQError):
-            self.console.notice(str(left), "warn")
+            self._notices.tell(str(left), "warn")
             return
         try:
-            params = read_back(left, given, self.form.specs, values)
+            params = read_back(left, given, self._host.form.specs, values)
             encode_params(params)
         except (TextMistake, ValueError, TypeError) as problem:
             at = problem.line if isinstance(problem, TextMistake) else 1
             self._ask_again(str(problem), given, values, left, at)
             return
         if left.strip() == given.text.strip():
-            self.console.notice("No changes.")
+            self._notices.tell("No changes.")
             return
-        self.post_message(self.Edited(params))
+        self._host.call_later(self._put, params)
 
-    @on(Edited)
-    async def _edited(self, event: Edited) -> None:
-        await self.form.put_params(event.params, self.known.info)
-        self.review()
-        self.console.notice("Parameters taken from the editor.", "ok")
+    async def _put(self, params: dict[str, Any]) -> None:
+        await self._host.form.put_params(params, self._host.known.info)
+        self._host.review()
+        self._notices.tell("Parameters taken from the editor.", "ok")
 
     def _ask_again(
         self, mistake: str, given: Offer, values: dict[str, Any], left: str, line: int
     ) -> None:
-        self.question(
+        self._host.question(
             Question(
                 f"These parameters can't be read: {mistake}",
                 ("The form was not changed.",),

@@ -22,7 +22,7 @@ MISSING = _Missing()
 _RESULTS = {0: "no", 1: "yes"}
 
 
-class Needed(ValueTrouble):
+class Required(ValueTrouble):
     """Nothing is typed where something must be."""
 
 
@@ -51,13 +51,13 @@ class ParamSpec:
         """Return what the field holds, or `MISSING` where the parameter is left out.
 
         Raises:
-            ValueTrouble: It can't be used; `Needed` where only nothing is typed.
+            ValueTrouble: It can't be used; `Required` where only nothing is typed.
         """
         if text == self.first_text and self.kept is not MISSING:
             return self.kept
         if not text.strip():
             if self.required:
-                raise Needed('required ("" for empty text)' if self._text else "needed")
+                raise Required('required ("" for empty text)' if self._text else "required")
             return MISSING
         return parse_value(text, self.kind)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 
 from textual import events, on
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -18,10 +20,18 @@ from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DOWN
 from gigq_tui.keys.screen_actions import BACK, REVEAL_FIELD, SUBMIT
-from gigq_tui.screens.submit.check import check_form
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.submit.check import FormResult, check_form
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
-from gigq_tui.screens.submit.editor import ParamsEditing
-from gigq_tui.screens.submit.preview import preview
+from gigq_tui.screens.submit.dependency_search import DependencySearch
+from gigq_tui.screens.submit.editor import ParamsEditor
+from gigq_tui.screens.submit.form import SubmitForm
+from gigq_tui.screens.submit.function_lookup import FunctionLookup
+from gigq_tui.screens.submit.host import Known
+from gigq_tui.screens.submit.lines_file import LinesFile
+from gigq_tui.screens.submit.place_in_line import PlaceInLine
+from gigq_tui.screens.submit.preview import Preview, preview
+from gigq_tui.screens.submit.suggestions import SuggestionList
 from gigq_tui.services import Services
 from gigq_tui.store.models import JobDetail, Snapshot
 from gigq_tui.widgets.form_row import Field, FormRow, PushLine
@@ -29,15 +39,18 @@ from gigq_tui.widgets.header import WIDE
 from gigq_tui.widgets.lines import TextLines, span
 from gigq_tui.widgets.question import QuestionPanel
 
+# How long nothing is typed before the function and the dependencies are looked up.
+LOOK_UP_AFTER_S = 0.4
 # Below this width each short field has a line of its own.
 PAIRED = 72
 _RECENT_NAMED = 4
 
 
-class SubmitScreen(ParamsEditing, inherit_bindings=False):
+class SubmitScreen(ConsoleScreen, inherit_bindings=False):
     """The submit form, with a preview of what it does.
 
     Args:
+        services: What the console can do.
         template: The job to begin with a copy of, or None.
     """
 
@@ -51,10 +64,26 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     BINDINGS = bindings_for(SCOPE)
 
     def __init__(self, services: Services, template: JobDetail | None = None) -> None:
-        super().__init__(services, template)
+        super().__init__(services)
+        self.template = template
+        self.form = SubmitForm(template, id="form")
+        self.suggestions = SuggestionList(id="suggestions")
+        self.known = Known()
+        if template is not None:
+            self.known.rows = {parent.id: parent.row for parent in template.parents}
+        self.result = FormResult()
         self.tried = False
         self.sending = False
+        settings = services.settings
+        self.functions = FunctionLookup(self, self.suggestions, settings.python, settings.chdir)
+        self.dependencies = DependencySearch(
+            self, self.suggestions, settings.clock, services.notices
+        )
+        self.place = PlaceInLine(self)
+        self.lines = LinesFile(self)
+        self.parts = (ParamsEditor(self, self._lend_terminal, services.notices),)
         self._submit_when_known = False
+        self._look_up_timer: Timer | None = None
         self._last_focus: Widget | None = None
         self._preview_lines = 0
 
@@ -66,23 +95,23 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
                 yield self.form
                 with Horizontal(id="buttons"):
                     yield PushLine(
-                        f"Submit ({self.console.hints(SUBMIT)})",
+                        f"Submit ({self.services.hints(SUBMIT)})",
                         partial(self.perform, SUBMIT),
                         id="send",
                     )
                     yield PushLine(
-                        f"Cancel ({self.console.hints(BACK)})",
+                        f"Cancel ({self.services.hints(BACK)})",
                         partial(self.perform, BACK),
                         id="drop",
                     )
             yield TextLines(id="preview")
 
     async def on_mount(self) -> None:
-        self.form.function_field.keys_first = self._function_key
-        self.form.depends_field.keys_first = self._depends_key
+        self.form.function_field.keys_first = self.functions.take_key
+        self.form.depends_field.keys_first = self.dependencies.take_key
         await self.form.build_params(None)
         self.set_focus(self.form.function_field)
-        self.ask_recent()
+        self.functions.ask_recent()
         self.look_up()
         self.review()
 
@@ -94,7 +123,8 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         if self.is_whole:
-            self.look_at(snapshot)
+            self.dependencies.read_rows(again=True)
+            self._look_up_place()
             self._preview()
 
     # Typing
@@ -106,15 +136,13 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         if row is None or not self.is_whole:
             return
         if row.key == "function":
-            self.known.trouble = ""
-            self.form.follow_name()
-            self.look_up_later()
-            self.suggest_functions()
+            self._look_up_later()
+            self.functions.typed()
         elif row.key == "name":
             self.form.name_typed()
         elif row.key == "depends":
-            self.look_up_later()
-            self.search_later()
+            self._look_up_later()
+            self.dependencies.typed()
         elif row in self.form.other_rows:
             await self.form.other_typed(row)
         self.review()
@@ -124,30 +152,30 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         event.stop()
         self.review()
 
-    def _function_key(self, event: events.Key) -> bool:
-        if self.suggestions.take_key(event):
-            return True
-        field = self.form.function_field
-        if event.key != "down" or self.suggestions.is_open:
-            return False
-        if not self.form.function:
-            self.suggest_functions(all_recent=True)
-            return self.suggestions.take_key(event)
-        if None in self.listings.values():
-            self.suggestions.want(field)
-            return True
-        return False
+    def _look_up_later(self) -> None:
+        """Look things up once nothing has been typed for a moment."""
+        if self._look_up_timer is not None:
+            self._look_up_timer.stop()
+        self._look_up_timer = self.set_timer(LOOK_UP_AFTER_S, self.look_up)
 
-    def _depends_key(self, event: events.Key) -> bool:
-        if self.suggestions.take_key(event):
-            return True
-        field = self.form.depends_field
-        if event.key == "down" and field.value.strip() and not self.suggestions.is_open:
-            # Pressed right behind the last letter, before the search.
-            self.suggestions.want(field)
-            self.search()
-            return True
-        return False
+    def look_up(self) -> None:
+        """Look up whatever is typed and not known yet."""
+        if self._look_up_timer is not None:
+            self._look_up_timer.stop()
+            self._look_up_timer = None
+        self.functions.look_up()
+        self.dependencies.look_up()
+
+    def _look_up_place(self) -> None:
+        request, snapshot = self.result.request, self.services.picture.shown
+        if request is not None and snapshot is not None:
+            priority = self.lines.jobs[0].priority if self.lines.jobs else request.options.priority
+            self.place.look_up(priority, snapshot)
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether something is being looked up that a job can't be submitted without."""
+        return self.dependencies.is_asking or self.lines.is_asking
 
     def take_key(self, event: events.Key) -> bool:
         if event.key in ("pagedown", "pageup"):
@@ -186,7 +214,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
             self.call_later(self._settle_dependencies)
 
     def _settle_dependencies(self) -> None:
-        self.adopt_typed()
+        self.dependencies.adopt_typed()
         self.review()
 
     # Telling
@@ -195,37 +223,34 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         """Tell beside each field what is wrong, and show what would be submitted."""
         if not self.is_whole:
             return
-        self.verdict = check_form(self.form, self.known, tried=self.tried)
-        self.look_up_lines()
-        self.look_up_place()
-        rows = self.known.rows
-        self.form.chosen.show(
-            [
-                (id, self.job_line(rows[id], id) if id in rows else (span(id[:8], "dim"),))
-                for id in self.form.depends_on
-            ]
-        )
+        self.result = check_form(self.form, self.known, tried=self.tried)
+        self.lines.look_up(self.result.request, self.known.info)
+        self._look_up_place()
+        self.dependencies.draw_chosen()
         self._preview()
         self._explain_focused()
+        if self._submit_when_known and not self._is_asking:
+            self._submit_when_known = False
+            self.do_submit()
 
     @property
     def request(self) -> SubmitRequest | None:
         """What would be submitted, or None while something stands against it."""
-        return None if self.bulk_troubles else self.verdict.request
+        return None if self.lines.troubles else self.result.request
 
     def _preview(self) -> None:
         wide = self.has_class("-wide")
         width = self.app.size.width * 7 // 20 - 3 if wide else self.app.size.width - 2
         lines = preview(
-            self.console.path,
+            self.services.settings.path,
             self.request,
-            [*self.verdict.troubles, *self.bulk_troubles],
-            self.console.snapshot,
+            [*self.result.troubles, *self.lines.troubles],
+            self.services.picture.shown,
             width,
             tried=self.tried,
-            outlook=self.outlook,
+            outlook=Preview(self.place.ahead, self.known.rows, self.lines.jobs),
             copied=self.template.row.name if self.template is not None else "",
-            hints=self.console.hints,
+            hints=self.services.hints,
         )
         box = self.query_one("#preview", TextLines)
         # It never shrinks: another height would have all of the form painted anew.
@@ -246,13 +271,18 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
     def _explain_focused(self) -> None:
         """Say the whole of what stands beside the field, where it has no room there."""
         row = self.form.row_of(self.focused)
-        if row is not None and row.key == "function" and not row.text and self.recent:
-            names = "  ".join(name.rpartition(".")[2] for name in self.recent[:_RECENT_NAMED])
+        if row is not None and row.key == "function" and not row.text and self.functions.recent:
+            names = "  ".join(
+                name.rpartition(".")[2] for name in self.functions.recent[:_RECENT_NAMED]
+            )
             self.notice_line.rest((span(f" recent: {names}  ({DOWN} picks)", "dim"),))
         elif row is None or width_of(row.said) <= row.hint_room:
             self.notice_line.rest(())
         else:
             self.notice_line.rest((span(f" {row.said}", "fail" if row.trouble else row.tone),))
+
+    def _lend_terminal(self) -> AbstractContextManager[None]:
+        return self.app.suspend()
 
     # Acting
 
@@ -265,44 +295,40 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         self.tried = True
         self.look_up()
         self.review()
-        if self.is_asking:
+        if self._is_asking:
             self._submit_when_known = True
         elif (request := self.request) is None:
             self._go_to_trouble()
         else:
-            self.console.after_attach_question(self._title(request), partial(self._send, request))
-
-    def nothing_asked(self) -> None:
-        if self._submit_when_known:
-            self._submit_when_known = False
-            self.do_submit()
+            self.services.actions.after_attach_question(
+                self._title(request), partial(self._send, request)
+            )
 
     def _title(self, request: SubmitRequest) -> str:
-        if self.jobs or request.copies > 1:
-            return f"Submit {plural(len(self.jobs) or request.copies, 'job')}?"
+        if self.lines.jobs or request.copies > 1:
+            return f"Submit {plural(len(self.lines.jobs) or request.copies, 'job')}?"
         return f"Submit {inert(request.options.name)}?"
 
     def _go_to_trouble(self) -> None:
         wrong = next((row for row in self.form.rows if row.trouble), None)
-        if self.bulk_troubles:
+        if self.lines.troubles:
             wrong = self.form.fixed["jsonl"]
         if wrong is not None:
             self.set_focus(wrong.field)
-        count = len(self.verdict.troubles) + len(self.bulk_troubles)
-        self.console.notice(
+        count = len(self.result.troubles) + len(self.lines.troubles)
+        self.services.notices.tell(
             f"Nothing was submitted: {plural(count, 'thing')} to fix first.", "warn"
         )
 
     def _send(self, request: SubmitRequest) -> None:
-        console = self.console
-        jobs = console.jobs
+        services = self.services
         self.sending = True
-        console.notice("submitting..")
+        services.notices.tell("submitting..")
         told: list[Report] = []
 
         def call() -> Report:
             try:
-                told.append(jobs.submit(request))
+                told.append(services.actions.jobs.submit(request))
             finally:
                 self.sending = False
             return told[0]
@@ -310,17 +336,17 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         def after() -> None:
             # The notice of this screen goes with it: it is said again on the one below.
             if self.is_current:
-                console.pop_screen()
-                console.notice(told[0].title, "ok", told[0].twin)
+                services.routes.back()
+                services.notices.tell(told[0].title, "ok", told[0].twin)
 
-        console.act(call, after=after)
+        services.actions.act(call, after=after)
 
     @does(REVEAL_FIELD)
     def do_reveal_field(self) -> None:
         """Show the secret in the field with the focus, or hide it again."""
         row = self.form.row_of(self.focused)
         if row is None or not row.secret:
-            self.console.notice("This field is not a secret.", "warn")
+            self.services.notices.tell("This field is not a secret.", "warn")
         else:
             row.reveal()
 
@@ -339,7 +365,7 @@ class SubmitScreen(ParamsEditing, inherit_bindings=False):
         )
 
     def _leave(self) -> None:
-        self.console.pop_screen()
+        self.services.routes.back()
 
     @on(QuestionPanel.Answered)
     def _answered(self) -> None:

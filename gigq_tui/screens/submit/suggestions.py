@@ -94,6 +94,11 @@ class SuggestionList(Lines):
             self.field, self.items, self.at = None, (), None
             self.remove_class("-open")
 
+    def close_under(self, field: Field) -> None:
+        """Take the list away if it hangs under this field."""
+        if self.field is field:
+            self.close()
+
     def want(self, field: Field) -> None:
         """Put the cursor on the first item as soon as the list of a field is there."""
         self._wanted_by = field
