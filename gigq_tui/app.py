@@ -16,7 +16,7 @@ through the file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
@@ -438,7 +438,7 @@ def _openers(app: ConsoleApp) -> Openers:
         listed = first()
         while app.screen is not listed:
             app.pop_screen()
-        listed.look(replace(listed.view, tab=tab, filter=matching, follow=None))
+        listed.listing.show_matching(tab, matching)
 
     return Openers(
         job=job,

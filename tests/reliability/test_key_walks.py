@@ -112,7 +112,7 @@ def shown_on(app: ConsoleApp) -> dict[str, Any]:
         "tab": jobs.view.tab,
         "filter": jobs.view.filter.text,
         "cursor": jobs.table.cursor_id,
-        "marks": sorted(jobs.marked),
+        "marks": sorted(jobs.marks.ids),
     }
 
 

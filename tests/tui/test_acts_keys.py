@@ -23,6 +23,7 @@ from gigq_tui.store.models import JobRow, Tab
 from gigq_tui.widgets.outcome_panel import OutcomePanel
 from tests.scene import NOW
 from tests.tui.harness import (
+    FakeReader,
     acts_of,
     detail_of,
     feed_of,
@@ -83,7 +84,7 @@ async def test_priority_of_marked_rows_is_asked_and_the_marks_stay() -> None:
         await press(pilot, "y")
         ids = (ROWS[0].id, ROWS[1].id)
         assert acts_of(app).calls == [("priority", (ids, 1))]
-        assert tuple(jobs_screen(app).marked) == ids
+        assert tuple(jobs_screen(app).marks.ids) == ids
 
 
 async def test_priority_on_the_detail_screen() -> None:
@@ -252,13 +253,20 @@ async def test_a_question_says_what_waits_behind(key: str, words: str) -> None:
 
 async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
     app = make_app()
-    late: list[Any] = []
+    feed, late = feed_of(app), dict[str, Any]()
+
+    def ask(read: Any, got: Any, failed: Any) -> None:
+        read(FakeReader(feed))
+        late[feed.asked[-1][0]] = got
+
     async with app.run_test(size=(120, 32)) as pilot:
-        app.feed.ask = lambda read, got, failed: late.append(got)  # type: ignore
+        feed.ask = ask  # type: ignore[method-assign]
         await give(pilot, ROWS)
-        await press(pilot, "c", "n", "r")
+        await press(pilot, "c")
+        answer = late["behind"]
+        await press(pilot, "n", "r")
         before = jobs_screen(app).panel.plain
-        late[0](24)
+        answer(24)
         await settle(pilot)
         assert jobs_screen(app).panel.plain == before
 
@@ -368,7 +376,7 @@ async def test_clearing_marked_jobs_is_about_them() -> None:
         await press(pilot, "space", "X")
         assert acts_of(app).calls == [("plan", (ROWS[0].id,))]
         await press(pilot, "y")
-        assert jobs_screen(app).marked == {}
+        assert not jobs_screen(app).marks.rows
 
 
 async def test_many_to_clear_need_a_capital_letter() -> None:

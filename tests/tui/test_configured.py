@@ -45,7 +45,7 @@ async def test_chosen_keys_act_and_the_old_ones_do_not() -> None:
         assert table.cursor == 2
         await press(pilot, "r", "v")
         assert not jobs_screen(app).panel.is_open
-        assert jobs_screen(app).range_from is None
+        assert jobs_screen(app).marks.range_from is None
         await press(pilot, "x")
         question = jobs_screen(app).panel.question
         assert question is not None
@@ -104,7 +104,7 @@ async def test_what_has_no_key_is_in_the_palette_still() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "ctrl+t", *"range", "enter")
-        assert jobs_screen(app).range_from is not None
+        assert jobs_screen(app).marks.range_from is not None
 
 
 async def test_tabs_with_other_keys_are_told_one_by_one() -> None:

@@ -12,8 +12,8 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.filter_box import FilterBox
+from gigq_tui.screens.jobs.held_order import FREEZE_S
 from gigq_tui.screens.jobs.screen import JobsScreen
-from gigq_tui.screens.jobs.table import FREEZE_S
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import END, Anchor
 from gigq_tui.store.models import Tab, Window
@@ -163,11 +163,11 @@ async def test_space_marks_and_goes_down() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "space", "space")
-        assert list(jobs_screen(app).marked) == [ROWS[0].id, ROWS[1].id]
+        assert list(jobs_screen(app).marks.ids) == [ROWS[0].id, ROWS[1].id]
         assert cursor_name(app) == "seven"
         assert "marked 2" in app.screen.query_one("#status", TextLines).plain
         await press(pilot, "k", "space")
-        assert list(jobs_screen(app).marked) == [ROWS[0].id]
+        assert list(jobs_screen(app).marks.ids) == [ROWS[0].id]
 
 
 async def test_v_marks_a_range_in_memory() -> None:
@@ -175,7 +175,7 @@ async def test_v_marks_a_range_in_memory() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "j", "v", "j", "j", "v")
-        assert list(jobs_screen(app).marked) == [r.id for r in ROWS[1:4]]
+        assert list(jobs_screen(app).marks.ids) == [r.id for r in ROWS[1:4]]
 
 
 async def test_v_asks_for_ids_when_the_range_leaves_memory() -> None:
@@ -187,7 +187,7 @@ async def test_v_asks_for_ids_when_the_range_leaves_memory() -> None:
         rest = Window(tuple(ROWS[4:]), 4, len(ROWS))
         await give(pilot, ROWS, window=rest)
         await press(pilot, "v")
-        assert list(jobs_screen(app).marked) == [r.id for r in ROWS]
+        assert list(jobs_screen(app).marks.ids) == [r.id for r in ROWS]
 
 
 async def test_star_marks_all_that_match() -> None:
@@ -196,7 +196,7 @@ async def test_star_marks_all_that_match() -> None:
     async with app.run_test(size=(120, 32)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "*")
-        assert len(jobs_screen(app).marked) == 500
+        assert len(jobs_screen(app).marks.ids) == 500
 
 
 async def test_escape_clears_range_then_marks_then_filter() -> None:
@@ -208,10 +208,10 @@ async def test_escape_clears_range_then_marks_then_filter() -> None:
         await press(pilot, "space", "v")
         screen = jobs_screen(app)
         await press(pilot, "escape")
-        assert screen.range_from is None
-        assert screen.marked
+        assert screen.marks.range_from is None
+        assert screen.marks.rows
         await press(pilot, "escape")
-        assert not screen.marked
+        assert not screen.marks.rows
         assert app.view.filter.text == "ni"
         await press(pilot, "escape")
         assert not app.view.filter
@@ -251,7 +251,7 @@ async def test_c_asks_first_and_no_has_the_focus() -> None:
         await press(pilot, "j", "c")
         panel = jobs_screen(app).panel
         assert "Cancel 1 job?" in panel.plain
-        assert "asked to stop" in panel.plain
+        assert "asked to cancel it" in panel.plain
         assert ">[ No (n) ]" in panel.plain
         await press(pilot, "enter")
         assert not panel.is_open
@@ -280,7 +280,7 @@ async def test_r_retries_the_marked_jobs_and_unmarks_them() -> None:
         assert "1 of them is completed and will be refused" in jobs_screen(app).panel.plain
         await press(pilot, "right", "enter")
         assert acts_of(app).calls == [("retry", (ROWS[2].id, ROWS[3].id))]
-        assert not jobs_screen(app).marked
+        assert not jobs_screen(app).marks.ids
 
 
 @pytest.mark.parametrize(("key", "verb"), [("C", "cancel"), ("R", "retry")])

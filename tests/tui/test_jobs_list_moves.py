@@ -10,10 +10,10 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.screens.jobs import table as table_module
+from gigq_tui.screens.jobs import held_order
 from gigq_tui.screens.jobs.head_row import HeadRow
+from gigq_tui.screens.jobs.held_order import FREEZE_S
 from gigq_tui.screens.jobs.screen import JobsScreen
-from gigq_tui.screens.jobs.table import FREEZE_S
 from gigq_tui.store.clock import SYSTEM_CLOCK, FrozenClock
 from gigq_tui.store.models import Tab
 from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
@@ -239,7 +239,7 @@ async def test_a_range_and_the_walk_in_the_detail_follow_the_order(
     async with app.run_test(size=SIZE) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "m", "v", "j", "j", "v")
-        assert list(jobs_screen(app).marked) == ["a", "b", "c"]
+        assert list(jobs_screen(app).marks.ids) == ["a", "b", "c"]
         await press(pilot, "g", "enter", "J", "J")
         assert app.screen.job.id == "c"  # type: ignore[attr-defined]
 
@@ -250,7 +250,7 @@ async def test_a_range_beyond_memory_follows_the_order(writer: Writer, clock: Fr
     async with app.run_test(size=SIZE) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "c", "v", "G", "v")
-        assert list(jobs_screen(app).marked) == [f"n{number}" for number in range(600)]
+        assert list(jobs_screen(app).marks.ids) == [f"n{number}" for number in range(600)]
 
 
 # Ids outlive whatever happens
@@ -267,7 +267,7 @@ async def test_the_cursor_and_the_marks_stay_through_sort_tab_and_filter(
         await press(pilot, "G", "k", "k")
         assert cursor(app) == "delta"
         screen = jobs_screen(app)
-        screen.marked["alpha"] = None
+        screen.marks.rows["alpha"] = None
         for keys in (("s", "o"), ("s", "d"), ("3",), ("/", "d", "enter"), ("escape", "escape")):
             await press(pilot, *keys)
             assert cursor(app) == "delta", keys
@@ -315,7 +315,7 @@ async def test_marks_act_by_id_after_the_file_changed(writer: Writer, clock: Fro
     async with app.run_test(size=SIZE) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "space", "space")
-        assert set(jobs_screen(app).marked) == {"alpha", "beta"}
+        assert set(jobs_screen(app).marks.ids) == {"alpha", "beta"}
         clock.advance(FREEZE_S)
         writer.many(300, "new")
         writer.set("beta", status="failed")
@@ -348,7 +348,7 @@ async def test_marks_and_cursor_outlive_another_file_at_the_path(
         feed.reader = ReaderFeed(tmp_path / "other.db", app).reader
         await refresh(pilot)
         assert cursor(app) == "alpha"
-        assert list(jobs_screen(app).marked) == ["alpha"]
+        assert list(jobs_screen(app).marks.ids) == ["alpha"]
         await press(pilot, "c", "y")
         assert acts_of(app).calls == [("cancel", ("alpha",))]
 
@@ -392,7 +392,7 @@ async def test_the_order_stands_still_while_the_cursor_moves(
         table = jobs_screen(app).table
         assert shown(app) == before
         assert cursor(app) == "n3"
-        assert table.gone == {"n4"}
+        assert table.held_order.gone == {"n4"}
         assert table.window.rows[3].priority == 7
         assert "3 new above" in status(app)
         assert "no longer in this list" in screen_text(app)
@@ -400,18 +400,18 @@ async def test_the_order_stands_still_while_the_cursor_moves(
         await refresh(pilot)
         assert shown(app) == before
         clock.advance(0.2)
-        table._tell_stillness()
+        table._tell_rest()
         await at_rest(pilot)
         assert shown(app) == ["new2", "new1", "new0", "n5", "n3", "n2", "n1", "n0"]
         assert cursor(app) == "n3"
         assert "new above" not in status(app)
-        assert not table.stands_still
+        assert table.held_order.waiting is None
 
 
 async def test_the_newest_order_comes_by_itself(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_module, "FREEZE_S", 0.3)
+    monkeypatch.setattr(held_order, "FREEZE_S", 0.3)
     writer.many(6)
     app = app_on(writer)
     async with app.run_test(size=SIZE) as pilot:
@@ -434,7 +434,7 @@ async def test_nothing_waits_when_nothing_changed(writer: Writer, clock: FrozenC
         await refresh(pilot)
         await press(pilot, "j")
         assert jobs_screen(app).table._thaw_timer is None
-        assert not jobs_screen(app).table.stands_still
+        assert jobs_screen(app).table.held_order.waiting is None
 
 
 async def test_a_held_picture_keeps_the_order_that_stood_still(
@@ -450,7 +450,7 @@ async def test_a_held_picture_keeps_the_order_that_stood_still(
         await press(pilot, "p")
         clock.advance(FREEZE_S)
         table = jobs_screen(app).table
-        table._tell_stillness()
+        table._tell_rest()
         await at_rest(pilot)
         assert "new" not in shown(app)
         await press(pilot, "p")
@@ -487,7 +487,7 @@ async def test_a_range_leaves_out_what_went(writer: Writer, clock: FrozenClock) 
         writer.set("n3", status="running")
         await refresh(pilot)
         await press(pilot, "v")
-        assert list(jobs_screen(app).marked) == ["n4", "n2"]
+        assert list(jobs_screen(app).marks.ids) == ["n4", "n2"]
 
 
 async def test_an_act_on_a_row_that_went_is_about_that_row(
@@ -610,7 +610,7 @@ async def test_a_followed_job_that_is_deleted_is_told(writer: Writer, clock: Fro
         writer.conn.execute("DELETE FROM jobs WHERE id = 'gamma'")
         await refresh(pilot)
         assert app.view.follow is None
-        assert "no longer in the file" in jobs_screen(app).notice_line.text
+        assert "no longer in the queue" in jobs_screen(app).notice_line.text
         assert cursor(app) in shown(app)
 
 

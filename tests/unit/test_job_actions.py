@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,16 +19,16 @@ from tests.tui.harness import row
 class StandIn:
     """A screen, the console, and what changes jobs, in one: each remembers what it was told."""
 
-    snapshot: Snapshot | None = None
+    shown: Snapshot | None = None
     attach_details: tuple[str, ...] = ()
-    path = Path("jobs.db")
 
     def __init__(self, *rows: JobRow) -> None:
         self.rows = rows
         self.said: list[Any] = []
         self.questions: list[Question] = []
-        self.receive: Callable[[Any], None] | None = None
-        self.console = self.jobs = self
+        self.receive: Callable[[int], None] | None = None
+        self.jobs = self
+        self.reads: Any = self
 
     def chosen_jobs(self) -> ChosenJobs:
         return ChosenJobs.of(self.rows)
@@ -41,9 +40,13 @@ class StandIn:
         assert question is self.questions[-1]
         self.questions.append(amended)
 
-    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        self.said.append((kind, subject))
-        self.receive = receive
+    def ask(self, read: Callable[[Any], int], got: Callable[[int], None]) -> None:
+        read(self)
+        self.receive = got
+
+    def behind(self, ids: Sequence[str]) -> int:
+        self.said.append(("behind", ids))
+        return 0
 
     def cancel(self, ids: Iterable[str]) -> Report:
         return Report(f"cancel {len(tuple(ids))}", (), "")
@@ -54,7 +57,7 @@ class StandIn:
     def change_priority(self, ids: Iterable[str], by: int) -> Report:
         return Report(f"priority {len(tuple(ids))} {by}", (), "")
 
-    def notice(self, text: str, tone: str = "info") -> None:
+    def tell(self, text: str, tone: str = "info") -> None:
         self.said.append(text)
 
     def act(
@@ -68,10 +71,13 @@ class StandIn:
     def after_attach_question(self, title: str, act: Callable[[], None]) -> None:
         act()
 
-    def release_jobs(
-        self, held: Sequence[HeldJob], after: Callable[[], None] | None = None
-    ) -> None:
+    def release(self, held: Sequence[HeldJob], after: Callable[[], None] | None = None) -> None:
         self.said.append([job.id for job in held])
+
+
+def actions_on(screen: StandIn, acted: Callable[[], None] | None = None) -> JobActions:
+    """The part, on that screen and those services."""
+    return JobActions(screen, screen, screen, screen, screen.release, acted)
 
 
 def yes(question: Question) -> None:
@@ -87,7 +93,7 @@ def yes(question: Question) -> None:
 def test_a_cancel_is_asked_first_and_many_jobs_need_a_capital(count: int, key: str) -> None:
     done: list[str] = []
     screen = StandIn(*(row(number) for number in range(1, count + 1)))
-    JobActions(screen, lambda: done.append("acted")).cancel()
+    actions_on(screen, lambda: done.append("acted")).cancel()
     question = screen.questions[-1]
     assert question.choices[0].act is None
     assert question.choices[1].key == key
@@ -99,7 +105,7 @@ def test_a_cancel_is_asked_first_and_many_jobs_need_a_capital(count: int, key: s
 
 def test_the_open_question_learns_how_many_jobs_wait_behind() -> None:
     screen = StandIn(row(1), row(2, status="completed"))
-    JobActions(screen).cancel()
+    actions_on(screen).cancel()
     # What has ended holds nobody up.
     assert screen.said == [("behind", (row(1).id,))]
     assert screen.receive is not None
@@ -114,7 +120,7 @@ def test_the_open_question_learns_how_many_jobs_wait_behind() -> None:
 def test_a_retry_of_orphans_alone_is_a_release() -> None:
     lost = row(1, status="running", holder=Health.LOST)
     screen = StandIn(lost)
-    JobActions(screen).retry()
+    actions_on(screen).retry()
     yes(screen.questions[-1])
     assert screen.said == [[lost.id]]
     assert orphans((lost.id, row(2).id), (lost, row(2))) == []
@@ -124,7 +130,7 @@ def test_a_retry_of_orphans_alone_is_a_release() -> None:
 
 def test_what_nobody_chose_is_not_asked_about() -> None:
     screen = StandIn()
-    JobActions(screen).cancel()
+    actions_on(screen).cancel()
     assert screen.said == ["There is no job to act on."]
     assert not screen.questions
 
@@ -132,10 +138,10 @@ def test_what_nobody_chose_is_not_asked_about() -> None:
 def test_a_priority_of_one_job_moves_without_a_question_and_marks_stay() -> None:
     done: list[str] = []
     screen = StandIn(row(1))
-    JobActions(screen, lambda: done.append("acted")).raise_priority()
+    actions_on(screen, lambda: done.append("acted")).raise_priority()
     assert screen.said == ["priority 1 1"]
     screen = StandIn(row(1), row(2))
-    JobActions(screen, lambda: done.append("acted")).lower_priority()
+    actions_on(screen, lambda: done.append("acted")).lower_priority()
     assert screen.questions[-1].title == "Lower the priority of 2 jobs by 1?"
     yes(screen.questions[-1])
     assert screen.said == ["priority 2 -1"]

@@ -96,8 +96,8 @@ class JobScreen(ConsoleScreen, inherit_bindings=False):
             self.secrets,
             self.stack,
             self.reader,
-            JobActions(self),
-            JobLinks(self),
+            JobActions.of(self, services),
+            JobLinks(self, services.routes, services.notices),
             DetailCopy(path, services.copying, notices, reads, self),
         )
 

@@ -1,15 +1,72 @@
-"""Holding the order of the rows while somebody moves among them: what updates, what is told."""
+"""The order of the rows, held while somebody moves among them: what updates, what is told.
+
+Cells change meanwhile, rows that went are dim where they stood, and the newest order waits until
+nobody has moved for `FREEZE_S`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from gigq_tui.format import plural
+from gigq_tui.store.clock import Clock
 from gigq_tui.store.models import Window
 
+# The order stays for so long after the cursor has moved.
+FREEZE_S = 3.0
 
-@dataclass(frozen=True)
-class Held:
+
+class HeldOrder:
+    """Whether the order is held, and which one waits.
+
+    Args:
+        clock: By which it is measured how long nobody has moved.
+
+    Attributes:
+        gone: The ids of the rows that keep their places although the list has lost them.
+        news: What the order that waits holds beyond what is shown, in two words.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.gone: frozenset[str] = frozenset()
+        self.news = ""
+        self._clock = clock
+        self._moved_at: float | None = None
+        self._waiting: Window | None = None
+
+    def moved(self) -> None:
+        """Somebody has moved: from now on the order is held for a while."""
+        self._moved_at = self._clock.monotonic()
+
+    def forget_moves(self) -> None:
+        """Another list is coming, among whose rows nobody has moved yet."""
+        self._moved_at = None
+
+    @property
+    def rests_in(self) -> float:
+        """Seconds until the order may change; zero or less when it may now."""
+        if self._moved_at is None:
+            return 0.0
+        return self._moved_at + FREEZE_S - self._clock.monotonic()
+
+    @property
+    def waiting(self) -> Window | None:
+        """The newest order, where it waits for the cursor to rest."""
+        return self._waiting
+
+    def hold(self, shown: Window, newest: Window) -> Window:
+        """Let an order wait; return the rows shown, with the cells of the newest ones."""
+        held = hold(shown, newest)
+        self.gone, self.news, self._waiting = held.gone, held.news, newest
+        return held.window
+
+    def end(self) -> None:
+        """Hold no order any longer, and let none wait."""
+        self.gone, self.news, self._waiting = frozenset(), "", None
+
+
+class Held(NamedTuple):
     """Rows that kept their places. `news` says what the newest order holds beyond them."""
 
     window: Window

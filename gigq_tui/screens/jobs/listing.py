@@ -1,29 +1,28 @@
-"""What part of the queue the jobs screen looks at: tab, filter, order, and the row it follows."""
+"""What part of the queue the jobs screen lists: tab, filter, order, and the row it follows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
-from textual import on
+from textual.geometry import Size
 
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does, does_each
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import FILTER, FOLLOW, NEXT_TAB, PREVIOUS_TAB, SORT, TAB_ACTIONS
-from gigq_tui.keys.screen_actions import CLEAR
 from gigq_tui.screens.jobs.filter_box import FilterBox
-from gigq_tui.screens.jobs.head_row import HeadRow
-from gigq_tui.screens.jobs.marks import Marking
 from gigq_tui.screens.jobs.table import JobTable
+from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
-from gigq_tui.services import Services
 from gigq_tui.store.filter.language import NO_FILTER, Filter
 from gigq_tui.store.list.view import TOP, Anchor, AnchorKind, View, sort_keys
-from gigq_tui.store.models import Counts, JobRow, Snapshot, Tab
+from gigq_tui.store.models import JobRow, Snapshot, Tab
 from gigq_tui.store.sorting import NEWEST, SORT_MENU, Sort, SortKey
-from gigq_tui.widgets.tabs import TabRow
 from gigq_tui.widgets.takes_keys import TakesKeys
 
 TABS = tuple(Tab)
@@ -31,136 +30,209 @@ TABS = tuple(Tab)
 SMALL = 14
 
 
-class Looking(Marking, inherit_bindings=False):
-    """A screen around a job table that chooses what the table lists."""
+class ListHost(Protocol):
+    """What the part needs of its screen."""
 
-    def __init__(self, services: Services) -> None:
-        super().__init__(services)
+    @property
+    def table(self) -> JobTable:
+        """The rows of the list."""
+
+    @property
+    def filter_box(self) -> FilterBox:
+        """Where the filter is typed."""
+
+    @property
+    def size(self) -> Size:
+        """The cells of the screen."""
+
+    def question(self, question: Question) -> None:
+        """Ask in the panel."""
+
+    def list_changed(self) -> None:
+        """Another list was asked for."""
+
+    def draw(self) -> None:
+        """Draw what depends on the cursor, the marks and the view."""
+
+
+class ViewOwner(Protocol):
+    """The picture of the file, as far as its list is chosen; nobody else chooses."""
+
+    @property
+    def view(self) -> View: ...
+
+    @property
+    def shown(self) -> Snapshot | None: ...
+
+    @property
+    def paused(self) -> bool: ...
+
+    def look_at(self, view: View, *, anew: bool = False) -> None: ...
+
+
+class Listing(Part):
+    """Chooses what the table lists, and hands it the rows.
+
+    Args:
+        host: The screen.
+        picture: Where the view is kept and asked for.
+        notices: Where refusals are told.
+        usual_sort: The configured order.
+        hints: What keys are called.
+    """
+
+    def __init__(
+        self,
+        host: ListHost,
+        picture: ViewOwner,
+        notices: Tells,
+        usual_sort: Sort = NEWEST,
+        hints: KeyHints = DEFAULT_HINTS,
+    ) -> None:
+        self._host = host
+        self._picture = picture
+        self._notices = notices
+        self._usual = usual_sort
+        self._hints = hints
         # What suits the running jobs does not suit the failed ones: each tab keeps its own order.
-        self.sorts: dict[Tab, Sort] = {}
+        self._sorts: dict[Tab, Sort] = {}
         self._filter_before: Filter = NO_FILTER
 
-    def awaits(self, action: Action) -> bool:
-        return self.table.awaits_list and is_about_rows(action)
+    @property
+    def view(self) -> View:
+        """What is listed."""
+        return self._picture.view
+
+    # What the screen asks
 
     @property
     def typed_into(self) -> TakesKeys | None:
-        box = self.query_one(FilterBox)
-        return box if box.is_open else super().typed_into
+        box = self._host.filter_box
+        return box if box.is_open else None
 
-    def perform(self, action: Action) -> None:
-        """Do an action, but nothing to a row of the list that is shown no longer."""
-        if self.awaits(action) and not self.panel.is_open:
-            self.console.notice("The list is still loading.", "warn")
-        else:
-            super().perform(action)
+    def awaits(self, action: Action) -> bool:
+        return self._host.table.awaits_list and is_about_rows(action)
 
-    def refresh_tabs(self, counts: Counts | None) -> None:
-        """Draw the tabs."""
+    def forestalls(self, action: Action) -> bool:
+        """Nothing is done to a row of a list that is shown no longer."""
+        if self.awaits(action):
+            self._notices.tell("The list is still loading.", "warn")
+            return True
+        return False
 
-    def _usual_sort(self, tab: Tab) -> Sort:
-        """The configured order, where the jobs of a tab have what it goes by."""
-        usual = self.console.config.sort
-        return usual if usual.key in sort_keys(tab) else NEWEST
+    # Rows come
 
-    def look(self, view: View) -> None:
-        """List something else; the cursor goes to the job it was put on, if that is there."""
-        landing = view.follow or self.table.chosen
-        self.table.start_over(landing)
-        self.range_from = None
-        sort = self.sorts.get(view.tab, self._usual_sort(view.tab))
-        anchor = TOP if landing is None else Anchor.around(landing, 0)
-        self.console.look_at(replace(view, sort=sort, anchor=anchor), anew=True)
-        snapshot = self.console.snapshot
-        self.refresh_tabs(snapshot.counts if snapshot is not None else None)
-        self.draw_status()
+    def take_rows(self, snapshot: Snapshot) -> bool:
+        """Hand the table the rows of a snapshot; say whether they are of the list shown now."""
+        view, table = self.view, self._host.table
+        if (snapshot.tab, snapshot.filter_text, snapshot.sort) != (
+            view.tab,
+            view.filter.text,
+            view.sort,
+        ):
+            return False
+        table.show(snapshot.window, view.follow)
+        self._keep_place()
+        return True
 
-    @on(JobTable.WindowWanted)
-    def _window_wanted(self, event: JobTable.WindowWanted) -> None:
-        self.console.look_at(replace(self.view, anchor=event.anchor))
-
-    def hold_the_place(self) -> None:
+    def _keep_place(self) -> None:
         """After a jump to about somewhere, stay around the row that the cursor came to.
 
         To walk to the same place again costs as much as the jump, and the rows there would drift.
         """
-        row = self.table.current
+        table = self._host.table
+        row = table.current
         if self.view.anchor.kind is AnchorKind.NEAR and row is not None:
-            anchor = Anchor.around(row.id, self.table.cursor)
-            self.console.look_at(replace(self.view, anchor=anchor))
+            self._picture.look_at(replace(self.view, anchor=Anchor.around(row.id, table.cursor)))
 
-    @on(JobTable.StoodStill)
-    def _stood_still(self) -> None:
-        if self.console.held:
-            self.table.wait_on()
+    def want_rows(self, anchor: Anchor) -> None:
+        """Have other rows of the list read."""
+        self._picture.look_at(replace(self.view, anchor=anchor))
+
+    def rested(self) -> None:
+        """Nobody has moved for a while: the newest order may be shown."""
+        if self._picture.paused:
+            self._host.table.wait_on()
         else:
-            self.table.thaw()
-            self.refresh_parts()
+            self._host.table.thaw(self.view.follow)
+            self._host.draw()
+
+    # Another list
+
+    def show_list(self, view: View) -> None:
+        """List something else; the cursor goes to the job it was put on, if that is there."""
+        table = self._host.table
+        landing = view.follow or table.chosen
+        table.start_over(landing)
+        sort = self._sorts.get(view.tab, self._usual_sort(view.tab))
+        anchor = TOP if landing is None else Anchor.around(landing, 0)
+        self._picture.look_at(replace(view, sort=sort, anchor=anchor), anew=True)
+        self._host.list_changed()
+
+    def _usual_sort(self, tab: Tab) -> Sort:
+        """The configured order, where the jobs of a tab have what it goes by."""
+        return self._usual if self._usual.key in sort_keys(tab) else NEWEST
+
+    def show_matching(self, tab: Tab, matching: Filter) -> None:
+        """List the jobs of a tab that a filter lets through, and follow none."""
+        self.show_list(replace(self.view, tab=tab, filter=matching, follow=None))
 
     # Tabs
 
     def choose_tab(self, tab: Tab) -> None:
         """Show the jobs of one tab."""
-        self.look(replace(self.view, tab=tab))
+        self.show_list(replace(self.view, tab=tab))
 
     def _step_tab(self, step: int) -> None:
         self.choose_tab(TABS[(TABS.index(self.view.tab) + step) % len(TABS)])
 
     @does(NEXT_TAB)
-    def do_next_tab(self) -> None:
+    def next_tab(self) -> None:
+        """Show the next tab."""
         self._step_tab(1)
 
     @does(PREVIOUS_TAB)
-    def do_previous_tab(self) -> None:
+    def previous_tab(self) -> None:
+        """Show the tab before."""
         self._step_tab(-1)
 
     @does_each(TAB_ACTIONS)
-    def do_tab(self, index: int) -> None:
+    def show_tab(self, index: int) -> None:
+        """Show the tab of a number."""
         self.choose_tab(TABS[index])
-
-    @on(TabRow.Chosen)
-    def _tab_clicked(self, event: TabRow.Chosen) -> None:
-        self.perform(TAB_ACTIONS[event.index])
 
     # The filter
 
     @does(FILTER)
-    def do_filter(self) -> None:
+    def type_filter(self) -> None:
         """Type a filter; the table follows every key."""
         self._filter_before = self.view.filter
-        self.query_one(FilterBox).open(self.view.filter.text)
-        self.draw_status()
+        self._host.filter_box.open(self.view.filter.text)
+        self._host.draw()
 
-    @on(FilterBox.Changed)
-    def _filter_changed(self, event: FilterBox.Changed) -> None:
-        self.look(replace(self.view, filter=event.filter))
+    def filter_typed(self, wanted: Filter) -> None:
+        """List what the filter lets through that has been typed so far."""
+        self.show_list(replace(self.view, filter=wanted))
 
-    @on(FilterBox.Closed)
-    def _filter_closed(self, event: FilterBox.Closed) -> None:
-        if not event.kept and self.view.filter != self._filter_before:
-            self.look(replace(self.view, filter=self._filter_before))
-        self.draw_status()
+    def filter_closed(self, *, kept: bool) -> None:
+        """Keep what was typed, or list again what was listed before."""
+        if not kept and self.view.filter != self._filter_before:
+            self.filter_typed(self._filter_before)
+        self._host.draw()
 
-    @does(CLEAR)
-    def do_clear(self) -> None:
-        """Clear what is in the way, the last thing first: range, marks, filter."""
-        if self.range_from is not None:
-            self.range_from = None
-        elif self.marked:
-            self.marked.clear()
-            self.table.repaint()
-        elif self.view.filter:
-            self.look(replace(self.view, filter=NO_FILTER))
-        self.refresh_parts()
+    def clear_filter(self) -> None:
+        """List all jobs of the tab."""
+        if self.view.filter:
+            self.filter_typed(NO_FILTER)
 
     # The order
 
     @does(SORT)
-    def do_sort(self) -> None:
+    def ask_sort(self) -> None:
         """Choose the order of this tab."""
         now, keys = self.view.sort, sort_keys(self.view.tab)
         offered = [choice for choice in SORT_MENU if choice[2].key in keys]
-        small = self.app.size.height < SMALL
+        small = self._host.size.height < SMALL
         choices = [Choice("escape", "Keep")]
         for key, name, sort in offered:
             turns = sort.key is now.key and sort.key is not SortKey.SUBMITTED
@@ -169,7 +241,7 @@ class Looking(Marking, inherit_bindings=False):
         title = f"Sort by what? Now: {now.words}"
         if small:
             title = "Sort by " + ", ".join(f"{key} {_brief(sort)}" for key, _, sort in offered)
-        self.question(Question(title, (), tuple(choices), harmless=True))
+        self._host.question(Question(title, (), tuple(choices), harmless=True))
 
     def choose_sort(self, sort: Sort) -> None:
         """List the tab in an order; the order it has already is turned round."""
@@ -180,70 +252,67 @@ class Looking(Marking, inherit_bindings=False):
         tab = self.view.tab
         if sort.key is SortKey.CLAIM and tab is not Tab.WAITING:
             tab = Tab.WAITING
-            self.console.notice(
+            self._notices.tell(
                 "Only waiting jobs are claimed, so this sort is for the Waiting tab."
             )
-        self.sorts[tab] = sort
-        self.look(replace(self.view, tab=tab))
+        self._sorts[tab] = sort
+        self.choose_tab(tab)
 
-    @on(HeadRow.Chosen)
-    def _head_clicked(self, event: HeadRow.Chosen) -> None:
-        if self.panel.is_open:
-            return
-        if event.key in sort_keys(self.view.tab):
-            self.choose_sort(Sort(event.key))
+    def sort_by(self, key: SortKey) -> None:
+        """List the tab by a column whose title was clicked."""
+        if key in sort_keys(self.view.tab):
+            self.choose_sort(Sort(key))
         else:
-            self.console.notice("The jobs of this tab can't be sorted by that.", "warn")
+            self._notices.tell("The jobs of this tab can't be sorted by that.", "warn")
 
     # Following
 
     @property
     def followed(self) -> JobRow | None:
         """The job that is followed, where the list does not hold it."""
-        snapshot = self.console.snapshot
-        if snapshot is None or not self.table.away:
+        snapshot = self._picture.shown
+        if snapshot is None or not self._host.table.away:
             return None
         row = snapshot.followed
         return row if row is not None and row.id == self.view.follow else None
 
-    def current_row(self) -> JobRow | None:
-        return self.followed or self.table.current
+    @property
+    def current(self) -> JobRow | None:
+        """The job under the cursor, or the one followed elsewhere."""
+        return self.followed or self._host.table.current
 
     @does(FOLLOW)
-    def do_follow(self) -> None:
+    def follow(self) -> None:
         """Follow the row under the cursor wherever it goes, or let it go."""
         if self.view.follow is not None:
             self.end_follow()
-            self.console.notice("no longer followed")
+            self._notices.tell("no longer followed")
             return
-        row = self.current_row()
+        row = self.current
         if row is None:
             return
-        self.table.follows = row.id
-        anchor = Anchor.around(row.id, self.table.cursor)
-        self.console.look_at(replace(self.view, follow=row.id, anchor=anchor))
-        self.console.notice(
-            f"following {inert(row.name)}; {self.console.hints(FOLLOW)} or a move ends it"
-        )
-        self.refresh_parts()
+        anchor = Anchor.around(row.id, self._host.table.cursor)
+        self._picture.look_at(replace(self.view, follow=row.id, anchor=anchor))
+        self._notices.tell(f"following {inert(row.name)}; {self._hints(FOLLOW)} or a move ends it")
+        self._host.draw()
 
-    @on(JobTable.FollowEnded)
+    def touched(self) -> None:
+        """Somebody moves: the cursor stays on no job any longer."""
+        if self.view.follow is not None:
+            self.end_follow()
+
     def end_follow(self) -> None:
         """Follow no row any longer."""
-        was_away = self.table.away
-        self.table.follows, self.table.away = None, False
-        if self.view.follow is not None:
-            self.console.look_at(replace(self.view, follow=None))
-        if was_away:
-            self.table.stand_on(self.table.cursor)
-        self.refresh_parts()
+        self._picture.look_at(replace(self.view, follow=None))
+        self._host.table.end_follow()
+        self._host.draw()
 
-    def mind_followed(self, snapshot: Snapshot) -> None:
+    def check_followed(self, snapshot: Snapshot) -> None:
         """Stop following a job that is no longer in the file."""
         follow = self.view.follow
         if follow is not None and snapshot.follow == follow and snapshot.followed is None:
             self.end_follow()
-            self.console.notice("The job you followed is no longer in the queue.", "warn")
+            self._notices.tell("The job you followed is no longer in the queue.", "warn")
 
 
 def _brief(sort: Sort) -> str:

@@ -4,132 +4,168 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from gigq_tui.keys.handlers import does
-from gigq_tui.keys.job_actions import CLEAR_FINISHED, MARK, MARK_ALL, MARK_RANGE
-from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.jobs import clear
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.job_actions import MARK, MARK_ALL, MARK_RANGE
 from gigq_tui.screens.jobs.table import JobTable
-from gigq_tui.screens.parts.job_actions import ChosenJobs, trouble_of
-from gigq_tui.services import Services
+from gigq_tui.screens.parts.job_actions import ChosenJobs
+from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow
 
 
-class Marking(ConsoleScreen, inherit_bindings=False):
-    """A screen around a job table whose acts are about the marked jobs, if there are any."""
-
-    def __init__(self, services: Services) -> None:
-        super().__init__(services)
-        self.marked: dict[str, JobRow | None] = {}
-        self.range_from: str | None = None
+class MarkHost(Protocol):
+    """What the part needs of its screen."""
 
     @property
     def table(self) -> JobTable:
-        """The table of jobs."""
-        return self.query_one(JobTable)
+        """The rows that are marked."""
 
     @property
     def view(self) -> View:
-        """What is looked at."""
-        return self.services.picture.view
+        """What is listed."""
 
-    def refresh_parts(self) -> None:
-        """Draw what depends on the cursor, the marks and the filter."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether its widgets are there."""
 
-    def draw_status(self) -> None:
-        """Draw the filter and the marks."""
+    @property
+    def reads(self) -> ScreenReads:
+        """Finds out which jobs match."""
 
-    def marked_count(self) -> int:
-        return len(self.marked)
+    def current_row(self) -> JobRow | None:
+        """The job under the cursor, or None."""
+
+    def draw(self) -> None:
+        """Draw what depends on the cursor, the marks and the view."""
+
+
+class Marks(Part):
+    """The marked jobs, and where a range of them begins.
+
+    Args:
+        host: The screen.
+        notices: Where it is told what a range needs.
+        hints: What keys are called.
+
+    Attributes:
+        rows: The marked jobs by id; None where a job's row was never in memory.
+        range_from: The id of the job where a range begins, or None.
+    """
+
+    def __init__(self, host: MarkHost, notices: Tells, hints: KeyHints = DEFAULT_HINTS) -> None:
+        self._host = host
+        self._notices = notices
+        self._hints = hints
+        self.rows: dict[str, JobRow | None] = {}
+        self.range_from: str | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The marked jobs, as they were marked."""
+        return tuple(self.rows)
 
     def chosen_jobs(self) -> ChosenJobs:
         """The marked jobs, or the one under the cursor."""
-        if not self.marked:
-            return ChosenJobs.of([self.current_row()])
-        rows = tuple(row for row in self.marked.values() if row is not None)
-        return ChosenJobs(tuple(self.marked), rows)
+        if not self.rows:
+            return ChosenJobs.of([self._host.current_row()])
+        return ChosenJobs(self.ids, tuple(row for row in self.rows.values() if row is not None))
 
-    def acted(self) -> None:
-        """Something was done to the chosen jobs: the marks have served."""
-        self.marked.clear()
-        if self.is_mounted:
-            self.table.repaint()
-            self.draw_status()
+    def refresh_rows(self, rows: Iterable[JobRow]) -> None:
+        """Keep the newest rows of the marked jobs."""
+        self.rows.update((row.id, row) for row in rows if row.id in self.rows)
 
-    @does(CLEAR_FINISHED)
-    def do_clear_finished(self) -> None:
-        """Say what clearing finished jobs would do, and do it where it is chosen."""
-        clear.begin(self)
+    def clear_last(self) -> bool:
+        """Forget where a range begins, or else all marks; say whether there was any of it."""
+        if self.range_from is not None:
+            self.range_from = None
+            return True
+        if not self.rows:
+            return False
+        self.rows.clear()
+        self._host.table.repaint()
+        return True
+
+    def clear(self) -> None:
+        """Something was done to the marked jobs: the marks have served."""
+        self.rows.clear()
+        if self._host.is_whole:
+            self._draw()
 
     @does(MARK)
-    def do_mark(self) -> None:
+    def mark(self) -> None:
         """Mark the row, or take its mark away, and go one down."""
-        row = self.current_row()
+        row = self._host.current_row()
         if row is None:
             return
-        if row.id in self.marked:
-            del self.marked[row.id]
+        if row.id in self.rows:
+            del self.rows[row.id]
         else:
-            self.marked[row.id] = row
-        self.table.step(1)
-        self.table.repaint()
-        self.refresh_parts()
+            self.rows[row.id] = row
+        self._host.table.step(1)
+        self._draw()
 
     @does(MARK_RANGE)
-    def do_mark_range(self) -> None:
+    def mark_range(self) -> None:
         """Begin a range at the cursor, or mark all from where it began to the cursor."""
-        row = self.current_row()
+        row, table = self._host.current_row(), self._host.table
         if row is None:
             return
         if self.range_from is None:
             self.range_from = row.id
-            self.console.notice(
-                f"range starts here: move, then {self.console.hints(MARK_RANGE)} marks it"
-            )
-            self.draw_status()
+            self._notices.tell(f"range starts here: move, then {self._hints(MARK_RANGE)} marks it")
+            self._host.draw()
             return
         ends = (self.range_from, row.id)
         self.range_from = None
-        rows = self.table.window.rows
-        places = [at for at, known in enumerate(rows) if known.id in ends]
-        if len(places) == len(set(ends)):
+        rows = table.window.rows
+        if (span := _span([known.id for known in rows], ends)) is not None:
             # Rows that went and keep their places for a moment were never meant.
-            between = rows[places[0] : places[-1] + 1]
-            self._mark(row for row in between if row.id not in self.table.gone)
+            gone = table.held_order.gone
+            self.rows.update((known.id, known) for known in rows[span] if known.id not in gone)
+            self._draw()
         else:
-            self.ask_first("matching_ids", self.view, partial(self._range_known, ends))
+            view = self._host.view
+            self._host.reads.ask(
+                lambda reader: reader.matching_ids(view),
+                partial(self._range_known, ends),
+                self._warn,
+                first=True,
+            )
 
-    def _range_known(self, ends: tuple[str, str], answer: Any) -> None:
-        if not isinstance(answer, tuple):
-            self.console.notice(trouble_of(answer), "warn")
-            return
-        places = [at for at, job_id in enumerate(answer) if job_id in ends]
-        if len(places) == len(set(ends)):
-            self._mark_ids(answer[places[0] : places[-1] + 1])
+    def _range_known(self, ends: tuple[str, str], ids: tuple[str, ...]) -> None:
+        if (span := _span(ids, ends)) is not None:
+            self._mark_ids(ids[span])
         else:
-            self.console.notice("The row where the range started is gone.", "warn")
-
-    def _mark(self, rows: Iterable[JobRow]) -> None:
-        self.marked.update((row.id, row) for row in rows)
-        self.table.repaint()
-        self.refresh_parts()
-
-    def _mark_ids(self, ids: Iterable[str]) -> None:
-        known = {row.id: row for row in self.table.window.rows}
-        for job_id in ids:
-            self.marked[job_id] = known.get(job_id, self.marked.get(job_id))
-        self.table.repaint()
-        self.refresh_parts()
+            self._notices.tell("The row where the range started is gone.", "warn")
 
     @does(MARK_ALL)
-    def do_mark_all(self) -> None:
+    def mark_all(self) -> None:
         """Mark every job that the tab and the filter let through."""
-        self.ask_first("matching_ids", self.view, self._all_known)
+        view = self._host.view
+        self._host.reads.ask(
+            lambda reader: reader.matching_ids(view), self._mark_ids, self._warn, first=True
+        )
 
-    def _all_known(self, answer: Any) -> None:
-        if isinstance(answer, tuple):
-            self._mark_ids(answer)
-        else:
-            self.console.notice(trouble_of(answer), "warn")
+    def _mark_ids(self, ids: Iterable[str]) -> None:
+        known = {row.id: row for row in self._host.table.window.rows}
+        for job_id in ids:
+            self.rows[job_id] = known.get(job_id, self.rows.get(job_id))
+        self._draw()
+
+    def _warn(self, trouble: str) -> None:
+        self._notices.tell(trouble, "warn")
+
+    def _draw(self) -> None:
+        self._host.table.repaint()
+        self._host.draw()
+
+
+def _span(ids: Iterable[str], ends: tuple[str, str]) -> slice | None:
+    """Return where a range lies among some rows, or None where they don't hold both its ends."""
+    places = [at for at, job_id in enumerate(ids) if job_id in ends]
+    return slice(places[0], places[-1] + 1) if len(places) == len(set(ends)) else None

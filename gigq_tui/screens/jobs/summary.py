@@ -1,9 +1,13 @@
-"""The job under the cursor in a few lines, for the bottom of the jobs screen."""
+"""The job under the cursor in a few lines, at the bottom of a tall jobs screen."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
 
+from gigq_core.status import JobStatus
 from gigq_tui.format import (
     as_json,
     clock_time,
@@ -17,13 +21,17 @@ from gigq_tui.format import (
 )
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import OPEN
+from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.screen_reads import ScreenReads
+from gigq_tui.store.clock import Clock
 from gigq_tui.store.derive import wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow
-from gigq_tui.store.tail import Tail
+from gigq_tui.store.tail import Tail, read_output
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Span, TextLines, fit, line_width
 
 LOG_LINES = 2
+TAIL_BYTES = 4096
 _LABEL = 9
 
 
@@ -104,11 +112,12 @@ def _dependencies(detail: JobDetail) -> Line:
     done = sum(
         1
         for parent in detail.parents
-        if parent.waived or (parent.row is not None and parent.row.status == "completed")
+        if parent.waived
+        or (parent.row is not None and parent.row.status == JobStatus.COMPLETED.value)
     )
-    told = f"{done}/{len(detail.parents)} done" if detail.parents else "none"
+    parents = f"{done}/{len(detail.parents)} done" if detail.parents else "none"
     children = plural(detail.child_count, "job depends on it", "jobs depend on it")
-    return ((f" {'deps':<{_LABEL - 1}}", "dim"), (f"{told}      {children}", ""))
+    return ((f" {'deps':<{_LABEL - 1}}", "dim"), (f"{parents}      {children}", ""))
 
 
 def _try(attempt: Attempt | None, row: JobRow, now: datetime, width: int) -> Line:
@@ -132,3 +141,94 @@ class SummaryPanel(TextLines):
     DEFAULT_CSS = """
     SummaryPanel { height: 8; }
     """
+
+
+class SummaryHost(Protocol):
+    """What the part needs of its screen."""
+
+    @property
+    def reads(self) -> ScreenReads:
+        """Finds out more of the job."""
+
+    @property
+    def summary_panel(self) -> SummaryPanel | None:
+        """Where it is drawn; None where the terminal is too low for it."""
+
+    def current_row(self) -> JobRow | None:
+        """The job under the cursor, or None."""
+
+    def describe_empty(self) -> str:
+        """Say why there is no job here."""
+
+
+class Summary(Part):
+    """Reads more of the job under the cursor, and draws it.
+
+    Args:
+        host: The screen.
+        path: The queue file, beside which outputs lie.
+        clock: What time it is.
+        hints: What keys are called.
+    """
+
+    def __init__(
+        self, host: SummaryHost, path: Path, clock: Clock, hints: KeyHints = DEFAULT_HINTS
+    ) -> None:
+        self._host = host
+        self._path = path
+        self._clock = clock
+        self._hints = hints
+        self._detail: JobDetail | None = None
+        self._tail: Tail | None = None
+
+    def read(self) -> None:
+        """Have more read of the job under the cursor, where there is room for it."""
+        row = self._host.current_row()
+        if row is not None and self._host.summary_panel is not None:
+            job_id = row.id
+            self._host.reads.ask(lambda reader: reader.detail(job_id), self._detail_read)
+
+    def _detail_read(self, detail: JobDetail | None) -> None:
+        row = self._host.current_row()
+        if detail is None or row is None or detail.row.id != row.id:
+            return
+        if self._detail is None or self._detail.row.id != row.id:
+            self._tail = None
+        self._detail = detail
+        self.draw()
+        self._read_output()
+
+    def _read_output(self) -> None:
+        detail = self._detail
+        if detail is not None and detail.attempts:
+            call = partial(read_output, self._path, detail.attempts[-1], self._tail, TAIL_BYTES)
+            self._host.reads.find_out(call, partial(self._output_read, detail.row.id))
+
+    def _output_read(self, job_id: str, tail: Tail) -> None:
+        if self._detail is not None and self._detail.row.id == job_id:
+            self._tail = tail
+            self.draw()
+
+    def tick(self, row: JobRow) -> None:
+        """Tell how long a job has been running, and what it has written meanwhile."""
+        self.draw()
+        if row.status == JobStatus.RUNNING.value and self._host.summary_panel is not None:
+            self._read_output()
+
+    def draw(self) -> None:
+        """Draw what is known of the job under the cursor."""
+        panel, row = self._host.summary_panel, self._host.current_row()
+        if panel is None:
+            return
+        fresh = self._detail is not None and row is not None and self._detail.row.id == row.id
+        panel.show(
+            *summary_lines(
+                row,
+                self._detail if fresh else None,
+                self._tail if fresh else None,
+                self._clock.now(),
+                panel.app.size.width,
+                hints=self._hints,
+                empty=self._host.describe_empty() if row is None else "",
+            )
+        )

@@ -4,8 +4,7 @@ Only the rows around the visible part are in memory. Scrolling near the edge of 
 `WindowWanted`, and the next snapshot brings the rows around; until then unknown rows are dots.
 The cursor and the marks are ids, so that they survive whatever the queue does meanwhile.
 
-While somebody moves, the order is held: cells change, rows that went are dim where they stood, and
-the newest order waits until nobody has moved for `FREEZE_S`. A job that is followed keeps the
+While somebody moves, `HeldOrder` keeps the rows in their places. A job that is followed keeps the
 cursor even where the list does not hold it; then no row bears it.
 """
 
@@ -19,7 +18,7 @@ from textual.message import Message
 from textual.timer import Timer
 
 from gigq_tui.config.model import ChosenColumn
-from gigq_tui.screens.jobs.held_order import hold
+from gigq_tui.screens.jobs.held_order import FREEZE_S, HeldOrder
 from gigq_tui.screens.jobs.layout import Layout, layout_for, row_line
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.list.view import END, TOP, Anchor
@@ -28,8 +27,6 @@ from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.row_list import RowList
 
 UNKNOWN_ROW: Line = (("    ..", "dim"),)
-# The order stands still for so long after the cursor has moved.
-FREEZE_S = 3.0
 LEAST_PAUSE_S = 0.05
 
 
@@ -42,11 +39,11 @@ class JobTable(RowList):
 
         anchor: Anchor
 
-    class StoodStill(Message):
+    class Rested(Message):
         """Nobody has moved for a while, and a newer order waits: `thaw()` takes it."""
 
-    class FollowEnded(Message):
-        """Somebody moved, so that the row is no longer followed."""
+    class Touched(Message):
+        """Somebody moves the cursor or the view."""
 
     def __init__(self, clock: Clock, page_rows: int, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -61,19 +58,14 @@ class JobTable(RowList):
         self._at_end = False
         # The job that a person put the cursor on; None for the first row, whichever that is.
         self.chosen: str | None = None
-        # Looking for the row of the cursor:
+        self.held_order = HeldOrder(clock)
+        # The cursor's job, while it is sought elsewhere in the list; and where the cursor lands in
+        # another list.
         self._sought: str | None = None
         self._landing: str | None = None
         self._starting = True
-        # Standing still:
-        self.news = ""
-        self.gone: frozenset[str] = frozenset()
-        self._moved_at: float | None = None
-        self._newest: Window | None = None
         self._thaw_timer: Timer | None = None
-        # Following:
-        self.follows: str | None = None
-        self.away = False
+        self._away = False
 
     @property
     def total(self) -> int:
@@ -97,12 +89,17 @@ class JobTable(RowList):
         return row.id if row is not None else None
 
     @property
+    def away(self) -> bool:
+        """Whether the cursor's job is followed, and the list does not hold it."""
+        return self._away
+
+    @property
     def current(self) -> JobRow | None:
         """The job under the cursor; None too where the cursor's job is followed elsewhere."""
-        return self.row_at(self.cursor) if self.total and not self.away else None
+        return self.row_at(self.cursor) if self.total and not self._away else None
 
     def content_line(self, index: int, width: int) -> Line:
-        if self.away and index == self.cursor:
+        if self._away and index == self.cursor:
             return self.row_line(index, width, selected=False)
         return super().content_line(index, width)
 
@@ -117,36 +114,40 @@ class JobTable(RowList):
             self.told_at,
             cursor=selected,
             marked=row.id in self.marks,
-            gone=row.id in self.gone,
+            gone=row.id in self.held_order.gone,
         )
 
     # Rows come
 
-    def show(self, window: Window) -> None:
-        """Take the rows of a new snapshot, or hold them back while somebody moves."""
+    def show(self, window: Window, follow: str | None = None) -> None:
+        """Take the rows of a new snapshot, or hold their order back while somebody moves.
+
+        Args:
+            window: The rows.
+            follow: The job that keeps the cursor although the list may not hold it.
+        """
         self.told_at = self._now = self.clock.now()
-        if self._starting or self._still_in() <= 0 or not self._covers_view():
-            self._take(window)
+        order = self.held_order
+        if self._starting or order.rests_in <= 0 or not self._covers_view():
+            self._take(window, follow)
             return
-        held = hold(self.window, window)
-        self.window, self.gone, self.news = held.window, held.gone, held.news
-        self._newest = window
-        self._wait_for_stillness(self._still_in())
+        self.window = order.hold(self.window, window)
+        self._wait_for_rest(order.rests_in)
         self.repaint()
 
-    def _take(self, window: Window) -> None:
+    def _take(self, window: Window, follow: str | None) -> None:
         """Show this order; the cursor follows its job."""
         if self._starting:
-            self._start(window)
+            self._start(window, follow)
             return
         index = self._find(window, self.cursor_id)
         if index is None and self._is_sought(window):
             return
         self._sought = None
-        self._let_go()
+        self._end_hold()
         self.window = window
-        self.away = index is None and self.follows is not None and self.follows == self.cursor_id
-        if self.away:
+        self._away = index is None and follow is not None and follow == self.cursor_id
+        if self._away:
             self.top = max(0, min(self.top, self.total - self.page))
             self.cursor = max(0, min(self.cursor, self.total - 1))
             self.repaint()
@@ -157,23 +158,29 @@ class JobTable(RowList):
         self._at_end = False
         self._ask_for_rows()
 
-    def _start(self, window: Window) -> None:
+    def _start(self, window: Window, follow: str | None) -> None:
         """Show another list: the cursor's job where it is, or else the first row."""
         self._starting = False
-        self._let_go()
+        self._end_hold()
         self.window = window
         index = self._find(window, self._landing)
-        self.away = index is None and self.follows is not None and self.follows == self._landing
+        self._away = index is None and follow is not None and follow == self._landing
         self.top = 0
         self.cursor = index or 0
         if index is not None and index >= self.page:
             self.top = max(0, min(index - self.page // 2, window.total - self.page))
-        if self.away:
-            self.cursor_id = self.follows
+        if self._away:
+            self.cursor_id = follow
             self.repaint()
         else:
             self.stand_on(self.cursor)
         self._ask_for_rows()
+
+    def end_follow(self) -> None:
+        """Give the cursor back to the row at its place, where its job was followed elsewhere."""
+        if self._away:
+            self._away = False
+            self.stand_on(self.cursor)
 
     def _find(self, window: Window, job_id: str | None) -> int | None:
         for at, row in enumerate(window.rows):
@@ -202,7 +209,7 @@ class JobTable(RowList):
         self._landing = landing
         self._sought = None
         self._at_end = False
-        self._moved_at = None
+        self.held_order.forget_moves()
 
     @property
     def awaits_list(self) -> bool:
@@ -219,58 +226,45 @@ class JobTable(RowList):
         self._now = self.clock.now()
         self.repaint()
 
-    # Standing still while somebody moves
+    # The order is held while somebody moves
 
     def touched(self) -> None:
-        self._moved_at = self.clock.monotonic()
+        self.held_order.moved()
         self._sought = None
-        if self.follows is not None:
-            self.follows, self.away = None, False
-            self.post_message(self.FollowEnded())
-
-    @property
-    def stands_still(self) -> bool:
-        """Whether a newer order waits for the cursor to rest."""
-        return self._newest is not None
-
-    def _still_in(self) -> float:
-        """Seconds until the order may change; zero or less when it may now."""
-        if self._moved_at is None:
-            return 0.0
-        return self._moved_at + FREEZE_S - self.clock.monotonic()
+        self._away = False
+        self.post_message(self.Touched())
 
     def _covers_view(self) -> bool:
         end = self.window.start + len(self.window.rows)
         low, high = self.top, min(self.total, self.top + self.page)
         return bool(self.window.rows) and self.window.start <= low and end >= high
 
-    def _wait_for_stillness(self, seconds: float) -> None:
+    def _wait_for_rest(self, seconds: float) -> None:
         if self._thaw_timer is None:
-            self._thaw_timer = self.set_timer(max(LEAST_PAUSE_S, seconds), self._tell_stillness)
+            self._thaw_timer = self.set_timer(max(LEAST_PAUSE_S, seconds), self._tell_rest)
 
-    def _tell_stillness(self) -> None:
+    def _tell_rest(self) -> None:
         self._thaw_timer = None
-        if self._newest is None:
+        if self.held_order.waiting is None:
             return
-        left = self._still_in()
+        left = self.held_order.rests_in
         if left > 0:
-            self._wait_for_stillness(left)
+            self._wait_for_rest(left)
         else:
-            self.post_message(self.StoodStill())
+            self.post_message(self.Rested())
 
-    def thaw(self) -> None:
+    def thaw(self, follow: str | None) -> None:
         """Show the order that waits, if there is one and nobody has moved since."""
-        if self._newest is not None and self._still_in() <= 0:
-            self._take(self._newest)
+        waiting = self.held_order.waiting
+        if waiting is not None and self.held_order.rests_in <= 0:
+            self._take(waiting, follow)
 
     def wait_on(self) -> None:
-        """Hold the order a while longer, as while the picture is held."""
-        self._wait_for_stillness(FREEZE_S)
+        """Hold the order a while longer, as while the view is paused."""
+        self._wait_for_rest(FREEZE_S)
 
-    def _let_go(self) -> None:
-        self._newest = None
-        self.gone = frozenset()
-        self.news = ""
+    def _end_hold(self) -> None:
+        self.held_order.end()
         if self._thaw_timer is not None:
             self._thaw_timer.stop()
             self._thaw_timer = None
@@ -299,8 +293,10 @@ class JobTable(RowList):
 
     def _leave_the_held(self) -> None:
         """Take the order that waits where the one that is held has no rows for the view."""
-        if self._newest is not None and not self._covers_view():
-            self._take(self._newest)
+        waiting = self.held_order.waiting
+        if waiting is not None and not self._covers_view():
+            # Somebody moved, so nothing is followed.
+            self._take(waiting, None)
 
     def viewport_moved(self) -> None:
         self._ask_for_rows()

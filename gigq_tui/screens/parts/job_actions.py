@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
+from gigq_core.status import JobStatus
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.format import plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import CANCEL, LOWER_PRIORITY, RAISE_PRIORITY, RETRY
+from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.release import orphans, release_question
+from gigq_tui.screens.parts.screen_reads import ScreenReads
+from gigq_tui.services import Services
 from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import JobRow, Snapshot
 
@@ -23,13 +27,15 @@ NAMED = 3
 GONE = "That job is no longer in the queue."
 # What is said of jobs on which nothing can be cancelled any more.
 _ENDED = {
-    "completed": "completed",
-    "failed": "failed",
-    "timeout": "timed out",
-    "cancelled": "cancelled",
+    JobStatus.COMPLETED.value: "completed",
+    JobStatus.FAILED.value: "failed",
+    JobStatus.TIMEOUT.value: "timed out",
+    JobStatus.CANCELLED.value: "cancelled",
 }
 # What can't be retried.
-_NOT_FAILED = frozenset({"pending", "running", "completed"})
+_NOT_FAILED = frozenset(
+    status.value for status in (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.COMPLETED)
+)
 
 
 @dataclass(frozen=True)
@@ -49,47 +55,12 @@ class ChosenJobs:
         return ChosenJobs(tuple(row.id for row in known), known)
 
 
-class Writer(Protocol):
-    """What changes jobs in the file; each call may block."""
-
-    def cancel(self, ids: Iterable[str]) -> Report: ...
-
-    def retry(self, ids: Iterable[str]) -> Report: ...
-
-    def change_priority(self, ids: Iterable[str], by: int) -> Report: ...
-
-
-class JobServices(Protocol):
-    """What the part needs of the console."""
-
-    @property
-    def snapshot(self) -> Snapshot | None: ...
-
-    @property
-    def jobs(self) -> Writer: ...
-
-    @property
-    def attach_details(self) -> tuple[str, ...]: ...
-
-    def notice(self, text: str, tone: str = "info") -> None: ...
-
-    def act(
-        self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
-    ) -> None: ...
-
-    def after_attach_question(self, title: str, act: Callable[[], None]) -> None: ...
-
-    def release_jobs(
-        self, held: Sequence[HeldJob], after: Callable[[], None] | None = None
-    ) -> None: ...
-
-
 class JobHost(Protocol):
     """What the part needs of its screen."""
 
     @property
-    def console(self) -> JobServices:
-        """The services."""
+    def reads(self) -> ScreenReads:
+        """Finds out how many jobs wait behind others."""
 
     def chosen_jobs(self) -> ChosenJobs:
         """The jobs that a lower-case key acts on, captured now."""
@@ -100,8 +71,38 @@ class JobHost(Protocol):
     def amend_question(self, question: Question, amended: Question) -> None:
         """Put another in the place of a question that is still open."""
 
-    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        """Have the reader thread find something out."""
+
+class ChangesJobs(Protocol):
+    """What changes jobs in the file; each call may block."""
+
+    def cancel(self, ids: Iterable[str]) -> Report: ...
+
+    def retry(self, ids: Iterable[str]) -> Report: ...
+
+    def change_priority(self, ids: Iterable[str], by: int) -> Report: ...
+
+
+class Acts(Protocol):
+    """Has things done to the file, and tells what came of them."""
+
+    @property
+    def jobs(self) -> ChangesJobs: ...
+
+    @property
+    def attach_details(self) -> tuple[str, ...]: ...
+
+    def act(
+        self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
+    ) -> None: ...
+
+    def after_attach_question(self, title: str, act: Callable[[], None]) -> None: ...
+
+
+class Shows(Protocol):
+    """What is shown of the file."""
+
+    @property
+    def shown(self) -> Snapshot | None: ...
 
 
 class JobActions(Part):
@@ -109,12 +110,42 @@ class JobActions(Part):
 
     Args:
         host: The screen.
+        actions: What acts.
+        notices: Where it is told that there is no job.
+        picture: Where it is seen which workers can't be asked anything.
+        release: Takes jobs back from workers that are gone; then calls what it is given.
         acted: Called once an action on them has succeeded that is not done once more on the same.
     """
 
-    def __init__(self, host: JobHost, acted: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        host: JobHost,
+        actions: Acts,
+        notices: Tells,
+        picture: Shows,
+        release: Callable[[Sequence[HeldJob], Callable[[], None] | None], None],
+        acted: Callable[[], None] | None = None,
+    ) -> None:
         self._host = host
+        self._actions = actions
+        self._notices = notices
+        self._picture = picture
+        self._release = release
         self._acted = acted
+
+    @classmethod
+    def of(
+        cls, host: JobHost, services: Services, acted: Callable[[], None] | None = None
+    ) -> JobActions:
+        """Return the part of a screen that has these services."""
+        return cls(
+            host,
+            services.actions,
+            services.notices,
+            services.picture,
+            services.workers.release,
+            acted,
+        )
 
     @does(CANCEL)
     def cancel(self) -> None:
@@ -126,7 +157,7 @@ class JobActions(Part):
         """Give failed, timed out and cancelled jobs a fresh start; orphaned ones are released."""
         chosen = self._host.chosen_jobs()
         if held := orphans(chosen.ids, chosen.rows):
-            release = partial(self._host.console.release_jobs, held, self._acted)
+            release = partial(self._release, held, self._acted)
             self._host.question(release_question(held, release))
         else:
             self.ask_retry(chosen)
@@ -138,9 +169,9 @@ class JobActions(Part):
             chosen: The jobs.
             about: What is said of them after their number.
         """
-        snapshot, jobs = self._host.console.snapshot, self._host.console.jobs
+        snapshot, jobs = self._picture.shown, self._actions.jobs
         theirs = {worker.id for worker in snapshot.foreign_workers} if snapshot is not None else ()
-        busy = [row for row in chosen.rows if row.status == "running"]
+        busy = [row for row in chosen.rows if row.status == JobStatus.RUNNING.value]
         refused = sum(1 for row in busy if row.worker_id in theirs)
         running = len(busy) - refused
         many = len(chosen.ids) > 1
@@ -186,7 +217,7 @@ class JobActions(Part):
             else f"It is {status}: only failed, timed out and cancelled jobs can be retried."
             for status, count in others.items()
         ]
-        call = partial(self._host.console.jobs.retry, chosen.ids)
+        call = partial(self._actions.jobs.retry, chosen.ids)
         question = self._ask("Retry", chosen, about, details, call, self._acted)
         self._ask_behind(question, chosen.ids, _frees)
 
@@ -201,11 +232,11 @@ class JobActions(Part):
         self._move_priority(-1, "Lower")
 
     def _move_priority(self, by: int, verb: str) -> None:
-        chosen, services = self._host.chosen_jobs(), self._host.console
-        call = partial(services.jobs.change_priority, chosen.ids, by)
+        chosen, actions = self._host.chosen_jobs(), self._actions
+        call = partial(actions.jobs.change_priority, chosen.ids, by)
         if len(chosen.ids) == 1:
             title = f"{verb} the priority of 1 job?"
-            services.after_attach_question(title, partial(services.act, call))
+            actions.after_attach_question(title, partial(actions.act, call))
         else:
             # It may well be done once more on the same jobs, so nothing follows.
             self._ask(f"{verb} the priority of", chosen, f" by {abs(by)}", [], call, None)
@@ -219,21 +250,21 @@ class JobActions(Part):
         call: Callable[[], Report],
         after: Callable[[], None] | None,
     ) -> Question | None:
-        services, count = self._host.console, len(chosen.ids)
+        actions, count = self._actions, len(chosen.ids)
         if not count:
-            services.notice("There is no job to act on.", "warn")
+            self._notices.tell("There is no job to act on.", "warn")
             return None
         names = [f"{row.name} {row.id[:8]}" for row in chosen.rows[:NAMED]]
         if count > len(names) and names:
             names.append(f"and {count - len(names):,} more")
         if names:
             details = [", ".join(names), *details]
-        details = [*details, *services.attach_details]
+        details = [*details, *actions.attach_details]
         many, what = count >= MANY, plural(count, "job")
         yes = Choice(
             "Y" if many else "y",
             f"{verb.partition(' ')[0]} {what}",
-            partial(services.act, call, after),
+            partial(actions.act, call, after),
             grave=many,
         )
         question = Question(f"{verb} {what}{about}?", tuple(details), (Choice("n", "No"), yes))
@@ -247,12 +278,12 @@ class JobActions(Part):
         if question is None or not ids:
             return
 
-        def amend(answer: Any) -> None:
-            if isinstance(answer, int) and answer:
-                details = (*question.details, words(answer, len(ids)))
+        def amend(waiting: int) -> None:
+            if waiting:
+                details = (*question.details, words(waiting, len(ids)))
                 self._host.amend_question(question, replace(question, details=details))
 
-        self._host.ask("behind", ids, amend)
+        self._host.reads.ask(lambda reader: reader.behind(ids), amend)
 
 
 def _dooms(waiting: int, count: int) -> str:
@@ -275,10 +306,3 @@ def _some(count: int, chosen: ChosenJobs) -> str:
     """Say how many of some jobs, where perhaps not all of them are in memory, are something."""
     least = "At least " if len(chosen.rows) < len(chosen.ids) else ""
     return f"{least}{count:,} of them {'is' if count == 1 else 'are'}"
-
-
-def trouble_of(answer: Any) -> str:
-    """Say why an answer is not what was asked for."""
-    if isinstance(answer, BaseException):
-        return str(answer)
-    return GONE

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import EDIT
 from gigq_tui.keys.looking_actions import LOG, OPEN, TREE
 from gigq_tui.keys.reading_actions import STACK
-from gigq_tui.screens.parts.job_actions import trouble_of
+from gigq_tui.screens.parts.job_actions import GONE
+from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.models import JobDetail, JobRow
 
 
-class Routes(Protocol):
-    """What the parts need of the console."""
+class ShowsRow(Protocol):
+    """What the parts need of their screen."""
+
+    def current_row(self) -> JobRow | None:
+        """The job under the cursor, or None."""
+
+
+class LinkHost(ShowsRow, Protocol):
+    """What the part with a copy of the job needs of its screen."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is in front."""
+
+    @property
+    def reads(self) -> ScreenReads:
+        """Finds out what else is known of the job."""
+
+
+class JobRoutes(Protocol):
+    """Puts the screens of a job in front."""
 
     def show_job(self, job_id: str, tab: str | None = None) -> None: ...
 
@@ -23,61 +43,60 @@ class Routes(Protocol):
 
     def show_form(self, template: JobDetail | None = None) -> None: ...
 
-    def notice(self, text: str, tone: str = "info") -> None: ...
-
-
-class LinkHost(Protocol):
-    """What the parts need of their screen."""
-
-    @property
-    def console(self) -> Routes:
-        """The services."""
-
-    @property
-    def is_current(self) -> bool:
-        """Whether it is in front."""
-
-    def current_row(self) -> JobRow | None:
-        """The job under the cursor, or None."""
-
-    def ask_first(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        """Ask what decides what a key does."""
-
 
 class JobLinks(Part):
-    """From the job under the cursor to its tree, and to a form with a copy of it."""
+    """From the job under the cursor to its tree, and to a form with a copy of it.
 
-    def __init__(self, host: LinkHost) -> None:
+    Args:
+        host: The screen.
+        routes: The way to the others.
+        notices: Where it is told that there is nothing to copy.
+    """
+
+    def __init__(self, host: LinkHost, routes: JobRoutes, notices: Tells) -> None:
         self._host = host
+        self._routes = routes
+        self._notices = notices
 
     @does(TREE)
     def show_tree(self) -> None:
         """Open the dependency tree around the job."""
         row = self._host.current_row()
         if row is not None:
-            self._host.console.show_tree(row.id)
+            self._routes.show_tree(row.id)
 
     @does(EDIT)
     def edit(self) -> None:
         """Open the form with a copy of the job."""
         row = self._host.current_row()
         if row is not None:
-            self._host.ask_first("detail", row.id, self._edit)
+            job_id = row.id
+            self._host.reads.ask(
+                lambda reader: reader.detail(job_id), self._edit, self._warn, first=True
+            )
 
-    def _edit(self, answer: Any) -> None:
-        if not self._host.is_current:
-            return
-        if isinstance(answer, JobDetail):
-            self._host.console.show_form(answer)
-        else:
-            self._host.console.notice(trouble_of(answer), "warn")
+    def _edit(self, detail: JobDetail | None) -> None:
+        if detail is None:
+            self._warn(GONE)
+        elif self._host.is_current:
+            self._routes.show_form(detail)
+
+    def _warn(self, trouble: str) -> None:
+        if self._host.is_current:
+            self._notices.tell(trouble, "warn")
 
 
 class OpenJob(Part):
-    """From the job under the cursor to the screen that shows it alone."""
+    """From the job under the cursor to the screen that shows it alone.
 
-    def __init__(self, host: LinkHost) -> None:
+    Args:
+        host: The screen.
+        routes: The way to the other.
+    """
+
+    def __init__(self, host: ShowsRow, routes: JobRoutes) -> None:
         self._host = host
+        self._routes = routes
 
     @does(OPEN)
     def open(self) -> None:
@@ -97,4 +116,4 @@ class OpenJob(Part):
     def _open(self, tab: str | None) -> None:
         row = self._host.current_row()
         if row is not None:
-            self._host.console.show_job(row.id, tab)
+            self._routes.show_job(row.id, tab)

@@ -56,8 +56,8 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         )
         self.outline = Outline(job_id, services.hints, self)
         self.finder = RowFinder(self, self._found_by)
-        self.opening = OpenJob(self)
-        acting = JobActions(self, self.reading.read_now)
+        self.opening = OpenJob(self, services.routes)
+        acting = JobActions.of(self, services, self.reading.read_now)
         self.parts = (
             self.reading,
             self.outline,
@@ -65,8 +65,8 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
             acting,
             TreeActions(acting, services.notices, self),
             self.opening,
-            JobLinks(self),
-            JobCopy(self),
+            JobLinks(self, services.routes, services.notices),
+            JobCopy(self, services.copying, services.notices, services.settings.path),
         )
 
     def compose_body(self) -> Iterable[Widget]:
