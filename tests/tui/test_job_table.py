@@ -12,6 +12,7 @@ from textual.geometry import Region
 from gigq_tui.screens.jobs.held_order import hold
 from gigq_tui.screens.jobs.layout import layout_for
 from gigq_tui.screens.jobs.table import JobTable
+from gigq_tui.screens.jobs.window import wanted_anchor
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import TOP, AnchorKind
 from gigq_tui.store.models import Window
@@ -153,7 +154,7 @@ async def test_the_window_is_wanted_near_its_edges() -> None:
         rows = tuple(row(n) for n in range(10_000, 9_800, -1))
         await give(pilot, (), window=Window(rows, 0, 10_000))
         table = jobs_screen(app).table
-        assert table.wanted_anchor() is None
+        assert wanted_anchor(table.window, table.top, table.page, table.page_rows) is None
         table.move_to(190)
         await settle(pilot)
         anchor = app.view.anchor

@@ -275,7 +275,7 @@ async def test_the_cursor_and_the_marks_stay_through_sort_tab_and_filter(
         assert cursor(app) == "omega"
         await press(pilot, "1", "s", "n")
         assert cursor(app) == "delta"
-        assert screen.table.row_at(screen.table.cursor) is not None
+        assert screen.table.current is not None
 
 
 async def test_the_first_row_is_shown_to_those_who_chose_none(

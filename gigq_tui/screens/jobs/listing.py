@@ -152,7 +152,7 @@ class Listing(Part):
     def rested(self) -> None:
         """Nobody has moved for a while: the newest order may be shown."""
         if self._picture.paused:
-            self._host.table.wait_on()
+            self._host.table.wait_for_rest()
         else:
             self._host.table.thaw(self.view.follow)
             self._host.draw()

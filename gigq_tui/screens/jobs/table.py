@@ -20,8 +20,9 @@ from textual.timer import Timer
 from gigq_tui.config.model import ChosenColumn
 from gigq_tui.screens.jobs.held_order import FREEZE_S, HeldOrder
 from gigq_tui.screens.jobs.layout import Layout, layout_for, row_line
+from gigq_tui.screens.jobs.window import covers, index_of, row_at, wanted_anchor
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.list.view import END, TOP, Anchor
+from gigq_tui.store.list.view import Anchor
 from gigq_tui.store.models import JobRow, Window
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.row_list import RowList
@@ -63,9 +64,11 @@ class JobTable(RowList):
         # another list.
         self._sought: str | None = None
         self._landing: str | None = None
-        self._starting = True
+        # Whether another list was asked for, and its rows have not come yet.
+        self.awaits_list = True
         self._thaw_timer: Timer | None = None
-        self._away = False
+        # Whether the cursor's job is followed, and the list does not hold it.
+        self.away = False
 
     @property
     def total(self) -> int:
@@ -79,32 +82,22 @@ class JobTable(RowList):
             self._layout_cache_at = (width, layout_for(width, self.chosen_columns))
         return self._layout_cache_at[1]
 
-    def row_at(self, index: int) -> JobRow | None:
-        """Return row `index` of the whole list, if it is in memory."""
-        at = index - self.window.start
-        return self.window.rows[at] if 0 <= at < len(self.window.rows) else None
-
     def row_id(self, index: int) -> str | None:
-        row = self.row_at(index)
+        row = row_at(self.window, index)
         return row.id if row is not None else None
-
-    @property
-    def away(self) -> bool:
-        """Whether the cursor's job is followed, and the list does not hold it."""
-        return self._away
 
     @property
     def current(self) -> JobRow | None:
         """The job under the cursor; None too where the cursor's job is followed elsewhere."""
-        return self.row_at(self.cursor) if self.total and not self._away else None
+        return row_at(self.window, self.cursor) if self.total and not self.away else None
 
     def content_line(self, index: int, width: int) -> Line:
-        if self._away and index == self.cursor:
+        if self.away and index == self.cursor:
             return self.row_line(index, width, selected=False)
         return super().content_line(index, width)
 
     def row_line(self, index: int, width: int, *, selected: bool) -> Line:
-        row = self.row_at(index)
+        row = row_at(self.window, index)
         if row is None:
             return UNKNOWN_ROW
         return row_line(
@@ -128,26 +121,26 @@ class JobTable(RowList):
         """
         self.told_at = self._now = self.clock.now()
         order = self.held_order
-        if self._starting or order.rests_in <= 0 or not self._covers_view():
+        if self.awaits_list or order.rests_in <= 0 or not covers(self.window, self.top, self.page):
             self._take(window, follow)
             return
         self.window = order.hold(self.window, window)
-        self._wait_for_rest(order.rests_in)
+        self.wait_for_rest(order.rests_in)
         self.repaint()
 
     def _take(self, window: Window, follow: str | None) -> None:
         """Show this order; the cursor follows its job."""
-        if self._starting:
+        if self.awaits_list:
             self._start(window, follow)
             return
-        index = self._find(window, self.cursor_id)
+        index = index_of(window, self.cursor_id)
         if index is None and self._is_sought(window):
             return
         self._sought = None
         self._end_hold()
         self.window = window
-        self._away = index is None and follow is not None and follow == self.cursor_id
-        if self._away:
+        self.away = index is None and follow is not None and follow == self.cursor_id
+        if self.away:
             self.top = max(0, min(self.top, self.total - self.page))
             self.cursor = max(0, min(self.cursor, self.total - 1))
             self.repaint()
@@ -156,37 +149,31 @@ class JobTable(RowList):
                 self.cursor = max(0, window.total - 1)
             self.settle(index)
         self._at_end = False
-        self._ask_for_rows()
+        self.viewport_moved()
 
     def _start(self, window: Window, follow: str | None) -> None:
         """Show another list: the cursor's job where it is, or else the first row."""
-        self._starting = False
+        self.awaits_list = False
         self._end_hold()
         self.window = window
-        index = self._find(window, self._landing)
-        self._away = index is None and follow is not None and follow == self._landing
+        index = index_of(window, self._landing)
+        self.away = index is None and follow is not None and follow == self._landing
         self.top = 0
         self.cursor = index or 0
         if index is not None and index >= self.page:
             self.top = max(0, min(index - self.page // 2, window.total - self.page))
-        if self._away:
+        if self.away:
             self.cursor_id = follow
             self.repaint()
         else:
             self.stand_on(self.cursor)
-        self._ask_for_rows()
+        self.viewport_moved()
 
     def end_follow(self) -> None:
         """Give the cursor back to the row at its place, where its job was followed elsewhere."""
-        if self._away:
-            self._away = False
+        if self.away:
+            self.away = False
             self.stand_on(self.cursor)
-
-    def _find(self, window: Window, job_id: str | None) -> int | None:
-        for at, row in enumerate(window.rows):
-            if row.id == job_id:
-                return window.start + at
-        return None
 
     def _is_sought(self, window: Window) -> bool:
         """Whether the cursor's row, which the window lacks, is looked for elsewhere in the list."""
@@ -205,16 +192,11 @@ class JobTable(RowList):
         Args:
             landing: The id of the job that the cursor goes to, if the list holds it.
         """
-        self._starting = True
+        self.awaits_list = True
         self._landing = landing
         self._sought = None
         self._at_end = False
         self.held_order.forget_moves()
-
-    @property
-    def awaits_list(self) -> bool:
-        """Whether another list was asked for, and its rows have not come yet."""
-        return self._starting
 
     def tell_ages(self) -> None:
         """Tell the ages of all rows anew."""
@@ -231,15 +213,11 @@ class JobTable(RowList):
     def touched(self) -> None:
         self.held_order.moved()
         self._sought = None
-        self._away = False
+        self.away = False
         self.post_message(self.Touched())
 
-    def _covers_view(self) -> bool:
-        end = self.window.start + len(self.window.rows)
-        low, high = self.top, min(self.total, self.top + self.page)
-        return bool(self.window.rows) and self.window.start <= low and end >= high
-
-    def _wait_for_rest(self, seconds: float) -> None:
+    def wait_for_rest(self, seconds: float = FREEZE_S) -> None:
+        """Ask again in so many seconds whether the newest order may be shown."""
         if self._thaw_timer is None:
             self._thaw_timer = self.set_timer(max(LEAST_PAUSE_S, seconds), self._tell_rest)
 
@@ -249,7 +227,7 @@ class JobTable(RowList):
             return
         left = self.held_order.rests_in
         if left > 0:
-            self._wait_for_rest(left)
+            self.wait_for_rest(left)
         else:
             self.post_message(self.Rested())
 
@@ -258,10 +236,6 @@ class JobTable(RowList):
         waiting = self.held_order.waiting
         if waiting is not None and self.held_order.rests_in <= 0:
             self._take(waiting, follow)
-
-    def wait_on(self) -> None:
-        """Hold the order a while longer, as while the view is paused."""
-        self._wait_for_rest(FREEZE_S)
 
     def _end_hold(self) -> None:
         self.held_order.end()
@@ -280,7 +254,7 @@ class JobTable(RowList):
         self.chosen = None
 
     def go_last(self) -> None:
-        self._at_end = self.row_at(self.total - 1) is None
+        self._at_end = row_at(self.window, self.total - 1) is None
         super().go_last()
 
     def stand_on(self, index: int) -> None:
@@ -294,36 +268,11 @@ class JobTable(RowList):
     def _leave_the_held(self) -> None:
         """Take the order that waits where the one that is held has no rows for the view."""
         waiting = self.held_order.waiting
-        if waiting is not None and not self._covers_view():
+        if waiting is not None and not covers(self.window, self.top, self.page):
             # Somebody moved, so nothing is followed.
             self._take(waiting, None)
 
     def viewport_moved(self) -> None:
-        self._ask_for_rows()
-
-    def _ask_for_rows(self) -> None:
-        anchor = self.wanted_anchor()
+        anchor = wanted_anchor(self.window, self.top, self.page, self.page_rows)
         if anchor is not None:
             self.post_message(self.WindowWanted(anchor))
-
-    def wanted_anchor(self) -> Anchor | None:
-        """Return the anchor of the rows to read next, or None while those in memory do."""
-        window, page, total = self.window, self.page, self.total
-        end = window.start + len(window.rows)
-        low = max(0, self.top - page)
-        high = min(total, self.top + 2 * page)
-        if not total or (window.start <= low and end >= high):
-            return None
-        half = self.page_rows // 2
-        if self.top + page <= half:
-            return TOP
-        if self.top >= total - half:
-            return END
-        first = max(1, self.top + page // 2 - half)
-        before = self.row_at(first - 1)
-        if before is not None:
-            return Anchor.after(before.key, first)
-        after = self.row_at(first + self.page_rows)
-        if after is not None:
-            return Anchor.before(after.key, first + self.page_rows)
-        return Anchor.near(first / total, first)
