@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from gigq_tui.keys.key_names import key_label
 from gigq_tui.store.models import JobRow, Snapshot
 
 
@@ -46,16 +47,15 @@ class Context:
 class Action:
     """One thing the console can do.
 
-    `keys` are Textual's names for them, `shown` is how people write them, `label` is for the key
-    bar and `help` for the help screen and palette. `bar` orders the key bar, lowest first; 0 keeps
-    the action out of it. `writes` is disabled by `--read-only`. `when` returns a sentence that
-    says why the action can't be done now, or an empty string. `pair` is what the help says of this
-    action and the next one together, on one line.
+    `keys` are Textual's names for them, of which each must be pressed `twice` where it says so.
+    `label` is for the key bar and `help` for the help screen and palette. `bar` orders the key bar,
+    lowest first; 0 keeps the action out of it. `writes` is disabled by `--read-only`. `when`
+    returns a sentence that says why the action can't be done now, or an empty string. `pair` is
+    what the help says of this action and the next one together, on one line.
     """
 
     id: str
     keys: tuple[str, ...]
-    shown: str
     label: str
     help: str
     group: Group
@@ -64,6 +64,13 @@ class Action:
     writes: bool = False
     when: Callable[[Context], str] | None = None
     pair: str = ""
+    twice: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its keys as people write them."""
+        keys = " ".join(map(key_label, self.keys))
+        return f"{keys} twice" if self.twice and keys else keys
 
     def refusal(self, context: Context) -> str:
         """Return the sentence that says why this can't be done now, or an empty string."""

@@ -13,12 +13,11 @@ from gigq_tui.keys.action import (
     needs_row,
 )
 
-MARK = Action("mark", ("space",), "space", "mark", "mark the row", Group.ACT, IN_JOBS, bar=20)
-MARK_RANGE = Action("mark_range", ("v",), "v", "range", "mark a range", Group.ACT, IN_JOBS)
+MARK = Action("mark", ("space",), "mark", "mark the row", Group.ACT, IN_JOBS, bar=20)
+MARK_RANGE = Action("mark_range", ("v",), "range", "mark a range", Group.ACT, IN_JOBS)
 MARK_ALL = Action(
     "mark_all",
     ("asterisk",),
-    "*",
     "mark all",
     "mark all that match",
     Group.ACT,
@@ -28,7 +27,6 @@ MARK_ALL = Action(
 CANCEL = Action(
     "cancel",
     ("c",),
-    "c",
     "cancel",
     "cancel",
     Group.ACT,
@@ -40,7 +38,6 @@ CANCEL = Action(
 RETRY = Action(
     "retry",
     ("r",),
-    "r",
     "retry",
     "retry",
     Group.ACT,
@@ -52,7 +49,6 @@ RETRY = Action(
 RAISE_PRIORITY = Action(
     "raise_priority",
     ("greater_than_sign",),
-    ">",
     "sooner",
     "raise the priority",
     Group.ACT,
@@ -64,7 +60,6 @@ RAISE_PRIORITY = Action(
 LOWER_PRIORITY = Action(
     "lower_priority",
     ("less_than_sign",),
-    "<",
     "later",
     "lower the priority",
     Group.ACT,
@@ -75,7 +70,6 @@ LOWER_PRIORITY = Action(
 UNDO = Action(
     "undo",
     ("u",),
-    "u",
     "undo",
     "undo the last action",
     Group.ACT,
@@ -86,17 +80,15 @@ UNDO = Action(
 OUTCOMES = Action(
     "outcomes",
     ("i",),
-    "i",
     "results",
     "results of the last action",
     Group.LOOK,
     SCREENS,
 )
-NEW = Action("new", ("n",), "n", "new", "submit a new job", Group.ACT, IN_JOBS, bar=50, writes=True)
+NEW = Action("new", ("n",), "new", "submit a new job", Group.ACT, IN_JOBS, bar=50, writes=True)
 EDIT = Action(
     "edit",
     ("e",),
-    "e",
     "edit",
     "edit and resubmit",
     Group.ACT,
@@ -123,7 +115,6 @@ JOB_ACTIONS: tuple[Action, ...] = (
 CANCEL_ALL = Action(
     "cancel_all",
     ("C",),
-    "C",
     "cancel all",
     "cancel all that match",
     Group.WIDE,
@@ -134,7 +125,6 @@ CANCEL_ALL = Action(
 RETRY_ALL = Action(
     "retry_all",
     ("R",),
-    "R",
     "retry all",
     "retry all that match",
     Group.WIDE,
@@ -145,7 +135,6 @@ RETRY_ALL = Action(
 CLEAR_FINISHED = Action(
     "clear_finished",
     ("X",),
-    "X",
     "clear",
     "clear finished jobs",
     Group.WIDE,
@@ -155,7 +144,6 @@ CLEAR_FINISHED = Action(
 PAUSE_QUEUE = Action(
     "pause_queue",
     ("P",),
-    "P",
     "pause queue",
     "pause the queue",
     Group.QUEUE,
@@ -165,7 +153,6 @@ PAUSE_QUEUE = Action(
 SPAWN_WORKER = Action(
     "spawn_worker",
     ("plus",),
-    "+",
     "start",
     "start a worker",
     Group.QUEUE,
@@ -176,7 +163,6 @@ SPAWN_WORKER = Action(
 STOP_WORKER = Action(
     "stop_worker",
     ("minus",),
-    "-",
     "drain idle",
     "drain an idle worker",
     Group.QUEUE,
@@ -186,7 +172,6 @@ STOP_WORKER = Action(
 SET_WORKERS = Action(
     "set_workers",
     ("equals_sign",),
-    "=",
     "set up",
     "set up workers",
     Group.QUEUE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 # Textual's own short names for what Unicode calls otherwise.
 _SHORTER = {
@@ -92,6 +93,7 @@ def _base(written: str) -> str | None:
     return word if word in _NAMED or word in _PUNCTUATION else None
 
 
+@lru_cache(maxsize=512)
 def key_label(name: str) -> str:
     """Return how people read a key that Textual names so; `key_name()` understands it again."""
     *modifiers, base = name.split("+")

@@ -24,12 +24,7 @@ class Keymap:
 
     def _told(self, action: Action) -> Action:
         keys = self.chosen.get(action.id)
-        if keys is None:
-            return action
-        # What a person does besides, like pressing it twice, stays.
-        default = " ".join(map(key_label, action.keys))
-        besides = action.shown.removeprefix(default) if keys else ""
-        return replace(action, keys=keys, shown=" ".join(map(key_label, keys)) + besides)
+        return action if keys is None else replace(action, keys=keys)
 
     def key(self, action: Action) -> str:
         """Return the first key of an action as people read it, or an empty string for none."""

@@ -22,7 +22,6 @@ TAB_ACTIONS = tuple(
     Action(
         f"tab_{number}",
         (str(number),),
-        str(number),
         tab.name.title(),
         f"show {'all jobs' if tab is Tab.ALL else 'jobs that are ' + tab.value}",
         Group.LOOK,
@@ -34,51 +33,46 @@ TAB_ACTIONS = tuple(
 DOWN = Action(
     "down",
     ("j", "down"),
-    "j down",
     "down",
     "one row down",
     Group.MOVE,
     MOVING,
     pair="row down, up",
 )
-UP = Action("up", ("k", "up"), "k up", "up", "one row up", Group.MOVE, MOVING)
+UP = Action("up", ("k", "up"), "up", "one row up", Group.MOVE, MOVING)
 FIRST = Action(
     "first",
     ("g", "home"),
-    "g home",
     "first",
     "first row",
     Group.MOVE,
     MOVING,
     pair="first, last",
 )
-LAST = Action("last", ("G", "end"), "G end", "last", "last row", Group.MOVE, MOVING)
+LAST = Action("last", ("G", "end"), "last", "last row", Group.MOVE, MOVING)
 PAGE_DOWN = Action(
     "page_down",
     ("pagedown",),
-    "pgdn",
     "page",
     "one page down",
     Group.MOVE,
     MOVING,
     pair="page down, up",
 )
-PAGE_UP = Action("page_up", ("pageup",), "pgup", "page", "one page up", Group.MOVE, MOVING)
+PAGE_UP = Action("page_up", ("pageup",), "page", "one page up", Group.MOVE, MOVING)
 HALF_DOWN = Action(
     "half_down",
     ("ctrl+d",),
-    "ctrl+d",
     "half",
     "half a page down",
     Group.MOVE,
     MOVING,
     pair="half a page",
 )
-HALF_UP = Action("half_up", ("ctrl+u",), "ctrl+u", "half", "half a page up", Group.MOVE, MOVING)
+HALF_UP = Action("half_up", ("ctrl+u",), "half", "half a page up", Group.MOVE, MOVING)
 NEXT_TAB = Action(
     "next_tab",
     ("right_square_bracket",),
-    "]",
     "next tab",
     "next tab",
     Group.MOVE,
@@ -88,7 +82,6 @@ NEXT_TAB = Action(
 PREVIOUS_TAB = Action(
     "previous_tab",
     ("left_square_bracket",),
-    "[",
     "prev tab",
     "previous tab",
     Group.MOVE,
@@ -97,7 +90,6 @@ PREVIOUS_TAB = Action(
 DETAIL_NEXT_TAB = Action(
     "detail_next_tab",
     ("right", "right_square_bracket"),
-    "right ]",
     "tab",
     "next tab",
     Group.MOVE,
@@ -107,7 +99,6 @@ DETAIL_NEXT_TAB = Action(
 DETAIL_PREVIOUS_TAB = Action(
     "detail_previous_tab",
     ("left", "left_square_bracket"),
-    "left [",
     "tab",
     "previous tab",
     Group.MOVE,
@@ -116,7 +107,6 @@ DETAIL_PREVIOUS_TAB = Action(
 NEXT_JOB = Action(
     "next_job",
     ("J",),
-    "J",
     "next job",
     "next job of the list",
     Group.MOVE,
@@ -125,7 +115,7 @@ NEXT_JOB = Action(
     pair="next, prev job",
 )
 PREVIOUS_JOB = Action(
-    "previous_job", ("K",), "K", "prev job", "previous job of the list", Group.MOVE, IN_JOB
+    "previous_job", ("K",), "prev job", "previous job of the list", Group.MOVE, IN_JOB
 )
 
 MOVE_ACTIONS: tuple[Action, ...] = (
@@ -145,22 +135,20 @@ MOVE_ACTIONS: tuple[Action, ...] = (
     PREVIOUS_JOB,
 )
 
-OPEN = Action("open", ("enter",), "enter", "open", "open the job", Group.LOOK, LISTS, bar=10)
+OPEN = Action("open", ("enter",), "open", "open the job", Group.LOOK, LISTS, bar=10)
 DETAIL_OPEN = Action(
     "detail_open",
     ("enter",),
-    "enter",
     "choose",
     "open the selection",
     Group.LOOK,
     IN_JOB,
 )
-FILTER = Action("filter", ("slash",), "/", "filter", "filter the list", Group.LOOK, IN_JOBS, bar=80)
-FIND_ROW = Action("find_row", ("slash",), "/", "find", "find in the list", Group.LOOK, FOUND_IN)
+FILTER = Action("filter", ("slash",), "filter", "filter the list", Group.LOOK, IN_JOBS, bar=80)
+FIND_ROW = Action("find_row", ("slash",), "find", "find in the list", Group.LOOK, FOUND_IN)
 FIND_ROW_NEXT = Action(
     "find_row_next",
     ("n",),
-    "n",
     "next",
     "next match",
     Group.LOOK,
@@ -168,31 +156,27 @@ FIND_ROW_NEXT = Action(
     pair="next, previous match",
 )
 FIND_ROW_PREVIOUS = Action(
-    "find_row_previous", ("N",), "N", "previous", "previous match", Group.LOOK, FOUND_IN
+    "find_row_previous", ("N",), "previous", "previous match", Group.LOOK, FOUND_IN
 )
-SORT = Action("sort", ("s",), "s", "sort", "sort the list", Group.LOOK, IN_JOBS, bar=78)
+SORT = Action("sort", ("s",), "sort", "sort the list", Group.LOOK, IN_JOBS, bar=78)
 FOLLOW = Action(
     "follow",
     ("f",),
-    "f",
     "follow",
     "follow the row",
     Group.LOOK,
     IN_JOBS,
     when=needs_row,
 )
-LOG = Action("log", ("l",), "l", "log", "output of the job", Group.LOOK, ON_A_JOB, bar=65)
-TREE = Action("tree", ("t",), "t", "tree", "dependency tree", Group.LOOK, IN_JOBS | IN_JOB, bar=60)
-WORKERS = Action(
-    "workers", ("w",), "w", "workers", "workers", Group.LOOK, SCREENS - IN_WORKERS, bar=70
-)
+LOG = Action("log", ("l",), "log", "output of the job", Group.LOOK, ON_A_JOB, bar=65)
+TREE = Action("tree", ("t",), "tree", "dependency tree", Group.LOOK, IN_JOBS | IN_JOB, bar=60)
+WORKERS = Action("workers", ("w",), "workers", "workers", Group.LOOK, SCREENS - IN_WORKERS, bar=70)
 OVERVIEW = Action(
-    "overview", ("o",), "o", "overview", "overview", Group.LOOK, LISTS - IN_OVERVIEW, bar=72
+    "overview", ("o",), "overview", "overview", Group.LOOK, LISTS - IN_OVERVIEW, bar=72
 )
 PAUSE_VIEW = Action(
     "pause_view",
     ("p",),
-    "p",
     "pause view",
     "pause the view",
     Group.LOOK,
@@ -201,7 +185,6 @@ PAUSE_VIEW = Action(
 COPY = Action(
     "copy",
     ("y",),
-    "y",
     "copy",
     "copy id, error, ..",
     Group.LOOK,

@@ -11,7 +11,6 @@ DETAIL_TAB_ACTIONS = tuple(
     Action(
         f"detail_tab_{number}",
         (str(number),),
-        str(number),
         name,
         f"show {name.lower()}",
         Group.LOOK,
@@ -19,28 +18,22 @@ DETAIL_TAB_ACTIONS = tuple(
     )
     for number, name in enumerate(DETAIL_TABS, start=1)
 )
-FIND = Action("find", ("slash",), "/", "find", "find in the text", Group.LOOK, IN_JOB, bar=62)
+FIND = Action("find", ("slash",), "find", "find in the text", Group.LOOK, IN_JOB, bar=62)
 FIND_NEXT = Action(
     "find_next",
     ("n",),
-    "n",
     "next",
     "next match",
     Group.LOOK,
     _TEXTS,
     pair="next, previous match",
 )
-FIND_PREVIOUS = Action(
-    "find_previous", ("N",), "N", "previous", "previous match", Group.LOOK, _TEXTS
-)
-FOLLOW_END = Action(
-    "follow_end", ("f",), "f", "follow", "follow the end", Group.LOOK, _TEXTS, bar=66
-)
-WRAP = Action("wrap", ("W",), "W", "wrap", "wrap long lines", Group.LOOK, _TEXTS)
+FIND_PREVIOUS = Action("find_previous", ("N",), "previous", "previous match", Group.LOOK, _TEXTS)
+FOLLOW_END = Action("follow_end", ("f",), "follow", "follow the end", Group.LOOK, _TEXTS, bar=66)
+WRAP = Action("wrap", ("W",), "wrap", "wrap long lines", Group.LOOK, _TEXTS)
 SIDEWAYS_LEFT = Action(
     "sideways_left",
     ("left_parenthesis",),
-    "(",
     "left",
     "unwrapped lines: to the left",
     Group.LOOK,
@@ -50,17 +43,15 @@ SIDEWAYS_LEFT = Action(
 SIDEWAYS_RIGHT = Action(
     "sideways_right",
     ("right_parenthesis",),
-    ")",
     "right",
     "unwrapped lines: to the right",
     Group.LOOK,
     _TEXTS,
 )
-REVEAL = Action("reveal", ("m",), "m", "unmask", "show masked values", Group.LOOK, IN_JOB)
+REVEAL = Action("reveal", ("m",), "unmask", "show masked values", Group.LOOK, IN_JOB)
 STACK = Action(
     "stack",
     ("S",),
-    "S",
     "stack",
     "current stack of the job",
     Group.LOOK,
@@ -69,7 +60,7 @@ STACK = Action(
     when=needs_row,
 )
 WORKER_STACK = Action(
-    "worker_stack", ("S",), "S", "stack", "current stack of its job", Group.LOOK, IN_WORKERS, bar=97
+    "worker_stack", ("S",), "stack", "current stack of its job", Group.LOOK, IN_WORKERS, bar=97
 )
 
 READING_ACTIONS: tuple[Action, ...] = (

@@ -19,7 +19,6 @@ from gigq_tui.keys.action import (
 RETRY_UP = Action(
     "retry_up",
     ("R",),
-    "R",
     "+upstream",
     "retry this and all failed upstream",
     Group.ACT,
@@ -31,7 +30,6 @@ RETRY_UP = Action(
 CANCEL_BELOW = Action(
     "cancel_below",
     ("C",),
-    "C",
     "subtree",
     "cancel this and all downstream",
     Group.ACT,
@@ -43,7 +41,6 @@ CANCEL_BELOW = Action(
 UPSTREAM = Action(
     "upstream",
     ("left_square_bracket",),
-    "[",
     "up",
     "show only upstream, or all",
     Group.LOOK,
@@ -54,7 +51,6 @@ UPSTREAM = Action(
 DOWNSTREAM = Action(
     "downstream",
     ("right_square_bracket",),
-    "]",
     "down",
     "show only downstream, or all",
     Group.LOOK,
@@ -65,7 +61,6 @@ DOWNSTREAM = Action(
 FOLD = Action(
     "fold",
     ("z",),
-    "z",
     "fold",
     "fold similar jobs, or unfold",
     Group.LOOK,
@@ -84,7 +79,6 @@ TREE_ACTIONS: tuple[Action, ...] = (
 WORKER_DRAIN = Action(
     "worker_drain",
     ("c",),
-    "c",
     "drain",
     "drain: finish its jobs, then end",
     Group.ACT,
@@ -95,7 +89,6 @@ WORKER_DRAIN = Action(
 WORKER_KILL = Action(
     "worker_kill",
     ("C",),
-    "C",
     "kill",
     "kill; its jobs go back to the queue",
     Group.ACT,
@@ -106,7 +99,6 @@ WORKER_KILL = Action(
 WORKER_PAUSE = Action(
     "worker_pause",
     ("P",),
-    "P",
     "pause",
     "pause or resume the worker",
     Group.ACT,
@@ -117,7 +109,6 @@ WORKER_PAUSE = Action(
 WORKER_RELEASE = Action(
     "worker_release",
     ("r",),
-    "r",
     "release",
     "release a lost worker's jobs",
     Group.ACT,
@@ -126,17 +117,15 @@ WORKER_RELEASE = Action(
     writes=True,
 )
 WORKER_LOG = Action(
-    "worker_log", ("l",), "l", "log", "expand the worker's log", Group.LOOK, IN_WORKERS, bar=95
+    "worker_log", ("l",), "log", "expand the worker's log", Group.LOOK, IN_WORKERS, bar=95
 )
 WORKER_FILTER = Action(
-    "worker_filter", ("slash",), "/", "filter", "filter, or find", Group.LOOK, IN_WORKERS, bar=80
+    "worker_filter", ("slash",), "filter", "filter, or find", Group.LOOK, IN_WORKERS, bar=80
 )
 WORKER_SORT = Action(
-    "worker_sort", ("s",), "s", "sort", "sort by the next column", Group.LOOK, IN_WORKERS, bar=85
+    "worker_sort", ("s",), "sort", "sort by the next column", Group.LOOK, IN_WORKERS, bar=85
 )
-WORKER_COPY = Action(
-    "worker_copy", ("y",), "y", "copy pid", "copy worker's pid", Group.LOOK, IN_WORKERS
-)
+WORKER_COPY = Action("worker_copy", ("y",), "copy pid", "copy worker's pid", Group.LOOK, IN_WORKERS)
 
 WORKER_ACTIONS: tuple[Action, ...] = (
     WORKER_DRAIN,
@@ -156,7 +145,6 @@ PAST_ACTIONS = tuple(
     Action(
         f"past_{number}",
         (str(number),),
-        str(number),
         name,
         f"the last {name}",
         Group.LOOK,
@@ -167,7 +155,6 @@ PAST_ACTIONS = tuple(
 ATTENTION = Action(
     "attention",
     ("a",),
-    "a",
     "attention",
     "switch to what needs attention, or back",
     Group.LOOK,
@@ -183,7 +170,6 @@ OVERVIEW_ACTIONS: tuple[Action, ...] = (
 SUBMIT = Action(
     "submit",
     ("alt+s",),
-    "alt+s",
     "submit",
     "submit the job",
     Group.ACT,
@@ -194,7 +180,6 @@ SUBMIT = Action(
 EDIT_PARAMS = Action(
     "edit_params",
     ("ctrl+o",),
-    "ctrl+o",
     "params in $EDITOR",
     "edit the parameters in $EDITOR",
     Group.ACT,
@@ -204,7 +189,6 @@ EDIT_PARAMS = Action(
 REVEAL_FIELD = Action(
     "reveal_field",
     ("alt+v",),
-    "alt+v",
     "show secret",
     "show or hide this secret",
     Group.LOOK,
@@ -221,7 +205,6 @@ SUBMIT_ACTIONS: tuple[Action, ...] = (
 PALETTE = Action(
     "palette",
     ("colon", "ctrl+p"),
-    ": ctrl+p",
     "commands",
     "commands",
     Group.CONSOLE,
@@ -230,7 +213,6 @@ PALETTE = Action(
 HELP = Action(
     "help",
     ("question_mark",),
-    "?",
     "help",
     "keys of this screen",
     Group.CONSOLE,
@@ -240,26 +222,19 @@ HELP = Action(
 CLOSE_HELP = Action(
     "close_help",
     ("question_mark",),
-    "?",
     "close",
     "close the help",
     Group.CONSOLE,
     frozenset({Scope.HELP}),
     bar=999,
 )
-CLEAR = Action("clear", ("escape",), "esc", "clear", "clear, unmark", Group.CONSOLE, IN_JOBS)
-BACK = Action(
-    "back", ("escape",), "esc", "back", "back", Group.CONSOLE, EVERYWHERE - IN_JOBS, bar=5
-)
-LEAVE = Action("leave", ("q",), "q", "quit", "back, or quit", Group.CONSOLE, SCREENS | {Scope.HELP})
-REFRESH = Action(
-    "refresh", ("ctrl+r",), "ctrl+r", "refresh", "reload the file", Group.CONSOLE, SCREENS
-)
-REPAINT = Action(
-    "repaint", ("ctrl+l",), "ctrl+l", "repaint", "redraw the screen", Group.CONSOLE, EVERYWHERE
-)
-QUIT = Action("quit", ("ctrl+c",), "ctrl+c twice", "quit", "quit", Group.CONSOLE, EVERYWHERE)
-SUSPEND = Action("suspend", ("ctrl+z",), "ctrl+z", "suspend", "suspend", Group.CONSOLE, EVERYWHERE)
+CLEAR = Action("clear", ("escape",), "clear", "clear, unmark", Group.CONSOLE, IN_JOBS)
+BACK = Action("back", ("escape",), "back", "back", Group.CONSOLE, EVERYWHERE - IN_JOBS, bar=5)
+LEAVE = Action("leave", ("q",), "quit", "back, or quit", Group.CONSOLE, SCREENS | {Scope.HELP})
+REFRESH = Action("refresh", ("ctrl+r",), "refresh", "reload the file", Group.CONSOLE, SCREENS)
+REPAINT = Action("repaint", ("ctrl+l",), "repaint", "redraw the screen", Group.CONSOLE, EVERYWHERE)
+QUIT = Action("quit", ("ctrl+c",), "quit", "quit", Group.CONSOLE, EVERYWHERE, twice=True)
+SUSPEND = Action("suspend", ("ctrl+z",), "suspend", "suspend", Group.CONSOLE, EVERYWHERE)
 
 CONSOLE_ACTIONS: tuple[Action, ...] = (
     PALETTE,
