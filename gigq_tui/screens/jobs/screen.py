@@ -54,8 +54,12 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         super().__init__(services)
         settings, notices = services.settings, services.notices
         self._hints = services.hints
+        self.table = JobTable(settings.clock, services.picture.view.rows, id="table")
+        self.filter_box = FilterBox(id="filter")
         self.listing = Listing(self, services.picture, notices, settings.config.sort, self._hints)
         self.marks = Marks(self, notices, self._hints)
+        self.table.chosen_columns = settings.config.columns
+        self.table.marks = self.marks.rows
         self.summary = Summary(self, settings.path, settings.clock, self._hints)
         acting = JobActions.of(self, services, self.marks.clear)
         self.parts = (
@@ -71,31 +75,17 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         )
 
     def compose_body(self) -> Iterable[Widget]:
-        settings = self.services.settings
         yield TabRow(id="tabs")
         yield TextLines(id="status")
-        yield FilterBox(id="filter")
+        yield self.filter_box
         yield HeadRow(id="head")
-        table = JobTable(settings.clock, self.view.rows, id="table")
-        table.chosen_columns = settings.config.columns
-        table.marks = self.marks.rows
-        yield table
+        yield self.table
         yield SummaryPanel(id="summary")
 
     def on_mount(self) -> None:
         self.set_interval(AGES_S, self._tell_ages)
 
     # What it is made of
-
-    @property
-    def table(self) -> JobTable:
-        """The rows of the list."""
-        return self.query_one(JobTable)
-
-    @property
-    def filter_box(self) -> FilterBox:
-        """Where the filter is typed."""
-        return self.query_one(FilterBox)
 
     @property
     def summary_panel(self) -> SummaryPanel | None:
