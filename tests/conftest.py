@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,9 @@ surroundings.make_usual()
 
 
 from tests import pace  # noqa: E402
+
+if TYPE_CHECKING:
+    from tests.tui.harness import Console
 
 pace.hurry()
 
@@ -42,6 +46,14 @@ def _connections_closed() -> Iterator[None]:
     from gigq_core.connections import close_connections
 
     close_connections()
+
+
+@pytest.fixture
+def console() -> Console:
+    """Consoles without a file, each with fakes for what reads and writes: `console(size=..)`."""
+    from tests.tui.harness import Console
+
+    return Console()
 
 
 @pytest.fixture

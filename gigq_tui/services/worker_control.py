@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gigq_core.errors import GigQError
 from gigq_core.status import WorkerRequest
@@ -16,7 +16,7 @@ from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers import announcements, head_count
 from gigq_tui.actions.workers.announcements import Announcement
 from gigq_tui.actions.workers.pending_requests import PendingRequests, Request
-from gigq_tui.actions.workers.pool import WorkerPool
+from gigq_tui.actions.workers.pool import Ended, SpawnedWorker
 from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.format import inert, listed
@@ -41,6 +41,32 @@ if TYPE_CHECKING:
 MOST_LINES = 8
 
 
+class StartsWorkers(Protocol):
+    """What is needed of what starts and ends worker processes; tests put their own here."""
+
+    setup: WorkerSetup
+
+    def spawn(self) -> SpawnedWorker: ...
+
+    def alive(self) -> tuple[SpawnedWorker, ...]: ...
+
+    def staying(self) -> tuple[SpawnedWorker, ...]: ...
+
+    def reap(self) -> tuple[Ended, ...]: ...
+
+    def stop(self, worker_id: str) -> None: ...
+
+    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]: ...
+
+    def stop_all(self) -> None: ...
+
+    def kill(self, worker_id: str) -> bool: ...
+
+    def end_all(self) -> object: ...
+
+    def leave_running(self) -> object: ...
+
+
 class WorkerControl:
     """What is done with workers, and with the queue as a whole.
 
@@ -61,7 +87,7 @@ class WorkerControl:
 
     def __init__(
         self,
-        pool: WorkerPool,
+        pool: StartsWorkers,
         preflight: Preflight,
         settings: Settings,
         hints: KeyHints,

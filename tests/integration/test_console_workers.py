@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from textual.pilot import Pilot
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.workers.screen import WorkersScreen
+from tests.tui.harness import running, until
 from tests.waiting import wait_until
 
 PROJECT = """
@@ -28,17 +27,7 @@ def work(seconds):
 """
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition without standing in the way of the screen."""
-    for _ in range(1500):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    screen = pilot.app.screen
-    raise AssertionError(f"waited for {what}: {getattr(screen, 'notice_line', screen)}")
-
-
-def console(path: Path) -> ConsoleApp:
+def real_app(path: Path) -> ConsoleApp:
     return ConsoleApp(path, python=sys.executable, chdir=path.parent)
 
 
@@ -77,9 +66,9 @@ async def test_workers_outlive_one_console_and_obey_the_next(path: Path) -> None
         return str(queue.get_status(job)["status"])
 
     long = submit("long", 60)
-    app = console(path)
-    async with app.run_test(size=(120, 32)) as pilot:
-        await until(pilot, lambda: app.snapshot is not None, "the file to be read")
+    app = real_app(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "the file to be read")
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, WorkersScreen), "the screen")
         await pilot.press("equals_sign")
@@ -104,7 +93,7 @@ async def test_workers_outlive_one_console_and_obey_the_next(path: Path) -> None
         await pilot.press("plus")
         await until(pilot, lambda: status(short) == "completed", "the short job")
         assert queue.get_status(short)["result"] == [str(project), "deep red"]
-        (left,) = app.pool.alive()
+        (left,) = app.services.workers.pool.alive()
         await pilot.press("ctrl+c", "ctrl+c")
         await until(pilot, lambda: screen.panel.is_open, "the question")
         await pilot.press("l")
@@ -112,14 +101,14 @@ async def test_workers_outlive_one_console_and_obey_the_next(path: Path) -> None
     assert psutil.pid_exists(left.pid)
 
     last = submit("last", 0.3)
-    app = console(path)
-    async with app.run_test(size=(120, 32)) as pilot:
-        await until(pilot, lambda: app.snapshot is not None, "the file to be read")
+    app = real_app(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "the file to be read")
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, WorkersScreen), "the screen")
         screen = workers_screen(app)
         await until(pilot, lambda: left.worker_id in screen.entries, "the worker's line")
-        assert app.pool.alive() == ()
+        assert app.services.workers.pool.alive() == ()
         entry = screen.entries[left.worker_id]
         assert entry.worker is not None
         assert entry.worker.owner == "console"
@@ -140,12 +129,12 @@ async def test_a_worker_that_would_find_no_function_is_not_started_but_by_choice
 ) -> None:
     queue = JobQueue(path)
     job_id = queue.submit(Job(name="j", function=FunctionReference("not_here", "work")))
-    app = console(path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.snapshot is not None, "the file to be read")
+    app = real_app(path)
+    async with running(app, size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "the file to be read")
         await pilot.press("plus")
         await until(pilot, says(app, "Not started, = sets up workers"), "the refusal")
         assert "No module named" in app.screen.notice_line.text
-        assert app.pool.alive() == ()
+        assert app.services.workers.pool.alive() == ()
         assert queue.get_status(job_id)["attempts"] == 0
     queue.close()

@@ -28,6 +28,7 @@ from tests.tui.at_once import (
     type_one_by_one,
     wait_longer,
 )
+from tests.tui.harness import running
 
 BURSTS = 4
 KEYS_IN_A_BURST = 12
@@ -135,14 +136,14 @@ async def compare(seed: int, folder: Path) -> None:
         each.mkdir()
     slow, fast = (scene.build(each / "jobs.db") for each in folders)
     app = console_on(slow)
-    async with app.run_test(size=size) as pilot:
+    async with running(app, size=size) as pilot:
         await settle(pilot)
         walk, bursts = Walk(seed), []
         for _ in range(BURSTS):
             keys = await burst_one_by_one(pilot, walk, KEYS_IN_A_BURST)
             bursts.append((keys, shown_on(app), state_of(slow)))
     app = console_on(fast)
-    async with app.run_test(size=size) as pilot:
+    async with running(app, size=size) as pilot:
         await settle(pilot)
         for keys, shown, state in bursts:
             print(keys)
@@ -189,7 +190,7 @@ async def compare_in_a_terminal(seed: int, folder: Path) -> None:
         each.mkdir()
     slow, fast = (scene.build(each / "jobs.db") for each in folders)
     app = console_on(slow, liveness=None)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         walk = Walk(seed, escapes=False)
         keys = await burst_one_by_one(pilot, walk, KEYS_IN_A_WRITE)

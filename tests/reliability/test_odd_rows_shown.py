@@ -6,13 +6,10 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
@@ -30,7 +27,7 @@ from tests.e2e.sent import foreign, text_of
 from tests.e2e.terminal import ConsoleTerminal
 from tests.hostile import STEERING
 from tests.reliability.test_odd_rows_told import FEW, KINDS, MANY, ids_in, odd_file
-from tests.tui.harness import screen_text
+from tests.tui.harness import running, screen_text, until
 
 FILTERS = (
     *("x", "state:doomed", "state:blocked", "state:overdue", "dur>1s", "age>1m", "param.a:1"),
@@ -102,13 +99,6 @@ def test_the_store_reads_rows_of_any_content_long(tmp_path: Path, kind: str, see
     look_everywhere(odd_file(tmp_path, seed, kind, MANY))
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        await pilot.pause(0.02)
-
-
 async def every_screen_is_walked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     troubles: list[str] = []
     hand = Reads.hand_trouble
@@ -120,7 +110,7 @@ async def every_screen_is_walked(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Reads, "hand_trouble", noted)
     app = ConsoleApp(path, python=sys.executable, chdir=path.parent)
     walked = set()
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with running(app, size=(120, 40)) as pilot:
         await until(pilot, lambda: re.search(r"1 All *\d", screen_text(app)), "the rows")
         home = len(app.screen_stack)
         for scope, way in WAYS.items():

@@ -6,9 +6,8 @@ from typing import Any, cast
 
 from textual.pilot import Pilot
 
-from gigq_tui.app import ConsoleApp
+from gigq_tui.config.model import Config
 from gigq_tui.keys import ACTIONS, BEFORE_FIELDS, action_of
-from gigq_tui.keys.keymap import Keymap
 from gigq_tui.screens.base import ConsoleScreen
 
 # Letters of no terminal's keyboard here: whatever names a key by itself is found beside them.
@@ -34,11 +33,7 @@ def _chosen() -> dict[str, tuple[str, ...]]:
 KEYS = _chosen()
 
 
-def rebind(app: ConsoleApp) -> None:
-    """Give every action of a console another key, before it runs."""
-    app.keymap = Keymap(KEYS)
-    app.hints = type(app.hints)(app.keymap)
-    app.set_keymap(app.keymap.for_textual())
+REBOUND = Config(keys=KEYS)
 
 
 class ReboundPilot:
@@ -49,11 +44,6 @@ class ReboundPilot:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pilot, name)
-
-    async def press(self, *keys: str) -> None:
-        """Press keys, as the usual ones are called."""
-        for key in keys:
-            await self._pilot.press(self._now(key))
 
     def _now(self, key: str) -> str:
         screen = cast(ConsoleScreen, self._pilot.app.screen)

@@ -24,11 +24,11 @@ def keys(*names: str, find: str = "") -> Callable[[Pilot[None]], Any]:
     async def before(pilot: Pilot[None]) -> None:
         app = pilot.app
         assert isinstance(app, ConsoleApp)
-        assert isinstance(app.feed, ReaderFeed)
+        assert isinstance(app.services.reads.feed, ReaderFeed)
         if find:
-            app.look_at(replace(app.view, filter=parse(find)))
+            app.services.picture.look_at(replace(app.services.picture.view, filter=parse(find)))
         else:
-            app.feed.refresh()
+            app.services.reads.feed.refresh()
         await at_rest(pilot)
         for name in names:
             await pilot.press(name)

@@ -54,7 +54,7 @@ def console(folder: Path, **options: Any) -> ConsoleApp:
     undo._kept.update(dict.fromkeys(CANCELLED))  # type: ignore[arg-type]
     names = tuple(f"{name} {scene.job_id(name)[:8]}" for name in CANCELLED)
     acts.undoable = DoneAction("cancel of 3 jobs", names, undo)
-    app.jobs = acts  # type: ignore[assignment]
+    app.services.actions.jobs = acts
     return app
 
 
@@ -62,8 +62,8 @@ def keys(*names: str) -> Callable[[Pilot[None]], Any]:
     async def before(pilot: Pilot[None]) -> None:
         app = pilot.app
         assert isinstance(app, ConsoleApp)
-        assert isinstance(app.feed, ReaderFeed)
-        app.feed.refresh()
+        assert isinstance(app.services.reads.feed, ReaderFeed)
+        app.services.reads.feed.refresh()
         await at_rest(pilot)
         for name in names:
             await pilot.press(name)

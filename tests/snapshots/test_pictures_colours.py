@@ -25,7 +25,7 @@ PROD = Label("prod@etl-3", "red")
 
 async def jobs(pilot: Pilot[None]) -> None:
     """All jobs, some marked, the cursor on another."""
-    feed = pilot.app.feed  # type: ignore[attr-defined]
+    feed = pilot.app.services.reads.feed  # type: ignore[attr-defined]
     assert isinstance(feed, ReaderFeed)
     feed.refresh()
     await at_rest(pilot)

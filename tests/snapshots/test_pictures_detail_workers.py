@@ -58,7 +58,7 @@ def spoken(*keys: str, name: str = "train_full") -> Before:
     show = on_screen(job(name), *keys)
 
     async def before(pilot: Pilot[None]) -> None:
-        feed: Any = pilot.app.feed  # type: ignore[attr-defined]
+        feed: Any = pilot.app.services.reads.feed  # type: ignore[attr-defined]
         path = Path(feed.reader._path)
         attempt_output(path, scene.attempt_id(name, 1)).write_text(LONG)
         await show(pilot)

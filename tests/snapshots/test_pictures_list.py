@@ -53,7 +53,7 @@ def after_the_first_ran(folder: Path, *names: str) -> Callable[[Pilot[None]], An
         connection.close()
         app = pilot.app
         assert isinstance(app, ConsoleApp)
-        app.refresh_feed()
+        app.services.reads.refresh()
         await at_rest(pilot)
 
     return before
@@ -74,7 +74,7 @@ def test_a_followed_row_has_left(
 
     async def before(pilot: Pilot[None]) -> None:
         await keys("2", "j", "f")(pilot)
-        app.clock.advance(3)  # type: ignore[attr-defined]
+        app.services.settings.clock.advance(3)  # type: ignore[attr-defined]
         await after_the_first_ran(tmp_path)(pilot)
 
     assert snap_compare(app, run_before=before, terminal_size=size)

@@ -28,8 +28,8 @@ def pressed(*keys: str) -> Before:
     async def before(pilot: Pilot[None]) -> None:
         app = pilot.app
         assert isinstance(app, ConsoleApp)
-        assert isinstance(app.feed, ReaderFeed)
-        app.feed.refresh()
+        assert isinstance(app.services.reads.feed, ReaderFeed)
+        app.services.reads.feed.refresh()
         await at_rest(pilot)
         for key in keys:
             await pilot.press(key)
@@ -58,8 +58,8 @@ def test_themes(theme: str, snap_compare: Compare, tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", SIZES[:2], ids=["120x32", "80x24"])
 def test_busy(size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
     app: Any = scene_app(tmp_path)
-    read = app.feed.reader.overview
-    app.feed.reader.overview = lambda past: _busy(read(past))
+    read = app.services.reads.feed.reader.overview
+    app.services.reads.feed.reader.overview = lambda past: _busy(read(past))
     assert snap_compare(app, run_before=pressed("o"), terminal_size=size)
 
 

@@ -80,8 +80,8 @@ def on_screen(make: Callable[[ConsoleApp], ConsoleScreen], *keys: str) -> Before
     async def before(pilot: Pilot[None]) -> None:
         app = pilot.app
         assert isinstance(app, ConsoleApp)
-        assert isinstance(app.feed, ReaderFeed)
-        app.feed.refresh()
+        assert isinstance(app.services.reads.feed, ReaderFeed)
+        app.services.reads.feed.refresh()
         await at_rest(pilot)
         app.push_screen(make(app))
         await at_rest(pilot)
@@ -117,8 +117,10 @@ def form(app: ConsoleApp) -> ConsoleScreen:
 
 
 def copy(app: ConsoleApp) -> ConsoleScreen:
-    assert isinstance(app.feed, ReaderFeed)
-    return SubmitScreen(app.services, app.feed.reader.detail(scene.job_id("dedupe_customers")))
+    assert isinstance(app.services.reads.feed, ReaderFeed)
+    return SubmitScreen(
+        app.services, app.services.reads.feed.reader.detail(scene.job_id("dedupe_customers"))
+    )
 
 
 def many(app: ConsoleApp) -> ConsoleScreen:
@@ -126,14 +128,16 @@ def many(app: ConsoleApp) -> ConsoleScreen:
 
 
 def workers(app: ConsoleApp) -> ConsoleScreen:
-    app.pool.setup = WorkerSetup("/srv/project/venv/bin/python", Path("/srv/project"))
+    app.services.workers.pool.setup = WorkerSetup(
+        "/srv/project/venv/bin/python", Path("/srv/project")
+    )
     return WorkersScreen(app.services)
 
 
 def own(app: ConsoleApp) -> ConsoleScreen:
     """The workers, two of which this console has started."""
     ours = tuple(SpawnedWorker(name, pid, Path("w.log")) for name, pid in OWN)
-    app.pool.alive = lambda: ours  # type: ignore[method-assign]
+    app.services.workers.pool.alive = lambda: ours  # type: ignore[method-assign]
     return workers(app)
 
 
@@ -187,13 +191,15 @@ def test_narrow(name: str, snap_compare: Compare, tmp_path: Path) -> None:
 
 def test_no_worker(snap_compare: Compare, tmp_path: Path) -> None:
     app: Any = scene_app(tmp_path)
-    app.pool.setup = WorkerSetup("/srv/project/venv/bin/python", Path("/srv/project"))
+    app.services.workers.pool.setup = WorkerSetup(
+        "/srv/project/venv/bin/python", Path("/srv/project")
+    )
 
     async def before(pilot: Pilot[None]) -> None:
         await SCENES["workers"](pilot)
-        snapshot: Snapshot = app.snapshot
-        app.snapshot = replace(snapshot, workers=(), foreign_workers=())
-        app.screen.show_snapshot(app.snapshot)
+        snapshot: Snapshot = app.services.picture.shown
+        app.services.picture.shown = replace(snapshot, workers=(), foreign_workers=())
+        app.screen.show_snapshot(app.services.picture.shown)
         await at_rest(pilot)
 
     assert snap_compare(app, run_before=before, terminal_size=(80, 24))

@@ -19,8 +19,8 @@ from tests.snapshots import (
     test_pictures_tree_workers_form,
 )
 from tests.snapshots.reader_feed import scene_app
-from tests.snapshots.rebound import KEYS, ReboundPilot, rebind
-from tests.tui.harness import screen_text
+from tests.snapshots.rebound import KEYS, REBOUND, ReboundPilot
+from tests.tui.harness import running, screen_text
 
 _no_child = test_pictures_tree_workers_form._no_child
 _a_stack = test_pictures_detail_workers._a_stack
@@ -76,9 +76,8 @@ async def test_hints_name_the_keys_that_actions_have(
     monkeypatch.chdir(tmp_path)
     Path("jobs.jsonl").write_text('{"source": "a", "api_key": "k"}\n' + '{"source": a}\n' * 30)
     make = test_pictures_acts.console if name.startswith("acts-") else scene_app
-    app: ConsoleApp = make(tmp_path)
-    rebind(app)
-    async with app.run_test(size=(120, 32)) as pilot:
+    app: ConsoleApp = make(tmp_path, config=REBOUND)
+    async with running(app) as pilot:
         await SCENES[name](ReboundPilot(pilot))
         text = screen_text(app)
     assert named_in(text) == [], text

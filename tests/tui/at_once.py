@@ -94,14 +94,16 @@ def at_rest(app: ConsoleApp) -> bool:
     jobs = app.screen_stack[0]
     waits = isinstance(jobs, JobsScreen) and front is jobs and jobs.table.awaits_list
     wanting = waits or front.expects or front.awaits("cancel") or front.awaits("open")
-    return app.shows_last_act and not wanting
+    return app.services.actions.is_shown and not wanting
 
 
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until it is at rest."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    await wait_for(lambda: app.newest is not None and at_rest(app), "the console at rest")
+    await wait_for(
+        lambda: app.services.picture.newest is not None and at_rest(app), "the console at rest"
+    )
     await pilot.pause()
     await wait_for(lambda: at_rest(app), "the console at rest")
 

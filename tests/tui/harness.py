@@ -1,9 +1,11 @@
-"""What the tests of the screens stand on: rows by hand, and fakes for feed and acts."""
+"""What the tests of the screens stand on: rows by hand, fakes for feed and actions, a console."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 from textual.pilot import Pilot
 
 from gigq_core.clearing import ClearPlan
+from gigq_core.status import WorkerRequest
 from gigq_tui.actions.report import Report
+from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
@@ -29,6 +33,8 @@ from gigq_tui.store.models import (
     Window,
 )
 from tests.scene import NOW
+
+SIZE = (120, 32)
 
 
 def row(number: int, name: str = "", status: str = "pending", **values: Any) -> JobRow:
@@ -176,8 +182,17 @@ class FakeJobs:
     def undo(self, act: DoneAction) -> Report:
         return self._said("undo", act)
 
+    def release(self, ids: Iterable[str]) -> Report:
+        return self._said("release", tuple(ids))
+
+    def submit(self, request: SubmitRequest) -> Report:
+        return self._said("submit", request)
+
     def set_queue_paused(self, paused: bool) -> Report:
         return self._said("paused", paused)
+
+    def ask_worker(self, worker_id: str, request: WorkerRequest) -> Report:
+        return self._said("ask", (worker_id, request))
 
 
 def make_app(*, read_only: bool = False, path: Path | None = None, **values: Any) -> ConsoleApp:
@@ -192,7 +207,7 @@ def make_app(*, read_only: bool = False, path: Path | None = None, **values: Any
         **values,
     )
     app.services.reads.feed = FakeFeed()
-    app.services.actions.jobs = FakeJobs()  # type: ignore[assignment]
+    app.services.actions.jobs = FakeJobs()
     return app
 
 
@@ -223,17 +238,55 @@ def jobs_screen(app: ConsoleApp) -> JobsScreen:
     return screen
 
 
+class Console:
+    """The fixture `console`: makes a console, and runs it as long as a test needs it."""
+
+    @asynccontextmanager
+    async def __call__(
+        self, *, size: tuple[int, int] = SIZE, **options: Any
+    ) -> AsyncIterator[tuple[ConsoleApp, Pilot[None]]]:
+        """Run an app of `make_app(**options)`."""
+        app = make_app(**options)
+        async with running(app, size=size) as pilot:
+            yield app, pilot
+
+
+@asynccontextmanager
+async def running(app: ConsoleApp, *, size: tuple[int, int] = SIZE) -> AsyncIterator[Pilot[None]]:
+    """Run an app that a test made by itself, on a terminal of `size`."""
+    async with app.run_test(size=size) as pilot:
+        yield pilot
+
+
 async def give(pilot: Pilot[None], rows: Iterable[JobRow], **values: Any) -> None:
     """Hand a snapshot to the app, and wait until it is drawn."""
     services_of(pilot).reads.hand_snapshot(snapshot_of(rows, **values))
     await settle(pilot)
 
 
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys, each when the one before it has done all that it does."""
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
 async def settle(pilot: Pilot[None]) -> None:
     """Wait for threads and messages to come to rest."""
     await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+    while any(not worker.is_finished for worker in pilot.app.workers):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+async def until(
+    pilot: Pilot[None], condition: Callable[[], object], what: str, within_s: float = 60.0
+) -> None:
+    """Wait for what comes from outside, as from a file that is really read."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, what
+        await pilot.pause(0.02)
 
 
 def screen_text(app: ConsoleApp) -> str:

@@ -23,6 +23,7 @@ from gigq_tui.store.models import JobRow, Tab
 from gigq_tui.widgets.outcome_panel import OutcomePanel
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     FakeReader,
     acts_of,
     detail_of,
@@ -30,19 +31,15 @@ from tests.tui.harness import (
     give,
     jobs_screen,
     make_app,
+    press,
     row,
+    running,
     screen_text,
     settle,
     snapshot_of,
 )
 
 ROWS = [row(n, f"job_{n}") for n in range(30, 0, -1)]
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
 
 
 def done_act(count: int, what: str = "") -> DoneAction:
@@ -66,17 +63,15 @@ def notice_of(app: ConsoleApp) -> str:
 
 
 @pytest.mark.parametrize(("key", "by"), [("greater_than_sign", 1), ("less_than_sign", -1)])
-async def test_priority_of_the_row_moves_at_once(key: str, by: int) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_priority_of_the_row_moves_at_once(console: Console, key: str, by: int) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", key, key)
         assert acts_of(app).calls == [("priority", ((ROWS[1].id,), by))] * 2
 
 
-async def test_priority_of_marked_rows_is_asked_and_the_marks_stay() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_priority_of_marked_rows_is_asked_and_the_marks_stay(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "space", "space", "greater_than_sign")
         assert "Raise the priority of 2 jobs by 1?" in jobs_screen(app).panel.plain
@@ -87,9 +82,8 @@ async def test_priority_of_marked_rows_is_asked_and_the_marks_stay() -> None:
         assert tuple(jobs_screen(app).marks.ids) == ids
 
 
-async def test_priority_on_the_detail_screen() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_priority_on_the_detail_screen(console: Console) -> None:
+    async with console() as (app, pilot):
         feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
         await give(pilot, ROWS)
         app.push_screen(JobScreen(app.services, ROWS[0].id))
@@ -98,10 +92,9 @@ async def test_priority_on_the_detail_screen() -> None:
         assert acts_of(app).calls == [("priority", ((ROWS[0].id,), -1))]
 
 
-async def test_the_first_priority_asks_before_our_tables_come() -> None:
-    app = make_app()
+async def test_the_first_priority_asks_before_our_tables_come(console: Console) -> None:
     foreign = replace(snapshot_of([]).info, attached=False)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, ROWS, info=foreign)
         await press(pilot, "greater_than_sign")
         assert "adds our tables" in jobs_screen(app).panel.plain
@@ -112,18 +105,16 @@ async def test_the_first_priority_asks_before_our_tables_come() -> None:
 # Undo
 
 
-async def test_u_with_nothing_to_undo_says_so() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_u_with_nothing_to_undo_says_so(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "u")
         assert "Nothing to undo" in notice_of(app)
         assert acts_of(app).calls == []
 
 
-async def test_u_takes_an_act_on_one_job_back_at_once() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_u_takes_an_act_on_one_job_back_at_once(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         act = acts_of(app).undoable = done_act(1)
         await press(pilot, "u")
@@ -131,9 +122,10 @@ async def test_u_takes_an_act_on_one_job_back_at_once() -> None:
 
 
 @pytest.mark.parametrize(("count", "key"), [(2, "y"), (20, "Y")])
-async def test_u_asks_about_many_and_weighs_by_their_number(count: int, key: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_u_asks_about_many_and_weighs_by_their_number(
+    console: Console, count: int, key: str
+) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         act = acts_of(app).undoable = done_act(count)
         await press(pilot, "u")
@@ -149,9 +141,8 @@ async def test_u_asks_about_many_and_weighs_by_their_number(count: int, key: str
 # Row by row
 
 
-async def test_a_mixed_outcome_is_listed_row_by_row() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_mixed_outcome_is_listed_row_by_row(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         mixed = [(Change.CANCELLED, "")] * 25 + [(Change.REFUSED, "it has already completed")]
         acts_of(app).report = Report(
@@ -174,14 +165,13 @@ async def test_a_mixed_outcome_is_listed_row_by_row() -> None:
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_what_a_job_is_called_cannot_steer_the_panel() -> None:
-    app = make_app()
+async def test_what_a_job_is_called_cannot_steer_the_panel(console: Console) -> None:
     evil = "\x1b[31mx[@click=app.quit]y\u202e"
     report = Report(
         "two",
         (Outcome("\x1b]0;t\x07", Change.CANCELLED, "", evil), Outcome("b", Change.REFUSED, evil)),
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         acts_of(app).report = report
         await press(pilot, "c", "y", "i")
@@ -189,9 +179,8 @@ async def test_what_a_job_is_called_cannot_steer_the_panel() -> None:
         assert "[@click=app.quit]" in screen_text(app)
 
 
-async def test_i_before_any_act_says_so() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_i_before_any_act_says_so(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "i")
         assert "No action on jobs yet" in notice_of(app)
@@ -200,9 +189,8 @@ async def test_i_before_any_act_says_so() -> None:
 # The command
 
 
-async def test_y_copies_the_command_while_the_notice_stands() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_y_copies_the_command_while_the_notice_stands(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c", "y")
         assert notice_of(app).endswith("y gigq-core --db jobs.db cancel")
@@ -211,9 +199,8 @@ async def test_y_copies_the_command_while_the_notice_stands() -> None:
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_the_last_command_can_be_copied_later() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_the_last_command_can_be_copied_later(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         acts_of(app).report = Report("x", outcomes((Change.CANCELLED, "")), "gigq-core cancel x")
         await press(pilot, "c", "y", "j", "y")
@@ -222,9 +209,8 @@ async def test_the_last_command_can_be_copied_later() -> None:
         assert app.clipboard == "gigq-core cancel x"
 
 
-async def test_a_command_that_no_clipboard_takes_is_not_copied() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_command_that_no_clipboard_takes_is_not_copied(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         acts_of(app).report = Report("x", outcomes((Change.CANCELLED, "")), "g" * 80_000)
         await press(pilot, "c", "y", "y")
@@ -239,9 +225,8 @@ async def test_a_command_that_no_clipboard_takes_is_not_copied() -> None:
     ("key", "words"),
     [("c", "will never run without it"), ("r", "may run once it has completed")],
 )
-async def test_a_question_says_what_waits_behind(key: str, words: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_question_says_what_waits_behind(console: Console, key: str, words: str) -> None:
+    async with console() as (app, pilot):
         feed_of(app).answers["behind"] = lambda ids: 24
         await give(pilot, ROWS)
         await press(pilot, key)
@@ -259,7 +244,7 @@ async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
         read(FakeReader(feed))
         late[feed.asked[-1][0]] = got
 
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         feed.ask = ask  # type: ignore[method-assign]
         await give(pilot, ROWS)
         await press(pilot, "c")
@@ -271,9 +256,8 @@ async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
         assert jobs_screen(app).panel.plain == before
 
 
-async def test_the_ids_are_those_of_the_key_press() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_the_ids_are_those_of_the_key_press(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c")
         await give(pilot, [row(99, "newer"), *ROWS[1:]])
@@ -309,14 +293,18 @@ async def open_clear(pilot: Pilot[None], plan: ClearPlan = PLAN) -> str:
     assert isinstance(app, ConsoleApp)
     feed_of(app).answers["matching_ids"] = lambda view: (f"{view.tab.value}-id",)
     acts_of(app).plan = plan
-    await give(pilot, ROWS, tab=app.view.tab, filter_text=app.view.filter.text)
+    await give(
+        pilot,
+        ROWS,
+        tab=app.services.picture.view.tab,
+        filter_text=app.services.picture.view.filter.text,
+    )
     await press(pilot, "X")
     return jobs_screen(app).panel.plain
 
 
-async def test_capital_x_says_what_clearing_would_do() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_capital_x_says_what_clearing_would_do(console: Console) -> None:
+    async with console() as (app, pilot):
         asked = await open_clear(pilot)
         assert acts_of(app).calls == [
             ("plan", ("completed-id", "cancelled-id", "failed-id", "timeout-id"))
@@ -349,28 +337,29 @@ async def test_capital_x_says_what_clearing_would_do() -> None:
         ("e", (1, 2, 3, 4, 6), True),
     ],
 )
-async def test_what_is_chosen_is_cleared(key: str, numbers: tuple[int, ...], needed: bool) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_what_is_chosen_is_cleared(
+    console: Console, key: str, numbers: tuple[int, ...], needed: bool
+) -> None:
+    async with console() as (app, pilot):
         await open_clear(pilot)
         await press(pilot, key)
         ids = tuple(f"{number:08x}" for number in numbers)
         assert acts_of(app).calls[1:] == [("clear", (ids, needed))]
 
 
-async def test_clearing_one_tab_is_about_its_jobs_alone() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
-        app.look_at(replace(app.view, tab=Tab.FAILED, filter=parse("fn:resize")))
+async def test_clearing_one_tab_is_about_its_jobs_alone(console: Console) -> None:
+    async with console() as (app, pilot):
+        app.services.picture.look_at(
+            replace(app.services.picture.view, tab=Tab.FAILED, filter=parse("fn:resize"))
+        )
         asked = await open_clear(pilot, ClearPlan((finished(1, "failed"),)))
         assert acts_of(app).calls == [("plan", ("failed-id",))]
         assert "Clear 1 finished job (tab Failed, fn:resize)?" in asked
         assert "Delete: 1 failed." in asked
 
 
-async def test_clearing_marked_jobs_is_about_them() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_clearing_marked_jobs_is_about_them(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         acts_of(app).plan = ClearPlan((finished(1, "failed"),))
         await press(pilot, "space", "X")
@@ -379,9 +368,8 @@ async def test_clearing_marked_jobs_is_about_them() -> None:
         assert not jobs_screen(app).marks.rows
 
 
-async def test_many_to_clear_need_a_capital_letter() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_many_to_clear_need_a_capital_letter(console: Console) -> None:
+    async with console() as (app, pilot):
         await open_clear(pilot, ClearPlan(tuple(finished(n) for n in range(20))))
         await press(pilot, "y")
         assert len(acts_of(app).calls) == 1
@@ -393,10 +381,9 @@ async def test_many_to_clear_need_a_capital_letter() -> None:
     ("tab", "told"),
     [(Tab.WAITING, "Nothing in this tab"), (Tab.DONE, "None of these jobs has finished")],
 )
-async def test_nothing_to_clear_is_said(tab: Tab, told: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
-        app.look_at(replace(app.view, tab=tab))
+async def test_nothing_to_clear_is_said(console: Console, tab: Tab, told: str) -> None:
+    async with console() as (app, pilot):
+        app.services.picture.look_at(replace(app.services.picture.view, tab=tab))
         await open_clear(pilot, ClearPlan())
         assert told in notice_of(app)
         assert not jobs_screen(app).panel.is_open
@@ -432,11 +419,10 @@ async def stop(pilot: Pilot[None], rows: dict[str, JobRow], *numbers: int) -> No
         ("", "job_30 has been deleted"),
     ],
 )
-async def test_what_became_of_a_stop_is_told_once(status: str, told: str) -> None:
-    app = make_app()
+async def test_what_became_of_a_stop_is_told_once(console: Console, status: str, told: str) -> None:
     first = replace(ROWS[0], status="running", stop_requested=True)
     rows = {first.id: first}
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await stop(pilot, rows, 0)
         await give(pilot, ROWS)
         assert "asked to stop" in notice_of(app)
@@ -453,10 +439,9 @@ async def test_what_became_of_a_stop_is_told_once(status: str, told: str) -> Non
         assert [kind for kind, _ in feed_of(app).asked[asked:]].count("rows") == 0
 
 
-async def test_several_stops_are_told_together_and_row_by_row() -> None:
-    app = make_app()
+async def test_several_stops_are_told_together_and_row_by_row(console: Console) -> None:
     rows = {job.id: replace(job, status="running", stop_requested=True) for job in ROWS[:3]}
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await stop(pilot, rows, 0, 1, 2)
         rows[ROWS[0].id] = replace(ROWS[0], status="cancelled")
         await give(pilot, ROWS)
@@ -469,10 +454,9 @@ async def test_several_stops_are_told_together_and_row_by_row() -> None:
         assert "not done    it completed before it could be cancelled" in screen_text(app)
 
 
-async def test_what_else_the_act_did_is_still_said_with_the_stop() -> None:
-    app = make_app()
+async def test_what_else_the_act_did_is_still_said_with_the_stop(console: Console) -> None:
     rows = {ROWS[0].id: replace(ROWS[0], status="cancelled")}
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         feed_of(app).answers["rows"] = lambda ids: rows
         mixed = outcomes((Change.STOPPING, "asked"), (Change.CANCELLED, ""))
         acts_of(app).report = Report("x", mixed, "gigq-core cancel", undoable=True)
@@ -482,21 +466,19 @@ async def test_what_else_the_act_did_is_still_said_with_the_stop() -> None:
         assert notice_of(app).startswith(" cancelled job_30; cancelled job_29   i results  u undo")
 
 
-async def test_a_worker_that_does_not_answer_is_told_after_a_while() -> None:
+async def test_a_worker_that_does_not_answer_is_told_after_a_while(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
     rows = {ROWS[0].id: replace(ROWS[0], status="running", stop_requested=True)}
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await stop(pilot, rows, 0)
         clock.advance(130)
         await give(pilot, ROWS)
         assert "job_30 is still running, though its worker was asked" in notice_of(app)
 
 
-async def test_an_act_that_takes_long_says_why() -> None:
+async def test_an_act_that_takes_long_says_why(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, ROWS)
         actions = app.services.actions
         actions.running, actions._running_since = 1, clock.monotonic()
@@ -507,23 +489,21 @@ async def test_an_act_that_takes_long_says_why() -> None:
         assert "another process may be using the file" in notice_of(app)
 
 
-async def test_an_act_that_failed_tells_one_sentence_and_nothing_to_undo() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_an_act_that_failed_tells_one_sentence_and_nothing_to_undo(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         acts_of(app).trouble = DatabaseBusy("jobs.db is locked by another process: try again.")
         await press(pilot, "greater_than_sign")
         assert "locked by another process" in notice_of(app)
-        assert app.last_report is None
+        assert app.services.actions.last_report is None
 
 
 # Read-only
 
 
 @pytest.mark.parametrize("key", ["X", "u", "greater_than_sign", "less_than_sign", "c", "r"])
-async def test_read_only_disables_them_visibly(key: str) -> None:
-    app = make_app(read_only=True)
-    async with app.run_test(size=(160, 32)) as pilot:
+async def test_read_only_disables_them_visibly(console: Console, key: str) -> None:
+    async with console(read_only=True, size=(160, 32)) as (app, pilot):
         await give(pilot, ROWS)
         acts_of(app).undoable = done_act(1)
         await press(pilot, key)
@@ -534,10 +514,11 @@ async def test_read_only_disables_them_visibly(key: str) -> None:
         assert "read-only" in screen_text(app)
 
 
-async def test_cancelling_what_has_ended_is_said_to_be_refused_and_dooms_nobody() -> None:
-    app = make_app()
+async def test_cancelling_what_has_ended_is_said_to_be_refused_and_dooms_nobody(
+    console: Console,
+) -> None:
     rows = [row(2, "b", "failed"), row(1, "a", "completed")]
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, rows)
         await press(pilot, "c")
         text = screen_text(app)

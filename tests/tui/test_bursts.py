@@ -18,7 +18,7 @@ from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.screens.workers.setup_panel import SetupPanel
 from tests import scene
 from tests.tui.at_once import console_on, settle, state_of, type_at_once, wait_longer
-from tests.tui.harness import jobs_screen, screen_text
+from tests.tui.harness import jobs_screen, running, screen_text
 
 # The way from the jobs screen to each other one.
 WAY: dict[Scope, tuple[str, ...]] = {
@@ -66,7 +66,7 @@ async def test_what_is_typed_behind_a_key_that_opens_a_field_is_text(
 ) -> None:
     before = state_of(path)
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         for letters in (ACTING, ACTING[::-1]):
             await type_at_once(pilot, [*WAY[scope], key, *letters])
@@ -77,7 +77,7 @@ async def test_what_is_typed_behind_a_key_that_opens_a_field_is_text(
             assert not front.panel.is_open, letters
             await back_home(pilot, app)
         assert state_of(path) == before
-    assert app.pool.alive() == ()
+    assert app.services.workers.pool.alive() == ()
 
 
 # What acts at once, without a question, and can be taken back.
@@ -101,7 +101,7 @@ async def every_key_of(scope: Scope, path: Path, letters: str, *, every: int) ->
     before = state_of(path)
     app = console_on(path)
     told = [a for a in actions_for(scope) if a.keys and a.id not in AT_ONCE | NOT_HERE]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         for action in told[::every]:
             # The tab is chosen anew, so that no row stands there which somebody has seen.
@@ -141,18 +141,18 @@ def test_the_table_names_all_that_opens_a_field() -> None:
 async def test_no_worker_is_drained_by_a_filter_behind_the_key_to_its_screen(path: Path) -> None:
     before = state_of(path)
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         await type_at_once(pilot, "w/cpu")
         assert isinstance(app.screen, WorkersScreen)
         assert app.screen.filter_text == "cpu"
-        assert not app.held
+        assert not app.services.picture.paused
         assert state_of(path) == before
 
 
 async def test_no_answers_a_question_and_what_is_behind_it_moves(path: Path) -> None:
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         jobs = jobs_screen(app)
         at = jobs.table.cursor
@@ -163,7 +163,7 @@ async def test_no_answers_a_question_and_what_is_behind_it_moves(path: Path) -> 
 
 async def test_a_slash_on_a_job_opens_its_find_box(path: Path) -> None:
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         await type_at_once(pilot, ["enter", *"/cr"])
         assert isinstance(app.screen, JobScreen)
@@ -174,7 +174,7 @@ async def test_a_slash_on_a_job_opens_its_find_box(path: Path) -> None:
 
 async def test_the_number_of_workers_is_typed_behind_its_key(path: Path) -> None:
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         await type_at_once(pilot, "=+2")
         panel = app.screen.query_one(SetupPanel)
@@ -183,7 +183,7 @@ async def test_the_number_of_workers_is_typed_behind_its_key(path: Path) -> None
 
 async def test_paste_keeps_its_place_among_the_keys(path: Path) -> None:
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         await type_at_once(pilot, ["/", "a", "paste:bcd\nefg", "h"])
         assert jobs_screen(app).query_one(FilterBox).box.value == "abcdh"
@@ -197,7 +197,7 @@ async def test_paste_keeps_its_place_among_the_keys(path: Path) -> None:
 async def test_a_yes_to_a_question_about_what_nobody_has_seen_is_not_heard(path: Path) -> None:
     before = state_of(path)
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         for keys in ("4cy", "CY", "RY", "1/e\rcy", "wjcy", "wjCy", "oPy"):
             await type_at_once(pilot, events_as(keys))
@@ -211,7 +211,7 @@ async def test_a_yes_to_a_question_about_what_nobody_has_seen_is_not_heard(path:
 
 async def test_a_yes_to_a_question_about_what_is_on_the_screen_is_heard(path: Path) -> None:
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         await type_at_once(pilot, "4")
         failed = jobs_screen(app).table.total
@@ -223,7 +223,7 @@ async def test_a_yes_to_a_question_about_what_is_on_the_screen_is_heard(path: Pa
 async def test_the_list_never_goes_dead(keys: str, path: Path) -> None:
     """The tab that is shown already is asked for: its rows come again, and keys go on."""
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         for part in keys.split("\x00"):
             await type_at_once(pilot, part)
@@ -238,7 +238,7 @@ async def test_the_list_never_goes_dead(keys: str, path: Path) -> None:
 async def test_what_stops_work_asks_first(key: str, path: Path) -> None:
     before = state_of(path)
     app = console_on(path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await settle(pilot)
         await type_at_once(pilot, "wj")
         for said in ("n", "q"):

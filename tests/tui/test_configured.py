@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from textual.pilot import Pilot
 
 from gigq_tui.config import Label
 from gigq_tui.config.load import config_of
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.sorting import Sort, SortKey
-from tests.tui.harness import acts_of, give, jobs_screen, make_app, row, screen_text, settle
+from tests.tui.harness import (
+    Console,
+    acts_of,
+    give,
+    jobs_screen,
+    press,
+    row,
+    screen_text,
+)
 
 ROWS = [row(number, status="failed") for number in range(9, 0, -1)]
 KEYS = """
@@ -28,15 +35,8 @@ repaint = "alt+l"
 """
 
 
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
-
-
-async def test_chosen_keys_act_and_the_old_ones_do_not() -> None:
-    app = make_app(config=config_of(KEYS))
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_chosen_keys_act_and_the_old_ones_do_not(console: Console) -> None:
+    async with console(config=config_of(KEYS)) as (app, pilot):
         await give(pilot, ROWS)
         table = jobs_screen(app).table
         await press(pilot, "j")
@@ -56,21 +56,19 @@ async def test_chosen_keys_act_and_the_old_ones_do_not() -> None:
         assert isinstance(app.screen, WorkersScreen)
 
 
-async def test_a_key_may_do_what_another_one_did() -> None:
-    app = make_app(
+async def test_a_key_may_do_what_another_one_did(console: Console) -> None:
+    async with console(
         config=config_of(
             '[keys]\nretry = "c"\ncancel = "r"\nworker_drain = "r"\nworker_release = "c"'
         )
-    )
-    async with app.run_test(size=(120, 32)) as pilot:
+    ) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c", "y")
         assert [verb for verb, _ in acts_of(app).calls] == ["retry"]
 
 
-async def test_bar_help_and_palette_name_the_chosen_keys() -> None:
-    app = make_app(config=config_of(KEYS))
-    async with app.run_test(size=(140, 40)) as pilot:
+async def test_bar_help_and_palette_name_the_chosen_keys(console: Console) -> None:
+    async with console(config=config_of(KEYS), size=(140, 40)) as (app, pilot):
         await give(pilot, ROWS)
         bar = screen_text(app).splitlines()[-1]
         assert "x retry" in bar
@@ -91,25 +89,24 @@ async def test_bar_help_and_palette_name_the_chosen_keys() -> None:
         assert "commands:" not in screen_text(app)
 
 
-async def test_hints_name_the_chosen_keys() -> None:
-    app = make_app(config=config_of('[keys]\nfilter = "f5"\nmark_range = ""\nmark = "M"'))
-    async with app.run_test(size=(140, 40)) as pilot:
+async def test_hints_name_the_chosen_keys(console: Console) -> None:
+    async with console(
+        config=config_of('[keys]\nfilter = "f5"\nmark_range = ""\nmark = "M"'), size=(140, 40)
+    ) as (app, pilot):
         await give(pilot, ROWS)
         text = screen_text(app)
         assert " f5 filters   s sorts   M marks   * all" in text
 
 
-async def test_what_has_no_key_is_in_the_palette_still() -> None:
-    app = make_app(config=config_of(KEYS))
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_what_has_no_key_is_in_the_palette_still(console: Console) -> None:
+    async with console(config=config_of(KEYS)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "ctrl+t", *"range", "enter")
         assert jobs_screen(app).marks.range_from is not None
 
 
-async def test_tabs_with_other_keys_are_told_one_by_one() -> None:
-    app = make_app(config=config_of('[keys]\ntab_2 = "f2"'))
-    async with app.run_test(size=(140, 44)) as pilot:
+async def test_tabs_with_other_keys_are_told_one_by_one(console: Console) -> None:
+    async with console(config=config_of('[keys]\ntab_2 = "f2"'), size=(140, 44)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "?")
         text = screen_text(app)
@@ -117,9 +114,8 @@ async def test_tabs_with_other_keys_are_told_one_by_one() -> None:
         assert "show jobs that are pending" in text
 
 
-async def test_the_chosen_way_out_works_in_a_question_too() -> None:
-    app = make_app(config=config_of(KEYS))
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_the_chosen_way_out_works_in_a_question_too(console: Console) -> None:
+    async with console(config=config_of(KEYS)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "x", "ctrl+x")
         assert "again" in jobs_screen(app).notice_line.text
@@ -128,9 +124,8 @@ async def test_the_chosen_way_out_works_in_a_question_too() -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 32), (110, 24), (80, 24), (60, 15)])
-async def test_the_label_stands_in_every_header(size: tuple[int, int]) -> None:
-    app = make_app(label=Label("prod@etl-3", "red"))
-    async with app.run_test(size=size) as pilot:
+async def test_the_label_stands_in_every_header(console: Console, size: tuple[int, int]) -> None:
+    async with console(label=Label("prod@etl-3", "red"), size=size) as (app, pilot):
         await give(pilot, ROWS)
         assert " jobs.db  prod@etl-3 " in screen_text(app).splitlines()[0]
         for key in ("w", "?"):
@@ -138,16 +133,16 @@ async def test_the_label_stands_in_every_header(size: tuple[int, int]) -> None:
             assert "prod@etl-3 " in screen_text(app).splitlines()[0]
 
 
-async def test_a_label_without_colour_is_text() -> None:
-    app = make_app(label=Label("test"))
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_label_without_colour_is_text(console: Console) -> None:
+    async with console(label=Label("test")) as (app, pilot):
         await give(pilot, ROWS)
         assert " jobs.db  test  /srv" in screen_text(app)
 
 
-async def test_chosen_columns_stand_in_their_order() -> None:
-    app = make_app(config=config_of('[jobs]\ncolumns = ["why", "name:9", "state"]'))
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_chosen_columns_stand_in_their_order(console: Console) -> None:
+    async with console(
+        config=config_of('[jobs]\ncolumns = ["why", "name:9", "state"]'), size=(80, 24)
+    ) as (app, pilot):
         await give(pilot, [row(1, "resize_image", status="failed", error="no more ink")])
         lines = screen_text(app).splitlines()
         head = next(line for line in lines if "WHY" in line)
@@ -158,22 +153,20 @@ async def test_chosen_columns_stand_in_their_order() -> None:
         assert len(held) <= 80
 
 
-async def test_the_list_begins_in_the_chosen_order() -> None:
-    app = make_app(config=config_of('[jobs]\nsort = "-name"'))
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_the_list_begins_in_the_chosen_order(console: Console) -> None:
+    async with console(config=config_of('[jobs]\nsort = "-name"')) as (app, pilot):
         order = Sort(SortKey.NAME, turned=True)
-        assert app.view.sort == order
+        assert app.services.picture.view.sort == order
         await give(pilot, ROWS, sort=order)
         assert jobs_screen(app).table.total == len(ROWS)
         assert "NAMEv" in screen_text(app)
         await press(pilot, "4")
-        assert app.view.sort == order
+        assert app.services.picture.view.sort == order
 
 
-async def test_a_tab_that_lacks_the_chosen_order_begins_with_the_newest() -> None:
-    app = make_app(config=config_of('[jobs]\nsort = "dur"'))
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_tab_that_lacks_the_chosen_order_begins_with_the_newest(console: Console) -> None:
+    async with console(config=config_of('[jobs]\nsort = "dur"')) as (app, pilot):
         await press(pilot, "2")
-        assert app.view.sort == Sort()
+        assert app.services.picture.view.sort == Sort()
         await press(pilot, "3")
-        assert app.view.sort == Sort(SortKey.DURATION)
+        assert app.services.picture.view.sort == Sort(SortKey.DURATION)

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from textual import events
-from textual.pilot import Pilot
 
 from gigq_tui.actions.workers.pool import Ended, SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -31,12 +30,15 @@ from gigq_tui.services import Services
 from gigq_tui.store.clock import FrozenClock
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     detail_of,
     feed_of,
     give,
     jobs_screen,
     make_app,
+    press,
     row,
+    running,
     screen_text,
     settle,
     snapshot_of,
@@ -86,13 +88,8 @@ class FakePool:
 
 def with_pool(app: ConsoleApp, *ids: str) -> FakePool:
     pool = FakePool(*ids)
-    app.pool = pool  # type: ignore[assignment]
+    app.services.workers.pool = pool
     return pool
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    await pilot.press(*keys)
-    await settle(pilot)
 
 
 def test_no_scope_binds_a_key_twice() -> None:
@@ -136,18 +133,16 @@ def test_every_action_has_one_handler(
     assert [action.id for action in actions_for(scope) if action.id not in done] == []
 
 
-async def test_textual_adds_no_keys_of_its_own() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_textual_adds_no_keys_of_its_own(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         bound = set(app.active_bindings)
         assert not bound & {"ctrl+q", "f1", "ctrl+a"}
         assert "ctrl+c" in bound
 
 
-async def test_help_lists_every_action_of_its_screen() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_help_lists_every_action_of_its_screen(console: Console) -> None:
+    async with console(size=(120, 40)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "?")
         text = screen_text(app)
@@ -158,10 +153,11 @@ async def test_help_lists_every_action_of_its_screen() -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 32), (100, 24), (80, 24), (60, 15)])
-async def test_the_header_tells_trouble_and_recovers(size: tuple[int, int]) -> None:
+async def test_the_header_tells_trouble_and_recovers(
+    console: Console, size: tuple[int, int]
+) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=size) as pilot:
+    async with console(clock=clock, size=size) as (app, pilot):
         await give(pilot, ROWS)
         assert "live" in screen_text(app)
         app.services.reads.hand_trouble("database is locked", NOW - timedelta(seconds=12))
@@ -172,9 +168,10 @@ async def test_the_header_tells_trouble_and_recovers(size: tuple[int, int]) -> N
         assert "live" in screen_text(app)
 
 
-async def test_snapshots_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_snapshots_that_nobody_takes_do_not_pile_up(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         sent: list[object] = []
         post = app.post_message
@@ -203,7 +200,7 @@ async def test_snapshots_that_nobody_takes_do_not_pile_up(monkeypatch: pytest.Mo
 async def test_q_quits_at_once_without_workers() -> None:
     app = make_app()
     with_pool(app)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await pilot.press("q")
         await pilot.pause()
@@ -227,7 +224,7 @@ async def test_q_asks_what_becomes_of_workers(
 ) -> None:
     app = make_app()
     pool = with_pool(app, "w1", "w2")
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "q")
         assert "2 workers" in jobs_screen(app).panel.plain
@@ -242,7 +239,7 @@ async def test_q_asks_what_becomes_of_workers(
 async def test_ctrl_c_quits_at_the_second_press() -> None:
     app = make_app()
     with_pool(app)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "ctrl+c")
         assert "again" in jobs_screen(app).notice_line.text
@@ -256,7 +253,7 @@ async def test_ctrl_c_twice_far_apart_does_not_quit() -> None:
     clock = FrozenClock(NOW)
     app = make_app(clock=clock)
     with_pool(app)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "ctrl+c")
         clock.advance(10)
@@ -268,7 +265,7 @@ async def test_a_demo_ends_its_workers_without_asking() -> None:
     demo: Any = SimpleNamespace(workers=2, folder=Path("/tmp/x"))
     app = make_app(demo=demo)
     pool = with_pool(app)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         assert pool.calls == ["spawn", "spawn"]
         await pilot.press("q")
@@ -283,7 +280,7 @@ async def test_plus_and_minus_work_from_anywhere() -> None:
     app = make_app()
     pool = with_pool(app)
     feed_of(app).answers["detail"] = lambda _id: detail_of(ROWS[0])
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "-")
         assert "has no running worker" in jobs_screen(app).notice_line.text
@@ -300,7 +297,7 @@ async def test_plus_and_minus_work_from_anywhere() -> None:
 async def test_a_worker_that_dies_is_told_with_its_last_words() -> None:
     app = make_app()
     pool = with_pool(app, "w1")
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         pool.ended.append(Ended("w1", 3, "no such interpreter"))
         app._tick()
@@ -310,18 +307,16 @@ async def test_a_worker_that_dies_is_told_with_its_last_words() -> None:
         assert notice.tone == "error"
 
 
-async def test_a_notice_goes_with_the_next_key() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_notice_goes_with_the_next_key(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         app.services.notices.tell("something happened")
         await press(pilot, "j")
         assert jobs_screen(app).notice_line.text == ""
 
 
-async def test_a_question_takes_every_key() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_question_takes_every_key(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c", "j", "4", "?", "G")
         screen = jobs_screen(app)
@@ -333,9 +328,8 @@ async def test_a_question_takes_every_key() -> None:
         assert "Cancel 1 job" not in screen_text(app)
 
 
-async def test_a_question_can_be_clicked() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_a_question_can_be_clicked(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c")
         lines = screen_text(app).splitlines()
@@ -345,9 +339,8 @@ async def test_a_question_can_be_clicked() -> None:
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_a_key_of_the_bar_can_be_clicked() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_key_of_the_bar_can_be_clicked(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         bar = screen_text(app).splitlines()[-1]
         await pilot.click("#keys", offset=(bar.index("? help"), 0))
@@ -358,7 +351,7 @@ async def test_a_key_of_the_bar_can_be_clicked() -> None:
 async def test_rows_can_be_clicked_and_opened() -> None:
     app = make_app()
     feed_of(app).answers["detail"] = lambda _id: detail_of(ROWS[1])
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await pilot.click("#table", offset=(10, 1))
         await settle(pilot)
@@ -368,9 +361,8 @@ async def test_rows_can_be_clicked_and_opened() -> None:
         assert isinstance(app.screen, JobScreen)
 
 
-async def test_the_wheel_and_the_bar_scroll() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_the_wheel_and_the_bar_scroll(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, [row(number) for number in range(100, 0, -1)])
         table = jobs_screen(app).table
         table.on_mouse_scroll_down(SimpleNamespace(stop=lambda: None))  # type: ignore[arg-type]
@@ -382,17 +374,15 @@ async def test_the_wheel_and_the_bar_scroll() -> None:
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "ansi"])
-async def test_every_theme_draws(theme: str) -> None:
-    app = make_app(theme=theme)
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_every_theme_draws(console: Console, theme: str) -> None:
+    async with console(theme=theme, size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c")
         assert "Cancel 1 job?" in screen_text(app)
 
 
-async def test_resizing_lays_out_anew() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_resizing_lays_out_anew(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         assert "WORKER" in screen_text(app)
         await pilot.resize_terminal(80, 24)
@@ -402,12 +392,14 @@ async def test_resizing_lays_out_anew() -> None:
         assert max(len(line) for line in text.splitlines()) <= 80
 
 
-async def test_stale_says_what_and_for_how_long_whatever_the_hour_does() -> None:
+async def test_stale_says_what_and_for_how_long_whatever_the_hour_does(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock, path=Path("/srv/queues/etl/of/the/night/jobs.db"))
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock, path=Path("/srv/queues/etl/of/the/night/jobs.db")) as (
+        app,
+        pilot,
+    ):
         await give(pilot, ROWS)
-        text = f"{app.path} is locked by another process: try again."
+        text = f"{app.services.settings.path} is locked by another process: try again."
         app.services.reads.hand_trouble(text, NOW)
         await settle(pilot)
         assert "stale 0s: the file is locked by another process" in screen_text(app)
@@ -422,17 +414,15 @@ async def test_stale_says_what_and_for_how_long_whatever_the_hour_does() -> None
         assert "stale" not in screen_text(app)
 
 
-async def test_foreign_and_lost_workers_are_counted() -> None:
-    app = make_app()
+async def test_foreign_and_lost_workers_are_counted(console: Console) -> None:
     snapshot = snapshot_of(ROWS)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, ROWS, counts=replace(snapshot.counts, running=0))
         assert "No workers running. Press + to start one." in screen_text(app)
 
 
-async def test_a_question_stays_in_sight_when_the_terminal_shrinks() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_question_stays_in_sight_when_the_terminal_shrinks(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c")
         for size in ((80, 24), (60, 15), (120, 40)):
@@ -444,13 +434,12 @@ async def test_a_question_stays_in_sight_when_the_terminal_shrinks() -> None:
         assert "[ No (n) ]" not in screen_text(app)
 
 
-async def test_keys_typed_right_behind_the_slash_go_to_the_filter() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_keys_typed_right_behind_the_slash_go_to_the_filter(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         for key in ("slash", "n", "q", "c"):
             app.post_message(events.Key(key, "/" if key == "slash" else key))
         await settle(pilot)
         await settle(pilot)
-        assert app.view.filter.text == "nqc"
+        assert app.services.picture.view.filter.text == "nqc"
         assert app.screen is jobs_screen(app)

@@ -19,12 +19,15 @@ from gigq_tui.store.models import Attempt, JobDetail, Relative
 from gigq_tui.terminal.theme import DARK, PALETTES
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     acts_of,
     detail_of,
     feed_of,
     give,
     make_app,
+    press,
     row,
+    running,
     screen_text,
     settle,
 )
@@ -76,15 +79,9 @@ async def opened(pilot: Pilot[None], app: ConsoleApp) -> JobScreen:
     return app.screen
 
 
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    await pilot.press(*keys)
-    await settle(pilot)
-
-
 @pytest.mark.parametrize("size", [(120, 32), (80, 24), (60, 15)])
-async def test_the_way_of_a_job_is_told(size: tuple[int, int]) -> None:
-    app = make_app()
-    async with app.run_test(size=size) as pilot:
+async def test_the_way_of_a_job_is_told(console: Console, size: tuple[int, int]) -> None:
+    async with console(size=size) as (app, pilot):
         await opened(pilot, app)
         text = screen_text(app)
         assert "queued" in text
@@ -93,9 +90,8 @@ async def test_the_way_of_a_job_is_told(size: tuple[int, int]) -> None:
         assert "Traceback of 2" in text
 
 
-async def test_keys_go_through_the_tabs() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_keys_go_through_the_tabs(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await opened(pilot, app)
         seen = []
         for _ in TABS:
@@ -112,9 +108,8 @@ async def test_keys_go_through_the_tabs() -> None:
 
 
 @pytest.mark.parametrize("tab", ["Params", "Result", "Raw"])
-async def test_secrets_are_masked(tab: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_secrets_are_masked(console: Console, tab: str) -> None:
+    async with console() as (app, pilot):
         screen = await opened(pilot, app)
         screen.tabs.choose(tab)
         await settle(pilot)
@@ -134,13 +129,12 @@ def colour_of(app: ConsoleApp, text: str) -> Any:
     raise AssertionError(f"no {text!r} stands alone on the screen")
 
 
-async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
-    app = make_app(path=tmp_path / "jobs.db")
+async def test_an_attempt_is_chosen_for_error_and_log(console: Console, tmp_path: Path) -> None:
     folder = logs_folder(tmp_path / "jobs.db") / "attempts"
     folder.mkdir(parents=True)
     (folder / "one.log").write_bytes(b"hello \x1b[31mred\nsecond line\n")
     log = str(folder / "one.log")
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(path=tmp_path / "jobs.db") as (app, pilot):
         screen = await opened(pilot, app)
         whole = answers(JOB.id)
         assert whole is not None
@@ -165,9 +159,8 @@ async def test_an_attempt_is_chosen_for_error_and_log(tmp_path: Path) -> None:
         assert "Traceback of 1" in screen_text(app)
 
 
-async def test_l_shows_the_log() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_l_shows_the_log(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await opened(pilot, app)
         await press(pilot, "l")
         assert screen.tabs.name == "Output"
@@ -176,9 +169,8 @@ async def test_l_shows_the_log() -> None:
         assert screen.tabs.name == "Attempts"
 
 
-async def test_parents_and_children_are_walked() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_parents_and_children_are_walked(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await opened(pilot, app)
         screen.tabs.choose("Deps")
         await settle(pilot)
@@ -193,9 +185,8 @@ async def test_parents_and_children_are_walked() -> None:
         assert isinstance(app.screen, JobsScreen)
 
 
-async def test_capital_j_and_k_walk_the_list() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_capital_j_and_k_walk_the_list(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await opened(pilot, app)
         await press(pilot, "J")
         assert screen.job.id == CHILD.id
@@ -209,25 +200,22 @@ async def test_capital_j_and_k_walk_the_list() -> None:
 
 
 @pytest.mark.parametrize(("key", "verb"), [("c", "cancel"), ("r", "retry")])
-async def test_acts_are_about_the_job_shown(key: str, verb: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_acts_are_about_the_job_shown(console: Console, key: str, verb: str) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await opened(pilot, app)
         await press(pilot, key, "y")
         assert acts_of(app).calls == [(verb, (JOB.id,))]
 
 
-async def test_y_copies_the_error() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_y_copies_the_error(console: Console) -> None:
+    async with console() as (app, pilot):
         await opened(pilot, app)
         await press(pilot, "y", "e")
         assert app.clipboard == "error of attempt 2"
 
 
-async def test_text_is_scrolled() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_text_is_scrolled(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, app)
         lines = "\n".join(f"line {number}" for number in range(300))
         feed_of(app).answers["detail"] = lambda _id: detail_of(JOB, error=lines)
@@ -244,9 +232,8 @@ async def test_text_is_scrolled() -> None:
         assert pane.top == pane.page
 
 
-async def test_a_job_that_goes_away_is_told() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_job_that_goes_away_is_told(console: Console) -> None:
+    async with console() as (app, pilot):
         await opened(pilot, app)
         feed_of(app).answers["detail"] = lambda _id: None
         await give(pilot, ROWS[:1])
@@ -267,7 +254,7 @@ async def test_a_job_that_goes_away_is_told() -> None:
 async def test_the_tab_that_answers_is_opened(job: Any, tab: str) -> None:
     app = make_app()
     feed_of(app).answers["detail"] = lambda _id: detail_of(job)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, [job])
         await press(pilot, "enter")
         assert isinstance(app.screen, JobScreen)

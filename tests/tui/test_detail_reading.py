@@ -30,7 +30,18 @@ from gigq_tui.store.models import (
 )
 from gigq_tui.widgets.text_view import TextView
 from tests.scene import NOW
-from tests.tui.harness import detail_of, feed_of, give, make_app, row, screen_text, settle
+from tests.tui.harness import (
+    Console,
+    detail_of,
+    feed_of,
+    give,
+    make_app,
+    press,
+    row,
+    running,
+    screen_text,
+    settle,
+)
 from tests.tui.test_detail_keys import attempt
 
 FAILED = row(2, "job_two", "failed", error="HTTP 500", attempts=2)
@@ -41,12 +52,6 @@ SIZES = [(120, 32), (80, 24), (60, 15)]
 def running_attempt(**values: Any) -> Attempt:
     base = attempt(1, status="running", completed_at=None, error="", traceback="")
     return replace(base, **values)
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
 
 
 async def type_in(pilot: Pilot[None], text: str) -> None:
@@ -78,18 +83,16 @@ def lines(count: int, first: int = 0) -> str:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_last_attempt_is_looked_at_first(size: tuple[int, int]) -> None:
-    app = make_app()
-    async with app.run_test(size=size) as pilot:
+async def test_the_last_attempt_is_looked_at_first(console: Console, size: tuple[int, int]) -> None:
+    async with console(size=size) as (app, pilot):
         screen = await opened(pilot, detail_of(FAILED, attempts=(attempt(1), attempt(2))))
         assert screen.tabs.name == "Attempts"
         assert screen.page.rows.cursor_id == "exec-2"
         assert "error of attempt 2" in screen_text(app)
 
 
-async def test_arrows_choose_the_attempt_and_pages_scroll_its_text() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_arrows_choose_the_attempt_and_pages_scroll_its_text(console: Console) -> None:
+    async with console() as (_, pilot):
         long = attempt(2, traceback=lines(100))
         screen = await opened(pilot, detail_of(FAILED, attempts=(attempt(1), long)))
         view = screen.text_view
@@ -105,9 +108,8 @@ async def test_arrows_choose_the_attempt_and_pages_scroll_its_text() -> None:
         assert view.top == view.total - view.page
 
 
-async def test_with_one_attempt_the_arrows_scroll() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_with_one_attempt_the_arrows_scroll(console: Console) -> None:
+    async with console(size=(80, 24)) as (_, pilot):
         screen = await opened(
             pilot, detail_of(FAILED, attempts=(attempt(1, traceback=lines(100)),))
         )
@@ -115,9 +117,8 @@ async def test_with_one_attempt_the_arrows_scroll() -> None:
         assert screen.text_view.top == 1
 
 
-async def test_a_choice_outlives_what_arrives() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_choice_outlives_what_arrives(console: Console) -> None:
+    async with console() as (app, pilot):
         detail = detail_of(FAILED, attempts=(attempt(1), attempt(2)))
         screen = await opened(pilot, detail)
         await press(pilot, "k")
@@ -128,11 +129,10 @@ async def test_a_choice_outlives_what_arrives() -> None:
         assert "error of attempt 1" in screen.text_view.plain
 
 
-async def test_output_is_followed_while_it_is_written(tmp_path: Path) -> None:
+async def test_output_is_followed_while_it_is_written(console: Console, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     file = written(path, lines(100))
-    app = make_app(path=path)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         assert "line 99" in screen_text(app)
         assert "follow on" in screen_text(app)
@@ -155,13 +155,12 @@ async def test_output_is_followed_while_it_is_written(tmp_path: Path) -> None:
 
 
 async def test_what_did_not_change_is_not_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "jobs.db"
     written(path, lines(100))
     clock = FrozenClock(NOW)
-    app = make_app(path=path, clock=clock)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, clock=clock, size=(80, 24)) as (_, pilot):
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "l")
         shown: list[object] = []
@@ -174,11 +173,12 @@ async def test_what_did_not_change_is_not_drawn(
         assert shown == []
 
 
-async def test_enter_enlarges_the_output_and_esc_comes_back(tmp_path: Path) -> None:
+async def test_enter_enlarges_the_output_and_esc_comes_back(
+    console: Console, tmp_path: Path
+) -> None:
     path = tmp_path / "jobs.db"
     written(path, lines(10))
-    app = make_app(path=path)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "enter")
         assert screen.tabs.name == "Output"
@@ -189,11 +189,10 @@ async def test_enter_enlarges_the_output_and_esc_comes_back(tmp_path: Path) -> N
         assert isinstance(app.screen, JobsScreen)
 
 
-async def test_going_up_reads_what_stands_before(tmp_path: Path) -> None:
+async def test_going_up_reads_what_stands_before(console: Console, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     written(path, lines(20_000))
-    app = make_app(path=path)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "l")
         view = screen.text_view
@@ -209,22 +208,20 @@ async def test_going_up_reads_what_stands_before(tmp_path: Path) -> None:
         assert "reads on" not in screen_text(app)
 
 
-async def test_the_first_line_is_gone_to_once_it_is_read(tmp_path: Path) -> None:
+async def test_the_first_line_is_gone_to_once_it_is_read(console: Console, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     written(path, lines(20_000))
-    app = make_app(path=path)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, size=(80, 24)) as (app, pilot):
         await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "l", "g")
         await settle(pilot)
         assert "\n line 0 " in screen_text(app)
 
 
-async def test_finding(tmp_path: Path) -> None:
+async def test_finding(console: Console, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     written(path, lines(20_000))
-    app = make_app(path=path)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "l", "slash")
         await type_in(pilot, "LINE 777")
@@ -247,9 +244,8 @@ async def test_finding(tmp_path: Path) -> None:
         assert app.screen is screen
 
 
-async def test_keys_that_are_typed_do_nothing_else() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_keys_that_are_typed_do_nothing_else(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, detail_of(FAILED, attempts=(attempt(1),)))
         await pilot.press("slash", *"rcq", "ctrl+w", *"Trace", "x", "backspace", "enter")
         await settle(pilot)
@@ -267,11 +263,10 @@ async def test_keys_that_are_typed_do_nothing_else() -> None:
         assert "No search yet" in screen.notice_line.text
 
 
-async def test_long_lines_wrap_or_go_sideways(tmp_path: Path) -> None:
+async def test_long_lines_wrap_or_go_sideways(console: Console, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     written(path, "begin " + "x" * 300 + " end\nshort\n")
-    app = make_app(path=path)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "l")
         view = screen.text_view
@@ -293,9 +288,8 @@ async def test_long_lines_wrap_or_go_sideways(tmp_path: Path) -> None:
         assert view.total == 5
 
 
-async def test_the_tabs_by_number() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_the_tabs_by_number(console: Console) -> None:
+    async with console(size=(80, 24)) as (_, pilot):
         screen = await opened(pilot, detail_of(FAILED, attempts=(attempt(1),)))
         seen = []
         for key in "1234567":
@@ -305,9 +299,10 @@ async def test_the_tabs_by_number() -> None:
 
 
 @pytest.mark.parametrize("tab", ["3", "4", "7"])
-async def test_secrets_are_shown_when_asked_for_and_never_copied(tab: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_secrets_are_shown_when_asked_for_and_never_copied(
+    console: Console, tab: str
+) -> None:
+    async with console() as (app, pilot):
         detail = detail_of(
             FAILED,
             params={"src": "x", "api_key": "hunter2"},
@@ -346,11 +341,10 @@ async def test_secrets_are_shown_when_asked_for_and_never_copied(tab: str) -> No
         ("c", f"gigq-core --db PATH status {FAILED.id}"),
     ],
 )
-async def test_what_can_be_copied(tmp_path: Path, key: str, copied: str) -> None:
+async def test_what_can_be_copied(console: Console, tmp_path: Path, key: str, copied: str) -> None:
     path = tmp_path / "jobs.db"
     file = written(path, "1%\rhello \x1b[31mred\x1b[m \x1b[2J\n", "exec-2")
-    app = make_app(path=path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(path=path) as (app, pilot):
         second = attempt(2, output_path=str(file))
         await opened(pilot, detail_of(FAILED, attempts=(attempt(1), second)))
         await press(pilot, "y", key)
@@ -358,11 +352,12 @@ async def test_what_can_be_copied(tmp_path: Path, key: str, copied: str) -> None
         assert expected in app.clipboard if key == "v" else app.clipboard == expected
 
 
-async def test_of_a_large_output_as_much_as_goes_is_copied(tmp_path: Path) -> None:
+async def test_of_a_large_output_as_much_as_goes_is_copied(
+    console: Console, tmp_path: Path
+) -> None:
     path = tmp_path / "jobs.db"
     file = written(path, lines(20_000))
-    app = make_app(path=path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(path=path) as (app, pilot):
         screen = await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "y", "o")
         assert lines(20_000).startswith(app.clipboard)
@@ -370,7 +365,7 @@ async def test_of_a_large_output_as_much_as_goes_is_copied(tmp_path: Path) -> No
         assert f"all of it is in {file}" in screen.notice_line.text
 
 
-async def test_the_culprit_is_one_key_away() -> None:
+async def test_the_culprit_is_one_key_away(console: Console) -> None:
     culprit = row(9, "root_cause", "failed", error="HTTP 500")
     doomed = row(
         1,
@@ -379,8 +374,7 @@ async def test_the_culprit_is_one_key_away() -> None:
         culprit=Culprit(culprit.id, culprit.name, "failed", "HTTP 500"),
     )
     between = row(5, "between", doomed=True, blocked=True)
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         detail = detail_of(doomed, parents=(Relative(between.id, between),))
         screen = await opened(pilot, detail, detail_of(culprit))
         assert screen.tabs.name == "Deps"
@@ -393,10 +387,9 @@ async def test_the_culprit_is_one_key_away() -> None:
         assert screen.job.id == doomed.id
 
 
-async def test_finding_a_relative() -> None:
-    app = make_app()
+async def test_finding_a_relative(console: Console) -> None:
     children = tuple(row(number, f"child_{number}") for number in range(10, 40))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         job = row(2, "job_two", blocked=True)
         detail = detail_of(
             job, children=tuple(Relative(child.id, child) for child in children), child_count=30
@@ -435,11 +428,10 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("from_detail", [True, False])
 @pytest.mark.parametrize("read_only", [True, False])
 async def test_the_stack_of_a_running_job(
-    stacks: list[str], from_detail: bool, read_only: bool
+    console: Console, stacks: list[str], from_detail: bool, read_only: bool
 ) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock, read_only=read_only)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock, read_only=read_only) as (app, pilot):
         detail = detail_of(RUNNING, attempts=(running_attempt(),))
         if from_detail:
             await opened(pilot, detail)
@@ -469,7 +461,7 @@ async def test_the_stack_from_the_tree(stacks: list[str]) -> None:
         RUNNING.id, {RUNNING.id: node}, (RUNNING.id,), False
     )
     feed_of(app).answers["detail"] = lambda _id: detail_of(RUNNING)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         await give(pilot, [RUNNING])
         await press(pilot, "t", "S")
         assert isinstance(app.screen, JobScreen)
@@ -477,9 +469,8 @@ async def test_the_stack_from_the_tree(stacks: list[str]) -> None:
         assert "line 8, in resize" in screen_text(app)
 
 
-async def test_a_stack_that_can_t_be_had(stacks: list[str]) -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_a_stack_that_can_t_be_had(console: Console, stacks: list[str]) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, detail_of(FAILED, attempts=(attempt(1),)))
         await press(pilot, "6")
         assert "Press S to see where" in screen_text(app)
@@ -501,20 +492,18 @@ async def test_a_stack_that_can_t_be_had(stacks: list[str]) -> None:
     ],
 )
 async def test_the_way_tells_wait_and_run_apart(
-    job: JobRow, attempts: tuple[Attempt, ...], told: str
+    console: Console, job: JobRow, attempts: tuple[Attempt, ...], told: str
 ) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await opened(pilot, detail_of(job, attempts=attempts))
         assert told in screen_text(app).splitlines()[1]
 
 
-async def test_hostile_text_stays_text(tmp_path: Path) -> None:
+async def test_hostile_text_stays_text(console: Console, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     hostile = "\x1b]0;owned\x07 [@click=app.quit]x[/] \u202egnp \0 \x9b31m"
     written(path, hostile + "\n" + "y" * 1_000_000)
-    app = make_app(path=path)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(path=path, size=(80, 24)) as (app, pilot):
         bad = running_attempt(error=hostile, traceback=hostile)
         await opened(pilot, detail_of(RUNNING, attempts=(bad,)))
         for keys in ((), ("l",), ("g",), ("W",), ("g",), ("7",)):
@@ -524,11 +513,10 @@ async def test_hostile_text_stays_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"x" * 2**20, b"x\n" * 2**19], ids=["one line", "short lines"])
-async def test_a_megabyte_is_never_slow(tmp_path: Path, data: bytes) -> None:
+async def test_a_megabyte_is_never_slow(console: Console, tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "jobs.db"
     written(path, "").write_bytes(data)
-    app = make_app(path=path)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(path=path) as (_, pilot):
         await opened(pilot, detail_of(RUNNING, attempts=(running_attempt(),)))
         await press(pilot, "l", "g")
         for key in ("pagedown", "G", "W", "g", "slash", "x", "enter", "n", "W"):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
@@ -18,14 +15,7 @@ from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.reader import Reader
 from tests.store_files import Writer
-from tests.tui.harness import jobs_screen, screen_text
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, what
-        await pilot.pause(0.02)
+from tests.tui.harness import jobs_screen, running, screen_text, until
 
 
 async def test_keys_are_answered_while_a_read_hangs(
@@ -47,10 +37,10 @@ async def test_keys_are_answered_while_a_read_hangs(
     monkeypatch.setattr(feed, "WATCH_S", 0.05)
     app = ConsoleApp(tmp_path / "jobs.db", python=sys.executable, chdir=tmp_path)
     try:
-        async with app.run_test(size=(120, 32)) as pilot:
+        async with running(app) as pilot:
             await until(pilot, lambda: "job0" in screen_text(app), "the first rows")
             go_on.clear()
-            app.refresh_feed()
+            app.services.reads.refresh()
             await until(pilot, lambda: "still being read" in screen_text(app), "what hangs")
             assert "job0" in screen_text(app)
             before = jobs_screen(app).table.cursor_id

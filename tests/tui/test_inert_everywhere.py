@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.strip import Strip
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.format import inert
 from gigq_tui.widgets.lines import Line, Lines, line_width
 from tests import hostile
-from tests.tui.harness import screen_text
+from tests.tui.harness import running, screen_text, until
 
 IN_JOB = ("enter", "2", "3", "4", "5", "7", "1", "escape")
 ELSEWHERE = (
@@ -35,13 +32,6 @@ ELSEWHERE = (
 )
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, what
-        await pilot.pause(0.02)
-
-
 @pytest.mark.parametrize("size", [(120, 32), (80, 24)])
 async def test_every_line_is_inert_before_it_is_painted(
     size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,7 +49,7 @@ async def test_every_line_is_inert_before_it_is_painted(
 
     monkeypatch.setattr(Lines, "_paint", watched)
     app = ConsoleApp(path, python=sys.executable, chdir=tmp_path)
-    async with app.run_test(size=size) as pilot:
+    async with running(app, size=size) as pilot:
         await until(pilot, lambda: "1e999" in screen_text(app), "the rows")
         for number in range(len(hostile.PAYLOADS)):
             keys = list(IN_JOB) if number % 2 else []

@@ -20,12 +20,14 @@ from gigq_tui.widgets.lines import fit, line_width, spread
 from gigq_tui.widgets.tabs import shown_range
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     detail_of,
     feed_of,
     give,
     jobs_screen,
     make_app,
     row,
+    running,
     screen_text,
     settle,
 )
@@ -46,11 +48,10 @@ class Repaints:
 
 
 async def test_one_changed_cell_repaints_one_line(
-    monkeypatch: pytest.MonkeyPatch,
+    console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = make_app()
     rows = [row(number) for number in range(20, 0, -1)]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, rows)
         table = jobs_screen(app).table
         repaints = Repaints(table, monkeypatch)
@@ -63,21 +64,21 @@ async def test_one_changed_cell_repaints_one_line(
         assert set(rendered) == {3}
 
 
-async def test_the_same_rows_again_repaint_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = make_app()
+async def test_the_same_rows_again_repaint_nothing(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [row(number) for number in range(20, 0, -1)]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, rows)
         repaints = Repaints(jobs_screen(app).table, monkeypatch)
         await give(pilot, rows)
         assert repaints.regions == []
 
 
-async def test_only_running_rows_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_running_rows_tick(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
     rows = [row(3), row(2, status="running"), row(1, status="completed")]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, rows)
         table = jobs_screen(app).table
         repaints = Repaints(table, monkeypatch)
@@ -86,9 +87,10 @@ async def test_only_running_rows_tick(monkeypatch: pytest.MonkeyPatch) -> None:
         assert {region.y for region in repaints.regions} == {1}
 
 
-async def test_a_cursor_step_repaints_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_cursor_step_repaints_two_lines(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console() as (app, pilot):
         await give(pilot, [row(number) for number in range(20, 0, -1)])
         repaints = Repaints(jobs_screen(app).table, monkeypatch)
         await pilot.press("j")
@@ -116,7 +118,7 @@ async def test_hostile_text_is_drawn_as_text(text: str) -> None:
     feed_of(app).answers["detail"] = lambda _id: detail_of(
         job, params={text: text}, description=text, error=text * 3, raw={"name": text}
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, [job])
         for key in ("space", "c", "n", "enter", "right", "right", "G", "right", "right", "right"):
             shown = screen_text(app)
@@ -148,34 +150,34 @@ def test_lines_are_cut_and_spread_by_cells() -> None:
     assert line_width(spread((("l" * 50, ""),), (("right", ""),), 20)) == 20
 
 
-async def test_the_window_is_wanted_near_its_edges() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_the_window_is_wanted_near_its_edges(console: Console) -> None:
+    async with console() as (app, pilot):
         rows = tuple(row(n) for n in range(10_000, 9_800, -1))
         await give(pilot, (), window=Window(rows, 0, 10_000))
         table = jobs_screen(app).table
         assert wanted_anchor(table.window, table.top, table.page, table.page_rows) is None
         table.move_to(190)
         await settle(pilot)
-        anchor = app.view.anchor
+        anchor = app.services.picture.view.anchor
         assert anchor.kind is AnchorKind.AFTER
         assert rows[anchor.start - 1].key == anchor.key
         table.move_to(5_000)
         await settle(pilot)
-        near = app.view.anchor
+        near = app.services.picture.view.anchor
         assert near.kind is AnchorKind.NEAR
         rows = tuple(row(n) for n in range(5_100, 4_900, -1))
         await give(pilot, (), window=Window(rows, near.start, 10_000))
         table.move_to(0)
         await settle(pilot)
-        assert app.view.anchor == TOP
+        assert app.services.picture.view.anchor == TOP
 
 
-async def test_ages_are_told_in_coarse_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ages_are_told_in_coarse_steps(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
     old = row(1, created_at=NOW - timedelta(hours=5), status="completed")
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, [old])
         table = jobs_screen(app).table
         repaints = Repaints(table, monkeypatch)

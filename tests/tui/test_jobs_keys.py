@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from textual.pilot import Pilot
 
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
@@ -21,13 +20,16 @@ from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.tabs import TabRow
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     acts_of,
     detail_of,
     feed_of,
     give,
     jobs_screen,
     make_app,
+    press,
     row,
+    running,
     screen_text,
     settle,
     snapshot_of,
@@ -40,11 +42,6 @@ ROWS = [
     row(6, "six", "completed"),
     *[row(number) for number in range(5, 0, -1)],
 ]
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    await pilot.press(*keys)
-    await settle(pilot)
 
 
 def cursor_name(app: ConsoleApp) -> str:
@@ -68,18 +65,16 @@ def cursor_name(app: ConsoleApp) -> str:
         (("k",), "nine"),
     ],
 )
-async def test_keys_move_the_cursor(keys: tuple[str, ...], name: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_keys_move_the_cursor(console: Console, keys: tuple[str, ...], name: str) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, *keys)
         assert cursor_name(app) == name
 
 
-async def test_half_pages() -> None:
-    app = make_app()
+async def test_half_pages(console: Console) -> None:
     rows = [row(number) for number in range(60, 0, -1)]
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, rows)
         table = jobs_screen(app).table
         await press(pilot, "ctrl+d")
@@ -102,29 +97,26 @@ async def test_half_pages() -> None:
         ("[", Tab.CANCELLED),
     ],
 )
-async def test_keys_choose_the_tab(keys: str, tab: Tab) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_keys_choose_the_tab(console: Console, keys: str, tab: Tab) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, *keys)
-        assert app.view.tab is tab
+        assert app.services.picture.view.tab is tab
         if tab is not Tab.ALL:
             assert feed_of(app).views[-1].tab is tab
 
 
-async def test_a_click_chooses_a_tab() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_click_chooses_a_tab(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         text = app.screen.query_one(TabRow).plain
         await pilot.click(TabRow, offset=(text.index("4 Failed") + 2, 0))
         await settle(pilot)
-        assert app.view.tab is Tab.FAILED
+        assert app.services.picture.view.tab is Tab.FAILED
 
 
-async def test_rows_of_another_tab_are_not_drawn() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_rows_of_another_tab_are_not_drawn(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "4")
         await give(pilot, ROWS, tab=Tab.ALL)
@@ -138,7 +130,7 @@ async def test_enter_opens_the_job_and_escape_comes_back() -> None:
     feed_of(app).answers["detail"] = lambda job_id: detail_of(
         next(r for r in ROWS if r.id == job_id)
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "j", "j", "enter")
         assert isinstance(app.screen, JobScreen)
@@ -151,16 +143,15 @@ async def test_enter_opens_the_job_and_escape_comes_back() -> None:
 async def test_l_opens_the_log() -> None:
     app = make_app()
     feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "l")
         assert isinstance(app.screen, JobScreen)
         assert app.screen.tabs.name == "Output"
 
 
-async def test_space_marks_and_goes_down() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_space_marks_and_goes_down(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "space", "space")
         assert list(jobs_screen(app).marks.ids) == [ROWS[0].id, ROWS[1].id]
@@ -170,9 +161,8 @@ async def test_space_marks_and_goes_down() -> None:
         assert list(jobs_screen(app).marks.ids) == [ROWS[0].id]
 
 
-async def test_v_marks_a_range_in_memory() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_v_marks_a_range_in_memory(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "v", "j", "j", "v")
         assert list(jobs_screen(app).marks.ids) == [r.id for r in ROWS[1:4]]
@@ -181,7 +171,7 @@ async def test_v_marks_a_range_in_memory() -> None:
 async def test_v_asks_for_ids_when_the_range_leaves_memory() -> None:
     app = make_app()
     feed_of(app).answers["matching_ids"] = lambda view: tuple(r.id for r in ROWS)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "v", "G")
         rest = Window(tuple(ROWS[4:]), 4, len(ROWS))
@@ -193,15 +183,14 @@ async def test_v_asks_for_ids_when_the_range_leaves_memory() -> None:
 async def test_star_marks_all_that_match() -> None:
     app = make_app()
     feed_of(app).answers["matching_ids"] = lambda view: tuple(f"id{n}" for n in range(500))
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "*")
         assert len(jobs_screen(app).marks.ids) == 500
 
 
-async def test_escape_clears_range_then_marks_then_filter() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_escape_clears_range_then_marks_then_filter(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "/", "n", "i", "enter")
         await give(pilot, ROWS, filter_text="ni")
@@ -212,14 +201,13 @@ async def test_escape_clears_range_then_marks_then_filter() -> None:
         assert screen.marks.rows
         await press(pilot, "escape")
         assert not screen.marks.rows
-        assert app.view.filter.text == "ni"
+        assert app.services.picture.view.filter.text == "ni"
         await press(pilot, "escape")
-        assert not app.view.filter
+        assert not app.services.picture.view.filter
 
 
-async def test_slash_filters_with_every_key() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_slash_filters_with_every_key(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "/", "h", "i")
         assert [view.filter.text for view in feed_of(app).views[-2:]] == ["h", "hi"]
@@ -230,23 +218,21 @@ async def test_slash_filters_with_every_key() -> None:
         assert cursor_name(app) == "eight"
 
 
-async def test_a_mistake_in_the_filter_is_told_and_the_table_stays() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_mistake_in_the_filter_is_told_and_the_table_stays(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "/", *"pri", "greater_than_sign")
         box = app.screen.query_one(FilterBox)
         assert box.mistake.startswith("^")
-        assert app.view.filter.text == "pri"
+        assert app.services.picture.view.filter.text == "pri"
         assert jobs_screen(app).table.total == len(ROWS)
         await press(pilot, "escape")
-        assert not app.view.filter
+        assert not app.services.picture.view.filter
         assert not box.has_class("-open")
 
 
-async def test_c_asks_first_and_no_has_the_focus() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_c_asks_first_and_no_has_the_focus(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "c")
         panel = jobs_screen(app).panel
@@ -258,9 +244,8 @@ async def test_c_asks_first_and_no_has_the_focus() -> None:
         assert acts_of(app).calls == []
 
 
-async def test_c_acts_on_the_id_of_the_key_press() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_c_acts_on_the_id_of_the_key_press(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "c")
         await give(pilot, [row(10, "ten"), *ROWS])
@@ -271,9 +256,8 @@ async def test_c_acts_on_the_id_of_the_key_press() -> None:
         assert feed_of(app).refreshed
 
 
-async def test_r_retries_the_marked_jobs_and_unmarks_them() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_r_retries_the_marked_jobs_and_unmarks_them(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "j", "space", "space", "r")
         assert "Retry 2 jobs?" in jobs_screen(app).panel.plain
@@ -288,7 +272,7 @@ async def test_upper_case_says_how_many_match(key: str, verb: str) -> None:
     app = make_app()
     ids = tuple(f"id{number}" for number in range(1200))
     feed_of(app).answers["matching_ids"] = lambda view: ids
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, key)
         plain = jobs_screen(app).panel.plain
@@ -302,16 +286,15 @@ async def test_upper_case_says_how_many_match(key: str, verb: str) -> None:
 async def test_a_failed_act_is_told() -> None:
     app = make_app()
     acts_of(app).trouble = DatabaseBusy("The file is locked: try again.")
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "c", "y")
         assert jobs_screen(app).notice_line.text == "The file is locked: try again."
         assert jobs_screen(app).notice_line.tone == "error"
 
 
-async def test_p_holds_the_picture_and_lets_it_go() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_p_holds_the_picture_and_lets_it_go(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "p")
         await give(pilot, ROWS[:1])
@@ -322,9 +305,8 @@ async def test_p_holds_the_picture_and_lets_it_go() -> None:
         assert "live" in screen_text(app)
 
 
-async def test_capital_p_pauses_and_resumes_the_queue() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_capital_p_pauses_and_resumes_the_queue(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "P", "n")
         assert acts_of(app).calls == []
@@ -344,9 +326,8 @@ async def test_capital_p_pauses_and_resumes_the_queue() -> None:
         ("c", f"gigq-core --db /srv/queues/jobs.db status {ROWS[2].id}"),
     ],
 )
-async def test_y_copies(key: str, copied: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_y_copies(console: Console, key: str, copied: str) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "j", "y", key)
         assert app.clipboard == copied
@@ -355,16 +336,15 @@ async def test_y_copies(key: str, copied: str) -> None:
 async def test_y_copies_params_with_their_secrets_masked() -> None:
     app = make_app()
     feed_of(app).answers["detail"] = lambda job_id: detail_of(ROWS[0])
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, "y", "p")
         assert '"src"' in app.clipboard
         assert "hunter2" not in app.clipboard
 
 
-async def test_question_mark_helps() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_question_mark_helps(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "?")
         assert isinstance(app.screen, HelpScreen)
@@ -373,18 +353,16 @@ async def test_question_mark_helps() -> None:
         assert isinstance(app.screen, JobsScreen)
 
 
-async def test_ctrl_r_reads_again_and_ctrl_l_repaints() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_ctrl_r_reads_again_and_ctrl_l_repaints(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "ctrl+r", "ctrl+l")
         assert feed_of(app).refreshed == 1
 
 
 @pytest.mark.parametrize("key", ["c", "r", "n", "e", "C", "R", "P", "+", "-"])
-async def test_read_only_disables_every_writing_key(key: str) -> None:
-    app = make_app(read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_read_only_disables_every_writing_key(console: Console, key: str) -> None:
+    async with console(read_only=True) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, key)
         assert isinstance(app.screen, JobsScreen)
@@ -394,10 +372,9 @@ async def test_read_only_disables_every_writing_key(key: str) -> None:
         assert "READ-ONLY" in screen_text(app)
 
 
-async def test_the_first_act_says_that_our_tables_come() -> None:
-    app = make_app()
+async def test_the_first_act_says_that_our_tables_come(console: Console) -> None:
     foreign = replace(snapshot_of([]).info, attached=False)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, ROWS, info=foreign)
         assert "GigQ's own file" in screen_text(app)
         await press(pilot, "c")
@@ -409,22 +386,20 @@ async def test_the_first_act_says_that_our_tables_come() -> None:
         assert acts_of(app).calls == [("paused", True)]
 
 
-async def test_the_end_of_a_long_list_is_asked_for() -> None:
-    app = make_app()
+async def test_the_end_of_a_long_list_is_asked_for(console: Console) -> None:
     window = Window(tuple(row(n) for n in range(100_000, 99_800, -1)), 0, 100_000)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, (), window=window)
         await press(pilot, "G")
-        assert app.view.anchor == END
+        assert app.services.picture.view.anchor == END
         end = Window(tuple(row(n) for n in range(200, 0, -1)), 99_800, 100_000)
         await give(pilot, (), window=end)
         assert cursor_name(app) == "job_1"
 
 
-async def test_the_cursor_stays_on_its_job() -> None:
+async def test_the_cursor_stays_on_its_job(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "j")
         clock.advance(FREEZE_S)
@@ -434,32 +409,29 @@ async def test_the_cursor_stays_on_its_job() -> None:
         assert cursor_name(app) != "seven"
 
 
-async def test_many_new_rows_do_not_lose_the_cursor() -> None:
+async def test_many_new_rows_do_not_lose_the_cursor(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j")
         clock.advance(FREEZE_S)
         top = Window(tuple(row(n) for n in range(1000, 800, -1)), 0, 1000)
         await give(pilot, (), window=top)
-        assert app.view.anchor == Anchor.around(ROWS[1].id, 1)
+        assert app.services.picture.view.anchor == Anchor.around(ROWS[1].id, 1)
         await give(pilot, (), window=Window(tuple(ROWS), 991, 1000))
         assert cursor_name(app) == "eight"
 
 
-async def test_an_empty_queue_is_no_trouble() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_an_empty_queue_is_no_trouble(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, [])
         await press(pilot, "j", "G", "enter", "space", "v", "c", "r", "y", "*")
         assert isinstance(app.screen, JobsScreen)
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_small_terminals_stay_usable() -> None:
-    app = make_app()
-    async with app.run_test(size=(60, 15)) as pilot:
+async def test_small_terminals_stay_usable(console: Console) -> None:
+    async with console(size=(60, 15)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "c")
         text = screen_text(app)

@@ -20,9 +20,7 @@ from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
 from gigq_tui.widgets.lines import TextLines
 from tests.snapshots.reader_feed import ReaderFeed, at_rest
 from tests.store_files import NOW, Writer, ago
-from tests.tui.harness import FakeJobs, acts_of, jobs_screen, screen_text
-
-SIZE = (120, 32)
+from tests.tui.harness import FakeJobs, acts_of, jobs_screen, press, running, screen_text
 
 
 @pytest.fixture
@@ -46,8 +44,8 @@ def app_on(writer: Writer, clock: FrozenClock | None = None) -> ConsoleApp:
         clock=clock or SYSTEM_CLOCK,
         feed=False,
     )
-    app.feed = ReaderFeed(writer.path, app)
-    app.jobs = FakeJobs()  # type: ignore[assignment]
+    app.services.reads.feed = ReaderFeed(writer.path, app)
+    app.services.actions.jobs = FakeJobs()
     return app
 
 
@@ -55,14 +53,8 @@ async def refresh(pilot: Pilot[None]) -> None:
     """Read the file again, as when it has changed."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    app.refresh_feed()
+    app.services.reads.refresh()
     await at_rest(pilot)
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await at_rest(pilot)
 
 
 def shown(app: ConsoleApp) -> list[str]:
@@ -107,14 +99,14 @@ LETTERS = [
 async def test_s_and_a_letter_sort(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         for key, first, sort in LETTERS:
-            now = app.view.sort.words
+            now = app.services.picture.view.sort.words
             await press(pilot, "s")
             assert f"Sort by what? Now: {now}" in jobs_screen(app).panel.plain
             await press(pilot, key)
-            assert app.view.sort == sort
+            assert app.services.picture.view.sort == sort
             assert shown(app)[0] == first
             assert f"sort: {sort.words}" in status(app)
             assert not jobs_screen(app).panel.is_open
@@ -123,39 +115,39 @@ async def test_s_and_a_letter_sort(writer: Writer, clock: FrozenClock) -> None:
 async def test_the_same_again_turns_the_order_round(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "m")
         first = shown(app)
         await press(pilot, "s", "m")
-        assert app.view.sort == Sort(SortKey.NAME, turned=True)
+        assert app.services.picture.view.sort == Sort(SortKey.NAME, turned=True)
         assert shown(app) == first[::-1]
         assert "sort: name, from Z" in status(app)
         await press(pilot, "s", "m")
         assert shown(app) == first
         await press(pilot, "s", "escape")
-        assert app.view.sort == Sort(SortKey.NAME)
+        assert app.services.picture.view.sort == Sort(SortKey.NAME)
         await press(pilot, "s", "n")
-        assert app.view.sort == NEWEST
+        assert app.services.picture.view.sort == NEWEST
 
 
 async def test_each_tab_keeps_its_own_order(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "3", "s", "d")
         assert shown(app) == ["delta", "gamma"]
         await press(pilot, "2")
-        assert app.view.sort == NEWEST
+        assert app.services.picture.view.sort == NEWEST
         await press(pilot, "3")
-        assert app.view.sort == Sort(SortKey.DURATION)
+        assert app.services.picture.view.sort == Sort(SortKey.DURATION)
         await press(pilot, "/", "m", "enter")
-        assert app.view.sort == Sort(SortKey.DURATION)
+        assert app.services.picture.view.sort == Sort(SortKey.DURATION)
         writer.set("gamma", started_at=ago(500))
         await refresh(pilot)
         assert shown(app) == ["gamma"]
-        assert app.view.sort == Sort(SortKey.DURATION)
+        assert app.services.picture.view.sort == Sort(SortKey.DURATION)
 
 
 async def test_the_claim_order_is_that_of_the_waiting_jobs(
@@ -164,15 +156,15 @@ async def test_the_claim_order_is_that_of_the_waiting_jobs(
     some(writer)
     writer.job("high", priority=9)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "c")
-        assert app.view.tab is Tab.WAITING
+        assert app.services.picture.view.tab is Tab.WAITING
         assert shown(app) == ["high", "beta", "alpha"]
         assert "sort: next to be claimed" in status(app)
         assert "next to be claimed" in screen_text(app)
         await press(pilot, "1")
-        assert app.view.sort == NEWEST
+        assert app.services.picture.view.sort == NEWEST
 
 
 async def test_a_tab_offers_only_orders_that_mean_something(
@@ -180,7 +172,7 @@ async def test_a_tab_offers_only_orders_that_mean_something(
 ) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "3", "s")
         plain = jobs_screen(app).panel.plain
@@ -192,7 +184,7 @@ async def test_a_tab_offers_only_orders_that_mean_something(
 async def test_a_click_on_a_title_sorts_and_turns(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
 
         async def click(title: str) -> None:
@@ -201,25 +193,25 @@ async def test_a_click_on_a_title_sorts_and_turns(writer: Writer, clock: FrozenC
             await at_rest(pilot)
 
         await click("NAME")
-        assert app.view.sort == Sort(SortKey.NAME)
+        assert app.services.picture.view.sort == Sort(SortKey.NAME)
         assert "NAME^" in app.screen.query_one(HeadRow).plain
         await click("NAME")
-        assert app.view.sort == Sort(SortKey.NAME, turned=True)
+        assert app.services.picture.view.sort == Sort(SortKey.NAME, turned=True)
         assert "NAMEv" in app.screen.query_one(HeadRow).plain
         await click("DUR")
-        assert app.view.sort == Sort(SortKey.DURATION)
+        assert app.services.picture.view.sort == Sort(SortKey.DURATION)
         await click("WHY")
-        assert app.view.sort == Sort(SortKey.DURATION)
+        assert app.services.picture.view.sort == Sort(SortKey.DURATION)
         await press(pilot, "2")
         await click("DUR")
-        assert app.view.sort == NEWEST
+        assert app.services.picture.view.sort == NEWEST
         assert "can't be sorted by that" in jobs_screen(app).notice_line.text
 
 
 async def test_the_bound_of_an_order_is_told(writer: Writer, clock: FrozenClock) -> None:
     writer.many(1_200)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "m")
         assert "first 1,000 of 1,200" in status(app)
@@ -236,7 +228,7 @@ async def test_a_range_and_the_walk_in_the_detail_follow_the_order(
     for name in ("d", "a", "c", "b"):
         writer.job(name)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "m", "v", "j", "j", "v")
         assert list(jobs_screen(app).marks.ids) == ["a", "b", "c"]
@@ -247,7 +239,7 @@ async def test_a_range_and_the_walk_in_the_detail_follow_the_order(
 async def test_a_range_beyond_memory_follows_the_order(writer: Writer, clock: FrozenClock) -> None:
     writer.many(600)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "c", "v", "G", "v")
         assert list(jobs_screen(app).marks.ids) == [f"n{number}" for number in range(600)]
@@ -262,7 +254,7 @@ async def test_the_cursor_and_the_marks_stay_through_sort_tab_and_filter(
     some(writer)
     writer.many(400, "later")
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "G", "k", "k")
         assert cursor(app) == "delta"
@@ -283,7 +275,7 @@ async def test_the_first_row_is_shown_to_those_who_chose_none(
 ) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "d")
         assert cursor(app) == "delta"
@@ -296,7 +288,7 @@ async def test_an_act_is_about_the_jobs_of_the_key_press(
 ) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "G", "k", "c")
         assert "alpha" in jobs_screen(app).panel.plain
@@ -312,7 +304,7 @@ async def test_an_act_is_about_the_jobs_of_the_key_press(
 async def test_marks_act_by_id_after_the_file_changed(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "space", "space")
         assert set(jobs_screen(app).marks.ids) == {"alpha", "beta"}
@@ -331,7 +323,7 @@ async def test_marks_and_cursor_outlive_another_file_at_the_path(
 ) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "G", "k", "space")
         await press(pilot, "k")
@@ -342,7 +334,7 @@ async def test_marks_and_cursor_outlive_another_file_at_the_path(
         other.job("alpha")
         other.many(250, "y")
         other.close()
-        feed = app.feed
+        feed = app.services.reads.feed
         assert isinstance(feed, ReaderFeed)
         feed.close()
         feed.reader = ReaderFeed(tmp_path / "other.db", app).reader
@@ -358,7 +350,7 @@ async def test_a_page_that_is_loaded_meanwhile_moves_nothing(
 ) -> None:
     writer.many(1_000)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, *["pagedown"] * 12)
         job = cursor(app)
@@ -380,7 +372,7 @@ async def test_the_order_stands_still_while_the_cursor_moves(
 ) -> None:
     writer.many(6)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         before = shown(app)
         await press(pilot, "2", "j", "j")
@@ -414,11 +406,11 @@ async def test_the_newest_order_comes_by_itself(
     monkeypatch.setattr(held_order, "FREEZE_S", 0.3)
     writer.many(6)
     app = app_on(writer)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "j")
         writer.job("new")
-        app.refresh_feed()
+        app.services.reads.refresh()
         for _ in range(100):
             await pilot.pause(0.02)
             if shown(app)[:1] == ["new"]:
@@ -430,7 +422,7 @@ async def test_the_newest_order_comes_by_itself(
 async def test_nothing_waits_when_nothing_changed(writer: Writer, clock: FrozenClock) -> None:
     writer.many(6)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "j")
         assert jobs_screen(app).table._thaw_timer is None
@@ -442,7 +434,7 @@ async def test_a_held_picture_keeps_the_order_that_stood_still(
 ) -> None:
     writer.many(6)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "j")
         writer.job("new")
@@ -464,7 +456,7 @@ async def test_a_held_picture_still_shows_what_is_asked_for(
     some(writer)
     writer.many(600)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "p", "3", "s", "d")
         assert shown(app) == ["delta", "gamma"]
@@ -481,7 +473,7 @@ async def test_a_held_picture_still_shows_what_is_asked_for(
 async def test_a_range_leaves_out_what_went(writer: Writer, clock: FrozenClock) -> None:
     writer.many(6)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "j", "v", "j", "j")
         writer.set("n3", status="running")
@@ -495,7 +487,7 @@ async def test_an_act_on_a_row_that_went_is_about_that_row(
 ) -> None:
     writer.many(6)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "j", "j")
         writer.set("n3", status="running", worker_id="w")
@@ -509,7 +501,7 @@ async def test_scrolling_beyond_the_held_rows_takes_the_newest(
 ) -> None:
     writer.many(300)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         for number in range(24):
             await pilot.press("pagedown")
@@ -526,7 +518,7 @@ async def test_scrolling_beyond_the_held_rows_takes_the_newest(
 async def test_f_follows_a_row_that_leaves_the_tab(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "G", "f")
         assert cursor(app) == "beta"
@@ -546,7 +538,7 @@ async def test_f_follows_a_row_that_leaves_the_tab(writer: Writer, clock: Frozen
         assert "following beta" in status(app)
         await press(pilot, "f")
         assert "following" not in status(app)
-        assert app.view.follow is None
+        assert app.services.picture.view.follow is None
 
 
 async def test_a_followed_row_is_found_on_other_pages_and_in_other_orders(
@@ -554,7 +546,7 @@ async def test_a_followed_row_is_found_on_other_pages_and_in_other_orders(
 ) -> None:
     writer.many(900)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "j", "f")
         job = cursor(app)
@@ -574,13 +566,13 @@ async def test_a_followed_row_is_found_on_other_pages_and_in_other_orders(
 async def test_a_move_ends_the_following(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         for key in ("j", "k", "G", "g", "space"):
             await press(pilot, "f")
-            assert app.view.follow == cursor(app)
+            assert app.services.picture.view.follow == cursor(app)
             await press(pilot, key)
-            assert app.view.follow is None
+            assert app.services.picture.view.follow is None
             assert "following" not in status(app)
 
 
@@ -589,7 +581,7 @@ async def test_a_move_away_from_a_row_that_left_takes_the_cursor_back(
 ) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "f")
         clock.advance(FREEZE_S)
@@ -603,30 +595,30 @@ async def test_a_move_away_from_a_row_that_left_takes_the_cursor_back(
 async def test_a_followed_job_that_is_deleted_is_told(writer: Writer, clock: FrozenClock) -> None:
     some(writer)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "j", "f")
         clock.advance(FREEZE_S)
         writer.conn.execute("DELETE FROM jobs WHERE id = 'gamma'")
         await refresh(pilot)
-        assert app.view.follow is None
+        assert app.services.picture.view.follow is None
         assert "no longer in the queue" in jobs_screen(app).notice_line.text
         assert cursor(app) in shown(app)
 
 
 async def test_an_empty_list_sorts_and_follows_nothing(writer: Writer, clock: FrozenClock) -> None:
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "s", "d", "f", "j", "G", "s", "c")
         assert isinstance(app.screen, JobsScreen)
-        assert app.view.follow is None
+        assert app.services.picture.view.follow is None
 
 
 async def test_the_cursor_is_in_sight_at_every_size(writer: Writer, clock: FrozenClock) -> None:
     writer.many(120)
     app = app_on(writer, clock)
-    async with app.run_test(size=SIZE) as pilot:
+    async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "G", "f", "s", "o")
         for size in ((200, 60), (160, 45), (100, 30), (80, 24), (60, 15), (40, 10)):

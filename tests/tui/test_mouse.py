@@ -21,7 +21,15 @@ from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.tabs import TabRow
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
-from tests.tui.harness import give, jobs_screen, make_app, row, screen_text, settle
+from tests.tui.harness import (
+    Console,
+    give,
+    jobs_screen,
+    row,
+    running,
+    screen_text,
+    settle,
+)
 
 NARROW = (80, 24)
 
@@ -32,7 +40,7 @@ def app(tmp_path: Path) -> ConsoleApp:
 
 
 async def begin(pilot: Pilot[None]) -> None:
-    feed = pilot.app.feed  # type: ignore[attr-defined]
+    feed = pilot.app.services.reads.feed  # type: ignore[attr-defined]
     assert isinstance(feed, ReaderFeed)
     feed.refresh()
     await at_rest(pilot)
@@ -65,7 +73,7 @@ def list_of(app: ConsoleApp) -> RowList:
 
 @pytest.mark.parametrize("key", ["w", "t", "question_mark", "enter", "l"])
 async def test_the_wheel_moves_what_it_is_over(app: ConsoleApp, key: str) -> None:
-    async with app.run_test(size=(60, 15)) as pilot:
+    async with running(app, size=(60, 15)) as pilot:
         await begin(pilot)
         table = jobs_screen(app).table
         await turn(pilot, table)
@@ -83,7 +91,7 @@ async def test_the_wheel_moves_what_it_is_over(app: ConsoleApp, key: str) -> Non
 
 
 async def test_tabs_of_both_screens(app: ConsoleApp) -> None:
-    async with app.run_test(size=NARROW) as pilot:
+    async with running(app, size=NARROW) as pilot:
         await begin(pilot)
         await click_text(pilot, "4 Fail")
         assert "[4 Fail 4]" in screen_text(app)
@@ -96,7 +104,7 @@ async def test_tabs_of_both_screens(app: ConsoleApp) -> None:
 
 
 async def test_rows_of_the_tree(app: ConsoleApp) -> None:
-    async with app.run_test(size=NARROW) as pilot:
+    async with running(app, size=NARROW) as pilot:
         await begin(pilot)
         app.push_screen(TreeScreen(app.services, scene.job_id("dedupe_customers")))
         await at_rest(pilot)
@@ -110,7 +118,7 @@ async def test_rows_of_the_tree(app: ConsoleApp) -> None:
 
 
 async def test_rows_of_the_workers(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await begin(pilot)
         await pilot.press("w")
         await at_rest(pilot)
@@ -123,7 +131,7 @@ async def test_rows_of_the_workers(app: ConsoleApp) -> None:
 
 
 async def test_the_key_bar_of_every_screen(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await begin(pilot)
         await click_text(pilot, "w workers")
         assert isinstance(app.screen, WorkersScreen)
@@ -141,7 +149,7 @@ async def test_the_key_bar_of_every_screen(app: ConsoleApp) -> None:
 
 async def test_what_is_off_says_why_when_it_is_clicked(tmp_path: Path) -> None:
     app = scene_app(tmp_path, read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await begin(pilot)
         await click_text(pilot, "c cancel")
         assert "read-only" in jobs_screen(app).notice_line.text
@@ -150,7 +158,7 @@ async def test_what_is_off_says_why_when_it_is_clicked(tmp_path: Path) -> None:
 
 async def test_each_choice_of_a_question(app: ConsoleApp) -> None:
     copied: set[str] = set()
-    async with app.run_test(size=NARROW) as pilot:
+    async with running(app, size=NARROW) as pilot:
         await begin(pilot)
         await pilot.press("y")
         await at_rest(pilot)
@@ -168,7 +176,7 @@ async def test_each_choice_of_a_question(app: ConsoleApp) -> None:
 
 
 async def test_a_click_beside_a_question_is_no_answer(app: ConsoleApp) -> None:
-    async with app.run_test(size=NARROW) as pilot:
+    async with running(app, size=NARROW) as pilot:
         await begin(pilot)
         await pilot.press("4", "c")
         await at_rest(pilot)
@@ -179,9 +187,8 @@ async def test_a_click_beside_a_question_is_no_answer(app: ConsoleApp) -> None:
         assert jobs_screen(app).table.cursor == cursor
 
 
-async def test_the_wheel_in_the_palette() -> None:
-    app = make_app()
-    async with app.run_test(size=NARROW) as pilot:
+async def test_the_wheel_in_the_palette(console: Console) -> None:
+    async with console(size=NARROW) as (app, pilot):
         await give(pilot, [row(1)])
         await pilot.press("colon")
         await settle(pilot)
@@ -192,9 +199,8 @@ async def test_the_wheel_in_the_palette() -> None:
         assert panel.cursor == 0
 
 
-async def test_a_text_too_long_for_the_clipboard_is_said_to_be_cut() -> None:
-    app = make_app()
-    async with app.run_test(size=NARROW) as pilot:
+async def test_a_text_too_long_for_the_clipboard_is_said_to_be_cut(console: Console) -> None:
+    async with console(size=NARROW) as (app, pilot):
         await give(pilot, [row(1, status="failed", error="x" * 200_000)])
         await pilot.press("y", "e")
         await settle(pilot)

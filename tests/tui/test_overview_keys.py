@@ -26,12 +26,14 @@ from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.widgets.header import HeaderState, header_lines
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     acts_of,
     feed_of,
     give,
     jobs_screen,
     make_app,
     row,
+    running,
     screen_text,
     settle,
     snapshot_of,
@@ -99,8 +101,8 @@ async def opened(pilot: Pilot[None]) -> OverviewScreen:
 
 
 def pass_time(app: ConsoleApp, seconds: float) -> None:
-    assert isinstance(app.clock, FrozenClock)
-    app.clock.advance(seconds)
+    assert isinstance(app.services.settings.clock, FrozenClock)
+    app.services.settings.clock.advance(seconds)
 
 
 def asked(app: ConsoleApp) -> list[Past]:
@@ -109,7 +111,7 @@ def asked(app: ConsoleApp) -> list[Past]:
 
 @pytest.mark.parametrize("size", [(120, 32), (100, 28), (100, 20), (80, 24), (80, 40), (60, 15)])
 async def test_o_shows_the_overview_at_every_size(size: tuple[int, int], app: ConsoleApp) -> None:
-    async with app.run_test(size=size) as pilot:
+    async with running(app, size=size) as pilot:
         await opened(pilot)
         text = screen_text(app)
         assert "last 60 min" in text
@@ -124,7 +126,7 @@ async def test_o_shows_the_overview_at_every_size(size: tuple[int, int], app: Co
 
 
 async def test_o_leads_here_from_the_workers_too(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, [row(1)])
         await pilot.press("w", "o")
         await settle(pilot)
@@ -135,7 +137,7 @@ async def test_o_leads_here_from_the_workers_too(app: ConsoleApp) -> None:
 
 
 async def test_each_number_is_a_window(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await opened(pilot)
         for key, past in zip("123456", Past, strict=True):
             await pilot.press(key)
@@ -151,7 +153,7 @@ async def test_each_number_is_a_window(app: ConsoleApp) -> None:
 
 
 async def test_enter_shows_the_jobs_of_the_function(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await opened(pilot)
         await pilot.press("j", "enter")
         await settle(pilot)
@@ -162,7 +164,7 @@ async def test_enter_shows_the_jobs_of_the_function(app: ConsoleApp) -> None:
 
 
 async def test_what_has_no_jobs_any_more_is_said(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await opened(pilot)
         await pilot.press("G", "enter")
         await settle(pilot)
@@ -171,7 +173,7 @@ async def test_what_has_no_jobs_any_more_is_said(app: ConsoleApp) -> None:
 
 
 async def test_a_goes_into_the_list_and_enter_follows(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await opened(pilot)
         await pilot.press("a", "G", "enter")
         await settle(pilot)
@@ -193,7 +195,7 @@ async def test_a_goes_into_the_list_and_enter_follows(app: ConsoleApp) -> None:
 
 async def test_a_without_anything_to_look_at_says_so(app: ConsoleApp) -> None:
     feed_of(app).answers["overview"] = lambda past: overview_of(past, concerns=())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
         await pilot.press("a")
         assert not screen.attending
@@ -203,14 +205,14 @@ async def test_a_without_anything_to_look_at_says_so(app: ConsoleApp) -> None:
 async def test_the_past_is_asked_for_until_it_is_read(app: ConsoleApp) -> None:
     left = [True, True, False]
     feed_of(app).answers["overview"] = lambda past: overview_of(past, reading=left.pop(0))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         await opened(pilot)
         assert len(asked(app)) == 3
         assert not left
 
 
 async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await opened(pilot)
         await give(pilot, [row(1), row(2)])
         assert len(asked(app)) == 1  # too soon
@@ -237,7 +239,7 @@ async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> No
 
 async def test_the_same_overview_paints_nothing(app: ConsoleApp) -> None:
     painted: list[object] = []
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await opened(pilot)
         for widget in screen.query("TextLines, PickList"):
             refresh: Callable[..., Any] = widget.refresh
@@ -262,7 +264,7 @@ async def test_a_chart_moves_on_with_time_only_if_there_is_something_in_it() -> 
     feed_of(app).answers["overview"] = lambda past: overview_of(
         past, taken_at=clock.now(), **answers
     )
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
         screen._keep_up()
         assert len(asked(app)) == 1
@@ -281,7 +283,7 @@ async def test_a_chart_moves_on_with_time_only_if_there_is_something_in_it() -> 
 
 
 async def test_the_queue_can_be_paused_from_here(app: ConsoleApp) -> None:
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await opened(pilot)
         await pilot.press("P")
         await settle(pilot)
@@ -297,7 +299,7 @@ async def test_what_a_file_says_stays_text_here(app: ConsoleApp) -> None:
     feed_of(app).answers["overview"] = lambda past: overview_of(
         past, functions=(line(evil),), longest=evil
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await opened(pilot)
         text = screen_text(app)
     assert "[b]x" in text
@@ -310,7 +312,7 @@ async def test_what_was_not_counted_whole_says_so() -> None:
     feed_of(app).answers["overview"] = lambda past: overview_of(
         past, functions=(line("f", ready=400, done=1, failed=0),), ready_counted=400
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await opened(pilot)
         assert "400+" in screen_text(app)
         await pilot.press("6")
@@ -320,13 +322,13 @@ async def test_what_was_not_counted_whole_says_so() -> None:
 
 async def test_a_gigq_file_tells_what_waits(app: ConsoleApp) -> None:
     feed_of(app).answers["overview"] = lambda past: overview_of(past, ready_only=False)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await opened(pilot)
         assert "WAITING   RUN" in screen_text(app)
 
 
 async def test_an_error_leaves_what_was_seen(app: ConsoleApp) -> None:
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
         before = screen.seen
         feed_of(app).answers["overview"] = lambda past: OSError("no")
@@ -435,10 +437,9 @@ def test_freshness_is_told_in_classes() -> None:
     assert header(snapshot=snapshot, held=True, age="5m")[0].endswith("paused 5m (p) ")
 
 
-async def test_a_held_picture_says_how_old_it_is() -> None:
+async def test_a_held_picture_says_how_old_it_is(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(clock=clock, size=(80, 24)) as (app, pilot):
         await give(pilot, [row(1)])
         await pilot.press("p")
         clock.advance(301)
@@ -454,7 +455,7 @@ async def test_a_held_picture_says_how_old_it_is() -> None:
 
 
 async def test_the_overview_is_no_key_of_a_job(app: ConsoleApp) -> None:
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         await give(pilot, [row(1)])
         await pilot.press("enter")
         await settle(pilot)

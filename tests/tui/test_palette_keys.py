@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.widgets.palette import PalettePanel, matching
 from tests.tui.harness import (
+    Console,
     acts_of,
     give,
     jobs_screen,
-    make_app,
+    press,
     row,
     screen_text,
     settle,
@@ -22,21 +22,14 @@ from tests.tui.harness import (
 ROWS = [row(number, status="failed") for number in range(40, 0, -1)]
 
 
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
-
-
 def panel_of(app: ConsoleApp) -> PalettePanel | None:
     panels = app.screen.query(PalettePanel)
     return panels.first() if panels else None
 
 
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
-async def test_opening_and_closing(key: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_opening_and_closing(console: Console, key: str) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, key)
         assert panel_of(app) is not None
@@ -46,9 +39,8 @@ async def test_opening_and_closing(key: str) -> None:
         assert app.focused is None
 
 
-async def test_every_action_of_the_screen_is_there() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_every_action_of_the_screen_is_there(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "colon")
         panel = panel_of(app)
@@ -57,9 +49,8 @@ async def test_every_action_of_the_screen_is_there() -> None:
         assert ids == {action.id for action in actions_for(Scope.JOBS)} - {"palette"}
 
 
-async def test_typing_narrows_and_enter_runs() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_typing_narrows_and_enter_runs(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "colon", *"keys of")
         assert "commands: 1 of" in screen_text(app)
@@ -67,9 +58,8 @@ async def test_typing_narrows_and_enter_runs() -> None:
         assert isinstance(app.screen, HelpScreen)
 
 
-async def test_keys_do_nothing_to_the_list_below() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_keys_do_nothing_to_the_list_below(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         table = jobs_screen(app).table
         await press(pilot, "G")
@@ -79,9 +69,8 @@ async def test_keys_do_nothing_to_the_list_below() -> None:
         assert acts_of(app).calls == []
 
 
-async def test_moving_in_it() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_moving_in_it(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "colon")
         panel = panel_of(app)
@@ -103,9 +92,8 @@ async def test_moving_in_it() -> None:
         assert panel_of(app) is None
 
 
-async def test_an_act_asks_as_its_key_does() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_an_act_asks_as_its_key_does(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "colon", *"retry", "enter")
         screen = jobs_screen(app)
@@ -115,9 +103,8 @@ async def test_an_act_asks_as_its_key_does() -> None:
         assert acts_of(app).calls == [("retry", (ROWS[1].id,))]
 
 
-async def test_what_can_t_be_done_says_why() -> None:
-    app = make_app(read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_what_can_t_be_done_says_why(console: Console) -> None:
+    async with console(read_only=True) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "colon", *"retry")
         assert "This console is read-only" in screen_text(app)
@@ -126,9 +113,8 @@ async def test_what_can_t_be_done_says_why() -> None:
         assert acts_of(app).calls == []
 
 
-async def test_a_click_runs() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_a_click_runs(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "colon", *"keys of")
         await pilot.click(PalettePanel, offset=(5, 2))
@@ -136,9 +122,8 @@ async def test_a_click_runs() -> None:
         assert isinstance(app.screen, HelpScreen)
 
 
-async def test_pasting_and_opening_twice() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_pasting_and_opening_twice(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "colon")
         from textual import events

@@ -14,8 +14,8 @@ from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.workers import setup_panel
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.screens.workers.setup_panel import SetupPanel
-from tests.tui.harness import give, row, screen_text, settle
-from tests.tui.test_workers_screen import BUSY, IDLE, console, open_workers, press
+from tests.tui.harness import give, press, row, running, screen_text, settle
+from tests.tui.test_workers_screen import BUSY, IDLE, open_workers, workers_app
 
 GOOD = Examined("3.11.9", "3.45.1")
 
@@ -58,8 +58,8 @@ async def put(pilot: Pilot[None], key: str, text: str) -> None:
 
 
 async def test_two_workers_with_everything_chosen(tmp_path: Path) -> None:
-    app, _, pool = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, pool = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
         assert focused(app) == "count"
@@ -100,8 +100,8 @@ async def test_two_workers_with_everything_chosen(tmp_path: Path) -> None:
 
 
 async def test_keys_of_the_panel(looked_at: list[WorkerSetup]) -> None:
-    app, acts, pool = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, acts, pool = workers_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY)
         await press(pilot, "equals_sign")
         seen = [focused(app)]
@@ -135,8 +135,8 @@ async def test_keys_of_the_panel(looked_at: list[WorkerSetup]) -> None:
 
 
 async def test_typing_at_once_reaches_the_field_that_is_meant() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
         await pilot.press(*"+2", "tab", "7", *["tab"] * 3, *"A=1")
@@ -163,8 +163,8 @@ MISTAKES = [
 
 
 async def test_mistakes_are_told_beside_the_field() -> None:
-    app, _, pool = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, pool = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
         for key, text, sentence in MISTAKES:
@@ -181,8 +181,8 @@ async def test_mistakes_are_told_beside_the_field() -> None:
 
 
 async def test_a_home_of_nobody_is_a_name_like_any_other() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
         await put(pilot, "folder", "~no-such-user")
@@ -194,7 +194,7 @@ async def test_a_home_of_nobody_is_a_name_like_any_other() -> None:
 
 
 async def test_nothing_starts_before_it_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    app, _, pool = console()
+    app, _, pool = workers_app()
     may_answer = threading.Event()
 
     def examine(_setup: WorkerSetup) -> Examined:
@@ -202,7 +202,7 @@ async def test_nothing_starts_before_it_was_looked_at(monkeypatch: pytest.Monkey
         return GOOD
 
     monkeypatch.setattr(setup_panel, "examine", examine)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await pilot.press("equals_sign", "alt+s")
         await pilot.pause()
@@ -216,9 +216,9 @@ async def test_nothing_starts_before_it_was_looked_at(monkeypatch: pytest.Monkey
 
 
 async def test_scaling_down_lets_idle_ones_go_first() -> None:
-    app, _, pool = console(["w1", "w2", "w5"])
+    app, _, pool = workers_app(["w1", "w2", "w5"])
     pool.busy = ["w2"]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY)
         await press(pilot, "equals_sign", "3", "alt+s")
         assert "nothing to do: 3 workers of this console already" in screen_text(app)
@@ -239,8 +239,8 @@ async def test_scaling_down_lets_idle_ones_go_first() -> None:
 
 
 async def test_read_only_has_no_panel() -> None:
-    app, _, _ = console(read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app(read_only=True)
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
         assert not is_open(app)
@@ -248,8 +248,8 @@ async def test_read_only_has_no_panel() -> None:
 
 
 async def test_from_another_screen_it_opens_on_the_workers() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await give(pilot, [row(1)], workers=(IDLE,))
         await press(pilot, "equals_sign")
         assert isinstance(app.screen, WorkersScreen)
@@ -259,8 +259,8 @@ async def test_from_another_screen_it_opens_on_the_workers() -> None:
 
 
 async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
-    app, _, pool = console()
-    async with app.run_test(size=(40, 10)) as pilot:
+    app, _, pool = workers_app()
+    async with running(app, size=(40, 10)) as pilot:
         await open_workers(pilot, IDLE)
         await pilot.press("colon", *"with what", "enter")
         await settle(pilot)
@@ -271,8 +271,8 @@ async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
 
 
 async def test_an_answer_that_comes_once_it_is_closed_is_dropped() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
         panel = panel_of(app)

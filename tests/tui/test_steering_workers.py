@@ -18,17 +18,8 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import ForeignWorker, Health, WorkerRow
 from tests import scene
 from tests.scene import NOW
-from tests.tui.harness import give, row, screen_text, settle
-from tests.tui.test_workers_screen import (
-    BUSY,
-    IDLE,
-    JOB,
-    LOST,
-    OTHER,
-    console,
-    open_workers,
-    press,
-)
+from tests.tui.harness import give, press, row, running, screen_text, settle
+from tests.tui.test_workers_screen import BUSY, IDLE, JOB, LOST, OTHER, open_workers, workers_app
 
 
 async def see(pilot: Pilot[None], *rows: WorkerRow) -> str:
@@ -44,8 +35,8 @@ async def see(pilot: Pilot[None], *rows: WorkerRow) -> str:
 
 
 async def test_a_pause_is_asked_until_the_worker_answers() -> None:
-    app, acts, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, _ = workers_app()
+    async with running(app) as pilot:
         screen = await open_workers(pilot, BUSY)
         await press(pilot, "P", "y")
         assert acts.calls == [("ask", ("w2", "pause"))]
@@ -59,13 +50,13 @@ async def test_a_pause_is_asked_until_the_worker_answers() -> None:
             await see(pilot, replace(BUSY, state="paused"))
             == "w2 paused; its running jobs continue"
         )
-        assert not app.requests.waiting
+        assert not app.services.workers.requests.waiting
 
 
 async def test_silence_is_said_and_stays_beside_the_worker() -> None:
     clock = FrozenClock(NOW)
-    app, _, _ = console(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app(clock=clock)
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, "P", "y")
         asked = replace(IDLE, request="pause")
@@ -79,10 +70,10 @@ async def test_silence_is_said_and_stays_beside_the_worker() -> None:
 
 async def test_stop_now_is_told_with_what_became_of_the_job(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
-    app, acts, _ = console(path=path)
+    app, acts, _ = workers_app(path=path)
     held = replace(JOB, id=scene.job_id("mail_digest"), name="mail_digest")
     running = replace(IDLE, running=(held,))
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await open_workers(pilot, running)
         await press(pilot, "C", "y")
         assert acts.calls == [("ask", ("w1", "stop"))]
@@ -92,8 +83,8 @@ async def test_stop_now_is_told_with_what_became_of_the_job(tmp_path: Path) -> N
 
 
 async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
-    app, acts, pool = console(["w1"])
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, pool = workers_app(["w1"])
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY)
 
         def gone(worker_id: str) -> None:
@@ -102,11 +93,11 @@ async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
         pool.stop = gone  # type: ignore[method-assign]
         await press(pilot, "c", "y")
         assert screen.notice_line.text == "w1 is not a running worker of this console."
-        assert not app.requests.waiting
+        assert not app.services.workers.requests.waiting
         acts.trouble = GigQError("Worker w2 is not running.")
         await press(pilot, "j", "c", "y")
         assert screen.notice_line.text == "Worker w2 is not running."
-        assert not app.requests.waiting
+        assert not app.services.workers.requests.waiting
         # One whose row still says that it runs is asked, and found dead.
         acts.trouble = None
         await press(pilot, "P", "y")
@@ -116,8 +107,8 @@ async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
 
 
 async def test_one_that_is_ending_is_not_asked_again() -> None:
-    app, acts, pool = console(["w1"])
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, pool = workers_app(["w1"])
+    async with running(app) as pilot:
         screen = await open_workers(pilot, replace(IDLE, state="draining"))
         await press(pilot, "c")
         assert screen.notice_line.text == "w1 is ending already: C kills it."
@@ -127,9 +118,9 @@ async def test_one_that_is_ending_is_not_asked_again() -> None:
 
 
 async def test_several_ends_are_told_in_one_notice() -> None:
-    app, _, pool = console(["w1", "w2"])
+    app, _, pool = workers_app(["w1", "w2"])
     ended = [Ended("w1", 0, ""), Ended("w2", 3, "no such interpreter")]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE)
         pool.reap = lambda: tuple(ended)  # type: ignore[method-assign, assignment, return-value]
         app._tick()
@@ -141,9 +132,9 @@ async def test_several_ends_are_told_in_one_notice() -> None:
 
 
 async def test_with_none_idle_the_youngest_may_finish() -> None:
-    app, _, pool = console(["w1", "w2"])
+    app, _, pool = workers_app(["w1", "w2"])
     pool.busy = ["w1", "w2"]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_workers(pilot, BUSY)
         await press(pilot, "minus")
         assert screen.panel.question is not None
@@ -157,13 +148,13 @@ async def test_with_none_idle_the_youngest_may_finish() -> None:
 
 
 async def test_a_release_is_told_job_by_job() -> None:
-    app, acts, _ = console()
+    app, acts, _ = workers_app()
     outcomes = (
         Outcome(JOB.id, Change.RELEASED, "it waits for another attempt"),
         Outcome(OTHER.id, Change.REFUSED, "its worker w3 lives: cancel it instead"),
     )
     acts.release = lambda ids: Report("released 1, 1 refused", outcomes)  # type: ignore[method-assign]
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot, replace(LOST, running=(JOB, OTHER)))
         await press(pilot, "r", "y")
         text = screen_text(app)
@@ -174,10 +165,10 @@ async def test_a_release_is_told_job_by_job() -> None:
 
 
 async def test_r_on_an_orphan_releases_it_from_the_jobs_screen() -> None:
-    app, acts, _ = console()
+    app, acts, _ = workers_app()
     orphan = row(1, "export_parquet", "running", holder=Health.LOST, holder_pid=3988)
     failed = row(2, "resize", "failed")
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await give(pilot, [orphan, failed])
         screen = app.screen
         assert isinstance(screen, JobsScreen)
@@ -192,8 +183,8 @@ async def test_r_on_an_orphan_releases_it_from_the_jobs_screen() -> None:
 
 
 async def test_pausing_the_queue_names_who_will_not_heed_it() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         theirs = (ForeignWorker("worker-5f2c", (JOB,)),)
         await give(pilot, [row(1)], foreign_workers=theirs)
         await press(pilot, "P")

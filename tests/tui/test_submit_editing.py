@@ -13,17 +13,8 @@ from textual.app import SuspendNotSupported
 from gigq_core.errors import GigQError
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.submit import editor as editor_module
-from tests.tui.harness import detail_of, row, screen_text
-from tests.tui.test_submit_keys import (
-    Acts,
-    asked,
-    console,
-    fill,
-    open_form,
-    press,
-    request_of,
-    row_of,
-)
+from tests.tui.harness import detail_of, press, row, running, screen_text
+from tests.tui.test_submit_keys import Acts, asked, fill, form_app, open_form, request_of, row_of
 
 __all__ = ["asked"]
 
@@ -61,7 +52,7 @@ def app_that_lends() -> tuple[ConsoleApp, Acts]:
     def suspend() -> Iterator[None]:
         yield
 
-    app, acts = console()
+    app, acts = form_app()
     app.suspend = suspend  # type: ignore[method-assign]
     return app, acts
 
@@ -73,7 +64,7 @@ def changed(**values: Any) -> Edit:
 async def test_the_parameters_come_back(editor: Editor) -> None:
     app, acts = app_that_lends()
     editor.leaves = [changed(src="two\nlines", w=5, token="new")]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await press(pilot, "ctrl+o")
@@ -97,7 +88,7 @@ async def test_secrets_never_reach_the_editor_and_are_kept(editor: Editor) -> No
         row(4, "copy", function="pipeline.resize"),
         params={"src": "a", "token": "hunter2", "w": 5},
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await open_form(pilot, template)
         await press(pilot, "ctrl+o")
         assert "hunter2" not in editor.given[0]
@@ -111,7 +102,7 @@ async def test_a_parameter_can_be_taken_out(editor: Editor) -> None:
     template = detail_of(
         row(4, "copy", function="pipeline.resize"), params={"src": "a", "w": 5, "extra": 1}
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await open_form(pilot, template)
         await press(pilot, "ctrl+o", "alt+s")
         assert request_of(acts).params == {"src": "b"}
@@ -121,7 +112,7 @@ async def test_a_mistake_leads_back_to_its_line(editor: Editor) -> None:
     app, acts = app_that_lends()
     broken = '{\n  "src": "x",\n  "w" 5\n}'
     editor.leaves = [lambda _: broken, lambda text: text.replace('"w" 5', '"w": 5')]
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await press(pilot, "ctrl+o")
@@ -145,7 +136,7 @@ async def test_a_mistake_leads_back_to_its_line(editor: Editor) -> None:
 async def test_the_form_stays_as_it_was(editor: Editor, left: Edit | Exception, told: str) -> None:
     app, _ = app_that_lends()
     editor.leaves = [left]
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await press(pilot, "ctrl+o")
@@ -157,7 +148,7 @@ async def test_the_form_stays_as_it_was(editor: Editor, left: Edit | Exception, 
 async def test_changes_can_be_dropped(editor: Editor) -> None:
     app, _ = app_that_lends()
     editor.leaves = [lambda _: '{"src": 1, "src": 2}']
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await press(pilot, "ctrl+o", "d")
@@ -166,7 +157,7 @@ async def test_changes_can_be_dropped(editor: Editor) -> None:
 
 
 async def test_a_terminal_that_can_not_be_lent(editor: Editor) -> None:
-    app, _ = console()
+    app, _ = form_app()
 
     @contextmanager
     def refuse() -> Iterator[None]:
@@ -174,7 +165,7 @@ async def test_a_terminal_that_can_not_be_lent(editor: Editor) -> None:
         yield
 
     app.suspend = refuse  # type: ignore[method-assign]
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, "ctrl+o")
         assert "can't run an editor" in screen.notice_line.text

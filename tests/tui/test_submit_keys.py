@@ -30,7 +30,9 @@ from tests.tui.harness import (
     feed_of,
     give,
     make_app,
+    press,
     row,
+    running,
     screen_text,
     services_of,
     settle,
@@ -74,19 +76,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return calls
 
 
-def console(**options: Any) -> tuple[ConsoleApp, Acts]:
+def form_app(**options: Any) -> tuple[ConsoleApp, Acts]:
     app = make_app(**options)
     acts = Acts()
-    app.jobs = acts  # type: ignore[assignment]
+    app.services.actions.jobs = acts
     known = {PARENT.id[:8]: (PARENT.id,), PARENT.id: (PARENT.id,), "0": (PARENT.id, "0b")}
     feed_of(app).answers["resolve"] = lambda prefix: known.get(prefix, ())
     feed_of(app).answers["rows"] = lambda ids: {PARENT.id: PARENT} if PARENT.id in ids else {}
     return app, acts
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    await pilot.press(*keys)
-    await settle(pilot)
 
 
 async def open_form(pilot: Pilot[None], template: JobDetail | None = None) -> SubmitScreen:
@@ -137,11 +134,11 @@ def _asked_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_asked_at_the_end_only")
 async def test_a_job_from_scratch(asked: list[tuple[str, str]]) -> None:
-    app, acts = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *typed("pipeline.resize", "tab"))
-        assert asked == [("pipeline.resize", app.python)]
+        assert asked == [("pipeline.resize", app.services.settings.python)]
         assert "found: (src, w=1024" in screen_text(app)
         assert row_of(screen, "name").text == "resize"
         await press(pilot, *typed("tab", "s3://in/1 a.png", "down", "512"))
@@ -160,8 +157,8 @@ async def test_a_job_from_scratch(asked: list[tuple[str, str]]) -> None:
 
 
 async def test_every_field_arrives() -> None:
-    app, acts = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, acts = form_app()
+    async with running(app, size=(80, 24)) as pilot:
         await open_form(pilot)
         await press(pilot, *typed(*FILLED, "tab", "tab", "t0p", "tab", 'deep={"a": [1]}'))
         await press(pilot, *typed("tab", "tab", "5", "tab", "2.5s", "tab", "7", "tab", "30"))
@@ -182,8 +179,8 @@ async def test_every_field_arrives() -> None:
 
 
 async def test_mistakes_are_told_beside_the_field_and_nothing_is_written() -> None:
-    app, acts = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *typed("pipeline.resize", "tab", "tab", "tab", "wide"))
         assert row_of(screen, "param:w").trouble == "must be a whole number"
@@ -210,8 +207,8 @@ async def test_mistakes_are_told_beside_the_field_and_nothing_is_written() -> No
     ],
 )
 async def test_bad_input(key: str, text: str, trouble: str) -> None:
-    app, acts = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         row_of(screen, key).field.focus()
@@ -225,8 +222,8 @@ async def test_bad_input(key: str, text: str, trouble: str) -> None:
 
 @pytest.mark.usefixtures("_asked_at_the_end_only")
 async def test_a_function_that_is_not_found() -> None:
-    app, acts = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *typed("x.y", "tab"))
         assert "! can't be used: Module" in screen_text(app)
@@ -241,8 +238,8 @@ async def test_a_function_that_is_not_found() -> None:
 
 
 async def test_no_function_at_all() -> None:
-    app, acts = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, acts = form_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, "alt+s")
         assert acts.calls == []
@@ -252,8 +249,8 @@ async def test_no_function_at_all() -> None:
 
 
 async def test_the_name_follows_until_it_is_typed() -> None:
-    app, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _ = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *typed("a.bc", "tab"))
         assert row_of(screen, "name").text == "bc"
@@ -262,8 +259,8 @@ async def test_the_name_follows_until_it_is_typed() -> None:
 
 
 async def test_what_was_typed_survives_another_signature() -> None:
-    app, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _ = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot, detail_of(row(1), params={"src": "a", "w": 3}))
         assert row_of(screen, "param:src").text == "a"
         row_of(screen, "param:src").field.value = "b"
@@ -276,7 +273,7 @@ async def test_what_was_typed_survives_another_signature() -> None:
 
 
 async def test_a_copy_keeps_what_is_not_touched() -> None:
-    app, acts = console()
+    app, acts = form_app()
     job = row(3, "dedupe", "failed", function="pipeline.resize", priority=9, timeout_s=240.0)
     template = detail_of(
         job,
@@ -285,7 +282,7 @@ async def test_a_copy_keeps_what_is_not_touched() -> None:
         retry_delay_s=5.0,
         raw={"dependencies": f'["{PARENT.id}"]'},
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await open_form(pilot, template)
         text = screen_text(app)
         assert "hunter2" not in text
@@ -318,16 +315,16 @@ async def test_a_copy_keeps_what_is_not_touched() -> None:
     ],
 )
 async def test_moving_between_fields(move: tuple[str, ...], expected: str) -> None:
-    app, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _ = form_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *move)
         assert row_of(screen, expected).field.has_focus
 
 
 async def test_escape_asks_only_if_something_was_typed() -> None:
-    app, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _ = form_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, "escape")
         assert app.screen is not screen
@@ -344,8 +341,8 @@ async def test_escape_asks_only_if_something_was_typed() -> None:
 
 
 async def test_the_buttons() -> None:
-    app, acts = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         screen.query_one("#send", PushLine).focus()
@@ -362,9 +359,9 @@ async def test_the_buttons() -> None:
 
 
 async def test_trouble_of_the_act_leaves_the_form() -> None:
-    app, acts = console()
+    app, acts = form_app()
     acts.trouble = GigQError("jobs.db is locked.")
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await press(pilot, "alt+s")
@@ -376,11 +373,11 @@ async def test_trouble_of_the_act_leaves_the_form() -> None:
 
 
 async def test_gigqs_own_file_is_announced() -> None:
-    app, acts = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
-        assert app.snapshot is not None
-        await give(pilot, [PARENT], info=replace(app.snapshot.info, attached=False))
+        assert app.services.picture.shown is not None
+        await give(pilot, [PARENT], info=replace(app.services.picture.shown.info, attached=False))
         await fill(screen, pilot)
         await press(pilot, "alt+s")
         assert acts.calls == []
@@ -391,8 +388,8 @@ async def test_gigqs_own_file_is_announced() -> None:
 
 
 async def test_read_only_submits_nothing() -> None:
-    app, acts = console(read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app(read_only=True)
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await press(pilot, "alt+s")
@@ -401,7 +398,7 @@ async def test_read_only_submits_nothing() -> None:
 
 
 async def test_a_dependency_that_is_still_looked_up() -> None:
-    app, acts = console()
+    app, acts = form_app()
     waiting: list[Callable[[], None]] = []
     feed = feed_of(app)
     feed.answers.pop("resolve")
@@ -415,7 +412,7 @@ async def test_a_dependency_that_is_still_looked_up() -> None:
             waiting.append(lambda: got((PARENT.id,)))
 
     feed.ask = slow  # type: ignore[method-assign]
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         row_of(screen, "depends").field.value = "0000"
@@ -431,8 +428,8 @@ async def test_a_dependency_that_is_still_looked_up() -> None:
 async def test_hostile_values_are_inert() -> None:
     job = row(3, "\x1b[31mevil\u202e", function="pipeline.resize")
     template = detail_of(job, params={"src": "\x1b]0;x\x07[@click=app.quit]", "\x1b[2J": 1})
-    app, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _ = form_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot, template)
         text = screen_text(app)
         assert "\x1b" not in text
@@ -443,8 +440,8 @@ async def test_hostile_values_are_inert() -> None:
 
 
 async def test_alt_and_a_letter_as_terminals_send_it() -> None:
-    app, acts = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts = form_app()
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         field = row_of(screen, "param:src").field
@@ -459,8 +456,8 @@ async def test_alt_and_a_letter_as_terminals_send_it() -> None:
 
 
 async def test_keys_that_come_in_one_go_reach_the_fields_they_are_meant_for() -> None:
-    app, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _ = form_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         for name, character in (
             *((letter, letter) for letter in "a.b"),
@@ -481,8 +478,8 @@ async def test_keys_that_come_in_one_go_reach_the_fields_they_are_meant_for() ->
 
 
 async def test_letters_just_before_alt_s_are_submitted_too() -> None:
-    app, acts = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, acts = form_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         row_of(screen, "name").field.focus()
@@ -497,8 +494,8 @@ async def test_letters_just_before_alt_s_are_submitted_too() -> None:
 
 
 async def test_what_is_typed_before_the_field_has_the_focus_is_not_lost() -> None:
-    app, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _ = form_app()
+    async with running(app) as pilot:
         await give(pilot, [PARENT])
         screen = SubmitScreen(app.services)
         app.push_screen(screen)

@@ -18,14 +18,13 @@ from gigq_tui.screens.submit import function_lookup
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.store.models import JobRow
 from gigq_tui.widgets.lines import TextLines
-from tests.tui.harness import detail_of, feed_of, give, row, screen_text, settle
+from tests.tui.harness import detail_of, feed_of, give, press, row, running, screen_text, settle
 from tests.tui.test_submit_keys import (
     RESIZE,
     Acts,
-    console,
     fill,
+    form_app,
     open_form,
-    press,
     request_of,
     row_of,
     typed,
@@ -68,7 +67,7 @@ def found_by(words: str) -> tuple[JobRow, ...]:
 
 
 def app_with(*recent: str, ahead: Any = 12) -> tuple[ConsoleApp, Acts]:
-    app, acts = console()
+    app, acts = form_app()
     answers = feed_of(app).answers
     answers["recent_functions"] = lambda _: recent
     answers["find_jobs"] = found_by
@@ -96,7 +95,7 @@ async def searched(pilot: Pilot[None], screen: SubmitScreen, words: str) -> None
 @pytest.mark.parametrize("key", ["tab", "right"])
 async def test_what_is_typed_is_completed(key: str, size: tuple[int, int]) -> None:
     app, _ = app_with("pipeline.rotate")
-    async with app.run_test(size=size) as pilot:
+    async with running(app, size=size) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"pipe")
         text = screen_text(app)
@@ -115,7 +114,7 @@ async def test_what_is_typed_is_completed(key: str, size: tuple[int, int]) -> No
 @pytest.mark.parametrize("key", ["enter", "tab"])
 async def test_down_picks(key: str) -> None:
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"pipeline.r", "down", "down", "up", "down")
         assert screen.suggestions.picked is not None
@@ -127,7 +126,7 @@ async def test_down_picks(key: str) -> None:
 
 async def test_tab_behind_the_last_letter_of_a_name_goes_on() -> None:
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"pipeline.rotat")
         assert screen.suggestions.is_open
@@ -141,7 +140,7 @@ async def test_tab_behind_the_last_letter_of_a_name_goes_on() -> None:
 
 async def test_a_part_of_the_only_name_there_is_completes_it() -> None:
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"rotat", "tab")
         assert screen.form.function == "pipeline.rotate"
@@ -150,7 +149,7 @@ async def test_a_part_of_the_only_name_there_is_completes_it() -> None:
 
 async def test_a_click_picks() -> None:
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"pipeline.r")
         await pilot.click("#suggestions", offset=(5, 1))
@@ -160,7 +159,7 @@ async def test_a_click_picks() -> None:
 
 async def test_a_name_that_is_whole_is_not_taken_for_a_longer_one() -> None:
     app, _ = app_with("pipeline.resize_all")
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         screen.form.function_field.value = "pipeline.resize"
         await settle(pilot)
@@ -173,7 +172,7 @@ async def test_a_name_that_is_whole_is_not_taken_for_a_longer_one() -> None:
 
 async def test_escape_closes_the_list_first() -> None:
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"pipe", "escape")
         assert not screen.suggestions.is_open
@@ -184,7 +183,7 @@ async def test_escape_closes_the_list_first() -> None:
 
 async def test_functions_used_lately_are_named_and_picked() -> None:
     app, _ = app_with("jobs.nightly", "jobs.hourly")
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         assert "recent: nightly  hourly  (down picks)" in screen_text(app)
         await press(pilot, "down", "down", "enter")
@@ -194,7 +193,7 @@ async def test_functions_used_lately_are_named_and_picked() -> None:
 async def test_typing_goes_on_while_the_project_is_listed(project: Project) -> None:
     project.may_answer.clear()
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await pilot.press(*"task", "down", *"s")
         assert screen.form.function == "tasks"
@@ -209,7 +208,7 @@ async def test_typing_goes_on_while_the_project_is_listed(project: Project) -> N
 
 async def test_an_installed_package_is_listed_once_it_is_named(project: Project) -> None:
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"click")
         assert project.listed == [""]
@@ -222,7 +221,7 @@ async def test_an_installed_package_is_listed_once_it_is_named(project: Project)
 async def test_a_project_that_can_not_be_listed_is_no_trouble(project: Project) -> None:
     project.trouble = GigQError("There is no folder.")
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await press(pilot, *"pipeline.resize", "tab")
         assert row_of(screen, "name").field.has_focus
@@ -233,7 +232,7 @@ async def test_a_project_that_can_not_be_listed_is_no_trouble(project: Project) 
 
 async def test_jobs_are_searched_and_picked() -> None:
     app, acts = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await searched(pilot, screen, "extract")
@@ -254,7 +253,7 @@ async def test_jobs_are_searched_and_picked() -> None:
 
 async def test_down_behind_the_last_letter_waits_for_the_list() -> None:
     app, _ = app_with()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         screen.form.depends_field.focus()
         await press(pilot, *"dedupe", "down", "enter")
@@ -266,7 +265,7 @@ async def test_a_chosen_job_is_taken_out_again(key: str) -> None:
     app, _ = app_with()
     template = detail_of(row(9, "copy"), raw={"dependencies": f'["{DONE.id}", "{BAD.id}"]'})
     feed_of(app).answers["rows"] = lambda ids: {j.id: j for j in (DONE, BAD) if j.id in ids}
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot, template)
         assert "extract" in screen_text(app)
         screen.form.depends_field.focus()
@@ -281,7 +280,7 @@ async def test_a_chosen_job_is_taken_out_again(key: str) -> None:
 async def test_the_focus_passes_through_the_chosen_ones() -> None:
     app, _ = app_with()
     template = detail_of(row(9, "copy"), raw={"dependencies": f'["{DONE.id}", "{BAD.id}"]'})
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_form(pilot, template)
         screen.form.depends_field.focus()
         await press(pilot, "down", "down", "down")
@@ -292,7 +291,7 @@ async def test_the_focus_passes_through_the_chosen_ones() -> None:
 
 async def test_a_doomed_dependency_is_told_at_once() -> None:
     app, acts = app_with()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await searched(pilot, screen, "dedupe")
@@ -310,7 +309,7 @@ async def test_a_dependency_that_completes_meanwhile() -> None:
     app, _ = app_with()
     lines = [WAITS]
     feed_of(app).answers["rows"] = lambda _: {line.id: line for line in lines}
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         await searched(pilot, screen, "more")
@@ -329,7 +328,7 @@ async def test_a_parent_that_is_gone() -> None:
         params={"src": "a"},
         raw={"dependencies": '["5555aaaa-0"]'},
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         await open_form(pilot, template)
         text = screen_text(app)
         assert "5555aaaa  not in the queue" in text
@@ -350,7 +349,7 @@ async def test_a_parent_that_is_gone() -> None:
 )
 async def test_the_place_in_line(ahead: int | None, sentence: str) -> None:
     app, _ = app_with(ahead=ahead)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await give(pilot, [row(1), row(2), DONE])
         await fill(screen, pilot)
@@ -359,7 +358,7 @@ async def test_the_place_in_line(ahead: int | None, sentence: str) -> None:
 
 async def test_the_place_is_asked_only_where_it_may_have_changed() -> None:
     app, _ = app_with()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
 
@@ -382,7 +381,7 @@ async def test_the_place_is_asked_only_where_it_may_have_changed() -> None:
 
 async def test_copies() -> None:
     app, acts = app_with()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         field = row_of(screen, "copies").field
@@ -403,7 +402,7 @@ async def test_the_lines_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "jobs.jsonl"
     file.write_text('{"src": "a", "token": "hunter2"}\n{"params": {"src": "b"}, "priority": 7}\n')
     app, acts = app_with()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot)
         screen.form.function_field.value = "pipeline.resize"
         await settle(pilot)
@@ -425,7 +424,7 @@ async def test_wrong_lines_are_told_and_nothing_is_written(tmp_path: Path) -> No
     file = tmp_path / "jobs.jsonl"
     file.write_text('{"src": "a"}\n' + "x\n" * 25)
     app, acts = app_with()
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with running(app, size=(120, 60)) as pilot:
         screen = await open_form(pilot)
         await fill(screen, pilot)
         row_of(screen, "jsonl").field.value = str(file)
@@ -457,7 +456,7 @@ async def test_secrets_are_hidden_until_asked_for() -> None:
         row(4, "copy", function="pipeline.resize"),
         params={"src": "a", "token": "hunter2", "w": {"password": "p4ss"}},
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot, template)
         assert "hunter2" not in screen_text(app)
         assert "p4ss" not in screen_text(app)
@@ -483,7 +482,7 @@ async def test_a_copy_carries_everything_and_says_that_it_is_new() -> None:
         params={"src": "a"},
         raw={"on_crash": "fail", "pass_parent_results": 0, "dependencies": "[]"},
     )
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with running(app) as pilot:
         screen = await open_form(pilot, template)
         text = said(screen)
         assert "This is a new job; nightly is not changed." in text

@@ -19,11 +19,12 @@ from gigq_tui.store.models import Culprit, Graph, GraphNode, JobRow
 from gigq_tui.widgets.lines import TextLines
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     acts_of,
     detail_of,
     feed_of,
     give,
-    make_app,
+    press,
     row,
     screen_text,
     settle,
@@ -80,12 +81,6 @@ GRAPH = graph_of(
 )
 
 
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
-
-
 async def open_tree(pilot: Pilot[None], graph: Graph = GRAPH) -> TreeScreen:
     app = pilot.app
     assert isinstance(app, ConsoleApp)
@@ -107,9 +102,8 @@ def said(screen: TreeScreen) -> str:
     return " ".join(screen.query_one("#outlook", TextLines).plain.split())
 
 
-async def test_begins_on_its_job_and_says_what_a_retry_frees() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_begins_on_its_job_and_says_what_a_retry_frees(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         assert name_at(screen) == "broken"
         assert "broken: FAILED 12:03:10, HTTP 500 from host 3" in said(screen)
@@ -136,17 +130,15 @@ async def test_begins_on_its_job_and_says_what_a_retry_frees() -> None:
         (("g", "ctrl+d", "ctrl+u"), "source"),
     ],
 )
-async def test_moving(keys: tuple[str, ...], name: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_moving(console: Console, keys: tuple[str, ...], name: str) -> None:
+    async with console(size=(80, 24)) as (_, pilot):
         screen = await open_tree(pilot)
         await press(pilot, *keys)
         assert name_at(screen) == name
 
 
-async def test_a_doomed_job_names_its_culprit_and_the_key() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_doomed_job_names_its_culprit_and_the_key(console: Console) -> None:
+    async with console() as (_, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "j")
         assert said(screen) == (
@@ -154,9 +146,8 @@ async def test_a_doomed_job_names_its_culprit_and_the_key() -> None:
         )
 
 
-async def test_retry_here() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_retry_here(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "r")
         assert screen.panel.question is not None
@@ -165,9 +156,8 @@ async def test_retry_here() -> None:
         assert acts_of(app).calls == [("retry", (BROKEN.id,))]
 
 
-async def test_retry_upstream_takes_only_what_ended_badly() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_retry_upstream_takes_only_what_ended_badly(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "j", "j", "R")
         assert screen.panel.question is not None
@@ -176,18 +166,16 @@ async def test_retry_upstream_takes_only_what_ended_badly() -> None:
         assert acts_of(app).calls == [("retry", (BROKEN.id,))]
 
 
-async def test_retry_upstream_of_a_sound_job_does_nothing() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_retry_upstream_of_a_sound_job_does_nothing(console: Console) -> None:
+    async with console() as (_, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "g", "R")
         assert not screen.panel.is_open
         assert screen.notice_line.text == "Nothing has failed here or upstream."
 
 
-async def test_cancel_here_and_below() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_cancel_here_and_below(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "j", "c", "y")
         await press(pilot, "C")
@@ -200,18 +188,16 @@ async def test_cancel_here_and_below() -> None:
         ]
 
 
-async def test_no_is_the_answer_of_escape_and_enter() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_no_is_the_answer_of_escape_and_enter(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "C", "escape", "C", "enter")
         assert acts_of(app).calls == []
         assert app.screen is screen
 
 
-async def test_folding_keeps_the_job() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_folding_keeps_the_job(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         assert "... 4 more like segment*" in screen_text(app)
         await press(pilot, "z")
@@ -223,9 +209,8 @@ async def test_folding_keeps_the_job() -> None:
         assert name_at(screen) == "segment_2"
 
 
-async def test_a_fold_is_acted_on_as_a_whole() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_fold_is_acted_on_as_a_whole(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "G", "c")
         assert screen.panel.question is not None
@@ -234,9 +219,8 @@ async def test_a_fold_is_acted_on_as_a_whole() -> None:
         assert acts_of(app).calls == [("cancel", tuple(job.id for job in SEGMENTS[2:]))]
 
 
-async def test_upstream_and_downstream() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_upstream_and_downstream(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "left_square_bracket")
         text = screen_text(app)
@@ -261,9 +245,8 @@ async def test_upstream_and_downstream() -> None:
         ("e", SubmitScreen),
     ],
 )
-async def test_leading_on(key: str, screen_class: type) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_leading_on(console: Console, key: str, screen_class: type) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         feed_of(app).answers["detail"] = lambda subject: detail_of(BROKEN)
         await press(pilot, key)
@@ -275,25 +258,22 @@ async def test_leading_on(key: str, screen_class: type) -> None:
 
 
 @pytest.mark.parametrize("key", ["escape", "q"])
-async def test_back(key: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_back(console: Console, key: str) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, key)
         assert app.screen is not screen
 
 
-async def test_copy() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_copy(console: Console) -> None:
+    async with console() as (app, pilot):
         await open_tree(pilot)
         await press(pilot, "y", "i")
         assert app.clipboard == BROKEN.id
 
 
-async def test_pausing_holds_the_tree() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_pausing_holds_the_tree(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "p")
         asked = len(feed_of(app).asked)
@@ -304,9 +284,8 @@ async def test_pausing_holds_the_tree() -> None:
         assert name_at(screen) == "broken"
 
 
-async def test_a_new_graph_keeps_the_cursor_on_its_job() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_new_graph_keeps_the_cursor_on_its_job(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         await press(pilot, "j")
         before = row(0, "before", "completed")
@@ -318,9 +297,8 @@ async def test_a_new_graph_keeps_the_cursor_on_its_job() -> None:
         assert screen.branches.cursor == 3
 
 
-async def test_trouble_leaves_the_last_tree() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_trouble_leaves_the_last_tree(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         feed_of(app).answers["graph"] = lambda subject: DatabaseBusy("jobs.db is locked.")
         await give(pilot, [BROKEN])
@@ -328,23 +306,21 @@ async def test_trouble_leaves_the_last_tree() -> None:
         assert name_at(screen) == "broken"
 
 
-async def test_a_vanished_job_is_told() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_vanished_job_is_told(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
         feed_of(app).answers["graph"] = lambda subject: None
         await give(pilot, [])
         assert screen.notice_line.text == "That job is no longer in the queue."
 
 
-async def test_circle_and_missing_parent() -> None:
+async def test_circle_and_missing_parent(console: Console) -> None:
     first = row(1, "first", blocked=True, doomed=True, culprit=Culprit("x", "first", "cycle"))
     second = row(2, "second", blocked=True, doomed=True, culprit=Culprit("x", "first", "cycle"))
     graph = graph_of(first, (first, second), (second, first))
     gone = GraphNode("feedbeef-gone", None, (), (second.id,))
     graph = replace(graph, nodes={**graph.nodes, gone.id: gone}, roots=(gone.id,))
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot, graph)
         text = screen_text(app)
         assert "? missing" in text
@@ -355,9 +331,8 @@ async def test_circle_and_missing_parent() -> None:
         assert screen.notice_line.text == "That job is not in the queue."
 
 
-async def test_read_only_refuses() -> None:
-    app = make_app(read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_read_only_refuses(console: Console) -> None:
+    async with console(read_only=True) as (app, pilot):
         screen = await open_tree(pilot)
         for key in ("r", "R", "c", "C", "e"):
             await press(pilot, key)
@@ -366,24 +341,22 @@ async def test_read_only_refuses() -> None:
         assert acts_of(app).calls == []
 
 
-async def test_first_act_on_a_file_of_gigq_is_announced() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_first_act_on_a_file_of_gigq_is_announced(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await open_tree(pilot)
-        assert app.snapshot is not None
-        info = replace(app.snapshot.info, attached=False)
+        assert app.services.picture.shown is not None
+        info = replace(app.services.picture.shown.info, attached=False)
         await give(pilot, [BROKEN], info=info)
         await press(pilot, "R")
         assert screen.panel.question is not None
         assert any("GigQ's own file" in detail for detail in screen.panel.question.details)
 
 
-async def test_what_a_job_says_is_inert() -> None:
+async def test_what_a_job_says_is_inert(console: Console) -> None:
     evil = row(
         1, "[b]x[/b]\x1b[31m\u202egnp", "failed", error="\x1b]0;title\x07[@click=app.quit]x[/]"
     )
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await open_tree(pilot, graph_of(evil))
         text = screen_text(app)
         assert "[b]x[/b]" in text
@@ -392,12 +365,11 @@ async def test_what_a_job_says_is_inert() -> None:
 
 
 @pytest.mark.parametrize("folded", [True, False])
-async def test_a_fan_of_five_thousand(folded: bool) -> None:
+async def test_a_fan_of_five_thousand(console: Console, folded: bool) -> None:
     root = row(1, "root", "running")
     blame = Culprit(root.id, "root", "running")
     fan = [(root, row(n, f"leaf {n} of many", blocked=True, culprit=blame)) for n in range(2, 5002)]
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (_, pilot):
         screen = await open_tree(pilot, graph_of(root, *fan))
         if not folded:
             await press(pilot, "z")
@@ -406,13 +378,12 @@ async def test_a_fan_of_five_thousand(folded: bool) -> None:
         assert "5000 jobs wait for it" in said(screen).replace(",", "")
 
 
-async def test_a_chain_of_a_thousand() -> None:
+async def test_a_chain_of_a_thousand(console: Console) -> None:
     chain = [
         row(n, f"link_{n}", "failed" if n == 1 else "pending", blocked=n > 1)
         for n in range(1, 1001)
     ]
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         screen = await open_tree(pilot, graph_of(chain[0], *pairwise(chain)))
         await press(pilot, "G")
         assert name_at(screen) == "link_1000"

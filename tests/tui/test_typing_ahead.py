@@ -13,7 +13,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import Tab
 from tests.scene import NOW
 from tests.tui.at_once import wait_for
-from tests.tui.harness import acts_of, give, jobs_screen, make_app, row, settle
+from tests.tui.harness import Console, acts_of, give, jobs_screen, row, settle
 
 WAITING = [row(3, "fetch"), row(2, "resize"), row(1, "report")]
 FAILED = [row(9, "import", "failed"), row(8, "export", "failed")]
@@ -30,9 +30,8 @@ def shown(app: ConsoleApp) -> str:
     return current.name if current is not None else ""
 
 
-async def test_keys_behind_a_tab_are_about_its_rows() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_keys_behind_a_tab_are_about_its_rows(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "j", "enter")
         assert not isinstance(app.screen, JobScreen)
@@ -41,9 +40,8 @@ async def test_keys_behind_a_tab_are_about_its_rows() -> None:
         assert app.screen.job.id == FAILED[1].id
 
 
-async def test_an_act_behind_a_filter_asks_about_its_rows() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_an_act_behind_a_filter_asks_about_its_rows(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "/", "r", "e", "p", "enter", "c", "y")
         assert not jobs_screen(app).panel.is_open
@@ -55,18 +53,16 @@ async def test_an_act_behind_a_filter_asks_about_its_rows() -> None:
         assert acts_of(app).calls == [("cancel", (WAITING[2].id,))]
 
 
-async def test_another_screen_does_not_wait() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_another_screen_does_not_wait(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "w")
         assert isinstance(app.screen, WorkersScreen)
 
 
-async def test_a_key_that_has_waited_long_is_dropped() -> None:
+async def test_a_key_that_has_waited_long_is_dropped(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "c")
         clock.advance(WAITS_AT_MOST_S + 0.1)
@@ -75,10 +71,11 @@ async def test_a_key_that_has_waited_long_is_dropped() -> None:
         assert shown(app) == "import"
 
 
-async def test_what_was_typed_behind_a_key_that_has_waited_long_goes_with_it() -> None:
+async def test_what_was_typed_behind_a_key_that_has_waited_long_goes_with_it(
+    console: Console,
+) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "j")
         clock.advance(WAITS_AT_MOST_S - 0.5)
@@ -89,9 +86,10 @@ async def test_what_was_typed_behind_a_key_that_has_waited_long_goes_with_it() -
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_what_was_typed_behind_the_key_to_another_screen_is_not_done_below_it() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_what_was_typed_behind_the_key_to_another_screen_is_not_done_below_it(
+    console: Console,
+) -> None:
+    async with console() as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "enter", "r")
         await give(pilot, FAILED, tab=Tab.FAILED)
@@ -99,9 +97,8 @@ async def test_what_was_typed_behind_the_key_to_another_screen_is_not_done_below
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_rows_that_can_not_be_read_are_not_waited_for() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_rows_that_can_not_be_read_are_not_waited_for(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, WAITING)
         app.services.reads.hand_trouble(str(DatabaseBusy("jobs.db is locked.")), NOW)
         await type_fast(pilot, "4", "c")
@@ -110,19 +107,17 @@ async def test_rows_that_can_not_be_read_are_not_waited_for() -> None:
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_another_tab_forgets_what_was_typed_for_the_one_before() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_another_tab_forgets_what_was_typed_for_the_one_before(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "3", "c", "4")
         await give(pilot, FAILED, tab=Tab.FAILED)
         assert not jobs_screen(app).panel.is_open
 
 
-async def test_what_is_dropped_is_told_and_the_next_keys_are_heard() -> None:
+async def test_what_is_dropped_is_told_and_the_next_keys_are_heard(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (app, pilot):
         await give(pilot, WAITING)
         await type_fast(pilot, "4", "c", "n")
         assert app.screen is jobs_screen(app)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys.job_actions import RETRY_ALL
@@ -32,21 +31,16 @@ from gigq_tui.store.models import (
 from gigq_tui.store.tail import read_tail
 from tests.scene import NOW
 from tests.tui.harness import (
+    Console,
     acts_of,
     feed_of,
     give,
     jobs_screen,
-    make_app,
+    press,
     row,
     screen_text,
     settle,
 )
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
 
 
 def worker(id: str, **values: Any) -> WorkerRow:
@@ -73,9 +67,8 @@ def worker(id: str, **values: Any) -> WorkerRow:
 # Questions
 
 
-async def test_a_job_of_gigqs_worker_is_not_promised_to_be_stopped() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_job_of_gigqs_worker_is_not_promised_to_be_stopped(console: Console) -> None:
+    async with console() as (app, pilot):
         theirs = row(1, "theirs", "running", worker_id="worker-5f2c")
         ours = row(2, "ours", "running", worker_id="w1")
         await give(
@@ -94,9 +87,10 @@ async def test_a_job_of_gigqs_worker_is_not_promised_to_be_stopped() -> None:
 
 
 @pytest.mark.parametrize(("key", "told"), [("C", "running"), ("R", "running and will be refused")])
-async def test_what_is_not_in_memory_is_not_counted_as_if_it_were(key: str, told: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_what_is_not_in_memory_is_not_counted_as_if_it_were(
+    console: Console, key: str, told: str
+) -> None:
+    async with console() as (app, pilot):
         rows = [row(n, status="running") for n in (3, 2, 1)]
         ids = (*[job.id for job in rows], "f" * 8)
         feed_of(app).answers["matching_ids"] = lambda view: ids
@@ -105,9 +99,8 @@ async def test_what_is_not_in_memory_is_not_counted_as_if_it_were(key: str, told
         assert f"At least 3 of them are {told}" in jobs_screen(app).panel.plain
 
 
-async def test_a_wide_act_is_about_the_view_of_the_key_press() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_a_wide_act_is_about_the_view_of_the_key_press(console: Console) -> None:
+    async with console() as (app, pilot):
         await give(pilot, [row(1, status="failed")])
         screen, feed = jobs_screen(app), feed_of(app)
         feed.answers["matching_ids"] = lambda view: ("a" * 8,) if view == View() else ()
@@ -119,9 +112,10 @@ async def test_a_wide_act_is_about_the_view_of_the_key_press() -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
-async def test_a_question_leaves_the_row_it_is_about_in_sight(size: tuple[int, int]) -> None:
-    app = make_app()
-    async with app.run_test(size=size) as pilot:
+async def test_a_question_leaves_the_row_it_is_about_in_sight(
+    console: Console, size: tuple[int, int]
+) -> None:
+    async with console(size=size) as (app, pilot):
         await give(pilot, [row(n) for n in range(60, 0, -1)])
         table = jobs_screen(app).table
         await press(pilot, "G", "k")
@@ -135,12 +129,13 @@ async def test_a_question_leaves_the_row_it_is_about_in_sight(size: tuple[int, i
         assert table.top == before
 
 
-async def test_the_last_branch_of_a_tree_stays_in_sight_under_its_question() -> None:
+async def test_the_last_branch_of_a_tree_stays_in_sight_under_its_question(
+    console: Console,
+) -> None:
     jobs = [row(n, f"branch_{n}") for n in range(1, 40)]
     nodes = {job.id: GraphNode(job.id, job, (), ()) for job in jobs}
     graph = Graph(jobs[0].id, nodes, tuple(nodes), False)
-    app = make_app()
-    async with app.run_test(size=(60, 20)) as pilot:
+    async with console(size=(60, 20)) as (app, pilot):
         feed_of(app).answers["graph"] = lambda subject: graph
         await give(pilot, jobs[:1])
         screen = TreeScreen(app.services, jobs[0].id)
@@ -161,9 +156,8 @@ async def test_the_last_branch_of_a_tree_stays_in_sight_under_its_question() -> 
         ("c", "This console is read-only, so it can't cancel."),
     ],
 )
-async def test_read_only_says_what_it_can_t(key: str, sentence: str) -> None:
-    app = make_app(read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_read_only_says_what_it_can_t(console: Console, key: str, sentence: str) -> None:
+    async with console(read_only=True) as (app, pilot):
         await give(pilot, [row(1)])
         assert "starts one" not in screen_text(app)
         await press(pilot, key)
@@ -174,10 +168,9 @@ async def test_read_only_says_what_it_can_t(key: str, sentence: str) -> None:
 
 @pytest.mark.parametrize(("size", "word"), [((120, 32), "waiting 7"), ((80, 24), "wait 7")])
 async def test_waiting_jobs_that_were_not_told_apart_are_not_called_ready(
-    size: tuple[int, int], word: str
+    console: Console, size: tuple[int, int], word: str
 ) -> None:
-    app = make_app()
-    async with app.run_test(size=size) as pilot:
+    async with console(size=size) as (app, pilot):
         await give(pilot, [row(1)], counts=Counts(ready=7, told_apart=False))
         assert word in screen_text(app).splitlines()[0]
 
@@ -200,11 +193,10 @@ def test_a_worker_is_named_whole(values: dict[str, Any], told: str) -> None:
     assert f" {told} " in "".join(text for text, _ in line)
 
 
-async def test_keys_do_nothing_to_a_worker_behind_its_log(tmp_path: Path) -> None:
+async def test_keys_do_nothing_to_a_worker_behind_its_log(console: Console, tmp_path: Path) -> None:
     log = tmp_path / "w1.log"
     log.write_text("working\n")
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, [row(1)], workers=[worker("w1", log_path=str(log))])
         screen = WorkersScreen(app.services)
         app.push_screen(screen)
@@ -219,11 +211,12 @@ async def test_keys_do_nothing_to_a_worker_behind_its_log(tmp_path: Path) -> Non
         assert screen.panel.is_open
 
 
-async def test_the_log_stays_at_its_end_when_it_grows_and_shrinks(tmp_path: Path) -> None:
+async def test_the_log_stays_at_its_end_when_it_grows_and_shrinks(
+    console: Console, tmp_path: Path
+) -> None:
     log = tmp_path / "w1.log"
     log.write_text("".join(f"line {n}\n" for n in range(200)))
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         await give(pilot, [row(1)], workers=[worker("w1", log_path=str(log))])
         app.push_screen(WorkersScreen(app.services))
         await settle(pilot)
@@ -243,19 +236,19 @@ def test_one_long_line_of_output_is_shown(tmp_path: Path) -> None:
     assert read_tail(path, limit=50).lines == ["end"]
 
 
-async def test_after_the_shell_everything_is_painted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = make_app()
+async def test_after_the_shell_everything_is_painted_anew(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     painted: list[str] = []
     monkeypatch.setattr(ConsoleApp, "do_repaint", lambda self: painted.append("all"))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         app.app_resume_signal.publish(app)
         await pilot.pause()
         assert painted == ["all"]
 
 
-async def test_a_panic_is_a_failure() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)):
+async def test_a_panic_is_a_failure(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, _):
         assert not app.failed
         app.panic("the terminal is gone")
     assert app.failed

@@ -17,8 +17,8 @@ from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import Counts, Health, WorkerRow
 from gigq_tui.store.processes import Usage
 from tests.scene import NOW
-from tests.tui.harness import give, make_app, row, screen_text, services_of, settle
-from tests.tui.test_workers_screen import BUSY, FOREIGN, IDLE, JOB, LOST, OTHER, press, worker
+from tests.tui.harness import Console, give, press, row, screen_text, services_of, settle
+from tests.tui.test_workers_screen import BUSY, FOREIGN, IDLE, JOB, LOST, OTHER, worker
 
 MACHINE = Machine("etl-3", 16, 5.1, 38.0)
 
@@ -41,9 +41,8 @@ def log_of(folder: Path, text: str) -> WorkerRow:
     return replace(IDLE, log_path=str(log))
 
 
-async def test_sorting_goes_through_the_columns() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_sorting_goes_through_the_columns(console: Console) -> None:
+    async with console() as (app, pilot):
         many = replace(worker("w10"), done=9_000)
         screen = await opened(pilot, many, BUSY, LOST)
         screen.usage = {many.pid: Usage(1.0, 10), BUSY.pid: Usage(50.0, 5)}
@@ -64,10 +63,9 @@ async def test_sorting_goes_through_the_columns() -> None:
         assert screen.sort == "state"
 
 
-async def test_the_cursor_keeps_its_worker_and_rows_stand_still_under_it() -> None:
+async def test_the_cursor_keeps_its_worker_and_rows_stand_still_under_it(console: Console) -> None:
     clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console(clock=clock) as (_, pilot):
         a, b = replace(IDLE, done=5), replace(worker("w2"), done=9)
         screen = await opened(pilot, a, b)
         await press(pilot, *["s"] * 4, "j")
@@ -81,9 +79,8 @@ async def test_the_cursor_keeps_its_worker_and_rows_stand_still_under_it() -> No
         assert screen.roster.cursor_id == "w1"
 
 
-async def test_filtering_the_list() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_filtering_the_list(console: Console) -> None:
+    async with console() as (app, pilot):
         screen = await opened(pilot, IDLE, BUSY, LOST, foreign_workers=(FOREIGN,))
         await press(pilot, "slash", *"train")
         assert ids(screen) == ["w2"]
@@ -105,10 +102,9 @@ async def test_filtering_the_list() -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 15)])
 async def test_what_is_lost_is_told_whatever_else_stands_above_the_list(
-    size: tuple[int, int],
+    console: Console, size: tuple[int, int]
 ) -> None:
-    app = make_app()
-    async with app.run_test(size=size) as pilot:
+    async with console(size=size) as (app, pilot):
         more = [worker(f"v{n}", state="draining") for n in range(3)]
         await opened(pilot, IDLE, BUSY, LOST, *more, foreign_workers=(FOREIGN,))
         await press(pilot, "s", "slash", *"w and many more words than there is room for")
@@ -119,33 +115,29 @@ async def test_what_is_lost_is_told_whatever_else_stands_above_the_list(
         assert ".." not in head.partition("LOST")[2]
 
 
-async def test_who_was_asked_to_end_is_found_by_what_it_is_to_do() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_who_was_asked_to_end_is_found_by_what_it_is_to_do(console: Console) -> None:
+    async with console(size=(80, 24)) as (_, pilot):
         screen = await opened(pilot, IDLE, replace(BUSY, request="drain"))
         await press(pilot, "slash", *"stop")
         assert ids(screen) == ["w2"]
 
 
-async def test_each_worker_without_a_log_is_named() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_each_worker_without_a_log_is_named(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await opened(pilot, IDLE, BUSY)
         assert "w1 has no log file" in screen_text(app)
         await press(pilot, "j")
         assert "w2 has no log file" in screen_text(app)
 
 
-async def test_a_narrow_terminal_names_the_job() -> None:
-    app = make_app()
-    async with app.run_test(size=(60, 15)) as pilot:
+async def test_a_narrow_terminal_names_the_job(console: Console) -> None:
+    async with console(size=(60, 15)) as (app, pilot):
         await opened(pilot, BUSY)
         assert f"{JOB.name}  " in screen_text(app)
 
 
-async def test_an_idle_worker_says_what_it_waits_for() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_an_idle_worker_says_what_it_waits_for(console: Console) -> None:
+    async with console() as (app, pilot):
         await opened(pilot, IDLE, counts=Counts(ready=812), paused=True)
         assert "the queue is paused" in screen_text(app)
         await give(pilot, [row(1)], workers=(IDLE,), counts=Counts(blocked=40))
@@ -155,9 +147,8 @@ async def test_an_idle_worker_says_what_it_waits_for() -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 32), (80, 24)])
-async def test_a_worker_of_another_host(size: tuple[int, int]) -> None:
-    app = make_app()
-    async with app.run_test(size=size) as pilot:
+async def test_a_worker_of_another_host(console: Console, size: tuple[int, int]) -> None:
+    async with console(size=size) as (app, pilot):
         far = replace(IDLE, host="etl-9", health=Health.UNKNOWN)
         screen = await opened(pilot, far)
         screen.usage = {far.pid: Usage(50.0, 5 * 1024 * 1024)}
@@ -169,18 +160,18 @@ async def test_a_worker_of_another_host(size: tuple[int, int]) -> None:
         assert f"on {near.host} " not in screen_text(app).partition("w1:")[0]
 
 
-async def test_the_machine_is_told() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_the_machine_is_told(console: Console) -> None:
+    async with console() as (app, pilot):
         await opened(pilot, IDLE)
         assert "etl-3: 16 cores, load 5.1, 38% mem" in screen_text(app)
 
 
-async def test_the_stack_of_the_job_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_stack_of_the_job_of_the_line(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken: list[Stack] = []
     monkeypatch.setattr(Stack, "take", lambda self: taken.append(self))
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+    async with console() as (app, pilot):
         screen = await opened(pilot, IDLE, BUSY)
         await press(pilot, "S")
         assert app.screen is screen
@@ -191,20 +182,18 @@ async def test_the_stack_of_the_job_of_the_line(monkeypatch: pytest.MonkeyPatch)
         assert taken == [app.screen.stack]
 
 
-async def test_enter_opens_what_stands_under_the_cursor_after_sorting() -> None:
-    app = make_app()
-    async with app.run_test(size=(120, 32)) as pilot:
+async def test_enter_opens_what_stands_under_the_cursor_after_sorting(console: Console) -> None:
+    async with console() as (app, pilot):
         await opened(pilot, IDLE, BUSY)
         await press(pilot, *["s"] * 5, "g", "enter")
         assert isinstance(app.screen, JobScreen)
         assert app.screen.job.id == JOB.id
 
 
-async def test_the_log_is_followed_or_not(tmp_path: Path) -> None:
+async def test_the_log_is_followed_or_not(console: Console, tmp_path: Path) -> None:
     row_with_log = log_of(tmp_path, "".join(f"line {n}\n" for n in range(100)))
     log = Path(row_with_log.log_path or "")
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, row_with_log)
         assert "line 99" in screen_text(app)
         assert "follow on" in screen_text(app)
@@ -219,10 +208,9 @@ async def test_the_log_is_followed_or_not(tmp_path: Path) -> None:
         assert "line 100" in screen_text(app)
 
 
-async def test_reading_the_log(tmp_path: Path) -> None:
+async def test_reading_the_log(console: Console, tmp_path: Path) -> None:
     text = "".join(f"2026-11-23 12:00:00,000 - x - ERROR - {'y' * 90} {n} end\n" for n in range(50))
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, log_of(tmp_path, text))
         await press(pilot, "W")
         assert "Press l to expand the log" in screen.notice_line.text
@@ -247,10 +235,9 @@ async def test_reading_the_log(tmp_path: Path) -> None:
         assert not view.wrap
 
 
-async def test_going_up_in_a_large_log_reads_more(tmp_path: Path) -> None:
+async def test_going_up_in_a_large_log_reads_more(console: Console, tmp_path: Path) -> None:
     text = "".join(f"line {n}\n" for n in range(20_000))
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (app, pilot):
         screen = await opened(pilot, log_of(tmp_path, text))
         assert screen.text_view.lines[0] != "line 0"
         await press(pilot, "l", "g")
@@ -262,18 +249,16 @@ async def test_going_up_in_a_large_log_reads_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "copied"), [("v", "line 1"), ("o", "line 0\nline 1"), ("i", "4101")]
 )
-async def test_copying_of_the_log(tmp_path: Path, key: str, copied: str) -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_copying_of_the_log(console: Console, tmp_path: Path, key: str, copied: str) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
         await opened(pilot, log_of(tmp_path, "line 0\nline 1\n"))
         await press(pilot, "l", "y", key)
         assert app.clipboard.endswith(copied)
 
 
-async def test_a_held_picture_holds_the_log_too(tmp_path: Path) -> None:
+async def test_a_held_picture_holds_the_log_too(console: Console, tmp_path: Path) -> None:
     row_with_log = log_of(tmp_path, "one\n")
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (_, pilot):
         screen = await opened(pilot, row_with_log)
         await press(pilot, "p")
         (tmp_path / "w1.log").write_text("one\ntwo\n")
@@ -287,10 +272,9 @@ async def test_a_held_picture_holds_the_log_too(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_drawn_when_nothing_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with console(size=(80, 24)) as (_, pilot):
         screen = await opened(pilot, log_of(tmp_path, "one\n"))
         drawn: list[str] = []
         monkeypatch.setattr(WorkersScreen, "show_snapshot", lambda *_: drawn.append("list"))

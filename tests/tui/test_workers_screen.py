@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers.pool import SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
@@ -24,7 +23,17 @@ from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, WorkerRow
 from gigq_tui.store.processes import ProcessFigures, Sampler
 from tests.scene import NOW
-from tests.tui.harness import FakeJobs, give, make_app, row, screen_text, services_of, settle
+from tests.tui.harness import (
+    FakeJobs,
+    give,
+    make_app,
+    press,
+    row,
+    running,
+    screen_text,
+    services_of,
+    settle,
+)
 
 SETUP = WorkerSetup(sys.executable, Path("/srv"))
 JOB = RunningJob("aaaaaaaa-0000", "resize_image", NOW - timedelta(seconds=58))
@@ -57,16 +66,6 @@ BUSY = worker("w2", slots=2, running=(JOB, OTHER))
 LOST = worker("w3", health=Health.LOST, running=(JOB,))
 STOPPED = worker("w4", health=Health.STOPPED, state="stopped", stopped_at=NOW)
 FOREIGN = ForeignWorker("worker-5f2c", (JOB,))
-
-
-class Acts(FakeJobs):
-    """The acts that this screen has beyond those on jobs."""
-
-    def ask_worker(self, worker_id: str, request: str) -> Report:
-        return self._said("ask", (worker_id, request))
-
-    def release(self, ids: Sequence[str]) -> Report:
-        return self._said("release", tuple(ids))
 
 
 @dataclass
@@ -105,18 +104,12 @@ class Pool:
         return idle, rest[: count - len(idle)]
 
 
-def console(own: Sequence[str] = (), **options: Any) -> tuple[ConsoleApp, Acts, Pool]:
+def workers_app(own: Sequence[str] = (), **options: Any) -> tuple[ConsoleApp, FakeJobs, Pool]:
     app = make_app(**options)
-    acts, pool = Acts(), Pool(list(own))
-    app.jobs = acts  # type: ignore[assignment]
-    app.pool = pool  # type: ignore[assignment]
+    acts, pool = FakeJobs(), Pool(list(own))
+    app.services.actions.jobs = acts
+    app.services.workers.pool = pool
     return app, acts, pool
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
 
 
 async def open_workers(pilot: Pilot[None], *rows: WorkerRow, **values: Any) -> WorkersScreen:
@@ -128,8 +121,8 @@ async def open_workers(pilot: Pilot[None], *rows: WorkerRow, **values: Any) -> W
 
 
 async def test_lost_ones_stand_first_and_are_counted() -> None:
-    app, _, _ = console(["w1"])
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app(["w1"])
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY, LOST, STOPPED, foreign_workers=(FOREIGN,))
         assert list(screen.entries) == [
             "w3",
@@ -163,27 +156,27 @@ async def test_lost_ones_stand_first_and_are_counted() -> None:
     ],
 )
 async def test_moving(keys: tuple[str, ...], id: str) -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY, STOPPED)
         await press(pilot, *keys)
         assert screen.roster.cursor_id == id
 
 
 async def test_no_worker_says_what_to_do() -> None:
-    app, _, pool = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _, pool = workers_app()
+    async with running(app, size=(80, 24)) as pilot:
         await open_workers(pilot)
         text = screen_text(app)
         assert "Press + to start one" in text
-        assert str(app.python) in text
+        assert str(app.services.settings.python) in text
         await press(pilot, "plus")
         assert pool.calls == [("spawn", "1")]
 
 
 async def test_no_worker_read_only() -> None:
-    app, _, pool = console(read_only=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _, pool = workers_app(read_only=True)
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot)
         assert "gigq-core --db /srv/queues/jobs.db worker" in screen_text(app)
         await press(pilot, "plus")
@@ -192,8 +185,8 @@ async def test_no_worker_read_only() -> None:
 
 
 async def test_enter_opens_the_job_of_the_line() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, BUSY)
         await press(pilot, "j", "enter")
         assert isinstance(app.screen, JobScreen)
@@ -201,8 +194,8 @@ async def test_enter_opens_the_job_of_the_line() -> None:
 
 
 async def test_enter_on_an_idle_one() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, "enter")
         assert app.screen is screen
@@ -210,8 +203,8 @@ async def test_enter_on_an_idle_one() -> None:
 
 
 async def test_stopping_our_own_and_anothers() -> None:
-    app, acts, pool = console(["w1"])
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, pool = workers_app(["w1"])
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE, BUSY)
         await press(pilot, "c", "n", "c", "y", "j", "c", "y")
         assert pool.calls == [("stop", "w1")]
@@ -219,8 +212,8 @@ async def test_stopping_our_own_and_anothers() -> None:
 
 
 async def test_killing_asks_first_and_says_what_it_holds() -> None:
-    app, acts, pool = console(["w2"])
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, pool = workers_app(["w2"])
+    async with running(app) as pilot:
         screen = await open_workers(pilot, BUSY)
         await press(pilot, "C")
         assert screen.panel.question is not None
@@ -233,8 +226,8 @@ async def test_killing_asks_first_and_says_what_it_holds() -> None:
 
 
 async def test_killing_anothers_is_asked_through_its_row() -> None:
-    app, acts, pool = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, pool = workers_app()
+    async with running(app) as pilot:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, "C")
         assert screen.panel.question is not None
@@ -254,8 +247,8 @@ async def test_killing_anothers_is_asked_through_its_row() -> None:
     ],
 )
 async def test_pausing_and_resuming(changes: dict[str, Any], request_made: str) -> None:
-    app, acts, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, _ = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, replace(IDLE, **changes))
         await press(pilot, "P", "enter")
         assert acts.calls == []
@@ -264,8 +257,8 @@ async def test_pausing_and_resuming(changes: dict[str, Any], request_made: str) 
 
 
 async def test_releasing_the_jobs_of_a_lost_one() -> None:
-    app, acts, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, _ = workers_app()
+    async with running(app) as pilot:
         screen = await open_workers(pilot, LOST)
         await press(pilot, "r")
         assert screen.panel.question is not None
@@ -275,8 +268,8 @@ async def test_releasing_the_jobs_of_a_lost_one() -> None:
 
 
 async def test_releasing_needs_a_lost_one() -> None:
-    app, acts, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, _ = workers_app()
+    async with running(app) as pilot:
         screen = await open_workers(pilot, BUSY)
         await press(pilot, "r")
         assert "lost worker" in screen.notice_line.text
@@ -299,8 +292,8 @@ async def test_releasing_needs_a_lost_one() -> None:
 async def test_who_can_t_be_asked(
     key: str, rows: tuple[WorkerRow, ...], foreign: tuple[ForeignWorker, ...], sentence: str
 ) -> None:
-    app, acts, pool = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, pool = workers_app()
+    async with running(app) as pilot:
         screen = await open_workers(pilot, *rows, foreign_workers=foreign)
         await press(pilot, key)
         assert screen.notice_line.text == sentence
@@ -310,16 +303,16 @@ async def test_who_can_t_be_asked(
 
 
 async def test_spawning_and_stopping_an_idle_one() -> None:
-    app, _, pool = console(["w1"])
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, pool = workers_app(["w1"])
+    async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "plus", "minus")
         assert pool.calls == [("spawn", "1"), ("stop_some", "1 False")]
 
 
 async def test_read_only_refuses() -> None:
-    app, acts, pool = console(["w2"], read_only=True)
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, acts, pool = workers_app(["w2"], read_only=True)
+    async with running(app) as pilot:
         screen = await open_workers(pilot, BUSY)
         for key in ("c", "C", "P", "r", "plus", "minus"):
             await press(pilot, key)
@@ -335,8 +328,8 @@ async def test_the_log_of_the_worker_under_the_cursor(tmp_path: Path) -> None:
         b"2026-11-23 12:04:19,000 - gigq_core.worker - WARNING - Job "
         b"33d91e8b-76cb-59a1-9678-b0b37c846a88 (\x1b[31mred) ended\n"
     )
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         screen = await open_workers(pilot, replace(IDLE, log_path=str(log)), BUSY)
         await settle(pilot)
         text = screen_text(app)
@@ -353,8 +346,8 @@ async def test_the_log_of_the_worker_under_the_cursor(tmp_path: Path) -> None:
 
 
 async def test_a_log_that_is_gone(tmp_path: Path) -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, replace(IDLE, log_path=str(tmp_path / "none.log")))
         await settle(pilot)
         assert "There is no file" in screen_text(app)
@@ -368,8 +361,8 @@ async def test_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: {IDLE.pid: ProcessFigures(1, 5.0, next(cpu), 212 * 1024 * 1024)},
         lambda: next(seconds),
     )
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await give(pilot, [row(1)], workers=(IDLE,))
         screen = WorkersScreen(app.services, sampler)
         app.push_screen(screen)
@@ -385,16 +378,16 @@ async def test_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("key", ["escape", "q"])
 async def test_back(key: str) -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, key)
         assert app.screen is not screen
 
 
 async def test_help_copy_and_pause() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot, IDLE)
         await press(pilot, "y")
         assert app.clipboard == "4101"
@@ -408,8 +401,8 @@ async def test_help_copy_and_pause() -> None:
 
 
 async def test_the_cursor_stays_on_its_worker() -> None:
-    app, _, _ = console()
-    async with app.run_test(size=(80, 24)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot, IDLE, BUSY)
         await press(pilot, "j")
         await give(pilot, [row(1)], workers=(LOST, IDLE, BUSY))
@@ -418,8 +411,8 @@ async def test_the_cursor_stays_on_its_worker() -> None:
 
 async def test_names_are_inert() -> None:
     evil = replace(IDLE, id="w1\x1b[31m[b]", owner="\u202ex", log_path="/no/\x07where.log")
-    app, _, _ = console()
-    async with app.run_test(size=(120, 32)) as pilot:
+    app, _, _ = workers_app()
+    async with running(app) as pilot:
         await open_workers(pilot, evil)
         text = screen_text(app)
         assert "\x1b" not in text
@@ -429,8 +422,8 @@ async def test_names_are_inert() -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 32)])
 async def test_a_worker_that_stands_still_is_told_so(size: tuple[int, int]) -> None:
-    app, _, _ = console()
-    async with app.run_test(size=size) as pilot:
+    app, _, _ = workers_app()
+    async with running(app, size=size) as pilot:
         await open_workers(pilot, replace(BUSY, suspended=True), IDLE)
         shown = screen_text(app)
         assert "! suspended " in shown

@@ -26,7 +26,7 @@ from gigq_tui.config.printing import config_text
 from gigq_tui.config import Config
 from gigq_tui.once.picture import as_text
 from pathlib import Path
-from tests.tui.harness import feed_of, give, jobs_screen, make_app, row, screen_text, settle
+from tests.tui.harness import Console, feed_of, give, jobs_screen, row, screen_text, settle
 from tests.tui.harness import snapshot_of
 
 ROWS = [row(2, status="failed"), row(1, status="completed")]
@@ -37,8 +37,7 @@ def lines_of(app):
 
 
 async def seen(config):
-    app = make_app(config=config)
-    async with app.run_test(size=(140, 32)) as pilot:
+    async with Console()(config=config, size=(140, 32)) as (app, pilot):
         await give(pilot, ROWS)
         head = next(line for line in lines_of(app) if "NAME" in line)
         assert "ENDED" in head, head
