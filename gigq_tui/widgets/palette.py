@@ -12,6 +12,7 @@ from gigq_tui.keys.hints import ENTER, ESC
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, fit
 from gigq_tui.widgets.takes_keys import OVERLAY, first_line
+from gigq_tui.widgets.typed_line import edited
 
 MOST_LINES = 14
 KEY_CELLS = 14
@@ -165,15 +166,10 @@ class PalettePanel(Lines):
             self._step(-len(self.found))
         elif key == "end":
             self._step(len(self.found))
-        elif key == "backspace":
-            if self.text:
-                self._narrow(self.text[:-1])
-            else:
-                self.close()
-        elif key in ("ctrl+u", "ctrl+w"):
-            self._narrow("")
-        elif event.is_printable and event.character:
-            self._narrow(self.text + event.character)
+        elif key == "backspace" and not self.text:
+            self.close()
+        elif (text := edited(self.text, event)) is not None:
+            self._narrow(text)
         return True
 
     def _is_own_key(self, event: events.Key) -> bool:
@@ -184,10 +180,6 @@ class PalettePanel(Lines):
     def take_paste(self, text: str) -> None:
         """Narrow by the first line of what is pasted."""
         self._narrow(self.text + inert(first_line(text)))
-
-    def on_paste(self, event: events.Paste) -> None:
-        event.stop()
-        self.take_paste(event.text)
 
     def on_click(self, event: events.Click) -> None:
         index = self.top + event.y - 2

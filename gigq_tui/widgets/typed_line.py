@@ -18,6 +18,17 @@ from gigq_tui.widgets.takes_keys import first_line
 MOST_CHARACTERS = 200
 
 
+def edited(text: str, event: events.Key) -> str | None:
+    """Return what words become by a key that is typed at their end; None for any other key."""
+    if event.key == "backspace":
+        return text[:-1]
+    if event.key == "ctrl+u":
+        return ""
+    if event.key == "ctrl+w":
+        return text.rstrip().rpartition(" ")[0]
+    return text + event.character if event.is_printable and event.character else None
+
+
 class TypedLine(TextLines):
     """Typing begins with `open()`; every change is told, and so is the end."""
 
@@ -75,17 +86,10 @@ class TypedLine(TextLines):
         """Handle a key while something is typed; no other part of the screen sees it."""
         if event.key in ("enter", "escape"):
             self.close(kept=event.key == "enter")
-        elif event.key == "backspace":
-            if self.text:
-                self._change(self.text[:-1])
-            else:
-                self.close(kept=False)
-        elif event.key == "ctrl+u":
-            self._change("")
-        elif event.key == "ctrl+w":
-            self._change(self.text.rstrip().rpartition(" ")[0])
-        elif event.is_printable and event.character:
-            self._change(self.text + event.character)
+        elif event.key == "backspace" and not self.text:
+            self.close(kept=False)
+        elif (text := edited(self.text, event)) is not None:
+            self._change(text)
         return True
 
     def take_paste(self, text: str) -> None:

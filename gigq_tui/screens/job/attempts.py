@@ -22,7 +22,7 @@ from gigq_tui.widgets.text_view import Mark, TextView
 
 # From so many cells on there is room for start and end of an attempt.
 WIDE = 100
-# How many lines of the output stand below error and traceback; enter shows it all.
+# How many lines of the output are shown below error and traceback; enter shows it all.
 OUTPUT_LINES = 400
 GAP_ROLE = "warn"
 
@@ -48,9 +48,9 @@ def attempt_head(wide: bool) -> Line:
 def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
     """One attempt as a line, without its gutter."""
     took = _seconds(attempt)
-    told = duration(took) if took is not None else "-"
+    time = duration(took) if took is not None else "-"
     if attempt.status == "running" and attempt.started_at is not None:
-        told = elapsed((now - attempt.started_at).total_seconds())
+        time = elapsed((now - attempt.started_at).total_seconds())
     spans: list[Span] = [
         (f"{attempt.number:>3}  ", ""),
         (pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"),
@@ -60,7 +60,7 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
         spans.append((f"{started:<10}{ended:<10}", ""))
     first = next((line for line in attempt.error.splitlines() if line.strip()), "")
     spans += [
-        (f"{told:<8}", ""),
+        (f"{time:<8}", ""),
         (pad(inert(attempt.status), 12), _OUTCOME_ROLES.get(attempt.status, "warn")),
         (inert(first.strip()), ""),
     ]
@@ -96,16 +96,16 @@ def describe_output(
         more: Whether more of it could be read.
         hints: How keys are called.
     """
-    told = f"attempt {attempt.number}, {inert(attempt.status)}"
+    text = f"attempt {attempt.number}, {inert(attempt.status)}"
     if tail is None or tail.trouble:
-        return told
-    told += f", {size(tail.size)}"
+        return text
+    text += f", {size(tail.size)}"
     if tail.skipped:
-        told += f", the last {size(tail.size - tail.skipped)} of it"
-        told += f" ({hints(FIRST)} reads on)" if more else ""
+        text += f", the last {size(tail.size - tail.skipped)} of it"
+        text += f" ({hints(FIRST)} reads on)" if more else ""
     if tail.left_out:
-        told += f", {size(tail.left_out)} left out in the middle"
-    return told
+        text += f", {size(tail.left_out)} left out in the middle"
+    return text
 
 
 def attempt_lines(
@@ -122,8 +122,8 @@ def attempt_lines(
         lines += [((line, "fail"),) for line in split_lines(error)]
     if attempt is None:
         if not error:
-            told = "No attempts yet." if why(detail.row, now) else "No attempts."
-            lines.append(((told, "dim"),))
+            text = "No attempts yet." if why(detail.row, now) else "No attempts."
+            lines.append(((text, "dim"),))
         elif detail.row.status != "pending":
             lines += [(), (("Its attempts were not recorded.", "dim"),)]
         return lines
@@ -139,10 +139,10 @@ def _output_end(before: list[Line], tail: Tail | None, hints: KeyHints) -> list[
     if tail.trouble:
         return [*_gap(before), ((tail.trouble, "dim"),)]
     first = max(0, len(tail.lines) - OUTPUT_LINES)
-    told = f"output, {size(tail.size)}"
+    title = f"output, {size(tail.size)}"
     if tail.skipped or first:
-        told += f", its end ({hints(DETAIL_OPEN)} or {hints(LOG)} shows it all)"
-    lines: list[Line] = [*_gap(before), ((told, "heading"),)]
+        title += f", its end ({hints(DETAIL_OPEN)} or {hints(LOG)} shows it all)"
+    lines: list[Line] = [*_gap(before), ((title, "heading"),)]
     return lines + [(("  ", ""), *spans) for spans in output_spans(tail, first)]
 
 
@@ -159,7 +159,7 @@ def _seconds(attempt: Attempt) -> float | None:
 def output_marks(tail: Tail) -> dict[int, list[Mark]]:
     """The roles of parts of the output's lines, by the number of the line: its own colours."""
     marks = {
-        number: [(start, end, f"{OUTPUT}{look.sgr}") for start, end, look in pieces]
+        number: [(start, end, f"{OUTPUT}{style.sgr}") for start, end, style in pieces]
         for number, pieces in tail.pieces.items()
     }
     if tail.gap is not None:
@@ -211,7 +211,7 @@ class AttemptsHost(Protocol):
 
 
 class Attempts(Part):
-    """Which attempt is looked at, and what it wrote; what the tab of the attempts shows.
+    """Which attempt is chosen, and what it wrote; what the tab of the attempts shows.
 
     Args:
         path: The queue file.
@@ -235,7 +235,7 @@ class Attempts(Part):
 
     @property
     def chosen(self) -> Attempt | None:
-        """The attempt that is looked at: the chosen one, or the last."""
+        """The attempt that is shown: the one chosen by hand, or the last."""
         detail = self._job.detail
         attempts = detail.attempts if detail is not None else ()
         for attempt in attempts:
@@ -245,7 +245,7 @@ class Attempts(Part):
 
     @property
     def is_running(self) -> bool:
-        """Whether the one that is looked at runs, so that its output grows."""
+        """Whether it runs, so that its output grows."""
         return (chosen := self.chosen) is not None and chosen.status == "running"
 
     @property
@@ -254,11 +254,11 @@ class Attempts(Part):
         return self._bytes_wanted < WHOLE_BYTES
 
     def start_over(self) -> None:
-        """Look at the last attempt, as of another job."""
+        """Show the last attempt, as of another job."""
         self._choose(None)
 
     def choose(self, execution_id: str | None) -> None:
-        """Look at the attempt with that id, where it is not the one that is looked at already."""
+        """Show the attempt with that id, where it is not the one that is shown already."""
         chosen = self.chosen
         if chosen is not None and execution_id not in (None, chosen.execution_id):
             self._choose(execution_id)
@@ -282,7 +282,7 @@ class Attempts(Part):
         self._reads.find_out(call, partial(self._output_read, chosen.execution_id))
 
     def read_whole_output(self) -> None:
-        """Read what stands before the end too, as far as it is kept."""
+        """Read what comes before the end too, as far as it is kept."""
         if self._host.page.shows_output and self.more_output:
             self._bytes_wanted = WHOLE_BYTES
             self.read_output()
@@ -313,7 +313,7 @@ class Attempts(Part):
         return [(a.execution_id, attempt_line(a, now, wide=wide)) for a in detail.attempts]
 
     def fill(self, view: TextView, detail: JobDetail, now: datetime) -> None:
-        """Show everything of the attempt that is looked at."""
+        """Show everything of the attempt."""
         view.show_lines(attempt_lines(detail, self.chosen, self.output, now, self.hints))
 
     def describe(self, detail: JobDetail, now: datetime) -> str:
@@ -323,7 +323,7 @@ class Attempts(Part):
 
 
 class Output:
-    """What the tab of the output shows: all that the attempt which is looked at wrote."""
+    """What the tab of the output shows: all that the attempt wrote."""
 
     def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
@@ -334,7 +334,7 @@ class Output:
         return self._attempts.state
 
     def fill(self, view: TextView, detail: JobDetail, now: datetime) -> None:
-        """Show the output in its own colours, or what stands against it."""
+        """Show the output in its own colours, or why there is none."""
         output = self._attempts.output
         if output is not None and not output.trouble:
             earlier = output.skipped > 0 and self._attempts.more_output

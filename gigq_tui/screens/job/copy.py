@@ -32,7 +32,7 @@ class KnowsAttempt(Protocol):
 
     @property
     def chosen(self) -> Attempt | None:
-        """The attempt that is looked at."""
+        """The attempt that is shown."""
 
 
 class KnowsStack(Protocol):
@@ -47,7 +47,7 @@ class KnowsText(Protocol):
     """The part that knows what is seen."""
 
     def visible_text(self) -> str | None:
-        """The text that is seen now; None where there is none, or secrets stand in it."""
+        """The text that is seen now; None where there is none, or it shows secrets."""
 
 
 class DetailCopyHost(Protocol):
@@ -106,7 +106,7 @@ class DetailCopy(Part):
 
     @does(COPY)
     def copy(self) -> None:
-        """Copy the command of the last action while its notice stands; else ask what to copy."""
+        """Copy the command of the last action while its notice is shown; else ask what to copy."""
         detail = self._host.job.detail
         if self._clipboard.copy_fresh_twin() or detail is None:
             return

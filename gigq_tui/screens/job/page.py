@@ -26,7 +26,7 @@ from gigq_tui.widgets.typed_line import TypedLine
 
 # A terminal lower than this keeps its lines for the text.
 LOW = 18
-# What stands around the list of attempts and the text.
+# The lines around the list of attempts and the text.
 LEAST_LINES = 8
 
 W = TypeVar("W", bound=Widget)
@@ -117,7 +117,7 @@ class Page:
         return self._tabs.name in WRITTEN
 
     def visible_text(self) -> str | None:
-        """The text that is seen now; None where there is none, or secrets stand in it."""
+        """The text that is seen now; None where there is none, or it shows secrets."""
         content = self._tabs.content
         if self._tabs.name == DEPS or (isinstance(content, ValueTab) and content.shows_secrets):
             return None
@@ -131,7 +131,7 @@ class Page:
         self.start_text()
 
     def start_list(self) -> None:
-        """Put the cursor on the first row, or on the attempt that is looked at."""
+        """Put the cursor on the first row, or on the attempt that is shown."""
         rows, attempt = self.rows, self._attempts.chosen
         rows.cursor = rows.top = 0
         rows.cursor_id = None

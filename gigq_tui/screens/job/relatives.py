@@ -25,7 +25,7 @@ MORE = "more"
 
 
 def describe_relatives(detail: JobDetail, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
-    """Say how many jobs stand above and below, by state, and what can be done here."""
+    """Say how many jobs are above and below, by state, and what can be done here."""
     if not detail.parents and not detail.children:
         return "This job has no dependencies, and nothing depends on it."
     parts = []
@@ -51,9 +51,9 @@ def relative_rows(detail: JobDetail, now: datetime) -> list[tuple[str, Line]]:
     rows: list[tuple[str, Line]] = []
     culprit = detail.row.culprit
     if detail.row.doomed and culprit is not None:
-        told = ((f"{BLAMED:<10}", "fail"), (inert(doom_reason(culprit)), "fail"))
+        line = ((f"{BLAMED:<10}", "fail"), (inert(doom_reason(culprit)), "fail"))
         error = f"   {inert(first_line(culprit.error))}" if culprit.error else ""
-        rows.append((f"{BLAMED}/{culprit.id}", (*told, (error, ""))))
+        rows.append((f"{BLAMED}/{culprit.id}", (*line, (error, ""))))
     for kind, relatives in (("waits for", detail.parents), ("blocks", detail.children)):
         rows += [(f"{kind}/{r.id}", _relative_line(kind, r, now)) for r in relatives]
     hidden = detail.child_count - len(detail.children)
@@ -65,9 +65,9 @@ def relative_rows(detail: JobDetail, now: datetime) -> list[tuple[str, Line]]:
 def _relative_line(kind: str, relative: Relative, now: datetime) -> Line:
     lead: Span = (f"{kind:<10}", "dim")
     if relative.row is None:
-        told = "not in the queue"
-        told += ", counts as completed" if relative.waived else ""
-        return (lead, (f"{inert(relative.id[:8])}  ", "dim"), (told, "warn"))
+        text = "not in the queue"
+        text += ", counts as completed" if relative.waived else ""
+        return (lead, (f"{inert(relative.id[:8])}  ", "dim"), (text, "warn"))
     row = relative.row
     mark = MARKS[state_of(row, now)]
     return (

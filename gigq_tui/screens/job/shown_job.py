@@ -54,7 +54,7 @@ class ShownJob(Part):
     Args:
         job_id: The job to begin with.
         reads: Who is asked.
-        notices: Where it is said what stands against it.
+        notices: Where it is said what went wrong.
         host: The screen.
         job_list: The list that it was opened from.
     """

@@ -116,7 +116,7 @@ class Stack(Part):
         return (self.taken, self.is_awaited)
 
     def fill(self, view: TextView, detail: JobDetail, now: datetime) -> None:
-        """Show the stack, or what stands in its way."""
+        """Show the stack, or why there is none."""
         view.show_lines(stack_lines(self.taken, taking=self.is_awaited, hints=self._hints))
 
     def describe(self, detail: JobDetail, now: datetime) -> str:
@@ -132,7 +132,7 @@ class Stack(Part):
 def stack_lines(
     stack: StackTaken | None, *, taking: bool, hints: KeyHints = DEFAULT_HINTS
 ) -> list[Line]:
-    """The stack as it was taken last, or what stands in its way."""
+    """The stack as it was taken last, or why there is none."""
     if stack is None or taking:
         if taking:
             return [(("asking its process..", "dim"),)]

@@ -53,35 +53,35 @@ def path_line(
         ended = f" {clock_time(row.completed_at, started or row.created_at or now)}"
     tries = f"{row.attempts}/{row.max_attempts}"
     tries = f"   attempts {tries}" if wide else f"  try {tries}"
-    held = ""
+    blocked = ""
     if detail.child_count and state is not State.COMPLETED:
         room = width - line_width(tuple(spans)) - len(tries)
-        held = _held(detail.child_count, room - len(ended), hints)
-        if not held and (held := _held(detail.child_count, room, hints)):
-            # When it ended follows from the rest, and what it holds up does not.
+        blocked = _blocks(detail.child_count, room - len(ended), hints)
+        if not blocked and (blocked := _blocks(detail.child_count, room, hints)):
+            # When it ended follows from the rest, and how many it blocks does not.
             ended = ""
     role = "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"
-    spans += [(ended, ""), (tries, "dim"), (held, role)]
+    spans += [(ended, ""), (tries, "dim"), (blocked, role)]
     return tuple(spans)
 
 
-def _held(count: int, room: int, hints: KeyHints) -> str:
+def _blocks(count: int, room: int, hints: KeyHints) -> str:
     """How many jobs wait behind a job, in as many words as there are cells for."""
     short = f"  {plural(count, 'waits', 'wait')}"
     key = hints(TREE)
-    told = (
+    texts = (
         f"   {plural(count, 'job waits', 'jobs wait')} for it ({key})",
         f"{short} ({key})",
         short,
     )
-    return next((text for text in told if len(text) <= room), "")
+    return next((text for text in texts if len(text) <= room), "")
 
 
 def _arrow(seconds: float | None, wide: bool, *, ticking: bool = False) -> str:
     if seconds is None:
         return "--> "
-    told = elapsed(seconds) if ticking else duration(seconds)
-    return f"--({told})--> " if wide else f"-{told}-> "
+    text = elapsed(seconds) if ticking else duration(seconds)
+    return f"--({text})--> " if wide else f"-{text}-> "
 
 
 def _run(detail: JobDetail, started: datetime, now: datetime, width: int) -> str:
@@ -98,9 +98,9 @@ def _run(detail: JobDetail, started: datetime, now: datetime, width: int) -> str
     ran = 0.0
     for attempt in detail.attempts:
         ran += _between(attempt.started_at, attempt.completed_at or end) or 0.0
-    told = elapsed(ran) if running else duration(ran)
+    text = elapsed(ran) if running else duration(ran)
     waited = duration(max(0.0, whole - ran))
-    return f"--(ran {told}, waited {waited})--> " if wide else f"-{told}+{waited}-> "
+    return f"--(ran {text}, waited {waited})--> " if wide else f"-{text}+{waited}-> "
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:
@@ -122,18 +122,18 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
     ident = [f"id {inert(row.id)}", f"created {clock_time(row.created_at, now)}"]
     if detail.description:
         ident.append(cut(inert(detail.description), 60))
-    lines = [" " + "   ".join(part) for part in (facts, ident)]
-    told: list[Line] = [((cut(line, width), "dim"),) for line in lines]
+    texts = [" " + "   ".join(part) for part in (facts, ident)]
+    lines: list[Line] = [((cut(text, width), "dim"),) for text in texts]
     because = why(row, now)
     last = detail.attempts[-1].error if detail.attempts else ""
     if because and (reason or because != first_line(last)):
         mark = MARKS[state_of(row, now)]
-        told.insert(0, ((f" {mark.glyph} ", mark.role), (cut(inert(because), width - 4), "")))
-    return told
+        lines.insert(0, ((f" {mark.glyph} ", mark.role), (cut(inert(because), width - 4), "")))
+    return lines
 
 
 def missing_lines(job_id: str) -> Iterable[Line]:
-    """What stands here once the job is gone from the file, or where its id finds nothing."""
+    """What is shown once the job is gone from the file, or where its id finds nothing."""
     return [
         ((f"Job {inert(job_id[:8])} is no longer in the queue,", "warn"),),
         (("or its id is not plain text, so it can't be found.", "warn"),),

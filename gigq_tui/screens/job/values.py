@@ -83,7 +83,7 @@ class ValueTab:
 
     @property
     def shows_secrets(self) -> bool:
-        """Whether secrets stand in it unmasked: copies never hold them."""
+        """Whether it shows secrets unmasked: copies never hold them."""
         return self._secrets.revealed and self._has_secrets
 
     @property

@@ -84,24 +84,24 @@ def _ended_badly(graph: Graph, row: JobRow, now: datetime, hints: KeyHints) -> s
     said = f"{row.name}: {_ENDED[row.status]}{at}"
     if error:
         said += f", {error.rstrip('.')}"
-    held = blocks(graph, row.id)
-    if not held:
+    blocked = blocks(graph, row.id)
+    if not blocked:
         return f"{said}. No job waits for it. {hints(RETRY)} retries it."
     freed = frees(graph, row.id)
-    said += f". Blocks {plural(held, 'job')}."
+    said += f". Blocks {plural(blocked, 'job')}."
     if not freed:
         return (
             f"{said} Retrying it alone ({hints(RETRY)}) frees none: other failed jobs block them."
         )
-    freed_text = f"all {count(freed)}" if freed == held else count(freed)
+    freed_text = f"all {count(freed)}" if freed == blocked else count(freed)
     return f"{said} {hints(RETRY)} retries it and frees {freed_text}."
 
 
 def _waiting_for(graph: Graph, id: str) -> str:
-    held = blocks(graph, id)
-    if not held:
+    blocked = blocks(graph, id)
+    if not blocked:
         return "no job waits for it"
-    return f"{plural(held, 'job')} {'waits' if held == 1 else 'wait'} for it"
+    return f"{plural(blocked, 'job')} {'waits' if blocked == 1 else 'wait'} for it"
 
 
 def _children(node: GraphNode) -> str:

@@ -1,4 +1,4 @@
-"""The tree screen: the dependencies around one job, what each waits for and what it holds up."""
+"""The tree screen: the dependencies around one job, what each waits for and what it blocks."""
 
 from __future__ import annotations
 

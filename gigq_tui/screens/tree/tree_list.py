@@ -18,9 +18,9 @@ from gigq_tui.widgets.row_list import RowList
 STATE_WIDTH = 12
 TIME_WIDTH = 8
 LEVEL_WIDTH = 3
-# Beside a narrower note the names of culprits alone are told.
+# Beside a narrower note only the names of culprits are shown.
 NARROW_NOTE = 42
-# States in which a job may be what holds up others.
+# States in which a job may be what blocks others.
 _HOLDING = frozenset(
     {
         State.FAILED,
@@ -186,7 +186,7 @@ class TreeList(RowList):
 
 
 def branches(line: TreeLine, room: int) -> str:
-    """Return the branches before a name, the outer levels told by number where room is short."""
+    """Return the branches before a name, the outer levels by number where room is short."""
     if not line.depth:
         return ""
     shown = min(len(line.guides), room // LEVEL_WIDTH)
