@@ -75,14 +75,14 @@ def clearing(
     def clear(conn: sqlite3.Connection, job_ids: Sequence[str]) -> list[Outcome]:
         # Asked within the transaction: a child may have come since the plan was made.
         finished, refused = _judged(conn, job_ids, _needs(conn, job_ids))
-        told = {outcome.job_id: outcome for outcome in refused}
+        outcomes = {outcome.job_id: outcome for outcome in refused}
         for job in finished:
             if job.need and not include_needed:
-                told[job.job_id] = Outcome(job.job_id, Change.REFUSED, job.need, job.name)
+                outcomes[job.job_id] = Outcome(job.job_id, Change.REFUSED, job.need, job.name)
             else:
                 conn.execute(sql.DELETE_FINISHED, (job.job_id,))
-                told[job.job_id] = Outcome(job.job_id, Change.CLEARED, job.need, job.name)
-        return [told[job_id] for job_id in job_ids]
+                outcomes[job.job_id] = Outcome(job.job_id, Change.CLEARED, job.need, job.name)
+        return [outcomes[job_id] for job_id in job_ids]
 
     return clear
 

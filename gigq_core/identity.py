@@ -109,14 +109,14 @@ def _is_frozen(pid: int) -> bool:
         return False
     for number, controllers, path in (group for group in groups if len(group) == 3):
         if number == "0":
-            told = f"/sys/fs/cgroup{path}/cgroup.events", "frozen 1"
+            state = f"/sys/fs/cgroup{path}/cgroup.events", "frozen 1"
         elif controllers == "freezer":
-            told = f"/sys/fs/cgroup/freezer{path}/freezer.state", "FROZEN"
+            state = f"/sys/fs/cgroup/freezer{path}/freezer.state", "FROZEN"
         else:
             continue
         try:
-            with open(told[0], encoding="ascii") as file:
-                if told[1] in file.read().splitlines():
+            with open(state[0], encoding="ascii") as file:
+                if state[1] in file.read().splitlines():
                     return True
         except (OSError, ValueError):
             pass

@@ -75,7 +75,7 @@ class InertFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the lines of the traceback where the record has one."""
-        told = [
+        lines = [
             LOG_FORMAT
             % {
                 "asctime": self.formatTime(record),
@@ -85,10 +85,10 @@ class InertFormatter(logging.Formatter):
             }
         ]
         if record.exc_info and record.exc_info[0] is not None:
-            told += _indented(self.formatException(record.exc_info))
+            lines += _indented(self.formatException(record.exc_info))
         if record.stack_info:
-            told += _indented(record.stack_info)
-        return "\n".join(told)
+            lines += _indented(record.stack_info)
+        return "\n".join(lines)
 
 
 def _message(record: logging.LogRecord) -> str:

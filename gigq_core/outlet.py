@@ -208,9 +208,9 @@ class Outlet:
         if self._dropped:
             now = time.strftime("%Y-%m-%d %H:%M:%S")
             lines = "line" if self._dropped == 1 else "lines"
-            told = f"{now} - {self._dropped} log {lines} dropped: nobody took them in time\n"
+            line = f"{now} - {self._dropped} log {lines} dropped: nobody took them in time\n"
             self._dropped = 0
-            self._add(told.encode())
+            self._add(line.encode())
 
     def _empty(self) -> None:
         # A terminal stops a background process that writes to it, unless the signal is blocked.

@@ -548,9 +548,9 @@ def _for_each(
     known = [job_id for job_id in job_ids if _is_storable(job_id)]
     if len(known) == len(job_ids):
         return act(job_ids)
-    told = iter(act(known) if known else ())
+    outcomes = iter(act(known) if known else ())
     return [
-        next(told)
+        next(outcomes)
         if _is_storable(job_id)
         else Outcome(job_id, Change.REFUSED, "there is no such job")
         for job_id in job_ids

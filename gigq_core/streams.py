@@ -61,9 +61,9 @@ def pause_while_read(seconds: float) -> None:
 
 def put_inert(show: Callable[[IO[Any]], None]) -> None:
     """Write what `show` prints into a stream to stderr, harmless: it may quote what was typed."""
-    told = io.StringIO()
-    show(told)
-    put(inert(told.getvalue(), lines=True), err=True)
+    printed = io.StringIO()
+    show(printed)
+    put(inert(printed.getvalue(), lines=True), err=True)
 
 
 def give_up_output() -> None:

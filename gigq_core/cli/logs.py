@@ -185,11 +185,11 @@ class Printed:
             put(self._finished(last))
 
     def _finished(self, line: Line) -> str:
-        told = self._told(line)
+        text = self._shown(line)
         if self._open is None:
-            return told
+            return text
         self._open = None
-        return f"\r\x1b[K{told}"
+        return f"\r\x1b[K{text}"
 
     def _live_line(self) -> str:
         line = self._text.open_line
@@ -199,9 +199,9 @@ class Printed:
         self._open = line
         # What runs over the edge could not be taken back: a cell may take ten characters.
         text = line.text.expandtabs()[: max(1, (shutil.get_terminal_size().columns - 1) // 2)]
-        return again + (self._told(line) if text == line.text and text.isascii() else inert(text))
+        return again + (self._shown(line) if text == line.text and text.isascii() else inert(text))
 
-    def _told(self, line: Line) -> str:
+    def _shown(self, line: Line) -> str:
         if not self._colours or not line.pieces:
             return inert(line.text, lines=True)
         parts = []
