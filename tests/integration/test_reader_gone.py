@@ -19,30 +19,22 @@ from tests.waiting import wait_until
 BROKEN_PIPE = 141
 
 
-def pipe() -> tuple[int, Callable[[], None]]:
-    ours, theirs = os.pipe()
-    return theirs, lambda: os.close(ours)
-
-
-def sockets() -> tuple[int, Callable[[], None]]:
+def sockets() -> tuple[int, int]:
     ours, theirs = socket.socketpair()
-    return theirs.detach(), ours.close
+    return ours.detach(), theirs.detach()
 
 
-def terminal() -> tuple[int, Callable[[], None]]:
-    ours, theirs = pty.openpty()
-    return theirs, lambda: os.close(ours)
-
-
-@pytest.mark.parametrize("ends", [pipe, sockets, terminal])
+@pytest.mark.parametrize(
+    "ends", [os.pipe, sockets, pty.openpty], ids=["pipe", "sockets", "terminal"]
+)
 def test_following_ends_with_its_reader_though_nothing_is_printed(
-    place: Place, ends: Callable[[], tuple[int, Callable[[], None]]]
+    place: Place, ends: Callable[[], tuple[int, int]]
 ) -> None:
     noted = place.folder / "noted"
     job = place.submit(chores.say_and_hold, params={"path": str(noted)})
     place.worker()
     wait_until(noted.exists, what="the job to run")
-    stdout, leave = ends()
+    ours, stdout = ends()
     process = subprocess.Popen(
         [sys.executable, "-m", "gigq_core", "--db", str(place.db), "logs", job, "--follow"],
         stdin=subprocess.DEVNULL,
@@ -51,8 +43,10 @@ def test_following_ends_with_its_reader_though_nothing_is_printed(
     )
     os.close(stdout)
     try:
+        # Only then nothing more is printed.
+        assert b"here I am" in os.read(ours, 100)
         wait_until(lambda: has_open(process.pid, place.db), what="the follower to look")
-        leave()
+        os.close(ours)
         assert process.wait(timeout=20) == BROKEN_PIPE
     finally:
         process.kill()
