@@ -142,7 +142,7 @@ def test_what_can_be_read_is_read_and_nothing_old_is_shown(
         assert (answer["file"]["journal_mode"] == "immutable") == (expected == 3)
     if command == "stats":
         assert f"total      {expected}" in done.stdout
-        assert ("read as it stands" in done.stderr) == (expected == 3)
+        assert ("read as it is" in done.stderr) == (expected == 3)
 
 
 @pytest.mark.parametrize("make", [whole, with_wal_and_index])

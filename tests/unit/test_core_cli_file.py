@@ -16,6 +16,9 @@ from gigq_core import Job, JobQueue
 from gigq_core.cli.main import cli
 
 COMMANDS = sorted(cli.commands)
+# It is about the shell: no file is asked for anything.
+WITHOUT_A_FILE = "completion"
+OF_A_FILE = [name for name in COMMANDS if name not in ("submit", WITHOUT_A_FILE)]
 # What a command can't be called without, beside its arguments.
 MORE = {"priority": ["--set", "1"], "worker": ["--once"]}
 SUBMIT = ["submit", "json.dumps", "-p", "obj=1"]
@@ -50,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("where", ["default", "before", "after", "environment"])
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "submit"])
+@pytest.mark.parametrize("name", OF_A_FILE)
 def test_no_command_but_submit_makes_anything_where_there_is_no_file(
     folder: Path, name: str, where: str
 ) -> None:
@@ -65,7 +68,13 @@ def test_no_command_but_submit_makes_anything_where_there_is_no_file(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "submit"])
+def test_the_command_without_a_file_makes_none(folder: Path) -> None:
+    result = run("--db", "q.db", *words_for(WITHOUT_A_FILE))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", OF_A_FILE)
 def test_no_command_but_submit_takes_an_empty_file_for_a_new_queue(folder: Path, name: str) -> None:
     (folder / "gigq.db").touch()
     result = run(*words_for(name), env={"GIGQ_DB": None})
