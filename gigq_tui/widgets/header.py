@@ -356,6 +356,5 @@ class HeaderBar(TextLines):
         self.show(*header_lines(state, width, height))
 
     def on_resize(self) -> None:
-        super().on_resize()
         if self.state is not None:
             self.tell(self.state)

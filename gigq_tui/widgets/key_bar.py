@@ -64,7 +64,6 @@ class KeyBar(TextLines):
         return tuple(spans)
 
     def on_resize(self) -> None:
-        super().on_resize()
         if self._asked is not None:
             self.tell(*self._asked)
 

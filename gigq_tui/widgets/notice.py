@@ -59,7 +59,6 @@ class NoticeLine(TextLines):
             self.show(line)
 
     def on_resize(self) -> None:
-        super().on_resize()
         if self.text:
             self._draw()
 

@@ -92,7 +92,6 @@ class Scrolled(Lines):
         self.scroll_to_line(self.total)
 
     def on_resize(self) -> None:
-        super().on_resize()
         self.fit_page()
 
     def fit_page(self) -> None:

@@ -93,7 +93,6 @@ class TabRow(TextLines):
         return tuple(spans)
 
     def on_resize(self) -> None:
-        super().on_resize()
         if self._told is not None:
             self.tell(*self._told)
 

@@ -114,6 +114,5 @@ class TypedLine(TextLines):
         self.show(spread(left, right, self.size.width))
 
     def on_resize(self) -> None:
-        super().on_resize()
         if self.typing:
             self._draw()

@@ -186,7 +186,6 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         self.query_one("#attention-head", TextLines).show(head)
 
     def on_resize(self) -> None:
-        super().on_resize()
         self.call_after_refresh(self._draw)
 
     @on(RowList.RowOpened)

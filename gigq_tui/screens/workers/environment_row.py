@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from rich.highlighter import Highlighter
 from rich.text import Text
 
 from gigq_tui.actions.workers import environment
 from gigq_tui.widgets.form_row import Field, FormRow
 
 
+class HideSecrets(Highlighter):
+    """Draws a text without the secrets that it holds."""
+
+    def highlight(self, text: Text) -> None:
+        text.plain = environment.hide_secrets(text.plain)
+
+
 class EnvironmentField(Field):
     """An input that shows no secret, and hands none to the clipboard."""
 
-    @property
-    def _value(self) -> Text:
-        shown = environment.hide_secrets(self.value)
-        return Text(shown, no_wrap=True, overflow="ignore", end="")
+    def __init__(self, value: str) -> None:
+        super().__init__(value)
+        self.highlighter = HideSecrets()
 
     def action_copy(self) -> None:
         """Copy nothing: the selection may hold a secret."""
