@@ -29,19 +29,12 @@ FOR_EVERYBODY = {"_replace", "_asdict", "_exit", "_getframe"}
 # What does not hold yet, by name: to shrink to nothing. One that holds by now is an error.
 TOO_MANY_NAMES = frozenset(
     {
-        "gigq_core.worker.children.Child",
-        "gigq_core.worker.supervisor.Supervisor",
         "gigq_tui.app.ConsoleApp",
         "gigq_tui.screens.base.ConsoleScreen",
-        "gigq_tui.screens.job.screen.DetailScreen",
-        "gigq_tui.screens.job.tabs.DetailView",
         "gigq_tui.screens.jobs.listing.Looking",
         "gigq_tui.screens.jobs.screen.JobsScreen",
         "gigq_tui.screens.jobs.table.JobTable",
-        "gigq_tui.screens.submit.editor.ParamsEditing",
-        "gigq_tui.screens.submit.lookups.SubmitLookups",
         "gigq_tui.screens.submit.screen.SubmitScreen",
-        "gigq_tui.screens.tree.screen.TreeScreen",
         "gigq_tui.screens.workers.screen.WorkersScreen",
         "gigq_tui.store.feed.Feed",
         "gigq_tui.store.reader.Reader",
@@ -49,12 +42,8 @@ TOO_MANY_NAMES = frozenset(
 )
 TOO_MANY_CLASSES = frozenset(
     {
-        "gigq_tui.screens.job.screen.DetailScreen",
-        "gigq_tui.screens.job.tabs.DetailView",
         "gigq_tui.screens.jobs.listing.Looking",
         "gigq_tui.screens.jobs.screen.JobsScreen",
-        "gigq_tui.screens.submit.editor.ParamsEditing",
-        "gigq_tui.screens.submit.screen.SubmitScreen",
         "gigq_tui.screens.workers.screen.WorkersScreen",
     }
 )
