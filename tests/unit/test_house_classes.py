@@ -31,9 +31,6 @@ TOO_MANY_NAMES = frozenset(
     {
         "gigq_tui.app.ConsoleApp",
         "gigq_tui.screens.base.ConsoleScreen",
-        "gigq_tui.screens.jobs.listing.Looking",
-        "gigq_tui.screens.jobs.screen.JobsScreen",
-        "gigq_tui.screens.jobs.table.JobTable",
         "gigq_tui.screens.submit.screen.SubmitScreen",
         "gigq_tui.screens.workers.screen.WorkersScreen",
         "gigq_tui.store.feed.Feed",
@@ -42,8 +39,6 @@ TOO_MANY_NAMES = frozenset(
 )
 TOO_MANY_CLASSES = frozenset(
     {
-        "gigq_tui.screens.jobs.listing.Looking",
-        "gigq_tui.screens.jobs.screen.JobsScreen",
         "gigq_tui.screens.workers.screen.WorkersScreen",
     }
 )
