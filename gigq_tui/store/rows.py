@@ -13,6 +13,9 @@ from gigq_core.status import JobStatus
 from gigq_core.times import parse_time
 from gigq_tui.store.models import JobRow
 
+# Read once: each row of a picture is compared with them.
+_PENDING, _RUNNING = JobStatus.PENDING.value, JobStatus.RUNNING.value
+
 
 def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
     """One line of the table from the columns of `queries.line_columns`.
@@ -20,7 +23,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
     What other rows say of it (parents, holder) is filled in afterwards.
     """
     status = as_text(record["status"])
-    waiting = status == JobStatus.PENDING.value
+    waiting = status == _PENDING
     retry_after = as_text(record["retry_after"])
     due = due_of(retry_after, record["due_at"])
     module = as_text(record["function_module"])
@@ -41,8 +44,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         due_at=parse_time(due) if waiting else None,
         worker_id=as_optional_text(record["worker_id"]),
         error=as_text(record["error"]),
-        stop_requested=status == JobStatus.RUNNING.value
-        and record["stop_requested_at"] is not None,
+        stop_requested=status == _RUNNING and record["stop_requested_at"] is not None,
         blocked=waiting and is_parked(retry_after),
         in_script=module == SCRIPT_MODULE,
     )
