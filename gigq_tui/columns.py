@@ -30,14 +30,14 @@ Cell = tuple[str, str]
 class JobAt:
     """A job at a moment, as its columns tell it.
 
-    `now` is what a running job's time is told by, `told_at` when ages were last told. In `short`,
+    `now` is what a running job's time is told by, `ages_at` when ages were last told. In `short`,
     ids and states are shorter.
     """
 
     row: JobRow
     state: State
     now: datetime
-    told_at: datetime
+    ages_at: datetime
     short: bool = False
 
     @staticmethod
@@ -110,7 +110,7 @@ def _attempts(job: JobAt, room: int) -> Cell:
 def _age(job: JobAt, room: int) -> Cell:
     if job.row.created_at is None:
         return "-", "dim"
-    return fmt.age((job.told_at - job.row.created_at).total_seconds()), "dim"
+    return fmt.age((job.ages_at - job.row.created_at).total_seconds()), "dim"
 
 
 def _duration(job: JobAt, room: int) -> Cell:

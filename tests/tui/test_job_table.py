@@ -182,10 +182,10 @@ async def test_ages_are_told_in_coarse_steps(
         table = jobs_screen(app).table
         repaints = Repaints(table, monkeypatch)
         clock.advance(60)
-        table.tell_ages()
+        table.draw_ages()
         assert repaints.regions == []
         clock.advance(3600)
-        table.tell_ages()
+        table.draw_ages()
         assert len(repaints.regions) == 1
 
 

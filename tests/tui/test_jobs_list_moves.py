@@ -392,7 +392,7 @@ async def test_the_order_stands_still_while_the_cursor_moves(
         await refresh(pilot)
         assert shown(app) == before
         clock.advance(0.2)
-        table._tell_rest()
+        table._check_rest()
         await at_rest(pilot)
         assert shown(app) == ["new2", "new1", "new0", "n5", "n3", "n2", "n1", "n0"]
         assert cursor(app) == "n3"
@@ -442,7 +442,7 @@ async def test_a_held_picture_keeps_the_order_that_stood_still(
         await press(pilot, "p")
         clock.advance(FREEZE_S)
         table = jobs_screen(app).table
-        table._tell_rest()
+        table._check_rest()
         await at_rest(pilot)
         assert "new" not in shown(app)
         await press(pilot, "p")

@@ -75,13 +75,13 @@ class FilterBox(Widget):
         with self.prevent(Input.Changed):
             self.box.value = text
         self.box.cursor_position = len(text)
-        self._judge(text)
+        self._parse(text)
         self.screen.set_focus(self.box)
 
-    def tell_hits(self, number: int) -> None:
+    def draw_hits(self, number: int) -> None:
         """Show how many jobs match what is typed so far."""
-        told = f"{count(number)} match "
-        self.query_one("#hits", TextLines).show(((pad(told, 16, right=True), "dim"),))
+        text = f"{count(number)} match "
+        self.query_one("#hits", TextLines).show(((pad(text, 16, right=True), "dim"),))
 
     def close(self, *, kept: bool) -> None:
         """Hide the box and say how typing ended."""
@@ -99,7 +99,7 @@ class FilterBox(Widget):
         """Add what is pasted to the filter."""
         self.box.take_paste(text)
 
-    def _judge(self, text: str) -> Filter | None:
+    def _parse(self, text: str) -> Filter | None:
         """Parse the text; tell a mistake under its character."""
         line = self.query_one("#mistake", TextLines)
         try:
@@ -117,7 +117,7 @@ class FilterBox(Widget):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        found = self._judge(event.value)
+        found = self._parse(event.value)
         if found is not None:
             self.post_message(self.Changed(found))
 
@@ -127,6 +127,6 @@ class FilterBox(Widget):
             self.close(kept=False)
         elif event.key != "enter":
             return False
-        elif self._judge(self.box.value) is not None:
+        elif self._parse(self.box.value) is not None:
             self.close(kept=True)
         return True

@@ -105,7 +105,7 @@ def row_line(
     row: JobRow,
     layout: Layout,
     now: datetime,
-    told_at: datetime,
+    ages_at: datetime,
     *,
     cursor: bool,
     marked: bool,
@@ -117,13 +117,13 @@ def row_line(
         row: The job.
         layout: The columns.
         now: The present, by which a running job's time is told.
-        told_at: When the other rows' ages were last told.
+        ages_at: When the other rows' ages were last told.
         cursor: Whether the cursor stands here.
         marked: Whether the row is marked.
         gone: Whether the list no longer holds the row, which keeps its place for a moment.
     """
-    moment = now if ticks(row) else told_at
-    job = JobAt(row, state_of(row, moment), moment, told_at, layout.short)
+    moment = now if ticks(row) else ages_at
+    job = JobAt(row, state_of(row, moment), moment, ages_at, layout.short)
     arrow = ">" if cursor else " "
     flag = "#" if marked else " "
     gutter = f" {arrow}{flag} " if layout.gutter == 4 else f"{arrow}{flag} "

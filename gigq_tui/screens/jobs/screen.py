@@ -83,7 +83,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         yield SummaryPanel(id="summary")
 
     def on_mount(self) -> None:
-        self.set_interval(AGES_S, self._tell_ages)
+        self.set_interval(AGES_S, self._draw_ages)
 
     # What it is made of
 
@@ -172,7 +172,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
     def _draw_status(self) -> None:
         """Draw what is filtered, sorted, marked and followed."""
         line, box, window = self.query_one("#status", TextLines), self.filter_box, self.table.window
-        box.tell_hits(window.matching)
+        box.draw_hits(window.matching)
         now = self.services.settings.clock.now()
         status = ListStatus(
             filter_text=self.view.filter.text,
@@ -218,9 +218,9 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
             self._draw_reason()
             self.summary.tick(row)
 
-    def _tell_ages(self) -> None:
+    def _draw_ages(self) -> None:
         if self.is_current and not self.services.picture.paused:
-            self.table.tell_ages()
+            self.table.draw_ages()
 
     # What its widgets say
 

@@ -53,8 +53,8 @@ class JobTable(RowList):
         self.window = Window()
         self.marks: Container[str] = frozenset()
         self.chosen_columns: tuple[ChosenColumn, ...] = ()
-        self.told_at: datetime = clock.now()
-        self._now = self.told_at
+        self.ages_at: datetime = clock.now()
+        self._now = self.ages_at
         self._layout_cache_at: tuple[int, Layout] | None = None
         self._at_end = False
         # The job that a person put the cursor on; None for the first row, whichever that is.
@@ -104,7 +104,7 @@ class JobTable(RowList):
             row,
             self.columns,
             self._now,
-            self.told_at,
+            self.ages_at,
             cursor=selected,
             marked=row.id in self.marks,
             gone=row.id in self.held_order.gone,
@@ -119,7 +119,7 @@ class JobTable(RowList):
             window: The rows.
             follow: The job that keeps the cursor although the list may not hold it.
         """
-        self.told_at = self._now = self.clock.now()
+        self.ages_at = self._now = self.clock.now()
         order = self.held_order
         if self.awaits_list or order.rests_in <= 0 or not covers(self.window, self.top, self.page):
             self._take(window, follow)
@@ -198,13 +198,13 @@ class JobTable(RowList):
         self._at_end = False
         self.held_order.forget_moves()
 
-    def tell_ages(self) -> None:
-        """Tell the ages of all rows anew."""
-        self.told_at = self._now = self.clock.now()
+    def draw_ages(self) -> None:
+        """Draw the ages of all rows anew."""
+        self.ages_at = self._now = self.clock.now()
         self.repaint()
 
     def tick(self) -> None:
-        """Tell how long running jobs have been running."""
+        """Draw how long running jobs have been running."""
         self._now = self.clock.now()
         self.repaint()
 
@@ -219,9 +219,9 @@ class JobTable(RowList):
     def wait_for_rest(self, seconds: float = FREEZE_S) -> None:
         """Ask again in so many seconds whether the newest order may be shown."""
         if self._thaw_timer is None:
-            self._thaw_timer = self.set_timer(max(LEAST_PAUSE_S, seconds), self._tell_rest)
+            self._thaw_timer = self.set_timer(max(LEAST_PAUSE_S, seconds), self._check_rest)
 
-    def _tell_rest(self) -> None:
+    def _check_rest(self) -> None:
         self._thaw_timer = None
         if self.held_order.waiting is None:
             return
