@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gigq_core.status import Change, Outcome
+from gigq_core.status import Change, JobStatus, Outcome
 from gigq_tui.actions.report import Report, one_name, summarise
 from gigq_tui.store.models import JobRow
 
@@ -15,10 +15,10 @@ WATCH_S = 120.0
 MOST_JOBS = 1_000
 
 _ENDS = {
-    "completed": "it completed before it could be cancelled",
-    "failed": "it failed before it could be cancelled",
-    "timeout": "it timed out before it could be cancelled",
-    "pending": "it was queued again",
+    JobStatus.COMPLETED.value: "it completed before it could be cancelled",
+    JobStatus.FAILED.value: "it failed before it could be cancelled",
+    JobStatus.TIMEOUT.value: "it timed out before it could be cancelled",
+    JobStatus.PENDING.value: "it was queued again",
 }
 _STILL = "it is still running, though its worker was asked to cancel it"
 
@@ -63,9 +63,9 @@ class StopWatch:
     def _end(asked: Outcome, row: JobRow | None) -> Outcome:
         if row is None:
             return asked._replace(change=Change.REFUSED, reason="it has been deleted")
-        if row.status == "cancelled":
+        if row.status == JobStatus.CANCELLED.value:
             return asked._replace(change=Change.CANCELLED, reason="cancelled")
-        if row.status == "running":
+        if row.status == JobStatus.RUNNING.value:
             if row.stop_requested:
                 return asked._replace(reason=_STILL)
             return asked._replace(change=Change.REFUSED, reason="it runs again")

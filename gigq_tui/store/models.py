@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
+from gigq_core.status import JobStatus
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.sorting import NEWEST, Sort
 
@@ -35,12 +36,12 @@ class Tab(Enum):
     """The state tabs of the jobs screen, in the order of their keys 1 to 7."""
 
     ALL = "all"
-    WAITING = "pending"
-    RUNNING = "running"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-    DONE = "completed"
-    CANCELLED = "cancelled"
+    WAITING = JobStatus.PENDING.value
+    RUNNING = JobStatus.RUNNING.value
+    FAILED = JobStatus.FAILED.value
+    TIMEOUT = JobStatus.TIMEOUT.value
+    DONE = JobStatus.COMPLETED.value
+    CANCELLED = JobStatus.CANCELLED.value
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from gigq_core.kept_files import is_kept
 from gigq_core.paths import attempt_output
+from gigq_core.status import ExecutionStatus
 from gigq_core.terminal_text import Piece, TerminalText, is_plain
 from gigq_core.worker.output import LIMIT_BYTES
 from gigq_tui.store.models import Attempt
@@ -162,7 +163,7 @@ def output_of(database: Path, attempt: Attempt) -> Path | None:
     """Return the file an attempt writes to; one that still runs may not have named it yet."""
     if attempt.output_path:
         return Path(attempt.output_path)
-    if attempt.status == "running":
+    if attempt.status == ExecutionStatus.RUNNING.value:
         return attempt_output(database, attempt.execution_id)
     return None
 
@@ -179,7 +180,7 @@ def read_output(
 
 def _nothing_there(attempt: Attempt, path: Path | None) -> str:
     """Why there is no file: none is made before the first byte, and GigQ's workers make none."""
-    if attempt.status == "running":
+    if attempt.status == ExecutionStatus.RUNNING.value:
         return "This attempt has written nothing so far."
     if attempt.pid is None:
         return "What this attempt printed was not kept."

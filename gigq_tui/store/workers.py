@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from gigq_core import identity
 from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s
 from gigq_core.identity import ProcessIdentity
+from gigq_core.status import JobStatus
 from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
@@ -246,14 +247,14 @@ def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ..
     result: list[JobRow] = []
     for row in rows:
         worker = workers.get(row.worker_id or "")
-        if worker is not None and row.status == "running":
+        if worker is not None and row.status == JobStatus.RUNNING.value:
             row = replace(
                 row,
                 holder=worker.health,
                 holder_pid=worker.pid,
                 holder_suspended=worker.suspended,
             )
-        elif row.status == "pending" and (halt is not None or row.key in staff.line):
+        elif row.status == JobStatus.PENDING.value and (halt is not None or row.key in staff.line):
             row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
         result.append(row)
     return tuple(result)

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gigq_core.status import JobStatus
 from gigq_tui.format import plural
 from gigq_tui.store.held_jobs import HeldJob, states_of
 
 NAMED = 3
 _BECAME = {
-    "pending": "went back to the queue",
-    "completed": "completed",
-    "failed": "failed",
-    "timeout": "timed out",
-    "cancelled": "was cancelled",
+    JobStatus.PENDING.value: "went back to the queue",
+    JobStatus.COMPLETED.value: "completed",
+    JobStatus.FAILED.value: "failed",
+    JobStatus.TIMEOUT.value: "timed out",
+    JobStatus.CANCELLED.value: "was cancelled",
 }
 
 
@@ -32,7 +33,7 @@ class JobFate:
         """What became of it since `worker_id` held it, as it follows its name."""
         if not self.status:
             return "is no longer in the file"
-        if self.status == "running":
+        if self.status == JobStatus.RUNNING.value:
             return (
                 "is not released yet"
                 if self.worker_id == worker_id

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_tui.format import clock_time, duration, elapsed, inert, pad, size, split_lines
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, FIRST, LOG
@@ -49,7 +50,7 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
     """One attempt as a line, without its gutter."""
     took = _seconds(attempt)
     time = duration(took) if took is not None else "-"
-    if attempt.status == "running" and attempt.started_at is not None:
+    if attempt.status == ExecutionStatus.RUNNING.value and attempt.started_at is not None:
         time = elapsed((now - attempt.started_at).total_seconds())
     spans: list[Span] = [
         (f"{attempt.number:>3}  ", ""),
@@ -124,7 +125,7 @@ def attempt_lines(
         if not error:
             text = "No attempts yet." if why(detail.row, now) else "No attempts."
             lines.append(((text, "dim"),))
-        elif detail.row.status != "pending":
+        elif detail.row.status != JobStatus.PENDING.value:
             lines += [(), (("Its attempts were not recorded.", "dim"),)]
         return lines
     if attempt.traceback:
@@ -246,7 +247,9 @@ class Attempts(Part):
     @property
     def is_running(self) -> bool:
         """Whether it runs, so that its output grows."""
-        return (chosen := self.chosen) is not None and chosen.status == "running"
+        return (
+            chosen := self.chosen
+        ) is not None and chosen.status == ExecutionStatus.RUNNING.value
 
     @property
     def more_output(self) -> bool:

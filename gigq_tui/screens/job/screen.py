@@ -8,6 +8,7 @@ from textual import on
 from textual.geometry import Size
 from textual.widget import Widget
 
+from gigq_core.status import JobStatus
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, DOWN, UP
@@ -129,7 +130,7 @@ class JobScreen(ConsoleScreen, inherit_bindings=False):
     def tick(self) -> None:
         row = self.job.row
         if row is not None and ticks(row):
-            running = row.status == "running"
+            running = row.status == JobStatus.RUNNING.value
             self.page.draw_times(running=running)
             if running:
                 self.attempts.read_output()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from gigq_core.status import JobStatus
 from gigq_tui.format import (
     MARKS,
     clock_time,
@@ -49,7 +50,10 @@ def path_line(
         spans.append((_run(detail, started, now, width), "dim"))
         spans.append((word, mark.role))
     ended = ""
-    if row.completed_at is not None and row.status not in ("pending", "running"):
+    if row.completed_at is not None and row.status not in (
+        JobStatus.PENDING.value,
+        JobStatus.RUNNING.value,
+    ):
         ended = f" {clock_time(row.completed_at, started or row.created_at or now)}"
     tries = f"{row.attempts}/{row.max_attempts}"
     tries = f"   attempts {tries}" if wide else f"  try {tries}"
@@ -87,7 +91,7 @@ def _arrow(seconds: float | None, wide: bool, *, ticking: bool = False) -> str:
 def _run(detail: JobDetail, started: datetime, now: datetime, width: int) -> str:
     """The arrow of the run time; with several attempts, the waits between them told apart."""
     row = detail.row
-    running = row.status == "running"
+    running = row.status == JobStatus.RUNNING.value
     last = detail.attempts[-1].completed_at if detail.attempts else None
     # One that is to be retried has not ended, but its last attempt has.
     end = now if running else row.completed_at or last

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from gigq_core.status import JobStatus
 from gigq_tui.format import as_json, inert, masked, pad, plural, split_lines
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import KeyHints
@@ -130,7 +131,7 @@ def params_lines(detail: JobDetail, reveal: bool) -> list[Line]:
 
 def result_lines(detail: JobDetail, reveal: bool) -> list[Line]:
     """What the job's function returned."""
-    done = detail.row.status == "completed"
+    done = detail.row.status == JobStatus.COMPLETED.value
     return value_lines(detail.result, "It returned nothing." if done else "No result yet.", reveal)
 
 

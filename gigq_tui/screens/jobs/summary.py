@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_core.status import JobStatus
+from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_tui.format import (
     as_json,
     clock_time,
@@ -128,7 +128,7 @@ def _try(attempt: Attempt | None, row: JobRow, now: datetime, width: int) -> Lin
         if attempt.completed_at is not None:
             took = duration((attempt.completed_at - attempt.started_at).total_seconds())
             text += f" -> {clock_time(attempt.completed_at, now)}  {attempt.status} after {took}"
-        elif attempt.status == "running":
+        elif attempt.status == ExecutionStatus.RUNNING.value:
             text += f" -> ..  running {elapsed((now - attempt.started_at).total_seconds())}"
     if attempt.error:
         text += f"  {attempt.error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gigq_core.status import JobStatus
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.store.held_jobs import HeldJob
@@ -23,7 +24,7 @@ def orphans(ids: Sequence[str], rows: Sequence[JobRow]) -> list[HeldJob]:
     found = [
         HeldJob(row.id, row.name)
         for row in rows
-        if row.status == "running" and row.holder in (Health.LOST, Health.STOPPED)
+        if row.status == JobStatus.RUNNING.value and row.holder in (Health.LOST, Health.STOPPED)
     ]
     return found if len(found) == len(ids) else []
 

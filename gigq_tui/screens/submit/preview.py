@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gigq_core.job import Job
+from gigq_core.status import JobStatus
 from gigq_tui.actions.shell_command import PROGRAM, words_of_submit
 from gigq_tui.actions.shell_words import quoted
 from gigq_tui.actions.submit import SubmitRequest
@@ -22,7 +23,11 @@ from gigq_tui.widgets.question import wrap_words
 _MANY_LINES = 12
 # As far as places in line are counted.
 _FAR = 10_000
-_BAD_ENDS = {"failed": "has failed", "timeout": "has timed out", "cancelled": "was cancelled"}
+_BAD_ENDS = {
+    JobStatus.FAILED.value: "has failed",
+    JobStatus.TIMEOUT.value: "has timed out",
+    JobStatus.CANCELLED.value: "was cancelled",
+}
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Preview) -
     unmet = [
         id
         for id in dependencies
-        if (row := outlook.parents.get(id)) is None or row.status != "completed"
+        if (row := outlook.parents.get(id)) is None or row.status != JobStatus.COMPLETED.value
     ]
     if unmet:
         return f"{it if number == 1 else 'They'} would wait for {plural(len(unmet), 'job')}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gigq_core.status import JobStatus
 from gigq_tui.format import clock_time, count, duration, elapsed, inert, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import CANCEL, RETRY
@@ -21,7 +22,11 @@ from gigq_tui.store.graph.focus import to_retry
 from gigq_tui.store.graph.tree import blocks, frees
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
 
-_ENDED = {"failed": "FAILED", "timeout": "TIMED OUT", "cancelled": "was cancelled"}
+_ENDED = {
+    JobStatus.FAILED.value: "FAILED",
+    JobStatus.TIMEOUT.value: "TIMED OUT",
+    JobStatus.CANCELLED.value: "was cancelled",
+}
 
 
 def job_sentence(graph: Graph, id: str, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:

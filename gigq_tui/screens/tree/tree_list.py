@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from gigq_core.status import JobStatus
 from gigq_tui.format import MARKS, cut, duration, elapsed, inert, pad, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import OPEN
@@ -162,7 +163,7 @@ class TreeList(RowList):
         took = run_seconds(row, self.now)
         time = ""
         if took is not None:
-            time = elapsed(took) if row.status == "running" else duration(took)
+            time = elapsed(took) if row.status == JobStatus.RUNNING.value else duration(took)
         left = room - STATE_WIDTH
         narrow = left < NARROW_NOTE
         if time or not narrow:

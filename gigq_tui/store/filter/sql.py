@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.schema.ddl import PARKED
+from gigq_core.status import JobStatus
 from gigq_core.times import to_text
 from gigq_tui.store.filter.terms import Clause, Field, Term
 
@@ -17,6 +18,7 @@ Sql = tuple[str, list[object]]
 FINAL_BAD = "('failed', 'timeout', 'cancelled')"
 KNOWN = "('pending', 'running', 'completed', 'failed', 'timeout', 'cancelled')"
 
+_STATUSES = frozenset(status.value for status in JobStatus)
 _LAST_CHARACTER = "\U0010ffff"
 _LIKE = "LIKE ? ESCAPE '\\'"
 
@@ -191,7 +193,7 @@ def _param(term: Term, context: Context) -> Sql:
 
 def _state(term: Term, context: Context) -> Sql:
     word = term.text
-    if word in ("pending", "running", "completed", "failed", "timeout", "cancelled"):
+    if word in _STATUSES:
         return "jobs.status = ?", [word]
     if word == "unknown":
         return f"jobs.status NOT IN {KNOWN}", []

@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gigq_core.status import JobStatus
 from gigq_tui.store.models import Culprit
 
 # A parent that ended in one of these keeps its children waiting until somebody retries it.
-BAD_ENDS = frozenset({"failed", "timeout", "cancelled"})
+BAD_ENDS = frozenset({JobStatus.FAILED.value, JobStatus.TIMEOUT.value, JobStatus.CANCELLED.value})
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _nearest(parents: Sequence[str], kin: Mapping[str, Parent | None]) -> Culpri
         known = kin.get(parent)
         if known is None:
             continue
-        if known.status == "running":
+        if known.status == JobStatus.RUNNING.value:
             return Culprit(known.id, known.name, "running")
         first = first or Culprit(known.id, known.name, "waiting")
     return first

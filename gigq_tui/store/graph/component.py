@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gigq_core.decoding import as_int, as_text
+from gigq_core.status import JobStatus
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
@@ -145,7 +146,7 @@ def _assemble(walk: _Walk, rows: dict[str, JobRow], focus: str, *, attached: boo
     waiting = {
         id: parents
         for id, parents in unmet.items()
-        if parents and id in rows and rows[id].status == "pending"
+        if parents and id in rows and rows[id].status == JobStatus.PENDING.value
     }
     waived = {
         id: parent
@@ -182,7 +183,7 @@ def _holds(edges: Edges, child: str, parent: str, rows: dict[str, JobRow], attac
     if attached:
         return edges.met[child, parent] == 0
     # GigQ takes a parent that does not exist for completed.
-    return parent in rows and rows[parent].status != "completed"
+    return parent in rows and rows[parent].status != JobStatus.COMPLETED.value
 
 
 def find_roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from gigq_core.status import JobStatus
 from gigq_tui.store.models import Culprit, Graph, GraphNode
 
 # So many siblings that look the same are shown before the others are folded.
@@ -246,4 +247,4 @@ def frees(graph: Graph, id: str) -> int:
 
 
 def _waits(node: GraphNode) -> bool:
-    return node.row is not None and node.row.status == "pending" and bool(node.unmet)
+    return node.row is not None and node.row.status == JobStatus.PENDING.value and bool(node.unmet)
