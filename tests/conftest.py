@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 pace.hurry()
 
-DATA = Path(__file__).parent / "data"
+TESTS = Path(__file__).parent
+DATA = TESTS / "data"
+# What runs the console, in-process or in a pseudo-terminal: Textual is the same on every Python.
+OF_SCREENS = (
+    *("tui", "snapshots", "e2e"),
+    *("reliability/test_key_walks.py", "reliability/test_odd_rows_shown.py"),
+    *("integration/test_console_workers.py", "integration/test_demo.py"),
+)
 # Most tests wait for a screen to come to rest more than they compute.
 RUNS_PER_CORE = 2
 
@@ -30,6 +37,14 @@ RUNS_PER_CORE = 2
 def pytest_xdist_auto_num_workers() -> int:
     """How many tests run at once with `-n auto`."""
     return RUNS_PER_CORE * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of screens, which one Python runs for all."""
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        if any(place.is_relative_to(each) for each in OF_SCREENS):
+            item.add_marker(pytest.mark.screens)
 
 
 @pytest.fixture(scope="session", autouse=True)
