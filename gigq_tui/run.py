@@ -68,9 +68,9 @@ def show(
     finally:
         if demo is not None:
             leaving.allow(DEMO_WORKERS_END_S + LAST_THINGS_S)
-            app.pool.end_all(DEMO_WORKERS_END_S)
+            app.services.workers.pool.end_all(DEMO_WORKERS_END_S)
         else:
-            app.pool.leave_running()
+            app.services.workers.pool.leave_running()
     if leaving.is_cut_off():
         _write_nowhere()
     return leaving.code or app.return_code or int(app.failed)
@@ -95,8 +95,8 @@ def _end_by_force(app: ConsoleApp) -> None:
     """What can't be left undone although the screen hangs."""
     drop_edited_files()
     app.give_terminal_back()
-    if app.demo is not None:
-        app.pool.end_all(DEMO_WORKERS_END_S)
+    if app.services.settings.demo is not None:
+        app.services.workers.pool.end_all(DEMO_WORKERS_END_S)
 
 
 def _nothing() -> None:

@@ -199,14 +199,10 @@ class Feed:
         """Tell a fault of ours, or of whoever is told, and begin anew after a pause."""
         self._drop_reader()
         with suppress(Exception):
-            self._tell_trouble(self._unreadable(fault), False)
+            self._tell_trouble(_unreadable(self._path, fault), False)
         with self._changed:
             if not self._closed:
                 self._changed.wait(FLOOR_S)
-
-    def _unreadable(self, fault: Exception) -> DatabaseError:
-        what = f"{type(fault).__name__}: {fault}"
-        return DatabaseError(f"{self._path.name} could not be shown ({what}): please report this.")
 
     def _wait(self) -> bool:
         """Sleep until there may be something to do; False when the feed was closed."""
@@ -258,7 +254,7 @@ class Feed:
                 break
             except Exception as fault:  # noqa: BLE001 - whoever asked waits for an answer
                 self._drop_reader()
-                problem = self._unreadable(fault)
+                problem = _unreadable(self._path, fault)
                 break
         return partial(failed, problem)
 
@@ -358,21 +354,12 @@ class Feed:
             return self._reader
         self._drop_reader()
         if self._lost and same:
-            self._make_sure_that_nobody_writes_elsewhere()
+            _make_sure_that_nobody_writes_elsewhere(self._path)
         self._lost = False
         self._reader = self._open_reader(self._path, self._clock)
         with self._changed:
             self._view_changed = True
         return self._reader
-
-    def _make_sure_that_nobody_writes_elsewhere(self) -> None:
-        holders = holders_of_deleted(self._path)
-        if holders is None or holders:
-            told = f" (pid {', '.join(map(str, holders[:5]))})" if holders else ""
-            raise FilesLost(
-                f"{self._path.name} lost its -wal or -shm: end every program that has it open"
-                f"{told}, check that its newest jobs are there, and start again."
-            )
 
     def _watch_folder(self) -> None:
         if self._hints is not None:
@@ -413,3 +400,18 @@ class Feed:
                 if self._closed:
                     return
             self._on_trouble(text, since)
+
+
+def _unreadable(path: Path, fault: Exception) -> DatabaseError:
+    what = f"{type(fault).__name__}: {fault}"
+    return DatabaseError(f"{path.name} could not be shown ({what}): please report this.")
+
+
+def _make_sure_that_nobody_writes_elsewhere(path: Path) -> None:
+    holders = holders_of_deleted(path)
+    if holders is None or holders:
+        told = f" (pid {', '.join(map(str, holders[:5]))})" if holders else ""
+        raise FilesLost(
+            f"{path.name} lost its -wal or -shm: end every program that has it open"
+            f"{told}, check that its newest jobs are there, and start again."
+        )

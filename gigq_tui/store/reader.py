@@ -83,6 +83,7 @@ class Reader:
     def __init__(
         self, path: Path, clock: Clock = SYSTEM_CLOCK, *, is_dead: IsDead | None = None
     ) -> None:
+        # What SQLite keeps beside a file that is reached through a link lies where the link leads.
         self._path = path = queue_file(path)
         self._clock = clock
         self._conn = open_read_only(path)
@@ -98,9 +99,7 @@ class Reader:
         self._history = History()
         self._ready = ReadyCounter(clock)
         self._wal = WalWatch()
-        # What SQLite keeps beside a file that is reached through a link lies where the link leads.
-        self._file = queue_file(path)
-        self._obstacles = ObstacleWatch(self._file, clock)
+        self._obstacles = ObstacleWatch(path, clock)
         self._known_schema: FileSchema | None = None
         self._staff = FileWorkers()
         self._unwanted = False
@@ -133,7 +132,7 @@ class Reader:
                 finished_per_s=self._finished_per_s(counts),
                 sort=view.sort,
                 follow=view.follow,
-                followed=self._followed(conn, schema, view.follow, staff),
+                followed=_followed(conn, schema, view.follow, staff),
                 figures=figures(self._history, staff, counts, now),
             )
             self.version_read = self._version_now
@@ -171,7 +170,7 @@ class Reader:
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:
         """The ids of all jobs that the view's tab and filter match, in the view's order."""
         with self._reading() as (conn, schema):
-            context = self._context(schema, self._read_staff(conn, schema))
+            context = _context(self._clock.now(), schema, self._read_staff(conn, schema))
             where, params = view.filter.sql(context)
             wanted = -1 if limit is None else limit
             if is_walked(view.sort, schema):
@@ -350,9 +349,6 @@ class Reader:
     def _read_staff(self, conn: sqlite3.Connection, schema: FileSchema) -> FileWorkers:
         return read_file_workers(conn, schema, self._pulse, self._clock.now())
 
-    def _context(self, schema: FileSchema, staff: FileWorkers) -> Context:
-        return Context(self._clock.now(), schema.attached, schema.job_columns, staff.gone)
-
     def _window(
         self,
         conn: sqlite3.Connection,
@@ -365,7 +361,7 @@ class Reader:
         total = counts.of(view.listed_tab)
         self._matches.skip()
         if view.filter:
-            where, params = view.filter.sql(self._context(schema, staff))
+            where, params = view.filter.sql(_context(self._clock.now(), schema, staff))
             source, tab = queries.tab_source(schema, view.listed_tab)
             sql = queries.count_matching(source, tab, f"({where})")
             total = self._matches.get(
@@ -385,16 +381,8 @@ class Reader:
         rows = with_holders(with_ancestors(conn, schema, window.rows), staff)
         return replace(window, rows=rows)
 
-    def _followed(
-        self, conn: sqlite3.Connection, schema: FileSchema, job_id: str | None, staff: FileWorkers
-    ) -> JobRow | None:
-        if job_id is None:
-            return None
-        row = read_lines(conn, schema, [job_id]).get(job_id)
-        return None if row is None else with_holders([row], staff)[0]
-
     def _info(self, conn: sqlite3.Connection, schema: FileSchema) -> FileInfo:
-        wal_size = _size(self._file.with_name(self._file.name + "-wal"))
+        wal_size = _size(self._path.with_name(self._path.name + "-wal"))
         self._wal.saw(wal_size, self._clock.monotonic())
         self._obstacles.look(self._version_now)
         return FileInfo(
@@ -423,6 +411,19 @@ class Reader:
         return self._edges.get(
             schema.version, self._version_now, lambda: component.read_all_edges(conn)
         )
+
+
+def _context(now: datetime, schema: FileSchema, staff: FileWorkers) -> Context:
+    return Context(now, schema.attached, schema.job_columns, staff.gone)
+
+
+def _followed(
+    conn: sqlite3.Connection, schema: FileSchema, job_id: str | None, staff: FileWorkers
+) -> JobRow | None:
+    if job_id is None:
+        return None
+    row = read_lines(conn, schema, [job_id]).get(job_id)
+    return None if row is None else with_holders([row], staff)[0]
 
 
 def _offsets(conn: sqlite3.Connection) -> str:

@@ -262,7 +262,7 @@ async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
     app, _, pool = workers_app()
     async with running(app, size=(40, 10)) as pilot:
         await open_workers(pilot, IDLE)
-        await pilot.press("colon", *"with what", "enter")
+        await pilot.press("colon", *"set up workers", "enter")
         await settle(pilot)
         assert is_open(app)
         await pilot.press(*["tab"] * 6, "enter")

@@ -33,8 +33,6 @@ TOO_MANY_NAMES = frozenset(
         "gigq_tui.screens.base.ConsoleScreen",
         "gigq_tui.screens.submit.screen.SubmitScreen",
         "gigq_tui.screens.workers.screen.WorkersScreen",
-        "gigq_tui.store.feed.Feed",
-        "gigq_tui.store.reader.Reader",
     }
 )
 TOO_MANY_CLASSES = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,8 +39,11 @@ class FakeApp:
 
     def __init__(self, path: Path, **options: Any) -> None:
         self.options = options
-        self.demo = options["demo"]
         self.pool = FakePool()
+        self.services = SimpleNamespace(
+            settings=SimpleNamespace(demo=options["demo"]),
+            workers=SimpleNamespace(pool=self.pool),
+        )
         self.return_code = self.code
         type(self).last = self
 
