@@ -27,7 +27,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from gigq_core.paths import queue_file
-from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
@@ -154,7 +154,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         view = View(sort=settings.config.sort)
         picture = Picture(reads, notices, clock, view, self._redraw)
         actions = Actions(
-            JobActions(path, settings.read_only, python=settings.python, chdir=settings.chdir),
+            QueueActions(path, settings.read_only, python=settings.python, chdir=settings.chdir),
             settings,
             hints,
             self,

@@ -25,7 +25,7 @@ NAMED = 3
 READ_ONLY = "This console is read-only: start it without --read-only to make changes."
 
 
-class JobActions:
+class QueueActions:
     """What the console can do to one queue file. Call its methods in a thread: each one blocks.
 
     Args:

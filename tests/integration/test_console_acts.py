@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from gigq_core.status import Change
-from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.stop_watch import StopWatch
 from gigq_tui.store.reader import Reader
@@ -30,7 +30,7 @@ def test_a_stop_is_told_when_it_has_come_true(place: Place, tmp_path: Path) -> N
     place.worker()
     job_id = place.submit(chores.hold, name="held", params={"path": str(tmp_path / "held")})
     place.pids("held")
-    jobs = JobActions(place.db)
+    jobs = QueueActions(place.db)
     report = jobs.cancel([job_id])
     assert report.title == "cancelling held"
     told = end_of(place, report)
@@ -44,7 +44,7 @@ def test_a_worker_that_dies_between_the_wish_and_the_stop(place: Place, tmp_path
     job_id = place.submit(chores.hold, name="held", params={"path": str(tmp_path / "held")})
     place.pids("held")
     os.kill(worker.pid, signal.SIGSTOP)
-    jobs = JobActions(place.db)
+    jobs = QueueActions(place.db)
     report = jobs.cancel([job_id])
     assert report.outcomes[0].change is Change.STOPPING
     os.kill(worker.pid, signal.SIGKILL)
@@ -59,7 +59,7 @@ def test_what_a_worker_has_claimed_since_is_not_undone(place: Place, tmp_path: P
     params = {"path": str(tmp_path / "held")}
     parent = place.submit(chores.hold, name="claimed", params=params)
     child = place.submit(chores.hold, name="waits", params=params, dependencies=[parent])
-    jobs = JobActions(place.db)
+    jobs = QueueActions(place.db)
     jobs.cancel([parent, child])
     jobs.retry([parent, child])
     place.worker()
@@ -77,7 +77,7 @@ def test_what_a_worker_has_claimed_since_is_not_undone(place: Place, tmp_path: P
 
 def test_the_next_claim_goes_by_the_new_priority(place: Place) -> None:
     first, second = (place.submit(chores.add, params={"a": 1, "b": n}) for n in (1, 2))
-    JobActions(place.db).change_priority([second], 1)
+    QueueActions(place.db).change_priority([second], 1)
     place.worker("--concurrency", "1")
     for job_id in (first, second):
         place.end(job_id)

@@ -19,7 +19,7 @@ from gigq_core.cli import own_command
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
-from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.workers.held_jobs import fates_of
 from gigq_tui.actions.workers.pool import WorkerPool, last_line
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -281,7 +281,7 @@ def test_a_worker_that_hears_nothing_is_killed_and_its_job_released(
     assert not pool.kill(worker.worker_id, patience_s=0.5)
     assert [end.exit_code for end in pool.reap()] == [-signal.SIGKILL]
     assert [fate.said(worker.worker_id) for fate in fates_of(path, held)] == ["is not released yet"]
-    report = JobActions(path).release([job])
+    report = QueueActions(path).release([job])
     assert report.outcomes[0].reason == "it waits for another attempt"
     assert [fate.said(worker.worker_id) for fate in fates_of(path, held)] == [
         "went back to the queue"
@@ -299,11 +299,11 @@ def test_a_release_says_what_became_of_each(pool: WorkerPool, path: Path, folder
     wait_until(
         lambda: all(status(path, job) == "running" for job in (last, never)), what="both to run"
     )
-    alive = JobActions(path).release([last])
+    alive = QueueActions(path).release([last])
     assert "lives: cancel it instead" in alive.outcomes[0].reason
     os.kill(worker.pid, signal.SIGKILL)
     wait_until(pool.reap, what="the worker to be dead")
-    report = JobActions(path).release([last, never])
+    report = QueueActions(path).release([last, never])
     assert [outcome.reason for outcome in report.outcomes] == [
         "it failed: its attempts are used up (1 of 1)",
         "it failed: it is not to be run again after a crash",
@@ -382,7 +382,7 @@ def test_workers_that_are_left_go_on_without_the_console(
     assert later.alive() == ()
     (row,) = Reader(path).snapshot(View()).workers
     assert (row.id, row.owner, row.health) == (worker.worker_id, "console", Health.ALIVE)
-    asked = JobActions(path)
+    asked = QueueActions(path)
     asked.ask_worker(worker.worker_id, "pause")
     wait_until(lambda: Reader(path).snapshot(View()).workers[0].state == "paused", what="a pause")
     asked.ask_worker(worker.worker_id, "drain")

@@ -18,7 +18,7 @@ from gigq_core.job import JobOptions
 from gigq_core.schema.opening import is_attached, open_read_only
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions import shell_command
-from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.report import summarise
 from gigq_tui.actions.shell_words import quoted
 from gigq_tui.actions.submit import SubmitRequest
@@ -31,8 +31,8 @@ def queue_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def actions(queue_file: Path) -> JobActions:
-    return JobActions(queue_file)
+def actions(queue_file: Path) -> QueueActions:
+    return QueueActions(queue_file)
 
 
 def status_of(path: Path, name: str) -> str:
@@ -41,7 +41,7 @@ def status_of(path: Path, name: str) -> str:
     return status
 
 
-def test_cancel_tells_what_became_of_each(actions: JobActions, queue_file: Path) -> None:
+def test_cancel_tells_what_became_of_each(actions: QueueActions, queue_file: Path) -> None:
     names = ["mail_digest", "join_customers", "extract_orders", "thumbnail_wall"]
     report = actions.cancel([scene.job_id(name) for name in names])
     assert [outcome.change for outcome in report.outcomes] == [
@@ -57,23 +57,23 @@ def test_cancel_tells_what_became_of_each(actions: JobActions, queue_file: Path)
     assert status_of(queue_file, "join_customers") == "running"
 
 
-def test_retry_gives_a_fresh_start(actions: JobActions, queue_file: Path) -> None:
+def test_retry_gives_a_fresh_start(actions: QueueActions, queue_file: Path) -> None:
     report = actions.retry([scene.job_id("dedupe_customers"), scene.job_id("extract_orders")])
     assert report.title == "queued 1 for retry, 1 has already completed"
     assert status_of(queue_file, "dedupe_customers") == "pending"
 
 
-def test_a_job_named_twice_is_acted_on_once(actions: JobActions) -> None:
+def test_a_job_named_twice_is_acted_on_once(actions: QueueActions) -> None:
     job = scene.job_id("mail_digest")
     assert len(actions.cancel([job, job]).outcomes) == 1
 
 
-def test_nothing_named_is_nothing_done(actions: JobActions) -> None:
+def test_nothing_named_is_nothing_done(actions: QueueActions) -> None:
     assert actions.cancel([]).title == "nothing to do"
 
 
 def test_read_only_refuses_every_act(queue_file: Path) -> None:
-    actions = JobActions(queue_file, read_only=True)
+    actions = QueueActions(queue_file, read_only=True)
     job = [scene.job_id("mail_digest")]
     for act in (
         lambda: actions.cancel(job),
@@ -90,18 +90,18 @@ def test_read_only_refuses_every_act(queue_file: Path) -> None:
 
 def test_a_file_that_went_away_is_not_made_again(tmp_path: Path) -> None:
     with pytest.raises(DatabaseMissing):
-        JobActions(tmp_path / "gone.db").cancel(["x"])
+        QueueActions(tmp_path / "gone.db").cancel(["x"])
     assert not (tmp_path / "gone.db").exists()
 
 
-def test_pausing_the_queue_and_resuming_it(actions: JobActions, queue_file: Path) -> None:
+def test_pausing_the_queue_and_resuming_it(actions: QueueActions, queue_file: Path) -> None:
     assert actions.set_queue_paused(True).twin.endswith("jobs.db pause")
     assert JobQueue(queue_file).is_paused()
     assert actions.set_queue_paused(False).twin.endswith("jobs.db resume")
     assert not JobQueue(queue_file).is_paused()
 
 
-def test_a_worker_is_asked_through_its_row(actions: JobActions, queue_file: Path) -> None:
+def test_a_worker_is_asked_through_its_row(actions: QueueActions, queue_file: Path) -> None:
     report = actions.ask_worker("w1", "drain")
     assert report.title == "requested drain of w1"
     connection = sqlite3.connect(queue_file)
@@ -120,7 +120,7 @@ def attached(path: Path) -> bool:
 def test_a_file_of_gigq_is_attached_by_the_first_act(tmp_path: Path, data_folder: Path) -> None:
     path = tmp_path / "old.db"
     path.write_bytes((data_folder / "gigq-0.1.0.db").read_bytes())
-    actions = JobActions(path)
+    actions = QueueActions(path)
     assert not attached(path)
     actions.cancel(["no-such-id"])
     assert attached(path)
@@ -285,7 +285,7 @@ def test_twin_of_a_submit_does_the_same(tmp_path: Path) -> None:
         ),
     )
     JobQueue(by_console).close()
-    report = JobActions(by_console, python=sys.executable, chdir=tmp_path).submit(request)
+    report = QueueActions(by_console, python=sys.executable, chdir=tmp_path).submit(request)
     line = report.twin.replace(str(by_console), str(by_twin))
     line = line.replace("gigq-core", f"{shlex.quote(sys.executable)} -m gigq_core", 1)
     subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, capture_output=True)

@@ -13,7 +13,7 @@ from gigq_core import JobQueue
 from gigq_core.errors import GigQError
 from gigq_core.job import JobOptions
 from gigq_tui.actions.functions.inspection import check_folder, check_python, inspect_function
-from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest, jobs_for
 
 SHOP = '''
@@ -114,7 +114,7 @@ def test_the_parameters_are_held_against_the_signature(project: Path) -> None:
 def test_submitting_makes_the_row(tmp_path: Path, project: Path) -> None:
     path = tmp_path / "jobs.db"
     JobQueue(path).close()
-    actions = JobActions(path, python=sys.executable, chdir=project)
+    actions = QueueActions(path, python=sys.executable, chdir=project)
     request = SubmitRequest(
         "shop_for_test.resize",
         {"src": "a.png"},
@@ -150,7 +150,7 @@ def test_a_wrong_request_writes_nothing(
     path = tmp_path / "jobs.db"
     JobQueue(path).close()
     with pytest.raises(GigQError, match=sentence):
-        JobActions(path, python=sys.executable, chdir=project).submit(request_)
+        QueueActions(path, python=sys.executable, chdir=project).submit(request_)
     assert JobQueue(path).stats()["total"] == 0
 
 

@@ -20,12 +20,12 @@ from gigq_core.connections import get_connection
 from gigq_core.errors import DatabaseBusy, GigQError
 from gigq_core.schema import attach
 from gigq_core.status import Change
-from gigq_tui.actions.jobs import JobActions
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.undo_log import DoneAction, UndoLog
 from tests.store_files import Writer, both_kinds
 
-Act = Callable[[JobActions, list[str]], Report]
+Act = Callable[[QueueActions, list[str]], Report]
 
 ACTS: dict[str, Act] = {
     "cancel": lambda jobs, ids: jobs.cancel(ids),
@@ -73,7 +73,7 @@ def test_each_act_in_each_state(tmp_path: Path, verb: str, state: str, attached:
     writer.job("a", **STATES[state])
     writer.close()
     before = facts(path)
-    jobs = JobActions(path)
+    jobs = QueueActions(path)
     report = ACTS[verb](jobs, ["a"])
     (outcome,) = report.outcomes
     expected = BECOMES[verb].get(state, "refused")
@@ -101,7 +101,7 @@ def test_each_act_in_each_state(tmp_path: Path, verb: str, state: str, attached:
 def test_a_running_job_of_ours_is_asked_to_stop_and_that_is_not_undone(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "jobs.db")
     writer.job("a", "running", execution_id="t", worker_id="w")
-    jobs = JobActions(writer.path)
+    jobs = QueueActions(writer.path)
     report = jobs.cancel(["a"])
     assert (report.title, report.undoable) == ("cancelling a", False)
     act = jobs.undoable
@@ -117,7 +117,7 @@ def test_a_row_that_changed_between_key_and_act_is_told(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "jobs.db")
     for name in "abc":
         writer.job(name)
-    jobs = JobActions(writer.path)
+    jobs = QueueActions(writer.path)
     captured = ["a", "b", "c"]
     writer.set("a", status="completed")
     writer.conn.execute("DELETE FROM jobs WHERE id = 'b'")
@@ -135,7 +135,7 @@ def test_two_consoles_see_what_the_other_did(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "jobs.db")
     writer.job("a")
     writer.job("b")
-    first, second = JobActions(writer.path), JobActions(writer.path)
+    first, second = QueueActions(writer.path), QueueActions(writer.path)
     first.cancel(["a", "b"])
     assert second.cancel(["a"]).title == "a: it is already cancelled"
     assert second.undoable is None
@@ -186,7 +186,7 @@ def test_a_locked_file_is_one_sentence_and_nothing_half_done(
     writer.job("failed", "failed")
     writer.close()
     before = facts(writer.path)
-    jobs = JobActions(writer.path)
+    jobs = QueueActions(writer.path)
     with locked_by_another_process(writer.path):
         with pytest.raises(DatabaseBusy, match=r"is locked by another process: try again when"):
             ACTS[verb](jobs, ["waits", "failed"])
@@ -209,7 +209,7 @@ def test_read_only_refuses_them_all(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "jobs.db")
     writer.job("a")
     before = facts(writer.path)
-    jobs = JobActions(writer.path, read_only=True)
+    jobs = QueueActions(writer.path, read_only=True)
     for act in ACTS.values():
         with pytest.raises(GigQError, match="--read-only"):
             act(jobs, ["a"])
@@ -220,7 +220,7 @@ def test_read_only_refuses_them_all(tmp_path: Path) -> None:
 # --- the ledger ---------------------------------------------------------------------------------
 
 
-def done_act(jobs: JobActions, name: str) -> DoneAction:
+def done_act(jobs: QueueActions, name: str) -> DoneAction:
     jobs.cancel([name])
     act = jobs.undoable
     assert act is not None
@@ -230,7 +230,7 @@ def done_act(jobs: JobActions, name: str) -> DoneAction:
 def test_u_walks_back_and_an_act_is_undone_once(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "jobs.db")
     writer.many(3)
-    jobs = JobActions(writer.path)
+    jobs = QueueActions(writer.path)
     acts = [done_act(jobs, f"n{n}") for n in range(3)]
     assert [act.what for act in acts] == ["cancel of n0", "cancel of n1", "cancel of n2"]
     for act in reversed(acts):
@@ -248,7 +248,7 @@ def test_what_a_lock_left_of_an_undo_can_be_undone_later(
     writer = Writer(tmp_path / "jobs.db")
     writer.many(5)
     ids = [f"n{n}" for n in range(5)]
-    jobs = JobActions(writer.path)
+    jobs = QueueActions(writer.path)
     jobs.cancel(ids)
     jobs.clear(ids)
     act = jobs.undoable
@@ -282,7 +282,7 @@ def test_what_a_lock_left_of_an_undo_can_be_undone_later(
 def test_old_acts_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = Writer(tmp_path / "jobs.db")
     writer.many(4)
-    jobs = JobActions(writer.path)
+    jobs = QueueActions(writer.path)
     acts = [done_act(jobs, f"n{n}") for n in range(4)]
     writer.close()
     monkeypatch.setattr("gigq_tui.actions.undo_log.MOST_ACTIONS", 2)
