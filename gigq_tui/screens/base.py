@@ -30,17 +30,8 @@ from gigq_tui.actions.question import Question
 from gigq_tui.keys import ALWAYS, BY_ID, Context, Scope, bar_actions
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import Handler, collect, does, handlers_of
-from gigq_tui.keys.looking_actions import (
-    DOWN,
-    FIRST,
-    HALF_DOWN,
-    HALF_UP,
-    LAST,
-    PAGE_DOWN,
-    PAGE_UP,
-    UP,
-)
 from gigq_tui.keys.screen_actions import BACK, LEAVE
+from gigq_tui.screens.parts.movement import Movement
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.services import Services
@@ -248,7 +239,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     @cached_property
     def handlers(self) -> Mapping[str, Handler]:
         """What this screen does by itself, by the actions' ids: a part's, or its own."""
-        return {**collect(self.parts), **handlers_of(self)}
+        return {**collect((Movement(self._move), *self.parts)), **handlers_of(self)}
 
     def perform(self, action: Action) -> None:
         """Do one action of the registry, or say in a notice why it can't be done now."""
@@ -329,40 +320,6 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         if self.panel.is_open:
             self.panel.take_click(event)
-
-    # Movement, the same on every screen
-
-    @does(DOWN)
-    def do_down(self) -> None:
-        self._move(lambda mover: mover.step(1))
-
-    @does(UP)
-    def do_up(self) -> None:
-        self._move(lambda mover: mover.step(-1))
-
-    @does(FIRST)
-    def do_first(self) -> None:
-        self._move(lambda mover: mover.go_first())
-
-    @does(LAST)
-    def do_last(self) -> None:
-        self._move(lambda mover: mover.go_last())
-
-    @does(PAGE_DOWN)
-    def do_page_down(self) -> None:
-        self._move(lambda mover: mover.turn(1))
-
-    @does(PAGE_UP)
-    def do_page_up(self) -> None:
-        self._move(lambda mover: mover.turn(-1))
-
-    @does(HALF_DOWN)
-    def do_half_down(self) -> None:
-        self._move(lambda mover: mover.turn(0.5))
-
-    @does(HALF_UP)
-    def do_half_up(self) -> None:
-        self._move(lambda mover: mover.turn(-0.5))
 
     def _move(self, move: Callable[[Scrolled], None]) -> None:
         mover = self.mover()
