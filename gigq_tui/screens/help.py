@@ -51,16 +51,16 @@ def help_lines(scope: Scope, width: int, keymap: Keymap = DEFAULT_KEYS) -> tuple
     return tuple(lines)
 
 
-def _blocks(told: Iterable[Action]) -> list[list[Line]]:
+def _blocks(actions: Iterable[Action]) -> list[list[Line]]:
     blocks = []
     for group in Group:
-        actions = [action for action in told if action.group is group]
-        if not any(action.keys for action in actions):
+        members = [action for action in actions if action.group is group]
+        if not any(action.keys for action in members):
             continue
         lines: list[Line] = [((f" {group.value.upper()}", "heading"),)]
-        entries = _entries(actions)
+        entries = _entries(members)
         cells = max(width_of(keys) for keys, _ in entries) + 1
-        lines += [((f" {pad(keys, cells)}", "key"), (told, "")) for keys, told in entries]
+        lines += [((f" {pad(keys, cells)}", "key"), (meaning, "")) for keys, meaning in entries]
         blocks.append(lines)
     return blocks
 
@@ -77,8 +77,8 @@ def _entries(actions: list[Action]) -> list[tuple[str, str]]:
         at += 1
         if action in tabs:
             if action is tabs[0]:
-                told = "jobs by state" if tabs[0].id == "tab_1" else "its tabs"
-                entries.append((f"{tabs[0].shown}-{tabs[-1].shown}", told))
+                meaning = "jobs by state" if tabs[0].id == "tab_1" else "its tabs"
+                entries.append((f"{tabs[0].shown}-{tabs[-1].shown}", meaning))
         elif action.pair and action.keys and at < len(actions) and actions[at].keys:
             keys = _both(action.shown.split()[0], actions[at].shown.split()[0])
             entries.append((keys, action.pair))
@@ -124,7 +124,12 @@ def _states() -> list[Line]:
 
 
 class HelpScreen(ConsoleScreen, inherit_bindings=False):
-    """The keys of the screen that was in front."""
+    """The keys of the screen that was in front.
+
+    Args:
+        services: What the console can do.
+        of: The scope of that screen.
+    """
 
     SCOPE = Scope.HELP
     BINDINGS = bindings_for(Scope.HELP)
@@ -136,7 +141,7 @@ class HelpScreen(ConsoleScreen, inherit_bindings=False):
     def __init__(self, services: Services, of: Scope) -> None:
         super().__init__(services)
         self.of = of
-        self.finder = RowFinder(self)
+        self.finder = RowFinder(self, services.notices)
         self.parts = (self.finder,)
 
     def compose_body(self) -> Iterable[Widget]:
@@ -175,4 +180,4 @@ class HelpScreen(ConsoleScreen, inherit_bindings=False):
 
     def _draw(self) -> None:
         width = max(20, self.app.size.width - 1)
-        self.query_one(Pane).show(help_lines(self.of, width, self.console.keymap))
+        self.query_one(Pane).show(help_lines(self.of, width, self.services.keymap))

@@ -227,6 +227,10 @@ class WorkerControl:
             )
         )
 
+    def is_own(self, worker_id: str) -> bool:
+        """Whether this console started a worker, and it still lives."""
+        return any(worker.worker_id == worker_id for worker in self.pool.alive())
+
     def stop_own(self, worker_id: str) -> None:
         """Let a worker of this console finish its jobs and end."""
         asked: list[Request] = []

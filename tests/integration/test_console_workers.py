@@ -73,8 +73,8 @@ async def test_workers_outlive_one_console_and_obey_the_next(path: Path) -> None
         await until(pilot, lambda: isinstance(app.screen, WorkersScreen), "the screen")
         await pilot.press("equals_sign")
         screen = workers_screen(app)
-        await until(pilot, lambda: screen.setup_panel and screen.setup_panel.rows, "the panel")
-        panel = screen.setup_panel
+        await until(pilot, lambda: screen.count.panel and screen.count.panel.rows, "the panel")
+        panel = screen.count.panel
         assert panel is not None
         panel.rows["folder"].field.value = str(project)
         panel.rows["environment"].field.value = "COLOUR='deep red'"

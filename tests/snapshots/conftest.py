@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from gigq_tui.screens.workers import screen
+from gigq_tui.screens.workers import usage
 from gigq_tui.store.machine import Machine
 from tests.scene import HOST
 
@@ -15,6 +15,6 @@ SHOWN_SQLITE = (3, 40, 1)
 
 @pytest.fixture(autouse=True)
 def _one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screen, "read_machine", lambda known: Machine(HOST, 16, 5.0, 38.0))
+    monkeypatch.setattr(usage, "read_machine", lambda known: Machine(HOST, 16, 5.0, 38.0))
     monkeypatch.setattr(sqlite3, "sqlite_version", ".".join(map(str, SHOWN_SQLITE)))
     monkeypatch.setattr(sqlite3, "sqlite_version_info", SHOWN_SQLITE)

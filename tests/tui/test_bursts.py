@@ -145,7 +145,7 @@ async def test_no_worker_is_drained_by_a_filter_behind_the_key_to_its_screen(pat
         await settle(pilot)
         await type_at_once(pilot, "w/cpu")
         assert isinstance(app.screen, WorkersScreen)
-        assert app.screen.filter_text == "cpu"
+        assert app.screen.order.filter_text == "cpu"
         assert not app.services.picture.paused
         assert state_of(path) == before
 

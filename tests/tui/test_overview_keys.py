@@ -142,9 +142,9 @@ async def test_each_number_is_a_window(app: ConsoleApp) -> None:
         for key, past in zip("123456", Past, strict=True):
             await pilot.press(key)
             await settle(pilot)
-            assert screen.past is past
-            assert screen.seen is not None
-            assert screen.seen.window is past
+            assert screen.refreshing.past is past
+            assert screen.overview is not None
+            assert screen.overview.window is past
         assert asked(app) == [Past.MINUTES_60, *Past]
         await pilot.press("6")
         await settle(pilot)
@@ -217,20 +217,20 @@ async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> No
         await give(pilot, [row(1), row(2)])
         assert len(asked(app)) == 1  # too soon
         pass_time(app, 1.0)
-        screen._keep_up()
+        screen.refreshing.keep_up()
         await settle(pilot)
         assert len(asked(app)) == 2
-        screen._keep_up()
+        screen.refreshing.keep_up()
         assert len(asked(app)) == 2  # nothing has come since
         pass_time(app, 1.0)
         await pilot.press("p")
-        before = screen.seen
+        before = screen.overview
         await give(pilot, [row(1)])
         assert len(asked(app)) == 2
         assert "paused" in screen_text(app)
         await pilot.press("3")  # another window is shown all the same
         await settle(pilot)
-        assert screen.seen is not before
+        assert screen.overview is not before
         pass_time(app, 1.0)
         await pilot.press("p")
         await settle(pilot)
@@ -266,18 +266,18 @@ async def test_a_chart_moves_on_with_time_only_if_there_is_something_in_it() -> 
     )
     async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
-        screen._keep_up()
+        screen.refreshing.keep_up()
         assert len(asked(app)) == 1
         clock.advance(60)
-        screen._keep_up()
+        screen.refreshing.keep_up()
         await settle(pilot)
         assert len(asked(app)) == 2
         answers.update(still)
         clock.advance(60)
-        screen._keep_up()
+        screen.refreshing.keep_up()
         await settle(pilot)
         clock.advance(600)
-        screen._keep_up()
+        screen.refreshing.keep_up()
         await settle(pilot)
         assert len(asked(app)) == 3
 
@@ -330,11 +330,11 @@ async def test_a_gigq_file_tells_what_waits(app: ConsoleApp) -> None:
 async def test_an_error_leaves_what_was_seen(app: ConsoleApp) -> None:
     async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
-        before = screen.seen
+        before = screen.overview
         feed_of(app).answers["overview"] = lambda past: OSError("no")
         pass_time(app, 1.0)
         await give(pilot, [row(1)])
-        assert screen.seen is before
+        assert screen.overview is before
         app.services.reads.hand_trouble("database is locked", NOW)
         await settle(pilot)
         assert "stale" in screen_text(app)

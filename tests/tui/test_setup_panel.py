@@ -187,7 +187,7 @@ async def test_a_home_of_nobody_is_a_name_like_any_other() -> None:
         await press(pilot, "equals_sign")
         await put(pilot, "folder", "~no-such-user")
         await put(pilot, "python", "~no-such-user/python")
-        setup = panel_of(app).verdict.setup
+        setup = panel_of(app).result.setup
         assert setup is not None
         assert setup.chdir == Path.cwd() / "~no-such-user"
         assert setup.python == str(Path.cwd() / "~no-such-user/python")
@@ -225,7 +225,7 @@ async def test_scaling_down_lets_idle_ones_go_first() -> None:
         assert is_open(app)
         assert pool.calls == []
         await press(pilot, "backspace", "1")
-        assert "will ask 2 idle ones to stop: 1 worker then" in screen_text(app)
+        assert "drain 2 idle ones now: 1 worker then" in screen_text(app)
         await press(pilot, "backspace", "0")
         text = screen_text(app)
         assert "drain 2 idle ones now, then 1 after its job: 0 workers then" in text
@@ -276,10 +276,10 @@ async def test_an_answer_that_comes_once_it_is_closed_is_dropped() -> None:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
         panel = panel_of(app)
-        setup = panel.verdict.setup
+        setup = panel.result.setup
         assert setup is not None
         await panel.query("TextLines").remove()
-        panel.post_message(SetupPanel.Looked(setup, GOOD))
+        panel._take(setup, GOOD)
         panel.rows["python"].field.focus()
         await press(pilot, "tab", "escape")
         assert not is_open(app)

@@ -11,7 +11,10 @@ from textual.pilot import Pilot
 
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.job.stack import Stack
-from gigq_tui.screens.workers.screen import STILL_S, WorkersScreen
+from gigq_tui.screens.workers.log import WorkerLog
+from gigq_tui.screens.workers.order import STILL_S
+from gigq_tui.screens.workers.screen import WorkersScreen
+from gigq_tui.screens.workers.usage import measurable
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import Counts, Health, WorkerRow
@@ -25,7 +28,7 @@ MACHINE = Machine("etl-3", 16, 5.1, 38.0)
 
 async def opened(pilot: Pilot[None], *rows: WorkerRow, **values: object) -> WorkersScreen:
     await give(pilot, [row(1)], workers=rows, **values)
-    screen = WorkersScreen(services_of(pilot), look_at_machine=lambda known: MACHINE)
+    screen = WorkersScreen(services_of(pilot), measure_machine=lambda known: MACHINE)
     pilot.app.push_screen(screen)
     await settle(pilot)
     return screen
@@ -45,13 +48,13 @@ async def test_sorting_goes_through_the_columns(console: Console) -> None:
     async with console() as (app, pilot):
         many = replace(worker("w10"), done=9_000)
         screen = await opened(pilot, many, BUSY, LOST)
-        screen.usage = {many.pid: Usage(1.0, 10), BUSY.pid: Usage(50.0, 5)}
+        screen.usage.by_pid = {many.pid: Usage(1.0, 10), BUSY.pid: Usage(50.0, 5)}
         assert ids(screen) == ["w3", "w10", "w2"]
         seen = {}
         for _ in range(5):
             await press(pilot, "s")
-            seen[screen.sort] = ids(screen)
-            assert f"by {screen.sort}" in screen_text(app)
+            seen[screen.order.sort] = ids(screen)
+            assert f"by {screen.order.sort}" in screen_text(app)
         assert seen == {
             "name": ["w2", "w3", "w10"],
             "cpu": ["w2", "w10", "w3"],
@@ -60,7 +63,7 @@ async def test_sorting_goes_through_the_columns(console: Console) -> None:
             "time": ["w2", "w3", "w10"],
         }
         await press(pilot, "s")
-        assert screen.sort == "state"
+        assert screen.order.sort == "state"
 
 
 async def test_the_cursor_keeps_its_worker_and_rows_stand_still_under_it(console: Console) -> None:
@@ -73,7 +76,7 @@ async def test_the_cursor_keeps_its_worker_and_rows_stand_still_under_it(console
         await give(pilot, [row(1)], workers=(replace(a, done=50), b))
         assert ids(screen) == ["w2", "w1"]
         clock.advance(STILL_S)
-        screen.look()
+        screen.poll()
         await settle(pilot)
         assert ids(screen) == ["w1", "w2"]
         assert screen.roster.cursor_id == "w1"
@@ -151,8 +154,8 @@ async def test_a_worker_of_another_host(console: Console, size: tuple[int, int])
     async with console(size=size) as (app, pilot):
         far = replace(IDLE, host="etl-9", health=Health.UNKNOWN)
         screen = await opened(pilot, far)
-        screen.usage = {far.pid: Usage(50.0, 5 * 1024 * 1024)}
-        assert far.pid not in screen._pids()
+        screen.usage.by_pid = {far.pid: Usage(50.0, 5 * 1024 * 1024)}
+        assert far.pid not in measurable(app.services.picture.shown)
         line = next(line for line in screen_text(app).splitlines() if "> w1" in line)
         assert "on etl-9" in line
         near = replace(far, host=socket.gethostname())
@@ -200,7 +203,7 @@ async def test_the_log_is_followed_or_not(console: Console, tmp_path: Path) -> N
         await press(pilot, "f")
         with log.open("a") as more:
             more.write("line 100\n")
-        screen.look()
+        screen.poll()
         await settle(pilot)
         assert "follow off" in screen_text(app)
         assert "line 100" not in screen_text(app)
@@ -227,9 +230,9 @@ async def test_reading_the_log(console: Console, tmp_path: Path) -> None:
         assert view.match_at == 0
         await press(pilot, "escape")
         assert not view.wanted
-        assert screen.log_large
+        assert screen.worker_log.is_expanded
         await press(pilot, "escape")
-        assert not screen.log_large
+        assert not screen.worker_log.is_expanded
         assert "12:00:00 ERROR" in screen_text(app)
         await press(pilot, "l")
         assert not view.wrap
@@ -262,11 +265,11 @@ async def test_a_held_picture_holds_the_log_too(console: Console, tmp_path: Path
         screen = await opened(pilot, row_with_log)
         await press(pilot, "p")
         (tmp_path / "w1.log").write_text("one\ntwo\n")
-        screen.look()
+        screen.poll()
         await settle(pilot)
         assert list(screen.text_view.lines) == ["one"]
         await press(pilot, "p")
-        screen.look()
+        screen.poll()
         await settle(pilot)
         assert list(screen.text_view.lines) == ["one", "two"]
 
@@ -278,8 +281,8 @@ async def test_nothing_is_drawn_when_nothing_changed(
         screen = await opened(pilot, log_of(tmp_path, "one\n"))
         drawn: list[str] = []
         monkeypatch.setattr(WorkersScreen, "show_snapshot", lambda *_: drawn.append("list"))
-        monkeypatch.setattr(WorkersScreen, "draw_log", lambda *_: drawn.append("log"))
+        monkeypatch.setattr(WorkerLog, "draw", lambda *_: drawn.append("log"))
         for _ in range(4):
-            screen.look()
+            screen.poll()
             await settle(pilot)
         assert drawn == []

@@ -18,7 +18,7 @@ from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.job.screen import JobScreen
-from gigq_tui.screens.workers import screen as workers_module
+from gigq_tui.screens.workers import usage
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import ForeignWorker, Health, RunningJob, WorkerRow
 from gigq_tui.store.processes import ProcessFigures, Sampler
@@ -33,6 +33,7 @@ from tests.tui.harness import (
     screen_text,
     services_of,
     settle,
+    until,
 )
 
 SETUP = WorkerSetup(sys.executable, Path("/srv"))
@@ -354,7 +355,7 @@ async def test_a_log_that_is_gone(tmp_path: Path) -> None:
 
 
 async def test_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module.socket, "gethostname", lambda: "etl-3")
+    monkeypatch.setattr(usage.socket, "gethostname", lambda: "etl-3")
     cpu = count(10.0, 1.0)
     seconds = count(0.0, 2.0)
     sampler = Sampler(
@@ -367,11 +368,11 @@ async def test_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         screen = WorkersScreen(app.services, sampler)
         app.push_screen(screen)
         await settle(pilot)
-        assert "212M" in screen_text(app)
-        screen._looks = 0
-        screen.look()
+        await until(pilot, lambda: "212M" in screen_text(app), "what the process uses")
+        screen.usage._polls = 0
+        screen.poll()
         await settle(pilot)
-        assert screen.usage[IDLE.pid].cpu_percent == 50.0
+        assert screen.usage.by_pid[IDLE.pid].cpu_percent == 50.0
         line = next(line for line in screen_text(app).splitlines() if "> w1" in line)
         assert " 50 " in line
 
@@ -427,5 +428,5 @@ async def test_a_worker_that_stands_still_is_told_so(size: tuple[int, int]) -> N
         await open_workers(pilot, replace(BUSY, suspended=True), IDLE)
         shown = screen_text(app)
         assert "! suspended " in shown
-        assert f"suspended: kill -CONT {BUSY.pid}" in shown
+        assert f"kill -CONT {BUSY.pid}" in shown
         assert "1 suspended" in shown

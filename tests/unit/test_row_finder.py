@@ -13,13 +13,12 @@ class AScreen:
     """A list, a line to type in, and what is said."""
 
     def __init__(self) -> None:
-        self.console = self
         self.typed_line = TypedLine()
         self.rows = PickList()
         self.rows.show([(name, ((name, ""),)) for name in NAMES])
         self.told: list[str] = []
 
-    def notice(self, text: str, tone: str) -> None:
+    def tell(self, text: str, tone: str = "info") -> None:
         self.told.append(text)
 
     def mover(self) -> PickList:
@@ -28,7 +27,7 @@ class AScreen:
 
 def test_typing_goes_to_the_first_match_from_the_cursor_on_and_around_the_end() -> None:
     screen = AScreen()
-    finder = RowFinder(screen)
+    finder = RowFinder(screen, screen)
     screen.rows.move_to(1)
     assert finder.find("RESIZE") == "3 found"
     assert screen.rows.cursor_id == "Resize 3"
@@ -38,7 +37,7 @@ def test_typing_goes_to_the_first_match_from_the_cursor_on_and_around_the_end() 
 
 def test_next_and_previous_go_from_match_to_match_around_the_ends() -> None:
     screen = AScreen()
-    finder = RowFinder(screen)
+    finder = RowFinder(screen, screen)
     finder.find("resize")
     seen = []
     for step in (1, 1, 1, -1, -1):
@@ -50,7 +49,7 @@ def test_next_and_previous_go_from_match_to_match_around_the_ends() -> None:
 
 def test_nothing_to_find_is_said_and_moves_nothing() -> None:
     screen = AScreen()
-    finder = RowFinder(screen)
+    finder = RowFinder(screen, screen)
     finder.find_next(1)
     assert finder.find("") == ""
     assert finder.find("upload") == "0 found"
@@ -61,14 +60,14 @@ def test_nothing_to_find_is_said_and_moves_nothing() -> None:
 
 def test_a_line_is_found_by_what_the_screen_says_of_it_where_that_is_more_than_it_draws() -> None:
     screen = AScreen()
-    finder = RowFinder(screen, lambda at: f"id-{at}")
+    finder = RowFinder(screen, screen, lambda at: f"id-{at}")
     finder.find("id-3")
     assert screen.rows.cursor_id == "report 4"
 
 
 def test_typing_begins_with_what_was_wanted_last_and_escape_brings_that_back() -> None:
     screen = AScreen()
-    finder = RowFinder(screen)
+    finder = RowFinder(screen, screen)
     finder.show_typed("fetch")
     finder.do_find_row()
     assert screen.typed_line.text == "fetch"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gigq_tui.screens.workers.entries import entries, machine_line, waits_for
+from gigq_tui.screens.workers.entries import describe_wait, entries, machine_line
 from gigq_tui.screens.workers.order import SORTS, groups_of, in_order, kept_in_order, matches
 from gigq_tui.store.machine import Machine, read_machine, settled
 from gigq_tui.store.models import Counts, ForeignWorker, Health, RunningJob, WorkerRow
@@ -116,11 +116,11 @@ def test_filtering(text: str, ids: set[str]) -> None:
         ({"health": Health.LOST}, Counts(ready=1), False, ""),
     ],
 )
-def test_what_a_worker_waits_for(
+def test_what_a_worker_describe_wait(
     changes: dict[str, Any], counts: Counts, paused: bool, told: str
 ) -> None:
     snapshot = snapshot_of([], counts=counts, paused=paused)
-    assert waits_for(worker("w1", **changes), snapshot) == told
+    assert describe_wait(worker("w1", **changes), snapshot) == told
 
 
 def test_the_machine_moves_by_steps() -> None:

@@ -15,6 +15,7 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.parts.needs import FindsOut, Tells
 from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_output
 
@@ -147,11 +148,7 @@ class DetailCopy(Part):
         self._reads.find_out(call, self._output_read)
 
     def _output_read(self, output: Tail) -> None:
-        if output.trouble:
-            self._notices.tell(output.trouble, "warn")
-        else:
-            text = "\n".join(inert(line) for line in output.lines)
-            self._clipboard.copy_text(text, "the output", output.path)
+        copy_tail(output, "the output", self._clipboard, self._notices)
 
 
 def _without_secrets(value: Any) -> str:

@@ -88,8 +88,8 @@ class JobScreen(ConsoleScreen, inherit_bindings=False):
             RAW: raw_tab(self.secrets),
         }
         self.tabs = Tabs(tab, contents, self)
-        self.reader = TextReader(self)
-        self.finder = RowFinder(self)
+        self.reader = TextReader(self, services.notices, services.hints)
+        self.finder = RowFinder(self, services.notices)
         self.page = Page(self.job, self.tabs, self.attempts, self.reader, hints, clock.now, self)
         self.parts = (
             self.job,

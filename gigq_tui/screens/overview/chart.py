@@ -21,7 +21,7 @@ Value = float | None
 
 CORNER = "└" if UTF8 else "+"
 SIDE = "│" if UTF8 else "|"
-# A second series stands behind the first, in another texture: colour alone may not be there.
+# A second series is drawn behind the first, in another texture: colour alone may not be there.
 _BEHIND = str.maketrans("▁▂▃▄▅▆▇█", "░" * 8)
 _BEHIND_ASCII = str.maketrans("▁▂▃▄▅▆▇█", "." * 8)
 _ASCII = str.maketrans("▁▂▃▄▅▆▇█", "..::::##")
@@ -70,7 +70,7 @@ def glyphs(values: Sequence[Value], height: int, top: float) -> list[str]:
     """
     if not values:
         return [""] * height
-    # Two values in front, so that the bars stand on 0 and end at the top, whatever comes.
+    # Two values in front, so that the bars begin at 0 and end at the top, whatever comes.
     scale: list[float] = [0.0, max(top, largest(values), 1e-9)]
     data = [*scale, *(value or 0.0 for value in values)]
     drawn = _CONSOLE.render(Sparkline(data, width=len(data), height=height))

@@ -63,7 +63,7 @@ _MARKS = {Level.GRAVE: "!", Level.WARNING: "*", Level.NOTE: "."}
 
 def past_line(
     past: Past,
-    seen: Overview | None,
+    overview: Overview | None,
     now: datetime,
     width: int,
     hints: KeyHints = DEFAULT_HINTS,
@@ -77,7 +77,7 @@ def past_line(
             (f" {hints(PAST_ACTIONS[number - 1])} ", "key"),
             (f"[{name}]" if chosen else name, "tab" if chosen else ""),
         ]
-    known = _known(seen, now)
+    known = _known(overview, now)
     room = width - line_width(tuple(spans)) - 2
     if width_of(known[0]) + line_width(lead) <= room:
         return spread((*lead, *spans), ((known[0], "dim"),), width)
@@ -86,38 +86,39 @@ def past_line(
     return spread(tuple(spans), ((known[1], "dim"),), width)
 
 
-def _known(seen: Overview | None, now: datetime) -> tuple[str, str]:
+def _known(overview: Overview | None, now: datetime) -> tuple[str, str]:
     """How much of the window is known, in a longer and a shorter form; empty if all of it is."""
-    if seen is None:
+    if overview is None:
         return "reading.. ", "reading.. "
-    if seen.known_from is None:
+    if overview.known_from is None:
         return "", ""
-    since = clock_time(seen.known_from, now)
-    if seen.reading:
+    since = clock_time(overview.known_from, now)
+    if overview.reading:
         return f"reading.. back to {since} ", f"reading.. {since} "
-    attempts = f"of the last {count(seen.attempts)} attempts, since {since} "
-    return attempts, f"last {short_count(seen.attempts)}, since {since} "
+    attempts = f"of the last {count(overview.attempts)} attempts, since {since} "
+    return attempts, f"last {short_count(overview.attempts)}, since {since} "
 
 
 # --- charts -----------------------------------------------------------------------------------
 
 
-def large_charts(seen: Overview, width: int) -> list[Line]:
+def large_charts(overview: Overview, width: int) -> list[Line]:
     """Return the four charts with their axes, two beside each other."""
     half = width // 2
-    since = f"{PAST_NAMES[seen.window]} ago"
+    since = f"{PAST_NAMES[overview.window]} ago"
     whole = partial(_whole, 5)
-    per = _PER_BUCKET[seen.window]
+    per = _PER_BUCKET[overview.window]
     draw = partial(chart, height=CHART_LINES - 1, since=since)
-    done = draw(_done(seen), half - 1, label=whole)
-    failed = draw(_failed(seen), width - half - 2, label=whole)
-    waiting = draw(_waiting(seen), half - 1, label=whole)
-    run = draw(_p50(seen), width - half - 2, label=duration, behind=_p95(seen))
+    done = draw(_done(overview), half - 1, label=whole)
+    failed = draw(_failed(overview), width - half - 2, label=whole)
+    waiting = draw(_waiting(overview), half - 1, label=whole)
+    run = draw(_p50(overview), width - half - 2, label=duration, behind=_p95(overview))
+    failures = "fail" if overview.total.failed else ""
     titles = (
-        (f"jobs done, {per} bars", _last_and_most(seen.done), ""),
-        (f"failures, {per} bars", _last_and_most(seen.failed), "fail" if seen.total.failed else ""),
-        ("waiting", _backlog(seen, half - 14), ""),
-        ("run time", _run_times(seen, half - 14), ""),
+        (f"jobs done, {per} bars", _last_and_most(overview.done), ""),
+        (f"failures, {per} bars", _last_and_most(overview.failed), failures),
+        ("waiting", _backlog(overview, half - 14), ""),
+        ("run time", _run_times(overview, half - 14), ""),
     )
     heads = [((f" {title}", "heading"), (f"   {text}", role)) for title, text, role in titles]
     left = [heads[0], *done, heads[2], *waiting]
@@ -130,43 +131,43 @@ def _beside(left: Line, right: Line, half: int) -> Line:
     return (*left, (" " * (half - line_width(left)), ""), *right)
 
 
-def small_charts(seen: Overview, width: int) -> list[Line]:
+def small_charts(overview: Overview, width: int) -> list[Line]:
     """Return each chart in one line, for small terminals."""
-    per = _PER_BUCKET[seen.window]
+    per = _PER_BUCKET[overview.window]
     room = width - SMALL_LABEL - 1
+    waiting = f"{short_count(overview.counts.pending)} {_pace(overview)}"
     rows: list[tuple[str, str, Series]] = [
-        (f"done/{per}", _last_and_most(seen.done, short=True), _done(seen)),
-        (f"fail/{per}", _last_and_most(seen.failed, short=True), _failed(seen)),
-        ("waiting", f"{short_count(seen.counts.pending)} {_pace(seen)}".rstrip(), _waiting(seen)),
+        (f"done/{per}", _last_and_most(overview.done, short=True), _done(overview)),
+        (f"fail/{per}", _last_and_most(overview.failed, short=True), _failed(overview)),
+        ("waiting", waiting.rstrip(), _waiting(overview)),
     ]
     lines: list[Line] = []
     for name, text, series in rows:
         (bar,) = bars(series, None, 1, room)
         lines.append(((f" {pad(name, 9)}", "heading"), (pad(text, SMALL_LABEL - 10), ""), *bar))
-    eta = _empty_in(seen)
-    told = (eta, "accent")
-    run: Line = ((f" {pad('run time', 9)}", "heading"), (_run_times(seen, 0), ""))
-    return [*lines, (*run, ("   ", ""), told)]
+    eta = _empty_in(overview)
+    run: Line = ((f" {pad('run time', 9)}", "heading"), (_run_times(overview, 0), ""))
+    return [*lines, (*run, ("   ", ""), (eta, "accent"))]
 
 
-def _done(seen: Overview) -> Series:
-    return Series(seen.done, "ok")
+def _done(overview: Overview) -> Series:
+    return Series(overview.done, "ok")
 
 
-def _failed(seen: Overview) -> Series:
-    return Series(seen.failed, "fail")
+def _failed(overview: Overview) -> Series:
+    return Series(overview.failed, "fail")
 
 
-def _waiting(seen: Overview) -> Series:
-    return Series(seen.waiting, "accent", whole=True)
+def _waiting(overview: Overview) -> Series:
+    return Series(overview.waiting, "accent", whole=True)
 
 
-def _p50(seen: Overview) -> Series:
-    return Series(seen.p50_s, "run")
+def _p50(overview: Overview) -> Series:
+    return Series(overview.p50_s, "run")
 
 
-def _p95(seen: Overview) -> Series:
-    return Series(seen.p95_s, "dim")
+def _p95(overview: Overview) -> Series:
+    return Series(overview.p95_s, "dim")
 
 
 def _whole(cells: int, value: float) -> str:
@@ -182,28 +183,28 @@ def _last_and_most(values: tuple[int, ...], *, short: bool = False) -> str:
     return f"last {count(last)}   max {count(most)}"
 
 
-def _pace(seen: Overview) -> str:
-    pace = seen.pace
+def _pace(overview: Overview) -> str:
+    pace = overview.pace
     if pace is None or abs(pace) < 0.05:
         return ""
     return f"{pace:+.1f}/s" if abs(pace) < 10 else f"{pace:+.0f}/s"
 
 
-def _backlog(seen: Overview, room: int) -> str:
-    number, pace = count(seen.counts.pending), _pace(seen)
+def _backlog(overview: Overview, room: int) -> str:
+    number, pace = count(overview.counts.pending), _pace(overview)
     changing = f"{'falling' if pace.startswith('-') else 'rising'} {pace[1:]}" if pace else ""
-    eta = _empty_in(seen)
+    eta = _empty_in(overview)
     forms = (
         ", ".join(part for part in (number, changing, eta) if part),
         ", ".join(part for part in (f"{number} {pace}", eta) if part),
-        ", ".join(part for part in (number, changing, _empty_in(seen, more=False)) if part),
+        ", ".join(part for part in (number, changing, _empty_in(overview, more=False)) if part),
     )
     return next((form for form in forms if width_of(form) <= room), forms[-1])
 
 
-def _empty_in(seen: Overview, *, more: bool = True) -> str:
+def _empty_in(overview: Overview, *, more: bool = True) -> str:
     """When what is ready would be done if nothing else came, with the slots there are and more."""
-    figures = seen.figures
+    figures = overview.figures
     if figures.eta_s is None:
         return ""
     text = f"empty in about {estimate(figures.eta_s)}"
@@ -212,14 +213,14 @@ def _empty_in(seen: Overview, *, more: bool = True) -> str:
     return text
 
 
-def _run_times(seen: Overview, room: int) -> str:
-    total = seen.total
+def _run_times(overview: Overview, room: int) -> str:
+    total = overview.total
     p50, p95 = total.run_s(0.5), total.run_s(0.95)
     if p50 is None or p95 is None:
         return "nothing ended"
     text = f"p50 {duration(p50)}  p95 {duration(p95)}  max {duration(total.longest_s)}"
     waited = f"  wait {duration(total.waited_s / total.waits)}" if total.waits else ""
-    short = inert(seen.longest.rpartition(".")[2])
+    short = inert(overview.longest.rpartition(".")[2])
     name = f" ({cut(short, 20)})"
     for text_more in (f"{text}{name}{waited}", f"{text}{name}", text):
         if width_of(text_more) <= room:
@@ -258,18 +259,18 @@ def _layout(width: int, waiting: str) -> list[tuple[str, int, str]]:
     return [("BY FUNCTION", room, "function"), *numbers]
 
 
-def functions_heading(seen: Overview | None, width: int) -> Line:
+def functions_heading(overview: Overview | None, width: int) -> Line:
     """Return the names of the columns."""
-    waiting = "READY" if seen is None or seen.ready_only else "WAITING"
+    waiting = "READY" if overview is None or overview.ready_only else "WAITING"
     cells = [(name, cells, "heading") for name, cells, _ in _layout(width, waiting)]
     return (("   ", ""), *columns(cells))
 
 
-def function_line(line: FunctionLine, seen: Overview, now: datetime, width: int) -> Line:
+def function_line(line: FunctionLine, overview: Overview, now: datetime, width: int) -> Line:
     """Return what one function has to do, and did."""
-    hours = _hours(seen)
+    hours = _hours(overview)
     tried = line.done + line.failed
-    more = "" if seen.all_counted else "+"
+    more = "" if overview.all_counted else "+"
     name = inert(line.function)
     layout = _layout(width, "")
     room = layout[0][1]
@@ -296,17 +297,17 @@ def function_line(line: FunctionLine, seen: Overview, now: datetime, width: int)
 
 
 def _rate(per_hour: float) -> str:
-    """A rate with a decimal where it is small: what happened at all is not told as nothing."""
+    """A rate with a decimal where it is small: what happened at all is not shown as nothing."""
     if 0 < per_hour < 0.05:
         return "<0.1"
     return f"{per_hour:.1f}".removesuffix(".0") if per_hour < 10 else count(round(per_hour))
 
 
-def _hours(seen: Overview) -> float:
+def _hours(overview: Overview) -> float:
     """How many hours of the window are known."""
-    known_s: float = seen.window.value
-    if seen.known_from is not None:
-        known_s = min(known_s, max(1.0, (seen.taken_at - seen.known_from).total_seconds()))
+    known_s: float = overview.window.value
+    if overview.known_from is not None:
+        known_s = min(known_s, max(1.0, (overview.taken_at - overview.known_from).total_seconds()))
     return known_s / 3_600
 
 
@@ -314,16 +315,16 @@ def _hours(seen: Overview) -> float:
 
 
 def attention_heading(
-    seen: Overview | None, *, inside: bool, hints: KeyHints = DEFAULT_HINTS
+    overview: Overview | None, *, inside: bool, hints: KeyHints = DEFAULT_HINTS
 ) -> Line:
     """Return the line over what needs a person."""
-    if seen is None:
+    if overview is None:
         return ((" ATTENTION", "heading"),)
-    if not seen.concerns:
+    if not overview.concerns:
         return ((" ATTENTION", "heading"), ("   nothing needs attention", "ok"))
     key = f"{hints(BACK)} goes back" if inside else f"{hints(ATTENTION)} opens the list"
-    number = sum(concern.level is not Level.NOTE for concern in seen.concerns)
-    role = _ROLES[seen.concerns[0].level]
+    number = sum(concern.level is not Level.NOTE for concern in overview.concerns)
+    role = _ROLES[overview.concerns[0].level]
     return (
         (" ATTENTION", "heading"),
         (f"   {_needing(number)}" if number else "   no problems", role),
@@ -346,8 +347,8 @@ def concern_line(concern: Concern, width: int, hints: KeyHints = DEFAULT_HINTS) 
     lead = concern.lead
     opens = hints(OPEN)
     leads = f"{opens}: workers" if lead.workers else f"{opens}: show them" if lead.tab else ""
-    said = inert(concern.text)
+    problem = inert(concern.text)
     if helps := help_with(concern, hints):
-        said += f" ({helps})"
-    text = (f"{_MARKS[concern.level]} {said}", _ROLES[concern.level])
+        problem += f" ({helps})"
+    text = (f"{_MARKS[concern.level]} {problem}", _ROLES[concern.level])
     return spread((text,), ((leads, "dim"),), width) if leads else fit((text,), width)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
 
 from textual import on
 from textual.widget import Widget
 
 from gigq_tui.keys import Scope, bindings_for
-from gigq_tui.keys.action import Action
-from gigq_tui.keys.handlers import does, does_each
+from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import OPEN
-from gigq_tui.keys.screen_actions import ATTENTION, BACK, PAST_ACTIONS
+from gigq_tui.keys.screen_actions import ATTENTION, BACK
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.overview.lines import (
     attention_heading,
@@ -25,23 +22,18 @@ from gigq_tui.screens.overview.lines import (
     past_line,
     small_charts,
 )
+from gigq_tui.screens.overview.refresh import PACE_S, OverviewRefresh
 from gigq_tui.screens.parts.row_finder import RowFinder
-from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.services import Services
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.history.attempts import DELETED, OTHERS
 from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.history.rings import Past
 from gigq_tui.store.models import Snapshot, Tab
 from gigq_tui.widgets.lines import Line, TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
-
-# An overview costs the reader's thread some tens of milliseconds: news is gathered this long, and
-# this often it is looked whether time alone has moved the charts on.
-PACE_S = 1.0
 
 
 class ActiveList(PickList):
@@ -56,7 +48,11 @@ class ActiveList(PickList):
 
 
 class OverviewScreen(ConsoleScreen, inherit_bindings=False):
-    """What happened in the last minutes or hours."""
+    """What happened in the last minutes or hours.
+
+    Args:
+        services: What the console can do.
+    """
 
     SCOPE = Scope.OVERVIEW
     BINDINGS = bindings_for(SCOPE)
@@ -64,16 +60,12 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self.past = Past.MINUTES_60
-        self.seen: Overview | None = None
-        # Whether the keys move in the list of what needs a person.
+        self.hints = services.hints
+        self.refreshing = OverviewRefresh(self, services.picture, services.settings.clock)
+        self.finder = RowFinder(self, services.notices)
+        self.parts = (self.refreshing, self.finder)
+        # Whether the keys move in the list of what needs attention.
         self.attending = False
-        self._asking = False
-        self._asked_at = float("-inf")
-        # Something came since the last question.
-        self._news = False
-        self.finder = RowFinder(self)
-        self.parts = (self.finder,)
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="past")
@@ -86,13 +78,18 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         yield attention
 
     @property
+    def overview(self) -> Overview | None:
+        """What is shown; None before it was first read."""
+        return self.refreshing.overview
+
+    @property
     def functions(self) -> ActiveList:
         """The list of functions."""
         return self.query_one("#functions", ActiveList)
 
     @property
     def attention(self) -> ActiveList:
-        """The list of what needs a person."""
+        """The list of what needs attention."""
         return self.query_one("#attention", ActiveList)
 
     @property
@@ -103,90 +100,57 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     def mover(self) -> Scrolled:
         return self.attention if self.attending else self.functions
 
-    # Asking: a snapshot says that there is news, the reader's thread puts the overview together
-
-    def on_mount(self) -> None:
-        self.set_interval(PACE_S, self._keep_up)
-        self._draw()
-
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        if self.console.clock.monotonic() - self._asked_at < PACE_S:
-            self._news = True
-        else:
-            self._look()
-
-    def awaits(self, action: Action) -> bool:
-        return self.seen is None and is_about_rows(action)
-
-    def _look(self) -> None:
-        if self._asking:
-            self._news = True
-            return
-        self._asking, self._news = True, False
-        self._asked_at = self.console.clock.monotonic()
-        past = self.past
-        self.ask("overview", past, lambda answer: self._arrived(past, answer))
-
-    def _arrived(self, past: Past, answer: Any) -> None:
-        self._asking = False
-        again = past is not self.past
-        if isinstance(answer, Overview) and not again and not self._held_back():
-            self.seen = answer
-            self._draw()
-            again = answer.reading
-        if again and self.is_current:
-            self._look()
-
-    def _held_back(self) -> bool:
-        """Whether the picture is held: then only another window is drawn, once it is read."""
-        seen = self.seen
-        done = seen is not None and seen.window is self.past and not seen.reading
-        return self.console.held and done
-
-    def _keep_up(self) -> None:
-        """Ask anew after news, and where a chart with anything in it has moved by a bucket."""
-        if not self.is_current or self.console.held:
-            return
-        if self._news or self._has_drifted():
-            self._look()
-
-    def _has_drifted(self) -> bool:
-        seen = self.seen
-        if seen is None or not _moves(seen):
-            return False
-        return _bucket(self.console.clock.now(), self.past) != _bucket(seen.taken_at, self.past)
+        self.refreshing.take_news()
 
     # Drawing
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw what has changed."""
         if not self.is_whole:
             return
-        seen, now = self.seen, self.console.clock.now()
+        overview, now = self.overview, self.services.settings.clock.now()
         width = self.app.size.width
         large = self.has_class("-wide") and self.has_class("-tall")
-        self.query_one("#past", TextLines).show(
-            past_line(self.past, seen, now, width, self.console.hints)
-        )
-        self.typed_line.rest(functions_heading(seen, width))
+        self._show_past(overview)
+        self.typed_line.rest(functions_heading(overview, width))
         self._draw_attention_head()
-        if seen is None:
+        if overview is None:
             return
-        charts = large_charts(seen, width) if large else small_charts(seen, width)
+        charts = large_charts(overview, width) if large else small_charts(overview, width)
         self.query_one("#charts", TextLines).show(*charts)
         self.functions.show(
-            [(line.function, function_line(line, seen, now, width)) for line in seen.functions]
+            [
+                (line.function, function_line(line, overview, now, width))
+                for line in overview.functions
+            ]
         )
-        room, hints = max(1, width - 5), self.console.hints
-        self.attention.show([(c.key, concern_line(c, room, hints)) for c in seen.concerns])
-        if self.attending and not seen.concerns:
+        room = max(1, width - 5)
+        self.attention.show([(c.key, concern_line(c, room, self.hints)) for c in overview.concerns])
+        if self.attending and not overview.concerns:
             self._attend(False)
 
+    def draw_past(self) -> None:
+        """Draw which time is chosen, of which nothing is known yet."""
+        self._show_past(None)
+
+    def _show_past(self, overview: Overview | None) -> None:
+        now, width = self.services.settings.clock.now(), self.app.size.width
+        line = past_line(self.refreshing.past, overview, now, width, self.hints)
+        self.query_one("#past", TextLines).show(line)
+
     def _draw_attention_head(self) -> None:
-        head = attention_heading(self.seen, inside=self.attending, hints=self.console.hints)
+        head = attention_heading(self.overview, inside=self.attending, hints=self.hints)
         self.query_one("#attention-head", TextLines).show(head)
 
+    # What the widgets tell
+
+    def on_mount(self) -> None:
+        self.set_interval(PACE_S, self.refreshing.keep_up)
+        self.draw()
+
     def on_resize(self) -> None:
-        self.call_after_refresh(self._draw)
+        self.call_after_refresh(self.draw)
 
     @on(RowList.RowOpened)
     def _opened(self, event: RowList.RowOpened) -> None:
@@ -201,29 +165,15 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     def _typing_ended(self, event: TypedLine.Ended) -> None:
         self.finder.typing_ended(event)
 
-    # Acting
-
-    def _choose(self, past: Past) -> None:
-        if past is not self.past:
-            self.past = past
-            self.query_one("#past", TextLines).show(
-                past_line(
-                    past, None, self.console.clock.now(), self.app.size.width, self.console.hints
-                )
-            )
-            self._look()
-
-    @does_each(PAST_ACTIONS)
-    def do_past(self, index: int) -> None:
-        self._choose(tuple(Past)[index])
+    # Keys
 
     @does(ATTENTION)
     def do_attention(self) -> None:
-        """Move the keys into the list of what needs a person, or back to the functions."""
-        if not self.attention.rows:
-            self.console.notice("Nothing needs attention.")
-            return
-        self._attend(not self.attending)
+        """Move the keys into the list of what needs attention, or back to the functions."""
+        if self.attention.rows:
+            self._attend(not self.attending)
+        else:
+            self.services.notices.tell("Nothing needs attention.")
 
     def _attend(self, attending: bool) -> None:
         self.attending = attending
@@ -234,55 +184,45 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
 
     @does(OPEN)
     def do_open(self) -> None:
-        """Show the jobs behind the line under the cursor, or what leads on from it."""
+        """Show the jobs of the function under the cursor, or what a concern leads to."""
         if self.attending:
-            concern = self._concern()
-            if concern is not None:
-                self._follow(concern)
-            return
-        function = self.functions.cursor_id
+            overview, key = self.overview, self.attention.cursor_id
+            for concern in overview.concerns if overview is not None else ():
+                if concern.key == key:
+                    self._open_concern(concern)
+        else:
+            self._open_function(self.functions.cursor_id)
+
+    def _open_function(self, function: str | None) -> None:
+        notices = self.services.notices
         if not function:
-            self.console.notice("There is no function under the cursor.", "warn")
+            notices.tell("There is no function under the cursor.", "warn")
             return
         if function in (DELETED, OTHERS):
-            self.console.notice(f"There is no list for {function.strip('()')}.", "warn")
+            notices.tell(f"There is no list for {function.strip('()')}.", "warn")
             return
         try:
-            self.console.show_jobs(Tab.ALL, _is_function(function))
+            self.services.routes.show_jobs(Tab.ALL, _is_function(function))
         except FilterError as problem:
-            self.console.notice(f"This function can't be searched for: {problem.message}.", "warn")
+            notices.tell(f"This function can't be searched for: {problem.message}.", "warn")
 
-    def _concern(self) -> Concern | None:
-        concerns = self.seen.concerns if self.seen is not None else ()
-        return next((c for c in concerns if c.key == self.attention.cursor_id), None)
-
-    def _follow(self, concern: Concern) -> None:
+    def _open_concern(self, concern: Concern) -> None:
         lead = concern.lead
         if lead.workers:
-            self.console.do_workers()
+            self.services.routes.show_workers()
         elif lead.tab is not None:
-            self.console.show_jobs(lead.tab, lead.filter_text)
+            self.services.routes.show_jobs(lead.tab, lead.filter_text)
         else:
-            helps = help_with(concern, self.console.hints)
-            self.console.notice(lead.advice or f"{helps}.")
+            helps = help_with(concern, self.hints)
+            self.services.notices.tell(lead.advice or f"{helps}.")
 
     @does(BACK)
     def do_back(self) -> None:
-        """Leave the list of what needs a person, or the screen."""
+        """Leave the list of what needs attention, or the screen."""
         if self.attending:
             self._attend(False)
         else:
             super().do_back()
-
-
-def _moves(seen: Overview) -> bool:
-    """Whether the charts show anything that moves away as time goes on."""
-    waited = {value for value in seen.waiting if value is not None}
-    return any(seen.done) or any(seen.failed) or len(waited) > 1
-
-
-def _bucket(at: datetime, past: Past) -> int:
-    return int((at - datetime.min).total_seconds() // past.bucket_s)
 
 
 def _is_function(function: str) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import FIND_ROW, FIND_ROW_NEXT, FIND_ROW_PREVIOUS
+from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
@@ -15,17 +16,8 @@ from gigq_tui.widgets.typed_line import TypedLine
 NOTHING_FOUND = "Nothing to find: no search yet, or no match."
 
 
-class Notices(Protocol):
-    """Where the finder says that there is nothing."""
-
-    def notice(self, text: str, tone: str) -> None: ...
-
-
-class SearchedScreen(Protocol):
-    """What the finder uses of its screen."""
-
-    @property
-    def console(self) -> Notices: ...
+class FinderHost(Protocol):
+    """What the finder needs of its screen."""
 
     @property
     def typed_line(self) -> TypedLine:
@@ -39,12 +31,19 @@ class RowFinder(Part):
     """Finds in the list in which the keys move.
 
     Args:
-        screen: Whose list and whose line to type in.
+        host: The screen.
+        notices: Where it is said that there is nothing to find.
         text_of: What a line of the list says, by its number; None for what it draws.
     """
 
-    def __init__(self, screen: SearchedScreen, text_of: Callable[[int], str] | None = None) -> None:
-        self._screen = screen
+    def __init__(
+        self,
+        host: FinderHost,
+        notices: Tells,
+        text_of: Callable[[int], str] | None = None,
+    ) -> None:
+        self._host = host
+        self._notices = notices
         self._text_of = text_of
         self.wanted = ""
 
@@ -53,7 +52,7 @@ class RowFinder(Part):
     @does(FIND_ROW)
     def do_find_row(self) -> None:
         """Type what to find; the list goes to it at every key."""
-        self._screen.typed_line.open(self.wanted)
+        self._host.typed_line.open(self.wanted)
 
     @does(FIND_ROW_NEXT)
     def do_find_row_next(self) -> None:
@@ -69,7 +68,7 @@ class RowFinder(Part):
 
     def show_typed(self, text: str) -> None:
         """Go to what has been typed so far, and tell how many lines say it."""
-        self._screen.typed_line.tell(self.find(text))
+        self._host.typed_line.tell(self.find(text))
 
     def typing_ended(self, event: TypedLine.Ended) -> None:
         """Go back to what was wanted before, where typing was broken off."""
@@ -94,23 +93,23 @@ class RowFinder(Part):
         if ahead:
             self._go(min(ahead) if step > 0 else max(ahead))
         else:
-            self._screen.console.notice(NOTHING_FOUND, "warn")
+            self._notices.tell(NOTHING_FOUND, "warn")
 
     def _found(self) -> list[int]:
-        wanted, searched = self.wanted.casefold(), self._screen.mover()
+        wanted, searched = self.wanted.casefold(), self._host.mover()
         if not wanted or searched is None:
             return []
         text_of = self._text_of or (lambda at: _drawn(searched, at))
         return [at for at in range(searched.total) if wanted in text_of(at).casefold()]
 
     def _here(self) -> int:
-        searched = self._screen.mover()
+        searched = self._host.mover()
         if isinstance(searched, RowList):
             return searched.cursor
         return searched.top if searched is not None else 0
 
     def _go(self, at: int) -> None:
-        searched = self._screen.mover()
+        searched = self._host.mover()
         if isinstance(searched, RowList):
             searched.move_to(at)
         elif searched is not None:

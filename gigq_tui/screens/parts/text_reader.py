@@ -17,36 +17,21 @@ from gigq_tui.keys.reading_actions import (
     SIDEWAYS_RIGHT,
     WRAP,
 )
+from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
 
 
-class Notices(Protocol):
-    """Where the reader says why a key does nothing."""
-
-    def notice(self, text: str, tone: str = "info") -> None: ...
-
-
-class Speaker(Notices, Protocol):
-    """Where that is said with the keys that help."""
-
-    @property
-    def hints(self) -> KeyHints: ...
-
-
-class Clipboard(Notices, Protocol):
-    """Where a text is copied to, or it is said why there is none."""
+class CopiesText(Protocol):
+    """What puts text on the clipboard."""
 
     def copy_text(self, text: str, what: str, source: Path | None = None) -> None: ...
 
 
-class ScreenWithText(Protocol):
-    """What the reader uses of its screen."""
-
-    @property
-    def console(self) -> Speaker: ...
+class ReaderHost(Protocol):
+    """What the reader needs of the screen, or of the part, whose text is read."""
 
     @property
     def text_view(self) -> TextView:
@@ -67,20 +52,24 @@ class TextReader(Part):
     """The keys that every text is read with.
 
     Args:
-        screen: Whose text.
+        host: Whose text.
+        notices: Where it is said why a key does nothing.
+        hints: The keys that those sentences name.
     """
 
-    def __init__(self, screen: ScreenWithText) -> None:
-        self._screen = screen
+    def __init__(self, host: ReaderHost, notices: Tells, hints: KeyHints) -> None:
+        self._host = host
+        self._notices = notices
+        self._hints = hints
 
     # Keys
 
     @does(FIND)
     def do_find(self) -> None:
         """Type what to find in the text; it is gone to at every key."""
-        if self._screen.readable():
-            self._screen.read_whole()
-            self._screen.typed_line.open(self._screen.text_view.wanted)
+        if self._host.readable():
+            self._host.read_whole()
+            self._host.typed_line.open(self._host.text_view.wanted)
 
     @does(FIND_NEXT)
     def do_find_next(self) -> None:
@@ -95,8 +84,8 @@ class TextReader(Part):
     @does(WRAP)
     def do_wrap(self) -> None:
         """Break long lines, or show them sideways."""
-        if self._screen.readable():
-            view = self._screen.text_view
+        if self._host.readable():
+            view = self._host.text_view
             view.set_wrap(not view.wrap)
 
     @does(SIDEWAYS_RIGHT)
@@ -112,39 +101,38 @@ class TextReader(Part):
     @does(FOLLOW_END)
     def do_follow_end(self) -> None:
         """Stay at the end while more is written, or stay here."""
-        if self._screen.readable():
+        if self._host.readable():
             self.switch_follow()
 
     def switch_follow(self) -> None:
         """Follow the end, or stop following it."""
-        view = self._screen.text_view
+        view = self._host.text_view
         view.set_follow(not view.follow)
 
     def find_next(self, step: int) -> None:
         """Go to the next match, or to the one before when negative."""
-        if not self._screen.text_view.wanted:
-            self._screen.console.notice(
-                f"No search yet: press {self._screen.console.hints(FIND)} to find text.", "warn"
-            )
+        if not self._host.text_view.wanted:
+            find = self._hints(FIND)
+            self._notices.tell(f"No search yet: press {find} to find text.", "warn")
         else:
-            self._screen.text_view.find_next(step)
+            self._host.text_view.find_next(step)
 
     def _sideways(self, direction: int) -> None:
-        if not self._screen.readable():
+        if not self._host.readable():
             return
-        if self._screen.text_view.wrap:
-            console = self._screen.console
-            console.notice(f"Long lines are wrapped; {console.hints(WRAP)} unwraps them.")
+        if self._host.text_view.wrap:
+            unwrap = self._hints(WRAP)
+            self._notices.tell(f"Long lines are wrapped; {unwrap} unwraps them.")
         else:
-            self._screen.text_view.sideways(direction)
+            self._host.text_view.sideways(direction)
 
     # What is typed: the screen hands on the messages of its line
 
     def show_typed(self, text: str) -> None:
         """Find what has been typed so far."""
-        view = self._screen.text_view
+        view = self._host.text_view
         view.find(text)
-        self._screen.typed_line.tell(view.found_told)
+        self._host.typed_line.tell(view.found_told)
 
     def typing_ended(self, event: TypedLine.Ended) -> None:
         """Find what was wanted before, where typing was broken off."""
@@ -157,12 +145,12 @@ class TextReader(Part):
         Args:
             grows: Whether more may be written, so that it can be followed.
         """
-        view = self._screen.text_view
+        view = self._host.text_view
         parts = []
         if view.wanted:
             parts.append(f"/{cut(inert(view.wanted), 20)} {view.found_told}")
         if not view.wrap:
-            hints = self._screen.console.hints
+            hints = self._hints
             keys = f"{hints(SIDEWAYS_LEFT)} {hints(SIDEWAYS_RIGHT)}"
             parts.append(f"unwrapped{f' from {view.left + 1}' if view.left else ''} {keys}")
         if grows:
@@ -170,15 +158,16 @@ class TextReader(Part):
         return "   ".join(parts)
 
 
-def copy_tail(tail: Tail, what: str, clipboard: Clipboard) -> None:
+def copy_tail(tail: Tail, what: str, copying: CopiesText, notices: Tells) -> None:
     """Copy all that was read of a file, harmless.
 
     Args:
         tail: What was read.
         what: What the notice calls it.
-        clipboard: Where it goes.
+        copying: Where it goes.
+        notices: Where it is said that there is nothing to copy.
     """
     if tail.trouble:
-        clipboard.notice(tail.trouble, "warn")
+        notices.tell(tail.trouble, "warn")
     else:
-        clipboard.copy_text("\n".join(inert(line) for line in tail.lines), what, tail.path)
+        copying.copy_text("\n".join(inert(line) for line in tail.lines), what, tail.path)

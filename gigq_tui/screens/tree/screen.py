@@ -55,7 +55,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
             job_id, services.settings.clock.monotonic, self.reads, services.notices, self
         )
         self.outline = Outline(job_id, services.hints, self)
-        self.finder = RowFinder(self, self._found_by)
+        self.finder = RowFinder(self, services.notices, self._found_by)
         self.opening = OpenJob(self, services.routes)
         acting = JobActions.of(self, services, self.reading.read_now)
         self.parts = (

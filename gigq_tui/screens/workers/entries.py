@@ -64,7 +64,7 @@ def _with_jobs(
 
 
 def weight(entry: WorkerEntry) -> int:
-    """Return where a worker stands by its state: what needs somebody comes first."""
+    """Return where a worker comes by its state: what needs somebody comes first."""
     return 4 if entry.worker is None else _weight(entry.worker)
 
 
@@ -76,7 +76,7 @@ def _weight(worker: WorkerRow) -> int:
     return 1
 
 
-def waits_for(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAULT_HINTS) -> str:
+def describe_wait(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Say why a worker that lives has no job, or an empty string."""
     if worker.running or worker.suspended or worker.health is not Health.ALIVE:
         return ""
@@ -89,24 +89,24 @@ def waits_for(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAULT_H
     counts = snapshot.counts
     if counts.ready:
         return f"{count(counts.ready)} ready, not claimed yet"
-    held = [
-        f"{count(number)} {word}"
-        for number, word in ((counts.blocked, "blocked"), (counts.delayed, "delayed"))
+    later = [
+        f"{count(number)} {state}"
+        for number, state in ((counts.blocked, "blocked"), (counts.delayed, "delayed"))
         if number
     ]
-    return f"nothing ready, {', '.join(held)}" if held else "nothing waits"
+    return f"nothing ready, {', '.join(later)}" if later else "nothing waits"
 
 
 def machine_line(machine: Machine | None, width: int) -> Line:
-    """Return what is told of the machine, as much as there is room for."""
+    """Return how busy the machine is, as much of it as there is room for."""
     if machine is None:
         return ()
     load = "" if machine.load is None else f"load {machine.load:.1f}"
     if width < WIDE:
         return ((f"{load}/{machine.cores} " if load else "", "dim"),)
     parts = [plural(machine.cores, "core"), load, f"{machine.memory_percent:.0f}% mem"]
-    told = ", ".join(part for part in parts if part)
-    return ((f"{inert(machine.host)}: {told} ", "dim"),)
+    figures = ", ".join(part for part in parts if part)
+    return ((f"{inert(machine.host)}: {figures} ", "dim"),)
 
 
 def summary(
@@ -125,21 +125,21 @@ def summary(
         own: How many of them this console started.
         room: Cells for it; what weighs least is left out, never cut.
         read_only: Whether this console can't start any.
-        lead: What stands before it: by what the list is sorted and filtered.
+        lead: What comes first: by what the list is sorted and filtered.
         hints: How its keys are called.
     """
-    told = headcount(snapshot.workers)
+    heads = headcount(snapshot.workers)
     foreign = len(snapshot.foreign_workers)
     parts: list[Span] = []
-    if told.lost:
-        parts.append((f"{told.lost} LOST", "fail"))
-    parts.append((f"{plural(told.alive, 'worker')} alive", "title"))
-    if told.doing:
-        parts.append((f"({told.doing})", "title"))
-    if not told.alive and not foreign and not told.unseen and not read_only:
+    if heads.lost:
+        parts.append((f"{heads.lost} LOST", "fail"))
+    parts.append((f"{plural(heads.alive, 'worker')} alive", "title"))
+    if heads.doing:
+        parts.append((f"({heads.doing})", "title"))
+    if not heads.alive and not foreign and not heads.unseen and not read_only:
         parts.append((f"{hints(SPAWN_WORKER)} starts one", "warn"))
-    if told.unseen:
-        parts.append((f"{told.unseen} not visible", "warn"))
+    if heads.unseen:
+        parts.append((f"{heads.unseen} not visible", "warn"))
     if foreign:
         parts.append((plural(foreign, "GigQ worker"), "dim"))
     if own:
@@ -155,10 +155,10 @@ def summary(
     return line
 
 
-def nobody(
+def describe_no_workers(
     path: Path, setup: WorkerSetup, *, read_only: bool, hints: KeyHints = DEFAULT_HINTS
 ) -> list[Line]:
-    """Return what stands in the place of the list where there is no worker."""
+    """Return what is shown in the place of the list where there is no worker."""
     lines: list[Line] = [(), ((" No workers are registered on this file.", ""),)]
     if read_only:
         lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
@@ -236,7 +236,7 @@ def entry_line(
 
     Args:
         entry: Which.
-        now: The hour.
+        now: The time, naive local.
         usage: What the processes of this machine use, by pid.
         own: Whether this console started it.
         width: Cells of the terminal.
@@ -281,7 +281,7 @@ def _fields(
             "failed": UNSEEN,
             "claimed": UNSEEN,
         }
-    word, role = condition(worker)
+    state, role = condition(worker)
     alive = worker.health in (Health.ALIVE, Health.UNKNOWN)
     used = usage.get(worker.pid) if alive else None
     cpu = used.cpu_percent if used is not None else None
@@ -289,7 +289,7 @@ def _fields(
         "name": inert(worker.id),
         "pid": str(worker.pid),
         "owner": ("this console" if width >= ROOMY else "this one") if own else _whose(worker),
-        "state": _brief(word, width),
+        "state": _brief(state, width),
         "role": role,
         "slots": f"{len(worker.running)}/{worker.slots}",
         "up": _since(worker.started_at, now) if alive else UNSEEN,
@@ -301,9 +301,9 @@ def _fields(
     }
 
 
-def _brief(word: str, width: int) -> str:
-    """A word for a worker, for the room there is."""
-    return word if width >= ROOMY or word != "? not visible" else "? unseen"
+def _brief(state: str, width: int) -> str:
+    """A worker's state, in the room there is."""
+    return state if width >= ROOMY or state != "? not visible" else "? unseen"
 
 
 def _whose(worker: WorkerRow) -> str:
@@ -337,7 +337,7 @@ def _job(entry: WorkerEntry, now: datetime, room: int) -> str:
     return f"{lead}{cut(name, left)}{took}"
 
 
-def about(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
+def describe_worker(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Say of a worker what its line has no room for."""
     worker = entry.worker
     if worker is None:
@@ -347,14 +347,14 @@ def about(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT_HINTS) ->
             "can be controlled from here."
         )
     if worker.health is Health.LOST:
-        held = len(worker.running)
-        if not held:
+        jobs = len(worker.running)
+        if not jobs:
             return f"{inert(worker.id)}: its process {worker.pid} is gone; it holds no jobs."
         return (
             f"{inert(worker.id)}: its process {worker.pid} is gone. "
-            f"{hints(WORKER_RELEASE)} releases its {plural(held, 'job')}."
+            f"{hints(WORKER_RELEASE)} releases its {plural(jobs, 'job')}."
         )
-    # What a person waits for stands first: the line may be cut.
+    # What a person waits for comes first: the line may be cut.
     words: list[str] = []
     if worker.suspended:
         words.append(f"suspended: resume it with kill -CONT {worker.pid}")

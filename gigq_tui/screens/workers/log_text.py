@@ -23,15 +23,15 @@ def glance(line: str) -> tuple[str, list[Mark]]:
         return _UUID.sub(r"\1", line), []
     level = head[2]
     lead = f"{head[1]} "
-    told = f"{lead}{level:<{LEVEL_CELLS}} "
+    head_text = f"{lead}{level:<{LEVEL_CELLS}} "
     marks = [
         (0, len(lead), "dim"),
         (len(lead), len(lead) + len(level), _ROLES.get(level, "dim")),
     ]
-    return told + _UUID.sub(r"\1", line[head.end() :]), marks
+    return head_text + _UUID.sub(r"\1", line[head.end() :]), marks
 
 
 def as_written(line: str) -> tuple[str, list[Mark]]:
-    """Return a line of a log as it is, with the role of the level that it tells."""
+    """Return a line of a log as it is, with the role of its level."""
     level = _LEVEL.search(line, 0, LEVEL_WITHIN)
     return line, [] if level is None else [(*level.span(), _ROLES[level[0]])]

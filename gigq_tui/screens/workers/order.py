@@ -1,19 +1,31 @@
-"""In which order the workers stand, and which of them a few words let through."""
+"""In which order the workers are listed, and which of them a few words let through."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
+from gigq_tui.format import cut, inert
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.screen_actions import WORKER_SORT
+from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.workers.entries import WorkerEntry, weight
 from gigq_tui.store.models import Health
 from gigq_tui.store.processes import Usage
+from gigq_tui.widgets.lines import Line
+from gigq_tui.widgets.typed_line import TypedLine
 from gigq_tui.widgets.worker_words import condition
 
 # What `s` goes through, and the columns that show it.
 SORTS = ("state", "name", "cpu", "memory", "done", "time")
 SORT_COLUMNS = {"time": "job"}
+# So long after the cursor moved, no row moves under it.
+STILL_S = 3.0
+# So much of a filter is repeated above the list.
+LEAD_CELLS = 16
 
 _ENDINGS = ("drain", "stop")
 _DIGITS = re.compile(r"(\d+)")
@@ -32,9 +44,9 @@ def groups_of(found: Iterable[WorkerEntry]) -> list[list[WorkerEntry]]:
 
 
 def matches(group: Group, text: str) -> bool:
-    """Say whether a worker, or a job that it holds, has all the words in what is told of it."""
-    told = _haystack(group)
-    return all(word in told for word in text.casefold().split())
+    """Say whether what is known of a worker, and of the jobs that it holds, has all the words."""
+    haystack = _haystack(group)
+    return all(word in haystack for word in text.casefold().split())
 
 
 def _haystack(group: Group) -> str:
@@ -68,7 +80,7 @@ def in_order(
 def kept_in_order(
     groups: Iterable[list[WorkerEntry]], order: Sequence[str]
 ) -> list[list[WorkerEntry]]:
-    """Leave workers in an order of ids that stands already; new ones come last."""
+    """Leave workers in the order of ids that is shown; new ones come last."""
     places = {id: at for at, id in enumerate(order)}
     return sorted(groups, key=lambda group: places.get(group[0].id, len(places)))
 
@@ -119,3 +131,122 @@ _KEYS: dict[str, Key] = {
     "done": _by_done,
     "time": _by_time,
 }
+
+
+class OrderHost(Protocol):
+    """What the part needs of its screen."""
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line in which the filter is typed."""
+
+    def tick(self) -> None:
+        """Draw the list anew."""
+
+
+class WorkerOrder(Part):
+    """Which workers the list shows, and in which order.
+
+    Args:
+        host: The screen.
+        monotonic: Seconds of a clock that never goes back.
+        notices: Where it is said what the list is sorted by.
+
+    Attributes:
+        sort: One of `SORTS`.
+        filter_text: The words that a worker, or a job of it, must have.
+    """
+
+    def __init__(self, host: OrderHost, monotonic: Callable[[], float], notices: Tells) -> None:
+        self._host = host
+        self._monotonic = monotonic
+        self._notices = notices
+        self.sort = SORTS[0]
+        self.filter_text = ""
+        self._still_until: float | None = None
+        # The ids in the order that is shown, and whether it would be another by now.
+        self._order: list[str] = []
+        self._is_stale = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether rows that stood still under the cursor may move to their places now."""
+        return self._is_stale and not self._stands_still()
+
+    @property
+    def column(self) -> str:
+        """The column that the list is sorted by."""
+        return SORT_COLUMNS.get(self.sort, self.sort)
+
+    def arrange(
+        self, found: Iterable[WorkerEntry], usage: Mapping[int, Usage], now: datetime
+    ) -> list[list[WorkerEntry]]:
+        """Return the workers that are shown, each with the lines of its jobs, in their order.
+
+        Args:
+            found: The lines of all workers.
+            usage: What the processes of this machine use, by pid.
+            now: The time, naive local.
+        """
+        groups = groups_of(found)
+        if self.filter_text:
+            groups = [group for group in groups if matches(group, self.filter_text)]
+        if self._stands_still():
+            self._is_stale = True
+            return kept_in_order(groups, self._order)
+        groups = in_order(groups, self.sort, usage, now)
+        self._order, self._is_stale = [group[0].id for group in groups], False
+        return groups
+
+    def hold(self) -> None:
+        """Let no row move for a while: somebody moves the cursor."""
+        self._still_until = self._monotonic() + STILL_S
+
+    def _stands_still(self) -> bool:
+        return self._still_until is not None and self._monotonic() < self._still_until
+
+    def describe(self, shown: int, known: int) -> Line:
+        """Say by what the list is sorted and filtered, where that is not as usual.
+
+        Args:
+            shown: How many workers it shows.
+            known: How many there are.
+        """
+        line: Line = ()
+        if self.filter_text:
+            typed = cut(inert(self.filter_text), LEAD_CELLS)
+            line = ((f" /{typed} {shown} of {known}", "accent"),)
+        return line if self.sort == SORTS[0] else ((f" by {self.sort}", "accent"), *line)
+
+    # Keys, and what is typed
+
+    @does(WORKER_SORT)
+    def do_worker_sort(self) -> None:
+        """Sort by the next column."""
+        self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+        self._still_until = None
+        self._host.tick()
+        self._notices.tell(f"sorted by {self.sort}")
+
+    def do_filter(self) -> None:
+        """Type words that let only some workers through."""
+        self._host.typed_line.open(self.filter_text)
+
+    def show_typed(self, text: str) -> None:
+        """Show only the workers that match what has been typed so far."""
+        self.filter_text = text
+        self._still_until = None
+        self._host.tick()
+        self._host.typed_line.tell(f"{len(self._order)} shown")
+
+    def typing_ended(self, event: TypedLine.Ended) -> None:
+        """Bring back the filter from before, where typing was broken off."""
+        if not event.kept:
+            self.show_typed(event.text)
+
+    def clear_filter(self) -> bool:
+        """Show all workers again; false where all are shown."""
+        if not self.filter_text:
+            return False
+        self.show_typed("")
+        return True

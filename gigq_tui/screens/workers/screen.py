@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable
-from functools import partial
-from pathlib import Path
 
-from textual import on
-from textual.message import Message
+from textual import events, on
 from textual.widget import Widget
 
-from gigq_tui.actions.question import Choice, Question
-from gigq_tui.format import cut, inert
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import OPEN
-from gigq_tui.keys.reading_actions import WORKER_STACK
-from gigq_tui.keys.screen_actions import BACK, WORKER_COPY, WORKER_FILTER, WORKER_SORT
-from gigq_tui.screens.parts.text_reader import copy_tail
-from gigq_tui.screens.workers.actions import WorkerActs
+from gigq_tui.keys.reading_actions import FOLLOW_END, WORKER_STACK
+from gigq_tui.keys.screen_actions import BACK, WORKER_FILTER, WORKER_LOG
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.parts.text_reader import TextReader
+from gigq_tui.screens.workers.actions import WorkerActions
+from gigq_tui.screens.workers.copy import WorkerCopy
 from gigq_tui.screens.workers.entries import (
     WorkerEntry,
-    about,
+    describe_no_workers,
+    describe_wait,
+    describe_worker,
     entries,
     entry_line,
     heading,
     machine_line,
-    nobody,
     summary,
-    waits_for,
 )
-from gigq_tui.screens.workers.log import WorkerLog
-from gigq_tui.screens.workers.order import (
-    SORT_COLUMNS,
-    SORTS,
-    groups_of,
-    in_order,
-    kept_in_order,
-    matches,
-)
+from gigq_tui.screens.workers.log import LogRead, WorkerLog
+from gigq_tui.screens.workers.order import WorkerOrder
+from gigq_tui.screens.workers.usage import POLL_EVERY_S, Measured, MeasuresMachine, WorkerUsage
+from gigq_tui.screens.workers.worker_count import WorkerCount
 from gigq_tui.services import Services
-from gigq_tui.store.machine import Machine, read_machine
-from gigq_tui.store.models import Health, Snapshot
-from gigq_tui.store.processes import Sampler, Usage
-from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_tail
+from gigq_tui.store.models import Snapshot
+from gigq_tui.store.processes import Sampler
 from gigq_tui.widgets.lines import Line, TextLines, line_width, spread
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
+from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
 
-LOOK_EVERY_S = 1.0
-LOOKS_PER_SAMPLE = 2
-# So long after the cursor moved, no row moves under it.
-STILL_S = 3.0
-# So much of a filter is repeated above the list.
-LEAD_CELLS = 16
 
-
-class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
+class WorkersScreen(ConsoleScreen, inherit_bindings=False):
     """The workers of the file, and the log of the one under the cursor.
 
     Args:
-        sampler: What measures their processes; None for the real thing.
-        look_at_machine: What looks at this machine, given the look before.
+        services: What the console can do.
+        sampler: What measures the workers' processes; None for the real thing.
+        measure_machine: What measures this machine, given what it found before; None for the real
+            thing.
         setting_up: Whether it opens with the panel that asks how many workers there shall be.
     """
 
@@ -71,51 +56,43 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    class Looked(Message):
-        """A look at machine, processes and a log ended, in its own thread."""
-
-        def __init__(
-            self,
-            usage: dict[int, Usage] | None,
-            machine: Machine | None,
-            path: Path | None,
-            tail: Tail | None,
-        ) -> None:
-            self.usage = usage
-            self.machine = machine
-            self.path = path
-            self.tail = tail
-            super().__init__()
-
     def __init__(
         self,
         services: Services,
         sampler: Sampler | None = None,
-        look_at_machine: Callable[[Machine | None], Machine] | None = None,
+        measure_machine: MeasuresMachine | None = None,
         *,
         setting_up: bool = False,
     ) -> None:
         super().__init__(services)
+        settings, notices, workers = services.settings, services.notices, services.workers
+        self.hints = services.hints
         self.entries: dict[str, WorkerEntry] = {}
-        self.usage: dict[int, Usage] = {}
-        self.machine: Machine | None = None
-        self.sort = SORTS[0]
-        self.filter_text = ""
-        self._sampler = sampler or Sampler()
-        self._look_at_machine = look_at_machine or read_machine
+        self.usage = WorkerUsage(sampler, measure_machine)
+        self.order = WorkerOrder(self, settings.clock.monotonic, notices)
+        self.worker_log = WorkerLog(self, notices, self.hints)
+        self.count = WorkerCount(self, settings.path, workers, services.picture)
+        self.parts = (
+            self.count,
+            self.order,
+            self.usage,
+            self.worker_log,
+            self.worker_log.reader,
+            WorkerActions(self, workers, notices, self.hints),
+            WorkerCopy(self, self.worker_log, services.copying, notices),
+        )
         self._setting_up = setting_up
-        self._looks = 0
-        self._looking = False
-        self._still_until: float | None = None
-        self._order: list[str] = []
-        self._order_due = False
+        self._is_polling = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="workers-head")
         yield TextLines(id="columns")
         yield PickList(id="workers")
         yield Pane(id="empty")
-        yield from self.compose_log()
+        yield TypedLine(id="log-head")
+        yield TextView(id="log")
+
+    # What the parts ask
 
     @property
     def roster(self) -> PickList:
@@ -123,176 +100,176 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         return self.query_one("#workers", PickList)
 
     @property
+    def text_view(self) -> TextView:
+        """Where the log is shown."""
+        return self.query_one(TextView)
+
+    @property
+    def typed_line(self) -> TypedLine:
+        """The line over the log, in which words are typed."""
+        return self.query_one(TypedLine)
+
+    @property
     def entry(self) -> WorkerEntry | None:
         """The line under the cursor."""
         return self.entries.get(self.roster.cursor_id or "")
 
     @property
-    def worker_seen(self) -> bool:
-        return not self.log_large
+    def shows_list(self) -> bool:
+        """Whether the list can be seen: not while the log is expanded."""
+        return not self.worker_log.is_expanded
+
+    @property
+    def columns(self) -> int:
+        """How many cells wide the screen is."""
+        return self.app.size.width
+
+    def lay_over(self, panel: Widget) -> None:
+        """Mount a panel that covers lines of the screen and moves none."""
+        self.styles.layers = "default palette"
+        self.mount(panel)
 
     def mover(self) -> Scrolled:
-        return self.text_view if self.log_large else self.roster
+        return self.roster if self.shows_list else self.text_view
 
     # Drawing
 
     def on_mount(self) -> None:
-        self.text_view.wrap = False
-        self.text_view.start_over(follow=True)
-        self._looker = self.set_interval(LOOK_EVERY_S, self.look)
-        self.draw_log()
+        self._poller = self.set_interval(POLL_EVERY_S, self.poll)
+        self.worker_log.begin()
         if self._setting_up:
-            self.do_set_workers()
+            self.count.do_set_workers()
 
     def on_screen_suspend(self) -> None:
-        self._looker.pause()
+        self._poller.pause()
 
     def on_screen_resume(self) -> None:
-        self._looker.resume()
-        self.call_after_refresh(self.look)
+        self._poller.resume()
+        self.call_after_refresh(self.poll)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        console = self.console
-        now = console.clock.now()
-        width = self.app.size.width
-        own = {worker.worker_id for worker in self.console.pool.alive()}
+        now = self.services.settings.clock.now()
+        own = {worker.worker_id for worker in self.services.workers.pool.alive()}
         known = len(snapshot.workers) + len(snapshot.foreign_workers)
-        shown = self._in_order(snapshot)
+        shown = self.order.arrange(entries(snapshot), self.usage.by_pid, now)
         self.entries = {entry.id: entry for group in shown for entry in group}
         self._draw_head(snapshot, len(own), len(shown), known)
-        column = SORT_COLUMNS.get(self.sort, self.sort)
-        self.query_one("#columns", TextLines).show(heading(width, column))
+        self.query_one("#columns", TextLines).show(heading(self.columns, self.order.column))
         rows: list[tuple[str, Line]] = []
         for entry in self.entries.values():
             worker = entry.worker
             mine = worker is not None and worker.id in own
-            waits = waits_for(worker, snapshot, console.hints) if worker is not None else ""
-            rows.append((entry.id, entry_line(entry, now, self.usage, mine, width, waits)))
+            waits = describe_wait(worker, snapshot, self.hints) if worker is not None else ""
+            line = entry_line(entry, now, self.usage.by_pid, mine, self.columns, waits)
+            rows.append((entry.id, line))
         self.roster.show(rows)
-        self.set_class(not known, "-none")
-        self.set_class(bool(known and not shown), "-unmatched")
-        hints = nobody(
-            console.path, console.pool.setup, read_only=console.read_only, hints=console.hints
-        )
-        if known:
-            back = console.hints(BACK)
-            hints = [(), ((" No matches; ", "dim"), (back, "key"), (" clears the filter.", "dim"))]
-        self.query_one("#empty", Pane).show(hints)
-        if self.setup_panel is not None:
-            self.setup_panel.review()
-        self._draw_rest()
-
-    def _in_order(self, snapshot: Snapshot) -> list[list[WorkerEntry]]:
-        groups = groups_of(entries(snapshot))
-        if self.filter_text:
-            groups = [group for group in groups if matches(group, self.filter_text)]
-        if self._stands_still():
-            self._order_due = True
-            return kept_in_order(groups, self._order)
-        groups = in_order(groups, self.sort, self.usage, self.console.clock.now())
-        self._order, self._order_due = [group[0].id for group in groups], False
-        return groups
-
-    def _stands_still(self) -> bool:
-        return self._still_until is not None and self.console.monotonic() < self._still_until
+        self._draw_empty(known, len(shown))
+        self.count.review()
+        self.draw_status()
 
     def _draw_head(self, snapshot: Snapshot, own: int, shown: int, known: int) -> None:
-        width = self.app.size.width
-        lead: Line = ()
-        if self.filter_text:
-            typed = cut(inert(self.filter_text), LEAD_CELLS)
-            lead = ((f" /{typed} {shown} of {known}", "accent"),)
-        if self.sort != SORTS[0]:
-            lead = ((f" by {self.sort}", "accent"), *lead)
-        machine = machine_line(self.machine, width)
-        room = width - line_width(machine) - 1
-        hints = self.console.hints
+        machine = machine_line(self.usage.machine, self.columns)
         head = summary(
-            snapshot, own, room, read_only=self.console.read_only, lead=lead, hints=hints
+            snapshot,
+            own,
+            self.columns - line_width(machine) - 1,
+            read_only=self.services.settings.read_only,
+            lead=self.order.describe(shown, known),
+            hints=self.hints,
         )
-        line = spread(head, machine, width)
-        self.query_one("#workers-head", TextLines).show(line)
+        self.query_one("#workers-head", TextLines).show(spread(head, machine, self.columns))
 
-    def _draw_rest(self) -> None:
-        entry = self.entry
-        hints = self.console.hints
-        text = about(entry, self.console.clock.now(), hints) if entry is not None else ""
-        asked = self.console.requests.of(entry.worker.id) if entry and entry.worker else None
+    def _draw_empty(self, known: int, shown: int) -> None:
+        """Draw what is there in the place of an empty list."""
+        self.set_class(not known, "-none")
+        self.set_class(bool(known and not shown), "-unmatched")
+        if known:
+            back = self.hints(BACK)
+            lines = [(), ((" No matches; ", "dim"), (back, "key"), (" clears the filter.", "dim"))]
+        else:
+            settings, pool = self.services.settings, self.services.workers.pool
+            lines = describe_no_workers(
+                settings.path, pool.setup, read_only=settings.read_only, hints=self.hints
+            )
+        self.query_one("#empty", Pane).show(lines)
+
+    def draw_status(self) -> None:
+        """Say of the worker under the cursor what its line has no room for."""
+        entry, now = self.entry, self.services.settings.clock.now()
+        text = describe_worker(entry, now, self.hints) if entry is not None else ""
+        requests = self.services.workers.requests
+        asked = requests.of(entry.worker.id) if entry and entry.worker else None
         if asked is not None and asked.told_silent:
             text = f"No answer.  {text}"
         self.notice_line.rest(((f" {text}", "dim"),) if text else ())
 
     def tick(self) -> None:
-        if self.console.snapshot is not None and self.is_whole:
-            self.show_snapshot(self.console.snapshot)
+        shown = self.services.picture.shown
+        if shown is not None and self.is_whole:
+            self.show_snapshot(shown)
+
+    # What the widgets tell
 
     def on_resize(self) -> None:
-        if not self.is_whole:
-            return
-        self.tick()
-        self.draw_log()
+        if self.is_whole:
+            self.tick()
+            self.worker_log.draw()
 
     @on(RowList.CursorMoved)
     def _moved(self) -> None:
-        self._draw_rest()
-        self.choose_log()
+        self.draw_status()
+        self.worker_log.follow_cursor()
 
     @on(RowList.RowOpened)
     def _opened(self) -> None:
         self.perform(OPEN)
 
-    # Looking at machine, processes and log, off the thread that draws
+    @on(TextView.Moved)
+    def _log_moved(self) -> None:
+        self.worker_log.draw_head()
 
-    def look(self) -> None:
-        if self._looking or not self.is_current or self.console.held:
+    @on(TextView.EarlierWanted)
+    def _earlier_wanted(self) -> None:
+        self.worker_log.read_whole()
+
+    @on(TypedLine.Typed)
+    def _typed(self, event: TypedLine.Typed) -> None:
+        self._searcher.show_typed(event.text)
+
+    @on(TypedLine.Ended)
+    def _typing_ended(self, event: TypedLine.Ended) -> None:
+        self._searcher.typing_ended(event)
+
+    @property
+    def _searcher(self) -> WorkerOrder | TextReader:
+        """What gets the typed words: the list as its filter, or the expanded log."""
+        return self.order if self.shows_list else self.worker_log.reader
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is not None and event.widget.id == "log-head":
+            self.perform(WORKER_LOG)
+
+    # Measuring and reading the log, in one thread at a time
+
+    def poll(self) -> None:
+        """Measure processes and machine, where it is their turn, and read the log."""
+        if self._is_polling or not self.is_current or self.services.picture.paused:
             return
-        self._looking = True
-        due = self._looks % LOOKS_PER_SAMPLE == 0
-        pids = self._pids() if due else []
-        if pids or not due:
-            self._looks += 1
-        path, known, limit = self.log_path, self.log_tail, self.log_limit
-        machine = self.machine
+        self._is_polling = True
+        measure = self.usage.measuring(self.services.picture.shown)
+        read = self.worker_log.reading()
+        self.reads.find_out(lambda: (measure(), read()), self._polled)
 
-        def call() -> None:
-            usage = self._sampler.sample(pids) if pids else None
-            seen = self._look_at_machine(machine) if due else machine
-            tail = read_tail(path, known, limit) if path is not None else None
-            self.post_message(self.Looked(usage, seen, path, tail))
-
-        self.run_worker(call, thread=True, group="look")
-
-    def _pids(self) -> list[int]:
-        """The processes that can be measured: those of this machine that live."""
-        host = socket.gethostname()
-        snapshot = self.console.snapshot
-        return [
-            worker.pid
-            for worker in (snapshot.workers if snapshot is not None else ())
-            if worker.host == host and worker.health is Health.ALIVE
-        ]
-
-    @on(Looked)
-    def _looked(self, event: Looked) -> None:
-        self._looking = False
+    def _polled(self, found: tuple[Measured, LogRead]) -> None:
+        self._is_polling = False
         if not self.is_whole:
             return
-        if not self.console.held:
-            news = event.usage is not None and event.usage != self.usage
-            if (
-                news
-                or event.machine != self.machine
-                or (self._order_due and not self._stands_still())
-            ):
-                self.usage = self.usage if event.usage is None else event.usage
-                self.machine = event.machine
-                self.tick()
-        if event.path != self.log_path:
-            self.look()
-        elif event.tail is not None:
-            self.take_tail(event.tail)
+        measured, read = found
+        if not self.services.picture.paused and (self.usage.take(measured) or self.order.is_due):
+            self.tick()
+        self.worker_log.take(read)
 
-    # Keys that look
+    # Keys
 
     @does(OPEN)
     def do_open(self) -> None:
@@ -305,92 +282,32 @@ class WorkersScreen(WorkerActs, WorkerLog, inherit_bindings=False):
         self._open_job("This worker has no running job, so there is no stack.", "Stack")
 
     def _open_job(self, refusal: str, tab: str | None) -> None:
-
         entry = self.entry
         if entry is None or entry.job is None:
-            self.console.notice(refusal, "warn")
-            return
-        self.services.routes.show_job(entry.job.id, tab)
-
-    @does(WORKER_COPY)
-    def do_worker_copy(self) -> None:
-        """Copy the pid of the worker; where its log is read, ask what to copy."""
-        if not self.log_large:
-            super().do_worker_copy()
-            return
-        visible = self.text_view.visible_text()
-        self.question(
-            Question(
-                "Copy from this log:",
-                (),
-                (
-                    Choice("escape", "Nothing"),
-                    Choice("v", "what is visible", partial(self._copy, visible)),
-                    Choice("o", "all of it", self._copy_log),
-                    Choice("i", "the worker's pid", super().do_worker_copy),
-                ),
-                harmless=True,
-            )
-        )
-
-    def _copy(self, text: str) -> None:
-        self.console.copy_text(text, "what is visible")
-
-    def _copy_log(self) -> None:
-        if self.log_path is not None:
-            self.in_thread(partial(read_tail, self.log_path, None, WHOLE_BYTES), self._log_read)
-
-    def _log_read(self, tail: Tail) -> None:
-        copy_tail(tail, "the log", self.console)
-
-    @does(WORKER_SORT)
-    def do_worker_sort(self) -> None:
-        """Sort by the next column."""
-        self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
-        self._still_until = None
-        self.tick()
-        self.console.notice(f"sorted by {self.sort}")
+            self.services.notices.tell(refusal, "warn")
+        else:
+            self.services.routes.show_job(entry.job.id, tab)
 
     @does(WORKER_FILTER)
     def do_worker_filter(self) -> None:
-        """Type words that let only some workers through; in the log alone, find there."""
-        if self.log_large:
-            self.reader.do_find()
+        """Type words that let only some workers through; in the expanded log, find there."""
+        if self.shows_list:
+            self.order.do_filter()
         else:
-            self.typed_line.open(self.filter_text)
+            self.worker_log.reader.do_find()
 
-    @on(TypedLine.Typed)
-    def _typed(self, event: TypedLine.Typed) -> None:
-        self.show_typed(event.text)
-
-    @on(TypedLine.Ended)
-    def _typing_ended(self, event: TypedLine.Ended) -> None:
-        if not event.kept:
-            self.show_typed(event.text)
-
-    def show_typed(self, text: str) -> None:
-        """Find in the log alone, or let through the workers that say it."""
-        if self.log_large:
-            self.reader.show_typed(text)
-            return
-        self.filter_text = text
-        self._still_until = None
-        self.tick()
-        shown = sum(1 for entry in self.entries.values() if not entry.further)
-        self.typed_line.tell(f"{shown} shown")
+    @does(FOLLOW_END)
+    def do_follow_end(self) -> None:
+        """Stay at the end of the log while more is written, or stay here; beside the list too."""
+        self.worker_log.reader.switch_follow()
 
     def _move(self, move: Callable[[Scrolled], None]) -> None:
-        if not self.log_large:
-            self._still_until = self.console.monotonic() + STILL_S
+        if self.shows_list:
+            self.order.hold()
         super()._move(move)
 
     @does(BACK)
     def do_back(self) -> None:
-        if self.log_large and not self.text_view.wanted:
-            self.do_worker_log()
-        elif self.log_large:
-            self.text_view.clear_find()
-        elif self.filter_text:
-            self.show_typed("")
-        else:
+        """Shrink the log, clear the filter, or go back."""
+        if not self.worker_log.step_back() and not self.order.clear_filter():
             super().do_back()

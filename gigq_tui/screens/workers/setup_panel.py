@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -26,6 +26,7 @@ from gigq_tui.actions.workers.setup import MOST_SLOTS, Examined, WorkerSetup, ex
 from gigq_tui.format import cut, inert, width_of
 from gigq_tui.keys.hints import APPLY, ESC, TAB
 from gigq_tui.screens.workers.environment_row import EnvironmentRow
+from gigq_tui.services.waiting import find_out
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
 from gigq_tui.widgets.lines import Line, TextLines, span
@@ -33,9 +34,10 @@ from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
 
 NUMBER_CELLS = 8
-TWIN_LINES = 3
+COMMAND_LINES = 3
 _NUMBERS = ("count", "slots", "grace")
-_LOOKED_AT = ("python", "folder", "environment")
+# What is examined before anything is started.
+_EXAMINED = ("python", "folder", "environment")
 
 
 class ConsoleWorkers(NamedTuple):
@@ -45,14 +47,14 @@ class ConsoleWorkers(NamedTuple):
     busy: tuple[str, ...]
 
     @property
-    def present(self) -> int:
+    def total(self) -> int:
         """How many there are."""
         return len(self.idle) + len(self.busy)
 
 
 @dataclass
 class SetupResult:
-    """What the fields come to, and what stands against it, by the key of its row."""
+    """What the fields come to, and what is wrong with them, by the key of the row."""
 
     change: int = 0
     setup: WorkerSetup | None = None
@@ -60,12 +62,12 @@ class SetupResult:
 
 
 class SetupPanel(Vertical):
-    """Asks how many workers, and with what; nothing is started before all of it was looked at.
+    """Asks how many workers, and with what; nothing is started before that was examined.
 
     Args:
         path: The queue file, for the command that does the same.
-        setup: What stands in the fields at first.
-        staff: Tells the present workers of this console.
+        setup: What is in the fields at first.
+        present: Tells the present workers of this console.
         go: Called once they are good, when the panel is closed, with the change wanted and the
             setup; it may be None where none is started.
     """
@@ -78,25 +80,17 @@ class SetupPanel(Vertical):
     SetupPanel #setup-twin { height: auto; }
     """
 
-    class Looked(Message):
-        """The interpreter and the folder were looked at, in a thread."""
-
-        def __init__(self, setup: WorkerSetup, examined: Examined) -> None:
-            self.setup = setup
-            self.examined = examined
-            super().__init__()
-
     def __init__(
         self,
         path: Path,
         setup: WorkerSetup,
-        staff: Callable[[], ConsoleWorkers],
+        present: Callable[[], ConsoleWorkers],
         go: Callable[[int, WorkerSetup | None], None],
     ) -> None:
         super().__init__(id="setup", classes=OVERLAY)
         self.is_open = True
         self.path = path
-        self.staff = staff
+        self._present = present
         self.go = go
         number = NUMBER_CELLS
         self.rows = {
@@ -116,10 +110,10 @@ class SetupPanel(Vertical):
                 ),
             )
         }
-        self.verdict = SetupResult()
+        self.result = SetupResult()
         self._known: tuple[WorkerSetup, Examined] | None = None
-        self._looking_at: WorkerSetup | None = None
-        self._start_when_known = False
+        self._examining: WorkerSetup | None = None
+        self._starts_when_examined = False
 
     def compose(self) -> ComposeResult:
         yield TextLines(id="setup-title")
@@ -135,7 +129,7 @@ class SetupPanel(Vertical):
         self.screen.set_focus(count)
         # What is typed takes its place.
         count.select_all()
-        self._look()
+        self._examine()
         self.review()
 
     @property
@@ -180,9 +174,9 @@ class SetupPanel(Vertical):
             here.take_paste(text)
 
     @property
-    def is_looking(self) -> bool:
-        """Whether it was told to start, and looks at the interpreter and the folder first."""
-        return self._start_when_known
+    def is_examining(self) -> bool:
+        """Whether it is to start workers, and examines interpreter and folder first."""
+        return self._starts_when_examined
 
     def _move(self, step: int) -> None:
         """Go to the next field or button, or the one before."""
@@ -201,49 +195,43 @@ class SetupPanel(Vertical):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self._start_when_known = False
+        self._starts_when_examined = False
         self.review()
 
     @on(events.DescendantBlur)
     def _left(self, event: events.DescendantBlur) -> None:
-        if event.widget in [self.rows[key].field for key in _LOOKED_AT]:
-            self._look()
+        if event.widget in [self.rows[key].field for key in _EXAMINED]:
+            self._examine()
             self.review()
 
     # Judging
 
-    def _look(self) -> None:
-        """Have the interpreter and the folder looked at, unless they were; whoever types waits."""
+    def _examine(self) -> None:
+        """Have interpreter and folder examined in a thread, unless they were."""
         setup = self._typed_setup(SetupResult())
-        if setup is None or self._examined(setup) or _looked_at(self._looking_at, setup):
+        if setup is None or self._examined(setup) or _same(self._examining, setup):
             return
-        self._looking_at = setup
-        self.run_worker(
-            lambda: self.post_message(self.Looked(setup, examine(setup))),
-            thread=True,
-            group="examine",
-        )
+        self._examining = setup
+        find_out(self, lambda: examine(setup), partial(self._take, setup))
+
+    def _take(self, setup: WorkerSetup, examined: Examined) -> None:
+        if not self.is_whole:
+            return
+        self._known = (setup, examined)
+        if _same(self._examining, setup):
+            self._examining = None
+        self.review()
+        if self._starts_when_examined:
+            self.start()
 
     def _examined(self, setup: WorkerSetup | None) -> Examined | None:
-        if self._known is None or setup is None or not _looked_at(self._known[0], setup):
+        if self._known is None or setup is None or not _same(self._known[0], setup):
             return None
         return self._known[1]
 
-    @on(Looked)
-    def _was_looked_at(self, event: Looked) -> None:
-        event.stop()
-        if not self.is_whole:
-            return
-        self._known = (event.setup, event.examined)
-        if _looked_at(self._looking_at, event.setup):
-            self._looking_at = None
-        self.review()
-        if self._start_when_known:
-            self.start()
-
-    def _typed_setup(self, verdict: SetupResult) -> WorkerSetup | None:
+    def _typed_setup(self, result: SetupResult) -> WorkerSetup | None:
         """The setup that is typed; None where that says none, and the troubles say why."""
-        troubles = verdict.troubles
+        troubles = result.troubles
         text = {key: row.text.strip() for key, row in self.rows.items()}
         slots, grace = _slots(text["slots"]), _seconds(text["grace"])
         if slots is None:
@@ -270,14 +258,14 @@ class SetupPanel(Vertical):
         """Tell beside each field what is wrong, and below what would happen."""
         if not self.is_whole:
             return
-        verdict = self.verdict = SetupResult()
-        staff = self.staff()
-        verdict.setup = self._typed_setup(verdict)
+        result = self.result = SetupResult()
+        workers = self._present()
+        result.setup = self._typed_setup(result)
         try:
-            verdict.change = head_count.change_wanted(self.rows["count"].text, staff.present)
+            result.change = head_count.change_wanted(self.rows["count"].text, workers.total)
         except GigQError as problem:
-            verdict.troubles["count"] = str(problem)
-        examined = self._examined(verdict.setup)
+            result.troubles["count"] = str(problem)
+        examined = self._examined(result.setup)
         if examined is not None:
             for key, trouble in (
                 ("python", examined.python_trouble),
@@ -285,19 +273,19 @@ class SetupPanel(Vertical):
                 ("environment", examined.environment_trouble),
             ):
                 if trouble:
-                    verdict.troubles[key] = trouble
-        if "count" not in verdict.troubles and verdict.change <= 0:
+                    result.troubles[key] = trouble
+        if "count" not in result.troubles and result.change <= 0:
             # With what new ones would be started matters to nobody.
-            verdict.troubles.clear()
+            result.troubles.clear()
         for key, row in self.rows.items():
-            row.tell(verdict.troubles.get(key, ""))
-        if "python" not in verdict.troubles:
+            row.tell(result.troubles.get(key, ""))
+        if "python" not in result.troubles:
             self.rows["python"].tell(hint=_versions(examined))
-        self._draw(verdict, staff)
+        self._draw(result, workers)
 
     # Drawing
 
-    def _draw(self, verdict: SetupResult, staff: ConsoleWorkers) -> None:
+    def _draw(self, result: SetupResult, workers: ConsoleWorkers) -> None:
         width = self.app.size.width
         title = " Workers: start or drain "
         end = f" {TAB} next  {ESC} closes "
@@ -306,37 +294,35 @@ class SetupPanel(Vertical):
             ((theme.RULE * 3, "rule"), (title, "title"), (rule, "rule"), (end, "dim"))
         )
         plan: Line
-        if verdict.troubles:
-            key, trouble = next(iter(verdict.troubles.items()))
+        if result.troubles:
+            key, trouble = next(iter(result.troubles.items()))
             plan = ((" ! ", "fail"), span(f"{self.rows[key].label}: {trouble}", "fail"))
-        elif self._start_when_known:
+        elif self._starts_when_examined:
             plan = ((" checking the interpreter and the folder first ..", "warn"),)
         else:
-            slots = verdict.setup.slots if verdict.setup is not None else 1
-            plan = ((" will " if verdict.change else " ", ""),)
-            said = head_count.intention(verdict.change, slots, staff.present, len(staff.idle))
-            plan += ((said, "accent"),)
+            slots = result.setup.slots if result.setup is not None else 1
+            plan = ((" will " if result.change else " ", ""),)
+            change = head_count.intention(result.change, slots, workers.total, len(workers.idle))
+            plan += ((change, "accent"),)
         self.query_one("#setup-plan", TextLines).show(plan)
-        self._draw_twin(self._twin(verdict, staff), width - 2)
+        self._draw_command(self._command(result, workers), width - 2)
 
-    def _twin(self, verdict: SetupResult, staff: ConsoleWorkers) -> str:
-        if verdict.troubles or verdict.change == 0:
+    def _command(self, result: SetupResult, workers: ConsoleWorkers) -> str:
+        if result.troubles or result.change == 0:
             return ""
-        if verdict.change < 0:
-            names = [*staff.idle, *staff.busy][: -verdict.change]
+        if result.change < 0:
+            names = [*workers.idle, *workers.busy][: -result.change]
             return shell_command.for_requests(self.path, names, "drain")
         return (
-            shell_command.for_worker(self.path, verdict.setup, verdict.change)
-            if verdict.setup
-            else ""
+            shell_command.for_worker(self.path, result.setup, result.change) if result.setup else ""
         )
 
-    def _draw_twin(self, text: str, width: int) -> None:
+    def _draw_command(self, text: str, width: int) -> None:
         lines: list[Line] = []
         if text:
             text = inert(text)
             pieces = wrap_words(text, width)
-            most = TWIN_LINES if self.app.size.height >= 20 else 1
+            most = COMMAND_LINES if self.app.size.height >= 20 else 1
             if len(pieces) > most:
                 pieces = [*pieces[: most - 1], cut(f"{pieces[most - 1]}  ..", width)]
             lines = [((f" {piece}", "dim"),) for piece in pieces]
@@ -353,23 +339,23 @@ class SetupPanel(Vertical):
 
     def start(self) -> None:
         """Do it, or go to the first field that something is wrong with."""
-        self._look()
+        self._examine()
         self.review()
-        verdict = self.verdict
-        if verdict.troubles:
-            self._start_when_known = False
-            self.screen.set_focus(self.rows[next(iter(verdict.troubles))].field)
+        result = self.result
+        if result.troubles:
+            self._starts_when_examined = False
+            self.screen.set_focus(self.rows[next(iter(result.troubles))].field)
             return
-        if verdict.setup is None and verdict.change > 0:
+        if result.setup is None and result.change > 0:
             return
-        if verdict.change > 0 and self._examined(verdict.setup) is None:
-            self._start_when_known = True
+        if result.change > 0 and self._examined(result.setup) is None:
+            self._starts_when_examined = True
             self.review()
             return
-        if verdict.change == 0:
+        if result.change == 0:
             return
         self.close()
-        self.go(verdict.change, verdict.setup)
+        self.go(result.change, result.setup)
 
     def close(self) -> None:
         """Take the panel away and give the keys back."""
@@ -378,7 +364,7 @@ class SetupPanel(Vertical):
         self.remove()
 
 
-def _looked_at(one: WorkerSetup | None, other: WorkerSetup) -> bool:
+def _same(one: WorkerSetup | None, other: WorkerSetup) -> bool:
     """Whether what was found of one setup is true of the other."""
     return one is not None and (one.python, one.chdir, one.environment) == (
         other.python,
