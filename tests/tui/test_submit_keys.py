@@ -355,7 +355,7 @@ async def test_the_buttons() -> None:
         screen = await open_form(pilot)
         await pilot.click("#send")
         await settle(pilot)
-        assert screen.tried
+        assert screen.submission.tried
 
 
 async def test_trouble_of_the_act_leaves_the_form() -> None:

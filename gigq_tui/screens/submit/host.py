@@ -47,7 +47,7 @@ class FormHost(Protocol):
 
 
 class Notices(Protocol):
-    """Where it is said that something could not be read."""
+    """Where it is said how something went."""
 
-    def tell(self, text: str, tone: str = "info") -> None:
+    def tell(self, text: str, tone: str = "info", twin: str = "") -> None:
         """Show a notice."""

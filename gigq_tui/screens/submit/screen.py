@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from functools import partial
 
 from textual import events, on
@@ -13,9 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from gigq_tui.actions.question import Choice, Question
-from gigq_tui.actions.report import Report
-from gigq_tui.actions.submit import SubmitRequest
-from gigq_tui.format import inert, plural, width_of
+from gigq_tui.format import width_of
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DOWN
@@ -31,6 +28,7 @@ from gigq_tui.screens.submit.host import Known
 from gigq_tui.screens.submit.lines_file import LinesFile
 from gigq_tui.screens.submit.place_in_line import PlaceInLine
 from gigq_tui.screens.submit.preview import Preview, preview
+from gigq_tui.screens.submit.submission import Submission
 from gigq_tui.screens.submit.suggestions import SuggestionList
 from gigq_tui.services import Services
 from gigq_tui.store.models import JobDetail, Snapshot
@@ -72,8 +70,6 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         if template is not None:
             self.known.rows = {parent.id: parent.row for parent in template.parents}
         self.result = FormResult()
-        self.tried = False
-        self.sending = False
         settings = services.settings
         self.functions = FunctionLookup(self, self.suggestions, settings.python, settings.chdir)
         self.dependencies = DependencySearch(
@@ -81,8 +77,17 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         )
         self.place = PlaceInLine(self)
         self.lines = LinesFile(self)
-        self.parts = (ParamsEditor(self, self._lend_terminal, services.notices),)
-        self._submit_when_known = False
+        self.submission = Submission(
+            self,
+            self.suggestions,
+            self.dependencies,
+            self.lines,
+            services.actions,
+            services.notices,
+            services.routes,
+        )
+        editor = ParamsEditor(self, lambda: self.app.suspend(), services.notices)
+        self.parts = (self.submission, editor)
         self._look_up_timer: Timer | None = None
         self._last_focus: Widget | None = None
         self._preview_lines = 0
@@ -172,11 +177,6 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             priority = self.lines.jobs[0].priority if self.lines.jobs else request.options.priority
             self.place.look_up(priority, snapshot)
 
-    @property
-    def _is_asking(self) -> bool:
-        """Whether something is being looked up that a job can't be submitted without."""
-        return self.dependencies.is_asking or self.lines.is_asking
-
     def take_key(self, event: events.Key) -> bool:
         if event.key in ("pagedown", "pageup"):
             self._scroll_sheet(1 if event.key == "pagedown" else -1)
@@ -190,7 +190,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
 
     @property
     def expects(self) -> bool:
-        return super().expects or self.sending or self._submit_when_known
+        return super().expects or self.submission.expects
 
     def _scroll_sheet(self, pages: int) -> None:
         """Look at another part of the form without leaving the field."""
@@ -223,31 +223,24 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         """Tell beside each field what is wrong, and show what would be submitted."""
         if not self.is_whole:
             return
-        self.result = check_form(self.form, self.known, tried=self.tried)
+        self.result = check_form(self.form, self.known, tried=self.submission.tried)
         self.lines.look_up(self.result.request, self.known.info)
         self._look_up_place()
         self.dependencies.draw_chosen()
         self._preview()
         self._explain_focused()
-        if self._submit_when_known and not self._is_asking:
-            self._submit_when_known = False
-            self.do_submit()
-
-    @property
-    def request(self) -> SubmitRequest | None:
-        """What would be submitted, or None while something stands against it."""
-        return None if self.lines.troubles else self.result.request
+        self.submission.go_on()
 
     def _preview(self) -> None:
         wide = self.has_class("-wide")
         width = self.app.size.width * 7 // 20 - 3 if wide else self.app.size.width - 2
         lines = preview(
             self.services.settings.path,
-            self.request,
-            [*self.result.troubles, *self.lines.troubles],
+            self.submission.request,
+            self.submission.troubles,
             self.services.picture.shown,
             width,
-            tried=self.tried,
+            tried=self.submission.tried,
             outlook=Preview(self.place.ahead, self.known.rows, self.lines.jobs),
             copied=self.template.row.name if self.template is not None else "",
             hints=self.services.hints,
@@ -281,65 +274,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         else:
             self.notice_line.rest((span(f" {row.said}", "fail" if row.trouble else row.tone),))
 
-    def _lend_terminal(self) -> AbstractContextManager[None]:
-        return self.app.suspend()
-
     # Acting
-
-    @does(SUBMIT)
-    def do_submit(self) -> None:
-        """Submit the job, or go to the first field that something is wrong with."""
-        if self.sending:
-            return
-        self.suggestions.close()
-        self.tried = True
-        self.look_up()
-        self.review()
-        if self._is_asking:
-            self._submit_when_known = True
-        elif (request := self.request) is None:
-            self._go_to_trouble()
-        else:
-            self.services.actions.after_attach_question(
-                self._title(request), partial(self._send, request)
-            )
-
-    def _title(self, request: SubmitRequest) -> str:
-        if self.lines.jobs or request.copies > 1:
-            return f"Submit {plural(len(self.lines.jobs) or request.copies, 'job')}?"
-        return f"Submit {inert(request.options.name)}?"
-
-    def _go_to_trouble(self) -> None:
-        wrong = next((row for row in self.form.rows if row.trouble), None)
-        if self.lines.troubles:
-            wrong = self.form.fixed["jsonl"]
-        if wrong is not None:
-            self.set_focus(wrong.field)
-        count = len(self.result.troubles) + len(self.lines.troubles)
-        self.services.notices.tell(
-            f"Nothing was submitted: {plural(count, 'thing')} to fix first.", "warn"
-        )
-
-    def _send(self, request: SubmitRequest) -> None:
-        services = self.services
-        self.sending = True
-        services.notices.tell("submitting..")
-        told: list[Report] = []
-
-        def call() -> Report:
-            try:
-                told.append(services.actions.jobs.submit(request))
-            finally:
-                self.sending = False
-            return told[0]
-
-        def after() -> None:
-            # The notice of this screen goes with it: it is said again on the one below.
-            if self.is_current:
-                services.routes.back()
-                services.notices.tell(told[0].title, "ok", told[0].twin)
-
-        services.actions.act(call, after=after)
 
     @does(REVEAL_FIELD)
     def do_reveal_field(self) -> None:
