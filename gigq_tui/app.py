@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property, partial
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -62,20 +61,6 @@ if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
 
 TICK_S = 1.0
-
-
-class _Thin:
-    """An old name of something that the services have; to be removed with its last user."""
-
-    def __init__(self, way: str) -> None:
-        self._way = way
-
-    def __get__(self, app: Any, _: Any = None) -> Any:
-        return self if app is None else attrgetter(self._way)(app.services)
-
-    def __set__(self, app: Any, value: Any) -> None:
-        *ways, name = self._way.split(".")
-        setattr(attrgetter(".".join(ways))(app.services), name, value)
 
 
 class ConsoleApp(TerminalApp, inherit_bindings=False):
@@ -332,57 +317,6 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
     def do_repaint(self) -> None:
         """Paint the whole screen, for a terminal that lost some of it."""
         self.paint_anew()
-
-    # Old names of what the services have: to be removed with their last users.
-
-    path = _Thin("settings.path")
-    python = _Thin("settings.python")
-    chdir = _Thin("settings.chdir")
-    read_only = _Thin("settings.read_only")
-    config = _Thin("settings.config")
-    clock = _Thin("settings.clock")
-    demo = _Thin("settings.demo")
-    monotonic = _Thin("settings.clock.monotonic")
-    keymap = _Thin("keymap")
-    hints = _Thin("hints")
-    feed = _Thin("reads.feed")
-    trouble = _Thin("reads.trouble")
-    refresh_feed = _Thin("reads.refresh")
-    snapshot = _Thin("picture.shown")
-    newest = _Thin("picture.newest")
-    held = _Thin("picture.paused")
-    view = _Thin("picture.view")
-    look_at = _Thin("picture.look_at")
-    notice = _Thin("notices.tell")
-    jobs = _Thin("actions.jobs")
-    act = _Thin("actions.act")
-    acting = _Thin("actions.running")
-    acts_begun = _Thin("actions.begun")
-    shows_last_act = _Thin("actions.is_shown")
-    mind_acts = _Thin("actions.mind")
-    show_job = _Thin("routes.show_job")
-    show_tree = _Thin("routes.show_tree")
-    show_form = _Thin("routes.show_form")
-    attach_details = _Thin("actions.attach_details")
-    last_report = _Thin("actions.last_report")
-    will_attach = _Thin("actions.will_attach")
-    after_attach_question = _Thin("actions.after_attach_question")
-    confirm = _Thin("actions.confirm")
-    pool = _Thin("workers.pool")
-    requests = _Thin("workers.requests")
-    foresight = _Thin("workers.preflight")
-    start_workers = _Thin("workers.start")
-    stop_workers = _Thin("workers.stop")
-    stop_own_worker = _Thin("workers.stop_own")
-    kill_own_worker = _Thin("workers.kill_own")
-    ask_worker = _Thin("workers.ask")
-    release_jobs = _Thin("workers.release")
-    copy_text = _Thin("copying.copy_text")
-    copy_command = _Thin("copying.copy_command")
-    copy_fresh_twin = _Thin("copying.copy_fresh_twin")
-    show_jobs = _Thin("routes.show_jobs")
-    do_workers = _Thin("routes.show_workers")
-    leave = _Thin("quitting.leave")
 
 
 def _openers(app: ConsoleApp) -> Openers:

@@ -17,15 +17,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
-from typing import Any, ClassVar, Protocol, cast
+from functools import cached_property
+from typing import ClassVar, Protocol, cast
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from gigq_core.errors import GigQError
 from gigq_tui.actions.question import Question
 from gigq_tui.keys import ALWAYS, BY_ID, Context, Scope, bar_actions
 from gigq_tui.keys.action import Action
@@ -74,11 +73,6 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         # Since when it is in front, and shows this list or this job, by `time.monotonic()`:
         # whoever typed before has not seen what a key is about.
         self.front_since = self.shown_since = time.monotonic()
-
-    @property
-    def console(self) -> Any:
-        """The app. To be removed with its last user."""
-        return self.app
 
     def compose(self) -> ComposeResult:
         # What the size decides is decided before the first layout: later it would paint twice.
@@ -276,20 +270,6 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """The notice line of this screen."""
         return self.query_one(NoticeLine)
 
-    # To be removed with their last users
-
-    def ask(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        self.reads.ask(partial(_read, kind, subject), receive, _as_error(receive))
-
-    def ask_first(self, kind: str, subject: Any, receive: Callable[[Any], None]) -> None:
-        self.reads.ask(partial(_read, kind, subject), receive, _as_error(receive), first=True)
-
-    def in_thread(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
-        self.reads.find_out(call, receive)
-
-    def in_thread_first(self, call: Callable[[], Any], receive: Callable[[Any], None]) -> None:
-        self.reads.find_out(call, receive, first=True)
-
     def lay_over(self, panel: Widget) -> None:
         """Lay a panel over this screen, unless one of its kind lies there already."""
         if not self.query(type(panel)):
@@ -337,13 +317,3 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def do_leave(self) -> None:
         """Go back too; the jobs screen quits."""
         self.services.routes.back()
-
-
-def _read(kind: str, subject: Any, reader: Any) -> Any:
-    return (
-        reader.recent_functions() if kind == "recent_functions" else getattr(reader, kind)(subject)
-    )
-
-
-def _as_error(receive: Callable[[Any], None]) -> Callable[[str], None]:
-    return lambda text: receive(GigQError(text))

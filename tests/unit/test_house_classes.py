@@ -26,27 +26,6 @@ WITH_INHERITED = 100
 # What the standard library has of this form for everybody.
 FOR_EVERYBODY = {"_replace", "_asdict", "_exit", "_getframe"}
 
-# What does not hold yet, by name: to shrink to nothing. One that holds by now is an error.
-TOO_MANY_NAMES = frozenset(
-    {
-        "gigq_tui.app.ConsoleApp",
-        "gigq_tui.screens.base.ConsoleScreen",
-        "gigq_tui.screens.submit.screen.SubmitScreen",
-        "gigq_tui.screens.workers.screen.WorkersScreen",
-    }
-)
-TOO_MANY_CLASSES = frozenset(
-    {
-        "gigq_tui.screens.workers.screen.WorkersScreen",
-    }
-)
-
-
-def named(known: frozenset[str], *names: str) -> list[object]:
-    """The names as parameters; those that are known not to hold yet must fail."""
-    marks = pytest.mark.xfail(strict=True, reason="to be rebuilt")
-    return [pytest.param(name, marks=marks if name in known else ()) for name in names]
-
 
 @lru_cache
 def classes() -> dict[str, type]:
@@ -104,7 +83,7 @@ def large() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", named(TOO_MANY_NAMES, *large()))
+@pytest.mark.parametrize("name", large())
 def test_a_class_has_few_names(name: str) -> None:
     kind = classes()[name]
     assert len(own_names(kind)) <= OWN, sorted(own_names(kind))
@@ -115,7 +94,7 @@ def of_textual(*bases: type) -> list[str]:
     return [name for name, kind in classes().items() if issubclass(kind, bases)]
 
 
-@pytest.mark.parametrize("name", named(TOO_MANY_CLASSES, *of_textual(App, Screen)))
+@pytest.mark.parametrize("name", of_textual(App, Screen))
 def test_one_class_of_ours_stands_between_textual_and_a_screen_or_the_app(name: str) -> None:
     between = [kind for kind in classes()[name].__mro__[1:] if is_ours(kind)]
     assert len(between) <= 1, between
@@ -210,7 +189,3 @@ def test_only_the_terminal_replaces_private_parts_of_textual() -> None:
         if own.startswith("_") and not is_ours(base) and own in vars(base)
     }
     assert found == set()
-
-
-def test_what_does_not_hold_yet_is_there() -> None:
-    assert set(classes()) >= TOO_MANY_NAMES | TOO_MANY_CLASSES
