@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gigq_tui import format as fmt
 from gigq_tui.store.derive import RUNNING_STATES, run_seconds, state_of, why
@@ -26,8 +27,7 @@ _ALARMING = frozenset({State.DOOMED, State.ORPHANED, State.OVERDUE})
 Cell = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class JobAt:
+class JobAt(NamedTuple):
     """A job at a moment, as its columns tell it.
 
     `now` is what a running job's time is told by, `ages_at` when ages were last told. In `short`,

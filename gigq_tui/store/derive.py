@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gigq_core.status import JobStatus
 from gigq_tui.store.durations import span
 from gigq_tui.store.models import Culprit, Health, JobRow, State
+from gigq_tui.store.statuses import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, TIMEOUT
 
 SHORT_ID = 8
 
 _FINAL = {
-    JobStatus.COMPLETED.value: State.COMPLETED,
-    JobStatus.FAILED.value: State.FAILED,
-    JobStatus.TIMEOUT.value: State.TIMEOUT,
-    JobStatus.CANCELLED.value: State.CANCELLED,
+    COMPLETED: State.COMPLETED,
+    FAILED: State.FAILED,
+    TIMEOUT: State.TIMEOUT,
+    CANCELLED: State.CANCELLED,
 }
 
 WAITING_STATES = frozenset(
@@ -25,9 +25,9 @@ RUNNING_STATES = frozenset({State.RUNNING, State.OVERDUE, State.STOPPING, State.
 
 def state_of(row: JobRow, now: datetime) -> State:
     """Where a job truly stands at `now` (naive local time)."""
-    if row.status == JobStatus.PENDING.value:
+    if row.status == PENDING:
         return _waiting_state(row, now)
-    if row.status == JobStatus.RUNNING.value:
+    if row.status == RUNNING:
         return _running_state(row, now)
     return _FINAL.get(row.status, State.UNKNOWN)
 
@@ -57,31 +57,25 @@ def _running_state(row: JobRow, now: datetime) -> State:
 
 def wait_seconds(row: JobRow, now: datetime) -> float | None:
     """Seconds from submission to the start of the last attempt, or until now."""
-    return _between(
-        row.created_at, row.started_at or (now if row.status == JobStatus.PENDING.value else None)
-    )
+    return _between(row.created_at, row.started_at or (now if row.status == PENDING else None))
 
 
 def run_seconds(row: JobRow, now: datetime) -> float | None:
     """Seconds that the last attempt has been running, or ran; None while the job waits."""
-    if row.status == JobStatus.PENDING.value:
+    if row.status == PENDING:
         return None
-    return _between(
-        row.started_at, now if row.status == JobStatus.RUNNING.value else row.completed_at
-    )
+    return _between(row.started_at, now if row.status == RUNNING else row.completed_at)
 
 
 def progress(row: JobRow, now: datetime) -> float | None:
     """Elapsed time over timeout of a running job (1.0 is the timeout); None for others."""
-    elapsed = run_seconds(row, now) if row.status == JobStatus.RUNNING.value else None
+    elapsed = run_seconds(row, now) if row.status == RUNNING else None
     return None if elapsed is None else elapsed / row.timeout_s
 
 
 def ticks(row: JobRow) -> bool:
     """Whether the line changes with every second, and not only with the file."""
-    return row.status == JobStatus.RUNNING.value or (
-        row.status == JobStatus.PENDING.value and row.due_at is not None
-    )
+    return row.status == RUNNING or (row.status == PENDING and row.due_at is not None)
 
 
 def why(row: JobRow, now: datetime) -> str:
@@ -112,9 +106,9 @@ def doom_reason(culprit: Culprit) -> str:
     if culprit.problem == "cycle":
         return f"dependency cycle through {name}"
     words = {
-        JobStatus.FAILED.value: "failed",
-        JobStatus.TIMEOUT.value: "timed out",
-        JobStatus.CANCELLED.value: "was cancelled",
+        FAILED: "failed",
+        TIMEOUT: "timed out",
+        CANCELLED: "was cancelled",
     }
     return f"{name} {words.get(culprit.problem, culprit.problem)}"
 

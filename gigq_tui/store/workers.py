@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from gigq_core import identity
 from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s
 from gigq_core.identity import ProcessIdentity
-from gigq_core.status import JobStatus
 from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import ForeignWorker, Graph, Halt, Health, JobRow, RunningJob, WorkerRow
+from gigq_tui.store.statuses import PENDING, RUNNING
 
 IsDead = Callable[[ProcessIdentity], "bool | None"]
 IsSuspended = Callable[[int], bool]
@@ -247,14 +247,14 @@ def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ..
     result: list[JobRow] = []
     for row in rows:
         worker = workers.get(row.worker_id or "")
-        if worker is not None and row.status == JobStatus.RUNNING.value:
+        if worker is not None and row.status == RUNNING:
             row = replace(
                 row,
                 holder=worker.health,
                 holder_pid=worker.pid,
                 holder_suspended=worker.suspended,
             )
-        elif row.status == JobStatus.PENDING.value and (halt is not None or row.key in staff.line):
+        elif row.status == PENDING and (halt is not None or row.key in staff.line):
             row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
         result.append(row)
     return tuple(result)

@@ -19,16 +19,17 @@ LEAST_STRETCHED = 6
 
 
 class PlacedColumn(NamedTuple):
-    """A column with its width in cells."""
+    """A column with its title, its width in cells, and what stands behind it."""
 
     column: Column
     title: str
     cells: int
+    gap: Span
 
     @property
     def taken(self) -> int:
         """The cells it takes, those between it and the next column among them."""
-        return self.cells + self.column.gap
+        return self.cells + len(self.gap[0])
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def layout_for(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> Layout:
         own = column.narrow if short else column.cells
         if usual and column.usual is not None:
             own = column.usual(width)
-        placed.append(PlacedColumn(column, column.title_in(short=short), cells or own))
+        title, gap = column.title_in(short=short), (" " * column.gap, "")
+        placed.append(PlacedColumn(column, title, cells or own, gap))
 
     def left() -> int:
         return width - gutter - sum(one.taken for one in placed) + 1
@@ -78,10 +80,10 @@ def layout_for(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> Layout:
 def head_line(layout: Layout, sort: Sort) -> Line:
     """Return the line of titles, with an arrow after the one that the rows are sorted by."""
     spans: list[Span] = [(" " * layout.gutter, "")]
-    for column, title, cells in layout.columns:
+    for column, title, cells, gap in layout.columns:
         if column.sort is not sort.key:
             spans += [(fmt.pad(title, cells, right=column.right), "heading")]
-            spans += [(" " * column.gap, "")]
+            spans += [gap]
             continue
         # A title as wide as its column has its arrow in the gap behind it.
         titled = fmt.pad(title, cells, right=column.right).rstrip()
@@ -128,10 +130,10 @@ def row_line(
     flag = "#" if marked else " "
     gutter = f" {arrow}{flag} " if layout.gutter == 4 else f"{arrow}{flag} "
     spans: list[Span] = [(gutter, "mark" if marked else "key")]
-    for column, _, cells in layout.columns:
+    for column, _, cells, gap in layout.columns:
         text, role = column.cell(job, cells)
         if gone:
             text, role = column.gone[layout.short] or text, "off"
         spans.append((fmt.pad(fmt.inert(text), cells, right=column.right), role))
-        spans.append((" " * column.gap, ""))
+        spans.append(gap)
     return tuple(spans[:-1])

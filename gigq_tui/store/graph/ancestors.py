@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gigq_core.decoding import as_text
-from gigq_core.status import JobStatus
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.blame import Parent, blame_of
 from gigq_tui.store.models import Culprit, JobRow
 from gigq_tui.store.rows import job_row
+from gigq_tui.store.statuses import PENDING
 
 # How far one refresh looks up the graph. What lies beyond is taken for hopeful.
 MAX_NODES = 2_000
@@ -48,7 +48,7 @@ def read_ancestry(conn: sqlite3.Connection, schema: FileSchema, ids: Iterable[st
             found.unmet[child] = parents
         for parent in parents:
             known = found.kin.get(parent)
-            if known is not None and known.status == JobStatus.PENDING.value and parent not in seen:
+            if known is not None and known.status == PENDING and parent not in seen:
                 seen.add(parent)
                 queue.append(parent)
     return found
@@ -75,7 +75,7 @@ def with_ancestors(
     conn: sqlite3.Connection, schema: FileSchema, rows: Sequence[JobRow]
 ) -> tuple[JobRow, ...]:
     """The rows with `blocked`, `doomed`, `unmet` and `culprit` filled in."""
-    waiting = [row for row in rows if row.status == JobStatus.PENDING.value]
+    waiting = [row for row in rows if row.status == PENDING]
     if schema.attached:
         ancestry = read_ancestry(conn, schema, (row.id for row in waiting if row.blocked))
         ancestry.waived.update(_waived(conn, [row.id for row in waiting if not row.blocked]))
@@ -89,7 +89,7 @@ def with_blame(rows: Iterable[JobRow], ancestry: Ancestry) -> tuple[JobRow, ...]
     verdict_of = blame_of(ancestry.unmet, ancestry.kin)
     result: list[JobRow] = []
     for row in rows:
-        verdict = verdict_of.get(row.id) if row.status == JobStatus.PENDING.value else None
+        verdict = verdict_of.get(row.id) if row.status == PENDING else None
         if verdict is not None:
             row = replace(
                 row,
@@ -98,9 +98,7 @@ def with_blame(rows: Iterable[JobRow], ancestry: Ancestry) -> tuple[JobRow, ...]
                 unmet=len(ancestry.unmet[row.id]),
                 culprit=verdict.culprit,
             )
-        elif (
-            row.status == JobStatus.PENDING.value and not row.blocked and row.id in ancestry.waived
-        ):
+        elif row.status == PENDING and not row.blocked and row.id in ancestry.waived:
             row = replace(row, culprit=Culprit(ancestry.waived[row.id], "", "missing"))
         result.append(row)
     return tuple(result)

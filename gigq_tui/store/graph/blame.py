@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gigq_core.status import JobStatus
 from gigq_tui.store.models import Culprit
+from gigq_tui.store.statuses import CANCELLED, FAILED, RUNNING, TIMEOUT
 
 # A parent that ended in one of these keeps its children waiting until somebody retries it.
-BAD_ENDS = frozenset({JobStatus.FAILED.value, JobStatus.TIMEOUT.value, JobStatus.CANCELLED.value})
+BAD_ENDS = frozenset({FAILED, TIMEOUT, CANCELLED})
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _nearest(parents: Sequence[str], kin: Mapping[str, Parent | None]) -> Culpri
         known = kin.get(parent)
         if known is None:
             continue
-        if known.status == JobStatus.RUNNING.value:
+        if known.status == RUNNING:
             return Culprit(known.id, known.name, "running")
         first = first or Culprit(known.id, known.name, "waiting")
     return first

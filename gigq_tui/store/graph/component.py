@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gigq_core.decoding import as_int, as_text
-from gigq_core.status import JobStatus
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
 from gigq_tui.store.graph.blame import Parent
 from gigq_tui.store.models import Graph, GraphNode, JobRow
+from gigq_tui.store.statuses import COMPLETED, PENDING
 
 MAX_EDGES = 200_000
 MAX_BEHIND = 10_000
@@ -146,7 +146,7 @@ def _assemble(walk: _Walk, rows: dict[str, JobRow], focus: str, *, attached: boo
     waiting = {
         id: parents
         for id, parents in unmet.items()
-        if parents and id in rows and rows[id].status == JobStatus.PENDING.value
+        if parents and id in rows and rows[id].status == PENDING
     }
     waived = {
         id: parent
@@ -183,7 +183,7 @@ def _holds(edges: Edges, child: str, parent: str, rows: dict[str, JobRow], attac
     if attached:
         return edges.met[child, parent] == 0
     # GigQ takes a parent that does not exist for completed.
-    return parent in rows and rows[parent].status != JobStatus.COMPLETED.value
+    return parent in rows and rows[parent].status != COMPLETED
 
 
 def find_roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:

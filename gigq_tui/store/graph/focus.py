@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
-from gigq_core.status import JobStatus
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.graph.blame import BAD_ENDS
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
+from gigq_tui.store.statuses import PENDING, RUNNING
 
-ALIVE_STATUSES = frozenset({JobStatus.PENDING.value, JobStatus.RUNNING.value})
+ALIVE_STATUSES = frozenset({PENDING, RUNNING})
 _WRONG = (State.FAILED, State.TIMEOUT, State.DOOMED, State.ORPHANED, State.OVERDUE)
 
 

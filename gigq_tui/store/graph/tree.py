@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from gigq_core.status import JobStatus
 from gigq_tui.store.models import Culprit, Graph, GraphNode
+from gigq_tui.store.statuses import PENDING
 
 # So many siblings that look the same are shown before the others are folded.
 SHOWN_OF_A_FOLD = 2
@@ -247,4 +247,4 @@ def frees(graph: Graph, id: str) -> int:
 
 
 def _waits(node: GraphNode) -> bool:
-    return node.row is not None and node.row.status == JobStatus.PENDING.value and bool(node.unmet)
+    return node.row is not None and node.row.status == PENDING and bool(node.unmet)

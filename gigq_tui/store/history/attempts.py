@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gigq_core.decoding import as_int, as_text
-from gigq_core.status import JobStatus
 from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history.backlog import Backlog
 from gigq_tui.store.history.rings import End, Past, Rings
+from gigq_tui.store.statuses import CANCELLED, PENDING, RUNNING
 
 # The first look, with the first picture of the file: some twenty milliseconds.
 FIRST_ATTEMPTS = 1_000
@@ -224,7 +224,7 @@ class History:
         if not again:
             self._left(record)
         status = as_text(record["status"])
-        if status == JobStatus.RUNNING.value:
+        if status == RUNNING:
             self._keep_open(as_int(record["key"]), as_text(record["id"]))
             return
         ended = parse_time(record["completed_at"])
@@ -273,11 +273,7 @@ class History:
                 continue
             self.backlog.came(seconds(created))
             ended = parse_time(record["completed_at"])
-            if (
-                as_text(record["status"]) == JobStatus.CANCELLED.value
-                and not record["started_at"]
-                and ended
-            ):
+            if as_text(record["status"]) == CANCELLED and not record["started_at"] and ended:
                 self.backlog.left(seconds(ended))
         self._jobs += len(records)
         self._jobs_from = min(self._jobs_from, _reach(records, "created_at", CHUNK))
@@ -323,7 +319,7 @@ def _came_back(record: sqlite3.Row, began: datetime) -> bool:
     """Whether the attempt's end sent its job back to wait: it waits now, or began once more."""
     last_began = parse_time(record["job_started_at"])
     begun_again = last_began is not None and last_began > began
-    return as_text(record["job_status"]) == JobStatus.PENDING.value or begun_again
+    return as_text(record["job_status"]) == PENDING or begun_again
 
 
 def _waited(record: sqlite3.Row, began: datetime | None) -> float | None:
