@@ -139,7 +139,7 @@ async def test_the_key_bar_of_every_screen(app: ConsoleApp) -> None:
         assert isinstance(app.screen, HelpScreen)
         await click_text(pilot, "? close")
         assert isinstance(app.screen, WorkersScreen)
-        await click_text(pilot, "esc goes back")
+        await click_text(pilot, "esc back")
         assert app.screen is jobs_screen(app)
         await click_text(pilot, "enter open")
         assert isinstance(app.screen, JobScreen)
