@@ -72,12 +72,12 @@ async def test_stop_now_is_told_with_what_became_of_the_job(tmp_path: Path) -> N
     path = scene.build(tmp_path / "jobs.db")
     app, acts, _ = workers_app(path=path)
     held = replace(JOB, id=scene.job_id("mail_digest"), name="mail_digest")
-    running = replace(IDLE, running=(held,))
+    busy = replace(IDLE, running=(held,))
     async with running(app) as pilot:
-        await open_workers(pilot, running)
+        await open_workers(pilot, busy)
         await press(pilot, "C", "y")
         assert acts.calls == [("ask", ("w1", "stop"))]
-        assert await see(pilot, replace(running, request="stop")) == "ask done"
+        assert await see(pilot, replace(busy, request="stop")) == "ask done"
         stopped = replace(IDLE, state="stopped", health=Health.STOPPED, stopped_at=NOW)
         assert await see(pilot, stopped) == ("w1 ended; its job mail_digest went back to the queue")
 
