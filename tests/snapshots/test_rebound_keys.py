@@ -43,10 +43,10 @@ SCENES: dict[str, Any] = {
     "wrapped": test_pictures.keys("l", "right_parenthesis", find="name:train_full"),
     "follow": test_pictures.keys("f"),
 }
-# A question's own keys, and what panels and fields say of theirs.
+# A question's own keys, what panels and fields say of theirs, and words that only look like keys.
 FIXED = re.compile(
     r"\[ [^\[\]]* \([^()]+\) \]|type to narrow, enter runs, esc closes|\besc closes|tab next"
-    r"|\bdown picks|Apply \(alt\+s\)|Close \(esc\)"
+    r"|\bdown picks|Apply \(alt\+s\)|Close \(esc\)|set up workers|A space means"
 )
 SIGNS = frozenset("+-=/?*<>:[]()")
 
