@@ -333,8 +333,6 @@ class WorkerControl:
         """Tell which workers of this console ended, and what others answered."""
         keys = f"{self._hints(WORKERS)}, then {self._hints(WORKER_RELEASE)} on its line,"
         release = f"{keys} releases its jobs"
-        keys = f"{self._hints(WORKERS)}, then {self._hints(WORKER_RELEASE)} on its line,"
-        release = f"{keys} releases its jobs"
         alive = {worker.worker_id for worker in self.pool.alive()}
         ended = [one for one in self.pool.reap() if one.worker_id not in self._being_killed]
         asked = [self.requests.drop(one.worker_id) for one in ended]

@@ -119,7 +119,7 @@ async def test_workers_outlive_one_console_and_obey_the_next(path: Path) -> None
         await pilot.press("c")
         await until(pilot, lambda: screen.panel.is_open, "the question")
         await pilot.press("y")
-        await until(pilot, says(app, f"{left.worker_id} has ended"), "the worker to end")
+        await until(pilot, says(app, f"{left.worker_id} ended"), "the worker to end")
     assert status(last) in ("completed", "pending")
     wait_until(lambda: not psutil.pid_exists(left.pid), what="no process and no zombie")
 
