@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -29,6 +30,11 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ.pop("NO_COLOR", None)
 
 from tests import scene  # noqa: E402
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from gigq_tui.app import ConsoleApp
 
 SIZES = ((120, 32), (80, 24))
 READY_TIMEOUT_S = 20.0
@@ -69,12 +75,12 @@ SHOTS = (
 async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
     """Draw one screen and return it as SVG."""
     from gigq_tui.app import ConsoleApp
-    from gigq_tui.screens.workers import screen
+    from gigq_tui.screens.workers import usage
     from gigq_tui.store.clock import FrozenClock
     from gigq_tui.store.machine import Machine
 
     # The scene's machine, whichever this one is.
-    screen.read_machine = lambda known: Machine(scene.HOST, 16, 5.0, 38.0)
+    usage.read_machine = lambda known: Machine(scene.HOST, 16, 5.0, 38.0)
     sqlite3.sqlite_version, sqlite3.sqlite_version_info = "3.51.3", (3, 51, 3)
     app = ConsoleApp(
         path,
@@ -91,14 +97,14 @@ async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
         return app.export_screenshot(title="gigq-tui jobs.db", simplify=True)
 
 
-async def settle(pilot: object, app: object) -> None:
+async def settle(pilot: Pilot[None], app: ConsoleApp) -> None:
     """Wait until the reader has answered and the picture stands still."""
     still, before = 0, ""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while still < 3:
-        await pilot.pause(0.05)  # type: ignore[attr-defined]
-        now = app.export_screenshot(simplify=True)  # type: ignore[attr-defined]
-        ready = app.snapshot is not None  # type: ignore[attr-defined]
+        await pilot.pause(0.05)
+        now = app.export_screenshot(simplify=True)
+        ready = app.services.picture.shown is not None
         still, before = (still + 1 if ready and now == before else 0), now
         if time.monotonic() > deadline:
             raise TimeoutError("The screen does not come to rest.")

@@ -1,0 +1,18 @@
+"""The pictures of the documents are of the screens as they are now."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.pages import ROOT
+
+
+def test_the_script_makes_the_pictures_that_lie_there(tmp_path: Path) -> None:
+    make = [sys.executable, str(ROOT / "screenshots" / "make.py"), "jobs", "--folder", tmp_path]
+    done = subprocess.run(make, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("jobs-120x32.svg", "jobs-80x24.svg"):
+        made, kept = (tmp_path / name).read_text(), (ROOT / "screenshots" / name).read_text()
+        assert made == kept, f"{name} is of yesterday: run `python screenshots/make.py`"
