@@ -293,20 +293,22 @@ def _work(state: HeaderState, room: int) -> Line:
     if snapshot.finished_per_s:
         trend = figures.trend or Trend.STEADY
         parts.append(((f"{snapshot.finished_per_s:.1f}/s{_TRENDS[trend]}", "ok"),))
-    more = _told(figures)
+    more = _figures(figures, "last 5 min:")
+    if line_width(_join([*parts, *more], 2)) > room:
+        more = _figures(figures, "5m:")
     while more and line_width(_join([*parts, *more], 2)) > room:
         # What is left says more by itself than the percentiles do.
         more.pop(0 if len(more) == 1 else -2)
     return _join([*parts, *more], 2)
 
 
-def _told(figures: Figures) -> list[Line]:
-    """What is known of how the work goes."""
+def _figures(figures: Figures, over: str) -> list[Line]:
+    """What is known of how the work goes; `over` is the time that the failed ones were counted."""
     told: list[Line] = []
     share = figures.failed_share
     if share is not None:
         text = f"{share:.1%}".replace(".0%", "%")
-        told.append(((f"last 5 min: {text} failed", "fail" if share >= LOUD_SHARE else ""),))
+        told.append(((f"{over} {text} failed", "fail" if share >= LOUD_SHARE else ""),))
     if figures.p50_s is not None and figures.p95_s is not None:
         told.append(((f"p50 {duration(figures.p50_s)}", ""),))
         told.append(((f"p95 {duration(figures.p95_s)}", ""),))

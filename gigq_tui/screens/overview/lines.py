@@ -49,13 +49,13 @@ _LONG_NAMES = {
     Past.HOURS_6: "6 h",
     Past.HOURS_24: "24 h",
 }
-_PER_BUCKET = {
-    Past.MINUTE_1: "s",
-    Past.MINUTES_5: "5s",
-    Past.MINUTES_15: "15s",
-    Past.MINUTES_60: "min",
-    Past.HOURS_6: "6m",
-    Past.HOURS_24: "24m",
+_BARS = {
+    Past.MINUTE_1: "1-s",
+    Past.MINUTES_5: "5-s",
+    Past.MINUTES_15: "15-s",
+    Past.MINUTES_60: "1-min",
+    Past.HOURS_6: "6-min",
+    Past.HOURS_24: "24-min",
 }
 _ROLES = {Level.GRAVE: "fail", Level.WARNING: "warn", Level.NOTE: "dim"}
 _MARKS = {Level.GRAVE: "!", Level.WARNING: "*", Level.NOTE: "."}
@@ -107,7 +107,7 @@ def large_charts(overview: Overview, width: int) -> list[Line]:
     half = width // 2
     since = f"{PAST_NAMES[overview.window]} ago"
     whole = partial(_whole, 5)
-    per = _PER_BUCKET[overview.window]
+    per = _BARS[overview.window]
     draw = partial(chart, height=CHART_LINES - 1, since=since)
     done = draw(_done(overview), half - 1, label=whole)
     failed = draw(_failed(overview), width - half - 2, label=whole)
@@ -133,7 +133,7 @@ def _beside(left: Line, right: Line, half: int) -> Line:
 
 def small_charts(overview: Overview, width: int) -> list[Line]:
     """Return each chart in one line, for small terminals."""
-    per = _PER_BUCKET[overview.window]
+    per = _BARS[overview.window]
     room = width - SMALL_LABEL - 1
     waiting = f"{short_count(overview.counts.pending)} {_pace(overview)}"
     rows: list[tuple[str, str, Series]] = [

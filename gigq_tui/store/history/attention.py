@@ -95,11 +95,12 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
     lost = [w for w in staff.ours if w.health is Health.LOST and not w.running]
     if holding:
         jobs = sum(len(worker.running) for worker in holding)
+        releases = f"releases {'it' if jobs == 1 else 'them'} there"
         yield Concern(
             "orphans",
             Level.GRAVE,
             f"{_many(jobs, 'running job')} orphaned: {_names(holding)} gone",
-            Lead(workers=True, action="worker_release", does="releases them there"),
+            Lead(workers=True, action="worker_release", does=releases),
         )
     if lost:
         yield Concern(
