@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -33,12 +34,18 @@ def run(argv: Sequence[str | Path], cwd: Path, **env: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the wheel and the source distribution."""
-    folder = tmp_path_factory.mktemp("built")
-    for target in ("wheel", "sdist"):
-        run([sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder], ROOT)
+    """The folder with the wheel and the source distribution, built once a run."""
+    base = tmp_path_factory.getbasetemp()
+    # The workers of one run have their folders side by side.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for target, name in (("wheel", "*.whl"), ("sdist", "*.tar.gz")):
+            if not list(folder.glob(name)):
+                run([sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder], ROOT)
     return folder
 
 
@@ -55,10 +62,8 @@ def metadata(wheel: Path) -> Message:
         return message_from_bytes(archive.read(name))
 
 
-@pytest.fixture(scope="module")
-def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel: Path, folder: Path) -> Path:
     """A new virtual environment with the wheel, and with nothing that it depends on."""
-    folder = tmp_path_factory.mktemp("venv")
     run([sys.executable, "-m", "venv", "--without-pip", folder], folder)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site_packages(folder))
@@ -116,7 +121,10 @@ def test_the_classifiers_name_every_python_that_is_supported(metadata: Message) 
     assert {"bench", "docs", "test"} == set(metadata.get_all("Provides-Extra") or [])
 
 
-def test_the_queue_needs_nothing_but_python(bare: Path, tmp_path: Path) -> None:
+def test_the_queue_needs_nothing_but_python(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    bare = installed(wheel, tmp_path_factory.mktemp("venv"))
     (tmp_path / "tasks.py").write_text("def double(x):\n    return 2 * x\n")
     (tmp_path / "script.py").write_text(
         "import sys\n"
@@ -133,10 +141,11 @@ def test_the_queue_needs_nothing_but_python(bare: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(bare: Path) -> Path:
-    """The same with what it depends on: that of these tests, but not their own packages."""
-    (site_packages(bare) / "theirs.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return bare
+def whole(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel and what it depends on, which is that of these tests."""
+    venv = installed(wheel, tmp_path_factory.mktemp("venv"))
+    (site_packages(venv) / "theirs.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return venv
 
 
 @pytest.mark.parametrize("module", ["gigq_core", "gigq_tui"])
