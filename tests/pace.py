@@ -2,15 +2,18 @@
 
 By itself it looks in steps of 20 ms whether the process has come to rest, four times a key, and has
 a message go to every widget before that: most of the time that a test of a screen took. Here the
-loop is asked whether anything is left to do, which no slow machine makes seem so.
+loop is asked whether anything is left to do, which no slow machine makes seem so. And the style
+sheets, which each console would parse twice when it starts, are parsed once in a process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from textual import _wait
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 STEP_S = 0.002
@@ -33,9 +36,24 @@ async def _screen_rests(pilot: Pilot[object], timeout: float = 30.0) -> bool:
     return True
 
 
+_parse = Stylesheet._parse_rules
+_parsed: dict[object, list[Any]] = {}
+
+
+def _parse_once(sheet: Any, css: str, *args: Any, **options: Any) -> list[Any]:
+    known = vars(sheet).get("known_variables")
+    if known is None or known[0] is not sheet._variables:
+        known = sheet.known_variables = (sheet._variables, frozenset(sheet._variables.items()))
+    key = (known[1], css, args, tuple(options.items()))
+    if key not in _parsed:
+        _parsed[key] = _parse(sheet, css, *args, **options)
+    return _parsed[key]
+
+
 def hurry() -> None:
     """Have every pilot of this process go at this pace."""
     _wait.SLEEP_GRANULARITY = STEP_S
     _wait.SLEEP_IDLE = RESTING_S
     _wait.sleep = rest  # type: ignore[assignment]
+    Stylesheet._parse_rules = _parse_once  # type: ignore[method-assign]
     Pilot._wait_for_screen = _screen_rests  # type: ignore[assignment, method-assign]

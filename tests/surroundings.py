@@ -35,7 +35,7 @@ _SET = {
 }
 # Python itself ignores SIGPIPE, and gives it back to what it starts.
 _AS_USUAL = ("TERM", "HUP", "QUIT", "TSTP", "TTIN", "TTOU", "USR1", "USR2", "ALRM", "CHLD", "CONT")
-_ENDS_WITHIN_S = 10.0
+ENDS_WITHIN_S = 10.0
 
 
 def make_usual() -> None:
@@ -80,7 +80,7 @@ def still_running() -> list[str]:
 
     They get some seconds to end by themselves, since some tests only ask for it.
     """
-    deadline = time.monotonic() + _ENDS_WITHIN_S
+    deadline = time.monotonic() + ENDS_WITHIN_S
     while (left := _started_here()) and time.monotonic() < deadline:
         time.sleep(0.05)
     told = []
