@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("gigq_core/**/*.py"), *ROOT.glob("gigq_tui/**/*.py")])
-SCREEN_HALF = ("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets", "gigq_tui.services")
 
 # Nothing but the standard library: these run as files in the user's own interpreter.
 STANDALONE = (
@@ -49,20 +48,6 @@ def imports_of(source: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def within(module: str, *packages: str) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
-
-
-def offenders(layer: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
-    return [
-        f"{module_of(source)} imports {name}"
-        for source in SOURCES
-        if within(module_of(source), *layer)
-        for name in imports_of(source)
-        if within(name, *forbidden)
-    ]
-
-
 def loaded_by(statement: str) -> set[str]:
     """The modules that a fresh interpreter holds after the statement."""
     code = f"import sys\n{statement}\nprint(' '.join(sys.modules))"
@@ -70,32 +55,6 @@ def loaded_by(statement: str) -> set[str]:
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
     )
     return set(answer.stdout.split())
-
-
-@pytest.mark.parametrize(
-    ("layer", "forbidden"),
-    [
-        (
-            ("gigq_tui.store",),
-            ("textual", "gigq_tui.actions", "gigq_tui.keys", "gigq_tui.cli", *SCREEN_HALF),
-        ),
-        (("gigq_tui.actions",), ("textual", "gigq_tui.keys", "gigq_tui.cli", *SCREEN_HALF)),
-        (
-            ("gigq_tui.once.picture", "gigq_tui.format"),
-            ("textual", "gigq_tui.actions", *SCREEN_HALF),
-        ),
-        (
-            ("gigq_tui.config", "gigq_tui.keys"),
-            ("gigq_tui.actions", "gigq_tui.cli", *SCREEN_HALF),
-        ),
-        (("gigq_tui.demo",), ("textual", "gigq_tui.actions", *SCREEN_HALF)),
-        (("gigq_tui.widgets",), ("gigq_tui.screens", "gigq_tui.app", "sqlite3")),
-        (("gigq_tui.app", "gigq_tui.screens", "gigq_tui.widgets"), ("sqlite3",)),
-    ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else None,
-)
-def test_arrows_run_one_way(layer: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
-    assert offenders(layer, forbidden) == []
 
 
 @pytest.mark.parametrize("name", STANDALONE)
