@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from gigq_core import JobQueue
 from gigq_core.clearing import ClearPlan
@@ -23,6 +24,37 @@ from gigq_tui.actions.workers.pending_requests import request_word
 # How many jobs of an act are named when it is to be taken back.
 NAMED = 3
 READ_ONLY = "This console is read-only: start it without --read-only to make changes."
+
+
+class ChangesJobs(Protocol):
+    """What changes jobs in the file; each method blocks."""
+
+    def cancel(self, ids: Iterable[str]) -> Report: ...
+
+    def retry(self, ids: Iterable[str]) -> Report: ...
+
+    def change_priority(self, ids: Iterable[str], by: int) -> Report: ...
+
+
+class WritesJobs(ChangesJobs, Protocol):
+    """All that the console writes; tests put their own in its place. Each method blocks."""
+
+    @property
+    def undoable(self) -> DoneAction | None: ...
+
+    def plan_clear(self, ids: Iterable[str]) -> ClearPlan: ...
+
+    def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report: ...
+
+    def undo(self, act: DoneAction) -> Report: ...
+
+    def release(self, ids: Iterable[str]) -> Report: ...
+
+    def submit(self, request: SubmitRequest) -> Report: ...
+
+    def set_queue_paused(self, paused: bool) -> Report: ...
+
+    def ask_worker(self, worker_id: str, request: WorkerRequest) -> Report: ...
 
 
 class QueueActions:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError
-from gigq_core.status import WorkerRequest
+from gigq_tui.actions.jobs import WritesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.stop_watch import StopWatch
-from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.format import plural
 from gigq_tui.keys.handlers import does
@@ -41,33 +38,6 @@ def attach_note(path: Path) -> str:
         f"{path.name} is GigQ's own file so far: this first adds our tables and columns to it. "
         "GigQ's programs go on working with it, and gigq-core detach takes them out again."
     )
-
-
-class WritesJobs(Protocol):
-    """What is needed of what writes; tests put their own here. Each method blocks."""
-
-    @property
-    def undoable(self) -> DoneAction | None: ...
-
-    def cancel(self, ids: Iterable[str]) -> Report: ...
-
-    def retry(self, ids: Iterable[str]) -> Report: ...
-
-    def change_priority(self, ids: Iterable[str], by: int) -> Report: ...
-
-    def plan_clear(self, ids: Iterable[str]) -> ClearPlan: ...
-
-    def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report: ...
-
-    def undo(self, act: DoneAction) -> Report: ...
-
-    def release(self, ids: Iterable[str]) -> Report: ...
-
-    def submit(self, request: SubmitRequest) -> Report: ...
-
-    def set_queue_paused(self, paused: bool) -> Report: ...
-
-    def ask_worker(self, worker_id: str, request: WorkerRequest) -> Report: ...
 
 
 class Actions:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from gigq_core.status import JobStatus
+from gigq_tui.actions.jobs import ChangesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.format import plural
@@ -70,16 +71,6 @@ class JobHost(Protocol):
 
     def amend_question(self, question: Question, amended: Question) -> None:
         """Put another in the place of a question that is still open."""
-
-
-class ChangesJobs(Protocol):
-    """What changes jobs in the file; each call may block."""
-
-    def cancel(self, ids: Iterable[str]) -> Report: ...
-
-    def retry(self, ids: Iterable[str]) -> Report: ...
-
-    def change_priority(self, ids: Iterable[str], by: int) -> Report: ...
 
 
 class Acts(Protocol):
