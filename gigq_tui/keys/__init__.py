@@ -23,13 +23,7 @@ from gigq_tui.keys.job_actions import JOB_ACTIONS, QUEUE_ACTIONS
 from gigq_tui.keys.keymap import Keymap
 from gigq_tui.keys.looking_actions import LOOK_ACTIONS, MOVE_ACTIONS
 from gigq_tui.keys.reading_actions import DETAIL_TABS, READING_ACTIONS
-from gigq_tui.keys.screen_actions import (
-    CONSOLE_ACTIONS,
-    OVERVIEW_ACTIONS,
-    SUBMIT_ACTIONS,
-    TREE_ACTIONS,
-    WORKER_ACTIONS,
-)
+from gigq_tui.keys.screen_actions import SCREEN_ACTIONS
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -70,11 +64,7 @@ ACTIONS: tuple[Action, ...] = (
     *READING_ACTIONS,
     *JOB_ACTIONS,
     *QUEUE_ACTIONS,
-    *TREE_ACTIONS,
-    *WORKER_ACTIONS,
-    *OVERVIEW_ACTIONS,
-    *SUBMIT_ACTIONS,
-    *CONSOLE_ACTIONS,
+    *SCREEN_ACTIONS,
 )
 
 DEFAULT_KEYS = Keymap()

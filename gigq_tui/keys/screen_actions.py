@@ -248,3 +248,11 @@ CONSOLE_ACTIONS: tuple[Action, ...] = (
     QUIT,
     SUSPEND,
 )
+
+SCREEN_ACTIONS: tuple[Action, ...] = (
+    *TREE_ACTIONS,
+    *WORKER_ACTIONS,
+    *OVERVIEW_ACTIONS,
+    *SUBMIT_ACTIONS,
+    *CONSOLE_ACTIONS,
+)
