@@ -141,3 +141,15 @@ def test_labels_come_before_mentions() -> None:
     found = matching(actions_for(Scope.TREE), "cancel")
     assert found[0].id == "cancel"
     assert {action.id for action in found} >= {"cancel", "cancel_below"}
+
+
+async def test_on_every_screen_one_palette_is_laid_over_it(console: Console) -> None:
+    async with console(size=(80, 24)) as (app, pilot):
+        await give(pilot, ROWS)
+        for key in ("w", "o", "t", "enter", "n", "question_mark"):
+            await press(pilot, key)
+            app.services.routes.open_palette()
+            app.services.routes.open_palette()
+            await settle(pilot)
+            assert len(app.screen.query(PalettePanel)) == 1, key
+            await press(pilot, "escape", "escape")

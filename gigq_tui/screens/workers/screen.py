@@ -124,11 +124,6 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         """How many cells wide the screen is."""
         return self.app.size.width
 
-    def lay_over(self, panel: Widget) -> None:
-        """Mount a panel that covers lines of the screen and moves none."""
-        self.styles.layers = "default palette"
-        self.mount(panel)
-
     def mover(self) -> Scrolled:
         return self.roster if self.shows_list else self.text_view
 
