@@ -268,6 +268,16 @@ def test_an_answer_about_a_job_that_was_left_is_not_taken() -> None:
     assert screen.firsts == [True]
 
 
+def test_that_a_job_could_not_be_read_is_not_said_once_it_was_left() -> None:
+    reader, notices = Reader(), Said()
+    job = ShownJob(JOB.id, reader, notices, ShownJobScreen())
+    reader.trouble = "The file can't be read."
+    job.read()
+    job.open(OTHER.id)
+    reader.answer()
+    assert notices == [reader.trouble], "of the other one alone"
+
+
 def test_one_goes_back_the_way_that_was_walked() -> None:
     reader, screen = Reader(), ShownJobScreen()
     job = ShownJob("first", reader, Said(), screen)

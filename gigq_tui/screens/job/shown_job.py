@@ -93,7 +93,11 @@ class ShownJob(Part):
     def read(self) -> None:
         """Ask for all that is known of the job."""
         job_id = self.id
-        self._reads.ask(lambda r: r.detail(job_id), partial(self._receive, job_id), self._fail)
+        self._reads.ask(
+            lambda r: r.detail(job_id),
+            partial(self._receive, job_id),
+            partial(self._fail, job_id),
+        )
 
     def _receive(self, job_id: str, detail: JobDetail | None) -> None:
         if job_id != self.id:
@@ -108,8 +112,9 @@ class ShownJob(Part):
             self.is_gone = False
             self._host.job_read(first=first)
 
-    def _fail(self, why: str) -> None:
-        self._notices.tell(why, "warn")
+    def _fail(self, job_id: str, why: str) -> None:
+        if job_id == self.id:
+            self._notices.tell(why, "warn")
 
     # Other jobs
 
