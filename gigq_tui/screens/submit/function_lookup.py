@@ -104,10 +104,11 @@ class FunctionLookup:
         return function != self._asked or not self._host.is_attached
 
     def _inspected(self, function: str, found: FunctionInfo | GigQError) -> None:
-        if function == self._host.form.function:  # nothing else has been typed since
-            self._host.call_later(self._show, found)
+        self._host.call_later(self._show, function, found)
 
-    async def _show(self, found: FunctionInfo | GigQError) -> None:
+    async def _show(self, function: str, found: FunctionInfo | GigQError) -> None:
+        if function != self._host.form.function:
+            return  # something else has been typed since
         known = self._host.known
         had_info = known.info is not None
         known.info = found if isinstance(found, FunctionInfo) else None

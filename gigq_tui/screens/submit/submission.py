@@ -106,6 +106,8 @@ class Submission(Part):
             return
         self._suggestions.close()
         self.tried = True
+        # This is what was waited for: the review below must not submit besides.
+        self._when_known = False
         self._host.look_up()
         self._host.review()
         if self._is_asking:
