@@ -55,7 +55,7 @@ class Copying:
         report = self._last_report()
         if report is None or not report.twin:
             return []
-        return [Choice("l", "last act's command", partial(self.copy_command, report.twin))]
+        return [Choice("l", "last action's command", partial(self.copy_command, report.twin))]
 
     def copy_command(self, twin: str) -> None:
         """Copy a command, unless no terminal would take it."""

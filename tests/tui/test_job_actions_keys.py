@@ -204,7 +204,7 @@ async def test_the_last_command_can_be_copied_later(console: Console) -> None:
         await give(pilot, ROWS)
         acts_of(app).report = Report("x", outcomes((Change.CANCELLED, "")), "gigq-core cancel x")
         await press(pilot, "c", "y", "j", "y")
-        assert "last act's command (l)" in jobs_screen(app).panel.plain
+        assert "last action's command (l)" in jobs_screen(app).panel.plain
         await press(pilot, "l")
         assert app.clipboard == "gigq-core cancel x"
 
