@@ -30,7 +30,7 @@ OF_SCREENS = (
     *("reliability/test_key_walks.py", "reliability/test_odd_rows_shown.py"),
     *("integration/test_console_workers.py", "integration/test_demo.py"),
 )
-# Most tests wait for a screen to come to rest more than they compute.
+# Tests of workers wait for processes more than they compute; those of screens compute.
 RUNS_PER_CORE = 2
 
 
