@@ -43,6 +43,9 @@ READY_TIMEOUT_S = 20.0
 WEB_FONT, MACHINE_FONT = "Fira Code", "DejaVu Sans Mono"
 PNG_SCALE = 1.0
 
+# Where commands say that the file lies, whatever folder it is drawn in.
+HOME_PATH = "/home/ops/etl/jobs.db"
+
 # The function that the form of the picture `submit` looks at.
 PROJECT = "def resize_image(src: str, w: int = 1024, h: int = 768): ..."
 
@@ -74,11 +77,16 @@ SHOTS = (
 
 async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
     """Draw one screen and return it as SVG."""
+    from gigq_tui.actions.shell_words import quoted
     from gigq_tui.app import ConsoleApp
+    from gigq_tui.screens.submit import preview
     from gigq_tui.screens.workers import usage
     from gigq_tui.store.clock import FrozenClock
     from gigq_tui.store.machine import Machine
 
+    # The command names the file from the root: there it has a home of its own, too.
+    at = str(path.absolute())
+    preview.quoted = lambda word: quoted(HOME_PATH if word == at else word)
     # The scene's machine, whichever this one is.
     usage.read_machine = lambda known: Machine(scene.HOST, 16, 5.0, 38.0)
     sqlite3.sqlite_version, sqlite3.sqlite_version_info = "3.51.3", (3, 51, 3)
