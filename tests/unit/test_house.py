@@ -33,3 +33,11 @@ def report() -> str:
 @pytest.mark.parametrize("name", [contract["name"] for contract in CONTRACTS])
 def test_the_imports_keep_the_contract(name: str) -> None:
     assert f"{name} KEPT" in report(), report()
+
+
+def test_the_contract_on_sqlite_names_all_but_the_store() -> None:
+    (contract,) = [contract for contract in CONTRACTS if contract["id"] == "sqlite-in-store"]
+    console = ROOT / "gigq_tui"
+    parts = {path.stem for path in console.iterdir() if path.suffix == ".py" or path.is_dir()}
+    named = {name.removeprefix("gigq_tui.") for name in contract["source_modules"]}
+    assert named == parts - {"store", "__init__", "__pycache__"}

@@ -13,6 +13,7 @@ from textwrap import dedent
 
 import pytest
 from textual.app import App
+from textual.events import Key
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
@@ -23,6 +24,7 @@ import gigq_tui
 ROOT = Path(__file__).parents[2]
 OWN = 50
 WITH_INHERITED = 100
+ATTRIBUTE_BY_NAME = {"getattr", "setattr", "hasattr", "delattr"}
 # What the standard library has of this form for everybody.
 FOR_EVERYBODY = {"_replace", "_asdict", "_exit", "_getframe"}
 
@@ -100,10 +102,20 @@ def test_one_class_of_ours_stands_between_textual_and_a_screen_or_the_app(name: 
     assert len(between) <= 1, between
 
 
+def gets_keys(kind: type) -> bool:
+    """Whether Textual hands keys to what a class defines: by its name, as `key_x`, or by `@on`."""
+    for name, method in vars(kind).items():
+        messages = [message for message, _ in getattr(method, "_textual_on", ())]
+        by_key = name.startswith(("key_", "_key_")) and inspect.isfunction(method) and not messages
+        if name in ("on_key", "_on_key") or by_key or Key in messages:
+            return True
+    return False
+
+
 @pytest.mark.parametrize("name", of_textual(MessagePump))
 def test_keys_come_to_what_has_the_focus_or_to_the_router(name: str) -> None:
     kind = classes()[name]
-    if own_names(kind) & {"on_key", "_on_key"}:
+    if gets_keys(kind):
         assert issubclass(kind, Widget)
         assert not issubclass(kind, Screen)
         assert kind.can_focus
@@ -119,15 +131,13 @@ def trees() -> list[tuple[str, ast.Module]]:
 
 
 def super_handlers(tree: ast.AST) -> Iterator[str]:
-    """Handlers of a base that are called: Textual calls them by itself."""
+    """Handlers of a base that are called, by `super()` or by its name: Textual does by itself."""
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Attribute)
-            and node.attr.startswith(("on_", "_on_"))
-            and isinstance(node.value, ast.Call)
-            and ast.unparse(node.value.func) == "super"
-        ):
-            yield node.attr
+        if isinstance(node, ast.Attribute) and node.attr.startswith(("on_", "_on_")):
+            whose = ast.unparse(node.value)
+            # A class, but not `events.Mount`: a handler is named in lower case.
+            if whose.startswith("super(") or whose.rpartition(".")[2][:1].isupper():
+                yield node.attr
 
 
 def test_no_handler_of_a_base_is_called_besides() -> None:
@@ -155,11 +165,21 @@ def private_names_of_ours() -> frozenset[str]:
     return frozenset(found)
 
 
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 def foreign_privates(tree: ast.AST) -> Iterator[str]:
+    """What is private and not of the object itself; and of that, what nobody here defines."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            private = node.attr.startswith("_") and not node.attr.startswith("__")
-            if private and node.attr not in private_names_of_ours():
+            mine = ast.unparse(node.value) in ("self", "cls", "super()")
+            known = private_names_of_ours() if mine else FOR_EVERYBODY
+            if is_private(node.attr) and node.attr not in known:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ATTRIBUTE_BY_NAME:
+            name = node.args[1] if len(node.args) > 1 else None
+            if isinstance(name, ast.Constant) and is_private(str(name.value)):
                 yield ast.unparse(node)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("textual"):
             parts = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
@@ -189,3 +209,17 @@ def test_only_the_terminal_replaces_private_parts_of_textual() -> None:
         if own.startswith("_") and not is_ours(base) and own in vars(base)
     }
     assert found == set()
+
+
+@pytest.mark.parametrize("name", of_textual(MessagePump))
+def test_a_widget_reads_no_private_part_that_textual_gave_it(name: str) -> None:
+    kind = classes()[name]
+    if ".terminal." in name:
+        return
+    tree = ast.parse(dedent(inspect.getsource(kind)))
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "super()")
+    }
+    assert {attr for attr in read if is_private(attr)} <= all_names(kind)
