@@ -23,7 +23,15 @@ from gigq_tui.keys.job_actions import JOB_ACTIONS, QUEUE_ACTIONS
 from gigq_tui.keys.keymap import Keymap
 from gigq_tui.keys.looking_actions import LOOK_ACTIONS, MOVE_ACTIONS
 from gigq_tui.keys.reading_actions import DETAIL_TABS, READING_ACTIONS
-from gigq_tui.keys.screen_actions import SCREEN_ACTIONS
+from gigq_tui.keys.screen_actions import (
+    EDIT_PARAMS,
+    QUIT,
+    REPAINT,
+    REVEAL_FIELD,
+    SCREEN_ACTIONS,
+    SUBMIT,
+    SUSPEND,
+)
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -53,10 +61,10 @@ RESERVED_KEYS = {
 }
 
 # At once, whatever is open: nothing that these do depends on it.
-ALWAYS = frozenset({"quit", "suspend", "repaint"})
+ALWAYS = frozenset(action.id for action in (QUIT, SUSPEND, REPAINT))
 
 # Before a field: to it, alt and a letter is a letter, and ctrl+c means copy.
-BEFORE_FIELDS = frozenset({"quit", "submit", "edit_params", "reveal_field"})
+BEFORE_FIELDS = frozenset(action.id for action in (QUIT, SUBMIT, EDIT_PARAMS, REVEAL_FIELD))
 
 ACTIONS: tuple[Action, ...] = (
     *MOVE_ACTIONS,

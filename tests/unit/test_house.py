@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from functools import lru_cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 from importlinter.api import read_configuration
 
@@ -41,3 +43,11 @@ def test_the_contract_on_sqlite_names_all_but_the_store() -> None:
     parts = {path.stem for path in console.iterdir() if path.suffix == ".py" or path.is_dir()}
     named = {name.removeprefix("gigq_tui.") for name in contract["source_modules"]}
     assert named == parts - {"store", "__init__", "__pycache__"}
+
+
+@pytest.mark.parametrize("package", ["gigq_core", "gigq_tui"])
+def test_no_file_is_in_a_circle_with_that_of_its_package(package: str) -> None:
+    # Siblings alone are looked at by the contracts, and not the `__init__` above them.
+    graph = grimp.build_graph(package, cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    TopologicalSorter(imports).prepare()
