@@ -18,6 +18,8 @@ R = TypeVar("R")
 
 _OPTIONS = frozenset(TaskOptions.__annotations__)
 _DEFAULTS = {name: value for name, value in JobOptions().values().items() if name in _OPTIONS}
+# Those that GigQ has, whose `repr` has each of them.
+_GIGQS = frozenset({"priority", "timeout", "max_attempts", "retry_delay", "description"})
 
 
 class TaskWrapper(Generic[P, R]):
@@ -29,8 +31,7 @@ class TaskWrapper(Generic[P, R]):
 
     Args:
         fn: A function at the top level of a module.
-        **options: `name` (the function's by default), `priority`, `timeout` and `retry_delay` in
-            seconds, `max_attempts`, `description`, `on_crash`, as for `Job`.
+        **options: As for `task`.
 
     Raises:
         TypeError: An option is unknown, or a worker could not import the function.
@@ -100,10 +101,9 @@ class TaskWrapper(Generic[P, R]):
         return Job(function=self.__wrapped__, params=params, **self._options)
 
     def __repr__(self) -> str:
-        # As GigQ's, which knows nothing of a crash.
-        options = {k: v for k, v in self._options.items() if k != "name"}
-        if options["on_crash"] == JobOptions.on_crash:
-            del options["on_crash"]
+        # As GigQ's, which knows nothing of the others: they are told where they were given.
+        options = {k: v for k, v in self._options.items() if k in _GIGQS or v != _DEFAULTS[k]}
+        options.pop("name", None)
         shown = ", ".join(f"{key}={value!r}" for key, value in sorted(options.items()))
         return f"<TaskWrapper {self._options['name']!r} ({shown})>"
 
@@ -123,9 +123,9 @@ def task(
 
     Args:
         fn: The function, where `@task` stands without parentheses.
-        **options: `name` (the function's by default), `priority` (higher runs first), `timeout` and
-            `retry_delay` in seconds, `max_attempts`, `description`, `on_crash` ("retry" or "fail"),
-            as for `Job`. They are checked at once.
+        **options: As for `Job`, but for `dependencies` and `pass_parent_results`: `timeout` and
+            `retry_delay` in seconds, and so on. `name` is the function's by default. They are
+            checked at once.
 
     Returns:
         The function as a `TaskWrapper`; with options alone, a decorator that makes one.
