@@ -17,6 +17,7 @@ from gigq_tui.cli import cli as console
 from gigq_tui.config.model import Config
 from gigq_tui.config.printing import config_text
 from gigq_tui.keys import ACTIONS, Action, Scope, actions_for
+from gigq_tui.keys.action import SCREENS
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -28,8 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
 # The documents of the top level that are pages of the site, too.
 DOCUMENTS = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELIABILITY.md")
 
-# The screens whose common keys are told once; the form and the help have fewer.
-_ALIKE = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})
 _AFTER_THE_KEYS = "# What holds for single queue files"
 _MARK = re.compile(r"^<!-- from the code: (\w+) -->$", re.MULTILINE)
 # Click's mark is a backspace on a line of its own.
@@ -82,11 +81,14 @@ def site_links(markdown: str) -> str:
 
 
 def keys() -> str:
-    """Return the keys of each screen, from the registry of actions."""
-    shared = [action for action in ACTIONS if action.scopes >= _ALIKE]
+    """Return the keys of each screen, from the registry of actions.
+
+    Those that all have are told once; the form and the help have fewer.
+    """
+    shared = [action for action in ACTIONS if action.scopes >= SCREENS]
     parts = [f"### On every screen\n\n{_table(shared)}"]
     for scope in Scope:
-        told = () if scope not in _ALIKE else shared
+        told = () if scope not in SCREENS else shared
         own = [action for action in actions_for(scope) if action not in told]
         parts.append(f"### {scope.value}\n\n{_table(own)}")
     return "\n\n".join(parts)
