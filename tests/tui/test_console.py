@@ -42,6 +42,7 @@ from tests.tui.harness import (
     screen_text,
     settle,
     snapshot_of,
+    until,
 )
 
 ROWS = [row(2), row(1, status="running")]
@@ -384,10 +385,8 @@ async def test_resizing_lays_out_anew(console: Console) -> None:
         await give(pilot, ROWS)
         assert "WORKER" in screen_text(app)
         await pilot.resize_terminal(80, 24)
-        await settle(pilot)
-        text = screen_text(app)
-        assert "WORKER" not in text
-        assert max(len(line) for line in text.splitlines()) <= 80
+        await until(pilot, lambda: "WORKER" not in screen_text(app), "no layout for 80 cells")
+        assert max(len(line) for line in screen_text(app).splitlines()) <= 80
 
 
 async def test_stale_says_what_and_for_how_long_whatever_the_hour_does(console: Console) -> None:
