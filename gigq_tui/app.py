@@ -71,7 +71,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         python: The interpreter in which the workers' jobs run.
         chdir: The folder in which they run.
         read_only: Disable every key that writes.
-        clock: Where the hour comes from.
+        clock: What time it is.
         demo: The demonstration this console shows, or None.
         feed: Whether to read the file; tests hand snapshots over by themselves.
         liveness: What tells whether a worker's process lives; None for the real thing.
@@ -110,7 +110,6 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         self._age = FRESH
         self._wants_feed = feed
         self._liveness = liveness
-        self._given_path = path
         self.services = self._make_services(
             Settings(
                 path=queue_file(path).absolute(),
@@ -127,7 +126,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         self.router = Router(self, self.services)
 
     def _make_services(self, settings: Settings) -> Services:
-        path, clock, changed = self._given_path, settings.clock, self.mind_the_ticker
+        path, clock, changed = settings.path, settings.clock, self.mind_the_ticker
 
         def front() -> ConsoleScreen | None:
             return self.front

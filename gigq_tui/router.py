@@ -91,7 +91,7 @@ class Router:
         # When the question was asked that a key opened at once, on what stood on the screen: it
         # may be answered by what is typed right behind that key.
         self._foreseen_at = 0.0
-        # The number of the last act that was waited for in vain: it is not waited for again.
+        # The number of the last action that was waited for in vain: it is not waited for again.
         self._gave_up_on = 0
         self._judging = False
 

@@ -131,7 +131,7 @@ class QueueActions:
 
     @property
     def undoable(self) -> DoneAction | None:
-        """The last act that can still be taken back."""
+        """The last action that can still be taken back."""
         return self._ledger.last
 
     def undo(self, act: DoneAction) -> Report:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from textual import events
 
+from gigq_core import JobQueue
 from gigq_tui.actions.workers.pool import Ended, SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
@@ -440,3 +441,14 @@ async def test_keys_typed_right_behind_the_slash_go_to_the_filter(console: Conso
         await settle(pilot)
         assert app.services.picture.view.filter.text == "nqc"
         assert app.screen is jobs_screen(app)
+
+
+def test_copied_commands_name_the_file_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    JobQueue("jobs.db").close()
+    app = ConsoleApp(Path("jobs.db"), python=sys.executable, chdir=tmp_path, feed=False)
+    monkeypatch.chdir(tmp_path.parent)
+    report = app.services.actions.jobs.set_queue_paused(True)
+    assert report.twin == f"gigq-core --db {tmp_path / 'jobs.db'} pause"
