@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from textual import _wait
+from textual.app import App
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
@@ -31,8 +32,18 @@ async def rest(step_s: float = 0.0) -> None:
         await asyncio.sleep(0)
 
 
-async def _screen_rests(pilot: Pilot[object], timeout: float = 30.0) -> bool:
+def _is_put_off(app: App[Any]) -> bool:
+    """Whether something waits for a timer of Textual's: a resize, or what comes after a refresh."""
+    resized = app._resize_event is not None
+    return resized or bool(app.screen_stack and app.screen._callbacks)
+
+
+async def _screen_rests(pilot: Pilot[Any], timeout: float = 30.0) -> bool:
     await rest()
+    # No loop says of these that they are still to be done.
+    deadline = time.monotonic() + AT_MOST_S
+    while _is_put_off(pilot.app) and time.monotonic() < deadline:
+        await rest(STEP_S)
     return True
 
 
