@@ -193,7 +193,12 @@ os.execv(sys.executable, [sys.executable, "-m", "gigq_tui", *sys.argv[1:]])
 HANGS_AT_A_KEY = """
 import sys, threading
 from gigq_tui import app
-app.ConsoleApp.do_repaint = lambda self: (self.notice("IT HANGS"), threading.Event().wait())
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.screen_actions import REPAINT
+def hang(self):
+    self.services.notices.tell("IT HANGS")
+    threading.Event().wait()
+app.ConsoleApp.do_repaint = does(REPAINT)(hang)
 from gigq_tui.cli import main
 main()
 """
@@ -201,10 +206,12 @@ main()
 HANGS_IN_A_THREAD = """
 import sys, threading
 from gigq_tui import app
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.screen_actions import REPAINT
 def hang(self):
-    self.notice("IT HANGS")
+    self.services.notices.tell("IT HANGS")
     self.run_worker(threading.Event().wait, thread=True)
-app.ConsoleApp.do_repaint = hang
+app.ConsoleApp.do_repaint = does(REPAINT)(hang)
 from gigq_tui.cli import main
 main()
 """

@@ -191,7 +191,7 @@ def test_a_night_at_120x32(queue: JobQueue, tmp_path: Path) -> None:
         # The long one is stopped, its process is gone, and its slot goes to the one that waited.
         children = {child for pid in pids for child in psutil.Process(pid).children()}
         stand_on(console, "tape1")
-        answer(console, "c", r"It is running: its worker will be asked", r"stopped tape1")
+        answer(console, "c", r"It is running: its worker will be asked", r"cancelled tape1")
         assert status_of(queue, copies[0].id) == "cancelled"
         wait_until(lambda: any(not child.is_running() for child in children), what="its end")
         console.wait_for(r" mail +\+ ?done")

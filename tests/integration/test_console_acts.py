@@ -34,7 +34,7 @@ def test_a_stop_is_told_when_it_has_come_true(place: Place, tmp_path: Path) -> N
     report = jobs.cancel([job_id])
     assert report.title == "cancelling held"
     told = end_of(place, report)
-    assert told.title == "stopped held"
+    assert told.title == "cancelled held"
     assert told.outcomes[0].change is Change.CANCELLED
     assert place.queue.get_status(job_id)["status"] == "cancelled"
 
@@ -52,7 +52,7 @@ def test_a_worker_that_dies_between_the_wish_and_the_stop(place: Place, tmp_path
     # Nobody has stopped it yet: that is what the file says.
     assert place.queue.get_status(job_id)["status"] == "running"
     assert jobs.release([job_id]).done
-    assert end_of(place, report).title == "stopped held"
+    assert end_of(place, report).title == "cancelled held"
 
 
 def test_what_a_worker_has_claimed_since_is_not_undone(place: Place, tmp_path: Path) -> None:

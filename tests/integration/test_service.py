@@ -151,7 +151,7 @@ def test_systemd_takes_the_unit(tmp_path: Path, folder: str) -> None:
     [
         (["--name", "a/b"], "use letters, digits"),
         (["--stop-within", "-1"], "give a time of 0 or more"),
-        (["--log-size", "ten"], "is no size"),
+        (["--log-size", "ten"], "is not a size"),
         (["--once"], "No such option"),
     ],
 )

@@ -316,7 +316,7 @@ def test_stopping_lets_the_job_finish(pool: WorkerPool, path: Path, folder: Path
     worker = pool.spawn()
     wait_until(lambda: status(path, job) == "running", what="the job to run")
     pool.stop(worker.worker_id)
-    with pytest.raises(GigQError, match="asked already"):
+    with pytest.raises(GigQError, match="draining already"):
         pool.stop(worker.worker_id)
     assert pool.alive() == (worker,)
     assert pool.staying() == ()

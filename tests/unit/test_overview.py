@@ -301,9 +301,6 @@ def test_slow_work_is_measured_over_a_longer_time(path: Path) -> None:
 
 
 def test_an_overview_asked_through_the_feed_is_the_readers(path: Path) -> None:
-    from gigq_tui.store.feed import KINDS
-
-    assert "overview" in KINDS
     writer = AttemptWriter(path)
     writer.done("a")
     with reading(path) as reader:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES
-from gigq_tui.screens.job.texts import raw_lines, value_lines
+from gigq_tui.screens.job.values import raw_lines, value_lines
 from gigq_tui.store.derive import state_of, why
 from gigq_tui.store.detail import MAX_DEPTH
 from gigq_tui.store.filter.language import parse
@@ -212,11 +212,11 @@ def test_values_that_are_nested_too_deep_are_shown_as_they_are(depth: int, tmp_p
     assert found is not None
     assert found.params == deep
     assert isinstance(found.result, list)
-    for lines in (value_lines(found.params, ""), raw_lines(found)):
+    for lines in (value_lines(found.params, "", reveal=False), raw_lines(found, reveal=False)):
         told = str(lines)
         assert "hunter2" not in told
         assert "[[[[" in told
-    assert value_lines(found.result, "")
+    assert value_lines(found.result, "", reveal=False)
 
 
 def test_a_damaged_worker_row_is_shown(tmp_path: Path) -> None:
