@@ -38,9 +38,12 @@ def _haystack(action: Action) -> str:
 
 
 def _rank(action: Action, word: str) -> int:
-    if action.label.lower().startswith(word) or action.shown.lower() == word:
+    label = action.label.lower()
+    if word in (label, action.shown.lower()):
         return 0
-    return 1 if word in action.label.lower() else 2
+    if label.startswith(word):
+        return 1
+    return 2 if word in label else 3
 
 
 class Owner(Protocol):

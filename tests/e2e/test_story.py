@@ -205,7 +205,7 @@ def test_a_night_at_120x32(queue: JobQueue, tmp_path: Path) -> None:
         # What has ended is cleared, once it is said what that is; and comes back.
         console.press("X")
         console.wait_for(r"Clear 3 finished jobs .*\?")
-        console.wait_for(r"Goes: 2 done, 1 cancelled\.")
+        console.wait_for(r"Delete: 2 done, 1 cancelled\.")
         assert queue.stats()["total"] == 7
         console.press("y")
         console.wait_for(r"cleared 3 ")
