@@ -100,8 +100,13 @@ def _started_here() -> list[psutil.Process]:
         try:
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if process.environ().get(MARK) == mark:
+            if process.environ().get(MARK) == mark and not _is_pythons_own(process):
                 found.append(process)
         except psutil.Error:
             continue  # another user's, or it has just ended
     return found
+
+
+def _is_pythons_own(process: psutil.Process) -> bool:
+    """Whether it is what `multiprocessing` starts for a process, and what ends with that."""
+    return any("multiprocessing.resource_tracker" in word for word in process.cmdline())

@@ -179,9 +179,16 @@ LONG_EACH = 10
 
 def go_home(console: ConsoleTerminal) -> None:
     """Close what is typed into, leave a form, and go back to the list, step by step."""
-    while TYPED.search(text := console.take()) or not AT_HOME.search(text):
-        console.press("y" if "Discard what you typed" in text else ESCAPE)
-        console.wait_for(lambda now, before=text: now != before)
+    while (typed := bool(TYPED.search(text := console.take()))) or not AT_HOME.search(text):
+        asked = "Discard what you typed" in text
+        console.press("y" if asked else ESCAPE)
+        # One escape too many, with a key right behind it, would be read as that key with alt.
+        console.wait_for(
+            lambda now, before=text, typed=typed, asked=asked: (
+                now != before
+                and (asked or not typed or "Discard what" in now or not TYPED.search(now))
+            )
+        )
 
 
 @pytest.mark.parametrize("rounds", [EACH, pytest.param(LONG_EACH, marks=pytest.mark.long)])
