@@ -54,9 +54,9 @@ class StartsWorkers(Protocol):
 
     def reap(self) -> tuple[Ended, ...]: ...
 
-    def stop(self, worker_id: str) -> None: ...
+    def drain(self, worker_id: str) -> None: ...
 
-    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]: ...
+    def drain_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]: ...
 
     def stop_all(self) -> None: ...
 
@@ -168,9 +168,9 @@ class WorkerControl:
     @does(STOP_WORKER)
     def do_stop_worker(self) -> None:
         """Stop an idle worker of this console."""
-        self.stop(1, busy_too=False)
+        self.drain(1, busy_too=False)
 
-    def stop(self, count: int, *, busy_too: bool) -> None:
+    def drain(self, count: int, *, busy_too: bool) -> None:
         """Stop workers of this console, those without a job first.
 
         Args:
@@ -185,7 +185,7 @@ class WorkerControl:
         asked: list[Request] = []
 
         def call() -> Report | None:
-            idle, busy = self.pool.stop_some(count, busy_too=busy_too)
+            idle, busy = self.pool.drain_some(count, busy_too=busy_too)
             asked.extend(self._asked_to_drain(name) for name in (*idle, *busy))
             if not asked and not busy_too:
                 return None
@@ -221,7 +221,7 @@ class WorkerControl:
                     Choice(
                         "y",
                         f"Drain {youngest}",
-                        partial(self.stop_own, youngest),
+                        partial(self.drain_own, youngest),
                     ),
                 ),
             )
@@ -231,12 +231,12 @@ class WorkerControl:
         """Whether this console started a worker, and it still lives."""
         return any(worker.worker_id == worker_id for worker in self.pool.alive())
 
-    def stop_own(self, worker_id: str) -> None:
+    def drain_own(self, worker_id: str) -> None:
         """Let a worker of this console finish its jobs and end."""
         asked: list[Request] = []
 
         def call() -> Report:
-            self.pool.stop(worker_id)
+            self.pool.drain(worker_id)
             asked.append(self._asked_to_drain(worker_id))
             line = shell_command.for_requests(self._path, [worker_id], "drain")
             return Report(f"draining {worker_id} after its job", (), line)

@@ -89,7 +89,7 @@ def test_a_worker_that_comes_through_a_link_keeps_its_logs_with_the_queue(
         assert spawned.log_path.parent == logs_folder(place.db)
         assert (logs_folder(place.db) / job["executions"][0]["output"]).exists()
     finally:
-        pool.stop(spawned.worker_id)
+        pool.drain(spawned.worker_id)
         wait_until(lambda: not pool.alive(), what="the worker's end")
 
 

@@ -260,10 +260,10 @@ def test_scaling_down_stops_idle_ones_and_then_busy_ones_after_their_job(
     wait_until(lambda: status(path, job) == "running", what="the job to run")
     idle = [pool.spawn(), pool.spawn()]
     wait_until(lambda: len(health(path)) == 3, what="their rows")
-    asked = pool.stop_some(3, busy_too=True)
+    asked = pool.drain_some(3, busy_too=True)
     assert asked == ([idle[1].worker_id, idle[0].worker_id], [busy.worker_id])
     wait_until(lambda: pool.alive() == (busy,), what="the idle ones to end")
-    assert pool.stop_some(3, busy_too=True) == ([], [])
+    assert pool.drain_some(3, busy_too=True) == ([], [])
     (folder / "go").touch()
     wait_until(lambda: pool.alive() == (), what="the busy one to end")
     assert status(path, job) == "completed"
@@ -315,9 +315,9 @@ def test_stopping_lets_the_job_finish(pool: WorkerPool, path: Path, folder: Path
     job = submit(path, "wait_for", path=str(folder / "go"))
     worker = pool.spawn()
     wait_until(lambda: status(path, job) == "running", what="the job to run")
-    pool.stop(worker.worker_id)
+    pool.drain(worker.worker_id)
     with pytest.raises(GigQError, match="draining already"):
-        pool.stop(worker.worker_id)
+        pool.drain(worker.worker_id)
     assert pool.alive() == (worker,)
     assert pool.staying() == ()
     (folder / "go").touch()
@@ -348,9 +348,9 @@ def test_an_idle_worker_is_found_among_busy_ones(
     wait_until(lambda: status(path, job) == "running", what="the job to run")
     idle = pool.spawn()
     wait_until(lambda: len(health(path)) == 2, what="the second worker's row")
-    assert pool.stop_some(2, busy_too=False) == ([idle.worker_id], [])
+    assert pool.drain_some(2, busy_too=False) == ([idle.worker_id], [])
     wait_until(lambda: pool.alive() == (busy,), what="the idle worker to end")
-    assert pool.stop_some(1, busy_too=False) == ([], [])
+    assert pool.drain_some(1, busy_too=False) == ([], [])
     assert pool.staying() == (busy,)
     (folder / "go").touch()
 

@@ -73,8 +73,8 @@ class FakePool:
     def staying(self) -> tuple[SpawnedWorker, ...]:
         return self.alive()
 
-    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
-        self.calls.append("stop_some")
+    def drain_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
+        self.calls.append("drain_some")
         return [worker.worker_id for worker in self.running[-count:]], []
 
     def stop_all(self) -> None:
@@ -291,7 +291,7 @@ async def test_plus_and_minus_work_from_anywhere() -> None:
         assert "started worker w2" in app.screen.notice_line.text
         await press(pilot, "-")
         assert "draining w2" in app.screen.notice_line.text
-        assert pool.calls == ["spawn", "spawn", "stop_some"]
+        assert pool.calls == ["spawn", "spawn", "drain_some"]
 
 
 async def test_a_worker_that_dies_is_told_with_its_last_words() -> None:

@@ -233,7 +233,7 @@ async def test_scaling_down_lets_idle_ones_go_first() -> None:
         # With what others would be started does not matter.
         await put(pilot, "python", "/no")
         await press(pilot, "alt+s")
-        assert pool.calls == [("stop_some", "3 True")]
+        assert pool.calls == [("drain_some", "3 True")]
         assert "draining w5 and w1 and w2 after" in screen.notice_line.text
         assert "for w in w5 w1 w2; do gigq-core" in screen.notice_line.twin
 

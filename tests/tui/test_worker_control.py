@@ -90,7 +90,7 @@ async def test_a_worker_that_dies_between_the_key_and_the_act() -> None:
         def gone(worker_id: str) -> None:
             raise GigQError(f"{worker_id} is not a running worker of this console.")
 
-        pool.stop = gone  # type: ignore[method-assign]
+        pool.drain = gone  # type: ignore[method-assign]
         await press(pilot, "c", "y")
         assert screen.notice_line.text == "w1 is not a running worker of this console."
         assert not app.services.workers.requests.waiting
@@ -141,7 +141,7 @@ async def test_with_none_idle_the_youngest_may_finish() -> None:
         assert "This console has no idle worker" in screen.panel.plain
         assert "w2, is running resize_image and train_fold; it can end then" in screen.panel.plain
         await press(pilot, "enter")
-        assert pool.calls == [("stop_some", "1 False")]
+        assert pool.calls == [("drain_some", "1 False")]
         await press(pilot, "minus", "y")
         assert pool.calls[-1] == ("stop", "w2")
         assert "draining w2 after its job" in screen.notice_line.text

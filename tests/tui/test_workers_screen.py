@@ -88,7 +88,7 @@ class Pool:
         self.calls.append(("spawn", str(self.setup.slots)))
         return SpawnedWorker("w9", 4109, Path("w9.log"))
 
-    def stop(self, worker_id: str) -> None:
+    def drain(self, worker_id: str) -> None:
         self.calls.append(("stop", worker_id))
 
     def kill(self, worker_id: str) -> bool:
@@ -98,8 +98,8 @@ class Pool:
     def staying(self) -> tuple[SpawnedWorker, ...]:
         return self.alive()
 
-    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
-        self.calls.append(("stop_some", f"{count} {busy_too}"))
+    def drain_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
+        self.calls.append(("drain_some", f"{count} {busy_too}"))
         idle = [name for name in reversed(self.ids) if name not in self.busy][:count]
         rest = [name for name in reversed(self.ids) if name in self.busy] if busy_too else []
         return idle, rest[: count - len(idle)]
@@ -308,7 +308,7 @@ async def test_spawning_and_stopping_an_idle_one() -> None:
     async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "plus", "minus")
-        assert pool.calls == [("spawn", "1"), ("stop_some", "1 False")]
+        assert pool.calls == [("spawn", "1"), ("drain_some", "1 False")]
 
 
 async def test_read_only_refuses() -> None:

@@ -113,8 +113,8 @@ class Control:
     def is_own(self, worker_id: str) -> bool:
         return worker_id in self.own
 
-    def stop_own(self, worker_id: str) -> None:
-        self.calls.append(("stop_own", worker_id))
+    def drain_own(self, worker_id: str) -> None:
+        self.calls.append(("drain_own", worker_id))
 
     def kill_own(self, worker_id: str) -> None:
         self.calls.append(("kill_own", worker_id))
@@ -128,7 +128,7 @@ class Control:
     def start(self, count: int, setup: WorkerSetup) -> None:
         self.calls.append(("start", count))
 
-    def stop(self, count: int, *, busy_too: bool) -> None:
+    def drain(self, count: int, *, busy_too: bool) -> None:
         self.calls.append(("stop", count, busy_too))
 
 
@@ -143,7 +143,7 @@ def acting(screen: AScreen, control: Control) -> tuple[dict[str, Handler], Told]
 @pytest.mark.parametrize(
     ("action", "own", "call"),
     [
-        ("worker_drain", True, ("stop_own", "w1")),
+        ("worker_drain", True, ("drain_own", "w1")),
         ("worker_drain", False, ("ask", "w1", "drain")),
         ("worker_kill", True, ("kill_own", "w1")),
         ("worker_kill", False, ("ask", "w1", "stop")),

@@ -151,7 +151,7 @@ class WorkerPool:
             ended, self._ended = tuple(self._ended), []
         return ended
 
-    def stop(self, worker_id: str) -> None:
+    def drain(self, worker_id: str) -> None:
         """Let a worker finish the jobs it has, and end. Returns at once.
 
         Raises:
@@ -165,7 +165,7 @@ class WorkerPool:
             self._asked.add(worker_id)
         process.send_signal(signal.SIGTERM)
 
-    def stop_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
+    def drain_some(self, count: int, *, busy_too: bool) -> tuple[list[str], list[str]]:
         """Let workers end: those that have no job first, and the youngest of them first.
 
         Args:
@@ -193,7 +193,7 @@ class WorkerPool:
 
     def _asks(self, worker_id: str) -> bool:
         try:
-            self.stop(worker_id)
+            self.drain(worker_id)
         except GigQError:
             # It has ended meanwhile, or another thread has asked it.
             return False

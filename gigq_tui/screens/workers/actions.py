@@ -53,7 +53,7 @@ class Controls(Protocol):
 
     def is_own(self, worker_id: str) -> bool: ...
 
-    def stop_own(self, worker_id: str) -> None: ...
+    def drain_own(self, worker_id: str) -> None: ...
 
     def kill_own(self, worker_id: str) -> None: ...
 
@@ -109,7 +109,7 @@ class WorkerActions(Part):
 
     def _drain(self, worker: WorkerRow) -> None:
         if self._workers.is_own(worker.id):
-            self._workers.stop_own(worker.id)
+            self._workers.drain_own(worker.id)
         else:
             self._workers.ask(worker, "drain")
 

@@ -48,7 +48,7 @@ class StartsWorkers(Protocol):
 
     def start(self, count: int, setup: WorkerSetup) -> None: ...
 
-    def stop(self, count: int, *, busy_too: bool) -> None: ...
+    def drain(self, count: int, *, busy_too: bool) -> None: ...
 
 
 class NewestPicture(Protocol):
@@ -121,6 +121,6 @@ class WorkerCount(Part):
 
     def _apply(self, change: int, setup: WorkerSetup | None) -> None:
         if change < 0:
-            self._workers.stop(-change, busy_too=True)
+            self._workers.drain(-change, busy_too=True)
         elif setup is not None:
             self._workers.start(change, setup)
