@@ -18,7 +18,7 @@ IGNORED = ("INT", "HUP", "TERM", "QUIT", "PIPE", "TSTP", "CHLD", "USR1")
 SAMPLE = (
     "tests/unit/test_tui_cli.py::test_a_reader_that_goes_away_is_no_error",
     "tests/integration/test_signals.py::test_a_shell_in_the_background_keeps_its_worker",
-    "tests/tui/test_acts_keys.py::test_u_takes_an_act_on_one_job_back_at_once",
+    "tests/tui/test_job_actions_keys.py::test_u_takes_an_act_on_one_job_back_at_once",
 )
 HOSTILE = {
     "LC_ALL": "C",
