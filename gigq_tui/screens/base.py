@@ -90,7 +90,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     @property
     def is_here(self) -> bool:
         """Whether it is there to hear an answer: it has come, and has not gone."""
-        return self.is_attached and self.is_mounted
+        return self.is_attached and self.is_whole
 
     @property
     def is_whole(self) -> bool:

@@ -420,7 +420,7 @@ def test_what_cannot_be_spawned_is_told_in_a_sentence(path: Path, folder: Path) 
         WorkerPool(folder / "gone.db", WorkerSetup(sys.executable, folder)).spawn()
     assert not (folder / "gone.db").exists()
     with pytest.raises(GigQError, match="not a running worker"):
-        WorkerPool(path, WorkerSetup(sys.executable, folder)).stop("w1")
+        WorkerPool(path, WorkerSetup(sys.executable, folder)).drain("w1")
 
 
 def test_a_user_module_of_the_same_name_as_ours_does_no_harm(

@@ -89,9 +89,12 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
 
     @property
     def summary_panel(self) -> SummaryPanel | None:
-        """Where the job under the cursor is shown; None where the terminal is too low for it."""
+        """Where the job under the cursor is shown; None where the terminal is too low for it.
+
+        While the app ends it may have gone before the screen, and an answer may still come.
+        """
         there = self.is_mounted and self.has_class("-tall")
-        return self.query_one(SummaryPanel) if there else None
+        return next(iter(self.query(SummaryPanel)), None) if there else None
 
     @property
     def view(self) -> View:
