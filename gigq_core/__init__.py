@@ -6,6 +6,7 @@ an import.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gigq_core.connections import close_connections
@@ -36,12 +37,14 @@ from gigq_core.undo import Undo
 from gigq_core.workflow import Workflow
 
 if TYPE_CHECKING:
+    from gigq_core.retry import Backoff, GiveUp, Retry, Snooze
     from gigq_core.worker import Worker
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccessRefused",
+    "Backoff",
     "Change",
     "CycleError",
     "DatabaseBusy",
@@ -51,6 +54,7 @@ __all__ = [
     "FileChanged",
     "FilesLost",
     "GigQError",
+    "GiveUp",
     "Job",
     "JobCancelled",
     "JobQueue",
@@ -58,7 +62,9 @@ __all__ = [
     "JobTimeout",
     "NotAQueue",
     "Outcome",
+    "Retry",
     "ScriptFunctionWarning",
+    "Snooze",
     "StackUnavailable",
     "TaskWrapper",
     "Undo",
@@ -74,10 +80,18 @@ __all__ = [
 silence_by_default()
 
 
-def __getattr__(name: str) -> Any:
-    """Load the worker only where it is used: whoever submits or looks does without it."""
-    if name == "Worker":
-        from gigq_core.worker import Worker
+# What most programs do without is loaded where it is used.
+_LATER = {
+    "Backoff": "gigq_core.retry",
+    "GiveUp": "gigq_core.retry",
+    "Retry": "gigq_core.retry",
+    "Snooze": "gigq_core.retry",
+    "Worker": "gigq_core.worker",
+}
 
-        return Worker
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        found = globals()[name] = getattr(import_module(_LATER[name]), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
+
+from gigq_core.durations import seconds_in
 
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
 MAX_TIME_S = 100 * 365 * DAY_S
-
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d|w)")
-_UNITS_S = {
-    "ms": 0.001,
-    "s": 1.0,
-    "m": float(MINUTE_S),
-    "h": float(HOUR_S),
-    "d": float(DAY_S),
-    "w": 7.0 * DAY_S,
-}
 
 
 def span(seconds: float) -> str:
@@ -59,13 +50,8 @@ def seconds_of(text: str) -> float:
     Raises:
         ValueError: it is none; the message says what to write instead.
     """
-    total, place = 0.0, 0
-    while part := _PART.match(text, place):
-        total += float(part.group(1)) * _UNITS_S[part.group(2)]
-        place = part.end()
-    if place == 0 and re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", text):
-        total, place = float(text), len(text)
-    if place == 0 or place != len(text):
+    total = seconds_in(text)
+    if total is None:
         raise ValueError(f"{text} is not a time: write 30s, 2m, 1h30m or 7d")
     if total > MAX_TIME_S:
         raise ValueError("that is more than a hundred years")

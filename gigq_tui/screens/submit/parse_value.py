@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from gigq_core.durations import seconds_in
 from gigq_tui.screens.submit.field_types import Base, FieldType
 
 # A longer value is not offered for editing: it is kept as it is, or typed anew.
@@ -135,21 +136,20 @@ def parse_whole(text: str, default: int, least: int | None = None) -> int:
 
 
 def parse_seconds(text: str, default: float, *, zero: bool) -> float:
-    """Read a number of seconds, with or without an `s`; nothing typed is the default.
+    """Read a number of seconds, or `90s`, `1h30m`; nothing typed is the default.
 
     Raises:
         ValueTrouble: It is none, negative, or 0 where `zero` does not allow it.
     """
-    typed = text.strip().removesuffix("s").strip()
+    typed = text.strip()
     if not typed:
         return default
-    try:
-        value = float(typed)
-    except ValueError:
-        raise ValueTrouble("must be a number of seconds") from None
-    if not math.isfinite(value):
-        raise ValueTrouble("must be a number of seconds")
-    if value < 0 or (value == 0 and not zero):
+    # A space before the unit is a slip of the hand.
+    negative = typed.startswith("-")
+    value = seconds_in("".join(typed.lstrip("-").split()))
+    if value is None or not math.isfinite(value):
+        raise ValueTrouble("must be a number of seconds, or 90s, 1h30m")
+    if negative or (value == 0 and not zero):
         raise ValueTrouble("must be 0 or more" if zero else "must be more than 0")
     return value
 
