@@ -8,10 +8,12 @@ every value has its type and can be stored, or `Broken`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 from gigq_core.worker import runner
+from gigq_core.worker.claims import Wish
 
 # Beside a result, a line holds an error, a traceback, and the names of loaded files.
 TEXT_BYTES = 8 * 1024 * 1024
@@ -47,6 +49,8 @@ class Done(NamedTuple):
     error: str | None
     traceback: str | None
     along: dict[str, Any]
+    raised: tuple[str, ...] = ()
+    wish: Wish | None = None
 
 
 class Lines:
@@ -147,7 +151,7 @@ def _done(message: dict[str, Any]) -> Done | None:
         return None
     along = {}
     for key, value in message.items():
-        check = shape.get(key)
+        check = shape.get(key) or (_RAISED.get(key) if not ok else None)
         if check is None:
             check = _ALONG.get(key)
             along[key] = value
@@ -161,6 +165,8 @@ def _done(message: dict[str, Any]) -> Done | None:
         error=text_of(message.get("error")),
         traceback=text_of(message.get("traceback")),
         along=along,
+        raised=tuple(map(runner.storable, message.get("raised", ()))),
+        wish=Wish(*message["wish"]) if "wish" in message else None,
     )
 
 
@@ -202,6 +208,18 @@ def _is_words(value: object) -> bool:
     )
 
 
+def _is_names(value: object) -> bool:
+    return _is_words(value) and len(value) <= runner.MOST_NAMES  # type: ignore[arg-type]
+
+
+def _is_wish(value: object) -> bool:
+    if type(value) is not list or len(value) != 2 or value[0] not in runner.WISHES:
+        return False
+    if value[1] is None:
+        return bool(value[0] != "snooze")
+    return value[0] != "give_up" and isinstance(value[1], float) and 0 <= value[1] < math.inf
+
+
 def _is_times_by_name(value: object) -> bool:
     return type(value) is dict and all(map(_is_count, value.values()))
 
@@ -220,6 +238,8 @@ _NOT_OK: _Shape = {
     "error": _is_text,
     "traceback": _is_text_or_none,
 }
+# What may be said of an exception, beside how it reads.
+_RAISED: _Shape = {"raised": _is_names, "wish": _is_wish}
 # What an answer may say of the process, beside how the job ended.
 _ALONG: _Shape = {
     "files": _is_times_by_name,

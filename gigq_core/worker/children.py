@@ -19,7 +19,7 @@ from gigq_core.times import now_text
 from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
 from gigq_core.worker.child_process import READ_BYTES, ChildProcess
-from gigq_core.worker.claims import Claim, Ending, Fate, sentence_for
+from gigq_core.worker.claims import Claim, Ending, Fate, Wish, sentence_for
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import (
     Seen,
@@ -303,6 +303,8 @@ class Child:
         error: str | None = None,
         traceback: str | None = None,
         signum: int | None = None,
+        raised: tuple[str, ...] = (),
+        wish: Wish | None = None,
     ) -> None:
         claim, self.claim = self.claim, None
         if claim is None:
@@ -322,7 +324,7 @@ class Child:
         begun, self.begun = self.begun, None
         pid = self.pid if begun is not None else None
         self.endings.append(
-            Ending(claim, fate, result, error, traceback, output, begun, pid, signum)
+            Ending(claim, fate, result, error, traceback, output, begun, pid, signum, raised, wish)
         )
 
     # --- the pipes ---------------------------------------------------------------------------
@@ -443,5 +445,13 @@ class Child:
             fate = Fate.HOPELESS if message.hopeless else Fate.FAILED
             signals = message.along.get("signals")
             signum = signals[0] if signals else None
-            self._finish(fate, None, message.error, message.traceback, signum)
+            self._finish(
+                fate,
+                None,
+                message.error,
+                message.traceback,
+                signum,
+                raised=message.raised,
+                wish=message.wish,
+            )
         self.age.note_end(job_id, failed=not message.ok)

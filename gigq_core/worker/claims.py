@@ -46,6 +46,8 @@ class Claim:
     retry_delay_s: float
     pass_parent_results: bool | None
     on_crash: str | None = None
+    # An attempt that shows no sign of life for so long is stopped; None for never.
+    stall_timeout_s: float | None = None
     broken: str = ""
     # Its last worker died soon after it had begun, so that it may have been the reason.
     lost: bool = False
@@ -54,6 +56,14 @@ class Claim:
     def timeout_text(self) -> str:
         """The sentence GigQ writes for an attempt that ran too long."""
         return f"Job timed out after {self.timeout_s} seconds"
+
+
+class Wish(NamedTuple):
+    """What a job asked for by the exception that it raised: "retry", "snooze" or "give_up"."""
+
+    kind: str
+    # Seconds until the next attempt; None where the job's own delay is meant.
+    after_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,9 @@ class Ending:
     # Of an attempt that failed after a signal which ends processes, and which the worker did not
     # send: that signal's number.
     signal: int | None = None
+    # The names of what was raised, from its own type to the most general one, with their modules.
+    raised: tuple[str, ...] = ()
+    wish: Wish | None = None
 
 
 def sentence_for(claim: Claim, fate: Fate) -> str | None:

@@ -70,6 +70,12 @@ LOOKED_AT = 1_000_000
 DEEP = 100
 KEPT = 2_000
 
+# Of the types of an exception, how many are told, and the longest name, in characters.
+MOST_NAMES = 10
+LONGEST_NAME = 500
+# What a job may ask for by raising an exception whose class has one of these as `__gigq_core__`.
+WISHES = ("retry", "snooze", "give_up")
+
 # Bound here, as a job may put other things in the place of the module's functions.
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
 _ENCODE_ANY = json.JSONEncoder().encode
@@ -571,13 +577,59 @@ def failure(problem: BaseException, ours: str = __file__) -> dict[str, Any]:
 
     `ours` is the file whose frames at the top say nothing to the user.
     """
-    hopeless = isinstance(problem, Hopeless)
-    return {
+    if isinstance(problem, Hopeless):
+        return {"ok": False, "hopeless": True, "error": sentence(problem), "traceback": None}
+    message = {
         "ok": False,
-        "hopeless": hopeless,
+        "hopeless": False,
         "error": sentence(problem),
-        "traceback": None if hopeless else clipped(storable(trimmed_traceback(problem, ours))),
+        "traceback": clipped(storable(trimmed_traceback(problem, ours))),
+        "raised": names_of(type(problem)),
     }
+    try:
+        wish = wish_of(problem)
+    except ValueError as refusal:
+        message["error"] = clipped("%s (%s)" % (message["error"], refusal))
+    else:
+        if wish is not None:
+            message["wish"] = wish
+    return message
+
+
+def names_of(kind: type) -> list[str]:
+    """The names of an exception's type and of those above it, the nearest first."""
+    # Not its `__mro__`, which a class may define anew.
+    return [name_of(one) for one in type.__dict__["__mro__"].__get__(kind)[:-1][:MOST_NAMES]]
+
+
+def wish_of(problem: BaseException) -> tuple[str, float | None] | None:
+    """What the job asks for by what it raised, and after how many seconds; None for nothing.
+
+    The exceptions are ours by their mark, as the user's environment need not hold us.
+
+    Raises:
+        ValueError: It can't be had; the sentence says why.
+    """
+    try:
+        kind = type(problem).__gigq_core__  # type: ignore[attr-defined]
+        if kind not in WISHES or type(kind) is not str:
+            return None
+        after = None if kind == "give_up" else getattr(problem, "after", None)
+    except Exception:  # noqa: BLE001 - the user's own class may do anything
+        return None
+    if after is None:
+        if kind == "snooze":
+            raise ValueError("it names no time: say after how many seconds")
+        return kind, None
+    if isinstance(after, bool) or not isinstance(after, (int, float)):
+        raise ValueError("its `after` is no number of seconds: %s" % shown(after))
+    try:
+        seconds = float(after)
+    except OverflowError:
+        seconds = math.inf
+    if not 0 <= seconds < math.inf:
+        raise ValueError("its `after` must be 0 seconds or more, and finite: %s" % shown(after))
+    return kind, seconds
 
 
 def sentence(problem: BaseException) -> str:
@@ -597,11 +649,16 @@ def sentence(problem: BaseException) -> str:
 def kind_of(value: object) -> str:
     """The name of a value's type, with its module as tracebacks give it."""
     kind = type(value)
+    if getattr(kind, "__module__", None) in ("builtins", "__main__"):
+        return clipped(storable(kind.__qualname__), LONGEST_NAME)
+    return name_of(kind)
+
+
+def name_of(kind: type) -> str:
+    """The name of a type, with its module."""
     module = getattr(kind, "__module__", None)
-    name = kind.__qualname__
-    if module not in ("builtins", "__main__"):
-        name = "%s.%s" % (module if isinstance(module, str) else "<unknown>", name)
-    return clipped(storable(name), 500)
+    name = "%s.%s" % (module if isinstance(module, str) else "<unknown>", kind.__qualname__)
+    return clipped(storable(name), LONGEST_NAME)
 
 
 def storable(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
 from gigq_core.worker import runner
-from gigq_core.worker.claims import Begun, Claim, Ending, Fate, sentence_for
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate, Wish, sentence_for
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -164,7 +164,16 @@ class _JobThread:
             # Whatever the job raises is its failure, `sys.exit()` included.
             failed = runner.failure(problem, __file__)
             fate = Fate.HOPELESS if misfit or failed["hopeless"] else Fate.FAILED
-            return Ending(claim, fate, None, failed["error"], failed["traceback"])
+            wish = failed.get("wish")
+            return Ending(
+                claim,
+                fate,
+                None,
+                failed["error"],
+                failed["traceback"],
+                raised=tuple(failed.get("raised", ())),
+                wish=None if wish is None else Wish(*wish),
+            )
 
 
 class ThreadPool:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gigq_core.worker import answers, runner
 from gigq_core.worker.answers import Ask, Broken, Done, Lines, Ready, parse
+from gigq_core.worker.claims import Wish
 
 TOKEN = "0198-token"
 GOOD = {"done": TOKEN, "ok": True, "result": "[1]"}
@@ -31,6 +32,69 @@ def test_every_message_of_the_runner_passes() -> None:
     assert told == Done(TOKEN, False, False, None, "KeyError: 1", "Traceback", {})
     for problem in (ValueError("x"), runner.Hopeless("y"), SystemExit(2), KeyboardInterrupt()):
         assert isinstance(parse(line(runner.failure(problem) | {"done": TOKEN})), Done)
+
+
+class Mark(Exception):
+    __gigq_core__ = "snooze"
+
+    def __init__(self, after: Any) -> None:
+        super().__init__("later")
+        self.after = after
+
+
+class Again(Mark):
+    __gigq_core__ = "retry"
+
+
+class Enough(Exception):
+    __gigq_core__ = "give_up"
+
+
+class Odd(Exception):
+    __gigq_core__ = ("retry",)
+
+
+@pytest.mark.parametrize(
+    ("problem", "wish"),
+    [
+        (Mark(5), Wish("snooze", 5.0)),
+        (Mark(0), Wish("snooze", 0.0)),
+        (Again(1.5), Wish("retry", 1.5)),
+        (Again(None), Wish("retry", None)),
+        (Enough("no use"), Wish("give_up", None)),
+        (Odd("x"), None),
+        (KeyError("x"), None),
+    ],
+)
+def test_a_wish_passes_with_what_was_raised(problem: Exception, wish: Wish | None) -> None:
+    told = parse(line(runner.failure(problem) | {"done": TOKEN}))
+    assert isinstance(told, Done)
+    assert told.wish == wish
+    kind = type(problem)
+    assert told.raised[0] == f"{kind.__module__}.{kind.__qualname__}"
+    assert told.raised[-2:] == ("builtins.Exception", "builtins.BaseException")
+
+
+@pytest.mark.parametrize("after", [-1, -0.001, float("inf"), float("nan"), "10", True, [], 10**400])
+def test_a_wish_that_cant_be_had_is_a_failure_that_says_so(after: Any) -> None:
+    for problem in (Mark(after), Again(after)):
+        told = parse(line(runner.failure(problem) | {"done": TOKEN}))
+        assert isinstance(told, Done)
+        assert told.wish is None
+        assert told.error is not None
+        assert "later (its `after` " in told.error
+    assert runner.failure(Mark(None))["error"].endswith(
+        "(it names no time: say after how many seconds)"
+    )
+
+
+def test_of_many_types_the_nearest_are_told() -> None:
+    kind: type[BaseException] = ValueError
+    for number in range(20):
+        kind = type(f"Kind{number}", (kind,), {"__module__": "m\0\udce9"})
+    told = parse(line(runner.failure(kind()) | {"done": TOKEN}))
+    assert isinstance(told, Done)
+    assert told.raised == tuple(f"m\\x00\\udce9.Kind{n}" for n in range(19, 9, -1))
 
 
 NOT_MESSAGES: dict[str, bytes] = {
@@ -59,6 +123,17 @@ NOT_MESSAGES: dict[str, bytes] = {
     "an error that is no text": line(BAD | {"error": None}),
     "a traceback that is no text": line(BAD | {"traceback": 3}),
     "hopeless as text": line(BAD | {"hopeless": "no"}),
+    "names as text": line(BAD | {"raised": "builtins.KeyError"}),
+    "too many names": line(BAD | {"raised": ["x"] * 11}),
+    "a name beyond measure": line(BAD | {"raised": ["x" * 1_001]}),
+    "names of a success": line(GOOD | {"raised": ["x"]}),
+    "a wish of a success": line(GOOD | {"wish": ["retry", 1.0]}),
+    "a wish without a time": line(BAD | {"wish": ["retry"]}),
+    "a snooze without end": line(BAD | {"wish": ["snooze", None]}),
+    "a wish for the past": line(BAD | {"wish": ["retry", -1.0]}),
+    "an unknown wish": line(BAD | {"wish": ["repeat", 1.0]}),
+    "a wish of no name": line(BAD | {"wish": [[], 1.0]}),
+    "a time to give up": line(BAD | {"wish": ["give_up", 1.0]}),
     "an unknown key": line(GOOD | {"more": 1}),
     "files as a list": line(GOOD | {"files": []}),
     "files with text": line(GOOD | {"files": {"a": "b"}}),
