@@ -1,35 +1,63 @@
-"""Timestamps as GigQ stores them: naive local time in ISO 8601."""
+"""Moments: texts of local time as GigQ stores them, and what they mean.
+
+A time that is stored as text is naive local time, in the zone of whoever wrote it. A moment in
+memory is aware, in UTC; a person's own zone is asked for where a time is drawn or typed, and
+nowhere else: nights on which the clocks change then cost no thought.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta, timezone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def now_text() -> str:
-    """The present moment, as it is stored."""
+    """The present moment, as GigQ stores it: naive local time in ISO 8601."""
     return datetime.now().isoformat()
 
 
+def utc_now() -> float:
+    """The present moment in UTC seconds, as our own columns hold it."""
+    return time.time()
+
+
 def to_text(moment: datetime) -> str:
-    """`moment` (naive local time) as it is stored."""
-    return moment.isoformat()
+    """`moment` (aware) as GigQ stores it: naive local time in ISO 8601."""
+    return local(moment).replace(tzinfo=None).isoformat()
+
+
+def local(moment: datetime) -> datetime:
+    """`moment` (aware) in the zone of whoever reads it, so that it can be drawn or printed."""
+    try:
+        return moment.astimezone()
+    except (ValueError, OverflowError, OSError):
+        return moment  # the zone would move it out of the calendar
+
+
+def moment_of(seconds: object) -> datetime | None:
+    """The moment of so many UTC seconds, or None where it is no number or lies in no calendar."""
+    if not isinstance(seconds, (int, float)):
+        return None
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        return None
 
 
 def parse_time(text: object) -> datetime | None:
-    """The moment that `text` stands for, or None where it stands for none.
+    """The moment that `text` stands for, in UTC, or None where it stands for none.
 
-    A column of a damaged file may hold anything, so anything is accepted. A time with a zone is
-    turned into naive local time.
+    A column of a damaged file may hold anything, so anything is accepted. A time without a zone
+    is the reader's local time; of two moments with the same local time it means the earlier.
     """
     if not isinstance(text, str):
         return None
     if text.endswith(("Z", "z")):
         text = f"{text[:-1]}+00:00"  # Python understands it only from 3.11 on
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            moment = moment.astimezone().replace(tzinfo=None)
+        return datetime.fromisoformat(text).astimezone(timezone.utc)
     except (ValueError, OverflowError, OSError):
         # No time, or one that its zone moves out of the calendar.
         return None
-    return moment

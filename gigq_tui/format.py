@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from gigq_core import text as safe
+from gigq_core.times import local
 from gigq_tui.store.models import State
 
 MASK = "********"
@@ -198,12 +199,21 @@ def limit(seconds: float) -> str:
 
 
 def clock_time(moment: datetime | None, now: datetime) -> str:
-    """Write a moment as `12:03:10`, with its date before it unless that is today; `-` for None."""
+    """Write a moment by the reader's clock: `12:03:10`, with its date unless that is today.
+
+    None is written `-`.
+    """
     if moment is None:
         return "-"
-    if moment.date() == now.date():
-        return f"{moment:%H:%M:%S}"
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    here = local(moment)
+    if here.date() == local(now).date():
+        return f"{here:%H:%M:%S}"
+    return f"{here:%Y-%m-%d %H:%M:%S}"
+
+
+def time_of_day(moment: datetime | None) -> str:
+    """Write when on its day a moment was, by the reader's clock: `12:03:10`; `-` for None."""
+    return "-" if moment is None else f"{local(moment):%H:%M:%S}"
 
 
 def count(number: int) -> str:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from gigq_core.paths import logs_folder
 from gigq_core.schema.attach import open_for_work
+from gigq_core.times import to_text
 from tests.scene_rows import LOST_PID, MISSING_PARENT, WORKERS, Job, Try, images, odd_ones, workflow
 
-NOW = datetime(2026, 11, 23, 12, 4, 31)
+NOW = datetime(2026, 11, 23, 12, 4, 31, tzinfo=timezone.utc)
 HOST = "etl-3"
 FILE_NAME = "jobs.db"
 
@@ -44,7 +45,7 @@ def liveness(identity: Any) -> bool | None:
 
 def ago(seconds: float) -> str:
     """The stored text of the moment that many seconds before `NOW` (after it when negative)."""
-    return (NOW - timedelta(seconds=seconds)).isoformat()
+    return to_text(NOW - timedelta(seconds=seconds))
 
 
 def build(path: Path) -> Path:

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import pytest
 
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES
+from gigq_core.times import to_text
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.reader import Reader
 
-NOW = datetime(2026, 11, 23, 12, 0, 0)
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
 DATA = Path(__file__).parent / "data"
 GIGQ_FILES = ("gigq-0.1.0.db", "gigq-0.5.1.db")
 
@@ -28,7 +29,7 @@ both_kinds = pytest.mark.parametrize("attached", [True, False], ids=["attached",
 
 
 def ago(seconds: float) -> str:
-    return (NOW - timedelta(seconds=seconds)).isoformat()
+    return to_text(NOW - timedelta(seconds=seconds))
 
 
 def gigq_copy(folder: Path, name: str) -> Path:

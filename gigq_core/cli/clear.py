@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -16,6 +16,7 @@ from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.status import FINAL_STATUSES, JobStatus, Outcome
 from gigq_core.text import inert
+from gigq_core.times import to_text
 
 if TYPE_CHECKING:
     from gigq_core.clearing import ClearPlan, Finished
@@ -96,7 +97,7 @@ def _moment(days: int | None) -> str | None:
     if days is None:
         return None
     try:
-        return (datetime.now() - timedelta(days=days)).isoformat()
+        return to_text(datetime.now(timezone.utc) - timedelta(days=days))
     except OverflowError:
         raise click.UsageError(f"{days} days ago is too long ago for a date.") from None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.streams import put
 from gigq_core.text import inert, storable
-from gigq_core.times import parse_time
+from gigq_core.times import local, parse_time
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -108,7 +108,7 @@ def shown_time(text: object) -> str:
     if text is None or text == "":
         return "-"
     moment = parse_time(text)
-    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else cell(text)
+    return f"{local(moment):%Y-%m-%d %H:%M:%S}" if moment else cell(text)
 
 
 def _columns(char: str) -> int:

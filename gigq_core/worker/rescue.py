@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
@@ -178,7 +178,7 @@ def is_past(row: sqlite3.Row, more_s: float) -> bool:
     if started is None:
         return False
     try:
-        return datetime.now() - started > timedelta(seconds=_timeout_s(row) + more_s)
+        return datetime.now(timezone.utc) - started > timedelta(seconds=_timeout_s(row) + more_s)
     except OverflowError:
         return False
 
@@ -364,7 +364,7 @@ def _for_how_long(row: sqlite3.Row) -> str:
     if started is None or fnmatchcase(row["error"] or "", "worker * died*"):
         return ""
     try:
-        seconds = int((datetime.now() - started).total_seconds())
+        seconds = int((datetime.now(timezone.utc) - started).total_seconds())
     except OverflowError:
         return ""
     return f" when this had run for {seconds:,} s" if seconds > SOON_S else ""

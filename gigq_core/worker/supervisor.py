@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Protocol
 
 from gigq_core.errors import DatabaseError
@@ -176,7 +176,7 @@ class Staging:
     def seconds_until(self, due: str) -> float:
         """Seconds until that may be so; its text may mean a moment long past, or none."""
         moment = parse_time(due)
-        left = 0.0 if moment is None else (moment - datetime.now()).total_seconds()
+        left = 0.0 if moment is None else (moment - datetime.now(timezone.utc)).total_seconds()
         if left > 0:
             return left
         if due <= now_text():

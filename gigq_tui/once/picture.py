@@ -34,6 +34,7 @@ from typing import Any
 
 from gigq_core.errors import FileChanged
 from gigq_core.text import storable
+from gigq_core.times import local, to_text
 from gigq_tui import format as text
 from gigq_tui.columns import COLUMNS, JobAt
 from gigq_tui.store import derive
@@ -166,7 +167,7 @@ def _head(snapshot: Snapshot, label: str) -> str:
         parts.append("GigQ's own file, not changed")
     how = "no write access, read only" if info.still else f"{info.journal_mode} mode"
     parts.append(f"{how}, {text.size(info.size)}")
-    parts.append(f"read {snapshot.taken_at:%Y-%m-%d %H:%M:%S}")
+    parts.append(f"read {local(snapshot.taken_at):%Y-%m-%d %H:%M:%S}")
     if snapshot.paused:
         parts.append("QUEUE PAUSED")
     return _GAP.join(parts)
@@ -305,4 +306,4 @@ def _running(job: RunningJob) -> dict[str, Any]:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return None if moment is None else to_text(moment)

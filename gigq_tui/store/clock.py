@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 
@@ -11,7 +11,7 @@ class Clock(Protocol):
     """The hour for people, and a clock that never jumps for intervals."""
 
     def now(self) -> datetime:
-        """The present moment, naive local time, as the queue stores it."""
+        """The present moment, in UTC."""
         ...
 
     def monotonic(self) -> float:
@@ -23,7 +23,7 @@ class SystemClock:
     """The machine's own clocks."""
 
     def now(self) -> datetime:
-        return datetime.now()
+        return datetime.now(timezone.utc)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -33,7 +33,7 @@ class FrozenClock:
     """A clock that moves only when it is told to.
 
     Args:
-        now: the moment it stands at, naive local time.
+        now: the moment it stands at, aware.
     """
 
     def __init__(self, now: datetime) -> None:

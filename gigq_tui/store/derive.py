@@ -24,7 +24,7 @@ RUNNING_STATES = frozenset({State.RUNNING, State.OVERDUE, State.STOPPING, State.
 
 
 def state_of(row: JobRow, now: datetime) -> State:
-    """Where a job truly stands at `now` (naive local time)."""
+    """Where a job truly stands at `now`."""
     if row.status == PENDING:
         return _waiting_state(row, now)
     if row.status == RUNNING:

@@ -160,7 +160,7 @@ class RunningJob:
     timeout_s: float = DEFAULT_TIMEOUT_S
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it has run for longer than its timeout at `now` (naive local time)."""
+        """Whether it has run for longer than its timeout at `now`."""
         began = self.started_at
         return began is not None and (now - began).total_seconds() > self.timeout_s
 

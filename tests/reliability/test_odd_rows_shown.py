@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -48,7 +48,7 @@ LEAVING = {"quit", "leave", "back", "suspend", "edit_params", "pager", "editor"}
 
 
 def look_everywhere(path: Path) -> None:
-    now = datetime.now()
+    now = datetime.now(timezone.utc)
     reader = Reader(path)
     try:
         for tab in Tab:

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class StillClock:
     """The hour goes on, but no order of rows comes to rest, and nothing typed is too late."""
 
     def now(self) -> datetime:
-        return datetime.now()
+        return datetime.now(timezone.utc)
 
     def monotonic(self) -> float:
         return 1000.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -118,10 +118,11 @@ def test_sizes(octets: int, told: str) -> None:
 
 
 def test_moments_of_another_day_carry_their_date() -> None:
-    now = datetime(2026, 11, 23, 12, 0)
+    now = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
+    today, yesterday = (datetime(2026, 11, day, 9, 8, 7, tzinfo=timezone.utc) for day in (23, 22))
     assert fmt.clock_time(None, now) == "-"
-    assert fmt.clock_time(datetime(2026, 11, 23, 9, 8, 7), now) == "09:08:07"
-    assert fmt.clock_time(datetime(2026, 11, 22, 9, 8, 7), now) == "2026-11-22 09:08:07"
+    assert fmt.clock_time(today, now) == "09:08:07"
+    assert fmt.clock_time(yesterday, now) == "2026-11-22 09:08:07"
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gigq_core.schema.attach import detach
+from gigq_core.times import parse_time
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.history import attempts
 from gigq_tui.store.history.attempts import DELETED, OTHERS
@@ -179,9 +180,10 @@ def test_the_past_of_a_gigq_file_is_known_and_survives_attach_and_detach(
 ) -> None:
     gigq_copy(tmp_path, name)
     with sqlite3.connect(path) as conn:
-        newest = datetime.fromisoformat(
+        newest = parse_time(
             conn.execute("SELECT max(completed_at) FROM job_executions").fetchone()[0]
         )
+        assert newest is not None
         by_status = dict(
             conn.execute(
                 "SELECT status, count(*) FROM job_executions"

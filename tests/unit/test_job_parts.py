@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -423,7 +423,12 @@ def test_a_process_is_asked_once_at_a_time_and_another_job_s_stack_is_not_shown(
     monkeypatch.setattr(stack_module, "take_stack", take)
     screen, reads = StackScreen(), Later()
     stack = Stack(
-        Path("jobs.db"), FrozenClock(datetime(2026, 1, 2)), DEFAULT_HINTS, reads, screen, screen
+        Path("jobs.db"),
+        FrozenClock(datetime(2026, 1, 2, tzinfo=timezone.utc)),
+        DEFAULT_HINTS,
+        reads,
+        screen,
+        screen,
     )
     stack.show()
     stack.show()

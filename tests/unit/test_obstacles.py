@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,7 @@ class Scene:
     """A watch whose clock, locks and disk the test moves."""
 
     def __init__(self) -> None:
-        self.clock = FrozenClock(datetime(2026, 1, 1))
+        self.clock = FrozenClock(datetime(2026, 1, 1, tzinfo=timezone.utc))
         self.holders: LockHolders | None = LockHolders()
         self.room: int | None = 10**9
         self.watch = ObstacleWatch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from gigq_core.worker.output import LIMIT_BYTES, Capture
 from gigq_tui.store.models import Attempt
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, output_of, read_output, read_tail
 
-ATTEMPT = Attempt(1, "exec-1", "w1", "running", datetime(2026, 1, 1), None, "", "", None, 7)
+BEGAN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+ATTEMPT = Attempt(1, "exec-1", "w1", "running", BEGAN, None, "", "", None, 7)
 
 
 @pytest.fixture

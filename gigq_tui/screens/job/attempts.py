@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_core.status import ExecutionStatus, JobStatus
-from gigq_tui.format import clock_time, duration, elapsed, inert, pad, size, split_lines
+from gigq_tui.format import (
+    clock_time,
+    duration,
+    elapsed,
+    inert,
+    pad,
+    size,
+    split_lines,
+    time_of_day,
+)
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, FIRST, LOG
 from gigq_tui.screens.parts.needs import FindsOut
@@ -57,7 +66,7 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
         (pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"),
     ]
     if wide:
-        started, ended = (_time_of_day(m) for m in (attempt.started_at, attempt.completed_at))
+        started, ended = (time_of_day(m) for m in (attempt.started_at, attempt.completed_at))
         spans.append((f"{started:<10}{ended:<10}", ""))
     first = next((line for line in attempt.error.splitlines() if line.strip()), "")
     spans += [
@@ -66,10 +75,6 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
         (inert(first.strip()), ""),
     ]
     return tuple(spans)
-
-
-def _time_of_day(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment:%H:%M:%S}"
 
 
 def describe_attempt(attempt: Attempt, of: int, now: datetime) -> str:

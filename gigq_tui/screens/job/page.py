@@ -72,7 +72,7 @@ class Page:
         attempts: The attempts.
         reader: How the text is read.
         hints: How keys are called.
-        now: What time it is, naive local time.
+        now: What time it is.
         host: The screen.
     """
 

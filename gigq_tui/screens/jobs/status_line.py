@@ -114,7 +114,7 @@ def describe_followed(follow: str | None, row: JobRow | None, now: datetime) -> 
     Args:
         follow: The id of the job, or None.
         row: The job, where the list does not hold it.
-        now: The present, naive local time.
+        now: The present moment.
     """
     if follow is None:
         return ""
@@ -128,7 +128,7 @@ def reason_line(row: JobRow | None, now: datetime, *, news: str = "", away: bool
 
     Args:
         row: The job under the cursor.
-        now: The present, naive local time.
+        now: The present moment.
         news: What waits above or below the rows that are shown.
         away: Whether the list does not hold the job.
     """

@@ -51,7 +51,7 @@ def summary_lines(
         row: The job, or None.
         detail: What else is known of it.
         tail: The end of its output.
-        now: The present time, naive local time.
+        now: The present moment.
         width: How many cells a line has.
         hints: How its keys are called.
         empty: What stands there where there is no job.

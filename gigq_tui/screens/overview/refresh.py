@@ -153,4 +153,4 @@ def _moves(overview: Overview) -> bool:
 
 
 def _bucket(at: datetime, past: Past) -> int:
-    return int((at - datetime.min).total_seconds() // past.bucket_s)
+    return int(at.timestamp() // past.bucket_s)

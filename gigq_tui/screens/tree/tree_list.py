@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 
 from gigq_core.status import JobStatus
 from gigq_tui.format import MARKS, cut, duration, elapsed, inert, pad, width_of
@@ -43,7 +43,7 @@ class TreeList(RowList):
         self.hints = hints
         self.graph: Graph | None = None
         self.lines: Sequence[TreeLine] = ()
-        self.now = datetime.min
+        self.now = datetime.min.replace(tzinfo=timezone.utc)
         self._ids: list[str] = []
         self._widest = 0
         self._blocked: dict[str, int] = {}
@@ -66,7 +66,7 @@ class TreeList(RowList):
         Args:
             graph: The jobs, those that are not drawn too.
             lines: The lines of the tree.
-            now: The hour, naive local time.
+            now: The present moment.
         """
         previous = self.line
         self.graph, self.lines, self.now = graph, lines, now

@@ -236,7 +236,7 @@ def entry_line(
 
     Args:
         entry: Which.
-        now: The time, naive local.
+        now: The present moment.
         usage: What the processes of this machine use, by pid.
         own: Whether this console started it.
         width: Cells of the terminal.

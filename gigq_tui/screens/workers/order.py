@@ -186,7 +186,7 @@ class WorkerOrder(Part):
         Args:
             found: The lines of all workers.
             usage: What the processes of this machine use, by pid.
-            now: The time, naive local.
+            now: The present moment.
         """
         groups = groups_of(found)
         if self.filter_text:

@@ -63,7 +63,7 @@ class Context:
     """What a filter's meaning depends on.
 
     Args:
-        now: the moment that ages are counted from, naive local time.
+        now: the moment that ages are counted from.
         attached: whether the file has our tables and columns.
         job_columns: the columns that `jobs` has.
         lost_workers: ids of the workers whose process is certainly gone.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from gigq_core.decoding import as_int, as_text
@@ -45,7 +45,6 @@ RECENT = 500
 OTHERS = "(other functions)"
 DELETED = "(deleted jobs)"
 
-_EPOCH = datetime(1970, 1, 1)
 _ENDS = {end.value: end for end in End}
 
 
@@ -58,13 +57,8 @@ class Ended(NamedTuple):
 
 
 def seconds(at: datetime) -> float:
-    """A naive moment in seconds of the epoch that everything here counts in."""
-    return (at - _EPOCH).total_seconds()
-
-
-def moment_of(at: float) -> datetime:
-    """The naive moment of `seconds()`."""
-    return _EPOCH + timedelta(seconds=at)
+    """A moment in seconds of the epoch that everything here counts in."""
+    return at.timestamp()
 
 
 def function_of(record: sqlite3.Row) -> str:
@@ -110,7 +104,7 @@ class History:
         Args:
             conn: within a read transaction.
             schema: the file's.
-            now: naive local time.
+            now: the present moment.
             waiting: how many jobs wait.
         """
         at = seconds(now)

@@ -29,7 +29,7 @@ def figures(history: History, staff: FileWorkers, counts: Counts, now: datetime)
         history: followed up to now.
         staff: who works.
         counts: how many jobs stand where.
-        now: naive local time.
+        now: the present moment.
     """
     at = seconds(now)
     recent = history.recent()

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gigq_core.decoding import as_int, as_text, as_timeout_s
-from gigq_core.times import parse_time
+from gigq_core.times import moment_of, parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.history.attempts import History, function_of, moment_of, seconds
+from gigq_tui.store.history.attempts import History, function_of, seconds
 from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.rings import Past, Tally, merged
 from gigq_tui.store.models import Counts, Figures
@@ -184,14 +184,10 @@ def overview(
         ready_only=ready_only,
         ready_counted=sum(found.jobs for found in ready.values()),
         concerns=concerns,
-        known_from=None if covered else _moment_or(history.known_from, now),
+        known_from=None if covered else moment_of(history.known_from) or now,
         attempts=history.attempts,
         reading=reading,
     )
-
-
-def _moment_or(at: float, now: datetime) -> datetime:
-    return now if at == float("inf") else moment_of(at)
 
 
 def _pace(history: History, now: datetime) -> float | None:
