@@ -10,7 +10,7 @@ from gigq_core.decoding import as_int
 from gigq_core.job import INTEGER_LIMIT
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change, JobStatus, Outcome
-from gigq_core.times import now_text
+from gigq_core.times import Moment, now_text
 
 logger = logging.getLogger("gigq_core.queue")
 
@@ -62,7 +62,8 @@ def describe_state(status: object, if_running: str = "it is still running") -> s
 
 
 def _cancel_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
-    values = {"id": job_id, "now": now_text()}
+    now = Moment.now()
+    values = {"id": job_id, "now": now.text, "utc": now.utc}
     for (name,) in conn.execute(sql.CANCEL_PENDING, values).fetchall():
         logger.info("Job cancelled: %s", job_id)
         return Outcome(job_id, Change.CANCELLED, name=name)

@@ -8,7 +8,11 @@ import sqlite3
 from typing import Any
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
-from gigq_core.schema.ddl import PARKED
+from gigq_core.schema.ddl import PARKED, WORDS
+from gigq_core.times import local_text
+
+# Columns that are nobody's business but ours.
+_INNER = ("due_in", "lane")
 
 # --- values ----------------------------------------------------------------------------------
 
@@ -60,9 +64,12 @@ def is_parked(retry_after: Any) -> bool:
     return bool(retry_after == PARKED)
 
 
-def due_of(retry_after: Any, due_at: Any) -> Any:
-    """When a job is due by its own wish, as it is stored; the mark of a blocked one is ours."""
-    return due_at if is_parked(retry_after) else retry_after
+def due_of(retry_after: Any, due: Any) -> str | None:
+    """When a job is due, as GigQ stores it: the words by which GigQ passes a row by are ours."""
+    text = as_text(retry_after)
+    if text not in WORDS:
+        return text or None
+    return local_text(as_float(due)) if due is not None else None
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -75,7 +82,9 @@ def decoded_job(row: sqlite3.Row) -> dict[str, Any]:
         job[column] = as_json(job.get(column))
     passing = job.get("pass_parent_results")
     job["pass_parent_results"] = bool(passing) if passing in (0, 1) else None
-    job["retry_after"] = due_of(job.get("retry_after"), job.pop("due_at", None))
+    job["retry_after"] = due_of(job.get("retry_after"), job.get("due"))
+    for column in _INNER:
+        job.pop(column, None)
     return job
 
 

@@ -15,7 +15,7 @@ from gigq_core.cycles import in_circles
 from gigq_core.file_locks import process_words
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.paths import queue_file
-from gigq_core.schema import ddl
+from gigq_core.schema import ddl, features
 from gigq_core.schema import doctor_statements as sql
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
@@ -246,7 +246,7 @@ def _filesystem_type(file: Path) -> str:
 
 def _schema_parts(conn: sqlite3.Connection) -> Iterator[Finding]:
     present = {row["name"]: row["sql"] for row in conn.execute(sql.SCHEMA_PARTS)}
-    ours = {**ddl.INDEXES, **ddl.TRIGGERS}
+    ours = {**ddl.INDEXES, **ddl.TRIGGERS, **features.triggers_of(conn)}
     missing = sorted(ours.keys() - present.keys())
     altered = sorted(
         name

@@ -41,6 +41,13 @@ class DatabaseBusy(DatabaseError):
     """
 
 
+class HiddenJobs(DatabaseError):
+    """Jobs wait that only workers of this package run as they are to be run. Exit code 1.
+
+    Raised by `gigq-core detach`: nothing was written.
+    """
+
+
 class FilesLost(DatabaseError):
     """The file, its WAL or its index was deleted or replaced while it was in use. Exit code 1.
 

@@ -25,7 +25,7 @@ from gigq_core.schema.transaction import read, write
 from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome, WorkerRequest
 from gigq_core.text import storable
-from gigq_core.times import now_text
+from gigq_core.times import Moment, utc_text
 from gigq_core.undo import Undo, recorded, restoring
 
 logger = logging.getLogger("gigq_core.queue")
@@ -39,7 +39,7 @@ _INSERT_JOB = sql.insert_job(
     (
         *("id", "function_name", "function_module", "params"),
         *OPTION_NAMES,
-        *("created_at", "updated_at"),
+        *("created", "created_at", "updated_at"),
     )
 )
 
@@ -108,7 +108,7 @@ class JobQueue:
             DatabaseError: The file can't be written.
         """
         batch = list(jobs)
-        now = now_text()
+        now = Moment.now()
         rows = [_row_of(job, now) for job in batch]
         refuse_cycle_within(batch)
         functions = ((row["function_module"], row["function_name"]) for row in rows)
@@ -333,7 +333,7 @@ class JobQueue:
     def pause(self) -> None:
         """Let no worker of ours claim another job, until `resume`. GigQ's workers go on."""
         with self._writing() as conn:
-            conn.execute(sql.PAUSE, (now_text(),))
+            conn.execute(sql.PAUSE, (utc_text(),))
 
     def resume(self) -> None:
         """End a pause."""
@@ -522,7 +522,7 @@ class JobQueue:
             return conn.execute(statement, values).fetchall()
 
 
-def _row_of(job: Job, now: str) -> dict[str, Any]:
+def _row_of(job: Job, now: Moment) -> dict[str, Any]:
     """The values of a job's new row."""
     encoded = job.encoded()
     job.check_call(encoded.function)
@@ -536,7 +536,8 @@ def _row_of(job: Job, now: str) -> dict[str, Any]:
         dependencies=encoded.dependencies,
         pass_parent_results=None if passing is None else int(passing),
         created_at=job.created_at,
-        updated_at=now,
+        created=now.utc,
+        updated_at=now.text,
     )
     return row
 

@@ -1,4 +1,4 @@
-"""Moments: texts of local time as GigQ stores them, and what they mean.
+"""Moments: seconds since 1970 as we store them, texts of local time as GigQ does.
 
 A time that is stored as text is naive local time, in the zone of whoever wrote it. A moment in
 memory is aware, in UTC; a person's own zone is asked for where a time is drawn or typed, and
@@ -9,8 +9,27 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Moment(NamedTuple):
+    """The same moment twice: in seconds since 1970, and as GigQ's columns hold it."""
+
+    utc: float
+    text: str
+
+    @classmethod
+    def now(cls) -> Moment:
+        """The present one."""
+        utc = time.time()
+        return cls(utc, datetime.fromtimestamp(utc).isoformat())
+
+
+def utc_now() -> float:
+    """The present moment, in seconds since 1970."""
+    return time.time()
 
 
 def now_text() -> str:
@@ -18,9 +37,14 @@ def now_text() -> str:
     return datetime.now().isoformat()
 
 
-def utc_now() -> float:
-    """The present moment in UTC seconds, as our own columns hold it."""
-    return time.time()
+def utc_text() -> str:
+    """The present moment, as our own tables hold it where a person may read it."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_text(instant: float) -> str:
+    """A moment as GigQ stores it: the text of this process's zone."""
+    return datetime.fromtimestamp(instant).isoformat()
 
 
 def to_text(moment: datetime) -> str:

@@ -19,8 +19,9 @@ from gigq_core.status import Change, JobStatus, Outcome
 # How many bytes of rows one `Undo` holds at most; what is beyond can't be brought back.
 KEPT_BYTES = 64 * 1024 * 1024
 
-# Triggers own these two: they follow from the parents and the clock, and are computed anew.
-_PARKING = ("retry_after", "due_at")
+# Triggers and the workers own these: they follow from the parents and the clock, and are computed
+# anew.
+_PARKING = ("retry_after", "due", "due_in")
 
 _SINCE = {
     JobStatus.PENDING.value: "it waits again since",

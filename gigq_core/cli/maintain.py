@@ -14,7 +14,7 @@ from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
 from gigq_core.cli.options import json_option
 from gigq_core.cli.output import say, table, write_json
 from gigq_core.cli.settings import Settings
-from gigq_core.errors import DatabaseBusy
+from gigq_core.errors import DatabaseBusy, HiddenJobs
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
@@ -67,12 +67,18 @@ def attach(settings: Settings, file: Path | None, as_json: bool) -> None:
 
 @click.command()
 @_file_argument
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Even if jobs wait that GigQ's workers would run without what they ask for.",
+)
 @json_option
 @click.pass_obj
-def detach(settings: Settings, file: Path | None, as_json: bool) -> None:
+def detach(settings: Settings, file: Path | None, force: bool, as_json: bool) -> None:
     """Take everything of this package out of the file; refused while one of its workers lives.
 
-    FILE may stand here instead of --db.
+    FILE may stand here instead of --db. Jobs that are for this package's workers alone, and still
+    wait, are a reason to refuse it too: GigQ would run them without their limits.
 
     JSON: {"file", "attached": false}.
     """
@@ -81,8 +87,8 @@ def detach(settings: Settings, file: Path | None, as_json: bool) -> None:
     path = file or settings.db
     with sentences(path):
         try:
-            detach_file(path)
-        except DatabaseBusy as problem:
+            detach_file(path, force)
+        except (DatabaseBusy, HiddenJobs) as problem:
             raise Trouble(str(problem)) from None
     if as_json:
         write_json({"file": str(path), "attached": False})

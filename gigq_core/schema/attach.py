@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
 import time
 from pathlib import Path
 
-from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError
+from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, HiddenJobs
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.paths import queue_file
-from gigq_core.schema import ddl
+from gigq_core.schema import ddl, features
 from gigq_core.schema.opening import (
     BUSY_TIMEOUT_S,
     check_path,
@@ -24,7 +25,7 @@ from gigq_core.schema.opening import (
     require_sqlite,
 )
 from gigq_core.schema.transaction import write
-from gigq_core.times import now_text
+from gigq_core.times import utc_text
 
 logger = logging.getLogger("gigq_core.schema")
 
@@ -32,6 +33,14 @@ logger = logging.getLogger("gigq_core.schema")
 SWITCH_PAUSE_S = 0.02
 
 _SCHEMA_VERSION = "SELECT value FROM core_meta WHERE key = 'schema_version'"
+
+# Whatever begins with our prefix, of this release or another.
+_OURS = """
+SELECT type, name FROM sqlite_master
+WHERE type IN ('trigger', 'index') AND name GLOB 'core_*' AND sql IS NOT NULL"""
+
+_ANY_NAMED = """
+SELECT 1 FROM sqlite_master WHERE name IN (SELECT value FROM json_each(?)) LIMIT 1"""
 
 _LIVE_WORKERS = """
 SELECT id, host, pid, pid_started, boot_id, pid_namespace
@@ -159,11 +168,20 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
     conn.execute(ddl.CREATE_EXECUTIONS)
     for statement in ddl.GIGQ_INDEXES:
         conn.execute(statement)
+    has = _columns(conn, "jobs")
     _add_columns(conn)
     # Those of an earlier release of ours may differ; and none has to run meanwhile.
     _drop_triggers_and_indexes(conn)
     for statement in ddl.CREATE_TABLES:
         conn.execute(statement)
+    for table, column, declaration in ddl.OUR_LATER_COLUMNS:
+        _add_column(conn, table, column, declaration)
+    conn.execute(ddl.fill_instants("due_at" in has))
+    conn.execute(ddl.FILL_EXECUTION_INSTANTS)
+    conn.execute(ddl.FILL_WORKER_INSTANTS)
+    for table, column in ddl.OUR_FORMER_COLUMNS:
+        if column in has:
+            conn.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     for statement in ddl.INDEXES.values():
         conn.execute(statement)
     conn.execute(ddl.FILL_EDGES)
@@ -173,21 +191,41 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
         [(state,) for state in ddl.COUNTER_STATES],
     )
     conn.execute(ddl.FILL_COUNTERS)
-    for statement in ddl.TRIGGERS.values():
+    for statement in (ddl.TRIGGERS | features.triggers_of(conn)).values():
         conn.execute(statement)
+    if _living(conn, ddl.LEGACY_WORKERS):
+        for statement in ddl.LEGACY_TRIGGERS.values():
+            conn.execute(statement)
     conn.executemany(
         "INSERT OR REPLACE INTO core_meta (key, value) VALUES (?, ?)",
-        [("schema_version", str(ddl.SCHEMA_VERSION)), ("attached_at", now_text())],
+        [("schema_version", str(ddl.SCHEMA_VERSION)), ("attached_at", utc_text())],
     )
 
 
-def detach(path: str | Path) -> None:
+def forget_release_before(conn: sqlite3.Connection) -> None:
+    """Take out what serves workers of the release before, once none lives; a transaction if so."""
+    if not _has_legacy(conn) or _living(conn, ddl.LEGACY_WORKERS):
+        return
+    with write(conn):
+        if not _living(conn, ddl.LEGACY_WORKERS):
+            for name in ddl.LEGACY_TRIGGERS:
+                conn.execute(f"DROP TRIGGER IF EXISTS {name}")
+            for name in ddl.LEGACY_INDEXES:
+                conn.execute(f"DROP INDEX IF EXISTS {name}")
+
+
+def detach(path: str | Path, force: bool = False) -> None:
     """Take everything of ours out of the file, and give back what was parked.
 
     GigQ's tables and columns stay, those of its later releases included.
 
+    Args:
+        path: the file.
+        force: detach it even if jobs wait that GigQ's workers would run without what they ask for.
+
     Raises:
         DatabaseBusy: a worker of ours is still running on the file: drain it first.
+        HiddenJobs: such jobs wait, and `force` is false.
         DatabaseMissing, NotAQueue, DatabaseError: it can't be opened.
     """
     require_sqlite()
@@ -199,11 +237,14 @@ def detach(path: str | Path) -> None:
             return
         with write(conn):
             _refuse_while_workers_live(conn, file)
+            if not force:
+                _refuse_while_hidden_jobs_wait(conn)
             _drop_triggers_and_indexes(conn)
             conn.execute(ddl.UNPARK_ALL)
             for name in ddl.OUR_TABLES:
                 conn.execute(f"DROP TABLE IF EXISTS {name}")
-            for table, column, _ in ddl.OUR_COLUMNS:
+            former = [(table, column, "") for table, column in ddl.OUR_FORMER_COLUMNS]
+            for table, column, _ in (*ddl.OUR_COLUMNS, *former):
                 if column in _columns(conn, table):
                     conn.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     except sqlite3.Error as problem:
@@ -213,25 +254,48 @@ def detach(path: str | Path) -> None:
 
 
 def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
-    for row in conn.execute(_LIVE_WORKERS).fetchall():
-        if is_dead(ProcessIdentity.of_row(row)) is not True:
-            raise DatabaseBusy(
-                f"Worker {row['id']} (pid {row['pid']} on {row['host']}) is still running on "
-                f"{file}: drain it first."
-            )
+    for row in _living(conn, _LIVE_WORKERS):
+        raise DatabaseBusy(
+            f"Worker {row['id']} (pid {row['pid']} on {row['host']}) is still running on "
+            f"{file}: drain it first."
+        )
+
+
+def _refuse_while_hidden_jobs_wait(conn: sqlite3.Connection) -> None:
+    if "lane" not in _columns(conn, "jobs"):
+        return
+    (n,) = conn.execute(ddl.COUNT_HIDDEN).fetchone()
+    if n:
+        raise HiddenJobs(
+            f"{n:,} waiting job{'s are' if n > 1 else ' is'} for workers of ours alone, and GigQ's "
+            "would run them without what they ask for: let them end, or detach with --force."
+        )
+
+
+def _living(conn: sqlite3.Connection, statement: str) -> list[sqlite3.Row]:
+    """Which of some rows of workers are not known to be dead."""
+    rows = conn.execute(statement).fetchall()
+    return [row for row in rows if is_dead(ProcessIdentity.of_row(row)) is not True]
+
+
+def _has_legacy(conn: sqlite3.Connection) -> bool:
+    names = json.dumps([*ddl.LEGACY_TRIGGERS, *ddl.LEGACY_INDEXES])
+    return conn.execute(_ANY_NAMED, (names,)).fetchone() is not None
 
 
 def _drop_triggers_and_indexes(conn: sqlite3.Connection) -> None:
-    for name in ddl.TRIGGERS:
-        conn.execute(f"DROP TRIGGER IF EXISTS {name}")
-    for name in ddl.INDEXES:
-        conn.execute(f"DROP INDEX IF EXISTS {name}")
+    for kind, name in conn.execute(_OURS).fetchall():
+        conn.execute(f"DROP {kind} IF EXISTS {name}")
 
 
 def _add_columns(conn: sqlite3.Connection) -> None:
     for table, column, declaration in ddl.GIGQ_LATER_COLUMNS + ddl.OUR_COLUMNS:
-        if column not in _columns(conn, table):
-            conn.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")
+        _add_column(conn, table, column, declaration)
+
+
+def _add_column(conn: sqlite3.Connection, table: str, column: str, declaration: str) -> None:
+    if column not in _columns(conn, table):
+        conn.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")
 
 
 def _columns(conn: sqlite3.Connection, table: str) -> set[str]:

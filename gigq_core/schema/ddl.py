@@ -8,10 +8,21 @@ database schema". So this module keeps to what SQLite 3.35 with JSON1 parses: no
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-# A pending row with this `retry_after` is *blocked*: GigQ's own claim passes it by.
+# Far-off words in `retry_after`, by which GigQ's own claim passes a pending row by.
+# *Blocked*: it waits for a parent.
 PARKED = "9999-12-31T23:59:59"
+# Hidden from GigQ, and waiting for the time in `due`.
+HELD = "9999-12-31T23:59:58"
+# Hidden from GigQ, and ready for workers of ours.
+OURS = "9999-12-31T23:59:57"
+# Below this a text is a time, and no word of ours.
+FIRST_WORD = "9999-12-31T23:59:56"
+WORDS = (PARKED, HELD, OURS)
+
+# What `lane` holds of a job that is hidden from GigQ.
+HIDDEN = "-"
 
 # ---------------------------------------------------------------------------------------------
 # GigQ's own part: what `gigq` 0.5.1 creates, column by column.
@@ -73,28 +84,71 @@ GIGQ_LATER_COLUMNS = (
 OUR_COLUMNS = (
     # The token of the live attempt: whoever does not hold it can't end the job.
     ("jobs", "execution_id", "TEXT"),
-    # A blocked job's own due time, kept while `retry_after` holds PARKED.
-    ("jobs", "due_at", "TEXT"),
     # Somebody asked the worker of this running job to stop it.
     ("jobs", "stop_requested_at", "TEXT"),
     # What becomes of the job when its process dies: 'fail', or anything else to try again.
     ("jobs", "on_crash", "TEXT"),
+    # Instants, in seconds since 1970, UTC: GigQ's own columns are texts of the writer's zone.
+    ("jobs", "created", "REAL"),
+    # Before this it is not to run; parking leaves it alone.
+    ("jobs", "due", "REAL"),
+    # The delay that `due` was made of, so that a clock that is set back can be told.
+    ("jobs", "due_in", "REAL"),
+    ("jobs", "began", "REAL"),
+    ("jobs", "ended", "REAL"),
+    # HIDDEN, or NULL.
+    ("jobs", "lane", "TEXT"),
+    # What an attempt that failed is followed by, as JSON; NULL for GigQ's plain `retry_delay`.
+    ("jobs", "retry_policy", "TEXT"),
+    # What becomes of the job when a parent fails for good: 'cancel', 'run'; else it waits.
+    ("jobs", "on_parent_failure", "TEXT"),
+    # The name of the workflow that it was submitted with, and which of that name's runs it was.
+    ("jobs", "workflow", "TEXT"),
+    ("jobs", "workflow_id", "TEXT"),
+    ("jobs", "batch", "TEXT"),
+    # Seconds without a sign of life after which an attempt is stopped.
+    ("jobs", "stall_timeout", "REAL"),
     ("job_executions", "traceback", "TEXT"),
     # The captured output's file, relative to the folder of logs; NULL when nothing was printed.
     ("job_executions", "output", "TEXT"),
     # The process that runs or ran the attempt.
     ("job_executions", "pid", "INTEGER"),
+    ("job_executions", "began", "REAL"),
+    ("job_executions", "ended", "REAL"),
+    # What failed, and by what failures of the same kind are known.
+    ("job_executions", "error_type", "TEXT"),
+    ("job_executions", "error_message", "TEXT"),
+    ("job_executions", "fingerprint", "TEXT"),
+    # What was decided for the job after this attempt, where its retry policy had a say.
+    ("job_executions", "decision", "TEXT"),
 )
+
+# Columns of our own tables that an earlier release did not have.
+OUR_LATER_COLUMNS = (
+    ("core_edges", "on_failure", "INTEGER NOT NULL DEFAULT 0"),
+    # Instants, as above.
+    ("core_workers", "began", "REAL"),
+    ("core_workers", "ended", "REAL"),
+    ("core_workers", "claimed", "REAL"),
+    # The SCHEMA_VERSION that the worker knows; NULL for one before 2.
+    ("core_workers", "release", "INTEGER"),
+)
+
+# Columns that an earlier release had.
+OUR_FORMER_COLUMNS = (("jobs", "due_at"),)
 
 CREATE_META = "CREATE TABLE IF NOT EXISTS core_meta (key TEXT PRIMARY KEY, value TEXT)"
 
 # `met`: 0 the parent has not completed, 1 it has, 2 it was already missing when the file was
-# attached and counts as completed, as it does for GigQ.
+# attached and counts as completed, as it does for GigQ, 3 it failed, and the child went on.
+# `on_failure`: what becomes of the child when the parent fails: 0 it waits, 1 it is cancelled, 2 it
+# runs.
 CREATE_EDGES = """
 CREATE TABLE IF NOT EXISTS core_edges (
     child_id TEXT NOT NULL,
     parent_id TEXT NOT NULL,
     met INTEGER NOT NULL DEFAULT 0,
+    on_failure INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (child_id, parent_id)
 ) WITHOUT ROWID"""
 
@@ -137,7 +191,42 @@ CREATE TABLE IF NOT EXISTS core_workers (
     beat INTEGER NOT NULL DEFAULT 0,
     done INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
-    last_claim_at TEXT
+    last_claim_at TEXT,
+    began REAL,
+    ended REAL,
+    claimed REAL,
+    release INTEGER
+)"""
+
+# Parents that failed, and whose children have still to be told.
+CREATE_CASCADE = (
+    "CREATE TABLE IF NOT EXISTS core_cascade (parent_id TEXT PRIMARY KEY) WITHOUT ROWID"
+)
+
+# Children that were cancelled because an ancestor failed.
+CREATE_CASCADED = """
+CREATE TABLE IF NOT EXISTS core_cascaded (
+    child_id TEXT PRIMARY KEY,
+    culprit_id TEXT NOT NULL
+) WITHOUT ROWID"""
+
+# How far the last attempt that told it has come.
+CREATE_PROGRESS = """
+CREATE TABLE IF NOT EXISTS core_progress (
+    job_id TEXT PRIMARY KEY,
+    execution_id TEXT NOT NULL,
+    done REAL NOT NULL,
+    total REAL,
+    note TEXT,
+    at REAL NOT NULL
+) WITHOUT ROWID"""
+
+# What a job saved for its next attempt, as JSON.
+CREATE_SAVES = """
+CREATE TABLE IF NOT EXISTS core_saves (
+    job_id TEXT PRIMARY KEY,
+    saved TEXT NOT NULL,
+    at REAL NOT NULL
 )"""
 
 CREATE_TABLES = (
@@ -147,6 +236,10 @@ CREATE_TABLES = (
     CREATE_COUNTS,
     CREATE_OVERRIDES,
     CREATE_WORKERS,
+    CREATE_CASCADE,
+    CREATE_CASCADED,
+    CREATE_PROGRESS,
+    CREATE_SAVES,
 )
 
 OUR_TABLES = (
@@ -156,29 +249,41 @@ OUR_TABLES = (
     "core_counts",
     "core_overrides",
     "core_workers",
+    "core_cascade",
+    "core_cascaded",
+    "core_progress",
+    "core_saves",
 )
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
 # because only the script that holds them can run them: no worker has to step over them.
+# A condition that changes gets its index another name: a worker of the release before asks for the
+# old one by name, and makes it again where it is gone.
+IS_READY = f"status = 'pending' AND (retry_after IS NULL OR retry_after = '{OURS}')"
+IS_DELAYED = f"status = 'pending' AND due IS NOT NULL AND retry_after <> '{PARKED}'"
+
 INDEXES = {
-    "core_ready": """
-        CREATE INDEX IF NOT EXISTS core_ready ON jobs (priority DESC)
-        WHERE status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'""",
-    "core_ready_script": """
-        CREATE INDEX IF NOT EXISTS core_ready_script ON jobs (priority DESC)
-        WHERE status = 'pending' AND retry_after IS NULL AND function_module = '__main__'""",
-    "core_due": f"""
-        CREATE INDEX IF NOT EXISTS core_due ON jobs (retry_after)
-        WHERE status = 'pending' AND retry_after IS NOT NULL
-          AND retry_after <> '{PARKED}'""",
+    "core_open": f"""
+        CREATE INDEX IF NOT EXISTS core_open ON jobs (priority DESC)
+        WHERE {IS_READY} AND function_module <> '__main__'""",
+    "core_open_script": f"""
+        CREATE INDEX IF NOT EXISTS core_open_script ON jobs (priority DESC)
+        WHERE {IS_READY} AND function_module = '__main__'""",
+    "core_due_utc": f"""
+        CREATE INDEX IF NOT EXISTS core_due_utc ON jobs (due) WHERE {IS_DELAYED}""",
     "core_blocked": f"""
         CREATE INDEX IF NOT EXISTS core_blocked ON jobs (priority DESC)
         WHERE status = 'pending' AND retry_after = '{PARKED}'""",
     "core_running": """
-        CREATE INDEX IF NOT EXISTS core_running ON jobs (started_at)
+        CREATE INDEX IF NOT EXISTS core_running ON jobs (began)
         WHERE status = 'running'""",
+    "core_workflow": """
+        CREATE INDEX IF NOT EXISTS core_workflow ON jobs (workflow, workflow_id)
+        WHERE workflow IS NOT NULL""",
+    "core_batch": """
+        CREATE INDEX IF NOT EXISTS core_batch ON jobs (batch) WHERE batch IS NOT NULL""",
     "core_executions_job": """
-        CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, started_at)""",
+        CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, began)""",
     "core_tombstones_age": """
         CREATE INDEX IF NOT EXISTS core_tombstones_age ON core_tombstones (deleted_at)""",
     "core_edges_parent": """
@@ -186,14 +291,70 @@ INDEXES = {
     "core_edges_unmet": """
         CREATE INDEX IF NOT EXISTS core_edges_unmet ON core_edges (child_id)
         WHERE met = 0""",
+    "core_edges_policy": """
+        CREATE INDEX IF NOT EXISTS core_edges_policy ON core_edges (parent_id, on_failure, child_id)
+        WHERE on_failure <> 0""",
 }
+
+# --- instants in SQL -------------------------------------------------------------------------
+
+# The present moment. A stamp is never read from a text: one of local time is not unique.
+NOW = "((julianday('now') - 2440587.5) * 86400.0)"
+
+# The farthest `due` that is still no word when it is written as a text.
+LAST_DUE_S = 253_402_128_000.0
+
+
+def instant_of(text: str) -> str:
+    """The SQL for the moment that a text of GigQ's stands for, or NULL; the zone is the reader's.
+
+    Only for what is already there, and for what others write: which moment a text of the hour that
+    comes twice stands for, nobody knows.
+    """
+    utc = f"(julianday({text}) - 2440587.5) * 86400.0"
+    local = f"(julianday({text}, 'utc') - 2440587.5) * 86400.0"
+    # A number alone would be taken for a Julian day.
+    return (
+        f"CASE WHEN {text} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' THEN "
+        f"CASE WHEN {text} GLOB '*[+-][0-9][0-9]:[0-9][0-9]' OR {text} GLOB '*[Zz]' "
+        f"THEN {utc} ELSE {local} END END"
+    )
+
+
+def local_text(instant: str) -> str:
+    """The SQL for the text that GigQ reads an instant as, in the writer's zone."""
+    return f"strftime('%Y-%m-%dT%H:%M:%f', {instant}, 'unixepoch', 'localtime')"
+
+
+def _stamp(text: str) -> str:
+    """The moment of a row that is written now: by the clock, but where its text is of another day.
+
+    Within a day the difference may be the writer's zone.
+    """
+    parsed = instant_of(text)
+    return (
+        f"CASE WHEN abs(coalesce({parsed}, {NOW}) - {NOW}) > 93600.0 THEN {parsed} ELSE {NOW} END"
+    )
+
+
+# What a row that waits has in `retry_after`, if it does not wait for a parent.
+UNPARKED = (
+    f"CASE WHEN lane IS NOT NULL THEN CASE WHEN due IS NULL THEN '{OURS}' ELSE '{HELD}' END "
+    f"WHEN due IS NOT NULL THEN {local_text('due')} END"
+)
+
+_IS_TIME = "({row}.retry_after IS NULL OR {row}.retry_after < '" + FIRST_WORD + "')"
+_TO_DUE = (
+    f"coalesce({instant_of('NEW.retry_after')}, "
+    f"CASE WHEN NEW.retry_after <= {local_text(NOW)} THEN 0.0 END)"
+)
 
 
 def state_of(row: str) -> str:
     """The SQL for the counter that `row` (OLD or NEW) belongs to."""
     return (
         f"CASE WHEN {row}.status <> 'pending' THEN {row}.status "
-        f"WHEN {row}.retry_after IS NULL THEN 'ready' "
+        f"WHEN {row}.retry_after IS NULL OR {row}.retry_after = '{OURS}' THEN 'ready' "
         f"WHEN {row}.retry_after = '{PARKED}' THEN 'blocked' ELSE 'delayed' END"
     )
 
@@ -217,13 +378,14 @@ TRIGGERS = {
 CREATE TRIGGER IF NOT EXISTS core_insert_dependencies AFTER INSERT ON jobs
 WHEN NEW.dependencies IS NOT NULL AND NEW.dependencies <> '[]' AND NEW.dependencies <> ''
 BEGIN
-    INSERT OR IGNORE INTO core_edges (child_id, parent_id, met)
+    INSERT OR IGNORE INTO core_edges (child_id, parent_id, met, on_failure)
     SELECT NEW.id, d.value,
            EXISTS (SELECT 1 FROM jobs p WHERE p.id = d.value AND p.status = 'completed')
-           OR EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = d.value AND t.completed = 1)
+           OR EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = d.value AND t.completed = 1),
+           CASE NEW.on_parent_failure WHEN 'cancel' THEN 1 WHEN 'run' THEN 2 ELSE 0 END
     FROM json_each(CASE WHEN json_valid(NEW.dependencies) THEN NEW.dependencies ELSE '[]' END) d
     WHERE d.type = 'text';
-    UPDATE jobs SET due_at = retry_after, retry_after = '{PARKED}'
+    UPDATE jobs SET retry_after = '{PARKED}'
     WHERE id = NEW.id AND status = 'pending'
       AND EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = NEW.id AND e.met = 0);
 END""",
@@ -232,7 +394,7 @@ CREATE TRIGGER IF NOT EXISTS core_insert_completed AFTER INSERT ON jobs
 WHEN NEW.status = 'completed'
 BEGIN
     UPDATE core_edges SET met = 1 WHERE parent_id = NEW.id AND met = 0;
-    UPDATE jobs SET retry_after = due_at, due_at = NULL
+    UPDATE jobs SET retry_after = {UNPARKED}
     WHERE id IN (SELECT child_id FROM core_edges WHERE parent_id = NEW.id)
       AND +status = 'pending' AND +retry_after = '{PARKED}'
       AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = jobs.id AND e.met = 0);
@@ -251,7 +413,7 @@ WHEN NEW.status <> 'completed'
  AND EXISTS (SELECT 1 FROM core_edges e WHERE e.parent_id = NEW.id AND e.met = 2)
 BEGIN
     UPDATE core_edges SET met = 0 WHERE parent_id = NEW.id AND met = 2;
-    UPDATE jobs SET due_at = retry_after, retry_after = '{PARKED}'
+    UPDATE jobs SET retry_after = '{PARKED}'
     WHERE id IN (SELECT child_id FROM core_edges WHERE parent_id = NEW.id AND met = 0)
       AND +status = 'pending' AND +retry_after IS NOT '{PARKED}';
 END""",
@@ -260,7 +422,7 @@ CREATE TRIGGER IF NOT EXISTS core_release AFTER UPDATE OF status ON jobs
 WHEN NEW.status = 'completed' AND OLD.status <> 'completed'
 BEGIN
     UPDATE core_edges SET met = 1 WHERE parent_id = NEW.id AND met = 0;
-    UPDATE jobs SET retry_after = due_at, due_at = NULL
+    UPDATE jobs SET retry_after = {UNPARKED}
     WHERE id IN (SELECT child_id FROM core_edges WHERE parent_id = NEW.id)
       AND +status = 'pending' AND +retry_after = '{PARKED}'
       AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = jobs.id AND e.met = 0);
@@ -273,22 +435,77 @@ WHEN NEW.status = 'pending'
  AND EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = NEW.id AND e.met = 0)
  AND NEW.retry_after IS NOT '{PARKED}'
 BEGIN
-    UPDATE jobs SET due_at = retry_after, retry_after = '{PARKED}' WHERE id = NEW.id;
+    UPDATE jobs SET retry_after = '{PARKED}' WHERE id = NEW.id;
 END""",
     "core_unpark": f"""
 CREATE TRIGGER IF NOT EXISTS core_unpark AFTER UPDATE OF status ON jobs
 WHEN NEW.status = 'pending' AND NEW.retry_after = '{PARKED}'
  AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = NEW.id AND e.met = 0)
 BEGIN
-    UPDATE jobs SET retry_after = due_at, due_at = NULL WHERE id = NEW.id;
+    UPDATE jobs SET retry_after = {UNPARKED} WHERE id = NEW.id;
 END""",
     "core_delete": """
 CREATE TRIGGER IF NOT EXISTS core_delete AFTER DELETE ON jobs
 WHEN OLD.id IS NOT NULL
 BEGIN
     INSERT OR REPLACE INTO core_tombstones (job_id, completed, deleted_at)
-    VALUES (OLD.id, OLD.status IS 'completed', strftime('%Y-%m-%dT%H:%M:%f', 'now', 'localtime'));
+    VALUES (OLD.id, OLD.status IS 'completed', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
     DELETE FROM core_edges WHERE child_id = OLD.id;
+END""",
+    # --- instants, for whoever does not write them --------------------------------------------
+    # Ours change a token along with the status, and write them in the same statement.
+    "core_stamp_insert": f"""
+CREATE TRIGGER IF NOT EXISTS core_stamp_insert AFTER INSERT ON jobs
+WHEN NEW.created IS NULL OR (NEW.due IS NULL AND NEW.retry_after < '{FIRST_WORD}')
+BEGIN
+    UPDATE jobs
+    SET created = coalesce(NEW.created, {_stamp("NEW.created_at")}),
+        due = CASE WHEN NEW.due IS NULL AND NEW.retry_after < '{FIRST_WORD}' THEN {_TO_DUE}
+                   ELSE NEW.due END,
+        began = coalesce(NEW.began, {instant_of("NEW.started_at")}),
+        ended = coalesce(NEW.ended, {instant_of("NEW.completed_at")})
+    WHERE rowid = NEW.rowid;
+END""",
+    "core_stamp_status": f"""
+CREATE TRIGGER IF NOT EXISTS core_stamp_status AFTER UPDATE OF status ON jobs
+WHEN OLD.execution_id IS NULL AND NEW.execution_id IS NULL AND NEW.status <> 'pending'
+ AND NEW.status <> OLD.status AND NEW.ended IS OLD.ended
+BEGIN
+    UPDATE jobs
+    SET began = CASE WHEN NEW.status = 'running' THEN {NOW} ELSE began END,
+        ended = CASE WHEN NEW.status = 'running' THEN NULL ELSE {NOW} END
+    WHERE rowid = NEW.rowid;
+END""",
+    # GigQ's retry writes its delay as a text of its own zone, and the delay itself is at hand.
+    "core_stamp_due": f"""
+CREATE TRIGGER IF NOT EXISTS core_stamp_due AFTER UPDATE OF retry_after ON jobs
+WHEN NEW.retry_after IS NOT OLD.retry_after AND NEW.due IS OLD.due
+ AND (NEW.retry_after IS NOT NULL OR NEW.due IS NOT NULL)
+ AND {_IS_TIME.format(row="OLD")} AND {_IS_TIME.format(row="NEW")}
+BEGIN
+    UPDATE jobs
+    SET due = CASE WHEN NEW.retry_after IS NULL THEN NULL
+                   WHEN OLD.status = 'running' AND OLD.execution_id IS NULL AND NEW.retry_delay > 0
+                   THEN {NOW} + NEW.retry_delay
+                   ELSE {_TO_DUE} END,
+        due_in = CASE WHEN NEW.retry_after IS NOT NULL AND OLD.status = 'running'
+                       AND OLD.execution_id IS NULL AND NEW.retry_delay > 0
+                      THEN NEW.retry_delay END
+    WHERE rowid = NEW.rowid;
+END""",
+    "core_stamp_execution": f"""
+CREATE TRIGGER IF NOT EXISTS core_stamp_execution AFTER INSERT ON job_executions
+WHEN NEW.began IS NULL
+BEGIN
+    UPDATE job_executions
+    SET began = {_stamp("NEW.started_at")}, ended = {instant_of("NEW.completed_at")}
+    WHERE rowid = NEW.rowid;
+END""",
+    "core_stamp_execution_end": f"""
+CREATE TRIGGER IF NOT EXISTS core_stamp_execution_end AFTER UPDATE OF status ON job_executions
+WHEN NEW.ended IS NULL AND OLD.status = 'running' AND NEW.status <> 'running'
+BEGIN
+    UPDATE job_executions SET ended = {NOW} WHERE rowid = NEW.rowid;
 END""",
     # --- one outcome --------------------------------------------------------------------------
     # A row with a token leaves `running` only in a statement that takes the token away.
@@ -358,6 +575,22 @@ BEGIN
 END""",
 }
 
+# --- triggers that only some files need ------------------------------------------------------
+
+# Made by the first transaction that uses them, so that nobody else pays for them: see `features`.
+
+# Whatever would show a hidden job to GigQ: its requeue, a release of the release before.
+HIDING = {
+    "core_hide": f"""
+CREATE TRIGGER IF NOT EXISTS core_hide AFTER UPDATE OF status, retry_after ON jobs
+WHEN NEW.lane IS NOT NULL AND NEW.status = 'pending'
+ AND (NEW.retry_after IS NULL OR NEW.retry_after < '{FIRST_WORD}')
+BEGIN
+    UPDATE jobs SET retry_after = CASE WHEN due IS NULL THEN '{OURS}' ELSE '{HELD}' END
+    WHERE rowid = NEW.rowid;
+END""",
+}
+
 COUNTER_STATES = (
     "ready",
     "blocked",
@@ -389,10 +622,75 @@ FROM jobs j,
 WHERE j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]') AND d.type = 'text'"""
 
 PARK_BLOCKED = f"""
-UPDATE jobs SET due_at = retry_after, retry_after = '{PARKED}'
+UPDATE jobs SET retry_after = '{PARKED}'
 WHERE status = 'pending' AND retry_after IS NOT '{PARKED}'
   AND id IN (SELECT child_id FROM core_edges WHERE met = 0)"""
 
+
+def fill_instants(had_due_at: bool) -> str:
+    """The moments of the jobs that are there already, as far as their texts tell them.
+
+    Args:
+        had_due_at: whether the release before kept a blocked job's time in a column of its own.
+    """
+    due = f"CASE WHEN retry_after = '{PARKED}' THEN due_at ELSE retry_after END"
+    return f"""
+UPDATE jobs
+SET created = {instant_of("created_at")}, began = {instant_of("started_at")},
+    ended = CASE WHEN status NOT IN ('pending', 'running')
+                 THEN {instant_of("coalesce(completed_at, updated_at)")} END,
+    due = CASE WHEN status = 'pending' AND retry_after IS NOT NULL
+               THEN {instant_of(due if had_due_at else "retry_after")} END
+WHERE created IS NULL"""
+
+
+FILL_EXECUTION_INSTANTS = f"""
+UPDATE job_executions
+SET began = {instant_of("started_at")}, ended = {instant_of("completed_at")}
+WHERE began IS NULL"""
+
+FILL_WORKER_INSTANTS = f"""
+UPDATE core_workers
+SET began = {instant_of("started_at")}, ended = {instant_of("stopped_at")},
+    claimed = {instant_of("last_claim_at")}
+WHERE began IS NULL"""
+
 UNPARK_ALL = f"""
-UPDATE jobs SET retry_after = due_at
-WHERE retry_after = '{PARKED}'"""
+UPDATE jobs SET retry_after = CASE WHEN due IS NOT NULL THEN {local_text("due")} END
+WHERE retry_after IN ('{PARKED}', '{HELD}', '{OURS}')"""
+
+# Waiting jobs that GigQ would run as it runs any, once the file is its own again.
+COUNT_HIDDEN = """
+SELECT count(*) FROM jobs WHERE status = 'pending' AND lane IS NOT NULL"""
+
+# --- a worker of the release before ----------------------------------------------------------
+
+# While one is at work on the file, these stamp what it writes; the index names are its own.
+LEGACY_TRIGGERS = {
+    "core_legacy_claim": f"""
+CREATE TRIGGER IF NOT EXISTS core_legacy_claim AFTER UPDATE OF execution_id ON jobs
+WHEN NEW.execution_id IS NOT NULL AND NEW.began IS OLD.began
+BEGIN
+    UPDATE jobs SET began = {NOW}, ended = NULL WHERE rowid = NEW.rowid;
+END""",
+    "core_legacy_end": f"""
+CREATE TRIGGER IF NOT EXISTS core_legacy_end AFTER UPDATE OF execution_id ON jobs
+WHEN NEW.execution_id IS NULL AND NEW.ended IS NULL
+ AND NEW.status IN ('completed', 'failed', 'timeout', 'cancelled')
+BEGIN
+    UPDATE jobs SET ended = {NOW} WHERE rowid = NEW.rowid;
+END""",
+    "core_legacy_worker": f"""
+CREATE TRIGGER IF NOT EXISTS core_legacy_worker AFTER UPDATE OF state ON core_workers
+WHEN NEW.state = 'stopped' AND NEW.ended IS NULL
+BEGIN
+    UPDATE core_workers SET ended = {NOW} WHERE rowid = NEW.rowid;
+END""",
+}
+
+LEGACY_INDEXES = ("core_ready", "core_ready_script", "core_due")
+
+# Of the release before, and not known to have ended.
+LEGACY_WORKERS = """
+SELECT id, host, pid, pid_started, boot_id, pid_namespace
+FROM core_workers WHERE state <> 'stopped' AND release IS NULL"""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gigq_core.schema.ddl import OURS
+
 
 def insert_job(columns: Iterable[str]) -> str:
     """Insert a job that waits and was never started; its values bear the columns' names."""
@@ -22,7 +24,7 @@ JOB_BY_ID = "SELECT * FROM jobs WHERE id = ?"
 RESULT_OF = "SELECT status, result FROM jobs WHERE id = ?"
 
 EXECUTIONS_OF = """
-SELECT * FROM job_executions WHERE job_id = ? ORDER BY started_at ASC, rowid ASC"""
+SELECT * FROM job_executions WHERE job_id = ? ORDER BY rowid"""
 
 NEWEST_JOBS = "SELECT * FROM jobs ORDER BY created_at DESC LIMIT ?"
 
@@ -39,7 +41,7 @@ _NAME = "coalesce(substr(CAST(name AS TEXT), 1, 200), '') AS name"
 JOB_STATE = f"SELECT id, {_NAME}, status, priority, execution_id FROM jobs WHERE id = ?"
 
 CANCEL_PENDING = f"""
-UPDATE jobs SET status = 'cancelled', updated_at = :now
+UPDATE jobs SET status = 'cancelled', updated_at = :now, ended = :utc
 WHERE id = :id AND status = 'pending'
 RETURNING {_NAME}"""
 
@@ -53,7 +55,8 @@ RETURNING {_NAME}"""
 # has not completed.
 REQUEUE = f"""
 UPDATE jobs SET status = 'pending', attempts = 0, error = NULL, updated_at = :now,
-                retry_after = NULL, due_at = NULL, stop_requested_at = NULL
+                ended = NULL, due = NULL, due_in = NULL, stop_requested_at = NULL,
+                retry_after = CASE WHEN lane IS NOT NULL THEN '{OURS}' END
 WHERE id = :id AND status IN ('failed', 'timeout', 'cancelled')
 RETURNING {_NAME}"""
 

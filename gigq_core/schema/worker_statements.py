@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
-from gigq_core.schema.ddl import PARKED
+from gigq_core.schema.ddl import HELD, IS_DELAYED, IS_READY, OURS, SCHEMA_VERSION, local_text
 
 # Where an id may be any bytes, it travels as bytes: what is no valid text can't be asked for by it.
 _EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
@@ -11,32 +11,30 @@ _EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
 # --- looking, before the write lock is taken -------------------------------------------------
 
 # SQLite lets a TEXT primary key be NULL; such a row can't be ended, so it is not begun.
-_WAITS = "status = 'pending' AND retry_after IS NULL AND id IS NOT NULL"
+_WAITS = f"{IS_READY} AND id IS NOT NULL"
 _READY = f"{_WAITS} AND function_module <> '__main__'"
 _READY_SCRIPT = f"{_WAITS} AND function_module = '__main__'"
 
 READY_COUNT = f"""
-SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_ready WHERE {_READY} LIMIT ?)"""
+SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_open WHERE {_READY} LIMIT ?)"""
 
 _CALLABLE_HERE = "function_name IN (SELECT value FROM json_each({names}))"
 
 READY_SCRIPT_COUNT = f"""
 SELECT count(*) FROM (
-    SELECT 1 FROM jobs INDEXED BY core_ready_script
+    SELECT 1 FROM jobs INDEXED BY core_open_script
     WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names="?")} LIMIT ?)"""
 
 # One that waits for a script which does not work on the file: nobody runs it.
 SCRIPT_JOB_LEFT = f"""
-SELECT id, name, function_name FROM jobs INDEXED BY core_ready_script
+SELECT id, name, function_name FROM jobs INDEXED BY core_open_script
 WHERE {_READY_SCRIPT} AND NOT {_CALLABLE_HERE.format(names=":functions")}
   AND NOT EXISTS (SELECT 1 FROM core_workers
                   WHERE isolation = 'thread' AND state <> 'stopped' AND id <> :worker)
 LIMIT 1"""
 
 NEXT_DUE = f"""
-SELECT retry_after FROM jobs INDEXED BY core_due
-WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
-ORDER BY retry_after LIMIT 1"""
+SELECT due FROM jobs INDEXED BY core_due_utc WHERE {IS_DELAYED} ORDER BY due LIMIT 1"""
 
 STOP_REQUESTS = """
 SELECT execution_id FROM jobs INDEXED BY core_running
@@ -54,12 +52,25 @@ PARENT_RESULTS = "SELECT id, result FROM jobs WHERE id IN (SELECT value FROM jso
 # --- claiming --------------------------------------------------------------------------------
 
 STAGE_DUE = f"""
-UPDATE jobs SET retry_after = NULL
+UPDATE jobs SET due = NULL, due_in = NULL,
+                retry_after = CASE WHEN retry_after = '{HELD}' THEN '{OURS}' END
 WHERE rowid IN (
-    SELECT rowid FROM jobs INDEXED BY core_due
-    WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
-      AND retry_after <= ?
-    ORDER BY retry_after LIMIT ?)"""
+    SELECT rowid FROM jobs INDEXED BY core_due_utc WHERE {IS_DELAYED} AND due <= ?
+    ORDER BY due LIMIT ?)"""
+
+# A delay can't be longer than it was: the clock was set back. Parameters: now, the same, the limit.
+BRING_FORWARD = f"""
+UPDATE jobs SET due = :utc + due_in,
+                retry_after = CASE WHEN retry_after = '{HELD}' THEN retry_after
+                                   ELSE {local_text(":utc + due_in")} END
+WHERE rowid IN (
+    SELECT rowid FROM jobs INDEXED BY core_due_utc
+    WHERE {IS_DELAYED} AND due > :utc AND due_in IS NOT NULL AND due > :utc + due_in + 1
+    LIMIT :most)"""
+
+HAS_TO_BRING_FORWARD = f"""
+SELECT 1 FROM jobs INDEXED BY core_due_utc
+WHERE {IS_DELAYED} AND due > :utc AND due_in IS NOT NULL AND due > :utc + due_in + 1 LIMIT 1"""
 
 # That the job may have been the end of its worker.
 _LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedly*')"
@@ -68,6 +79,7 @@ _LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedl
 _CLAIM = """
 UPDATE jobs
 SET status = 'running', worker_id = :worker, started_at = :now, updated_at = :now,
+    began = :utc, ended = NULL,
     attempts = min(max(CAST(coalesce(attempts, 0) AS INTEGER), 0), 1000000000) + 1,
     execution_id = core_new_id(), stop_requested_at = NULL
 WHERE rowid IN ({chosen})
@@ -80,7 +92,7 @@ RETURNING rowid, priority, id, execution_id, name, function_module, function_nam
 CLAIM = _CLAIM.format(
     lost=_LOST,
     chosen=f"""
-    SELECT rowid FROM jobs INDEXED BY core_ready WHERE {_READY}
+    SELECT rowid FROM jobs INDEXED BY core_open WHERE {_READY}
     ORDER BY priority DESC, rowid LIMIT :slots""",
 )
 
@@ -92,11 +104,11 @@ CLAIM_AHEAD = _CLAIM.format(
     lost=_LOST,
     chosen=f"""
     SELECT rowid FROM (
-        SELECT rowid FROM jobs INDEXED BY core_ready WHERE {_READY}
+        SELECT rowid FROM jobs INDEXED BY core_open WHERE {_READY}
         ORDER BY priority DESC, rowid LIMIT :slots)
     UNION ALL
     SELECT rowid FROM (
-        SELECT rowid, attempts, max_attempts, on_crash, started_at FROM jobs INDEXED BY core_ready
+        SELECT rowid, attempts, max_attempts, on_crash, started_at FROM jobs INDEXED BY core_open
         WHERE {_READY} ORDER BY priority DESC, rowid LIMIT :ahead OFFSET :slots)
     WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, {DEFAULT_MAX_ATTEMPTS})
       AND on_crash IS NOT 'fail' AND started_at IS NULL""",
@@ -108,11 +120,11 @@ CLAIM_WITH_SCRIPT = _CLAIM.format(
     chosen=f"""
     SELECT rowid FROM (
         SELECT rowid, priority FROM (
-            SELECT rowid, priority FROM jobs INDEXED BY core_ready WHERE {_READY}
+            SELECT rowid, priority FROM jobs INDEXED BY core_open WHERE {_READY}
             ORDER BY priority DESC, rowid LIMIT :slots)
         UNION ALL
         SELECT rowid, priority FROM (
-            SELECT rowid, priority FROM jobs INDEXED BY core_ready_script
+            SELECT rowid, priority FROM jobs INDEXED BY core_open_script
             WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names=":functions")}
             ORDER BY priority DESC, rowid LIMIT :slots)
         ORDER BY priority DESC, rowid LIMIT :slots)""",
@@ -126,34 +138,41 @@ WITHOUT_LOST = {
 }
 
 BEGIN_EXECUTION = """
-INSERT INTO job_executions (id, job_id, worker_id, status, started_at, pid)
-VALUES (?, ?, ?, 'running', ?, ?)"""
+INSERT INTO job_executions (id, job_id, worker_id, status, started_at, began, pid)
+VALUES (?, ?, ?, 'running', ?, ?, ?)"""
 
 # --- outcomes: whoever holds the token, and nobody else ---------------------------------------
 
 _END = """
 UPDATE jobs
 SET status = :status, updated_at = :now, completed_at = :now, result = :result, error = :error,
-    started_at = coalesce(:begun, started_at), worker_id = NULL, execution_id = NULL,
-    stop_requested_at = NULL"""
+    ended = :utc, started_at = coalesce(:begun, started_at), began = coalesce(:begun_utc, began),
+    worker_id = NULL, execution_id = NULL, stop_requested_at = NULL"""
 
 # A job that somebody asked to stop does not wait for another attempt.
-_RETRY = """
+_RETRY = f"""
 UPDATE jobs
 SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
     updated_at = :now, error = :error, worker_id = NULL, execution_id = NULL,
     stop_requested_at = NULL,
-    retry_after = CASE WHEN stop_requested_at IS NULL THEN :retry_after END"""
+    ended = CASE WHEN stop_requested_at IS NOT NULL THEN :utc END,
+    due = CASE WHEN stop_requested_at IS NULL THEN :due END,
+    due_in = CASE WHEN stop_requested_at IS NULL THEN :due_in END,
+    retry_after = CASE WHEN stop_requested_at IS NOT NULL THEN NULL
+                       WHEN lane IS NULL THEN :retry_after
+                       WHEN :due IS NULL THEN '{OURS}' ELSE '{HELD}' END"""
 
 # The attempt was not the job's fault, so it is not counted.
-_GIVE_BACK = """
+_GIVE_BACK = f"""
 UPDATE jobs
 SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
     updated_at = :now, attempts = max(0, attempts - 1), worker_id = NULL, execution_id = NULL,
-    stop_requested_at = NULL, retry_after = NULL"""
+    ended = CASE WHEN stop_requested_at IS NOT NULL THEN :utc END,
+    stop_requested_at = NULL, due = NULL, due_in = NULL,
+    retry_after = CASE WHEN lane IS NOT NULL AND stop_requested_at IS NULL THEN '{OURS}' END"""
 
 # Its turn did not come, so it never started.
-_UNCLAIM = _GIVE_BACK + ", started_at = NULL"
+_UNCLAIM = _GIVE_BACK + ", started_at = NULL, began = NULL"
 
 _BY_ID = " WHERE id = :job AND execution_id = :execution AND status = 'running'"
 END_JOB = _END + _BY_ID
@@ -178,52 +197,53 @@ BY_TOKEN = {
 
 END_EXECUTION = """
 UPDATE job_executions
-SET status = :status, completed_at = :now, result = :result, error = :error,
+SET status = :status, completed_at = :now, ended = :utc, result = :result, error = :error,
     traceback = :traceback, output = :output, started_at = coalesce(:begun, started_at),
-    pid = coalesce(:pid, pid)
+    began = coalesce(:begun_utc, began), pid = coalesce(:pid, pid)
 WHERE id = :execution"""
 
 # --- jobs claimed ahead of a free slot -------------------------------------------------------
 
 RECORD_JOB = """
-UPDATE jobs SET started_at = :begun
+UPDATE jobs SET started_at = :begun, began = :begun_utc
 WHERE id = :job AND execution_id = :execution AND status = 'running'"""
 
 RECORD_EXECUTION = """
-UPDATE job_executions SET started_at = :begun, pid = :pid WHERE id = :execution"""
+UPDATE job_executions SET started_at = :begun, began = :begun_utc, pid = :pid
+WHERE id = :execution"""
 
 FORGET_EXECUTION = "DELETE FROM job_executions WHERE id = ?"
 
 # Of the attempts since the job was last submitted or requeued.
 CRASHES_OF = """
 SELECT count(*) FROM (
-    SELECT status FROM job_executions WHERE job_id = ? ORDER BY started_at DESC LIMIT ?)
+    SELECT status FROM job_executions WHERE job_id = ? ORDER BY began DESC LIMIT ?)
 WHERE status = 'crashed'"""
 
 # Of the last attempts, however long ago the job was submitted.
 GIVEN_BACK_OF = """
 SELECT count(*) FROM (
     SELECT status FROM job_executions WHERE job_id = ? AND id <> ?
-    ORDER BY started_at DESC LIMIT ?)
+    ORDER BY began DESC LIMIT ?)
 WHERE status = 'cancelled'"""
 
 # --- the register of workers -----------------------------------------------------------------
 
 WORKER_BY_ID = "SELECT * FROM core_workers WHERE id = ?"
 
-REGISTER = """
+REGISTER = f"""
 INSERT OR REPLACE INTO core_workers (
     id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, python, chdir,
-    log_path, state, started_at, beat, done, failed
+    log_path, state, started_at, began, release, beat, done, failed
 ) VALUES (
     :id, :owner, :host, :pid, :pid_started, :boot_id, :pid_namespace, :isolation, :slots, :python,
-    :chdir, :log_path, 'running', :now, 1, :done, :failed)"""
+    :chdir, :log_path, 'running', :now, :utc, {SCHEMA_VERSION}, 1, :done, :failed)"""
 
 # A request is answered by the state that follows from it.
 BEAT = """
 UPDATE core_workers
 SET beat = beat + 1, state = :state, slots = :slots, done = :done, failed = :failed,
-    last_claim_at = :claimed,
+    claimed = :claimed,
     request = CASE WHEN request IS :answered THEN NULL ELSE request END
 WHERE id = :id"""
 
@@ -236,8 +256,8 @@ SELECT execution_id FROM jobs WHERE status = 'running' AND execution_id IN (
 
 RETIRE = """
 UPDATE core_workers
-SET state = 'stopped', request = NULL, stopped_at = :now, done = :done, failed = :failed,
-    last_claim_at = :claimed
+SET state = 'stopped', request = NULL, stopped_at = :now, ended = :utc, done = :done,
+    failed = :failed, claimed = :claimed
 WHERE id = :id"""
 
 # In `core_meta`, with the worker's id behind the word; the value is in seconds. An older release
@@ -260,7 +280,7 @@ FROM core_meta m CROSS JOIN core_workers w ON w.id = {_EAST_WORKER}
 WHERE {_EAST_KEYS} AND w.state <> 'stopped'"""
 
 FORGET_OLD_WORKERS = """
-DELETE FROM core_workers WHERE state = 'stopped' AND stopped_at < :before"""
+DELETE FROM core_workers WHERE state = 'stopped' AND ended < :before"""
 
 # --- housekeeping ----------------------------------------------------------------------------
 
@@ -283,7 +303,7 @@ RUNNING_JOBS = """
 SELECT j.rowid AS place, j.id, coalesce(substr(CAST(j.name AS TEXT), 1, 200), '') AS name,
        j.execution_id, CAST(j.execution_id AS BLOB) AS token, j.worker_id, j.attempts,
        j.max_attempts, j.timeout, j.retry_delay, j.on_crash,
-       j.stop_requested_at, j.started_at, substr(CAST(j.error AS TEXT), 1, 200) AS error,
+       j.stop_requested_at, j.began, substr(CAST(j.error AS TEXT), 1, 200) AS error,
        w.rowid AS registered, w.state, w.host, w.pid,
        w.pid_started, w.boot_id, w.pid_namespace, w.beat, w.owner, w.isolation
 FROM jobs j INDEXED BY core_running LEFT JOIN core_workers w ON w.id = j.worker_id
@@ -301,7 +321,7 @@ WHERE state IS NOT 'stopped'"""
 LIVE_WORKER_AT = LIVE_WORKERS + " AND rowid = ?"
 
 BURY_WORKER = """
-UPDATE core_workers SET state = 'stopped', request = NULL, stopped_at = :now
+UPDATE core_workers SET state = 'stopped', request = NULL, stopped_at = :now, ended = :utc
 WHERE rowid = :place"""
 
 # The process stands there once the attempt has begun, unless that was a moment ago.
@@ -309,7 +329,7 @@ PROCESS_OF = "SELECT pid FROM job_executions WHERE id = ?"
 
 END_CRASHED_EXECUTION = f"""
 UPDATE job_executions
-SET status = 'crashed', completed_at = :now, error = :error, output = :output
+SET status = 'crashed', completed_at = :now, ended = :utc, error = :error, output = :output
 WHERE id {_EQUALS_BYTES.format(":token")} AND status = 'running'"""
 
 END_TIMED_OUT_EXECUTION = END_CRASHED_EXECUTION.replace("'crashed'", "'timeout'")
@@ -317,10 +337,9 @@ END_TIMED_OUT_EXECUTION = END_CRASHED_EXECUTION.replace("'crashed'", "'timeout'"
 # GigQ's own rule for rows that its own workers run: they bear no token.
 GIGQ_TIMEOUT = """
 UPDATE jobs SET status = :status, updated_at = :now, worker_id = NULL, error = :error,
-                retry_after = :retry_after
-WHERE rowid = :place AND status = 'running' AND execution_id IS NULL
-  AND started_at = :started_at"""
+                retry_after = :retry_after, due = :due, due_in = :due_in, ended = :ended
+WHERE rowid = :place AND status = 'running' AND execution_id IS NULL AND began = :began"""
 
 GIGQ_TIMEOUT_EXECUTIONS = """
-UPDATE job_executions SET status = 'timeout', completed_at = :now, error = :error
+UPDATE job_executions SET status = 'timeout', completed_at = :now, ended = :utc, error = :error
 WHERE job_id = (SELECT id FROM jobs WHERE rowid = :place) AND status = 'running'"""

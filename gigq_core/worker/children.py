@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gigq_core.paths import output_name
-from gigq_core.times import now_text
+from gigq_core.times import Moment
 from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
 from gigq_core.worker.child_process import READ_BYTES, ChildProcess
@@ -127,7 +127,7 @@ class Child:
         self.took_s: float | None = None
         self.began = 0.0
         # When it began a job that was claimed ahead, until that is on record.
-        self.begun: str | None = None
+        self.begun: Moment | None = None
         self._grace_s = grace_s
         self._parents_of = parents_of
         self._output_of = output_of
@@ -231,7 +231,7 @@ class Child:
         self._fate = Fate.CRASHED
         self.jobs_begun += 1
         self.began = time.monotonic()
-        self.begun = now_text() if ahead else None
+        self.begun = Moment.now() if ahead else None
         self._job = _JobState(self.began + claim.timeout_s)
         message = {
             "id": claim.execution_id,

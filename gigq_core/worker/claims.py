@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
+from gigq_core.schema.ddl import LAST_DUE_S
+from gigq_core.times import Moment, local_text
 
 
 class Fate(Enum):
@@ -77,7 +78,7 @@ class Ending:
     traceback: str | None = None
     output: str | None = None
     # Of an attempt that was claimed ahead: when it began, and in which process.
-    begun: str | None = None
+    begun: Moment | None = None
     pid: int | None = None
     # Of an attempt that failed after a signal which ends processes, and which the worker did not
     # send: that signal's number.
@@ -100,7 +101,7 @@ class Begun(NamedTuple):
     """That an attempt which was claimed ahead has begun."""
 
     claim: Claim
-    at: str
+    at: Moment
     pid: int
 
 
@@ -164,12 +165,15 @@ def _number(value: Any, column: str, default: float) -> float:
     return value
 
 
-def retry_after(delay_s: float) -> str | None:
-    """When a job may run again, as it is stored; None for at once."""
+def due_after(delay_s: float, now: Moment) -> dict[str, Any]:
+    """When a job may run again, as it is stored, by the columns' names; nothing but NULL for at
+    once."""
     if delay_s <= 0:
-        return None
+        return {"retry_after": None, "due": None, "due_in": None}
+    due = min(now.utc + delay_s, LAST_DUE_S)
     try:
-        return (datetime.now() + timedelta(seconds=delay_s)).isoformat()
-    except (OverflowError, ValueError):
-        # Beyond the calendar: as late as a date can be that does not mean "blocked".
-        return "9999-12-31T00:00:00"
+        text = local_text(due)
+    except (OverflowError, ValueError, OSError):
+        # Beyond the calendar: as late as a date can be that is no word of ours.
+        text = "9999-12-31T00:00:00"
+    return {"retry_after": text, "due": due, "due_in": delay_s}

@@ -22,7 +22,7 @@ from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
-from gigq_core.times import now_text
+from gigq_core.times import Moment
 from gigq_core.worker import outcomes, register
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, claim_of_row
 from gigq_core.worker.register import Register
@@ -51,7 +51,8 @@ class PendingWork:
     """What a plain read tells an idle worker."""
 
     ready: int = 0
-    due: str | None = None
+    # The first instant at which a delayed job comes due.
+    due: float | None = None
     queue_paused: bool = False
     request: str | None = None
     stops: frozenset[str] = frozenset()
@@ -143,7 +144,7 @@ class Ledger:
         own = self.conn.execute(sql.OWN_REQUEST, (worker_id,)).fetchone()
         return PendingWork(
             ready=ready,
-            due=None if due is None else str(due[0]),
+            due=None if due is None else float(due[0]),
             queue_paused=self.conn.execute(sql.QUEUE_PAUSED).fetchone() is not None,
             request=None if own is None else own[0],
             stops=frozenset(
@@ -282,7 +283,7 @@ class Ledger:
         done = failed = 0
         claimed_at = own.claimed
         with self.writing() as conn:
-            now = now_text()
+            now = Moment.now()
             if not own.enrolled:
                 register.enrol(conn, own, now)
             for started in begun:
@@ -296,11 +297,11 @@ class Ledger:
                 elif ending.fate not in _NO_FAILURE:
                     failed += 1
             if stage:
-                result.staged = conn.execute(sql.STAGE_DUE, (now, STAGE_AT_ONCE)).rowcount
+                result.staged = conn.execute(sql.STAGE_DUE, (now.utc, STAGE_AT_ONCE)).rowcount
             if claim and (pids or ahead):
                 claims, result.put_back = self._claim(conn, own.id, pids, ahead, lost, now)
                 if claims:
-                    claimed_at = now
+                    claimed_at = now.utc
                 broken = [Ending(a, Fate.HOPELESS, error=a.broken) for a in claims if a.broken]
                 end(conn, broken, now)
                 result.claims = [a for a in claims if not a.broken]
@@ -325,9 +326,14 @@ class Ledger:
         pids: list[int],
         ahead: int,
         lost: bool,
-        now: str,
+        now: Moment,
     ) -> tuple[list[Claim], int]:
-        values: dict[str, Any] = {"worker": worker_id, "now": now, "slots": len(pids)}
+        values: dict[str, Any] = {
+            "worker": worker_id,
+            "now": now.text,
+            "utc": now.utc,
+            "slots": len(pids),
+        }
         statement = sql.CLAIM
         if self._runs_script:
             statement = sql.CLAIM_WITH_SCRIPT
@@ -350,7 +356,10 @@ class Ledger:
         conn.executemany(
             sql.BEGIN_EXECUTION,
             [
-                (a.execution_id, a.job_id, worker_id, now, None if a.broken else next(where, None))
+                (
+                    *(a.execution_id, a.job_id, worker_id, now.text, now.utc),
+                    None if a.broken else next(where, None),
+                )
                 for a in claims
             ],
         )

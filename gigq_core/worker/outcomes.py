@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import ExecutionStatus, JobStatus
+from gigq_core.times import Moment
 from gigq_core.worker import runner
-from gigq_core.worker.claims import Begun, Claim, Ending, Fate, retry_after
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate, due_after
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -50,16 +51,22 @@ def record(conn: sqlite3.Connection, begun: Begun) -> None:
     values = {
         "job": begun.claim.job_id,
         "execution": begun.claim.execution_id,
-        "begun": begun.at,
+        "begun": begun.at.text,
+        "begun_utc": begun.at.utc,
         "pid": begun.pid,
     }
     conn.execute(sql.RECORD_JOB, values)
     conn.execute(sql.RECORD_EXECUTION, values)
 
 
-def put_back(conn: sqlite3.Connection, claim: Claim, now: str) -> None:
+def put_back(conn: sqlite3.Connection, claim: Claim, now: Moment) -> None:
     """Undo a claim of this very transaction."""
-    values = {"job": claim.job_id, "execution": claim.execution_id, "now": now}
+    values = {
+        "job": claim.job_id,
+        "execution": claim.execution_id,
+        "now": now.text,
+        "utc": now.utc,
+    }
     if not conn.execute(sql.GIVE_BACK_JOB, values).rowcount:
         conn.execute(sql.BY_TOKEN[sql.GIVE_BACK_JOB], values)
 
@@ -73,13 +80,13 @@ class Written(NamedTuple):
     superseded: list[Ending]
 
 
-def end(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Written:
+def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written:
     """Write how attempts ended, all of them or none."""
     superseded = []
     executions = []
     for ending in endings:
         values = _values_of(ending, now)
-        if not _end_job(conn, ending, values):
+        if not _end_job(conn, ending, values, now):
             superseded.append(ending)
             values["status"] = ExecutionStatus.SUPERSEDED.value
         elif ending.fate is Fate.NOT_BEGUN:
@@ -92,7 +99,7 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Written:
     return Written(endings, superseded)
 
 
-def end_each(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Written:
+def end_each(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written:
     """As `end`, each in a savepoint of its own; for when `end` has failed.
 
     What can't be stored fails its own job for good, and keeps no other from being written.
@@ -108,7 +115,7 @@ def end_each(conn: sqlite3.Connection, endings: list[Ending], now: str) -> Writt
 
 
 def _try_to_end(
-    conn: sqlite3.Connection, ending: Ending, now: str, written: Written
+    conn: sqlite3.Connection, ending: Ending, now: Moment, written: Written
 ) -> Exception | None:
     try:
         with savepoint(conn):
@@ -133,21 +140,23 @@ def _unstorable(ending: Ending, problem: Exception) -> Ending:
     return Ending(ending.claim, fate, error=error)
 
 
-def _values_of(ending: Ending, now: str) -> dict[str, Any]:
+def _values_of(ending: Ending, now: Moment) -> dict[str, Any]:
     return {
         "job": ending.claim.job_id,
         "execution": ending.claim.execution_id,
-        "now": now,
+        "now": now.text,
+        "utc": now.utc,
         "result": ending.result,
         "error": ending.error,
         "traceback": ending.traceback,
         "output": ending.output,
-        "begun": ending.begun,
+        "begun": None if ending.begun is None else ending.begun.text,
+        "begun_utc": None if ending.begun is None else ending.begun.utc,
         "pid": ending.pid,
     }
 
 
-def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any]) -> bool:
+def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any], now: Moment) -> bool:
     """Write the outcome of the job; False if it is no longer the attempt's own."""
     claim, fate = ending.claim, ending.fate
     if fate is Fate.NOT_BEGUN:
@@ -157,7 +166,7 @@ def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any]) -
     elif _goes_on(conn, claim, fate):
         statement = sql.RETRY_JOB
         delay_s = 0.0 if fate is Fate.GIVEN_BACK else claim.retry_delay_s
-        values["retry_after"] = retry_after(delay_s)
+        values |= due_after(delay_s, now)
     else:
         statement = sql.END_JOB
         values["status"] = _FINAL_STATUS[fate].value

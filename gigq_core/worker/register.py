@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 
 from gigq_core.errors import WorkerIdInUse
 from gigq_core.identity import ProcessIdentity, current_identity, is_dead
 from gigq_core.schema import worker_statements as sql
 from gigq_core.status import WorkerState
 from gigq_core.text import storable
-from gigq_core.times import to_text
+from gigq_core.times import Moment
 from gigq_core.utc_offsets import note_offset, utc_offset_s
 from gigq_core.worker import rescue
 
 # Workers that stopped are remembered for so long.
-REMEMBER = timedelta(days=1)
+REMEMBER_S = 24 * 3600.0
 
 
 @dataclass
@@ -33,7 +32,7 @@ class Register:
     state: WorkerState = "running"
     done: int = 0
     failed: int = 0
-    claimed: str | None = None
+    claimed: float | None = None
     # The request that the present state answers.
     answered: str | None = None
     enrolled: bool = False
@@ -41,7 +40,7 @@ class Register:
     utc_offset_s: int | None = None
 
 
-def enrol(conn: sqlite3.Connection, own: Register, now: str) -> None:
+def enrol(conn: sqlite3.Connection, own: Register, now: Moment) -> None:
     """Write the worker's row, within the caller's transaction.
 
     A dead worker's row under the same id is taken over, once its jobs are given back.
@@ -58,18 +57,23 @@ def enrol(conn: sqlite3.Connection, own: Register, now: str) -> None:
             )
         lost = [r for r in conn.execute(sql.RUNNING_JOBS) if r["worker_id"] == own.id]
         rescue.rescue(conn, lost)
-    written = {**asdict(own), **current_identity()._asdict(), "now": now}
+    written = {**asdict(own), **current_identity()._asdict(), "now": now.text, "utc": now.utc}
     # Folders and hosts may have names that no file of ours takes.
     for column, value in written.items():
         if isinstance(value, str):
             written[column] = storable(value)
     conn.execute(sql.REGISTER, written)
-    conn.execute(sql.FORGET_OLD_WORKERS, {"before": to_text(datetime.now() - REMEMBER)})
+    conn.execute(sql.FORGET_OLD_WORKERS, {"before": now.utc - REMEMBER_S})
     own.utc_offset_s = note_offset(conn, own.id)
 
 
 def beat(
-    conn: sqlite3.Connection, own: Register, done: int, failed: int, claimed: str | None, now: str
+    conn: sqlite3.Connection,
+    own: Register,
+    done: int,
+    failed: int,
+    claimed: float | None,
+    now: Moment,
 ) -> None:
     """Say that the worker lives, with what it has done since."""
     if own.utc_offset_s != utc_offset_s():
@@ -88,11 +92,19 @@ def beat(
     ).rowcount
     if not found:
         # Somebody deleted the row.
-        conn.execute(sql.REGISTER, {**asdict(own), **current_identity()._asdict(), "now": now})
+        conn.execute(
+            sql.REGISTER,
+            {**asdict(own), **current_identity()._asdict(), "now": now.text, "utc": now.utc},
+        )
 
 
 def retire(
-    conn: sqlite3.Connection, own: Register, done: int, failed: int, claimed: str | None, now: str
+    conn: sqlite3.Connection,
+    own: Register,
+    done: int,
+    failed: int,
+    claimed: float | None,
+    now: Moment,
 ) -> None:
     """Close the worker's row."""
     conn.execute(
@@ -102,6 +114,7 @@ def retire(
             "done": own.done + done,
             "failed": own.failed + failed,
             "claimed": claimed,
-            "now": now,
+            "now": now.text,
+            "utc": now.utc,
         },
     )

@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
@@ -18,8 +17,8 @@ from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.statements import JOB_STATE
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import Change, JobStatus, Outcome
-from gigq_core.times import now_text, parse_time
-from gigq_core.worker.claims import retry_after
+from gigq_core.times import Moment, utc_now
+from gigq_core.worker.claims import due_after
 from gigq_core.worker.outcomes import CRASHES_ALLOWED, UNSTORABLE, goes_on_after_crash
 
 logger = logging.getLogger("gigq_core.worker")
@@ -150,7 +149,7 @@ def dead_workers(conn: sqlite3.Connection, worker_id: str) -> list[sqlite3.Row]:
 def _is_undated(row: sqlite3.Row) -> bool:
     if row["registered"] is not None or row["token"] is None:
         return False
-    return parse_time(row["started_at"]) is None
+    return _began(row) is None
 
 
 def _is_lost(row: sqlite3.Row, heartbeats: HeartbeatWatch | None) -> bool:
@@ -174,13 +173,14 @@ def _past_gigqs_timeout(row: sqlite3.Row) -> bool:
 
 def is_past(row: sqlite3.Row, more_s: float) -> bool:
     """Whether a running job's timeout was over so many seconds ago, by the wall clock."""
-    started = parse_time(row["started_at"])
-    if started is None:
-        return False
-    try:
-        return datetime.now(timezone.utc) - started > timedelta(seconds=_timeout_s(row) + more_s)
-    except OverflowError:
-        return False
+    began = _began(row)
+    return began is not None and utc_now() - began > _timeout_s(row) + more_s
+
+
+def _began(row: sqlite3.Row) -> float | None:
+    """When the attempt began; a damaged row may hold anything."""
+    began = row["began"]
+    return began if isinstance(began, (int, float)) else None
 
 
 def _timeout_s(row: sqlite3.Row) -> float:
@@ -221,9 +221,10 @@ def bury(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
     """Close the rows of dead workers, within the caller's transaction."""
     for row in rows:
         # Another worker may have taken the id, and the row, since.
-        now = conn.execute(sql.LIVE_WORKER_AT, (row["place"],)).fetchone()
-        if now is not None and is_dead(ProcessIdentity.of_row(now)) is True:
-            conn.execute(sql.BURY_WORKER, {"place": row["place"], "now": now_text()})
+        held = conn.execute(sql.LIVE_WORKER_AT, (row["place"],)).fetchone()
+        if held is not None and is_dead(ProcessIdentity.of_row(held)) is True:
+            now = Moment.now()
+            conn.execute(sql.BURY_WORKER, {"place": row["place"], "now": now.text, "utc": now.utc})
 
 
 def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> list[Outcome]:
@@ -288,14 +289,16 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
     Returns:
         What became of it; an empty string where somebody else has ended it meanwhile.
     """
-    now = now_text()
+    now = Moment.now()
     who = f"worker {row['worker_id']}" + (f" (pid {row['pid']})" if row["registered"] else "")
     values: dict[str, object] = {
         "place": row["place"],
         "token": row["token"],
-        "now": now,
+        "now": now.text,
+        "utc": now.utc,
         "error": f"{who} {how}{_for_how_long(row)}",
         "begun": None,
+        "begun_utc": None,
     }
     output = _output_left(conn, row["execution_id"])
     attempts = _number(row["attempts"], 1)
@@ -305,7 +308,7 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
         held = conn.execute(sql.GIVE_BACK_LOST_JOB, values).rowcount
         became = "it waits, as its turn had not come"
     elif goes_on_after_crash(conn, row["id"], attempts, most, row["on_crash"]):
-        values["retry_after"] = None
+        values |= due_after(0, now)
         held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
         became = "it waits for another attempt"
     else:
@@ -336,15 +339,18 @@ def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
         give_back(conn, row)
         return
     most = _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS)
+    now = Moment.now()
     values: dict[str, object] = {
         "place": row["place"],
         "token": row["token"],
-        "now": now_text(),
+        "now": now.text,
+        "utc": now.utc,
         "error": f"Job timed out after {_timeout_s(row)} seconds: {why}",
         "begun": None,
+        "begun_utc": None,
     }
     if _number(row["attempts"], 1) < most:
-        values["retry_after"] = retry_after(_number(row["retry_delay"], 0))
+        values |= due_after(_number(row["retry_delay"], 0), now)
         held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
     else:
         values |= {"status": JobStatus.TIMEOUT.value, "result": None}
@@ -360,13 +366,10 @@ def _for_how_long(row: sqlite3.Row) -> str:
 
     What ends its worker does so soon, or again and again.
     """
-    started = parse_time(row["started_at"])
-    if started is None or fnmatchcase(row["error"] or "", "worker * died*"):
+    began = _began(row)
+    if began is None or fnmatchcase(row["error"] or "", "worker * died*"):
         return ""
-    try:
-        seconds = int((datetime.now(timezone.utc) - started).total_seconds())
-    except OverflowError:
-        return ""
+    seconds = max(0, int(utc_now() - began))
     return f" when this had run for {seconds:,} s" if seconds > SOON_S else ""
 
 
@@ -401,13 +404,16 @@ def _time_out_for_gigq(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
     most = _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS)
     again = _number(row["attempts"], 0) < most
     delay = _number(row["retry_delay"], 0)
+    now = Moment.now()
     values = {
         "place": row["place"],
-        "started_at": row["started_at"],
-        "now": now_text(),
+        "began": row["began"],
+        "now": now.text,
+        "utc": now.utc,
         "status": (JobStatus.PENDING if again else JobStatus.TIMEOUT).value,
         "error": f"Job timed out after {_timeout_s(row)} seconds",
-        "retry_after": retry_after(delay) if again else None,
+        "ended": None if again else now.utc,
+        **due_after(delay if again else 0, now),
     }
     held = conn.execute(sql.GIGQ_TIMEOUT, values).rowcount
     if held:

@@ -9,14 +9,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Protocol
 
 from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.status import WorkerState
-from gigq_core.times import now_text, parse_time
+from gigq_core.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, PendingWork
@@ -163,25 +162,20 @@ class Disturbed:
 
 
 class Staging:
-    """When delayed jobs have come due: by their text, as GigQ compares it too."""
+    """When delayed jobs have come due."""
 
     def __init__(self) -> None:
         # Not before: what looked due was not.
         self._not_before = 0.0
 
-    def is_due(self, due: str | None, now: float) -> bool:
+    def is_due(self, due: float | None, now: float) -> bool:
         """Whether the first of them has, which is due then; `now` by the monotonic clock."""
-        return due is not None and now >= self._not_before and due <= now_text()
+        return due is not None and now >= self._not_before and due <= utc_now()
 
-    def seconds_until(self, due: str) -> float:
-        """Seconds until that may be so; its text may mean a moment long past, or none."""
-        moment = parse_time(due)
-        left = 0.0 if moment is None else (moment - datetime.now(timezone.utc)).total_seconds()
-        if left > 0:
-            return left
-        if due <= now_text():
-            return max(0.0, self._not_before - time.monotonic())
-        return SLOWEST_POLL_S
+    def seconds_until(self, due: float) -> float:
+        """Seconds until that may be so."""
+        left = due - utc_now()
+        return left if left > 0 else max(0.0, self._not_before - time.monotonic())
 
     def was_early(self) -> None:
         """Nothing could be made ready."""

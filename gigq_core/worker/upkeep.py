@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from gigq_core.kept_files import remove_private
 from gigq_core.paths import attempt_output
 from gigq_core.schema import worker_statements as sql
-from gigq_core.times import to_text
 from gigq_core.worker import rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly
@@ -115,7 +114,7 @@ def forget_deleted(conn: sqlite3.Connection) -> list[str]:
     Returns:
         The ids of the executions that went; their output may go too.
     """
-    before = to_text(datetime.now() - KEEP)
+    before = _forgotten_before()
     old = [
         row[0] for row in conn.execute(sql.DELETED_BEFORE, (before, FORGOTTEN_AT_ONCE)).fetchall()
     ]
@@ -129,9 +128,14 @@ def forget_deleted(conn: sqlite3.Connection) -> list[str]:
     return gone
 
 
+def _forgotten_before() -> str:
+    """A tombstone of that time has grown old: as they are stored, in UTC."""
+    return (datetime.now(timezone.utc) - KEEP).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def has_forgettable(conn: sqlite3.Connection) -> bool:
     """Whether there is anything to forget; a plain read."""
-    before = to_text(datetime.now() - KEEP)
+    before = _forgotten_before()
     return conn.execute(sql.DELETED_BEFORE, (before, 1)).fetchone() is not None
 
 

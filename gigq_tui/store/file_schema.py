@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gigq_core.schema.opening import stand_in
 
 _OUR_TABLES = frozenset({"core_meta", "core_counts", "core_edges", "core_workers"})
-_OUR_JOB_COLUMNS = frozenset({"retry_after", "execution_id", "due_at", "stop_requested_at"})
+_OUR_JOB_COLUMNS = frozenset({"retry_after", "execution_id", "stop_requested_at"})
 
 _OBJECTS = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'index')"
 

@@ -8,7 +8,7 @@ they leave SQLite.
 
 from __future__ import annotations
 
-from gigq_core.schema.ddl import PARKED
+from gigq_core.schema.ddl import IS_READY, OURS, PARKED
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import Tab
 
@@ -57,9 +57,10 @@ def line_columns(schema: FileSchema, table: str = "jobs") -> str:
         number_of(table, name) for name in ("priority", "attempts", "max_attempts", "timeout")
     ]
     columns += [_cut(table, name, 40) for name in ("created_at", "started_at", "completed_at")]
-    for later in ("retry_after", "due_at", "stop_requested_at"):
+    for later in ("retry_after", "stop_requested_at"):
         present = later in schema.job_columns
         columns.append(_cut(table, later, 40) if present else f"NULL AS {later}")
+    columns.append(number_of(table, "due") if "due" in schema.job_columns else "NULL AS due")
     return ", ".join(columns)
 
 
@@ -96,27 +97,26 @@ def jump_in_run(source: str, condition: str, order: str) -> str:
     )
 
 
+_IS_READY = f"jobs.status = 'pending' AND (jobs.retry_after IS NULL OR jobs.retry_after = '{OURS}')"
+
 # The four parts of the claim order, first to last: (index, condition, column, falling).
 CLAIM_ORDER = (
     (
-        "core_ready",
-        "jobs.status = 'pending' AND jobs.retry_after IS NULL "
-        "AND jobs.function_module <> '__main__'",
+        "core_open",
+        f"{_IS_READY} AND jobs.function_module <> '__main__'",
         "jobs.priority",
         True,
     ),
     (
-        "core_ready_script",
-        "jobs.status = 'pending' AND jobs.retry_after IS NULL "
-        "AND jobs.function_module = '__main__'",
+        "core_open_script",
+        f"{_IS_READY} AND jobs.function_module = '__main__'",
         "jobs.priority",
         True,
     ),
     (
-        "core_due",
-        "jobs.status = 'pending' AND jobs.retry_after IS NOT NULL "
-        f"AND jobs.retry_after <> '{PARKED}'",
-        "jobs.retry_after",
+        "core_due_utc",
+        f"jobs.status = 'pending' AND jobs.due IS NOT NULL AND jobs.retry_after <> '{PARKED}'",
+        "jobs.due",
         False,
     ),
     (
@@ -130,13 +130,13 @@ CLAIM_ORDER = (
 # Where a row stands in the claim order. What is no longer waiting stands where it stood, ready.
 CLAIM_PLACE = f"""
 SELECT CASE WHEN status <> 'pending' THEN 0 WHEN retry_after = '{PARKED}' THEN 3
-            WHEN retry_after IS NOT NULL THEN 2 WHEN function_module = '__main__' THEN 1
-            ELSE 0 END AS part, priority, retry_after
+            WHEN retry_after IS NOT NULL AND retry_after <> '{OURS}' THEN 2
+            WHEN function_module = '__main__' THEN 1 ELSE 0 END AS part, priority, due
 FROM jobs WHERE rowid = ?"""
 
 # The first of the line: who is claimed next. Parameter: how many.
 FIRST_IN_LINE = f"""
-SELECT jobs.rowid AS key FROM jobs INDEXED BY core_ready WHERE {CLAIM_ORDER[0][1]}
+SELECT jobs.rowid AS key FROM jobs INDEXED BY core_open WHERE {CLAIM_ORDER[0][1]}
 ORDER BY jobs.priority DESC, jobs.rowid LIMIT ?"""
 
 KEY_OF = "SELECT rowid AS key FROM jobs WHERE id = ?"
@@ -375,22 +375,22 @@ GROUP BY module, name ORDER BY max(key) DESC LIMIT ?"""
 
 # In the order of the claim: a new row stands behind all of its own priority. Parameters: the
 # priority, the limit.
-READY_AHEAD = """
+READY_AHEAD = f"""
 SELECT COUNT(*) FROM (
-    SELECT 1 FROM jobs INDEXED BY core_ready
-    WHERE status = 'pending' AND retry_after IS NULL AND function_module <> '__main__'
+    SELECT 1 FROM jobs INDEXED BY core_open
+    WHERE {IS_READY} AND function_module <> '__main__'
       AND priority >= ? LIMIT ?)"""
 
 # A claim first makes ready what has become due. Parameters: now, the limit of the rows that are
 # looked at, the priority.
 DUE_AHEAD = f"""
 SELECT COUNT(*) FROM (
-    SELECT priority FROM jobs INDEXED BY core_due
-    WHERE status = 'pending' AND retry_after IS NOT NULL AND retry_after <> '{PARKED}'
-      AND retry_after <= ? LIMIT ?)
+    SELECT priority FROM jobs INDEXED BY core_due_utc
+    WHERE status = 'pending' AND due IS NOT NULL AND retry_after <> '{PARKED}'
+      AND due <= ? LIMIT ?)
 WHERE priority >= ?"""
 
-LINE_INDEXES = frozenset({"core_ready", "core_due"})
+LINE_INDEXES = frozenset({"core_open", "core_due_utc"})
 
 
 def ahead_of_priority_unattached(schema: FileSchema) -> str:
@@ -465,12 +465,12 @@ def ready_by_function(schema: FileSchema) -> str:
         "substr(function_module, 1, 200) AS function_module, "
         "substr(function_name, 1, 200) AS function_name, substr(created_at, 1, 40) AS created_at"
     )
-    if schema.attached and schema.indexes >= {"core_ready", "core_ready_script"}:
-        waiting = "status = 'pending' AND retry_after IS NULL"
+    if schema.attached and schema.indexes >= {"core_open", "core_open_script"}:
+        waiting = IS_READY
         found = (
-            f"SELECT {columns} FROM jobs INDEXED BY core_ready "
+            f"SELECT {columns} FROM jobs INDEXED BY core_open "
             f"WHERE {waiting} AND function_module <> '__main__' "
-            f"UNION ALL SELECT {columns} FROM jobs INDEXED BY core_ready_script "
+            f"UNION ALL SELECT {columns} FROM jobs INDEXED BY core_open_script "
             f"WHERE {waiting} AND function_module = '__main__'"
         )
     else:

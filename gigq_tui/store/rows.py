@@ -25,7 +25,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
     status = as_text(record["status"])
     waiting = status == _PENDING
     retry_after = as_text(record["retry_after"])
-    due = due_of(retry_after, record["due_at"])
+    due = due_of(retry_after, record["due"])
     module = as_text(record["function_module"])
     function = as_text(record["function_name"])
     return JobRow(

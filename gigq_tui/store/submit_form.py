@@ -6,7 +6,6 @@ import sqlite3
 from datetime import datetime
 
 from gigq_core.decoding import as_int, as_text
-from gigq_core.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import like, prefix_range
@@ -65,7 +64,7 @@ def jobs_ahead(
         ).fetchone()
         return as_int(ahead) if as_int(looked_at) <= MAX_PLACE else None
     ready = conn.execute(queries.READY_AHEAD, (priority, MAX_PLACE + 1)).fetchone()
-    due = conn.execute(queries.DUE_AHEAD, (to_text(now), MAX_PLACE + 1, priority)).fetchone()
+    due = conn.execute(queries.DUE_AHEAD, (now.timestamp(), MAX_PLACE + 1, priority)).fetchone()
     ahead = as_int(ready[0]) + as_int(due[0])
     return ahead if ahead <= MAX_PLACE else None
 

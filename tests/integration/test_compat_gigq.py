@@ -25,6 +25,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?")
 OUR_COLUMNS = {
     *("execution_id", "stop_requested_at", "on_crash"),
     *("traceback", "output", "pid", "blocked"),
+    *("created", "due", "began", "ended"),
+    *("retry_policy", "on_parent_failure", "workflow", "workflow_id", "batch", "stall_timeout"),
+    *("error_type", "error_message", "fingerprint", "decision"),
 }
 
 FUNCTIONS = """

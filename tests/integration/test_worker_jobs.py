@@ -174,10 +174,13 @@ def test_broken_rows_fail_with_a_reason_and_stop_nothing(place: Place, isolation
     for change, job_id in ids.items():
         place.change(f"UPDATE jobs SET {change} WHERE id = ?", job_id)
     place.change(
-        "INSERT INTO jobs SELECT NULL, name, function_name, function_module, params, 99,"
+        "INSERT INTO jobs (id, name, function_name, function_module, params, priority,"
         " dependencies, max_attempts, timeout, description, status, created_at, updated_at,"
         " attempts, result, error, started_at, completed_at, worker_id, pass_parent_results,"
-        " retry_delay, retry_after, NULL, NULL, NULL, NULL FROM jobs LIMIT 1"
+        " retry_delay, retry_after) SELECT NULL, name, function_name, function_module, params, 99,"
+        " dependencies, max_attempts, timeout, description, status, created_at, updated_at,"
+        " attempts, result, error, started_at, completed_at, worker_id, pass_parent_results,"
+        " retry_delay, retry_after FROM jobs LIMIT 1"
     )
     blurred = place.submit(chores.nothing)
     place.change("UPDATE jobs SET id = CAST(x'61ff62' AS TEXT) WHERE id = ?", blurred)
@@ -369,9 +372,9 @@ def test_times_are_in_order_and_the_row_is_dated(place: Place) -> None:
 
 def test_a_dropped_index_is_made_again(place: Place) -> None:
     place.worker()
-    place.change("DROP INDEX core_ready")
+    place.change("DROP INDEX core_open")
     assert place.end(place.submit(chores.nothing))["status"] == "completed"
-    assert place.rows("SELECT 1 FROM sqlite_master WHERE name = 'core_ready'")
+    assert place.rows("SELECT 1 FROM sqlite_master WHERE name = 'core_open'")
 
 
 def test_a_file_of_gigq_is_attached_by_the_worker(tmp_path: Path) -> None:

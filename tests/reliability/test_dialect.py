@@ -24,8 +24,23 @@ from tests.integration import chores
 from tests.integration.conftest import ROOT
 
 # Functions that SQLite 3.35 has, and keywords that may stand before a parenthesis.
-KNOWN_FUNCTIONS = {"json_each", "json_valid", "raise", "strftime"}
-KNOWN_KEYWORDS = {"and", "exists", "in", "jobs", "key", "not", "or", "values", "when", "where"}
+KNOWN_FUNCTIONS = {
+    *("abs", "coalesce", "json_each", "json_valid", "julianday", "raise", "strftime"),
+}
+KNOWN_KEYWORDS = {
+    "and",
+    "else",
+    "exists",
+    "in",
+    "jobs",
+    "key",
+    "not",
+    "or",
+    "then",
+    "values",
+    "when",
+    "where",
+}
 OUR_TABLES = {"job_executions", "jobs", *ddl.OUR_TABLES}
 # What came after 3.35, and a trigger may not hold at all.
 YOUNGER = {

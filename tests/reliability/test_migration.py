@@ -185,7 +185,7 @@ def test_a_file_of_an_earlier_schema_gets_the_triggers_of_this_one(tmp_path: Pat
         "CREATE TRIGGER core_fence_final BEFORE UPDATE ON jobs BEGIN SELECT RAISE(IGNORE); END"
     )
     conn.execute("DROP TRIGGER core_release")
-    conn.execute("DROP INDEX core_ready")
+    conn.execute("DROP INDEX core_open")
     conn.execute("UPDATE core_meta SET value = '0' WHERE key = 'schema_version'")
     edges = conn.execute("SELECT * FROM core_edges").fetchall()
     conn.close()

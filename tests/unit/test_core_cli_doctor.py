@@ -46,7 +46,7 @@ def test_warnings_alone_give_zero(db: Path) -> None:
 
 def test_what_is_wrong_gives_one(db: Path) -> None:
     conn = sqlite3.connect(db)
-    conn.execute("DROP INDEX core_ready")
+    conn.execute("DROP INDEX core_open")
     conn.close()
     result = run(db, "doctor", "--json")
     assert result.exit_code == 1
@@ -54,7 +54,7 @@ def test_what_is_wrong_gives_one(db: Path) -> None:
     assert (found["file"], found["wrong"]) == (str(db), True)
     (finding,) = [f for f in found["findings"] if f["level"] == "wrong"]
     assert finding["check"] == "schema"
-    assert "core_ready" in finding["text"]
+    assert "core_open" in finding["text"]
     assert run(db, "doctor").exit_code == 1
 
 

@@ -63,9 +63,9 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_missing_indexes_and_triggers_are_named(queue: JobQueue, raw: sqlite3.Connection) -> None:
-    raw.execute("DROP INDEX core_ready")
+    raw.execute("DROP INDEX core_open")
     raw.execute("DROP TRIGGER core_release")
-    assert "core_ready, core_release" in troubles(queue.db_path)["schema"]
+    assert "core_open, core_release" in troubles(queue.db_path)["schema"]
 
 
 def test_a_trigger_that_somebody_changed_is_named(queue: JobQueue, raw: sqlite3.Connection) -> None:

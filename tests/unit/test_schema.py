@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,9 @@ def complete(conn: sqlite3.Connection, job_id: str) -> None:
     conn.execute("UPDATE jobs SET status = 'completed' WHERE id = ?", (job_id,))
 
 
-def standing(conn: sqlite3.Connection, job_id: str) -> tuple[str, str | None, str | None]:
+def standing(conn: sqlite3.Connection, job_id: str) -> tuple[str, str | None, float | None]:
     row = conn.execute(
-        "SELECT status, retry_after, due_at FROM jobs WHERE id = ?", (job_id,)
+        "SELECT status, retry_after, due FROM jobs WHERE id = ?", (job_id,)
     ).fetchone()
     return (row[0], row[1], row[2])
 
@@ -124,9 +125,10 @@ def test_a_blocked_job_gets_its_own_due_time_back(raw: sqlite3.Connection) -> No
         " created_at, updated_at, retry_after)"
         " VALUES ('child', 'c', 'f', 'm', '[\"parent\"]', 'pending', 't', 't', '2030-01-01')"
     )
-    assert standing(raw, "child") == ("pending", ddl.PARKED, "2030-01-01")
+    due = datetime(2030, 1, 1).timestamp()
+    assert standing(raw, "child") == ("pending", ddl.PARKED, due)
     complete(raw, "parent")
-    assert standing(raw, "child") == ("pending", "2030-01-01", None)
+    assert standing(raw, "child") == ("pending", "2030-01-01T00:00:00.000", due)
 
 
 def test_parking_is_computed_anew_whenever_a_row_becomes_pending(raw: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,10 @@ def test_a_parent_that_was_missing_when_attached_is_waited_for_once_it_comes(
     assert standing(raw, "child") == ("pending", None, None)
     raw.execute("UPDATE jobs SET retry_after = '2030-01-01' WHERE id = 'child'")
     insert(raw, "late")
-    assert standing(raw, "child") == ("pending", ddl.PARKED, "2030-01-01")
+    due = datetime(2030, 1, 1).timestamp()
+    assert standing(raw, "child") == ("pending", ddl.PARKED, due)
     complete(raw, "late")
-    assert standing(raw, "child") == ("pending", "2030-01-01", None)
+    assert standing(raw, "child") == ("pending", "2030-01-01T00:00:00.000", due)
 
 
 def test_a_parent_that_comes_completed_or_too_late_holds_nobody(

@@ -105,7 +105,8 @@ def claim_all(path: Path) -> list[str]:
     conn.create_function("core_new_id", 0, iter(map(str, range(10**6))).__next__)
     claimed = []
     while True:
-        found = conn.execute(CLAIM, {"worker": "w", "now": ago(0), "slots": 1}).fetchall()
+        values = {"worker": "w", "now": ago(0), "utc": 0.0, "slots": 1}
+        found = conn.execute(CLAIM, values).fetchall()
         if not found:
             conn.close()
             return claimed

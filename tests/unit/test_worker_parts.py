@@ -16,8 +16,10 @@ import pytest
 
 from gigq_core.change_hints import ChangeHints
 from gigq_core.identity import current_identity, is_dead, process_start
+from gigq_core.schema.ddl import FIRST_WORD, LAST_DUE_S
+from gigq_core.times import Moment
 from gigq_core.worker import runner
-from gigq_core.worker.claims import claim_of_row, retry_after
+from gigq_core.worker.claims import claim_of_row, due_after
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import how_it_died
 from tests.waiting import wait_until
@@ -111,8 +113,9 @@ def test_a_broken_row_says_what_is_wrong(column: str, value: object) -> None:
 def test_odd_numbers_do_no_harm(value: float) -> None:
     row = {**ROW, "timeout": value, "retry_delay": value, "max_attempts": value}
     assert claim_of_row(row).broken == ""
-    delayed = retry_after(value)
-    assert delayed is None or delayed < "9999-12-31T23:59:59"
+    waits = due_after(value, Moment.now())
+    assert waits["retry_after"] is None or waits["retry_after"] < FIRST_WORD
+    assert waits["due"] is None or waits["due"] <= LAST_DUE_S
 
 
 def test_this_process_lives_and_another_time_is_dead() -> None:

@@ -81,8 +81,8 @@ class IndexWalk:
         if found is None:
             return None
         part = as_int(found["part"])
-        by_time = self._parts[part].value == "jobs.retry_after"
-        return Position(part, found["retry_after" if by_time else "priority"], key)
+        by_time = self._parts[part].value == "jobs.due"
+        return Position(part, found["due" if by_time else "priority"], key)
 
     def holds(self, place: Position) -> bool:
         """Whether the row at a place is in the list now."""

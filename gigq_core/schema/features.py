@@ -1,0 +1,58 @@
+"""Triggers that only some files need, made by the transaction that first uses what they serve.
+
+So a file that uses none of it pays for none of it. What a file uses is marked in `core_meta`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from enum import Enum
+
+from gigq_core.schema import ddl
+
+_IS_USED = "SELECT 1 FROM core_meta WHERE key = ?"
+_MARK = "INSERT OR IGNORE INTO core_meta (key, value) VALUES (?, '1')"
+
+
+class Feature(Enum):
+    """What a file may use. The value is the key of its mark, and the triggers that it needs."""
+
+    HIDING = "uses:hiding", ddl.HIDING
+
+    key: str
+    triggers: Mapping[str, str]
+
+    def __new__(cls, key: str, triggers: Mapping[str, str]) -> Feature:
+        feature = object.__new__(cls)
+        feature._value_ = feature.key = key
+        feature.triggers = triggers
+        return feature
+
+
+def use(conn: sqlite3.Connection, feature: Feature) -> None:
+    """Make sure that the file has what the feature needs, within the caller's transaction."""
+    if not is_used(conn, feature):
+        make(conn, feature)
+
+
+def is_used(conn: sqlite3.Connection, feature: Feature) -> bool:
+    """Whether the file has it."""
+    return conn.execute(_IS_USED, (feature.key,)).fetchone() is not None
+
+
+def make(conn: sqlite3.Connection, feature: Feature) -> None:
+    """Make its triggers, and the mark, within the caller's transaction."""
+    for statement in feature.triggers.values():
+        conn.execute(statement)
+    conn.execute(_MARK, (feature.key,))
+
+
+def triggers_of(conn: sqlite3.Connection) -> dict[str, str]:
+    """The triggers that the file should have beyond those of every file."""
+    return {
+        name: statement
+        for feature in Feature
+        if is_used(conn, feature)
+        for name, statement in feature.triggers.items()
+    }
