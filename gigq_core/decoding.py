@@ -9,10 +9,11 @@ from typing import Any
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.schema.ddl import PARKED, WORDS
-from gigq_core.times import local_text
+from gigq_core.status import JobStatus
+from gigq_core.times import local_text, moment_of
 
-# Columns that are nobody's business but ours.
-_INNER = ("due_in", "lane")
+# Columns that hold what callers get in another form, or not at all.
+_INNER = ("due", "due_in", "lane", "retry_policy")
 
 # --- values ----------------------------------------------------------------------------------
 
@@ -83,9 +84,39 @@ def decoded_job(row: sqlite3.Row) -> dict[str, Any]:
     passing = job.get("pass_parent_results")
     job["pass_parent_results"] = bool(passing) if passing in (0, 1) else None
     job["retry_after"] = due_of(job.get("retry_after"), job.get("due"))
+    job |= _options_of(job)
     for column in _INNER:
         job.pop(column, None)
     return job
+
+
+def _options_of(job: dict[str, Any]) -> dict[str, Any]:
+    """The options that GigQ does not know, as a line of JSONL gives them.
+
+    `run_at` is when the job is due, while it waits for that; `ours` whether it is hidden from
+    GigQ's workers, whatever for.
+    """
+    from gigq_core.retry import RetryPolicy, shown
+
+    try:
+        policy = RetryPolicy.decode(job.get("retry_policy")) or RetryPolicy()
+    except ValueError:
+        policy = RetryPolicy()
+    waits = job.get("status") == JobStatus.PENDING.value
+    due = moment_of(job.get("due")) if waits else None
+    return {
+        "retry": shown(policy.retry),
+        "retry_on": list(policy.retry_on),
+        "give_up_on": list(policy.give_up_on),
+        "on_timeout": policy.on_timeout,
+        "run_at": None if due is None else due.isoformat(),
+        "on_parent_failure": as_text(job.get("on_parent_failure")) or "wait",
+        "batch": as_text(job.get("batch")),
+        "workflow": as_optional_text(job.get("workflow")),
+        "workflow_id": as_optional_text(job.get("workflow_id")),
+        "stall_timeout": as_float(job.get("stall_timeout")) or None,
+        "ours": job.get("lane") is not None,
+    }
 
 
 def decoded_execution(row: sqlite3.Row) -> dict[str, Any]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Literal, NamedTuple, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
 
 from gigq_core.call_signature import signature_of, signature_of_loaded
+
+if TYPE_CHECKING:
+    from gigq_core.retry import Backoff
 
 # GigQ's, which it takes where a row names none; a timeout of 0 is none too.
 DEFAULT_MAX_ATTEMPTS = 3
@@ -22,6 +24,15 @@ DEFAULT_TIMEOUT_S = 300
 
 OnCrash = Literal["retry", "fail"]
 _ON_CRASH = get_args(OnCrash)
+OnTimeout = Literal["retry", "fail"]
+_ON_TIMEOUT = get_args(OnTimeout)
+OnParentFailure = Literal["wait", "cancel", "run"]
+_ON_PARENT_FAILURE = get_args(OnParentFailure)
+
+# A time that is given: seconds, or text with a unit, as `90s` and `1h30m`.
+Duration = float | str
+# Classes or their whole names; one of them may stand by itself.
+ExceptionClasses = type[BaseException] | str | Sequence[type[BaseException] | str]
 
 # SQLite's INTEGER holds no more.
 INTEGER_LIMIT = 2**63
@@ -82,20 +93,20 @@ class JobOptions:
 
     Here each option has its one name, its one default and its sentence. The options of `@task` and
     of `gigq-core submit`, the keys of a line of JSONL, the columns of a new row and what the
-    console submits are made of these fields. `timeout` and `retry_delay` are seconds.
+    console submits are made of these fields. Durations are seconds, or text like `90s` and `1h30m`.
     """
 
     name: str = field(default="", metadata=_words("Display name of the job."))
     priority: int = field(default=0, metadata=_words("Higher runs first."))
-    timeout: float = field(
+    timeout: Duration = field(
         default=DEFAULT_TIMEOUT_S,
-        metadata=_words("Seconds an attempt may run, fractions allowed."),
+        metadata=_words("How long an attempt may run: seconds, or 90s, 1h30m."),
     )
     max_attempts: int = field(
         default=DEFAULT_MAX_ATTEMPTS, metadata=_words("Maximum number of attempts.")
     )
-    retry_delay: float = field(
-        default=0, metadata=_words("Seconds to wait before the next attempt.")
+    retry_delay: Duration = field(
+        default=0, metadata=_words("How long to wait before the next attempt.")
     )
     dependencies: tuple[str, ...] = field(
         default=(),
@@ -113,6 +124,43 @@ class JobOptions:
             "parent-results",
         ),
     )
+    retry: Backoff | Sequence[Duration] | None = field(
+        default=None,
+        metadata=_words(
+            "Delays that grow: base, factor and longest delay, as 30x2..1h; ~0.5 behind it draws "
+            "half of each at random.",
+            "backoff",
+        ),
+    )
+    retry_on: ExceptionClasses = field(
+        default=(),
+        metadata=_words("Retry only this exception and its subclasses. Repeatable."),
+    )
+    give_up_on: ExceptionClasses = field(
+        default=(),
+        metadata=_words("Never retry this exception or its subclasses. Repeatable."),
+    )
+    on_timeout: OnTimeout = field(
+        default="retry", metadata=_words("What to do with the job if an attempt times out.")
+    )
+    run_at: datetime | str | None = field(
+        default=None,
+        metadata=_words("Not before this time: ISO 8601 with an offset, 2030-01-31T08:00+01:00."),
+    )
+    run_after: Duration | None = field(
+        default=None, metadata=_words("Not before so much time has passed: seconds, or 10m, 2h.")
+    )
+    on_parent_failure: OnParentFailure = field(
+        default="wait", metadata=_words("What to do with the job if a parent fails for good.")
+    )
+    batch: str = field(
+        default="", metadata=_words("A name for jobs that belong together, to find them by.")
+    )
+    stall_timeout: Duration | None = field(
+        default=None,
+        metadata=_words("Stop an attempt that shows no progress, save or output for so long."),
+    )
+    ours: bool = field(default=False, metadata=_words("Hide the job from GigQ's own workers."))
 
     @staticmethod
     def flag_of(name: str) -> str:
@@ -142,11 +190,21 @@ class TaskOptions(TypedDict, total=False):
 
     name: str
     priority: int
-    timeout: float
+    timeout: Duration
     max_attempts: int
-    retry_delay: float
+    retry_delay: Duration
     description: str
     on_crash: OnCrash
+    retry: Backoff | Sequence[Duration] | None
+    retry_on: ExceptionClasses
+    give_up_on: ExceptionClasses
+    on_timeout: OnTimeout
+    run_at: datetime | str | None
+    run_after: Duration | None
+    on_parent_failure: OnParentFailure
+    batch: str
+    stall_timeout: Duration | None
+    ours: bool
 
 
 class Job:
@@ -160,16 +218,34 @@ class Job:
         priority: Higher runs first.
         dependencies: Ids of jobs that must complete before this one runs.
         max_attempts: How often it may be started, at least 1.
-        timeout: Seconds that an attempt may run, fractions allowed; more than 0.
+        timeout: How long an attempt may run: seconds, fractions allowed, or text like `90s` and
+            `1h30m`, as every duration here; more than 0.
         description: A note for people.
         pass_parent_results: Hand the parents' results to the function as `parent_results`. None
             does so if the function has a parameter for it.
-        retry_delay: Seconds to wait before the next attempt.
+        retry_delay: How long to wait before the next attempt.
         on_crash: What becomes of the job when the process that runs it dies: "retry", while it has
             attempts left and at most five times, or "fail" at once. GigQ knows no such choice.
+        retry: Delays that differ: a `Backoff`, or a list of durations, the last of which repeats.
+            In place of `retry_delay`. GigQ's workers wait for the first of them each time.
+        retry_on: Exception classes, or their whole names (`requests.exceptions.Timeout`): only
+            these, and their subclasses, are retried.
+        give_up_on: Exceptions, given likewise, that are never retried; it wins over `retry_on`.
+        on_timeout: What becomes of the job when an attempt runs too long: "retry" or "fail".
+        run_at: Not before this moment: a datetime with a zone, or ISO 8601 with an offset.
+        run_after: Not before so much time has passed since it was submitted.
+        on_parent_failure: What becomes of the job when a parent fails for good: "wait", "cancel",
+            or "run" it without that parent's result.
+        batch: A name for jobs that belong together.
+        stall_timeout: An attempt that shows no progress, save or output for so long is stopped as
+            one that runs too long.
+        ours: Hide the job from GigQ's workers. It is hidden anyway where they would not keep to
+            `retry_on`, `give_up_on`, `on_timeout="fail"` or `stall_timeout`.
 
     Attributes:
         id: A UUID of its own, by which it is known once it is submitted.
+        workflow: The name of the workflow that it is submitted with.
+        workflow_id: Which one of that name.
         created_at: When it was made: naive local time in ISO 8601, as it is stored.
 
     Raises:
@@ -186,12 +262,22 @@ class Job:
         priority: int = JobOptions.priority,
         dependencies: list[str] | None = None,
         max_attempts: int = JobOptions.max_attempts,
-        timeout: float = JobOptions.timeout,
+        timeout: Duration = JobOptions.timeout,
         description: str = JobOptions.description,
         pass_parent_results: bool | None = JobOptions.pass_parent_results,
-        retry_delay: float = JobOptions.retry_delay,
+        retry_delay: Duration = JobOptions.retry_delay,
         *,
         on_crash: OnCrash = JobOptions.on_crash,
+        retry: Backoff | Sequence[Duration] | None = JobOptions.retry,
+        retry_on: ExceptionClasses = JobOptions.retry_on,
+        give_up_on: ExceptionClasses = JobOptions.give_up_on,
+        on_timeout: OnTimeout = JobOptions.on_timeout,
+        run_at: datetime | str | None = JobOptions.run_at,
+        run_after: Duration | None = JobOptions.run_after,
+        on_parent_failure: OnParentFailure = JobOptions.on_parent_failure,
+        batch: str = JobOptions.batch,
+        stall_timeout: Duration | None = JobOptions.stall_timeout,
+        ours: bool = JobOptions.ours,
     ) -> None:
         self.id = str(uuid.uuid4())
         self.name = name
@@ -205,8 +291,38 @@ class Job:
         self.pass_parent_results = pass_parent_results
         self.retry_delay = retry_delay
         self.on_crash = on_crash
+        self.retry = retry
+        self.retry_on = retry_on
+        self.give_up_on = give_up_on
+        self.on_timeout = on_timeout
+        self.run_at = run_at
+        self.run_after = run_after
+        self.on_parent_failure = on_parent_failure
+        self.batch = batch
+        self.stall_timeout = stall_timeout
+        self.ours = ours
+        self.workflow: str | None = None
+        self.workflow_id: str | None = None
         self.created_at = datetime.now().isoformat()
         self.check()
+
+    @property
+    def uses_more(self) -> bool:
+        """Whether it uses any option that GigQ does not know, but for `on_crash`."""
+        # One comparison: most jobs use none of them, and are not to pay for each.
+        return (
+            self.retry,
+            self.retry_on,
+            self.give_up_on,
+            self.on_timeout,
+            self.run_at,
+            self.run_after,
+            self.on_parent_failure,
+            self.batch,
+            self.stall_timeout,
+            self.ours,
+            self.workflow,
+        ) != _NOTHING_MORE
 
     @property
     def reference(self) -> FunctionReference:
@@ -268,14 +384,13 @@ class Job:
             raise ValueError(
                 f"max_attempts is {self.max_attempts}: it must be 1 or more for the job to run."
             )
-        _check_seconds("timeout", self.timeout)
-        if self.timeout <= 0:
+        timeout = _seconds("timeout", self.timeout)
+        if timeout <= 0:
             raise ValueError(
-                f"timeout is {self.timeout}: give the seconds that an attempt may run, more than 0."
+                f"timeout is {timeout}: give the time that an attempt may run, more than 0."
             )
-        _check_seconds("retry_delay", self.retry_delay)
-        if self.retry_delay < 0:
-            raise ValueError(f"retry_delay is {self.retry_delay}: it can't be negative.")
+        self.timeout = timeout
+        self.retry_delay = _seconds("retry_delay", self.retry_delay)
         if self.description is not None and not isinstance(self.description, str):
             raise TypeError(f"description must be a string, not {_kind(self.description)}.")
         check_text("description", self.description or "")
@@ -283,7 +398,48 @@ class Job:
             raise TypeError("pass_parent_results must be True, False or None.")
         if self.on_crash not in _ON_CRASH:
             raise ValueError(f"on_crash is {self.on_crash!r}: say 'retry' or 'fail'.")
+        if self.uses_more:
+            self._check_more()
         return Encoded(function, params, encode_dependencies(self.dependencies, self.id))
+
+    def _check_more(self) -> None:
+        """Check what most jobs don't use, and keep each value in its one form."""
+        from gigq_core.retry import exception_names, retry_of
+
+        self.retry = retry_of(self.retry)
+        if self.retry is not None and self.retry_delay:
+            raise ValueError("retry and retry_delay are both given: give one of them.")
+        self.retry_on = exception_names(self.retry_on, "retry_on")
+        self.give_up_on = exception_names(self.give_up_on, "give_up_on")
+        _check_choice("on_timeout", self.on_timeout, _ON_TIMEOUT)
+        _check_choice("on_parent_failure", self.on_parent_failure, _ON_PARENT_FAILURE)
+        if self.run_at is not None:
+            if self.run_after is not None:
+                raise ValueError("run_at and run_after are both given: give one of them.")
+            self.run_at = _moment("run_at", self.run_at)
+        if self.run_after is not None:
+            self.run_after = _seconds("run_after", self.run_after)
+        if self.stall_timeout is not None:
+            self.stall_timeout = _seconds("stall_timeout", self.stall_timeout)
+            if self.stall_timeout == 0:
+                raise ValueError("stall_timeout is 0: give a time that is more than 0.")
+        for label in ("batch", "workflow", "workflow_id"):
+            text = getattr(self, label)
+            if text is None and label != "batch":
+                continue
+            if not isinstance(text, str):
+                raise TypeError(f"{label} must be a string, not {_kind(text)}.")
+            check_text(label, text)
+        if not isinstance(self.ours, bool):
+            raise TypeError(f"ours must be True or False, not {_kind(self.ours)}.")
+
+
+_NOTHING_MORE = (
+    *(_FIELDS[name].default for name in ("retry", "retry_on", "give_up_on", "on_timeout")),
+    *(_FIELDS[name].default for name in ("run_at", "run_after", "on_parent_failure", "batch")),
+    *(_FIELDS[name].default for name in ("stall_timeout", "ours")),
+    None,
+)
 
 
 def reference_to(function: object, *, defined: bool = True) -> FunctionReference:
@@ -437,11 +593,31 @@ def check_integer(label: str, value: object) -> None:
         raise ValueError(f"{label} is {value}: that is beyond what SQLite can hold.")
 
 
-def _check_seconds(label: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{label} must be a number of seconds, not {_kind(value)}.")
-    if not math.isfinite(value) or abs(value) >= INTEGER_LIMIT:
-        raise ValueError(f"{label} is {value}: give a finite number of seconds.")
+def _seconds(label: str, value: object) -> float:
+    # Most are plain numbers, which need no reader of text.
+    if (type(value) is int or type(value) is float) and 0 <= value < INTEGER_LIMIT:
+        return value
+    from gigq_core.durations import seconds_of
+
+    return seconds_of(value, label)
+
+
+def _moment(label: str, value: object) -> datetime:
+    """A moment that is given as a datetime with a zone, or as ISO 8601 with an offset.
+
+    Raises:
+        TypeError: it is neither; the sentence begins with `label`.
+        ValueError: it names no zone, is no time, or is out of range.
+    """
+    from gigq_core.times import moment_given
+
+    return moment_given(value, label)
+
+
+def _check_choice(label: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        said = ", ".join(map(repr, choices[:-1]))
+        raise ValueError(f"{label} is {value!r}: say {said} or {choices[-1]!r}.")
 
 
 def _kind(value: object) -> str:

@@ -17,7 +17,8 @@ from gigq_core.connections import close_connection, get_connection, get_held_fil
 from gigq_core.cycles import refuse_cycle_with_file, refuse_cycle_within
 from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
 from gigq_core.errors import DatabaseError, DuplicateJob
-from gigq_core.job import OPTION_NAMES, Job, check_integer
+from gigq_core.job import Job, check_integer
+from gigq_core.new_rows import insert, row_of
 from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.opening import explain, open_read_only
@@ -34,14 +35,6 @@ logger = logging.getLogger("gigq_core.queue")
 AT_ONCE = 250
 # Between two parts others get their turn; in seconds.
 BREATH_S = 0.02
-
-_INSERT_JOB = sql.insert_job(
-    (
-        *("id", "function_name", "function_module", "params"),
-        *OPTION_NAMES,
-        *("created", "created_at", "updated_at"),
-    )
-)
 
 
 class JobQueue:
@@ -109,7 +102,7 @@ class JobQueue:
         """
         batch = list(jobs)
         now = Moment.now()
-        rows = [_row_of(job, now) for job in batch]
+        rows = [row_of(job, now) for job in batch]
         refuse_cycle_within(batch)
         functions = ((row["function_module"], row["function_name"]) for row in rows)
         warn_of_waiting(functions, self.db_path)
@@ -118,7 +111,7 @@ class JobQueue:
                 if job.dependencies:
                     refuse_cycle_with_file(conn, job, batch)
             try:
-                conn.executemany(_INSERT_JOB, rows)
+                insert(conn, rows)
             except sqlite3.IntegrityError as problem:
                 raise DuplicateJob(
                     f"A job can be submitted once, and one of these already was ({problem}): "
@@ -520,26 +513,6 @@ class JobQueue:
                 raise explain(problem, Path(self.db_path)) from problem
         with self._writing() as conn:
             return conn.execute(statement, values).fetchall()
-
-
-def _row_of(job: Job, now: Moment) -> dict[str, Any]:
-    """The values of a job's new row."""
-    encoded = job.encoded()
-    job.check_call(encoded.function)
-    passing = job.pass_parent_results
-    row: dict[str, Any] = {name: getattr(job, name) for name in OPTION_NAMES}
-    row.update(
-        id=job.id,
-        function_name=encoded.function.name,
-        function_module=encoded.function.module,
-        params=encoded.params,
-        dependencies=encoded.dependencies,
-        pass_parent_results=None if passing is None else int(passing),
-        created_at=job.created_at,
-        created=now.utc,
-        updated_at=now.text,
-    )
-    return row
 
 
 def _for_each(

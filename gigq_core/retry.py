@@ -336,13 +336,13 @@ class RetryPolicy:
         """Why an exception is not to be retried, in a few words; nothing where it is.
 
         Args:
-            raised: the whole names of its class and those that this is a subclass of.
+            raised: the whole names of its class and those that this is a subclass of, in order.
         """
         for name in raised:
             if name in self.give_up_on:
                 return f"{_short(name)} is in give_up_on"
         if self.retry_on and not any(name in self.retry_on for name in raised):
-            return f"{_short(raised[0])} is not in retry_on" if raised else "it raised nothing"
+            return f"{_short(raised[0])} is not in retry_on"
         return ""
 
     def encode(self) -> str | None:

@@ -34,6 +34,7 @@ class ExecutionStatus(Enum):
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     CRASHED = "crashed"
+    SNOOZED = "snoozed"
     SUPERSEDED = "superseded"
 
 

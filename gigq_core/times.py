@@ -7,9 +7,13 @@ nowhere else: nights on which the clocks change then cost no thought.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
+
+# Nothing begins so late: far-off times have meanings of their own in the file.
+LAST_YEAR = 9999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -85,3 +89,46 @@ def parse_time(text: object) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         # No time, or one that its zone moves out of the calendar.
         return None
+
+
+def moment_given(value: object, label: str) -> datetime:
+    """The moment that somebody gives: a datetime with a zone, or ISO 8601 with an offset.
+
+    Args:
+        value: what was given.
+        label: what it is called; the sentence of an error begins with it.
+
+    Returns:
+        It in UTC.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: it names no zone, is no time, or is out of the calendar.
+    """
+    if isinstance(value, str):
+        try:
+            # Python understands a Z only from 3.11 on.
+            moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value))
+        except ValueError:
+            raise ValueError(
+                f"{label} is {value[:40]!r}: write a time like 2030-01-31T08:00+01:00."
+            ) from None
+    elif isinstance(value, datetime):
+        moment = value
+    else:
+        raise TypeError(
+            f"{label} must be a datetime with a zone, or text like 2030-01-31T08:00+01:00, not a "
+            f"value of type {type(value).__name__}."
+        )
+    if moment.utcoffset() is None:
+        raise ValueError(
+            f"{label} is {moment.isoformat()}, which names no zone: add one, like "
+            f"{moment.replace(microsecond=0).isoformat()}+01:00."
+        )
+    try:
+        moment = moment.astimezone(timezone.utc)
+    except OverflowError:
+        moment = datetime.max.replace(tzinfo=timezone.utc)
+    if moment.year >= LAST_YEAR:
+        raise ValueError(f"{label} is {value}: give a time before the year {LAST_YEAR}.")
+    return moment

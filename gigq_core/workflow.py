@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gigq_core.job import Job
-from gigq_core.task import TaskWrapper
+from gigq_core.task import TaskWrapper, check_options
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack  # type checkers know it, whatever is installed
+
+    from gigq_core.job import TaskOptions
     from gigq_core.queue import JobQueue
 
 
@@ -52,6 +55,7 @@ class Workflow:
         params: dict[str, Any] | None = None,
         depends_on: Sequence[Job] | None = None,
         pass_parent_results: bool | None = None,
+        **options: Unpack[TaskOptions],
     ) -> Job:
         """Add a job made from a function with `@task`.
 
@@ -61,18 +65,24 @@ class Workflow:
             depends_on: The jobs that must complete before.
             pass_parent_results: Whether to hand the parents' results to the function; None does so
                 if it has a parameter `parent_results`.
+            **options: As for `task`; they come over those of the decorated function.
 
         Returns:
             The job, for others to depend on.
 
         Raises:
-            TypeError: The function was not decorated, does not take `params`, or JSON can't hold
-                them.
-            ValueError: A value is NaN or infinite, which JSON has no word for.
+            TypeError: The function was not decorated, does not take `params`, JSON can't hold
+                them, or an option is unknown.
+            ValueError: A value is NaN or infinite, which JSON has no word for, or an option is out
+                of range.
         """
         if not isinstance(decorated_fn, TaskWrapper):
             raise TypeError("add_task() takes a function with @task: use add_job() for a Job.")
+        check_options("add_task()", options)
         job = decorated_fn.to_job(**(params or {}))
+        for name, value in options.items():
+            setattr(job, name, value)
+        job.check()
         if pass_parent_results is not None:
             job.pass_parent_results = pass_parent_results
         return self.add_job(job, depends_on=depends_on)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, TextIO
 
 import click
 
 from gigq_core.cli.completion import complete_job_id
+from gigq_core.durations import typed_seconds_of
 from gigq_core.sizes import bytes_in
 from gigq_core.text import storable, typed_text
 
@@ -29,6 +29,22 @@ class TypedValue(click.types.StringParamType):
         return typed_text(super().convert(value, param, ctx))
 
 
+class Time(click.types.StringParamType):
+    """A duration: a number of seconds, or `90s`, `1h30m`; what comes of it is seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The seconds; a whole number of them stays one."""
+        if not isinstance(value, str):
+            return value
+        try:
+            seconds = typed_seconds_of(value, "the time")
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+        return int(seconds) if seconds == int(seconds) else seconds
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
@@ -40,25 +56,6 @@ def byte_count(ctx: click.Context, param: click.Parameter, value: str | None) ->
         return bytes_in(value)
     except ValueError as problem:
         raise click.BadParameter(f"{problem}.", ctx, param) from None
-
-
-def seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | int | None:
-    """A finite number of seconds; a whole number stays one."""
-    if value is None:
-        return None
-    if not math.isfinite(value):
-        raise click.BadParameter("give a finite number of seconds.", ctx, param)
-    return int(value) if value.is_integer() else value
-
-
-def not_below_zero(
-    ctx: click.Context, param: click.Parameter, value: float | None
-) -> float | int | None:
-    """A finite number of seconds, none below zero."""
-    checked = seconds(ctx, param, value)
-    if checked is not None and checked < 0:
-        raise click.BadParameter("give a time of 0 or more.", ctx, param)
-    return checked
 
 
 def named_jobs(command: Callable[..., None]) -> Callable[..., None]:

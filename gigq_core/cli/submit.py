@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args, get_type_hin
 import click
 
 from gigq_core.cli.errors import Trouble
-from gigq_core.cli.options import TypedValue, json_option, seconds
+from gigq_core.cli.options import Time, TypedValue, json_option
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseMissing, GigQError
-from gigq_core.job import OPTION_NAMES, FunctionReference, JobOptions, reference_to
+from gigq_core.job import OPTION_NAMES, Duration, FunctionReference, JobOptions, reference_to
+from gigq_core.retry import Backoff
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
@@ -28,12 +29,52 @@ if TYPE_CHECKING:
 
 MAX_COPIES = 10_000
 
+# The names that are imported for the types alone where the options are defined.
+_KINDS = get_type_hints(JobOptions, localns={"Backoff": Backoff})
+
 Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+class _BackoffText(click.types.StringParamType):
+    """A backoff as it is typed: `30x2..1h`."""
+
+    name = "backoff"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The `Backoff`."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return Backoff.parse(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class _Delays(click.types.StringParamType):
+    """Durations with commas between: `10,60,5m`."""
+
+    name = "delays"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Their seconds."""
+        if not isinstance(value, str):
+            return value
+        return tuple(Time().convert(one, param, ctx) for one in value.split(","))
+
+
+_DURATION = get_args(Duration)
+# How the command line takes an option, by its type where nothing else is said.
+_TAKEN: dict[str, dict[str, Any]] = {
+    "retry": {"type": _BackoffText(), "metavar": "BASExFACTOR..MOST"},
+    "retry_on": {"multiple": True, "metavar": "CLASS"},
+    "give_up_on": {"multiple": True, "metavar": "CLASS"},
+    "run_at": {"metavar": "WHEN"},
+}
 
 
 def _job_option(name: str) -> Callable[[Command], Command]:
     """The option of the command line that is the job's option of that name, by its type."""
-    kind, default = get_type_hints(JobOptions)[name], getattr(JobOptions, name)
+    kind, default = _KINDS[name], getattr(JobOptions, name)
     flag, help = JobOptions.flag_of(name), JobOptions.help_of(name)
     if name == "name":
         return click.option("--name", help=f"{help}  [default: the function's name]")
@@ -42,12 +83,14 @@ def _job_option(name: str) -> Callable[[Command], Command]:
         return click.option(f"--{flag}/--no-{flag}", name, default=default, help=help)
     if kind == tuple[str, ...]:
         return click.option(f"--{flag}", name, multiple=True, metavar="ID", help=help)
-    more: dict[str, Any] = {"show_default": True}
-    if kind is float:
-        more |= {"type": float, "callback": seconds, "metavar": "SECONDS"}
-    elif kind is str:
-        more = {}
-    else:
+    more: dict[str, Any] = {"show_default": default not in (None, "", ())}
+    if name in _TAKEN:
+        more |= _TAKEN[name]
+    elif kind is bool:
+        more = {"is_flag": True}
+    elif set(get_args(kind)) - {type(None)} == set(_DURATION):
+        more["type"] = Time()
+    elif kind is not str:
         more["type"] = kind if kind is int else click.Choice(get_args(kind))
     return click.option(f"--{flag}", name, default=default, help=help, **more)
 
@@ -76,6 +119,12 @@ def _job_options(*names: str) -> Callable[[Command], Command]:
 )
 @_job_options(*(name for name in OPTION_NAMES if name != "name"))
 @click.option(
+    "--retry-delays",
+    type=_Delays(),
+    metavar="TIME,...",
+    help="Delays before the second, the third, ... attempt, as 10,60,5m; the last one repeats.",
+)
+@click.option(
     "--copies",
     type=click.IntRange(1, MAX_COPIES),
     default=1,
@@ -97,6 +146,7 @@ def submit(
     /,
     function: str,
     params: tuple[str, ...],
+    retry_delays: tuple[float, ...] | None,
     copies: int,
     jsonl: str | None,
     as_json: bool,
@@ -120,6 +170,10 @@ def submit(
     job_function = import_function(function)
     if options["name"] is None:
         options["name"] = function.rpartition(".")[2]
+    if retry_delays is not None:
+        if options["retry"] is not None:
+            raise click.UsageError("--backoff can't be combined with --retry-delays: give one.")
+        options["retry"] = retry_delays
     options["dependencies"] = tuple(_parent_ids(settings, options["dependencies"]))
     template = JobTemplate(FunctionReference.parse(function), values, JobOptions(**options))
     if jsonl is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gigq_core.cli.errors import Unusable, sentences
-from gigq_core.cli.options import byte_count, json_option, not_below_zero, seconds
+from gigq_core.cli.options import Time, byte_count, json_option
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @click.option("--worker-id", help="Id of the worker.  [default: generated]")
 @click.option(
     "--polling-interval",
-    type=float,
-    callback=seconds,
-    metavar="SECONDS",
+    type=Time(),
     default=5,
     show_default=True,
     help="Seconds between checks for jobs when nothing announces one.",
@@ -53,18 +51,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--grace",
-    type=float,
-    callback=seconds,
-    metavar="SECONDS",
+    type=Time(),
     default=5,
     show_default=True,
     help="Seconds between asking a job to end and killing it.",
 )
 @click.option(
     "--stop-within",
-    type=float,
-    callback=not_below_zero,
-    metavar="SECONDS",
+    type=Time(),
     help="Requeue jobs that still run this long after the first signal.  [default: wait for it]",
 )
 @click.option(

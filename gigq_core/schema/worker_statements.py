@@ -86,7 +86,7 @@ WHERE rowid IN ({chosen})
   AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
           dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
-          on_crash, CASE WHEN attempts > 1 THEN {lost} END AS lost"""
+          on_crash, retry_policy, CASE WHEN attempts > 1 THEN {lost} END AS lost"""
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
 CLAIM = _CLAIM.format(
@@ -171,6 +171,9 @@ SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled'
     stop_requested_at = NULL, due = NULL, due_in = NULL,
     retry_after = CASE WHEN lane IS NOT NULL AND stop_requested_at IS NULL THEN '{OURS}' END"""
 
+# It asked to be run later, so the attempt is not counted.
+_SNOOZE = _RETRY + ", attempts = max(0, attempts - 1)"
+
 # Its turn did not come, so it never started.
 _UNCLAIM = _GIVE_BACK + ", started_at = NULL, began = NULL"
 
@@ -178,6 +181,7 @@ _BY_ID = " WHERE id = :job AND execution_id = :execution AND status = 'running'"
 END_JOB = _END + _BY_ID
 RETRY_JOB = _RETRY + _BY_ID
 GIVE_BACK_JOB = _GIVE_BACK + _BY_ID
+SNOOZE_JOB = _SNOOZE + _BY_ID
 UNCLAIM_JOB = _UNCLAIM + _BY_ID
 
 # What the rescue found: each value may be anything, and not even text, so the row is found by its
@@ -192,14 +196,16 @@ GIVE_BACK_LOST_JOB = _GIVE_BACK + _BY_PLACE
 # An id that is not valid text can't be asked for; the token alone is slower, and as good.
 _BY_TOKEN = " WHERE execution_id = :execution AND status = 'running'"
 BY_TOKEN = {
-    statement + _BY_ID: statement + _BY_TOKEN for statement in (_END, _RETRY, _GIVE_BACK, _UNCLAIM)
+    statement + _BY_ID: statement + _BY_TOKEN
+    for statement in (_END, _RETRY, _SNOOZE, _GIVE_BACK, _UNCLAIM)
 }
 
 END_EXECUTION = """
 UPDATE job_executions
 SET status = :status, completed_at = :now, ended = :utc, result = :result, error = :error,
-    traceback = :traceback, output = :output, started_at = coalesce(:begun, started_at),
-    began = coalesce(:begun_utc, began), pid = coalesce(:pid, pid)
+    traceback = :traceback, output = :output, decision = :decision,
+    started_at = coalesce(:begun, started_at), began = coalesce(:begun_utc, began),
+    pid = coalesce(:pid, pid)
 WHERE id = :execution"""
 
 # --- jobs claimed ahead of a free slot -------------------------------------------------------
@@ -217,7 +223,8 @@ FORGET_EXECUTION = "DELETE FROM job_executions WHERE id = ?"
 # Of the attempts since the job was last submitted or requeued.
 CRASHES_OF = """
 SELECT count(*) FROM (
-    SELECT status FROM job_executions WHERE job_id = ? ORDER BY began DESC LIMIT ?)
+    SELECT status FROM job_executions WHERE job_id = ? AND status <> 'snoozed'
+    ORDER BY began DESC LIMIT ?)
 WHERE status = 'crashed'"""
 
 # Of the last attempts, however long ago the job was submitted.
@@ -226,6 +233,13 @@ SELECT count(*) FROM (
     SELECT status FROM job_executions WHERE job_id = ? AND id <> ?
     ORDER BY began DESC LIMIT ?)
 WHERE status = 'cancelled'"""
+
+# Of the last attempts.
+SNOOZED_OF = """
+SELECT count(*) FROM (
+    SELECT status FROM job_executions WHERE job_id = ? AND id <> ?
+    ORDER BY began DESC LIMIT ?)
+WHERE status = 'snoozed'"""
 
 # --- the register of workers -----------------------------------------------------------------
 
@@ -302,7 +316,7 @@ FORGET_DELETED = f"DELETE FROM core_tombstones WHERE job_id {_JOB}"
 RUNNING_JOBS = """
 SELECT j.rowid AS place, j.id, coalesce(substr(CAST(j.name AS TEXT), 1, 200), '') AS name,
        j.execution_id, CAST(j.execution_id AS BLOB) AS token, j.worker_id, j.attempts,
-       j.max_attempts, j.timeout, j.retry_delay, j.on_crash,
+       j.max_attempts, j.timeout, j.retry_delay, j.on_crash, j.retry_policy,
        j.stop_requested_at, j.began, substr(CAST(j.error AS TEXT), 1, 200) AS error,
        w.rowid AS registered, w.state, w.host, w.pid,
        w.pid_started, w.boot_id, w.pid_namespace, w.beat, w.owner, w.isolation
@@ -329,7 +343,8 @@ PROCESS_OF = "SELECT pid FROM job_executions WHERE id = ?"
 
 END_CRASHED_EXECUTION = f"""
 UPDATE job_executions
-SET status = 'crashed', completed_at = :now, ended = :utc, error = :error, output = :output
+SET status = 'crashed', completed_at = :now, ended = :utc, error = :error, output = :output,
+    decision = :decision
 WHERE id {_EQUALS_BYTES.format(":token")} AND status = 'running'"""
 
 END_TIMED_OUT_EXECUTION = END_CRASHED_EXECUTION.replace("'crashed'", "'timeout'")

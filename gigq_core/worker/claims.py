@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
-from gigq_core.schema.ddl import LAST_DUE_S
-from gigq_core.times import Moment, local_text
+from gigq_core.retry import RetryPolicy
+from gigq_core.times import Moment
 
 
 class Fate(Enum):
@@ -18,6 +18,8 @@ class Fate(Enum):
 
     COMPLETED = "completed"
     FAILED = "failed"
+    # It asked to be run again later; the attempt does not count.
+    SNOOZED = "put off"
     # Failed in a way that another attempt can't mend.
     HOPELESS = "hopeless"
     TIMEOUT = "timeout"
@@ -47,6 +49,8 @@ class Claim:
     retry_delay_s: float
     pass_parent_results: bool | None
     on_crash: str | None = None
+    # What decides on further attempts; None for GigQ's plain way.
+    policy: RetryPolicy | None = None
     # An attempt that shows no sign of life for so long is stopped; None for never.
     stall_timeout_s: float | None = None
     broken: str = ""
@@ -115,11 +119,14 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
     dependencies: tuple[str, ...] = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
     max_attempts, retry_delay_s = 1.0, 0.0
+    policy: RetryPolicy | None = None
     try:
         dependencies = _dependencies(row["dependencies"])
         timeout_s = _number(row["timeout"], "timeout", DEFAULT_TIMEOUT_S) or DEFAULT_TIMEOUT_S
         retry_delay_s = _number(row["retry_delay"], "retry_delay", 0)
         max_attempts = _number(row["max_attempts"], "max_attempts", DEFAULT_MAX_ATTEMPTS)
+        if row["retry_policy"] is not None:
+            policy = _policy(row["retry_policy"])
     except BrokenRow as problem:
         reasons.append(str(problem))
     params = row["params"]
@@ -141,6 +148,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
         retry_delay_s=retry_delay_s,
         pass_parent_results=None if passing is None else bool(passing),
         on_crash=row["on_crash"],
+        policy=policy,
         broken="; ".join(reasons),
     )
 
@@ -157,23 +165,16 @@ def _dependencies(text: Any) -> tuple[str, ...]:
     return tuple(parents)
 
 
+def _policy(text: Any) -> RetryPolicy | None:
+    try:
+        return RetryPolicy.decode(text)
+    except ValueError as problem:
+        raise BrokenRow(f"its retry policy can't be read: {problem}") from None
+
+
 def _number(value: Any, column: str, default: float) -> float:
     if value is None:
         return default
     if not isinstance(value, (int, float)):
         raise BrokenRow(f"its {column} is not a number: {str(value)[:80]!r}")
     return value
-
-
-def due_after(delay_s: float, now: Moment) -> dict[str, Any]:
-    """When a job may run again, as it is stored, by the columns' names; nothing but NULL for at
-    once."""
-    if delay_s <= 0:
-        return {"retry_after": None, "due": None, "due_in": None}
-    due = min(now.utc + delay_s, LAST_DUE_S)
-    try:
-        text = local_text(due)
-    except (OverflowError, ValueError, OSError):
-        # Beyond the calendar: as late as a date can be that is no word of ours.
-        text = "9999-12-31T00:00:00"
-    return {"retry_after": text, "due": due, "due_in": delay_s}

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from gigq_core.due import due_after
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.times import Moment
 from gigq_core.worker import runner
-from gigq_core.worker.claims import Begun, Claim, Ending, Fate, due_after
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.decisions import SNOOZED_IN_A_ROW, decide, delay_after
 
 logger = logging.getLogger("gigq_core.worker")
 
 _EXECUTION_STATUS = {
     Fate.COMPLETED: ExecutionStatus.COMPLETED,
     Fate.FAILED: ExecutionStatus.FAILED,
+    Fate.SNOOZED: ExecutionStatus.SNOOZED,
     Fate.HOPELESS: ExecutionStatus.FAILED,
     Fate.TIMEOUT: ExecutionStatus.TIMEOUT,
     Fate.CANCELLED: ExecutionStatus.CANCELLED,
@@ -35,7 +39,8 @@ _FINAL_STATUS = {
     Fate.GIVEN_BACK: JobStatus.FAILED,
 }
 _NOT_THE_JOBS = (Fate.CANCELLED, Fate.GIVEN_BACK, Fate.NOT_BEGUN)
-_RETRIED = (Fate.FAILED, Fate.TIMEOUT, Fate.GIVEN_BACK)
+# After these, the job's policy and what it raised say what follows.
+_DECIDED = (Fate.FAILED, Fate.HOPELESS, Fate.TIMEOUT)
 
 # So often in a row an attempt that was given back is not counted.
 UNCOUNTED_IN_A_ROW = 100
@@ -82,11 +87,14 @@ class Written(NamedTuple):
 
 def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written:
     """Write how attempts ended, all of them or none."""
+    stored = []
     superseded = []
     executions = []
-    for ending in endings:
-        values = _values_of(ending, now)
-        if not _end_job(conn, ending, values, now):
+    for told in endings:
+        values = _values_of(told, now)
+        ending, held = _end_job(conn, told, values, now)
+        stored.append(ending)
+        if not held:
             superseded.append(ending)
             values["status"] = ExecutionStatus.SUPERSEDED.value
         elif ending.fate is Fate.NOT_BEGUN:
@@ -96,7 +104,7 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written
             values["status"] = _EXECUTION_STATUS[ending.fate].value
         executions.append(values)
     conn.executemany(sql.END_EXECUTION, executions)
-    return Written(endings, superseded)
+    return Written(stored, superseded)
 
 
 def end_each(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written:
@@ -124,7 +132,7 @@ def _try_to_end(
         if is_passing(problem) or not conn.in_transaction:
             raise
         return problem
-    written.endings.append(ending)
+    written.endings.extend(found.endings)
     written.superseded.extend(found.superseded)
     return None
 
@@ -150,25 +158,36 @@ def _values_of(ending: Ending, now: Moment) -> dict[str, Any]:
         "error": ending.error,
         "traceback": ending.traceback,
         "output": ending.output,
+        "decision": None,
         "begun": None if ending.begun is None else ending.begun.text,
         "begun_utc": None if ending.begun is None else ending.begun.utc,
         "pid": ending.pid,
     }
 
 
-def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any], now: Moment) -> bool:
-    """Write the outcome of the job; False if it is no longer the attempt's own."""
-    claim, fate = ending.claim, ending.fate
-    if fate is Fate.NOT_BEGUN:
+def _end_job(
+    conn: sqlite3.Connection, ending: Ending, values: dict[str, Any], now: Moment
+) -> tuple[Ending, bool]:
+    """Write the outcome of the job: how it is stored, and whether it was still the attempt's own.
+
+    `values` are those of both statements; what is decided here is added to them.
+    """
+    fate = ending.fate
+    if fate is Fate.COMPLETED:
+        statement = sql.END_JOB
+    elif fate in _DECIDED:
+        ending, statement = _decided(conn, ending, values, now)
+    elif fate is Fate.NOT_BEGUN:
         statement = sql.UNCLAIM_JOB
-    elif fate is Fate.GIVEN_BACK and not _given_back_too_often(conn, claim):
+    elif fate is Fate.GIVEN_BACK and not _given_back_too_often(conn, ending.claim):
         statement = sql.GIVE_BACK_JOB
-    elif _goes_on(conn, claim, fate):
+    elif _goes_on(conn, ending.claim, fate):
         statement = sql.RETRY_JOB
-        delay_s = 0.0 if fate is Fate.GIVEN_BACK else claim.retry_delay_s
+        delay_s = 0.0 if fate is Fate.GIVEN_BACK else delay_after(ending.claim)
         values |= due_after(delay_s, now)
     else:
         statement = sql.END_JOB
+    if statement is sql.END_JOB:
         values["status"] = _FINAL_STATUS[fate].value
     if statement is not sql.GIVE_BACK_JOB and fate is Fate.GIVEN_BACK:
         values["error"] = (
@@ -176,16 +195,33 @@ def _end_job(conn: sqlite3.Connection, ending: Ending, values: dict[str, Any], n
             "so each further time counts as an attempt)"
         )
     held = conn.execute(statement, values).rowcount
-    return held > 0 or conn.execute(sql.BY_TOKEN[statement], values).rowcount > 0
+    return ending, held > 0 or conn.execute(sql.BY_TOKEN[statement], values).rowcount > 0
+
+
+def _decided(
+    conn: sqlite3.Connection, ending: Ending, values: dict[str, Any], now: Moment
+) -> tuple[Ending, str]:
+    """The ending and the statement, as it is decided on a failure or a timeout."""
+    claim = ending.claim
+    decision = decide(ending, lambda: _snoozed_too_often(conn, claim))
+    values["decision"] = decision.sentence
+    if not decision.goes_on:
+        return ending, sql.END_JOB
+    values |= due_after(decision.delay_s, now)
+    if decision.counts:
+        return ending, sql.RETRY_JOB
+    # It did not fail.
+    values |= {"error": None, "traceback": None}
+    return replace(ending, fate=Fate.SNOOZED, error=None, traceback=None), sql.SNOOZE_JOB
 
 
 def _goes_on(conn: sqlite3.Connection, claim: Claim, fate: Fate) -> bool:
-    """Whether the job gets another attempt."""
+    """Whether the job gets another attempt after this one, which was not ended by itself."""
     if fate is Fate.CRASHED:
         return goes_on_after_crash(
             conn, claim.job_id, claim.attempt, claim.max_attempts, claim.on_crash
         )
-    return fate in _RETRIED and claim.attempt < claim.max_attempts
+    return fate is Fate.GIVEN_BACK and claim.attempt < claim.max_attempts
 
 
 def goes_on_after_crash(
@@ -214,3 +250,11 @@ def _given_back_too_often(conn: sqlite3.Connection, claim: Claim) -> bool:
         sql.GIVEN_BACK_OF, (claim.job_id, claim.execution_id, UNCOUNTED_IN_A_ROW)
     ).fetchone()[0]
     return uncounted >= UNCOUNTED_IN_A_ROW
+
+
+def _snoozed_too_often(conn: sqlite3.Connection, claim: Claim) -> bool:
+    """Whether so many attempts before asked to be run later that this one counts."""
+    uncounted: int = conn.execute(
+        sql.SNOOZED_OF, (claim.job_id, claim.execution_id, SNOOZED_IN_A_ROW)
+    ).fetchone()[0]
+    return uncounted >= SNOOZED_IN_A_ROW

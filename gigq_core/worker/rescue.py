@@ -9,16 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from gigq_core.due import due_after
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
 from gigq_core.kept_files import is_kept
 from gigq_core.paths import attempt_output, output_name
+from gigq_core.retry import RetryPolicy
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.statements import JOB_STATE
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.times import Moment, utc_now
-from gigq_core.worker.claims import due_after
+from gigq_core.worker.decisions import decide_timeout
 from gigq_core.worker.outcomes import CRASHES_ALLOWED, UNSTORABLE, goes_on_after_crash
 
 logger = logging.getLogger("gigq_core.worker")
@@ -297,6 +299,7 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
         "now": now.text,
         "utc": now.utc,
         "error": f"{who} {how}{_for_how_long(row)}",
+        "decision": None,
         "begun": None,
         "begun_utc": None,
     }
@@ -338,7 +341,12 @@ def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
     if not _had_begun(conn, row):
         give_back(conn, row)
         return
-    most = _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS)
+    decision = decide_timeout(
+        _policy(row),
+        _number(row["attempts"], 1),
+        _number(row["max_attempts"], DEFAULT_MAX_ATTEMPTS),
+        _number(row["retry_delay"], 0),
+    )
     now = Moment.now()
     values: dict[str, object] = {
         "place": row["place"],
@@ -346,11 +354,12 @@ def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
         "now": now.text,
         "utc": now.utc,
         "error": f"Job timed out after {_timeout_s(row)} seconds: {why}",
+        "decision": decision.sentence,
         "begun": None,
         "begun_utc": None,
     }
-    if _number(row["attempts"], 1) < most:
-        values |= due_after(_number(row["retry_delay"], 0), now)
+    if decision.goes_on:
+        values |= due_after(decision.delay_s, now)
         held = conn.execute(sql.RETRY_LOST_JOB, values).rowcount
     else:
         values |= {"status": JobStatus.TIMEOUT.value, "result": None}
@@ -385,6 +394,14 @@ def _why_no_more(row: sqlite3.Row, attempts: float, most: float) -> str:
     if attempts >= most:
         return f"its attempts are used up ({attempts} of {most})"
     return f"its process has died {CRASHES_ALLOWED} times"
+
+
+def _policy(row: sqlite3.Row) -> RetryPolicy | None:
+    """The job's own; one that can't be read is for its next claim to tell."""
+    try:
+        return RetryPolicy.decode(row["retry_policy"])
+    except ValueError:
+        return None
 
 
 def _number(value: object, default: float) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gigq_core.durations import duration_text
 from gigq_core.job import JobOptions
 from gigq_core.text import UNSAFE
 from gigq_tui.actions.shell_words import line_of
@@ -63,7 +65,7 @@ def words_of_submit(request: SubmitRequest) -> list[str]:
         words += ["--param", f"{key}={param_text(key, value)}"]
     for name, value in request.options.changed().items():
         if name != "name":
-            words += _words_of_option(JobOptions.flag_of(name), value)
+            words += _words_of_option(name, value)
     if request.copies > 1:
         words += ["--copies", str(request.copies)]
     if request.jsonl is not None:
@@ -71,12 +73,26 @@ def words_of_submit(request: SubmitRequest) -> list[str]:
     return words
 
 
-def _words_of_option(flag: str, value: object) -> list[str]:
+def _words_of_option(name: str, value: object) -> list[str]:
+    flag = f"--{JobOptions.flag_of(name)}"
+    if name == "ours":
+        return [flag]
     if isinstance(value, bool):
-        return [f"--{flag}" if value else f"--no-{flag}"]
-    if isinstance(value, tuple):
-        return [word for one in value for word in (f"--{flag}", one)]
-    return [f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value)]
+        return [flag if value else f"--no-{flag[2:]}"]
+    if name == "retry" and isinstance(value, (list, tuple)):
+        return ["--retry-delays", ",".join(map(_typed, value))]
+    if isinstance(value, (list, tuple)):
+        return [word for one in value for word in (flag, _typed(one))]
+    return [flag, _typed(value)]
+
+
+def _typed(value: object) -> str:
+    """One value as it is typed behind its option."""
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else duration_text(value)[:-1]
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from gigq_core import Job, JobQueue
 from gigq_core.bulk import BulkTrouble, JobTemplate, lines_of, opened, read_jobs
 from gigq_core.errors import GigQError
-from gigq_core.job import FunctionReference, JobOptions
+from gigq_core.job import Duration, FunctionReference, JobOptions
 from gigq_tui.actions.functions.inspection import FunctionInfo, inspect_function
 
 MAX_COPIES = 10_000
@@ -108,6 +108,6 @@ def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list
         queue.close()
 
 
-def _whole(seconds: float) -> float:
+def _whole(seconds: Duration) -> Duration:
     """Whole seconds as the integer that GigQ itself would store."""
     return int(seconds) if isinstance(seconds, float) and seconds.is_integer() else seconds

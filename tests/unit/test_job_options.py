@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gigq_core import Job, JobQueue, task
+from gigq_core import Backoff, Job, JobQueue, Workflow, task
 from gigq_core.bulk import KEYS
 from gigq_core.cli.main import cli
 from gigq_core.job import OPTION_NAMES, FunctionReference, JobOptions, TaskOptions
@@ -29,6 +30,20 @@ OTHERS: dict[str, Any] = {
     "description": "a note",
     "on_crash": "fail",
     "pass_parent_results": False,
+    "retry": Backoff(30, 3, "2h", 0.5),
+    "retry_on": ("builtins.OSError", "shop.errors.Busy"),
+    "give_up_on": ("builtins.KeyError",),
+    "on_timeout": "fail",
+    "run_at": "2130-01-31T08:00:00+00:00",
+    "run_after": 600,
+    "on_parent_failure": "cancel",
+    "batch": "spring",
+    "stall_timeout": 60,
+    "ours": True,
+}
+# What is read again of those that are stored in another form.
+STORED: dict[str, Any] = {
+    "retry": {"base": 30, "factor": 3, "most": 7_200, "jitter": 0.5},
 }
 
 
@@ -46,9 +61,13 @@ def test_a_decorated_function_takes_those_that_are_the_functions_own() -> None:
         "dependencies",
         "pass_parent_results",
     }
-    given = {name: OTHERS[name] for name in TaskOptions.__annotations__}
+    names = set(TaskOptions.__annotations__) - {"run_at", "retry_delay"}
+    given = {name: OTHERS[name] for name in names}
     job = task(**given)(a_function).to_job()
     assert {name: getattr(job, name) for name in given} == given
+    # These two stand in for others.
+    job = task(run_at=OTHERS["run_at"], retry_delay=4)(a_function).to_job()
+    assert (job.run_at, job.retry_delay) == (datetime(2130, 1, 31, 8, tzinfo=timezone.utc), 4)
 
 
 def test_the_command_line_takes_each_option_with_the_same_default() -> None:
@@ -69,7 +88,11 @@ def test_each_option_is_stored(name: str, tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "q.db")
     stored = queue.get_status(queue.submit(Job(function=FUNCTION, params={"obj": 1}, **values)))
     queue.close()
-    wanted = OTHERS[name]
+    wanted = STORED.get(name, OTHERS[name])
+    if name == "run_after":
+        due = datetime.fromisoformat(stored["run_at"]) - datetime.now(timezone.utc)
+        assert timedelta(seconds=590) < due <= timedelta(seconds=600)
+        return
     assert stored[name] == (list(wanted) if isinstance(wanted, tuple) else wanted)
 
 
@@ -82,4 +105,29 @@ def test_the_copied_command_says_each_option(name: str) -> None:
     assert context.params[name] == OTHERS[name]
 
 
+def test_the_copied_command_says_a_list_of_delays() -> None:
+    request = SubmitRequest("json.dumps", options=JobOptions("n", retry=(10, 0.5, 300)))
+    context = cli.commands["submit"].make_context("submit", words_of_submit(request)[1:])
+    assert (context.params["retry"], context.params["retry_delays"]) == (None, (10, 0.5, 300))
+
+
+def test_a_workflow_adds_a_task_with_options_of_its_own() -> None:
+    workflow = Workflow("nightly")
+    plain = workflow.add_task(DECORATED)
+    other = workflow.add_task(DECORATED, retry=[10, "1m"], run_after="2h", timeout="90s", name="o")
+    assert (plain.timeout, plain.retry, plain.run_after, plain.name) == (60, None, None, "a_task")
+    assert (other.timeout, other.retry, other.run_after, other.name) == (90, (10, 60), 7_200, "o")
+    for wrong in ({"dependencies": []}, {"retries": 3}, {"timeout": 0}, {"retry": []}):
+        with pytest.raises((TypeError, ValueError)):
+            workflow.add_task(DECORATED, **wrong)
+    assert len(workflow.jobs) == 2
+
+
 def a_function() -> None: ...
+
+
+@task(timeout=60)
+def a_task() -> None: ...
+
+
+DECORATED = a_task

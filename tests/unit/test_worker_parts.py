@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from gigq_core.change_hints import ChangeHints
+from gigq_core.due import due_after
 from gigq_core.identity import current_identity, is_dead, process_start
 from gigq_core.schema.ddl import FIRST_WORD, LAST_DUE_S
 from gigq_core.times import Moment
 from gigq_core.worker import runner
-from gigq_core.worker.claims import claim_of_row, due_after
+from gigq_core.worker.claims import claim_of_row
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import how_it_died
 from tests.waiting import wait_until
@@ -38,6 +39,7 @@ ROW: dict[str, Any] = {
     "retry_delay": 0,
     "pass_parent_results": None,
     "on_crash": None,
+    "retry_policy": None,
 }
 
 
@@ -103,6 +105,8 @@ def test_no_timeout_is_gigqs_five_minutes(value: object) -> None:
         ("retry_delay", b"x"),
         ("max_attempts", "x"),
         ("params", b"{}"),
+        ("retry_policy", "{"),
+        ("retry_policy", b"{}"),
     ],
 )
 def test_a_broken_row_says_what_is_wrong(column: str, value: object) -> None:

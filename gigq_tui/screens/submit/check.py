@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from gigq_core.job import FunctionReference, JobOptions, OnCrash
+from gigq_core.job import DEFAULT_TIMEOUT_S, FunctionReference, JobOptions, OnCrash
 from gigq_tui.actions.functions.inspection import FunctionInfo, full_path
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest
 from gigq_tui.format import inert
@@ -81,9 +81,9 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
         read(row, _pair)
     result.params = _params(form, values, result)
     read(rows["priority"], lambda text: parse_whole(text, JobOptions.priority))
-    read(rows["timeout"], lambda text: parse_seconds(text, JobOptions.timeout, zero=False))
+    read(rows["timeout"], lambda text: parse_seconds(text, DEFAULT_TIMEOUT_S, zero=False))
     read(rows["attempts"], lambda text: parse_whole(text, JobOptions.max_attempts, 1))
-    read(rows["delay"], lambda text: parse_seconds(text, JobOptions.retry_delay, zero=True))
+    read(rows["delay"], lambda text: parse_seconds(text, 0, zero=True))
     read(
         rows["crash"],
         lambda text: parse_word(text, get_args(OnCrash)),

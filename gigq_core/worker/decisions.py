@@ -1,0 +1,106 @@
+"""What follows an attempt that did not complete: whether there is another one, when, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gigq_core.durations import duration_text
+from gigq_core.retry import RetryPolicy
+from gigq_core.worker.claims import Claim, Ending, Fate
+
+# So often in a row an attempt that asked to be run later is not counted.
+SNOOZED_IN_A_ROW = 1_000
+
+
+class Decision(NamedTuple):
+    """What becomes of the job.
+
+    `sentence` says why, where the job's policy had a say, or what it raised: it is shown to people.
+    """
+
+    goes_on: bool
+    delay_s: float = 0.0
+    # False where the attempt is not counted.
+    counts: bool = True
+    sentence: str | None = None
+
+
+def decide(ending: Ending, snoozed_too_often: Callable[[], bool]) -> Decision:
+    """Decide what follows an attempt that failed or timed out.
+
+    Args:
+        ending: how it ended.
+        snoozed_too_often: whether it was put off so often in a row that this time counts; asked
+            only where it matters.
+    """
+    claim, wish = ending.claim, ending.wish
+    if ending.fate is Fate.TIMEOUT:
+        return decide_timeout(claim.policy, claim.attempt, claim.max_attempts, claim.retry_delay_s)
+    kind = None if wish is None else wish.kind
+    if kind == "give_up":
+        return Decision(False, sentence="not retried: the job gave up")
+    if ending.fate is Fate.HOPELESS:
+        return Decision(False)
+    if kind == "snooze" and not snoozed_too_often():
+        delay_s = _asked_s(ending)
+        return Decision(True, delay_s, False, f"put off for {_shown(delay_s)}, as the job asked")
+    # Where nothing is known of what was raised, it was none of the job's own doing.
+    if kind is None and claim.policy is not None and ending.raised:
+        refusal = claim.policy.refusal(ending.raised)
+        if refusal:
+            return Decision(False, sentence=f"not retried: {refusal}")
+    told = kind is not None or claim.policy is not None
+    if claim.attempt >= claim.max_attempts:
+        return _used_up(claim.attempt, claim.max_attempts, told)
+    asked = ", as the job asked" if kind else ""
+    return _again(_asked_s(ending) if kind else delay_after(claim), asked, told)
+
+
+def decide_timeout(
+    policy: RetryPolicy | None, attempt: float, most: float, retry_delay_s: float
+) -> Decision:
+    """Decide what follows an attempt that ran too long.
+
+    Args:
+        policy: the job's.
+        attempt: which attempt it was, from 1 on.
+        most: how many there may be.
+        retry_delay_s: the job's plain delay, where its policy has none.
+    """
+    if policy is not None and policy.on_timeout == "fail":
+        return Decision(False, sentence="not retried: on_timeout is fail")
+    if attempt >= most:
+        return _used_up(attempt, most, policy is not None)
+    return _again(_delay_s(policy, attempt, retry_delay_s), "", policy is not None)
+
+
+def _used_up(attempt: float, most: float, told: bool) -> Decision:
+    sentence = f"not retried: its attempts are used up ({attempt:g} of {most:g})"
+    return Decision(False, sentence=sentence if told else None)
+
+
+def _again(delay_s: float, asked: str, told: bool) -> Decision:
+    when = "retry at once" if delay_s <= 0 else f"retry in {_shown(delay_s)}"
+    return Decision(True, delay_s, sentence=when + asked if told else None)
+
+
+def delay_after(claim: Claim) -> float:
+    """How long the job waits after this attempt, by its policy or else its plain delay."""
+    return _delay_s(claim.policy, claim.attempt, claim.retry_delay_s)
+
+
+def _delay_s(policy: RetryPolicy | None, attempt: float, retry_delay_s: float) -> float:
+    delay_s = None if policy is None else policy.delay_s(int(attempt))
+    return retry_delay_s if delay_s is None else delay_s
+
+
+def _asked_s(ending: Ending) -> float:
+    asked = None if ending.wish is None else ending.wish.after_s
+    return delay_after(ending.claim) if asked is None else asked
+
+
+def _shown(delay_s: float) -> str:
+    """A delay in words, without the digits that only a draw has."""
+    digits = 0 if delay_s >= 60 else 1 if delay_s >= 1 else 3
+    return duration_text(round(delay_s, digits))
