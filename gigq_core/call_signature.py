@@ -12,8 +12,9 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
-# The worker gives this parameter itself.
-GIVEN_BY_WORKER = "parent_results"
+CONTEXT = "job_context"
+# The worker gives these parameters itself.
+GIVEN_BY_WORKER = frozenset({"parent_results", CONTEXT})
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -33,14 +34,16 @@ class Signature:
     def misfit(self, params: Mapping[str, Any]) -> str:
         """One sentence why the function can't be called with these parameters, or nothing.
 
-        `parent_results` counts as given: the worker adds it.
+        `parent_results` and `job_context` count as given: the worker adds them.
         """
+        if CONTEXT in params:
+            return f"{CONTEXT} comes from the worker: leave it out of the parameters."
         if self.by_position:
             return (
                 f"{self.function} takes {_listed(self.by_position)} by position only, and a job "
                 "gives its parameters by name: wrap it in a function that has names for them."
             )
-        missing = [n for n in self.needed if n not in params and n != GIVEN_BY_WORKER]
+        missing = [n for n in self.needed if n not in params and n not in GIVEN_BY_WORKER]
         if missing:
             return f"{self.function} needs a value for {_listed(missing)}."
         if self.others:
@@ -50,6 +53,10 @@ class Signature:
             takes = _listed(self.names) if self.names else "no parameters"
             return f"{self.function} has no parameter {_listed(unknown)}: it takes {takes}."
         return ""
+
+
+# Of a function that can't be seen from here.
+UNSEEN = Signature("it", (), (), others=True)
 
 
 def signature_of(path: str, function: Callable[..., Any]) -> Signature:
@@ -69,6 +76,40 @@ def signature_of_loaded(module: str, name: str) -> Signature | None:
     """What a function takes that this process has imported already; None if it has not."""
     function = getattr(sys.modules.get(module), name, None)
     return signature_of(f"{module}.{name}", function) if callable(function) else None
+
+
+def needs_ours(function: Callable[..., Any]) -> bool:
+    """Whether our workers alone can run a function: it is async, or needs its `job_context`.
+
+    A function that wraps an async one, and is none itself, may run it by its own means.
+    """
+    return (_needs_ours_cached if isinstance(function, FunctionType) else _needs_ours)(function)
+
+
+def _needs_ours(function: Callable[..., Any]) -> bool:
+    if not isinstance(function, FunctionType):
+        # Such as `@task` makes.
+        function = _within(function) or function
+    if inspect.iscoroutinefunction(function):
+        return True
+    within: Callable[..., Any] | None = function
+    while within is not None:
+        try:
+            found = inspect.signature(within, follow_wrapped=False).parameters.get(CONTEXT)
+        except Exception:  # noqa: BLE001 - a user's own callable may raise anything
+            return False
+        if found is not None and found.kind in _NAMED:
+            return found.default is found.empty
+        within = _within(within)
+    return False
+
+
+_needs_ours_cached = lru_cache(maxsize=1024)(_needs_ours)
+
+
+def _within(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """What a function wraps (`functools.wraps`)."""
+    return getattr(function, "__dict__", {}).get("__wrapped__")
 
 
 def _signature_of(path: str, function: Callable[..., Any]) -> Signature:
@@ -96,7 +137,7 @@ def _inspected(function: Callable[..., Any]) -> inspect.Signature:
     A function that wraps another (`functools.wraps`) may give it something of its own: then only
     what it takes itself counts.
     """
-    while (within := getattr(function, "__dict__", {}).get("__wrapped__")) is not None:
+    while (within := _within(function)) is not None:
         if isinstance(function, FunctionType) and not _hands_all_on(function, within):
             break
         function = within

@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
 
-from gigq_core.call_signature import signature_of, signature_of_loaded
+from gigq_core.call_signature import UNSEEN, signature_of, signature_of_loaded
 
 if TYPE_CHECKING:
     from gigq_core.retry import Backoff
@@ -351,14 +351,12 @@ class Job:
         """
         function, (module, name) = self.function, reference
         if isinstance(function, FunctionReference):
-            return
-        if isinstance(function, str) and module not in sys.modules:
-            return
-        if isinstance(function, str):
+            signature = None
+        elif isinstance(function, str):
             signature = signature_of_loaded(module, name)
         else:
             signature = signature_of(f"{module}.{name}", function)
-        if signature is not None and (misfit := signature.misfit(self.params)):
+        if misfit := (signature or UNSEEN).misfit(self.params):
             raise TypeError(misfit)
 
     def encoded(self) -> Encoded:
@@ -451,7 +449,7 @@ def reference_to(function: object, *, defined: bool = True) -> FunctionReference
 
     Raises:
         TypeError: a worker could not find it: a lambda, a closure, a method, a partial, a
-            coroutine or generator function, or something that isn't a function.
+            generator function, or something that isn't a function.
         ValueError: the text names no function.
     """
     if isinstance(function, FunctionReference):
@@ -492,8 +490,6 @@ def _reference_of(function: object) -> FunctionReference:
         and not isinstance(function, BuiltinFunctionType)
     ):
         raise TypeError(f"{qualname} is a method, which a worker can't import: {advice}.")
-    if inspect.iscoroutinefunction(function):
-        raise TypeError(f"{name} is async: wrap it in a function that calls asyncio.run().")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{name} is a generator function: return a list instead of yielding.")
     return FunctionReference(module, name)

@@ -19,6 +19,7 @@ from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
 from gigq_core.errors import DatabaseError, DuplicateJob
 from gigq_core.job import Job, check_integer
 from gigq_core.new_rows import insert, row_of
+from gigq_core.progress import progress_of_row
 from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.opening import explain, open_read_only
@@ -361,20 +362,23 @@ class JobQueue:
     # --- asking ------------------------------------------------------------------------------
 
     def get_status(self, job_id: str) -> dict[str, Any]:
-        """Everything about a job: its row, with `exists` and its `executions`.
+        """Everything about a job: its row, with `exists`, its `progress` and its `executions`.
 
         Args:
             job_id: Which job.
 
         Returns:
             The columns of its row, `params`, `dependencies` and `result` decoded, times as naive
-            local time in ISO 8601; `{"exists": False}` for an unknown id.
+            local time in ISO 8601; `{"exists": False}` for an unknown id. `progress` is what it
+            reported last, until it is requeued: `done`, `total`, `percent`, `note` and `at`, which
+            is in UTC seconds; None if there is nothing.
         """
         row = self._one(sql.JOB_BY_ID, job_id)
         if row is None:
             return {"exists": False}
         job = decoded_job(row)
         job["exists"] = True
+        job["progress"] = progress_of_row(self._one(sql.PROGRESS_OF, job_id))
         job["executions"] = [decoded_execution(r) for r in self._all(sql.EXECUTIONS_OF, job_id)]
         return job
 

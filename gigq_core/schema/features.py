@@ -19,6 +19,7 @@ class Feature(Enum):
     """What a file may use. The value is the key of its mark, and the triggers that it needs."""
 
     HIDING = "uses:hiding", ddl.HIDING
+    TELLING = "uses:telling", ddl.TELLING
 
     key: str
     triggers: Mapping[str, str]

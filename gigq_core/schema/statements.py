@@ -21,6 +21,8 @@ VALUES ({", ".join(f":{name}" for name in names)}, 'pending', 0)"""
 
 JOB_BY_ID = "SELECT * FROM jobs WHERE id = ?"
 
+PROGRESS_OF = "SELECT done, total, note, at FROM core_progress WHERE job_id = ?"
+
 RESULT_OF = "SELECT status, result FROM jobs WHERE id = ?"
 
 EXECUTIONS_OF = """

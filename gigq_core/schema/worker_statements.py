@@ -47,7 +47,10 @@ OWN_REQUEST = """
 SELECT request FROM core_workers
 WHERE id = ? AND request IN ('pause', 'resume', 'drain', 'stop')"""
 
-PARENT_RESULTS = "SELECT id, result FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+PARENTS = """
+SELECT id, status, error, result FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""
+
+SAVED_OF = "SELECT saved FROM core_saves WHERE job_id = ?"
 
 # --- claiming --------------------------------------------------------------------------------
 
@@ -86,7 +89,7 @@ WHERE rowid IN ({chosen})
   AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
           dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
-          on_crash, retry_policy, CASE WHEN attempts > 1 THEN {lost} END AS lost"""
+          on_crash, retry_policy, stall_timeout, CASE WHEN attempts > 1 THEN {lost} END AS lost"""
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
 CLAIM = _CLAIM.format(
@@ -193,11 +196,22 @@ RETRY_LOST_JOB = _RETRY + _BY_PLACE
 # It keeps its `started_at`, so that it is not claimed ahead again.
 GIVE_BACK_LOST_JOB = _GIVE_BACK + _BY_PLACE
 
+# What running jobs say of themselves.
+_REPORT = """
+INSERT OR REPLACE INTO core_progress (job_id, execution_id, done, total, note, at)
+SELECT id, execution_id, :done, :total, :note, :at FROM jobs"""
+
+_SAVE = """
+INSERT OR REPLACE INTO core_saves (job_id, saved, at) SELECT id, :saved, :at FROM jobs"""
+
+REPORT = _REPORT + _BY_ID
+SAVE = _SAVE + _BY_ID
+
 # An id that is not valid text can't be asked for; the token alone is slower, and as good.
 _BY_TOKEN = " WHERE execution_id = :execution AND status = 'running'"
 BY_TOKEN = {
     statement + _BY_ID: statement + _BY_TOKEN
-    for statement in (_END, _RETRY, _SNOOZE, _GIVE_BACK, _UNCLAIM)
+    for statement in (_END, _RETRY, _SNOOZE, _GIVE_BACK, _UNCLAIM, _REPORT, _SAVE)
 }
 
 END_EXECUTION = """
@@ -310,6 +324,9 @@ WHERE job_id {_JOB} AND NOT EXISTS (SELECT 1 FROM jobs WHERE id {_JOB})
 RETURNING id"""
 
 FORGET_DELETED = f"DELETE FROM core_tombstones WHERE job_id {_JOB}"
+
+_IF_GONE = f"WHERE job_id {_JOB} AND NOT EXISTS (SELECT 1 FROM jobs WHERE id {_JOB})"
+FORGET_SAID = (f"DELETE FROM core_progress {_IF_GONE}", f"DELETE FROM core_saves {_IF_GONE}")
 
 # --- rescue ----------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The gate through which a child's words come in: a line of theirs as a message of ours, or none.
 
 What a job does to its process reaches the pipe to the worker too: it may write anything into it,
-in whole lines, parts of lines, or without an end. Here that becomes one of three messages, whose
+in whole lines, parts of lines, or without an end. Here that becomes one of our messages, whose
 every value has its type and can be stored, or `Broken`.
 """
 
@@ -21,6 +21,10 @@ TEXT_BYTES = 8 * 1024 * 1024
 MAX_TEXT = 2 * runner.MAX_TEXT
 # Numbers are counts, times and signals: nothing that SQLite could not hold.
 LARGEST = 2**63
+# Of what other programs report: the most that is kept of a line without an end, and how far back
+# the last whole line is looked for.
+REPORT_BYTES = 4096
+READ_BACK_BYTES = 64 * 1024
 # How much of a line that is none is shown, in bytes.
 SHOWN = 60
 
@@ -36,7 +40,25 @@ class Ready(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """The job's function takes the results of its parents."""
+    """The job wants to know something: how its parents ended, or what it saved before."""
+
+    what: str
+    number: int
+
+
+class Told(NamedTuple):
+    """How far the job is."""
+
+    done: float
+    total: float | None
+    note: str
+
+
+class Saved(NamedTuple):
+    """What the job wants to be stored, as JSON; it waits for the answer."""
+
+    text: str
+    number: int
 
 
 class Done(NamedTuple):
@@ -51,6 +73,9 @@ class Done(NamedTuple):
     along: dict[str, Any]
     raised: tuple[str, ...] = ()
     wish: Wish | None = None
+
+
+Message = Ready | Ask | Told | Saved | Done
 
 
 class Lines:
@@ -94,12 +119,51 @@ class Lines:
         raise Broken(f"a line of more than {self._most:,} bytes came through the pipe")
 
 
+class ReportLines:
+    """Lines that programs of any kind write to report how far they are: `done total note`.
+
+    Nothing is wrong with what can't be read; it is passed over.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def newest(self, data: bytes) -> Told | None:
+        """The last report among the lines that `data` completes."""
+        whole, end, rest = (self._rest + data).rpartition(b"\n")
+        # What is cut off belongs to a note that is too long anyway.
+        self._rest = rest[:REPORT_BYTES]
+        if not end:
+            return None
+        lines = (report_of(line) for line in reversed(whole[-READ_BACK_BYTES:].split(b"\n")))
+        return next(filter(None, lines), None)
+
+
+def report_of(line: bytes) -> Told | None:
+    """What a line reports; None for nothing."""
+    words = line.decode("utf-8", "replace").split(None, 2)
+    try:
+        done = _amount_of(words[0])
+        total = None if len(words) < 2 or words[1] == "-" else _amount_of(words[1])
+    except (IndexError, ValueError):
+        return None
+    note = words[2].strip() if len(words) > 2 else ""
+    return Told(done, total, runner.storable(note)[: runner.NOTE_CHARACTERS])
+
+
+def _amount_of(word: str) -> float:
+    number = int(word) if word.isdigit() and len(word) < 19 else float(word)
+    if not _is_amount(number):
+        raise ValueError(word)
+    return number
+
+
 def line_bytes(max_result_bytes: int) -> int:
     """The most bytes that a true line has: in a string of JSON, JSON doubles at most."""
     return 2 * max_result_bytes + TEXT_BYTES
 
 
-def parse(line: bytes, max_result_bytes: int = runner.MAX_RESULT) -> Ready | Ask | Done:
+def parse(line: bytes, max_result_bytes: int = runner.MAX_RESULT) -> Message:
     """The message that a line holds.
 
     Args:
@@ -141,7 +205,30 @@ def _ready(message: dict[str, Any]) -> Ready | None:
 
 
 def _ask(message: dict[str, Any]) -> Ask | None:
-    return Ask() if message == {"ask": "parents"} else None
+    if message.keys() != {"ask", "number"} or message["ask"] not in ("parents", "saved"):
+        return None
+    return Ask(message["ask"], message["number"]) if _is_count(message["number"]) else None
+
+
+def _told(message: dict[str, Any]) -> Told | None:
+    values = message["report"]
+    if len(message) != 1 or type(values) is not list or len(values) != 3:
+        return None
+    done, total, note = values
+    if not _is_amount(done) or not (total is None or _is_amount(total)) or type(note) is not str:
+        return None
+    if len(note) > runner.NOTE_CHARACTERS:
+        return None
+    return Told(done, total, runner.storable(note))
+
+
+def _saved(message: dict[str, Any]) -> Saved | None:
+    text = message["save"]
+    if message.keys() != {"save", "number"} or not _is_count(message["number"]):
+        return None
+    if type(text) is not str or not 0 < len(text) <= runner.MOST_SAVED or not _is_result(text):
+        return None
+    return Saved(text, message["number"])
 
 
 def _done(message: dict[str, Any]) -> Done | None:
@@ -196,6 +283,12 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < LARGEST
 
 
+def _is_amount(value: object) -> bool:
+    if isinstance(value, float):
+        return 0 <= value < math.inf
+    return _is_count(value)
+
+
 def _is_counts(value: object) -> bool:
     return type(value) is list and len(value) <= 100 and all(map(_is_count, value))
 
@@ -224,10 +317,12 @@ def _is_times_by_name(value: object) -> bool:
     return type(value) is dict and all(map(_is_count, value.values()))
 
 
-_READERS: dict[str, Callable[[dict[str, Any]], Ready | Ask | Done | None]] = {
+_READERS: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "done": _done,
-    "ready": _ready,
+    "report": _told,
+    "save": _saved,
     "ask": _ask,
+    "ready": _ready,
 }
 _Shape = dict[str, Callable[[object], bool]]
 _OK: _Shape = {"done": _is_text, "ok": _is_bool, "result": _is_result}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import selectors
@@ -12,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gigq_core.kept_files import ready_for, remove_private
 from gigq_core.worker import service, system_limits
+from gigq_core.worker.answers import ReportLines, Told
 from gigq_core.worker.output import warn_unkept
 from gigq_core.worker.runner import ENDING_SIGNALS
 
@@ -24,6 +26,13 @@ _NOT_FOR_JOBS = ("__PYVENV_LAUNCHER__", *service.VARIABLES)
 
 READ_BYTES = 256 * 1024
 
+# Made once, as the small messages are many.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+# Where a program that a job starts finds the descriptor for what it reports: lines of what is done,
+# the total or `-`, and a note.
+PROGRESS_VARIABLE = "GIGQ_PROGRESS"
+
 RUNNER = str(Path(__file__).with_name("start_runner.py"))
 
 
@@ -31,10 +40,11 @@ class Spawned(NamedTuple):
     """A process, and the worker's ends of its pipes; what is read or written never blocks."""
 
     process: subprocess.Popen[bytes]
-    # Where jobs are written, where answers and output are read.
+    # Where jobs are written, where answers, output, and reports of other programs are read.
     jobs: int
     answers: int
     output: int
+    reports: int
     # Open for as long as the child may live.
     lifeline: int
     # Where the worker says that a SIGTERM is its own.
@@ -77,6 +87,10 @@ class ChildProcess:
         self._process = spawned.process
         self._jobs, self._answers, self._output = spawned.jobs, spawned.answers, spawned.output
         self._word, self._pidfd = spawned.word, spawned.pidfd
+        self._reports = spawned.reports
+        self._lines = ReportLines()
+        # Whether any program has ever reported something.
+        self.was_reported_to = False
         self._fds = [fd for fd in spawned[1:] if fd >= 0]
         self._selector = selector
         self._guard = guard
@@ -92,11 +106,13 @@ class ChildProcess:
         self,
         on_answers: Callable[[], None],
         on_output: Callable[[], None],
+        on_reports: Callable[[], None],
         on_exit: Callable[[], None],
     ) -> None:
         """Have these called when there is something to read, and when it has died."""
         self._watch(self._answers, selectors.EVENT_READ, on_answers)
         self._watch(self._output, selectors.EVENT_READ, on_output)
+        self._watch(self._reports, selectors.EVENT_READ, on_reports)
         if self._pidfd >= 0:
             self._watch(self._pidfd, selectors.EVENT_READ, on_exit)
 
@@ -104,9 +120,9 @@ class ChildProcess:
         """Whether it is dead; it is not reaped."""
         return has_exited(self._process, self._pidfd)
 
-    def send(self, data: bytes) -> None:
+    def tell(self, message: dict[str, Any]) -> None:
         """Write to the pipe for jobs what it takes; the rest goes when the selector says so."""
-        self._to_send += data
+        self._to_send += _encode(message).encode() + b"\n"
         self._write()
 
     def _write(self) -> None:
@@ -146,6 +162,18 @@ class ChildProcess:
             # A pipe at its end would wake the selector for ever.
             self._unwatch(self._output)
         return data
+
+    def read_report(self) -> Told | None:
+        """The newest of the reports that programs have written; None for nothing now."""
+        try:
+            data = os.read(self._reports, READ_BYTES)
+        except OSError:
+            return None
+        if not data:
+            self._unwatch(self._reports)
+            return None
+        self.was_reported_to = True
+        return self._lines.newest(data)
 
     def ignore_answers(self) -> None:
         """Be called no more for the pipe for answers."""
@@ -215,6 +243,8 @@ def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) ->
         output_in, output = pipe(to_child=False)
         lifeline_out, lifeline = pipe(to_child=True)
         word_out, word = pipe(to_child=True)
+        reports_in, reports = pipe(to_child=False)
+        environment[PROGRESS_VARIABLE] = str(reports_in)
         arguments = (lifeline_out, word_out, folder, stack_prefix, max_result_bytes)
         with _endings_blocked():
             process = subprocess.Popen(
@@ -224,7 +254,7 @@ def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) ->
                 stderr=output_in,
                 cwd=folder,
                 env=environment,
-                pass_fds=(lifeline_out, word_out),
+                pass_fds=(lifeline_out, word_out, reports_in),
                 start_new_session=True,
             )
     except OSError:
@@ -235,9 +265,9 @@ def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) ->
         for fd in theirs:
             os.close(fd)
     system_limits.give_usual(process.pid)
-    for fd in (jobs, answers, output, word):
+    for fd in (jobs, answers, output, reports, word):
         os.set_blocking(fd, False)
-    return Spawned(process, jobs, answers, output, lifeline, word, _pidfd(process.pid))
+    return Spawned(process, jobs, answers, output, reports, lifeline, word, _pidfd(process.pid))
 
 
 @contextmanager

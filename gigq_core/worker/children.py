@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import selectors
 import signal
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gigq_core.paths import output_name
 from gigq_core.times import Moment
@@ -20,6 +18,7 @@ from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
 from gigq_core.worker.child_process import READ_BYTES, ChildProcess
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish, sentence_for
+from gigq_core.worker.heard import Dialogue, Heard, Knows
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import (
     Seen,
@@ -34,9 +33,6 @@ from gigq_core.worker.runner import ENDING_SIGNALS
 logger = logging.getLogger("gigq_core.worker")
 
 CLOSED = "the job closed the pipe to its worker, so that its answer could not be told"
-
-# Made once, as the small messages are many.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 # Kept of what a child says outside of any job, to explain why it could not start.
 SAID_BYTES = 4096
@@ -67,15 +63,11 @@ class _JobState:
     """What is known of one job that a child runs: when it has to end, and what it left so far."""
 
     deadline: float = 0.0
-    # Whether it asked for its parents' results: it may once.
-    asked: bool = False
+    # Why it was stopped, if it showed no sign of life.
+    stalled: str = ""
     capture: Capture | None = None
     # What it said although it had been told to stop.
     last_words: answers.Done | None = None
-
-
-def _line_of(message: dict[str, Any]) -> bytes:
-    return _encode(message).encode() + b"\n"
 
 
 class Child:
@@ -89,7 +81,8 @@ class Child:
         folder: where the jobs run.
         selector: where the pipes are registered, with what to call as data.
         grace_s: seconds between SIGTERM and SIGKILL.
-        parents_of: gives the stored results of an attempt's parents.
+        knows: answers what a job asks for.
+        heard: takes what a job tells.
         output_of: gives the file for an attempt's output.
         stack_prefix: where the process puts its stack when asked; its pid and `.txt` follow.
         age: what tells that it should be replaced.
@@ -106,7 +99,8 @@ class Child:
         folder: str,
         selector: selectors.BaseSelector,
         grace_s: float,
-        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
+        knows: Knows,
+        heard: Heard,
         output_of: Callable[[str], Path | None],
         stack_prefix: str,
         age: ChildAge,
@@ -129,7 +123,6 @@ class Child:
         # When it began a job that was claimed ahead, until that is on record.
         self.begun: Moment | None = None
         self._grace_s = grace_s
-        self._parents_of = parents_of
         self._output_of = output_of
         self._on_idle = on_idle
         self._job = _JobState()
@@ -147,7 +140,10 @@ class Child:
             python, folder, stack_prefix, max_result_bytes, selector, self._guarded
         )
         self.pid = self._process.pid
-        self._process.listen(self._read_answers, self._read_output, self.check_alive)
+        self.dialogue = Dialogue(knows, heard, self._process.tell)
+        self._process.listen(
+            self._read_answers, self._read_output, self._read_reports, self.check_alive
+        )
 
     # --- start and end -----------------------------------------------------------------------
 
@@ -233,6 +229,7 @@ class Child:
         self.began = time.monotonic()
         self.begun = Moment.now() if ahead else None
         self._job = _JobState(self.began + claim.timeout_s)
+        self.dialogue.begin(claim)
         message = {
             "id": claim.execution_id,
             "module": claim.module,
@@ -240,8 +237,9 @@ class Child:
             "params": claim.params,
             "parents": bool(claim.dependencies),
             "pass_parent_results": claim.pass_parent_results,
+            "facts": (claim.job_id, claim.attempt, claim.max_attempts, claim.timeout_s),
         }
-        self._guarded(lambda: self._process.send(_line_of(message)))
+        self._guarded(lambda: self._process.tell(message))
 
     def stop(self, fate: Fate) -> None:
         """End the job that runs: SIGTERM now, SIGKILL after the grace; `fate` is how it ends."""
@@ -260,10 +258,16 @@ class Child:
         self._guarded(partial(self._tick, now))
 
     def _tick(self, now: float) -> None:
-        if self.state is ChildState.BUSY and now >= self._job.deadline:
+        if self.state is ChildState.BUSY and (
+            now >= self._job.deadline or self.dialogue.has_stalled(now)
+        ):
             # What has arrived counts: it may have ended in time, and the next one have begun.
-            self._read_answers()
+            for read in (self._read_output, self._read_reports, self._read_answers):
+                read()
             if now >= self._job.deadline:
+                self.stop(Fate.TIMEOUT)
+            elif self.state is ChildState.BUSY and self.dialogue.has_stalled(now):
+                self._job.stalled = self.dialogue.stalled_sentence
                 self.stop(Fate.TIMEOUT)
         elif (
             self.state is ChildState.STOPPING and self._kill_at is not None and now >= self._kill_at
@@ -285,9 +289,10 @@ class Child:
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
         if self.state is ChildState.BUSY:
+            due = min(self._job.deadline, self.dialogue.due())
             if self.begun is not None and not self.is_unrecorded(time.monotonic()):
-                return min(self.began + RECORD_AFTER_S, self._job.deadline)
-            return self._job.deadline
+                return min(self.began + RECORD_AFTER_S, due)
+            return due
         if self.state in (ChildState.STOPPING, ChildState.ENDING):
             return self._kill_at
         return None
@@ -311,12 +316,14 @@ class Child:
             return
         self._last_token = claim.execution_id
         if not (fate is Fate.GIVEN_BACK and self._reason):
-            error = sentence_for(claim, fate) or error
+            error = self._job.stalled or sentence_for(claim, fate) or error
         if traceback is None and self._job.last_words is not None:
             traceback = self._job.last_words.traceback
         self._job.last_words = None
         output = None
         self._read_output(claim)
+        if self._process.was_reported_to:
+            self._read_reports(claim)
         if self._job.capture is not None:
             if self._job.capture.close():
                 output = output_name(claim.execution_id)
@@ -340,9 +347,20 @@ class Child:
         if claim is None:
             self.said = (self.said + data)[-SAID_BYTES:]
             return
+        self.dialogue.shows_life()
         if self._job.capture is None:
             self._job.capture = Capture(partial(self._output_of, claim.execution_id))
         self._job.capture.write(data)
+
+    def _read_reports(self, claim: Claim | None = None) -> None:
+        """Take in what programs that are not Python report for the job of `claim`, or the present
+        one; the last whole line counts."""
+        if self.state is ChildState.GONE:
+            return
+        told = self._process.read_report()
+        claim = claim or self.claim
+        if told is not None and claim is not None:
+            self.dialogue.hear(claim, told)
 
     def _read_answers(self, burying: bool = False) -> None:
         while self.state is not ChildState.GONE and not self.broken:
@@ -405,11 +423,10 @@ class Child:
             self.ever_ready = True
             if self.state is ChildState.STARTING:
                 self.state = ChildState.IDLE
-        elif isinstance(message, answers.Ask):
-            if claim is None or not claim.dependencies or self._job.asked:
-                raise answers.Broken("it asked for results that it does not need")
-            self._job.asked = True
-            self._process.send(_line_of({"parents": self._parents_of(claim)}))
+        elif isinstance(message, (answers.Ask, answers.Told, answers.Saved)):
+            if claim is None:
+                raise answers.Broken("it spoke for a job, and has none")
+            self.dialogue.hear(claim, message)
         elif claim is None or message.token != claim.execution_id:
             if claim is not None and message.token == self._last_token:
                 # It was still at the job before, which had answered in its name.

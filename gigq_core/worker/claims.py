@@ -118,7 +118,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
     reasons: list[str] = []
     dependencies: tuple[str, ...] = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
-    max_attempts, retry_delay_s = 1.0, 0.0
+    max_attempts, retry_delay_s, stall_timeout_s = 1.0, 0.0, 0.0
     policy: RetryPolicy | None = None
     try:
         dependencies = _dependencies(row["dependencies"])
@@ -127,6 +127,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
         max_attempts = _number(row["max_attempts"], "max_attempts", DEFAULT_MAX_ATTEMPTS)
         if row["retry_policy"] is not None:
             policy = _policy(row["retry_policy"])
+        stall_timeout_s = _number(row["stall_timeout"], "stall_timeout", 0)
     except BrokenRow as problem:
         reasons.append(str(problem))
     params = row["params"]
@@ -149,6 +150,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
         pass_parent_results=None if passing is None else bool(passing),
         on_crash=row["on_crash"],
         policy=policy,
+        stall_timeout_s=stall_timeout_s if stall_timeout_s > 0 else None,
         broken="; ".join(reasons),
     )
 

@@ -23,8 +23,9 @@ from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import Moment
-from gigq_core.worker import outcomes, register
+from gigq_core.worker import outcomes, register, said
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, claim_of_row
+from gigq_core.worker.heard import ParentRow, Report, Save
 from gigq_core.worker.register import Register
 
 logger = logging.getLogger("gigq_core.worker")
@@ -72,6 +73,8 @@ class CommitResult:
     broken: int = 0
     # How many are left to be claimed later, since they are to run one at a time.
     put_back: int = 0
+    # The attempts whose checkpoints are stored now.
+    saved: set[str] = field(default_factory=set)
 
 
 class Ledger:
@@ -164,9 +167,13 @@ class Ledger:
         )
         return row
 
-    def parents_of(self, claim: Claim) -> list[tuple[str, str | None]]:
-        """The stored results of the parents, in the order of the dependencies."""
-        return parent_results(self.conn, claim)
+    def parents_of(self, claim: Claim) -> list[ParentRow]:
+        """How the parents ended, in the order of the dependencies."""
+        return parents_of(self.conn, claim)
+
+    def saved_of(self, claim: Claim) -> str | None:
+        """The checkpoint of a job, as JSON."""
+        return saved_of(self.conn, claim)
 
     def still_owned(self, tokens: Iterable[str]) -> set[str]:
         """Which of these attempts are still their jobs' own."""
@@ -227,6 +234,8 @@ class Ledger:
         ahead: int = 0,
         begun: Sequence[Begun] = (),
         lost: bool = True,
+        saves: Sequence[Save] = (),
+        reports: Sequence[Report] = (),
     ) -> CommitResult:
         """Everything the worker has to write, in one transaction.
 
@@ -243,6 +252,8 @@ class Ledger:
             begun: jobs claimed ahead that turned out to be long.
             lost: whether to claim a job whose worker died soon after it had begun, which may be
                 the reason; one at most.
+            saves, reports: what running jobs have said; written while the attempt is the job's
+                own, and before its ending.
 
         Raises:
             LockBusy: nothing was written.
@@ -253,7 +264,19 @@ class Ledger:
         def write(end: Callable[..., outcomes.Written]) -> CommitResult:
             return self._repairing(
                 lambda: self._write(
-                    own, endings, pids, claim, stage, beat, retire, ahead, begun, lost, end
+                    own,
+                    endings,
+                    pids,
+                    claim,
+                    stage,
+                    beat,
+                    retire,
+                    ahead,
+                    begun,
+                    lost,
+                    saves,
+                    reports,
+                    end,
                 )
             )
 
@@ -277,6 +300,8 @@ class Ledger:
         ahead: int,
         begun: Sequence[Begun],
         lost: bool,
+        saves: Sequence[Save],
+        reports: Sequence[Report],
         end: Callable[..., outcomes.Written],
     ) -> CommitResult:
         result = CommitResult()
@@ -288,6 +313,8 @@ class Ledger:
                 register.enrol(conn, own, now)
             for started in begun:
                 outcomes.record(conn, started)
+            if saves or reports:
+                result.saved = said.write(conn, saves, reports)
             result.endings, result.superseded = end(conn, endings, now)
             for ending in result.endings:
                 if result.superseded and ending in result.superseded:
@@ -391,11 +418,17 @@ class Ledger:
         return self._repairing(act)
 
 
-def parent_results(conn: sqlite3.Connection, claim: Claim) -> list[tuple[str, str | None]]:
-    """The stored results of an attempt's parents, in the order of its dependencies."""
-    rows = conn.execute(sql.PARENT_RESULTS, (json.dumps(claim.dependencies),)).fetchall()
-    found = {row[0]: _as_text(row[1]) for row in rows}
-    return [(parent, found.get(parent)) for parent in claim.dependencies]
+def parents_of(conn: sqlite3.Connection, claim: Claim) -> list[ParentRow]:
+    """How an attempt's parents ended, in the order of its dependencies."""
+    rows = conn.execute(sql.PARENTS, (json.dumps(claim.dependencies),)).fetchall()
+    found = {row[0]: [_as_text(value) for value in row[1:]] for row in rows}
+    return [(parent, *found.get(parent, (None, None, None))) for parent in claim.dependencies]
+
+
+def saved_of(conn: sqlite3.Connection, claim: Claim) -> str | None:
+    """The checkpoint of an attempt's job, as JSON."""
+    row = conn.execute(sql.SAVED_OF, (claim.job_id,)).fetchone()
+    return None if row is None else _as_text(row[0])
 
 
 def script_functions() -> str:

@@ -15,6 +15,7 @@ from gigq_core.worker import runner, system_limits
 from gigq_core.worker.child_age import ChildAge, Limits, Sources
 from gigq_core.worker.children import Child, ChildState
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.heard import Heard, Knows, Report, Save
 from gigq_core.worker.processes import end_adopted
 
 logger = logging.getLogger("gigq_core.worker")
@@ -44,7 +45,7 @@ class ProcessPool:
         python, folder, grace_s: as for `Child`.
         slots: the most jobs at a time.
         selector: the supervisor's.
-        parents_of, output_of, stack_prefix: as for `Child`.
+        knows, output_of, stack_prefix: as for `Child`.
         adopts: whether orphaned descendants become children of this process.
         max_result_bytes: as for `Child`.
         limits: when a child is replaced.
@@ -63,7 +64,7 @@ class ProcessPool:
         slots: int,
         selector: selectors.BaseSelector,
         grace_s: float,
-        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
+        knows: Knows,
         output_of: Callable[[str], Path | None],
         stack_prefix: str,
         adopts: bool,
@@ -75,7 +76,8 @@ class ProcessPool:
         self.slots = self.usable = slots
         self._selector = selector
         self._grace_s = grace_s
-        self._parents_of = parents_of
+        self._knows = knows
+        self._heard = Heard()
         self._output_of = output_of
         self._stack_prefix = stack_prefix
         self._adopts = adopts
@@ -132,7 +134,8 @@ class ProcessPool:
                     self._folder,
                     self._selector,
                     self._grace_s,
-                    self._parents_of,
+                    self._knows,
+                    self._heard,
                     self._output_of,
                     self._stack_prefix,
                     ChildAge(self._limits, self._sources),
@@ -243,6 +246,25 @@ class ProcessPool:
                 found.append(Begun(child.claim, child.begun, child.pid))
                 child.begun = None
         return found
+
+    def take_reports(self) -> list[Report]:
+        """The newest report of each attempt since the last call."""
+        return self._heard.take_reports()
+
+    def take_saves(self) -> list[Save]:
+        """The newest checkpoint of each attempt since the last call; its job waits for `saved`."""
+        return self._heard.take_saves()
+
+    def saved(self, save: Save) -> None:
+        """Tell a job that its checkpoint is on disk."""
+        for child in self._children:
+            if child.claim is save.claim:
+                child.dialogue.tell_saved(save.number)
+
+    def was_away(self) -> None:
+        """This process stood still: the silence of jobs proves nothing."""
+        for child in self._children:
+            child.dialogue.shows_life()
 
     def stop(self, execution_id: str, fate: Fate) -> None:
         """Begin to end one attempt."""

@@ -12,6 +12,7 @@ import _locale
 import _signal  # type: ignore[import-not-found]
 import _thread
 import builtins
+import collections
 import contextvars
 import gc
 import importlib
@@ -31,9 +32,11 @@ import warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from types import FrameType
-    from typing import Any, TextIO
+    from typing import Any, Protocol, TextIO, TypeVar
+
+    T = TypeVar("T")
 
     # A name, how to read it, how to put it back.
     Thing = tuple[str, Callable[[], Any], Callable[[Any], object]]
@@ -62,6 +65,7 @@ LIBRARY = tuple(
 # The system tells the largest size of a process in kilobytes, or in bytes.
 PEAK_UNIT = 1024 if sys.platform == "darwin" else 1
 PARENT = "parent_results"
+CONTEXT = "job_context"
 # With this exit code a process says that the pipe for its answer is no longer its own.
 LOST_PIPE = 113
 # Of a result that can't be stored: how many values are looked at for the one that is to blame, how
@@ -70,6 +74,18 @@ LOOKED_AT = 1_000_000
 DEEP = 100
 KEPT = 2_000
 
+# Of what a job reports no more is told than once in so many seconds; and the longest note.
+REPORT_EVERY_S = 0.2
+NOTE_CHARACTERS = 200
+# The largest checkpoint, in bytes of JSON.
+MOST_SAVED = 64 * 1024
+# SQLite's whole numbers are smaller.
+LARGEST = 2**63
+# So many functions may wrap each other.
+MOST_WRAPPERS = 100
+# The flag of a function that takes arguments of any names.
+VARIOUS_NAMES = 0x08
+READ_BYTES = 256 * 1024
 # Of the types of an exception, how many are told, and the longest name, in characters.
 MOST_NAMES = 10
 LONGEST_NAME = 500
@@ -81,6 +97,9 @@ _ENCODE = json.JSONEncoder(allow_nan=False).encode
 _ENCODE_ANY = json.JSONEncoder().encode
 _QUOTE = json.JSONEncoder(ensure_ascii=False).encode
 _DECODE = json.loads
+_monotonic = time.monotonic
+_time = time.time
+_getpid = os.getpid
 
 
 # What a service, a shell or a person sends to end a process. The worker itself sends SIGTERM.
@@ -135,7 +154,6 @@ class Runner:
         folder: str,
         max_result: int = MAX_RESULT,
     ) -> None:
-        self.jobs = open(jobs_fd, "rb")
         self.jobs_fd = jobs_fd
         self.answers_fd = answers_fd
         self.output_fd = output_fd
@@ -149,11 +167,18 @@ class Runner:
         self.loading = False
         # Whether the present job's parameters turned out not to fit its function.
         self.misfit = False
+        # When the present job came, by the clock; which function was looked at last, and whether it
+        # takes the job's context.
+        self.began = 0.0
+        self.looked_at: tuple[Any, bool] = (None, False)
+        # How to stop a job that runs in an event loop.
+        self.cancel: Callable[[], object] | None = None
         # Signals that came during the present job, and not from the worker.
         self.foreign: list[int] = []
         self.handler = self.on_signal
         # Of threads that are forking.
         self.masks: dict[int, set[int]] = {}
+        self.link = Link(jobs_fd, self.answer)
         self.sources = Sources()
         self.flush_c = _c_flush()
         self.streams = open_streams()
@@ -175,8 +200,14 @@ class Runner:
 
     def loop(self) -> None:
         self.answer({"ready": os.getpid(), "python": list(sys.version_info[:3])})
-        for line in self.jobs:
-            job = _DECODE(line)
+        while True:
+            line = self.link.read_line()
+            if line is None:
+                return
+            job = message_of(line)
+            if "id" not in job:
+                # An answer to what the job before did not wait for.
+                continue
             self.prepare()
             message = self.run(job)
             if os.getpid() != self.pid:
@@ -184,6 +215,7 @@ class Runner:
                 return
             self.flush()
             left = self.restore()
+            self.link.finish()
             message["done"] = job["id"]
             self.note_wear(message)
             lost = self.has_lost(self.jobs_fd) or self.has_lost(self.output_fd)
@@ -206,6 +238,7 @@ class Runner:
         try:
             try:
                 self.misfit = False
+                self.cancel = None
                 self.at_work = True
                 if self.word.given:
                     # It came before the job had begun.
@@ -239,9 +272,18 @@ class Runner:
             ) from None
         if job["parents"] and wants_parent_results(function, job["pass_parent_results"]):
             params[PARENT] = self.parent_results()
+        if function is not self.looked_at[0]:
+            self.looked_at = function, takes_context(function, job["function"])
+        if self.looked_at[1]:
+            refuse_own_context(params)
+            parents = bool(job["parents"])
+            context = JobContext(self.link, job["facts"], self.began, parents)
+            params[CONTEXT] = self.link.context = context
         try:
-            return self.surroundings.call(function, params)
+            return self.surroundings.call(function, params, self.watch)
         except TypeError as problem:
+            if lacks_context(problem, job["function"]):
+                raise Hopeless(no_context(job["function"])) from None
             # What the job forces upon its function is tried as often as GigQ would.
             forced = job["pass_parent_results"] is True
             self.misfit = not forced and does_not_fit(function, params, problem)
@@ -268,12 +310,15 @@ class Runner:
 
     def parent_results(self) -> dict[str, Any]:
         """Ask the worker for the parents' results; they come as the texts that are stored."""
-        self.answer({"ask": "parents"})
-        line = self.jobs.readline()
-        return decoded_parents(_DECODE(line)["parents"])
+        rows = self.link.parents()
+        return decoded_parents([(row[0], row[3]) for row in rows])
+
+    def watch(self, cancel: Callable[[], object] | None) -> None:
+        self.cancel = cancel
 
     def prepare(self) -> None:
         """Begin where a new process would."""
+        self.began = _time()
         if time.monotonic() - self.idle_since > FOLDER_S:
             # Another one may have its name by now.
             self.enter_folder()
@@ -328,7 +373,9 @@ class Runner:
             end_as_usual(signum)
         elif signum == signal.SIGTERM and self.word.is_given():
             # An import is not broken off: Python swallows what is raised in some parts of it.
-            if self.at_work and not self.loading:
+            if self.cancel is not None:
+                self.cancel()
+            elif self.at_work and not self.loading:
                 raise Stopped("the worker stopped it")
         elif signum not in self.foreign:
             self.foreign.append(signum)
@@ -346,7 +393,505 @@ class Runner:
         for signum in ENDING_SIGNALS:
             if signal.getsignal(signum) is self.handler:
                 signal.signal(signum, usual_handler(signum))
+        self.link.fall_silent()
         self.after_fork()
+
+
+# --- what goes between a job and its worker while it runs ------------------------------------
+
+if TYPE_CHECKING:
+
+    class TalksToWorker(Protocol):
+        """What a job's context needs: a way to its worker."""
+
+        def wake(self) -> None: ...
+        def save(self, context: JobContext, text: str) -> None: ...
+        def saved(self) -> str | None: ...
+        def parents(self) -> list[list[Any]]: ...
+
+
+class Parent(collections.namedtuple("Parent", ("status", "error", "result"))):
+    """How a parent ended: its status, its error or None, and what it returned."""
+
+    __slots__ = ()
+
+
+class JobContext:
+    """What a job knows of itself, and how it tells how far it is.
+
+    Attributes:
+        id: the job's.
+        attempt: which attempt this is, from 1.
+        max_attempts: how many there may be.
+        deadline: when this attempt is stopped, in seconds as `time.time()` counts them.
+    """
+
+    def __init__(
+        self, link: TalksToWorker, facts: Iterable[Any], began: float, has_parents: bool
+    ) -> None:
+        self.id, self.attempt, self.max_attempts, timeout_s = facts
+        self.deadline = began + timeout_s
+        self._link = link
+        self._has_parents = has_parents
+        # The newest report, and whether somebody comes for it without being told.
+        self._latest: tuple[Any, Any, str] | None = None
+        self._held = False
+        # What the worker was asked for.
+        self._known: dict[str, Any] = {}
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the job is; it costs next to nothing, so tell it as often as you like.
+
+        Args:
+            done: how much is done, in any unit, 0 or more.
+            total: how much there is, in the same unit, if that is known.
+            note: what the job is at, up to 200 characters.
+
+        Raises:
+            TypeError: `done` or `total` is not a number, or `note` is not text.
+            ValueError: a number is below 0, or not finite.
+        """
+        if (
+            done.__class__ is not int
+            or done < 0
+            or not (total is None or (total.__class__ is int and total >= 0))
+            or note.__class__ is not str
+        ):
+            done, total, note = checked_report(done, total, note)
+        self._latest = (done, total, note)
+        if not self._held:
+            self._link.wake()
+
+    def track(self, iterable: Iterable[T], total: float | None = None) -> Iterator[T]:
+        """Go through `iterable`, and report how many of its items are done.
+
+        Args:
+            iterable: what to go through.
+            total: how many items there are; by default its length, if it has one.
+        """
+        if total is None:
+            try:
+                total = len(iterable)  # type: ignore[arg-type]
+            except Exception:  # noqa: BLE001 - the user's own type may do anything
+                pass
+        self.progress(0, total)
+        for done, item in enumerate(iterable, 1):
+            yield item
+            self.progress(done, total)
+
+    def save(self, value: Any) -> None:
+        """Store a checkpoint, which the next attempts find as `saved`; returns when it is on disk.
+
+        It stays until the job has completed, and takes the place of the one before.
+
+        Args:
+            value: what JSON can hold, in 65,536 bytes at most.
+
+        Raises:
+            TypeError: JSON can't hold it.
+            ValueError: it is too large; or it holds NaN, infinity, or itself.
+            RuntimeError: this is a copy of the job's process, or the job has ended.
+        """
+        text = checkpoint(value)
+        self._link.save(self, text)
+        self._known["saved"] = text
+
+    @property
+    def saved(self) -> Any:
+        """What was saved last, by this attempt or one before; None if nothing was."""
+        if "saved" not in self._known:
+            self._known["saved"] = self._link.saved()
+        text = self._known["saved"]
+        try:
+            return None if text is None else _DECODE(text)
+        except (TypeError, ValueError, RecursionError) as problem:
+            raise Hopeless("what the job saved is not JSON: %s" % problem) from None
+
+    @property
+    def parents(self) -> dict[str, Any]:
+        """How each parent ended, by its id: `status`, `error` and `result`."""
+        if "parents" not in self._known:
+            rows = self._link.parents() if self._has_parents else []
+            results = decoded_parents([(row[0], row[3]) for row in rows])
+            self._known["parents"] = {
+                row[0]: Parent(row[1], row[2], results[row[0]]) for row in rows
+            }
+        return dict(self._known["parents"])
+
+    def __repr__(self) -> str:
+        return "<job %s, attempt %s of %s>" % (self.id, self.attempt, self.max_attempts)
+
+
+def checked_report(done: Any, total: Any, note: Any) -> tuple[float, float | None, str]:
+    """What was reported, as numbers and text of Python's own; raises as `progress` does."""
+    if not isinstance(note, str):
+        raise TypeError("progress() takes text for its note, not %s" % kind_of(note))
+    return (
+        amount("done", done),
+        None if total is None else amount("total", total),
+        note if type(note) is str else str.__str__(note),
+    )
+
+
+def amount(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, (bool, str, bytes)):
+            raise TypeError
+        number = operator.index(value) if hasattr(type(value), "__index__") else float(value)
+        if number >= LARGEST:
+            number = float(number)
+    except OverflowError:
+        number = math.inf
+    except (TypeError, ValueError):
+        raise TypeError("progress() takes a number for %s, not %s" % (name, shown(value))) from None
+    if not 0 <= number < math.inf:
+        raise ValueError("progress() takes a finite number, 0 or more, for %s: %r" % (name, value))
+    return number
+
+
+def report_of(report: tuple[Any, Any, str]) -> list[Any]:
+    """A report as it is told; it fits into a pipe as a whole."""
+    done, total, note = report
+    return [within_limits(done), within_limits(total), note[:NOTE_CHARACTERS]]
+
+
+def within_limits(number: Any) -> Any:
+    if number is None or number < LARGEST:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return sys.float_info.max
+
+
+def checkpoint(value: Any) -> str:
+    """What `save` stores; raises as it does."""
+    try:
+        text = _ENCODE(value)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(
+            "save() can't store it, because JSON can't hold it: %s" % problem
+        ) from None
+    except TypeError as problem:
+        raise TypeError("save() can't store it, because JSON can't hold it: %s" % problem) from None
+    if len(text) > MOST_SAVED:
+        raise ValueError(
+            "save() can't store it, because it is too large: as JSON it has {:,} bytes, and {:,} "
+            "are the most: write it to a file, and save the path".format(len(text), MOST_SAVED)
+        )
+    return text
+
+
+def message_of(line: bytes) -> dict[str, Any]:
+    """What the worker said in a line; nothing where a part of it got lost.
+
+    A signal handler of the job's may have broken off a reading, and what was read is gone then.
+    """
+    try:
+        message = _DECODE(line)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+class Link:
+    """The two pipes to the worker, while a job runs.
+
+    What the job reports and saves is written by a thread of its own. No signal handler runs there,
+    so no exception of the job's breaks a line off in its middle; and the job waits for no pipe.
+
+    Args:
+        jobs_fd: where jobs and answers come from.
+        write: sends one message.
+    """
+
+    def __init__(self, jobs_fd: int, write: Callable[[dict[str, Any]], None]) -> None:
+        self.jobs_fd = jobs_fd
+        self.write = write
+        self.pid = os.getpid()
+        self.context: JobContext | None = None
+        # How many threads of ours there are, and whether there can be none for now.
+        self.threads = 0
+        self.refused = False
+        self.read = bytearray()
+        # One thread of the job's asks at a time, but a signal handler may ask within an ask.
+        self.asking = threading.RLock()
+        self.number = 0
+        self.waiting: dict[int, dict[str, Any] | None] = {}
+        # Held by whoever takes what is to be written, until it is written.
+        self.gate = _thread.allocate_lock()
+        self.starting = threading.RLock()
+        self.woken = _thread.allocate_lock()
+        self.woken.acquire()
+        self.unsent: list[dict[str, Any]] = []
+        self.told: object = None
+        self.not_before = 0.0
+
+    # --- reports -----------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Have what is new told, by and by."""
+        if not self.threads and not self.has_begun():
+            # No more threads are allowed.
+            if self.gate.acquire(False):
+                try:
+                    self.tell()
+                finally:
+                    self.gate.release()
+            return
+        try:
+            self.woken.release()
+        except RuntimeError:
+            pass  # it is awake
+
+    def has_begun(self) -> bool:
+        """Start the thread that writes; False where there can be none."""
+        with self.starting:
+            if not self.threads and not self.refused:
+                begun = _thread.allocate_lock()
+                begun.acquire()
+                try:
+                    _thread.start_new_thread(self.run, (begun,))
+                except RuntimeError:
+                    # Too many of them; the next job may find fewer.
+                    self.refused = True
+                    return False
+                begun.acquire()
+        return not self.refused
+
+    def run(self, begun: Any) -> None:
+        with self.gate:
+            self.threads += 1
+        begun.release()
+        pause = -1.0
+        while True:
+            self.woken.acquire(True, pause)
+            with self.gate:
+                pause = self.tell()
+
+    def tell(self) -> float:
+        """Write what is to be written now; gives the seconds until there may be more, or -1."""
+        while self.unsent:
+            self.write(self.unsent[0])
+            del self.unsent[0]
+        context = self.context
+        if context is None:
+            return -1.0
+        left = self.not_before - _monotonic()
+        if left > 0:
+            return left
+        # In this order: what is reported from here on is seen here, or wakes this thread.
+        context._held = False
+        report = context._latest
+        if report is None or report is self.told:
+            return -1.0
+        context._held = self.threads > 0
+        self.told = report
+        self.not_before = _monotonic() + REPORT_EVERY_S
+        self.write({"report": report_of(report)})
+        return REPORT_EVERY_S
+
+    def finish(self) -> None:
+        """The job has ended: nobody asks any more, and its last report goes out."""
+        context = self.context
+        if context is None:
+            return
+        # A thread that the job left may still wait for an answer.
+        with self.asking, self.gate:
+            self.not_before = 0.0
+            self.tell()
+            context._held = True
+            self.context = self.told = None
+            self.not_before = 0.0
+            self.refused = False
+
+    def fall_silent(self) -> None:
+        """This is a copy of the process: it has no say."""
+        if self.context is not None:
+            self.context._held = True
+
+    # --- asking ------------------------------------------------------------------------------
+
+    def save(self, context: JobContext, text: str) -> None:
+        self.ask({"save": text}, context)
+
+    def saved(self) -> str | None:
+        text: str | None = self.ask({"ask": "saved"})["saved"]
+        return text
+
+    def parents(self) -> list[list[Any]]:
+        rows: list[list[Any]] = self.ask({"ask": "parents"})["parents"]
+        return rows
+
+    def ask(self, message: dict[str, Any], context: JobContext | None = None) -> dict[str, Any]:
+        """Send a message, and wait for the answer with its number."""
+        if os.getpid() != self.pid:
+            raise RuntimeError("only the job's own process can do this, not a copy that it forked")
+        with self.asking:
+            if context is not None and context is not self.context:
+                raise RuntimeError("the job has ended")
+            self.number += 1
+            number = message["number"] = self.number
+            self.waiting[number] = None
+            try:
+                self.send(message)
+                while True:
+                    answer = self.waiting[number]
+                    if answer is not None:
+                        return answer
+                    self.hear()
+            finally:
+                del self.waiting[number]
+
+    def send(self, message: dict[str, Any]) -> None:
+        # What is short goes into the pipe as a whole, and needs no thread for that.
+        if self.threads or ("save" in message and self.has_begun()):
+            self.unsent.append(message)
+            self.wake()
+        else:
+            self.write(message)
+
+    def hear(self) -> None:
+        """Take in one line; what nobody waits for is dropped."""
+        line = self.read_line()
+        if line is None:
+            raise RuntimeError("the pipe from the worker is closed")
+        answer = message_of(line)
+        number = answer.get("answer")
+        if number in self.waiting:
+            self.waiting[number] = answer
+
+    def read_line(self) -> bytes | None:
+        """The next line; None when the worker has closed the pipe."""
+        looked = 0
+        while True:
+            end = self.read.find(b"\n", looked)
+            if end >= 0:
+                line = bytes(self.read[:end])
+                del self.read[: end + 1]
+                return line
+            looked = len(self.read)
+            try:
+                data = os.read(self.jobs_fd, READ_BYTES)
+            except BlockingIOError:
+                # A job has made it so.
+                os.set_blocking(self.jobs_fd, True)
+                continue
+            if not data:
+                return None
+            self.read += data
+
+
+def takes_context(function: Any, name: str) -> bool:
+    """Whether a function is given the job's context: if it, or what it wraps, names it.
+
+    Raises:
+        Hopeless: what it wraps needs it, and can't get it.
+    """
+    passes = True
+    for _ in range(MOST_WRAPPERS):
+        called = plain(function)
+        if called is not None:
+            code = called.__code__
+            positional = code.co_varnames[: code.co_argcount]
+            only_by_name = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+            if CONTEXT in positional[getattr(code, "co_posonlyargcount", 0) :]:
+                place = code.co_argcount - positional.index(CONTEXT)
+                needed = place > len(called.__defaults__ or ())
+                break
+            if CONTEXT in only_by_name:
+                needed = CONTEXT not in (called.__kwdefaults__ or ())
+                break
+            passes = passes and bool(code.co_flags & VARIOUS_NAMES)
+        else:
+            passes = False
+        try:
+            function = function.__dict__["__wrapped__"]
+        except Exception:  # noqa: BLE001 - the user's own type may do anything
+            return False
+    else:
+        return False
+    if needed and not passes:
+        raise Hopeless(no_context(name))
+    return passes
+
+
+def plain(function: Any) -> Any:
+    """The function of Python's in which a call of this begins; None if there is none."""
+    try:
+        if not hasattr(function, "__code__"):
+            owner: Any = function if isinstance(function, type) else type(function)
+            function = owner.__init__ if owner is function else owner.__call__
+        code = function.__code__
+        return function if hasattr(code, "co_varnames") else None
+    except Exception:  # noqa: BLE001 - the user's own type may do anything
+        return None
+
+
+def no_context(name: str) -> str:
+    return (
+        "{0}() can't be given its job_context: it must be a parameter that has a name for the "
+        "caller, and a function that wraps {0}() must pass it on".format(name)
+    )
+
+
+def lacks_context(problem: TypeError, name: str) -> bool:
+    """Whether a call failed before the job's own function had begun, for want of the context."""
+    before, missing, names = str(problem).partition("() missing ")
+    if not missing or repr(CONTEXT) not in names or before.rpartition(".")[2] != name:
+        return False
+    frames = problem.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    if frames is None:
+        return False
+    code = frames.tb_frame.f_code
+    return code.co_filename == __file__ or code.co_name != name
+
+
+def refuse_own_context(params: dict[str, Any]) -> None:
+    """Raises Hopeless if the parameters hold a value in the context's place."""
+    if CONTEXT in params:
+        raise Hopeless(
+            "its parameters hold job_context, which the worker gives: leave it out, or call the "
+            "function's parameter something else"
+        )
+
+
+def is_awaitable(result: Any) -> bool:
+    """Whether what a function returned is to be awaited: it is async, or wraps one that is."""
+    return result is not None and hasattr(type(result), "__await__")
+
+
+def awaited(result: Any, watch: Callable[[Callable[[], object] | None], None]) -> Any:
+    """What comes of it in an event loop.
+
+    Args:
+        result: what the job's function returned.
+        watch: is given what stops it, for as long as that does.
+    """
+    import asyncio
+
+    async def main(awaitable: Awaitable[Any]) -> Any:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        stop = task.cancel
+        watch(lambda: loop.call_soon_threadsafe(stop))
+        try:
+            return await awaitable
+        finally:
+            watch(None)
+
+    try:
+        return asyncio.run(main(result))
+    except BaseException as problem:
+        # The traceback begins where the user's code does.
+        frames = problem.__traceback__
+        while frames is not None and frames.tb_frame.f_code is not main.__code__:
+            frames = frames.tb_next
+        if frames is not None:
+            problem = problem.with_traceback(frames.tb_next)
+        raise problem
 
 
 def root_folder() -> tuple[int, int]:
@@ -432,7 +977,7 @@ def does_not_fit(
     if type(problem) is not TypeError:
         return False
     frames = problem.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == ours:
+    while frames is not None and frames.tb_frame.f_code.co_filename in (ours, __file__):
         frames = frames.tb_next
     if frames is None and not fits(function):
         return True
@@ -672,11 +1217,11 @@ def trimmed_traceback(problem: BaseException, ours: str) -> str:
     """The traceback without our own frames at its ends."""
     try:
         frames = problem.__traceback__
-        while frames is not None and frames.tb_frame.f_code.co_filename == ours:
+        while frames is not None and frames.tb_frame.f_code.co_filename in (ours, __file__):
             frames = frames.tb_next
         told = traceback.TracebackException(type(problem), problem, frames)
         # The handler of a signal is at the end, and says no more than the message does.
-        while told.stack and told.stack[-1].filename == ours:
+        while told.stack and told.stack[-1].filename in (ours, __file__):
             told.stack.pop()
         text = "".join(told.format())
     except BaseException as second:  # noqa: BLE001 - the user's own __str__, a source that is no text
@@ -812,8 +1357,11 @@ class Surroundings:
     watches the outermost imports.
     """
 
-    def __init__(self, output_fd: int, nothing_fd: int, faults: Faults, sources: Sources) -> None:
+    def __init__(
+        self, output_fd: int, nothing_fd: int, faults: Faults, sources: Sources, link: Link
+    ) -> None:
         self.output_fd = output_fd
+        self.link = link
         self.sources = sources
         self.faults = faults
         self.nothing_fd = nothing_fd
@@ -832,11 +1380,18 @@ class Surroundings:
         self.reads = [read for _, read, _ in self.things]
         self.noted = self.copy()
         self.recursion_limit = sys.getrecursionlimit()
-        self.threads = _thread._count()
-        self.thread_states = thread_states()
+        self.threads = self.thread_count()
+        self.thread_states = self.states()
         self.children = children() if has_children() else set()
         self.descriptors = open_descriptors()
         self.lowest_free = lowest_free()
+
+    def thread_count(self) -> int:
+        """How many threads of Python's there are that are not ours."""
+        return _thread._count() - self.link.threads
+
+    def states(self) -> int:
+        return thread_states() - self.link.threads
 
     def read(self) -> list[Any]:
         """All values, which may be the things themselves."""
@@ -906,7 +1461,7 @@ class Surroundings:
 
     def state(self) -> tuple[Any, ...] | None:
         try:
-            return self.copy(), open_descriptors(), _thread._count(), decimal_settings()
+            return self.copy(), open_descriptors(), self.thread_count(), decimal_settings()
         except Exception:  # noqa: BLE001 - a job may have broken anything
             return None
 
@@ -930,20 +1485,26 @@ class Surroundings:
             self.descriptors |= after[1] - before[1]
             self.lowest_free = lowest_free()
         self.threads += after[2] - before[2]
-        self.thread_states = thread_states()
+        self.thread_states = self.states()
         self.recursion_limit = sys.getrecursionlimit()
         if has_children():
             self.children |= children()
         if after[3] != before[3]:
             self.decimals = sys.modules["decimal"].getcontext().copy()
 
-    def call(self, function: Callable[..., Any], params: dict[str, Any]) -> Any:
+    def call(
+        self,
+        function: Callable[..., Any],
+        params: dict[str, Any],
+        watch: Callable[[Callable[[], object] | None], None],
+    ) -> Any:
         """Call a job's function with context variables, and a context of decimals, of its own."""
         context = contextvars.copy_context()
         decimal = sys.modules.get("decimal")
         if decimal is not None:
             context.run(decimal.setcontext, (self.decimals or decimal.getcontext()).copy())
-        return context.run(function, **params)
+        result = context.run(function, **params)
+        return context.run(awaited, result, watch) if is_awaitable(result) else result
 
     def restore(self) -> list[str]:
         """Put back what a job has changed; tells in words what can't be, and so is left."""
@@ -1001,10 +1562,10 @@ class Surroundings:
     def threads_left(self) -> int:
         """How many threads of Python's the job left; those of C libraries do no harm."""
         until = time.monotonic() + THREADS_S
-        while _thread._count() > self.threads or self.begins_threads():
+        while self.thread_count() > self.threads or self.begins_threads():
             if time.monotonic() > until:
-                self.thread_states = thread_states()
-                return max(0, _thread._count() - self.threads)
+                self.thread_states = self.states()
+                return max(0, self.thread_count() - self.threads)
             # One is about to end, or one that has been started has not begun.
             time.sleep(0.001)
         return 0
@@ -1012,7 +1573,7 @@ class Surroundings:
     def begins_threads(self) -> bool:
         """Whether one has been started that has not begun; `threading` waits for that itself."""
         raw = self.rarely.native or "_thread" in sys.modules
-        return raw and thread_states() > self.thread_states
+        return raw and self.states() > self.thread_states
 
     def descriptors_left(self) -> list[str]:
         if lowest_free() == self.lowest_free:
@@ -1849,7 +2410,7 @@ def main() -> None:
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    runner.surroundings = Surroundings(output_fd, nothing_fd, faults, runner.sources)
+    runner.surroundings = Surroundings(output_fd, nothing_fd, faults, runner.sources, runner.link)
     try:
         # It ends when the worker closes the pipe; then the interpreter ends as any other does.
         runner.loop()

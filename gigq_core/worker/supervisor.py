@@ -18,6 +18,7 @@ from gigq_core.status import WorkerState
 from gigq_core.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.heard import Report, Save, Unwritten
 from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, PendingWork
 from gigq_core.worker.register import Register
 from gigq_core.worker.service import Service
@@ -73,6 +74,10 @@ class Pool(Protocol):
     def ahead(self) -> int: ...
     def unclaim(self) -> None: ...
     def take_begun(self) -> list[Begun]: ...
+    def take_reports(self) -> list[Report]: ...
+    def take_saves(self) -> list[Save]: ...
+    def saved(self, save: Save) -> None: ...
+    def was_away(self) -> None: ...
     def stop(self, execution_id: str, fate: Fate) -> None: ...
     def tick(self) -> None: ...
     def due(self) -> float | None: ...
@@ -230,6 +235,7 @@ class Supervisor:
         # Whether this process stood still, and has not looked yet what it lost by that.
         self._away = False
         self._begun: list[Begun] = []
+        self._unwritten = Unwritten()
         self._share_until = 0.0
         self._pending = PendingWork()
         self._version = -1
@@ -327,6 +333,7 @@ class Supervisor:
                 self._pool.unclaim()
             self._collect()
             self._begun += self._pool.take_begun()
+            self._unwritten.add(self._pool.take_saves(), self._pool.take_reports())
             self._write_if_needed(now)
             if self._upkeep.run_if_due(now):
                 self._read_again = True
@@ -362,7 +369,8 @@ class Supervisor:
         if due is not None:
             timeout = min(timeout, due - now)
         service_due = self._service.due() if self._service is not None else None
-        for moment in (service_due, self._orders.stop_at, self._disturbed.due()):
+        told_due = self._unwritten.due()
+        for moment in (service_due, self._orders.stop_at, self._disturbed.due(), told_due):
             if moment is not None:
                 timeout = min(timeout, moment - now)
         ready = self._selector.select(max(0.0, timeout))
@@ -380,6 +388,7 @@ class Supervisor:
             "This worker did not run for %.0f s: it was suspended, or had no processor", seconds
         )
         self._away = True
+        self._pool.was_away()
         self._pool.unclaim()
 
     def _stop_what_was_taken(self) -> None:
@@ -467,7 +476,8 @@ class Supervisor:
         silent_s = now - self._last_beat
         alone = silent_s > (BEAT_BUSY_S if self._pool.busy() else BEAT_IDLE_S) and own.enrolled
         claim = bool(free) or (ahead > 0 and bool(self._endings))
-        if not (self._endings or self._begun or claim or stage or news or alone):
+        told = now >= self._unwritten.due()
+        if not (self._endings or self._begun or claim or stage or news or alone or told):
             return
         idle_after = not claim and not self._pool.busy()
         beat = news or alone or idle_after or silent_s > BEAT_ALONG_S
@@ -487,8 +497,16 @@ class Supervisor:
             ahead=ahead,
             begun=self._begun,
             lost=self._may_claim_lost(),
+            saves=self._unwritten.saves,
+            reports=self._unwritten.reports,
         )
         self._endings, self._begun = [], []
+        for save in self._unwritten.written():
+            if save.claim.execution_id in result.saved:
+                self._pool.saved(save)
+            else:
+                _warn_discarded(save.claim)
+                self._pool.stop(save.claim.execution_id, Fate.CANCELLED)
         if stage and not result.staged:
             self._staging.was_early()
         if result.claims:
@@ -621,6 +639,14 @@ def _report(ending: Ending, superseded: bool) -> None:
             ending.fate.value,
             ending.error,
         )
+
+
+def _warn_discarded(claim: Claim) -> None:
+    logger.warning(
+        "Job %s (%r) was taken from this worker: it is stopped, and what it saved is discarded",
+        claim.job_id,
+        claim.name,
+    )
 
 
 class _Quietly:

@@ -12,7 +12,7 @@ except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
 # Descriptors that one slot takes: the pipes of its child, what tells of its death, its output.
-PER_SLOT = 7
+PER_SLOT = 8
 # What else needs some for a moment: the start of a child, looks at processes, the queue file.
 RESERVE = 12
 

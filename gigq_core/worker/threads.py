@@ -9,19 +9,135 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
+from gigq_core.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, Wish, sentence_for
+from gigq_core.worker.heard import Heard, Knows, Report, Save, SignsOfLife, signs_of
 
 logger = logging.getLogger("gigq_core.worker")
 
 # How often a thread that does not end is told again, in seconds.
 TELL_AGAIN_S = 0.25
+# How often a job that waits for a commit looks up, in seconds.
+WAIT_STEP_S = 0.05
 # An import that an exception ends may leave its lock taken, and then nothing in this process can
 # import any more: a thread that is about to call its function is let be for so long.
 PATIENCE_S = 10.0
+
+
+class _Line:
+    """What a job in a thread has to say to its worker, which comes for it.
+
+    Args:
+        wake: wakes the worker.
+        knows: answers what a job asks for; called from the job's threads.
+        claim: the attempt.
+        began: when it began, in UTC seconds.
+        signs: its signs of life, if they are asked for.
+    """
+
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        knows: Knows,
+        claim: Claim,
+        began: float,
+        signs: SignsOfLife | None,
+    ) -> None:
+        self.wake = wake
+        self.claim = claim
+        # Not before, by the monotonic clock, the next report is taken; 0 if none is held back.
+        self.not_before = 0.0
+        self._signs = signs
+        facts = (claim.job_id, claim.attempt, claim.max_attempts, claim.timeout_s)
+        self.context = runner.JobContext(self, facts, began, bool(claim.dependencies))
+        self._knows = knows
+        self._told: object = None
+        self._ended = False
+        # Between the job's threads and the worker's: the newest checkpoint, and who waits for it.
+        self._lock = threading.Lock()
+        self._number = 0
+        self._save: Save | None = None
+        self._waiting: dict[int, threading.Event] = {}
+
+    # --- from the job's threads --------------------------------------------------------------
+
+    def save(self, context: runner.JobContext, text: str) -> None:
+        if self._ended:
+            raise RuntimeError("the job has ended")
+        stored = threading.Event()
+        with self._lock:
+            self._number += 1
+            number = self._number
+            self._save = Save(self.claim, number, text)
+            self._waiting[number] = stored
+        try:
+            self.wake()
+            # In steps, as the exception that stops the job comes between two of them.
+            while not stored.wait(WAIT_STEP_S):
+                pass
+        finally:
+            with self._lock:
+                self._waiting.pop(number, None)
+
+    def saved(self) -> str | None:
+        return self._knows.saved_of(self.claim)
+
+    def parents(self) -> list[list[Any]]:
+        return [list(row) for row in self._knows.parents_of(self.claim)]
+
+    # --- from the worker's -------------------------------------------------------------------
+
+    def take_report(self, now: float) -> Report | None:
+        """The newest report, if it is time for one."""
+        if now < self.not_before:
+            return None
+        # In this order: what is reported from here on is seen here, or wakes the worker.
+        self.context._held = False
+        report = self.context._latest
+        if report is None or report is self._told:
+            self.not_before = 0.0
+            return None
+        self.context._held = True
+        self._told = report
+        self.not_before = now + runner.REPORT_EVERY_S
+        done, total, note = runner.report_of(report)
+        told = Report(self.claim, done, total, runner.storable(note), utc_now())
+        if self._signs is not None:
+            self._signs.seen(told)
+        return told
+
+    def take_save(self) -> Save | None:
+        """The newest checkpoint; until `stored` the job waits."""
+        if self._save is None:
+            return None
+        with self._lock:
+            save, self._save = self._save, None
+        if self._signs is not None:
+            self._signs.wait(True)
+        return save
+
+    def stored(self, number: int) -> None:
+        """A checkpoint is on disk, and those before it need not be."""
+        with self._lock:
+            for one, event in self._waiting.items():
+                if one <= number:
+                    event.set()
+            waits = any(one > number for one in self._waiting)
+        if self._signs is not None:
+            self._signs.wait(waits)
+
+    def end(self) -> Report | None:
+        """The job has ended; gives its last report, if that was not taken."""
+        self._ended = True
+        self.not_before = 0.0
+        last = self.take_report(time.monotonic())
+        self.context._held = True
+        return last
 
 
 class _JobThread:
@@ -30,18 +146,27 @@ class _JobThread:
     def __init__(
         self,
         name: str,
-        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
+        wake: Callable[[], None],
+        knows: Knows,
         done: Callable[[_JobThread, Ending], None],
         max_result_bytes: int,
     ) -> None:
         self.claim: Claim | None = None
+        # What the present job has to say, if its function takes the context; its signs of life, if
+        # they are asked for, and why it was stopped, if there were none.
+        self.line: _Line | None = None
+        self.signs: SignsOfLife | None = None
+        self.stalled = ""
         self.deadline = 0.0
         self.fate: Fate | None = None
         self._gate = threading.Lock()
         # Guarded by the gate: whether it is in the function, and until when it is let be before.
         self._in_function = False
         self._let_be_until = 0.0
-        self._parents_of = parents_of
+        # How to stop a job that runs in an event loop; guarded by the gate too.
+        self._cancel: Callable[[], object] | None = None
+        self._wake = wake
+        self._knows = knows
         self._done = done
         self._max_result_bytes = max_result_bytes
         self._work: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
@@ -50,6 +175,8 @@ class _JobThread:
 
     def start(self, claim: Claim) -> None:
         self.claim = claim
+        self.line = None
+        self.signs = signs_of(claim)
         self.deadline = time.monotonic() + claim.timeout_s
         self._work.put(claim)
 
@@ -66,7 +193,13 @@ class _JobThread:
             if self.fate is None:
                 self.fate, self._let_be_until = fate, now + PATIENCE_S
             ident = self._thread.ident
-            if ident is not None and (self._in_function or now >= self._let_be_until):
+            if self._cancel is not None:
+                # It ends in its own time: one that is told again and again can't tidy up.
+                cancel, self._cancel = self._cancel, None
+                self._let_be_until = now + PATIENCE_S
+                self._in_function = False
+                cancel()
+            elif ident is not None and (self._in_function or now >= self._let_be_until):
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(ident), ctypes.py_object(_exception_of(fate))
                 )
@@ -76,6 +209,10 @@ class _JobThread:
             if self.fate is not None:
                 raise _exception_of(self.fate)
             self._in_function = True
+
+    def _watch(self, cancel: Callable[[], object] | None) -> None:
+        with self._gate:
+            self._cancel = cancel
 
     def _leave_function(self) -> None:
         with self._gate:
@@ -132,6 +269,7 @@ class _JobThread:
     def _call(self, claim: Claim) -> Ending:
         misfit = False
         try:
+            began = utc_now()
             params = runner.decoded_params(claim.params)
             module = importlib.import_module(claim.module)
             try:
@@ -143,19 +281,28 @@ class _JobThread:
             if claim.dependencies and runner.wants_parent_results(
                 function, claim.pass_parent_results
             ):
-                params[runner.PARENT] = runner.decoded_parents(self._parents_of(claim))
+                rows = self._knows.parents_of(claim)
+                params[runner.PARENT] = runner.decoded_parents([(row[0], row[3]) for row in rows])
+            if runner.takes_context(function, claim.function):
+                runner.refuse_own_context(params)
+                self.line = _Line(self._wake, self._knows, claim, began, self.signs)
+                params[runner.CONTEXT] = self.line.context
             returned = False
             try:
                 self._enter_function()
                 try:
                     result = function(**params)
                     returned = True
+                    if runner.is_awaitable(result):
+                        result = runner.awaited(result, self._watch)
                     text = (
                         None if result is None else runner.encoded(result, self._max_result_bytes)
                     )
                 finally:
                     self._leave_function()
             except TypeError as problem:
+                if runner.lacks_context(problem, claim.function):
+                    raise runner.Hopeless(runner.no_context(claim.function)) from None
                 forced = returned or claim.pass_parent_results is True
                 misfit = not forced and runner.does_not_fit(function, params, problem, __file__)
                 raise
@@ -185,7 +332,7 @@ class ThreadPool:
     Args:
         slots: the most jobs at a time.
         wake: called from the threads when a job has ended.
-        parents_of: gives the stored results of an attempt's parents; called from the threads.
+        knows: answers what a job asks for; called from the threads.
         pid: this process's, for the record of attempts.
         name: what the threads' names begin with.
         max_result_bytes: the most bytes of JSON that a job may return.
@@ -198,14 +345,15 @@ class ThreadPool:
         *,
         slots: int,
         wake: Callable[[], None],
-        parents_of: Callable[[Claim], list[tuple[str, str | None]]],
+        knows: Knows,
         pid: int,
         name: str,
         max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
         self.slots = self.usable = slots
         self._wake = wake
-        self._parents_of = parents_of
+        self._knows = knows
+        self._heard = Heard()
         self._pid = pid
         self._name = name
         self._max_result_bytes = max_result_bytes
@@ -240,7 +388,9 @@ class ThreadPool:
             else:
                 self._made += 1
                 name = f"{self._name}-{self._made}"
-                thread = _JobThread(name, self._parents_of, self._done, self._max_result_bytes)
+                thread = _JobThread(
+                    name, self._wake, self._knows, self._done, self._max_result_bytes
+                )
             self._busy[claim.execution_id] = thread
             thread.start(claim)
         return 0
@@ -260,6 +410,39 @@ class ThreadPool:
         """Nothing is claimed ahead."""
         return []
 
+    def take_reports(self) -> list[Report]:
+        """The newest report of each attempt since the last call."""
+        return self._heard.take_reports()
+
+    def take_saves(self) -> list[Save]:
+        """The newest checkpoint of each attempt since the last call; its job waits for `saved`."""
+        return self._heard.take_saves()
+
+    def saved(self, save: Save) -> None:
+        """Tell a job that its checkpoint is on disk."""
+        thread = self._busy.get(save.claim.execution_id)
+        if thread is not None and thread.line is not None:
+            thread.line.stored(save.number)
+
+    def was_away(self) -> None:
+        """This process stood still: the silence of jobs proves nothing."""
+        for thread in self._busy.values():
+            if thread.signs is not None:
+                thread.signs.seen()
+
+    def _listen(self, now: float) -> None:
+        """Take in what jobs have said."""
+        for thread in self._busy.values():
+            line = thread.line
+            if line is None:
+                continue
+            save = line.take_save()
+            if save is not None:
+                self._heard.note_save(save)
+            report = line.take_report(now)
+            if report is not None:
+                self._heard.note_report(report)
+
     def _done(self, thread: _JobThread, ending: Ending) -> None:
         self._ended.put((thread, ending))
         self._wake()
@@ -274,6 +457,7 @@ class ThreadPool:
     def tick(self) -> None:
         """Carry out what has come due: a timeout, another exception for one that caught it."""
         now = time.monotonic()
+        self._listen(now)
         if not self._ended.empty():
             # What has ended can't be stopped any more.
             return
@@ -281,13 +465,19 @@ class ThreadPool:
             if thread.fate is None:
                 if now >= thread.deadline:
                     self.stop(token, Fate.TIMEOUT)
+                elif thread.signs is not None and thread.signs.has_stalled(now):
+                    thread.stalled = thread.signs.sentence
+                    self.stop(token, Fate.TIMEOUT)
             elif now >= self._tell_again_at[token]:
                 thread.interrupt(thread.fate)
                 self._tell_again_at[token] = now + TELL_AGAIN_S
 
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
-        times = [t.deadline for t in self._busy.values() if t.fate is None]
+        busy = self._busy.values()
+        times = [t.deadline for t in busy if t.fate is None]
+        times += [t.signs.due() for t in busy if t.fate is None and t.signs is not None]
+        times += [t.line.not_before for t in busy if t.line is not None and t.line.not_before]
         return min([*times, *self._tell_again_at.values()], default=None)
 
     def collect(self) -> list[Ending]:
@@ -298,13 +488,16 @@ class ThreadPool:
             if self._busy.pop(ending.claim.execution_id, None) is None:
                 continue
             self._tell_again_at.pop(ending.claim.execution_id, None)
+            last = thread.line.end() if thread.line is not None else None
+            if last is not None:
+                self._heard.note_report(last)
             if thread.fate is None:
                 thread.claim = None
                 self._idle.append(thread)
             else:
                 # An exception may still be on its way to it: it is not used again.
                 thread.leave()
-                ending = _with_fate(ending, thread.fate)
+                ending = _with_fate(ending, thread.fate, thread.stalled)
             endings.append(ending)
         return endings
 
@@ -322,7 +515,7 @@ def _exception_of(fate: Fate) -> type[JobTimeout] | type[JobCancelled]:
     return JobTimeout if fate is Fate.TIMEOUT else JobCancelled
 
 
-def _with_fate(ending: Ending, fate: Fate) -> Ending:
+def _with_fate(ending: Ending, fate: Fate, stalled: str) -> Ending:
     """The ending of an attempt that had been told to stop."""
-    error = sentence_for(ending.claim, fate) or "its worker ended it"
+    error = stalled or sentence_for(ending.claim, fate) or "its worker ended it"
     return Ending(ending.claim, fate, None, error, ending.traceback)

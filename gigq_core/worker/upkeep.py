@@ -122,7 +122,8 @@ def forget_deleted(conn: sqlite3.Connection) -> list[str]:
     for job_id in old:
         # A job that was deleted and put back keeps its history.
         gone += [row[0] for row in conn.execute(sql.FORGET_EXECUTIONS, {"job": job_id}).fetchall()]
-        conn.execute(sql.FORGET_DELETED, {"job": job_id})
+        for statement in (*sql.FORGET_SAID, sql.FORGET_DELETED):
+            conn.execute(statement, {"job": job_id})
     if old:
         logger.info("Forgot %d jobs that were deleted before %s", len(old), before)
     return gone

@@ -20,7 +20,8 @@ from gigq_core.text import storable
 from gigq_core.worker import system_limits
 from gigq_core.worker.child_age import limits_of
 from gigq_core.worker.claims import Claim
-from gigq_core.worker.ledger import Ledger, parent_results
+from gigq_core.worker.heard import ParentRow
+from gigq_core.worker.ledger import Ledger, parents_of, saved_of
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.processes import adopt_orphans
 from gigq_core.worker.register import Register
@@ -253,6 +254,19 @@ class Worker:
 _inherited: list[_Session] = []
 
 
+class _KnowsInThreads:
+    """Answers what jobs ask for in the threads that run them, each with its own connection."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def parents_of(self, claim: Claim) -> list[ParentRow]:
+        return parents_of(get_connection(self._path, create=False), claim)
+
+    def saved_of(self, claim: Claim) -> str | None:
+        return saved_of(get_connection(self._path, create=False), claim)
+
+
 class _Session:
     """Everything a working worker holds open."""
 
@@ -290,7 +304,7 @@ class _Session:
                 slots=slots,
                 selector=self.selector,
                 grace_s=worker._grace_s,
-                parents_of=self.ledger.parents_of,
+                knows=self.ledger,
                 output_of=lambda execution_id: attempt_output(self.ledger.path, execution_id),
                 stack_prefix=stack_prefix(self.ledger.path, worker.worker_id),
                 adopts=alone,
@@ -301,14 +315,11 @@ class _Session:
             self.pool = ThreadPool(
                 slots=worker.concurrency,
                 wake=self.waker.wake,
-                parents_of=self._parents_in_thread,
+                knows=_KnowsInThreads(self.ledger.path),
                 pid=self.pid,
                 name=worker.worker_id,
                 max_result_bytes=worker._max_result_bytes,
             )
-
-    def _parents_in_thread(self, claim: Claim) -> list[tuple[str, str | None]]:
-        return parent_results(get_connection(self.ledger.path, create=False), claim)
 
     def close(self) -> None:
         self.pool.close()

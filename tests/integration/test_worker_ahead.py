@@ -15,8 +15,10 @@ import pytest
 from gigq_core import Job, JobQueue
 from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.schema import worker_statements as sql
+from gigq_core.times import Moment
 from gigq_core.worker import rescue
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.heard import ParentRow
 from gigq_core.worker.ledger import CommitResult, Ledger
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.register import Register
@@ -125,8 +127,8 @@ def test_what_a_dead_worker_had_begun_counts_and_what_it_had_not_does_not(
     for _ in range(4):
         place.submit(chores.nothing)
     at_once, later, printed, never = claim(ledger, own, ahead=3)
-    turn(ledger, own, begun=(Begun(later, "2030-01-01T00:00:00", 77),))
-    assert place.job(later.job_id)["started_at"] == "2030-01-01T00:00:00"
+    turn(ledger, own, begun=(Begun(later, BEGAN, 77),))
+    assert place.job(later.job_id)["started_at"] == BEGAN.text
     output = attempt_output(place.db, printed.execution_id)
     assert output is not None
     output.parent.mkdir(parents=True)
@@ -169,11 +171,24 @@ def test_when_it_began_and_where_is_known_once_it_has_ended(
 ) -> None:
     place.submit(chores.nothing)
     attempt = claim(ledger, own, ahead=1, free=0)[0]
-    began = "2030-01-01T00:00:00"
-    turn(ledger, own, Ending(attempt, Fate.COMPLETED, begun=began, pid=77))
+    began = BEGAN.text
+    turn(ledger, own, Ending(attempt, Fate.COMPLETED, begun=BEGAN, pid=77))
     job = place.job(attempt.job_id)
     assert job["started_at"] == began
     assert (job["executions"][0]["started_at"], job["executions"][0]["pid"]) == (began, 77)
+
+
+BEGAN = Moment(1_893_456_000.0, "2030-01-01T00:00:00")
+
+
+class KnowsNothing:
+    """What jobs ask for, where none does."""
+
+    def parents_of(self, claim: Claim) -> list[ParentRow]:
+        return []
+
+    def saved_of(self, claim: Claim) -> str | None:
+        return None
 
 
 class Pool:
@@ -187,7 +202,7 @@ class Pool:
             slots=1,
             selector=self.selector,
             grace_s=1.0,
-            parents_of=lambda _: [],
+            knows=KnowsNothing(),
             output_of=lambda execution_id: attempt_output(db, execution_id),
             stack_prefix=stack_prefix(db, "w"),
             adopts=False,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigq_core.worker import answers, runner
-from gigq_core.worker.answers import Ask, Broken, Done, Lines, Ready, parse
+from gigq_core.worker.answers import Ask, Broken, Done, Lines, Ready, Saved, Told, parse
 from gigq_core.worker.claims import Wish
 
 TOKEN = "0198-token"
@@ -25,7 +25,13 @@ def line(message: Any) -> bytes:
 
 def test_every_message_of_the_runner_passes() -> None:
     assert parse(line({"ready": 7, "python": [3, 8, 0]})) == Ready(7)
-    assert parse(line({"ask": "parents"})) == Ask()
+    assert parse(line({"ask": "parents", "number": 3})) == Ask("parents", 3)
+    assert parse(line({"ask": "saved", "number": 0})) == Ask("saved", 0)
+    for report in ((0, None, ""), (7, 2**63 - 1, "x" * 200), (0.5, 1e300, "\0\udce9")):
+        told = parse(line({"report": runner.report_of(report)}))
+        assert told == Told(*report[:2], runner.storable(report[2]))
+    text = runner.checkpoint(["é\0" * 5_000])
+    assert parse(line({"save": text, "number": 9})) == Saved(text, 9)
     along = {"files": {"/a/b\udce9.py": 12}, "peak": 5, "left": ["2 threads"], "signals": [15]}
     assert parse(line(GOOD | along)) == Done(TOKEN, True, False, "[1]", None, None, along)
     told = parse(line(BAD | {"traceback": "Traceback"}))
@@ -141,8 +147,31 @@ NOT_MESSAGES: dict[str, bytes] = {
     "ready with more": line({"ready": 1, "python": [3], "x": 1}),
     "ready and done": line(GOOD | {"ready": 1}),
     "python as text": line({"ready": 1, "python": "3.8"}),
-    "ask for more": line({"ask": "everything"}),
-    "ask with more": line({"ask": "parents", "of": 1}),
+    "ask for more": line({"ask": "everything", "number": 1}),
+    "ask with more": line({"ask": "parents", "number": 1, "of": 1}),
+    "ask without a number": line({"ask": "parents"}),
+    "ask with a number of another kind": line({"ask": "saved", "number": 1.5}),
+    "ask for no text": line({"ask": ["parents"], "number": 1}),
+    "a report of nothing": line({"report": None}),
+    "a report too short": line({"report": [1, 2]}),
+    "a report too long": line({"report": [1, 2, "", 3]}),
+    "a report with more": line({"report": [1, 2, ""], "of": 1}),
+    "a report of text": line({"report": ["1", None, ""]}),
+    "a report of true": line({"report": [True, None, ""]}),
+    "a report below nothing": line({"report": [-1, None, ""]}),
+    "a report of a negative total": line({"report": [1, -0.5, ""]}),
+    "a report without end": b'{"report": [1e999, null, ""]}',
+    "a report of too much": line({"report": [2**63, None, ""]}),
+    "a report of NaN": b'{"report": [NaN, null, ""]}',
+    "a note that is no text": line({"report": [1, None, None]}),
+    "a note beyond measure": line({"report": [1, None, "x" * 201]}),
+    "a checkpoint without a number": line({"save": "1"}),
+    "a checkpoint of another number": line({"save": "1", "number": -1}),
+    "a checkpoint with more": line({"save": "1", "number": 1, "ok": True}),
+    "a checkpoint that is no text": line({"save": {}, "number": 1}),
+    "an empty checkpoint": line({"save": "", "number": 1}),
+    "a checkpoint beyond measure": line({"save": "1" * (runner.MOST_SAVED + 1), "number": 1}),
+    "a checkpoint with a stray character": '{"save": "é", "number": 1}'.encode(),
     "not UTF-8": b'{"ask": "parents\xff"}',
     "UTF-16": json.dumps(GOOD).encode("utf-16"),
     "a BOM": b"\xef\xbb\xbf" + line(GOOD),

@@ -34,10 +34,6 @@ def tuned() -> None:
     return None
 
 
-async def coroutine() -> None:
-    return None
-
-
 def generator() -> Any:
     yield 1
 
@@ -72,7 +68,6 @@ def test_two_jobs_never_share_an_id() -> None:
         (Holder.method, "method"),
         (Holder.static, "method"),
         (functools.partial(work, 1), "no module and name"),
-        (coroutine, "asyncio.run"),
         (generator, "return a list"),
         (42, "must be callable"),
         (None, "must be callable"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.worker.claims import Claim, Ending, Fate
+from gigq_core.worker.heard import ParentRow
 from gigq_core.worker.threads import ThreadPool
 from tests.waiting import wait_until
 
@@ -38,10 +39,20 @@ def slow_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     sys.modules.pop(name, None)
 
 
+class KnowsNothing:
+    """What jobs ask for, where none does."""
+
+    def parents_of(self, claim: Claim) -> list[ParentRow]:
+        return []
+
+    def saved_of(self, claim: Claim) -> str | None:
+        return None
+
+
 @pytest.fixture
 def pool() -> Iterator[ThreadPool]:
     made = ThreadPool(
-        slots=2, wake=lambda: None, parents_of=lambda _: [], pid=os.getpid(), name="job-threads"
+        slots=2, wake=lambda: None, knows=KnowsNothing(), pid=os.getpid(), name="job-threads"
     )
     yield made
     made.close()

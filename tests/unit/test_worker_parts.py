@@ -40,6 +40,7 @@ ROW: dict[str, Any] = {
     "pass_parent_results": None,
     "on_crash": None,
     "retry_policy": None,
+    "stall_timeout": None,
 }
 
 

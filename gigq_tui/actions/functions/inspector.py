@@ -32,8 +32,6 @@ def describe(module_name: str, function_name: str) -> dict:  # type: ignore[type
         return {"ok": False, "error": f"{type(problem).__name__}: {text}"}
     if not callable(found):
         return {"ok": False, "error": f"it is {type(found).__name__}, not a function"}
-    if inspect.iscoroutinefunction(found):
-        return {"ok": False, "error": "it is async: wrap it in a function that runs the loop"}
     try:
         hints = _hints(found)
         parameters = [_parameter(p, hints) for p in inspect.signature(found).parameters.values()]

@@ -128,7 +128,7 @@ def fields_of(info: FunctionInfo) -> tuple[Parameter, ...]:
     return tuple(
         parameter
         for parameter in info.parameters
-        if parameter.kind in _NAMED_KINDS and parameter.name != GIVEN_BY_WORKER
+        if parameter.kind in _NAMED_KINDS and parameter.name not in GIVEN_BY_WORKER
     )
 
 

@@ -1,0 +1,51 @@
+"""How far a job is, by what it has reported itself."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from typing import TypedDict
+
+
+class Progress(TypedDict):
+    """The last report of a job.
+
+    `done` and `total` are in the job's own unit, `percent` is None where the total is not known,
+    and `at` is when it was heard, in UTC seconds.
+    """
+
+    done: float
+    total: float | None
+    percent: float | None
+    note: str
+    at: float
+
+
+def percent_of(done: float, total: float | None) -> float | None:
+    """How much of `total` is done, from 0 to 100; None where there is no telling."""
+    return min(100.0, 100 * done / total) if total else None
+
+
+def progress_of_row(row: sqlite3.Row | None) -> Progress | None:
+    """A row of `core_progress`; None where there is none, or where a value in it is no number."""
+    if row is None or not _is_amount(row["done"]) or not _is_amount(row["at"]):
+        return None
+    done = _plain(row["done"])
+    total = _plain(row["total"]) if _is_amount(row["total"]) else None
+    note = row["note"]
+    return Progress(
+        done=done,
+        total=total,
+        percent=percent_of(done, total),
+        note=note if isinstance(note, str) else "",
+        at=row["at"],
+    )
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < math.inf
+
+
+def _plain(value: float) -> float:
+    """A whole number as one: the file holds all as fractions."""
+    return int(value) if value == int(value) else value
