@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, HiddenJobs
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.paths import queue_file
-from gigq_core.schema import ddl, features
+from gigq_core.schema import ddl, features, filling
 from gigq_core.schema.opening import (
     BUSY_TIMEOUT_S,
     check_path,
@@ -36,8 +37,15 @@ _SCHEMA_VERSION = "SELECT value FROM core_meta WHERE key = 'schema_version'"
 
 # Whatever begins with our prefix, of this release or another.
 _OURS = """
-SELECT type, name FROM sqlite_master
+SELECT type, name, sql FROM sqlite_master
 WHERE type IN ('trigger', 'index') AND name GLOB 'core_*' AND sql IS NOT NULL"""
+
+# What others made on a table, which goes with it.
+_BELONGS_TO = """
+SELECT sql FROM sqlite_master
+WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY rowid"""
+_MADE_BY = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+_MAKES_TABLE = re.compile(r"""CREATE TABLE\s+("[^"]*"|'[^']*'|`[^`]*`|\[[^]]*\]|\w+)""")
 
 _ANY_NAMED = """
 SELECT 1 FROM sqlite_master WHERE name IN (SELECT value FROM json_each(?)) LIMIT 1"""
@@ -124,29 +132,33 @@ def _switch_to_wal(conn: sqlite3.Connection) -> str:
 
 
 def is_current(conn: sqlite3.Connection) -> bool:
-    """Whether the file has our additions, at this version or a later one.
+    """Whether the file has our additions, at this version.
 
     Raises:
         DatabaseError: a newer release has attached the file in a way this one can't keep.
     """
-    try:
-        row = conn.execute(_SCHEMA_VERSION).fetchone()
-    except sqlite3.OperationalError as problem:
-        if "no such table" not in str(problem):
-            raise
-        return False
-    if row is None:
-        return False
-    try:
-        version = int(row[0])
-    except (TypeError, ValueError):
-        return False
-    if version > ddl.SCHEMA_VERSION:
+    version = _version(conn)
+    if version is not None and version > ddl.SCHEMA_VERSION:
         raise DatabaseError(
             f"The file was attached by a newer release (schema {version}, this one knows "
             f"{ddl.SCHEMA_VERSION}): update this installation."
         )
     return version == ddl.SCHEMA_VERSION
+
+
+def _version(conn: sqlite3.Connection) -> int | None:
+    """Of the release that attached the file; None where none has, or nobody can tell."""
+    try:
+        row = conn.execute(_SCHEMA_VERSION).fetchone()
+    except sqlite3.OperationalError as problem:
+        if "no such table" not in str(problem):
+            raise
+        return None
+    try:
+        version = 0 if row is None else int(row[0])
+    except (TypeError, ValueError):
+        return None
+    return version or None
 
 
 def attach(conn: sqlite3.Connection) -> None:
@@ -168,29 +180,28 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
     conn.execute(ddl.CREATE_EXECUTIONS)
     for statement in ddl.GIGQ_INDEXES:
         conn.execute(statement)
-    has = _columns(conn, "jobs")
+    before = _columns(conn, "jobs")
     _add_columns(conn)
     # Those of an earlier release of ours may differ; and none has to run meanwhile.
-    _drop_triggers_and_indexes(conn)
+    _drop_what_differs(conn)
     for statement in ddl.CREATE_TABLES:
         conn.execute(statement)
     for table, column, declaration in ddl.OUR_LATER_COLUMNS:
         _add_column(conn, table, column, declaration)
-    conn.execute(ddl.fill_instants("due_at" in has))
-    conn.execute(ddl.FILL_EXECUTION_INSTANTS)
-    conn.execute(ddl.FILL_WORKER_INSTANTS)
-    for table, column in ddl.OUR_FORMER_COLUMNS:
-        if column in has:
-            conn.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     for statement in ddl.INDEXES.values():
         conn.execute(statement)
-    conn.execute(ddl.FILL_EDGES)
-    conn.execute(ddl.PARK_BLOCKED)
-    conn.executemany(
-        "INSERT OR REPLACE INTO core_counts (state, n) VALUES (?, 0)",
-        [(state,) for state in ddl.COUNTER_STATES],
-    )
-    conn.execute(ddl.FILL_COUNTERS)
+    if "created" not in before:
+        conn.execute(ddl.fill_waiting("due_at" in before))
+        conn.execute(ddl.FILL_WORKER_INSTANTS)
+        filling.note_all(conn)
+    if _version(conn) is None:
+        conn.execute(ddl.FILL_EDGES)
+        conn.execute(ddl.PARK_BLOCKED)
+        conn.executemany(
+            "INSERT OR REPLACE INTO core_counts (state, n) VALUES (?, 0)",
+            [(state,) for state in ddl.COUNTER_STATES],
+        )
+        conn.execute(ddl.FILL_COUNTERS)
     for statement in (ddl.TRIGGERS | features.triggers_of(conn)).values():
         conn.execute(statement)
     if _living(conn, ddl.LEGACY_WORKERS):
@@ -202,16 +213,18 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
     )
 
 
+def serves_release_before(conn: sqlite3.Connection) -> bool:
+    """Whether the file has what only a worker of the release before needs, and none lives."""
+    return _has_legacy(conn) and not _living(conn, ddl.LEGACY_WORKERS)
+
+
 def forget_release_before(conn: sqlite3.Connection) -> None:
-    """Take out what serves workers of the release before, once none lives; a transaction if so."""
-    if not _has_legacy(conn) or _living(conn, ddl.LEGACY_WORKERS):
-        return
-    with write(conn):
-        if not _living(conn, ddl.LEGACY_WORKERS):
-            for name in ddl.LEGACY_TRIGGERS:
-                conn.execute(f"DROP TRIGGER IF EXISTS {name}")
-            for name in ddl.LEGACY_INDEXES:
-                conn.execute(f"DROP INDEX IF EXISTS {name}")
+    """Take that out, within the caller's transaction."""
+    if not _living(conn, ddl.LEGACY_WORKERS):
+        for name in ddl.LEGACY_TRIGGERS:
+            conn.execute(f"DROP TRIGGER IF EXISTS {name}")
+        for name in ddl.LEGACY_INDEXES:
+            conn.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 def detach(path: str | Path, force: bool = False) -> None:
@@ -239,14 +252,12 @@ def detach(path: str | Path, force: bool = False) -> None:
             _refuse_while_workers_live(conn, file)
             if not force:
                 _refuse_while_hidden_jobs_wait(conn)
-            _drop_triggers_and_indexes(conn)
+            _drop_all(conn)
             conn.execute(ddl.UNPARK_ALL)
             for name in ddl.OUR_TABLES:
                 conn.execute(f"DROP TABLE IF EXISTS {name}")
-            former = [(table, column, "") for table, column in ddl.OUR_FORMER_COLUMNS]
-            for table, column, _ in (*ddl.OUR_COLUMNS, *former):
-                if column in _columns(conn, table):
-                    conn.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+            for table in ("jobs", "job_executions"):
+                _drop_our_columns(conn, table)
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
     finally:
@@ -283,9 +294,43 @@ def _has_legacy(conn: sqlite3.Connection) -> bool:
     return conn.execute(_ANY_NAMED, (names,)).fetchone() is not None
 
 
-def _drop_triggers_and_indexes(conn: sqlite3.Connection) -> None:
-    for kind, name in conn.execute(_OURS).fetchall():
+def _drop_all(conn: sqlite3.Connection) -> None:
+    for kind, name, _ in conn.execute(_OURS).fetchall():
         conn.execute(f"DROP {kind} IF EXISTS {name}")
+
+
+def _drop_what_differs(conn: sqlite3.Connection) -> None:
+    """Drop our triggers, and those of our indexes that this release makes otherwise, or not."""
+    for kind, name, sql in conn.execute(_OURS).fetchall():
+        wanted = ddl.INDEXES.get(name, "").strip().replace("IF NOT EXISTS ", "", 1)
+        if kind == "trigger" or sql != wanted:
+            conn.execute(f"DROP {kind} IF EXISTS {name}")
+
+
+def _drop_our_columns(conn: sqlite3.Connection, table: str) -> None:
+    """Make the table anew without them, in one pass: to drop each alone is to write it each time.
+
+    Rows keep their rowids, which order them; indexes and triggers of others are made again.
+    """
+    ours = [c for t, c, _ in ddl.OUR_COLUMNS if t == table]
+    ours += [c for t, c in ddl.OUR_FORMER_COLUMNS if t == table]
+    ours = [column for column in ours if column in _columns(conn, table)]
+    if not ours:
+        return
+    others = [sql for (sql,) in conn.execute(_BELONGS_TO, (table,)).fetchall()]
+    (made,) = conn.execute(_MADE_BY, (table,)).fetchone()
+    conn.execute(_MAKES_TABLE.sub(f"CREATE TABLE core_{table}", made, count=1))
+    for column in ours:
+        # It is empty, so that this costs nothing, and leaves the rest of its definition alone.
+        conn.execute(f"ALTER TABLE core_{table} DROP COLUMN {column}")
+    kept = ", ".join(f'"{column}"' for column in _ordered_columns(conn, f"core_{table}"))
+    conn.execute(
+        f"INSERT INTO core_{table} (rowid, {kept}) SELECT rowid, {kept} FROM {table} ORDER BY rowid"
+    )
+    conn.execute(f"DROP TABLE {table}")
+    conn.execute(f"ALTER TABLE core_{table} RENAME TO {table}")
+    for statement in others:
+        conn.execute(statement)
 
 
 def _add_columns(conn: sqlite3.Connection) -> None:
@@ -299,4 +344,8 @@ def _add_column(conn: sqlite3.Connection, table: str, column: str, declaration: 
 
 
 def _columns(conn: sqlite3.Connection, table: str) -> set[str]:
-    return {row[1] for row in conn.execute(f"PRAGMA table_info({table})")}
+    return set(_ordered_columns(conn, table))
+
+
+def _ordered_columns(conn: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in conn.execute(f"PRAGMA table_info({table})")]

@@ -270,12 +270,13 @@ INDEXES = {
         CREATE INDEX IF NOT EXISTS core_open_script ON jobs (priority DESC)
         WHERE {IS_READY} AND function_module = '__main__'""",
     "core_due_utc": f"""
-        CREATE INDEX IF NOT EXISTS core_due_utc ON jobs (due) WHERE {IS_DELAYED}""",
+        CREATE INDEX IF NOT EXISTS core_due_utc ON jobs (due, due_in)
+        WHERE {IS_DELAYED}""",
     "core_blocked": f"""
         CREATE INDEX IF NOT EXISTS core_blocked ON jobs (priority DESC)
         WHERE status = 'pending' AND retry_after = '{PARKED}'""",
     "core_running": """
-        CREATE INDEX IF NOT EXISTS core_running ON jobs (began)
+        CREATE INDEX IF NOT EXISTS core_running ON jobs (started_at)
         WHERE status = 'running'""",
     "core_workflow": """
         CREATE INDEX IF NOT EXISTS core_workflow ON jobs (workflow, workflow_id)
@@ -283,7 +284,7 @@ INDEXES = {
     "core_batch": """
         CREATE INDEX IF NOT EXISTS core_batch ON jobs (batch) WHERE batch IS NOT NULL""",
     "core_executions_job": """
-        CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, began)""",
+        CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, started_at)""",
     "core_tombstones_age": """
         CREATE INDEX IF NOT EXISTS core_tombstones_age ON core_tombstones (deleted_at)""",
     "core_edges_parent": """
@@ -645,27 +646,35 @@ WHERE status = 'pending' AND retry_after IS NOT '{PARKED}'
   AND id IN (SELECT child_id FROM core_edges WHERE met = 0)"""
 
 
-def fill_instants(had_due_at: bool) -> str:
-    """The moments of the jobs that are there already, as far as their texts tell them.
+def fill_waiting(had_due_at: bool) -> str:
+    """What claims and timeouts go by, of the jobs that are there already.
 
     Args:
         had_due_at: whether the release before kept a blocked job's time in a column of its own.
     """
-    due = f"CASE WHEN retry_after = '{PARKED}' THEN due_at ELSE retry_after END"
+    text, some = "retry_after", "retry_after IS NOT NULL"
+    if had_due_at:
+        text = f"CASE WHEN retry_after = '{PARKED}' THEN due_at ELSE retry_after END"
+        some = f"({some} AND (retry_after <> '{PARKED}' OR due_at IS NOT NULL))"
     return f"""
 UPDATE jobs
-SET created = {instant_of("created_at")}, began = {instant_of("started_at")},
-    ended = CASE WHEN status NOT IN ('pending', 'running')
-                 THEN {instant_of("coalesce(completed_at, updated_at)")} END,
-    due = CASE WHEN status = 'pending' AND retry_after IS NOT NULL
-               THEN {instant_of(due if had_due_at else "retry_after")} END
-WHERE created IS NULL"""
+SET due = CASE WHEN status = 'pending' THEN {instant_of(text)} END,
+    began = {instant_of("started_at")}
+WHERE (status = 'pending' AND {some}) OR status = 'running'"""
 
 
-FILL_EXECUTION_INSTANTS = f"""
+# The rest, some at a time: from one rowid, which is left out, to another.
+FILL_JOBS = f"""
+UPDATE jobs
+SET created = {instant_of("created_at")}, began = coalesce(began, {instant_of("started_at")}),
+    ended = coalesce(ended, CASE WHEN status NOT IN ('pending', 'running')
+                                 THEN {instant_of("coalesce(completed_at, updated_at)")} END)
+WHERE rowid > ? AND rowid <= ? AND created IS NULL"""
+
+FILL_EXECUTIONS = f"""
 UPDATE job_executions
-SET began = {instant_of("started_at")}, ended = {instant_of("completed_at")}
-WHERE began IS NULL"""
+SET began = {instant_of("started_at")}, ended = coalesce(ended, {instant_of("completed_at")})
+WHERE rowid > ? AND rowid <= ? AND began IS NULL"""
 
 FILL_WORKER_INSTANTS = f"""
 UPDATE core_workers

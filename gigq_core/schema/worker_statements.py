@@ -238,21 +238,21 @@ FORGET_EXECUTION = "DELETE FROM job_executions WHERE id = ?"
 CRASHES_OF = """
 SELECT count(*) FROM (
     SELECT status FROM job_executions WHERE job_id = ? AND status <> 'snoozed'
-    ORDER BY began DESC LIMIT ?)
+    ORDER BY rowid DESC LIMIT ?)
 WHERE status = 'crashed'"""
 
 # Of the last attempts, however long ago the job was submitted.
 GIVEN_BACK_OF = """
 SELECT count(*) FROM (
     SELECT status FROM job_executions WHERE job_id = ? AND id <> ?
-    ORDER BY began DESC LIMIT ?)
+    ORDER BY rowid DESC LIMIT ?)
 WHERE status = 'cancelled'"""
 
 # Of the last attempts.
 SNOOZED_OF = """
 SELECT count(*) FROM (
     SELECT status FROM job_executions WHERE job_id = ? AND id <> ?
-    ORDER BY began DESC LIMIT ?)
+    ORDER BY rowid DESC LIMIT ?)
 WHERE status = 'snoozed'"""
 
 # --- the register of workers -----------------------------------------------------------------

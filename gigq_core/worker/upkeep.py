@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from gigq_core.kept_files import remove_private
 from gigq_core.paths import attempt_output
+from gigq_core.schema import filling
 from gigq_core.schema import worker_statements as sql
+from gigq_core.schema.attach import forget_release_before, serves_release_before
+from gigq_core.times import utc_now
 from gigq_core.worker import rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly
@@ -25,6 +29,12 @@ BURY_EVERY_S = 5.0
 FORGET_EVERY_S = 3600.0
 # How long the history of a deleted job stays, and its name still satisfies later children.
 KEEP = timedelta(days=30)
+# How often delays are looked for that a clock set back has made longer, in seconds; and at once
+# where this process notices that. How many are mended in one transaction.
+DELAYS_EVERY_S = 60.0
+MENDED_AT_ONCE = 1000
+# A clock that moved by so much was set, in seconds.
+STEP_S = 1.0
 # How many deleted jobs are forgotten in one transaction.
 FORGOTTEN_AT_ONCE = 200
 
@@ -51,6 +61,7 @@ class Upkeep:
         self._last_burial = 0.0
         self._last_forgetting = 0.0
         self._script_jobs_warned = False
+        self._delays = DelayWatch()
 
     def run_if_due(self, now: float) -> bool:
         """Do it all, if it is time by the monotonic clock; says whether it changed anything.
@@ -82,9 +93,30 @@ class Upkeep:
             for worker in dead:
                 self._killed.pop(worker["place"], None)
         self._forget_if_due(now)
+        mended = self._mend_delays(now)
+        if filling.left(conn):
+            with self._ledger.writing():
+                filling.fill_some(conn)
         self._warn_of_script_jobs()
         self._last = now
-        return taken or bool(rows)
+        return taken or mended or bool(rows)
+
+    def _mend_delays(self, now: float) -> bool:
+        """Let no job wait longer than its delay was: a clock that is set back makes it so."""
+        if not self._delays.are_due(now):
+            return False
+        values = {"utc": utc_now()}
+        if self._ledger.conn.execute(sql.HAS_TO_BRING_FORWARD, values).fetchone() is None:
+            self._delays.looked(now)
+            if serves_release_before(self._ledger.conn):
+                with self._ledger.writing() as conn:
+                    forget_release_before(conn)
+            return False
+        with self._ledger.writing() as conn:
+            most = {**values, "most": MENDED_AT_ONCE}
+            mended = conn.execute(sql.BRING_FORWARD, most).rowcount
+        logger.warning("The clock was set back: %d delays are kept as long as they were", mended)
+        return mended > 0
 
     def _warn_of_script_jobs(self) -> None:
         """One line when jobs begin to wait that this worker has to leave alone."""
@@ -106,6 +138,25 @@ class Upkeep:
         with self._ledger.writing() as conn:
             gone = forget_deleted(conn)
         delete_output(self._ledger.path, gone)
+
+
+class DelayWatch:
+    """When delays are looked at: now and then, and when the clock is seen to go back."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._ahead = utc_now() - time.monotonic()
+
+    def are_due(self, now: float) -> bool:
+        """Whether it is time; `now` by the monotonic clock."""
+        ahead = utc_now() - time.monotonic()
+        stepped = ahead < self._ahead - STEP_S
+        self._ahead = ahead
+        return stepped or now >= self._next
+
+    def looked(self, now: float) -> None:
+        """All delays are right."""
+        self._next = now + DELAYS_EVERY_S
 
 
 def forget_deleted(conn: sqlite3.Connection) -> list[str]:
