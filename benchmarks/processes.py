@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 DRAIN_TIMEOUT_S = 5.0
 
@@ -97,3 +99,16 @@ def run_python(argv: list[str], timeout_s: float) -> str:
         words = problem.stderr.strip().splitlines()
         raise Trouble(words[-1] if words else str(problem)) from None
     return done.stdout
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process and its descendants have used."""
+    total = 0.0
+    root = psutil.Process(pid)
+    for process in (root, *root.children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total

@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from benchmarks.bench import Bench
 from benchmarks.figures import CORE, GIGQ, HUEY, Figure
 from benchmarks.large import connect_to_read
 from benchmarks.peers import Peer, Spec, all_peers
-from benchmarks.processes import Process, wait_for
+from benchmarks.processes import Process, cpu_seconds, wait_for
 
 PICKUP_MS = 10.0
 IDLE_PERCENT = 0.5
@@ -126,16 +124,3 @@ def _idle(bench: Bench, peer: Peer) -> Callable[[], float]:
                 return 100 * used / (time.perf_counter() - started)
 
     return take
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process and its descendants have used."""
-    total = 0.0
-    root = psutil.Process(pid)
-    for process in (root, *root.children(recursive=True)):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return total
