@@ -38,7 +38,6 @@ _STATUS_STYLES = {
     JobStatus.CANCELLED.value: "yellow",
     ExecutionStatus.CRASHED.value: "red",
     ExecutionStatus.SUPERSEDED.value: "yellow",
-    ExecutionStatus.SNOOZED.value: "cyan",
 }
 
 

@@ -51,6 +51,12 @@ PARENTS = """
 SELECT id, status, error, result FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""
 
 SAVED_OF = "SELECT saved FROM core_saves WHERE job_id = ?"
+# All of it at once. Parameters: the most that are counted, the worker's id, and again; with a
+# script's functions: their names, and the most once more.
+LOOK = f"""
+SELECT ({NEXT_DUE}) AS due, ({QUEUE_PAUSED}) AS paused, ({READY_COUNT}) AS ready,
+       ({OWN_REQUEST}) AS request, EXISTS ({STOP_REQUESTS}) AS stops"""
+LOOK_WITH_SCRIPT = f"{LOOK}, ({READY_SCRIPT_COUNT}) AS ready_script"
 
 # --- claiming --------------------------------------------------------------------------------
 
@@ -137,7 +143,7 @@ CLAIM_WITH_SCRIPT = _CLAIM.format(
 # other.
 WITHOUT_LOST = {
     statement: statement.replace(_WAITS, f"{_WAITS} AND (error IS NULL OR NOT {_LOST})")
-    for statement in (READY_COUNT, READY_SCRIPT_COUNT, CLAIM, CLAIM_AHEAD, CLAIM_WITH_SCRIPT)
+    for statement in (LOOK, LOOK_WITH_SCRIPT, CLAIM, CLAIM_AHEAD, CLAIM_WITH_SCRIPT)
 }
 
 BEGIN_EXECUTION = """

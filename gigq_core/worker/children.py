@@ -471,5 +471,4 @@ class Child:
                 raised=message.raised,
                 wish=message.wish,
             )
-        snoozed = message.wish is not None and message.wish.kind == "snooze"
-        self.age.note_end(job_id, failed=not message.ok and not snoozed)
+        self.age.note_end(job_id, failed=not message.ok)

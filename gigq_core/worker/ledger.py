@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gigq_core.errors import FilesLost
 from gigq_core.paths import queue_file
@@ -36,19 +36,26 @@ T = TypeVar("T")
 STAGE_AT_ONCE = 1000
 
 # Waiting for the write lock: pauses in seconds, and how long before the caller gets a result.
-PAUSE_S = 0.0002
-LONGEST_PAUSE_S = 0.002
+PAUSE_S = 0.0005
+LONGEST_PAUSE_S = 0.004
 GIVE_UP_S = 1.0
 
-_NO_FAILURE = (Fate.GIVEN_BACK, Fate.CANCELLED, Fate.NOT_BEGUN, Fate.SNOOZED)
+_NO_FAILURE = (Fate.GIVEN_BACK, Fate.CANCELLED, Fate.NOT_BEGUN)
 
 
 class LockBusy(Exception):
     """Others keep the write lock; nothing was written, ask again soon."""
 
 
-@dataclass(frozen=True)
-class PendingWork:
+def pauses() -> Iterator[float]:
+    """Seconds to wait before each further try to get the write lock: with jitter, for fairness."""
+    longest = PAUSE_S
+    while True:
+        yield random.uniform(0.3, 1.0) * longest
+        longest = min(longest * 1.5, LONGEST_PAUSE_S)
+
+
+class PendingWork(NamedTuple):
     """What a plain read tells an idle worker."""
 
     ready: int = 0
@@ -134,26 +141,26 @@ class Ledger:
         return self._repairing(lambda: self._read_pending(worker_id, most, lost))
 
     def _read_pending(self, worker_id: str, most: int, lost: bool) -> PendingWork:
-        ready = 0
-        if most > 0:
-            count, script_count = sql.READY_COUNT, sql.READY_SCRIPT_COUNT
-            if not lost:
-                count, script_count = sql.WITHOUT_LOST[count], sql.WITHOUT_LOST[script_count]
-            ready = self.conn.execute(count, (most,)).fetchone()[0]
-            if ready < most and self._runs_script:
-                values = (script_functions(), most - ready)
-                ready += self.conn.execute(script_count, values).fetchone()[0]
-        due = self.conn.execute(sql.NEXT_DUE).fetchone()
-        own = self.conn.execute(sql.OWN_REQUEST, (worker_id,)).fetchone()
+        values: tuple[object, ...] = (most, worker_id, worker_id)
+        statement = sql.LOOK
+        if self._runs_script:
+            statement = sql.LOOK_WITH_SCRIPT
+            values += (script_functions(), most)
+        if not lost:
+            statement = sql.WITHOUT_LOST[statement]
+        row = self.conn.execute(statement, values).fetchone()
+        due, paused, ready, request, stops, *script = row
         return PendingWork(
-            ready=ready,
-            due=None if due is None else float(due[0]),
-            queue_paused=self.conn.execute(sql.QUEUE_PAUSED).fetchone() is not None,
-            request=None if own is None else own[0],
-            stops=frozenset(
-                row[0] for row in self.conn.execute(sql.STOP_REQUESTS, (worker_id,)) if row[0]
-            ),
+            ready=min(most, ready + sum(script)),
+            due=None if due is None else float(due),
+            queue_paused=paused is not None,
+            request=request,
+            stops=self._stop_requests(worker_id) if stops else frozenset(),
         )
+
+    def _stop_requests(self, worker_id: str) -> frozenset[str]:
+        rows = self.conn.execute(sql.STOP_REQUESTS, (worker_id,)).fetchall()
+        return frozenset(row[0] for row in rows if row[0])
 
     def script_job_left(self, worker_id: str) -> sqlite3.Row | None:
         """A job that waits for its own script, which does not work on the file; None if none does.
@@ -183,43 +190,39 @@ class Ledger:
     # --- writing -----------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, patient: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction; waits for the lock with jitter, so that nobody starves.
 
+        Args:
+            patient: whether to wait at all.
+
         Raises:
-            LockBusy: the lock was not free for about a second.
+            LockBusy: the lock was not free, for about a second if `patient`.
             FilesLost: what is written would be lost.
         """
-        self._begin()
+        self._persist("BEGIN IMMEDIATE", GIVE_UP_S if patient else 0.0)
         try:
             self.check_files()
             yield self.conn
-            self._commit()
+            # Only in a rollback journal can readers hold up a commit.
+            self._persist("COMMIT", GIVE_UP_S)
         except BaseException:
             if self.conn.in_transaction:
                 self.conn.execute("ROLLBACK")
             raise
 
-    def _begin(self) -> None:
-        self._persist("BEGIN IMMEDIATE")
-
-    def _commit(self) -> None:
-        # Only in a rollback journal can readers hold up a commit.
-        self._persist("COMMIT")
-
-    def _persist(self, statement: str) -> None:
-        pause, until = PAUSE_S, time.monotonic() + GIVE_UP_S
-        while True:
+    def _persist(self, statement: str, give_up_s: float) -> None:
+        until = time.monotonic() + give_up_s
+        for pause_s in pauses():
             try:
                 self.conn.execute(statement)
                 return
             except sqlite3.OperationalError as problem:
                 if not is_lock_trouble(problem):
                     raise
-            if time.monotonic() > until:
+            if time.monotonic() >= until:
                 raise LockBusy
-            time.sleep(random.uniform(0.3, 1.0) * pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE_S)
+            time.sleep(pause_s)
 
     def commit(
         self,
@@ -236,6 +239,7 @@ class Ledger:
         lost: bool = True,
         saves: Sequence[Save] = (),
         reports: Sequence[Report] = (),
+        patient: bool = True,
     ) -> CommitResult:
         """Everything the worker has to write, in one transaction.
 
@@ -254,6 +258,7 @@ class Ledger:
                 the reason; one at most.
             saves, reports: what running jobs have said; written while the attempt is the job's
                 own, and before its ending.
+            patient: whether to wait for the write lock.
 
         Raises:
             LockBusy: nothing was written.
@@ -276,6 +281,7 @@ class Ledger:
                     lost,
                     saves,
                     reports,
+                    patient,
                     end,
                 )
             )
@@ -302,12 +308,13 @@ class Ledger:
         lost: bool,
         saves: Sequence[Save],
         reports: Sequence[Report],
+        patient: bool,
         end: Callable[..., outcomes.Written],
     ) -> CommitResult:
         result = CommitResult()
         done = failed = 0
         claimed_at = own.claimed
-        with self.writing() as conn:
+        with self.writing(patient) as conn:
             now = Moment.now()
             if not own.enrolled:
                 register.enrol(conn, own, now)

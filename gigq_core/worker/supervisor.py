@@ -19,12 +19,12 @@ from gigq_core.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.heard import Report, Save, Unwritten
-from gigq_core.worker.ledger import GIVE_UP_S, Ledger, LockBusy, PendingWork
+from gigq_core.worker.ledger import Ledger, LockBusy, PendingWork, pauses
 from gigq_core.worker.register import Register
 from gigq_core.worker.service import Service
 from gigq_core.worker.troubles import FileTroubles
 from gigq_core.worker.upkeep import Upkeep
-from gigq_core.worker.wakes import FileWatch, Signals, Waker
+from gigq_core.worker.wakes import FileWatch, Looks, Signals, Waker
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -34,9 +34,8 @@ SLOWEST_POLL_S = 1.0
 BEAT_ALONG_S = 0.5
 BEAT_BUSY_S = 5.0
 BEAT_IDLE_S = 30.0
-# After trouble with the disk, in seconds; after a busy lock.
+# After trouble with the disk, in seconds.
 BACK_OFF_S = 1.0
-BACK_OFF_BUSY_S = 0.01
 # The longest time, in seconds, that endings wait for those of the jobs claimed ahead: they share a
 # commit.
 SHARE_S = 0.004
@@ -224,8 +223,7 @@ class Supervisor:
         self._own = own
         self._selector = selector
         self._waker = waker
-        self._watch = watch
-        self._poll_s = max(0.01, min(polling_interval_s, SLOWEST_POLL_S))
+        self._looks = Looks(watch, max(0.01, min(polling_interval_s, SLOWEST_POLL_S)))
         self._grace_s = grace_s
         self._limit = limit
         self._service = service
@@ -238,10 +236,10 @@ class Supervisor:
         self._unwritten = Unwritten()
         self._share_until = 0.0
         self._pending = PendingWork()
-        self._version = -1
+        # Between tries to get the write lock, while others keep it.
+        self._pauses: Iterator[float] | None = None
         # Whether jobs are known, or thought, to wait for a free slot.
         self._waiting = False
-        self._read_again = True
         self._staging = Staging()
         self._state_written = ""
         self._last_beat = 0.0
@@ -302,7 +300,7 @@ class Supervisor:
             return
         logger.info("Worker %s is %s", own.id, state)
         own.state = state
-        self._read_again = True
+        self._looks.again = True
         if state != "running":
             self._pool.unclaim()
         if state == "stopping":
@@ -321,14 +319,14 @@ class Supervisor:
         if self._own.state in ("draining", "stopping"):
             self._pool.wind_down()
         now = time.monotonic()
-        if self._watch is not None and self._watch.taken_away():
+        if self._looks.taken_away():
             self._ledger.check_files()
         if now < self._resting_until():
             return
         try:
             if self._away:
                 self._stop_what_was_taken()
-            self._read_if_changed()
+            self._read_if_changed(now)
             if not self._may_claim():
                 self._pool.unclaim()
             self._collect()
@@ -336,13 +334,15 @@ class Supervisor:
             self._unwritten.add(self._pool.take_saves(), self._pool.take_reports())
             self._write_if_needed(now)
             if self._upkeep.run_if_due(now):
-                self._read_again = True
+                self._looks.again = True
             self._troubles.look_after_wal(now)
             self._troubles.fine()
+            self._pauses = None
         except LockBusy:
-            self._troubles.locked(GIVE_UP_S)
-            self._not_before = time.monotonic() + BACK_OFF_BUSY_S
-            self._read_again = True
+            # Meanwhile jobs go on, and what ends is written together.
+            self._troubles.locked()
+            self._pauses = self._pauses or pauses()
+            self._not_before = time.monotonic() + next(self._pauses)
         except sqlite3.OperationalError as problem:
             self._endure(problem)
 
@@ -353,23 +353,24 @@ class Supervisor:
     def _wait(self) -> None:
         """Until something happens, but no longer than to the next thing that comes due."""
         now = time.monotonic()
+        eager = self._is_eager()
         resting_until = self._resting_until()
+        self._looks.attend(now, eager, resting_until > now)
         if resting_until > now:
             timeout = resting_until - now
-        elif self._read_again or (self._waiting and self._may_claim() and self._pool.free()):
+        elif self._waiting and self._may_claim() and self._pool.free():
             timeout = 0.0
         else:
-            timeout = self._poll_s
+            timeout = self._looks.next(now, eager) - now
             if self._pending.due is not None and self._own.state == "running":
                 timeout = min(timeout, self._staging.seconds_until(self._pending.due))
-            rung = self._watch.next_look_s() if self._watch is not None else None
-            if rung is not None:
-                timeout = min(timeout, rung)
         due = self._pool.due()
         if due is not None:
             timeout = min(timeout, due - now)
         service_due = self._service.due() if self._service is not None else None
         told_due = self._unwritten.due()
+        if told_due is not None:
+            told_due = max(told_due, resting_until)
         for moment in (service_due, self._orders.stop_at, self._disturbed.due(), told_due):
             if moment is not None:
                 timeout = min(timeout, moment - now)
@@ -420,7 +421,9 @@ class Supervisor:
         if self._limit is None or self.claimed >= self._limit:
             return self._limit is not None
         # A worker that stays for one job only has seen that there is none.
-        return not self._read_again and not (self._waiting and not self._pending.queue_paused)
+        if self._looks.again or self._pauses is not None:
+            return False
+        return not self._waiting or self._pending.queue_paused
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -433,14 +436,15 @@ class Supervisor:
         """Whether none runs here of which each may end its worker: they run one at a time."""
         return not any(claim.lost for claim in self._pool.running().values())
 
-    def _read_if_changed(self) -> None:
-        version = self._ledger.data_version()
-        if version == self._version and not self._read_again:
+    def _is_eager(self) -> bool:
+        """Whether a job that comes now would begin here at once."""
+        return not self._waiting and self._may_claim() and self._pool.busy() < self._pool.slots
+
+    def _read_if_changed(self, now: float) -> None:
+        if now < self._looks.next(now, self._is_eager()):
             return
-        if version != self._version and self._watch is not None:
-            self._watch.found()
-        self._version = version
-        self._read_again = False
+        if not self._looks.ask(now, self._ledger.data_version):
+            return
         wanted = self._pool.slots - self._pool.busy()
         self._pending = pending = self._ledger.pending_work(
             self._own.id, wanted, self._may_claim_lost()
@@ -499,6 +503,7 @@ class Supervisor:
             lost=self._may_claim_lost(),
             saves=self._unwritten.saves,
             reports=self._unwritten.reports,
+            patient=False,
         )
         self._endings, self._begun = [], []
         for save in self._unwritten.written():
@@ -511,7 +516,7 @@ class Supervisor:
             self._staging.was_early()
         if result.claims:
             given_back = self._pool.start(result.claims)
-            self._read_again = self._read_again or given_back > 0
+            self._looks.again = self._looks.again or given_back > 0
             self._share_until = time.monotonic() + SHARE_S
             self.claimed += len(result.claims) - given_back
         self.claimed += result.broken
@@ -529,9 +534,8 @@ class Supervisor:
             or result.put_back
             or (room and (full or not result.claims))
         ):
-            self._read_again = True
-        if self._watch is not None:
-            self._watch.own_commit(room)
+            self._looks.again = True
+        self._looks.own_commit(room)
 
     # --- trouble, and the end ----------------------------------------------------------------
 
@@ -541,11 +545,11 @@ class Supervisor:
         if not is_passing(problem):
             raise problem
         if is_lock_trouble(problem):
-            self._troubles.locked(0.0)
+            self._troubles.locked()
         else:
             self._troubles.unusable(problem)
         self._not_before = time.monotonic() + BACK_OFF_S
-        self._read_again = True
+        self._looks.again = True
 
     def _retire(self) -> None:
         """Close the worker's row, unless a thread of its still runs a job."""
@@ -629,8 +633,6 @@ def _report(ending: Ending, superseded: bool) -> None:
         logger.info("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
     elif ending.fate is Fate.COMPLETED:
         logger.info("Job %s (%r) completed", claim.job_id, claim.name)
-    elif ending.fate is Fate.SNOOZED:
-        logger.info("Job %s (%r) is put off, as it asked", claim.job_id, claim.name)
     else:
         logger.warning(
             "Job %s (%r) ended: %s: %.500r",

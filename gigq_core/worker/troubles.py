@@ -30,11 +30,11 @@ class Trouble:
         self._since: float | None = None
         self._logged = False
 
-    def goes_on(self, what: str, *, since: float | None = None) -> None:
-        """It is there, from now on or `since` a moment of the monotonic clock."""
+    def goes_on(self, what: str) -> None:
+        """It is there, from now on."""
         now = time.monotonic()
         if self._since is None:
-            self._since = now if since is None else since
+            self._since = now
         lasted = now - self._since
         if not self._logged and lasted >= self._log_after_s:
             self._logged = True
@@ -64,12 +64,11 @@ class FileTroubles:
         self._reader = Trouble(WAL_LOGGED_AFTER_S)
         self._last_check = 0.0
 
-    def locked(self, waited_s: float) -> None:
-        """Another process has kept the write lock, for `waited_s` this time."""
+    def locked(self) -> None:
+        """Another process keeps the write lock."""
         self._lock.goes_on(
             f"{self._path} is locked by another process, so nothing is claimed or ended; "
-            "`gigq-core doctor` says which",
-            since=time.monotonic() - waited_s,
+            "`gigq-core doctor` says which"
         )
 
     def unusable(self, problem: sqlite3.Error) -> None:

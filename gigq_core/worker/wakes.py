@@ -6,6 +6,7 @@ import os
 import selectors
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -13,6 +14,13 @@ from typing import Any
 
 from gigq_core.change_hints import LADDER_S, ChangeHints, FolderEvents
 from gigq_core.worker.runner import ENDING_SIGNALS
+
+# The last rung of the ladder; and the one at which it begins after a commit of our own.
+LAST = len(LADDER_S) - 1
+AFTER_OWN = LAST - 2
+# While no more jobs can be taken, others' commits are looked into so often, in seconds: only a
+# request can matter then.
+LOOK_BUSY_S = 0.05
 
 
 class Waker:
@@ -112,10 +120,16 @@ class FileWatch:
         self, path: Path, selector: selectors.BaseSelector, wake: Callable[[], None]
     ) -> None:
         self._selector = selector
-        self._rung = len(LADDER_S)
+        # The rung that is next, and when, by the monotonic clock.
+        self._rung = LAST + 1
+        self._next = 0.0
         self._events: FolderEvents | None = None
         self._hints: ChangeHints | None = None
+        # Whether events came that have not been looked into.
+        self._hinted = False
         self._wake = wake
+        # Whether events are wanted; whether they wake.
+        self._attends = self._registered = True
         try:
             self._events = FolderEvents(path)
             selector.register(self._events.fileno(), selectors.EVENT_READ, self._on_events)
@@ -123,25 +137,64 @@ class FileWatch:
             self._hints = ChangeHints(path, self._on_hint)
             self._hints.start()
 
+    def attend(self, wanted: bool) -> None:
+        """Be woken by events from now on, or leave them where they are for later."""
+        self._attends = wanted
+        if wanted and not self._registered and self._events is not None:
+            self._selector.register(self._events.fileno(), selectors.EVENT_READ, self._on_events)
+            self._registered = True
+
     def _on_events(self) -> None:
-        if self._events is not None and self._events.drain():
-            self._rung = 0
+        if self._events is None:
+            return
+        if not self._attends:
+            # They wake nobody any more: so others' commits cost nothing here.
+            self._selector.unregister(self._events.fileno())
+            self._registered, self._hinted = False, True
+        elif self._events.drain():
+            self._begin(0)
 
     def _on_hint(self) -> None:
-        self._rung = 0
-        self._wake()
+        # In a thread of its own.
+        self._hinted = True
+        if self._attends:
+            self._wake()
+
+    def _begin(self, rung: int) -> None:
+        self._rung = rung
+        self._next = time.monotonic() + LADDER_S[rung]
 
     def own_commit(self, looking: bool) -> None:
         """Our own writes are no news; another's, taken in with them, is `looking` for."""
-        if self._events is not None and self._events.drain() and looking:
-            self._rung = 0
+        if self._events is None or self._hinted or not self._events.drain():
+            return
+        # Nobody else can have written but in a moment before or since: that is rare, and can wait.
+        rung = AFTER_OWN if looking else LAST
+        if self._rung > rung:
+            self._begin(rung)
 
-    def next_look_s(self) -> float | None:
-        """Seconds until the next look that a hint calls for; each call climbs a rung."""
-        if self._rung >= len(LADDER_S):
-            return None
-        self._rung += 1
-        return LADDER_S[self._rung - 1]
+    def due(self) -> float | None:
+        """When to look next, by the monotonic clock; None while there is no hint."""
+        if self._hinted:
+            return 0.0
+        return self._next if self._rung <= LAST else None
+
+    def take_in(self) -> None:
+        """To be called before a look: it is for what has been hinted at by now."""
+        if self._hinted:
+            self._hinted = False
+            if self._events is not None:
+                self._events.drain()
+            self._begin(0)
+
+    def looked(self, found: bool) -> None:
+        """Go on to the next look, of which one is enough once a change was `found`: the hint may
+        have been at one more, which could not be seen yet."""
+        rung = LAST if found else self._rung + 1
+        if rung <= LAST:
+            self._begin(rung)
+        else:
+            self._rung = rung
 
     def taken_away(self) -> bool:
         """Whether the file, its WAL or its index was deleted or moved since this was asked."""
@@ -150,14 +203,70 @@ class FileWatch:
         self._events.taken_away = False
         return True
 
-    def found(self) -> None:
-        """The change was seen: no more looks for it."""
-        self._rung = len(LADDER_S)
-
     def close(self) -> None:
         """Stop watching."""
         if self._events is not None:
-            self._selector.unregister(self._events.fileno())
+            if self._registered:
+                self._selector.unregister(self._events.fileno())
             self._events.close()
         if self._hints is not None:
             self._hints.close()
+
+
+class Looks:
+    """When a supervisor asks whether others have changed the file, and when it reads it again.
+
+    Args:
+        watch: the hints at changes, where there are any.
+        poll_s: seconds after which to ask without a hint.
+
+    Attributes:
+        again: whether to read the file next, whatever others did.
+    """
+
+    def __init__(self, watch: FileWatch | None, poll_s: float) -> None:
+        self.again = True
+        self._watch = watch
+        self._poll_s = poll_s
+        self._version = -1
+        # When it was asked last; and up to when it is known what others have committed.
+        self._asked_at = self._known_at = float("-inf")
+
+    def next(self, now: float, eager: bool) -> float:
+        """When to ask, by the monotonic clock; `eager` for a job that could begin at once."""
+        if self.again:
+            return now
+        poll = self._asked_at + self._poll_s
+        due = self._watch.due() if self._watch is not None else None
+        return poll if due is None else min(poll, max(due, self._rested_at(eager)))
+
+    def attend(self, now: float, eager: bool, resting: bool) -> None:
+        """Be woken by changes, or not: while `resting`, or soon after a look, they can wait."""
+        if self._watch is not None:
+            self._watch.attend(not resting and now >= self._rested_at(eager))
+
+    def _rested_at(self, eager: bool) -> float:
+        return self._known_at + (0.0 if eager else LOOK_BUSY_S)
+
+    def ask(self, now: float, data_version: Callable[[], int]) -> bool:
+        """Whether to read the file now."""
+        if self._watch is not None:
+            self._watch.take_in()
+        version = data_version()
+        changed, self._version = version != self._version, version
+        self._asked_at = now
+        if self._watch is not None:
+            self._watch.looked(changed)
+        if changed or self.again or self._watch is None or self._watch.due() is None:
+            self._known_at = now
+        read, self.again = changed or self.again, False
+        return read
+
+    def own_commit(self, looking: bool) -> None:
+        """Take in what our own commit hinted at; `looking` for others' jobs or not."""
+        if self._watch is not None:
+            self._watch.own_commit(looking)
+
+    def taken_away(self) -> bool:
+        """As `FileWatch.taken_away`."""
+        return self._watch is not None and self._watch.taken_away()

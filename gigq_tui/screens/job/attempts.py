@@ -44,7 +44,6 @@ _OUTCOME_ROLES = {
     "timeout": "fail",
     "cancelled": "dim",
     "superseded": "dim",
-    "snoozed": "dim",
 }
 
 
