@@ -17,6 +17,7 @@ from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.paths import queue_file
 from gigq_core.schema import ddl, features
 from gigq_core.schema import doctor_statements as sql
+from gigq_core.schema.attach import is_current, living_of_release_before
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
 from gigq_core.utc_offsets import describe_differences, offsets_of_workers
@@ -82,7 +83,16 @@ def examine(path: str | Path) -> list[Finding]:
     try:
         with read(conn):
             findings = [_journal_mode(conn), _sqlite_version(), _filesystem(file), _disk(file)]
-            if is_attached(conn):
+            if is_attached(conn) and not is_current(conn):
+                findings.append(
+                    Finding(
+                        "attached",
+                        Level.FINE,
+                        "The release before attached this file: `gigq-core attach`, or the next "
+                        "act, brings it up to date.",
+                    )
+                )
+            elif is_attached(conn):
                 for check in _ATTACHED_CHECKS:
                     findings.extend(check(conn))
             else:
@@ -265,6 +275,20 @@ def _schema_parts(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("schema", Level.FINE, "All indexes and triggers are in place.")
 
 
+def _release(conn: sqlite3.Connection) -> Iterator[Finding]:
+    old = living_of_release_before(conn)
+    if old:
+        names = ", ".join(str(row["id"]) for row in old)
+        yield Finding(
+            "release",
+            Level.WARNING,
+            f"Worker{'s' if len(old) > 1 else ''} {names}: of the release before, which ignores "
+            "retry policies. Drain them, and start them anew with this release.",
+        )
+    else:
+        yield Finding("release", Level.FINE, "No worker of an earlier release is at work.")
+
+
 def _counters(conn: sqlite3.Connection) -> Iterator[Finding]:
     kept = {row["state"]: row["n"] for row in conn.execute(sql.COUNTERS) if row["n"]}
     true = {row["state"]: row["n"] for row in conn.execute(sql.TRUE_COUNTS)}
@@ -360,6 +384,7 @@ def _clocks(conn: sqlite3.Connection) -> Iterator[Finding]:
 
 
 _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
+    _release,
     _schema_parts,
     _counters,
     _orphans,

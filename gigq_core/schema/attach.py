@@ -204,7 +204,7 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
         conn.execute(ddl.FILL_COUNTERS)
     for statement in (ddl.TRIGGERS | features.triggers_of(conn)).values():
         conn.execute(statement)
-    if _living(conn, ddl.LEGACY_WORKERS):
+    if living_of_release_before(conn):
         for statement in ddl.LEGACY_TRIGGERS.values():
             conn.execute(statement)
     conn.executemany(
@@ -213,14 +213,19 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
     )
 
 
+def living_of_release_before(conn: sqlite3.Connection) -> list[sqlite3.Row]:
+    """The workers of the release before that are not known to be dead."""
+    return _living(conn, ddl.LEGACY_WORKERS)
+
+
 def serves_release_before(conn: sqlite3.Connection) -> bool:
     """Whether the file has what only a worker of the release before needs, and none lives."""
-    return _has_legacy(conn) and not _living(conn, ddl.LEGACY_WORKERS)
+    return _has_legacy(conn) and not living_of_release_before(conn)
 
 
 def forget_release_before(conn: sqlite3.Connection) -> None:
     """Take that out, within the caller's transaction."""
-    if not _living(conn, ddl.LEGACY_WORKERS):
+    if not living_of_release_before(conn):
         for name in ddl.LEGACY_TRIGGERS:
             conn.execute(f"DROP TRIGGER IF EXISTS {name}")
         for name in ddl.LEGACY_INDEXES:

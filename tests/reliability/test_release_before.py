@@ -1,0 +1,205 @@
+"""A worker of the release before goes on beside this one, on a file that this one has attached."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gigq_core import Job, JobQueue
+from gigq_core.doctor import Level, examine
+from gigq_core.schema import ddl
+from gigq_core.schema.attach import detach
+from tests.integration import chores
+from tests.integration.conftest import ROOT, Place
+from tests.waiting import wait_until
+
+RELEASE = ROOT / "tests" / "data" / "gigq_core-schema-1.zip"
+NEAR_S = 0.01
+MAKE = """
+import sys
+from gigq_core import Job, JobQueue
+queue = JobQueue(sys.argv[1])
+hold = Job("hold", "tests.integration.chores.hold_until",
+           {"path": sys.argv[2] + ".held", "free": sys.argv[2] + ".free"})
+child = Job("child", "tests.integration.chores.nothing", dependencies=[hold.id])
+later = Job("later", "tests.integration.chores.fail", max_attempts=2, retry_delay=1)
+queue.submit_many([hold, child, later])
+print(hold.id, child.id, later.id)
+"""
+
+
+class Before:
+    """The release before, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "before"
+        with zipfile.ZipFile(RELEASE) as packed:
+            packed.extractall(self.folder)
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def _started(self, words: tuple[str, ...], **how: Any) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=self.folder, env=environment, **how
+        )
+        self._processes.append(process)
+        return process
+
+    def run(self, code: str, *words: str) -> str:
+        process = self._started(("-c", code, *words), stdout=subprocess.PIPE)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        return out.decode()
+
+    def worker(self, db: Path) -> subprocess.Popen[bytes]:
+        words = ("-m", "gigq_core", "--db", str(db), "worker", "--concurrency", "2")
+        return self._started(
+            (*words, "--chdir", str(ROOT)), stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait(20)
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Iterator[Before]:
+    release = Before(tmp_path)
+    yield release
+    release.close()
+
+
+def named(db: Path) -> set[str]:
+    conn = sqlite3.connect(db)
+    try:
+        return {row[0] for row in conn.execute("SELECT name FROM sqlite_master")}
+    finally:
+        conn.close()
+
+
+def count(db: Path, table: str) -> int:
+    conn = sqlite3.connect(db)
+    try:
+        return int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    finally:
+        conn.close()
+
+
+def column(db: Path, name: str) -> Callable[[str], Any]:
+    def read(job_id: str) -> Any:
+        conn = sqlite3.connect(db)
+        try:
+            return conn.execute(f"SELECT {name} FROM jobs WHERE id = ?", (job_id,)).fetchone()[0]
+        finally:
+            conn.close()
+
+    return read
+
+
+def test_its_worker_survives_the_attach_and_what_it_does_is_stamped(
+    tmp_path: Path, before: Before
+) -> None:
+    db = tmp_path / "jobs.db"
+    hold, child, later = before.run(MAKE, str(db), str(tmp_path / "job")).split()
+    old = before.worker(db)
+    wait_until((tmp_path / "job.held").exists, what="its worker to run a job")
+
+    place = Place(tmp_path)
+    try:
+        # It was attached by this call, under the other one's worker.
+        assert set(ddl.LEGACY_TRIGGERS) <= named(db)
+        found = {f.check: f for f in examine(db)}
+        assert found["release"].level is Level.WARNING
+        assert "of the release before" in found["release"].text
+        freed = time.time()
+        (tmp_path / "job.free").touch()
+        wait_until(lambda: place.status(hold) == "completed", what="its job to end")
+        wait_until(lambda: place.status(child) == "completed", what="the child to end")
+        wait_until(lambda: place.status(later) == "failed", what="the retried one to end")
+        mine = place.submit(chores.nothing)
+        wait_until(lambda: place.status(mine) == "completed", what="a new job to end")
+        assert old.poll() is None
+        began, ended = column(db, "began"), column(db, "ended")
+        for job_id in (hold, child, later, mine):
+            assert freed - NEAR_S <= ended(job_id) <= time.time() + NEAR_S
+        for job_id in (child, mine):
+            assert freed - NEAR_S <= began(job_id) <= ended(job_id) + NEAR_S
+        place.worker()
+        assert set(ddl.LEGACY_TRIGGERS) <= named(db)
+
+        old.terminate()
+        assert old.wait(20) == 0
+        place.worker()
+        parts = {*ddl.LEGACY_TRIGGERS, *ddl.LEGACY_INDEXES}
+        wait_until(lambda: not parts & named(db), what="what served it to go")
+        assert "release" not in {f.check for f in examine(db) if f.level is not Level.FINE}
+    finally:
+        place.close()
+
+
+def test_both_releases_work_off_one_file_and_nothing_is_lost(
+    tmp_path: Path, before: Before
+) -> None:
+    db = tmp_path / "jobs.db"
+    before.run(MAKE, str(db), str(tmp_path / "job"))
+    (tmp_path / "job.free").touch()
+    olds = [before.worker(db) for _ in range(2)]
+    # One that comes later says that it has to be updated.
+    wait_until(lambda: count(db, "core_workers") == 2, what="its workers")
+    place = Place(tmp_path)
+    try:
+        place.worker("--concurrency", "2")
+        first = [Job(f"first {n}", chores.nothing) for n in range(150)]
+        second = [
+            Job(f"second {n}", chores.nothing, dependencies=[job.id]) for n, job in enumerate(first)
+        ]
+        place.queue.submit_many([*second, *first])
+        wait_until(lambda: place.queue.stats()["completed"] == 302, what="all to end")
+        assert place.queue.stats()["failed"] == 1
+        assert all(old.poll() is None for old in olds)
+        runs = place.rows("SELECT job_id, count(*) AS n FROM job_executions GROUP BY 1")
+        assert sorted(row["n"] for row in runs) == [1] * 302 + [2]
+        states = f"SELECT {ddl.state_of('jobs')} AS state, count(*) AS n FROM jobs GROUP BY 1"
+        kept = place.rows("SELECT state, n FROM core_counts WHERE n <> 0 ORDER BY state")
+        assert kept == sorted(place.rows(states), key=lambda row: row["state"])
+    finally:
+        place.close()
+
+
+def test_a_file_of_the_release_before_is_brought_up_to_date_and_given_back(
+    tmp_path: Path, before: Before
+) -> None:
+    db = tmp_path / "jobs.db"
+    hold, child, later = before.run(MAKE, str(db), str(tmp_path / "job")).split()
+    conn = sqlite3.connect(db)
+    with conn:
+        conn.execute("UPDATE jobs SET due_at = '2030-01-01T00:00:00' WHERE id = ?", (child,))
+        conn.execute("UPDATE jobs SET retry_after = '2031-01-01T00:00:00' WHERE id = ?", (later,))
+    conn.close()
+    queue = JobQueue(db)
+    due = column(db, "due")
+    assert (due(child), due(later)) == (
+        time.mktime((2030, 1, 1, 0, 0, 0, 0, 0, -1)),
+        time.mktime((2031, 1, 1, 0, 0, 0, 0, 0, -1)),
+    )
+    assert queue.get_status(child)["retry_after"] == "2030-01-01T00:00:00"
+    queue.close()
+    detach(db)
+    conn = sqlite3.connect(db)
+    names = [row[1] for row in conn.execute("PRAGMA table_info(jobs)")]
+    rows = dict(conn.execute("SELECT id, retry_after FROM jobs"))
+    conn.close()
+    assert names[-3:] == ["pass_parent_results", "retry_delay", "retry_after"]
+    assert rows[hold] is None
+    assert rows[child].startswith("2030-01-01T00:00:00")
+    assert rows[later].startswith("2031-01-01T00:00:00")
