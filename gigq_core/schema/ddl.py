@@ -369,7 +369,11 @@ def _ensure_counter(row: str) -> str:
     return f"INSERT OR IGNORE INTO core_counts (state, n) VALUES ({state_of(row)}, 0);"
 
 
-_KNOWN_STATUSES = "('pending', 'running', 'completed', 'failed', 'cancelled', 'timeout')"
+# The usual words come first, and end the comparison: a list in parentheses is gone through.
+_IS_UNKNOWN = " AND ".join(
+    f"NEW.status <> '{word}'"
+    for word in ("running", "completed", "pending", "failed", "cancelled", "timeout")
+)
 
 TRIGGERS = {
     # --- dependencies hold, whoever writes ----------------------------------------------------
@@ -521,7 +525,8 @@ END""",
     # error too: a late retry of GigQ's writes one.
     "core_fence_final": """
 CREATE TRIGGER IF NOT EXISTS core_fence_final BEFORE UPDATE OF status ON jobs
-WHEN OLD.status IN ('completed', 'failed', 'timeout', 'cancelled')
+WHEN OLD.status <> 'pending' AND OLD.status <> 'running'
+ AND OLD.status IN ('completed', 'failed', 'timeout', 'cancelled')
  AND NOT (OLD.status <> 'completed' AND NEW.status = 'pending' AND NEW.attempts = 0
           AND NEW.error IS NULL)
  AND NOT EXISTS (SELECT 1 FROM core_overrides o WHERE o.job_id = OLD.id)
@@ -552,7 +557,7 @@ BEGIN
 END""",
     "core_count_insert_unknown": f"""
 CREATE TRIGGER IF NOT EXISTS core_count_insert_unknown BEFORE INSERT ON jobs
-WHEN NEW.status NOT IN {_KNOWN_STATUSES}
+WHEN {_IS_UNKNOWN}
 BEGIN
     {_ensure_counter("NEW")}
 END""",
@@ -565,7 +570,7 @@ BEGIN
 END""",
     "core_count_update_unknown": f"""
 CREATE TRIGGER IF NOT EXISTS core_count_update_unknown BEFORE UPDATE OF status ON jobs
-WHEN NEW.status NOT IN {_KNOWN_STATUSES}
+WHEN {_IS_UNKNOWN}
 BEGIN
     {_ensure_counter("NEW")}
 END""",
