@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 
+from gigq_core import cascade
 from gigq_core.decoding import as_int
 from gigq_core.job import INTEGER_LIMIT
 from gigq_core.schema import statements as sql
@@ -74,6 +75,10 @@ def _cancel_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
 
 
 def _requeue_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
+    reason = cascade.reason_against_retry(conn, job_id)
+    if reason:
+        name = conn.execute(sql.JOB_STATE, (job_id,)).fetchone()["name"]
+        return Outcome(job_id, Change.REFUSED, reason, name)
     values = {"id": job_id, "now": now_text()}
     for (name,) in conn.execute(sql.REQUEUE, values).fetchall():
         return Outcome(job_id, Change.REQUEUED, name=name)

@@ -6,12 +6,12 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from gigq_core import actions, clearing
+from gigq_core import actions, cascade, clearing
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
 from gigq_core.cycles import refuse_cycle_with_file, refuse_cycle_within
@@ -121,6 +121,9 @@ class JobQueue:
         if logger.isEnabledFor(logging.INFO):
             for job in batch:
                 logger.info("Job submitted: %s (%s)", job.id, job.name)
+        if any(row.get("on_parent_failure") for row in rows):
+            # A parent may have failed already.
+            self._tell_children()
         return [job.id for job in batch]
 
     # --- acting ------------------------------------------------------------------------------
@@ -158,7 +161,9 @@ class JobQueue:
         Raises:
             DatabaseError: Nothing was done.
         """
-        return self._in_parts(job_ids, actions.cancel, undo)
+        outcomes = self._in_parts(job_ids, actions.cancel, undo)
+        self._tell_children()
+        return outcomes
 
     def requeue_job(self, job_id: str) -> bool:
         """Let a failed, timed out or cancelled job run again, its attempts counted anew.
@@ -171,20 +176,38 @@ class JobQueue:
         """
         return self.requeue_jobs([job_id])[0].done
 
-    def requeue_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
+    def requeue_jobs(
+        self, job_ids: Iterable[str], undo: Undo | None = None, cancelled_children: bool = False
+    ) -> list[Outcome]:
         """Let failed, timed out or cancelled jobs run again, their attempts counted anew.
+
+        A job that would be cancelled again at once, since a parent has failed, is refused, unless
+        that parent is among `job_ids`.
 
         Args:
             job_ids: Which jobs.
             undo: Keeps what is changed, for `restore_jobs`.
+            cancelled_children: Also those that were cancelled because one of these had failed. Else
+                the outcome's reason says how many stay cancelled.
 
         Returns:
-            One outcome for each id, in the order given; transactions as for `cancel_jobs`.
+            One outcome for each id, in the order given, and then for each of those children;
+            transactions as for `cancel_jobs`.
 
         Raises:
             DatabaseError: Nothing was done.
         """
-        return self._in_parts(job_ids, actions.requeue, undo)
+        self._tell_children()
+        ids = list(job_ids)
+        with self._writing() as conn:
+            if cancelled_children:
+                ids += cascade.cancelled_by(conn, ids)
+            order = cascade.parents_first(conn, ids)
+        done = self._in_parts([ids[place] for place in order], actions.requeue, undo)
+        self._tell_children()
+        done = cascade.with_those_left(self._connection(), done)
+        outcomes = dict(zip(order, done, strict=True))
+        return [outcomes[place] for place in range(len(ids))]
 
     def release_jobs(self, job_ids: Iterable[str]) -> list[Outcome]:
         """Give back running jobs whose worker is certainly dead, in one transaction.
@@ -205,7 +228,9 @@ class JobQueue:
 
         wanted = list(job_ids)
         with self._writing() as conn:
-            return _for_each(wanted, partial(release_dead, conn))
+            outcomes = _for_each(wanted, partial(release_dead, conn))
+        self._tell_children()
+        return outcomes
 
     def set_priority(
         self, job_ids: Iterable[str], priority: int, undo: Undo | None = None
@@ -260,12 +285,20 @@ class JobQueue:
         Returns:
             One outcome for each job that they changed: `restored` if it was still as they left it,
             `refused` if a worker has claimed it since, or anybody has changed it. Where the file
-            could not be written any more midway, `undo.rest()` holds those that are left.
+            could not be written any more midway, `undo.rest()` holds those that are left. Then one
+            for each job that had been cancelled along with one that waits again.
 
         Raises:
             DatabaseError: Nothing was done.
         """
-        return self._in_parts(undo.job_ids, restoring(undo), after=undo.judge)
+        along: list[str] = []
+        outcomes = self._in_parts(undo.job_ids, restoring(undo, along), after=undo.judge)
+        if along:
+            with self._writing() as conn:
+                order = cascade.parents_first(conn, along)
+            outcomes += self._in_parts([along[place] for place in order], cascade.bring_back)
+        self._tell_children()
+        return outcomes
 
     def clear_completed(self, before_timestamp: str | None = None) -> int:
         """Delete completed and cancelled jobs.
@@ -282,8 +315,11 @@ class JobQueue:
         """
         with self._writing() as conn:
             if before_timestamp:
-                return conn.execute(sql.CLEAR_FINISHED_BEFORE, (before_timestamp,)).rowcount
-            return conn.execute(sql.CLEAR_FINISHED).rowcount
+                n = conn.execute(sql.CLEAR_FINISHED_BEFORE, (before_timestamp,)).rowcount
+            else:
+                n = conn.execute(sql.CLEAR_FINISHED).rowcount
+        self._tell_children()
+        return n
 
     def plan_clear(self, job_ids: Iterable[str]) -> ClearPlan:
         """Find out what clearing some jobs would do. The file is opened for reading alone.
@@ -320,7 +356,9 @@ class JobQueue:
         Raises:
             DatabaseError: Nothing was deleted.
         """
-        return self._in_parts(job_ids, clearing.clearing(include_needed), undo)
+        outcomes = self._in_parts(job_ids, clearing.clearing(include_needed), undo)
+        self._tell_children()
+        return outcomes
 
     # --- the queue as a whole ----------------------------------------------------------------
 
@@ -488,6 +526,15 @@ class JobQueue:
                 outcomes += [Outcome(job_id, Change.REFUSED, reason) for job_id in ids[start:]]
                 break
         return outcomes
+
+    def _tell_children(self) -> None:
+        """Tell children what became of their parents; a worker does what can't be done here."""
+        with suppress(DatabaseError):
+            while self._one(sql.HAS_CASCADE) is not None:
+                with self._writing() as conn:
+                    left = cascade.work_off(conn)
+                if left:
+                    time.sleep(BREATH_S)
 
     def _one_part(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gigq_core import cascade
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change, JobStatus, Outcome
 
@@ -44,6 +45,8 @@ class _Changed:
     columns: tuple[str, ...]
     values: tuple[Any, ...]
     left: bytes
+    # The job that it had been cancelled for.
+    culprit: str | None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class _Deleted:
     row: Row
     edges: tuple[tuple[str, int], ...]
     tombstone: str
+    culprit: str | None
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ def recorded(
     """
     before = _rows(conn, job_ids)
     edges = {job_id: tuple(map(tuple, conn.execute(sql.EDGES_OF, (job_id,)))) for job_id in before}
+    culprits = {job_id: _culprit_of(conn, job_id) for job_id in before}
     outcomes = act(conn, job_ids)
     after = _rows(conn, job_ids)
     found: dict[str, Kept] = {}
@@ -151,23 +156,33 @@ def recorded(
         elif not _is_whole(before[job_id]):
             found[job_id] = _Lost(name, "it holds text that is not valid and can't be written")
         elif job_id in after:
-            found[job_id] = _changed(name, before[job_id], after[job_id])
+            found[job_id] = _changed(name, before[job_id], after[job_id], culprits[job_id])
         else:
             row = dict(before[job_id])
             rowid = row.pop("core_rowid")
             (tombstone,) = conn.execute(sql.TOMBSTONE_OF, (job_id,)).fetchone()
-            found[job_id] = _Deleted(name, rowid, row, edges[job_id], tombstone)
+            found[job_id] = _Deleted(name, rowid, row, edges[job_id], tombstone, culprits[job_id])
     return outcomes, found
 
 
-def restoring(undo: Undo) -> Act:
-    """The act that puts rows back, as far as they are still as the acts left them."""
+def restoring(undo: Undo, along: list[str]) -> Act:
+    """The act that puts rows back, as far as they are still as the acts left them.
+
+    Args:
+        undo: what the acts did.
+        along: gets the ids of the jobs that were cancelled along with those that wait again.
+    """
 
     def restore(conn: sqlite3.Connection, job_ids: Sequence[str]) -> list[Outcome]:
         present = _rows(conn, job_ids)
-        return [
-            _restore_one(conn, job_id, undo.kept(job_id), present.get(job_id)) for job_id in job_ids
-        ]
+        outcomes = []
+        for job_id in job_ids:
+            row = present.get(job_id)
+            outcome = _restore_one(conn, job_id, undo.kept(job_id), row)
+            if outcome.done and row is not None and row["status"] == JobStatus.CANCELLED.value:
+                along.extend(cascade.cancelled_since(conn, job_id, row["ended"]))
+            outcomes.append(outcome)
+        return outcomes
 
     return restore
 
@@ -179,6 +194,8 @@ def _restore_one(conn: sqlite3.Connection, job_id: str, kept: Kept, row: Row | N
         reason = _insert_again(conn, job_id, kept, row)
     else:
         reason = _put_back(conn, job_id, kept, row)
+    if not reason and kept.culprit is not None:
+        conn.execute(sql.RESTORE_CULPRIT, (job_id, kept.culprit))
     change = Change.REFUSED if reason else Change.RESTORED
     return Outcome(job_id, change, reason, kept.name)
 
@@ -231,10 +248,15 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _changed(name: str, before: Row, after: Row) -> _Changed:
+def _culprit_of(conn: sqlite3.Connection, job_id: str) -> str | None:
+    row = conn.execute(sql.CULPRIT_OF, (job_id,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _changed(name: str, before: Row, after: Row, culprit: str | None) -> _Changed:
     columns = tuple(column for column in before if before[column] != after[column])
     values = tuple(before[column] for column in columns)
-    return _Changed(name, after["status"], columns, values, _version(after))
+    return _Changed(name, after["status"], columns, values, _version(after), culprit)
 
 
 def _version(row: Row) -> bytes:

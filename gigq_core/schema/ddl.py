@@ -198,10 +198,13 @@ CREATE TABLE IF NOT EXISTS core_workers (
     release INTEGER
 )"""
 
-# Parents that failed, and whose children have still to be told.
-CREATE_CASCADE = (
-    "CREATE TABLE IF NOT EXISTS core_cascade (parent_id TEXT PRIMARY KEY) WITHOUT ROWID"
-)
+# Parents that failed, and whose children have still to be told; the name of one that was deleted.
+CREATE_CASCADE = """
+CREATE TABLE IF NOT EXISTS core_cascade (
+    place INTEGER PRIMARY KEY,
+    parent_id TEXT NOT NULL UNIQUE,
+    name TEXT
+)"""
 
 # Children that were cancelled because an ancestor failed.
 CREATE_CASCADED = """
@@ -295,6 +298,8 @@ INDEXES = {
     "core_edges_policy": """
         CREATE INDEX IF NOT EXISTS core_edges_policy ON core_edges (parent_id, on_failure, child_id)
         WHERE on_failure <> 0""",
+    "core_cascaded_culprit": """
+        CREATE INDEX IF NOT EXISTS core_cascaded_culprit ON core_cascaded (culprit_id)""",
 }
 
 # --- instants in SQL -------------------------------------------------------------------------
@@ -593,7 +598,101 @@ WHEN NEW.lane IS NOT NULL AND NEW.status = 'pending'
  AND (NEW.retry_after IS NULL OR NEW.retry_after < '{FIRST_WORD}')
 BEGIN
     UPDATE jobs SET retry_after = CASE WHEN due IS NULL THEN '{OURS}' ELSE '{HELD}' END
-    WHERE rowid = NEW.rowid;
+    WHERE rowid = NEW.rowid AND retry_after IS NEW.retry_after;
+END""",
+}
+
+# --- children of parents that fail
+
+# How a job ended that its children wait for in vain.
+FAILED = "('failed', 'timeout', 'cancelled')"
+
+
+def has_failed(job_id: str) -> str:
+    """The SQL for whether a job has failed for good, or was deleted before it completed; one that
+    nobody knows may still come."""
+    return (
+        f"(EXISTS (SELECT 1 FROM jobs p WHERE p.id = {job_id} AND p.status IN {FAILED}) "
+        f"OR EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = {job_id} "
+        "AND t.completed = 0))"
+    )
+
+
+_HAS_TOLD_CHILDREN = (
+    "EXISTS (SELECT 1 FROM core_edges e WHERE e.parent_id = {row}.id AND e.on_failure <> 0)"
+)
+# The children that went on without this parent wait for it again, if they do not run.
+_WAIT_AGAIN = f"""
+    UPDATE core_edges SET met = NEW.status = 'completed'
+    WHERE parent_id = NEW.id AND on_failure <> 0 AND met = 3 AND NEW.status NOT IN {FAILED}
+      AND EXISTS (SELECT 1 FROM jobs c WHERE c.id = core_edges.child_id AND c.status = 'pending');
+    UPDATE jobs SET retry_after = '{PARKED}'
+    WHERE id IN (SELECT child_id FROM core_edges
+                 WHERE parent_id = NEW.id AND on_failure <> 0 AND met = 0)
+      AND +status = 'pending' AND +retry_after IS NOT '{PARKED}';"""
+
+# Each only puts a parent on the list; whoever works it off looks at what is so by then.
+POLICIES = {
+    "core_policy_failed": f"""
+CREATE TRIGGER IF NOT EXISTS core_policy_failed AFTER UPDATE OF status ON jobs
+WHEN NEW.status IN {FAILED} AND NEW.status <> OLD.status
+ AND {_HAS_TOLD_CHILDREN.format(row="NEW")}
+BEGIN
+    INSERT OR IGNORE INTO core_cascade (parent_id) VALUES (NEW.id);
+END""",
+    "core_policy_deleted": f"""
+CREATE TRIGGER IF NOT EXISTS core_policy_deleted AFTER DELETE ON jobs
+WHEN OLD.status IS NOT 'completed' AND {_HAS_TOLD_CHILDREN.format(row="OLD")}
+BEGIN
+    INSERT OR REPLACE INTO core_cascade (parent_id, name)
+    VALUES (OLD.id, substr(CAST(OLD.name AS TEXT), 1, 200));
+END""",
+    "core_policy_inserted": f"""
+CREATE TRIGGER IF NOT EXISTS core_policy_inserted AFTER INSERT ON jobs
+WHEN {_HAS_TOLD_CHILDREN.format(row="NEW")}
+BEGIN
+    INSERT OR IGNORE INTO core_cascade (parent_id)
+    SELECT NEW.id WHERE NEW.status IN {FAILED};{_WAIT_AGAIN}
+END""",
+    "core_policy_waits": f"""
+CREATE TRIGGER IF NOT EXISTS core_policy_waits AFTER UPDATE OF status ON jobs
+WHEN NEW.status = 'pending' AND OLD.status IN {FAILED}
+ AND {_HAS_TOLD_CHILDREN.format(row="NEW")}
+BEGIN{_WAIT_AGAIN}
+END""",
+    # The edges of a new child are made by another trigger.
+    "core_policy_edge": f"""
+CREATE TRIGGER IF NOT EXISTS core_policy_edge AFTER INSERT ON core_edges
+WHEN NEW.on_failure <> 0 AND NEW.met = 0 AND {has_failed("NEW.parent_id")}
+BEGIN
+    INSERT OR IGNORE INTO core_cascade (parent_id) VALUES (NEW.parent_id);
+END""",
+    # A child waits: for whom, is judged anew. One that went on without a parent which is no more
+    # goes on without it again.
+    "core_policy_child": f"""
+CREATE TRIGGER IF NOT EXISTS core_policy_child AFTER UPDATE OF status ON jobs
+WHEN NEW.status = 'pending' AND OLD.status <> 'pending' AND NEW.on_parent_failure IS NOT NULL
+BEGIN
+    UPDATE core_edges
+    SET met = EXISTS (SELECT 1 FROM jobs p
+                      WHERE p.id = core_edges.parent_id AND p.status = 'completed')
+    WHERE child_id = NEW.id AND met = 3
+      AND EXISTS (SELECT 1 FROM jobs p
+                  WHERE p.id = core_edges.parent_id AND p.status NOT IN {FAILED});
+    INSERT OR IGNORE INTO core_cascade (parent_id)
+    SELECT e.parent_id FROM core_edges e
+    WHERE e.child_id = NEW.id AND e.on_failure <> 0 AND e.met = 0
+      AND {has_failed("e.parent_id")};
+    UPDATE jobs SET retry_after = '{PARKED}'
+    WHERE id = NEW.id AND status = 'pending' AND retry_after IS NOT '{PARKED}'
+      AND EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = NEW.id AND e.met = 0);
+    DELETE FROM core_cascaded WHERE child_id = NEW.id;
+END""",
+    "core_policy_forget": """
+CREATE TRIGGER IF NOT EXISTS core_policy_forget AFTER DELETE ON jobs
+WHEN OLD.on_parent_failure IS NOT NULL
+BEGIN
+    DELETE FROM core_cascaded WHERE child_id = OLD.id;
 END""",
 }
 

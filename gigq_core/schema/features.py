@@ -20,6 +20,7 @@ class Feature(Enum):
 
     HIDING = "uses:hiding", ddl.HIDING
     TELLING = "uses:telling", ddl.TELLING
+    POLICIES = "uses:policies", ddl.POLICIES
 
     key: str
     triggers: Mapping[str, str]

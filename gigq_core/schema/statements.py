@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gigq_core.schema.ddl import OURS
+from gigq_core.schema.ddl import FAILED, OURS, PARKED, UNPARKED, has_failed
 
 
 def insert_job(columns: Iterable[str]) -> str:
@@ -69,6 +69,94 @@ CLEAR_FINISHED = "DELETE FROM jobs WHERE status IN ('completed', 'cancelled')"
 
 CLEAR_FINISHED_BEFORE = """
 DELETE FROM jobs WHERE status IN ('completed', 'cancelled') AND completed_at < ?"""
+
+# --- children of parents that failed -----------------------------------------------------------
+
+HAS_CASCADE = "SELECT 1 FROM core_cascade LIMIT 1"
+
+# Whatever an id holds, it stays in the file: a parent is found by its place on the list.
+_PARENT = "(SELECT parent_id FROM core_cascade WHERE place = :parent)"
+
+FIRST_OF_CASCADE = f"""
+SELECT h.place, h.parent_id AS id, {has_failed("h.parent_id")} AS has_failed, p.status,
+       coalesce(substr(CAST(p.name AS TEXT), 1, 200), h.name, '') AS name,
+       CASE WHEN d.child_id IS NOT NULL THEN p.error END AS error
+FROM core_cascade h
+     LEFT JOIN jobs p ON p.id = h.parent_id
+     LEFT JOIN core_cascaded d ON d.child_id = h.parent_id
+ORDER BY h.place LIMIT 1"""
+
+FORGET_IN_CASCADE = "DELETE FROM core_cascade WHERE place = ?"
+
+CHILDREN_TO_TELL = f"""
+SELECT c.rowid AS place, e.on_failure = 1 AS is_cancelled
+FROM core_edges e CROSS JOIN jobs c ON c.id = e.child_id
+WHERE e.parent_id = {_PARENT} AND e.on_failure <> 0 AND e.met = 0 AND c.status = 'pending'
+LIMIT :most"""
+
+CANCEL_CHILD = """
+UPDATE jobs SET status = 'cancelled', error = :error, updated_at = :now, ended = :utc
+WHERE rowid = :child AND status = 'pending'"""
+
+# What cancelled the parent, cancelled the child.
+NOTE_CULPRIT = f"""
+INSERT OR REPLACE INTO core_cascaded (child_id, culprit_id)
+SELECT c.id, coalesce((SELECT culprit_id FROM core_cascaded WHERE child_id = {_PARENT}), {_PARENT})
+FROM jobs c WHERE c.rowid = :child"""
+
+GO_ON_WITHOUT = f"""
+UPDATE core_edges SET met = 3
+WHERE child_id = (SELECT id FROM jobs WHERE rowid = :child) AND parent_id = {_PARENT} AND met = 0"""
+
+RELEASE_CHILD = f"""
+UPDATE jobs SET retry_after = {UNPARKED}
+WHERE rowid = :child AND status = 'pending' AND retry_after = '{PARKED}'
+  AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = jobs.id AND e.met = 0)"""
+
+# A parent for whose failure a job that has ended would be cancelled again at once: of one that was
+# cancelled along, the job that was the reason, while that has not been retried.
+FAILED_PARENT_OF = f"""
+SELECT coalesce(r.status, p.status) AS status, coalesce(r.name, p.name) AS name
+FROM core_edges e
+     CROSS JOIN jobs c ON c.id = e.child_id
+     LEFT JOIN jobs p ON p.id = e.parent_id
+     LEFT JOIN core_cascaded d ON d.child_id = e.parent_id
+     LEFT JOIN jobs r ON r.id = d.culprit_id AND r.status IN {FAILED}
+WHERE e.child_id = ? AND e.on_failure = 1 AND e.met = 0 AND c.status IN {FAILED}
+  AND {has_failed("e.parent_id")}
+LIMIT 1"""
+
+# Its children that were cancelled and their children, if none was retried since.
+_CANCELLED_BY = """
+FROM core_cascaded d CROSS JOIN jobs c ON c.id = d.child_id AND c.status = 'cancelled'"""
+
+COUNT_CANCELLED_BY = f"""
+SELECT d.culprit_id, count(*) {_CANCELLED_BY}
+WHERE d.culprit_id IN (SELECT value FROM json_each(?)) GROUP BY d.culprit_id"""
+
+CANCELLED_BY = f"""
+SELECT d.child_id {_CANCELLED_BY} WHERE d.culprit_id IN (SELECT value FROM json_each(?))"""
+
+CANCELLED_BY_SINCE = f"""
+SELECT d.child_id {_CANCELLED_BY} WHERE d.culprit_id = :id AND c.ended >= :since"""
+
+# As they were before, but for the error of an attempt that had failed.
+BRING_BACK_CHILD = f"""
+UPDATE jobs SET status = 'pending', error = NULL, ended = NULL, updated_at = :now
+WHERE id = :id AND status = 'cancelled'
+  AND EXISTS (SELECT 1 FROM core_cascaded WHERE child_id = :id)
+RETURNING {_NAME}"""
+
+CULPRIT_OF = "SELECT culprit_id FROM core_cascaded WHERE child_id = ?"
+
+RESTORE_CULPRIT = "INSERT OR REPLACE INTO core_cascaded (child_id, culprit_id) VALUES (?, ?)"
+
+# Among some jobs, who would be cancelled with whom. Without the `+` each of them is looked for with
+# each other one.
+CANCELLED_WITH_AMONG = """
+SELECT e.child_id, e.parent_id
+FROM json_each(:ids) w CROSS JOIN core_edges e ON e.child_id = w.value
+WHERE e.on_failure = 1 AND +e.parent_id IN (SELECT value FROM json_each(:ids))"""
 
 # --- clearing: what it would take, and what still needs it ------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
 from gigq_core.schema.ddl import HELD, IS_DELAYED, IS_READY, OURS, SCHEMA_VERSION, local_text
+from gigq_core.schema.statements import HAS_CASCADE
 
 # Where an id may be any bytes, it travels as bytes: what is no valid text can't be asked for by it.
 _EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
@@ -55,7 +56,8 @@ SAVED_OF = "SELECT saved FROM core_saves WHERE job_id = ?"
 # script's functions: their names, and the most once more.
 LOOK = f"""
 SELECT ({NEXT_DUE}) AS due, ({QUEUE_PAUSED}) AS paused, ({READY_COUNT}) AS ready,
-       ({OWN_REQUEST}) AS request, EXISTS ({STOP_REQUESTS}) AS stops"""
+       ({OWN_REQUEST}) AS request, EXISTS ({STOP_REQUESTS}) AS stops,
+       EXISTS ({HAS_CASCADE}) AS children"""
 LOOK_WITH_SCRIPT = f"{LOOK}, ({READY_SCRIPT_COUNT}) AS ready_script"
 
 # --- claiming --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from gigq_core import cascade
 from gigq_core.errors import FilesLost
 from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
@@ -64,6 +65,8 @@ class PendingWork(NamedTuple):
     queue_paused: bool = False
     request: str | None = None
     stops: frozenset[str] = frozenset()
+    # Whether children are still to be told that a parent failed.
+    cascade: bool = False
 
 
 @dataclass
@@ -149,13 +152,14 @@ class Ledger:
         if not lost:
             statement = sql.WITHOUT_LOST[statement]
         row = self.conn.execute(statement, values).fetchone()
-        due, paused, ready, request, stops, *script = row
+        due, paused, ready, request, stops, children, *script = row
         return PendingWork(
             ready=min(most, ready + sum(script)),
             due=None if due is None else float(due),
             queue_paused=paused is not None,
             request=request,
             stops=self._stop_requests(worker_id) if stops else frozenset(),
+            cascade=bool(children),
         )
 
     def _stop_requests(self, worker_id: str) -> frozenset[str]:
@@ -398,6 +402,15 @@ class Ledger:
             ],
         )
         return claims, len(lost_ones[1:])
+
+    def tell_children(self) -> None:
+        """Tell some children that a parent failed, in a transaction of their own.
+
+        Raises:
+            LockBusy: nothing was written.
+        """
+        with self.writing() as conn:
+            cascade.work_off(conn)
 
     def write_beat(self, worker_id: str) -> None:
         """Move the worker's own heartbeat on, to see that the file can be written now.

@@ -333,6 +333,9 @@ class Supervisor:
             self._begun += self._pool.take_begun()
             self._unwritten.add(self._pool.take_saves(), self._pool.take_reports())
             self._write_if_needed(now)
+            if self._pending.cascade and self._own.state != "stopping":
+                self._ledger.tell_children()
+                self._looks.again = True
             if self._upkeep.run_if_due(now):
                 self._looks.again = True
             self._troubles.look_after_wal(now)
