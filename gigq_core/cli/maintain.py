@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +14,18 @@ import click
 
 from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
 from gigq_core.cli.options import json_option
-from gigq_core.cli.output import say, table, write_json
+from gigq_core.cli.output import say, table, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseBusy, HiddenJobs
+from gigq_core.schema import filling
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from gigq_core.doctor import Finding
 
 SHOWN_ORPHANS = 20
+# Seconds between two lines that say how far it has come.
+TELL_EVERY_S = 2.0
 _FINDING_HEADERS = ("LEVEL", "CHECK", "FOUND")
 _LEVEL_STYLES = {"fine": "green", "warning": "yellow", "wrong": "bold red"}
 
@@ -38,6 +43,10 @@ def attach(settings: Settings, file: Path | None, as_json: bool) -> None:
 
     FILE may stand here instead of --db.
 
+    A large file is attached in a moment, and the times of its past jobs are filled in afterwards,
+    in short steps: others go on meanwhile. Interrupted, it goes on the next time, or while a
+    worker runs.
+
     JSON: {"file", "attached": true, "missing_parents": [{"id", "name", "parent_id"}]}: the jobs
     whose missing parents count as completed, as they do for GigQ.
     """
@@ -49,6 +58,7 @@ def attach(settings: Settings, file: Path | None, as_json: bool) -> None:
         conn = open_for_work(path, create=False)
         try:
             waived = conn.execute(WAIVED_PARENTS).fetchall()
+            _fill_in(conn)
         finally:
             conn.close()
     if as_json:
@@ -63,6 +73,21 @@ def attach(settings: Settings, file: Path | None, as_json: bool) -> None:
         )
     if len(waived) > SHOWN_ORPHANS:
         say(f"… and {len(waived) - SHOWN_ORPHANS} more dependencies on jobs that are missing.")
+
+
+def _fill_in(conn: sqlite3.Connection) -> None:
+    """Fill in what is left of the past, and tell now and then how long that takes."""
+    began = told = time.monotonic()
+    first = 0
+    for rows in filling.fill_all(conn):
+        first = first or rows
+        now = time.monotonic()
+        if now - told >= TELL_EVERY_S and rows < first:
+            told = now
+            left_s = (now - began) / (first - rows) * rows
+            warn(f"Filling in the times of past jobs: {rows:,} rows left, about {left_s:.0f} s.")
+    if told > began:
+        warn(f"The times of past jobs are filled in, in {time.monotonic() - began:.0f} s.")
 
 
 @click.command()

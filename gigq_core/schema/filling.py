@@ -7,12 +7,17 @@ turn, its texts tell its moments.
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gigq_core.schema import ddl
+from gigq_core.schema.transaction import write
 
 # How many rows are filled in at once: some tens of milliseconds.
 ROWS_AT_ONCE = 4_000
+# Between two such parts, in seconds: whoever waits for the lock looks for it again by then.
+BREATH_S = 0.005
 
 _TABLES = {"jobs": ddl.FILL_JOBS, "job_executions": ddl.FILL_EXECUTIONS}
 # In `core_meta`, with the table's name behind the word: from which rowid on, and up to which.
@@ -51,6 +56,18 @@ def left(conn: sqlite3.Connection) -> list[ToFill]:
         if key[len(_KEY) :] in _TABLES and after.lstrip("-").isdigit() and last.isdigit():
             found.append(ToFill(key[len(_KEY) :], int(after), int(last)))
     return found
+
+
+def fill_all(conn: sqlite3.Connection) -> Iterator[int]:
+    """Fill in all that is left, in transactions of their own; yields how many rows are, each time.
+
+    Others get their turn in between.
+    """
+    while parts := left(conn):
+        yield sum(part.rows for part in parts)
+        with write(conn):
+            fill_some(conn)
+        time.sleep(BREATH_S)
 
 
 def fill_some(conn: sqlite3.Connection, rows: int = ROWS_AT_ONCE) -> list[ToFill]:

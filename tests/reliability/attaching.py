@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from gigq_core.schema import attach as attach_module
+from gigq_core.schema import filling
 from gigq_core.schema.attach import detach, open_for_work
 from gigq_core.schema.opening import connect
+from gigq_core.schema.transaction import write
 
 WAIT_S = 30.0
+# How many rows are filled in at once.
+ROWS = 300
 
 
 def race(paths: list[str], barrier: Barrier, answers: Any) -> None:
@@ -47,14 +51,25 @@ def killing_connect(step: int) -> Any:
     return connect_traced
 
 
+def fill(path: str) -> None:
+    """Attach a file, and fill in the moments of its past."""
+    conn = open_for_work(path, create=False)
+    while filling.left(conn):
+        with write(conn):
+            filling.fill_some(conn, ROWS)
+    conn.close()
+
+
 def main() -> None:
-    """`attaching.py create|attach|detach FILE [STEP]`: says "go", acts, says "done"."""
+    """`attaching.py create|attach|fill|detach FILE [STEP]`: says "go", acts, says "done"."""
     act, path, *rest = sys.argv[1:]
     if rest:
         vars(attach_module)["connect"] = killing_connect(int(rest[0]))
     print("go", flush=True)
     if act == "detach":
         detach(path)
+    elif act == "fill":
+        fill(path)
     else:
         open_for_work(path, create=act == "create").close()
     print("done", flush=True)

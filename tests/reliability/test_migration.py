@@ -299,6 +299,8 @@ def statements(act: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> int:
         patch.setattr(attach_module, "connect", connect_counted)
         if act == "detach":
             detach(file)
+        elif act == "fill":
+            attaching.fill(str(file))
         else:
             open_for_work(file, create=act == "create").close()
     return len(seen)

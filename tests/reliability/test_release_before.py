@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gigq
 import pytest
 
 from gigq_core import Job, JobQueue
@@ -20,6 +22,7 @@ from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place
+from tests.reliability.test_migration import finish, start, statements, steps
 from tests.waiting import wait_until
 
 RELEASE = ROOT / "tests" / "data" / "gigq_core-schema-1.zip"
@@ -174,6 +177,96 @@ def test_both_releases_work_off_one_file_and_nothing_is_lost(
         assert kept == sorted(place.rows(states), key=lambda row: row["state"])
     finally:
         place.close()
+
+
+PAST = """
+import sqlite3, sys
+from gigq_core import JobQueue
+JobQueue(sys.argv[1]).close()
+conn = sqlite3.connect(sys.argv[1])
+conn.execute(
+    "INSERT INTO jobs (id, name, function_name, function_module, params, dependencies, status,"
+    " created_at, updated_at, started_at, completed_at, attempts, retry_after)"
+    " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) SELECT"
+    " 'job-' || i, 'job', 'monotonic', 'time', '{}',"
+    " CASE WHEN i % 5 THEN '[]' ELSE json_array('job-' || (i - 1)) END,"
+    " CASE i % 5 WHEN 0 THEN 'pending' WHEN 1 THEN 'failed' WHEN 2 THEN 'pending' ELSE 'completed'"
+    " END, datetime(1764000000 + i, 'unixepoch'), datetime(1764000000 + i, 'unixepoch'),"
+    " CASE WHEN i % 5 NOT IN (0, 2) THEN datetime(1764000000 + i + 1, 'unixepoch') END,"
+    " CASE WHEN i % 5 NOT IN (0, 2) THEN datetime(1764000000 + i + 3, 'unixepoch') END,"
+    " i % 2, CASE i % 5 WHEN 2 THEN '2031-01-01T00:00:00' END FROM n")
+conn.execute(
+    "INSERT INTO job_executions (id, job_id, worker_id, status, started_at, completed_at)"
+    " SELECT 'e-' || id, id, 'w', status, started_at, completed_at FROM jobs"
+    " WHERE status <> 'pending'")
+conn.execute("UPDATE jobs SET retry_after = '9999-12-31T23:59:59', due_at = '2032-01-01T00:00:00'"
+    " WHERE id = 'job-5'")
+conn.commit()
+"""
+OLD_KILLS = 24
+
+
+def moments(db: Path) -> dict[str, Any]:
+    """Every row of both tables, and what is kept beside them."""
+    conn = sqlite3.connect(db)
+    try:
+        assert conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        jobs = "SELECT id, status, retry_after, created, due, began, ended FROM jobs ORDER BY id"
+        tables = {
+            "jobs": jobs,
+            "attempts": "SELECT id, status, began, ended FROM job_executions ORDER BY id",
+            "edges": "SELECT * FROM core_edges ORDER BY 1, 2",
+            "counts": "SELECT * FROM core_counts ORDER BY 1",
+            "parts": "SELECT name, sql FROM sqlite_master ORDER BY 1",
+            "left": "SELECT * FROM core_meta WHERE key GLOB 'to_fill*'",
+        }
+        return {name: conn.execute(sql).fetchall() for name, sql in tables.items()}
+    finally:
+        conn.close()
+
+
+def test_a_migration_that_is_killed_at_any_step_is_taken_up_where_it_stood(
+    tmp_path: Path, before: Before, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under an open GigQ, which goes on with the file at every step."""
+    monkeypatch.setenv("TZ", "UTC")
+    old = tmp_path / "old.db"
+    before.run(PAST, str(old))
+    whole = Path(shutil.copyfile(old, tmp_path / "whole.db"))
+    total = statements("fill", whole, monkeypatch)
+    expected = moments(whole)
+    assert expected["left"] == []
+    completed = {row[0]: row for row in expected["jobs"] if row[1] == "completed"}
+    assert len(completed) == 600
+    for name, (_, _, _, created, _, began, ended) in completed.items():
+        number = int(name.removeprefix("job-"))
+        assert (created, began, ended) == pytest.approx(
+            (1764000000 + number, 1764000001 + number, 1764000003 + number), abs=0.001
+        )
+    seen = set()
+    for step in steps(total, OLD_KILLS):
+        file = Path(shutil.copyfile(old, tmp_path / f"{step}.db"))
+        assert not finish(start("fill", file, step))
+        theirs = gigq.JobQueue(str(file))
+        assert theirs.stats()["total"] == 1500
+        new = theirs.submit(gigq.Job("new", time.monotonic))
+        assert theirs.cancel(new)
+        gigq.close_connections()
+        assert finish(start("fill", file))
+        found = moments(file)
+        found["jobs"] = [row for row in found["jobs"] if row[0] != new]
+        seen.add(len(named(file)))
+        for what in ("jobs", "attempts", "edges", "parts", "left"):
+            assert found[what] == expected[what], (step, what)
+        kept = dict(found["counts"])
+        assert kept == {**dict(expected["counts"]), "cancelled": 1}, step
+        detach(file)
+        conn = sqlite3.connect(file)
+        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (1501,)
+        assert conn.execute("SELECT retry_after FROM jobs WHERE id = 'job-5'").fetchone() == (
+            "2032-01-01T00:00:00.000",
+        )
+        conn.close()
 
 
 def test_a_file_of_the_release_before_is_brought_up_to_date_and_given_back(
