@@ -20,6 +20,7 @@ MOST_TITLE = 300
 MOST_FRAMES = 200
 # How much of an error is looked for in its traceback, in characters.
 MOST_SOUGHT = 80
+_TOO_DEEP = "maximum recursion depth exceeded"
 # The hexadecimal digits of a fingerprint.
 FINGERPRINT_DIGITS = 16
 
@@ -60,6 +61,9 @@ def failure_of(error: str | None, traceback: str | None = None, raised: str = ""
     else:
         message = text[len(kind) :].removeprefix(": ") if text.startswith(kind) else text
         normal = normalised(message)
+        if kind == "RecursionError" and normal.startswith(_TOO_DEEP):
+            # What follows says in the midst of what it happened to be.
+            normal = _TOO_DEEP
         title = f"{kind}: {normal}" if normal else kind
         place = _place_in(traceback, end, kind) if traceback else None
     within = "" if place is None else f"{place.file}:{place.function}"
@@ -81,7 +85,8 @@ def failure_of(error: str | None, traceback: str | None = None, raised: str = ""
 # at most one of each kind is looked for in vain. (What stands before is looked at last: a pattern
 # that begins with the quote itself is found faster.)
 _QUOTED = re.compile(
-    r"'(?<![\w\\]')[^'\\]*(?:\\.[^'\\]*)*'|\"(?<![\w\\]\")[^\"\\]*(?:\\.[^\"\\]*)*\""
+    r"(?:'(?<![\w\\]')|b'(?<![\w\\]b'))[^'\\]*(?:\\.[^'\\]*)*'"
+    r"|(?:\"(?<![\w\\]\")|b\"(?<![\w\\]b\"))[^\"\\]*(?:\\.[^\"\\]*)*\""
     r"|`(?<![\w\\]`)[^`]*`",
     re.DOTALL,
 )
@@ -135,7 +140,7 @@ def _path_part(found: re.Match[str]) -> str:
 def _word_part(found: re.Match[str]) -> str:
     """Of `int64` the number; all of what looks drawn at random, such as `3fa2` and `xK3jd9Q`."""
     word = found.group()
-    if word.isdecimal() or _HEX.fullmatch(word) or not word.isalnum():
+    if word.isdecimal() or _HEX.fullmatch(word) or "-" in word or word[:2] in ("0x", "0X"):
         return PART
     told, runs = _DIGITS.subn(PART, word)
     return told if runs == 1 else PART
@@ -143,8 +148,9 @@ def _word_part(found: re.Match[str]) -> str:
 
 # --- types -----------------------------------------------------------------------------------
 
-_TYPE = re.compile(r"[^\W\d][\w.<>]*(?=: |$|\n)")
-_TYPE_AT_END = re.compile(r"[^\W\d][\w.<>]*\Z")
+_TYPE = re.compile(r"[^\W\d][\w.<>]{0,499}(?=: |$|\n)")
+_TYPE_AT_END = re.compile(r"[^\W\d][\w.<>]{0,499}\Z")
+_TYPE_IN_LINE = re.compile(r"^[^\W\d][\w.<>]{0,499}(?=: |$)", re.MULTILINE)
 _LONGEST_TYPE = 500
 _BUILTIN = frozenset(
     name
@@ -164,7 +170,7 @@ def short_type(name: str) -> str:
 
 def _kind_of(text: str, first: str, traceback: str | None, raised: str) -> tuple[str | None, int]:
     """The type, and where in the traceback the exception is told of."""
-    kind = short_type(raised) or None
+    kind = short_type(raised)[:_LONGEST_TYPE] or None
     found = _TYPE.match(text, 0, _LONGEST_TYPE) if text else None
     if not traceback or not text:
         if kind is None and found is not None and _looks_like_type(found.group()):
@@ -173,10 +179,12 @@ def _kind_of(text: str, first: str, traceback: str | None, raised: str) -> tuple
     end = _line_in(traceback, first)
     if end is not None:
         return kind or (found.group() if found is not None else None), end
-    # The release before left the type to the traceback.
+    # The release before left the type to the traceback: before the text, or at its end.
     at = traceback.rfind(f": {first}")
     told = _TYPE_AT_END.search(traceback, max(0, at - _LONGEST_TYPE), at) if at > 0 else None
-    if told is not None and traceback[told.start() - 1] in "\n ":
+    if told is None or traceback[told.start() - 1 : told.start()] not in ("\n", " "):
+        told = _TYPE_IN_LINE.search(traceback, max(0, traceback.rfind(_FRAMES[0])))
+    if told is not None:
         return kind or told.group(), told.start()
     if kind is None and found is not None and _looks_like_type(found.group()):
         kind = found.group()

@@ -8,6 +8,11 @@ IDS_BY_PREFIX = "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id 
 LATEST = "SELECT * FROM jobs ORDER BY rowid DESC LIMIT ?"
 LATEST_WITH_STATUS = "SELECT * FROM jobs WHERE status = ? ORDER BY rowid DESC LIMIT ?"
 
+# What tells of a failure, cut to the most that a worker of ours stores.
+MOST_TEXT = 400_000
+FAILURE_ERROR = f"substr(CAST(error AS TEXT), 1, {MOST_TEXT}) AS error"
+FAILURE_TEXTS = f"{FAILURE_ERROR}, substr(CAST(traceback AS TEXT), -{MOST_TEXT}) AS traceback"
+
 COUNTS = "SELECT status, COUNT(*) FROM jobs GROUP BY status"
 
 # GigQ leaves the end of a job that never ran empty.

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
-from gigq_core.schema.ddl import HELD, IS_DELAYED, IS_READY, OURS, SCHEMA_VERSION, local_text
+from gigq_core.schema.ddl import (
+    HELD,
+    IS_DELAYED,
+    IS_READY,
+    IS_UNREAD_FAILURE,
+    OURS,
+    SCHEMA_VERSION,
+    local_text,
+)
 from gigq_core.schema.statements import HAS_CASCADE
+from gigq_core.schema.view_statements import FAILURE_TEXTS
 
 # Where an id may be any bytes, it travels as bytes: what is no valid text can't be asked for by it.
 _EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
@@ -222,13 +231,17 @@ BY_TOKEN = {
     for statement in (_END, _RETRY, _SNOOZE, _GIVE_BACK, _UNCLAIM, _REPORT, _SAVE)
 }
 
-END_EXECUTION = """
+_END_EXECUTION = """
 UPDATE job_executions
 SET status = :status, completed_at = :now, ended = :utc, result = :result, error = :error,
     traceback = :traceback, output = :output, decision = :decision,
     started_at = coalesce(:begun, started_at), began = coalesce(:begun_utc, began),
-    pid = coalesce(:pid, pid)
-WHERE id = :execution"""
+    pid = coalesce(:pid, pid)"""
+END_EXECUTION = _END_EXECUTION + " WHERE id = :execution"
+
+# What failed.
+_TYPED = "error_type = :error_type, error_message = :error_message, fingerprint = :fingerprint"
+END_FAILED_EXECUTION = f"{_END_EXECUTION}, {_TYPED} WHERE id = :execution"
 
 # --- jobs claimed ahead of a free slot -------------------------------------------------------
 
@@ -336,6 +349,14 @@ FORGET_DELETED = f"DELETE FROM core_tombstones WHERE job_id {_JOB}"
 _IF_GONE = f"WHERE job_id {_JOB} AND NOT EXISTS (SELECT 1 FROM jobs WHERE id {_JOB})"
 FORGET_SAID = (f"DELETE FROM core_progress {_IF_GONE}", f"DELETE FROM core_saves {_IF_GONE}")
 
+# Failures that were recorded without what failed.
+UNREAD_FAILURES = f"""
+SELECT rowid AS place, {FAILURE_TEXTS}
+FROM job_executions INDEXED BY core_unread_failures WHERE {IS_UNREAD_FAILURE} LIMIT ?"""
+
+NOTE_FAILURE = f"""
+UPDATE job_executions SET {_TYPED} WHERE rowid = :place AND {IS_UNREAD_FAILURE}"""
+
 # --- rescue ----------------------------------------------------------------------------------
 
 RUNNING_JOBS = """
@@ -369,7 +390,7 @@ PROCESS_OF = "SELECT pid FROM job_executions WHERE id = ?"
 END_CRASHED_EXECUTION = f"""
 UPDATE job_executions
 SET status = 'crashed', completed_at = :now, ended = :utc, error = :error, output = :output,
-    decision = :decision
+    decision = :decision, {_TYPED}
 WHERE id {_EQUALS_BYTES.format(":token")} AND status = 'running'"""
 
 END_TIMED_OUT_EXECUTION = END_CRASHED_EXECUTION.replace("'crashed'", "'timeout'")
@@ -380,6 +401,7 @@ UPDATE jobs SET status = :status, updated_at = :now, worker_id = NULL, error = :
                 retry_after = :retry_after, due = :due, due_in = :due_in, ended = :ended
 WHERE rowid = :place AND status = 'running' AND execution_id IS NULL AND began = :began"""
 
-GIGQ_TIMEOUT_EXECUTIONS = """
-UPDATE job_executions SET status = 'timeout', completed_at = :now, ended = :utc, error = :error
+GIGQ_TIMEOUT_EXECUTIONS = f"""
+UPDATE job_executions
+SET status = 'timeout', completed_at = :now, ended = :utc, error = :error, {_TYPED}
 WHERE job_id = (SELECT id FROM jobs WHERE rowid = :place) AND status = 'running'"""

@@ -178,6 +178,24 @@ class Ledger:
         )
         return row
 
+    def unread_failures(self, most: int, until: float) -> list[dict[str, object]]:
+        """What failed in attempts that do not say it yet, as it is to be noted.
+
+        Args:
+            most: how many of them at most.
+            until: when to stop, by the monotonic clock.
+        """
+        return self._repairing(lambda: self._read_failures(most, until))
+
+    def _read_failures(self, most: int, until: float) -> list[dict[str, object]]:
+        found = []
+        for row in self.conn.execute(sql.UNREAD_FAILURES, (most,)):
+            failed = outcomes.what_failed(row["error"], row["traceback"])
+            found.append({"place": row["place"], **failed})
+            if time.monotonic() > until:
+                break
+        return found
+
     def parents_of(self, claim: Claim) -> list[ParentRow]:
         """How the parents ended, in the order of the dependencies."""
         return parents_of(self.conn, claim)

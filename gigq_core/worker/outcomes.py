@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gigq_core.due import due_after
+from gigq_core.failures import failure_of
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import ExecutionStatus, JobStatus
@@ -38,6 +39,7 @@ _FINAL_STATUS = {
     Fate.CRASHED: JobStatus.FAILED,
     Fate.GIVEN_BACK: JobStatus.FAILED,
 }
+_FAILED = (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT, ExecutionStatus.CRASHED)
 _NOT_THE_JOBS = (Fate.CANCELLED, Fate.GIVEN_BACK, Fate.NOT_BEGUN)
 # After these, the job's policy and what it raised say what follows.
 _DECIDED = (Fate.FAILED, Fate.HOPELESS, Fate.TIMEOUT)
@@ -90,6 +92,7 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written
     stored = []
     superseded = []
     executions = []
+    failed = []
     for told in endings:
         values = _values_of(told, now)
         ending, held = _end_job(conn, told, values, now)
@@ -101,9 +104,17 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written
             conn.execute(sql.FORGET_EXECUTION, (ending.claim.execution_id,))
             continue
         else:
-            values["status"] = _EXECUTION_STATUS[ending.fate].value
+            status = _EXECUTION_STATUS[ending.fate]
+            values["status"] = status.value
+            if status in _FAILED:
+                raised = ending.raised[0] if ending.raised else ""
+                values |= what_failed(values["error"], values["traceback"], raised)
+                failed.append(values)
+                continue
         executions.append(values)
     conn.executemany(sql.END_EXECUTION, executions)
+    if failed:
+        conn.executemany(sql.END_FAILED_EXECUTION, failed)
     return Written(stored, superseded)
 
 
@@ -162,6 +173,18 @@ def _values_of(ending: Ending, now: Moment) -> dict[str, Any]:
         "begun": None if ending.begun is None else ending.begun.text,
         "begun_utc": None if ending.begun is None else ending.begun.utc,
         "pid": ending.pid,
+    }
+
+
+def what_failed(
+    error: str | None, traceback: str | None = None, raised: str = ""
+) -> dict[str, str | None]:
+    """What is stored of a failure beside its texts, by the columns' names; see `failure_of`."""
+    failure = failure_of(error, traceback, raised)
+    return {
+        "error_type": failure.type,
+        "error_message": failure.message,
+        "fingerprint": failure.fingerprint,
     }
 
 

@@ -21,7 +21,12 @@ from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.times import Moment, utc_now
 from gigq_core.worker.decisions import decide_timeout
-from gigq_core.worker.outcomes import CRASHES_ALLOWED, UNSTORABLE, goes_on_after_crash
+from gigq_core.worker.outcomes import (
+    CRASHES_ALLOWED,
+    UNSTORABLE,
+    goes_on_after_crash,
+    what_failed,
+)
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -293,12 +298,13 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
     """
     now = Moment.now()
     who = f"worker {row['worker_id']}" + (f" (pid {row['pid']})" if row["registered"] else "")
+    error = f"{who} {how}{_for_how_long(row)}"
     values: dict[str, object] = {
         "place": row["place"],
         "token": row["token"],
         "now": now.text,
         "utc": now.utc,
-        "error": f"{who} {how}{_for_how_long(row)}",
+        "error": error,
         "decision": None,
         "begun": None,
         "begun_utc": None,
@@ -323,6 +329,7 @@ def give_back(conn: sqlite3.Connection, row: sqlite3.Row, how: str = "died") -> 
     if row["stop_requested_at"] is not None and not became.startswith("it failed"):
         became = "it is cancelled, as it was asked to stop"
     if begun:
+        values |= what_failed(error)
         conn.execute(sql.END_CRASHED_EXECUTION, values | {"output": output})
     else:
         conn.execute(sql.FORGET_EXECUTION, (row["execution_id"],))
@@ -348,12 +355,13 @@ def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
         _number(row["retry_delay"], 0),
     )
     now = Moment.now()
+    error = f"Job timed out after {_timeout_s(row)} seconds: {why}"
     values: dict[str, object] = {
         "place": row["place"],
         "token": row["token"],
         "now": now.text,
         "utc": now.utc,
-        "error": f"Job timed out after {_timeout_s(row)} seconds: {why}",
+        "error": error,
         "decision": decision.sentence,
         "begun": None,
         "begun_utc": None,
@@ -366,6 +374,7 @@ def time_out(conn: sqlite3.Connection, row: sqlite3.Row, why: str) -> None:
         held = conn.execute(sql.END_LOST_JOB, values).rowcount
     if held:
         output = _output_left(conn, row["execution_id"])
+        values |= what_failed(error)
         conn.execute(sql.END_TIMED_OUT_EXECUTION, values | {"output": output})
         logger.warning("Job %s timed out: %s", row["id"], why)
 
@@ -422,18 +431,19 @@ def _time_out_for_gigq(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
     again = _number(row["attempts"], 0) < most
     delay = _number(row["retry_delay"], 0)
     now = Moment.now()
-    values = {
+    error = f"Job timed out after {_timeout_s(row)} seconds"
+    values: dict[str, object] = {
         "place": row["place"],
         "began": row["began"],
         "now": now.text,
         "utc": now.utc,
         "status": (JobStatus.PENDING if again else JobStatus.TIMEOUT).value,
-        "error": f"Job timed out after {_timeout_s(row)} seconds",
+        "error": error,
         "ended": None if again else now.utc,
         **due_after(delay if again else 0, now),
     }
     held = conn.execute(sql.GIGQ_TIMEOUT, values).rowcount
     if held:
-        conn.execute(sql.GIGQ_TIMEOUT_EXECUTIONS, values)
+        conn.execute(sql.GIGQ_TIMEOUT_EXECUTIONS, values | what_failed(error))
         logger.warning("Job %s, run by GigQ's worker %s, timed out", row["id"], row["worker_id"])
     return held > 0

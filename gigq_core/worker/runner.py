@@ -1180,7 +1180,9 @@ def wish_of(problem: BaseException) -> tuple[str, float | None] | None:
 def sentence(problem: BaseException) -> str:
     """What is stored as the error: type and text, as Python prints them."""
     if isinstance(problem, SystemExit):
-        return "the job called sys.exit(%s)" % ("" if problem.code is None else shown(problem.code))
+        return "SystemExit: the job called sys.exit(%s)" % (
+            "" if problem.code is None else shown(problem.code)
+        )
     try:
         text = clipped(storable(str(problem)))
     except BaseException:  # noqa: BLE001 - the user's own __str__

@@ -1,4 +1,5 @@
-"""What a supervisor looks after about once a second: jobs of the dead, traces of deleted jobs."""
+"""What a supervisor looks after about once a second: jobs of the dead, traces of deleted jobs,
+failures of others."""
 
 from __future__ import annotations
 
@@ -27,6 +28,9 @@ RESCUE_EVERY_S = 1.0
 BURY_EVERY_S = 5.0
 # How often the history of jobs deleted long ago is looked for, in seconds; at once while there is.
 FORGET_EVERY_S = 3600.0
+# How many failures of others are read in one transaction, and how long that may take, in seconds.
+READ_AT_ONCE = 200
+READ_FOR_S = 0.05
 # How long the history of a deleted job stays, and its name still satisfies later children.
 KEEP = timedelta(days=30)
 # How often delays are looked for that a clock set back has made longer, in seconds; and at once
@@ -92,6 +96,7 @@ class Upkeep:
                 rescue.bury(conn, dead)
             for worker in dead:
                 self._killed.pop(worker["place"], None)
+        self._read_failures()
         self._forget_if_due(now)
         mended = self._mend_delays(now)
         if filling.left(conn):
@@ -117,6 +122,14 @@ class Upkeep:
             mended = conn.execute(sql.BRING_FORWARD, most).rowcount
         logger.warning("The clock was set back: %d delays are kept as long as they were", mended)
         return mended > 0
+
+    def _read_failures(self) -> None:
+        """Note what failed in attempts of GigQ's, and of the release before: some at a time."""
+        until = time.monotonic() + READ_FOR_S
+        found = self._ledger.unread_failures(READ_AT_ONCE, until)
+        if found:
+            with self._ledger.writing() as conn:
+                conn.executemany(sql.NOTE_FAILURE, found)
 
     def _warn_of_script_jobs(self) -> None:
         """One line when jobs begin to wait that this worker has to leave alone."""

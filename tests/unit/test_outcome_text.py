@@ -181,10 +181,12 @@ ERRORS = {
     "raise KeyboardInterrupt": "KeyboardInterrupt",
     "raise ValueError('caf\\udcc3')": "ValueError: caf\\udcc3",
     "raise ValueError('a\\0b')": "ValueError: a\\x00b",
-    "import sys; sys.exit(3)": "the job called sys.exit(3)",
-    "import sys; sys.exit()": "the job called sys.exit()",
-    "import sys; sys.exit('caf\\udcc3')": "the job called sys.exit('caf\\udcc3')",
-    "import sys; sys.exit(10**5000)": "the job called sys.exit(<a whole number of 16610 bits>)",
+    "import sys; sys.exit(3)": "SystemExit: the job called sys.exit(3)",
+    "import sys; sys.exit()": "SystemExit: the job called sys.exit()",
+    "import sys; sys.exit('caf\\udcc3')": "SystemExit: the job called sys.exit('caf\\udcc3')",
+    "import sys; sys.exit(10**5000)": (
+        "SystemExit: the job called sys.exit(<a whole number of 16610 bits>)"
+    ),
 }
 
 

@@ -168,7 +168,8 @@ def test_any_exception_can_be_told() -> None:
     assert told["error"] == f"{__name__}._Unprintable: <exception str() failed>"
     assert runner.failure(ValueError("x" * 10**6))["error"].count("x") == runner.MAX_TEXT
     assert runner.failure(ValueError())["error"] == "ValueError"
-    assert runner.failure(SystemExit("bye"))["error"] == "the job called sys.exit('bye')"
+    told = runner.failure(SystemExit("bye"))
+    assert told["error"] == "SystemExit: the job called sys.exit('bye')"
 
 
 def test_changes_are_hinted_at_and_other_files_are_not(tmp_path: Path) -> None:
