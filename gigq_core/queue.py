@@ -20,6 +20,7 @@ from gigq_core.errors import DatabaseError, DuplicateJob
 from gigq_core.job import Job, check_integer
 from gigq_core.new_rows import insert, row_of
 from gigq_core.progress import progress_of_row
+from gigq_core.runs import newest_runs
 from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.opening import explain, open_read_only
@@ -475,6 +476,19 @@ class JobQueue:
             total += n
         counts["total"] = total
         return counts
+
+    def workflows(self, limit: int = 100) -> list[dict[str, Any]]:
+        """List the runs of workflows, the newest first.
+
+        Args:
+            limit: How many at most.
+
+        Returns:
+            For each `Workflow.submit_all` of which jobs are left: `name`, `id` (as `workflow_id` of
+            its jobs), `submitted` (UTC seconds since 1970), `counts` (how many of its jobs there
+            are of each status), and `total`.
+        """
+        return newest_runs(self._all, limit)
 
     def close(self) -> None:
         """Close the current thread's connection to the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,9 @@ class Workflow:
     def submit_all(self, queue: JobQueue) -> list[str]:
         """Submit every job in one transaction: all of them, or none.
 
+        Each gets the workflow's name (`job.workflow`), and an id that is new with each submission
+        (`job.workflow_id`), by which `JobQueue.workflows` knows them.
+
         Args:
             queue: Where to.
 
@@ -104,4 +108,7 @@ class Workflow:
             ValueError: A value of a job is out of range.
             DatabaseError: The queue's file can't be written.
         """
+        run_id = str(uuid.uuid4())
+        for job in self.jobs:
+            job.workflow, job.workflow_id = self.name or None, run_id
         return queue.submit_many(self.jobs)

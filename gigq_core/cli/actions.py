@@ -46,18 +46,33 @@ def cancel(
 @click.command(
     help=f"""Retry failed, timed out or cancelled jobs; their attempts are counted from 0 again.
 
+    A job that was cancelled because another one failed is retried after that one, or with it.
+
     `requeue`, as GigQ calls it, does the same.
 
-    {_JSON_OF_OUTCOMES}"""
+    {_JSON_OF_OUTCOMES[:-1]}, and then of the children."""
 )
 @named_jobs
+@click.option(
+    "--with-children",
+    is_flag=True,
+    help="Also retry the jobs that were cancelled because one of these failed.",
+)
 @json_option
 @click.pass_obj
 def retry(
-    settings: Settings, job_ids: tuple[str, ...], ids_from: TextIO | None, as_json: bool
+    settings: Settings,
+    job_ids: tuple[str, ...],
+    ids_from: TextIO | None,
+    with_children: bool,
+    as_json: bool,
 ) -> None:
     wanted = all_ids(job_ids, ids_from)
-    _act(settings, wanted, "retry", lambda queue, ids: queue.requeue_jobs(ids), as_json)
+
+    def act(queue: JobQueue, ids: Iterable[str]) -> list[Outcome]:
+        return queue.requeue_jobs(ids, cancelled_children=with_children)
+
+    _act(settings, wanted, "retry", act, as_json)
 
 
 @click.command(
@@ -183,7 +198,8 @@ def _act(
         with settings.changing() as queue:
             found = {outcome.job_id: outcome for outcome in act(queue, ids)}
     outcomes = [unknown[text] if text in unknown else found[known[text]] for text in texts]
-    outcomes = list(dict.fromkeys(outcomes))
+    # Those of the named ones, and of what was done along.
+    outcomes = list(dict.fromkeys([*outcomes, *found.values()]))
     if as_json:
         write_json([_as_json(outcome) for outcome in outcomes])
     else:
@@ -219,6 +235,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 def _print_outcome(outcome: Outcome, verb: str, *, known: bool) -> None:
     if outcome.done:
         sentence = outcome.change.sentence.format(reason=outcome.reason)
+        if outcome.change is Change.REQUEUED and outcome.reason:
+            sentence += f"; {outcome.reason} (--with-children retries them too)"
         say(f"Job {inert(outcome.job_id)} {sentence}.")
     elif known:
         warn(f"Could not {verb} job {inert(outcome.job_id)}: {inert(outcome.reason)}.")

@@ -47,6 +47,7 @@ for _command in (
     actions.priority,
     clear.clear,
     show.stats,
+    show.workflows,
     worker.worker,
     unit.unit,
     logs.logs,

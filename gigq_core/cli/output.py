@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.streams import put
 from gigq_core.text import inert, storable
-from gigq_core.times import local, parse_time
+from gigq_core.times import local, moment_of, parse_time
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -109,6 +109,12 @@ def shown_time(text: object) -> str:
         return "-"
     moment = parse_time(text)
     return f"{local(moment):%Y-%m-%d %H:%M:%S}" if moment else cell(text)
+
+
+def shown_moment(seconds: object) -> str:
+    """A moment in UTC seconds, to the second, in the reader's zone; "-" where there is none."""
+    moment = moment_of(seconds)
+    return f"{local(moment):%Y-%m-%d %H:%M:%S}" if moment else "-"
 
 
 def _columns(char: str) -> int:

@@ -12,6 +12,7 @@ from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import shown_time
 from gigq_core.decoding import decoded_execution, decoded_job, is_parked
 from gigq_core.job import JobOptions
+from gigq_core.runs import newest_runs
 from gigq_core.schema import statements as sql
 from gigq_core.schema import view_statements as view
 from gigq_core.schema.opening import Connection, open_read_only
@@ -130,13 +131,34 @@ class QueueView:
     def _execution_rows(self, job_id: str) -> list[sqlite3.Row]:
         return self._conn.execute(sql.EXECUTIONS_OF, (job_id,)).fetchall()
 
-    def newest(self, status: str | None, limit: int) -> list[dict[str, Any]]:
-        """The jobs that were submitted last, newest first."""
-        if status is None:
-            rows = self._conn.execute(view.LATEST, (limit,))
-        else:
-            rows = self._conn.execute(view.LATEST_WITH_STATUS, (status, limit))
+    def newest(
+        self, status: str | None, limit: int, workflow: str | None = None, batch: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The jobs that were submitted last, newest first.
+
+        Args:
+            status: only those of this status.
+            limit: how many at most.
+            workflow: only those of the workflow of this name, or of its run of this id.
+            batch: only those of this batch.
+        """
+        if (workflow or batch) and not self._has_workflows():
+            return []
+        statement = view.latest(status is not None, workflow is not None, batch is not None)
+        values = {"status": status, "workflow": workflow, "batch": batch, "limit": limit}
+        rows = self._conn.execute(statement, values)
         return [self._with_reason(_shown_job(row)) for row in rows]
+
+    def workflows(self, limit: int) -> list[dict[str, Any]]:
+        """The runs of workflows that were submitted last; see `JobQueue.workflows`."""
+        if not self._has_workflows():
+            return []
+        return newest_runs(
+            lambda statement, *values: self._conn.execute(statement, values).fetchall(), limit
+        )
+
+    def _has_workflows(self) -> bool:
+        return self._conn.execute(view.HAS_WORKFLOWS).fetchone() is not None
 
     def longest_timeout(self) -> float:
         """The longest timeout of the jobs that wait or run, in seconds; 0 where there is none."""

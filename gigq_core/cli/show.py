@@ -1,4 +1,4 @@
-"""The commands that only look: status, list, stats, workers, stack."""
+"""The commands that only look: status, list, stats, workflows, workers, stack."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gigq_core.cli.output import (
     cell,
     lines_of,
     say,
+    shown_moment,
     shown_time,
     table,
     terminal_columns,
@@ -92,6 +93,12 @@ def status(
     help="Only jobs of this status.",
 )
 @click.option(
+    "--workflow",
+    metavar="NAME",
+    help="Only jobs of workflows of this name, or of the run whose id begins so.",
+)
+@click.option("--batch", metavar="NAME", help="Only jobs of this batch.")
+@click.option(
     "--limit",
     type=click.IntRange(min=0),
     default=100,
@@ -100,14 +107,21 @@ def status(
 )
 @json_option
 @click.pass_obj
-def list_jobs(settings: Settings, wanted: str | None, limit: int, as_json: bool) -> None:
+def list_jobs(
+    settings: Settings,
+    wanted: str | None,
+    workflow: str | None,
+    batch: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """List the newest jobs first.
 
     JSON: an array of jobs, each with the keys that `status --json` prints but for "exists" and
     "executions".
     """
     with settings.viewing() as view:
-        jobs = view.newest(wanted, limit)
+        jobs = view.newest(wanted, limit, workflow, batch)
         paused = view.paused()
     if as_json:
         write_json(jobs)
@@ -153,6 +167,49 @@ def stats(settings: Settings, as_json: bool) -> None:
         write_json(counts)
         return
     table(("Status", "Count"), list(counts.items()))
+
+
+@click.command()
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Maximum number of runs.",
+)
+@json_option
+@click.pass_obj
+def workflows(settings: Settings, limit: int, as_json: bool) -> None:
+    """List the runs of workflows, the newest first, with how their jobs stand.
+
+    `list --workflow` lists the jobs of one.
+
+    JSON: an array of {"name", "id", "submitted" (UTC seconds since 1970), "counts" (of each
+    status), "total"}.
+    """
+    with settings.viewing() as view:
+        runs = view.workflows(limit)
+    if as_json:
+        write_json(runs)
+        return
+    if not runs:
+        say("No workflows found.")
+        return
+    statuses = [status.value for status in JobStatus]
+    table(
+        ("Name", "ID", "Submitted", *(status.capitalize() for status in statuses), "Total"),
+        [
+            (
+                run["name"],
+                run["id"][:SHORT_ID],
+                shown_moment(run["submitted"]),
+                *(run["counts"][status] or "-" for status in statuses),
+                run["total"],
+            )
+            for run in runs
+        ],
+        shrinking=["Name"],
+    )
 
 
 @click.command()

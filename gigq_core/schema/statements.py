@@ -35,6 +35,34 @@ SELECT * FROM jobs WHERE status = ? ORDER BY created_at DESC LIMIT ?"""
 
 COUNTERS = "SELECT state, n FROM core_counts"
 
+# --- workflows --------------------------------------------------------------------------------
+
+# From one name to the next in the index, and from one run to the next, however many jobs each has.
+# The jobs of a run were submitted together.
+NEWEST_RUNS = """
+WITH RECURSIVE names (name) AS (
+    SELECT min(workflow) FROM jobs WHERE workflow IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(j.workflow) FROM jobs j WHERE j.workflow > names.name)
+    FROM names WHERE names.name IS NOT NULL
+),
+runs (name, id) AS (
+    SELECT names.name, (SELECT min(j.workflow_id) FROM jobs j WHERE j.workflow = names.name)
+    FROM names WHERE names.name IS NOT NULL
+    UNION ALL
+    SELECT runs.name, (SELECT min(j.workflow_id) FROM jobs j
+                       WHERE j.workflow = runs.name AND j.workflow_id > runs.id)
+    FROM runs WHERE runs.id IS NOT NULL
+)
+SELECT runs.name, runs.id,
+       (SELECT j.created FROM jobs j
+        WHERE j.workflow = runs.name AND j.workflow_id = runs.id LIMIT 1) AS submitted
+FROM runs WHERE runs.id IS NOT NULL
+ORDER BY submitted DESC, runs.id LIMIT ?"""
+
+COUNTS_OF_RUN = """
+SELECT status, count(*) AS n FROM jobs WHERE workflow = ? AND workflow_id = ? GROUP BY status"""
+
 # --- acts upon jobs --------------------------------------------------------------------------
 
 # A name of megabytes is cut: it is only told.

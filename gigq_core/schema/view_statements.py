@@ -4,9 +4,24 @@ from __future__ import annotations
 
 IDS_BY_PREFIX = "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 
+
 # Newest first in the order of submission, which needs no sorting.
-LATEST = "SELECT * FROM jobs ORDER BY rowid DESC LIMIT ?"
-LATEST_WITH_STATUS = "SELECT * FROM jobs WHERE status = ? ORDER BY rowid DESC LIMIT ?"
+def latest(status: bool, workflow: bool, batch: bool) -> str:
+    """The jobs that were submitted last: of a `:status`, of a `:workflow` by its name or the
+    beginning of a run's id, of a `:batch`, as far as these count; at most `:limit`."""
+    conditions = ["true"]
+    if status:
+        conditions.append("status = :status")
+    if workflow:
+        conditions.append(
+            "workflow IS NOT NULL AND (workflow = :workflow OR length(:workflow) >= 4 "
+            "AND substr(workflow_id, 1, length(:workflow)) = :workflow)"
+        )
+    if batch:
+        conditions.append("batch = :batch")
+    return f"""
+SELECT * FROM jobs WHERE {" AND ".join(conditions)} ORDER BY rowid DESC LIMIT :limit"""
+
 
 # What tells of a failure, cut to the most that a worker of ours stores.
 MOST_TEXT = 400_000
@@ -26,6 +41,10 @@ ORDER BY rowid"""
 LONGEST_TIMEOUT = """
 SELECT coalesce(max(timeout), 0) FROM jobs
 WHERE status IN ('pending', 'running') AND typeof(timeout) IN ('integer', 'real')"""
+
+# Where it is, so are the columns of its release.
+HAS_WORKFLOWS = """
+SELECT 1 FROM pragma_table_info('jobs') WHERE name = 'workflow'"""
 
 HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
 HAS_WORKERS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_workers'"
