@@ -155,9 +155,9 @@ class FileWatch:
             self._begin(0)
 
     def _on_hint(self) -> None:
-        # In a thread of its own.
-        self._hinted = True
-        if self._attends:
+        # In a thread of its own. One is enough until it has been taken in.
+        if not self._hinted:
+            self._hinted = True
             self._wake()
 
     def _begin(self, rung: int) -> None:

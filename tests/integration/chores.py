@@ -29,6 +29,12 @@ def note(path: str, text: str) -> str:
     return text
 
 
+def note_and_rest(path: str, text: str) -> None:
+    """Append a line, and take two milliseconds for it."""
+    note(path, text)
+    time.sleep(0.002)
+
+
 def fail(message: str = "no good") -> None:
     raise ValueError(message)
 
