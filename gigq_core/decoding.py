@@ -10,7 +10,7 @@ from typing import Any
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.schema.ddl import PARKED, WORDS
 from gigq_core.status import JobStatus
-from gigq_core.times import local_text, moment_of
+from gigq_core.times import local_text, moment_of, parse_time
 
 # Columns that hold what callers get in another form, or not at all.
 _INNER = ("due", "due_in", "lane", "retry_policy")
@@ -103,13 +103,14 @@ def _options_of(job: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         policy = RetryPolicy()
     waits = job.get("status") == JobStatus.PENDING.value
-    due = moment_of(job.get("due")) if waits else None
+    # A file of GigQ's own has the text alone.
+    due = moment_of(job["due"]) if "due" in job else parse_time(job.get("retry_after"))
     return {
         "retry": shown(policy.retry),
         "retry_on": list(policy.retry_on),
         "give_up_on": list(policy.give_up_on),
         "on_timeout": policy.on_timeout,
-        "run_at": None if due is None else due.isoformat(),
+        "run_at": due.isoformat() if waits and due is not None else None,
         "on_parent_failure": as_text(job.get("on_parent_failure")) or "wait",
         "batch": as_text(job.get("batch")),
         "workflow": as_optional_text(job.get("workflow")),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import shown_time
-from gigq_core.decoding import decoded_execution, decoded_job, is_parked
+from gigq_core.decoding import as_int, as_text, decoded_execution, decoded_job, is_parked
 from gigq_core.job import JobOptions
+from gigq_core.progress import Progress, progress_of_row
 from gigq_core.runs import newest_runs
 from gigq_core.schema import statements as sql
 from gigq_core.schema import view_statements as view
@@ -20,10 +22,12 @@ from gigq_core.script import SCRIPT_MODULE
 from gigq_core.script import WHY as WHY_IN_SCRIPT
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
-from gigq_core.times import now_text
+from gigq_core.times import parse_time
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
+# Of an error that is told beside something else, in characters.
+SHOWN_ERROR = 200
 
 # What people and scripts are told of a worker.
 _SHOWN_OF_WORKER = (
@@ -119,7 +123,7 @@ class QueueView:
         if row is None:
             return None
         return {
-            **self._with_reason(_shown_job(row)),
+            **self._shown([row])[0],
             "exists": True,
             "executions": [decoded_execution(row) for row in self._execution_rows(job_id)],
         }
@@ -147,7 +151,7 @@ class QueueView:
         statement = view.latest(status is not None, workflow is not None, batch is not None)
         values = {"status": status, "workflow": workflow, "batch": batch, "limit": limit}
         rows = self._conn.execute(statement, values)
-        return [self._with_reason(_shown_job(row)) for row in rows]
+        return self._shown(rows.fetchall())
 
     def workflows(self, limit: int) -> list[dict[str, Any]]:
         """The runs of workflows that were submitted last; see `JobQueue.workflows`."""
@@ -169,6 +173,16 @@ class QueueView:
         if self._conn.execute(view.HAS_META).fetchone() is None:
             return False
         return self._conn.execute(sql.IS_PAUSED).fetchone() is not None
+
+    def _shown(self, rows: list[sqlite3.Row]) -> list[dict[str, Any]]:
+        """The jobs as commands print them, each with its progress, and why it waits if it does."""
+        jobs = [_shown_job(row) for row in rows]
+        found: dict[Any, Progress | None] = {}
+        if self._conn.execute(view.HAS_PROGRESS).fetchone() is not None:
+            ids = json.dumps([as_text(job["id"]) for job in jobs])
+            reports = self._conn.execute(view.PROGRESS_AMONG, (ids,)).fetchall()
+            found = {report["job_id"]: progress_of_row(report) for report in reports}
+        return [self._with_reason({**job, "progress": found.get(job["id"])}) for job in jobs]
 
     def _with_reason(self, job: dict[str, Any]) -> dict[str, Any]:
         reason = why(job, paused=self._paused)
@@ -238,12 +252,21 @@ def why(job: dict[str, Any], *, paused: bool) -> Why | None:
         return Why(f"in a script ({SCRIPT_MODULE})", WHY_IN_SCRIPT)
     if job["blocked"]:
         return Why("parents", "it waits for parents that have not completed")
-    due = job["retry_after"]
-    if isinstance(due, str) and due > now_text():
-        return Why(f"due {shown_time(due)}", f"it is due at {shown_time(due)}")
+    due = parse_time(job["run_at"])
+    if due is not None and due > datetime.now(timezone.utc):
+        return _why_due(job)
     if paused:
         return Why("paused", "the queue is paused: `gigq-core resume` resumes it")
     return None
+
+
+def _why_due(job: dict[str, Any]) -> Why:
+    at = shown_time(job["run_at"])
+    if not as_int(job["attempts"]):
+        return Why(f"due {at}", f"it is due at {at}")
+    retry = f"retry {as_int(job['attempts']) + 1} of {as_int(job['max_attempts'])} at {at}"
+    error = storable(as_text(job["error"])).strip().split("\n")[0][:SHOWN_ERROR]
+    return Why(retry, f"{retry}: {error.rstrip('.')}" if error else retry)
 
 
 def _with_life(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -22,6 +23,9 @@ from gigq_core.cli.output import (
 )
 from gigq_core.cli.queue_view import why
 from gigq_core.cli.settings import Settings
+from gigq_core.durations import duration_text
+from gigq_core.progress import Progress
+from gigq_core.retry import Backoff, retry_of
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
 
@@ -29,6 +33,8 @@ from gigq_core.text import inert
 WIDE_TERMINAL = 120
 SHORT_ID = 8
 SHOWN_PARENTS = 10
+
+_IF_A_PARENT_FAILS = {"cancel": "it is cancelled", "run": "it runs"}
 
 
 @click.command()
@@ -52,8 +58,10 @@ def status(
 ) -> None:
     """Show one job.
 
-    JSON: the columns of the job (params, dependencies and result decoded), "exists", "blocked"
-    and "executions", always whole, and "why" where something holds up a job that waits;
+    JSON: the columns of the job (params, dependencies and result decoded), its options as a line
+    of JSONL gives them, "run_at" (when it is due; with an offset), "workflow", "progress" (null, or
+    "done", "total", "percent", "note" and "at"), "exists", "blocked" and "executions", always
+    whole, and "why" where something holds up a job that waits;
     {"id", "exists": false} if there is no such job.
     """
     with settings.viewing() as view:
@@ -294,8 +302,12 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
     if "why" in job:
         say(f"Waiting: {job['why']}.")
     say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
-    if job["retry_after"] and job["status"] == JobStatus.PENDING.value:
-        say(f"Due: {shown_time(job['retry_after'])}")
+    if job["progress"]:
+        say(f"Progress: {_progress_in_words(job['progress'])}")
+    if job["run_at"]:
+        say(f"Due: {shown_time(job['run_at'])}")
+    for label, words in _options_in_words(job):
+        say(f"{label}: {cell(words)}")
     for parent_id, name, standing in unmet[:SHOWN_PARENTS]:
         say(
             " ".join(
@@ -308,6 +320,41 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
         say(f"Worker: {cell(job['worker_id'])}")
     if job["error"]:
         say(f"Error: {inert(job['error'], lines=True)}")
+    decision = job["executions"][-1].get("decision") if job["executions"] else None
+    # Of one that waits, what was decided is said above.
+    if decision and job["status"] in (JobStatus.FAILED.value, JobStatus.TIMEOUT.value):
+        say(f"Decision: {inert(decision)}")
+
+
+def _progress_in_words(progress: Progress) -> str:
+    done, total = f"{progress['done']:,}", progress["total"]
+    words = done if total is None else f"{done} of {total:,}"
+    if progress["percent"] is not None:
+        words += f" ({progress['percent']:.0f}%)"
+    return f"{words}: {cell(progress['note'])}" if progress["note"] else words
+
+
+def _options_in_words(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The options that are not as they are by default and that GigQ does not know."""
+    delays = retry_of(job["retry"])
+    if isinstance(delays, Backoff):
+        yield "Delays", str(delays)
+    elif delays is not None:
+        yield "Delays", ", ".join(map(duration_text, delays))
+    for label, key in (("Retried on", "retry_on"), ("Given up on", "give_up_on")):
+        if job[key]:
+            yield label, ", ".join(name.removeprefix("builtins.") for name in job[key])
+    if job["on_timeout"] == "fail":
+        yield "After a timeout", "it fails"
+    if job["on_parent_failure"] in _IF_A_PARENT_FAILS:
+        yield "If a parent fails", _IF_A_PARENT_FAILS[job["on_parent_failure"]]
+    if job["stall_timeout"]:
+        yield "Stopped when silent for", duration_text(job["stall_timeout"])
+    for label, key in (("Workflow", "workflow"), ("Batch", "batch")):
+        if job[key]:
+            yield label, job[key]
+    if job["ours"]:
+        yield "Hidden from GigQ's workers", "yes"
 
 
 def _print_value(value: object) -> None:

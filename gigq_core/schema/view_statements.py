@@ -48,6 +48,12 @@ SELECT 1 FROM pragma_table_info('jobs') WHERE name = 'workflow'"""
 
 HAS_META = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_meta'"
 HAS_WORKERS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_workers'"
+HAS_PROGRESS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_progress'"
+
+# How far some jobs are.
+PROGRESS_AMONG = """
+SELECT job_id, done, total, note, at FROM core_progress
+WHERE job_id IN (SELECT value FROM json_each(?))"""
 
 WORKERS = "SELECT * FROM core_workers ORDER BY started_at DESC, rowid DESC"
 

@@ -168,7 +168,8 @@ class OddRows:
         values: dict[str, Any] = dict(zip(columns, found, strict=True)) if found else {}
         if not found:
             values = {name: self.value() for name in columns}
-        key = next(name for name in columns if name in ("id", "key", "job_id", "child_id", "state"))
+        keys = ("id", "key", "job_id", "child_id", "parent_id", "state")
+        key = next(name for name in columns if name in keys)
         values[key] = str(uuid.UUID(int=self._random.getrandbits(128)))
         if "status" in values:
             values["status"] = self._random.choice(

@@ -179,7 +179,7 @@ class Way:
         words = ["--db", str(self.db), "submit", "json.dumps", "--json", *words]
         answer = CliRunner().invoke(cli, words, input=given)
         if answer.exit_code:
-            raise ValueError(answer.stderr)
+            raise ValueError(answer.output)
         found: dict[str, Any] = json.loads(answer.stdout)
         return found
 
