@@ -22,7 +22,8 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 class Signature:
     """What a function takes: the names it knows, those it needs, and whether any other is fine.
 
-    `by_position` are those that it needs and that have no name for a caller.
+    `by_position` are those that it needs and that have no name for a caller; `ours` says whether
+    our workers alone can run it.
     """
 
     function: str
@@ -30,6 +31,7 @@ class Signature:
     needed: tuple[str, ...]
     others: bool = False
     by_position: tuple[str, ...] = ()
+    ours: bool = False
 
     def misfit(self, params: Mapping[str, Any]) -> str:
         """One sentence why the function can't be called with these parameters, or nothing.
@@ -83,10 +85,6 @@ def needs_ours(function: Callable[..., Any]) -> bool:
 
     A function that wraps an async one, and is none itself, may run it by its own means.
     """
-    return (_needs_ours_cached if isinstance(function, FunctionType) else _needs_ours)(function)
-
-
-def _needs_ours(function: Callable[..., Any]) -> bool:
     if not isinstance(function, FunctionType):
         # Such as `@task` makes.
         function = _within(function) or function
@@ -104,9 +102,6 @@ def _needs_ours(function: Callable[..., Any]) -> bool:
     return False
 
 
-_needs_ours_cached = lru_cache(maxsize=1024)(_needs_ours)
-
-
 def _within(function: Callable[..., Any]) -> Callable[..., Any] | None:
     """What a function wraps (`functools.wraps`)."""
     return getattr(function, "__dict__", {}).get("__wrapped__")
@@ -117,7 +112,7 @@ def _signature_of(path: str, function: Callable[..., Any]) -> Signature:
         parameters = _inspected(function).parameters.values()
     # Some functions written in C have none to be asked for; a user's own may raise anything.
     except Exception:  # noqa: BLE001
-        return Signature(path, (), (), others=True)
+        return Signature(path, (), (), others=True, ours=needs_ours(function))
     needed = [p for p in parameters if p.default is p.empty]
     return Signature(
         path,
@@ -125,6 +120,7 @@ def _signature_of(path: str, function: Callable[..., Any]) -> Signature:
         tuple(p.name for p in needed if p.kind in _NAMED),
         any(p.kind is p.VAR_KEYWORD for p in parameters),
         tuple(p.name for p in needed if p.kind is p.POSITIONAL_ONLY),
+        needs_ours(function),
     )
 
 

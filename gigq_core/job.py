@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
 
-from gigq_core.call_signature import UNSEEN, signature_of, signature_of_loaded
+from gigq_core.call_signature import UNSEEN, Signature, signature_of, signature_of_loaded
 
 if TYPE_CHECKING:
     from gigq_core.retry import Backoff
@@ -338,7 +338,7 @@ class Job:
         """
         self.check_call(self.encoded().function)
 
-    def check_call(self, reference: FunctionReference) -> None:
+    def check_call(self, reference: FunctionReference) -> Signature:
         """Refuse parameters that the function can't be called with, if it can be seen from here.
 
         As text it is only looked at where its module is imported already.
@@ -346,18 +346,22 @@ class Job:
         Args:
             reference: to the job's function.
 
+        Returns:
+            What the function takes, as far as it can be seen.
+
         Raises:
             TypeError: a parameter is missing, or unknown.
         """
         function, (module, name) = self.function, reference
         if isinstance(function, FunctionReference):
-            signature = None
+            signature = UNSEEN
         elif isinstance(function, str):
-            signature = signature_of_loaded(module, name)
+            signature = signature_of_loaded(module, name) or UNSEEN
         else:
             signature = signature_of(f"{module}.{name}", function)
-        if misfit := (signature or UNSEEN).misfit(self.params):
+        if misfit := signature.misfit(self.params):
             raise TypeError(misfit)
+        return signature
 
     def encoded(self) -> Encoded:
         """Check the definition, and give back what was encoded in doing so.

@@ -36,7 +36,7 @@ def row_of(job: Job, now: Moment) -> dict[str, Any]:
         ValueError: As for `Job`.
     """
     encoded = job.encoded()
-    job.check_call(encoded.function)
+    ours = job.check_call(encoded.function).ours
     passing = job.pass_parent_results
     row: dict[str, Any] = {
         "id": job.id,
@@ -56,8 +56,8 @@ def row_of(job: Job, now: Moment) -> dict[str, Any]:
         "created_at": job.created_at,
         "updated_at": now.text,
     }
-    if job.uses_more:
-        row |= _more(job, now)
+    if ours or job.uses_more:
+        row |= _more(job, now, ours)
     return row
 
 
@@ -84,8 +84,14 @@ def _uses_more(row: dict[str, Any]) -> bool:
     return "lane" in row
 
 
-def _more(job: Job, now: Moment) -> dict[str, Any]:
-    """The values of the columns that only some jobs use."""
+def _more(job: Job, now: Moment, ours: bool) -> dict[str, Any]:
+    """The values of the columns that only some jobs use.
+
+    Args:
+        job: the job, checked.
+        now: when it is submitted.
+        ours: whether its function is for our workers alone.
+    """
     from gigq_core.due import due_after, due_at
     from gigq_core.retry import RetryPolicy
 
@@ -96,7 +102,7 @@ def _more(job: Job, now: Moment) -> dict[str, Any]:
         due = due_at(job.run_at.timestamp(), now)
     else:
         due = due_after(options.run_after or 0, now)
-    hidden = job.ours or policy.needs_ours or job.stall_timeout is not None
+    hidden = ours or job.ours or policy.needs_ours or job.stall_timeout is not None
     if hidden:
         due["retry_after"] = OURS if due["due"] is None else HELD
     more = {

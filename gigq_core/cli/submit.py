@@ -163,11 +163,14 @@ def submit(
     JSON: {"id"}, or {"ids"} with --copies or --jsonl.
     """
     from gigq_core.bulk import JobTemplate
+    from gigq_core.call_signature import needs_ours
 
     if jsonl is not None and copies > 1:
         raise click.UsageError("--copies can't be combined with --jsonl: each line is a job.")
     values = dict(_parameter(text) for text in params)
     job_function = import_function(function)
+    # A line of JSONL knows the function by its name alone.
+    options["ours"] = options["ours"] or needs_ours(job_function)
     if options["name"] is None:
         options["name"] = function.rpartition(".")[2]
     if retry_delays is not None:

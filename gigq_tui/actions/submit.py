@@ -94,6 +94,11 @@ def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list
     """
     jobs = [] if request.jsonl is not None else jobs_for(request)
     info = inspect_function(request.function, python, chdir)
+    if info.takes.ours:
+        # GigQ's workers could not run it.
+        request = replace(request, options=replace(request.options, ours=True))
+        for job in jobs:
+            job.ours = True
     if request.jsonl is not None:
         try:
             jobs = jobs_of_lines(request, info)

@@ -78,7 +78,6 @@ def test_the_signature_comes_back_with_types_and_defaults(project: Path) -> None
         ("shop_for_test.missing", "has no attribute 'missing'"),
         ("no_such_module.f", "No module named 'no_such_module'"),
         ("shop_for_test.NUMBER", "it is int, not a function"),
-        ("shop_for_test.later", "async"),
         ("leaves.f", "SystemExit: 3"),
         ("broken.f", "SyntaxError"),
         ("dies.f", "ended with status 9 while it imported dies, saying: last words"),
@@ -179,3 +178,8 @@ def test_the_folder_is_checked(tmp_path: Path) -> None:
     with pytest.raises(GigQError, match="no folder"):
         check_folder(tmp_path / "none")
     assert check_folder(tmp_path) == tmp_path
+
+
+def test_an_async_function_is_known_as_ours_alone(project: Path) -> None:
+    assert ask("shop_for_test.later", project).takes.ours
+    assert not ask("shop_for_test.resize", project).takes.ours

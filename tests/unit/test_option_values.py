@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,10 @@ from click.testing import CliRunner
 
 from gigq_core import Backoff, Job, JobQueue, task
 from gigq_core.cli.main import cli
-from gigq_core.job import FunctionReference
+from gigq_core.job import FunctionReference, JobOptions
+from gigq_core.task import TaskWrapper
+from gigq_tui.actions.submit import SubmitRequest
+from gigq_tui.actions.submit import submit as submit_from_console
 
 MISSING: Any = object()
 BERLIN = timezone(timedelta(hours=1))
@@ -312,6 +317,56 @@ def test_what_gigq_would_run_otherwise_is_hidden_from_it(way: Way, options: dict
         assert not {"lane", "retry_policy", "due", "due_in"} & set(status)
     assert way.queue.get_status(job_id)["retry_after"] is None
     assert way.queue.get_status(later)["retry_after"] is not None
+
+
+async def asynchronous() -> None: ...
+
+
+def with_context(job_context: Any) -> None: ...
+
+
+def with_context_perhaps(job_context: Any = None) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "hidden"),
+    [
+        (work, False),
+        (asynchronous, True),
+        (with_context, True),
+        (with_context_perhaps, False),
+        (task(asynchronous), True),
+        (task(with_context), True),
+        (f"{__name__}.asynchronous", True),
+        (f"{__name__}.work", False),
+        # What can't be seen from here is visible, unless `ours` says otherwise.
+        ("nowhere.asynchronous", False),
+        (FunctionReference(__name__, "asynchronous"), False),
+    ],
+)
+def test_a_function_that_gigq_can_not_run_is_hidden(way: Way, function: Any, hidden: bool) -> None:
+    of_wrapper = function.to_job() if isinstance(function, TaskWrapper) else None
+    job_id = way.queue.submit(of_wrapper or Job("n", function))
+    assert way.queue.get_status(job_id)["ours"] is hidden
+    if hidden:
+        assert claimed_by_gigq(way) is None
+
+
+def test_whoever_submits_hides_it(way: Way) -> None:
+    def told(*words: str, given: str = "") -> dict[str, Any]:
+        all_words = ["--db", str(way.db), "submit", f"{__name__}.asynchronous", "--json", *words]
+        answer = json.loads(CliRunner().invoke(cli, all_words, input=given).stdout)
+        return way.queue.get_status(answer["id"] if "id" in answer else answer["ids"][0])
+
+    assert told()["ours"] is True
+    assert told("--jsonl", "-", given="{}")["ours"] is True
+    request = SubmitRequest(f"{__name__}.asynchronous", options=JobOptions("n"))
+    root = Path(__file__).parents[2]
+    lines = way.db.with_name("lines.jsonl")
+    lines.write_text("{}\n")
+    for one in (request, replace(request, jsonl=lines)):
+        (job_id,) = submit_from_console(way.db, one, sys.executable, root)
+        assert way.queue.get_status(job_id)["ours"] is True
 
 
 def test_a_job_to_begin_later_is_not_taken_by_gigq_before(way: Way) -> None:

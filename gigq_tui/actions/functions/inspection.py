@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gigq_core.call_signature import Signature
+from gigq_core.call_signature import CONTEXT, Signature
 from gigq_core.errors import GigQError
 from gigq_core.job import FunctionReference
 
@@ -50,6 +50,7 @@ class FunctionInfo:
     function: str
     doc: str
     parameters: tuple[Parameter, ...]
+    is_async: bool = False
 
     @property
     def takes(self) -> Signature:
@@ -61,6 +62,7 @@ class FunctionInfo:
             tuple(p.name for p in named if p.required),
             any(p.kind == "VAR_KEYWORD" for p in self.parameters),
             tuple(p.name for p in self.parameters if p.required and p.kind == "POSITIONAL_ONLY"),
+            self.is_async or any(p.name == CONTEXT and p.required for p in named),
         )
 
     def misfit(self, params: Mapping[str, Any]) -> str:
@@ -177,7 +179,7 @@ def inspect_function(
         )
         for p in answer["parameters"]
     )
-    return FunctionInfo(shown, answer["doc"], parameters)
+    return FunctionInfo(shown, answer["doc"], parameters, bool(answer.get("async")))
 
 
 def _ask(

@@ -1,9 +1,9 @@
 """Import one function in the user's interpreter and describe it: standard library only.
 
 Run as a file, `PYTHON inspector.py MODULE NAME`, in the folder that the workers use. What it
-prints is one line of JSON: {"ok": true, "doc", "parameters": [{"name", "kind", "annotation",
-"default", "required", "choices", "object"}]} or {"ok": false, "error"}. Whatever the user's
-modules print while they are imported goes to stderr.
+prints is one line of JSON: {"ok": true, "doc", "async", "parameters": [{"name", "kind",
+"annotation", "default", "required", "choices", "object"}]} or {"ok": false, "error"}. Whatever the
+user's modules print while they are imported goes to stderr.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def describe(module_name: str, function_name: str) -> dict:  # type: ignore[type
             }
         ]
     doc = (inspect.getdoc(found) or "")[:_TEXT_LIMIT]
-    return {"ok": True, "doc": doc, "parameters": parameters}
+    is_async = inspect.iscoroutinefunction(getattr(found, "__wrapped__", found))
+    return {"ok": True, "doc": doc, "async": is_async, "parameters": parameters}
 
 
 def _hints(function: object) -> dict:  # type: ignore[type-arg]
