@@ -38,6 +38,7 @@ _STATUS_STYLES = {
     JobStatus.CANCELLED.value: "yellow",
     ExecutionStatus.CRASHED.value: "red",
     ExecutionStatus.SUPERSEDED.value: "yellow",
+    ExecutionStatus.SNOOZED.value: "cyan",
 }
 
 

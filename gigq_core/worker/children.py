@@ -471,4 +471,5 @@ class Child:
                 raised=message.raised,
                 wish=message.wish,
             )
-        self.age.note_end(job_id, failed=not message.ok)
+        snoozed = message.wish is not None and message.wish.kind == "snooze"
+        self.age.note_end(job_id, failed=not message.ok and not snoozed)

@@ -21,7 +21,8 @@ class Decision(NamedTuple):
 
     goes_on: bool
     delay_s: float = 0.0
-    # False where the attempt is not counted.
+    # Whether the attempt asked to be run later, and so did not fail; and whether it is counted.
+    snoozes: bool = False
     counts: bool = True
     sentence: str | None = None
 
@@ -42,9 +43,8 @@ def decide(ending: Ending, snoozed_too_often: Callable[[], bool]) -> Decision:
         return Decision(False, sentence="not retried: the job gave up")
     if ending.fate is Fate.HOPELESS:
         return Decision(False)
-    if kind == "snooze" and not snoozed_too_often():
-        delay_s = _asked_s(ending)
-        return Decision(True, delay_s, False, f"put off for {_shown(delay_s)}, as the job asked")
+    if kind == "snooze":
+        return _snooze(claim, _asked_s(ending), snoozed_too_often())
     # Where nothing is known of what was raised, it was none of the job's own doing.
     if kind is None and claim.policy is not None and ending.raised:
         refusal = claim.policy.refusal(ending.raised)
@@ -55,6 +55,15 @@ def decide(ending: Ending, snoozed_too_often: Callable[[], bool]) -> Decision:
         return _used_up(claim.attempt, claim.max_attempts, told)
     asked = ", as the job asked" if kind else ""
     return _again(_asked_s(ending) if kind else delay_after(claim), asked, told)
+
+
+def _snooze(claim: Claim, delay_s: float, counts: bool) -> Decision:
+    why = f"after {SNOOZED_IN_A_ROW:,} times in a row it counts" if counts else ""
+    if counts and claim.attempt >= claim.max_attempts:
+        spent = _used_up(claim.attempt, claim.max_attempts, told=True)
+        return spent._replace(sentence=f"{spent.sentence}: {why}")
+    sentence = f"put off for {_shown(delay_s)}, as the job asked"
+    return Decision(True, delay_s, True, counts, f"{sentence}: {why}" if counts else sentence)
 
 
 def decide_timeout(

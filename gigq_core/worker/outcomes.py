@@ -231,11 +231,11 @@ def _decided(
     if not decision.goes_on:
         return ending, sql.END_JOB
     values |= due_after(decision.delay_s, now)
-    if decision.counts:
-        return ending, sql.RETRY_JOB
-    # It did not fail.
-    values |= {"error": None, "traceback": None}
-    return replace(ending, fate=Fate.SNOOZED, error=None, traceback=None), sql.SNOOZE_JOB
+    if decision.snoozes:
+        # It did not fail.
+        values |= {"error": None, "traceback": None}
+        ending = replace(ending, fate=Fate.SNOOZED, error=None, traceback=None)
+    return ending, sql.RETRY_JOB if decision.counts else sql.SNOOZE_JOB
 
 
 def _goes_on(conn: sqlite3.Connection, claim: Claim, fate: Fate) -> bool:

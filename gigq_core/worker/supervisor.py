@@ -636,6 +636,8 @@ def _report(ending: Ending, superseded: bool) -> None:
         logger.info("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
     elif ending.fate is Fate.COMPLETED:
         logger.info("Job %s (%r) completed", claim.job_id, claim.name)
+    elif ending.fate is Fate.SNOOZED:
+        logger.info("Job %s (%r) is put off, as it asked", claim.job_id, claim.name)
     else:
         logger.warning(
             "Job %s (%r) ended: %s: %.500r",

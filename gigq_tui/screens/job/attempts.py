@@ -44,6 +44,7 @@ _OUTCOME_ROLES = {
     "timeout": "fail",
     "cancelled": "dim",
     "superseded": "dim",
+    "snoozed": "dim",
 }
 
 
