@@ -19,7 +19,7 @@ from gigq_core.kept_files import ready_for, remove_private
 from gigq_core.worker import service, system_limits
 from gigq_core.worker.answers import ReportLines, Told
 from gigq_core.worker.output import warn_unkept
-from gigq_core.worker.runner import ENDING_SIGNALS
+from gigq_core.worker.runner import ENDING_SIGNALS, REPORTS
 
 # Python's own on macOS, and what a service manager tells the worker alone.
 _NOT_FOR_JOBS = ("__PYVENV_LAUNCHER__", *service.VARIABLES)
@@ -28,10 +28,6 @@ READ_BYTES = 256 * 1024
 
 # Made once, as the small messages are many.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-
-# Where a program that a job starts finds the descriptor for what it reports: lines of what is done,
-# the total or `-`, and a note.
-PROGRESS_VARIABLE = "GIGQ_PROGRESS"
 
 RUNNER = str(Path(__file__).with_name("start_runner.py"))
 
@@ -244,7 +240,7 @@ def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) ->
         lifeline_out, lifeline = pipe(to_child=True)
         word_out, word = pipe(to_child=True)
         reports_in, reports = pipe(to_child=False)
-        environment[PROGRESS_VARIABLE] = str(reports_in)
+        environment[REPORTS] = str(reports_in)
         arguments = (lifeline_out, word_out, folder, stack_prefix, max_result_bytes)
         with _endings_blocked():
             process = subprocess.Popen(

@@ -66,6 +66,10 @@ LIBRARY = tuple(
 PEAK_UNIT = 1024 if sys.platform == "darwin" else 1
 PARENT = "parent_results"
 CONTEXT = "job_context"
+# Where a program finds the descriptor for what it reports: lines of what is done, the total or `-`,
+# and a note.
+REPORTS = "GIGQ_PROGRESS"
+LAST_DIGIT = 9
 # With this exit code a process says that the pipe for its answer is no longer its own.
 LOST_PIPE = 113
 # Of a result that can't be stored: how many values are looked at for the one that is to blame, how
@@ -86,6 +90,8 @@ MOST_WRAPPERS = 100
 # The flag of a function that takes arguments of any names.
 VARIOUS_NAMES = 0x08
 READ_BYTES = 256 * 1024
+# How often whoever waits for an answer looks up, in seconds.
+WAIT_STEP_S = 0.05
 # Of the types of an exception, how many are told, and the longest name, in characters.
 MOST_NAMES = 10
 LONGEST_NAME = 500
@@ -282,7 +288,7 @@ class Runner:
         try:
             return self.surroundings.call(function, params, self.watch)
         except TypeError as problem:
-            if lacks_context(problem, job["function"]):
+            if lacks_context(problem, function):
                 raise Hopeless(no_context(job["function"])) from None
             # What the job forces upon its function is tried as often as GigQ would.
             forced = job["pass_parent_results"] is True
@@ -613,7 +619,9 @@ class Link:
         # How many threads of ours there are, and whether there can be none for now.
         self.threads = 0
         self.refused = False
+        # What has been read, and how far it holds no end of a line.
         self.read = bytearray()
+        self.looked = 0
         # One thread of the job's asks at a time, but a signal handler may ask within an ask.
         self.asking = threading.RLock()
         self.number = 0
@@ -735,11 +743,15 @@ class Link:
             self.waiting[number] = None
             try:
                 self.send(message)
+                # A handler that asks within may take this answer from the pipe, so that nothing
+                # here waits for ever.
+                os.set_blocking(self.jobs_fd, False)
                 while True:
+                    self.hear()
                     answer = self.waiting[number]
                     if answer is not None:
                         return answer
-                    self.hear()
+                    self.wait()
             finally:
                 del self.waiting[number]
 
@@ -752,29 +764,55 @@ class Link:
             self.write(message)
 
     def hear(self) -> None:
-        """Take in one line; what nobody waits for is dropped."""
-        line = self.read_line()
-        if line is None:
-            raise RuntimeError("the pipe from the worker is closed")
-        answer = message_of(line)
-        number = answer.get("answer")
-        if number in self.waiting:
-            self.waiting[number] = answer
+        """Take in what has come; what nobody waits for is dropped."""
+        while True:
+            line = self.next_line()
+            if line is None:
+                try:
+                    data = os.read(self.jobs_fd, READ_BYTES)
+                except BlockingIOError:
+                    return
+                if not data:
+                    raise RuntimeError("the pipe from the worker is closed")
+                self.read += data
+                continue
+            answer = message_of(line)
+            number = answer.get("answer")
+            if number in self.waiting:
+                self.waiting[number] = answer
+
+    def wait(self) -> None:
+        """Wait until something comes, but not for long."""
+        import select
+
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(self.jobs_fd, select.POLLIN)
+            poll.poll(1000 * WAIT_STEP_S)
+        else:
+            select.select([self.jobs_fd], [], [], WAIT_STEP_S)
+
+    def next_line(self) -> bytes | None:
+        """A line that has come as a whole."""
+        end = self.read.find(b"\n", self.looked)
+        if end < 0:
+            self.looked = len(self.read)
+            return None
+        self.looked = 0
+        line = bytes(self.read[:end])
+        del self.read[: end + 1]
+        return line
 
     def read_line(self) -> bytes | None:
-        """The next line; None when the worker has closed the pipe."""
-        looked = 0
+        """The next line, for which it waits; None when the worker has closed the pipe."""
         while True:
-            end = self.read.find(b"\n", looked)
-            if end >= 0:
-                line = bytes(self.read[:end])
-                del self.read[: end + 1]
+            line = self.next_line()
+            if line is not None:
                 return line
-            looked = len(self.read)
             try:
                 data = os.read(self.jobs_fd, READ_BYTES)
             except BlockingIOError:
-                # A job has made it so.
+                # An ask has made it so, or a job.
                 os.set_blocking(self.jobs_fd, True)
                 continue
             if not data:
@@ -835,10 +873,15 @@ def no_context(name: str) -> str:
     )
 
 
-def lacks_context(problem: TypeError, name: str) -> bool:
+def lacks_context(problem: TypeError, function: Any) -> bool:
     """Whether a call failed before the job's own function had begun, for want of the context."""
     before, missing, names = str(problem).partition("() missing ")
-    if not missing or repr(CONTEXT) not in names or before.rpartition(".")[2] != name:
+    if not missing or repr(CONTEXT) not in names:
+        return False
+    import inspect
+
+    name = getattr(inspect.unwrap(function), "__name__", None)
+    if before.rpartition(".")[2] != name:
         return False
     frames = problem.__traceback__
     while frames is not None and frames.tb_next is not None:
@@ -2382,10 +2425,21 @@ def adopt_orphans() -> None:
         pass
 
 
+def move_reports_fd() -> None:
+    """Give the descriptor for reports of other programs a number of one digit: shells know no
+    longer ones."""
+    fd = int(os.environ[REPORTS])
+    moved = os.dup(fd) if what_is(LAST_DIGIT) else os.dup2(fd, LAST_DIGIT)
+    os.set_inheritable(moved, True)
+    os.close(fd)
+    os.environ[REPORTS] = str(moved)
+
+
 def main() -> None:
     lifeline_fd, word_fd = int(sys.argv[1]), int(sys.argv[2])
     folder, stack_prefix, max_result = sys.argv[3], sys.argv[4], int(sys.argv[5])
     sys.argv[:] = [""]
+    move_reports_fd()
     # The pipes move to private descriptors, which no child of the job inherits.
     jobs_fd, answers_fd, output_fd = os.dup(0), os.dup(1), os.dup(2)
     nothing_fd = os.open(os.devnull, os.O_RDONLY)

@@ -301,7 +301,7 @@ class _JobThread:
                 finally:
                     self._leave_function()
             except TypeError as problem:
-                if runner.lacks_context(problem, claim.function):
+                if runner.lacks_context(problem, function):
                     raise runner.Hopeless(runner.no_context(claim.function)) from None
                 forced = returned or claim.pass_parent_results is True
                 misfit = not forced and runner.does_not_fit(function, params, problem, __file__)
