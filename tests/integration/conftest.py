@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
-from gigq_core import Job, JobQueue
+from gigq_core import Job, JobQueue, Worker
 from gigq_core.identity import process_start
 from tests.waiting import wait_until
 
@@ -125,6 +128,26 @@ class Place:
         """The processes that a job noted, once it has."""
         return [int(word) for word in " ".join(self.lines(name)).split()]
 
+    def progress(self, job_id: str) -> dict[str, Any]:
+        """What a job has reported last, without the time of it; empty if it is nothing."""
+        told: dict[str, Any] | None = self.job(job_id)["progress"]
+        if told is None:
+            return {}
+        assert abs(told.pop("at") - time.time()) < 60
+        return told
+
+    def until_told(self, job_id: str, **values: Any) -> None:
+        """Wait until a job has reported that."""
+        wait_until(
+            lambda: (found := self.progress(job_id)) and found.items() >= values.items(),
+            what=f"{values} to be told",
+        )
+
+    def saved(self, job_id: str) -> Any:
+        """What a job has saved, as the file holds it; None for nothing."""
+        rows = self.rows("SELECT saved FROM core_saves WHERE job_id = ?", job_id)
+        return json.loads(rows[0]["saved"]) if rows else None
+
     def close(self) -> None:
         for process in self._workers:
             if process.poll() is None:
@@ -138,6 +161,33 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     yield made
     made.close()
+
+
+class Works(Protocol):
+    """Starts a worker with two slots."""
+
+    def __call__(self) -> None: ...
+
+
+@pytest.fixture(params=["process", "thread"])
+def works(place: Place, request: pytest.FixtureRequest) -> Iterator[Works]:
+    """Starts a worker of either kind, which ends with the test."""
+    made: list[tuple[Worker, threading.Thread]] = []
+
+    def start() -> None:
+        if request.param == "process":
+            place.worker("--concurrency", "2")
+            return
+        worker = Worker(place.db, concurrency=2)
+        thread = threading.Thread(target=worker.start)
+        thread.start()
+        made.append((worker, thread))
+
+    yield start
+    for worker, thread in made:
+        worker.stop()
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def stop(process: subprocess.Popen[bytes], signum: int = signal.SIGTERM) -> int:

@@ -290,6 +290,17 @@ def save_within_an_alarm(job_context: Any) -> list[Any]:
     return sorted(set(done))
 
 
+def save_twice(path: str, job_context: Any) -> Any:
+    """At the first attempt, save two values and wait; at the second, tell which one was kept."""
+    if job_context.attempt > 1:
+        return job_context.saved
+    job_context.save("first")
+    job_context.save("second")
+    note(path, "both are on disk")
+    time.sleep(60)
+    return None
+
+
 def save_when_stopped(path: str, job_context: Any) -> None:
     try:
         note(path, str(os.getpid()))

@@ -5,60 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from gigq_core import Job, Undo, Worker
+from gigq_core import Job, Undo
 from gigq_core.job import FunctionReference
 from tests.integration import chores, telling
-from tests.integration.conftest import Place, stop
+from tests.integration.conftest import Place, Works, stop
 from tests.waiting import wait_until
-
-
-class Works(Protocol):
-    def __call__(self) -> None: ...
-
-
-@pytest.fixture(params=["process", "thread"])
-def works(place: Place, request: pytest.FixtureRequest) -> Iterator[Works]:
-    """Starts a worker of either kind, which ends with the test."""
-    made: list[tuple[Worker, threading.Thread]] = []
-
-    def start() -> None:
-        if request.param == "process":
-            place.worker("--concurrency", "2")
-            return
-        worker = Worker(place.db, concurrency=2)
-        thread = threading.Thread(target=worker.start)
-        thread.start()
-        made.append((worker, thread))
-
-    yield start
-    for worker, thread in made:
-        worker.stop()
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-def progress_of(place: Place, job_id: str) -> dict[str, Any]:
-    """What the job reports last, without the time of it."""
-    told: dict[str, Any] | None = place.job(job_id)["progress"]
-    if told is None:
-        return {}
-    assert abs(told.pop("at") - time.time()) < 60
-    return told
-
-
-def until_told(place: Place, job_id: str, **values: Any) -> None:
-    wait_until(
-        lambda: progress_of(place, job_id).items() >= values.items(), what=f"{values} to be told"
-    )
-
 
 # --- what it knows ---------------------------------------------------------------------------
 
@@ -146,7 +102,7 @@ def test_the_last_report_before_a_silence_comes_out(
     go = tmp_path / "go"
     reports = [[number, 50, f"at {number}"] for number in range(1, 51)]
     job_id = place.submit(telling.report, params={"reports": reports, "path": str(go)})
-    until_told(place, job_id, done=50, total=50, percent=100.0, note="at 50")
+    place.until_told(job_id, done=50, total=50, percent=100.0, note="at 50")
     assert place.status(job_id) == "running"
     go.touch()
     job = place.end(job_id)
@@ -163,9 +119,9 @@ def test_a_report_just_before_the_end_comes_out(place: Place, works: Works) -> N
         assert place.end(job_id)["result"] == list(range(count))
         percent = 100.0 if count else None
         told = {"done": count, "total": count, "percent": percent, "note": ""}
-        assert progress_of(place, job_id) == told
+        assert place.progress(job_id) == told
     place.end(stopped)
-    assert progress_of(place, stopped)["percent"] == 40.0
+    assert place.progress(stopped)["percent"] == 40.0
 
 
 def test_what_is_known_when_the_total_is_not(place: Place, works: Works, tmp_path: Path) -> None:
@@ -174,7 +130,7 @@ def test_what_is_known_when_the_total_is_not(place: Place, works: Works, tmp_pat
     job_id = place.submit(telling.report, params=params)
     place.end(job_id)
     told = {"done": 2.5, "total": None, "percent": None, "note": "half a step"}
-    assert progress_of(place, job_id) == told
+    assert place.progress(job_id) == told
 
 
 @pytest.mark.parametrize(
@@ -194,7 +150,7 @@ def test_numbers_and_notes_of_many_kinds(
     works()
     job_id = place.submit(telling.report_oddly, params={"kind": kind}, max_attempts=1)
     assert place.end(job_id)["status"] == "completed", place.job(job_id)["error"]
-    found = progress_of(place, job_id)
+    found = place.progress(job_id)
     if "note" in told:
         assert len(found["note"]) > 100
         assert told["note"].startswith(found.pop("note")[:100])
@@ -221,7 +177,7 @@ def test_what_is_no_report_is_refused_where_it_is_made(
     job_id = place.submit(telling.report_oddly, params={"kind": kind}, max_attempts=1)
     job = place.end(job_id)
     assert (job["status"], job["error"]) == ("failed", error)
-    assert progress_of(place, job_id) == {}
+    assert place.progress(job_id) == {}
     # The traceback ends with the job's own line.
     last = job["executions"][0]["traceback"].splitlines()[-3:]
     assert "telling.py" in "".join(last) or "job_context.progress" in "".join(last)
@@ -239,7 +195,7 @@ def test_it_stays_until_the_job_is_requeued_by_whomever(place: Place) -> None:
         assert job["progress"]["percent"] == 42.0
         place.queue.pause()
         assert requeue(job_id)
-        assert progress_of(place, job_id) == {}
+        assert place.progress(job_id) == {}
         place.queue.resume()
         place.end(job_id)
     theirs.close()
@@ -249,13 +205,13 @@ def test_undo_is_no_requeue(place: Place) -> None:
     place.worker()
     params = {"done": 42}
     job_id = place.submit(telling.report_and_fail, params=params, max_attempts=2, retry_delay=60)
-    until_told(place, job_id, done=42)
+    place.until_told(job_id, done=42)
     wait_until(lambda: place.status(job_id) == "pending")
     undo = Undo()
     place.queue.cancel_jobs([job_id], undo)
     place.queue.restore_jobs(undo)
     assert place.status(job_id) == "pending"
-    assert progress_of(place, job_id)["done"] == 42
+    assert place.progress(job_id)["done"] == 42
 
 
 LOG = """
@@ -293,7 +249,7 @@ def test_a_forked_copy_has_no_say(place: Place, tmp_path: Path) -> None:
     job = place.end(job_id)
     refusal = "only the job's own process can do this, not a copy that it forked"
     assert job["result"] == [refusal] * 3, job["error"]
-    assert progress_of(place, job_id)["note"] == "from the job"
+    assert place.progress(job_id)["note"] == "from the job"
 
 
 def test_whoever_is_left_behind_has_no_say(place: Place, works: Works, tmp_path: Path) -> None:
@@ -303,7 +259,7 @@ def test_whoever_is_left_behind_has_no_say(place: Place, works: Works, tmp_path:
     place.end(job_id)
     for _ in range(5):
         place.end(place.submit(telling.short))
-    assert progress_of(place, job_id)["done"] == 1
+    assert place.progress(job_id)["done"] == 1
     if path.exists():
         assert path.read_text() == "the job has ended\n"
 
@@ -325,20 +281,15 @@ def test_programs_that_are_not_python_report_too(
     go = tmp_path / "go"
     params = {"lines": lines, "path": str(go)}
     job_id = place.submit(telling.report_by_a_program, params=params)
-    until_told(place, job_id, **told)
+    place.until_told(job_id, **told)
     go.touch()
     assert place.end(job_id)["status"] == "completed"
     after = place.submit(chores.nothing)
     place.end(after)
-    assert progress_of(place, after) == {}
+    assert place.progress(after) == {}
 
 
 # --- checkpoints -----------------------------------------------------------------------------
-
-
-def saved_of(place: Place, job_id: str) -> Any:
-    rows = place.rows("SELECT saved FROM core_saves WHERE job_id = ?", job_id)
-    return json.loads(rows[0]["saved"]) if rows else None
 
 
 @pytest.mark.parametrize("value", [None, 0, "é\0\udce9", {"page": 7, "rows": [1.5, None]}, [[]]])
@@ -355,10 +306,10 @@ def test_it_stays_until_the_job_completes(place: Place, works: Works) -> None:
     works()
     job_id = place.submit(telling.save_and_fail, params={"value": 5}, max_attempts=1)
     assert place.end(job_id)["status"] == "failed"
-    assert saved_of(place, job_id) == 5
+    assert place.saved(job_id) == 5
     place.queue.requeue_job(job_id)
     wait_until(lambda: place.job(job_id)["status"] == "failed" and place.job(job_id)["attempts"])
-    assert saved_of(place, job_id) == 5
+    assert place.saved(job_id) == 5
 
 
 @pytest.mark.parametrize(
@@ -378,7 +329,7 @@ def test_what_cant_be_saved_is_refused(place: Place, works: Works, kind: str, er
     job = place.end(job_id)
     assert job["status"] == "failed"
     assert job["error"].startswith(error)
-    assert saved_of(place, job_id) is None
+    assert place.saved(job_id) is None
 
 
 def test_the_largest_checkpoint_there_may_be(place: Place, works: Works) -> None:
@@ -429,7 +380,7 @@ def test_a_job_that_is_stopped_can_still_save(
         place.queue.cancel(job_id)
     job = place.end(job_id)
     assert job["status"] == {"timeout": "timeout", "cancel": "cancelled"}[how]
-    assert saved_of(place, job_id) == "as it was stopped"
+    assert place.saved(job_id) == "as it was stopped"
 
 
 def test_what_is_saved_is_on_disk_when_save_returns(place: Place, tmp_path: Path) -> None:
@@ -439,7 +390,7 @@ def test_what_is_saved_is_on_disk_when_save_returns(place: Place, tmp_path: Path
     place.lines("pid")
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    assert saved_of(place, job_id) == {"page": 3}
+    assert place.saved(job_id) == {"page": 3}
 
 
 def test_a_superseded_attempt_writes_nothing_and_is_stopped(
@@ -450,14 +401,14 @@ def test_a_superseded_attempt_writes_nothing_and_is_stopped(
     params = {"path": str(tmp_path / "told"), "go": str(go)}
     job_id = place.submit(telling.hold_and_tell, params=params)
     place.lines("told")
-    until_told(place, job_id, done=1)
+    place.until_told(job_id, done=1)
     place.change("UPDATE jobs SET execution_id = 'of another' WHERE id = ?", job_id)
     go.touch()
     wait_until(
         lambda: place.rows("SELECT 1 FROM job_executions WHERE status = 'superseded'"),
         what="it to be stopped",
     )
-    assert progress_of(place, job_id)["done"] == 1
-    assert saved_of(place, job_id) == "first"
+    assert place.progress(job_id)["done"] == 1
+    assert place.saved(job_id) == "first"
     assert place.lines("told") == ["told"]
     assert place.status(job_id) == "running"

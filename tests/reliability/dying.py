@@ -13,7 +13,7 @@ from typing import Any
 from gigq_core import Job, JobQueue, Worker
 from gigq_core.job import FunctionReference
 from gigq_core.schema.attach import open_for_work
-from gigq_core.worker import ledger
+from gigq_core.worker import heard, ledger, said
 
 BATCH = 4
 NOTHING = FunctionReference("tests.integration.chores", "nothing")
@@ -64,6 +64,42 @@ def work_until(db: str, folder: str, step: str) -> None:
     print(done)
 
 
+def save_until(db: str, folder: str, step: str) -> None:
+    """Work; when a second checkpoint comes, kill this process at that step of it."""
+    saves = 0
+
+    def kill_at(reached: str) -> None:
+        if reached == step and saves == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def write(conn: sqlite3.Connection, *what: Any) -> set[str]:
+        nonlocal saves
+        saves += bool(what[0])
+        kill_at("before it is written")
+        written = plain_write(conn, *what)
+        kill_at("before the commit")
+        return written
+
+    def tell_saved(self: heard.Dialogue, number: int) -> None:
+        kill_at("before the answer")
+        plain_tell_saved(self, number)
+        kill_at("after the answer")
+
+    plain_write, plain_tell_saved = said.write, heard.Dialogue.tell_saved
+    vars(said)["write"] = write
+    heard.Dialogue.tell_saved = tell_saved  # type: ignore[method-assign]
+    worker = Worker(db, isolation="process", chdir=folder, owner="cli")
+    while worker.process_one():
+        pass
+
+
+SAVE_STEPS = ("before it is written", "before the commit", "before the answer", "after the answer")
+
+
 if __name__ == "__main__":
-    act: Callable[..., None] = {"submit": submit_for_ever, "work": work_until}[sys.argv[1]]
+    act: Callable[..., None] = {
+        "submit": submit_for_ever,
+        "work": work_until,
+        "save": save_until,
+    }[sys.argv[1]]
     act(*sys.argv[2:])
