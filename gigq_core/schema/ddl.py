@@ -454,17 +454,12 @@ END""",
     "core_park": f"""
 CREATE TRIGGER IF NOT EXISTS core_park AFTER UPDATE OF status ON jobs
 WHEN NEW.status = 'pending'
- AND EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = NEW.id AND e.met = 0)
- AND NEW.retry_after IS NOT '{PARKED}'
+ AND (NEW.retry_after IS '{PARKED}') IS NOT EXISTS (
+    SELECT 1 FROM core_edges e WHERE e.child_id = NEW.id AND e.met = 0)
 BEGIN
-    UPDATE jobs SET retry_after = '{PARKED}' WHERE id = NEW.id;
-END""",
-    "core_unpark": f"""
-CREATE TRIGGER IF NOT EXISTS core_unpark AFTER UPDATE OF status ON jobs
-WHEN NEW.status = 'pending' AND NEW.retry_after = '{PARKED}'
- AND NOT EXISTS (SELECT 1 FROM core_edges e WHERE e.child_id = NEW.id AND e.met = 0)
-BEGIN
-    UPDATE jobs SET retry_after = {UNPARKED} WHERE id = NEW.id;
+    UPDATE jobs
+    SET retry_after = CASE WHEN NEW.retry_after IS '{PARKED}' THEN {UNPARKED} ELSE '{PARKED}' END
+    WHERE id = NEW.id;
 END""",
     "core_delete": """
 CREATE TRIGGER IF NOT EXISTS core_delete AFTER DELETE ON jobs
