@@ -379,8 +379,9 @@ class Runner:
             end_as_usual(signum)
         elif signum == signal.SIGTERM and self.word.is_given():
             # An import is not broken off: Python swallows what is raised in some parts of it.
-            if self.cancel is not None:
+            if self.cancel is not None and not self.link.waiting:
                 self.cancel()
+            # Whoever waits for an answer holds the event loop up, and may get none.
             elif self.at_work and not self.loading:
                 raise Stopped("the worker stopped it")
         elif signum not in self.foreign:

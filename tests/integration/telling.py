@@ -338,6 +338,13 @@ def hold_and_tell(path: str, go: str, job_context: Any) -> None:
     note(path, "not stopped")
 
 
+async def hold_and_tell_async(path: str, go: str, job_context: Any) -> None:
+    try:
+        hold_and_tell(path, go, job_context)
+    finally:
+        note(path, "tidied up")
+
+
 # --- async -----------------------------------------------------------------------------------
 
 

@@ -312,6 +312,25 @@ def test_it_stays_until_the_job_completes(place: Place, works: Works) -> None:
     assert place.saved(job_id) == 5
 
 
+def test_what_a_deleted_job_told_goes_with_its_tombstone(place: Place) -> None:
+    worker = place.worker()
+    job_id = place.submit(telling.save_and_fail, params={"value": 5}, max_attempts=1)
+    told = place.submit(telling.short)
+    place.ended(job_id, told)
+    undo = Undo()
+    place.queue.clear_jobs([job_id, told], undo=undo)
+    place.queue.restore_jobs(undo)
+    assert place.saved(job_id) == 5
+    assert place.progress(told)["done"] == 2
+    place.queue.clear_jobs([job_id, told])
+    assert stop(worker) == 0
+    place.change("UPDATE core_tombstones SET deleted_at = '2001-01-01T00:00:00'")
+    place.worker()
+    wait_until(lambda: not place.rows("SELECT 1 FROM core_tombstones"))
+    for table in ("core_saves", "core_progress", "job_executions"):
+        assert place.rows(f"SELECT 1 FROM {table}") == []
+
+
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
@@ -393,13 +412,14 @@ def test_what_is_saved_is_on_disk_when_save_returns(place: Place, tmp_path: Path
     assert place.saved(job_id) == {"page": 3}
 
 
+@pytest.mark.parametrize("function", [telling.hold_and_tell, telling.hold_and_tell_async])
 def test_a_superseded_attempt_writes_nothing_and_is_stopped(
-    place: Place, works: Works, tmp_path: Path
+    place: Place, works: Works, tmp_path: Path, function: Any
 ) -> None:
     works()
     go = tmp_path / "go"
     params = {"path": str(tmp_path / "told"), "go": str(go)}
-    job_id = place.submit(telling.hold_and_tell, params=params)
+    job_id = place.submit(function, params=params)
     place.lines("told")
     place.until_told(job_id, done=1)
     place.change("UPDATE jobs SET execution_id = 'of another' WHERE id = ?", job_id)
@@ -410,5 +430,7 @@ def test_a_superseded_attempt_writes_nothing_and_is_stopped(
     )
     assert place.progress(job_id)["done"] == 1
     assert place.saved(job_id) == "first"
-    assert place.lines("told") == ["told"]
+    assert "not stopped" not in place.lines("told")
+    if function is telling.hold_and_tell_async:
+        assert place.lines("told") == ["told", "tidied up"]
     assert place.status(job_id) == "running"

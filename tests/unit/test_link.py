@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from gigq_core.worker import runner
-from gigq_core.worker.answers import ReportLines, Told, report_of
+from gigq_core.worker.answers import Ask, Broken, ReportLines, Saved, Told, report_of
+from gigq_core.worker.claims import Claim
+from gigq_core.worker.heard import Dialogue, Heard, ParentRow, Report, Save, Unwritten
 from gigq_core.worker.runner import JobContext, Link
 from tests.waiting import wait_until
 
@@ -180,3 +182,82 @@ def test_lines_of_other_programs_are_read_however_they_are_cut() -> None:
         assert lines.newest(b"6 " + b"x" * 10_000) is None
     assert lines.newest(b"\n7 8\n") == Told(7, 8, "")
     assert lines.newest(b"9 9\n" + b"?\n" * 1000) == Told(9, 9, "")
+
+
+class Asked:
+    """Knows what jobs ask for, and counts how often they do."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def parents_of(self, claim: Claim) -> list[ParentRow]:
+        self.count += 1
+        return [("p", "completed", None, "1")]
+
+    def saved_of(self, claim: Claim) -> str | None:
+        self.count += 1
+        return "[1]"
+
+
+def claim(*dependencies: str) -> Claim:
+    return Claim("j", "token", "n", "m", "f", "{}", dependencies, 1, 1, 300.0, 0.0, None)
+
+
+def test_the_worker_answers_each_question_with_its_number() -> None:
+    sent: list[dict[str, Any]] = []
+    heard = Heard()
+    dialogue = Dialogue(Asked(), heard, sent.append)
+    one = claim("p")
+    dialogue.begin(one)
+    dialogue.hear(one, Ask("parents", 4))
+    dialogue.hear(one, Ask("saved", 5))
+    assert sent == [
+        {"answer": 4, "parents": [("p", "completed", None, "1")]},
+        {"answer": 5, "saved": "[1]"},
+    ]
+    sent.clear()
+    # Those that were broken off are answered along with the newest, which alone is stored.
+    for number in (6, 7, 9):
+        dialogue.hear(one, Saved(str(number), number))
+    assert [save.text for save in heard.take_saves()] == ["9"]
+    assert heard.take_saves() == []
+    dialogue.tell_saved(7)
+    assert sent == [{"answer": 6}, {"answer": 7}]
+    dialogue.tell_saved(9)
+    assert sent[2:] == [{"answer": 9}]
+
+
+def test_a_job_that_asks_without_end_is_ended() -> None:
+    asked = Asked()
+    dialogue = Dialogue(asked, Heard(), lambda message: None)
+    dialogue.begin(claim())
+    with pytest.raises(Broken, match="has none"):
+        dialogue.hear(claim(), Ask("parents", 1))
+    many = [Ask("saved", number) for number in range(999)]
+    for ask in many:
+        dialogue.hear(claim(), ask)
+    with pytest.raises(Broken, match="again and again"):
+        dialogue.hear(claim(), many[0])
+    assert asked.count == 999
+    saves = [Saved("1", number) for number in range(1_000)]
+    for save in saves:
+        dialogue.hear(claim(), save)
+    with pytest.raises(Broken, match="does not wait"):
+        dialogue.hear(claim(), saves[0])
+    dialogue.begin(claim())
+    dialogue.hear(claim(), Ask("saved", 1))
+
+
+def test_reports_wait_for_a_second_and_checkpoints_for_nothing() -> None:
+    unwritten = Unwritten()
+    assert unwritten.due() == float("inf")
+    unwritten.add([], [Report(claim(), number, None, "", 0.0) for number in range(3)])
+    assert unwritten.due() <= time.monotonic()
+    assert [report.done for report in unwritten.reports] == [2]
+    assert unwritten.written() == []
+    unwritten.add([], [Report(claim(), 4, None, "", 0.0)])
+    assert 0 < unwritten.due() - time.monotonic() <= 1
+    unwritten.add([Save(claim(), 1, "1")], [])
+    assert unwritten.due() == 0
+    assert [save.number for save in unwritten.written()] == [1]
+    assert unwritten.due() == float("inf")
