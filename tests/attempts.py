@@ -41,9 +41,10 @@ class AttemptWriter(Writer):
         self.attempt(id, began=began, took=took)
 
     def end(self, execution: str, status: str, at: float) -> None:
+        values = self.stamped("job_executions", {"status": status, "completed_at": ago(at)})
+        pairs = ", ".join(f"{name} = ?" for name in values)
         self.conn.execute(
-            "UPDATE job_executions SET status = ?, completed_at = ? WHERE id = ?",
-            (status, ago(at), execution),
+            f"UPDATE job_executions SET {pairs} WHERE id = ?", (*values.values(), execution)
         )
 
 

@@ -18,6 +18,7 @@ from gigq_core.paths import logs_folder
 from gigq_core.schema.attach import open_for_work
 from gigq_core.times import to_text
 from tests.scene_rows import LOST_PID, MISSING_PARENT, WORKERS, Job, Try, images, odd_ones, workflow
+from tests.store_files import instants
 
 NOW = datetime(2026, 11, 23, 12, 4, 31, tzinfo=timezone.utc)
 HOST = "etl-3"
@@ -72,6 +73,7 @@ def build(path: Path) -> Path:
 
 
 def _insert(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> None:
+    values = {**instants(table, values), **values}
     names, marks = ", ".join(values), ", ".join("?" * len(values))
     connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gigq_core.schema.attach import open_for_work
-from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES
-from gigq_core.times import to_text
+from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES, WORDS
+from gigq_core.times import parse_time, to_text
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.reader import Reader
@@ -24,6 +24,17 @@ from gigq_tui.store.reader import Reader
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
 DATA = Path(__file__).parent / "data"
 GIGQ_FILES = ("gigq-0.1.0.db", "gigq-0.5.1.db")
+
+_INSTANTS = {
+    "jobs": {
+        "created": "created_at",
+        "due": "retry_after",
+        "began": "started_at",
+        "ended": "completed_at",
+    },
+    "job_executions": {"began": "started_at", "ended": "completed_at"},
+    "core_workers": {"began": "started_at", "ended": "stopped_at", "claimed": "last_claim_at"},
+}
 
 both_kinds = pytest.mark.parametrize("attached", [True, False], ids=["attached", "gigq"])
 
@@ -41,6 +52,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def instants(table: str, values: Mapping[str, Any]) -> dict[str, float | None]:
+    """What a writer of ours stores beside the texts of a row."""
+    told = {}
+    for instant, text in _INSTANTS.get(table, {}).items():
+        if text in values and values[text] not in WORDS:
+            moment = parse_time(values[text])
+            told[instant] = None if moment is None else moment.timestamp()
+    return told
+
+
 class Writer:
     """Writes to a queue file on a connection of its own, committing at once.
 
@@ -51,6 +72,7 @@ class Writer:
 
     def __init__(self, path: Path, attached: bool = True) -> None:
         self.path = path
+        self.attached = attached
         if attached:
             self.conn = open_for_work(path, create=True)
         else:
@@ -60,6 +82,7 @@ class Writer:
                 self.conn.execute(statement)
 
     def insert(self, table: str, values: dict[str, Any]) -> None:
+        values = self.stamped(table, values)
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         self.conn.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
 
@@ -109,7 +132,12 @@ class Writer:
             | more,
         )
 
+    def stamped(self, table: str, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with the instants of their texts, where the file has such columns."""
+        return {**(instants(table, values) if self.attached else {}), **values}
+
     def set(self, id: str, **values: Any) -> None:
+        values = self.stamped("jobs", values)
         pairs = ", ".join(f"{name} = ?" for name in values)
         self.conn.execute(f"UPDATE jobs SET {pairs} WHERE id = ?", (*values.values(), id))
 
@@ -141,7 +169,7 @@ def line(**facts: Any) -> JobRow:
         "created_at": NOW - timedelta(seconds=60),
         "started_at": None,
         "completed_at": None,
-        "due_at": None,
+        "due": None,
         "worker_id": None,
         "error": "",
     }

@@ -273,7 +273,7 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "created_at": _moment(row.created_at),
         "started_at": _moment(row.started_at),
         "completed_at": _moment(row.completed_at),
-        "due_at": _moment(row.due_at),
+        "due_at": _moment(row.due),
         "worker_id": row.worker_id,
         "error": row.error,
     }

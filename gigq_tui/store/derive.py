@@ -39,7 +39,7 @@ def _waiting_state(row: JobRow, now: datetime) -> State:
         return State.BLOCKED
     if row.attempts > 0:
         return State.RETRYING
-    if row.due_at is not None and row.due_at > now:
+    if row.due is not None and row.due > now:
         return State.DELAYED
     return State.READY
 
@@ -75,7 +75,7 @@ def progress(row: JobRow, now: datetime) -> float | None:
 
 def ticks(row: JobRow) -> bool:
     """Whether the line changes with every second, and not only with the file."""
-    return row.status == RUNNING or (row.status == PENDING and row.due_at is not None)
+    return row.status == RUNNING or (row.status == PENDING and row.due is not None)
 
 
 def why(row: JobRow, now: datetime) -> str:
@@ -131,7 +131,7 @@ def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
         return _why_blocked(row)
     if row.in_script:
         return "defined in a script; only that script can run it"
-    due = _between(now, row.due_at)
+    due = _between(now, row.due)
     error = first_line(row.error)
     if state is State.RETRYING:
         if due is not None and due > 0:

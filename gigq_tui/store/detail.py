@@ -11,10 +11,10 @@ from typing import Any
 from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.kept_files import is_kept
 from gigq_core.paths import kept_output
-from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import read_lines
+from gigq_tui.store.instants import BEGAN, ENDED
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
 
 # Bytes of one value that are read at all.
@@ -132,8 +132,8 @@ def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:
         execution_id=as_text(record["id"]),
         worker_id=as_text(record["worker_id"]),
         status=as_text(record["status"]),
-        started_at=parse_time(record["started_at"]),
-        completed_at=parse_time(record["completed_at"]),
+        started_at=BEGAN.of(record),
+        completed_at=ENDED.of(record),
         error=as_text(record["error"]),
         traceback=as_text(record["traceback"]),
         output_path=_output_path(path, record),

@@ -9,6 +9,7 @@ from gigq_core.schema.opening import stand_in
 
 _OUR_TABLES = frozenset({"core_meta", "core_counts", "core_edges", "core_workers"})
 _OUR_JOB_COLUMNS = frozenset({"retry_after", "execution_id", "stop_requested_at"})
+_CLAIM_INDEXES = frozenset({"core_open", "core_open_script", "core_due_utc", "core_blocked"})
 
 _OBJECTS = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'index')"
 
@@ -22,11 +23,17 @@ class FileSchema:
     indexes: frozenset[str]
     job_columns: tuple[str, ...]
     execution_columns: tuple[str, ...]
+    worker_columns: tuple[str, ...]
 
     @property
     def attached(self) -> bool:
         """Whether all of our additions that are read here are in the file."""
         return self.tables >= _OUR_TABLES and set(self.job_columns) >= _OUR_JOB_COLUMNS
+
+    @property
+    def has_claim_order(self) -> bool:
+        """Whether indexes hold the order of claims; the release before had others."""
+        return self.attached and self.indexes >= _CLAIM_INDEXES
 
     def indexed_by(self, name: str) -> str:
         """The clause that holds the planner to an index, or nothing where there is none."""
@@ -48,6 +55,7 @@ def read_schema(conn: sqlite3.Connection, version: int) -> FileSchema:
         indexes=frozenset(row["name"] for row in objects if row["type"] == "index"),
         job_columns=_columns(conn, "jobs"),
         execution_columns=_columns(conn, "job_executions"),
+        worker_columns=_columns(conn, "core_workers"),
     )
 
 

@@ -206,7 +206,7 @@ class JobRow:
     created_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
-    due_at: datetime | None
+    due: datetime | None
     worker_id: str | None
     error: str
     stop_requested: bool = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from gigq_core.schema.ddl import IS_READY, OURS, PARKED
 from gigq_tui.store.file_schema import FileSchema
+from gigq_tui.store.instants import BEGAN, CLAIMED, CREATED, ENDED, STOPPED
 from gigq_tui.store.models import Tab
 
 TOP_KEY = 2**63 - 1
@@ -23,6 +24,9 @@ BLAME_CHARACTERS = 200
 STATUS_INDEX = "idx_jobs_status"
 UNMET_INDEX = "core_edges_unmet"
 EXECUTIONS_INDEX = "core_executions_job"
+
+# What the columns of an attempt's job are called beside its own.
+JOB = "job_"
 
 _PARENTS = (
     "json_each(CASE WHEN typeof({t}.dependencies) = 'text' AND json_valid({t}.dependencies) "
@@ -56,7 +60,7 @@ def line_columns(schema: FileSchema, table: str = "jobs") -> str:
     columns += [
         number_of(table, name) for name in ("priority", "attempts", "max_attempts", "timeout")
     ]
-    columns += [_cut(table, name, 40) for name in ("created_at", "started_at", "completed_at")]
+    columns += [when.columns(schema.job_columns, table) for when in (CREATED, BEGAN, ENDED)]
     for later in ("retry_after", "stop_requested_at"):
         present = later in schema.job_columns
         columns.append(_cut(table, later, 40) if present else f"NULL AS {later}")
@@ -244,10 +248,16 @@ FROM json_each(?) c CROSS JOIN core_edges e ON e.child_id = c.value AND e.met = 
 
 # --- workers ----------------------------------------------------------------------------------
 
-WORKERS = """
-SELECT id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, state, request,
-       started_at, stopped_at, beat, done, failed, last_claim_at, log_path
-FROM core_workers ORDER BY rowid DESC LIMIT ?"""
+
+def workers(schema: FileSchema) -> str:
+    """The register, the newest first. Parameter: the limit."""
+    times = (when.columns(schema.worker_columns, "w") for when in (BEGAN, STOPPED, CLAIMED))
+    return (
+        "SELECT id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, "
+        f"state, request, beat, done, failed, log_path, {', '.join(times)} "
+        "FROM core_workers w ORDER BY rowid DESC LIMIT ?"
+    )
+
 
 PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
 
@@ -256,7 +266,7 @@ def running_jobs(schema: FileSchema) -> str:
     """What is being worked on. Parameter: the limit."""
     return (
         "SELECT substr(jobs.id, 1, 1000) AS id, substr(jobs.name, 1, 300) AS name, "
-        "substr(jobs.started_at, 1, 40) AS started_at, "
+        f"{BEGAN.columns(schema.job_columns, 'jobs')}, "
         f"substr(jobs.worker_id, 1, 200) AS worker_id, {number_of('jobs', 'timeout')} "
         f"FROM jobs {schema.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
     )
@@ -294,17 +304,19 @@ def executions(schema: FileSchema) -> str:
     # As text, it would end at its first NUL.
     columns = ["substr(id, 1, 200) AS id", "substr(worker_id, 1, 200) AS worker_id"]
     columns += ["substr(status, 1, 40) AS status", "substr(CAST(error AS BLOB), 1, 20000) AS error"]
-    columns += [f"substr({name}, 1, 40) AS {name}" for name in ("started_at", "completed_at")]
+    present = schema.execution_columns
+    columns += [when.columns(present, "job_executions") for when in (BEGAN, ENDED)]
     for name, sql in (
         ("traceback", "substr(CAST(traceback AS BLOB), 1, 200000) AS traceback"),
         ("output", "substr(output, 1, 1000) AS output"),
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):
-        columns.append(sql if name in schema.execution_columns else f"NULL AS {name}")
+        columns.append(sql if name in present else f"NULL AS {name}")
+    began = BEGAN.instant if BEGAN.instant in present else BEGAN.text
     return (
         f"SELECT {', '.join(columns)} FROM job_executions "
         f"{schema.indexed_by(EXECUTIONS_INDEX)} WHERE job_id = ? "
-        "ORDER BY job_id, started_at DESC LIMIT ?"
+        f"ORDER BY job_id, {began} DESC LIMIT ?"
     )
 
 
@@ -390,8 +402,6 @@ SELECT COUNT(*) FROM (
       AND due <= ? LIMIT ?)
 WHERE priority >= ?"""
 
-LINE_INDEXES = frozenset({"core_open", "core_due_utc"})
-
 
 def ahead_of_priority_unattached(schema: FileSchema) -> str:
     """How many waiting rows were looked at, and how many of them are claimed before a new one.
@@ -414,41 +424,66 @@ FROM (SELECT priority, dependencies FROM jobs {schema.indexed_by(STATUS_INDEX)}
 
 # --- what has happened: attempts and jobs in the order of their rowids --------------------------
 
-_ATTEMPT = f"""
-SELECT e.rowid AS key, substr(e.id, 1, 200) AS id, substr(e.status, 1, 40) AS status,
-       substr(e.started_at, 1, 40) AS started_at, substr(e.completed_at, 1, 40) AS completed_at,
-       substr(j.function_module, 1, 200) AS function_module,
-       substr(j.function_name, 1, 200) AS function_name, substr(j.status, 1, 40) AS job_status,
-       substr(j.created_at, 1, 40) AS job_created_at, substr(j.started_at, 1, 40) AS job_started_at,
-       {number_of("j", "attempts")}
-"""
-_ATTEMPTS = _ATTEMPT + "FROM job_executions e LEFT JOIN jobs j ON j.id = e.job_id"
+
+def _attempt(schema: FileSchema) -> str:
+    """What is asked of an attempt `e`, and of its job `j`."""
+    job, attempt = schema.job_columns, schema.execution_columns
+    columns = [
+        "e.rowid AS key",
+        "substr(e.id, 1, 200) AS id",
+        "substr(e.status, 1, 40) AS status",
+        BEGAN.columns(attempt, "e"),
+        ENDED.columns(attempt, "e"),
+        "substr(j.function_module, 1, 200) AS function_module",
+        "substr(j.function_name, 1, 200) AS function_name",
+        "substr(j.status, 1, 40) AS job_status",
+        CREATED.columns(job, "j", JOB),
+        BEGAN.columns(job, "j", JOB),
+        number_of("j", "attempts"),
+    ]
+    return f"SELECT {', '.join(columns)}"
+
 
 NEWEST_ATTEMPT = "SELECT max(rowid) FROM job_executions"
 ATTEMPT_ID = "SELECT substr(id, 1, 200) AS id FROM job_executions WHERE rowid = ?"
 
-# Parameters: the rowid, the limit.
-ATTEMPTS_ABOVE = f"{_ATTEMPTS} WHERE e.rowid > ? ORDER BY e.rowid LIMIT ?"
-ATTEMPTS_BELOW = f"{_ATTEMPTS} WHERE e.rowid < ? ORDER BY e.rowid DESC LIMIT ?"
+_WITH_JOBS = "FROM job_executions e LEFT JOIN jobs j ON j.id = e.job_id"
 
-# Parameter: the rowids as a JSON list.
-ATTEMPTS_AT = f"""{_ATTEMPT}
-FROM json_each(?) wanted CROSS JOIN job_executions e ON e.rowid = wanted.value
-     LEFT JOIN jobs j ON j.id = e.job_id"""
+
+def attempts_above(schema: FileSchema) -> str:
+    """Attempts from a row on. Parameters: the rowid, the limit."""
+    return f"{_attempt(schema)} {_WITH_JOBS} WHERE e.rowid > ? ORDER BY e.rowid LIMIT ?"
+
+
+def attempts_below(schema: FileSchema) -> str:
+    """Attempts before a row, the newest first. Parameters: the rowid, the limit."""
+    return f"{_attempt(schema)} {_WITH_JOBS} WHERE e.rowid < ? ORDER BY e.rowid DESC LIMIT ?"
+
+
+def attempts_at(schema: FileSchema) -> str:
+    """Some attempts. Parameter: their rowids as a JSON list."""
+    return (
+        f"{_attempt(schema)} FROM json_each(?) wanted "
+        "CROSS JOIN job_executions e ON e.rowid = wanted.value LEFT JOIN jobs j ON j.id = e.job_id"
+    )
+
 
 NEWEST_JOB = "SELECT max(rowid) FROM jobs"
 
-# Parameters: the rowid, the limit.
-JOBS_BELOW = """
-SELECT rowid AS key, substr(status, 1, 40) AS status, substr(created_at, 1, 40) AS created_at,
-       substr(started_at, 1, 40) AS started_at, substr(completed_at, 1, 40) AS completed_at
-FROM jobs WHERE rowid < ? ORDER BY rowid DESC LIMIT ?"""
+
+def jobs_below(schema: FileSchema) -> str:
+    """When jobs before a row came and went, the newest first. Parameters: the rowid, the limit."""
+    times = (when.columns(schema.job_columns, "jobs") for when in (CREATED, BEGAN, ENDED))
+    return (
+        f"SELECT rowid AS key, substr(status, 1, 40) AS status, {', '.join(times)} "
+        "FROM jobs WHERE rowid < ? ORDER BY rowid DESC LIMIT ?"
+    )
 
 
 def attempts_that_run(schema: FileSchema) -> str:
     """The live attempts of running jobs, wherever their rows stand. Parameter: the limit."""
     return (
-        f"{_ATTEMPT} FROM jobs j {schema.indexed_by(STATUS_INDEX)} "
+        f"{_attempt(schema)} FROM jobs j {schema.indexed_by(STATUS_INDEX)} "
         "JOIN job_executions e ON e.id = j.execution_id WHERE j.status = 'running' LIMIT ?"
     )
 
@@ -463,22 +498,22 @@ def ready_by_function(schema: FileSchema) -> str:
     """
     columns = (
         "substr(function_module, 1, 200) AS function_module, "
-        "substr(function_name, 1, 200) AS function_name, substr(created_at, 1, 40) AS created_at"
+        "substr(function_name, 1, 200) AS function_name, "
+        f"{CREATED.columns(schema.job_columns, 'jobs')}"
     )
-    if schema.attached and schema.indexes >= {"core_open", "core_open_script"}:
-        waiting = IS_READY
+    if schema.has_claim_order:
         found = (
             f"SELECT {columns} FROM jobs INDEXED BY core_open "
-            f"WHERE {waiting} AND function_module <> '__main__' "
+            f"WHERE {IS_READY} AND function_module <> '__main__' "
             f"UNION ALL SELECT {columns} FROM jobs INDEXED BY core_open_script "
-            f"WHERE {waiting} AND function_module = '__main__'"
+            f"WHERE {IS_READY} AND function_module = '__main__'"
         )
     else:
-        found = f"SELECT {columns} FROM jobs {schema.indexed_by(STATUS_INDEX)} " + (
-            "WHERE status = 'pending'"
-        )
+        waits = "status = 'pending'" + (" AND retry_after IS NULL" if schema.attached else "")
+        found = f"SELECT {columns} FROM jobs {schema.indexed_by(STATUS_INDEX)} WHERE {waits}"
     return (
-        "SELECT function_module, function_name, COUNT(*) AS n, MIN(created_at) AS oldest "
+        "SELECT function_module, function_name, COUNT(*) AS n, "
+        f"MIN({CREATED.instant}) AS {CREATED.instant}, MIN({CREATED.text}) AS {CREATED.text} "
         f"FROM ({found} LIMIT ?) GROUP BY function_module, function_name"
     )
 
@@ -488,7 +523,7 @@ def running_by_function(schema: FileSchema) -> str:
     return (
         "SELECT substr(function_module, 1, 200) AS function_module, "
         "substr(function_name, 1, 200) AS function_name, "
-        "substr(worker_id, 1, 200) AS worker_id, substr(started_at, 1, 40) AS started_at, "
+        f"substr(worker_id, 1, 200) AS worker_id, {BEGAN.columns(schema.job_columns, 'jobs')}, "
         f"{number_of('jobs', 'timeout')} "
         f"FROM jobs {schema.indexed_by(STATUS_INDEX)} WHERE status = 'running' LIMIT ?"
     )

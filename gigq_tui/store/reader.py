@@ -190,7 +190,7 @@ class Reader:
         """
         with self._reading() as (conn, schema):
             now, staff, counts = self._state(conn, schema)
-            reading = self._history.deepen(conn, now, past)
+            reading = self._history.deepen(conn, schema, now, past)
             info = self._info(conn, schema)
             busy = read_busy(conn, schema, staff, now)
             starved = self._wal.starved(self._clock.monotonic())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s, due_of, is_parked
+from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s, is_parked
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
+from gigq_core.schema.ddl import WORDS
 from gigq_core.script import SCRIPT_MODULE
 from gigq_core.status import JobStatus
-from gigq_core.times import parse_time
+from gigq_core.times import moment_of, parse_time
+from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 from gigq_tui.store.models import JobRow
 
 # Read once: each row of a picture is compared with them.
@@ -25,7 +28,6 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
     status = as_text(record["status"])
     waiting = status == _PENDING
     retry_after = as_text(record["retry_after"])
-    due = due_of(retry_after, record["due"])
     module = as_text(record["function_module"])
     function = as_text(record["function_name"])
     return JobRow(
@@ -38,13 +40,19 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         attempts=as_int(record["attempts"]),
         max_attempts=as_int(record["max_attempts"], DEFAULT_MAX_ATTEMPTS),
         timeout_s=as_timeout_s(record["timeout"]),
-        created_at=parse_time(record["created_at"]),
-        started_at=parse_time(record["started_at"]),
-        completed_at=parse_time(record["completed_at"]),
-        due_at=parse_time(due) if waiting else None,
+        created_at=CREATED.of(record),
+        started_at=BEGAN.of(record),
+        completed_at=ENDED.of(record),
+        due=_due(record["due"], retry_after) if waiting else None,
         worker_id=as_optional_text(record["worker_id"]),
         error=as_text(record["error"]),
         stop_requested=status == _RUNNING and record["stop_requested_at"] is not None,
         blocked=waiting and is_parked(retry_after),
         in_script=module == SCRIPT_MODULE,
     )
+
+
+def _due(due: object, retry_after: str) -> datetime | None:
+    """When a job is due; the words by which GigQ passes a row by are no time."""
+    told = moment_of(due)
+    return parse_time(retry_after) if told is None and retry_after not in WORDS else told

@@ -58,7 +58,7 @@ def jobs_ahead(
 
     On a GigQ file that is also the answer where too many jobs wait to look at each.
     """
-    if not (schema.attached and schema.indexes >= queries.LINE_INDEXES):
+    if not schema.has_claim_order:
         looked_at, ahead = conn.execute(
             queries.ahead_of_priority_unattached(schema), (priority, MAX_PLACE + 1)
         ).fetchone()

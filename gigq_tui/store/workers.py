@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from gigq_core import identity
 from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s
 from gigq_core.identity import ProcessIdentity
-from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
+from gigq_tui.store.instants import BEGAN, CLAIMED, STOPPED
 from gigq_tui.store.models import ForeignWorker, Graph, Halt, Health, JobRow, RunningJob, WorkerRow
 from gigq_tui.store.statuses import PENDING, RUNNING
 
@@ -30,7 +30,6 @@ BEAT_WITHIN_S = 30.0
 SUSPENDED_EVERY_S = 1.0
 # So many places of the line are told; a walk along the index that claims go by.
 LINE_TOLD = 100
-READY_INDEX = queries.CLAIM_ORDER[0][0]
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def read_workers(
     """Our workers, longest standing first; those that stopped a while ago are left out."""
     if not schema.attached:
         return ()
-    records = conn.execute(queries.WORKERS, (MAX_WORKERS,)).fetchall()
+    records = conn.execute(queries.workers(schema), (MAX_WORKERS,)).fetchall()
     workers = (_registered(record) for record in reversed(records))
     return tuple(worker for worker in workers if _shown(worker.row, now))
 
@@ -130,11 +129,11 @@ def _registered(record: sqlite3.Row) -> Registered:
         state=as_text(record["state"]),
         request=as_optional_text(record["request"]),
         health=Health.UNKNOWN,
-        started_at=parse_time(record["started_at"]),
-        stopped_at=parse_time(record["stopped_at"]),
+        started_at=BEGAN.of(record),
+        stopped_at=STOPPED.of(record),
         done=as_int(record["done"]),
         failed=as_int(record["failed"]),
-        last_claim_at=parse_time(record["last_claim_at"]),
+        last_claim_at=CLAIMED.of(record),
         log_path=as_optional_text(record["log_path"]),
     )
     return Registered(row, process, as_int(record["beat"]))
@@ -147,7 +146,7 @@ def read_running(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, list
         job = RunningJob(
             as_text(record["id"]),
             as_text(record["name"]),
-            parse_time(record["started_at"]),
+            BEGAN.of(record),
             as_timeout_s(record["timeout"]),
         )
         held.setdefault(as_text(record["worker_id"]), []).append(job)
@@ -231,7 +230,7 @@ def _halt(
 
 
 def _read_line(conn: sqlite3.Connection, schema: FileSchema) -> dict[int, int]:
-    if not schema.attached or READY_INDEX not in schema.indexes:
+    if not schema.has_claim_order:
         return {}
     found = conn.execute(queries.FIRST_IN_LINE, (LINE_TOLD,)).fetchall()
     return {as_int(record["key"]): place for place, record in enumerate(found, start=1)}

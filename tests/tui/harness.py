@@ -52,7 +52,7 @@ def row(number: int, name: str = "", status: str = "pending", **values: Any) -> 
         created_at=NOW - timedelta(seconds=600),
         started_at=None if status == "pending" else NOW - timedelta(seconds=60),
         completed_at=(None if status in ("pending", "running") else NOW - timedelta(seconds=30)),
-        due_at=None,
+        due=None,
         worker_id=None if status == "pending" else "w1",
         error="",
     )

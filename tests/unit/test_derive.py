@@ -44,7 +44,7 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
         State.RETRYING,
         "retry due, no workers running: HTTP 500",
     ),
-    ({"due_at": before(-20), "halt": Halt.PAUSED}, State.DELAYED, "due in 20s"),
+    ({"due": before(-20), "halt": Halt.PAUSED}, State.DELAYED, "due in 20s"),
     (
         {"in_script": True},
         State.READY,
@@ -55,11 +55,11 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
         State.READY,
         "parent 12345678 is missing: it counts as completed",
     ),
-    ({"due_at": before(-20)}, State.DELAYED, "due in 20s"),
-    ({"due_at": before(-0.2)}, State.DELAYED, "due in 1s"),
-    ({"due_at": before(1)}, State.READY, ""),
+    ({"due": before(-20)}, State.DELAYED, "due in 20s"),
+    ({"due": before(-0.2)}, State.DELAYED, "due in 1s"),
+    ({"due": before(1)}, State.READY, ""),
     (
-        {"attempts": 1, "due_at": before(-20), "error": "HTTP 500\nmore"},
+        {"attempts": 1, "due": before(-20), "error": "HTTP 500\nmore"},
         State.RETRYING,
         "retry in 20s: HTTP 500",
     ),
@@ -193,7 +193,7 @@ def test_a_retried_job_that_waits_shows_no_run_time_of_its_last_attempt() -> Non
 
 def test_only_what_moves_with_the_clock_ticks() -> None:
     assert ticks(line(status="running"))
-    assert ticks(line(due_at=NOW))
+    assert ticks(line(due=NOW))
     assert not ticks(line())
     assert not ticks(line(status="failed"))
 

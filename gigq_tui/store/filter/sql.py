@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
-from gigq_core.schema.ddl import PARKED
+from gigq_core.schema.ddl import FIRST_WORD, PARKED
 from gigq_core.status import JobStatus
 from gigq_core.times import to_text
 from gigq_tui.store.filter.terms import Clause, Field, Term
+from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 
 Sql = tuple[str, list[object]]
 
@@ -149,22 +150,28 @@ _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def _age(term: Term, context: Context) -> Sql:
-    # Older means created earlier. Compared as text, so that no row's time has to be parsed.
-    born = to_text(context.now - timedelta(seconds=term.number))
-    return f"jobs.created_at {_TURNED[term.operator]} ?", [born]
+    # Older means created earlier. A text is compared as one, so that no row's has to be parsed.
+    turned = _TURNED[term.operator]
+    born = context.now - timedelta(seconds=term.number)
+    told = f"jobs.{CREATED.text} {turned} ?"
+    if CREATED.instant not in context.job_columns:
+        return told, [to_text(born)]
+    return f"ifnull(jobs.{CREATED.instant} {turned} ?, {told})", [born.timestamp(), to_text(born)]
 
 
-def _seconds_between(start: str, end: str) -> str:
+def run_seconds(job_columns: Collection[str]) -> str:
+    """The SQL for how long an attempt has been running, or ran. Parameter: now, in UTC seconds."""
+    ended = (
+        "CASE jobs.status WHEN 'running' THEN ? WHEN 'pending' THEN NULL "
+        f"ELSE {ENDED.seconds(job_columns)} END"
+    )
     # Rounded to the milliseconds that a Julian day can tell: a minute is then sixty seconds.
-    return f"round((julianday({end}) - julianday({start})) * 86400.0, 3)"
+    return f"round(max(0.0, {ended} - {BEGAN.seconds(job_columns)}), 3)"
 
 
 def _duration(term: Term, context: Context) -> Sql:
-    ended = (
-        "CASE jobs.status WHEN 'running' THEN ? WHEN 'pending' THEN NULL ELSE jobs.completed_at END"
-    )
-    took = _seconds_between("jobs.started_at", ended)
-    return f"{took} {term.operator} ?", [to_text(context.now), term.number]
+    took = run_seconds(context.job_columns)
+    return f"{took} {term.operator} ?", [context.now.timestamp(), term.number]
 
 
 def _depends_on(term: Term, context: Context) -> Sql:
@@ -208,8 +215,8 @@ def _running_state(word: str, context: Context) -> Sql:
             "CASE WHEN typeof(jobs.timeout) IN ('integer', 'real') AND jobs.timeout > 0 "
             f"THEN jobs.timeout ELSE {DEFAULT_TIMEOUT_S} END"
         )
-        test = f"{_seconds_between('jobs.started_at', '?')} > {limit}"
-        return f"jobs.status = 'running' AND {test}", [to_text(context.now)]
+        test = f"{run_seconds(context.job_columns)} > {limit}"
+        return f"jobs.status = 'running' AND {test}", [context.now.timestamp()]
     if not context.attached:
         return "0", []
     if word == "stopping":
@@ -218,11 +225,19 @@ def _running_state(word: str, context: Context) -> Sql:
     return f"jobs.status = 'running' AND {held}", [json.dumps(context.lost_workers)]
 
 
+def is_later(job_columns: Collection[str], now: datetime) -> Sql:
+    """The SQL that says whether a waiting job is not due yet; a blocked one may be, too."""
+    if "retry_after" not in job_columns:
+        return "0", []
+    if "due" not in job_columns:
+        return "ifnull(jobs.retry_after, '') > ?", [to_text(now)]
+    told = f"jobs.retry_after > ? AND jobs.retry_after < '{FIRST_WORD}'"
+    return f"ifnull(jobs.due > ?, ifnull({told}, 0))", [now.timestamp(), to_text(now)]
+
+
 def _waiting_state(word: str, context: Context) -> Sql:
     parked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if context.attached else BLOCKED_BY_JSON
-    later, values = "0", list[object]()
-    if "retry_after" in context.job_columns:
-        later, values = "ifnull(jobs.retry_after, '') > ?", [to_text(context.now)]
+    later, values = is_later(context.job_columns, context.now)
     if word == "blocked":
         return f"jobs.status = 'pending' AND {parked}", []
     if word == "doomed":

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gigq_core.decoding import as_int, as_text
-from gigq_core.times import parse_time
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history.backlog import Backlog
 from gigq_tui.store.history.rings import End, Past, Rings
+from gigq_tui.store.instants import BEGAN, CREATED, ENDED, When
 from gigq_tui.store.statuses import CANCELLED, PENDING, RUNNING
 
 # The first look, with the first picture of the file: some twenty milliseconds.
@@ -112,13 +112,15 @@ class History:
             self._begin_anew()
         self.backlog.saw(at, waiting)
         if self._begun:
-            self._read_new(conn, at)
+            self._read_new(conn, schema, at)
         else:
             self._read_first(conn, schema, at)
         self.rings.forget_old(at)
         self._followed_at = at
 
-    def deepen(self, conn: sqlite3.Connection, now: datetime, window: Past) -> bool:
+    def deepen(
+        self, conn: sqlite3.Connection, schema: FileSchema, now: datetime, window: Past
+    ) -> bool:
         """Walk one chunk further into the past.
 
         Returns:
@@ -128,10 +130,11 @@ class History:
             return False
         at = seconds(now)
         if self._wants_attempts(at, window):
-            records = conn.execute(queries.ATTEMPTS_BELOW, (self._oldest, CHUNK)).fetchall()
+            records = conn.execute(queries.attempts_below(schema), (self._oldest, CHUNK)).fetchall()
             self._take_older(records, CHUNK, at)
         if self._wants_jobs(at, window):
-            self._take_jobs(conn.execute(queries.JOBS_BELOW, (self._oldest_job, CHUNK)).fetchall())
+            found = conn.execute(queries.jobs_below(schema), (self._oldest_job, CHUNK))
+            self._take_jobs(found.fetchall())
         return self._wants_attempts(at, window) or self._wants_jobs(at, window)
 
     def _wants_attempts(self, at: float, window: Past) -> bool:
@@ -161,7 +164,9 @@ class History:
     def _read_first(self, conn: sqlite3.Connection, schema: FileSchema, at: float) -> None:
         newest = as_int(conn.execute(queries.NEWEST_ATTEMPT).fetchone()[0])
         newest_job = as_int(conn.execute(queries.NEWEST_JOB).fetchone()[0])
-        records = conn.execute(queries.ATTEMPTS_BELOW, (newest + 1, FIRST_ATTEMPTS)).fetchall()
+        records = conn.execute(
+            queries.attempts_below(schema), (newest + 1, FIRST_ATTEMPTS)
+        ).fetchall()
         live = []
         if "execution_id" in schema.job_columns:
             live = conn.execute(queries.attempts_that_run(schema), (MAX_OPEN,)).fetchall()
@@ -176,12 +181,12 @@ class History:
                 self._open[key] = as_text(record["id"])
                 self._early.add(key)
 
-    def _read_new(self, conn: sqlite3.Connection, at: float) -> None:
+    def _read_new(self, conn: sqlite3.Connection, schema: FileSchema, at: float) -> None:
         if self._open:
             wanted = json.dumps(list(self._open))
-            again = conn.execute(queries.ATTEMPTS_AT, (wanted,)).fetchall()
+            again = conn.execute(queries.attempts_at(schema), (wanted,)).fetchall()
             self._look_again(again, at)
-        records = conn.execute(queries.ATTEMPTS_ABOVE, (self._newest, CHUNK)).fetchall()
+        records = conn.execute(queries.attempts_above(schema), (self._newest, CHUNK)).fetchall()
         for record in records:
             self._newest = as_int(record["key"])
             self._tail.append((self._newest, as_text(record["id"])))
@@ -191,7 +196,7 @@ class History:
         self.behind = len(records) == CHUNK
 
     def _put_back(self, record: sqlite3.Row, at: float) -> bool:
-        ended = parse_time(record["completed_at"])
+        ended = ENDED.of(record)
         # A clock that was set back puts nothing back.
         seen = min(self._followed_at, at)
         return ended is not None and seconds(ended) < seen - PUT_BACK_S
@@ -211,7 +216,7 @@ class History:
             else:
                 self._take(record, at)
         self.attempts += len(records)
-        self.known_from = min(self.known_from, _reach(records, "started_at", asked))
+        self.known_from = min(self.known_from, _reach(records, BEGAN, asked))
 
     def _take(self, record: sqlite3.Row, at: float, *, again: bool = False) -> None:
         """Count one attempt, or remember to look at it again while it goes on."""
@@ -221,12 +226,12 @@ class History:
         if status == RUNNING:
             self._keep_open(as_int(record["key"]), as_text(record["id"]))
             return
-        ended = parse_time(record["completed_at"])
+        ended = ENDED.of(record)
         if ended is None:
             return
         end_at = seconds(ended)
         end = _ENDS.get(status, End.OTHER)
-        began = parse_time(record["started_at"])
+        began = BEGAN.of(record)
         if began is not None and _came_back(record, began):
             self.backlog.came(end_at)
         tried = end is End.DONE or end.bad
@@ -238,7 +243,7 @@ class History:
                 self._trim_recent()
 
     def _left(self, record: sqlite3.Row) -> None:
-        began = parse_time(record["started_at"])
+        began = BEGAN.of(record)
         if began is not None and record["job_status"] is not None:
             self.backlog.left(seconds(began))
 
@@ -262,15 +267,15 @@ class History:
     def _take_jobs(self, records: list[sqlite3.Row]) -> None:
         for record in records:
             self._oldest_job = as_int(record["key"])
-            created = parse_time(record["created_at"])
+            created = CREATED.of(record)
             if created is None:
                 continue
             self.backlog.came(seconds(created))
-            ended = parse_time(record["completed_at"])
-            if as_text(record["status"]) == CANCELLED and not record["started_at"] and ended:
+            ended = ENDED.of(record)
+            if as_text(record["status"]) == CANCELLED and BEGAN.of(record) is None and ended:
                 self.backlog.left(seconds(ended))
         self._jobs += len(records)
-        self._jobs_from = min(self._jobs_from, _reach(records, "created_at", CHUNK))
+        self._jobs_from = min(self._jobs_from, _reach(records, CREATED, CHUNK))
 
     # --- what is known --------------------------------------------------------------------------
 
@@ -293,13 +298,11 @@ class History:
         return self.backlog.values(window, seconds(now), known_from)
 
 
-def _reach(records: list[sqlite3.Row], column: str, asked: int) -> float:
+def _reach(records: list[sqlite3.Row], when: When, asked: int) -> float:
     """The moment after which everything is known once these rows, newest first, were read."""
     if len(records) < asked:
         return float("-inf")
-    last = [
-        at for at in (parse_time(record[column]) for record in records[-REACH:]) if at is not None
-    ]
+    last = [at for at in map(when.of, records[-REACH:]) if at is not None]
     return seconds(max(last)) if last else float("inf")
 
 
@@ -311,14 +314,14 @@ def _between(began: datetime | None, ended: datetime) -> float | None:
 
 def _came_back(record: sqlite3.Row, began: datetime) -> bool:
     """Whether the attempt's end sent its job back to wait: it waits now, or began once more."""
-    last_began = parse_time(record["job_started_at"])
+    last_began = BEGAN.of(record, queries.JOB)
     begun_again = last_began is not None and last_began > began
     return as_text(record["job_status"]) == PENDING or begun_again
 
 
 def _waited(record: sqlite3.Row, began: datetime | None) -> float | None:
     """How many seconds a job waited for its first attempt; None for any later one."""
-    submitted = parse_time(record["job_created_at"])
+    submitted = CREATED.of(record, queries.JOB)
     if began is None or submitted is None or as_int(record["attempts"]) > 1:
         return None
     return max(0.0, (began - submitted).total_seconds())

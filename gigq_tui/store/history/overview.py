@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gigq_core.decoding import as_int, as_text, as_timeout_s
-from gigq_core.times import moment_of, parse_time
+from gigq_core.times import moment_of
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history.attempts import History, function_of, seconds
 from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.rings import Past, Tally, merged
+from gigq_tui.store.instants import BEGAN, CREATED
 from gigq_tui.store.models import Counts, Figures
 from gigq_tui.store.throttle import Throttle
 from gigq_tui.store.workers import MAX_RUNNING, FileWorkers
@@ -123,7 +124,7 @@ class ReadyCounter:
 
 def _read_ready(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, Ready]:
     records = conn.execute(queries.ready_by_function(schema), (MAX_READY,)).fetchall()
-    return {function_of(r): Ready(as_int(r["n"]), parse_time(r["oldest"])) for r in records}
+    return {function_of(r): Ready(as_int(r["n"]), CREATED.of(r)) for r in records}
 
 
 def read_busy(
@@ -136,7 +137,7 @@ def read_busy(
     for record in conn.execute(queries.running_by_function(schema), (MAX_RUNNING,)).fetchall():
         function = function_of(record)
         by_function[function] = by_function.get(function, 0) + 1
-        began = parse_time(record["started_at"])
+        began = BEGAN.of(record)
         if began is None or as_text(record["worker_id"]) in gone:
             continue
         overdue += now - began > timedelta(seconds=min(as_timeout_s(record["timeout"]), 1e9))

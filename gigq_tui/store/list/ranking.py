@@ -9,11 +9,11 @@ from datetime import datetime
 
 from gigq_core.decoding import as_int
 from gigq_core.schema.ddl import PARKED
-from gigq_core.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.filter.sql import BLOCKED_BY_JSON
+from gigq_tui.store.filter.sql import BLOCKED_BY_JSON, is_later, run_seconds
+from gigq_tui.store.instants import CREATED, ENDED
 from gigq_tui.store.list.view import Anchor, AnchorKind, View
 from gigq_tui.store.models import Window
 from gigq_tui.store.rows import job_row
@@ -111,7 +111,7 @@ class Ranking:
 def is_walked(sort: Sort, schema: FileSchema) -> bool:
     """Whether an index holds the order, so that it is paged through by key, from end to end."""
     if sort.key is SortKey.CLAIM:
-        return schema.attached
+        return schema.has_claim_order
     return sort.key is SortKey.SUBMITTED
 
 
@@ -127,11 +127,16 @@ def ranking(sort: Sort, schema: FileSchema, now: datetime) -> tuple[str, list[ob
 
 def _value(key: SortKey, schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
     if key is SortKey.DURATION:
-        return _SECONDS, [to_text(now)]
+        return run_seconds(schema.job_columns), [now.timestamp()]
     if key is SortKey.STATE:
         return _state_rank(schema, now)
     if key is SortKey.CLAIM:
         return _claim_rank(schema, now)
+    if key is SortKey.AGE:
+        return f"-{CREATED.seconds(schema.job_columns)}", []
+    if key is SortKey.ENDED:
+        ended = ENDED.seconds(schema.job_columns)
+        return f"CASE WHEN jobs.status NOT IN ('pending', 'running') THEN {ended} END", []
     return _COLUMNS[key], []
 
 
@@ -140,27 +145,12 @@ _COLUMNS = {
     SortKey.PRIORITY: "jobs.priority",
     SortKey.NAME: "jobs.name COLLATE NOCASE",
     SortKey.ATTEMPTS: "jobs.attempts",
-    # The text of a time turned into seconds, so that the greatest age is the largest number.
-    SortKey.AGE: "-julianday(jobs.created_at)",
-    SortKey.ENDED: "CASE WHEN jobs.status NOT IN ('pending', 'running') "
-    "THEN julianday(jobs.completed_at) END",
 }
-
-_SECONDS = (
-    "julianday(CASE jobs.status WHEN 'pending' THEN NULL WHEN 'running' THEN ? "
-    "ELSE jobs.completed_at END) - julianday(jobs.started_at)"
-)
-
-
-def _later(schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
-    if "retry_after" not in schema.job_columns:
-        return "0", []
-    return "ifnull(jobs.retry_after, '') > ?", [to_text(now)]
 
 
 def _state_rank(schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
     blocked = f"ifnull(jobs.retry_after, '') = '{PARKED}'" if schema.attached else BLOCKED_BY_JSON
-    later, params = _later(schema, now)
+    later, params = is_later(schema.job_columns, now)
     return (
         "CASE jobs.status WHEN 'failed' THEN 0 WHEN 'timeout' THEN 1 WHEN 'running' THEN 2 "
         f"WHEN 'pending' THEN CASE WHEN {blocked} THEN 5 WHEN {later} THEN 4 ELSE 3 END "
@@ -171,7 +161,7 @@ def _state_rank(schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
 
 def _claim_rank(schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
     """GigQ's own order as one comparable text: what names no parents before what does."""
-    later, params = _later(schema, now)
+    later, params = is_later(schema.job_columns, now)
     group = (
         f"CASE WHEN jobs.status <> 'pending' THEN 4 WHEN {BLOCKED_BY_JSON} THEN 3 "
         f"WHEN {later} THEN 2 WHEN ifnull(jobs.dependencies, '') IN ('', '[]') THEN 0 ELSE 1 END"
