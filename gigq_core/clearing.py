@@ -6,12 +6,14 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from gigq_core import actions
 from gigq_core.schema import statements as sql
 from gigq_core.schema.opening import is_attached
 from gigq_core.status import FINAL_STATUSES, Change, JobStatus, Outcome
+from gigq_core.times import moment_told
 
 _FINAL = frozenset(status.value for status in FINAL_STATUSES)
 _COLUMN_EXISTS = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
@@ -20,14 +22,14 @@ _COLUMN_EXISTS = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
 class Finished(NamedTuple):
     """A job that could be cleared.
 
-    `ended_at` is when it ended, as stored; `need` says who still needs it, and is empty where
-    nobody does; `size` is that of its values, in characters.
+    `ended` is when it ended, in UTC, or None where no time is stored; `need` says who still needs
+    it, and is empty where nobody does; `size` is that of its values, in characters.
     """
 
     job_id: str
     name: str
     status: str
-    ended_at: str
+    ended: datetime | None
     need: str
     size: int
 
@@ -91,7 +93,8 @@ def _judged(
     conn: sqlite3.Connection, job_ids: Sequence[str], needs: dict[str, tuple[int, int]]
 ) -> tuple[tuple[Finished, ...], tuple[Outcome, ...]]:
     finished, refused = [], []
-    for row in conn.execute(sql.FINISHED_AMONG, (json.dumps(list(job_ids)),)).fetchall():
+    statement = sql.finished_among(_has_column(conn, "jobs", "ended"))
+    for row in conn.execute(statement, (json.dumps(list(job_ids)),)).fetchall():
         job_id = job_ids[row["place"]]
         # SQLite's JSON ends a text at a NUL, and may so have found another job.
         if row["id"] != job_id:
@@ -102,7 +105,7 @@ def _judged(
             refused.append(Outcome(job_id, Change.REFUSED, reason, row["name"]))
         else:
             need = _need(row["status"], *needs.get(job_id, (0, 0)))
-            ended = str(row["ended_at"])
+            ended = moment_told(row["ended"], row["ended_at"])
             job = Finished(job_id, row["name"], row["status"], ended, need, row["size"])
             finished.append(job)
     return tuple(finished), tuple(refused)

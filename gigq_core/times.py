@@ -91,6 +91,12 @@ def parse_time(text: object) -> datetime | None:
         return None
 
 
+def moment_told(seconds: object, text: object) -> datetime | None:
+    """The moment of a row, in UTC: by its instant, or where it has none by GigQ's text."""
+    told = moment_of(seconds)
+    return parse_time(text) if told is None else told
+
+
 def moment_given(value: object, label: str) -> datetime:
     """The moment that somebody gives: a datetime with a zone, or ISO 8601 with an offset.
 

@@ -16,7 +16,6 @@ from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.status import FINAL_STATUSES, JobStatus, Outcome
 from gigq_core.text import inert
-from gigq_core.times import to_text
 
 if TYPE_CHECKING:
     from gigq_core.clearing import ClearPlan, Finished
@@ -93,17 +92,17 @@ def clear(
         raise click.exceptions.Exit(EXIT_REFUSED)
 
 
-def _moment(days: int | None) -> str | None:
+def _moment(days: int | None) -> datetime | None:
     if days is None:
         return None
     try:
-        return to_text(datetime.now(timezone.utc) - timedelta(days=days))
+        return datetime.now(timezone.utc) - timedelta(days=days)
     except OverflowError:
         raise click.UsageError(f"{days} days ago is too long ago for a date.") from None
 
 
 def _going(
-    plan: ClearPlan, named: bool, statuses: Sequence[str], moment: str | None, needed: bool
+    plan: ClearPlan, named: bool, statuses: Sequence[str], moment: datetime | None, needed: bool
 ) -> list[Finished]:
     jobs: Iterable[Finished] = plan.finished if needed else plan.free
     if named:
@@ -111,7 +110,7 @@ def _going(
             job
             for job in jobs
             if (not statuses or job.status in statuses)
-            and (moment is None or job.ended_at < moment)
+            and (moment is None or (job.ended is not None and job.ended < moment))
         ]
     return list(jobs)
 

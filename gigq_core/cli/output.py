@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_core.streams import put
 from gigq_core.text import inert, storable
-from gigq_core.times import local, moment_of, parse_time
+from gigq_core.times import local, moment_of, moment_told
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -104,12 +104,17 @@ def width(text: str) -> int:
     return sum(_columns(char) for char in text)
 
 
-def shown_time(text: object) -> str:
-    """A stored timestamp, to the second; "-" where there is none."""
-    if text is None or text == "":
-        return "-"
-    moment = parse_time(text)
-    return f"{local(moment):%Y-%m-%d %H:%M:%S}" if moment else cell(text)
+def shown_time(text: object, instant: object = None) -> str:
+    """A stored time by the reader's clock, to the second; "-" where there is none.
+
+    Args:
+        text: as GigQ stores it.
+        instant: the same in UTC seconds, where the row has it.
+    """
+    moment = moment_told(instant, text)
+    if moment is not None:
+        return f"{local(moment):%Y-%m-%d %H:%M:%S}"
+    return "-" if text is None or text == "" else cell(text)
 
 
 def shown_moment(seconds: object) -> str:

@@ -22,7 +22,7 @@ from gigq_core.script import SCRIPT_MODULE
 from gigq_core.script import WHY as WHY_IN_SCRIPT
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
-from gigq_core.times import parse_time
+from gigq_core.times import moment_told, parse_time, to_text
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
@@ -46,6 +46,8 @@ _SHOWN_OF_WORKER = (
     "last_claim_at",
     "log_path",
 )
+
+_TIMES_OF_WORKER = (("began", "started_at"), ("ended", "stopped_at"), ("claimed", "last_claim_at"))
 
 
 class Why(NamedTuple):
@@ -188,14 +190,20 @@ class QueueView:
         reason = why(job, paused=self._paused)
         return job if reason is None else {**job, "why": reason.text}
 
-    def ended(self, statuses: Iterable[str], before: str | None) -> list[str]:
+    def ended(self, statuses: Iterable[str], before: datetime | None) -> list[str]:
         """The ids of the jobs that ended so, the oldest first.
 
         Args:
             statuses: which ends.
-            before: only those that ended before this moment, as it is stored.
+            before: only those that ended before this moment.
         """
-        found = self._conn.execute(view.ENDED, (json.dumps(list(statuses)), before, before))
+        with_instants = self._conn.execute(view.HAS_INSTANTS).fetchone() is not None
+        values = {
+            "statuses": json.dumps(list(statuses)),
+            "before": None if before is None else before.timestamp(),
+            "text": None if before is None else to_text(before),
+        }
+        found = self._conn.execute(view.ended(with_instants), values)
         return [str(row[0]) for row in found.fetchall()]
 
     def unmet(self, job: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -274,6 +282,9 @@ def _with_life(row: dict[str, Any]) -> dict[str, Any]:
 
     alive = _alive(row)
     suspended = is_suspended(row["pid"]) if alive else alive
+    for instant, text in _TIMES_OF_WORKER:
+        told = moment_told(row.get(instant), row[text])
+        row[text] = None if told is None else to_text(told)
     return {**{key: row[key] for key in _SHOWN_OF_WORKER}, "alive": alive, "suspended": suspended}
 
 

@@ -35,6 +35,8 @@ SHORT_ID = 8
 SHOWN_PARENTS = 10
 
 _IF_A_PARENT_FAILS = {"cancel": "it is cancelled", "run": "it runs"}
+_INSTANTS = (("ended", "completed_at"), ("began", "started_at"), ("created", "created_at"))
+_TEXTS = frozenset(text for _, text in _INSTANTS)
 
 
 @click.command()
@@ -147,8 +149,8 @@ def list_jobs(
             job["name"],
             job["status"],
             job["priority"],
-            shown_time(job["created_at"]),
-            shown_time(job["updated_at"]),
+            _time(job, "created_at"),
+            _time(job, "updated_at"),
             reason.short if reason else "",
         ]
         for job, reason in zip(jobs, reasons, strict=True)
@@ -289,6 +291,18 @@ def stack(settings: Settings, job_id: str, as_json: bool) -> None:
             say(inert(line))
 
 
+def _time(row: dict[str, Any], column: str) -> str:
+    """A time of a job or an attempt, by its instant where it has one.
+
+    There is none for the last update: it is that of what was written together with it.
+    """
+    text = row[column]
+    for instant, other in _INSTANTS:
+        if column == other or (column not in _TEXTS and row[other] == text):
+            return shown_time(text, row.get(instant))
+    return shown_time(text)
+
+
 def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None:
     say(f"Job: {cell(job['name'])} ({cell(job['id'])})")
     say(f"Status: {cell(job['status'])}")
@@ -298,7 +312,7 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
         ("Started", "started_at"),
         ("Completed", "completed_at"),
     ):
-        say(f"{label}: {shown_time(job[column])}")
+        say(f"{label}: {_time(job, column)}")
     if "why" in job:
         say(f"Waiting: {job['why']}.")
     say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
@@ -372,8 +386,8 @@ def _print_executions(executions: list[dict[str, Any]]) -> None:
             (
                 number,
                 execution["id"],
-                shown_time(execution["started_at"]),
-                shown_time(execution["completed_at"]),
+                _time(execution, "started_at"),
+                _time(execution, "completed_at"),
                 execution["status"],
                 execution["worker_id"],
             )

@@ -188,15 +188,22 @@ WHERE e.on_failure = 1 AND +e.parent_id IN (SELECT value FROM json_each(:ids))""
 
 # --- clearing: what it would take, and what still needs it ------------------------------------
 
-# GigQ leaves the end of a job that never ran empty.
-_ENDED_AT = "coalesce({t}completed_at, {t}updated_at)"
 
-FINISHED_AMONG = f"""
+def finished_among(with_instants: bool) -> str:
+    """Jobs that could be cleared, with the time of their end. Parameter: their ids as JSON.
+
+    Args:
+        with_instants: whether the table has the columns for them.
+    """
+    # GigQ leaves the end of a job that never ran empty.
+    ended = "j.ended" if with_instants else "NULL AS ended"
+    return f"""
 SELECT w.key AS place, j.id, {_NAME}, j.status,
-       {_ENDED_AT.format(t="j.")} AS ended_at,
+       {ended}, coalesce(j.completed_at, j.updated_at) AS ended_at,
        coalesce(length(j.params), 0) + coalesce(length(j.result), 0)
            + coalesce(length(j.error), 0) AS size
 FROM json_each(?) w LEFT JOIN jobs j ON j.id = w.value"""
+
 
 # What still waits or runs, and reads what its parent returned unless it says that it does not.
 _CHILD_WAITS = "c.status IN ('pending', 'running')"

@@ -30,12 +30,28 @@ FAILURE_TEXTS = f"{FAILURE_ERROR}, substr(CAST(traceback AS TEXT), -{MOST_TEXT})
 
 COUNTS = "SELECT status, COUNT(*) FROM jobs GROUP BY status"
 
-# GigQ leaves the end of a job that never ran empty.
-ENDED = """
+HAS_INSTANTS = "SELECT 1 FROM pragma_table_info('jobs') WHERE name = 'ended'"
+
+
+def ended(with_instants: bool) -> str:
+    """The jobs that ended so, the oldest first.
+
+    Parameters: `statuses` as a JSON list; `before` and the same moment as a `text` of the reader's
+    zone, both NULL for any.
+
+    Args:
+        with_instants: whether the file has the columns for them.
+    """
+    # GigQ leaves the end of a job that never ran empty.
+    is_before = "coalesce(completed_at, updated_at) < :text"
+    if with_instants:
+        is_before = f"ifnull(ended < :before, {is_before})"
+    return f"""
 SELECT id FROM jobs
-WHERE status IN (SELECT value FROM json_each(?)) AND id IS NOT NULL
-  AND (? IS NULL OR coalesce(completed_at, updated_at) < ?)
+WHERE status IN (SELECT value FROM json_each(:statuses)) AND id IS NOT NULL
+  AND (:before IS NULL OR {is_before})
 ORDER BY rowid"""
+
 
 # Rows may hold anything: only a number is a timeout.
 LONGEST_TIMEOUT = """
@@ -55,7 +71,7 @@ PROGRESS_AMONG = """
 SELECT job_id, done, total, note, at FROM core_progress
 WHERE job_id IN (SELECT value FROM json_each(?))"""
 
-WORKERS = "SELECT * FROM core_workers ORDER BY started_at DESC, rowid DESC"
+WORKERS = "SELECT * FROM core_workers ORDER BY rowid DESC"
 
 # Missing parents that count as completed, since they were missing when the file was attached.
 WAIVED_PARENTS = """

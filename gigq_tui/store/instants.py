@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gigq_core.times import moment_of, parse_time
+from gigq_core.times import moment_told
 
 _TIME_CHARACTERS = 40
 
@@ -42,8 +42,7 @@ class When(NamedTuple):
 
     def of(self, record: sqlite3.Row | Mapping[str, Any], prefix: str = "") -> datetime | None:
         """The moment that a row tells, in UTC; None where it tells none."""
-        told = moment_of(record[prefix + self.instant])
-        return parse_time(record[prefix + self.text]) if told is None else told
+        return moment_told(record[prefix + self.instant], record[prefix + self.text])
 
     def seconds(self, present: Collection[str], table: str = "jobs") -> str:
         """The SQL for the moment in UTC seconds; NULL where there is none."""

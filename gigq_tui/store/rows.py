@@ -12,7 +12,7 @@ from gigq_core.job import DEFAULT_MAX_ATTEMPTS
 from gigq_core.schema.ddl import WORDS
 from gigq_core.script import SCRIPT_MODULE
 from gigq_core.status import JobStatus
-from gigq_core.times import moment_of, parse_time
+from gigq_core.times import moment_told
 from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 from gigq_tui.store.models import JobRow
 
@@ -54,5 +54,4 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
 
 def _due(due: object, retry_after: str) -> datetime | None:
     """When a job is due; the words by which GigQ passes a row by are no time."""
-    told = moment_of(due)
-    return parse_time(retry_after) if told is None and retry_after not in WORDS else told
+    return moment_told(due, None if retry_after in WORDS else retry_after)

@@ -11,7 +11,6 @@ from textual.pilot import Pilot
 from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import DatabaseBusy
 from gigq_core.status import Change, Outcome
-from gigq_core.times import to_text
 from gigq_core.undo import Undo
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.undo_log import DoneAction
@@ -270,7 +269,7 @@ async def test_the_ids_are_those_of_the_key_press(console: Console) -> None:
 
 
 def finished(number: int, status: str = "completed", need: str = "", days: float = 0) -> Finished:
-    ended = to_text(NOW.replace(day=NOW.day - int(days)))
+    ended = NOW.replace(day=NOW.day - int(days))
     return Finished(f"{number:08x}", f"done_{number}", status, ended, need, 100)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_result_that_is_still_to_be_read_is_kept(tmp_path: Path, attached: boo
         ("read", "2 jobs that wait may read its result"),
         ("unread", ""),
     ]
-    assert plan.finished[0].ended_at == "2026-01-01"
+    assert plan.finished[0].ended == datetime(2026, 1, 1, tzinfo=timezone.utc)
     assert [o.done for o in queue.clear_jobs(["read", "unread"])] == [False, True]
     assert queue.clear_jobs(["read"], include_needed=True)[0].reason == plan.needed[0].need
     assert left(writer) == ["child", "runs", "blind", "over"]

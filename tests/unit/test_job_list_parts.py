@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from gigq_core.clearing import ClearPlan, Finished
-from gigq_core.times import to_text
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.report import Report
 from gigq_tui.screens.jobs.all_matching import AllMatching
@@ -238,7 +237,7 @@ def finished(number: int, status: str, ended: datetime) -> Finished:
         job_id=IDS[number],
         name=f"job_{number}",
         status=status,
-        ended_at=to_text(ended),
+        ended=ended,
         need="",
         size=10,
     )

@@ -12,7 +12,6 @@ from typing import Protocol
 from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import GigQError
 from gigq_core.status import JobStatus
-from gigq_core.times import parse_time
 from gigq_core.undo import KEPT_BYTES
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
@@ -247,5 +246,4 @@ def _by_status(jobs: Iterable[Finished]) -> str:
 
 
 def _ended_before(job: Finished, moment: datetime) -> bool:
-    ended = parse_time(job.ended_at)
-    return ended is not None and ended < moment
+    return job.ended is not None and job.ended < moment
