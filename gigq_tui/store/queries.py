@@ -103,30 +103,30 @@ def jump_in_run(source: str, condition: str, order: str) -> str:
 
 _IS_READY = f"jobs.status = 'pending' AND (jobs.retry_after IS NULL OR jobs.retry_after = '{OURS}')"
 
-# The four parts of the claim order, first to last: (index, condition, column, falling).
+# The four parts of the claim order, first to last: (index, condition, columns, falling).
 CLAIM_ORDER = (
     (
         "core_open",
         f"{_IS_READY} AND jobs.function_module <> '__main__'",
-        "jobs.priority",
+        ("jobs.priority",),
         True,
     ),
     (
         "core_open_script",
         f"{_IS_READY} AND jobs.function_module = '__main__'",
-        "jobs.priority",
+        ("jobs.priority",),
         True,
     ),
     (
         "core_due_utc",
         f"jobs.status = 'pending' AND jobs.due IS NOT NULL AND jobs.retry_after <> '{PARKED}'",
-        "jobs.due",
+        ("jobs.due", "jobs.due_in"),
         False,
     ),
     (
         "core_blocked",
         f"jobs.status = 'pending' AND jobs.retry_after = '{PARKED}'",
-        "jobs.priority",
+        ("jobs.priority",),
         True,
     ),
 )
@@ -135,7 +135,7 @@ CLAIM_ORDER = (
 CLAIM_PLACE = f"""
 SELECT CASE WHEN status <> 'pending' THEN 0 WHEN retry_after = '{PARKED}' THEN 3
             WHEN retry_after IS NOT NULL AND retry_after <> '{OURS}' THEN 2
-            WHEN function_module = '__main__' THEN 1 ELSE 0 END AS part, priority, due
+            WHEN function_module = '__main__' THEN 1 ELSE 0 END AS part, priority, due, due_in
 FROM jobs WHERE rowid = ?"""
 
 # The first of the line: who is claimed next. Parameter: how many.

@@ -64,7 +64,7 @@ def path(tmp_path: Path) -> Path:
         "UPDATE jobs SET status = 'completed', execution_id = NULL WHERE status = 'running'"
     )
     connection.execute(
-        "UPDATE jobs SET retry_after = NULL, due_at = NULL, status = 'cancelled'"
+        "UPDATE jobs SET retry_after = NULL, due = NULL, status = 'cancelled'"
         " WHERE status = 'pending' AND retry_after < '9999'"
     )
     connection.commit()

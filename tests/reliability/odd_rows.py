@@ -121,7 +121,7 @@ class OddRows:
         self._seen: dict[tuple[str, str], list[Any]] = {}
         with loosened(self.path, triggers) as conn:
             for table in tables_of(conn):
-                columns = [row[1] for row in conn.execute(f"PRAGMA table_info({table})")]
+                columns = columns_of(conn, table)
                 for number in range(rows):
                     # Most of them odd in one column alone, each in turn.
                     column = columns[number % len(columns)] if self._random.random() < 0.7 else None
@@ -164,7 +164,7 @@ class OddRows:
         self, conn: sqlite3.Connection, table: str, columns: list[str]
     ) -> dict[str, Any]:
         """A row as one that is there, under a key of its own; often it seems to be at work."""
-        found = self._one(conn, table)
+        found = self._one(conn, table, ", ".join(columns))
         values: dict[str, Any] = dict(zip(columns, found, strict=True)) if found else {}
         if not found:
             values = {name: self.value() for name in columns}
@@ -183,12 +183,12 @@ class OddRows:
             values["worker_id"] = self._some(conn, "core_workers", "id")
         return values
 
-    def _one(self, conn: sqlite3.Connection, table: str, columns: str = "*") -> Any:
+    def _one(self, conn: sqlite3.Connection, table: str, columns: str) -> Any:
         """A row that is there and is not to be kept, or None."""
         if (table, columns) not in self._seen:
             rows = conn.execute(f"SELECT {columns}, * FROM {table} LIMIT 100").fetchall()
             free = [row for row in rows if not any(kept in str(row) for kept in self.kept)]
-            width = len(rows[0]) // 2 if rows and columns == "*" else 1
+            width = columns.count(",") + 1
             self._seen[table, columns] = [row[:width] for row in free]
         found = self._seen[table, columns]
         return self._random.choice(found) if found else None
@@ -231,6 +231,12 @@ def keep_going(conn: sqlite3.Connection) -> None:
 def mark(value: Any) -> str:
     """The parameter's mark for a value."""
     return "CAST(? AS TEXT)" if isinstance(value, Text) else "?"
+
+
+def columns_of(conn: sqlite3.Connection, table: str) -> list[str]:
+    """The columns that take anything; a key that is a rowid takes nothing but numbers."""
+    told = conn.execute(f"PRAGMA table_info({table})").fetchall()
+    return [row[1] for row in told if (row[2], row[5]) != ("INTEGER", 1)]
 
 
 def plain(value: Any) -> Any:

@@ -38,15 +38,16 @@ def after_the_first_ran(folder: Path, *names: str) -> Callable[[Pilot[None]], An
         await keys("2", *names)(pilot)
         connection = sqlite3.connect(folder / scene.FILE_NAME)
         connection.execute(
-            "UPDATE jobs SET status = 'running', worker_id = 'w1', started_at = ?, attempts = 1"
-            " WHERE id = ?",
-            (scene.ago(2), scene.job_id("local_summary")),
+            "UPDATE jobs SET status = 'running', worker_id = 'w1', execution_id = 'e', began = ?,"
+            " attempts = 1 WHERE id = ?",
+            (scene.NOW.timestamp() - 2, scene.job_id("local_summary")),
         )
         connection.execute(
-            "INSERT INTO jobs SELECT 'fresh-0001', 'fresh', function_name, function_module, params,"
-            " priority, '[]', max_attempts, timeout, description, status, created_at, updated_at,"
-            " attempts, result, error, NULL, NULL, NULL, pass_parent_results, retry_delay, NULL,"
-            " NULL, NULL, NULL, NULL FROM jobs WHERE id = ?",
+            "INSERT INTO jobs (id, name, function_name, function_module, params, priority,"
+            " dependencies, max_attempts, timeout, status, created_at, updated_at, created)"
+            " SELECT 'fresh-0001', 'fresh', function_name, function_module, params, priority, '[]',"
+            " max_attempts, timeout, status, created_at, updated_at, created FROM jobs"
+            " WHERE id = ?",
             (scene.job_id("mail_digest"),),
         )
         connection.commit()

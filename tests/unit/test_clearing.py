@@ -145,7 +145,7 @@ def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
         JobQueue(tmp_path / "gone.db", initialize=False).plan_clear(["a"])
 
 
-@pytest.mark.parametrize("statement", [sql.NEEDED_AMONG, sql.FINISHED_AMONG, sql.WHOLE_ROWS])
+@pytest.mark.parametrize("statement", [sql.NEEDED_AMONG, sql.finished_among(True), sql.WHOLE_ROWS])
 def test_what_each_part_asks_does_not_grow_with_the_table(writer: Writer, statement: str) -> None:
     plan = [row[3] for row in writer.conn.execute(f"EXPLAIN QUERY PLAN {statement}", ("[]",))]
     scans = [step for step in plan if step.startswith("SCAN")]

@@ -15,6 +15,7 @@ from gigq_core import Job, JobQueue, JobStatus
 from gigq_core.cli.main import cli
 from gigq_core.job import FunctionReference
 from gigq_core.paths import attempt_output
+from tests.store_files import instants
 
 EVIL = "a\x1b[31mred\x1b[0m [bold]b[/] \u202ec\n\x00d"
 READERS = (["list"], ["stats"], ["status", "abcd1234"], ["logs", "abcd1234"], ["workers"])
@@ -51,6 +52,7 @@ def add(db: Path, name: str = "n", **options: Any) -> str:
 
 def end(db: Path, job_id: str, status: str, **columns: object) -> None:
     """Bring a waiting job to its end as a worker would."""
+    columns = {**instants("jobs", columns), **columns}
     with sqlite3.connect(db) as conn:
         sets = "".join(f", {column} = ?" for column in columns)
         conn.execute(

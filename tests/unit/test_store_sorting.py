@@ -148,6 +148,30 @@ def test_behind_the_ready_stand_scripts_then_what_comes_due_then_what_is_blocked
             assert page.rows[0].id == expected[page.start]
 
 
+def test_what_is_due_at_one_moment_is_paged_through_without_a_gap(writer: Writer) -> None:
+    dues = [(NOW.timestamp() + 60 + n % 2, (None, 5.0, 70.0)[n % 3]) for n in range(60)]
+    for number, (due, due_in) in enumerate(dues):
+        writer.job(f"j{number:02d}", retry_after=ago(-60), due=due, due_in=due_in)
+    order = sorted(range(60), key=lambda n: (dues[n][0], dues[n][1] or 0.0, n))
+    expected = [f"j{number:02d}" for number in order]
+    with reading(writer.path) as reader:
+        for turned in (False, True):
+            sort = Sort(SortKey.CLAIM, turned=turned)
+            listed = expected[::-1] if turned else expected
+            window = reader.snapshot(View(Tab.WAITING, size=7, sort=sort)).window
+            shown = [row.id for row in window.rows]
+            while len(shown) < len(listed):
+                anchor = Anchor.after(window.rows[-1].key, len(shown))
+                window = reader.snapshot(View(Tab.WAITING, anchor=anchor, size=7, sort=sort)).window
+                shown += [row.id for row in window.rows]
+            assert shown == listed
+            while len(shown) > len(window.rows):
+                anchor = Anchor.before(window.rows[0].key, len(shown) - len(window.rows))
+                del shown[-len(window.rows) :]
+                window = reader.snapshot(View(Tab.WAITING, anchor=anchor, size=7, sort=sort)).window
+                assert shown[-len(window.rows) :] == [row.id for row in window.rows]
+
+
 def test_gigqs_own_file_is_listed_as_gigq_claims(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "jobs.db", attached=False)
     writer.job("done", "completed")

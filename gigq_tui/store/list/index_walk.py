@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,21 +17,21 @@ from gigq_tui.store.sorting import Sort, SortKey
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the order: one index, walked by `value` first (if any) and then by rowid."""
+    """A part of the order: one index, walked by `values` first (if any) and then by rowid."""
 
     source: str
     condition: str
-    value: str = ""
+    values: tuple[str, ...] = ()
     falling: bool = False
     newest_first: bool = False
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a row stands: in which part, with which value, under which rowid."""
+    """Where a row stands: in which part, with which values, under which rowid."""
 
     part: int
-    value: Any
+    values: tuple[Any, ...]
     key: int
 
 
@@ -71,18 +72,18 @@ class IndexWalk:
     @property
     def by_key(self) -> bool:
         """Whether the rowid alone is the order, so that a place can be guessed from it."""
-        return not self._parts[0].value
+        return not self._parts[0].values
 
     def place_of(self, key: int) -> Position | None:
         """The place of a row, even of one that has just left the list; None if it is gone."""
         if self.by_key:
-            return Position(0, None, key)
+            return Position(0, (), key)
         found = self._conn.execute(queries.CLAIM_PLACE, (key,)).fetchone()
         if found is None:
             return None
         part = as_int(found["part"])
-        by_time = self._parts[part].value == "jobs.due"
-        return Position(part, found["due" if by_time else "priority"], key)
+        columns = (value.removeprefix("jobs.") for value in self._parts[part].values)
+        return Position(part, tuple(found[column] for column in columns), key)
 
     def holds(self, place: Position) -> bool:
         """Whether the row at a place is in the list now."""
@@ -186,7 +187,7 @@ def _runs_of(part: Segment, forward: bool, place: Position | None, with_it: bool
     def run(condition: str, params: tuple[Any, ...], order: str) -> Run:
         return Run(part.source, f"{part.condition} AND {condition}", params, order)
 
-    if not part.value:
+    if not part.values:
         key = (
             place.key if place is not None else queries.TOP_KEY if newest_first else queries.END_KEY
         )
@@ -194,23 +195,31 @@ def _runs_of(part: Segment, forward: bool, place: Position | None, with_it: bool
         yield run(f"jobs.rowid {beyond} ?", (key,), by_key)
         return
     falls = part.falling is forward
-    order = f"{part.value} {'DESC' if falls else 'ASC'}, {by_key}"
-    nothing = f"{part.value} IS NULL"
+    way = "DESC" if falls else "ASC"
+
+    def order(first: int) -> str:
+        return ", ".join([*(f"{value} {way}" for value in part.values[first:]), by_key])
+
     if place is None:
-        yield run("1", (), order)
+        yield run("1", (), order(0))
         return
-    here = (place.key,)
-    if place.value is None:  # a damaged row: NULL stands below every value
-        yield run(f"{nothing} AND jobs.rowid {beyond} ?", here, by_key)
-        if not falls:
-            yield run(f"{part.value} IS NOT NULL", (), order)
-        return
-    # The neighbours with the same value apart: together with the others they would be walked
+    # The neighbours with the same values apart: together with the others they would be walked
     # through from the first one on.
-    yield run(f"{part.value} = ? AND jobs.rowid {beyond} ?", (place.value, *here), by_key)
-    yield run(f"{part.value} {'<' if falls else '>'} ?", (place.value,), order)
-    if falls:
-        yield run(nothing, (), by_key)
+    same = [f"{value} IS ?" for value in part.values]
+    here = (*place.values, place.key)
+    yield run(" AND ".join([*same, f"jobs.rowid {beyond} ?"]), here, by_key)
+    for at in reversed(range(len(same))):
+        for condition, params in _past(part.values[at], place.values[at], falls):
+            whole = " AND ".join([*same[:at], condition])
+            yield run(whole, (*place.values[:at], *params), order(at if params else at + 1))
+
+
+def _past(column: str, value: Any, falls: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    """The conditions for what comes after a value, in their order; NULL is below every other."""
+    if value is not None:
+        nothing = [(f"{column} IS NULL", ())] if falls else []
+        return [(f"{column} {'<' if falls else '>'} ?", (value,)), *nothing]
+    return [] if falls else [(f"{column} > ?", (-math.inf,))]
 
 
 def walk_of(
@@ -227,8 +236,8 @@ def walk_of(
     """
     if sort.key is SortKey.CLAIM:
         parts = [
-            Segment(f"jobs {schema.indexed_by(index)}", condition, value, falling)
-            for index, condition, value, falling in queries.CLAIM_ORDER
+            Segment(f"jobs {schema.indexed_by(index)}", condition, values, falling)
+            for index, condition, values, falling in queries.CLAIM_ORDER
         ]
     else:
         source, condition = queries.tab_source(schema, tab)
