@@ -6,7 +6,18 @@ from pathlib import Path
 
 import click
 
-from gigq_core.cli import actions, clear, completion, logs, maintain, show, submit, unit, worker
+from gigq_core.cli import (
+    actions,
+    clear,
+    completion,
+    failures,
+    logs,
+    maintain,
+    show,
+    submit,
+    unit,
+    worker,
+)
 from gigq_core.cli.group import Commands
 from gigq_core.cli.settings import Settings
 
@@ -48,6 +59,7 @@ for _command in (
     clear.clear,
     show.stats,
     show.workflows,
+    failures.failures,
     worker.worker,
     unit.unit,
     logs.logs,

@@ -45,6 +45,21 @@ class Time(click.types.StringParamType):
         return int(seconds) if seconds == int(seconds) else seconds
 
 
+class Fingerprint(click.types.StringParamType):
+    """The first digits of a failure's fingerprint."""
+
+    name = "fingerprint"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The digits, in lower case."""
+        digits = str(value).lower()
+        if not digits or set(digits) - set("0123456789abcdef"):
+            self.fail(
+                "a fingerprint has the digits 0-9 and a-f: take one from `failures`.", param, ctx
+            )
+        return digits
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 

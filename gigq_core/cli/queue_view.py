@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import shown_time
@@ -15,6 +15,7 @@ from gigq_core.decoding import as_int, as_text, decoded_execution, decoded_job, 
 from gigq_core.job import JobOptions
 from gigq_core.progress import Progress, progress_of_row
 from gigq_core.runs import newest_runs
+from gigq_core.schema import failure_statements as failures
 from gigq_core.schema import statements as sql
 from gigq_core.schema import view_statements as view
 from gigq_core.schema.opening import Connection, open_read_only
@@ -23,6 +24,9 @@ from gigq_core.script import WHY as WHY_IN_SCRIPT
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
 from gigq_core.times import moment_told, parse_time, to_text
+
+if TYPE_CHECKING:
+    from gigq_core.failure_groups import FailureGroups, Order
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
@@ -138,7 +142,12 @@ class QueueView:
         return self._conn.execute(sql.EXECUTIONS_OF, (job_id,)).fetchall()
 
     def newest(
-        self, status: str | None, limit: int, workflow: str | None = None, batch: str | None = None
+        self,
+        status: str | None,
+        limit: int,
+        workflow: str | None = None,
+        batch: str | None = None,
+        failure: str | None = None,
     ) -> list[dict[str, Any]]:
         """The jobs that were submitted last, newest first.
 
@@ -147,11 +156,18 @@ class QueueView:
             limit: how many at most.
             workflow: only those of the workflow of this name, or of its run of this id.
             batch: only those of this batch.
+            failure: only those whose last attempt failed in one of the ways whose fingerprints
+                begin so.
         """
         if (workflow or batch) and not self._has_workflows():
             return []
-        statement = view.latest(status is not None, workflow is not None, batch is not None)
+        failed = ""
+        if failure is not None:
+            columns = {row[0] for row in self._conn.execute(failures.EXECUTION_COLUMNS)}
+            failed = failures.last_failed_so(columns)
+        statement = view.latest(status is not None, workflow is not None, batch is not None, failed)
         values = {"status": status, "workflow": workflow, "batch": batch, "limit": limit}
+        values |= failures.beginning_with(failure or "")
         rows = self._conn.execute(statement, values)
         return self._shown(rows.fetchall())
 
@@ -205,6 +221,12 @@ class QueueView:
         }
         found = self._conn.execute(view.ended(with_instants), values)
         return [str(row[0]) for row in found.fetchall()]
+
+    def failures(self, since: float | None, limit: int, order: Order) -> FailureGroups:
+        """What failed; see `failure_groups`."""
+        from gigq_core.failure_groups import failure_groups  # here: only one command asks for it
+
+        return failure_groups(self._conn, since=since, limit=limit, order=order)
 
     def unmet(self, job: dict[str, Any]) -> list[tuple[str, str, str]]:
         """Id, name and status of each parent that has not completed; status "missing" for none."""

@@ -9,7 +9,7 @@ import click
 
 from gigq_core.cli.completion import complete_job_id
 from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
-from gigq_core.cli.options import json_option
+from gigq_core.cli.options import Fingerprint, json_option
 from gigq_core.cli.output import (
     cell,
     lines_of,
@@ -115,6 +115,13 @@ def status(
     show_default=True,
     help="Maximum number of jobs.",
 )
+@click.option(
+    "--failure",
+    type=Fingerprint(),
+    metavar="DIGITS",
+    help="Only jobs whose last attempt failed in this way: the first digits of a fingerprint that "
+    "`failures` shows.",
+)
 @json_option
 @click.pass_obj
 def list_jobs(
@@ -122,6 +129,7 @@ def list_jobs(
     wanted: str | None,
     workflow: str | None,
     batch: str | None,
+    failure: str | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -131,7 +139,7 @@ def list_jobs(
     "executions".
     """
     with settings.viewing() as view:
-        jobs = view.newest(wanted, limit, workflow, batch)
+        jobs = view.newest(wanted, limit, workflow, batch, failure)
         paused = view.paused()
     if as_json:
         write_json(jobs)

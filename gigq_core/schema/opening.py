@@ -11,6 +11,7 @@ from pathlib import Path
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
 from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
+from gigq_core.schema.failure_statements import FINGERPRINT_FUNCTION
 from gigq_core.schema.still_file import StillFile, may_be_written
 
 BUSY_TIMEOUT_S = 30.0
@@ -143,9 +144,19 @@ def _open_still(file: Path, still: StillFile) -> Connection:
 
 def _open(file: Path, mode: str) -> Connection:
     try:
-        return connect(file, mode, READ_BUSY_TIMEOUT_S)
+        conn = connect(file, mode, READ_BUSY_TIMEOUT_S)
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
+    conn.create_function(FINGERPRINT_FUNCTION, 2, _fingerprint, deterministic=True)
+    return conn
+
+
+def _fingerprint(error: bytes | None, traceback: bytes | None) -> str:
+    """Of a failure that does not say yet what failed."""
+    from gigq_core.failures import failure_of  # here: few who look ask for it
+
+    told = None if traceback is None else _lenient_text(traceback)
+    return failure_of(_lenient_text(error or b""), told).fingerprint
 
 
 def _checked(file: Path, conn: Connection) -> Connection:

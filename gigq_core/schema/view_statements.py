@@ -6,9 +6,12 @@ IDS_BY_PREFIX = "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id 
 
 
 # Newest first in the order of submission, which needs no sorting.
-def latest(status: bool, workflow: bool, batch: bool) -> str:
+def latest(status: bool, workflow: bool, batch: bool, failure: str = "") -> str:
     """The jobs that were submitted last: of a `:status`, of a `:workflow` by its name or the
-    beginning of a run's id, of a `:batch`, as far as these count; at most `:limit`."""
+    beginning of a run's id, of a `:batch`, as far as these count; at most `:limit`.
+
+    `failure` is a condition on how the last attempt failed; none if it is empty.
+    """
     conditions = ["true"]
     if status:
         conditions.append("status = :status")
@@ -19,14 +22,11 @@ def latest(status: bool, workflow: bool, batch: bool) -> str:
         )
     if batch:
         conditions.append("batch = :batch")
+    if failure:
+        conditions.append(failure)
     return f"""
 SELECT * FROM jobs WHERE {" AND ".join(conditions)} ORDER BY rowid DESC LIMIT :limit"""
 
-
-# What tells of a failure, cut to the most that a worker of ours stores.
-MOST_TEXT = 400_000
-FAILURE_ERROR = f"substr(CAST(error AS TEXT), 1, {MOST_TEXT}) AS error"
-FAILURE_TEXTS = f"{FAILURE_ERROR}, substr(CAST(traceback AS TEXT), -{MOST_TEXT}) AS traceback"
 
 COUNTS = "SELECT status, COUNT(*) FROM jobs GROUP BY status"
 

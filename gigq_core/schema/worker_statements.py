@@ -12,8 +12,8 @@ from gigq_core.schema.ddl import (
     SCHEMA_VERSION,
     local_text,
 )
+from gigq_core.schema.failure_statements import FAILURE_TEXTS
 from gigq_core.schema.statements import HAS_CASCADE
-from gigq_core.schema.view_statements import FAILURE_TEXTS
 
 # Where an id may be any bytes, it travels as bytes: what is no valid text can't be asked for by it.
 _EQUALS_BYTES = "IN (CAST({0} AS TEXT), {0})"
