@@ -45,8 +45,9 @@ class _Changed:
     columns: tuple[str, ...]
     values: tuple[Any, ...]
     left: bytes
-    # The job that it had been cancelled for.
+    # The job that it had been cancelled for; and what it had reported, which a requeue forgets.
     culprit: str | None
+    progress: tuple[Any, ...] | None
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def recorded(
     before = _rows(conn, job_ids)
     edges = {job_id: tuple(map(tuple, conn.execute(sql.EDGES_OF, (job_id,)))) for job_id in before}
     culprits = {job_id: _culprit_of(conn, job_id) for job_id in before}
+    told = {job_id: _progress_of(conn, job_id) for job_id in before}
     outcomes = act(conn, job_ids)
     after = _rows(conn, job_ids)
     found: dict[str, Kept] = {}
@@ -156,7 +158,9 @@ def recorded(
         elif not _is_whole(before[job_id]):
             found[job_id] = _Lost(name, "it holds text that is not valid and can't be written")
         elif job_id in after:
-            found[job_id] = _changed(name, before[job_id], after[job_id], culprits[job_id])
+            found[job_id] = _changed(
+                name, before[job_id], after[job_id], culprits[job_id], told[job_id]
+            )
         else:
             row = dict(before[job_id])
             rowid = row.pop("core_rowid")
@@ -211,6 +215,8 @@ def _put_back(conn: sqlite3.Connection, job_id: str, kept: _Changed, row: Row | 
     conn.execute(sql.ALLOW_OVERRIDE, (job_id,))
     conn.execute(sql.put_back(kept.columns), (*kept.values, job_id))
     conn.execute(sql.END_OVERRIDE, (job_id,))
+    if kept.progress is not None:
+        conn.execute(sql.RESTORE_PROGRESS, kept.progress)
     return ""
 
 
@@ -253,10 +259,22 @@ def _culprit_of(conn: sqlite3.Connection, job_id: str) -> str | None:
     return None if row is None else row[0]
 
 
-def _changed(name: str, before: Row, after: Row, culprit: str | None) -> _Changed:
+def _progress_of(conn: sqlite3.Connection, job_id: str) -> tuple[Any, ...] | None:
+    row = conn.execute(sql.WHOLE_PROGRESS_OF, (job_id,)).fetchone()
+    return None if row is None else tuple(row)
+
+
+def _changed(
+    name: str,
+    before: Row,
+    after: Row,
+    culprit: str | None,
+    progress: tuple[Any, ...] | None,
+) -> _Changed:
     columns = tuple(column for column in before if before[column] != after[column])
     values = tuple(before[column] for column in columns)
-    return _Changed(name, after["status"], columns, values, _version(after), culprit)
+    left = _version(after)
+    return _Changed(name, after["status"], columns, values, left, culprit, progress)
 
 
 def _version(row: Row) -> bytes:

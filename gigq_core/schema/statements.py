@@ -23,6 +23,13 @@ JOB_BY_ID = "SELECT * FROM jobs WHERE id = ?"
 
 PROGRESS_OF = "SELECT done, total, note, at FROM core_progress WHERE job_id = ?"
 
+WHOLE_PROGRESS_OF = """
+SELECT job_id, execution_id, done, total, note, at FROM core_progress WHERE job_id = ?"""
+
+RESTORE_PROGRESS = """
+INSERT OR IGNORE INTO core_progress (job_id, execution_id, done, total, note, at)
+VALUES (?, ?, ?, ?, ?, ?)"""
+
 RESULT_OF = "SELECT status, result FROM jobs WHERE id = ?"
 
 EXECUTIONS_OF = """

@@ -214,6 +214,19 @@ def test_undo_is_no_requeue(place: Place) -> None:
     assert place.progress(job_id)["done"] == 42
 
 
+def test_undo_of_a_requeue_brings_it_back(place: Place) -> None:
+    worker = place.worker()
+    params = {"done": 42}
+    job_id = place.submit(telling.report_and_fail, params=params, max_attempts=2)
+    before = place.end(job_id)["progress"]
+    assert stop(worker) == 0
+    undo = Undo()
+    place.queue.requeue_jobs([job_id], undo)
+    assert place.job(job_id)["progress"] is None
+    place.queue.restore_jobs(undo)
+    assert place.job(job_id)["progress"] == before
+
+
 LOG = """
 CREATE TABLE told (at REAL);
 CREATE TRIGGER log_told AFTER INSERT ON core_progress BEGIN

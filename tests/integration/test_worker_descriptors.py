@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.worker import pool, system_limits
+from gigq_core.worker import pool
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place, stop
 from tests.waiting import wait_until
@@ -196,10 +196,10 @@ def test_room_is_reckoned_from_what_is_open() -> None:
         "import json, resource; from gigq_core.worker import system_limits\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))\n"
         "a = system_limits.slots_with_room(1000)\n"
-        "files = [open('/dev/null') for _ in range(14)]\n"
+        "files = [open('/dev/null') for _ in range(2 * system_limits.PER_SLOT)]\n"
         "b = system_limits.slots_with_room(1000)\n"
         "print(json.dumps([a, b, system_limits.slots_with_room(1)]))"
     )
     found = json.loads(subprocess.check_output([sys.executable, "-c", code], text=True))
-    assert found[0] - found[1] == 14 // system_limits.PER_SLOT
+    assert found[0] - found[1] == 2
     assert found[2] == 1
