@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from gigq_core import Job, JobQueue, Worker
+from gigq_core import Job, JobQueue, Worker, cascade
 from gigq_core.job import FunctionReference
 from gigq_core.schema.attach import open_for_work
 from gigq_core.worker import heard, ledger, said
@@ -39,6 +39,28 @@ def work_until(db: str, folder: str, step: str) -> None:
 
     With step 0 it counts instead, and says how many there were when the queue is empty.
     """
+    done = _traced_to(int(step))
+    # The owner of a command line: orphans are its own, so is the process.
+    worker = Worker(db, concurrency=2, isolation="process", chdir=folder, owner="cli")
+    while worker.process_one():
+        pass
+    worker.close()
+    print(done())
+
+
+def tell_until(db: str, at_once: str, step: str) -> None:
+    """Tell children what became of their parents, so many in a transaction; killed as above."""
+    done = _traced_to(int(step))
+    held = ledger.Ledger(db, runs_script=False)
+    while cascade.is_waiting(held.conn):
+        with held.writing() as conn:
+            cascade.work_off(conn, int(at_once))
+    print(done())
+
+
+def _traced_to(step: int) -> Callable[[], int]:
+    """Let the supervisor's connection kill this process before that statement; the count of them
+    is what it returns."""
     done = 0
 
     def trace(statement: str) -> None:
@@ -47,7 +69,7 @@ def work_until(db: str, folder: str, step: str) -> None:
         if statement.lstrip().startswith(("SELECT", "PRAGMA")):
             return
         done += 1
-        if done == int(step):
+        if done == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def open_traced(*args: Any, **options: Any) -> sqlite3.Connection:
@@ -56,12 +78,7 @@ def work_until(db: str, folder: str, step: str) -> None:
         return conn
 
     vars(ledger)["open_for_work"] = open_traced
-    # The owner of a command line: orphans are its own, so is the process.
-    worker = Worker(db, concurrency=2, isolation="process", chdir=folder, owner="cli")
-    while worker.process_one():
-        pass
-    worker.close()
-    print(done)
+    return lambda: done
 
 
 def save_until(db: str, folder: str, step: str) -> None:
@@ -97,9 +114,11 @@ SAVE_STEPS = ("before it is written", "before the commit", "before the answer", 
 
 
 if __name__ == "__main__":
-    act: Callable[..., None] = {
+    acts: dict[str, Callable[..., None]] = {
         "submit": submit_for_ever,
         "work": work_until,
+        "tell": tell_until,
         "save": save_until,
-    }[sys.argv[1]]
+    }
+    act = acts[sys.argv[1]]
     act(*sys.argv[2:])

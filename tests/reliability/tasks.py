@@ -50,6 +50,26 @@ def late_at_first(path: str, label: str, raises: bool = False) -> str:
     return "late" if first else "in time"
 
 
+def given(value: Any) -> Any:
+    """Return it."""
+    return value
+
+
+def refusing() -> None:
+    """Fail."""
+    raise ValueError("no")
+
+
+def reporting_parents(parent_results: dict[str, Any], job_context: Any) -> dict[str, Any]:
+    """What the job is told of its parents."""
+    parents = job_context.parents
+    return {
+        "results": parent_results,
+        "status": {id: parent.status for id, parent in parents.items()},
+        "errors": {id: parent.error for id, parent in parents.items()},
+    }
+
+
 @dataclass
 class Run:
     """One run of a job, as it left its traces."""

@@ -17,21 +17,23 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gigq_core import Job, JobQueue, close_connections
+from gigq_core import Job, JobQueue, cascade, close_connections
 from gigq_core.errors import CycleError, DuplicateJob
 from gigq_core.schema import ddl, worker_statements
 from gigq_core.schema.attach import detach
 from gigq_core.status import Change
 from gigq_core.undo import Undo
 from gigq_core.worker import rescue
-from gigq_core.worker.claims import Claim, Ending, Fate
+from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
 from tests.reliability.gigq_attempts import GigQAttempt, held
 
 LONG_AGO = "2020-01-01T00:00:00"
 FINAL = ("completed", "failed", "timeout", "cancelled")
+BAD = ("failed", "timeout", "cancelled")
 STATUS_COLUMN = 10
+FOLLOWING = ("retry_after", "due", "due_in", "created", "began", "ended")
 # What GigQ's clear deletes.
 ENDED = ("completed", "cancelled")
 
@@ -40,6 +42,9 @@ NAMES = st.sampled_from([f"j{n}" for n in range(5)])
 PARENTS = st.lists(NAMES, max_size=3, unique=True)
 SOME = st.lists(NAMES, min_size=1, max_size=4, unique=True)
 PICK = st.integers(min_value=0, max_value=20)
+POLICIES = st.sampled_from(["wait", "cancel", "cancel", "run", "run"])
+
+Edge = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Row:
     priority: int
     rowid: int
     result: str | None
+    ended: float | None
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,11 @@ class Act:
     before: dict[str, tuple[Any, ...]]
     left: dict[str, tuple[Any, ...]]
     # What those jobs waited for.
-    waived: frozenset[tuple[str, str]]
-    edges: dict[tuple[str, str], bool]
+    waived: frozenset[Edge]
+    went_on: frozenset[Edge]
+    edges: dict[Edge, bool]
+    policies: dict[str, str]
+    culprits: dict[str, str]
     # How often jobs with each id had been submitted by then.
     births: dict[str, int]
 
@@ -80,11 +89,17 @@ class QueueMachine(RuleBasedStateMachine):
         self.db = self.folder / "jobs.db"
         self._open()
         # (child, parent): whether the child need not wait for it any more.
-        self.edges: dict[tuple[str, str], bool] = {}
+        self.edges: dict[Edge, bool] = {}
         # Edges that count as met because the parent was missing when the file was attached.
-        self.waived: set[tuple[str, str]] = set()
-        # What was deleted after it had completed.
+        self.waived: set[Edge] = set()
+        # Edges whose child went on although the parent had failed.
+        self.went_on: set[Edge] = set()
+        # What was deleted after it had completed, and before.
         self.tombstones: set[str] = set()
+        self.gone: set[str] = set()
+        # What becomes of a job when a parent fails, and for whose failure it was cancelled.
+        self.policies: dict[str, str] = {}
+        self.culprits: dict[str, str] = {}
         self.ours: list[Claim] = []
         self.theirs: list[GigQAttempt] = []
         self.claims = 0
@@ -117,45 +132,145 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _rows(self) -> dict[str, Row]:
         found = self.ledger.conn.execute(
-            "SELECT id, status, retry_after, execution_id, attempts, priority, rowid, result"
+            "SELECT id, status, retry_after, execution_id, attempts, priority, rowid, result, ended"
             " FROM jobs"
         )
         return {row[0]: Row(*tuple(row)[1:]) for row in found.fetchall()}
 
     def _is_met(self, job_id: str) -> bool:
-        return all(met for (child, _), met in self.edges.items() if child == job_id)
+        return all(
+            met or edge in self.went_on for edge, met in self.edges.items() if edge[0] == job_id
+        )
 
     @contextlib.contextmanager
-    def _only(self, allowed: dict[str, set[str]]) -> Iterator[dict[str, Row]]:
-        """Within, no status and no token changes but where it is allowed, and to what."""
+    def _only(
+        self, allowed: dict[str, set[str]], told: frozenset[str] = frozenset(), tells: bool = False
+    ) -> Iterator[dict[str, Row]]:
+        """Within, no status and no token changes but where it is allowed, and to what.
+
+        Args:
+            allowed: those statuses, by the job.
+            told: who is cancelled, before anything else happens, because a parent had failed.
+            tells: whether, after all else, children are told what became of their parents.
+        """
         before = self._rows()
         yield before
         after = self._rows()
+        # As they were before anybody was told: one that is to be cancelled waited.
+        statuses = {job_id: row.status for job_id, row in after.items()}
         for job_id in before.keys() & after.keys():
             old, new = before[job_id], after[job_id]
             if (old.status, old.token) != (new.status, new.token):
-                assert new.status in allowed.get(job_id, ()), (job_id, old, new, allowed)
+                may = allowed.get(job_id, set())
+                if tells and new.status == "cancelled" and new.status not in may | {old.status}:
+                    if job_id not in told:
+                        statuses[job_id] = "pending"
+                else:
+                    assert new.status in may, (job_id, old, new, allowed)
+            elif tells and new.status == "cancelled" and "pending" in allowed.get(job_id, ()):
+                # It waited for a moment, or nothing was done to it.
+                statuses[job_id] = "pending" if self._would_be_cancelled(job_id, after) else "-"
             if old.status == "completed":
                 assert new.result == old.result
             elif new.status == "completed":
                 self._completed(job_id)
         for job_id in before.keys() - after.keys():
             assert before[job_id].status in (FINAL if "gone" in allowed.get(job_id, ()) else ENDED)
-            if before[job_id].status == "completed":
-                self.tombstones.add(job_id)
-            else:
-                self.tombstones.discard(job_id)
-            self.edges = {edge: met for edge, met in self.edges.items() if edge[0] != job_id}
-            self.waived = {edge for edge in self.waived if edge[0] != job_id}
+            self._left(job_id, before[job_id].status == "completed")
+        self._judge(after)
+        if tells:
+            self._tell(statuses)
+            for job_id, row in after.items():
+                assert statuses[job_id] in (row.status, "-"), (job_id, row, statuses, self.edges)
+        self._blame(after)
+
+    def _left(self, job_id: str, completed: bool) -> None:
+        (self.tombstones if completed else self.gone).add(job_id)
+        (self.gone if completed else self.tombstones).discard(job_id)
+        self.edges = {edge: met for edge, met in self.edges.items() if edge[0] != job_id}
+        self.waived = {edge for edge in self.waived if edge[0] != job_id}
+        self.went_on = {edge for edge in self.went_on if edge[0] != job_id}
+        self.policies.pop(job_id, None)
 
     def _completed(self, job_id: str) -> None:
         for edge in self.edges:
-            if edge[1] == job_id:
+            if edge[1] == job_id and edge not in self.went_on:
                 self.edges[edge] = True
 
-    def _arrived(self, job_id: str, parents: list[str]) -> None:
+    # --- parents that fail -------------------------------------------------------------------
+
+    def _has_failed(self, job_id: str, statuses: dict[str, str]) -> bool:
+        return statuses.get(job_id) in BAD or (job_id not in statuses and job_id in self.gone)
+
+    def _failed_parents(self, job_id: str, statuses: dict[str, str]) -> list[Edge]:
+        """The edges from parents that have failed to a job that is to be told of it."""
+        return [
+            edge
+            for edge, met in self.edges.items()
+            if edge[0] == job_id and not met and edge not in self.went_on
+            if self.policies.get(job_id, "wait") != "wait" and self._has_failed(edge[1], statuses)
+        ]
+
+    def _would_be_cancelled(self, job_id: str, rows: dict[str, Row]) -> bool:
+        statuses = {name: row.status for name, row in rows.items()}
+        found = self._failed_parents(job_id, statuses)
+        return self.policies.get(job_id) == "cancel" and bool(found)
+
+    def _judge(self, rows: dict[str, Row]) -> None:
+        """Whoever waits, and went on without a parent, waits for it again once that may come."""
+        for edge in list(self.went_on):
+            child, parent = (rows.get(job_id) for job_id in edge)
+            if child and child.status == "pending" and parent and parent.status not in BAD:
+                self.went_on.discard(edge)
+                self.edges[edge] = parent.status == "completed"
+
+    def _tell(self, statuses: dict[str, str]) -> frozenset[str]:
+        """What becomes of `statuses` when all children have been told; says who was cancelled."""
+        told = set()
+        news = True
+        while news:
+            news = False
+            for job_id in [name for name, status in statuses.items() if status == "pending"]:
+                for edge in self._failed_parents(job_id, statuses):
+                    news = True
+                    if self.policies[job_id] == "cancel":
+                        statuses[job_id] = "cancelled"
+                        told.add(job_id)
+                        break
+                    self.went_on.add(edge)
+        return frozenset(told)
+
+    def _tell_first(self) -> frozenset[str]:
+        """As an act does before it begins."""
+        return self._tell({job_id: row.status for job_id, row in self._rows().items()})
+
+    def _culprits(self) -> dict[str, str]:
+        return dict(self.ledger.conn.execute("SELECT child_id, culprit_id FROM core_cascaded"))
+
+    def _blame(self, rows: dict[str, Row]) -> None:
+        """Whoever was cancelled along has the culprit of a parent, or that parent itself."""
+        found = self._culprits()
+        for job_id, culprit in found.items():
+            assert rows[job_id].status == "cancelled"
+            if self.culprits.get(job_id) == culprit:
+                continue
+            parents = {edge[1] for edge in self.edges if edge[0] == job_id}
+            assert culprit in parents | {found.get(parent) for parent in parents}
+        for job_id in self.culprits.keys() - found.keys():
+            assert job_id not in rows or rows[job_id].status != "cancelled"
+        self.culprits = found
+
+    @rule()
+    def a_supervisor_tells_children(self) -> None:
+        with self._only({}, tells=True):
+            while cascade.is_waiting(self.ledger.conn):
+                self.ledger.tell_children()
+
+    def _arrived(self, job_id: str, parents: list[str], policy: str = "wait") -> None:
         self.births[job_id] = self.births.get(job_id, 0) + 1
         self.tombstones.discard(job_id)
+        self.gone.discard(job_id)
+        self.policies[job_id] = policy
         for edge in self.waived:
             if edge[1] == job_id and edge in self.edges:
                 self.edges[edge] = False
@@ -178,15 +293,28 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize()
     def there_are_jobs(self) -> None:
-        for job_id, parents in (("j0", []), ("j1", ["j0"]), ("j2", ["j4"]), ("j3", [])):
-            self.we_submit(job_id, parents, 0, 2)
+        for job_id, parents, policy in (
+            ("j0", [], "wait"),
+            ("j1", ["j0"], "cancel"),
+            ("j2", ["j4"], "wait"),
+            ("j3", ["j1"], "run"),
+        ):
+            self.we_submit(job_id, parents, 0, 2, policy)
 
-    @rule(job_id=NAMES, parents=PARENTS, priority=st.integers(-1, 1), tries=st.integers(1, 3))
-    def we_submit(self, job_id: str, parents: list[str], priority: int, tries: int) -> None:
+    @rule(
+        job_id=NAMES,
+        parents=PARENTS,
+        priority=st.integers(-1, 1),
+        tries=st.integers(1, 3),
+        policy=POLICIES,
+    )
+    def we_submit(
+        self, job_id: str, parents: list[str], priority: int, tries: int, policy: Any
+    ) -> None:
         parents = [parent for parent in parents if parent != job_id]
-        job = Job(job_id, held, None, priority, parents, tries, 300)
+        job = Job(job_id, held, None, priority, parents, tries, 300, on_parent_failure=policy)
         job.id = job_id
-        with self._only({}) as before:
+        with self._only({}, tells=policy != "wait") as before:
             try:
                 self.queue.submit(job)
             except DuplicateJob:
@@ -196,7 +324,7 @@ class QueueMachine(RuleBasedStateMachine):
                 assert parents
                 return
             assert job_id not in before
-            self._arrived(job_id, parents)
+            self._arrived(job_id, parents, policy)
 
     @rule(job_id=NAMES, parents=PARENTS, tries=st.integers(1, 3), delay=st.sampled_from([0, 60]))
     def gigq_submits(self, job_id: str, parents: list[str], tries: int, delay: int) -> None:
@@ -235,15 +363,20 @@ class QueueMachine(RuleBasedStateMachine):
         self.ours += attempts
 
     @precondition(lambda self: self.ours)
-    @rule(which=PICK, fate=st.sampled_from(list(Fate)))
-    def ours_ends(self, which: int, fate: Fate) -> None:
+    @rule(
+        which=PICK,
+        fate=st.sampled_from([fate for fate in Fate if fate is not Fate.SNOOZED]),
+        wish=st.sampled_from([None, None, "snooze", "give_up"]),
+    )
+    def ours_ends(self, which: int, fate: Fate, wish: str | None) -> None:
         attempt = self.ours.pop(which % len(self.ours))
         row = self._rows().get(attempt.job_id)
         held_still = row is not None and row.token == attempt.execution_id
         allowed = {attempt.job_id: {"pending", *FINAL}} if held_still else {}
         result = '"ours"' if fate is Fate.COMPLETED else None
         with self._only(allowed):
-            self._turn([Ending(attempt, fate, result=result, error=fate.value)], 0)
+            wants = Wish(wish, 0.0) if wish and fate is Fate.FAILED else None
+            self._turn([Ending(attempt, fate, result=result, error=fate.value, wish=wants)], 0)
         assert bool(self.superseded) is not held_still
         left = self._executions("id = ?", attempt.execution_id)
         if held_still and fate is Fate.NOT_BEGUN:
@@ -279,9 +412,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _overdue(self) -> set[str]:
         found = self.ledger.conn.execute(
-            "SELECT id FROM jobs WHERE status = 'running' AND execution_id IS NULL"
-            " AND started_at = ?",
-            (LONG_AGO,),
+            "SELECT id FROM jobs WHERE status = 'running' AND execution_id IS NULL AND began = 0"
         )
         return {row[0] for row in found.fetchall()}
 
@@ -328,7 +459,7 @@ class QueueMachine(RuleBasedStateMachine):
             with self._only({job_id: {"cancelled"}} if waits else {}):
                 assert self.gigq.cancel(job_id) is waits
             return
-        with self._only({job_id: {"cancelled"}}):
+        with self._only({job_id: {"cancelled"}}, tells=True):
             (outcome,) = self.queue.cancel_jobs([job_id])
         if row is not None and row.status == "pending":
             assert outcome.change is Change.CANCELLED
@@ -338,19 +469,18 @@ class QueueMachine(RuleBasedStateMachine):
             assert outcome.change is Change.REFUSED
             assert outcome.reason
 
-    @rule(job_id=NAMES, who=st.booleans())
-    def somebody_requeues(self, job_id: str, who: bool) -> None:
-        queue = self.gigq if who else self.queue
+    @rule(job_id=NAMES)
+    def gigq_requeues(self, job_id: str) -> None:
         row = self._rows().get(job_id)
-        ended = row is not None and row.status in ("failed", "timeout", "cancelled")
+        ended = row is not None and row.status in BAD
         with self._only({job_id: {"pending"}} if ended else {}):
-            assert queue.requeue_job(job_id) is ended
+            assert self.gigq.requeue_job(job_id) is ended
 
     @rule(who=st.booleans())
     def somebody_clears(self, who: bool) -> None:
         queue = self.gigq if who else self.queue
         n = len(self._job_ids("completed")) + len(self._job_ids("cancelled"))
-        with self._only({}):
+        with self._only({}, tells=not who):
             assert queue.clear_completed() == n
 
     @rule(ids=SOME, by=st.sampled_from([-1, 1]))
@@ -366,7 +496,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(ids=SOME)
     def we_cancel_some(self, ids: list[str]) -> None:
         allowed = {job_id: {"cancelled"} for job_id in ids}
-        with self._only(allowed) as before, self._act(ids) as undo:
+        with self._only(allowed, tells=True) as before, self._act(ids) as undo:
             outcomes = self.queue.cancel_jobs(ids, undo)
         for outcome in outcomes:
             if outcome.change is Change.CANCELLED:
@@ -376,13 +506,42 @@ class QueueMachine(RuleBasedStateMachine):
             else:
                 assert not self._had(before, outcome.job_id, "pending")
 
-    @rule(ids=SOME)
-    def we_requeue_some(self, ids: list[str]) -> None:
-        with self._only({job_id: {"pending"} for job_id in ids}) as before, self._act(ids) as undo:
-            outcomes = self.queue.requeue_jobs(ids, undo)
-        for outcome in outcomes:
-            ended_badly = self._had(before, outcome.job_id, "failed", "timeout", "cancelled")
-            assert outcome.done is ended_badly
+    @rule(ids=SOME, children=st.booleans())
+    def we_requeue_some(self, ids: list[str], children: bool) -> None:
+        told = self._tell_first()
+        rows = self._rows()
+        statuses = {
+            job_id: "cancelled" if job_id in told else row.status for job_id, row in rows.items()
+        }
+        wanted = set(ids)
+        if children:
+            while cascade.is_waiting(self.ledger.conn):
+                # So that it is known who was cancelled for whom.
+                self.ledger.tell_children()
+            wanted |= {child for child, root in self._culprits().items() if root in wanted}
+        expected = self._retried(wanted, statuses)
+        allowed: dict[str, set[str]] = {job_id: {"cancelled"} for job_id in told}
+        allowed |= {job_id: {"pending"} for job_id in expected}
+        with self._only(allowed, told, tells=True), self._act(list(wanted)) as undo:
+            outcomes = self.queue.requeue_jobs(ids, undo, children)
+        assert [outcome.job_id for outcome in outcomes[: len(ids)]] == ids
+        assert {outcome.job_id for outcome in outcomes} == wanted
+        assert {outcome.job_id for outcome in outcomes if outcome.done} == expected
+
+    def _retried(self, wanted: set[str], statuses: dict[str, str]) -> set[str]:
+        """Which of them wait again: not who would be cancelled at once for a parent's failure."""
+        done: set[str] = set()
+        while True:
+            now = {**statuses, **dict.fromkeys(done, "pending")}
+            more = {
+                job_id
+                for job_id in wanted - done
+                if now.get(job_id) in BAD
+                and not (self.policies[job_id] == "cancel" and self._failed_parents(job_id, now))
+            }
+            if not more:
+                return done
+            done |= more
 
     @rule(ids=SOME, needed=st.booleans())
     def we_clear_some(self, ids: list[str], needed: bool) -> None:
@@ -390,7 +549,8 @@ class QueueMachine(RuleBasedStateMachine):
             child for child, row in self._rows().items() if row.status in ("pending", "running")
         }
         kept = {parent for child, parent in self.edges if child in waiting}
-        with self._only({job_id: {"gone"} for job_id in ids}) as before, self._act(ids) as undo:
+        allowed = {job_id: {"gone"} for job_id in ids}
+        with self._only(allowed, tells=True) as before, self._act(ids) as undo:
             outcomes = self.queue.clear_jobs(ids, needed, undo)
         for outcome in outcomes:
             could = self._had(before, outcome.job_id, *FINAL)
@@ -403,10 +563,10 @@ class QueueMachine(RuleBasedStateMachine):
         return job_id in before and before[job_id].status in statuses
 
     def _whole(self) -> dict[str, tuple[Any, ...]]:
-        """The rows in full, but for the two columns that follow from parents and clock."""
+        """The rows in full, but for the columns that follow from parents, clock and texts."""
         conn = self.ledger.conn
         names = [row[1] for row in conn.execute("PRAGMA table_info(jobs)").fetchall()]
-        wanted = ", ".join(name for name in names if name not in ("retry_after", "due_at"))
+        wanted = ", ".join(name for name in names if name not in FOLLOWING)
         return {row[0]: tuple(row) for row in conn.execute(f"SELECT {wanted} FROM jobs")}
 
     @contextlib.contextmanager
@@ -415,9 +575,22 @@ class QueueMachine(RuleBasedStateMachine):
         undo, before = Undo(), self._whole()
         mine = {edge: met for edge, met in self.edges.items() if edge[0] in ids}
         waived = frozenset(edge for edge in self.waived if edge[0] in ids)
+        went_on = frozenset(edge for edge in self.went_on if edge[0] in ids)
+        policies, culprits = dict(self.policies), self._culprits()
         yield undo
         self.acts.append(
-            Act(undo, undo.job_ids, before, self._whole(), waived, mine, dict(self.births))
+            Act(
+                undo,
+                undo.job_ids,
+                before,
+                self._whole(),
+                waived,
+                went_on,
+                mine,
+                policies,
+                culprits,
+                dict(self.births),
+            )
         )
 
     @precondition(lambda self: self.acts)
@@ -433,16 +606,27 @@ class QueueMachine(RuleBasedStateMachine):
             and self.births.get(job_id) == act.births.get(job_id)
         }
         stopping = {job_id for job_id in still if rows.get(job_id) and rows[job_id].token}
+        along = {
+            job_id
+            for job_id, culprit in self._culprits().items()
+            if culprit in (still - stopping) & rows.keys()
+            if rows[culprit].status == "cancelled"
+            if (rows[job_id].ended or 0) >= (rows[culprit].ended or 0)
+        }
         allowed = {job_id: {self._status(act.before[job_id])} for job_id in still - stopping}
-        with self._only(allowed):
+        allowed |= {job_id: {"pending"} for job_id in along}
+        with self._only(allowed, tells=True):
             outcomes = self.queue.restore_jobs(act.undo)
-            back = {outcome.job_id for outcome in outcomes if outcome.done}
+            back = {outcome.job_id for outcome in outcomes[: len(act.done)] if outcome.done}
             for job_id in back - now.keys():
                 self._came_back(job_id, act)
-        assert [outcome.job_id for outcome in outcomes] == list(act.done)
+            kept = {job_id: root for job_id, root in act.culprits.items() if job_id in back}
+            self.culprits |= kept
+            after = self._whole()
+        assert [outcome.job_id for outcome in outcomes[: len(act.done)]] == list(act.done)
         assert back == still - stopping
-        after = self._whole()
-        for job_id in act.done:
+        assert {outcome.job_id for outcome in outcomes[len(act.done) :]} == along
+        for job_id in set(act.done) - along - self.culprits.keys():
             expected = act.before[job_id] if job_id in back else now.get(job_id)
             assert after.get(job_id) == expected
 
@@ -453,6 +637,8 @@ class QueueMachine(RuleBasedStateMachine):
     def _came_back(self, job_id: str, act: Act) -> None:
         """A deleted job is there again: with its edges, and for its children."""
         self.tombstones.discard(job_id)
+        self.gone.discard(job_id)
+        self.policies[job_id] = act.policies[job_id]
         if self._status(act.before[job_id]) == "completed":
             self._completed(job_id)
         else:
@@ -466,7 +652,11 @@ class QueueMachine(RuleBasedStateMachine):
                 continue
             parent = rows.get(edge[1])
             now = edge[1] in self.tombstones if parent is None else parent.status == "completed"
-            if edge not in act.waived:
+            if edge in act.went_on:
+                self.edges[edge] = now
+                if parent is None and not now:
+                    self.went_on.add(edge)
+            elif edge not in act.waived:
                 # What was met once, stays met.
                 self.edges[edge] = met or now
             else:
@@ -484,9 +674,13 @@ class QueueMachine(RuleBasedStateMachine):
         self.ledger.commit(self.own, [], [], claim=False, stage=False, beat=False, retire=True)
         with self._only({}) as before:
             self._close()
+            self.culprits.clear()
             detach(self.db)
             self._open()
         self.tombstones.clear()
+        self.gone.clear()
+        self.went_on.clear()
+        self.policies = dict.fromkeys(before, "wait")
         # The marks of what was deleted are gone, so it can't be told from what came in between.
         for job_id in self.births.keys() - before.keys():
             self.births[job_id] += 1
@@ -501,7 +695,7 @@ class QueueMachine(RuleBasedStateMachine):
     def what_runs_grows_old(self) -> None:
         with self._only({}):
             self.ledger.conn.execute(
-                "UPDATE jobs SET started_at = ? WHERE status = 'running'", (LONG_AGO,)
+                "UPDATE jobs SET started_at = ?, began = 0 WHERE status = 'running'", (LONG_AGO,)
             )
 
     @rule()

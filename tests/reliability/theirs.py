@@ -16,7 +16,8 @@ from tests.integration.conftest import ROOT
 _WORKER = """
 import logging, sys, gigq
 logging.basicConfig(level=logging.INFO)
-gigq.Worker(sys.argv[1], worker_id=sys.argv[2], polling_interval=0.02).start()
+worker = gigq.Worker(sys.argv[1], worker_id=sys.argv[2], polling_interval=0.02)
+worker.process_one() if sys.argv[3:] else worker.start()
 """
 
 
@@ -50,11 +51,11 @@ class Theirs:
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout
 
-    def worker(self, worker_id: str = "theirs") -> subprocess.Popen[bytes]:
-        """A worker that looks for jobs many times a second."""
+    def worker(self, worker_id: str = "theirs", *, once: bool = False) -> subprocess.Popen[bytes]:
+        """A worker that looks for jobs many times a second, or for one alone."""
         with open(self.folder / f"{worker_id}.log", "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _WORKER, str(self.db), worker_id],
+                [sys.executable, "-c", _WORKER, str(self.db), worker_id, *(["once"] * once)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
