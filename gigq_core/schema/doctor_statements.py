@@ -15,17 +15,16 @@ SELECT j.id, w.host, w.pid, w.pid_started, w.boot_id, w.pid_namespace
 FROM jobs j LEFT JOIN core_workers w ON w.id = j.worker_id
 WHERE j.status = 'running'"""
 
-# Downwards from every parent that did not complete, over what is still unmet.
+# Downwards from every parent that did not complete, over what is still unmet. Who is told of a
+# failure does not wait for ever.
 COUNT_DOOMED = """
 WITH RECURSIVE
-dead(id, missing) AS (
-    SELECT DISTINCT e.parent_id, p.id IS NULL
-    FROM core_edges e LEFT JOIN jobs p ON p.id = e.parent_id
-    WHERE e.met = 0 AND (p.id IS NULL OR p.status IN ('failed', 'timeout', 'cancelled'))
-),
 below(id, missing) AS (
-    SELECT e.child_id, d.missing FROM core_edges e JOIN dead d ON d.id = e.parent_id
+    SELECT e.child_id, p.id IS NULL
+    FROM core_edges e LEFT JOIN jobs p ON p.id = e.parent_id
     WHERE e.met = 0
+      AND (p.id IS NULL
+           OR (p.status IN ('failed', 'timeout', 'cancelled') AND e.on_failure = 0))
     UNION
     SELECT e.child_id, b.missing FROM core_edges e JOIN below b ON b.id = e.parent_id
     WHERE e.met = 0

@@ -14,7 +14,7 @@ from gigq_core.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.graph.blame import Parent, blame_of
+from gigq_tui.store.graph.blame import TOLD, Parent, Told, blame_of
 from gigq_tui.store.models import Counts
 from gigq_tui.store.throttle import Throttle
 
@@ -104,16 +104,21 @@ def _count_doomed(conn: sqlite3.Connection, schema: FileSchema) -> Doom:
         return Doom(None, None)
     unmet: dict[str, list[str]] = {}
     kin: dict[str, Parent | None] = {}
+    told: dict[tuple[str, str], str] = {}
     for record in records:
-        parent = as_text(record["parent_id"])
-        unmet.setdefault(as_text(record["child_id"]), []).append(parent)
+        child, parent = as_text(record["child_id"]), as_text(record["parent_id"])
+        unmet.setdefault(child, []).append(parent)
+        if record["on_failure"] in TOLD:
+            told[child, parent] = TOLD[record["on_failure"]]
         missing = record["found"] is None
         kin[parent] = None if missing else Parent(parent, "", as_text(record["status"]))
-    return _doom_of(unmet, kin)
+    return _doom_of(unmet, kin, told)
 
 
-def _doom_of(unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None]) -> Doom:
-    doomed = [verdict for verdict in blame_of(unmet, kin).values() if verdict.doomed]
+def _doom_of(
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None], told: Told
+) -> Doom:
+    doomed = [verdict for verdict in blame_of(unmet, kin, told).values() if verdict.doomed]
     return Doom(len(doomed), len({v.culprit.id for v in doomed if v.culprit is not None}))
 
 
@@ -157,7 +162,7 @@ def _tell_waiting_apart(
     if "retry_after" in schema.job_columns:
         later = conn.execute(queries.waiting_later(schema), (to_text(now), MAX_WAITING)).fetchall()
         delayed = sum(as_text(record["id"]) not in unmet for record in later)
-    return len(unmet), delayed, _doom_of(unmet, kin)
+    return len(unmet), delayed, _doom_of(unmet, kin, {})
 
 
 class RateMeter:

@@ -113,6 +113,12 @@ def doom_reason(culprit: Culprit) -> str:
     return f"{name} {words.get(culprit.problem, culprit.problem)}"
 
 
+def told_reason(culprit: Culprit) -> str:
+    """What a parent's failure is about to bring about."""
+    what = "it is cancelled next" if culprit.told == "cancel" else "it goes on all the same"
+    return f"{doom_reason(culprit)}: {what}"
+
+
 def _doom_words(culprit: Culprit | None) -> str:
     """The same in as few words as a column has room for."""
     if culprit is None:
@@ -163,6 +169,8 @@ def _why_blocked(row: JobRow) -> str:
     if row.culprit is None:
         count = f"{row.unmet} jobs" if row.unmet > 1 else "a job"
         return f"waits for {count} to complete"
+    if row.culprit.told:
+        return told_reason(row.culprit)
     more = f" and {row.unmet - 1:,} more" if row.unmet > 1 else ""
     return f"waits for {shown_name(row.culprit)} ({row.culprit.problem}){more}"
 

@@ -15,7 +15,7 @@ from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.instants import BEGAN, ENDED
-from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative
+from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative, Standing
 
 # Bytes of one value that are read at all.
 VALUE_BYTES = 1_000_000
@@ -32,7 +32,7 @@ def read_detail(
     schema: FileSchema,
     path: Path,
     row: JobRow,
-    relatives: tuple[Sequence[tuple[str, bool]], Sequence[str], int],
+    relatives: tuple[Sequence[tuple[str, Standing]], Sequence[str], int],
 ) -> JobDetail | None:
     """Everything about the job of `row`.
 
@@ -41,7 +41,7 @@ def read_detail(
         schema: what the file is made of.
         path: the file, beside which captured output lies.
         row: the job's line, finished.
-        relatives: its parents' ids (and whether each is waived), its children's ids, and how
+        relatives: its parents' ids (and how each is waited for), its children's ids, and how
             many children there are in all.
     """
     whole_row = conn.execute(queries.whole_row(schema, VALUE_BYTES), (row.id,)).fetchone()
@@ -63,7 +63,7 @@ def read_detail(
         error=_long(values, "error"),
         retry_delay_s=as_float(values.get("retry_delay", (0, 0))[0]),
         attempts=_attempts(conn, schema, path, row.id),
-        parents=tuple(Relative(id, lines.get(id), waived) for id, waived in parents),
+        parents=tuple(Relative(id, lines.get(id), standing) for id, standing in parents),
         children=tuple(Relative(id, lines.get(id)) for id in children),
         child_count=child_count,
         raw={column: _raw(value, size) for column, (value, size) in values.items()},

@@ -35,6 +35,11 @@ class FileSchema:
         """Whether indexes hold the order of claims; the release before had others."""
         return self.attached and self.indexes >= _CLAIM_INDEXES
 
+    @property
+    def has_policies(self) -> bool:
+        """Whether a job may say what becomes of it when a parent fails."""
+        return self.attached and "on_parent_failure" in self.job_columns
+
     def indexed_by(self, name: str) -> str:
         """The clause that holds the planner to an index, or nothing where there is none."""
         return f"INDEXED BY {name}" if name in self.indexes else ""

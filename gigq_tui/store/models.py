@@ -177,13 +177,15 @@ class ForeignWorker:
 class Culprit:
     """The ancestor because of which a job can't run now, or never will.
 
-    `problem` is one of: running, waiting, failed, timeout, cancelled, missing, cycle.
+    `problem` is one of: running, waiting, failed, timeout, cancelled, missing, cycle. `told` is
+    what its failure brings about, as `on_parent_failure` has it, where that is to happen next.
     """
 
     id: str
     name: str
     problem: str
     error: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -309,16 +311,23 @@ class Attempt:
     pid: int | None
 
 
+class Standing(Enum):
+    """How a parent is waited for."""
+
+    ASKED = ""
+    # It is missing, and counts as completed, as it does for GigQ.
+    WAIVED = "counts as completed"
+    # It failed, and the job went on.
+    PASSED_OVER = "the job went on without it"
+
+
 @dataclass(frozen=True)
 class Relative:
-    """A parent or child of a job; `row` is None when there is no such job in the file.
-
-    `waived` says that the missing parent counts as completed, as it does for GigQ.
-    """
+    """A parent or child of a job; `row` is None when there is no such job in the file."""
 
     id: str
     row: JobRow | None
-    waived: bool = False
+    standing: Standing = Standing.ASKED
 
 
 @dataclass(frozen=True)

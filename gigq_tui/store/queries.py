@@ -193,11 +193,16 @@ COUNTERS = "SELECT substr(state, 1, 40) AS state, n FROM core_counts"
 COUNT_BY_STATUS = "SELECT status, COUNT(*) AS n FROM jobs GROUP BY status"
 
 
+def _policy(schema: FileSchema) -> str:
+    """What becomes of an edge's child when the parent fails, as in `core_edges.on_failure`."""
+    return "e.on_failure" if schema.has_policies else "0 AS on_failure"
+
+
 def unmet_edges(schema: FileSchema) -> str:
     """Every edge that keeps a job waiting. Grows with the waiting jobs. Parameter: the limit."""
     return f"""
 SELECT {_cut("e", "child_id", ID_CHARACTERS)}, {_cut("e", "parent_id", ID_CHARACTERS)},
-       p.rowid AS found, substr(p.status, 1, 40) AS status
+       p.rowid AS found, substr(p.status, 1, 40) AS status, {_policy(schema)}
 FROM core_edges e {schema.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.met = 0 LIMIT ?"""
 
@@ -232,11 +237,12 @@ def unmet_parents(schema: FileSchema) -> str:
     """The parents that keep one job waiting, the waived ones too. Parameters: id, limit."""
     if schema.attached:
         return f"""
-SELECT {_cut("e", "parent_id", ID_CHARACTERS)}, 0 AS waived, {_BLAMED}
+SELECT {_cut("e", "parent_id", ID_CHARACTERS)}, 0 AS waived, {_BLAMED}, {_policy(schema)}
 FROM core_edges e {schema.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
 WHERE e.child_id = ? AND e.met = 0 LIMIT ?"""
     return f"""
-SELECT substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, p.id IS NULL AS waived, {_BLAMED}
+SELECT substr(d.value, 1, {ID_CHARACTERS}) AS parent_id, p.id IS NULL AS waived, {_BLAMED},
+       0 AS on_failure
 FROM jobs j, {parents_of("j")} d LEFT JOIN jobs p ON p.id = d.value
 WHERE j.id = ? AND d.type = 'text' AND (p.id IS NULL OR p.status <> 'completed') LIMIT ?"""
 
@@ -322,13 +328,20 @@ def executions(schema: FileSchema) -> str:
 
 # --- dependencies -----------------------------------------------------------------------------
 
-PARENT_EDGES = """
-SELECT e.child_id, e.parent_id, e.met
+
+def parent_edges(schema: FileSchema) -> str:
+    """The edges to the parents of some jobs. Parameters: the ids as a JSON list, the limit."""
+    return f"""
+SELECT e.child_id, e.parent_id, e.met, {_policy(schema)}
 FROM json_each(?) c CROSS JOIN core_edges e ON e.child_id = c.value LIMIT ?"""
 
-CHILD_EDGES = """
-SELECT e.child_id, e.parent_id, e.met
+
+def child_edges(schema: FileSchema) -> str:
+    """The edges from the children of some jobs. Parameters: as above."""
+    return f"""
+SELECT e.child_id, e.parent_id, e.met, {_policy(schema)}
 FROM json_each(?) c CROSS JOIN core_edges e ON e.parent_id = c.value LIMIT ?"""
+
 
 # What waits for some jobs, directly or through others, as far as the last value allows.
 WAITING_BEHIND = """

@@ -147,7 +147,7 @@ class Reader:
                 return None
             (row,) = with_holders([row], self._read_staff(conn, schema))
             if schema.attached:
-                relatives = component.relatives(conn, job_id, MAX_RELATIVES)
+                relatives = component.relatives(conn, schema, job_id, MAX_RELATIVES)
             else:
                 edges = self._all_edges(conn, schema)
                 children = edges.children.get(job_id, [])

@@ -104,6 +104,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.theirs: list[GigQAttempt] = []
         self.claims = 0
         self.detached = False
+        # Whether the act raised, so that nothing was done at all.
+        self.refused = False
         self.acts: list[Act] = []
         self.births: dict[str, int] = {}
 
@@ -154,7 +156,9 @@ class QueueMachine(RuleBasedStateMachine):
             tells: whether, after all else, children are told what became of their parents.
         """
         before = self._rows()
+        self.refused = False
         yield before
+        tells = tells and not self.refused
         after = self._rows()
         # As they were before anybody was told: one that is to be cancelled waited.
         statuses = {job_id: row.status for job_id, row in after.items()}
@@ -319,9 +323,11 @@ class QueueMachine(RuleBasedStateMachine):
                 self.queue.submit(job)
             except DuplicateJob:
                 assert job_id in before
+                self.refused = True
                 return
             except CycleError:
                 assert parents
+                self.refused = True
                 return
             assert job_id not in before
             self._arrived(job_id, parents, policy)

@@ -94,6 +94,21 @@ def test_jobs_that_never_run_are_counted(queue: JobQueue, raw: sqlite3.Connectio
     assert found["script_jobs"].startswith("1 job is")
 
 
+def test_jobs_that_are_told_of_a_failure_do_not_wait_for_ever(
+    queue: JobQueue, raw: sqlite3.Connection
+) -> None:
+    parent = Job("parent", WORK)
+    told = Job("told", WORK, dependencies=[parent.id], on_parent_failure="cancel")
+    below = Job("below", WORK, dependencies=[told.id])
+    goes_on = Job("goes on", WORK, dependencies=[parent.id], on_parent_failure="run")
+    queue.submit_many([parent, told, below, goes_on])
+    raw.execute("UPDATE jobs SET status = 'failed' WHERE name = 'parent'")
+    assert "doomed" not in troubles(queue.db_path)
+    waits = Job("waits", WORK, dependencies=[parent.id])
+    queue.submit_many([waits, Job("in vain", WORK, dependencies=[waits.id])])
+    assert troubles(queue.db_path)["doomed"].startswith("2 jobs are")
+
+
 def test_damaged_rows_are_counted(queue: JobQueue, raw: sqlite3.Connection) -> None:
     queue.submit_many([Job("a", WORK), Job("b", WORK)])
     raw.execute("UPDATE jobs SET params = '{' WHERE name = 'a'")

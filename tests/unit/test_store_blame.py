@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gigq_tui.store.graph.blame import BAD_ENDS, Blame, Parent, blame_of
+from gigq_tui.store.models import Culprit
 
 
 def kin(**statuses: str | None) -> dict[str, Parent | None]:
@@ -33,6 +35,27 @@ def test_the_root_of_the_evil_is_blamed_all_the_way_down() -> None:
 def test_one_bad_parent_dooms_whatever_the_others_do() -> None:
     judged = judge({"c": ["a", "b"]}, a="running", b="cancelled")
     assert blame(judged["c"]) == (True, "b", "cancelled")
+
+
+@pytest.mark.parametrize("end", sorted(BAD_ENDS))
+@pytest.mark.parametrize("policy", ["cancel", "run"])
+def test_who_is_told_of_a_failure_does_not_wait_for_it(end: str, policy: str) -> None:
+    unmet = {"b": ["a"], "c": ["b"], "d": ["a"], "e": ["d", "x"]}
+    known = kin(a=end, b="pending", d="pending", x="pending")
+    # The grandchild e waits for a job that waits in vain: of that nobody is told.
+    told = {("b", "a"): policy, ("c", "b"): policy, ("e", "d"): policy}
+    judged = blame_of(unmet, known, told)
+    assert {id: verdict.doomed for id, verdict in judged.items()} == {
+        "b": False,
+        "c": False,
+        "d": True,
+        "e": True,
+    }
+    assert judged["b"].culprit == Culprit("a", "n-a", end, told=policy)
+
+
+def test_nobody_is_told_of_a_parent_that_nobody_knows() -> None:
+    assert blame_of({"b": ["a"]}, kin(a=None), {("b", "a"): "cancel"})["b"].doomed
 
 
 def test_a_missing_parent_dooms() -> None:

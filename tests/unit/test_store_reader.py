@@ -15,7 +15,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Health, State, Tab
+from gigq_tui.store.models import Health, Standing, State, Tab
 from gigq_tui.store.reader import Interrupted, Reader
 from tests.store_files import (
     GIGQ_FILES,
@@ -131,8 +131,8 @@ def test_a_missing_parent_blocks_on_an_attached_file_and_not_where_it_was_waived
     assert state_of(rows["old"], NOW) is State.READY
     assert rows["old"].culprit is not None
     assert detail is not None
-    assert [(parent.id, parent.row, parent.waived) for parent in detail.parents] == [
-        ("gone", None, True)
+    assert [(parent.id, parent.row, parent.standing) for parent in detail.parents] == [
+        ("gone", None, Standing.WAIVED)
     ]
 
 

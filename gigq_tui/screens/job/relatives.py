@@ -66,7 +66,7 @@ def _relative_line(kind: str, relative: Relative, now: datetime) -> Line:
     lead: Span = (f"{kind:<10}", "dim")
     if relative.row is None:
         text = "not in the queue"
-        text += ", counts as completed" if relative.waived else ""
+        text += f", {relative.standing.value}" if relative.standing.value else ""
         return (lead, (f"{inert(relative.id[:8])}  ", "dim"), (text, "warn"))
     row = relative.row
     mark = MARKS[state_of(row, now)]
@@ -76,6 +76,7 @@ def _relative_line(kind: str, relative: Relative, now: datetime) -> Line:
         (pad(inert(row.name), 24) + " ", ""),
         (f"{mark.glyph} {mark.word:<10} ", mark.role),
         (inert(why(row, now)), ""),
+        (f"   {relative.standing.value}" if relative.standing.value else "", "dim"),
     )
 
 

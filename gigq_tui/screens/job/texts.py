@@ -123,7 +123,12 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
         f"timeout {limit(row.timeout_s)}",
         f"retry delay {limit(detail.retry_delay_s)}",
     ]
+    if detail.raw.get("on_parent_failure"):
+        facts.append(f"on parent failure {inert(str(detail.raw['on_parent_failure']))}")
     ident = [f"id {inert(row.id)}", f"created {clock_time(row.created_at, now)}"]
+    for name in ("workflow", "batch"):
+        if detail.raw.get(name):
+            ident.append(f"{name} {inert(str(detail.raw[name]))}")
     if detail.description:
         ident.append(cut(inert(detail.description), 60))
     texts = [" " + "   ".join(part) for part in (facts, ident)]

@@ -25,7 +25,7 @@ from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.derive import wait_seconds, why
-from gigq_tui.store.models import Attempt, JobDetail, JobRow
+from gigq_tui.store.models import Attempt, JobDetail, JobRow, Standing
 from gigq_tui.store.tail import Tail, read_output
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Span, TextLines, fit, line_width
@@ -112,7 +112,7 @@ def _dependencies(detail: JobDetail) -> Line:
     done = sum(
         1
         for parent in detail.parents
-        if parent.waived
+        if parent.standing is not Standing.ASKED
         or (parent.row is not None and parent.row.status == JobStatus.COMPLETED.value)
     )
     parents = f"{done}/{len(detail.parents)} done" if detail.parents else "none"

@@ -16,6 +16,7 @@ from gigq_tui.store.derive import (
     run_seconds,
     shown_name,
     state_of,
+    told_reason,
 )
 from gigq_tui.store.graph.blame import BAD_ENDS
 from gigq_tui.store.graph.focus import to_retry
@@ -64,6 +65,8 @@ def _blocked(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: K
     culprit = row.culprit
     if culprit is None:
         return f"{needs}."
+    if culprit.told:
+        return f"{needs}; {told_reason(culprit)}."
     if not row.doomed:
         return f"{needs}; {shown_name(culprit)} is {culprit.problem}."
     if culprit.problem == "missing":

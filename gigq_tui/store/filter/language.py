@@ -22,7 +22,7 @@ MAX_TERMS = 100
 _HEAD = re.compile(r"([A-Za-z_]\w*)((?:\.[\w\-]+)*)(:|>=|<=|>|<|=)")
 _BARE = re.compile(r"[^\s|]+")
 _FIELDS = {field.value: field for field in Field if field is not Field.WORD}
-_FIELD_LIST = "name: fn: state: id: err: worker: pri age dur try dep: param.KEY:"
+_FIELD_LIST = "name: fn: state: id: err: worker: workflow: batch: pri age dur try dep: param.KEY:"
 
 
 class FilterError(ValueError):

@@ -34,10 +34,11 @@ BLOCKED_BY_JSON = f"""EXISTS (
     WHERE p.status <> 'completed')"""
 
 # UNION, not UNION ALL: a circle of dependencies ends the walk.
+# Who is told of a parent's failure does not wait for it: `{waits}`.
 _DOOMED_BY_EDGES = f"""jobs.id IN (
     WITH RECURSIVE doomed (id) AS (
         SELECT e.child_id FROM core_edges e LEFT JOIN jobs p ON p.id = e.parent_id
-        WHERE e.met = 0 AND (p.id IS NULL OR p.status IN {FINAL_BAD})
+        WHERE e.met = 0 AND (p.id IS NULL OR (p.status IN {FINAL_BAD} AND {{waits}}))
         UNION
         SELECT e.child_id FROM doomed d JOIN core_edges e ON e.parent_id = d.id
         WHERE e.met = 0)
@@ -136,6 +137,19 @@ def _id(term: Term, context: Context) -> Sql:
     if term.operator == "=":
         return "jobs.id = ?", [term.text]
     return "jobs.id >= ? AND jobs.id < ?", list(prefix_range(term.text))
+
+
+def _batch(term: Term, context: Context) -> Sql:
+    return _text("jobs.batch", term) if "batch" in context.job_columns else ("0", [])
+
+
+def _workflow(term: Term, context: Context) -> Sql:
+    """Of the name, or of one run, by the beginning of its id."""
+    if "workflow" not in context.job_columns:
+        return "0", []
+    part, values = _text("jobs.workflow", term)
+    bounds = prefix_range(term.text)
+    return f"{part} OR jobs.workflow_id >= ? AND jobs.workflow_id < ?", [*values, *bounds]
 
 
 def _number(column: str) -> Callable[[Term, Context], Sql]:
@@ -241,7 +255,9 @@ def _waiting_state(word: str, context: Context) -> Sql:
     if word == "blocked":
         return f"jobs.status = 'pending' AND {parked}", []
     if word == "doomed":
-        doomed = _DOOMED_BY_EDGES if context.attached else _DOOMED_BY_JSON
+        has_policies = "on_parent_failure" in context.job_columns
+        waits = "e.on_failure = 0" if has_policies else "true"
+        doomed = _DOOMED_BY_EDGES.format(waits=waits) if context.attached else _DOOMED_BY_JSON
         return f"jobs.status = 'pending' AND {doomed}", []
     if word == "delayed":
         return f"jobs.status = 'pending' AND {later} AND NOT {parked}", values
@@ -253,6 +269,8 @@ def _waiting_state(word: str, context: Context) -> Sql:
 _RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
     Field.WORD: _word,
     Field.ID: _id,
+    Field.WORKFLOW: _workflow,
+    Field.BATCH: _batch,
     Field.PRIORITY: _number("jobs.priority"),
     Field.ATTEMPT: _number("jobs.attempts"),
     Field.AGE: _age,

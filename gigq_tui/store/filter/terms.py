@@ -40,6 +40,8 @@ class Field(Enum):
     ID = "id"
     ERROR = "err"
     WORKER = "worker"
+    WORKFLOW = "workflow"
+    BATCH = "batch"
     PRIORITY = "pri"
     AGE = "age"
     DURATION = "dur"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from gigq_core.decoding import as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.graph.blame import Parent, blame_of
+from gigq_tui.store.graph.blame import TOLD, Parent, blame_of
 from gigq_tui.store.models import Culprit, JobRow
 from gigq_tui.store.rows import job_row
 from gigq_tui.store.statuses import PENDING
@@ -29,6 +29,8 @@ class Ancestry:
     unmet: dict[str, list[str]] = field(default_factory=dict)
     waived: dict[str, str] = field(default_factory=dict)
     kin: dict[str, Parent | None] = field(default_factory=dict)
+    # See `blame_of`.
+    told: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def read_ancestry(conn: sqlite3.Connection, schema: FileSchema, ids: Iterable[str]) -> Ancestry:
@@ -62,6 +64,8 @@ def _take(found: Ancestry, child: str, records: Sequence[sqlite3.Row]) -> list[s
             found.waived.setdefault(child, parent)
             continue
         parents[parent] = None
+        if record["on_failure"] in TOLD:
+            found.told[child, parent] = TOLD[record["on_failure"]]
         if record["found"] is None:
             found.kin[parent] = None
         elif parent not in found.kin:
@@ -86,7 +90,7 @@ def with_ancestors(
 
 def with_blame(rows: Iterable[JobRow], ancestry: Ancestry) -> tuple[JobRow, ...]:
     """The rows as the ancestry explains them."""
-    verdict_of = blame_of(ancestry.unmet, ancestry.kin)
+    verdict_of = blame_of(ancestry.unmet, ancestry.kin, ancestry.told)
     result: list[JobRow] = []
     for row in rows:
         verdict = verdict_of.get(row.id) if row.status == PENDING else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from gigq_tui.store.models import Culprit
 from gigq_tui.store.statuses import CANCELLED, FAILED, RUNNING, TIMEOUT
@@ -31,8 +32,17 @@ class Blame:
     culprit: Culprit | None
 
 
+# What the failure of a parent brings about, by (child, parent): "cancel" or "run".
+Told = Mapping[tuple[str, str], str]
+
+# What it is called, as in `core_edges.on_failure`.
+TOLD = {1: "cancel", 2: "run"}
+
+
 def blame_of(
-    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None]
+    unmet: Mapping[str, Sequence[str]],
+    kin: Mapping[str, Parent | None],
+    told: Told = MappingProxyType({}),
 ) -> dict[str, Blame]:
     """Judge every waiting job of `unmet`.
 
@@ -40,20 +50,21 @@ def blame_of(
         unmet: for each waiting job, the parents that have not completed.
         kin: what is known of those parents; None says that there is no such job. A parent that
             waits too, but is no key of `unmet`, was not looked into and counts as hopeful.
+        told: which of them do not wait for ever for a parent that failed, and why not.
     """
-    doom = _doom_by_ends(unmet, kin)
+    doom = _doom_by_ends(unmet, kin, told)
     doom.update(_doom_by_cycles({id: unmet[id] for id in unmet if id not in doom}, kin))
     judged: dict[str, Blame] = {}
     for child, parents in unmet.items():
         if child in doom:
             judged[child] = Blame(True, doom[child])
         else:
-            judged[child] = Blame(False, _nearest(parents, kin))
+            judged[child] = Blame(False, _told(child, parents, kin, told) or _nearest(parents, kin))
     return judged
 
 
 def _doom_by_ends(
-    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None]
+    unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None], told: Told
 ) -> dict[str, Culprit]:
     """Spread from parents that failed or are missing, breadth first: the nearest one is blamed."""
     children = _turned(unmet)
@@ -66,6 +77,9 @@ def _doom_by_ends(
     while wave:
         parent, culprit = wave.popleft()
         for child in children.get(parent, ()):
+            # It is told of an end, not of a wait without one, nor of what nobody knows.
+            if (child, parent) in told and parent == culprit.id and culprit.problem in BAD_ENDS:
+                continue
             if child not in doom:
                 doom[child] = culprit
                 wave.append((child, culprit))
@@ -116,6 +130,16 @@ def _bad_end(parent: str, kin: Mapping[str, Parent | None]) -> Culprit | None:
     if known is None or known.status not in BAD_ENDS:
         return None
     return Culprit(known.id, known.name, known.status, known.error)
+
+
+def _told(
+    child: str, parents: Sequence[str], kin: Mapping[str, Parent | None], told: Told
+) -> Culprit | None:
+    """The parent whose failure a worker is about to tell the child of."""
+    for parent in parents:
+        if (child, parent) in told and (culprit := _bad_end(parent, kin)) is not None:
+            return replace(culprit, told=told[child, parent])
+    return None
 
 
 def _nearest(parents: Sequence[str], kin: Mapping[str, Parent | None]) -> Culprit | None:

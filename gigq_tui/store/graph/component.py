@@ -11,13 +11,13 @@ from gigq_core.decoding import as_int, as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
-from gigq_tui.store.graph.blame import Parent
-from gigq_tui.store.models import Graph, GraphNode, JobRow
+from gigq_tui.store.graph.blame import TOLD, Parent
+from gigq_tui.store.models import Graph, GraphNode, JobRow, Standing
 from gigq_tui.store.statuses import COMPLETED, PENDING
 
 MAX_EDGES = 200_000
 MAX_BEHIND = 10_000
-_WAIVED = 2
+_STANDINGS = {2: Standing.WAIVED, 3: Standing.PASSED_OVER}
 
 
 @dataclass
@@ -27,12 +27,16 @@ class Edges:
     parents: dict[str, list[str]] = field(default_factory=dict)
     children: dict[str, list[str]] = field(default_factory=dict)
     met: dict[tuple[str, str], int] = field(default_factory=dict)
+    # See `blame_of`.
+    told: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def add(self, child: str, parent: str, met: int) -> None:
+    def add(self, child: str, parent: str, met: int, on_failure: int = 0) -> None:
         """Take an edge in, once."""
         if (child, parent) in self.met:
             return
         self.met[child, parent] = met
+        if on_failure in TOLD:
+            self.told[child, parent] = TOLD[on_failure]
         self.parents.setdefault(child, []).append(parent)
         self.children.setdefault(parent, []).append(child)
 
@@ -46,15 +50,15 @@ def read_all_edges(conn: sqlite3.Connection) -> Edges:
 
 
 def relatives(
-    conn: sqlite3.Connection, job_id: str, limit: int
-) -> tuple[list[tuple[str, bool]], list[str], int]:
-    """On an attached file: parents (and whether waived), children, and how many children."""
+    conn: sqlite3.Connection, schema: FileSchema, job_id: str, limit: int
+) -> tuple[list[tuple[str, Standing]], list[str], int]:
+    """On an attached file: parents and how each is waited for, children, how many of those."""
     wanted = json.dumps([job_id])
-    parents = conn.execute(queries.PARENT_EDGES, (wanted, limit)).fetchall()
-    children = conn.execute(queries.CHILD_EDGES, (wanted, limit)).fetchall()
+    parents = conn.execute(queries.parent_edges(schema), (wanted, limit)).fetchall()
+    children = conn.execute(queries.child_edges(schema), (wanted, limit)).fetchall()
     count = as_int(conn.execute(queries.COUNT_CHILDREN, (job_id,)).fetchone()[0])
     return (
-        [(as_text(edge["parent_id"]), edge["met"] == _WAIVED) for edge in parents],
+        [(as_text(edge["parent_id"]), _standing(edge)) for edge in parents],
         [as_text(edge["child_id"]) for edge in children],
         count,
     )
@@ -72,7 +76,7 @@ def read_graph(
         limit: how many nodes at most.
         known: all edges of a file without a table of them, or None on an attached file.
     """
-    walk = _Walk(conn, focus, limit, known)
+    walk = _Walk(conn, schema, focus, limit, known)
     walk.spread([focus], up=True, down=False)
     walk.spread([focus], up=False, down=True)
     walk.spread(list(walk.ids), up=True, down=True)
@@ -84,9 +88,15 @@ class _Walk:
     """A breadth-first walk that stops at a number of nodes. `ids` keeps the order of arrival."""
 
     def __init__(
-        self, conn: sqlite3.Connection, focus: str, limit: int, known: Edges | None
+        self,
+        conn: sqlite3.Connection,
+        schema: FileSchema,
+        focus: str,
+        limit: int,
+        known: Edges | None,
     ) -> None:
         self._conn = conn
+        self._schema = schema
         self._known = known
         self._limit = max(1, limit)
         self.edges = known or Edges()
@@ -100,10 +110,10 @@ class _Walk:
         while wave:
             reached: list[str] = []
             if up:
-                self._load(queries.PARENT_EDGES, wave)
+                self._load(queries.parent_edges(self._schema), wave)
                 reached += [p for id in wave for p in self.edges.parents.get(id, ())]
             if down:
-                self._load(queries.CHILD_EDGES, wave)
+                self._load(queries.child_edges(self._schema), wave)
                 reached += [c for id in wave for c in self.edges.children.get(id, ())]
             wave = []
             for id in reached:
@@ -127,7 +137,10 @@ class _Walk:
         records = self._conn.execute(statement, (json.dumps(ids), room)).fetchall()
         for record in records:
             self.edges.add(
-                as_text(record["child_id"]), as_text(record["parent_id"]), as_int(record["met"])
+                as_text(record["child_id"]),
+                as_text(record["parent_id"]),
+                as_int(record["met"]),
+                as_int(record["on_failure"]),
             )
 
 
@@ -157,7 +170,7 @@ def _assemble(walk: _Walk, rows: dict[str, JobRow], focus: str, *, attached: boo
     explained = {
         row.id: row
         for row in with_blame(
-            (rows[id] for id in order if id in rows), Ancestry(waiting, waived, kin)
+            (rows[id] for id in order if id in rows), Ancestry(waiting, waived, kin, edges.told)
         )
     }
     position = {id: index for index, id in enumerate(order)}
@@ -214,10 +227,17 @@ def waiting_behind(conn: sqlite3.Connection, ids: Sequence[str]) -> int:
 
 def waived_where_missing(
     conn: sqlite3.Connection, edges: Edges, job_id: str, limit: int
-) -> list[tuple[str, bool]]:
+) -> list[tuple[str, Standing]]:
     """The parents on a GigQ file, where a missing one counts as completed."""
 
     def there(id: str) -> bool:
         return conn.execute(queries.EXISTS, (id,)).fetchone() is not None
 
-    return [(id, not there(id)) for id in edges.parents.get(job_id, [])[:limit]]
+    return [
+        (id, Standing.ASKED if there(id) else Standing.WAIVED)
+        for id in edges.parents.get(job_id, [])[:limit]
+    ]
+
+
+def _standing(edge: sqlite3.Row) -> Standing:
+    return _STANDINGS.get(edge["met"], Standing.ASKED)
