@@ -242,23 +242,27 @@ class Unwritten:
 
     def __init__(self) -> None:
         self._reports: dict[str, Report] = {}
-        self.saves: list[Save] = []
+        self._saves: dict[str, Save] = {}
         self._last = 0.0
 
     def add(self, saves: list[Save], reports: list[Report]) -> None:
         """Take in what is new."""
-        self.saves += saves
-        for report in reports:
-            self._reports[report.claim.execution_id] = report
+        self._saves.update((save.claim.execution_id, save) for save in saves)
+        self._reports.update((report.claim.execution_id, report) for report in reports)
+
+    @property
+    def saves(self) -> list[Save]:
+        """The newest checkpoint of each attempt."""
+        return list(self._saves.values())
 
     @property
     def reports(self) -> list[Report]:
-        """The newest of each attempt."""
+        """The newest report of each attempt."""
         return list(self._reports.values())
 
     def due(self) -> float:
         """When it is to be written, whatever else is, by the monotonic clock."""
-        if self.saves:
+        if self._saves:
             return 0.0
         return self._last + REPORT_EVERY_S if self._reports else math.inf
 
@@ -267,5 +271,7 @@ class Unwritten:
         if self._reports:
             self._reports.clear()
             self._last = time.monotonic()
-        saves, self.saves = self.saves, []
-        return saves
+        if not self._saves:
+            return []
+        saves, self._saves = self._saves, {}
+        return list(saves.values())

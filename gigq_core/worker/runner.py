@@ -417,6 +417,11 @@ if TYPE_CHECKING:
         def parents(self) -> list[list[Any]]: ...
 
 
+# Why somebody has no say.
+A_COPY = "only the job's own process can do this, not a copy that it forked"
+ENDED = "the job has ended"
+
+
 class Parent(collections.namedtuple("Parent", ("status", "error", "result"))):
     """How a parent ended: its status, its error or None, and what it returned."""
 
@@ -735,10 +740,10 @@ class Link:
     def ask(self, message: dict[str, Any], context: JobContext | None = None) -> dict[str, Any]:
         """Send a message, and wait for the answer with its number."""
         if os.getpid() != self.pid:
-            raise RuntimeError("only the job's own process can do this, not a copy that it forked")
+            raise RuntimeError(A_COPY)
         with self.asking:
             if context is not None and context is not self.context:
-                raise RuntimeError("the job has ended")
+                raise RuntimeError(ENDED)
             self.number += 1
             number = message["number"] = self.number
             self.waiting[number] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import logging
+import os
 import queue
 import threading
 import time
@@ -48,11 +49,12 @@ class _Line:
         began: float,
         signs: SignsOfLife | None,
     ) -> None:
-        self.wake = wake
         self.claim = claim
         # Not before, by the monotonic clock, the next report is taken; 0 if none is held back.
         self.not_before = 0.0
+        self._wake = wake
         self._signs = signs
+        self._pid = os.getpid()
         facts = (claim.job_id, claim.attempt, claim.max_attempts, claim.timeout_s)
         self.context = runner.JobContext(self, facts, began, bool(claim.dependencies))
         self._knows = knows
@@ -66,9 +68,12 @@ class _Line:
 
     # --- from the job's threads --------------------------------------------------------------
 
+    def wake(self) -> None:
+        if os.getpid() == self._pid:
+            self._wake()
+
     def save(self, context: runner.JobContext, text: str) -> None:
-        if self._ended:
-            raise RuntimeError("the job has ended")
+        self._check()
         stored = threading.Event()
         with self._lock:
             self._number += 1
@@ -84,10 +89,18 @@ class _Line:
             with self._lock:
                 self._waiting.pop(number, None)
 
+    def _check(self) -> None:
+        if os.getpid() != self._pid:
+            raise RuntimeError(runner.A_COPY)
+        if self._ended:
+            raise RuntimeError(runner.ENDED)
+
     def saved(self) -> str | None:
+        self._check()
         return self._knows.saved_of(self.claim)
 
     def parents(self) -> list[list[Any]]:
+        self._check()
         return [list(row) for row in self._knows.parents_of(self.claim)]
 
     # --- from the worker's -------------------------------------------------------------------

@@ -254,8 +254,9 @@ def test_reports_wear_no_process_out(place: Place) -> None:
     assert stop(worker) == 0
 
 
-def test_a_forked_copy_has_no_say(place: Place, tmp_path: Path) -> None:
-    place.worker()
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+def test_a_forked_copy_has_no_say(place: Place, tmp_path: Path, isolation: str) -> None:
+    place.worker("--isolation", isolation)
     job_id = place.submit(
         telling.report_in_copies, params={"path": str(tmp_path / "copies")}, max_attempts=1
     )
