@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gigq_tui import format as fmt
-from gigq_tui.store.derive import RUNNING_STATES, run_seconds, state_of, why
+from gigq_tui.store.derive import RUNNING_STATES, done_share, run_seconds, state_of, why
 from gigq_tui.store.models import Health, JobRow, State
 from gigq_tui.store.sorting import SortKey
 
@@ -20,6 +20,9 @@ from gigq_tui.store.sorting import SortKey
 WIDE = 100
 NARROW = 70
 TINY = 50
+# A bar in a column of at least so many cells, and how many it takes.
+BAR_FROM, SHORT_BAR = 24, 6
+LONG_BAR_FROM, LONG_BAR = 48, 10
 GONE = "no longer in this list"
 _ALARMING = frozenset({State.DOOMED, State.ORPHANED, State.OVERDUE})
 
@@ -58,7 +61,8 @@ class Column:
 
     Where columns were chosen that have no room, those of the least `weight` go; where none were,
     this one is there in a table of at least `shown_from` cells. `gone` is what it says of a row
-    that has left the list: usually, and in short.
+    that has left the list: usually, and in short. `picture` is drawn before what it says, by the
+    cells it has, where it has any for it.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Column:
     shown_from: int = 0
     usual: Callable[[int], int] | None = None
     gone: tuple[str, str] = ("", "")
+    picture: Callable[[JobAt, int], tuple[Cell, ...]] | None = None
 
     def title_in(self, *, short: bool) -> str:
         """Return its title, the short one where there is one and that is wanted."""
@@ -138,6 +143,14 @@ def _why(job: JobAt, room: int) -> Cell:
     return why(job.row, job.now), "warn" if job.state in _ALARMING else ""
 
 
+def _progress(job: JobAt, room: int) -> tuple[Cell, ...]:
+    """A bar for a job that tells how much of its work is done."""
+    share = done_share(job.row) if job.state in RUNNING_STATES else None
+    if share is None or room < BAR_FROM:
+        return ()
+    return (*fmt.bar(share, LONG_BAR if room >= LONG_BAR_FROM else SHORT_BAR), (" ", ""))
+
+
 def _usual_name(width: int) -> int:
     if width >= WIDE:
         return min(34, 18 + max(0, width - 120) // 4)
@@ -157,5 +170,15 @@ COLUMNS = (
     Column("age", "AGE", 4, 4, 5, SortKey.AGE, _age, shown_from=TINY),
     Column("dur", "DUR", 6, 6, 6, SortKey.DURATION, _duration, shown_from=TINY),
     Column("worker", "WORKER", 12, 8, 1, None, _worker, shown_from=WIDE, usual=_usual_worker),
-    Column("why", "WHY / LAST ERROR", 16, 12, 7, None, _why, "WHY", stretch=2, gone=(GONE, GONE)),
+    Column(
+        "why",
+        "WHY / LAST ERROR",
+        *(16, 12, 7),
+        None,
+        _why,
+        "WHY",
+        stretch=2,
+        gone=(GONE, GONE),
+        picture=_progress,
+    ),
 )

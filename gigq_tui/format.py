@@ -179,11 +179,13 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY_S}d{whole % _DAY_S // _HOUR_S}h"
 
 
-def estimate(seconds: float) -> str:
-    """Say how long something will take, in steps so coarse that it does not flicker."""
-    step = 5 if seconds < 100 else 30 if seconds < 10 * _MINUTE_S else _MINUTE_S
-    rounded = max(step, round(seconds / step) * step)
-    return elapsed(rounded).replace("m00s", "m").replace("h00m", "h")
+def bar(share: float, cells: int) -> tuple[tuple[str, str], ...]:
+    """Draw a share from 0 to 1 as a bar of so many cells, each part with its role."""
+    halves = round(max(0.0, min(1.0, share)) * cells * 2)
+    if not UTF8:
+        return ("#" * (halves // 2), "run"), ("." * (cells - halves // 2), "rule")
+    done = "━" * (halves // 2) + "╸" * (halves % 2)
+    return (done, "run"), ("─" * (cells - len(done)), "rule")
 
 
 def elapsed(seconds: float) -> str:
@@ -196,19 +198,6 @@ def limit(seconds: float) -> str:
     if seconds >= 2 * _MINUTE_S and seconds % _MINUTE_S == 0:
         return duration(seconds).replace("m00s", "m").replace("h00m", "h")
     return f"{seconds:g}s"
-
-
-def clock_time(moment: datetime | None, now: datetime) -> str:
-    """Write a moment by the reader's clock: `12:03:10`, with its date unless that is today.
-
-    None is written `-`.
-    """
-    if moment is None:
-        return "-"
-    here = local(moment)
-    if here.date() == local(now).date():
-        return f"{here:%H:%M:%S}"
-    return f"{here:%Y-%m-%d %H:%M:%S}"
 
 
 def time_of_day(moment: datetime | None) -> str:

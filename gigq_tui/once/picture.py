@@ -17,7 +17,9 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     matched          how many jobs match it; `jobs` holds the first of them
     jobs             id, name, function, status (the raw word), state (the derived one), why,
                      priority, attempts, max_attempts, timeout_s, created_at, started_at,
-                     completed_at, due_at, worker_id, error
+                     completed_at, due_at, worker_id, error, and of a running job that reports
+                     progress: done, total (or null), percent (or null), note, at, eta_s (seconds
+                     until all is done, or null); null for any other
     workers          id, owner, host, pid, health (alive, lost, stopped, unknown), suspended, state,
                      request, isolation, slots, started_at, stopped_at, done, failed,
                      last_claim_at, log_path, running (id, name, started_at)
@@ -33,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from gigq_core.errors import FileChanged
+from gigq_core.progress import percent_of
 from gigq_core.text import storable
 from gigq_core.times import local, to_text
 from gigq_tui import format as text
@@ -276,6 +279,21 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "due_at": _moment(row.due),
         "worker_id": row.worker_id,
         "error": row.error,
+        "progress": _progress(row, now),
+    }
+
+
+def _progress(row: JobRow, now: datetime) -> dict[str, Any] | None:
+    told = row.progress
+    if told is None:
+        return None
+    return {
+        "done": told.done,
+        "total": told.total,
+        "percent": percent_of(told.done, told.total),
+        "note": told.note,
+        "at": _moment(told.at),
+        "eta_s": derive.left_seconds(row, now),
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gigq_tui.store.durations import span
-from gigq_tui.store.models import Culprit, Health, JobRow, State
+from gigq_core.progress import percent_of
+from gigq_tui.store.durations import MINUTE_S, estimate, span
+from gigq_tui.store.models import Culprit, Health, JobRow, Progress, State
+from gigq_tui.store.moments import clock_time, due_words
 from gigq_tui.store.statuses import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, TIMEOUT
 
 SHORT_ID = 8
@@ -20,6 +22,11 @@ _FINAL = {
 WAITING_STATES = frozenset(
     {State.READY, State.BLOCKED, State.DELAYED, State.RETRYING, State.DOOMED}
 )
+# How a decision begins that ended a job, and one that its attempts tell as well.
+_NOT_RETRIED = "not retried: "
+_USED_UP = f"{_NOT_RETRIED}its attempts are used up"
+# The rate of an attempt that has gone on for less is chance.
+LEAST_PACE_S = 1.0
 RUNNING_STATES = frozenset({State.RUNNING, State.OVERDUE, State.STOPPING, State.ORPHANED})
 
 
@@ -67,10 +74,35 @@ def run_seconds(row: JobRow, now: datetime) -> float | None:
     return _between(row.started_at, now if row.status == RUNNING else row.completed_at)
 
 
-def progress(row: JobRow, now: datetime) -> float | None:
+def timeout_share(row: JobRow, now: datetime) -> float | None:
     """Elapsed time over timeout of a running job (1.0 is the timeout); None for others."""
     elapsed = run_seconds(row, now) if row.status == RUNNING else None
     return None if elapsed is None else elapsed / row.timeout_s
+
+
+def done_share(row: JobRow) -> float | None:
+    """How much of its work a running job has done, from 0 to 1; None where it doesn't tell."""
+    told = row.progress
+    percent = None if told is None else percent_of(told.done, told.total)
+    return None if percent is None else percent / 100
+
+
+def left_seconds(row: JobRow, now: datetime) -> float | None:
+    """Seconds until a running job will have done all, at its mean rate; None if nobody can tell."""
+    told, share = row.progress, done_share(row)
+    if told is None or told.resumed or not share or share >= 1:
+        return None
+    took = _between(row.started_at, told.at)
+    if took is None or took < LEAST_PACE_S:
+        return None
+    left = took / share * (1 - share) - (now - told.at).total_seconds()
+    return left if left > 0 else None
+
+
+def done_words(told: Progress) -> str:
+    """How far a job is, in as few words as there are: `42%`, or `1,200 done` without a total."""
+    percent = percent_of(told.done, told.total)
+    return f"{told.done:,.12g} done" if percent is None else f"{int(percent)}%"
 
 
 def ticks(row: JobRow) -> bool:
@@ -137,19 +169,25 @@ def _why_waiting(row: JobRow, state: State, now: datetime) -> str:
         return _why_blocked(row)
     if row.in_script:
         return "defined in a script; only that script can run it"
-    due = _between(now, row.due)
+    comes = row.due if row.due is not None and row.due > now else None
     error = first_line(row.error)
+    if comes is not None and row.started_at is not None and not error:
+        return f"snoozed, due {due_words(comes, now)}"
     if state is State.RETRYING:
-        if due is not None and due > 0:
-            when = f"retry in {_countdown(due)}"
+        if comes is not None:
+            when = f"{_next_attempt(row)} at {clock_time(comes, now)}"
         else:
-            when = f"retry due, {row.halt.value}" if row.halt else "retry due"
-        return f"{when}: {error}" if error else f"{when}, attempt {row.attempts + 1}"
-    if state is State.DELAYED and due is not None:
-        return f"due in {_countdown(due)}"
+            when = f"{_next_attempt(row)} due" + (f", {row.halt.value}" if row.halt else "")
+        return f"{when}: {error}" if error else when
+    if comes is not None:
+        return f"due {due_words(comes, now)}"
     if row.culprit is not None:
         return f"parent {shown_name(row.culprit)} is missing: it counts as completed"
     return _why_ready(row)
+
+
+def _next_attempt(row: JobRow) -> str:
+    return f"retry {row.attempts + 1} of {max(row.attempts + 1, row.max_attempts)}"
 
 
 def _why_ready(row: JobRow) -> str:
@@ -186,16 +224,30 @@ def _why_running(row: JobRow, state: State, now: datetime) -> str:
     if state is State.STOPPING:
         return "cancelling, not ended yet"
     if state is State.OVERDUE:
-        return f"OVER timeout {span(row.timeout_s)}, {_holder_words(row)}"
+        far = f", {done_words(row.progress)}" if row.progress is not None else ""
+        return f"OVER timeout {span(row.timeout_s)}, {_holder_words(row)}{far}"
+    if row.progress is not None:
+        return _why_reporting(row, row.progress, now)
     if row.worker_id is None:
         return "running, but its worker is not recorded"
     error = first_line(row.error)
     if row.attempts > 1 and error:
         return f"attempt {row.attempts}, last: {error}"
-    share = progress(row, now)
+    share = timeout_share(row, now)
     if share is None:
         return "running, start time unknown"
     return f"{max(0, int(share * 100))}% of timeout {span(row.timeout_s)}"
+
+
+def _why_reporting(row: JobRow, told: Progress, now: datetime) -> str:
+    said, took, left = done_words(told), run_seconds(row, now), left_seconds(row, now)
+    if took is not None and took >= 1:
+        # In whole minutes as soon as there are some: what ticks is drawn anew.
+        said += f" in {span(float(int(took) if took < MINUTE_S else took // MINUTE_S * MINUTE_S))}"
+    if left is not None:
+        said += f", about {estimate(left)} left"
+    note = first_line(told.note)
+    return f"{said}: {note}" if note else said
 
 
 def _holder_words(row: JobRow) -> str:
@@ -214,6 +266,8 @@ def _why_ended(row: JobRow, state: State, now: datetime) -> str:
     error = first_line(row.error)
     if state is State.COMPLETED:
         return f"done in {span(took)}" if took is not None else "done, run time unknown"
+    if row.decision.startswith(_NOT_RETRIED) and not row.decision.startswith(_USED_UP):
+        return f"{row.decision}; {error}" if error else row.decision
     if state is State.FAILED:
         return error or "failed without a message"
     if state is State.TIMEOUT:
@@ -223,11 +277,6 @@ def _why_ended(row: JobRow, state: State, now: datetime) -> str:
             return error
         return f"cancelled after {span(took)}" if took is not None else "cancelled before it ran"
     return f"status {row.status!r} is not one this console knows"
-
-
-def _countdown(seconds: float) -> str:
-    # Whole seconds, so that it is redrawn once a second at most.
-    return span(float(max(1, round(seconds))))
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:

@@ -16,6 +16,7 @@ from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.instants import BEGAN, ENDED
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative, Standing
+from gigq_tui.store.told import last_report
 
 # Bytes of one value that are read at all.
 VALUE_BYTES = 1_000_000
@@ -66,6 +67,7 @@ def read_detail(
         parents=tuple(Relative(id, lines.get(id), standing) for id, standing in parents),
         children=tuple(Relative(id, lines.get(id)) for id in children),
         child_count=child_count,
+        progress=last_report(conn, schema, row),
         raw={column: _raw(value, size) for column, (value, size) in values.items()},
     )
 
@@ -138,6 +140,7 @@ def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:
         traceback=as_text(record["traceback"]),
         output_path=_output_path(path, record),
         pid=record["pid"],
+        decision=as_text(record["decision"]),
     )
 
 

@@ -38,6 +38,12 @@ def span(seconds: float) -> str:
     return f"{whole // DAY_S}d"
 
 
+def estimate(seconds: float) -> str:
+    """Say how long something will take, in steps so coarse that it does not flicker."""
+    step = 5 if seconds < 100 else 30 if seconds < 10 * MINUTE_S else MINUTE_S
+    return span(float(max(step, round(seconds / step) * step)))
+
+
 def _pair(whole: int, unit_s: int, unit: str, part_s: int, part: str, digits: int) -> str:
     count, rest = divmod(whole, unit_s)
     parts = rest // part_s

@@ -189,11 +189,28 @@ class Culprit:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a job is, as it reported last, at `at`; `done` and `total` in its own unit.
+
+    `resumed` says that it may have begun where an attempt before it ended, so that its pace can't
+    be told by when it began.
+    """
+
+    done: float
+    total: float | None
+    note: str
+    at: datetime
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
 class JobRow:
     """One line of the table: facts only; what depends on the hour is derived when it is drawn.
 
     `halt` is why it would not be claimed even if it is ready; `line` its place among those that
-    will be claimed next, from 1, or 0 where it isn't known.
+    will be claimed next, from 1, or 0 where it isn't known. `progress` is what the present attempt
+    of a running job reported last. `has_policy` says that it has a retry policy, and `decision`
+    what that decided when it failed.
     """
 
     key: int
@@ -222,6 +239,9 @@ class JobRow:
     in_script: bool = False
     halt: Halt | None = None
     line: int = 0
+    progress: Progress | None = None
+    has_policy: bool = False
+    decision: str = ""
 
 
 @dataclass(frozen=True)
@@ -309,6 +329,7 @@ class Attempt:
     traceback: str
     output_path: str | None
     pid: int | None
+    decision: str = ""
 
 
 class Standing(Enum):
@@ -332,7 +353,10 @@ class Relative:
 
 @dataclass(frozen=True)
 class JobDetail:
-    """One job, whole. `params`, `result` are decoded, or the raw text where that failed."""
+    """One job, whole. `params`, `result` are decoded, or the raw text where that failed.
+
+    `progress` is what it reported last, in whichever attempt.
+    """
 
     row: JobRow
     description: str
@@ -345,6 +369,7 @@ class JobDetail:
     children: tuple[Relative, ...]
     child_count: int
     raw: dict[str, Any] = field(default_factory=dict, compare=True)
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)

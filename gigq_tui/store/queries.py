@@ -65,6 +65,8 @@ def line_columns(schema: FileSchema, table: str = "jobs") -> str:
         present = later in schema.job_columns
         columns.append(_cut(table, later, 40) if present else f"NULL AS {later}")
     columns.append(number_of(table, "due") if "due" in schema.job_columns else "NULL AS due")
+    policy = f"{table}.retry_policy" if "retry_policy" in schema.job_columns else "NULL"
+    columns.append(f"{policy} IS NOT NULL AS has_policy")
     return ", ".join(columns)
 
 
@@ -252,6 +254,26 @@ WAIVED_PARENTS = """
 SELECT c.value AS child_id, e.parent_id
 FROM json_each(?) c CROSS JOIN core_edges e ON e.child_id = c.value AND e.met = 2 LIMIT ?"""
 
+# What running jobs report, while the attempt that did goes on. Parameter: their ids as JSON.
+PROGRESS = """
+SELECT p.job_id, p.done, p.total, substr(p.note, 1, 200) AS note, p.at,
+       j.attempts > 1
+       AND EXISTS (SELECT 1 FROM core_saves s WHERE s.job_id = p.job_id) AS resumed
+FROM json_each(?) w CROSS JOIN core_progress p ON p.job_id = w.value
+     CROSS JOIN jobs j ON j.id = p.job_id AND j.execution_id = p.execution_id"""
+
+PROGRESS_TABLES = frozenset({"core_progress", "core_saves"})
+
+
+def decisions(schema: FileSchema) -> str:
+    """What was decided after the last attempt of some jobs. Parameter: their ids as JSON."""
+    return f"""
+SELECT w.value AS job_id, substr(e.decision, 1, 300) AS decision
+FROM json_each(?) w CROSS JOIN job_executions e ON e.rowid = (
+    SELECT max(rowid) FROM job_executions {schema.indexed_by(EXECUTIONS_INDEX)}
+    WHERE job_id = w.value)"""
+
+
 # --- workers ----------------------------------------------------------------------------------
 
 
@@ -315,6 +337,7 @@ def executions(schema: FileSchema) -> str:
     for name, sql in (
         ("traceback", "substr(CAST(traceback AS BLOB), 1, 200000) AS traceback"),
         ("output", "substr(output, 1, 1000) AS output"),
+        ("decision", "substr(decision, 1, 300) AS decision"),
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):
         columns.append(sql if name in present else f"NULL AS {name}")

@@ -44,6 +44,7 @@ from gigq_tui.store.models import (
 )
 from gigq_tui.store.obstacles import ObstacleWatch
 from gigq_tui.store.throttle import Throttle
+from gigq_tui.store.told import with_told
 from gigq_tui.store.workers import (
     FileWorkers,
     IsDead,
@@ -378,7 +379,8 @@ class Reader:
             window = self._ranking.window(
                 conn, schema, view, where, params, total, self._version_now
             )
-        rows = with_holders(with_ancestors(conn, schema, window.rows), staff)
+        rows = with_told(conn, schema, with_ancestors(conn, schema, window.rows))
+        rows = with_holders(rows, staff)
         return replace(window, rows=rows)
 
     def _info(self, conn: sqlite3.Connection, schema: FileSchema) -> FileInfo:

@@ -25,6 +25,7 @@ _HEAD_BYTES = LIMIT_BYTES // 2
 _GAP = re.compile(rb"\n(\[\.\.\. (\d+) bytes left out \.\.\.\])\n")
 _GAP_BYTES = 80
 _TAB_CELLS = 4
+_PERCENT = re.compile(r"(?<![\w.,-])(\d{1,3}(?:\.\d+)?) ?%(?!\w)", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +177,14 @@ def read_output(
     if path is not None and is_kept(path):
         return read_tail(path, known, limit, printed=True)
     return Tail(path, trouble=_nothing_there(attempt, path))
+
+
+def said_share(tail: Tail | None) -> str:
+    """What share of its work a job has done, by the last line it printed: `42%`, or nothing."""
+    lines = tail.lines if tail is not None else ()
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    said = [found for found in _PERCENT.findall(last) if float(found) <= 100]
+    return f"{said[-1]}%" if said else ""
 
 
 def _nothing_there(attempt: Attempt, path: Path | None) -> str:

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from gigq_core.times import local
 from gigq_tui.store.derive import (
     first_line,
-    progress,
     run_seconds,
     state_of,
     ticks,
+    timeout_share,
     wait_seconds,
     why,
 )
-from gigq_tui.store.models import Culprit, Halt, Health, State
+from gigq_tui.store.models import Culprit, Halt, Health, Progress, State
 from tests.store_files import NOW, line
 
 
@@ -28,6 +29,17 @@ RUNNING: dict[str, Any] = {"status": "running", "attempts": 1, "worker_id": "w9"
 ALIVE: dict[str, Any] = RUNNING | {"holder": Health.ALIVE, "holder_pid": 4121}
 DONE: dict[str, Any] = {"started_at": before(10), "completed_at": before(8.8)}
 WAITS = Culprit("p1", "join_customers", "running")
+
+REFUSED = "not retried: ValueError is in give_up_on"
+USED_UP = "not retried: its attempts are used up (3 of 3)"
+ON_TIMEOUT = "not retried: on_timeout is fail"
+
+
+def told(
+    done: float, total: float | None, ago_s: float, note: str = "", *, resumed: bool = False
+) -> Progress:
+    return Progress(done, total, note, before(ago_s), resumed)
+
 
 CASES: list[tuple[dict[str, Any], State, str]] = [
     ({}, State.READY, ""),
@@ -42,7 +54,7 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         {"attempts": 1, "error": "HTTP 500", "halt": Halt.NO_WORKER},
         State.RETRYING,
-        "retry due, no workers running: HTTP 500",
+        "retry 2 of 3 due, no workers running: HTTP 500",
     ),
     ({"due": before(-20), "halt": Halt.PAUSED}, State.DELAYED, "due in 20s"),
     (
@@ -61,10 +73,10 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     (
         {"attempts": 1, "due": before(-20), "error": "HTTP 500\nmore"},
         State.RETRYING,
-        "retry in 20s: HTTP 500",
+        f"retry 2 of 3 at {local(before(-20)):%H:%M:%S}: HTTP 500",
     ),
-    ({"attempts": 1, "error": "HTTP 500"}, State.RETRYING, "retry due: HTTP 500"),
-    ({"attempts": 1}, State.RETRYING, "retry due, attempt 2"),
+    ({"attempts": 1, "error": "HTTP 500"}, State.RETRYING, "retry 2 of 3 due: HTTP 500"),
+    ({"attempts": 1}, State.RETRYING, "retry 2 of 3 due"),
     (
         {"blocked": True, "unmet": 3, "culprit": WAITS},
         State.BLOCKED,
@@ -147,6 +159,47 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
         State.ORPHANED,
         "ORPHAN: worker w9 has stopped",
     ),
+    *(
+        (ALIVE | {"started_at": before(180)} | more, State.RUNNING, words)
+        for more, words in (
+            ({"progress": told(42, 100, 0)}, "42% in 3m, about 4m left"),
+            ({"progress": told(42, 100, 0, "page 7\nx")}, "42% in 3m, about 4m left: page 7"),
+            ({"progress": told(99.99, 100, 0)}, "99% in 3m, about 5s left"),
+            # Said too long ago, too early, or from where an attempt before left off.
+            ({"progress": told(42, 100, 179.5)}, "42% in 3m"),
+            ({"progress": told(90, 100, 100)}, "90% in 3m"),
+            ({"progress": told(42, 100, 0, resumed=True)}, "42% in 3m"),
+            ({"progress": told(0, 100, 0)}, "0% in 3m"),
+            ({"progress": told(100, 100, 0)}, "100% in 3m"),
+            ({"progress": told(120, 100, 0)}, "100% in 3m"),
+            ({"progress": told(1200, None, 0, "rows")}, "1,200 done in 3m: rows"),
+            ({"progress": told(0.5, None, 0), "started_at": before(9)}, "0.5 done in 9s"),
+            ({"progress": told(1, 2, 0), "started_at": None}, "50%"),
+            ({"progress": told(1, 2, 0), "attempts": 2, "error": "x"}, "50% in 3m, about 3m left"),
+        )
+    ),
+    (
+        ALIVE | {"started_at": before(718), "progress": told(42, 100, 0)},
+        State.OVERDUE,
+        "OVER timeout 5m, still alive, 42%",
+    ),
+    (
+        {"status": "failed", "error": "ValueError: x", "decision": REFUSED},
+        State.FAILED,
+        f"{REFUSED}; ValueError: x",
+    ),
+    (
+        {"status": "failed", "error": "ValueError: x", "decision": USED_UP},
+        State.FAILED,
+        "ValueError: x",
+    ),
+    ({"status": "timeout", "decision": ON_TIMEOUT}, State.TIMEOUT, ON_TIMEOUT),
+    ({"due": before(-1), "started_at": before(9)}, State.DELAYED, "snoozed, due in 1s"),
+    (
+        {"due": before(-20), "started_at": before(9), "attempts": 1},
+        State.RETRYING,
+        "snoozed, due in 20s",
+    ),
     (DONE | {"status": "completed"}, State.COMPLETED, "done in 1.2s"),
     ({"status": "completed"}, State.COMPLETED, "done, run time unknown"),
     ({"status": "failed", "error": "\n  boom \nrest"}, State.FAILED, "boom"),
@@ -176,10 +229,10 @@ def test_times_of_a_row() -> None:
     waiting = line()
     assert wait_seconds(waiting, NOW) == 60
     assert run_seconds(waiting, NOW) is None
-    assert progress(waiting, NOW) is None
+    assert timeout_share(waiting, NOW) is None
     running = line(status="running", started_at=before(30), timeout_s=60.0)
     assert wait_seconds(running, NOW) == run_seconds(running, NOW) == 30
-    assert progress(running, NOW) == 0.5
+    assert timeout_share(running, NOW) == 0.5
     ended = line(status="failed", **DONE)
     assert run_seconds(ended, NOW) == pytest.approx(1.2)
     assert wait_seconds(ended, NOW) == 50

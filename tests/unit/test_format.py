@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gigq_tui import format as fmt
 from gigq_tui.store.models import State
+from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.question import wrap_words
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=60)
@@ -120,9 +121,9 @@ def test_sizes(octets: int, told: str) -> None:
 def test_moments_of_another_day_carry_their_date() -> None:
     now = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
     today, yesterday = (datetime(2026, 11, day, 9, 8, 7, tzinfo=timezone.utc) for day in (23, 22))
-    assert fmt.clock_time(None, now) == "-"
-    assert fmt.clock_time(today, now) == "09:08:07"
-    assert fmt.clock_time(yesterday, now) == "2026-11-22 09:08:07"
+    assert clock_time(None, now) == "-"
+    assert clock_time(today, now) == "09:08:07"
+    assert clock_time(yesterday, now) == "2026-11-22 09:08:07"
 
 
 @pytest.mark.parametrize(

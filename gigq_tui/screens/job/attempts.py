@@ -10,7 +10,6 @@ from typing import Protocol
 
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_tui.format import (
-    clock_time,
     duration,
     elapsed,
     inert,
@@ -25,7 +24,8 @@ from gigq_tui.screens.parts.needs import FindsOut
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.derive import why
 from gigq_tui.store.models import Attempt, JobDetail
-from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output
+from gigq_tui.store.moments import clock_time
+from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output, said_share
 from gigq_tui.terminal.theme import OUTPUT
 from gigq_tui.widgets.lines import Line, Span
 from gigq_tui.widgets.text_view import Mark, TextView
@@ -134,6 +134,8 @@ def attempt_lines(
         elif detail.row.status != JobStatus.PENDING.value:
             lines += [(), (("Its attempts were not recorded.", "dim"),)]
         return lines
+    if attempt.decision:
+        lines.append(((inert(attempt.decision), "dim"),))
     if attempt.traceback:
         lines += [*_gap(lines), (("traceback", "heading"),)]
         lines += [((f"  {line}", ""),) for line in split_lines(attempt.traceback)]
@@ -256,6 +258,11 @@ class Attempts(Part):
         return (
             chosen := self.chosen
         ) is not None and chosen.status == ExecutionStatus.RUNNING.value
+
+    @property
+    def said_share(self) -> str:
+        """How far it is by the last line of its output, while it runs."""
+        return said_share(self.output) if self.is_running else ""
 
     @property
     def more_output(self) -> bool:

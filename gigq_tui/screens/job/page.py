@@ -230,7 +230,13 @@ class Page:
         lines: list[Line] = []
         if self._job.detail is not None:
             reason = self._tabs.name != ATTEMPTS
-            lines = fact_lines(self._job.detail, self._now(), size.width - 1, reason=reason)
+            lines = fact_lines(
+                self._job.detail,
+                self._now(),
+                size.width - 1,
+                reason=reason,
+                says=self._attempts.said_share,
+            )
             if size.height < LOW:
                 del lines[1:]
         height = len(lines)

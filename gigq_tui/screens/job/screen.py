@@ -39,7 +39,7 @@ from gigq_tui.screens.parts.job_links import JobLinks
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.services import Services
-from gigq_tui.store.derive import ticks
+from gigq_tui.store.derive import done_words, ticks
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
@@ -116,7 +116,10 @@ class JobScreen(ConsoleScreen, inherit_bindings=False):
 
     def crumbs(self) -> tuple[str, ...]:
         row = self.job.row
-        return ("Job", f"{self.job.id[:8]}{f' {row.name}' if row is not None else ''}")
+        if row is None:
+            return ("Job", self.job.id[:8])
+        far = f" {done_words(row.progress)}" if row.progress is not None else ""
+        return ("Job", f"{self.job.id[:8]} {row.name}{far}")
 
     def mover(self) -> Scrolled:
         return self.page.rows if self.page.lists_relatives else self.page.text_view

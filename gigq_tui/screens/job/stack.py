@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_tui.actions.stack import StackTaken, take_stack
-from gigq_tui.format import clock_time, inert, split_lines
+from gigq_tui.format import inert, split_lines
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.reading_actions import STACK
@@ -16,6 +16,7 @@ from gigq_tui.screens.parts.needs import FindsOut
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.models import JobDetail
+from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.text_view import TextView
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from gigq_core.status import JobStatus
 from gigq_tui.format import (
     MARKS,
-    clock_time,
+    bar,
     cut,
     duration,
     elapsed,
@@ -18,13 +18,27 @@ from gigq_tui.format import (
 )
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import TREE
-from gigq_tui.store.derive import RUNNING_STATES, WAITING_STATES, first_line, state_of, why
+from gigq_tui.screens.job.option_words import delay_words, option_words
+from gigq_tui.store.derive import (
+    RUNNING_STATES,
+    WAITING_STATES,
+    done_share,
+    done_words,
+    first_line,
+    state_of,
+    why,
+)
 from gigq_tui.store.models import JobDetail, State
+from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.lines import Line, Span, line_width
 
 # From so many cells on there is room for the long words, and for the short ones.
 WIDE = 100
 ROOMY = 70
+# A bar takes so much of the width: one in so many cells.
+BAR_PART = 6
+# What is told of a job that doesn't run takes so many cells at most.
+TOLD_CELLS = 60
 
 
 def path_line(
@@ -111,17 +125,24 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None or end is None else (end - start).total_seconds()
 
 
-def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) -> list[Line]:
-    """Why the job is where it is, and in two lines what was asked for when it was submitted.
+def fact_lines(
+    detail: JobDetail, now: datetime, width: int, *, reason: bool, says: str = ""
+) -> list[Line]:
+    """Why the job is where it is, and in a few lines what was asked for when it was submitted.
 
-    Without `reason` the first is left out where it is only the error of the last attempt.
+    Args:
+        detail: The job.
+        now: The present moment.
+        width: How many cells a line has.
+        reason: Whether to say why also where that is only the error of the last attempt.
+        says: How far it is by the last line of its output, where that says so.
     """
     row = detail.row
     facts = [
         inert(row.function),
         f"priority {row.priority}",
         f"timeout {limit(row.timeout_s)}",
-        f"retry delay {limit(detail.retry_delay_s)}",
+        delay_words(detail),
     ]
     if detail.raw.get("on_parent_failure"):
         facts.append(f"on parent failure {inert(str(detail.raw['on_parent_failure']))}")
@@ -131,14 +152,34 @@ def fact_lines(detail: JobDetail, now: datetime, width: int, *, reason: bool) ->
             ident.append(f"{name} {inert(str(detail.raw[name]))}")
     if detail.description:
         ident.append(cut(inert(detail.description), 60))
-    texts = [" " + "   ".join(part) for part in (facts, ident)]
+    options = [inert(words) for words in option_words(detail, now)]
+    texts = [" " + "   ".join(part) for part in (facts, options, ident) if part]
     lines: list[Line] = [((cut(text, width), "dim"),) for text in texts]
     because = why(row, now)
     last = detail.attempts[-1].error if detail.attempts else ""
     if because and (reason or because != first_line(last)):
         mark = MARKS[state_of(row, now)]
-        lines.insert(0, ((f" {mark.glyph} ", mark.role), (cut(inert(because), width - 4), "")))
+        share = done_share(row)
+        drawn = () if share is None else (*bar(share, width // BAR_PART), (" ", ""))
+        lead: list[Span] = [(f" {mark.glyph} ", mark.role), *drawn]
+        told = _told(detail, now)
+        if says and row.progress is None and row.status == JobStatus.RUNNING.value:
+            because = f"{because}, says {says}"
+        room = width - line_width(tuple(lead)) - len(told) - 1
+        lines.insert(0, (*lead, (cut(inert(because), room), ""), (told, "dim")))
     return lines
+
+
+def _told(detail: JobDetail, now: datetime) -> str:
+    """When the job reported last; of one that doesn't run, how far it was then, too."""
+    last = detail.progress
+    if last is None:
+        return ""
+    at = clock_time(last.at, now)
+    if detail.row.progress is not None:
+        return f"   told {at}"
+    note = f": {inert(last.note)}" if last.note else ""
+    return f"   told {done_words(last)} at {at}{note}"[:TOLD_CELLS]
 
 
 def missing_lines(job_id: str) -> Iterable[Line]:

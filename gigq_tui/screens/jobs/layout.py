@@ -12,7 +12,7 @@ from gigq_tui.config.model import ChosenColumn
 from gigq_tui.store.derive import state_of, ticks
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.sorting import Sort
-from gigq_tui.widgets.lines import Line, Span
+from gigq_tui.widgets.lines import Line, Span, line_width
 
 # So many cells has a column of the usual ones that takes what is left, where nothing is.
 LEAST_STRETCHED = 6
@@ -134,6 +134,10 @@ def row_line(
         text, role = column.cell(job, cells)
         if gone:
             text, role = column.gone[layout.short] or text, "off"
+        elif column.picture is not None:
+            picture = column.picture(job, cells)
+            spans += picture
+            cells -= line_width(picture)
         spans.append((fmt.pad(fmt.inert(text), cells, right=column.right), role))
         spans.append(gap)
     return tuple(spans[:-1])

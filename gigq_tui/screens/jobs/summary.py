@@ -10,7 +10,7 @@ from typing import Protocol
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_tui.format import (
     as_json,
-    clock_time,
+    bar,
     cut,
     duration,
     elapsed,
@@ -24,13 +24,15 @@ from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.derive import wait_seconds, why
+from gigq_tui.store.derive import done_share, wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Standing
-from gigq_tui.store.tail import Tail, read_output
+from gigq_tui.store.moments import clock_time
+from gigq_tui.store.tail import Tail, read_output, said_share
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Span, TextLines, fit, line_width
 
 LOG_LINES = 2
+BAR_CELLS = 16
 TAIL_BYTES = 4096
 _LABEL = 9
 
@@ -60,7 +62,10 @@ def summary_lines(
         return (rule("", "", width), ((f" {empty}", "dim"),))
     lines = [rule(inert(f"{row.id[:8]} {row.name}"), f"{hints(OPEN)} opens", width)]
     if reason := why(row, now):
-        lines.append(labelled("why", reason, width))
+        says = said_share(tail) if row.progress is None and detail is not None else ""
+        runs = row.status == JobStatus.RUNNING.value
+        reason = f"{reason}, says {says}" if says and runs else reason
+        lines.append(_why(row, reason, width))
     lines.append(_first(row, now))
     if detail is None or detail.row.id != row.id:
         return tuple(lines)
@@ -95,6 +100,14 @@ def labelled(label: str, text: str, width: int) -> Line:
         (f" {label:<{_LABEL - 1}}", "dim"),
         (cut(inert(text), max(4, width - _LABEL - 1)), ""),
     )
+
+
+def _why(row: JobRow, reason: str, width: int) -> Line:
+    share = done_share(row)
+    if share is None:
+        return labelled("why", reason, width)
+    label, (text, role) = labelled("why", reason, width - BAR_CELLS - 1)
+    return (label, *bar(share, BAR_CELLS), (f" {text}", role))
 
 
 def _first(row: JobRow, now: datetime) -> Line:

@@ -7,11 +7,9 @@ from functools import partial
 
 from gigq_tui.format import (
     age,
-    clock_time,
     count,
     cut,
     duration,
-    estimate,
     inert,
     pad,
     short_count,
@@ -22,9 +20,11 @@ from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import ATTENTION, BACK, PAST_ACTIONS
 from gigq_tui.screens.overview.chart import Series, bars, chart, largest
+from gigq_tui.store.durations import estimate
 from gigq_tui.store.history.attention import Concern, Level
 from gigq_tui.store.history.overview import FunctionLine, Overview
 from gigq_tui.store.history.rings import Past
+from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.lines import Line, Span, columns, fit, line_width, spread
 
 WIDE = 100

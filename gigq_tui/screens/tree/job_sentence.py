@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gigq_core.status import JobStatus
-from gigq_tui.format import clock_time, count, duration, elapsed, inert, plural
+from gigq_tui.format import count, duration, elapsed, inert, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import CANCEL, RETRY
 from gigq_tui.keys.screen_actions import RETRY_UP
@@ -22,6 +22,7 @@ from gigq_tui.store.graph.blame import BAD_ENDS
 from gigq_tui.store.graph.focus import to_retry
 from gigq_tui.store.graph.tree import blocks, frees
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
+from gigq_tui.store.moments import clock_time
 
 _ENDED = {
     JobStatus.FAILED.value: "FAILED",

@@ -15,6 +15,7 @@ from gigq_tui.store.graph.blame import TOLD, Parent, blame_of
 from gigq_tui.store.models import Culprit, JobRow
 from gigq_tui.store.rows import job_row
 from gigq_tui.store.statuses import PENDING
+from gigq_tui.store.told import with_told
 
 # How far one refresh looks up the graph. What lies beyond is taken for hopeful.
 MAX_NODES = 2_000
@@ -132,4 +133,5 @@ def read_lines(
     rows: Sequence[JobRow] = [job_row(record) for record in records]
     if judge:
         rows = with_ancestors(conn, schema, rows)
+    rows = with_told(conn, schema, rows)
     return {row.id: row for row in rows}

@@ -1,0 +1,36 @@
+"""Moments as a person reads them: by the reader's own clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from gigq_core.times import local
+from gigq_tui.store.durations import HOUR_S, span
+
+
+def clock_time(moment: datetime | None, now: datetime) -> str:
+    """Write a moment by the reader's clock: `12:03:10`, with its date unless that is today.
+
+    None is written `-`.
+    """
+    if moment is None:
+        return "-"
+    here = local(moment)
+    if here.date() == local(now).date():
+        return f"{here:%H:%M:%S}"
+    return f"{here:%Y-%m-%d %H:%M:%S}"
+
+
+def due_words(moment: datetime, now: datetime) -> str:
+    """Say when something comes: `in 22s` within the hour, then `at 14:00`, with its date."""
+    left = (moment - now).total_seconds()
+    if left < HOUR_S:
+        # Whole seconds, so that it is drawn anew once a second at most.
+        return f"in {span(float(max(1, round(left))))}"
+    here, today = local(moment), local(now).date()
+    time = f"{here:%H:%M:%S}" if here.second else f"{here:%H:%M}"
+    if here.date() == today:
+        return f"at {time}"
+    if here.date() == today + timedelta(days=1):
+        return f"tomorrow at {time}"
+    return f"at {here:%Y-%m-%d} {time}"
