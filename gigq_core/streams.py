@@ -38,22 +38,30 @@ def put(text: str, *, err: bool = False) -> None:
         stream.flush()
 
 
-def pause_while_read(seconds: float) -> None:
+def pause_while_read(seconds: float, wake: int | None = None) -> None:
     """Wait, but no longer than somebody reads stdout: what writes nothing would never notice.
+
+    Args:
+        seconds: how long.
+        wake: a descriptor that ends the wait when there is something to read from it.
 
     Raises:
         BrokenPipeError: the pipe, socket or terminal has lost its other end.
     """
     try:
-        fd = sys.stdout.fileno()
         ends = select.poll()
-        ends.register(fd, 0)
+        if wake is not None:
+            ends.register(wake, select.POLLIN)
+        stdout = sys.stdout.fileno()
+        ends.register(stdout, 0)
         events = ends.poll(seconds * 1000)
     # It is closed, or none of the system's; or there is no such call here.
     except (AttributeError, OSError, ValueError):
         events = []
         time.sleep(seconds)
-    for _, event in events:
+    for fd, event in events:
+        if fd == wake:
+            continue
         if event & (select.POLLHUP | select.POLLERR):
             raise BrokenPipeError
         time.sleep(seconds)

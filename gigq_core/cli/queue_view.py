@@ -134,6 +134,19 @@ class QueueView:
             "executions": [decoded_execution(row) for row in self._execution_rows(job_id)],
         }
 
+    def state(self, job_id: str) -> tuple[dict[str, Any], Progress | None] | None:
+        """Where a job stands, and how far it is; None if there is no such job.
+
+        It may be asked often: parameters and result, which may be large, are left out.
+        """
+        columns = [row[0] for row in self._conn.execute(view.JOB_COLUMNS)]
+        row = self._conn.execute(view.state_of(columns), (job_id,)).fetchone()
+        if row is None:
+            return None
+        self._paused = self.paused()
+        job = self._shown([row])[0]
+        return job, job["progress"]
+
     def executions(self, job_id: str) -> list[dict[str, Any]]:
         """The attempts of a job, oldest first, as they are stored."""
         return [dict(row) for row in self._execution_rows(job_id)]

@@ -23,8 +23,8 @@ from gigq_core.cli.output import (
 )
 from gigq_core.cli.queue_view import why
 from gigq_core.cli.settings import Settings
+from gigq_core.cli.watch import progress_in_words, watch
 from gigq_core.durations import duration_text
-from gigq_core.progress import Progress
 from gigq_core.retry import Backoff, retry_of
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
@@ -45,6 +45,7 @@ _TEXTS = frozenset(text for _, text in _INSTANTS)
 @click.option("--show-result", is_flag=True, help="Show the result.")
 @click.option("--show-executions", is_flag=True, help="Show each attempt.")
 @click.option("--show-traceback", is_flag=True, help="Show the last attempt's traceback.")
+@click.option("--watch", "watched", is_flag=True, help="Follow the job until it has ended.")
 @json_option
 @click.pass_obj
 @click.pass_context
@@ -56,9 +57,14 @@ def status(
     show_result: bool,
     show_executions: bool,
     show_traceback: bool,
+    watched: bool,
     as_json: bool,
 ) -> None:
     """Show one job.
+
+    With --watch, tell each change until the job has ended: 0 is the exit code if it completed, 1 if
+    not. On a terminal a bar shows how far it is, if it tells so itself. Ctrl-C ends the watching,
+    not the job. What else was asked for is shown at the end.
 
     JSON: the columns of the job (params, dependencies and result decoded), its options as a line
     of JSONL gives them, "run_at" (when it is due; with an offset), "workflow", "progress" (null, or
@@ -77,11 +83,27 @@ def status(
         if job is None:
             write_json({"id": job_id, "exists": False})
             ctx.exit(EXIT_REFUSED)
+        completed = watch(view, job["id"], quiet=as_json) if watched else True
+        if watched:
+            job = view.job(job["id"]) or job
         unmet = view.unmet(job) if job["status"] == JobStatus.PENDING.value else []
     if as_json:
         write_json(job)
-        return
-    _print_facts(job, unmet)
+    else:
+        if not watched:
+            _print_facts(job, unmet)
+        _print_asked(job, show_params, show_result, show_executions, show_traceback)
+    if not completed:
+        ctx.exit(EXIT_REFUSED)
+
+
+def _print_asked(
+    job: dict[str, Any],
+    show_params: bool,
+    show_result: bool,
+    show_executions: bool,
+    show_traceback: bool,
+) -> None:
     if show_params and job["params"]:
         say("\nParameters:")
         _print_value(job["params"])
@@ -325,7 +347,7 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
         say(f"Waiting: {job['why']}.")
     say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
     if job["progress"]:
-        say(f"Progress: {_progress_in_words(job['progress'])}")
+        say(f"Progress: {progress_in_words(job['progress'])}")
     if job["run_at"]:
         say(f"Due: {shown_time(job['run_at'])}")
     for label, words in _options_in_words(job):
@@ -346,14 +368,6 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
     # Of one that waits, what was decided is said above.
     if decision and job["status"] in (JobStatus.FAILED.value, JobStatus.TIMEOUT.value):
         say(f"Decision: {inert(decision)}")
-
-
-def _progress_in_words(progress: Progress) -> str:
-    done, total = f"{progress['done']:,}", progress["total"]
-    words = done if total is None else f"{done} of {total:,}"
-    if progress["percent"] is not None:
-        words += f" ({progress['percent']:.0f}%)"
-    return f"{words}: {cell(progress['note'])}" if progress["note"] else words
 
 
 def _options_in_words(job: dict[str, Any]) -> Iterator[tuple[str, str]]:

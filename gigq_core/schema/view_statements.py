@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 IDS_BY_PREFIX = "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+
+JOB_COLUMNS = "SELECT name FROM pragma_table_info('jobs')"
+
+_LARGE = ("params", "result")
+
+
+def state_of(columns: Iterable[str]) -> str:
+    """One job's columns, without what may be large; of its error, the beginning."""
+    told = [
+        "substr(error, 1, 1000) AS error" if c == "error" else f'"{c}"'
+        for c in columns
+        if c not in _LARGE
+    ]
+    return f"SELECT {', '.join(told)}, NULL AS params, NULL AS result FROM jobs WHERE id = ?"
 
 
 # Newest first in the order of submission, which needs no sorting.
