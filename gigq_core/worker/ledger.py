@@ -48,9 +48,12 @@ class LockBusy(Exception):
     """Others keep the write lock; nothing was written, ask again soon."""
 
 
-def pauses() -> Iterator[float]:
-    """Seconds to wait before each further try to get the write lock: with jitter, for fairness."""
-    longest = PAUSE_S
+def pauses(longest: float = PAUSE_S) -> Iterator[float]:
+    """Seconds to wait before each further try to get the write lock: with jitter, for fairness.
+
+    Args:
+        longest: the first is at most so long.
+    """
     while True:
         yield random.uniform(0.3, 1.0) * longest
         longest = min(longest * 1.5, LONGEST_PAUSE_S)

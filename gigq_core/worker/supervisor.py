@@ -19,7 +19,7 @@ from gigq_core.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.heard import Report, Save, Unwritten
-from gigq_core.worker.ledger import Ledger, LockBusy, PendingWork, pauses
+from gigq_core.worker.ledger import LONGEST_PAUSE_S, Ledger, LockBusy, PendingWork, pauses
 from gigq_core.worker.register import Register
 from gigq_core.worker.service import Service
 from gigq_core.worker.troubles import FileTroubles
@@ -342,9 +342,12 @@ class Supervisor:
             self._troubles.fine()
             self._pauses = None
         except LockBusy:
-            # Meanwhile jobs go on, and what ends is written together.
+            # Meanwhile jobs go on, and what ends is written together. If all that was to do is to
+            # take a job, another worker is taking it, mostly: that is seen soon.
+            self._looks.again = self._looks.again or not self._endings
             self._troubles.locked()
-            self._pauses = self._pauses or pauses()
+            if self._pauses is None:
+                self._pauses = pauses() if self._endings else pauses(LONGEST_PAUSE_S)
             self._not_before = time.monotonic() + next(self._pauses)
         except sqlite3.OperationalError as problem:
             self._endure(problem)
@@ -355,36 +358,39 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Until something happens, but no longer than to the next thing that comes due."""
-        now = time.monotonic()
-        eager = self._is_eager()
+        hinted = True
+        while hinted:
+            now = time.monotonic()
+            self._looks.listen()
+            timeout = max(0.0, self._next_due(now) - now)
+            ready = self._selector.select(timeout)
+            away_s = time.monotonic() - now - timeout
+            if away_s > AWAY_S:
+                self._was_away(away_s)
+            # A hint only tells when to look.
+            hinted = bool(ready) and all(self._looks.is_hint(key.fd) for key, _ in ready)
+            for key, _ in ready:
+                # One callback may have closed what another one was to read.
+                if key.fd in self._selector.get_map():
+                    key.data()
+
+    def _next_due(self, now: float) -> float:
+        """When there is something to do, if nothing happens before, by the monotonic clock."""
         resting_until = self._resting_until()
-        self._looks.attend(now, eager, resting_until > now)
         if resting_until > now:
-            timeout = resting_until - now
+            next_due = resting_until
         elif self._waiting and self._may_claim() and self._pool.free():
-            timeout = 0.0
+            return now
         else:
-            timeout = self._looks.next(now, eager) - now
+            next_due = self._looks.next(now, self._is_eager())
             if self._pending.due is not None and self._own.state == "running":
-                timeout = min(timeout, self._staging.seconds_until(self._pending.due))
-        due = self._pool.due()
-        if due is not None:
-            timeout = min(timeout, due - now)
-        service_due = self._service.due() if self._service is not None else None
+                next_due = min(next_due, now + self._staging.seconds_until(self._pending.due))
         told_due = self._unwritten.due()
         if told_due is not None:
             told_due = max(told_due, resting_until)
-        for moment in (service_due, self._orders.stop_at, self._disturbed.due(), told_due):
-            if moment is not None:
-                timeout = min(timeout, moment - now)
-        ready = self._selector.select(max(0.0, timeout))
-        away_s = time.monotonic() - now - max(0.0, timeout)
-        if away_s > AWAY_S:
-            self._was_away(away_s)
-        for key, _ in ready:
-            # One callback may have closed what another one was to read.
-            if key.fd in self._selector.get_map():
-                key.data()
+        service_due = self._service.due() if self._service is not None else None
+        others = (self._pool.due(), service_due, self._orders.stop_at, self._disturbed.due())
+        return min(next_due, *(at for at in (*others, told_due) if at is not None))
 
     def _was_away(self, seconds: float) -> None:
         """This process stood still: others may have taken its jobs, and run them by now."""

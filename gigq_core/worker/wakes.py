@@ -18,6 +18,8 @@ from gigq_core.worker.runner import ENDING_SIGNALS
 # The last rung of the ladder; and the one at which it begins after a commit of our own.
 LAST = len(LADDER_S) - 1
 AFTER_OWN = LAST - 2
+# From this rung on a further change is listened to; before it, the look is near.
+LISTENS = 3
 # While no more jobs can be taken, others' commits are looked into so often, in seconds: only a
 # request can matter then.
 LOOK_BUSY_S = 0.05
@@ -124,38 +126,36 @@ class FileWatch:
         self._rung = LAST + 1
         self._next = 0.0
         self._events: FolderEvents | None = None
+        self._registered = False
         self._hints: ChangeHints | None = None
-        # Whether events came that have not been looked into.
+        # Whether a thread heard of a change that has not been looked into.
         self._hinted = False
         self._wake = wake
-        # Whether events are wanted; whether they wake.
-        self._attends = self._registered = True
         try:
             self._events = FolderEvents(path)
-            selector.register(self._events.fileno(), selectors.EVENT_READ, self._on_events)
         except OSError:
             self._hints = ChangeHints(path, self._on_hint)
             self._hints.start()
 
-    def attend(self, wanted: bool) -> None:
-        """Be woken by events from now on, or leave them where they are for later."""
-        self._attends = wanted
-        if wanted and not self._registered and self._events is not None:
+    def listen(self) -> None:
+        """Be woken by the next change, unless a look is near, which takes it in."""
+        if not self._registered and self._rung >= LISTENS and self._events is not None:
             self._selector.register(self._events.fileno(), selectors.EVENT_READ, self._on_events)
             self._registered = True
 
+    def is_it(self, fd: int) -> bool:
+        """Whether this descriptor tells of changes."""
+        return self._events is not None and fd == self._events.fileno()
+
     def _on_events(self) -> None:
-        if self._events is None:
-            return
-        if not self._attends:
-            # They wake nobody any more: so others' commits cost nothing here.
+        # A commit writes many times, and others follow: none of that wakes until the look.
+        if self._events is not None:
             self._selector.unregister(self._events.fileno())
-            self._registered, self._hinted = False, True
-        elif self._events.drain():
+            self._registered = False
             self._begin(0)
 
     def _on_hint(self) -> None:
-        # In a thread of its own. One is enough until it has been taken in.
+        # In a thread of its own. One is enough until the look.
         if not self._hinted:
             self._hinted = True
             self._wake()
@@ -166,7 +166,7 @@ class FileWatch:
 
     def own_commit(self, looking: bool) -> None:
         """Our own writes are no news; another's, taken in with them, is `looking` for."""
-        if self._events is None or self._hinted or not self._events.drain():
+        if self._events is None or not self._events.drain():
             return
         # Nobody else can have written but in a moment before or since: that is rare, and can wait.
         rung = AFTER_OWN if looking else LAST
@@ -175,22 +175,28 @@ class FileWatch:
 
     def due(self) -> float | None:
         """When to look next, by the monotonic clock; None while there is no hint."""
-        if self._hinted:
-            return 0.0
+        if self._hinted and self._rung >= LISTENS:
+            self._begin(0)
         return self._next if self._rung <= LAST else None
 
-    def take_in(self) -> None:
-        """To be called before a look: it is for what has been hinted at by now."""
-        if self._hinted:
-            self._hinted = False
-            if self._events is not None:
-                self._events.drain()
-            self._begin(0)
+    def take_in(self) -> bool:
+        """Take in what has been hinted at, right before a look; says whether anything has."""
+        if self._events is not None:
+            return self._events.drain()
+        hinted, self._hinted = self._hinted, False
+        return hinted
 
-    def looked(self, found: bool) -> None:
-        """Go on to the next look, of which one is enough once a change was `found`: the hint may
-        have been at one more, which could not be seen yet."""
-        rung = LAST if found else self._rung + 1
+    def looked(self, news: bool, found: bool) -> None:
+        """Go on to the next look, if there has to be one.
+
+        Args:
+            news: what `take_in` said before this one.
+            found: whether it has found a change. With `news`, another one may have begun.
+        """
+        if found:
+            rung = AFTER_OWN if news else LAST + 1
+        else:
+            rung = min(self._rung + 1, LISTENS - 1 if news else LAST + 1)
         if rung <= LAST:
             self._begin(rung)
         else:
@@ -240,23 +246,26 @@ class Looks:
         due = self._watch.due() if self._watch is not None else None
         return poll if due is None else min(poll, max(due, self._rested_at(eager)))
 
-    def attend(self, now: float, eager: bool, resting: bool) -> None:
-        """Be woken by changes, or not: while `resting`, or soon after a look, they can wait."""
+    def listen(self) -> None:
+        """Be woken by changes."""
         if self._watch is not None:
-            self._watch.attend(not resting and now >= self._rested_at(eager))
+            self._watch.listen()
+
+    def is_hint(self, fd: int) -> bool:
+        """Whether all that this descriptor tells is that there will be something to ask."""
+        return self._watch is not None and self._watch.is_it(fd)
 
     def _rested_at(self, eager: bool) -> float:
         return self._known_at + (0.0 if eager else LOOK_BUSY_S)
 
     def ask(self, now: float, data_version: Callable[[], int]) -> bool:
         """Whether to read the file now."""
-        if self._watch is not None:
-            self._watch.take_in()
+        news = self._watch is not None and self._watch.take_in()
         version = data_version()
         changed, self._version = version != self._version, version
         self._asked_at = now
         if self._watch is not None:
-            self._watch.looked(changed)
+            self._watch.looked(news, changed)
         if changed or self.again or self._watch is None or self._watch.due() is None:
             self._known_at = now
         read, self.again = changed or self.again, False
