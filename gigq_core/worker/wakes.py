@@ -18,6 +18,8 @@ from gigq_core.worker.runner import ENDING_SIGNALS
 # The last rung of the ladder; and the one at which it begins after a commit of our own.
 LAST = len(LADDER_S) - 1
 AFTER_OWN = LAST - 2
+# The first look after a hint waits for so long at most, in seconds.
+LATEST_FIRST_S = 0.002
 # From this rung on a further change is listened to; before it, the look is near.
 LISTENS = 3
 # While no more jobs can be taken, others' commits are looked into so often, in seconds: only a
@@ -125,6 +127,8 @@ class FileWatch:
         # The rung that is next, and when, by the monotonic clock.
         self._rung = LAST + 1
         self._next = 0.0
+        # When the first look after a hint is made: what a commit takes here.
+        self._first_s = LADDER_S[0]
         self._events: FolderEvents | None = None
         self._registered = False
         self._hints: ChangeHints | None = None
@@ -162,7 +166,7 @@ class FileWatch:
 
     def _begin(self, rung: int) -> None:
         self._rung = rung
-        self._next = time.monotonic() + LADDER_S[rung]
+        self._next = time.monotonic() + (LADDER_S[rung] if rung else self._first_s)
 
     def own_commit(self, looking: bool) -> None:
         """Our own writes are no news; another's, taken in with them, is `looking` for."""
@@ -193,6 +197,10 @@ class FileWatch:
             news: what `take_in` said before this one.
             found: whether it has found a change. With `news`, another one may have begun.
         """
+        if self._rung == 0:
+            # Mostly the first look is late enough, so that it is the only one.
+            first_s = self._first_s * (0.95 if found else 1.2)
+            self._first_s = min(max(first_s, LADDER_S[0]), LATEST_FIRST_S)
         if found:
             rung = AFTER_OWN if news else LAST + 1
         else:
