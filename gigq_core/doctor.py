@@ -20,7 +20,7 @@ from gigq_core.schema import doctor_statements as sql
 from gigq_core.schema.attach import is_current, living_of_release_before
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
-from gigq_core.utc_offsets import describe_differences, offsets_of_workers
+from gigq_core.utc_offsets import describe_differences, differences_for_gigq, offsets_of_workers
 from gigq_core.wal_index import Holder, WalIndex, read_wal_index
 
 # A WAL that stays larger than this means that a reader never lets go, or nobody checkpoints.
@@ -371,13 +371,20 @@ def _jobs(n: int) -> str:
 
 
 def _clocks(conn: sqlite3.Connection) -> Iterator[Finding]:
-    differences = describe_differences(offsets_of_workers(conn))
+    differences = differences_for_gigq(conn)
     if differences:
         yield Finding(
             "utc_offsets",
             Level.WARNING,
-            f"{differences[0].upper()}{differences[1:]}; times in the file are local ones, so "
-            "retries and timeouts come early or late: give all of them the same TZ.",
+            f"{differences[0].upper()}{differences[1:]}. GigQ's workers read a delay as their own "
+            "local time, so for them it ends early or late: give all workers the same TZ.",
+        )
+    elif differences := describe_differences(offsets_of_workers(conn)):
+        yield Finding(
+            "utc_offsets",
+            Level.FINE,
+            f"{differences[0].upper()}{differences[1:]}. That would matter to GigQ's workers "
+            "alone, and none of them is at work.",
         )
     else:
         yield Finding("utc_offsets", Level.FINE, "The workers' UTC offsets agree.")

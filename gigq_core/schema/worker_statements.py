@@ -328,6 +328,11 @@ SELECT w.*, m.value AS east_of_utc
 FROM core_meta m CROSS JOIN core_workers w ON w.id = {_EAST_WORKER}
 WHERE {_EAST_KEYS} AND w.state <> 'stopped'"""
 
+CLAIMS_OF_GIGQ = """
+SELECT worker_id, started_at, began FROM jobs
+WHERE status = 'running' AND execution_id IS NULL AND worker_id IS NOT NULL
+LIMIT ?"""
+
 FORGET_OLD_WORKERS = """
 DELETE FROM core_workers WHERE state = 'stopped' AND ended < :before"""
 

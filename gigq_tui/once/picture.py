@@ -6,8 +6,8 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     taken_at         when the file was read (all times: naive local ISO 8601, or null)
     file             path, label (what the header shows beside the name, or null), attached,
                      journal_mode ("immutable": the file may not be written, and is read as it
-                     stands), size, wal_size (bytes), sqlite_version, utc_offsets (that the workers
-                     and this program have different ones, or null)
+                     stands), size, wal_size (bytes), sqlite_version, utc_offsets (that GigQ's
+                     workers and the others have different ones, or null)
     paused           whether the queue is paused
     counts           ready, blocked, delayed, running, completed, failed, timeout, cancelled,
                      other, pending (the first three together), total, and doomed: part of
@@ -151,7 +151,7 @@ def as_text(
     """
     lines = [_head(snapshot, label)]
     if snapshot.info.offsets:
-        lines.append(text.inert(f"{snapshot.info.offsets}: delays and ages are off"))
+        lines.append(text.inert(f"{snapshot.info.offsets}: delays are off for GigQ's workers"))
     lines.append(_counts_line(snapshot.counts))
     lines += _worker_lines(snapshot)
     lines.append("")

@@ -50,7 +50,7 @@ class FileInfo:
 
     `still` says that this process may not write it, and reads it as it stands, since nobody has it
     open: its journal mode can't be told then. `obstacles` keep everybody from writing. `offsets`
-    says that the workers and this console have different UTC offsets, or nothing.
+    says that GigQ's workers and the others have different UTC offsets, or nothing.
     """
 
     path: str

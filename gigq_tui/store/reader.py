@@ -14,7 +14,7 @@ from gigq_core.errors import DatabaseError
 from gigq_core.paths import queue_file
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
-from gigq_core.utc_offsets import describe_differences, offsets_of_workers, utc_offset_s
+from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter
@@ -57,8 +57,6 @@ from gigq_tui.store.workers import (
 MAX_RESOLVED = 20
 # In the place of the journal mode of a file that is read as it stands.
 IMMUTABLE = "immutable"
-# What this process is called among the workers.
-OWN_NAME = "shown here"
 # SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
 PROGRESS_STEPS = 20_000
 
@@ -122,7 +120,7 @@ class Reader:
             now, staff, counts = self._state(conn, schema)
             snapshot = Snapshot(
                 taken_at=now,
-                info=self._info(conn, schema),
+                info=self._info(conn, schema, staff),
                 counts=counts,
                 tab=view.tab,
                 filter_text=view.filter.text,
@@ -192,7 +190,7 @@ class Reader:
         with self._reading() as (conn, schema):
             now, staff, counts = self._state(conn, schema)
             reading = self._history.deepen(conn, schema, now, past)
-            info = self._info(conn, schema)
+            info = self._info(conn, schema, staff)
             busy = read_busy(conn, schema, staff, now)
             starved = self._wal.starved(self._clock.monotonic())
             return overview(
@@ -383,7 +381,7 @@ class Reader:
         rows = with_holders(rows, staff)
         return replace(window, rows=rows)
 
-    def _info(self, conn: sqlite3.Connection, schema: FileSchema) -> FileInfo:
+    def _info(self, conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers) -> FileInfo:
         wal_size = _size(self._path.with_name(self._path.name + "-wal"))
         self._wal.saw(wal_size, self._clock.monotonic())
         self._obstacles.look(self._version_now)
@@ -400,7 +398,9 @@ class Reader:
             sqlite_version=sqlite3.sqlite_version,
             still=self._still is not None,
             obstacles=self._obstacles.tell(),
-            offsets=_offsets(conn) if schema.attached else "",
+            offsets=(
+                differences_for_gigq(conn) if schema.has_claim_order and staff.foreign else ""
+            ),
         )
 
     def _finished_per_s(self, counts: Counts) -> float | None:
@@ -426,12 +426,6 @@ def _followed(
         return None
     row = read_lines(conn, schema, [job_id]).get(job_id)
     return None if row is None else with_holders([row], staff)[0]
-
-
-def _offsets(conn: sqlite3.Connection) -> str:
-    """That the workers, and we who read their times, have different UTC offsets; or nothing."""
-    offsets = offsets_of_workers(conn)
-    return describe_differences({**offsets, OWN_NAME: utc_offset_s()}) if offsets else ""
 
 
 def _size(path: Path) -> int:

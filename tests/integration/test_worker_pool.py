@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import psutil
@@ -152,19 +154,23 @@ def test_nothing_in_the_folder_of_logs_runs_in_a_worker(
 
 
 @pytest.mark.parametrize(
-    ("zones", "told"),
+    ("zones", "gigqs", "told"),
     [
-        (("UTC0",), ""),
-        (("UTC0", "UTC0"), ""),
-        (("UTC0", "EST5"), "-05:00 (w2-"),
-        (("XXX-5:30",), "+05:30 (w1-"),
+        (("UTC0",), None, ""),
+        (("UTC0", "EST5"), None, ""),
+        (("UTC0", "UTC0"), 0.0, ""),
+        (("XXX-5:30",), 5.5, ""),
+        (("UTC0", "EST5"), 0.0, "-05:00 (w2-"),
+        (("XXX-5:30",), 0.0, "+00:00 (gigq-1), +05:30 (w1-"),
+        (("UTC0",), -3.5, "-03:30 (gigq-1), +00:00 (w1-"),
     ],
 )
-def test_workers_and_a_console_of_different_utc_offsets_are_told(
+def test_gigqs_workers_and_others_of_different_utc_offsets_are_told(
     pool: WorkerPool,
     path: Path,
     monkeypatch: pytest.MonkeyPatch,
     zones: tuple[str, ...],
+    gigqs: float | None,
     told: str,
 ) -> None:
     monkeypatch.setenv("TZ", "UTC0")
@@ -173,6 +179,19 @@ def test_workers_and_a_console_of_different_utc_offsets_are_told(
         pool.setup = replace(pool.setup, environment=(("TZ", zone),))
         pool.spawn()
     wait_until(lambda: list(health(path).values()) == [Health.ALIVE] * len(zones), what="workers")
+    if gigqs is not None:
+        claimed = datetime.now(timezone.utc) + timedelta(hours=gigqs)
+        with sqlite3.connect(path) as conn:
+            conn.execute(
+                "INSERT INTO jobs (id, name, function_module, function_name, status, created_at,"
+                " updated_at) VALUES ('held', 'held', 'm', 'f', 'pending', 'now', 'now')"
+            )
+            conn.execute(
+                "UPDATE jobs SET status = 'running', worker_id = 'gigq-1', started_at = ?"
+                " WHERE id = 'held'",
+                (claimed.replace(tzinfo=None).isoformat(),),
+            )
+        conn.close()
     reader = Reader(path)
     found = reader.snapshot(View()).info.offsets
     reader.close()

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -223,11 +224,31 @@ def test_the_doctor_says_when_workers_have_different_utc_offsets(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     far = place.worker("--worker-id", "far")
     level, text = examined(place.db)[0]["utc_offsets"]
+    assert level == "fine"
+    assert "+00:00 (here), +09:00 (far). That would matter to GigQ's workers alone" in text
+    hold_as_gigq(place, timedelta(hours=9))
+    level, text = examined(place.db)[0]["utc_offsets"]
     assert level == "warning"
-    assert "+00:00 (here), +09:00 (far)" in text
+    assert "+00:00 (here), +09:00 (far). GigQ's workers read a delay" in text
     far.send_signal(signal.SIGTERM)
     far.wait(timeout=20)
+    assert "+00:00 (here), +09:00 (gigq-1)" in examined(place.db)[0]["utc_offsets"][1]
+    place.change("UPDATE jobs SET status = 'completed' WHERE id = 'held'")
     assert examined(place.db)[0]["utc_offsets"][0] == "fine"
+
+
+def hold_as_gigq(place: Place, east: timedelta) -> None:
+    """A job that a worker of GigQ's in another zone holds."""
+    began = datetime.now(timezone.utc).replace(tzinfo=None) + east
+    place.change(
+        "INSERT INTO jobs (id, name, function_module, function_name, status, created_at,"
+        " updated_at, retry_after)"
+        f" VALUES ('held', 'held', 'm', 'f', 'pending', '{began}', '{began}', '2999-01-01')"
+    )
+    place.change(
+        "UPDATE jobs SET status = 'running', worker_id = 'gigq-1',"
+        f" started_at = '{began.isoformat()}' WHERE id = 'held'"
+    )
 
 
 def test_a_worker_of_an_older_release_says_nothing_of_its_offset(place: Place) -> None:

@@ -206,8 +206,8 @@ def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
         yield Concern(
             "offsets",
             Level.WARNING,
-            f"{info.offsets}: delays and ages are off",
-            Lead(advice="Times are stored in local time: start all workers with the same TZ."),
+            f"{info.offsets}: delays are off for GigQ's workers",
+            Lead(advice="GigQ's workers read times as local ones: start all with the same TZ."),
         )
     if not info.attached:
         yield Concern(
