@@ -20,6 +20,13 @@ from gigq_core import Job, JobQueue
 from gigq_core.doctor import Level, examine
 from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach
+from gigq_tui.store.derive import why
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.history.rings import Past
+from gigq_tui.store.list.view import View
+from gigq_tui.store.models import Tab
+from gigq_tui.store.reader import Reader
+from gigq_tui.store.sorting import Sort, SortKey
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place
 from tests.reliability.test_migration import finish, start, statements, steps
@@ -296,3 +303,82 @@ def test_a_file_of_the_release_before_is_brought_up_to_date_and_given_back(
     assert rows[hold] is None
     assert rows[child].startswith("2030-01-01T00:00:00")
     assert rows[later].startswith("2031-01-01T00:00:00")
+
+
+WAIT = """
+import sys
+from gigq_core import Job, JobQueue
+queue = JobQueue(sys.argv[1])
+jobs = [Job(f"done{n}", "builtins.dict", max_attempts=1) for n in range(3)]
+jobs += [Job("later", "builtins.int", {"x": 1}, max_attempts=2, retry_delay=600)]
+queue.submit_many(jobs)
+from gigq_core import Worker
+worker = Worker(sys.argv[1])
+for _ in jobs:
+    worker.process_one()
+ready = [Job("ready", "builtins.dict", priority=n) for n in range(3)]
+queue.submit_many(ready + [Job("child", "builtins.dict", dependencies=[ready[0].id])])
+print(*(job.id for job in jobs))
+"""
+
+
+def test_the_console_and_the_commands_look_at_its_file_without_attaching_it(
+    tmp_path: Path, before: Before
+) -> None:
+    db = tmp_path / "jobs.db"
+    *done, later = before.run(WAIT, str(db)).split()
+    as_it_was = named(db)
+    reader = Reader(db)
+    try:
+        for tab in Tab:
+            for key in SortKey:
+                for turned in (False, True):
+                    view = View(tab, sort=Sort(key, turned=turned))
+                    rows = reader.snapshot(view).window.rows
+                    assert {row.id for row in rows} == set(reader.matching_ids(view))
+        seen = reader.snapshot(View(Tab.ALL))
+        assert (seen.counts.ready, seen.counts.blocked, seen.counts.delayed) == (3, 1, 1)
+        rows = {row.id: row for row in seen.window.rows}
+        assert why(rows[later], seen.taken_at).startswith(("retry in 9m", "retry in 10m"))
+        for job_id in done:
+            assert why(rows[job_id], seen.taken_at).startswith("done in ")
+            detail = reader.detail(job_id)
+            assert detail is not None
+            assert detail.attempts[0].completed_at is not None
+        for text, count in (
+            ("age<5m", 8),
+            ("dur<5m", 3),
+            ("state:delayed", 1),
+            ("state:ready", 3),
+            ("state:blocked", 1),
+            ("state:overdue", 0),
+        ):
+            assert len(reader.matching_ids(View(Tab.ALL, filter=parse(text)))) == count, text
+        past = reader.overview(Past.MINUTES_15)
+        assert sum(past.done) == 3
+        assert past.ready_counted == 3
+        assert reader.jobs_ahead(0) is not None
+    finally:
+        reader.close()
+    for words in (
+        ("status", later, "--show-executions"),
+        ("list", "--json"),
+        ("stats",),
+        ("workers", "--all", "--json"),
+        ("clear", "--before", "1", "--dry-run"),
+        ("doctor",),
+    ):
+        told = command(db, *words)
+        assert told.returncode == 0, told.stderr
+    assert "Due: " in command(db, "status", later).stdout
+    assert named(db) == as_it_was
+
+
+def command(db: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gigq_core", "--db", str(db), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
