@@ -45,7 +45,8 @@ class _Changed:
     columns: tuple[str, ...]
     values: tuple[Any, ...]
     left: bytes
-    # The job that it had been cancelled for; and what it had reported, which a requeue forgets.
+    # The job that it had been cancelled for; and what it had reported, which is forgotten when it
+    # waits again.
     culprit: str | None
     progress: tuple[Any, ...] | None
 

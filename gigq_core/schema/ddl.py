@@ -703,13 +703,12 @@ BEGIN
 END""",
 }
 
-# What running jobs tell of themselves. What is reported is of no more use once a job is requeued;
-# undo is no requeue. What is saved is for attempts, and after a completion there are none.
+# What running jobs tell of themselves. What is reported is of no more use once a job is requeued,
+# and what is saved once it has completed.
 TELLING = {
     "core_forget_progress": """
 CREATE TRIGGER IF NOT EXISTS core_forget_progress AFTER UPDATE OF status ON jobs
 WHEN NEW.status = 'pending' AND OLD.status IN ('completed', 'failed', 'timeout', 'cancelled')
- AND NOT EXISTS (SELECT 1 FROM core_overrides o WHERE o.job_id = NEW.id)
 BEGIN
     DELETE FROM core_progress WHERE job_id = NEW.id;
 END""",

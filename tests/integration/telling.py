@@ -159,22 +159,28 @@ def short(job_context: Any) -> int:
     return os.getpid()
 
 
-def report_in_copies(path: str, job_context: Any) -> list[str]:
-    """Fork: the copies report and save, and write down what came of it."""
-    job_context.progress(1, 10, "from the job")
+def report_in_copies(path: str, alone: bool, job_context: Any) -> list[str]:
+    """Fork: the copies report and save, and write down what came of it.
+
+    If they report alone, the job itself never does.
+    """
+    if not alone:
+        job_context.progress(1, 10, "from the job")
     for number in range(3):
         pid = os.fork()
         if pid == 0:
             try:
                 for _ in range(1000):
                     job_context.progress(9, 10, "from a copy")
+                time.sleep(0.05)
                 job_context.save({"copy": number})
             except RuntimeError as problem:
                 note(path, str(problem))
             os._exit(0)
         os.waitpid(pid, 0)
-    job_context.save("from the job")
-    job_context.progress(2, 10, "from the job")
+    if not alone:
+        job_context.save("from the job")
+        job_context.progress(2, 10, "from the job")
     return Path(path).read_text().splitlines()
 
 

@@ -254,16 +254,21 @@ def test_reports_wear_no_process_out(place: Place) -> None:
     assert stop(worker) == 0
 
 
+@pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("isolation", ["process", "thread"])
-def test_a_forked_copy_has_no_say(place: Place, tmp_path: Path, isolation: str) -> None:
+def test_a_forked_copy_has_no_say(
+    place: Place, tmp_path: Path, isolation: str, alone: bool
+) -> None:
     place.worker("--isolation", isolation)
     job_id = place.submit(
-        telling.report_in_copies, params={"path": str(tmp_path / "copies")}, max_attempts=1
+        telling.report_in_copies,
+        params={"path": str(tmp_path / "copies"), "alone": alone},
+        max_attempts=1,
     )
     job = place.end(job_id)
     refusal = "only the job's own process can do this, not a copy that it forked"
     assert job["result"] == [refusal] * 3, job["error"]
-    assert place.progress(job_id)["note"] == "from the job"
+    assert place.progress(job_id).get("note") == (None if alone else "from the job")
 
 
 def test_whoever_is_left_behind_has_no_say(place: Place, works: Works, tmp_path: Path) -> None:
