@@ -31,7 +31,7 @@ class ChangesJobs(Protocol):
 
     def cancel(self, ids: Iterable[str]) -> Report: ...
 
-    def retry(self, ids: Iterable[str]) -> Report: ...
+    def retry(self, ids: Iterable[str], with_children: bool = False) -> Report: ...
 
     def change_priority(self, ids: Iterable[str], by: int) -> Report: ...
 
@@ -89,12 +89,18 @@ class QueueActions:
         """
         return self._act(ids, "cancel", lambda queue, names, undo: queue.cancel_jobs(names, undo))
 
-    def retry(self, ids: Iterable[str]) -> Report:
-        """Give jobs that failed, timed out or were cancelled a fresh start."""
+    def retry(self, ids: Iterable[str], with_children: bool = False) -> Report:
+        """Give jobs that failed, timed out or were cancelled a fresh start.
+
+        Args:
+            ids: Which jobs.
+            with_children: Also those that were cancelled because some of these had failed.
+        """
         return self._act(
             ids,
             "retry",
-            lambda queue, names, undo: queue.requeue_jobs(names, undo),
+            lambda queue, names, undo: queue.requeue_jobs(names, undo, with_children),
+            *(["--with-children"] if with_children else []),
             said="retry",
         )
 

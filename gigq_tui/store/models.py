@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.status import JobStatus
@@ -370,6 +370,17 @@ class JobDetail:
     child_count: int
     raw: dict[str, Any] = field(default_factory=dict, compare=True)
     progress: Progress | None = None
+
+
+class Behind(NamedTuple):
+    """How many other jobs hang on some jobs, up to a bound.
+
+    `waiting` wait for them, directly or through others, and don't go on if they fail; `cancelled`
+    were cancelled because they failed, and still are.
+    """
+
+    waiting: int = 0
+    cancelled: int = 0
 
 
 @dataclass(frozen=True)

@@ -366,16 +366,29 @@ SELECT e.child_id, e.parent_id, e.met, {_policy(schema)}
 FROM json_each(?) c CROSS JOIN core_edges e ON e.parent_id = c.value LIMIT ?"""
 
 
-# What waits for some jobs, directly or through others, as far as the last value allows.
-WAITING_BEHIND = """
+def waiting_behind(schema: FileSchema) -> str:
+    """How many wait for some jobs, directly or through others, but those that go on without.
+
+    Parameters: the ids as a JSON list, how far it looks.
+    """
+    waits = "e.met = 0 AND e.on_failure <> 2" if schema.has_policies else "e.met = 0"
+    return f"""
 WITH RECURSIVE given (id) AS (SELECT value FROM json_each(?)),
 below (id) AS (
-    SELECT e.child_id FROM given g CROSS JOIN core_edges e ON e.parent_id = g.id WHERE e.met = 0
+    SELECT e.child_id FROM given g CROSS JOIN core_edges e ON e.parent_id = g.id WHERE {waits}
     UNION
-    SELECT e.child_id FROM below b CROSS JOIN core_edges e ON e.parent_id = b.id WHERE e.met = 0
+    SELECT e.child_id FROM below b CROSS JOIN core_edges e ON e.parent_id = b.id WHERE {waits}
     LIMIT ?)
 SELECT COUNT(*) FROM below b CROSS JOIN jobs j ON j.id = b.id
 WHERE j.status = 'pending' AND b.id NOT IN (SELECT id FROM given)"""
+
+
+# Parameters: the ids as a JSON list, and again, the limit.
+CANCELLED_ALONG = """
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM json_each(?) w CROSS JOIN core_cascaded d ON d.culprit_id = w.value
+         CROSS JOIN jobs c ON c.id = d.child_id AND c.status = 'cancelled'
+    WHERE d.child_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?)"""
 
 COUNT_CHILDREN = "SELECT COUNT(*) FROM core_edges WHERE parent_id = ?"
 

@@ -34,6 +34,7 @@ from gigq_tui.store.list.pages import Pages
 from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import (
+    Behind,
     Counts,
     FileInfo,
     Graph,
@@ -211,10 +212,10 @@ class Reader:
         with self._reading() as (conn, schema):
             return read_lines(conn, schema, ids)
 
-    def behind(self, ids: Sequence[str]) -> int:
-        """How many jobs wait for some jobs, directly or not; 0 on a file without our edges."""
+    def behind(self, ids: Sequence[str]) -> Behind:
+        """How many jobs hang on some jobs; none on a file without our edges."""
         with self._reading() as (conn, schema):
-            return component.waiting_behind(conn, ids) if schema.attached else 0
+            return component.behind(conn, schema, ids) if schema.attached else Behind()
 
     def resolve(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with `prefix`, a few of them if there are many."""

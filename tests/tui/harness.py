@@ -166,8 +166,8 @@ class FakeJobs:
     def cancel(self, ids: Iterable[str]) -> Report:
         return self._said("cancel", tuple(ids))
 
-    def retry(self, ids: Iterable[str]) -> Report:
-        return self._said("retry", tuple(ids))
+    def retry(self, ids: Iterable[str], with_children: bool = False) -> Report:
+        return self._said("retry with children" if with_children else "retry", tuple(ids))
 
     def change_priority(self, ids: Iterable[str], by: int) -> Report:
         return self._said("priority", (tuple(ids), by))

@@ -19,7 +19,7 @@ from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.services.actions import SLOW_ACT_S
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.filter.language import parse
-from gigq_tui.store.models import JobRow, Tab
+from gigq_tui.store.models import Behind, JobRow, Tab
 from gigq_tui.widgets.outcome_panel import OutcomePanel
 from tests.scene import NOW
 from tests.tui.harness import (
@@ -227,13 +227,28 @@ async def test_a_command_that_no_clipboard_takes_is_not_copied(console: Console)
 )
 async def test_a_question_says_what_waits_behind(console: Console, key: str, words: str) -> None:
     async with console() as (app, pilot):
-        feed_of(app).answers["behind"] = lambda ids: 24
+        feed_of(app).answers["behind"] = lambda ids: Behind(24)
         await give(pilot, ROWS)
         await press(pilot, key)
         panel = jobs_screen(app).panel
         assert f"24 jobs wait behind it, and {words}." in panel.plain
         assert panel.focused_choice == 0
         assert ("behind", (ROWS[0].id,)) in feed_of(app).asked
+
+
+@pytest.mark.parametrize(("along", "key"), [(1, "w"), (40, "W")])
+async def test_a_retry_offers_what_was_cancelled_along(
+    console: Console, along: int, key: str
+) -> None:
+    async with console() as (app, pilot):
+        feed_of(app).answers["behind"] = lambda ids: Behind(0, along)
+        await give(pilot, ROWS)
+        await press(pilot, "r")
+        panel = jobs_screen(app).panel
+        were = "1 job was" if along == 1 else "40 jobs were"
+        assert f"{were} cancelled because it failed." in panel.plain
+        await press(pilot, key)
+        assert acts_of(app).calls == [("retry with children", (ROWS[0].id,))]
 
 
 async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
@@ -251,7 +266,7 @@ async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
         answer = late["behind"]
         await press(pilot, "n", "r")
         before = jobs_screen(app).panel.plain
-        answer(24)
+        answer(Behind(24))
         await settle(pilot)
         assert jobs_screen(app).panel.plain == before
 

@@ -12,7 +12,7 @@ from gigq_tui.actions.report import Report
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.release import orphans
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Health, JobRow, Snapshot
+from gigq_tui.store.models import Behind, Health, JobRow, Snapshot
 from tests.tui.harness import row
 
 
@@ -40,19 +40,20 @@ class StandIn:
         assert question is self.questions[-1]
         self.questions.append(amended)
 
-    def ask(self, read: Callable[[Any], int], got: Callable[[int], None]) -> None:
+    def ask(self, read: Callable[[Any], Any], got: Callable[[Any], None]) -> None:
         read(self)
         self.receive = got
 
-    def behind(self, ids: Sequence[str]) -> int:
+    def behind(self, ids: Sequence[str]) -> Behind:
         self.said.append(("behind", ids))
-        return 0
+        return Behind()
 
     def cancel(self, ids: Iterable[str]) -> Report:
         return Report(f"cancel {len(tuple(ids))}", (), "")
 
-    def retry(self, ids: Iterable[str]) -> Report:
-        return Report(f"retry {len(tuple(ids))}", (), "")
+    def retry(self, ids: Iterable[str], with_children: bool = False) -> Report:
+        along = " with children" if with_children else ""
+        return Report(f"retry {len(tuple(ids))}{along}", (), "")
 
     def change_priority(self, ids: Iterable[str], by: int) -> Report:
         return Report(f"priority {len(tuple(ids))} {by}", (), "")
@@ -109,9 +110,9 @@ def test_the_open_question_learns_how_many_jobs_wait_behind() -> None:
     # What has ended holds nobody up.
     assert screen.said == [("behind", (row(1).id,))]
     assert screen.receive is not None
-    screen.receive(0)
+    screen.receive(Behind(0))
     assert len(screen.questions) == 1
-    screen.receive(4)
+    screen.receive(Behind(4))
     assert screen.questions[-1].details[-1] == (
         "4 jobs wait behind it, and will never run without it."
     )

@@ -81,6 +81,19 @@ def test_after_that_it_says_what_was_done_and_why(queue: JobQueue) -> None:
         assert any("on parent failure run" in line for line in facts)
 
 
+def test_a_question_is_answered_how_many_wait_and_how_many_were_cancelled_along(
+    queue: JobQueue,
+) -> None:
+    ids = family(queue)
+    with reading(Path(queue.db_path)) as reader:
+        # Not the one that goes on without it.
+        assert reader.behind([ids["extract"]]) == (3, 0)
+        queue.cancel(ids["extract"])
+        assert reader.behind([ids["extract"]]) == (2, 1)
+        # One that is retried with it anyway is none of them.
+        assert reader.behind([ids["extract"], ids["cancel"]]) == (2, 0)
+
+
 def test_workflows_and_batches_are_filtered_by_and_shown(queue: JobQueue) -> None:
     for name in ("nightly", "hourly"):
         workflow = Workflow(name)

@@ -21,7 +21,7 @@ from gigq_tui.screens.parts.release import orphans, release_question
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.services import Services
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import JobRow, Snapshot
+from gigq_tui.store.models import Behind, JobRow, Snapshot
 
 NAMED = 3
 # What is said where a job is asked for that the file does not hold.
@@ -192,7 +192,8 @@ class JobActions(Part):
         behind = tuple(id for id in chosen.ids if id not in over)
         call = partial(jobs.cancel, chosen.ids)
         question = self._ask("Cancel", chosen, about, details, call, self._acted)
-        self._ask_behind(question, behind, _dooms)
+        if question is not None and behind:
+            self._ask_behind(question, behind)
 
     def ask_retry(self, chosen: ChosenJobs, about: str = "") -> None:
         """Ask whether to retry these jobs, and do it.
@@ -210,7 +211,8 @@ class JobActions(Part):
         ]
         call = partial(self._actions.jobs.retry, chosen.ids)
         question = self._ask("Retry", chosen, about, details, call, self._acted)
-        self._ask_behind(question, chosen.ids, _frees)
+        if question is not None:
+            self._ask_after_retry(question, chosen.ids)
 
     @does(RAISE_PRIORITY)
     def raise_priority(self) -> None:
@@ -262,19 +264,48 @@ class JobActions(Part):
         self._host.question(question)
         return question
 
-    def _ask_behind(
-        self, question: Question | None, ids: tuple[str, ...], words: Callable[[int, int], str]
-    ) -> None:
-        """Have it said in the open question how many jobs wait behind those that it is about."""
-        if question is None or not ids:
-            return
+    def _ask_behind(self, question: Question, ids: tuple[str, ...]) -> None:
+        """Have it said in the open question how many jobs wait behind those to be cancelled."""
 
-        def amend(waiting: int) -> None:
-            if waiting:
-                details = (*question.details, words(waiting, len(ids)))
+        def amend(behind: Behind) -> None:
+            if behind.waiting:
+                details = (*question.details, _dooms(behind.waiting, len(ids)))
                 self._host.amend_question(question, replace(question, details=details))
 
         self._host.reads.ask(lambda reader: reader.behind(ids), amend)
+
+    def _ask_after_retry(self, question: Question, ids: tuple[str, ...]) -> None:
+        """Have it said in the open question how many jobs wait behind those to be retried, and
+        offer to retry along with them what was cancelled for their failure."""
+
+        def amend(behind: Behind) -> None:
+            waiting, along = behind
+            details, choices = question.details, question.choices
+            if waiting:
+                details = (*details, _frees(waiting, len(ids)))
+            if along:
+                details = (*details, _cancelled_along(along, len(ids)))
+                choices = (*choices, self._with_children(ids, along))
+            if any(behind):
+                amended = replace(question, details=details, choices=choices)
+                self._host.amend_question(question, amended)
+
+        self._host.reads.ask(lambda reader: reader.behind(ids), amend)
+
+    def _with_children(self, ids: tuple[str, ...], along: int) -> Choice:
+        many = len(ids) + along >= MANY
+        call = partial(self._actions.jobs.retry, ids, True)
+        return Choice(
+            "W" if many else "w",
+            f"With the {plural(along, 'cancelled job')}",
+            partial(self._actions.act, call, self._acted),
+            grave=many,
+        )
+
+
+def _cancelled_along(along: int, count: int) -> str:
+    were = "1 job was" if along == 1 else f"{along:,} jobs were"
+    return f"{were} cancelled because {'it' if count == 1 else 'they'} failed."
 
 
 def _dooms(waiting: int, count: int) -> str:

@@ -12,7 +12,7 @@ from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
 from gigq_tui.store.graph.blame import TOLD, Parent
-from gigq_tui.store.models import Graph, GraphNode, JobRow, Standing
+from gigq_tui.store.models import Behind, Graph, GraphNode, JobRow, Standing
 from gigq_tui.store.statuses import COMPLETED, PENDING
 
 MAX_EDGES = 200_000
@@ -219,10 +219,14 @@ def find_roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def waiting_behind(conn: sqlite3.Connection, ids: Sequence[str]) -> int:
-    """How many jobs wait for some jobs, directly or through others, counted up to `MAX_BEHIND`."""
-    found = conn.execute(queries.WAITING_BEHIND, (json.dumps(list(ids)), MAX_BEHIND)).fetchone()
-    return as_int(found[0])
+def behind(conn: sqlite3.Connection, schema: FileSchema, ids: Sequence[str]) -> Behind:
+    """How many other jobs hang on some jobs, each number counted up to `MAX_BEHIND`."""
+    wanted = json.dumps(list(ids))
+    (waiting,) = conn.execute(queries.waiting_behind(schema), (wanted, MAX_BEHIND)).fetchone()
+    if not schema.has_policies:
+        return Behind(as_int(waiting))
+    (along,) = conn.execute(queries.CANCELLED_ALONG, (wanted, wanted, MAX_BEHIND)).fetchone()
+    return Behind(as_int(waiting), as_int(along))
 
 
 def waived_where_missing(
