@@ -83,13 +83,18 @@ def typed_seconds_of(text: str, label: str) -> float:
     return seconds_of(text if plain is None else plain, label)
 
 
+def seconds_text(seconds: float) -> str:
+    """A number of seconds as it is typed, never with an exponent: `90`, `0.25`, `0.00001`."""
+    if seconds == int(seconds):
+        return str(int(seconds))
+    text = repr(seconds)
+    return f"{seconds:.20f}".rstrip("0") if "e" in text else text
+
+
 def duration_text(seconds: float) -> str:
     """A duration in the words that `seconds_of` reads: `30s`, `1h30m`, `0.25s`."""
-    if seconds != int(seconds):
-        text = repr(seconds)
-        return (f"{seconds:.20f}".rstrip("0") if "e" in text else text) + "s"
-    if seconds < 60:
-        return f"{int(seconds)}s"
+    if seconds != int(seconds) or seconds < 60:
+        return f"{seconds_text(seconds)}s"
     words, rest = "", int(seconds)
     for unit in ("d", "h", "m", "s"):
         count, rest = divmod(rest, _UNITS_MS[unit] // 1000)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gigq_core.durations import duration_text
+from gigq_core.durations import seconds_text
 from gigq_core.job import JobOptions
 from gigq_core.text import UNSAFE
 from gigq_tui.actions.shell_words import line_of
@@ -91,7 +91,7 @@ def _typed(value: object) -> str:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else duration_text(value)[:-1]
+        return seconds_text(value)
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -100,7 +100,7 @@ def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
     words = ["worker", "--concurrency", str(setup.slots)]
     words += ["--python", setup.python, "--chdir", str(setup.chdir)]
     if setup.grace_s != GRACE_S:
-        words += ["--grace", f"{setup.grace_s:g}"]
+        words += ["--grace", seconds_text(setup.grace_s)]
     line = command(path, *words)
     if setup.environment:
         line = f"{environment.without_secrets(setup.environment)} {line}"

@@ -209,6 +209,8 @@ def test_numbers() -> None:
     assert parse_whole("", 3) == 3
     assert parse_whole(" -5 ", 0) == -5
     assert parse_seconds("1.5s", 300.0, zero=False) == 1.5
+    assert parse_seconds("1h30m", 300.0, zero=False) == 5_400
+    assert parse_seconds(" 90 s ", 300.0, zero=False) == 90
     assert parse_seconds("", 300.0, zero=False) == 300.0
     assert parse_seconds("0", 0.0, zero=True) == 0.0
     for text, least in (("x", None), ("0", 1), (str(2**63), None)):

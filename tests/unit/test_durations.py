@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_core.durations import duration_text, seconds_in, seconds_of, typed_seconds_of
+from gigq_core.durations import (
+    duration_text,
+    seconds_in,
+    seconds_of,
+    seconds_text,
+    typed_seconds_of,
+)
 
 GOOD: dict[Any, float] = {
     0: 0,
@@ -96,6 +102,7 @@ def test_a_typed_number_needs_no_unit() -> None:
 )
 def test_what_is_written_is_read_again(seconds: float) -> None:
     assert typed_seconds_of(duration_text(seconds), "x") == seconds
+    assert typed_seconds_of(seconds_text(seconds), "x") == seconds
 
 
 @given(st.text(max_size=20))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gigq_core.cli import own_command
+from gigq_core.durations import seconds_text
 from gigq_core.errors import GigQError
 from gigq_core.kept_files import create_log
 from gigq_core.paths import queue_file
@@ -98,7 +99,7 @@ class WorkerPool:
             words += ["--python", python, "--chdir", str(chdir), "--worker-id", worker_id]
             words += ["--owner", "console", "--log-file", str(log_path)]
             if setup.grace_s != GRACE_S:
-                words += ["--grace", f"{setup.grace_s:g}"]
+                words += ["--grace", seconds_text(setup.grace_s)]
             ends = self._lifeline[:1] if self._lifeline else ()
             words += [word for end in ends for word in ("--lifeline", str(end))]
             with log:
