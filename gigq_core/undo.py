@@ -20,9 +20,9 @@ from gigq_core.status import Change, JobStatus, Outcome
 # How many bytes of rows one `Undo` holds at most; what is beyond can't be brought back.
 KEPT_BYTES = 64 * 1024 * 1024
 
-# Triggers and the workers own these: they follow from the parents and the clock, and are computed
-# anew.
-_PARKING = ("retry_after", "due", "due_in")
+# Triggers and the workers own these: they follow from the parents, the clock and the texts beside
+# them, and are computed anew.
+_FOLLOWING = ("retry_after", "due", "due_in", "created", "began", "ended")
 
 _SINCE = {
     JobStatus.PENDING.value: "it waits again since",
@@ -283,7 +283,7 @@ def _version(row: Row) -> bytes:
 
     Not the rowid: VACUUM may give it another one.
     """
-    facts = [row[column] for column in row if column not in _PARKING and column != "core_rowid"]
+    facts = [row[column] for column in row if column not in _FOLLOWING and column != "core_rowid"]
     return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 

@@ -244,15 +244,24 @@ class QueueView:
     def unmet(self, job: dict[str, Any]) -> list[tuple[str, str, str]]:
         """Id, name and status of each parent that has not completed; status "missing" for none."""
         parents = job["dependencies"] if isinstance(job["dependencies"], list) else []
+        passed_over = self._passed_over(job["id"])
         waiting = []
         for parent in parents:
             name = storable(str(parent))
+            if name in passed_over:
+                continue
             row = self._conn.execute(sql.JOB_BY_ID, (name,)).fetchone()
             if row is None:
                 waiting.append((name, "", "missing"))
             elif row["status"] != JobStatus.COMPLETED.value:
                 waiting.append((row["id"], row["name"], row["status"]))
         return waiting
+
+    def _passed_over(self, job_id: str) -> set[str]:
+        """The parents that failed, and without which the job goes on."""
+        if self._conn.execute(view.HAS_META).fetchone() is None:
+            return set()
+        return {str(row[0]) for row in self._conn.execute(view.PASSED_OVER, (job_id,))}
 
     def stats(self) -> dict[str, int]:
         """How many jobs there are of each status, and in all."""

@@ -89,6 +89,8 @@ WHERE job_id IN (SELECT value FROM json_each(?))"""
 
 WORKERS = "SELECT * FROM core_workers ORDER BY rowid DESC"
 
+PASSED_OVER = "SELECT parent_id FROM core_edges WHERE child_id = ? AND met = 3"
+
 # Missing parents that count as completed, since they were missing when the file was attached.
 WAIVED_PARENTS = """
 SELECT j.id, j.name, e.parent_id

@@ -50,7 +50,7 @@ def work_until(db: str, folder: str, step: str) -> None:
 
 def tell_until(db: str, at_once: str, step: str) -> None:
     """Tell children what became of their parents, so many in a transaction; killed as above."""
-    done = _traced_to(int(step))
+    done = _traced_to(int(step), within=False)
     held = ledger.Ledger(db, runs_script=False)
     while cascade.is_waiting(held.conn):
         with held.writing() as conn:
@@ -58,13 +58,23 @@ def tell_until(db: str, at_once: str, step: str) -> None:
     print(done())
 
 
-def _traced_to(step: int) -> Callable[[], int]:
-    """Let the supervisor's connection kill this process before that statement; the count of them
-    is what it returns."""
-    done = 0
+def _traced_to(step: int, *, within: bool = True) -> Callable[[], int]:
+    """Let the supervisor's connection kill this process before that statement.
+
+    Args:
+        step: which one.
+        within: whether each trigger that it fires counts as one more.
+
+    Returns:
+        Says how many there were.
+    """
+    done, last = 0, ""
 
     def trace(statement: str) -> None:
-        nonlocal done
+        nonlocal done, last
+        before, last = last, statement
+        if not within and statement == before:
+            return
         # Looks and waits come by the clock; what is written, and when, comes by the jobs.
         if statement.lstrip().startswith(("SELECT", "PRAGMA")):
             return

@@ -20,6 +20,7 @@ from gigq_tui.store.models import JobRow
 from gigq_tui.store.reader import Reader
 from gigq_tui.widgets.lines import Line
 from tests.store_files import GIGQ_FILES, NOW, gigq_copy, reading
+from tests.unit.test_core_cli import run
 from tests.unit.test_parent_failure import add, end
 
 WORK = FunctionReference("json", "dumps")
@@ -94,18 +95,28 @@ def test_a_question_is_answered_how_many_wait_and_how_many_were_cancelled_along(
         assert reader.behind([ids["extract"], ids["cancel"]]) == (2, 0)
 
 
+def test_the_command_names_no_parent_that_the_job_goes_on_without(queue: JobQueue) -> None:
+    parent, other = add(queue, "extract"), add(queue, "other")
+    child = add(queue, "load", parent, other, policy="run")
+    db = Path(queue.db_path)
+    assert run(db, "status", child).stdout.count("Waits for:") == 2
+    queue.cancel(parent)
+    (line,) = [x for x in run(db, "status", child).stdout.splitlines() if "Waits for:" in x]
+    assert other in line
+
+
 def test_workflows_and_batches_are_filtered_by_and_shown(queue: JobQueue) -> None:
     for name in ("nightly", "hourly"):
         workflow = Workflow(name)
         workflow.add_job(Job(f"{name} job", WORK))
         workflow.submit_all(queue)
     queue.submit(Job("one", WORK, batch="images 1"))
-    run = queue.workflows()[0]
+    newest = queue.workflows()[0]
     matches: dict[str, set[str]] = {
         "workflow:night": {"nightly job"},
         "workflow=night": set(),
         "workflow=hourly": {"hourly job"},
-        f"workflow:{run['id'][:8]}": {f"{run['name']} job"},
+        f"workflow:{newest['id'][:8]}": {f"{newest['name']} job"},
         "-workflow:ly": {"one"},
         'batch:"images 1"': {"one"},
         "batch=images": set(),

@@ -13,9 +13,11 @@ from gigq_core import Job, JobQueue
 from gigq_core import queue as queue_module
 from gigq_core.errors import DatabaseBusy
 from gigq_core.job import FunctionReference
-from gigq_core.schema import attach, ddl
+from gigq_core.schema import attach, ddl, filling
 from gigq_core.status import Change, Outcome
 from gigq_core.undo import Undo
+from gigq_core.worker.ledger import Ledger
+from gigq_core.worker.register import Register
 from tests.store_files import GIGQ_FILES, gigq_copy
 
 WORK = FunctionReference("json", "dumps")
@@ -248,12 +250,26 @@ def test_a_parent_that_was_missing_when_the_file_was_attached_still_counts_as_co
     conn = sqlite3.connect(path)
     (child,) = conn.execute("SELECT child_id FROM core_edges WHERE met = 2").fetchone()
     conn.close()
+    assert list(filling.fill_all(queue._connection()))
     queue.cancel_jobs([child])
     before = state(queue)
     undo = Undo()
     assert queue.clear_jobs([child], False, undo)[0].done
     assert queue.restore_jobs(undo)[0].done
     assert state(queue) == before
+
+
+def test_moments_that_are_filled_in_since_are_no_change(tmp_path: Path) -> None:
+    queue = JobQueue(gigq_copy(tmp_path, GIGQ_FILES[0]))
+    ids = [job["id"] for job in queue.list_jobs("pending")] + [
+        job["id"] for job in queue.list_jobs("failed")
+    ]
+    undo = Undo()
+    queue.change_priority(ids, 1, undo)
+    queue.requeue_jobs(ids, undo)
+    assert len(undo) >= 2
+    assert list(filling.fill_all(queue._connection()))
+    assert all(outcome.done for outcome in queue.restore_jobs(undo))
 
 
 def test_a_file_that_was_detached_meanwhile_is_left_as_it_is(queue: JobQueue) -> None:
@@ -352,3 +368,18 @@ def test_a_lock_that_comes_between_two_parts_is_told_row_by_row(
     locker.close()
     assert [o.change for o in queue.restore_jobs(undo)] == [Change.RESTORED] * 2
     assert queue.stats()["pending"] == 5
+
+
+def test_a_delayed_job_whose_time_has_come_is_still_as_the_act_left_it(queue: JobQueue) -> None:
+    job_id = add(queue, run_after=3600)
+    undo = Undo()
+    queue.change_priority([job_id], 5, undo)
+    ledger = Ledger(queue.db_path, runs_script=False)
+    write(queue, "UPDATE jobs SET due = 0 WHERE id = ?", job_id)
+    own = Register("w", "script", "thread", 1, None, None, None)
+    assert ledger.commit(own, [], [], claim=False, stage=True, beat=False).staged == 1
+    ledger.close()
+    (outcome,) = queue.restore_jobs(undo)
+    assert outcome.change is Change.RESTORED
+    job = queue.get_status(job_id)
+    assert (job["priority"], job["run_at"], job["retry_after"]) == (0, None, None)
