@@ -36,7 +36,7 @@ _STATES: tuple[Span, ...] = (
     ("? worker gone", "fail"),
 )
 _FILTER = (
-    ' filters: words and -words, "two words", name: fn: state: id: err: worker: pri>5 age>2m '
+    ' filters: words and -words, "two words", name: fn: state: id: err: fp: worker: pri>5 age>2m '
     "dur>30s try>1 dep:ID workflow: batch: param.src:x. A space means and, | means or."
 )
 

@@ -136,12 +136,20 @@ def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:
         status=as_text(record["status"]),
         started_at=BEGAN.of(record),
         completed_at=ENDED.of(record),
-        error=as_text(record["error"]),
+        error=_with_type(as_text(record["error"]), as_text(record["error_type"])),
         traceback=as_text(record["traceback"]),
         output_path=_output_path(path, record),
         pid=record["pid"],
         decision=as_text(record["decision"]),
+        fingerprint=as_text(record["fingerprint"]),
     )
+
+
+def _with_type(error: str, kind: str) -> str:
+    """The error with what was raised before it: older ones, and those of GigQ's, do not say it."""
+    if not kind or error.startswith(kind):
+        return error
+    return f"{kind}: {error}" if error else kind
 
 
 def _output_path(path: Path, record: sqlite3.Row) -> str | None:

@@ -330,6 +330,8 @@ class Attempt:
     output_path: str | None
     pid: int | None
     decision: str = ""
+    # By which failures of the same kind are found; empty where it did not fail, or is not read yet.
+    fingerprint: str = ""
 
 
 class Standing(Enum):

@@ -338,6 +338,8 @@ def executions(schema: FileSchema) -> str:
         ("traceback", "substr(CAST(traceback AS BLOB), 1, 200000) AS traceback"),
         ("output", "substr(output, 1, 1000) AS output"),
         ("decision", "substr(decision, 1, 300) AS decision"),
+        ("error_type", "substr(error_type, 1, 500) AS error_type"),
+        ("fingerprint", "substr(fingerprint, 1, 16) AS fingerprint"),
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):
         columns.append(sql if name in present else f"NULL AS {name}")

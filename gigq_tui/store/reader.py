@@ -417,7 +417,7 @@ class Reader:
 
 
 def _context(now: datetime, schema: FileSchema, staff: FileWorkers) -> Context:
-    return Context(now, schema.attached, schema.job_columns, staff.gone)
+    return Context(now, schema.attached, schema.job_columns, staff.gone, schema.execution_columns)
 
 
 def _followed(

@@ -35,6 +35,8 @@ WIDE = 100
 # How many lines of the output are shown below error and traceback; enter shows it all.
 OUTPUT_LINES = 400
 GAP_ROLE = "warn"
+# Of a fingerprint, as the filter takes it.
+SHOWN_DIGITS = 6
 
 _OUTCOME_ROLES = {
     "completed": "ok",
@@ -89,7 +91,8 @@ def describe_attempt(attempt: Attempt, of: int, now: datetime) -> str:
     took = _seconds(attempt)
     if took is not None:
         times += f", took {duration(took)}"
-    return inert(f"attempt {attempt.number} of {of}, {attempt.status} {where}, {times}")
+    kind = f", fp:{attempt.fingerprint[:SHOWN_DIGITS]}" if attempt.fingerprint else ""
+    return inert(f"attempt {attempt.number} of {of}, {attempt.status} {where}, {times}{kind}")
 
 
 def describe_output(

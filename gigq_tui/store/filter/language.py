@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from string import hexdigits
 
 from gigq_tui.store.durations import seconds_of
 from gigq_tui.store.filter import sql
@@ -22,7 +23,9 @@ MAX_TERMS = 100
 _HEAD = re.compile(r"([A-Za-z_]\w*)((?:\.[\w\-]+)*)(:|>=|<=|>|<|=)")
 _BARE = re.compile(r"[^\s|]+")
 _FIELDS = {field.value: field for field in Field if field is not Field.WORD}
-_FIELD_LIST = "name: fn: state: id: err: worker: workflow: batch: pri age dur try dep: param.KEY:"
+_FIELD_LIST = (
+    "name: fn: state: id: err: fp: worker: workflow: batch: pri age dur try dep: param.KEY:"
+)
 
 
 class FilterError(ValueError):
@@ -151,6 +154,8 @@ class _Parser:
             raise FilterError(f"{name} is text: write {name}:{value}", head.start(3))
         if field is Field.STATE:
             value = _state(value, at)
+        if field is Field.FAILURE:
+            value = _fingerprint(value, at)
         return Term(field, operator, value, negated=negated)
 
     def _value(self, what: str) -> str:
@@ -205,6 +210,13 @@ def _state(value: str, at: int) -> str:
     if known is None:
         raise FilterError(f"there is no state {value}: {' '.join(STATE_WORDS)}", at)
     return known
+
+
+def _fingerprint(value: str, at: int) -> str:
+    digits = value.lower()
+    if set(digits) - set(hexdigits):
+        raise FilterError(f"{value} is no fingerprint: fp: takes its first digits, 0-9 and a-f", at)
+    return digits
 
 
 def _param_term(path: str, operator: str, value: str, at: int, negated: bool) -> Term:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.schema.ddl import FIRST_WORD, PARKED
+from gigq_core.schema.failure_statements import beginning_with, last_failed_so
 from gigq_core.status import JobStatus
 from gigq_core.times import to_text
 from gigq_tui.store.filter.terms import Clause, Field, Term
@@ -69,12 +71,14 @@ class Context:
         attached: whether the file has our tables and columns.
         job_columns: the columns that `jobs` has.
         lost_workers: ids of the workers whose process is certainly gone.
+        execution_columns: the columns that `job_executions` has.
     """
 
     now: datetime
     attached: bool
     job_columns: tuple[str, ...]
     lost_workers: tuple[str, ...] = ()
+    execution_columns: tuple[str, ...] = ()
 
 
 def condition(clauses: tuple[Clause, ...], context: Context) -> Sql:
@@ -105,7 +109,6 @@ _FUNCTION = "(jobs.function_module || '.' || jobs.function_name)"
 _COLUMNS = {
     Field.NAME: "jobs.name",
     Field.FUNCTION: _FUNCTION,
-    Field.ERROR: "jobs.error",
     Field.WORKER: "jobs.worker_id",
 }
 
@@ -131,6 +134,29 @@ def _word(term: Term, context: Context) -> Sql:
     columns = ("jobs.name", _FUNCTION, "jobs.id", "jobs.error")
     pattern = like(term.text)
     return " OR ".join(f"ifnull({column}, '') {_LIKE}" for column in columns), [pattern] * 4
+
+
+# The last attempt of a job. `jobs` is the outer query's.
+_LAST_ATTEMPT = "e.rowid = (SELECT max(l.rowid) FROM job_executions l WHERE l.job_id = jobs.id)"
+
+
+def _error(term: Term, context: Context) -> Sql:
+    """In the error, or the type of what was raised, which older errors do not begin with."""
+    part, values = _text("jobs.error", term)
+    if "error_type" not in context.execution_columns:
+        return part, values
+    kind, more = _text("e.error_type", term)
+    last = f"SELECT 1 FROM job_executions e WHERE {_LAST_ATTEMPT} AND {kind}"
+    return f"{part} OR (jobs.error IS NOT NULL AND EXISTS ({last}))", [*values, *more]
+
+
+def _failure(term: Term, context: Context) -> Sql:
+    bounds = beginning_with(term.text)
+    if term.operator == "=":
+        bounds["failure_end"] = term.text + "0"
+    failed = last_failed_so(context.execution_columns)
+    names = re.findall(r":(failure(?:_end)?)\b", failed)
+    return re.sub(r":failure(?:_end)?\b", "?", failed), [bounds[name] for name in names]
 
 
 def _id(term: Term, context: Context) -> Sql:
@@ -269,6 +295,8 @@ def _waiting_state(word: str, context: Context) -> Sql:
 _RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
     Field.WORD: _word,
     Field.ID: _id,
+    Field.ERROR: _error,
+    Field.FAILURE: _failure,
     Field.WORKFLOW: _workflow,
     Field.BATCH: _batch,
     Field.PRIORITY: _number("jobs.priority"),

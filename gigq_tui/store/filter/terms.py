@@ -39,6 +39,7 @@ class Field(Enum):
     STATE = "state"
     ID = "id"
     ERROR = "err"
+    FAILURE = "fp"
     WORKER = "worker"
     WORKFLOW = "workflow"
     BATCH = "batch"
