@@ -135,7 +135,7 @@ def test_a_worker_that_hangs_loses_what_is_past_its_timeout(place: Place, tmp_pa
         "CREATE TRIGGER still BEFORE UPDATE OF beat ON core_workers WHEN OLD.id = 'hung'"
         " BEGIN SELECT RAISE(IGNORE); END"
     )
-    place.change("UPDATE jobs SET started_at = '2026-01-01T00:00:00' WHERE id = ?", job_id)
+    place.change("UPDATE jobs SET began = 1767225600.0 WHERE id = ?", job_id)
     place.worker("--worker-id", "awake")
     job = wait_until(lambda: (j := place.job(job_id))["status"] == "timeout" and j, 40)
     assert "its worker was hung, and did not stop it" in job["error"]
@@ -147,7 +147,7 @@ def test_one_that_beats_keeps_a_job_that_looks_overdue(place: Place, tmp_path: P
     """A clock that stepped makes a job look old; its worker knows better."""
     place.worker("--worker-id", "alive")
     job_id, _ = holding(place, tmp_path, "held", timeout=300)
-    place.change("UPDATE jobs SET started_at = '2026-01-01T00:00:00' WHERE id = ?", job_id)
+    place.change("UPDATE jobs SET began = 1767225600.0 WHERE id = ?", job_id)
     place.worker("--worker-id", "awake")
     beats = "SELECT beat FROM core_workers WHERE id = 'alive'"
     first = place.rows(beats)[0]["beat"]
