@@ -229,8 +229,8 @@ def exception_names(value: object, label: str) -> tuple[str, ...]:
     """The whole names of exception classes, which are given as classes or by name.
 
     A bare name is one of Python's own; another one stands behind its module: `requests.Timeout`.
-    Where that module is imported here, the name of the class itself is taken, since it may be
-    defined elsewhere.
+    Where that module is imported here, the name of the class itself is taken; where it is not, the
+    process that runs the job knows which class is meant.
 
     Raises:
         TypeError: It holds something that is no exception class.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gigq_core.job import Job
 
 MAX_COPIES = 10_000
+_AFTER_RETRY = OPTION_NAMES.index("retry") + 1
 
 # The names that are imported for the types alone where the options are defined.
 _KINDS = get_type_hints(JobOptions, localns={"Backoff": Backoff})
@@ -117,13 +118,14 @@ def _job_options(*names: str) -> Callable[[Command], Command]:
     metavar="KEY=VALUE",
     help="A parameter; the value is JSON, or else text. Repeatable.",
 )
-@_job_options(*(name for name in OPTION_NAMES if name != "name"))
+@_job_options(*OPTION_NAMES[1:_AFTER_RETRY])
 @click.option(
     "--retry-delays",
     type=_Delays(),
     metavar="TIME,...",
     help="Delays before the second, the third, ... attempt, as 10,60,5m; the last one repeats.",
 )
+@_job_options(*OPTION_NAMES[_AFTER_RETRY:])
 @click.option(
     "--copies",
     type=click.IntRange(1, MAX_COPIES),

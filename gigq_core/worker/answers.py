@@ -302,7 +302,11 @@ def _is_words(value: object) -> bool:
 
 
 def _is_names(value: object) -> bool:
-    return _is_words(value) and len(value) <= runner.MOST_NAMES  # type: ignore[arg-type]
+    return (
+        type(value) is list
+        and len(value) <= runner.MOST_NAMES + runner.MOST_ASKED
+        and all(type(name) is str and len(name) <= 2 * runner.LONGEST_NAME for name in value)
+    )
 
 
 def _is_wish(value: object) -> bool:

@@ -230,7 +230,7 @@ class Child:
         self.begun = Moment.now() if ahead else None
         self._job = _JobState(self.began + claim.timeout_s)
         self.dialogue.begin(claim)
-        message = {
+        message: dict[str, object] = {
             "id": claim.execution_id,
             "module": claim.module,
             "function": claim.function,
@@ -239,6 +239,8 @@ class Child:
             "pass_parent_results": claim.pass_parent_results,
             "facts": (claim.job_id, claim.attempt, claim.max_attempts, claim.timeout_s),
         }
+        if claim.policy is not None and claim.asked:
+            message["asked"] = claim.asked
         self._guarded(lambda: self._process.tell(message))
 
     def stop(self, fate: Fate) -> None:

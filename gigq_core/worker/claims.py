@@ -58,6 +58,11 @@ class Claim:
     lost: bool = False
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The names that the job's policy has for exceptions."""
+        return () if self.policy is None else self.policy.retry_on + self.policy.give_up_on
+
+    @property
     def timeout_text(self) -> str:
         """The sentence GigQ writes for an attempt that ran too long."""
         return f"Job timed out after {self.timeout_s} seconds"

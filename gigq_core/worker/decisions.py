@@ -62,7 +62,7 @@ def _snooze(claim: Claim, delay_s: float, counts: bool) -> Decision:
     if counts and claim.attempt >= claim.max_attempts:
         spent = _used_up(claim.attempt, claim.max_attempts, told=True)
         return spent._replace(sentence=f"{spent.sentence}: {why}")
-    sentence = f"put off for {_shown(delay_s)}, as the job asked"
+    sentence = f"put off{f' for {_shown(delay_s)}' if delay_s else ''}, as the job asked"
     return Decision(True, delay_s, True, counts, f"{sentence}: {why}" if counts else sentence)
 
 

@@ -32,7 +32,7 @@ import warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from types import FrameType
     from typing import Any, Protocol, TextIO, TypeVar
 
@@ -92,9 +92,11 @@ VARIOUS_NAMES = 0x08
 READ_BYTES = 256 * 1024
 # How often whoever waits for an answer looks up, in seconds.
 WAIT_STEP_S = 0.05
-# Of the types of an exception, how many are told, and the longest name, in characters.
+# Of the types of an exception, how many are told, and the longest name, in characters; and how many
+# more are looked for as the job's policy asks.
 MOST_NAMES = 10
 LONGEST_NAME = 500
+MOST_ASKED = 200
 # What a job may ask for by raising an exception whose class has one of these as `__gigq_core__`.
 WISHES = ("retry", "snooze", "give_up")
 
@@ -260,7 +262,7 @@ class Runner:
         except BaseException as problem:
             if os.getpid() != self.pid:
                 raise
-            message = failure(problem)
+            message = failure(problem, asked=job.get("asked", ()))
             if self.misfit:
                 message["hopeless"] = True
             if self.foreign:
@@ -1166,10 +1168,13 @@ def size(count: int) -> str:
     return "{:,} bytes".format(count)
 
 
-def failure(problem: BaseException, ours: str = __file__) -> dict[str, Any]:
+def failure(
+    problem: BaseException, ours: str = __file__, asked: Sequence[str] = ()
+) -> dict[str, Any]:
     """The answer that tells of an exception, which may itself be broken.
 
-    `ours` is the file whose frames at the top say nothing to the user.
+    `ours` is the file whose frames at the top say nothing to the user. `asked` are the names that
+    the job's policy has for exceptions.
     """
     if isinstance(problem, Hopeless):
         return {"ok": False, "hopeless": True, "error": sentence(problem), "traceback": None}
@@ -1178,7 +1183,7 @@ def failure(problem: BaseException, ours: str = __file__) -> dict[str, Any]:
         "hopeless": False,
         "error": sentence(problem),
         "traceback": clipped(storable(trimmed_traceback(problem, ours))),
-        "raised": names_of(type(problem)),
+        "raised": names_of(type(problem), asked),
     }
     try:
         wish = wish_of(problem)
@@ -1190,10 +1195,36 @@ def failure(problem: BaseException, ours: str = __file__) -> dict[str, Any]:
     return message
 
 
-def names_of(kind: type) -> list[str]:
-    """The names of an exception's type and of those above it, the nearest first."""
+def names_of(kind: type, asked: Sequence[str] = ()) -> list[str]:
+    """The names of an exception's type and of those above it, the nearest first.
+
+    Behind them stand those of `asked` that mean one of these types: a class is known by the names
+    of all modules that hold it.
+    """
     # Not its `__mro__`, which a class may define anew.
-    return [name_of(one) for one in type.__dict__["__mro__"].__get__(kind)[:-1][:MOST_NAMES]]
+    types = type.__dict__["__mro__"].__get__(kind)[:-1]
+    names = [name_of(one) for one in types[:MOST_NAMES]]
+    for name in asked:
+        if name not in names:
+            found = found_as(name)
+            if any(one is found for one in types):
+                names.append(name)
+    return names
+
+
+def found_as(name: str) -> Any:
+    """What is loaded under a whole name; None where nothing is."""
+    parts = name.split(".")
+    try:
+        for end in range(len(parts) - 1, 0, -1):
+            found: Any = sys.modules.get(".".join(parts[:end]))
+            if found is not None:
+                for part in parts[end:]:
+                    found = getattr(found, part)
+                return found
+    except Exception:  # noqa: BLE001 - a user's module may do anything when it is asked
+        pass
+    return None
 
 
 def wish_of(problem: BaseException) -> tuple[str, float | None] | None:

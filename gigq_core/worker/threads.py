@@ -322,7 +322,7 @@ class _JobThread:
             return Ending(claim, Fate.COMPLETED, text)
         except BaseException as problem:  # noqa: BLE001
             # Whatever the job raises is its failure, `sys.exit()` included.
-            failed = runner.failure(problem, __file__)
+            failed = runner.failure(problem, __file__, claim.asked)
             fate = Fate.HOPELESS if misfit or failed["hopeless"] else Fate.FAILED
             wish = failed.get("wish")
             return Ending(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
 from gigq_core import GiveUp, Retry, Snooze
+from tests.integration.breaking import Broken
 from tests.integration.chores import note
 
 
@@ -34,11 +36,17 @@ class Deep1(Busy): ...
 class Deep2(Deep1): ...
 
 
+# Further from `OSError` than an attempt's end tells names.
+Deepest: Any = functools.reduce(lambda base, n: type(f"L{n}", (base,), {}), range(15), Busy)
+
+
 KINDS: dict[str, BaseException] = {
     "ValueError": ValueError("bad"),
     "KeyError": KeyError("k"),
     "Busy": Busy("busy"),
     "Deep": Deep2("deep"),
+    "Deepest": Deepest("deepest"),
+    "Broken": Broken("broken"),
     "exit": SystemExit(3),
     "foreign": ForeignRetry(after=0),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -62,6 +63,8 @@ KINDS: list[tuple[str, dict[str, Any], int, str | None]] = [
     ("Deep", {"retry_on": [asking.Busy]}, 3, "its attempts are used up (3 of 3)"),
     ("Deep", {"give_up_on": [ConnectionError]}, 1, "ConnectionError is in give_up_on"),
     ("Busy", {"retry_on": [asking.Deep1]}, 1, "tests.integration.asking.Busy is not in retry_on"),
+    ("Deepest", {"retry_on": ["OSError"]}, 3, "its attempts are used up (3 of 3)"),
+    ("Deepest", {"give_up_on": ["OSError"]}, 1, "OSError is in give_up_on"),
     ("exit", {"give_up_on": [SystemExit]}, 1, "SystemExit is in give_up_on"),
     ("foreign", {}, 3, None),
 ]
@@ -82,6 +85,33 @@ def test_exceptions_decide_whether_it_is_tried_again(working: Place) -> None:
         again = None if decided is None else "retry at once"
         assert decisions(job) == [*[again] * (times - 1), last], case
         assert all(execution["status"] == "failed" for execution in job["executions"])
+
+
+def test_a_class_is_known_by_every_name_that_holds_it(working: Place) -> None:
+    # As from a process that has not imported it: there, the name of the class itself is kept.
+    kinds = [
+        ("give_up_on", "tests.integration.asking.Broken", 1),
+        ("retry_on", "no.such.Broken", 1),
+    ]
+    kinds += [
+        ("retry_on", "tests.integration.asking.Broken", 3),
+        ("give_up_on", "asking.Broken", 3),
+    ]
+    ids = []
+    for n, (option, name, _) in enumerate(kinds):
+        params = {"kind": "Broken"}
+        job_id = submit(working, f"{n}", asking.fails, params=params, ours=True, run_after="1h")
+        working.change(
+            "UPDATE jobs SET retry_policy = ?, due = 1 WHERE id = ?",
+            json.dumps({option: [name]}),
+            job_id,
+        )
+        ids.append(job_id)
+    for job, (option, name, attempts) in zip(working.ended(*ids), kinds, strict=True):
+        assert job["attempts"] == attempts, (option, name)
+    assert decisions(working.job(ids[0])) == [
+        "not retried: tests.integration.asking.Broken is in give_up_on"
+    ]
 
 
 def test_delays_are_kept_and_the_last_attempt_never_waits(working: Place) -> None:

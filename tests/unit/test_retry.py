@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 import gigq_core
 from gigq_core import Backoff, GiveUp, Retry, Snooze
-from gigq_core.retry import MOST_DELAYS, RetryPolicy, exception_names, retry_of, shown
+from gigq_core.retry import (
+    LONGEST_NAME,
+    MOST_DELAYS,
+    MOST_NAMES,
+    RetryPolicy,
+    exception_names,
+    retry_of,
+    shown,
+)
+from gigq_core.worker import runner
 
 SECONDS = st.floats(0, 2.0**62, exclude_min=True)
 
@@ -186,6 +195,10 @@ def test_exceptions_are_known_by_their_whole_names(given: Any, names: tuple[str,
 def test_what_is_no_exception_class_is_refused(given: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"\Agive_up_on [^\n]+\.\Z"):
         exception_names(given, "give_up_on")
+
+
+def test_as_many_names_pass_from_a_process_as_a_policy_may_have() -> None:
+    assert (runner.MOST_ASKED, runner.LONGEST_NAME) == (2 * MOST_NAMES, LONGEST_NAME)
 
 
 def raised(error: type[BaseException]) -> tuple[str, ...]:
