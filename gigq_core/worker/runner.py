@@ -1176,7 +1176,7 @@ def failure(
     `ours` is the file whose frames at the top say nothing to the user. `asked` are the names that
     the job's policy has for exceptions.
     """
-    if isinstance(problem, Hopeless):
+    if is_a(problem, Hopeless):
         return {"ok": False, "hopeless": True, "error": sentence(problem), "traceback": None}
     message = {
         "ok": False,
@@ -1202,7 +1202,7 @@ def names_of(kind: type, asked: Sequence[str] = ()) -> list[str]:
     of all modules that hold it.
     """
     # Not its `__mro__`, which a class may define anew.
-    types = type.__dict__["__mro__"].__get__(kind)[:-1]
+    types = told_of(kind, "__mro__")[:-1]
     names = [name_of(one) for one in types[:MOST_NAMES]]
     for name in asked:
         if name not in names:
@@ -1259,15 +1259,18 @@ def wish_of(problem: BaseException) -> tuple[str, float | None] | None:
 
 def sentence(problem: BaseException) -> str:
     """What is stored as the error: type and text, as Python prints them."""
-    if isinstance(problem, SystemExit):
-        return "SystemExit: the job called sys.exit(%s)" % (
-            "" if problem.code is None else shown(problem.code)
-        )
+    if is_a(problem, SystemExit):
+        try:
+            code = getattr(problem, "code", None)
+        except BaseException:  # noqa: BLE001 - the user's own class
+            code = None
+        told = "" if code is None else shown(code)
+        return "%s: the job called sys.exit(%s)" % (kind_of(problem), told)
     try:
         text = clipped(storable(str(problem)))
     except BaseException:  # noqa: BLE001 - the user's own __str__
         text = "<exception str() failed>"
-    if isinstance(problem, Hopeless):
+    if is_a(problem, Hopeless):
         return text
     kind = kind_of(problem)
     return "%s: %s" % (kind, text) if text else kind
@@ -1276,16 +1279,33 @@ def sentence(problem: BaseException) -> str:
 def kind_of(value: object) -> str:
     """The name of a value's type, with its module as tracebacks give it."""
     kind = type(value)
-    if getattr(kind, "__module__", None) in ("builtins", "__main__"):
-        return clipped(storable(kind.__qualname__), LONGEST_NAME)
+    module = told_of(kind, "__module__")
+    if type(module) is str and module in ("builtins", "__main__"):
+        return clipped(storable(told_of(kind, "__qualname__")), LONGEST_NAME)
     return name_of(kind)
 
 
 def name_of(kind: type) -> str:
     """The name of a type, with its module."""
-    module = getattr(kind, "__module__", None)
-    name = "%s.%s" % (module if isinstance(module, str) else "<unknown>", kind.__qualname__)
+    module = told_of(kind, "__module__")
+    name = "%s.%s" % (
+        module if type(module) is str else "<unknown>",
+        told_of(kind, "__qualname__"),
+    )
     return clipped(storable(name), LONGEST_NAME)
+
+
+def told_of(kind: type, name: str) -> Any:
+    """What Python itself keeps of a type: a metaclass may answer with anything."""
+    try:
+        return type.__dict__[name].__get__(kind)
+    except AttributeError:
+        return None
+
+
+def is_a(problem: BaseException, kind: type) -> bool:
+    """Whether it is one by its type, whatever it says its class is."""
+    return issubclass(type(problem), kind)
 
 
 def storable(text: str) -> str:
@@ -1307,7 +1327,7 @@ def trimmed_traceback(problem: BaseException, ours: str) -> str:
             told.stack.pop()
         text = "".join(told.format())
     except BaseException as second:  # noqa: BLE001 - the user's own __str__, a source that is no text
-        text = "%s (no traceback: %s)" % (type(problem).__name__, type(second).__name__)
+        text = "%s (no traceback: %s)" % (kind_of(problem), kind_of(second))
     return text.rstrip()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import json
 import sqlite3
+import sys
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -200,6 +202,64 @@ def test_an_error_begins_with_its_type_as_python_prints_it(code: str, error: str
     assert told["traceback"].encode()
     if "\\" not in error and "sys.exit" not in error:
         assert told["traceback"].endswith(error)
+
+
+class Silent(type):
+    """A type that answers nothing."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        raise RuntimeError(f"no {name}")
+
+
+class Odd(str):
+    """A text that can't be compared."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+
+class Unasked:
+    """What can't be looked at."""
+
+    def __get__(self, of: object, kind: object = None) -> Any:
+        raise RuntimeError("not to be had")
+
+
+HOSTILE: dict[str, Callable[[], type[BaseException]]] = {
+    "a type that answers nothing": lambda: Silent("E", (Exception,), {}),
+    "a module that is a number": lambda: type("E", (Exception,), {"__module__": 17}),
+    "a module that is odd": lambda: type("E", (Exception,), {"__module__": Odd("odd")}),
+    "another class": lambda: type("E", (Exception,), {"__class__": Unasked()}),
+    "an exception that answers nothing": lambda: type(
+        "E", (Exception,), {"__getattribute__": Unasked()}
+    ),
+    "no traceback and no causes": lambda: type(
+        "E",
+        (Exception,),
+        dict.fromkeys(
+            ("__traceback__", "__cause__", "__context__", "__suppress_context__"), Unasked()
+        ),
+    ),
+    "a mark that can't be read": lambda: type("E", (Exception,), {"__gigq_core__": Unasked()}),
+    "an exit without a code": lambda: Silent("E", (SystemExit,), {"code": Unasked()}),
+    "a text that is none": lambda: type("E", (Exception,), {"__str__": lambda self: 5}),
+    "a text that ends the process": lambda: type("E", (Exception,), {"__str__": sys.exit}),
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_whatever_the_exception_is_like_its_type_is_told(how: str) -> None:
+    try:
+        raise HOSTILE[how]()("x")
+    except BaseException as problem:
+        told = runner.failure(problem)
+    kind, _, text = told["error"].partition(": ")
+    assert kind.rpartition(".")[2] == "E"
+    assert text in ("x", "<exception str() failed>", "the job called sys.exit()")
+    assert told["traceback"]
+    assert told["raised"][0].rpartition(".")[2] == "E"
 
 
 def test_a_type_with_a_name_of_any_kind_is_told_in_short() -> None:
