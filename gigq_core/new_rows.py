@@ -75,7 +75,7 @@ def insert(conn: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> None:
         together = list(part)
         if any(row["lane"] for row in together):
             use(conn, Feature.HIDING)
-        if any(row["on_parent_failure"] for row in together):
+        if any(row["on_parent_failure"] and row["dependencies"] != "[]" for row in together):
             use(conn, Feature.POLICIES)
         conn.executemany(_INSERT_MORE, together)
 
