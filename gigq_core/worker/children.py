@@ -237,7 +237,7 @@ class Child:
             "params": claim.params,
             "parents": bool(claim.dependencies),
             "pass_parent_results": claim.pass_parent_results,
-            "facts": (claim.job_id, claim.attempt, claim.max_attempts, claim.timeout_s),
+            "facts": claim.facts,
         }
         if claim.policy is not None and claim.asked:
             message["asked"] = claim.asked

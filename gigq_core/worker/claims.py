@@ -63,6 +63,14 @@ class Claim:
         return () if self.policy is None else self.policy.retry_on + self.policy.give_up_on
 
     @property
+    def facts(self) -> tuple[str, int, float, float]:
+        """What the job is told of itself: id, attempt, most attempts, timeout in seconds."""
+        # In a damaged row the id may be no text.
+        job_id: object = self.job_id
+        told = job_id if isinstance(job_id, str) else repr(job_id)
+        return told, self.attempt, self.max_attempts, self.timeout_s
+
+    @property
     def timeout_text(self) -> str:
         """The sentence GigQ writes for an attempt that ran too long."""
         return f"Job timed out after {self.timeout_s} seconds"

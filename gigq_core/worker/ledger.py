@@ -158,7 +158,8 @@ class Ledger:
         due, paused, ready, request, stops, children, *script = row
         return PendingWork(
             ready=min(most, ready + sum(script)),
-            due=None if due is None else float(due),
+            # Of a damaged row: what is no number stands behind all numbers.
+            due=float(due) if isinstance(due, (int, float)) else None,
             queue_paused=paused is not None,
             request=request,
             stops=self._stop_requests(worker_id) if stops else frozenset(),

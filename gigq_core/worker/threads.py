@@ -55,8 +55,7 @@ class _Line:
         self._wake = wake
         self._signs = signs
         self._pid = os.getpid()
-        facts = (claim.job_id, claim.attempt, claim.max_attempts, claim.timeout_s)
-        self.context = runner.JobContext(self, facts, began, bool(claim.dependencies))
+        self.context = runner.JobContext(self, claim.facts, began, bool(claim.dependencies))
         self._knows = knows
         self._told: object = None
         self._ended = False
