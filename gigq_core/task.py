@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from gigq_core.job import Job, JobOptions, TaskOptions, reference_to
@@ -20,24 +20,6 @@ _OPTIONS = frozenset(TaskOptions.__annotations__)
 _DEFAULTS = {name: value for name, value in JobOptions().values().items() if name in _OPTIONS}
 # Those that GigQ has, whose `repr` has each of them.
 _GIGQS = frozenset({"priority", "timeout", "max_attempts", "retry_delay", "description"})
-
-
-def check_options(taker: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that no function has.
-
-    Args:
-        taker: What was given them; the sentence begins with it.
-        options: By their names.
-
-    Raises:
-        TypeError: One is unknown.
-    """
-    unknown = options.keys() - _OPTIONS
-    if unknown:
-        raise TypeError(
-            f"{taker} has no option {', '.join(sorted(unknown))}: "
-            f"it takes {', '.join(sorted(_OPTIONS))}."
-        )
 
 
 class TaskWrapper(Generic[P, R]):
@@ -59,7 +41,12 @@ class TaskWrapper(Generic[P, R]):
     __wrapped__: Callable[P, R]
 
     def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
-        check_options("@task", options)
+        unknown = options.keys() - _OPTIONS
+        if unknown:
+            raise TypeError(
+                f"@task has no option {', '.join(sorted(unknown))}: "
+                f"it takes {', '.join(sorted(_OPTIONS))}."
+            )
         if isinstance(fn, TaskWrapper):
             raise TypeError("@task is there twice on the same function: remove one.")
         if not callable(fn):

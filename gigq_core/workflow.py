@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gigq_core.job import Job
-from gigq_core.task import TaskWrapper, check_options
+from gigq_core.task import TaskWrapper
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack  # type checkers know it, whatever is installed
+    from datetime import datetime
 
-    from gigq_core.job import TaskOptions
+    from gigq_core.job import Duration, ExceptionClasses, OnCrash, OnParentFailure, OnTimeout
     from gigq_core.queue import JobQueue
+    from gigq_core.retry import Backoff
 
 
 class Workflow:
@@ -56,9 +57,28 @@ class Workflow:
         params: dict[str, Any] | None = None,
         depends_on: Sequence[Job] | None = None,
         pass_parent_results: bool | None = None,
-        **options: Unpack[TaskOptions],
+        *,
+        name: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+        max_attempts: int | None = None,
+        retry_delay: Duration | None = None,
+        description: str | None = None,
+        on_crash: OnCrash | None = None,
+        retry: Backoff | Sequence[Duration] | None = None,
+        retry_on: ExceptionClasses | None = None,
+        give_up_on: ExceptionClasses | None = None,
+        on_timeout: OnTimeout | None = None,
+        run_at: datetime | str | None = None,
+        run_after: Duration | None = None,
+        on_parent_failure: OnParentFailure | None = None,
+        batch: str | None = None,
+        stall_timeout: Duration | None = None,
+        ours: bool | None = None,
     ) -> Job:
         """Add a job made from a function with `@task`.
+
+        The options are those of `task`; None leaves one as the decorated function has it.
 
         Args:
             decorated_fn: The decorated function.
@@ -66,23 +86,58 @@ class Workflow:
             depends_on: The jobs that must complete before.
             pass_parent_results: Whether to hand the parents' results to the function; None does so
                 if it has a parameter `parent_results`.
-            **options: As for `task`; they come over those of the decorated function.
+            name: What people call it.
+            priority: Higher runs first.
+            timeout: How long an attempt may run.
+            max_attempts: How often it may be started.
+            retry_delay: How long to wait before the next attempt.
+            description: A note for people.
+            on_crash: What becomes of it when its process dies.
+            retry: Delays that differ.
+            retry_on: Only these exceptions are retried.
+            give_up_on: These exceptions are never retried.
+            on_timeout: What becomes of it when an attempt runs too long.
+            run_at: Not before this moment.
+            run_after: Not before so much time has passed.
+            on_parent_failure: What becomes of it when a parent fails for good.
+            batch: A name for jobs that belong together.
+            stall_timeout: How long an attempt may be silent.
+            ours: Hide it from GigQ's workers.
 
         Returns:
             The job, for others to depend on.
 
         Raises:
             TypeError: The function was not decorated, does not take `params`, JSON can't hold
-                them, or an option is unknown.
+                them, or an option is of the wrong type.
             ValueError: A value is NaN or infinite, which JSON has no word for, or an option is out
                 of range.
         """
         if not isinstance(decorated_fn, TaskWrapper):
             raise TypeError("add_task() takes a function with @task: use add_job() for a Job.")
-        check_options("add_task()", options)
+        options: dict[str, Any] = {
+            "name": name,
+            "priority": priority,
+            "timeout": timeout,
+            "max_attempts": max_attempts,
+            "retry_delay": retry_delay,
+            "description": description,
+            "on_crash": on_crash,
+            "retry": retry,
+            "retry_on": retry_on,
+            "give_up_on": give_up_on,
+            "on_timeout": on_timeout,
+            "run_at": run_at,
+            "run_after": run_after,
+            "on_parent_failure": on_parent_failure,
+            "batch": batch,
+            "stall_timeout": stall_timeout,
+            "ours": ours,
+        }
         job = decorated_fn.to_job(**(params or {}))
-        for name, value in options.items():
-            setattr(job, name, value)
+        for option, value in options.items():
+            if value is not None:
+                setattr(job, option, value)
         job.check()
         if pass_parent_results is not None:
             job.pass_parent_results = pass_parent_results

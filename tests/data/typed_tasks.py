@@ -1,6 +1,6 @@
 """What a type checker is to say of decorated functions: the lines marked `wrong` are errors."""
 
-from gigq_core import Job, JobQueue, Workflow, task
+from gigq_core import Backoff, Job, JobQueue, Workflow, task
 
 
 @task(timeout=60, on_crash="fail")
@@ -47,8 +47,16 @@ def not_fine(queue: JobQueue) -> None:
 def misspelt() -> None: ...
 
 
-@task(timeout="long")  # wrong
+@task(priority="high")  # wrong
 def mistyped() -> None: ...
+
+
+@task(timeout="1h30m", retry=Backoff(30, jitter="full"), retry_on=[OSError, "shop.Busy"])
+def told_much() -> None: ...
+
+
+@task(retry_on=[OSError()])  # wrong
+def an_exception_and_no_class() -> None: ...
 
 
 @task(on_crash="again")  # wrong

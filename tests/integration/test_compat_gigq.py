@@ -28,6 +28,7 @@ OUR_COLUMNS = {
     *("created", "due", "began", "ended"),
     *("retry_policy", "on_parent_failure", "workflow", "workflow_id", "batch", "stall_timeout"),
     *("error_type", "error_message", "fingerprint", "decision"),
+    *("retry", "retry_on", "give_up_on", "on_timeout", "run_at", "run_after", "ours", "progress"),
 }
 
 FUNCTIONS = """

@@ -112,6 +112,9 @@ def test_the_copied_command_says_a_list_of_delays() -> None:
 
 
 def test_a_workflow_adds_a_task_with_options_of_its_own() -> None:
+    takes = inspect.signature(Workflow.add_task).parameters.values()
+    own = {one.name for one in takes if one.kind is one.KEYWORD_ONLY}
+    assert own == set(TaskOptions.__annotations__)
     workflow = Workflow("nightly")
     plain = workflow.add_task(DECORATED)
     other = workflow.add_task(DECORATED, retry=[10, "1m"], run_after="2h", timeout="90s", name="o")
