@@ -14,6 +14,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
 
 from gigq_core.call_signature import UNSEEN, Signature, signature_of, signature_of_loaded
+from gigq_core.times import now_text
 
 if TYPE_CHECKING:
     from gigq_core.retry import Backoff
@@ -303,7 +304,7 @@ class Job:
         self.ours = ours
         self.workflow: str | None = None
         self.workflow_id: str | None = None
-        self.created_at = datetime.now().isoformat()
+        self.created_at = now_text()
         self.check()
 
     @property

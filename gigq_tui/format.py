@@ -8,14 +8,12 @@ import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
 from gigq_core import text as safe
-from gigq_core.times import local
 from gigq_tui.store.models import State
 
 MASK = "********"
@@ -198,11 +196,6 @@ def limit(seconds: float) -> str:
     if seconds >= 2 * _MINUTE_S and seconds % _MINUTE_S == 0:
         return duration(seconds).replace("m00s", "m").replace("h00m", "h")
     return f"{seconds:g}s"
-
-
-def time_of_day(moment: datetime | None) -> str:
-    """Write when on its day a moment was, by the reader's clock: `12:03:10`; `-` for None."""
-    return "-" if moment is None else f"{local(moment):%H:%M:%S}"
 
 
 def count(number: int) -> str:

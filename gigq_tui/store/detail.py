@@ -123,9 +123,8 @@ def _attempts(
     conn: sqlite3.Connection, schema: FileSchema, path: Path, job_id: str
 ) -> tuple[Attempt, ...]:
     records = conn.execute(queries.executions(schema), (job_id, MAX_ATTEMPTS)).fetchall()
-    return tuple(
-        _attempt(number, record, path) for number, record in enumerate(reversed(records), 1)
-    )
+    records.sort(key=lambda record: as_int(record["key"]))
+    return tuple(_attempt(number, record, path) for number, record in enumerate(records, 1))
 
 
 def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:

@@ -21,6 +21,11 @@ def clock_time(moment: datetime | None, now: datetime) -> str:
     return f"{here:%Y-%m-%d %H:%M:%S}"
 
 
+def time_of_day(moment: datetime | None) -> str:
+    """Write when on its day a moment was, by the reader's clock: `12:03:10`; `-` for None."""
+    return "-" if moment is None else f"{local(moment):%H:%M:%S}"
+
+
 def due_words(moment: datetime, now: datetime) -> str:
     """Say when something comes: `in 22s` within the hour, then `at 14:00`, with its date."""
     left = (moment - now).total_seconds()

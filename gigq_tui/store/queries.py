@@ -328,9 +328,12 @@ def whole_row(schema: FileSchema, size: int) -> str:
 
 
 def executions(schema: FileSchema) -> str:
-    """The newest attempts of one job. Parameters: its id, the limit."""
+    """The newest attempts of one job. Parameters: its id, the limit.
+
+    They come in the order of an index on a text of local time: `key` tells their true one.
+    """
     # As text, it would end at its first NUL.
-    columns = ["substr(id, 1, 200) AS id", "substr(worker_id, 1, 200) AS worker_id"]
+    columns = ["rowid AS key", "substr(id, 1, 200) AS id", "substr(worker_id, 1, 200) AS worker_id"]
     columns += ["substr(status, 1, 40) AS status", "substr(CAST(error AS BLOB), 1, 20000) AS error"]
     present = schema.execution_columns
     columns += [when.columns(present, "job_executions") for when in (BEGAN, ENDED)]
@@ -343,11 +346,10 @@ def executions(schema: FileSchema) -> str:
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):
         columns.append(sql if name in present else f"NULL AS {name}")
-    began = BEGAN.instant if BEGAN.instant in present else BEGAN.text
     return (
         f"SELECT {', '.join(columns)} FROM job_executions "
         f"{schema.indexed_by(EXECUTIONS_INDEX)} WHERE job_id = ? "
-        f"ORDER BY job_id, {began} DESC LIMIT ?"
+        f"ORDER BY job_id, {BEGAN.text} DESC LIMIT ?"
     )
 
 

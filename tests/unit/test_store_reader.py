@@ -212,7 +212,7 @@ def test_detail_tells_everything_of_a_job(attached: bool, tmp_path: Path) -> Non
         output = logs_folder(path) / "attempts" / "e2.log"
         output.parent.mkdir(parents=True)
         output.write_text("hello")
-    for number, extra in ((2, more[0]), (1, more[1])):
+    for number, extra in ((1, more[1]), (2, more[0])):
         writer.insert(
             "job_executions",
             {

@@ -23,8 +23,8 @@ from gigq_tui.store.models import Tab
 from gigq_tui.store.moments import clock_time
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import Sort, SortKey
-from tests.attempts import look
-from tests.store_files import Writer, reading
+from tests.attempts import AttemptWriter, look
+from tests.store_files import Writer, ago, reading
 from tests.unit.test_core_cli import run
 from tests.zones import ZONES, moments, standing_in
 
@@ -196,3 +196,23 @@ def commands_agree(path: Path, ran: list[Ran], zone: ZoneInfo) -> None:
         before = job.ended + timedelta(milliseconds=1)
         assert set(view.ended(["completed"], before)) == {j.id for j in ran if j.ended <= job.ended}
     view.close()
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_what_ran_while_a_clock_was_set_back_is_told_in_its_order(
+    tmp_path: Path, attached: bool
+) -> None:
+    path = tmp_path / "jobs.db"
+    writer = AttemptWriter(path, attached)
+    writer.job("j", "completed", attempts=2, started_at=ago(3_700), completed_at=ago(3_600))
+    first = writer.attempt("j", "failed", began=100, took=1)
+    second = writer.attempt("j", "completed", began=3_700, took=-50)
+    writer.job("older", created_at=ago(0))
+    writer.job("newer", created_at=ago(3_600))
+    writer.close()
+    with reading(path) as reader:
+        detail = reader.detail("j")
+        assert detail is not None
+        assert [attempt.execution_id for attempt in detail.attempts] == [first, second]
+    listed = [job["id"] for job in json.loads(run(path, "list", "--json").stdout)]
+    assert listed == ["newer", "older", "j"]

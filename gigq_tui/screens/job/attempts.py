@@ -16,7 +16,6 @@ from gigq_tui.format import (
     pad,
     size,
     split_lines,
-    time_of_day,
 )
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, FIRST, LOG
@@ -24,7 +23,7 @@ from gigq_tui.screens.parts.needs import FindsOut
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.derive import why
 from gigq_tui.store.models import Attempt, JobDetail
-from gigq_tui.store.moments import clock_time
+from gigq_tui.store.moments import clock_time, time_of_day
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output, said_share
 from gigq_tui.terminal.theme import OUTPUT
 from gigq_tui.widgets.lines import Line, Span
