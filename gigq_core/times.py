@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import NamedTuple
 
 # Nothing begins so late: far-off times have meanings of their own in the file.
 LAST_YEAR = 9999
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Moment(NamedTuple):
@@ -69,8 +67,8 @@ def moment_of(seconds: object) -> datetime | None:
     if not isinstance(seconds, (int, float)):
         return None
     try:
-        return _EPOCH + timedelta(seconds=seconds)
-    except (ValueError, OverflowError):
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
         return None
 
 

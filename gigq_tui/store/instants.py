@@ -11,9 +11,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gigq_core.times import moment_told
+from gigq_core.times import moment_told, parse_time
 
 _TIME_CHARACTERS = 40
+# The calendar: what lies beyond it is damage.
+_FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799
 
 
 class When(NamedTuple):
@@ -30,19 +32,28 @@ class When(NamedTuple):
             table: its name in the statement.
             prefix: what their names in the result begin with.
         """
-        instant = "NULL"
-        if self.instant in present:
-            # A damaged row may hold megabytes of text here.
-            column = f"{table}.{self.instant}"
-            instant = f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} END"
+        text = f"substr({table}.{self.text}, 1, {_TIME_CHARACTERS})"
+        if self.instant not in present:
+            return f"NULL AS {prefix}{self.instant}, {text} AS {prefix}{self.text}"
+        instant = f"{table}.{self.instant}"
+        # A damaged row may hold megabytes of text here.
+        is_told = f"typeof({instant}) IN ('integer', 'real')"
         return (
-            f"{instant} AS {prefix}{self.instant}, "
-            f"substr({table}.{self.text}, 1, {_TIME_CHARACTERS}) AS {prefix}{self.text}"
+            f"CASE WHEN {is_told} THEN {instant} END AS {prefix}{self.instant}, "
+            f"CASE WHEN NOT {is_told} THEN {text} END AS {prefix}{self.text}"
         )
 
     def of(self, record: sqlite3.Row | Mapping[str, Any], prefix: str = "") -> datetime | None:
         """The moment that a row tells, in UTC; None where it tells none."""
         return moment_told(record[prefix + self.instant], record[prefix + self.text])
+
+    def at(self, record: sqlite3.Row | Mapping[str, Any], prefix: str = "") -> float | None:
+        """The same in UTC seconds, for whoever asks it of very many rows."""
+        told = record[prefix + self.instant]
+        if isinstance(told, (int, float)) and _FIRST_S <= told <= _LAST_S:
+            return told
+        moment = parse_time(record[prefix + self.text])
+        return None if moment is None else moment.timestamp()
 
     def seconds(self, present: Collection[str], table: str = "jobs") -> str:
         """The SQL for the moment in UTC seconds; NULL where there is none."""

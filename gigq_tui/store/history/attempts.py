@@ -196,10 +196,10 @@ class History:
         self.behind = len(records) == CHUNK
 
     def _put_back(self, record: sqlite3.Row, at: float) -> bool:
-        ended = ENDED.of(record)
+        ended = ENDED.at(record)
         # A clock that was set back puts nothing back.
         seen = min(self._followed_at, at)
-        return ended is not None and seconds(ended) < seen - PUT_BACK_S
+        return ended is not None and ended < seen - PUT_BACK_S
 
     def _look_again(self, records: list[sqlite3.Row], at: float) -> None:
         before, self._open = self._open, {}
@@ -226,26 +226,25 @@ class History:
         if status == RUNNING:
             self._keep_open(as_int(record["key"]), as_text(record["id"]))
             return
-        ended = ENDED.of(record)
+        ended = ENDED.at(record)
         if ended is None:
             return
-        end_at = seconds(ended)
         end = _ENDS.get(status, End.OTHER)
-        began = BEGAN.of(record)
+        began = BEGAN.at(record)
         if began is not None and _came_back(record, began):
-            self.backlog.came(end_at)
+            self.backlog.came(ended)
         tried = end is End.DONE or end.bad
         run_s = _between(began, ended) if tried else None
-        self.rings.add(self._named(record), end, end_at, at, run_s, _waited(record, began))
+        self.rings.add(self._named(record), end, ended, at, run_s, _waited(record, began))
         if tried:
-            self._recent.append(Ended(end_at, end.bad, run_s))
+            self._recent.append(Ended(ended, end.bad, run_s))
             if len(self._recent) > 4 * RECENT:
                 self._trim_recent()
 
     def _left(self, record: sqlite3.Row) -> None:
-        began = BEGAN.of(record)
+        began = BEGAN.at(record)
         if began is not None and record["job_status"] is not None:
-            self.backlog.left(seconds(began))
+            self.backlog.left(began)
 
     def _keep_open(self, key: int, id: str) -> None:
         self._open[key] = id
@@ -267,13 +266,14 @@ class History:
     def _take_jobs(self, records: list[sqlite3.Row]) -> None:
         for record in records:
             self._oldest_job = as_int(record["key"])
-            created = CREATED.of(record)
+            created = CREATED.at(record)
             if created is None:
                 continue
-            self.backlog.came(seconds(created))
-            ended = ENDED.of(record)
-            if as_text(record["status"]) == CANCELLED and BEGAN.of(record) is None and ended:
-                self.backlog.left(seconds(ended))
+            self.backlog.came(created)
+            ended = ENDED.at(record)
+            never_ran = as_text(record["status"]) == CANCELLED and BEGAN.at(record) is None
+            if never_ran and ended is not None:
+                self.backlog.left(ended)
         self._jobs += len(records)
         self._jobs_from = min(self._jobs_from, _reach(records, CREATED, CHUNK))
 
@@ -302,26 +302,26 @@ def _reach(records: list[sqlite3.Row], when: When, asked: int) -> float:
     """The moment after which everything is known once these rows, newest first, were read."""
     if len(records) < asked:
         return float("-inf")
-    last = [at for at in map(when.of, records[-REACH:]) if at is not None]
-    return seconds(max(last)) if last else float("inf")
+    last = [at for at in map(when.at, records[-REACH:]) if at is not None]
+    return max(last) if last else float("inf")
 
 
-def _between(began: datetime | None, ended: datetime) -> float | None:
+def _between(began: float | None, ended: float) -> float | None:
     """How many seconds an attempt took; None where a clock was set back meanwhile."""
-    took = None if began is None else (ended - began).total_seconds()
+    took = None if began is None else ended - began
     return took if took is not None and took >= 0 else None
 
 
-def _came_back(record: sqlite3.Row, began: datetime) -> bool:
+def _came_back(record: sqlite3.Row, began: float) -> bool:
     """Whether the attempt's end sent its job back to wait: it waits now, or began once more."""
-    last_began = BEGAN.of(record, queries.JOB)
+    last_began = BEGAN.at(record, queries.JOB)
     begun_again = last_began is not None and last_began > began
     return as_text(record["job_status"]) == PENDING or begun_again
 
 
-def _waited(record: sqlite3.Row, began: datetime | None) -> float | None:
+def _waited(record: sqlite3.Row, began: float | None) -> float | None:
     """How many seconds a job waited for its first attempt; None for any later one."""
-    submitted = CREATED.of(record, queries.JOB)
+    submitted = CREATED.at(record, queries.JOB)
     if began is None or submitted is None or as_int(record["attempts"]) > 1:
         return None
-    return max(0.0, (began - submitted).total_seconds())
+    return max(0.0, began - submitted)
