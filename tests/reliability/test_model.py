@@ -303,7 +303,7 @@ class QueueMachine(RuleBasedStateMachine):
             ("j0", [], "wait"),
             ("j1", ["j0"], "cancel"),
             ("j2", ["j4"], "wait"),
-            ("j3", ["j1"], "run"),
+            ("j3", ["j0"], "run"),
         ):
             # The first has no second attempt, so that its end is soon known to its children.
             self.we_submit(job_id, parents, 0, 2 if parents else 1, policy)

@@ -147,12 +147,33 @@ def test_one_that_goes_on_waits_for_its_other_parents_and_for_its_time(
     queue: JobQueue, ledger: Ledger
 ) -> None:
     first, second = add(queue, "first"), add(queue, "second")
-    child = add(queue, "load", first, second, policy="run", run_after=3600)
+    child = add(queue, "load", first, second, policy="run")
+    later = add(queue, "later", first, second, policy="run", run_after=3600)
     queue.cancel(first)
     assert not is_ready(queue, child)
     end(queue, second, "completed")
-    assert not is_ready(queue, child)
-    assert queue.get_status(child)["run_at"] is not None
+    assert is_ready(queue, child)
+    assert not is_ready(queue, later)
+    assert queue.get_status(later)["run_at"] is not None
+
+
+@pytest.mark.parametrize("policy", ["cancel", "run"])
+def test_a_parent_that_had_completed_stays_so_for_whoever_knew_it(
+    queue: JobQueue, ledger: Ledger, policy: str
+) -> None:
+    first, second = add(queue, "first"), add(queue, "second")
+    child = add(queue, "load", first, second, policy=policy)
+    end(queue, first, "completed")
+    queue.clear_completed()
+    again = Job("first", WORK)
+    again.id = first
+    queue.submit(again)
+    end(queue, first, "failed")
+    work_off(ledger)
+    assert status(queue, child) == "pending"
+    assert queue._all("SELECT met FROM core_edges WHERE parent_id = ?", first)[0][0] == 1
+    end(queue, second, "completed")
+    assert is_ready(queue, child)
 
 
 def test_a_hidden_one_goes_on_hidden(queue: JobQueue) -> None:
@@ -191,6 +212,7 @@ def test_one_that_went_on_is_judged_anew_when_it_waits_again(
     # The parent waits again, while the child runs: that goes on, and its next attempt waits.
     queue.requeue_job(parent)
     assert status(queue, child) == "running"
+    assert queue._all("SELECT met FROM core_edges")[0][0] == 3
     failed = Ending(attempt, Fate.FAILED, error="no")
     ledger.commit(own, [failed], [], claim=False, stage=False, beat=False)
     assert not is_ready(queue, child)
