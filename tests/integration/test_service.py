@@ -150,7 +150,7 @@ def test_systemd_takes_the_unit(tmp_path: Path, folder: str) -> None:
     ("words", "told"),
     [
         (["--name", "a/b"], "use letters, digits"),
-        (["--stop-within", "-1"], "give a time of 0 or more"),
+        (["--stop-within", "-1"], "write a number of seconds"),
         (["--log-size", "ten"], "is not a size"),
         (["--once"], "No such option"),
     ],
