@@ -37,7 +37,8 @@ _STATES: tuple[Span, ...] = (
 )
 _FILTER = (
     ' filters: words and -words, "two words", name: fn: state: id: err: fp: worker: pri>5 age>2m '
-    "dur>30s try>1 dep:ID workflow: batch: param.src:x. A space means and, | means or."
+    "dur>30s try>1 retry progress<50 dep:ID workflow: batch: param.src:x. A space means and, | "
+    "means or."
 )
 
 

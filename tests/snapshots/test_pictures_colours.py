@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from gigq_tui import format as fmt
 from gigq_tui.app import ConsoleApp
 from gigq_tui.config import Config, Label
 from gigq_tui.config.load import config_of
 from gigq_tui.screens.tree.screen import TreeScreen
-from gigq_tui.terminal import theme
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 
@@ -43,19 +41,7 @@ async def tree(pilot: Pilot[None]) -> None:
     await at_rest(pilot)
 
 
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One way to show colours; returns the theme."""
-    if request.param == "no-colour":
-        monkeypatch.setenv("NO_COLOR", "1")
-    if request.param == "ascii":
-        monkeypatch.setattr(fmt, "UTF8", False)
-        monkeypatch.setattr(theme, "RULE", "-")
-        monkeypatch.setattr(theme, "SCROLL_THUMB", "#")
-        monkeypatch.setattr(theme, "SCROLL_TRACK", "|")
-    return request.param if request.param in theme.THEME_NAMES else "dark"
-
-
+@pytest.mark.parametrize("mode", MODES, indirect=True)
 @pytest.mark.parametrize("before", [jobs, tree], ids=lambda before: before.__name__)
 def test_modes(mode: str, before: Before, snap_compare: Compare, tmp_path: Path) -> None:
     app = scene_app(tmp_path, theme=mode, label=PROD)

@@ -109,6 +109,11 @@ MATCHES = {
     "state:ready": {"3b"},
     "state:delayed": {"3a"},
     "state:retrying": {"3b"},
+    "retry": {"3b"},
+    "Retry|id:2a": {"3b", "2a"},
+    "-retry state:waiting -state:blocked": {"3a"},
+    '"retry"': set(),
+    "retr": set(),
     "state:pending -state:blocked": {"3a", "3b"},
     "state:waiting state:delayed": {"3a"},
     "state:running": {"1a", "1b"},
@@ -120,6 +125,33 @@ MATCHES = {
     "-err:h -err:o id:2": {"2a", "2b", "2c"},
     '-"fetch feed" id:0a': {"0a-root"},
 }
+
+
+def test_progress_is_of_those_that_run_and_report(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "jobs.db")
+    reports = {"none": None, "zero": (0, 8), "half": (4, 8), "all": (9, 8), "no-total": (4, None)}
+    for id, report in reports.items():
+        writer.job(id, "running", execution_id=f"{id}/1")
+        if report is not None:
+            told = {"job_id": id, "execution_id": f"{id}/1", "at": NOW.timestamp()}
+            writer.insert("core_progress", told | {"done": report[0], "total": report[1]})
+    # By an attempt before, and by one that has ended.
+    writer.job("old", "running", execution_id="old/2")
+    writer.job("ended", "failed")
+    for id in ("old", "ended"):
+        told = {"job_id": id, "execution_id": f"{id}/1", "at": NOW.timestamp()}
+        writer.insert("core_progress", told | {"done": 4, "total": 8})
+    writer.close()
+    with reading(tmp_path / "jobs.db") as reader:
+        for text, ids in {
+            "progress<50": {"zero"},
+            "progress<=50%": {"zero", "half"},
+            "progress>=90": {"all"},
+            "progress:50": {"half"},
+            "progress=100": {"all"},
+            "-progress<=100": {"none", "no-total", "old", "ended"},
+        }.items():
+            assert match(reader, text) == ids, text
 
 
 @pytest.mark.parametrize("text", MATCHES)
@@ -153,6 +185,8 @@ def test_states_that_only_our_own_workers_have(reader: Reader) -> None:
         ("name.x:y", 0, "no field name.x"),
         ("param:x", 0, "param.KEY"),
         ("pri>high", 4, "not a number"),
+        ("progress<half", 9, "not a number"),
+        ("progress<%", 9, "not a number"),
         ("pri>nan", 4, "not a number"),
         ("pri>1e999", 4, "not a number"),
         ("age>soon", 4, "not a time"),
@@ -199,7 +233,20 @@ def test_quotes_can_be_looked_for() -> None:
 # --- whatever is typed ------------------------------------------------------------------------
 
 PIECES = [
-    *("name:", "fn=", "state:", "id:", "err:", "worker:", "pri>", "age>=", "dur<", "try:", "dep:"),
+    *(
+        "name:",
+        "fn=",
+        "state:",
+        "id:",
+        "err:",
+        "worker:",
+        "pri>",
+        "age>=",
+        "dur<",
+        "try:",
+        "progress<",
+        "dep:",
+    ),
     *("param.a.b:", "param.x>", "param.é=", "-", "|", " ", " | ", '"', "\\", "'", "%", "_", ";"),
     *("2m", "1h30m", "5", "-3", "1e308", "9" * 30, "x", "[", "]", "(", ")", "?", "$", "--", "/*"),
     *STATE_WORDS,

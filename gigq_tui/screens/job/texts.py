@@ -144,12 +144,7 @@ def fact_lines(
         f"timeout {limit(row.timeout_s)}",
         delay_words(detail),
     ]
-    if detail.raw.get("on_parent_failure"):
-        facts.append(f"on parent failure {inert(str(detail.raw['on_parent_failure']))}")
     ident = [f"id {inert(row.id)}", f"created {clock_time(row.created_at, now)}"]
-    for name in ("workflow", "batch"):
-        if detail.raw.get(name):
-            ident.append(f"{name} {inert(str(detail.raw[name]))}")
     if detail.description:
         ident.append(cut(inert(detail.description), 60))
     options = [inert(words) for words in option_words(detail, now)]

@@ -2,7 +2,7 @@
 
 Terms stand apart by spaces, and all of them must hold; `|` joins two neighbours of which one is
 enough, so `a b|c` is a and (b or c). A plain word is looked for in the name, the function, the id
-and the error. `-` before a term turns it round.
+and the error, but `retry` is what waits for another attempt. `-` before a term turns it round.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from string import hexdigits
 
 from gigq_tui.store.durations import seconds_of
 from gigq_tui.store.filter import sql
-from gigq_tui.store.filter.terms import NUMBER_FIELDS, STATE_WORDS, TIME_FIELDS, Clause, Field, Term
+from gigq_tui.store.filter.terms import (
+    NUMBER_FIELDS,
+    RETRY_WORD,
+    STATE_WORDS,
+    TIME_FIELDS,
+    Clause,
+    Field,
+    Term,
+)
+from gigq_tui.store.models import State
 
 MAX_LENGTH = 2_000
 # SQLite refuses expressions deeper than 1,000; a person never comes near this.
@@ -24,7 +33,8 @@ _HEAD = re.compile(r"([A-Za-z_]\w*)((?:\.[\w\-]+)*)(:|>=|<=|>|<|=)")
 _BARE = re.compile(r"[^\s|]+")
 _FIELDS = {field.value: field for field in Field if field is not Field.WORD}
 _FIELD_LIST = (
-    "name: fn: state: id: err: fp: worker: workflow: batch: pri age dur try dep: param.KEY:"
+    "name: fn: state: id: err: fp: worker: workflow: batch: pri age dur try progress dep: "
+    "param.KEY:"
 )
 
 
@@ -121,7 +131,10 @@ class _Parser:
                 raise FilterError("- needs a term right behind it", start)
         head = _HEAD.match(self.text, self.at)
         if head is None:
+            quoted = self.text[self.at] == '"'
             word = self._value("a word")
+            if word.lower() == RETRY_WORD and not quoted:
+                return Term(Field.STATE, ":", State.RETRYING.value, negated=negated)
             return Term(Field.WORD, ":", word, negated=negated)
         return self._field_term(head, negated)
 
@@ -143,7 +156,8 @@ class _Parser:
         at = self.at
         value = self._value(f"a value after {head.group()}")
         if field in NUMBER_FIELDS:
-            return Term(field, operator, value, _number(value, at), negated=negated)
+            number = value.removesuffix("%") if field is Field.PROGRESS else value
+            return Term(field, operator, value, _number(number, at), negated=negated)
         if field in TIME_FIELDS:
             if operator in (":", "="):
                 raise FilterError(f"write {name}>{value} or {name}<{value}", head.start(3))

@@ -18,6 +18,8 @@ from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 
 Sql = tuple[str, list[object]]
 
+# A file has the table of reports with these columns.
+PROGRESS_COLUMNS = frozenset({"execution_id", "stall_timeout"})
 FINAL_BAD = "('failed', 'timeout', 'cancelled')"
 KNOWN = "('pending', 'running', 'completed', 'failed', 'timeout', 'cancelled')"
 
@@ -186,6 +188,19 @@ def _number(column: str) -> Callable[[Term, Context], Sql]:
     return render
 
 
+def _progress(term: Term, context: Context) -> Sql:
+    """Of jobs that run and report how much of all they have done, in percent."""
+    if not PROGRESS_COLUMNS.issubset(context.job_columns):
+        return "0", []
+    operator = "=" if term.operator == ":" else term.operator
+    reported = (
+        "SELECT 1 FROM core_progress p WHERE p.job_id = jobs.id "
+        "AND p.execution_id = jobs.execution_id AND p.total > 0 AND typeof(p.done) = 'real' "
+        f"AND min(100.0, 100.0 * p.done / p.total) {operator} ?"
+    )
+    return f"jobs.status = 'running' AND EXISTS ({reported})", [term.number]
+
+
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -301,6 +316,7 @@ _RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
     Field.BATCH: _batch,
     Field.PRIORITY: _number("jobs.priority"),
     Field.ATTEMPT: _number("jobs.attempts"),
+    Field.PROGRESS: _progress,
     Field.AGE: _age,
     Field.DURATION: _duration,
     Field.DEPENDS_ON: _depends_on,

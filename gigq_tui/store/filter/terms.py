@@ -30,6 +30,10 @@ STATE_WORDS = {
 }
 
 
+# A word that is a state, and not looked for in texts: what waits for another attempt.
+RETRY_WORD = "retry"
+
+
 class Field(Enum):
     """What a term looks at."""
 
@@ -47,11 +51,12 @@ class Field(Enum):
     AGE = "age"
     DURATION = "dur"
     ATTEMPT = "try"
+    PROGRESS = "progress"
     DEPENDS_ON = "dep"
     PARAM = "param"
 
 
-NUMBER_FIELDS = frozenset({Field.PRIORITY, Field.ATTEMPT})
+NUMBER_FIELDS = frozenset({Field.PRIORITY, Field.ATTEMPT, Field.PROGRESS})
 TIME_FIELDS = frozenset({Field.AGE, Field.DURATION})
 
 
