@@ -7,14 +7,20 @@ import json
 import platform
 import tokenize
 from collections import Counter
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gigq_tui.demo import measure as counting
 from gigq_tui.demo import report as reporting
 from gigq_tui.demo import source
+
+if TYPE_CHECKING:
+    from gigq_core.worker.runner import JobContext
+
+T = TypeVar("T")
 
 MANIFEST = "manifest.json"
 MEASURES = "measures"
@@ -37,10 +43,10 @@ def inventory(library: str) -> dict[str, int]:
     return {"packages": len(manifest), "files": sum(len(files) for files in manifest.values())}
 
 
-def measure_package(package: str) -> dict[str, Any]:
+def measure_package(package: str, job_context: JobContext | None = None) -> dict[str, Any]:
     """Measure every file of a package; the details go to a file, the sums are the result."""
     files = {}
-    for path in _files_of(package):
+    for path in _tracked(_files_of(package), job_context):
         files[path.name] = found = counting.measure(path)
         print(
             f"{path.name}: {found['lines']} lines, {found['functions']} functions, "
@@ -94,10 +100,10 @@ def merge_measures(parent_results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def imports_of_package(package: str) -> dict[str, Any]:
+def imports_of_package(package: str, job_context: JobContext | None = None) -> dict[str, Any]:
     """Which packages a package imports, and how often."""
     found = Counter[str]()
-    for path in _files_of(package):
+    for path in _tracked(_files_of(package), job_context):
         found.update(counting.imports_of(counting.parse(path.read_bytes(), path.name)))
     for name, count in found.most_common(10):
         print(f"{name}: {count} times")
@@ -112,7 +118,7 @@ def import_graph(parent_results: dict[str, dict[str, Any]]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def clones_in_package(package: str) -> dict[str, Any]:
+def clones_in_package(package: str, job_context: JobContext | None = None) -> dict[str, Any]:
     """The functions of a package that are most alike, each compared with those of its length."""
     found = []
     for path in _files_of(package):
@@ -122,6 +128,8 @@ def clones_in_package(package: str) -> dict[str, Any]:
     print(f"{len(found)} functions", flush=True)
     pairs = []
     for place, (name, text) in enumerate(found):
+        if job_context is not None:
+            job_context.progress(place, len(found), name)
         matcher = SequenceMatcher(None, "", text, autojunk=False)
         for other_name, other_text in found[place + 1 : place + 1 + NEIGHBOURS]:
             matcher.set_seq1(other_text)
@@ -200,15 +208,21 @@ def write_price_list(parent_results: dict[str, dict[str, Any]]) -> dict[str, Any
     return {"file": "prices.md", "files": len(accepted["accepted"])}
 
 
-def find_twins(package: str) -> dict[str, Any]:
+def find_twins(package: str, job_context: JobContext | None = None) -> dict[str, Any]:
     """Compare each file of a package with each other, line by line: far too much work."""
     texts = {path.name: path.read_text("utf-8", "replace") for path in _files_of(package)}
     alike = []
-    for (one, text), (other, other_text) in combinations(texts.items(), 2):
+    pairs = list(combinations(texts.items(), 2))
+    for (one, text), (other, other_text) in _tracked(pairs, job_context):
         ratio = SequenceMatcher(None, text, other_text, autojunk=False).ratio()
         print(f"{one} and {other}: {ratio:.0%} alike", flush=True)
         alike.append((ratio, one, other))
     return {"package": package, "closest": max(alike, default=None)}
+
+
+def _tracked(items: list[T], job_context: JobContext | None) -> Iterable[T]:
+    """The items, one by one; a worker of ours is told how many of them are done."""
+    return items if job_context is None else job_context.track(items)
 
 
 def _files_of(package: str) -> list[Path]:

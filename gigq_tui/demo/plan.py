@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gigq_core import Job, Workflow
+from gigq_core import Backoff, Job, Workflow
 from gigq_tui.demo import inbox, jobs
 from gigq_tui.demo.source import SINGLE_MODULES
 
 MOST_PACKAGES = 60
 TWINS_TIMEOUT_S = 2
-FIRST_TOTALS_RETRY_S = 3
+FIRST_TOTALS_RETRIES = Backoff(1, factor=1.5, most=6)
+CLONES_STALL_S = 60
 LARGEST_PACKAGES = 20
 LARGE_BYTES = 200_000
 
@@ -34,7 +35,7 @@ def workflow(library: Path, packages: dict[str, list[Path]], inbox_files: list[s
         jobs.first_totals,
         priority=110,
         max_attempts=10,
-        retry_delay=FIRST_TOTALS_RETRY_S,
+        retry=FIRST_TOTALS_RETRIES,
         description="Fails until five packages are measured, and is tried again.",
     )
     measures = [
@@ -62,6 +63,7 @@ def workflow(library: Path, packages: dict[str, list[Path]], inbox_files: list[s
             {"package": name},
             [inventory],
             priority=5,
+            stall_timeout=CLONES_STALL_S,
         )
         for name in largest
     ]

@@ -89,6 +89,19 @@ def test_the_demo_drains_and_the_operator_mends_what_failed(
 
     all_jobs = {job["name"]: job for job in queue.list_jobs(limit=1_000)}
     assert all_jobs["first totals"]["attempts"] > 1
+    retried = queue.get_status(all_jobs["first totals"]["id"])
+    assert retried is not None
+    assert retried["retry"]["base"] == 1
+    assert retried["workflow"] == "library report"
+    stalls = [queue.get_status(job["id"]) for name, job in all_jobs.items() if "clones" in name]
+    assert {job["stall_timeout"] for job in stalls if job and job["name"] != "merge clones"} == {60}
+    # The twins were stopped on their way, and had told how far they were.
+    twins = queue.get_status(all_jobs["find twins"]["id"])
+    assert twins is not None
+    assert 0 <= twins["progress"]["done"] < twins["progress"]["total"]
+    measured = queue.get_status(all_jobs["measure json"]["id"])
+    assert measured is not None
+    assert measured["progress"]["percent"] == 100
     assert all_jobs["check prices.py"]["attempts"] == 2
     assert "never closed" in all_jobs["check prices.py"]["error"]
     assert "json" in (demo.folder / "report.md").read_text("utf-8")
