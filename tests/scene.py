@@ -16,6 +16,7 @@ from typing import Any
 
 from gigq_core.paths import logs_folder
 from gigq_core.schema.attach import open_for_work
+from gigq_core.schema.ddl import SCHEMA_VERSION
 from gigq_core.times import to_text
 from tests.scene_rows import LOST_PID, MISSING_PARENT, WORKERS, Job, Try, images, odd_ones, workflow
 from tests.store_files import instants
@@ -93,6 +94,7 @@ def _insert_worker(connection: sqlite3.Connection, path: Path, worker: dict[str,
             "boot_id": "scene-boot",
             "pid_namespace": "scene-namespace",
             "isolation": "process",
+            "release": SCHEMA_VERSION,
             "slots": worker.get("slots", 1),
             "log_path": str(log),
             "state": worker.get("state", "running"),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gigq_core.schema.attach import open_for_work
-from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES, WORDS
+from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES, SCHEMA_VERSION, WORDS
 from gigq_core.times import parse_time, to_text
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import JobRow
@@ -125,6 +125,7 @@ class Writer:
                 "boot_id": "b",
                 "pid_namespace": "n",
                 "isolation": "process",
+                "release": SCHEMA_VERSION,
                 "slots": 1,
                 "state": "running",
                 "started_at": ago(600),

@@ -128,7 +128,10 @@ class Halt(Enum):
 
 @dataclass(frozen=True)
 class WorkerRow:
-    """One worker of ours, from its row, and what this machine says of its process."""
+    """One worker of ours, from its row, and what this machine says of its process.
+
+    `is_before` says that it is of the release before, which knows no retry policies.
+    """
 
     id: str
     owner: str
@@ -148,6 +151,7 @@ class WorkerRow:
     # Of a worker of this machine: whether its process stands still, as after ctrl+z.
     suspended: bool = False
     running: tuple[RunningJob, ...] = ()
+    is_before: bool = False
 
 
 @dataclass(frozen=True)

@@ -280,9 +280,11 @@ FROM json_each(?) w CROSS JOIN job_executions e ON e.rowid = (
 def workers(schema: FileSchema) -> str:
     """The register, the newest first. Parameter: the limit."""
     times = (when.columns(schema.worker_columns, "w") for when in (BEGAN, STOPPED, CLAIMED))
+    # A file that the release before attached has no such column, and nothing that it would ignore.
+    before = "release IS NULL" if "release" in schema.worker_columns else "0"
     return (
         "SELECT id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, "
-        f"state, request, beat, done, failed, log_path, {', '.join(times)} "
+        f"state, request, beat, done, failed, log_path, {', '.join(times)}, {before} AS is_before "
         "FROM core_workers w ORDER BY rowid DESC LIMIT ?"
     )
 

@@ -135,6 +135,7 @@ def _registered(record: sqlite3.Row) -> Registered:
         failed=as_int(record["failed"]),
         last_claim_at=CLAIMED.of(record),
         log_path=as_optional_text(record["log_path"]),
+        is_before=bool(record["is_before"]),
     )
     return Registered(row, process, as_int(record["beat"]))
 

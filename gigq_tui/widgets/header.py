@@ -26,7 +26,7 @@ from gigq_tui.store.durations import estimate
 from gigq_tui.store.history.figures import slots_of
 from gigq_tui.store.models import Figures, Snapshot, Trend
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
-from gigq_tui.widgets.worker_words import headcount
+from gigq_tui.widgets.worker_words import headcount, of_release_before
 
 WIDE = 100
 TALL = 28
@@ -50,6 +50,7 @@ _AGE_CLASSES = (
 )
 FRESH = _AGE_CLASSES[0][1]
 _TRENDS = {Trend.UP: ", speeding up", Trend.STEADY: "", Trend.DOWN: ", slowing"}
+OLD_WORKER = "OLD WORKER"
 # Below this a share of failures is told, but not loudly.
 LOUD_SHARE = 0.05
 
@@ -149,6 +150,8 @@ def _obstacles(state: HeaderState) -> list[str]:
         told.append(f"WAL {size(info.wal_size)}: pid {found.reader} reads")
     if info.offsets:
         told.append("UTC OFFSETS DIFFER")
+    if of_release_before(state.snapshot.workers):
+        told.append(OLD_WORKER)
     return told
 
 
@@ -320,7 +323,12 @@ def _figures(figures: Figures, over: str) -> list[Line]:
 def _flags(state: HeaderState) -> Line:
     parts: list[Line] = []
     snapshot = state.snapshot
-    parts += [((words, "fail"),) for words in _obstacles(state)]
+    for words in _obstacles(state):
+        if words is OLD_WORKER and snapshot is not None:
+            # There is room for all of it.
+            parts.append(((inert(of_release_before(snapshot.workers)), "warn"),))
+        else:
+            parts.append(((words, "fail"),))
     if snapshot is not None:
         if snapshot.paused:
             parts.append(((f"QUEUE PAUSED ({state.hints(PAUSE_QUEUE)})", "warn"),))

@@ -43,6 +43,20 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
     return ("* busy", "run") if worker.running else (". idle", "ok")
 
 
+def of_release_before(workers: Iterable[WorkerRow]) -> str:
+    """Say what workers of the release before do not do; nothing where none is at work."""
+    ids = [
+        worker.id
+        for worker in workers
+        if worker.is_before and worker.health in (Health.ALIVE, Health.UNKNOWN)
+    ]
+    if not ids:
+        return ""
+    if len(ids) == 1:
+        return f"worker {ids[0]} is of the release before: it ignores retry policies"
+    return f"{len(ids)} workers are of the release before: they ignore retry policies"
+
+
 @dataclass(frozen=True)
 class Headcount:
     """How many workers are what; `doing` says it of those that live: "2 busy, 1 draining"."""

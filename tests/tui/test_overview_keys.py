@@ -431,6 +431,23 @@ def test_different_utc_offsets_are_told_at_every_width(
     assert "UTC OFFSETS DIFFER" in "\n".join(lines)
 
 
+@pytest.mark.parametrize(("width", "height"), [(120, 32), (100, 24), (80, 24), (60, 20)])
+@pytest.mark.parametrize("crumbs", [(), ("Overview",)])
+def test_a_worker_of_the_release_before_is_told_at_every_width(
+    width: int, height: int, crumbs: tuple[str, ...]
+) -> None:
+    old = replace(IDLE, id="w2", is_before=True)
+    workers = [BUSY, old, replace(old, id="w3", health=Health.LOST)]
+    snapshot = snapshot_of([], workers=tuple(workers))
+    said = "\n".join(header(width, height, snapshot=snapshot, crumbs=crumbs))
+    whole = "worker w2 is of the release before: it ignores retry policies"
+    assert (whole if (width, height, crumbs) == (120, 32, ()) else "OLD WORKER") in said
+    snapshot = snapshot_of([], workers=tuple(workers[:1]))
+    said = "\n".join(header(width, height, snapshot=snapshot, crumbs=crumbs))
+    assert "release before" not in said
+    assert "OLD WORKER" not in said
+
+
 def test_freshness_is_told_in_classes() -> None:
     snapshot = snapshot_of([])
     assert header(snapshot=snapshot)[0].endswith("live 1s ")

@@ -308,6 +308,19 @@ def test_an_overview_asked_through_the_feed_is_the_readers(path: Path) -> None:
     writer.close()
 
 
+def test_a_worker_of_the_release_before_needs_a_person(path: Path) -> None:
+    writer = AttemptWriter(path)
+    writer.worker("w1")
+    for id, more in (("w2", {}), ("w3", {"state": "stopped", "stopped_at": ago(1)})):
+        writer.worker(id, release=None, **more)
+    writer.close()
+    with reading(path, is_dead=lambda process: False) as reader:
+        concerned = reader.overview(Past.MINUTE_1).concerns
+        assert [w.id for w in reader.snapshot(View()).workers if w.is_before] == ["w2", "w3"]
+    (told,) = [concern for concern in concerned if concern.key == "before"]
+    assert told.text == "w2 is of the release before: it ignores retry policies"
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "words"),
     [

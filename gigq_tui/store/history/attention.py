@@ -109,6 +109,15 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
             f"{_many(len(lost), 'worker')} lost without a job: {_names(lost)}",
             Lead(workers=True),
         )
+    old = [worker for worker in staff.ours if worker.is_before and worker.health not in _GONE]
+    if old:
+        verb = "it ignores" if len(old) == 1 else "they ignore"
+        yield Concern(
+            "before",
+            Level.WARNING,
+            f"{_names(old)} {_be(len(old))} of the release before: {verb} retry policies",
+            Lead(workers=True, advice="Drain it, and start it anew with this release."),
+        )
     if staff.paused:
         yield Concern(
             "paused",
