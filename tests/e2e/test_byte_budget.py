@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pexpect
@@ -24,6 +25,8 @@ SCREEN_BYTES = 20_000
 CHANGE_BYTES = 1_000
 FORM_BYTES = 8_000
 LETTER_BYTES = 400
+# A second in which a job runs and reports: the bar, its words, and how long it has run.
+BAR_BYTES = 600
 
 
 class Line:
@@ -97,6 +100,29 @@ def test_reading_costs_what_changes(line: Line) -> None:
     assert line.read(REST_S) == b""
 
 
+def test_a_bar_that_moves_costs_its_own_cells(line: Line, path: Path) -> None:
+    now = time.time()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(
+            "INSERT INTO jobs (id, name, function_module, function_name, status, created_at, "
+            "updated_at, started_at, created, began, attempts, max_attempts, timeout, worker_id, "
+            "execution_id, dependencies) VALUES ('told', 'told', 'a', 'b', 'running', "
+            "datetime('now', 'localtime'), datetime('now', 'localtime'), "
+            "datetime('now', 'localtime'), ?, ?, 1, 3, 300, 'w1', 'x', '[]')",
+            (now, now),
+        )
+        line.read(limit_s=2.0)
+        costs = []
+        for done in range(10, 16):
+            connection.execute(
+                "INSERT OR REPLACE INTO core_progress VALUES ('told', 'x', ?, 100, 'rows', ?)",
+                (done, time.time()),
+            )
+            costs.append(len(line.read(limit_s=1.0)))
+    # The first brings the words beside the bar.
+    assert all(0 < cost < BAR_BYTES for cost in costs[1:]), costs
+
+
 def test_the_budget(line: Line, path: Path) -> None:
     assert line.read(REST_S) == b""
     assert 0 < line.after("j") < STEP_BYTES
@@ -113,7 +139,7 @@ def test_the_budget(line: Line, path: Path) -> None:
     assert 0 < len(line.read(1.5)) < CHANGE_BYTES
     assert 0 < line.after("n") < FORM_BYTES
     # To the note: a field that changes nothing but itself and the preview.
-    line.child.send("\x1b[Z" * 3)
+    line.child.send("\x1b[Z" * 4)
     assert line.read()
     line.after("a")
     assert 0 < line.after("b") < LETTER_BYTES

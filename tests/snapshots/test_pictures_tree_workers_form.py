@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core.retry import Backoff, RetryPolicy
 from gigq_tui.actions.functions.completion import Listing
 from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
 from gigq_tui.actions.workers.pool import SpawnedWorker
@@ -123,6 +124,14 @@ def copy(app: ConsoleApp) -> ConsoleScreen:
     )
 
 
+def policied(app: ConsoleApp) -> ConsoleScreen:
+    """A copy of a job that has a policy and a batch."""
+    policy = RetryPolicy(Backoff(30, 2, "1h"), give_up_on=("builtins.ValueError",))
+    raw = {"retry_policy": policy.encode(), "batch": "nightly 7", "stall_timeout": 60.0}
+    job = row(1, "train", function="pipeline.train.train_fold")
+    return SubmitScreen(app.services, detail_of(job, params={}, raw=raw))
+
+
 def many(app: ConsoleApp) -> ConsoleScreen:
     return SubmitScreen(app.services, detail_of(row(1, "train", function=MANY.function), params={}))
 
@@ -159,6 +168,7 @@ SCENES: dict[str, Before] = {
     "form-depends": on_form(copy, "depends", "customers", "down", "down"),
     "form-doomed": on_form(copy, "depends", "dedupe", "down", "enter", "down", "down"),
     "form-lines": on_form(copy, "jsonl", "jobs.jsonl"),
+    "form-more": on_form(policied, "when", "noon", "down"),
     "form-many": on_form(many, "param:setting_22", "x"),
     "form-mistakes": on_screen(copy, *["tab"] * 4, "x", "tab", "y", *["tab"] * 3, "z", "alt+s"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from textual.pilot import Pilot
 
 from gigq_core.errors import GigQError
 from gigq_core.job import JobOptions
+from gigq_core.retry import Backoff, RetryPolicy
 from gigq_tui.actions.functions.completion import Listing
 from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
 from gigq_tui.actions.report import Report
+from gigq_tui.actions.shell_command import words_of_submit
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
@@ -38,6 +41,7 @@ from tests.tui.harness import (
     settle,
 )
 
+RETRIED = ("builtins.OSError", "json.decoder.JSONDecodeError")
 PARENT = row(7, "parent", "completed")
 RESIZE = FunctionInfo(
     "pipeline.resize",
@@ -176,6 +180,143 @@ async def test_every_field_arrives() -> None:
         assert request.options.dependencies == (PARENT.id,)
         assert request.options.description == "a note"
         assert (request.options.on_crash, request.options.pass_parent_results) == ("fail", False)
+
+
+TYPED_MORE: list[tuple[str, str, dict[str, Any]]] = [
+    ("retry", "30x2..1h", {"retry": Backoff(30, 2, "1h")}),
+    ("retry", "10, 1m,300", {"retry": (10, 60, 300)}),
+    ("retry", "5,", {"retry": (5,)}),
+    ("retry_on", "OSError  json.JSONDecodeError", {"retry_on": RETRIED}),
+    ("give_up_on", "ValueError,my.Own", {"give_up_on": ("builtins.ValueError", "my.Own")}),
+    ("when", "10m", {"run_after": 600}),
+    ("when", "2030-01-31T08:00+01:00", {"run_at": datetime(2030, 1, 31, 7, tzinfo=timezone.utc)}),
+    ("batch", " nightly 7 ", {"batch": "nightly 7"}),
+    ("stall_timeout", "1m", {"stall_timeout": 60}),
+    ("on_timeout", "fail", {"on_timeout": "fail"}),
+    ("on_timeout", "retry", {}),
+    ("on_parent_failure", "run", {"on_parent_failure": "run"}),
+    ("ours", "yes", {"ours": True}),
+    ("ours", "no", {}),
+]
+
+
+async def test_more_options_are_shown_when_they_are_wanted_and_arrive() -> None:
+    for size in ((120, 32), (80, 24)):
+        app, acts = form_app()
+        async with running(app, size=size) as pilot:
+            screen = await open_form(pilot)
+            await fill(screen, pilot)
+            assert "Backoff" not in screen_text(app)
+            screen.query_one("#show-more", PushLine).focus()
+            await press(pilot, "enter", *typed("30x2..1h", "tab"))
+            assert row_of(screen, "retry_on").field.has_focus
+            assert "Backoff" in screen_text(app)
+            await press(pilot, "alt+s")
+            assert request_of(acts).options == JobOptions("resize", retry=Backoff(30, 2, "1h"))
+
+
+@pytest.mark.usefixtures("_asked_at_the_end_only")
+async def test_each_of_them_is_what_the_core_takes_it_for() -> None:
+    app, _ = form_app()
+    async with running(app) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        for key, text, options in TYPED_MORE:
+            row = row_of(screen, key)
+            row.field.value = text
+            await settle(pilot)
+            assert row.trouble == ""
+            request = screen.submission.request
+            assert request is not None, screen.submission.troubles
+            assert request.options == JobOptions("resize", **options)
+            # The command that is shown means the same.
+            words = words_of_submit(request)
+            assert len(words) == 6 + 2 * bool(options) + ("retry_on" in options) * 2 + (
+                "give_up_on" in options
+            ) * 2 - ("ours" in options), words
+            row.field.value = ""
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "trouble"),
+    [
+        ("retry", "x", "'x' is no backoff: write base, factor and longest delay, like 30x2..1h."),
+        ("retry", "5,x", "A delay of retry is 'x': write a number of seconds, or units like 90s"),
+        ("retry", "0x2", "A backoff's base is 0: give a time that is more than 0."),
+        ("retry_on", "Nonsense", "retry_on holds Nonsense, which is none of Python's own"),
+        ("give_up_on", "a b-c", "give_up_on holds"),
+        ("when", "noon", "run_at is 'noon': write a time like 2030-01-31T08:00+01:00."),
+        ("when", "2030-01-31T08:00", "run_at"),
+        ("stall_timeout", "0", "stall_timeout is 0: give a time that is more than 0."),
+        ("on_timeout", "x", "must be retry or fail"),
+        ("on_parent_failure", "x", "must be wait, cancel or run"),
+        ("ours", "x", "must be no or yes"),
+    ],
+)
+async def test_what_the_core_refuses_is_said_beside_the_field_in_its_words(
+    key: str, text: str, trouble: str
+) -> None:
+    app, acts = form_app()
+    async with running(app) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        row_of(screen, key).field.value = text
+        await settle(pilot)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        assert row_of(screen, key).trouble.startswith(trouble)
+        # Wherever it was folded away, it is there now.
+        assert row_of(screen, key).field.has_focus
+        assert row_of(screen, key).region.height == 1
+
+
+async def test_a_backoff_and_a_plain_delay_are_refused_together() -> None:
+    app, acts = form_app()
+    async with running(app) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        row_of(screen, "delay").field.value = "5"
+        row_of(screen, "retry").field.value = "30"
+        await settle(pilot)
+        await press(pilot, "alt+s")
+        assert acts.calls == []
+        told = "retry and retry_delay are both given: give one of them."
+        assert row_of(screen, "retry").trouble == told
+
+
+async def test_a_copy_keeps_its_policy_its_time_and_its_names() -> None:
+    due = datetime(2030, 1, 31, 7, tzinfo=timezone.utc)
+    policy = RetryPolicy((10.0, 60.0), RETRIED, ("my.Own",), "fail")
+    template = detail_of(
+        row(5, "old", function="pipeline.resize", due=due, priority=0, max_attempts=3),
+        params={"src": "a"},
+        raw={
+            "dependencies": "[]",
+            "retry_policy": policy.encode(),
+            "batch": "nightly 7",
+            "stall_timeout": 60.0,
+            "on_parent_failure": "cancel",
+            "lane": "-",
+        },
+    )
+    app, acts = form_app()
+    async with running(app) as pilot:
+        screen = await open_form(pilot, template)
+        assert "Backoff" in screen_text(app)
+        assert not screen.form.changed
+        await press(pilot, "alt+s")
+        assert request_of(acts).options == JobOptions(
+            "old",
+            retry=(10, 60),
+            retry_on=RETRIED,
+            give_up_on=("my.Own",),
+            on_timeout="fail",
+            run_at=due,
+            batch="nightly 7",
+            stall_timeout=60,
+            on_parent_failure="cancel",
+            ours=True,
+        )
 
 
 async def test_mistakes_are_told_beside_the_field_and_nothing_is_written() -> None:

@@ -14,6 +14,7 @@ from gigq_tui.format import inert
 from gigq_tui.screens.submit.field_types import Base, signature
 from gigq_tui.screens.submit.form import DEPENDS_HINT, SubmitForm
 from gigq_tui.screens.submit.host import Known
+from gigq_tui.screens.submit.more_options import MORE, both_given, options_of
 from gigq_tui.screens.submit.param_specs import MISSING, Required
 from gigq_tui.screens.submit.parse_value import (
     ValueTrouble,
@@ -97,6 +98,10 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
     read(rows["copies"], lambda text: _copies(text, of_lines=of_lines))
     read(rows["depends"], lambda text: _ids(form, known), quiet=_typing(rows["depends"]))
     read(rows["jsonl"], _path)
+    for option in MORE:
+        row = form.more[option.key]
+        read(row, option.read, quiet=_typing(row))
+    _check_delays(form, values, result)
     _tell_doom(form, known)
     if known.info is not None and not result.troubles and not of_lines:
         misfit = known.info.misfit(result.params)
@@ -106,6 +111,13 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
     if not result.troubles:
         result.request = _request(form, values, result.params)
     return result
+
+
+def _check_delays(form: SubmitForm, values: Mapping[str, Any], result: FormResult) -> None:
+    told = both_given({"retry_delay": values.get("delay", 0), **values.get("retry", {})})
+    if told:
+        form.more["retry"].tell(told)
+        result.troubles.append(told)
 
 
 def _check_function(form: SubmitForm, known: Known, result: FormResult, *, tried: bool) -> None:
@@ -206,6 +218,7 @@ def _request(form: SubmitForm, values: Mapping[str, Any], params: dict[str, Any]
         description=description,
         on_crash=crash,
         pass_parent_results=_RESULTS[values["results"]],
+        **options_of({option.key: values[option.key] for option in MORE}),
     )
     return SubmitRequest(form.function, params, options, values["copies"], values["jsonl"])
 

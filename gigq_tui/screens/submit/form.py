@@ -15,6 +15,7 @@ from gigq_tui.actions.functions.inspection import FunctionInfo
 from gigq_tui.format import inert, is_secret
 from gigq_tui.keys.hints import DOWN
 from gigq_tui.screens.submit.chosen_jobs import ChosenJobs
+from gigq_tui.screens.submit.more_options import MORE, MORE_PAIRS
 from gigq_tui.screens.submit.param_specs import (
     ParamSpec,
     kept_dependencies,
@@ -26,11 +27,12 @@ from gigq_tui.screens.submit.param_specs import (
     split_ids,
 )
 from gigq_tui.store.models import JobDetail
-from gigq_tui.widgets.form_row import Field, FormRow
+from gigq_tui.widgets.form_row import Field, FormRow, PushLine
 from gigq_tui.widgets.lines import TextLines
 
 NUMBER_CELLS = 9
 JSONL_HINT_CELLS = 3
+MORE_LABEL = "More options: backoff, times, batch.."
 DEPENDS_HINT = f"type a name or an id, {DOWN} picks"
 # Rows that share a line, in their order from the top.
 _PAIRS = (
@@ -60,6 +62,8 @@ class SubmitForm(Vertical):
         self.param_rows: dict[str, FormRow] = {}
         self.other_rows: list[FormRow] = []
         self.fixed = _fixed_rows(template)
+        self.more = _more_rows(template)
+        self._more_button = PushLine(MORE_LABEL, self.show_more, id="show-more")
         self.depends_on: tuple[str, ...] = kept_dependencies(template)
         self._depends_first = self.depends_on
         self.chosen = ChosenJobs(self._drop_dependency, id="chosen")
@@ -75,6 +79,30 @@ class SubmitForm(Vertical):
         yield self.fixed["depends"]
         yield self.chosen
         yield self.fixed["note"]
+        yield self._more_button
+        with Vertical(id="more"):
+            for option in MORE:
+                if not option.short:
+                    yield self.more[option.key]
+            for left, right in MORE_PAIRS:
+                yield Horizontal(self.more[left], self.more[right], classes="pair")
+
+    def on_mount(self) -> None:
+        self._draw_more(any(row.text for row in self.more.values()))
+
+    def _draw_more(self, shown: bool) -> None:
+        self.query_one("#more", Vertical).display = shown
+        self._more_button.display = not shown
+
+    def make_visible(self, row: FormRow) -> None:
+        """Show a row that may be folded away."""
+        if row.key in self.more:
+            self._draw_more(True)
+
+    def show_more(self) -> None:
+        """Show the options that few jobs need, and go to the first of them."""
+        self._draw_more(True)
+        self.screen.set_focus(self.more[MORE[0].key].field)
 
     @property
     def rows(self) -> list[FormRow]:
@@ -87,6 +115,7 @@ class SubmitForm(Vertical):
             *(self.fixed[key] for pair in _PAIRS for key in pair),
             self.fixed["depends"],
             self.fixed["note"],
+            *self.more.values(),
         ]
 
     @property
@@ -208,6 +237,19 @@ def _param_row(spec: ParamSpec) -> FormRow:
         secret=spec.secret,
         placeholder=spec.placeholder,
     )
+
+
+def _more_rows(template: JobDetail | None) -> dict[str, FormRow]:
+    return {
+        option.key: FormRow(
+            option.key,
+            option.label,
+            option.kept(template) if template is not None else "",
+            hint=option.hint,
+            cells=NUMBER_CELLS if option.short else 0,
+        )
+        for option in MORE
+    }
 
 
 def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:

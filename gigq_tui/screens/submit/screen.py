@@ -212,6 +212,9 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         if event.widget in (self.form.function_field, self.form.depends_field):
             self.look_up()
             self.call_later(self._settle_dependencies)
+        elif (row := self.form.row_of(event.widget)) is not None and row.text:
+            # What was half a word while it was typed may be a mistake now.
+            self.call_later(self.review)
 
     def _settle_dependencies(self) -> None:
         self.dependencies.adopt_typed()

@@ -135,6 +135,7 @@ class Submission(Part):
         if self._lines.troubles:
             wrong = form.fixed["jsonl"]
         if wrong is not None:
+            form.make_visible(wrong)
             self._host.set_focus(wrong.field)
         self._notices.tell(
             f"Nothing was submitted: {plural(len(self.troubles), 'thing')} to fix first.", "warn"
