@@ -121,6 +121,8 @@ def _no_backoff(text: str) -> ValueError:
 
 
 def _number_of(value: object, name: str, wanted: str) -> float:
+    if isinstance(value, str):
+        raise ValueError(f"A backoff's {name} is {value[:40]!r}: it must be {wanted}.")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"A backoff's {name} must be {wanted}, not {value!r}.")
     if not math.isfinite(value):
