@@ -10,6 +10,7 @@ import pytest
 
 from gigq_core import Job, JobQueue, Workflow
 from gigq_core.job import FunctionReference
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.screens.job.relatives import relative_rows
 from gigq_tui.screens.job.texts import fact_lines
 from gigq_tui.screens.tree.job_sentence import job_sentence
@@ -79,7 +80,7 @@ def test_after_that_it_says_what_was_done_and_why(queue: JobQueue) -> None:
         (relative,) = [text(line) for _, line in relative_rows(detail, NOW)]
         assert relative.endswith("the job went on without it")
         facts = [text(line) for line in fact_lines(detail, NOW, 200, reason=True)]
-        assert any("on parent failure run" in line for line in facts)
+        assert any("runs even if a parent fails" in line for line in facts)
 
 
 def test_a_question_is_answered_how_many_wait_and_how_many_were_cancelled_along(
@@ -93,6 +94,27 @@ def test_a_question_is_answered_how_many_wait_and_how_many_were_cancelled_along(
         assert reader.behind([ids["extract"]]) == (2, 1)
         # One that is retried with it anyway is none of them.
         assert reader.behind([ids["extract"], ids["cancel"]]) == (2, 0)
+
+
+def test_a_retry_in_the_console_says_who_stays_cancelled_or_takes_them_along(
+    queue: JobQueue,
+) -> None:
+    ids = family(queue)
+    queue.cancel(ids["extract"])
+    actions = QueueActions(Path(queue.db_path))
+    alone = actions.retry([ids["cancel"]])
+    assert alone.title == "cancel: extract was cancelled: retry it first"
+    report = actions.retry([ids["extract"]])
+    assert report.title.endswith("extract for retry: 1 job that it had cancelled stays cancelled")
+    assert actions.undoable is not None
+    actions.undo(actions.undoable)
+    report = actions.retry([ids["extract"]], with_children=True)
+    assert report.title == "queued 2 for retry"
+    assert " retry --with-children " in report.twin
+    assert queue.get_status(ids["cancel"])["status"] == "pending"
+    assert actions.undoable is not None
+    assert actions.undo(actions.undoable).title == "undone: retry of 2 jobs"
+    assert queue.get_status(ids["cancel"])["status"] == "cancelled"
 
 
 def test_the_command_names_no_parent_that_the_job_goes_on_without(queue: JobQueue) -> None:
