@@ -28,7 +28,8 @@ RESCUE_EVERY_S = 1.0
 BURY_EVERY_S = 5.0
 # How often the history of jobs deleted long ago is looked for, in seconds; at once while there is.
 FORGET_EVERY_S = 3600.0
-# How many failures of others are read in one transaction, and how long that may take, in seconds.
+# How many failures of others are noted in one transaction, and how long that goes on each time, in
+# seconds.
 READ_AT_ONCE = 200
 READ_FOR_S = 0.05
 # How long the history of a deleted job stays, and its name still satisfies later children.
@@ -126,10 +127,11 @@ class Upkeep:
     def _read_failures(self) -> None:
         """Note what failed in attempts of GigQ's, and of the release before: some at a time."""
         until = time.monotonic() + READ_FOR_S
-        found = self._ledger.unread_failures(READ_AT_ONCE, until)
-        if found:
+        while found := self._ledger.unread_failures(READ_AT_ONCE, until):
             with self._ledger.writing() as conn:
                 conn.executemany(sql.NOTE_FAILURE, found)
+            if time.monotonic() > until:
+                break
 
     def _warn_of_script_jobs(self) -> None:
         """One line when jobs begin to wait that this worker has to leave alone."""

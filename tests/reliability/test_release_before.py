@@ -146,6 +146,15 @@ def test_its_worker_survives_the_attach_and_what_it_does_is_stamped(
             assert freed - NEAR_S <= began(job_id) <= ended(job_id) + NEAR_S
         place.worker()
         assert set(ddl.LEGACY_TRIGGERS) <= named(db)
+        failed = (
+            "SELECT error_type, error_message, fingerprint FROM job_executions WHERE job_id = ?"
+        )
+        wait_until(
+            lambda: all(row["fingerprint"] for row in place.rows(failed, later)),
+            what="what failed there to be read",
+        )
+        told = {(row["error_type"], row["error_message"]) for row in place.rows(failed, later)}
+        assert told == {("ValueError", "no good")}
 
         old.terminate()
         assert old.wait(20) == 0

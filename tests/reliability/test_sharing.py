@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job
+from gigq_core.failures import failure_of
 from gigq_core.status import Change
 from tests.integration.conftest import Place, gone
 from tests.reliability import tasks
@@ -362,3 +363,27 @@ def test_functions_of_a_script_are_left_to_the_script(place: Place, theirs: Thei
     assert (job["status"], job["attempts"], job["executions"]) == ("pending", 0, [])
     process.communicate("\n", timeout=20)
     assert place.job(job_id)["result"] == "done in the script"
+
+
+def test_what_failed_in_a_gigq_attempt_is_noted_by_a_worker_of_ours(
+    place: Place, theirs: Theirs
+) -> None:
+    for number in range(3):
+        theirs.submit(traced, params=params(place, f"bad {number}", failures=9), max_attempts=2)
+    theirs.worker()
+    wait_until(
+        lambda: len(place.rows("SELECT 1 FROM jobs WHERE status = 'failed'")) == 3,
+        what="GigQ's worker to give them up",
+    )
+    theirs.close()
+    of_gigq = "SELECT error, error_type, fingerprint FROM job_executions WHERE status = 'failed'"
+    before = {row["error"] for row in place.rows(of_gigq)}
+    place.worker()
+    wait_until(
+        lambda: all(row["fingerprint"] for row in place.rows(of_gigq)),
+        what="a worker to read what failed",
+    )
+    found = place.rows(of_gigq)
+    assert len(found) == 6
+    assert {row["error"] for row in found} == before
+    assert {row["fingerprint"] for row in found} == {failure_of(e).fingerprint for e in before}

@@ -191,12 +191,24 @@ def test_failures_of_others_are_read_in_bounded_steps(
     recorded(ledger, 1, "cancelled", "it was stopped")
     recorded(ledger, 1, "superseded", "KeyError: 1")
     recorded(ledger, 1, "completed", None)
+    steps: list[int] = []
+    before = ledger.conn.total_changes
+
+    def count(statement: str) -> None:
+        nonlocal before
+        if statement == "COMMIT" and ledger.conn.total_changes > before:
+            steps.append(ledger.conn.total_changes - before)
+            before = ledger.conn.total_changes
+
+    ledger.conn.set_trace_callback(count)
     looker = Upkeep(ledger, "w")
-    left = []
-    for now in range(4):
-        looker.run_if_due(float(now + 1))
-        left.append(len(ledger.unread_failures(1000, float("inf"))))
-    assert left == [253, 53, 0, 0]
+    looker.run_if_due(1.0)
+    assert [step for step in steps if step > 1] == [200, 200, 53]
+    assert ledger.unread_failures(1000, float("inf")) == []
+    steps.clear()
+    looker.run_if_due(2.0)
+    assert steps == []
+    ledger.conn.set_trace_callback(None)
     found = {row[1:] for row in attempts(ledger) if row[0] in ("failed", "crashed", "timeout")}
     known = failure_of("KeyError: 'customer'", TRACEBACK, "builtins.KeyError")
     assert ("KeyError", "'customer'", known.fingerprint) in found
@@ -206,9 +218,16 @@ def test_failures_of_others_are_read_in_bounded_steps(
     assert all(row[1:] == (None, None, None) for row in others)
 
 
-def test_reading_them_stops_in_time(queue: JobQueue, ledger: Ledger) -> None:
+def test_reading_them_stops_in_time(
+    queue: JobQueue, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "RESCUE_EVERY_S", 0.0)
+    monkeypatch.setattr(upkeep, "READ_FOR_S", 0.0)
     recorded(ledger, 50, "failed", "'" * 1000)
-    assert len(ledger.unread_failures(1000, 0.0)) == 1
+    looker = Upkeep(ledger, "w")
+    for now in range(3):
+        looker.run_if_due(float(now + 1))
+        assert len(ledger.unread_failures(1000, float("inf"))) == 49 - now
 
 
 def test_what_is_damaged_is_read_once(queue: JobQueue, ledger: Ledger) -> None:
