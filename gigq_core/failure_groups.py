@@ -7,6 +7,7 @@ in steps, and gathered in a file of SQLite's own beside memory: nothing in the q
 from __future__ import annotations
 
 import heapq
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
@@ -115,12 +116,12 @@ class _Files:
         self._conn = conn
         self._since = since
         self._columns = {row[0] for row in conn.execute(sql.EXECUTION_COLUMNS)}
-        has_indexes = bool(conn.execute(sql.HAS_FAILURE_INDEXES).fetchone()[0])
         # Whether attempts may say already what failed.
-        self._is_read = "fingerprint" in self._columns and has_indexes
+        self._is_read = conn.execute(sql.HAS_FAILURE_INDEX).fetchone() is not None
         # An empty name is a file that SQLite makes and removes by itself; while it is small, it
         # stays in memory.
         self._beside = sqlite3.connect("")
+        self._beside.execute(sql.CREATE_PLACES)
         self._beside.execute(sql.CREATE_GATHERED)
 
     def close(self) -> None:
@@ -128,24 +129,22 @@ class _Files:
 
     def gather(self) -> None:
         """Read what failed in the attempts that do not say it."""
-        statement = sql.unread_failures(self._columns, self._is_read)
-        for status in sql.FAILURE_STATUSES if self._is_read else ("",):
-            place: int | None = -(2**63)
-            while place is not None:
-                place = self._gather_some(statement, status, place)
+        places = self._conn.execute(sql.unread_failures(self._is_read))
+        self._beside.executemany(sql.ADD_PLACE, map(tuple, places))
+        statement = sql.failures_at(self._columns)
+        last = -(2**63)
+        while some := self._beside.execute(sql.NEXT_PLACES, (last, STEP)).fetchall():
+            last = some[-1][0]
+            rows = self._conn.execute(statement, (json.dumps([place for (place,) in some]),))
+            self._beside.executemany(sql.GATHER, filter(None, map(self._told, rows)))
 
-    def _gather_some(self, statement: str, status: str, place: int) -> int | None:
-        """The attempts behind a place; returns that of the last, None where there was none."""
-        last, since = None, self._since
-        found = []
-        values = {"status": status, "place": place, "most": STEP}
-        for row in self._conn.execute(statement, values):
-            last, ended = row["place"], row["ended"]
-            if since is None or (ended is not None and ended >= since):
-                kind = failure_of(row["error"], row["traceback"]).fingerprint
-                found.append({"kind": kind, "job": row["job"], "ended": ended, "place": last})
-        self._beside.executemany(sql.GATHER, found)
-        return last
+    def _told(self, row: sqlite3.Row) -> dict[str, Any] | None:
+        """What an attempt adds to its kind; None for one before the time that is asked for."""
+        ended, since = row["ended"], self._since
+        if since is not None and (ended is None or ended < since):
+            return None
+        kind = failure_of(row["error"], row["traceback"]).fingerprint
+        return {"kind": kind, "job": row["job"], "ended": ended, "place": row["place"]}
 
     def kinds(self) -> Iterator[_Kind]:
         """All kinds, in the order of their names."""

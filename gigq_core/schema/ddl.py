@@ -267,9 +267,8 @@ IS_DELAYED = f"status = 'pending' AND due IS NOT NULL AND retry_after <> '{PARKE
 
 # An attempt that failed, and one of them of which nobody has read yet what failed: of GigQ's, or of
 # the release before. (The shortest test stands first: each row that is written is put to it.)
-IS_FAILURE = "status IN ('failed', 'timeout', 'crashed')"
-IS_UNREAD_FAILURE = f"error IS NOT NULL AND fingerprint IS NULL AND {IS_FAILURE}"
-HAS_FINGERPRINT = "fingerprint IS NOT NULL"
+IS_FAILURE = "error IS NOT NULL AND status IN ('failed', 'timeout', 'crashed')"
+IS_UNREAD_FAILURE = f"{IS_FAILURE} AND fingerprint IS NULL"
 
 INDEXES = {
     "core_open": f"""
@@ -296,10 +295,7 @@ INDEXES = {
         CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, started_at)""",
     "core_failures": f"""
         CREATE INDEX IF NOT EXISTS core_failures ON job_executions (fingerprint, job_id, ended)
-        WHERE {HAS_FINGERPRINT}""",
-    "core_unread_failures": f"""
-        CREATE INDEX IF NOT EXISTS core_unread_failures ON job_executions (status)
-        WHERE {IS_UNREAD_FAILURE}""",
+        WHERE {IS_FAILURE}""",
     "core_tombstones_age": """
         CREATE INDEX IF NOT EXISTS core_tombstones_age ON core_tombstones (deleted_at)""",
     "core_edges_parent": """

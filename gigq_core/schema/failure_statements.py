@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gigq_core.schema.ddl import HAS_FINGERPRINT, IS_FAILURE, IS_UNREAD_FAILURE, instant_of
+from gigq_core.schema.ddl import IS_FAILURE, IS_UNREAD_FAILURE, instant_of
 
 # What tells of a failure, cut to the most that a worker of ours stores.
 MOST_TEXT = 400_000
@@ -13,14 +13,13 @@ FAILURE_TRACEBACK = f"substr(CAST(traceback AS TEXT), -{MOST_TEXT}) AS traceback
 FAILURE_TEXTS = f"{FAILURE_ERROR}, {FAILURE_TRACEBACK}"
 
 EXECUTION_COLUMNS = "SELECT name FROM pragma_table_info('job_executions')"
-HAS_FAILURE_INDEXES = """
-SELECT count(*) = 2 FROM sqlite_master WHERE name IN ('core_failures', 'core_unread_failures')"""
+HAS_FAILURE_INDEX = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'core_failures'"
 
-_OF_KIND = f"{HAS_FINGERPRINT} AND fingerprint = :kind AND (:since IS NULL OR ended >= :since)"
+_OF_KIND = f"{IS_FAILURE} AND fingerprint = :kind AND (:since IS NULL OR ended >= :since)"
 
 NEXT_KIND = f"""
 SELECT fingerprint FROM job_executions INDEXED BY core_failures
-WHERE {HAS_FINGERPRINT} AND fingerprint > ? ORDER BY fingerprint LIMIT 1"""
+WHERE {IS_FAILURE} AND fingerprint > ? ORDER BY fingerprint LIMIT 1"""
 
 # The inner one is in the order of the index, so that nothing is kept of a million jobs.
 FAILURES_OF_KIND = f"""
@@ -46,32 +45,35 @@ def failure_at(columns: Collection[str]) -> str:
     return f"SELECT {FAILURE_ERROR}, {traceback}, {kind} FROM job_executions WHERE rowid = ?"
 
 
-# The statuses of `IS_FAILURE`: each stands in the order of the rows' places in the index.
-FAILURE_STATUSES = ("failed", "timeout", "crashed")
-
-
-def unread_failures(columns: Collection[str], indexed: bool) -> str:
-    """Failures that do not say yet what failed, from the one behind `place` on.
+def unread_failures(indexed: bool) -> str:
+    """The places of the failures that do not say yet what failed.
 
     Args:
-        columns: of the table of attempts.
-        indexed: whether such failures have an index; they are read status by status then. Without
-            it, all failures are read.
+        indexed: whether they have an index. Without it, they are all failures.
     """
+    if not indexed:
+        return f"SELECT rowid FROM job_executions WHERE {IS_FAILURE}"
+    return f"SELECT rowid FROM job_executions INDEXED BY core_failures WHERE {IS_UNREAD_FAILURE}"
+
+
+def failures_at(columns: Collection[str]) -> str:
+    """Some attempts, by their places as JSON, as far as these columns hold them."""
     ended = instant_of("completed_at")
     if "ended" in columns:
         ended = f"coalesce(ended, {ended})"
     traceback = FAILURE_TRACEBACK if "traceback" in columns else "NULL AS traceback"
-    unread = IS_UNREAD_FAILURE if indexed else f"error IS NOT NULL AND {IS_FAILURE}"
-    index = "INDEXED BY core_unread_failures" if indexed else ""
-    status = "AND status = :status" if indexed else ""
     return f"""
 SELECT rowid AS place, CAST(job_id AS BLOB) AS job, {ended} AS ended, {FAILURE_ERROR}, {traceback}
-FROM job_executions {index}
-WHERE {unread} {status} AND rowid > :place ORDER BY rowid LIMIT :most"""
+FROM job_executions WHERE rowid IN (SELECT value FROM json_each(?))"""
 
 
-# --- failures that are gathered elsewhere, by their kind and their job --------------------------
+# --- failures that are gathered elsewhere: their places, then by their kind and their job ---------
+
+CREATE_PLACES = "CREATE TABLE places (place INTEGER PRIMARY KEY)"
+
+ADD_PLACE = "INSERT OR IGNORE INTO places VALUES (?)"
+
+NEXT_PLACES = "SELECT place FROM places WHERE place > ? ORDER BY place LIMIT ?"
 
 CREATE_GATHERED = """
 CREATE TABLE gathered (
@@ -127,10 +129,10 @@ def last_failed_so(columns: Collection[str]) -> str:
         unread = f"{IS_UNREAD_FAILURE} AND {told}"
         return f"""jobs.id IN (
     SELECT e.job_id FROM job_executions e
-    WHERE {HAS_FINGERPRINT} AND {within.format("fingerprint")} AND {_IS_LAST}
+    WHERE {IS_FAILURE} AND {within.format("fingerprint")} AND {_IS_LAST}
     UNION ALL {_FAILED_UNREAD.format(unread=unread)})"""
     if "traceback" in columns:
-        unread = f"error IS NOT NULL AND {IS_FAILURE} AND {told}"
+        unread = f"{IS_FAILURE} AND {told}"
         return f"jobs.id IN ({_FAILED_UNREAD.format(unread=unread)})"
     # GigQ leaves the error of the last attempt with the job, and has no index on attempts.
     told = within.format(f"{FINGERPRINT_FUNCTION}(CAST(jobs.error AS BLOB), NULL)")

@@ -357,7 +357,7 @@ FORGET_SAID = (f"DELETE FROM core_progress {_IF_GONE}", f"DELETE FROM core_saves
 # Failures that were recorded without what failed.
 UNREAD_FAILURES = f"""
 SELECT rowid AS place, {FAILURE_TEXTS}
-FROM job_executions INDEXED BY core_unread_failures WHERE {IS_UNREAD_FAILURE} LIMIT ?"""
+FROM job_executions INDEXED BY core_failures WHERE {IS_UNREAD_FAILURE} LIMIT ?"""
 
 NOTE_FAILURE = f"""
 UPDATE job_executions SET {_TYPED} WHERE rowid = :place AND {IS_UNREAD_FAILURE}"""

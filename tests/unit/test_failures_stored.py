@@ -251,11 +251,11 @@ def test_looking_for_them_reads_nothing_where_there_are_none(queue: JobQueue) ->
         row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {sql.UNREAD_FAILURES}", (1,))
     )
     conn.close()
-    assert "INDEX core_unread_failures" in plan
+    assert plan == "SEARCH job_executions USING INDEX core_failures (fingerprint=?)"
 
 
 def test_an_index_that_is_gone_is_made_again(queue: JobQueue, ledger: Ledger) -> None:
-    ledger.conn.execute("DROP INDEX core_unread_failures")
+    ledger.conn.execute("DROP INDEX core_failures")
     assert ledger.unread_failures(1, float("inf")) == []
     names = {row[0] for row in ledger.conn.execute("SELECT name FROM sqlite_master")}
     assert set(ddl.INDEXES) <= names
