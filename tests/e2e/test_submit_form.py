@@ -75,7 +75,7 @@ def test_the_lines_of_a_file_are_written_in_one_go(queue: JobQueue, tmp_path: Pa
         terminal.press("shop_of_form.resize\r")
         terminal.wait_for(r"found: \(src")
         # Backwards from the function: the buttons, the note, the dependencies, the file.
-        terminal.press("\x1b[Z" * 6 + "many.jsonl")
+        terminal.press("\x1b[Z" * 7 + "many.jsonl")
         terminal.wait_for("Will insert 300 rows")
         terminal.press("\x1bs")
         terminal.wait_for("submitted 300 jobs")

@@ -229,6 +229,9 @@ async def test_each_of_them_is_what_the_core_takes_it_for() -> None:
             request = screen.submission.request
             assert request is not None, screen.submission.troubles
             assert request.options == JobOptions("resize", **options)
+            if key == "when":
+                comes = "in 10m" if "run_after" in options else "at 2030-01-31"
+                assert f"It would be due {comes}" in " ".join(screen_text(app).split())
             # The command that is shown means the same.
             words = words_of_submit(request)
             assert len(words) == 6 + 2 * bool(options) + ("retry_on" in options) * 2 + (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from gigq_core.times import moment_of, to_text
+from gigq_tui.once.picture import as_json, as_text, take
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.reader import Reader
@@ -87,6 +92,25 @@ def test_a_damaged_report_is_none(writer: Writer, damage: dict[str, Any]) -> Non
     running(writer, "told")
     report(writer, "told", **damage)
     assert rows_of(writer.path)["told"].progress is None
+
+
+def test_once_tells_it(writer: Writer) -> None:
+    running(writer, "told")
+    report(writer, "told")
+    running(writer, "open", started_at=ago(1))
+    report(writer, "open", total=None, note=None)
+    running(writer, "silent")
+    snapshot = take(writer.path, parse("progress<50 | id:open | id:silent"), clock=FrozenClock(NOW))
+    told = {job["id"]: job["progress"] for job in json.loads(as_json(snapshot))["jobs"]}
+    at = to_text(moment_of(AT) or NOW)
+    eta_s = 25 / 42 * 58 - 5
+    assert told == {
+        "told": {"done": 42, "total": 100, "percent": 42, "note": "page 7", "at": at}
+        | {"eta_s": pytest.approx(eta_s)},
+        "open": {"done": 42, "total": None, "percent": None, "note": "", "at": at, "eta_s": None},
+        "silent": None,
+    }
+    assert "42% in 30s, about 30s left: page 7" in as_text(snapshot)
 
 
 def test_a_long_note_is_cut_before_it_is_read(writer: Writer) -> None:

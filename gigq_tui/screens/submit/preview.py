@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-from gigq_core.job import Job
+from gigq_core.job import Job, JobOptions
 from gigq_core.status import JobStatus
 from gigq_tui.actions.shell_command import PROGRAM, words_of_submit
 from gigq_tui.actions.shell_words import quoted
@@ -16,7 +17,9 @@ from gigq_tui.format import count, cut, inert, masked, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import PAUSE_QUEUE, SPAWN_WORKER
 from gigq_tui.screens.submit.param_specs import MISSING
+from gigq_tui.store.durations import span as span_of
 from gigq_tui.store.models import Health, JobRow, Snapshot
+from gigq_tui.store.moments import due_words
 from gigq_tui.widgets.lines import Line, span
 from gigq_tui.widgets.question import wrap_words
 
@@ -126,6 +129,8 @@ def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Preview) -
     ]
     if unmet:
         return f"{it if number == 1 else 'They'} would wait for {plural(len(unmet), 'job')}."
+    if comes := _comes(outlook.jobs[0] if outlook.jobs else request.options, snapshot):
+        return f"{it if outlook.jobs or number == 1 else 'They'} would be due {comes}."
     if outlook.ahead is MISSING:
         return ""
     if not isinstance(outlook.ahead, int):
@@ -133,6 +138,16 @@ def _line(request: SubmitRequest, snapshot: Snapshot | None, outlook: Preview) -
     ready = (snapshot.counts.ready if snapshot is not None else 0) + number
     ready = max(ready, outlook.ahead + number)
     return f"{it} would be number {count(outlook.ahead + 1)} of {plural(ready, 'ready job')}."
+
+
+def _comes(job: Job | JobOptions, snapshot: Snapshot | None) -> str:
+    """When a job may begin, where that is not at once."""
+    if job.run_after:
+        return f"in {span_of(float(job.run_after))}"
+    if snapshot is None or not isinstance(job.run_at, datetime):
+        return ""
+    now = snapshot.taken_at
+    return due_words(job.run_at, now) if job.run_at > now else ""
 
 
 def _dooms(request: SubmitRequest, outlook: Preview) -> list[str]:
