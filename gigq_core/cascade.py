@@ -114,22 +114,29 @@ def cancelled_since(conn: sqlite3.Connection, job_id: str, since: object) -> lis
 
 
 def with_those_left(conn: sqlite3.Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes of a retry, with the reason how many stay cancelled that failed along."""
+    """The outcomes of a retry, with the reason how many stay cancelled."""
+    one = "1 job that it had cancelled stays cancelled"
+    many = "{:,} jobs that it had cancelled stay cancelled"
+    return _counted(conn, sql.COUNT_CANCELLED_BY, outcomes, one, many)
+
+
+def with_those_along(conn: sqlite3.Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of a cancel, with the reason how many were cancelled along."""
+    one, many = "1 job behind it was cancelled too", "{:,} jobs behind it were cancelled too"
+    return _counted(conn, sql.COUNT_CANCELLED_ALONG, outcomes, one, many)
+
+
+def _counted(
+    conn: sqlite3.Connection, statement: str, outcomes: Sequence[Outcome], one: str, many: str
+) -> list[Outcome]:
     ids = json.dumps([outcome.job_id for outcome in outcomes if outcome.done])
-    left = dict(conn.execute(sql.COUNT_CANCELLED_BY, (ids,)).fetchall())
+    counts = dict(conn.execute(statement, (ids,)).fetchall())
     return [
-        outcome._replace(reason=_stay_cancelled(left[outcome.job_id]))
-        if outcome.done and outcome.job_id in left
+        outcome._replace(reason=one if n == 1 else many.format(n))
+        if outcome.done and (n := counts.get(outcome.job_id, 0))
         else outcome
         for outcome in outcomes
     ]
-
-
-def _stay_cancelled(n: int) -> str:
-    jobs = "1 job that it had cancelled stays"
-    if n > 1:
-        jobs = f"{n:,} jobs that it had cancelled stay"
-    return f"{jobs} cancelled"
 
 
 def bring_back(conn: sqlite3.Connection, job_ids: Iterable[str]) -> list[Outcome]:

@@ -145,8 +145,9 @@ class JobQueue:
     def cancel_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
         """Cancel jobs.
 
-        A waiting job is `cancelled` at once. A running one is `stopping`: the wish is on disk, and
-        its worker stops it. The rest is `refused`, with the reason.
+        A waiting job is `cancelled` at once; the reason says how many were cancelled along, by
+        their `on_parent_failure`. A running one is `stopping`: the wish is on disk, and its worker
+        stops it. The rest is `refused`, with the reason.
 
         This and the other actions on many jobs are one transaction for up to 250 of them, and
         several for more, so that nobody waits long for the write lock.
@@ -164,7 +165,7 @@ class JobQueue:
         """
         outcomes = self._in_parts(job_ids, actions.cancel, undo)
         self._tell_children()
-        return outcomes
+        return self._with_reasons(cascade.with_those_along, outcomes)
 
     def requeue_job(self, job_id: str) -> bool:
         """Let a failed, timed out or cancelled job run again, its attempts counted anew.
@@ -206,7 +207,7 @@ class JobQueue:
             order = cascade.parents_first(conn, ids)
         done = self._in_parts([ids[place] for place in order], actions.requeue, undo)
         self._tell_children()
-        done = cascade.with_those_left(self._connection(), done)
+        done = self._with_reasons(cascade.with_those_left, done)
         outcomes = dict(zip(order, done, strict=True))
         return [outcomes[place] for place in range(len(ids))]
 
@@ -549,6 +550,17 @@ class JobQueue:
                     left = cascade.work_off(conn)
                 if left:
                     time.sleep(BREATH_S)
+
+    def _with_reasons(
+        self,
+        add: Callable[[sqlite3.Connection, list[Outcome]], list[Outcome]],
+        outcomes: list[Outcome],
+    ) -> list[Outcome]:
+        """The outcomes with what is only told beside: what was done is done without it."""
+        try:
+            return add(self._connection(), outcomes)
+        except (sqlite3.Error, DatabaseError):
+            return outcomes
 
     def _one_part(
         self,

@@ -235,8 +235,10 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 def _print_outcome(outcome: Outcome, verb: str, *, known: bool) -> None:
     if outcome.done:
         sentence = outcome.change.sentence.format(reason=outcome.reason)
-        if outcome.change is Change.REQUEUED and outcome.reason:
-            sentence += f"; {outcome.reason} (--with-children retries them too)"
+        if outcome.reason and outcome.change in (Change.CANCELLED, Change.REQUEUED):
+            sentence += f"; {outcome.reason}"
+            if outcome.change is Change.REQUEUED:
+                sentence += " (--with-children retries them too)"
         say(f"Job {inert(outcome.job_id)} {sentence}.")
     elif known:
         warn(f"Could not {verb} job {inert(outcome.job_id)}: {inert(outcome.reason)}.")

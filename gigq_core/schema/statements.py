@@ -165,6 +165,12 @@ LIMIT 1"""
 _CANCELLED_BY = """
 FROM core_cascaded d CROSS JOIN jobs c ON c.id = d.child_id AND c.status = 'cancelled'"""
 
+# Of those that were cancelled themselves, by that cancel.
+COUNT_CANCELLED_ALONG = f"""
+SELECT d.culprit_id, count(*) {_CANCELLED_BY}
+     CROSS JOIN jobs r ON r.id = d.culprit_id AND r.status = 'cancelled' AND r.ended <= c.ended
+WHERE d.culprit_id IN (SELECT value FROM json_each(?)) GROUP BY d.culprit_id"""
+
 COUNT_CANCELLED_BY = f"""
 SELECT d.culprit_id, count(*) {_CANCELLED_BY}
 WHERE d.culprit_id IN (SELECT value FROM json_each(?)) GROUP BY d.culprit_id"""

@@ -63,8 +63,8 @@ def summarise(outcomes: Iterable[Outcome]) -> str:
             return f"{one_name(outcomes)}: {only.reason}"
         if only.change is Change.REPRIORITIZED:
             return f"{one_name(outcomes)}: {only.reason}"
-        if only.change is Change.REQUEUED and only.reason:
-            # Who stays cancelled.
+        if only.change in (Change.CANCELLED, Change.REQUEUED) and only.reason:
+            # What became of its children.
             return f"{parts[0]}: {only.reason}"
         return parts[0]
     reasons = Counter(" ".join(o.reason.split()).rstrip(".") for o in outcomes if not o.done)

@@ -220,6 +220,21 @@ def test_one_that_went_on_is_judged_anew_when_it_waits_again(
     assert is_ready(queue, child)
 
 
+def test_a_cancel_says_how_many_it_cancelled_along(queue: JobQueue, ledger: Ledger) -> None:
+    parent = add(queue, "extract")
+    add(queue, "earlier", parent, policy="cancel")
+    end(queue, parent, "failed")
+    work_off(ledger)
+    queue.requeue_job(parent)
+    (alone,) = queue.cancel_jobs([parent])
+    assert (alone.change, alone.reason) == (Change.CANCELLED, "")
+    queue.requeue_job(parent)
+    child = add(queue, "load", parent, policy="cancel")
+    add(queue, "report", child, policy="cancel")
+    (outcome,) = queue.cancel_jobs([parent])
+    assert outcome.reason == "2 jobs behind it were cancelled too"
+
+
 def test_a_retried_parent_takes_what_it_cancelled_along_if_asked_to(queue: JobQueue) -> None:
     parent = add(queue, "extract")
     child = add(queue, "load", parent, policy="cancel")

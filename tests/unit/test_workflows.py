@@ -105,7 +105,8 @@ def test_retry_says_who_stays_cancelled_or_takes_them_along(db: Path, with_child
     queue = JobQueue(db)
     parent = queue.submit(Job("extract", WORK))
     child = queue.submit(Job("load", WORK, dependencies=[parent], on_parent_failure="cancel"))
-    queue.cancel(parent)
+    cancelled = run(db, "cancel", parent).stdout
+    assert cancelled == f"Job {parent} cancelled; 1 job behind it was cancelled too.\n"
     refused = run(db, "retry", child)
     assert refused.exit_code == 1
     assert "extract was cancelled: retry it first" in refused.stderr
