@@ -113,6 +113,21 @@ def test_the_jobs_of_a_kind_are_those_whose_last_attempt_failed_so(db: Path, is_
     assert names("--failure", keys, "--limit", "1") == ["second"]
 
 
+def test_the_jobs_of_a_kind_in_a_file_of_the_release_before(db: Path) -> None:
+    usual = [one["fingerprint"] for one in printed(db, "failures")]
+    conn = sqlite3.connect(db)
+    with conn:
+        conn.execute("DROP INDEX core_failures")
+        for column in ("error_type", "error_message", "fingerprint"):
+            conn.execute(f"ALTER TABLE job_executions DROP COLUMN {column}")
+    conn.close()
+    before = digest(db)
+    assert [one["fingerprint"] for one in printed(db, "failures")] == usual
+    found = [printed(db, "list", "--failure", one[:6]) for one in usual]
+    assert [[job["name"] for job in jobs] for jobs in found] == [["second", "first"], ["full"]]
+    assert digest(db) == before
+
+
 def test_the_jobs_of_a_kind_in_a_file_of_gigqs(tmp_path: Path) -> None:
     path = gigq_copy(tmp_path, "gigq-0.5.1.db")
     before = digest(path)
