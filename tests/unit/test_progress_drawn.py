@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,10 +13,12 @@ from gigq_core.times import local
 from gigq_tui import columns
 from gigq_tui import format as fmt
 from gigq_tui.columns import COLUMNS, JobAt
+from gigq_tui.screens.job.attempts import attempt_lines
 from gigq_tui.screens.job.option_words import delay_words, option_words
 from gigq_tui.screens.job.texts import fact_lines
 from gigq_tui.screens.jobs.layout import layout_for, row_line
-from gigq_tui.store.models import Health, JobRow, Progress
+from gigq_tui.screens.tree.job_sentence import job_sentence
+from gigq_tui.store.models import Attempt, Graph, GraphNode, Health, JobRow, Progress
 from gigq_tui.store.moments import due_words
 from gigq_tui.store.tail import Tail, said_share
 from gigq_tui.widgets.lines import line_width
@@ -116,6 +119,21 @@ def test_a_job_tells_how_far_it_is_and_when_it_said_so() -> None:
     failed = row(1, "x", "failed", error="boom")
     (why, *_) = facts(failed, progress=Progress(420, 1000, "page 7", NOW))
     assert why.endswith(f"boom   told 42% at {at}: page 7")
+
+
+def test_an_attempt_says_what_was_decided_after_it() -> None:
+    sentence = "retry in 30s"
+    attempt = Attempt(1, "e", "w1", "failed", NOW, NOW, "boom", "Traceback", None, 7, sentence)
+    lines = attempt_lines(detail_of(row(1)), attempt, None, NOW)
+    assert [text for line in lines[:2] for text, _ in line] == ["boom", sentence]
+    lines = attempt_lines(detail_of(row(1)), replace(attempt, decision=""), None, NOW)
+    assert sentence not in [text for line in lines for text, _ in line]
+
+
+def test_the_tree_tells_how_far_a_job_is() -> None:
+    job = reporting(42)
+    graph = Graph(job.id, {job.id: GraphNode(job.id, job, (), ())}, (job.id,), truncated=False)
+    assert job_sentence(graph, job.id, NOW) == "told: runs for 1m00s, 42%; no job waits for it."
 
 
 POLICY = RetryPolicy(

@@ -11,6 +11,7 @@ from gigq_tui.keys.job_actions import CANCEL, RETRY
 from gigq_tui.keys.screen_actions import RETRY_UP
 from gigq_tui.store.derive import (
     RUNNING_STATES,
+    done_words,
     doom_reason,
     first_line,
     run_seconds,
@@ -50,6 +51,7 @@ def _about(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: Key
     if state in RUNNING_STATES:
         took = run_seconds(row, now)
         since = f" for {elapsed(took)}" if took is not None else ""
+        since += f", {done_words(row.progress)}" if row.progress is not None else ""
         return f"{row.name}: runs{since}; {_waiting_for(graph, row.id)}."
     if state is State.COMPLETED:
         took = run_seconds(row, now)
