@@ -124,6 +124,7 @@ class Halt(Enum):
     NO_WORKER = "no workers running"
     UNSEEN = "no workers visible"
     NONE_CLAIMS = "no worker takes new jobs"
+    HIDDEN = "hidden from GigQ's workers, and no others take jobs"
 
 
 @dataclass(frozen=True)
@@ -213,8 +214,8 @@ class JobRow:
 
     `halt` is why it would not be claimed even if it is ready; `line` its place among those that
     will be claimed next, from 1, or 0 where it isn't known. `progress` is what the present attempt
-    of a running job reported last. `has_policy` says that it has a retry policy, and `decision`
-    what that decided when it failed.
+    of a running job reported last. `hidden` says that GigQ's workers can't see it, `has_policy`
+    that it has a retry policy, and `decision` what that decided when it failed.
     """
 
     key: int
@@ -244,6 +245,7 @@ class JobRow:
     halt: Halt | None = None
     line: int = 0
     progress: Progress | None = None
+    hidden: bool = False
     has_policy: bool = False
     decision: str = ""
 

@@ -65,8 +65,9 @@ def line_columns(schema: FileSchema, table: str = "jobs") -> str:
         present = later in schema.job_columns
         columns.append(_cut(table, later, 40) if present else f"NULL AS {later}")
     columns.append(number_of(table, "due") if "due" in schema.job_columns else "NULL AS due")
-    policy = f"{table}.retry_policy" if "retry_policy" in schema.job_columns else "NULL"
-    columns.append(f"{policy} IS NOT NULL AS has_policy")
+    for column, name in (("lane", "hidden"), ("retry_policy", "has_policy")):
+        value = f"{table}.{column}" if column in schema.job_columns else "NULL"
+        columns.append(f"{value} IS NOT NULL AS {name}")
     return ", ".join(columns)
 
 

@@ -49,6 +49,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         stop_requested=status == _RUNNING and record["stop_requested_at"] is not None,
         blocked=waiting and is_parked(retry_after),
         in_script=module == SCRIPT_MODULE,
+        hidden=bool(record["hidden"]),
         has_policy=bool(record["has_policy"]),
     )
 

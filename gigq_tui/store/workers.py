@@ -158,7 +158,8 @@ def read_running(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, list
 class FileWorkers:
     """Everybody who works on the file, and what they do next, at one moment.
 
-    `halt` is why no job is claimed now, or None where one may be. `line` holds the keys of the
+    `halt` is why no job is claimed now, or None where one may be; `hidden_halt` the same of jobs
+    that are hidden from GigQ's workers. `line` holds the keys of the
     jobs that will be claimed next, with their places from 1.
     """
 
@@ -167,6 +168,7 @@ class FileWorkers:
     foreign: tuple[ForeignWorker, ...] = ()
     paused: bool = False
     halt: Halt | None = None
+    hidden_halt: Halt | None = None
     line: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -212,7 +214,10 @@ def read_file_workers(
     paused = schema.attached and conn.execute(queries.PAUSED).fetchone() is not None
     line = _read_line(conn, schema)
     halt = Halt.PAUSED if paused else _halt(ours, foreign, schema.attached, now)
-    return FileWorkers(registered, ours, foreign, paused, halt, line)
+    hidden_halt = halt
+    if halt is None and _halt(ours, (), schema.attached, now) is not None:
+        hidden_halt = Halt.HIDDEN
+    return FileWorkers(registered, ours, foreign, paused, halt, hidden_halt, line)
 
 
 def _halt(
@@ -243,7 +248,7 @@ def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ..
     Running ones get the health and pid of their worker, where it is one of ours; waiting ones
     their place in the line, and why nobody claims.
     """
-    workers, halt = staff.by_id, staff.halt
+    workers = staff.by_id
     result: list[JobRow] = []
     for row in rows:
         worker = workers.get(row.worker_id or "")
@@ -254,8 +259,10 @@ def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ..
                 holder_pid=worker.pid,
                 holder_suspended=worker.suspended,
             )
-        elif row.status == PENDING and (halt is not None or row.key in staff.line):
-            row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
+        elif row.status == PENDING:
+            halt = staff.hidden_halt if row.hidden else staff.halt
+            if halt is not None or row.key in staff.line:
+                row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
         result.append(row)
     return tuple(result)
 

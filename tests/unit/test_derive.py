@@ -47,6 +47,11 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
     ({"halt": Halt.NO_WORKER, "line": 1}, State.READY, "ready: no workers running"),
     ({"halt": Halt.UNSEEN}, State.READY, "ready: no workers visible"),
     ({"halt": Halt.NONE_CLAIMS}, State.READY, "ready: no worker takes new jobs"),
+    (
+        {"halt": Halt.HIDDEN, "line": 1},
+        State.READY,
+        "ready: hidden from GigQ's workers, and no others take jobs",
+    ),
     ({"line": 1}, State.READY, "next to be claimed"),
     ({"line": 2}, State.READY, "about 2nd in line"),
     ({"line": 13}, State.READY, "about 13th in line"),

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from gigq_core.schema.ddl import OURS
 from gigq_core.times import moment_of, to_text
 from gigq_tui.once.picture import as_json, as_text, take
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import JobRow
+from gigq_tui.store.models import Halt, JobRow
 from gigq_tui.store.reader import Reader
 from tests.store_files import NOW, Writer, ago, gigq_copy, reading
 
@@ -111,6 +112,18 @@ def test_once_tells_it(writer: Writer) -> None:
         "silent": None,
     }
     assert "42% in 30s, about 30s left: page 7" in as_text(snapshot)
+
+
+def test_a_hidden_job_says_that_gigqs_workers_do_not_see_it(writer: Writer) -> None:
+    for id, lane in (("seen", None), ("hidden", "-")):
+        writer.job(id, lane=lane, retry_after=None if lane is None else OURS)
+    # What a worker of GigQ's holds is all that is known of it.
+    writer.job("held", "running", worker_id="theirs", started_at=ago(1))
+    for state, said in (("stopped", Halt.HIDDEN), ("paused", Halt.HIDDEN), ("running", None)):
+        writer.conn.execute("UPDATE core_workers SET state = ?", (state,))
+        found = rows_of(writer.path)
+        assert found["seen"].halt is None
+        assert found["hidden"].halt is said
 
 
 def test_a_long_note_is_cut_before_it_is_read(writer: Writer) -> None:
