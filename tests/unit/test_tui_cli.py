@@ -276,6 +276,7 @@ def test_once_as_json_keeps_its_keys(queue_file: Path) -> None:
         "due_at",
         "worker_id",
         "error",
+        "progress",
     }
     failed = next(job for job in picture["jobs"] if job["id"] == scene.job_id("dedupe_customers"))
     assert failed["why"] == failed["error"] == "HTTP 500 from host 3 (request 81723)"
