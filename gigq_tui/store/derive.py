@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gigq_core.progress import percent_of
-from gigq_tui.store.durations import MINUTE_S, estimate, span
+from gigq_tui.store.durations import MAX_TIME_S, MINUTE_S, estimate, span
 from gigq_tui.store.models import Culprit, Health, JobRow, Progress, State
 from gigq_tui.store.moments import clock_time, due_words
 from gigq_tui.store.statuses import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, TIMEOUT
@@ -96,7 +96,7 @@ def left_seconds(row: JobRow, now: datetime) -> float | None:
     if took is None or took < LEAST_PACE_S:
         return None
     left = took / share * (1 - share) - (now - told.at).total_seconds()
-    return left if left > 0 else None
+    return left if 0 < left < MAX_TIME_S else None
 
 
 def done_words(told: Progress) -> str:

@@ -32,6 +32,7 @@ from tests.tui.harness import running, screen_text, until
 FILTERS = (
     *("x", "state:doomed", "state:blocked", "state:overdue", "dur>1s", "age>1m", "param.a:1"),
     *("dep:odd", "-err:x", "pri>0", "try<3", "state:ready|state:unknown", "id:a", "fn:b"),
+    *("retry", "progress<50"),
 )
 # How each screen is come to from the list of jobs.
 WAYS = {
