@@ -383,12 +383,14 @@ class JobDetail:
 class Behind(NamedTuple):
     """How many other jobs hang on some jobs, up to a bound.
 
-    `waiting` wait for them, directly or through others, and don't go on if they fail; `cancelled`
-    were cancelled because they failed, and still are.
+    `waiting` wait for them, directly or through others, and don't go on if they fail; `told` are
+    those of these that would be cancelled with them. `cancelled` were cancelled because they
+    failed, and still are.
     """
 
     waiting: int = 0
     cancelled: int = 0
+    told: int = 0
 
 
 @dataclass(frozen=True)

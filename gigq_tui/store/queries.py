@@ -390,6 +390,20 @@ SELECT COUNT(*) FROM below b CROSS JOIN jobs j ON j.id = b.id
 WHERE j.status = 'pending' AND b.id NOT IN (SELECT id FROM given)"""
 
 
+# Who would be cancelled with some jobs. Parameters: the ids as a JSON list, how far it looks.
+WOULD_BE_CANCELLED = """
+WITH RECURSIVE given (id) AS (SELECT value FROM json_each(?)),
+told (id) AS (
+    SELECT e.child_id FROM given g CROSS JOIN core_edges e ON e.parent_id = g.id
+         CROSS JOIN jobs c ON c.id = e.child_id
+    WHERE e.met = 0 AND e.on_failure = 1 AND c.status = 'pending'
+    UNION
+    SELECT e.child_id FROM told t CROSS JOIN core_edges e ON e.parent_id = t.id
+         CROSS JOIN jobs c ON c.id = e.child_id
+    WHERE e.met = 0 AND e.on_failure = 1 AND c.status = 'pending'
+    LIMIT ?)
+SELECT COUNT(*) FROM told WHERE id NOT IN (SELECT id FROM given)"""
+
 # Parameters: the ids as a JSON list, and again, the limit.
 CANCELLED_ALONG = """
 SELECT COUNT(*) FROM (

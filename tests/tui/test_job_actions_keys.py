@@ -236,6 +236,30 @@ async def test_a_question_says_what_waits_behind(console: Console, key: str, wor
         assert ("behind", (ROWS[0].id,)) in feed_of(app).asked
 
 
+@pytest.mark.parametrize(
+    ("behind", "words"),
+    [
+        (Behind(1, told=1), "1 job waits behind it, and will be cancelled too."),
+        (
+            Behind(24, told=20),
+            "24 jobs wait behind it: 20 will be cancelled too, the other 4 never run without it.",
+        ),
+        (
+            Behind(3, told=2),
+            "3 jobs wait behind it: 2 will be cancelled too, the other never runs without it.",
+        ),
+    ],
+)
+async def test_a_cancel_says_who_is_cancelled_along(
+    console: Console, behind: Behind, words: str
+) -> None:
+    async with console() as (app, pilot):
+        feed_of(app).answers["behind"] = lambda ids: behind
+        await give(pilot, ROWS)
+        await press(pilot, "c")
+        assert words in jobs_screen(app).panel.plain
+
+
 @pytest.mark.parametrize(("along", "key"), [(1, "w"), (40, "W")])
 async def test_a_retry_offers_what_was_cancelled_along(
     console: Console, along: int, key: str

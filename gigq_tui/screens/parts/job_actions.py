@@ -269,7 +269,7 @@ class JobActions(Part):
 
         def amend(behind: Behind) -> None:
             if behind.waiting:
-                details = (*question.details, _dooms(behind.waiting, len(ids)))
+                details = (*question.details, _dooms(behind, len(ids)))
                 self._host.amend_question(question, replace(question, details=details))
 
         self._host.reads.ask(lambda reader: reader.behind(ids), amend)
@@ -279,14 +279,14 @@ class JobActions(Part):
         offer to retry along with them what was cancelled for their failure."""
 
         def amend(behind: Behind) -> None:
-            waiting, along = behind
+            waiting, along = behind.waiting, behind.cancelled
             details, choices = question.details, question.choices
             if waiting:
                 details = (*details, _frees(waiting, len(ids)))
             if along:
                 details = (*details, _cancelled_along(along, len(ids)))
                 choices = (*choices, self._with_children(ids, along))
-            if any(behind):
+            if waiting or along:
                 amended = replace(question, details=details, choices=choices)
                 self._host.amend_question(question, amended)
 
@@ -308,12 +308,17 @@ def _cancelled_along(along: int, count: int) -> str:
     return f"{were} cancelled because {'it' if count == 1 else 'they'} failed."
 
 
-def _dooms(waiting: int, count: int) -> str:
+def _dooms(behind: Behind, count: int) -> str:
     them = "it" if count == 1 else "them"
-    return (
-        f"{waiting:,} {'job waits' if waiting == 1 else 'jobs wait'} behind {them}, and will "
-        f"never run without {them}."
-    )
+    waiting, told = behind.waiting, behind.told
+    who = f"{waiting:,} {'job waits' if waiting == 1 else 'jobs wait'} behind {them}"
+    if not told:
+        return f"{who}, and will never run without {them}."
+    if told >= waiting:
+        return f"{who}, and will be cancelled too."
+    rest = waiting - told
+    others = "the other never runs" if rest == 1 else f"the other {rest:,} never run"
+    return f"{who}: {told:,} will be cancelled too, {others} without {them}."
 
 
 def _frees(waiting: int, count: int) -> str:

@@ -226,7 +226,8 @@ def behind(conn: sqlite3.Connection, schema: FileSchema, ids: Sequence[str]) -> 
     if not schema.has_policies:
         return Behind(as_int(waiting))
     (along,) = conn.execute(queries.CANCELLED_ALONG, (wanted, wanted, MAX_BEHIND)).fetchone()
-    return Behind(as_int(waiting), as_int(along))
+    (told,) = conn.execute(queries.WOULD_BE_CANCELLED, (wanted, MAX_BEHIND)).fetchone()
+    return Behind(as_int(waiting), as_int(along), as_int(told))
 
 
 def waived_where_missing(
