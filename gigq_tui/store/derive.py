@@ -90,12 +90,15 @@ def done_share(row: JobRow) -> float | None:
 def left_seconds(row: JobRow, now: datetime) -> float | None:
     """Seconds until a running job will have done all, at its mean rate; None if nobody can tell."""
     told, share = row.progress, done_share(row)
-    if told is None or told.resumed or not share or share >= 1:
+    if told is None or not told.total or not share or share >= 1:
         return None
-    took = _between(row.started_at, told.at)
-    if took is None or took < LEAST_PACE_S:
+    begun_with, began = (0.0, row.started_at)
+    if told.resumed:
+        begun_with, began = told.first or (0.0, None)
+    took, gained = _between(began, told.at), share - begun_with / told.total
+    if took is None or took < LEAST_PACE_S or gained <= 0:
         return None
-    left = took / share * (1 - share) - (now - told.at).total_seconds()
+    left = took / gained * (1 - share) - (now - told.at).total_seconds()
     return left if 0 < left < MAX_TIME_S else None
 
 

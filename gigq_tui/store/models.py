@@ -197,15 +197,16 @@ class Culprit:
 class Progress:
     """How far a job is, as it reported last, at `at`; `done` and `total` in its own unit.
 
-    `resumed` says that it may have begun where an attempt before it ended, so that its pace can't
-    be told by when it began.
+    `resumed` is the attempt, where it may have begun where one before it ended: then its pace is
+    told by `first`, how much was done when it was first heard of, and when that was.
     """
 
     done: float
     total: float | None
     note: str
     at: datetime
-    resumed: bool = False
+    resumed: str = ""
+    first: tuple[float, datetime] | None = None
 
 
 @dataclass(frozen=True)

@@ -258,8 +258,9 @@ FROM json_each(?) c CROSS JOIN core_edges e ON e.child_id = c.value AND e.met = 
 # What running jobs report, while the attempt that did goes on. Parameter: their ids as JSON.
 PROGRESS = """
 SELECT p.job_id, p.done, p.total, substr(p.note, 1, 200) AS note, p.at,
-       j.attempts > 1
-       AND EXISTS (SELECT 1 FROM core_saves s WHERE s.job_id = p.job_id) AS resumed
+       CASE WHEN j.attempts > 1
+             AND EXISTS (SELECT 1 FROM core_saves s WHERE s.job_id = p.job_id)
+            THEN substr(p.execution_id, 1, 200) END AS resumed
 FROM json_each(?) w CROSS JOIN core_progress p ON p.job_id = w.value
      CROSS JOIN jobs j ON j.id = p.job_id AND j.execution_id = p.execution_id"""
 

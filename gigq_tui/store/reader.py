@@ -45,7 +45,7 @@ from gigq_tui.store.models import (
 )
 from gigq_tui.store.obstacles import ObstacleWatch
 from gigq_tui.store.throttle import Throttle
-from gigq_tui.store.told import with_told
+from gigq_tui.store.told import Paces, with_told
 from gigq_tui.store.workers import (
     FileWorkers,
     IsDead,
@@ -96,6 +96,7 @@ class Reader:
         self._ranking = Ranking(clock)
         self._edges: Throttle[Edges] = Throttle(clock)
         self._rate = RateMeter()
+        self._paces = Paces()
         self._history = History()
         self._ready = ReadyCounter(clock)
         self._wal = WalWatch()
@@ -119,6 +120,9 @@ class Reader:
         """
         with self._reading() as (conn, schema):
             now, staff, counts = self._state(conn, schema)
+            at = self._clock.monotonic()
+            if self._counter.fresh:
+                self._rate.add(at, counts.completed + counts.failed + counts.timeout)
             snapshot = Snapshot(
                 taken_at=now,
                 info=self._info(conn, schema, staff),
@@ -129,7 +133,7 @@ class Reader:
                 workers=staff.ours,
                 foreign_workers=staff.foreign,
                 paused=staff.paused,
-                finished_per_s=self._finished_per_s(counts),
+                finished_per_s=self._rate.rate(at),
                 sort=view.sort,
                 follow=view.follow,
                 followed=_followed(conn, schema, view.follow, staff),
@@ -145,7 +149,7 @@ class Reader:
             row = read_lines(conn, schema, [job_id]).get(job_id)
             if row is None:
                 return None
-            (row,) = with_holders([row], self._read_staff(conn, schema))
+            (row,) = with_holders(self._paces.told([row]), self._read_staff(conn, schema))
             if schema.attached:
                 relatives = component.relatives(conn, schema, job_id, MAX_RELATIVES)
             else:
@@ -379,6 +383,7 @@ class Reader:
                 conn, schema, view, where, params, total, self._version_now
             )
         rows = with_told(conn, schema, with_ancestors(conn, schema, window.rows))
+        rows = self._paces.told(rows)
         rows = with_holders(rows, staff)
         return replace(window, rows=rows)
 
@@ -403,12 +408,6 @@ class Reader:
                 differences_for_gigq(conn) if schema.has_claim_order and staff.foreign else ""
             ),
         )
-
-    def _finished_per_s(self, counts: Counts) -> float | None:
-        at = self._clock.monotonic()
-        if self._counter.fresh:
-            self._rate.add(at, counts.completed + counts.failed + counts.timeout)
-        return self._rate.rate(at)
 
     def _all_edges(self, conn: sqlite3.Connection, schema: FileSchema) -> Edges:
         return self._edges.get(

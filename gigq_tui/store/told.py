@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from gigq_core.decoding import as_text
 from gigq_core.progress import progress_of_row
@@ -18,6 +19,9 @@ from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import JobRow, Progress
 from gigq_tui.store.statuses import FAILED, RUNNING, TIMEOUT
+
+# Attempts that are remembered; beyond that it begins anew.
+MOST_REMEMBERED = 5_000
 
 
 def with_told(
@@ -35,6 +39,26 @@ def with_told(
         else row
         for row in rows
     )
+
+
+class Paces:
+    """Remembers how far attempts were that may have begun half way, when they were first seen."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[float, datetime]] = {}
+
+    def told(self, rows: Sequence[JobRow]) -> tuple[JobRow, ...]:
+        """The rows with what is remembered of them, from this picture on."""
+        if len(self._first) > MOST_REMEMBERED:
+            self._first.clear()
+        return tuple(self._one(row) for row in rows)
+
+    def _one(self, row: JobRow) -> JobRow:
+        progress = row.progress
+        if progress is None or not progress.resumed:
+            return row
+        first = self._first.setdefault(progress.resumed, (progress.done, progress.at))
+        return replace(row, progress=replace(progress, first=first))
 
 
 def last_report(conn: sqlite3.Connection, schema: FileSchema, row: JobRow) -> Progress | None:
@@ -62,7 +86,7 @@ def _progress(record: sqlite3.Row) -> Progress | None:
     at = None if told is None else moment_of(told["at"])
     if told is None or at is None:
         return None
-    resumed = "resumed" in record.keys() and bool(record["resumed"])  # noqa: SIM118
+    resumed = as_text(record["resumed"]) if "resumed" in record.keys() else ""  # noqa: SIM118
     return Progress(told["done"], told["total"], told["note"], at, resumed)
 
 

@@ -35,10 +35,8 @@ USED_UP = "not retried: its attempts are used up (3 of 3)"
 ON_TIMEOUT = "not retried: on_timeout is fail"
 
 
-def told(
-    done: float, total: float | None, ago_s: float, note: str = "", *, resumed: bool = False
-) -> Progress:
-    return Progress(done, total, note, before(ago_s), resumed)
+def told(done: float, total: float | None, ago_s: float, note: str = "", **more: Any) -> Progress:
+    return Progress(done, total, note, before(ago_s), **more)
 
 
 CASES: list[tuple[dict[str, Any], State, str]] = [
@@ -173,7 +171,19 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
             # Said too long ago, too early, or from where an attempt before left off.
             ({"progress": told(42, 100, 179.5)}, "42% in 3m"),
             ({"progress": told(90, 100, 100)}, "90% in 3m"),
-            ({"progress": told(42, 100, 0, resumed=True)}, "42% in 3m"),
+            ({"progress": told(42, 100, 0, resumed="e")}, "42% in 3m"),
+            *(
+                (
+                    {"progress": told(42, 100, 0, resumed="e", first=(done, before(ago_s)))},
+                    f"42% in 3m{words}",
+                )
+                for done, ago_s, words in (
+                    (40, 60, ", about 29m left"),
+                    (42, 0, ""),
+                    (41, 0.5, ""),
+                    (43, 60, ""),
+                )
+            ),
             ({"progress": told(0, 100, 0)}, "0% in 3m"),
             ({"progress": told(5e-324, 100, 0)}, "0% in 3m"),
             ({"progress": told(1e-9, 1e9, 0)}, "0% in 3m"),

@@ -14,6 +14,7 @@ from gigq_core.schema.ddl import OURS
 from gigq_core.times import moment_of, to_text
 from gigq_tui.once.picture import as_json, as_text, take
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.derive import left_seconds
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Halt, JobRow
@@ -74,14 +75,22 @@ def test_a_running_job_tells_what_its_present_attempt_reported(writer: Writer) -
     assert not told.resumed
 
 
-def test_an_attempt_that_may_have_gone_on_from_a_save_has_no_pace(writer: Writer) -> None:
+def test_what_may_have_gone_on_from_a_save_has_the_pace_that_was_seen_of_it(writer: Writer) -> None:
     for id, attempts, saved in (("a", 1, True), ("b", 2, False), ("c", 2, True)):
         running(writer, id, attempts=attempts)
         report(writer, id)
         if saved:
             writer.insert("core_saves", {"job_id": id, "saved": "1", "at": AT})
-    found = rows_of(writer.path)
-    assert [id for id in "abc" if (p := found[id].progress) and p.resumed] == ["c"]
+    with reading(writer.path, is_dead=lambda process: False) as reader:
+        for done, at, left in ((80, AT - 10, None), (80, AT - 9, None), (85, AT, 10 / 5 * 15 - 5)):
+            values = (done, at)
+            writer.conn.execute("UPDATE core_progress SET done = ?, at = ?", values)
+            found = {row.id: row for row in reader.snapshot(View()).window.rows}
+            assert [id for id in "abc" if (p := found[id].progress) and p.resumed] == ["c"]
+            assert left_seconds(found["c"], NOW) == (left and pytest.approx(left))
+        detail = reader.detail("c")
+    assert detail is not None
+    assert detail.row == found["c"]
 
 
 @pytest.mark.parametrize(
