@@ -39,10 +39,10 @@ def copy(tape):
         printed = len(lines)
         if "END" in lines:
             return printed
-        wait_for_more(pause)
+        more(pause)
 
 
-def wait_for_more(pause):
+def more(pause):
     pause.wait(0.02)
 
 
@@ -171,7 +171,7 @@ def test_a_night_at_120x32(queue: JobQueue, tmp_path: Path) -> None:
             tape.write("page 2\n")
         console.wait_for(r"^ page 2$")
         console.press("S")
-        console.wait_for(r"in wait_for_more$")
+        console.wait_for(r"in more$")
         console.wait_for(r"taken [0-9:]+, S takes another +gigq-core --db")
         back_to_jobs(console)
 

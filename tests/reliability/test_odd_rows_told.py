@@ -26,6 +26,8 @@ from tests.reliability.odd_rows import OddRows, loosen
 EXIT_CODES = (0, 1, 2)
 # These run until somebody ends them.
 ENDLESS = {"worker"}
+# With these a command runs on, or takes a file that is not there.
+ENDLESS_OPTIONS = ("--follow", "-f", "--raw", "--watch")
 CALLS = 2
 FEW, MANY = 30, 60
 
@@ -78,7 +80,7 @@ class Callers:
                 words += self.arguments(param)
             elif "--json" in param.opts:
                 words += ["--json"] if as_json else []
-            elif self.random.random() < 0.5 and param.opts[0] not in ("--follow", "-f", "--raw"):
+            elif self.random.random() < 0.5 and param.opts[0] not in ENDLESS_OPTIONS:
                 words += self.option(param)
         return words
 
