@@ -2536,3 +2536,6 @@ def main() -> None:
             frames = frames.tb_next
         sys.excepthook(type(problem), problem.with_traceback(frames), frames)
         sys.exit(1)
+    finally:
+        # What holds a function holds its module, whose files are written out when that goes.
+        runner.looked_at = (None, False)

@@ -297,6 +297,28 @@ def test_a_job_that_is_cancelled_leaves_its_modules_their_end(project: Project) 
     assert (project.folder / "end").exists()
 
 
+@pytest.mark.parametrize("takes", ["", "job_context=None"])
+def test_what_a_module_holds_open_is_written_out_when_its_process_ends(
+    project: Project, takes: str
+) -> None:
+    """Nothing of ours holds the function, and with it the module, beyond that."""
+    project.write(
+        "project/reports.py",
+        f"""
+        import pathlib
+        report = open(pathlib.Path(__file__).parent / "report.csv", "w")
+
+        def line({takes}):
+            report.write("a line")
+        """,
+    )
+    worker = project.worker()
+    assert project.place.end(project.submit("reports.line"))["status"] == "completed"
+    worker.terminate()
+    assert worker.wait(20) == 0
+    assert (project.folder / "report.csv").read_text() == "a line"
+
+
 def test_a_worker_in_a_script_tries_a_job_again_in_another_process(place: Place) -> None:
     (place.folder / "tried.py").write_text(
         "import os\ndef again():\n    raise ValueError(os.getpid())\n"
