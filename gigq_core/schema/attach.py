@@ -35,15 +35,18 @@ SWITCH_PAUSE_S = 0.02
 
 _SCHEMA_VERSION = "SELECT value FROM core_meta WHERE key = 'schema_version'"
 
-# Whatever begins with our prefix, of this release or another.
-_OURS = """
+# Whatever begins with our prefix on these tables, of this release or another.
+_TABLES = ", ".join(f"'{name}'" for name in ("jobs", "job_executions", *ddl.OUR_TABLES))
+_OURS = f"""
 SELECT type, name, sql FROM sqlite_master
-WHERE type IN ('trigger', 'index') AND name GLOB 'core_*' AND sql IS NOT NULL"""
+WHERE type IN ('trigger', 'index') AND name GLOB 'core_*' AND sql IS NOT NULL
+  AND lower(tbl_name) IN ({_TABLES})"""
 
 # What others made on a table, which goes with it.
 _BELONGS_TO = """
 SELECT sql FROM sqlite_master
-WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY rowid"""
+WHERE tbl_name = ? COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL
+ORDER BY rowid"""
 _MADE_BY = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
 _MAKES_TABLE = re.compile(r"""CREATE TABLE\s+("[^"]*"|'[^']*'|`[^`]*`|\[[^]]*\]|\w+)""")
 
@@ -255,6 +258,8 @@ def detach(path: str | Path, force: bool = False) -> None:
             return
         with write(conn):
             _refuse_while_workers_live(conn, file)
+            # The release before may have attached it: what it keeps elsewhere is brought over.
+            ensure_attached(conn)
             if not force:
                 _refuse_while_hidden_jobs_wait(conn)
             _drop_all(conn)
@@ -278,8 +283,6 @@ def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
 
 
 def _refuse_while_hidden_jobs_wait(conn: sqlite3.Connection) -> None:
-    if "lane" not in _columns(conn, "jobs"):
-        return
     (n,) = conn.execute(ddl.COUNT_HIDDEN).fetchone()
     if n:
         raise HiddenJobs(
@@ -301,7 +304,7 @@ def _has_legacy(conn: sqlite3.Connection) -> bool:
 
 def _drop_all(conn: sqlite3.Connection) -> None:
     for kind, name, _ in conn.execute(_OURS).fetchall():
-        conn.execute(f"DROP {kind} IF EXISTS {name}")
+        _drop(conn, kind, name)
 
 
 def _drop_what_differs(conn: sqlite3.Connection) -> None:
@@ -309,7 +312,12 @@ def _drop_what_differs(conn: sqlite3.Connection) -> None:
     for kind, name, sql in conn.execute(_OURS).fetchall():
         wanted = ddl.INDEXES.get(name, "").strip().replace("IF NOT EXISTS ", "", 1)
         if kind == "trigger" or sql != wanted:
-            conn.execute(f"DROP {kind} IF EXISTS {name}")
+            _drop(conn, kind, name)
+
+
+def _drop(conn: sqlite3.Connection, kind: str, name: str) -> None:
+    quoted = name.replace('"', '""')
+    conn.execute(f'DROP {kind} IF EXISTS "{quoted}"')
 
 
 def _drop_our_columns(conn: sqlite3.Connection, table: str) -> None:
@@ -333,7 +341,12 @@ def _drop_our_columns(conn: sqlite3.Connection, table: str) -> None:
         f"INSERT INTO core_{table} (rowid, {kept}) SELECT rowid, {kept} FROM {table} ORDER BY rowid"
     )
     conn.execute(f"DROP TABLE {table}")
-    conn.execute(f"ALTER TABLE core_{table} RENAME TO {table}")
+    # Views, and triggers on other tables, may name it: they stay as they are.
+    conn.execute("PRAGMA legacy_alter_table = ON")
+    try:
+        conn.execute(f"ALTER TABLE core_{table} RENAME TO {table}")
+    finally:
+        conn.execute("PRAGMA legacy_alter_table = OFF")
     for statement in others:
         conn.execute(statement)
 

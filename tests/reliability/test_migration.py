@@ -374,3 +374,27 @@ def test_a_detach_that_is_killed_leaves_all_or_nothing(
         detach(file)
         assert_untouched(file)
         assert everything(file)["jobs"] == rows["jobs"]
+
+
+def test_what_others_made_in_the_file_is_there_after_a_detach(tmp_path: Path) -> None:
+    file = Path(shutil.copyfile(DATA / "gigq-0.5.1.db", tmp_path / "jobs.db"))
+    made = (
+        "CREATE VIEW names AS SELECT name FROM jobs",
+        "CREATE TABLE core_users (mail TEXT)",
+        "CREATE UNIQUE INDEX core_users_mail ON core_users (mail)",
+        'CREATE INDEX "by-name" ON jobs (name)',
+        "CREATE TRIGGER mine AFTER INSERT ON Jobs BEGIN DELETE FROM core_users; END",
+        "CREATE TRIGGER theirs AFTER INSERT ON core_users"
+        " BEGIN UPDATE jobs SET description = '' WHERE 0; END",
+    )
+    conn = sqlite3.connect(file)
+    for statement in made:
+        conn.execute(statement)
+    conn.close()
+    open_for_work(file, create=False).close()
+    detach(file)
+    conn = sqlite3.connect(file)
+    left = {row[0] for row in conn.execute("SELECT sql FROM sqlite_master")}
+    assert left >= set(made)
+    assert conn.execute("SELECT count(*) FROM names").fetchone() == (23,)
+    conn.close()

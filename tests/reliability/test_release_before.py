@@ -295,6 +295,12 @@ def test_a_file_of_the_release_before_is_brought_up_to_date_and_given_back(
         conn.execute("UPDATE jobs SET due_at = '2030-01-01T00:00:00' WHERE id = ?", (child,))
         conn.execute("UPDATE jobs SET retry_after = '2031-01-01T00:00:00' WHERE id = ?", (later,))
     conn.close()
+    untouched = Path(shutil.copyfile(db, tmp_path / "untouched.db"))
+    detach(untouched)
+    conn = sqlite3.connect(untouched)
+    kept = dict(conn.execute("SELECT id, retry_after FROM jobs"))
+    conn.close()
+    assert kept[child].startswith("2030-01-01T00:00:00")
     queue = JobQueue(db)
     due = column(db, "due")
     assert (due(child), due(later)) == (
