@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 # SQLite's INTEGER holds no more, and no clock lives to see it.
@@ -64,7 +63,8 @@ def seconds_of(value: object, label: str) -> float:
         )
     else:
         seconds = value
-    if not math.isfinite(seconds) or seconds >= LONGEST_S:
+    # Compared, not asked: a whole number of any size compares, and NaN with nothing.
+    if not -LONGEST_S < seconds < LONGEST_S:
         raise ValueError(f"{label} is {value}: give a finite number of seconds.")
     if seconds < 0:
         raise ValueError(f"{label} is {value}: it can't be negative.")

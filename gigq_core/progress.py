@@ -23,7 +23,13 @@ class Progress(TypedDict):
 
 def percent_of(done: float, total: float | None) -> float | None:
     """How much of `total` is done, from 0 to 100; None where there is no telling."""
-    return min(100.0, 100 * done / total) if total else None
+    # In floats: a quotient of whole numbers may be beyond what one holds.
+    return min(100.0, 100.0 * done / total) if total else None
+
+
+def whole_percent(percent: float) -> int:
+    """As it is said: cut, so that 100 means all of it; 0.29 of 1 is 29 all the same."""
+    return int(percent + 1e-9)
 
 
 def progress_of_row(row: sqlite3.Row | None) -> Progress | None:

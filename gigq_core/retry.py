@@ -125,8 +125,8 @@ def _number_of(value: object, name: str, wanted: str) -> float:
         raise ValueError(f"A backoff's {name} is {value[:40]!r}: it must be {wanted}.")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"A backoff's {name} must be {wanted}, not {value!r}.")
-    if not math.isfinite(value):
-        raise ValueError(f"A backoff's {name} is {value}: it must be {wanted}.")
+    if not abs(value) <= sys.float_info.max:
+        raise ValueError(f"A backoff's {name} is beyond any number: it must be {wanted}.")
     return value
 
 
@@ -267,7 +267,7 @@ def _exception_name(one: object, label: str) -> str:
     _check_name(one, label)
     parts = one.split(".")
     if len(parts) == 1:
-        if not hasattr(builtins, one):
+        if not isinstance(getattr(builtins, one, None), type):
             raise ValueError(
                 f"{label} holds {one}, which is none of Python's own exceptions: write "
                 f"package.module.{one}."
@@ -395,7 +395,7 @@ def _decoded(text: str) -> RetryPolicy:
             _stored_names(facts, "give_up_on"),
             on_timeout,
         )
-    except (TypeError, ValueError, RecursionError) as problem:
+    except (TypeError, ValueError, OverflowError, RecursionError) as problem:
         raise ValueError(str(problem)) from None
 
 

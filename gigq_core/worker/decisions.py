@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gigq_core.durations import duration_text
+from gigq_core.durations import LONGEST_S, duration_text
 from gigq_core.retry import RetryPolicy
 from gigq_core.worker.claims import Claim, Ending, Fate
 
@@ -112,4 +112,4 @@ def _asked_s(ending: Ending) -> float:
 def _shown(delay_s: float) -> str:
     """A delay in words, without the digits that only a draw has."""
     digits = 0 if delay_s >= 60 else 1 if delay_s >= 1 else 3
-    return duration_text(round(delay_s, digits))
+    return duration_text(min(round(delay_s, digits), LONGEST_S))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from gigq_core.progress import percent_of
+from gigq_core.progress import percent_of, whole_percent
 from gigq_core.times import utc_now
 from gigq_core.worker.answers import Ask, Broken, Saved, Told
 from gigq_core.worker.claims import Claim
@@ -130,7 +130,9 @@ class SignsOfLife:
         if last is None:
             return told
         percent = percent_of(last.done, last.total)
-        return f"{told}, last " + (f"{last.done:g}" if percent is None else f"{int(percent)} %")
+        return f"{told}, last " + (
+            f"{last.done:g}" if percent is None else f"{whole_percent(percent)} %"
+        )
 
 
 def signs_of(claim: Claim) -> SignsOfLife | None:

@@ -385,12 +385,10 @@ class Supervisor:
             next_due = self._looks.next(now, self._is_eager())
             if self._pending.due is not None and self._own.state == "running":
                 next_due = min(next_due, now + self._staging.seconds_until(self._pending.due))
-        told_due = self._unwritten.due()
-        if told_due is not None:
-            told_due = max(told_due, resting_until)
+        told_due = max(self._unwritten.due(), resting_until)
         service_due = self._service.due() if self._service is not None else None
         others = (self._pool.due(), service_due, self._orders.stop_at, self._disturbed.due())
-        return min(next_due, *(at for at in (*others, told_due) if at is not None))
+        return min(next_due, told_due, *(at for at in others if at is not None))
 
     def _was_away(self, seconds: float) -> None:
         """This process stood still: others may have taken its jobs, and run them by now."""

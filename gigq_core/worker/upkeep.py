@@ -167,7 +167,10 @@ class DelayWatch:
         ahead = utc_now() - time.monotonic()
         stepped = ahead < self._ahead - STEP_S
         self._ahead = ahead
-        return stepped or now >= self._next
+        if stepped:
+            # Until all are right, however many turns that takes.
+            self._next = now
+        return now >= self._next
 
     def looked(self, now: float) -> None:
         """All delays are right."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gigq_core.progress import percent_of
+from gigq_core.progress import percent_of, whole_percent
 from gigq_tui.store.durations import MAX_TIME_S, MINUTE_S, estimate, span
 from gigq_tui.store.models import Culprit, Health, JobRow, Progress, State
 from gigq_tui.store.moments import clock_time, due_words
@@ -105,7 +105,7 @@ def left_seconds(row: JobRow, now: datetime) -> float | None:
 def done_words(told: Progress) -> str:
     """How far a job is, in as few words as there are: `42%`, or `1,200 done` without a total."""
     percent = percent_of(told.done, told.total)
-    return f"{told.done:,.12g} done" if percent is None else f"{int(percent)}%"
+    return f"{told.done:,.12g} done" if percent is None else f"{whole_percent(percent)}%"
 
 
 def ticks(row: JobRow) -> bool:
@@ -248,7 +248,7 @@ def _why_reporting(row: JobRow, told: Progress, now: datetime) -> str:
         # In whole minutes as soon as there are some: what ticks is drawn anew.
         said += f" in {span(float(int(took) if took < MINUTE_S else took // MINUTE_S * MINUTE_S))}"
     if left is not None:
-        said += f", about {estimate(left)} left"
+        said += f", {'under 5s' if left < 5 else f'about {estimate(left)}'} left"
     note = first_line(told.note)
     return f"{said}: {note}" if note else said
 

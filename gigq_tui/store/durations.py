@@ -40,7 +40,7 @@ def span(seconds: float) -> str:
 
 def estimate(seconds: float) -> str:
     """Say how long something will take, in steps so coarse that it does not flicker."""
-    step = 5 if seconds < 100 else 30 if seconds < 10 * MINUTE_S else MINUTE_S
+    step = 5 if seconds < 105 else 30 if seconds < 10 * MINUTE_S else MINUTE_S
     return span(float(max(step, round(seconds / step) * step)))
 
 

@@ -167,7 +167,7 @@ CASES: list[tuple[dict[str, Any], State, str]] = [
         for more, words in (
             ({"progress": told(42, 100, 0)}, "42% in 3m, about 4m left"),
             ({"progress": told(42, 100, 0, "page 7\nx")}, "42% in 3m, about 4m left: page 7"),
-            ({"progress": told(99.99, 100, 0)}, "99% in 3m, about 5s left"),
+            ({"progress": told(99.99, 100, 0)}, "99% in 3m, under 5s left"),
             # Said too long ago, too early, or from where an attempt before left off.
             ({"progress": told(42, 100, 179.5)}, "42% in 3m"),
             ({"progress": told(90, 100, 100)}, "90% in 3m"),

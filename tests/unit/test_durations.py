@@ -120,3 +120,9 @@ def test_no_text_is_an_accident(text: str) -> None:
 )
 def test_a_duration_in_words(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_of_any_size_is_refused_in_a_sentence(sign: int) -> None:
+    with pytest.raises(ValueError, match="finite number of seconds"):
+        seconds_of(sign * 10**400, "timeout")

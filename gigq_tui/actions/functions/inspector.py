@@ -47,7 +47,9 @@ def describe(module_name: str, function_name: str) -> dict:  # type: ignore[type
             }
         ]
     doc = (inspect.getdoc(found) or "")[:_TEXT_LIMIT]
-    is_async = inspect.iscoroutinefunction(getattr(found, "__wrapped__", found))
+    # A function that wraps an async one may run it by its own means.
+    plain = found if inspect.isfunction(found) else getattr(found, "__wrapped__", found)
+    is_async = inspect.iscoroutinefunction(plain)
     return {"ok": True, "doc": doc, "async": is_async, "parameters": parameters}
 
 

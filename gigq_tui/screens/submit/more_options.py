@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
-from gigq_core.durations import duration_text, seconds_in, typed_seconds_of
+from gigq_core.durations import duration_text, seconds_in, seconds_text, typed_seconds_of
 from gigq_core.job import FunctionReference, Job, JobOptions, OnParentFailure, OnTimeout
 from gigq_core.retry import Backoff, RetryPolicy
 from gigq_core.schema.ddl import HIDDEN
@@ -122,7 +122,7 @@ def _kept_when(template: JobDetail) -> str:
 
 def _kept_stall(template: JobDetail) -> str:
     seconds = template.raw.get("stall_timeout")
-    return f"{seconds:g}" if isinstance(seconds, (int, float)) else ""
+    return seconds_text(seconds) if isinstance(seconds, (int, float)) else ""
 
 
 def _kept_on_timeout(template: JobDetail) -> str:
