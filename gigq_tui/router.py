@@ -111,6 +111,12 @@ class Router:
         """Whether all that has come so far has been judged."""
         return not self._typed and not self._judging
 
+    async def has_come_to_rest(self) -> None:
+        """Return once all that has come is judged, or has looked and waits for what isn't there."""
+        if self._task is not None and not self.is_idle:
+            self._rests.clear()
+            await self._rests.wait()
+
     async def take(self, event: events.Key | events.Paste) -> None:
         """Take a key or a paste, in the order in which they come.
 
@@ -139,6 +145,8 @@ class Router:
                 self._judging = False
                 self._rests.set()
         except Exception as fault:  # noqa: BLE001 - raised where the app ends because of it
+            self._task = None
+            self._rests.set()
             self._app.call_later(_raise, fault)
 
     def _drop(self, typed: Typed, why: str) -> None:

@@ -272,7 +272,10 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Wait for threads and messages to come to rest."""
+    """Wait for threads, messages, and keys that were typed ahead to come to rest."""
+    await pilot.pause()
+    assert isinstance(pilot.app, ConsoleApp)
+    await pilot.app.router.has_come_to_rest()
     await pilot.pause()
     while any(not worker.is_finished for worker in pilot.app.workers):
         await pilot.app.workers.wait_for_complete()
