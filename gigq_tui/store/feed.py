@@ -20,12 +20,13 @@ from gigq_core.change_hints import LADDER_S, ChangeHints
 from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
 from gigq_core.paths import queue_file
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.door import Interrupted
 from gigq_tui.store.file_identity import FileIdentity, holders_of_deleted
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.questions import Questions, ReaderFactory, ReaderLike
-from gigq_tui.store.reader import Interrupted, Reader
+from gigq_tui.store.reader import Reader
 
 # Without any hint the file is looked at this often, and so are the workers' processes.
 FLOOR_S = 1.0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.history.overview import Overview
 from gigq_tui.store.history.rings import Past
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Behind, Graph, JobDetail, JobRow, Snapshot
+from gigq_tui.store.stepwise import SoFar, Stepwise
+
+_Value = TypeVar("_Value")
 
 
 class Questions(Protocol):
@@ -20,6 +23,7 @@ class Questions(Protocol):
     def graph(self, job_id: str, limit: int = 5_000) -> Graph | None: ...
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]: ...
     def resolve(self, prefix: str) -> tuple[str, ...]: ...
+    def step(self, work: Stepwise[_Value]) -> SoFar[_Value]: ...
     def overview(self, past: Past) -> Overview: ...
     def rows(self, ids: Sequence[str]) -> dict[str, JobRow]: ...
     def behind(self, ids: Sequence[str]) -> Behind: ...

@@ -1,25 +1,22 @@
-"""The door to the file: one read-only connection, and each call one short transaction."""
+"""What is asked of the file, by one thread: each call one short transaction."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from gigq_core.decoding import as_int, as_text
-from gigq_core.errors import DatabaseError
-from gigq_core.paths import queue_file
-from gigq_core.schema.held_file import HeldFile
-from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter
 from gigq_tui.store.detail import MAX_RELATIVES, read_detail
-from gigq_tui.store.file_schema import FileSchema, read_schema, schema_version
+from gigq_tui.store.door import Door
+from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import Context, prefix_range
 from gigq_tui.store.graph import component
 from gigq_tui.store.graph.ancestors import read_lines, with_ancestors
@@ -44,6 +41,7 @@ from gigq_tui.store.models import (
     Window,
 )
 from gigq_tui.store.obstacles import ObstacleWatch
+from gigq_tui.store.stepwise import SoFar, StepsOfAFile, Stepwise
 from gigq_tui.store.throttle import Throttle
 from gigq_tui.store.told import Paces, with_told
 from gigq_tui.store.workers import (
@@ -55,15 +53,11 @@ from gigq_tui.store.workers import (
     with_holders,
 )
 
+_Value = TypeVar("_Value")
+
 MAX_RESOLVED = 20
 # In the place of the journal mode of a file that is read as it stands.
 IMMUTABLE = "immutable"
-# SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
-PROGRESS_STEPS = 20_000
-
-
-class Interrupted(DatabaseError):
-    """The read was given up because nobody wants its result any more."""
 
 
 class Reader:
@@ -83,13 +77,9 @@ class Reader:
     def __init__(
         self, path: Path, clock: Clock = SYSTEM_CLOCK, *, is_dead: IsDead | None = None
     ) -> None:
-        # What SQLite keeps beside a file that is reached through a link lies where the link leads.
-        self._path = path = queue_file(path)
+        self._door = Door(path)
+        self._path = self._door.path
         self._clock = clock
-        self._conn = open_read_only(path)
-        # Whether what is read is what others write: told by the files themselves.
-        self._still = self._conn.still
-        self._held = None if self._still else HeldFile(self._conn, path, read_only=True)
         self._pulse = Pulse(clock, is_dead)
         self._counter = Counter(clock)
         self._matches: Throttle[int] = Throttle(clock)
@@ -100,15 +90,11 @@ class Reader:
         self._history = History()
         self._ready = ReadyCounter(clock)
         self._wal = WalWatch()
+        self._steps = StepsOfAFile()
         self._obstacles = ObstacleWatch(path, clock)
-        self._known_schema: FileSchema | None = None
         self._staff = FileWorkers()
-        self._unwanted = False
-        # `Connection.interrupt` reaches only a statement that is running; this, the next one too.
-        self._conn.set_progress_handler(lambda: self._unwanted, PROGRESS_STEPS)
-        # The data version of the last snapshot, and of the transaction that goes on.
+        # The data version of the last snapshot.
         self.version_read = 0
-        self._version_now = 0
 
     # --- what the screens ask for --------------------------------------------------------------
 
@@ -118,7 +104,7 @@ class Reader:
         Raises:
             DatabaseError: see the class; `Interrupted` after `interrupt()`.
         """
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             now, staff, counts = self._state(conn, schema)
             at = self._clock.monotonic()
             if self._counter.fresh:
@@ -139,13 +125,13 @@ class Reader:
                 followed=_followed(conn, schema, view.follow, staff),
                 figures=figures(self._history, staff, counts, now),
             )
-            self.version_read = self._version_now
+            self.version_read = self._door.version
             self._staff = staff
             return snapshot
 
     def detail(self, job_id: str) -> JobDetail | None:
         """One job whole, or None if there is no such job."""
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             row = read_lines(conn, schema, [job_id]).get(job_id)
             if row is None:
                 return None
@@ -164,7 +150,7 @@ class Reader:
 
     def graph(self, job_id: str, limit: int = 5_000) -> Graph | None:
         """The dependencies around a job, up to `limit` jobs; None if there is no such job."""
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             if not read_lines(conn, schema, [job_id], judge=False):
                 return None
             edges = None if schema.attached else self._all_edges(conn, schema)
@@ -173,7 +159,7 @@ class Reader:
 
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:
         """The ids of all jobs that the view's tab and filter match, in the view's order."""
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             context = _context(self._clock.now(), schema, self._read_staff(conn, schema))
             where, params = view.filter.sql(context)
             wanted = -1 if limit is None else limit
@@ -192,7 +178,7 @@ class Reader:
 
         Each call walks a step further into the past, until the window is covered.
         """
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             now, staff, counts = self._state(conn, schema)
             reading = self._history.deepen(conn, schema, now, past)
             info = self._info(conn, schema, staff)
@@ -205,27 +191,32 @@ class Reader:
                 counts=counts,
                 figures=figures(self._history, staff, counts, now),
                 ready_only=schema.attached,
-                ready=self._ready.read(conn, schema, self._version_now),
+                ready=self._ready.read(conn, schema, self._door.version),
                 busy=busy,
                 concerns=concerns(staff, counts, info, overdue=busy.overdue, starved=starved),
                 reading=reading,
             )
 
+    def step(self, work: Stepwise[_Value]) -> SoFar[_Value]:
+        """Have something large read its next step, and return what it knows so far."""
+        with self._door.reading() as (conn, schema):
+            return self._steps.step(work, conn, schema, self._clock.now())
+
     def rows(self, ids: Sequence[str]) -> dict[str, JobRow]:
         """The lines of some jobs by id; those that don't exist are left out."""
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             return read_lines(conn, schema, ids)
 
     def behind(self, ids: Sequence[str]) -> Behind:
         """How many jobs hang on some jobs; none on a file without our edges."""
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             return component.behind(conn, schema, ids) if schema.attached else Behind()
 
     def resolve(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with `prefix`, a few of them if there are many."""
         if not prefix.isascii() and prefix != prefix.encode("utf-8", "replace").decode():
             return ()  # bytes of a terminal that are no text begin no id
-        with self._reading() as (conn, _):
+        with self._door.reading() as (conn, _):
             bounds = prefix_range(prefix)
             found = conn.execute(queries.IDS_WITH_PREFIX, (*bounds, MAX_RESOLVED))
             return tuple(as_text(record[0]) for record in found.fetchall())
@@ -234,26 +225,24 @@ class Reader:
 
     def find_jobs(self, words: str) -> tuple[JobRow, ...]:
         """Some jobs whose id begins with what was typed, or whose name holds it."""
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             return submit_form.find_jobs(conn, schema, words)
 
     def recent_functions(self) -> tuple[str, ...]:
         """The functions of the newest jobs, the latest used first."""
-        with self._reading() as (conn, _schema):
+        with self._door.reading() as (conn, _schema):
             return submit_form.recent_functions(conn)
 
     def jobs_ahead(self, priority: int) -> int | None:
         """How many jobs are claimed before a new one of that priority; None if too many."""
-        with self._reading() as (conn, schema):
+        with self._door.reading() as (conn, schema):
             return submit_form.jobs_ahead(conn, schema, priority, self._clock.now())
 
     # --- what the feed asks for ----------------------------------------------------------------
 
     def data_version(self) -> int:
         """A number that moves whenever another connection has committed a change."""
-        with self._explained():
-            self._check_files()
-            return self._version()
+        return self._door.data_version()
 
     def liveness_changed(self) -> bool:
         """Whether a worker seen by the last snapshot has died or come back since, or whether
@@ -268,77 +257,17 @@ class Reader:
 
     def interrupt(self) -> None:
         """Make the read that goes on, or else the next, raise `Interrupted`. From any thread."""
-        self._unwanted = True
-        try:
-            self._conn.interrupt()
-        except sqlite3.ProgrammingError:  # it was closed meanwhile
-            pass
+        self._door.interrupt()
 
     def rearm(self) -> None:
         """Forget an interrupt: the next read is wanted."""
-        self._unwanted = False
+        self._door.rearm()
 
     def close(self) -> None:
         """End the connection. No other method works afterwards."""
-        if self._held is None:
-            self._conn.close()
-        else:
-            self._held.close()
+        self._door.close()
 
     # --- inside --------------------------------------------------------------------------------
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as problem:
-            if "interrupted" in str(problem):
-                raise Interrupted("The read was given up.") from None
-            raise explain(problem, self._path) from None
-
-    @contextmanager
-    def _reading(self) -> Iterator[tuple[sqlite3.Connection, FileSchema]]:
-        """One read transaction: everything in it is of one moment."""
-        with self._explained():
-            self._end()
-            self._check_files()
-            self._conn.execute("BEGIN")
-            try:
-                # The first read takes the snapshot; the version asked after it is that snapshot's.
-                schema = self._schema()
-                self._version_now = self._version()
-                yield self._conn, schema
-            except sqlite3.Error:
-                # A page that was written meanwhile may look like damage.
-                self._check_still()
-                raise
-            finally:
-                self._end()
-            self._check_still()
-
-    def _check_files(self) -> None:
-        self._check_still()
-        if self._held is not None:
-            self._held.files.check()
-
-    def _check_still(self) -> None:
-        if self._still is not None:
-            self._still.check()
-
-    def _end(self) -> None:
-        # A reader that stays in its transaction would make the WAL grow without end. Nothing was
-        # written but what stands in for a missing table, and that is to stay.
-        if self._conn.in_transaction:
-            self._conn.execute("COMMIT")
-
-    def _version(self) -> int:
-        return as_int(self._conn.execute("PRAGMA data_version").fetchone()[0])
-
-    def _schema(self) -> FileSchema:
-        version = schema_version(self._conn)
-        if self._known_schema is None or self._known_schema.version != version:
-            self._known_schema = read_schema(self._conn, version)
-        return self._known_schema
 
     def _state(
         self, conn: sqlite3.Connection, schema: FileSchema
@@ -346,7 +275,7 @@ class Reader:
         """The hour, who works, and the counts; the past is followed."""
         now = self._clock.now()
         staff = read_file_workers(conn, schema, self._pulse, now)
-        counts = self._counter.read(conn, schema, self._version_now, now)
+        counts = self._counter.read(conn, schema, self._door.version, now)
         self._history.follow(conn, schema, now, counts.pending)
         return now, staff, counts
 
@@ -370,7 +299,7 @@ class Reader:
             sql = queries.count_matching(source, tab, f"({where})")
             total = self._matches.get(
                 (view.listed_tab, view.filter),
-                self._version_now,
+                self._door.version,
                 lambda: as_int(conn.execute(sql, params).fetchone()[0]),
             )
         if is_walked(view.sort, schema):
@@ -380,7 +309,7 @@ class Reader:
             window = Pages(conn, walk, columns, total).read(view.anchor, view.rows)
         else:
             window = self._ranking.window(
-                conn, schema, view, where, params, total, self._version_now
+                conn, schema, view, where, params, total, self._door.version
             )
         rows = with_told(conn, schema, with_ancestors(conn, schema, window.rows))
         rows = self._paces.told(rows)
@@ -390,19 +319,19 @@ class Reader:
     def _info(self, conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers) -> FileInfo:
         wal_size = _size(self._path.with_name(self._path.name + "-wal"))
         self._wal.saw(wal_size, self._clock.monotonic())
-        self._obstacles.look(self._version_now)
+        self._obstacles.look(self._door.version)
         return FileInfo(
             path=str(self._path),
             attached=schema.attached,
             journal_mode=(
                 IMMUTABLE
-                if self._still
+                if self._door.is_still
                 else as_text(conn.execute("PRAGMA journal_mode").fetchone()[0])
             ),
             size=_size(self._path),
             wal_size=wal_size,
             sqlite_version=sqlite3.sqlite_version,
-            still=self._still is not None,
+            still=self._door.is_still,
             obstacles=self._obstacles.tell(),
             offsets=(
                 differences_for_gigq(conn) if schema.has_claim_order and staff.foreign else ""
@@ -411,7 +340,7 @@ class Reader:
 
     def _all_edges(self, conn: sqlite3.Connection, schema: FileSchema) -> Edges:
         return self._edges.get(
-            schema.version, self._version_now, lambda: component.read_all_edges(conn)
+            schema.version, self._door.version, lambda: component.read_all_edges(conn)
         )
 
 

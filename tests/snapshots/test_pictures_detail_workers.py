@@ -59,7 +59,7 @@ def spoken(*keys: str, name: str = "train_full") -> Before:
 
     async def before(pilot: Pilot[None]) -> None:
         feed: Any = pilot.app.services.reads.feed  # type: ignore[attr-defined]
-        path = Path(feed.reader._path)
+        path = Path(feed.reader._door.path)
         attempt_output(path, scene.attempt_id(name, 1)).write_text(LONG)
         await show(pilot)
 

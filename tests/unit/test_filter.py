@@ -271,7 +271,7 @@ def connections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list]:
         else:
             path = gigq_copy(folder, kind)
         reader = Reader(path)
-        columns = [row["name"] for row in reader._conn.execute("PRAGMA table_info(jobs)")]
+        columns = [row["name"] for row in reader._door.conn.execute("PRAGMA table_info(jobs)")]
         opened.append((reader, Context(NOW, kind == "attached", tuple(columns), ("w",))))
     yield opened
     for reader, _ in opened:
@@ -300,10 +300,10 @@ def test_whatever_is_typed_is_refused_in_words_or_runs(connections: list, text: 
         assert mistake.message
         return
     for reader, context in connections:
-        run(reader._conn, found, context)
+        run(reader._door.conn, found, context)
 
 
 def test_the_longest_filter_runs(connections: list) -> None:
     for text in (" ".join(["-state:doomed"] * 100), "|".join(["a"] * 100), "%" * 2_000):
         for reader, context in connections:
-            run(reader._conn, parse(text), context)
+            run(reader._door.conn, parse(text), context)

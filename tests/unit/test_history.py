@@ -107,14 +107,14 @@ def test_afterwards_only_what_is_new_is_read(path: Path) -> None:
             writer.done("new")
             writer.end(execution, "failed", 5)
             statements: list[str] = []
-            reader._conn.set_trace_callback(statements.append)
+            reader._door.conn.set_trace_callback(statements.append)
             seen = look(reader)
-            reader._conn.set_trace_callback(None)
+            reader._door.conn.set_trace_callback(None)
             # One more look, with nothing new: the attempts that run are not asked for either.
             again: list[str] = []
-            reader._conn.set_trace_callback(again.append)
+            reader._door.conn.set_trace_callback(again.append)
             reader.snapshot(View())
-            reader._conn.set_trace_callback(None)
+            reader._door.conn.set_trace_callback(None)
     assert ends(seen) == {End.DONE: 51, End.FAILED: 1}
     assert not any("e.rowid <" in sql for sql in statements)
     assert sum("json_each" in sql and "job_executions" in sql for sql in statements) == 1

@@ -93,7 +93,7 @@ def test_nothing_that_the_overview_reads_grows_with_the_table(attached: bool, pa
     if attached:
         writer.worker("w1")
     with reading(path, is_dead=lambda process: False) as reader:
-        conn = reader._conn
+        conn = reader._door.conn
         statements: list[str] = []
         conn.set_trace_callback(statements.append)
         look(reader, Past.HOURS_24)

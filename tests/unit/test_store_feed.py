@@ -370,8 +370,8 @@ class SlowReader(Reader):
         if not view.filter:
             return super().snapshot(view)
         SlowReader.started.set()
-        with self._explained():
-            self._conn.execute(
+        with self._door._explained():
+            self._door.conn.execute(
                 "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
                 "SELECT COUNT(*) FROM n"
             ).fetchone()

@@ -49,9 +49,9 @@ def reader(many: Path) -> Iterator[Reader]:
 def plan_of(reader: Reader, sql: str) -> list[str]:
     """The steps of a traced statement; before Python 3.11 its values are still marks."""
     try:
-        steps = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}")
+        steps = reader._door.conn.execute(f"EXPLAIN QUERY PLAN {sql}")
     except sqlite3.ProgrammingError:
-        steps = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
+        steps = reader._door.conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
     return [step["detail"] for step in steps]
 
 
@@ -82,7 +82,7 @@ def test_nothing_scans_or_sorts_the_table_at_a_refresh(
     reader: Reader, tab: Tab, anchor: Anchor, text: str
 ) -> None:
     statements: list[str] = []
-    conn = reader._conn
+    conn = reader._door.conn
     conn.set_trace_callback(statements.append)
     reader.snapshot(View(tab, parse(text), anchor))
     conn.set_trace_callback(None)
@@ -98,9 +98,9 @@ def test_nothing_scans_or_sorts_the_table_at_a_refresh(
 @pytest.mark.parametrize("statement", ["detail", "graph"])
 def test_nothing_scans_the_table_for_one_job(reader: Reader, statement: str) -> None:
     statements: list[str] = []
-    reader._conn.set_trace_callback(statements.append)
+    reader._door.conn.set_trace_callback(statements.append)
     getattr(reader, statement)("id001001")
-    reader._conn.set_trace_callback(None)
+    reader._door.conn.set_trace_callback(None)
     for sql in (sql for sql in statements if sql.lstrip().startswith("SELECT")):
         plan = plan_of(reader, sql)
         assert not [step for step in plan if scans(step, sql)], sql
@@ -108,10 +108,10 @@ def test_nothing_scans_the_table_for_one_job(reader: Reader, statement: str) -> 
 
 def test_no_statement_pages_by_offset(reader: Reader) -> None:
     statements: list[str] = []
-    reader._conn.set_trace_callback(statements.append)
+    reader._door.conn.set_trace_callback(statements.append)
     for anchor in ANCHORS:
         reader.snapshot(View(Tab.WAITING, anchor=anchor))
-    reader._conn.set_trace_callback(None)
+    reader._door.conn.set_trace_callback(None)
     assert not [sql for sql in statements if "OFFSET" in sql.upper()]
 
 

@@ -14,11 +14,12 @@ from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.worker_statements import CLAIM
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.derive import first_line, state_of, why
+from gigq_tui.store.door import Interrupted
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.ranking import MAX_RANKED
 from gigq_tui.store.list.view import END, TOP, Anchor, View, sort_keys
 from gigq_tui.store.models import State, Tab
-from gigq_tui.store.reader import Interrupted, Reader
+from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import Sort, SortKey
 from tests import scene
 from tests.store_files import DATA, GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
@@ -220,10 +221,10 @@ def test_an_order_of_an_index_costs_a_page(
         reader.snapshot(view)
         steps: list[int] = []
         statements: list[str] = []
-        reader._conn.set_progress_handler(lambda: steps.append(1) and None, 1_000)
-        reader._conn.set_trace_callback(statements.append)
+        reader._door.conn.set_progress_handler(lambda: steps.append(1) and None, 1_000)
+        reader._door.conn.set_trace_callback(statements.append)
         window = reader.snapshot(view).window
-        reader._conn.set_trace_callback(None)
+        reader._door.conn.set_trace_callback(None)
         assert len(window.rows) == 200
         assert window.total == MANY
         # A page, its place counted to 2,000 rows, and the line: far from fifty thousand rows.
@@ -231,10 +232,10 @@ def test_an_order_of_an_index_costs_a_page(
         assert len(steps) < (600 if jumps else 150)
         for sql in (sql for sql in statements if sql.lstrip().startswith("SELECT")):
             try:
-                plan = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+                plan = reader._door.conn.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
             except sqlite3.ProgrammingError:  # before Python 3.11 a traced value is still a mark
                 marks = [None] * sql.count("?")
-                plan = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}", marks).fetchall()
+                plan = reader._door.conn.execute(f"EXPLAIN QUERY PLAN {sql}", marks).fetchall()
             for step in (row["detail"] for row in plan):
                 assert "TEMP B-TREE" not in step, sql
                 assert not re.match(r"SCAN jobs(?! USING (COVERING )?INDEX core_)", step), sql

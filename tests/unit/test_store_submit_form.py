@@ -122,9 +122,9 @@ def test_nothing_walks_through_the_table(path: Path) -> None:
             (queries.DUE_AHEAD, False),
             (queries.IDS_BY_NAME, True),
             (queries.RECENT_FUNCTIONS, True),
-            (queries.ahead_of_priority_unattached(reader._schema()), False),
+            (queries.ahead_of_priority_unattached(reader._door.schema()), False),
         ):
-            steps = reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
+            steps = reader._door.conn.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
             plan = [step["detail"] for step in steps]
             # The two that begin at the newest rows walk no further than their inner limit.
             assert bounded or not [s for s in plan if re.match(r"SCAN jobs\b", s)], (sql, plan)

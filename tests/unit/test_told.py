@@ -53,9 +53,9 @@ def statements(reader: Reader, word: str) -> list[str]:
     """What one picture asks, where that has the word."""
     asked: list[str] = []
     reader.snapshot(View())
-    reader._conn.set_trace_callback(asked.append)
+    reader._door.conn.set_trace_callback(asked.append)
     reader.snapshot(View())
-    reader._conn.set_trace_callback(None)
+    reader._door.conn.set_trace_callback(None)
     return [sql for sql in asked if word in sql]
 
 
@@ -186,7 +186,9 @@ def test_what_is_asked_is_found_by_key(writer: Writer) -> None:
     with reading(writer.path, is_dead=lambda process: False) as reader:
         asked = statements(reader, "core_progress") + statements(reader, "decision")
         for sql in asked:
-            steps = [step["detail"] for step in reader._conn.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            steps = [
+                step["detail"] for step in reader._door.conn.execute(f"EXPLAIN QUERY PLAN {sql}")
+            ]
             assert not [s for s in steps if "TEMP B-TREE" in s], steps
             assert [s for s in steps if s.startswith("SCAN")] == ["SCAN w VIRTUAL TABLE INDEX 1:"]
 
