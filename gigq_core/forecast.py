@@ -1,0 +1,699 @@
+"""When the work will be done: the order of the claims, simulated with what past runs took.
+
+Nothing here reads or writes anything. A simulated run gives each slot, in its turn, the job that a
+worker would claim next, and draws what it takes from the past runs of its function. Many such runs
+make the spread. What it costs is bounded: jobs that are alike are drawn in portions, fewer runs are
+made of a large graph, and of one too large for that only the two bounds of any list scheduling are
+told, by means.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import statistics
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+# Simulated runs: so many of a small queue, and at least so many of a large one.
+MOST_RUNS = 200
+LEAST_RUNS = 10
+# Begun attempts in all simulated runs together: about half a second of one core.
+MOST_EVENTS = 100_000
+# Beyond so many units, once those that are alike were put together, nothing is simulated.
+MOST_UNITS = 10_000
+# So many begun attempts lie between two stops of `simulate`: about ten milliseconds.
+EVENTS_A_STEP = 2_000
+# Up to so many jobs each is simulated by itself.
+SINGLE_UP_TO = 2_000
+# A portion of at least so many jobs takes its sum by mean and variance.
+NORMAL_FROM = 16
+# What a function's runs are taken to scatter by at least (of their logarithms), with few known.
+LEAST_SCATTER = 0.15
+SCATTER_OF_FEW = 0.6
+FEW = 3
+# How far from the runs of all functions one may be that has never run.
+SCATTER_OF_UNKNOWN = 0.8
+# How much what a job says of its progress may be off, when it has just begun.
+SCATTER_OF_PROGRESS = 0.4
+LEAST_PROGRESS = 0.02
+# Points of a law that is not simply a list of what was seen.
+LAW_POINTS = 256
+
+NO_SLOTS = "no worker takes new jobs"
+NOTHING_LEFT = "nothing is left to run"
+ALL_STUCK = "all that is left is blocked for good"
+NOTHING_KNOWN = "none of these functions has ever run to its end"
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A job that waits or runs, or several that are alike. Times in seconds, from now.
+
+    `parents` are those that have not completed, by id: one that is not among the jobs given is
+    taken for completed. `policies` says by parent what its failure brings about, "cancel" or "run".
+    `place` is its place in the order of submission, and with `count` alike jobs that of the first,
+    `last_place` that of the last. `running_s` is how long its attempt has run, `done_share` how
+    much of it is done, from 0 to 1, where it tells. `attempts_left` counts that attempt.
+    `doomed` says that it never runs.
+    """
+
+    id: str
+    function: str
+    parents: tuple[str, ...] = ()
+    priority: int = 0
+    place: int = 0
+    running_s: float | None = None
+    done_share: float | None = None
+    due_s: float = 0.0
+    attempts_left: int = 1
+    retry_delay_s: float = 0.0
+    timeout_s: float = math.inf
+    count: int = 1
+    last_place: int = 0
+    policies: Mapping[str, str] = field(default_factory=dict)
+    doomed: bool = False
+
+
+@dataclass(frozen=True)
+class PastRuns:
+    """What is known of a function: seconds that attempts took, by how they ended.
+
+    `running` are those that go on, so far: without them, what is slow would be missing.
+    """
+
+    done: Sequence[float] = ()
+    failed: Sequence[float] = ()
+    running: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A time in seconds from now: one of ten is earlier than `p10`, one of ten later than `p90`."""
+
+    p10: float
+    p50: float
+    p90: float
+
+
+@dataclass(frozen=True)
+class Link:
+    """A job of the chain that decides the end, and the share of simulated runs in which it did."""
+
+    id: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """When a job probably begins and ends."""
+
+    begin: Spread
+    end: Spread
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """When it will be done; `end` is None where that can't be told, and `reason` says why.
+
+    `chain` decides the end, its first job first; `chain_busy` is the share of the time to the end
+    in which that chain runs: where it is low, the slots decide. `runs` is how many past runs it
+    stands on, `unknown` which functions have none, `stuck` how many jobs never run. `windows` has
+    the jobs that were asked for.
+    """
+
+    end: Spread | None = None
+    reason: str = ""
+    chain: tuple[Link, ...] = ()
+    chain_busy: float = 0.0
+    runs: int = 0
+    unknown: tuple[str, ...] = ()
+    stuck: int = 0
+    windows: Mapping[str, Window] = field(default_factory=dict)
+
+
+def forecast(
+    jobs: Iterable[Unfinished],
+    past: Mapping[str, PastRuns],
+    slots: int,
+    *,
+    of: Collection[str] = (),
+    gap_s: float = 0.0,
+    seed: int = 0,
+) -> Forecast:
+    """When all of some jobs will be done.
+
+    Args:
+        jobs: all that share the slots.
+        past: by function.
+        slots: how many jobs can run at once, with those that run now.
+        of: ids of jobs whose own windows are wanted.
+        gap_s: seconds that a slot stands between two jobs.
+        seed: the same seed gives the same forecast.
+    """
+    steps = simulate(jobs, past, slots, of=of, gap_s=gap_s, seed=seed)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            return ended.value  # type: ignore[no-any-return]
+
+
+def simulate(
+    jobs: Iterable[Unfinished],
+    past: Mapping[str, PastRuns],
+    slots: int,
+    *,
+    of: Collection[str] = (),
+    gap_s: float = 0.0,
+    seed: int = 0,
+) -> Generator[None, None, Forecast]:
+    """The same as `forecast`, in steps of about ten milliseconds each."""
+    plan = _Plan(jobs, slots, frozenset(of))
+    yield
+    laws = _Laws(plan.functions, past, gap_s)
+    told = Forecast(stuck=plan.stuck, runs=laws.runs, unknown=laws.unknown)
+    reason = _why_none(plan, laws, slots)
+    if reason:
+        return Forecast(stuck=plan.stuck, unknown=laws.unknown, reason=reason)
+    yield
+    if len(plan.units) > MOST_UNITS:
+        end = _bounds(plan, laws)
+        return Forecast(end, runs=told.runs, unknown=told.unknown, stuck=told.stuck)
+    runs = max(LEAST_RUNS, min(MOST_RUNS, MOST_EVENTS // max(1, len(plan.units))))
+    tally = _Tally(plan)
+    since = 0
+    for number in range(runs):
+        run = _Run(plan, laws, Random(f"{seed}/{number}"))
+        yield from run.go()
+        tally.add(run)
+        since += len(plan.units)
+        if since >= EVENTS_A_STEP:
+            since = 0
+            yield
+    return tally.told(told)
+
+
+def _why_none(plan: _Plan, laws: _Laws, slots: int) -> str:
+    if not plan.units:
+        return ALL_STUCK if plan.stuck else NOTHING_LEFT
+    if slots < 1 and any(unit.job.running_s is None for unit in plan.units):
+        return NO_SLOTS
+    return "" if laws.runs else NOTHING_KNOWN
+
+
+# --- what is to be done -----------------------------------------------------------------------
+
+
+@dataclass
+class _Unit:
+    """What takes a slot at a time: a job, or a portion of alike ones."""
+
+    job: Unfinished
+    function: int
+    count: int
+    place: float
+    parents: list[int] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
+
+
+class _Plan:
+    """The jobs as units, with their edges as places in a list; parents stand before children."""
+
+    def __init__(self, jobs: Iterable[Unfinished], slots: int, of: frozenset[str]) -> None:
+        self.slots = slots
+        known = {job.id: job for job in jobs}
+        runs = _that_run(known)
+        self.stuck = sum(job.count for job in known.values()) - sum(job.count for job in runs)
+        self.functions = list(dict.fromkeys(job.function for job in runs))
+        groups = _put_together(runs, of)
+        self.units: list[_Unit] = []
+        self._portion(groups)
+        # The units whose windows are wanted, by the job's id.
+        self.asked = {unit.job.id: at for at, unit in enumerate(self.units) if unit.job.id in of}
+
+    def _portion(self, groups: list[list[Unfinished]]) -> None:
+        numbers = {name: number for number, name in enumerate(self.functions)}
+        alone = sum(job.count for group in groups for job in group) <= SINGLE_UP_TO
+        units_of: dict[str, list[int]] = {}
+        for group in groups:
+            first, count = group[0], sum(job.count for job in group)
+            last = max(max(job.last_place, job.place) for job in group)
+            own: list[int] = []
+            if alone and len(group) == count:
+                for job in group:
+                    own.append(self._unit(job, numbers, 1, job.place))
+            else:
+                done = 0
+                for size in _portions(count, max(1, self.slots), alone):
+                    place = first.place + (last - first.place) * done / count
+                    own.append(self._unit(first, numbers, size, place))
+                    done += size
+            for job in group:
+                units_of[job.id] = own
+            # A group's jobs have the same parents, which stand before it.
+            parents = {unit for parent in first.parents for unit in units_of.get(parent, ())}
+            for unit in own:
+                self.units[unit].parents.extend(parents)
+            for parent in parents:
+                self.units[parent].children.extend(own)
+
+    def _unit(self, job: Unfinished, numbers: dict[str, int], count: int, place: float) -> int:
+        self.units.append(_Unit(job, numbers[job.function], count, place))
+        return len(self.units) - 1
+
+
+def _that_run(known: dict[str, Unfinished]) -> list[Unfinished]:
+    """The jobs that can run at all, parents before children: without circles and what is doomed."""
+    children: dict[str, list[str]] = {}
+    left: dict[str, int] = {}
+    free: list[str] = []
+    for id, job in known.items():
+        parents = [parent for parent in set(job.parents) if parent in known]
+        left[id] = len(parents)
+        for parent in parents:
+            children.setdefault(parent, []).append(id)
+        if not parents and not job.doomed:
+            free.append(id)
+    order = []
+    for id in free:  # grows meanwhile
+        order.append(known[id])
+        for child in children.get(id, ()):
+            left[child] -= 1
+            if not left[child] and not known[child].doomed:
+                free.append(child)
+    return order
+
+
+def _put_together(jobs: list[Unfinished], of: frozenset[str]) -> list[list[Unfinished]]:
+    """Groups of waiting jobs that nothing tells apart, in the order of their first."""
+    if sum(job.count for job in jobs) <= SINGLE_UP_TO:
+        return [[job] for job in jobs]
+    children: dict[str, list[str]] = {}
+    for job in jobs:
+        for parent in job.parents:
+            children.setdefault(parent, []).append(job.id)
+    groups: dict[object, list[Unfinished]] = {}
+    for job in jobs:
+        key: object = job.id
+        if job.running_s is None and job.id not in of and job.due_s <= 0 and not job.policies:
+            mine = frozenset(children.get(job.id, ()))
+            alike = (job.function, job.priority, frozenset(job.parents), mine)
+            key = (*alike, job.attempts_left, job.retry_delay_s)
+        groups.setdefault(key, []).append(job)
+    return list(groups.values())
+
+
+def _portions(count: int, slots: int, alone: bool) -> Iterable[int]:
+    """Portions that become smaller, down to single jobs: the end of the work is even then."""
+    while count:
+        size = 1 if alone else max(1, count // (2 * slots))
+        yield size
+        count -= size
+
+
+# --- what runs take ---------------------------------------------------------------------------
+
+
+class _Law:
+    """What attempts of one kind take: points of equal weight, in order."""
+
+    def __init__(self, ended: Sequence[float], running: Sequence[float] = ()) -> None:
+        seen = sorted(max(0.0, took) for took in ended)
+        # What goes on says something only of what is longer than what ended soonest.
+        longer = [took for took in running if seen and took > seen[0]]
+        self.points = _with_running(seen, longer) if longer else seen
+        self.mean = statistics.fmean(self.points) if self.points else 0.0
+        self.variance = statistics.pvariance(self.points, self.mean) if len(seen) > 1 else 0.0
+
+    def above(self, took: float) -> int:
+        """How many points are longer."""
+        return len(self.points) - bisect_right(self.points, took)
+
+
+def _with_running(ended: list[float], running: list[float]) -> list[float]:
+    """The product limit of what ended and what still runs, which counts among what is longer."""
+    events = sorted([(took, True) for took in ended] + [(took, False) for took in running])
+    left, weight = len(events), 1.0
+    steps: list[tuple[float, float]] = []
+    for took, has_ended in events:
+        if has_ended:
+            steps.append((took, weight / left))
+            weight -= weight / left
+        left -= 1
+    longest = steps[-1][0]
+    if weight > 1e-9:
+        # Nothing that ended was as long: as long again, as good a guess as any.
+        beyond = statistics.fmean([took for took in running if took >= longest] or [longest])
+        steps.append((max(longest, 1.5 * beyond), weight))
+    points, at, sum_up_to = [], 0, steps[0][1]
+    for number in range(LAW_POINTS):
+        wanted = (number + 0.5) / LAW_POINTS
+        while sum_up_to < wanted and at + 1 < len(steps):
+            at += 1
+            sum_up_to += steps[at][1]
+        points.append(steps[at][0])
+    return points
+
+
+@dataclass(frozen=True)
+class _Function:
+    """How one function's attempts go; `scatter` is how far its mean may be off, as a logarithm."""
+
+    done: _Law
+    failed: _Law
+    share_failed: float
+    scatter: float
+
+
+class _Laws:
+    """How attempts go, by the number of the function in the plan."""
+
+    def __init__(
+        self, functions: Sequence[str], past: Mapping[str, PastRuns], gap_s: float
+    ) -> None:
+        self.gap_s = gap_s
+        self.runs = 0
+        found: list[_Function | None] = []
+        unknown = []
+        for name in functions:
+            runs = past.get(name, PastRuns())
+            number = len(runs.done) + len(runs.failed)
+            self.runs += number
+            if not number:
+                unknown.append(name)
+            found.append(_function(runs) if number else None)
+        self.unknown = tuple(unknown)
+        # One that never ran may be like any other: of these, or else of all.
+        others = [function for function in found if function is not None]
+        if not others:
+            others = [_function(runs) for runs in past.values() if runs.done or runs.failed]
+            self.runs = sum(len(runs.done) + len(runs.failed) for runs in past.values())
+        self.others = others
+        self.of = found
+
+    def drawn(self, random: Random) -> list[tuple[_Function, float]]:
+        """For one simulated run: how each function goes, and by how much it is off the past."""
+        chosen = []
+        for function in self.of:
+            if function is None:
+                function, scatter = random.choice(self.others), SCATTER_OF_UNKNOWN
+            else:
+                scatter = function.scatter
+            chosen.append((function, math.exp(random.gauss(0.0, scatter))))
+        return chosen
+
+
+def _function(runs: PastRuns) -> _Function:
+    number = len(runs.done) + len(runs.failed)
+    logs = [math.log(max(took, 1e-4)) for took in (*runs.done, *runs.failed)]
+    scatter = max(LEAST_SCATTER, statistics.pstdev(logs)) if number > 1 else SCATTER_OF_FEW
+    if number < FEW:
+        scatter = max(scatter, SCATTER_OF_FEW)
+    done = _Law(runs.done or runs.failed, runs.running)
+    failed = _Law(runs.failed or runs.done)
+    return _Function(done, failed, len(runs.failed) / number, scatter / math.sqrt(number))
+
+
+# --- one simulated run ------------------------------------------------------------------------
+
+
+class _Run:
+    """One simulated run: what begins and ends when, from now."""
+
+    def __init__(self, plan: _Plan, laws: _Laws, random: Random) -> None:
+        self._plan = plan
+        self._random = random
+        self._gap_s = laws.gap_s
+        self._drawn = laws.drawn(random)
+        count = len(plan.units)
+        self.begin = [math.inf] * count
+        self.end = [math.inf] * count
+        # The parent that ended last, and how long it ran in all.
+        self.cause = [-1] * count
+        self.busy = [0.0] * count
+        self.last = -1
+        self._left = [len(unit.parents) for unit in plan.units]
+        self._attempts = [unit.job.attempts_left for unit in plan.units]
+        self._ready: list[tuple[int, float, int]] = []
+        # When something happens, what it is, and whether an attempt ended and failed.
+        self._events: list[tuple[float, int, int]] = []
+        self._given_up = [False] * count
+
+    def go(self) -> Generator[None, None, None]:
+        """Run it to its end."""
+        free = self._plan.slots - self._begin_with()
+        ready, events = self._ready, self._events
+        pop, push = heapq.heappop, heapq.heappush
+        begun = 0
+        now = 0.0
+        while True:
+            while free > 0 and ready:
+                unit = pop(ready)[2]
+                free -= 1
+                begun += 1
+                if now < self.begin[unit]:
+                    self.begin[unit] = now
+                took, failed = self._attempt(unit)
+                self.busy[unit] += took
+                push(events, (now + took + self._gap_s, unit, _FAILED if failed else _DONE))
+                if not begun % EVENTS_A_STEP:
+                    yield
+            if not events:
+                return
+            now, unit, what = pop(events)
+            if what == _DUE:
+                self._offer(unit)
+                continue
+            free += 1
+            if what == _DONE:
+                self._ended(unit, now)
+            else:
+                self._has_failed(unit, now)
+
+    def _begin_with(self) -> int:
+        """Take in what runs, and what is ready; returns how many slots are taken."""
+        running = 0
+        for number, unit in enumerate(self._plan.units):
+            job = unit.job
+            if job.running_s is not None:
+                running += 1
+                self.begin[number] = -job.running_s
+                took, failed = self._rest(number, job.running_s)
+                self.busy[number] = took
+                self._events.append((took, number, _FAILED if failed else _DONE))
+            elif not self._left[number]:
+                if job.due_s > 0:
+                    self._events.append((job.due_s, number, _DUE))
+                else:
+                    self._offer(number)
+        heapq.heapify(self._events)
+        return running
+
+    def _offer(self, number: int) -> None:
+        unit = self._plan.units[number]
+        heapq.heappush(self._ready, (-unit.job.priority, unit.place, number))
+
+    def _ended(self, number: int, now: float) -> None:
+        self.end[number] = now
+        self.last = number
+        self._release(number, now)
+
+    def _release(self, number: int, now: float) -> None:
+        for child in self._plan.units[number].children:
+            self._left[child] -= 1
+            if not self._left[child] and not self._given_up[child]:
+                self.cause[child] = number
+                due_s = self._plan.units[child].job.due_s
+                if due_s > now:
+                    heapq.heappush(self._events, (due_s, child, _DUE))
+                else:
+                    self._offer(child)
+
+    def _has_failed(self, number: int, now: float) -> None:
+        self._attempts[number] -= 1
+        job = self._plan.units[number].job
+        if self._attempts[number] > 0:
+            if job.retry_delay_s > 0:
+                heapq.heappush(self._events, (now + job.retry_delay_s, number, _DUE))
+            else:
+                self._offer(number)
+            return
+        self.end[number] = now
+        self.last = number
+        self._tell_children(number, now)
+
+    def _tell_children(self, number: int, now: float) -> None:
+        """A job failed for good: what its children were told for that happens."""
+        bad = [number]
+        for parent in bad:  # grows meanwhile
+            id = self._plan.units[parent].job.id
+            for child in self._plan.units[parent].children:
+                policy = self._plan.units[child].job.policies.get(id)
+                if self._given_up[child]:
+                    continue
+                if policy == "run":
+                    self._left[child] -= 1
+                    if not self._left[child]:
+                        self.cause[child] = parent
+                        self._offer(child)
+                elif policy == "cancel":
+                    self._given_up[child] = True
+                    bad.append(child)
+
+    def _attempt(self, number: int) -> tuple[float, bool]:
+        """What the next attempt takes, and whether it fails; of a portion, all of its jobs'."""
+        unit = self._plan.units[number]
+        function, factor = self._drawn[unit.function]
+        if unit.count > 1:
+            return self._portion(unit, function) * factor, False
+        random = self._random.random
+        failed = function.share_failed > 0 and random() < function.share_failed
+        points = (function.failed if failed else function.done).points
+        took = points[int(random() * len(points))] * factor
+        if took > unit.job.timeout_s:
+            return unit.job.timeout_s, True
+        return took, failed
+
+    def _portion(self, unit: _Unit, function: _Function) -> float:
+        share = function.share_failed
+        attempts = max(1, unit.job.attempts_left)
+        done = 1.0 - share**attempts
+        tries = done / (1.0 - share) if share < 1 else float(attempts)
+        bad = tries * share
+        if unit.count < NORMAL_FROM:
+            points, more = function.done.points, function.failed.points
+            random = self._random.random
+            took = sum(points[int(random() * len(points))] for _ in range(unit.count)) * done
+            if bad:
+                took += bad * sum(more[int(random() * len(more))] for _ in range(unit.count))
+        else:
+            mean = done * function.done.mean + bad * function.failed.mean
+            variance = done * function.done.variance
+            variance += bad * (function.failed.variance + function.failed.mean**2)
+            took = self._random.gauss(unit.count * mean, math.sqrt(unit.count * variance))
+        gaps = self._gap_s * (unit.count * tries - 1)
+        return max(took, unit.count * function.done.points[0]) + gaps
+
+    def _rest(self, number: int, ran: float) -> tuple[float, bool]:
+        """What an attempt takes on that has run so long, and whether it fails."""
+        unit = self._plan.units[number]
+        job, random = unit.job, self._random
+        function, factor = self._drawn[unit.function]
+        left = max(0.0, job.timeout_s - ran)
+        share = job.done_share
+        if share is not None and share >= LEAST_PROGRESS and ran > 0:
+            off = math.exp(random.gauss(0.0, SCATTER_OF_PROGRESS * (1.0 - min(1.0, share))))
+            return min(left, ran * max(0.0, 1.0 - share) / share * off), False
+        longer_done = function.done.above(ran / factor)
+        longer_failed = function.failed.above(ran / factor)
+        bad = function.share_failed * longer_failed / len(function.failed.points)
+        good = (1.0 - function.share_failed) * longer_done / len(function.done.points)
+        if bad + good <= 0:
+            # Longer than anything before: the longer it ran, the longer it may still run.
+            took = ran * (max(1e-3, random.random()) ** -0.5 - 1.0)
+            return (took, False) if took < left else (left, True)
+        failed = random.random() * (bad + good) < bad
+        law, longer = (function.failed, longer_failed) if failed else (function.done, longer_done)
+        took = law.points[len(law.points) - 1 - int(random.random() * longer)] * factor - ran
+        return (max(0.0, took), failed) if took < left else (left, True)
+
+
+_DUE, _DONE, _FAILED = range(3)
+
+
+# --- what many runs say -----------------------------------------------------------------------
+
+
+class _Tally:
+    """What is kept of the simulated runs."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self._plan = plan
+        self._ends: list[float] = []
+        self._busy: list[float] = []
+        self._deciding: Counter[int] = Counter()
+        self._last: Counter[int] = Counter()
+        self._causes: dict[int, Counter[int]] = {}
+        self._begins_of: dict[str, list[float]] = {id: [] for id in plan.asked}
+        self._ends_of: dict[str, list[float]] = {id: [] for id in plan.asked}
+
+    def add(self, run: _Run) -> None:
+        """Take a run in that has come to its end."""
+        last = run.last
+        if last < 0:
+            return
+        end = run.end[last]
+        self._ends.append(end)
+        self._last[last] += 1
+        busy = 0.0
+        at = last
+        while at >= 0:
+            self._deciding[at] += 1
+            busy += run.busy[at]
+            cause = run.cause[at]
+            self._causes.setdefault(at, Counter())[cause] += 1
+            at = cause
+        self._busy.append(min(1.0, busy / end) if end > 0 else 1.0)
+        for id, number in self._plan.asked.items():
+            if run.end[number] < math.inf:
+                self._begins_of[id].append(run.begin[number])
+                self._ends_of[id].append(run.end[number])
+
+    def told(self, known: Forecast) -> Forecast:
+        """What they say in all."""
+        windows = {
+            id: Window(_spread(self._begins_of[id]), _spread(ends))
+            for id, ends in self._ends_of.items()
+            if ends
+        }
+        return Forecast(
+            end=_spread(self._ends),
+            chain=tuple(self._chain()),
+            chain_busy=statistics.median(self._busy),
+            runs=known.runs,
+            unknown=known.unknown,
+            stuck=known.stuck,
+            windows=windows,
+        )
+
+    def _chain(self) -> list[Link]:
+        at = self._last.most_common(1)[0][0]
+        links = []
+        while at >= 0:
+            links.append(Link(self._plan.units[at].job.id, self._deciding[at] / len(self._ends)))
+            at = self._causes[at].most_common(1)[0][0]
+        return links[::-1]
+
+
+def _spread(values: list[float]) -> Spread:
+    values = sorted(values)
+
+    def at(share: float) -> float:
+        return values[min(len(values) - 1, int(share * len(values)))]
+
+    return Spread(at(0.1), statistics.median(values), at(0.9))
+
+
+def _bounds(plan: _Plan, laws: _Laws) -> Spread:
+    """Between the two bounds of any list scheduling: all the work by the slots, and the longest
+    chain, of which no two jobs run at once."""
+    means = []
+    for number in range(len(plan.functions)):
+        function = laws.of[number] or laws.others[0]
+        done, failed = function.done.mean, function.failed.mean
+        means.append(done * (1 - function.share_failed) + failed * function.share_failed)
+    work = longest = 0.0
+    reached = [0.0] * len(plan.units)
+    for number, unit in enumerate(plan.units):
+        took = means[unit.function] + laws.gap_s
+        work += took * unit.count
+        before = max((reached[parent] for parent in unit.parents), default=unit.job.due_s)
+        reached[number] = before + took
+        longest = max(longest, reached[number])
+    even = work / max(1, plan.slots)
+    least, most = max(even, longest), even + longest
+    return Spread(least, (least + most) / 2, most)
