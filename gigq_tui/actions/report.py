@@ -20,7 +20,8 @@ class Report:
 
     `title` is the line to show, `outcomes` one per job in the order asked, `twin` the shell
     command that does the same (empty where there is none), `job_ids` the jobs it concerns,
-    `undoable` whether it can be taken back in this run of the console.
+    `undoable` whether it can be taken back in this run of the console, `newest` the newest attempt
+    in the file before it, as `newest_attempt` tells it.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Report:
     twin: str = ""
     job_ids: tuple[str, ...] = ()
     undoable: bool = False
+    newest: str = ""
 
     @property
     def mixed(self) -> bool:
