@@ -244,7 +244,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
     # What is shown
 
     def _snapshot_arrived(self, snapshot: Snapshot) -> None:
-        self.services.actions.mind()
+        self.services.actions.following.take_news()
         self.services.picture.take(snapshot)
 
     def _redraw(self, whole: bool = False) -> None:
@@ -274,6 +274,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             or services.reads.trouble
             or services.notices.is_timed
             or services.actions.running
+            or services.actions.following.owes
             or services.workers.pool.alive()
             or services.workers.requests.waiting
         ):

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions.report import Report, one_name, summarise
-from gigq_tui.store.outcomes.following import JobNow, JobsNow
+from gigq_tui.store.outcomes.states import JobNow, JobsNow
 
 # What leaves a job where more is to come.
 FOLLOWED = frozenset(
@@ -146,7 +146,9 @@ class Followed:
         words = "failed again" if again else "failed"
         if not same:
             return words
-        return f"{words} (same cause)" if same == failed else f"{words} ({same:,} of the same cause)"
+        return (
+            f"{words} (same cause)" if same == failed else f"{words} ({same:,} of the same cause)"
+        )
 
     def _cancelled(self) -> str:
         ends: Counter[JobNow] = Counter()
@@ -168,4 +170,3 @@ class Followed:
                 is_done = state is JobNow.CANCELLED
                 clauses.append(f"{said} {who}" if is_done else f"{who} {said}")
         return ", ".join(clauses)
-

@@ -20,6 +20,7 @@ from gigq_tui.actions.report import Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
 from gigq_tui.actions.undo_log import DoneAction, UndoLog
 from gigq_tui.actions.workers.pending_requests import request_word
+from gigq_tui.store.outcomes.following import newest_attempt
 
 # How many jobs of an act are named when it is to be taken back.
 NAMED = 3
@@ -147,6 +148,7 @@ class QueueActions:
             return Report("that was undone already")
         try:
             with self._queue() as queue:
+                newest = newest_attempt(self.path)
                 outcomes = tuple(queue.restore_jobs(act.undo))
         except GigQError:
             self._ledger.put_back(act)
@@ -162,7 +164,7 @@ class QueueActions:
             title = f"not undone, {act.what}: {refused[0].reason}"
         elif refused:
             title = f"{act.what}: {summarise(outcomes)}"
-        return Report(title, outcomes, "", act.undo.job_ids, undoable=len(rest) > 0)
+        return Report(title, outcomes, "", act.undo.job_ids, undoable=len(rest) > 0, newest=newest)
 
     def release(self, ids: Iterable[str]) -> Report:
         """Take jobs back from workers that are certainly dead."""
@@ -219,6 +221,7 @@ class QueueActions:
             return Report("nothing to do")
         undo = Undo()
         with self._queue() as queue:
+            newest = newest_attempt(self.path)
             outcomes = tuple(act(queue, names, undo))
         self._ledger.add(_done_act(said or verb, outcomes, undo))
         return Report(
@@ -227,6 +230,7 @@ class QueueActions:
             shell_command.for_jobs(self.path, verb, names, *options),
             tuple(names),
             undoable=undo.restorable > 0,
+            newest=newest,
         )
 
     def _may_write(self) -> None:

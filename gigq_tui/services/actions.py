@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from gigq_core.errors import GigQError
+from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.jobs import WritesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.stop_watch import StopWatch
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.format import plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.job_actions import OUTCOMES, UNDO
+from gigq_tui.services.following import Following
 from gigq_tui.services.front import FrontNow
 from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.reads import Reads
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.waiting import RunsWorkers
-from gigq_tui.store.models import JobRow
-from gigq_tui.store.questions import Questions
 
 # An action that takes longer has its reason, which is told; in seconds.
 SLOW_ACT_S = 2.0
-MOST_WATCHES = 20
 
 
 def attach_note(path: Path) -> str:
@@ -48,7 +46,7 @@ class Actions:
         settings: How the console was started.
         hints: Names the keys in what is told.
         runner: Runs what blocks.
-        reads: Tells what became of jobs.
+        reads: Where new pictures come from, and what jobs are followed by.
         picture: What is shown of the file.
         notices: Where outcomes are told.
         front: The screen in front, where questions are asked.
@@ -58,6 +56,7 @@ class Actions:
         running: How many actions run now.
         begun: How many have begun so far.
         last_report: What the last action on jobs came to.
+        following: What has become of their jobs since.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Actions:
         self._ended_at: datetime | None = None
         self._running_since = 0.0
         self._slow_told = False
-        self._watches: list[StopWatch] = []
+        self.following = Following(reads, settings.clock, self._follow_up)
 
     def act(
         self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
@@ -135,41 +134,33 @@ class Actions:
         return self._ended_at is None or newest is None or newest.taken_at >= self._ended_at
 
     def _tell(self, report: Report) -> None:
+        self._say(report, report.title, report.done)
         if report.outcomes:
             self.last_report = report
-            watch = StopWatch(report, self._clock.monotonic())
-            if watch.ids:
-                self._watches = [*self._watches, watch][-MOST_WATCHES:]
-        self._say(report)
+            self.following.follow(report)
 
-    def _say(self, report: Report) -> None:
-        hints = [f"{self._hints(OUTCOMES)} results"] if report.mixed else []
+    def _follow_up(self, followed: Followed, is_news: bool) -> None:
+        """Tell how far an action's jobs have come: unasked, or where its notice still stands."""
+        report = followed.report
+        stands = followed.is_told and followed.is_read and self._notices.stands_about(report)
+        if is_news or stands:
+            self._say(report, followed.title, followed.is_good)
+
+    def _say(self, report: Report, title: str, is_good: bool) -> None:
+        has_more = report.mixed or len(report.outcomes) > 1
+        hints = [f"{self._hints(OUTCOMES)} results"] if has_more else []
         if report.undoable:
             hints.append(f"{self._hints(UNDO)} undo")
-        tone = "ok" if report.done else "warn"
-        self._notices.tell(report.title, tone, report.twin, "  ".join(hints))
-
-    # What becomes of jobs that are to stop
+        tone = "ok" if is_good else "warn"
+        self._notices.tell(title, tone, report.twin, "  ".join(hints), about=report)
 
     def mind(self) -> None:
-        """Look what became of jobs that are to stop, and say it where an action takes its time."""
+        """Say it where an action takes its time, and go on following jobs."""
         slow = self.running and self._clock.monotonic() - self._running_since >= SLOW_ACT_S
         if slow and not self._slow_told:
             self._slow_told = True
             self._notices.tell("still writing; another process may be using the file", "warn")
-        for watch in self._watches:
-            self._reads.ask(partial(_rows, watch.ids), partial(self._watched, watch))
-
-    def _watched(self, watch: StopWatch, rows: Mapping[str, JobRow]) -> None:
-        if watch not in self._watches:
-            return
-        report = watch.ended(rows, self._clock.monotonic())
-        if report is None:
-            return
-        self._watches.remove(watch)
-        if self.last_report is watch.report:
-            self.last_report = report
-        self._say(report)
+        self.following.keep_up()
 
     # Undo
 
@@ -245,7 +236,3 @@ class Actions:
         if screen is not None:
             told = (*details, *self.attach_details)
             screen.question(Question(title, told, (Choice("n", "No"), Choice("y", yes, act))))
-
-
-def _rows(ids: Sequence[str], reader: Questions) -> Mapping[str, JobRow]:
-    return reader.rows(ids)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.report import Report
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.outcomes.following import FollowedJobs, JobNow, JobsNow
+from gigq_tui.store.outcomes.following import FollowedJobs
+from gigq_tui.store.outcomes.states import JobNow, JobsNow
 from gigq_tui.store.questions import Questions
 from gigq_tui.store.stepwise import SoFar
 from gigq_tui.store.throttle import PATIENCE
@@ -72,9 +73,7 @@ class Following:
             hear of it unasked.
     """
 
-    def __init__(
-        self, reads: Asks, clock: Clock, told: Callable[[Followed, bool], None]
-    ) -> None:
+    def __init__(self, reads: Asks, clock: Clock, told: Callable[[Followed, bool], None]) -> None:
         self._reads = reads
         self._clock = clock
         self._told = told
@@ -89,9 +88,7 @@ class Following:
     @property
     def owes(self) -> bool:
         """Whether something is to be read that may have to wait for its time."""
-        return any(
-            case.is_wanted and (case.is_reading or case.has_news) for case in self._cases
-        )
+        return any(case.is_wanted and (case.is_reading or case.has_news) for case in self._cases)
 
     def of(self, report: Report) -> Followed | None:
         """Return what has become of an action's jobs; None where they are not followed.
@@ -184,8 +181,8 @@ class Following:
 
     def _take(self, case: _Case, so_far: SoFar[JobsNow]) -> None:
         self._is_asking = False
+        case.is_reading = not so_far.done
         if so_far.done:
-            case.is_reading = False
             now = self._clock.monotonic()
             case.free_at = now + PATIENCE * (now - case.began_at)
         self._show(case, so_far.value, so_far.share)

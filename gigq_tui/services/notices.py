@@ -34,13 +34,20 @@ class Notices:
         self._ticks = 0
         # The command of the notice that stood there at the last key.
         self.fresh_twin = ""
+        self._about: object = None
 
     @property
     def is_timed(self) -> bool:
         """Whether one stands there that goes by itself."""
         return self._ticks > 0
 
-    def tell(self, text: str, tone: str = "info", twin: str = "", hint: str = "") -> None:
+    def stands_about(self, subject: object) -> bool:
+        """Whether what stands there is about this."""
+        return self.is_timed and self._about is subject
+
+    def tell(
+        self, text: str, tone: str = "info", twin: str = "", hint: str = "", about: object = None
+    ) -> None:
         """Tell something.
 
         Args:
@@ -48,8 +55,9 @@ class Notices:
             tone: `info`, `ok`, `warn` or `error`.
             twin: The shell command that does the same, or an empty string.
             hint: Keys that belong to it and what they do, or an empty string.
+            about: What it is about, where it is told again as that changes.
         """
-        self._ticks = TICKS
+        self._ticks, self._about = TICKS, about
         screen = self._front()
         if screen is not None and screen.is_whole:
             screen.notice_line.tell(

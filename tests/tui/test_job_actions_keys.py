@@ -19,7 +19,10 @@ from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.services.actions import SLOW_ACT_S
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.filter.language import parse
-from gigq_tui.store.models import Behind, JobRow, Tab
+from gigq_tui.store.models import Behind, Tab
+from gigq_tui.store.outcomes.following import FollowedJobs
+from gigq_tui.store.outcomes.states import JobNow, JobsNow
+from gigq_tui.store.stepwise import SoFar
 from gigq_tui.widgets.outcome_panel import OutcomePanel
 from tests.scene import NOW
 from tests.tui.harness import (
@@ -439,80 +442,114 @@ def stopping(*numbers: int) -> Report:
     )
 
 
-async def stop(pilot: Pilot[None], rows: dict[str, JobRow], *numbers: int) -> None:
+class States:
+    """Where the jobs of an action are, as the reader would find it; by their numbers in `ROWS`."""
+
+    def __init__(self, states: dict[int, JobNow]) -> None:
+        self.states = states
+
+    def step(self, work: FollowedJobs) -> SoFar[JobsNow]:
+        codes = bytes(self.states.values())
+        return SoFar(JobsNow(codes), len(codes), len(codes))
+
+
+async def stop(pilot: Pilot[None], states: dict[int, JobNow]) -> None:
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    feed_of(app).answers["rows"] = lambda ids: {i: rows[i] for i in ids if i in rows}
-    acts_of(app).report = stopping(*numbers)
+    feed_of(app).answers["step"] = States(states).step
+    acts_of(app).report = stopping(*states)
     await give(pilot, ROWS)
     await press(pilot, "c", "y")
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("state", "told"),
     [
-        ("cancelled", "cancelled job_30"),
-        ("completed", "job_30 completed before it could be cancelled"),
-        ("failed", "job_30 failed before it could be cancelled"),
-        ("pending", "job_30 was queued again"),
-        ("", "job_30 has been deleted"),
+        (JobNow.CANCELLED, "cancelled job_30"),
+        (JobNow.PASSED, "job_30 completed before it could be cancelled"),
+        (JobNow.FAILED, "job_30 failed before it could be cancelled"),
+        (JobNow.WAITING, "job_30 queued again"),
+        (JobNow.GONE, "job_30 deleted since"),
     ],
 )
-async def test_what_became_of_a_stop_is_told_once(console: Console, status: str, told: str) -> None:
-    first = replace(ROWS[0], status="running", stop_requested=True)
-    rows = {first.id: first}
+async def test_what_became_of_a_stop_is_told_once(
+    console: Console, state: JobNow, told: str
+) -> None:
+    states = {0: JobNow.STOPPING}
     async with console() as (app, pilot):
-        await stop(pilot, rows, 0)
-        await give(pilot, ROWS)
-        assert "asked to stop" in notice_of(app)
-        if status:
-            rows[first.id] = replace(first, status=status)
-        else:
-            rows.clear()
+        await stop(pilot, states)
+        assert "still running, though asked to stop" in notice_of(app)
+        states[0] = state
         await give(pilot, ROWS)
         assert notice_of(app) == f" {told}   y gigq-core cancel"
         asked = len(feed_of(app).asked)
         await press(pilot, "j")
         await give(pilot, ROWS)
-        assert "before it could" not in notice_of(app)
-        assert [kind for kind, _ in feed_of(app).asked[asked:]].count("rows") == 0
+        assert told not in notice_of(app)
+        assert [kind for kind, _ in feed_of(app).asked[asked:]].count("step") == 0
 
 
-async def test_several_stops_are_told_together_and_row_by_row(console: Console) -> None:
-    rows = {job.id: replace(job, status="running", stop_requested=True) for job in ROWS[:3]}
+async def test_several_stops_are_told_together(console: Console) -> None:
+    states = dict.fromkeys(range(3), JobNow.STOPPING)
     async with console() as (app, pilot):
-        await stop(pilot, rows, 0, 1, 2)
-        rows[ROWS[0].id] = replace(ROWS[0], status="cancelled")
+        await stop(pilot, states)
+        states[0] = JobNow.CANCELLED
         await give(pilot, ROWS)
-        assert "asked to stop" in notice_of(app)
-        rows[ROWS[1].id] = replace(ROWS[1], status="cancelled")
-        rows[ROWS[2].id] = replace(ROWS[2], status="completed")
+        assert "2 still running" in notice_of(app)
+        states[1], states[2] = JobNow.CANCELLED, JobNow.PASSED
         await give(pilot, ROWS)
         assert "cancelled 2, job_28 completed before it could be cancelled" in notice_of(app)
-        await press(pilot, "i")
-        assert "not done    it completed before it could be cancelled" in screen_text(app)
 
 
 async def test_what_else_the_act_did_is_still_said_with_the_stop(console: Console) -> None:
-    rows = {ROWS[0].id: replace(ROWS[0], status="cancelled")}
     async with console() as (app, pilot):
-        feed_of(app).answers["rows"] = lambda ids: rows
-        mixed = outcomes((Change.STOPPING, "asked"), (Change.CANCELLED, ""))
+        feed_of(app).answers["step"] = States({0: JobNow.CANCELLED}).step
+        mixed = outcomes(
+            (Change.STOPPING, "asked"), (Change.CANCELLED, ""), (Change.REFUSED, "it is too late")
+        )
         acts_of(app).report = Report("x", mixed, "gigq-core cancel", undoable=True)
         await give(pilot, ROWS)
         await press(pilot, "c", "y")
         await give(pilot, ROWS)
-        assert notice_of(app).startswith(" cancelled job_30; cancelled job_29   i results  u undo")
+        told = " cancelled 2; job_28: it is too late   i results  u undo"
+        assert notice_of(app).startswith(told)
+
+
+async def test_a_retry_is_told_as_it_goes_on_and_once_it_is_over(console: Console) -> None:
+    states = dict.fromkeys(range(25), JobNow.WAITING)
+    async with console() as (app, pilot):
+        feed_of(app).answers["step"] = States(states).step
+        queued = [(Change.REQUEUED, "")] * 25
+        acts_of(app).report = Report("queued 25 for retry", outcomes(*queued), "gigq-core retry")
+        await give(pilot, ROWS)
+        await press(pilot, "r", "y")
+        assert notice_of(app).startswith(" retried 25: 25 waiting   i results")
+        states.update(dict.fromkeys(range(10), JobNow.PASSED))
+        await give(pilot, ROWS)
+        assert notice_of(app).startswith(" retried 25: 10 completed, 15 waiting")
+        # A key takes it away: what goes on is not told any more, but for what matters.
+        await press(pilot, "j")
+        states[10] = JobNow.RUNNING
+        await give(pilot, ROWS)
+        assert "retried" not in notice_of(app)
+        states[10] = JobNow.FAILED_SAME
+        await give(pilot, ROWS)
+        assert "10 completed, 1 failed again (same cause), 14 waiting" in notice_of(app)
+        await press(pilot, "k")
+        states.update(dict.fromkeys(range(11, 25), JobNow.PASSED))
+        await give(pilot, ROWS)
+        assert "retried 25: 24 completed, 1 failed again (same cause)" in notice_of(app)
 
 
 async def test_a_worker_that_does_not_answer_is_told_after_a_while(console: Console) -> None:
     clock = FrozenClock(NOW)
-    rows = {ROWS[0].id: replace(ROWS[0], status="running", stop_requested=True)}
     async with console(clock=clock) as (app, pilot):
-        await stop(pilot, rows, 0)
+        await stop(pilot, {0: JobNow.STOPPING})
+        await press(pilot, "j")
+        assert "job_30" not in notice_of(app)
         clock.advance(130)
         await give(pilot, ROWS)
-        assert "job_30 is still running, though its worker was asked" in notice_of(app)
+        assert "job_30 still running, though asked to stop" in notice_of(app)
 
 
 async def test_an_act_that_takes_long_says_why(console: Console) -> None:
