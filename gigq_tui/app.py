@@ -49,12 +49,15 @@ from gigq_tui.services.quitting import Quitting
 from gigq_tui.services.reads import FeedLike, Reads
 from gigq_tui.services.routes import Openers, Routes
 from gigq_tui.services.settings import Settings
+from gigq_tui.services.views import Views
 from gigq_tui.services.worker_control import WorkerControl
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter.language import Filter
-from gigq_tui.store.list.view import View
+from gigq_tui.store.history.rings import USUAL, Past, past_of
+from gigq_tui.store.list.view import View, usual_sort
 from gigq_tui.store.models import JobDetail, Snapshot, Tab
 from gigq_tui.terminal.app import TerminalApp
+from gigq_tui.viewpoint import Viewpoint
 from gigq_tui.widgets.header import FRESH, age_class
 
 if TYPE_CHECKING:
@@ -78,6 +81,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         theme: `dark`, `light`, `ansi`, or `auto` for what the terminal's colours are enough for.
         config: The user's keys and columns.
         label: What the header calls the file besides its name.
+        start: What is looked at first.
 
     Attributes:
         leaving: What sees signals and the end of the terminal, once that is watched.
@@ -104,6 +108,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         theme: str = "dark",
         config: Config | None = None,
         label: Label | None = None,
+        start: Viewpoint | None = None,
     ) -> None:
         super().__init__(theme)
         self.leaving: Leaving | None = None
@@ -120,6 +125,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
                 label=label or NO_LABEL,
                 clock=clock,
                 demo=demo,
+                start=start or Viewpoint(),
             )
         )
         self.set_keymap(self.services.keymap.for_textual())
@@ -135,8 +141,11 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         hints = KeyHints(keymap)
         notices = Notices(settings.path, hints, front, changed)
         reads = Reads(clock, self.call_later, self._snapshot_arrived, self._redraw)
-        view = View(sort=settings.config.sort)
+        start = settings.start
+        sort = start.sort or usual_sort(settings.config.sort, start.tab)
+        view = View(start.tab, start.filter, sort=sort)
         picture = Picture(reads, notices, clock, view, self._redraw)
+        views = Views(settings, picture, front)
         actions = Actions(
             QueueActions(path, settings.read_only, python=settings.python, chdir=settings.chdir),
             settings,
@@ -172,7 +181,8 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             picture=picture,
             actions=actions,
             workers=workers,
-            copying=Copying(self, notices, lambda: actions.last_report),
+            copying=Copying(self, notices, lambda: actions.last_report, lambda: views.command),
+            views=views,
             routes=Routes(_openers(self), notices, lambda: actions.last_report),
             quitting=Quitting(settings, hints, actions, workers, notices, front, self.exit),
         )
@@ -345,10 +355,10 @@ def _openers(app: ConsoleApp) -> Openers:
 
         app.push_screen(WorkersScreen(app.services, setting_up=setting_up))
 
-    def overview() -> None:
+    def overview(past: Past = USUAL) -> None:
         from gigq_tui.screens.overview.screen import OverviewScreen
 
-        app.push_screen(OverviewScreen(app.services))
+        app.push_screen(OverviewScreen(app.services, past))
 
     def help_of_front() -> None:
         from gigq_tui.screens.help import HelpScreen
@@ -368,11 +378,17 @@ def _openers(app: ConsoleApp) -> Openers:
         if app.front is not None:
             app.front.lay_over(OutcomePanel(report))
 
-    def jobs(tab: Tab, matching: Filter) -> None:
+    def home() -> JobsScreen:
         listed = first()
         while app.screen is not listed:
             app.pop_screen()
-        listed.listing.show_matching(tab, matching)
+        return listed
+
+    def jobs(tab: Tab, matching: Filter) -> None:
+        home().listing.show_matching(tab, matching)
+
+    def view(viewpoint: Viewpoint) -> None:
+        home().arrival.show(viewpoint)
 
     return Openers(
         job=job,
@@ -384,5 +400,12 @@ def _openers(app: ConsoleApp) -> Openers:
         palette=palette,
         outcomes=outcomes,
         jobs=jobs,
+        view=view,
+        words={
+            "job": lambda job_id: job(job_id, None),
+            "tree": tree,
+            "workers": lambda _: workers(False),
+            "overview": lambda period: overview(past_of(period) if period else USUAL),
+        },
         back=app.pop_screen,
     )

@@ -20,6 +20,7 @@ from gigq_tui.config.model import THEMES, Config, Label
 if TYPE_CHECKING:
     from gigq_tui.once.scripted import Order
     from gigq_tui.store.filter.language import Filter
+    from gigq_tui.viewpoint import Viewpoint
 
 T = TypeVar("T")
 
@@ -47,6 +48,20 @@ Exit codes:
   141  whoever read the output went away
   143  told to end (SIGTERM)
 """
+
+
+def _tabs(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    """What a shell offers behind `--tab`."""
+    from gigq_tui.viewpoint import TAB_WORDS
+
+    return [word for word in TAB_WORDS if word.startswith(typed)]
+
+
+def _screens(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    """What a shell offers behind `--open`."""
+    from gigq_tui.viewpoint import SCREEN_WORDS
+
+    return [word for word in SCREEN_WORDS if word.startswith(typed)]
 
 
 def _sort_keys(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
@@ -91,14 +106,27 @@ class Refusal(click.ClickException):
 )
 @click.option("--once", is_flag=True, help="Print one snapshot, then end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON for scripts.")
-@click.option("--filter", "filter_text", metavar="TEXT", help="With --once: only jobs that match.")
+@click.option("--filter", "filter_text", metavar="TEXT", help="Only jobs that match.")
+@click.option(
+    "--tab",
+    metavar="TAB",
+    shell_complete=_tabs,
+    help="Only jobs of one tab: all, waiting, running, failed, timeout, done or cancelled.",
+)
 @click.option(
     "--sort",
     "sort_text",
     metavar="KEY",
     shell_complete=_sort_keys,
-    help="With --once: the jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
+    help="The jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
     "ended or state; -KEY reverses it.",
+)
+@click.option(
+    "--open",
+    "open_text",
+    metavar="SCREEN",
+    shell_complete=_screens,
+    help="The screen to open over the list: job:ID, tree:ID, workers or overview[:PERIOD].",
 )
 @click.option(
     "--wait",
@@ -208,6 +236,10 @@ def _run(
     mouse: bool | None,
     config_file: Path | None,
     print_config: bool,
+    filter_text: str | None,
+    tab: str | None,
+    sort_text: str | None,
+    open_text: str | None,
     **for_once: Any,
 ) -> int:
     _check_usage(ctx)
@@ -227,7 +259,8 @@ def _run(
     folder = check_folder(chdir or Path(settings.chdir))
     only_look = settings.read_only if read_only is None else read_only
     label = label_of(settings)
-    order = _order(file, label, **for_once) if once else None
+    start = _viewpoint(tab, filter_text, sort_text, open_text)
+    order = _order(file, label, start, **for_once) if once else None
     if create:
         if only_look:
             _refuse(f"{file} is read-only by the configuration: add --read-write to create it.")
@@ -239,7 +272,13 @@ def _run(
     from gigq_tui.run import show
 
     return show(
-        file, python=interpreter, chdir=folder, read_only=only_look, config=config, label=label
+        file,
+        python=interpreter,
+        chdir=folder,
+        read_only=only_look,
+        config=config,
+        label=label,
+        start=start,
     )
 
 
@@ -272,15 +311,15 @@ def _check_usage(ctx: click.Context) -> None:
 
     for name, option in (
         ("as_json", "--json"),
-        ("filter_text", "--filter"),
         ("limit", "--limit"),
-        ("sort_text", "--sort"),
         ("wait", "--wait"),
         ("fail_if", "--fail-if"),
         ("expect", "--expect"),
     ):
         if given(name) and not ctx.params["once"]:
             raise click.UsageError(f"{option} needs --once.")
+    if given("open_text") and ctx.params["once"]:
+        raise click.UsageError("--open opens a screen, and --once shows none: leave one out.")
     if given("wait_timeout") and not ctx.params["wait"]:
         raise click.UsageError("--wait-timeout needs --wait.")
     if given("demo_dir") and not ctx.params["demo"]:
@@ -292,6 +331,10 @@ def _check_usage(ctx: click.Context) -> None:
             ("read_only", "--read-only or --read-write"),
             ("once", "--once"),
             ("print_config", "--print-config"),
+            ("filter_text", "--filter"),
+            ("tab", "--tab"),
+            ("sort_text", "--sort"),
+            ("open_text", "--open"),
             ("python", "--python"),
             ("chdir", "--chdir"),
         ):
@@ -333,14 +376,30 @@ def _need_terminal() -> None:
     end_on_signals_until_shown()
 
 
+def _viewpoint(
+    tab: str | None, filter_text: str | None, sort: str | None, open_text: str | None
+) -> Viewpoint:
+    """What the command line says of what is looked at."""
+    from gigq_tui.viewpoint import ViewError, viewpoint_of
+
+    def typed(text: str | None) -> str | None:
+        return None if text is None else typed_text(text)
+
+    try:
+        return viewpoint_of(
+            tab=typed(tab), filter=typed(filter_text), sort=typed(sort), open=typed(open_text)
+        )
+    except ViewError as problem:
+        _refuse(f"--{problem}.")
+
+
 def _order(
     file: Path,
     label: Label,
+    start: Viewpoint,
     *,
     as_json: bool,
-    filter_text: str | None,
     limit: int | None,
-    sort_text: str | None,
     wait: bool,
     wait_timeout: str | None,
     fail_if: str | None,
@@ -351,16 +410,16 @@ def _order(
     from gigq_tui.once import picture
     from gigq_tui.once.scripted import Order
     from gigq_tui.store.durations import seconds_of
-    from gigq_tui.store.sorting import NEWEST, sort_of
+    from gigq_tui.store.sorting import NEWEST
 
     return Order(
         file,
-        filter=_filter("--filter", typed_text(filter_text or "")),
+        filter=start.matching,
         limit=picture.DEFAULT_ROWS if limit is None else limit,
         as_json=as_json,
         label=label.text,
         width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
-        sort=NEWEST if sort_text is None else _read("--sort", sort_of, sort_text),
+        sort=start.sort or NEWEST,
         fail_if=None if fail_if is None else _filter("--fail-if", typed_text(fail_if)),
         wait=wait,
         timeout_s=(

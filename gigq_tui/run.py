@@ -13,6 +13,7 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.config.model import Config, Label
 from gigq_tui.leaving import LAST_THINGS_S, Leaving
 from gigq_tui.terminal.driver import is_gone
+from gigq_tui.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -28,6 +29,7 @@ def show(
     read_only: bool = False,
     config: Config | None = None,
     label: Label | None = None,
+    start: Viewpoint | None = None,
     demo: DemoSession | None = None,
 ) -> int:
     """Show the console until the person leaves it.
@@ -49,6 +51,7 @@ def show(
         theme=config.theme,
         config=config,
         label=label,
+        start=start,
     )
     leaving = Leaving(
         terminal_descriptors(),

@@ -15,11 +15,13 @@ from gigq_tui.actions.shell_words import line_of
 from gigq_tui.actions.workers import environment
 from gigq_tui.actions.workers.setup import GRACE_S, WorkerSetup
 from gigq_tui.format import is_secret
+from gigq_tui.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
     from gigq_tui.actions.submit import SubmitRequest
 
 PROGRAM = "gigq-core"
+CONSOLE = "gigq-tui"
 # More ids than these make a command line that nobody reads, and that a terminal may not take.
 MOST_NAMED = 20
 _END = "IDS"
@@ -51,6 +53,19 @@ def _guard(names: Iterable[str]) -> list[str]:
 def _breaks_lines(name: str) -> bool:
     """Whether an id can't be a line of its own."""
     return name == _END or name != name.strip() or UNSAFE.search(name) is not None
+
+
+def for_view(path: Path, view: Viewpoint, *, read_only: bool = False) -> str:
+    """The command that opens the console on a view.
+
+    The tab and the order are always said: without any part of a view, whoever runs it would see
+    what they looked at last.
+    """
+    words = [CONSOLE, str(path.absolute()), "--tab", view.tab.name.lower()]
+    for part, value in view.words.items():
+        if part != "tab":
+            words += [f"--{part}", value if isinstance(value, str) else ",".join(value)]
+    return line_of([*words, *(["--read-only"] if read_only else [])])
 
 
 def for_submit(path: Path, request: SubmitRequest) -> str:

@@ -190,7 +190,9 @@ COPY = Action(
     Group.LOOK,
     ON_A_JOB,
     bar=75,
-    when=needs_row,
+)
+COPY_VIEW = Action(
+    "copy_view", ("y",), "copy view", "copy this view as a command", Group.LOOK, IN_OVERVIEW
 )
 
 LOOK_ACTIONS: tuple[Action, ...] = (
@@ -209,4 +211,5 @@ LOOK_ACTIONS: tuple[Action, ...] = (
     OVERVIEW,
     PAUSE_VIEW,
     COPY,
+    COPY_VIEW,
 )

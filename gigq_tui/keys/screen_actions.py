@@ -125,7 +125,7 @@ WORKER_FILTER = Action(
 WORKER_SORT = Action(
     "worker_sort", ("s",), "sort", "sort by the next column", Group.LOOK, IN_WORKERS, bar=85
 )
-WORKER_COPY = Action("worker_copy", ("y",), "copy pid", "copy worker's pid", Group.LOOK, IN_WORKERS)
+WORKER_COPY = Action("worker_copy", ("y",), "copy", "copy pid, log, ..", Group.LOOK, IN_WORKERS)
 
 WORKER_ACTIONS: tuple[Action, ...] = (
     WORKER_DRAIN,

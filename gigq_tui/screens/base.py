@@ -8,7 +8,8 @@ How to write a screen:
   to the front; what a snapshot does not hold is asked for with `self.reads.ask(...)`;
 * for each action of your scope there is one method marked `@does(ACTION)`: on the screen, on one of
   its `parts`, or on a service; movement is done for you on the widget that `mover()` returns;
-* `crumbs()` names the way from the jobs screen, for the header;
+* `crumbs()` names the way from the jobs screen, for the header; `destination()` is the word by
+  which a view leads here, and has its line in `viewpoint.SCREEN_WORDS` and in `app`;
 * what it does it does by `self.services`; what it wants to know it asks of `self.reads`;
 * `question(...)` asks a person.
 """
@@ -35,6 +36,7 @@ from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.services import Services
 from gigq_tui.store.models import JobRow, Snapshot
+from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState, age_class
 from gigq_tui.widgets.key_bar import KeyBar
 from gigq_tui.widgets.lines import Lines
@@ -106,6 +108,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def crumbs(self) -> tuple[str, ...]:
         """The names that lead here from the jobs screen; empty for the jobs screen itself."""
         return (self.SCOPE.value,)
+
+    def destination(self) -> Destination | None:
+        """The word that opens it again as it is; None where a view leads to the list alone."""
+        return None
 
     def mover(self) -> Scrolled | None:
         """The widget that the movement keys move."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gigq_tui.services.reads import Reads
     from gigq_tui.services.routes import Routes
     from gigq_tui.services.settings import Settings
+    from gigq_tui.services.views import Views
     from gigq_tui.services.worker_control import WorkerControl
 
 
@@ -37,4 +38,5 @@ class Services:
     workers: WorkerControl
     copying: Copying
     routes: Routes
+    views: Views
     quitting: Quitting

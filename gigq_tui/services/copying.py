@@ -10,6 +10,8 @@ from typing import Protocol
 from gigq_tui.actions.question import Choice
 from gigq_tui.actions.report import Report
 from gigq_tui.format import cut, inert, size
+from gigq_tui.keys.handlers import does
+from gigq_tui.keys.looking_actions import COPY_VIEW
 from gigq_tui.services.notices import Notices
 from gigq_tui.services.waiting import RunsWorkers, find_out
 from gigq_tui.terminal.clipboard import MAX_BYTES, into_tmux, osc52, through_tmux, wraps_for_another
@@ -34,14 +36,20 @@ class Copying:
         terminal: Where they are written to.
         notices: Where it is told.
         last_report: What the last action on jobs came to.
+        view_command: The command that shows what is looked at now.
     """
 
     def __init__(
-        self, terminal: Terminal, notices: Notices, last_report: Callable[[], Report | None]
+        self,
+        terminal: Terminal,
+        notices: Notices,
+        last_report: Callable[[], Report | None],
+        view_command: Callable[[], str],
     ) -> None:
         self._terminal = terminal
         self._notices = notices
         self._last_report = last_report
+        self._view_command = view_command
 
     def copy_fresh_twin(self) -> bool:
         """Copy the command of the action whose notice stood there; says whether there was one."""
@@ -50,12 +58,19 @@ class Copying:
             self.copy_command(twin)
         return bool(twin)
 
-    def last_command(self) -> list[Choice]:
-        """The choice to copy the command of the last action, if it had one."""
+    def everywhere(self) -> list[Choice]:
+        """What can be copied on any screen: this view, and the last action's command, if any."""
+        choices = [Choice("w", "this view as a command", self.copy_view)]
         report = self._last_report()
-        if report is None or not report.twin:
-            return []
-        return [Choice("l", "last action's command", partial(self.copy_command, report.twin))]
+        if report is not None and report.twin:
+            copy = partial(self.copy_command, report.twin)
+            choices.append(Choice("l", "last action's command", copy))
+        return choices
+
+    @does(COPY_VIEW)
+    def copy_view(self) -> None:
+        """Copy the command that shows what is looked at now."""
+        self.copy_text(self._view_command(), "the view")
 
     def copy_command(self, twin: str) -> None:
         """Copy a command, unless no terminal would take it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gigq_tui.actions.question import Question
+from gigq_tui.viewpoint import Destination
 
 
 class NoticeLike(Protocol):
@@ -40,6 +41,8 @@ class Front(Protocol):
     def panel(self) -> PanelLike: ...
 
     def question(self, question: Question) -> None: ...
+
+    def destination(self) -> Destination | None: ...
 
 
 # The screen in front, if it is one of ours.

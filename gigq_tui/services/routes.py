@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gigq_tui.actions.report import Report
@@ -13,11 +13,15 @@ from gigq_tui.keys.screen_actions import HELP, PALETTE
 from gigq_tui.services.notices import Notices
 from gigq_tui.store.filter.language import Filter, parse
 from gigq_tui.store.models import JobDetail, Tab
+from gigq_tui.viewpoint import Destination, Viewpoint
 
 
 @dataclass(frozen=True)
 class Openers:
-    """How each screen is opened, and each panel; the app knows, and no service."""
+    """How each screen is opened, and each panel; the app knows, and no service.
+
+    `words` has the screens that are opened by a word, each given what stands behind its colon.
+    """
 
     job: Callable[[str, str | None], object]
     tree: Callable[[str], object]
@@ -28,6 +32,8 @@ class Openers:
     palette: Callable[[], object]
     outcomes: Callable[[Report], object]
     jobs: Callable[[Tab, Filter], object]
+    view: Callable[[Viewpoint], object]
+    words: Mapping[str, Callable[[str], object]]
     back: Callable[[], object]
 
 
@@ -105,6 +111,14 @@ class Routes:
             FilterError: the filter can't be understood; nothing is left.
         """
         self._open.jobs(tab, parse(filter_text))
+
+    def show_view(self, view: Viewpoint) -> None:
+        """Go back to the jobs screen, and show there, and over it, what a view says."""
+        self._open.view(view)
+
+    def open(self, destination: Destination) -> None:
+        """Put the screen in front that a word names; the id in it is that of a job."""
+        self._open.words[destination.screen](destination.argument)
 
     def back(self) -> None:
         """Go back to the screen before this one."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gigq_tui.config.model import Config, Label
 from gigq_tui.store.clock import Clock
+from gigq_tui.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
     from gigq_tui.demo import DemoSession
@@ -26,6 +27,7 @@ class Settings:
         label: What the header calls the file besides its name.
         clock: What time it is.
         demo: The demonstration this console shows, or None.
+        start: What is looked at first.
     """
 
     path: Path
@@ -36,3 +38,4 @@ class Settings:
     label: Label
     clock: Clock
     demo: DemoSession | None
+    start: Viewpoint = field(default_factory=Viewpoint)

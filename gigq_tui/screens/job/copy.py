@@ -77,7 +77,7 @@ class Clipboard(Protocol):
 
     def copy_fresh_twin(self) -> bool: ...
 
-    def last_command(self) -> Sequence[Choice]: ...
+    def everywhere(self) -> Sequence[Choice]: ...
 
 
 class DetailCopy(Part):
@@ -109,16 +109,19 @@ class DetailCopy(Part):
     def copy(self) -> None:
         """Copy the command of the last action while its notice is shown; else ask what to copy."""
         detail = self._host.job.detail
-        if self._clipboard.copy_fresh_twin() or detail is None:
+        if self._clipboard.copy_fresh_twin():
             return
-        title = f"Copy from {cut(inert(detail.row.name), 40)} {detail.row.id[:8]}?"
-        self._host.question(Question(title, (), tuple(self._choices(detail)), harmless=True))
+        title, choices = "Copy what?", [Choice("escape", "Nothing")]
+        if detail is not None:
+            title = f"Copy from {cut(inert(detail.row.name), 40)} {detail.row.id[:8]}?"
+            choices += self._choices(detail)
+        choices += self._clipboard.everywhere()
+        self._host.question(Question(title, (), tuple(choices), harmless=True))
 
     def _choices(self, detail: JobDetail) -> list[Choice]:
         attempt, stack = self._host.attempts.chosen, self._host.stack.taken
         row = detail.row
         choices = [
-            Choice("escape", "Nothing"),
             self._choice("i", "id", row.id),
             self._choice("n", "name", row.name),
         ]
@@ -137,7 +140,7 @@ class DetailCopy(Part):
         if (visible := self._host.page.visible_text()) is not None:
             choices.append(self._choice("v", "what is visible", visible))
         choices.append(self._choice("c", "command", for_jobs(self._path, "status", [row.id])))
-        return [*choices, *self._clipboard.last_command()]
+        return choices
 
     def _choice(self, key: str, what: str, text: str) -> Choice:
         named = what if what.startswith("what") else f"the {what}"

@@ -41,6 +41,7 @@ from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.services import Services
 from gigq_tui.store.derive import done_words, ticks
 from gigq_tui.store.models import JobRow, Snapshot
+from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Scrolled
@@ -120,6 +121,9 @@ class JobScreen(ConsoleScreen, inherit_bindings=False):
             return ("Job", self.job.id[:8])
         far = f" {done_words(row.progress)}" if row.progress is not None else ""
         return ("Job", f"{self.job.id[:8]} {row.name}{far}")
+
+    def destination(self) -> Destination:
+        return Destination("job", self.job.id)
 
     def mover(self) -> Scrolled:
         return self.page.rows if self.page.lists_relatives else self.page.text_view

@@ -20,9 +20,10 @@ from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.filter.language import NO_FILTER, Filter
-from gigq_tui.store.list.view import TOP, Anchor, AnchorKind, View, sort_keys
+from gigq_tui.store.list.view import TOP, Anchor, AnchorKind, View, sort_keys, usual_sort
 from gigq_tui.store.models import JobRow, Snapshot, Tab
 from gigq_tui.store.sorting import NEWEST, SORT_MENU, Sort, SortKey
+from gigq_tui.viewpoint import Viewpoint
 from gigq_tui.widgets.takes_keys import TakesKeys
 
 TABS = tuple(Tab)
@@ -95,7 +96,7 @@ class Listing(Part):
         self._usual = usual_sort
         self._hints = hints
         # What suits the running jobs does not suit the failed ones: each tab keeps its own order.
-        self._sorts: dict[Tab, Sort] = {}
+        self._sorts = {picture.view.tab: picture.view.sort}
         self._filter_before: Filter = NO_FILTER
 
     @property
@@ -164,18 +165,21 @@ class Listing(Part):
         table = self._host.table
         landing = view.follow or table.chosen
         table.start_over(landing)
-        sort = self._sorts.get(view.tab, self._usual_sort(view.tab))
+        sort = self._sorts.get(view.tab, usual_sort(self._usual, view.tab))
         anchor = TOP if landing is None else Anchor.around(landing, 0)
         self._picture.look_at(replace(view, sort=sort, anchor=anchor), anew=True)
         self._host.list_changed()
 
-    def _usual_sort(self, tab: Tab) -> Sort:
-        """The configured order, where the jobs of a tab have what it goes by."""
-        return self._usual if self._usual.key in sort_keys(tab) else NEWEST
-
     def show_matching(self, tab: Tab, matching: Filter) -> None:
         """List the jobs of a tab that a filter lets through, and follow none."""
         self.show_list(replace(self.view, tab=tab, filter=matching, follow=None))
+
+    def show_view(self, view: Viewpoint) -> None:
+        """List what a view says, in its order, and follow no job."""
+        self._sorts.pop(view.tab, None)
+        if view.sort is not None:
+            self._sorts[view.tab] = view.sort
+        self.show_matching(view.tab, view.filter)
 
     # Tabs
 

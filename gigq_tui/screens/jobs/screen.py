@@ -14,6 +14,7 @@ from gigq_tui.keys.looking_actions import OPEN, TAB_ACTIONS
 from gigq_tui.keys.screen_actions import CLEAR, LEAVE
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs.all_matching import AllMatching
+from gigq_tui.screens.jobs.arrival import Arrival
 from gigq_tui.screens.jobs.clear import Clear
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.head_row import HeadRow
@@ -58,12 +59,14 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         self.filter_box = FilterBox(id="filter")
         self.listing = Listing(self, services.picture, notices, settings.config.sort, self._hints)
         self.marks = Marks(self, notices, self._hints)
+        self.arrival = Arrival(self, self.listing, services.routes, notices)
         self.table.chosen_columns = settings.config.columns
         self.table.marks = self.marks.rows
         self.summary = Summary(self, settings.path, settings.clock, self._hints)
         acting = JobActions.of(self, services, self.marks.clear)
         self.parts = (
             self.listing,
+            self.arrival,
             self.marks,
             self.summary,
             acting,
@@ -84,6 +87,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.set_interval(AGES_S, self._draw_ages)
+        self.arrival.open(self.services.settings.start.open)
 
     # What it is made of
 

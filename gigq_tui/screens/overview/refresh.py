@@ -14,7 +14,7 @@ from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.history.rings import Past
+from gigq_tui.store.history.rings import USUAL, Past
 from gigq_tui.store.questions import Questions
 
 # An overview costs the reader's thread some tens of milliseconds: news is gathered this long.
@@ -64,17 +64,20 @@ class OverviewRefresh(Part):
         host: The screen.
         view: Tells whether the view is paused.
         clock: What time it is.
+        past: The time that is chosen first.
 
     Attributes:
         past: The time that is chosen.
         overview: The overview that was read last; None before the first one has come.
     """
 
-    def __init__(self, host: OverviewHost, view: PausedView, clock: Clock) -> None:
+    def __init__(
+        self, host: OverviewHost, view: PausedView, clock: Clock, past: Past = USUAL
+    ) -> None:
         self._host = host
         self._view = view
         self._clock = clock
-        self.past = Past.MINUTES_60
+        self.past = past
         self.overview: Overview | None = None
         self._is_asking = False
         self._asked_at = float("-inf")

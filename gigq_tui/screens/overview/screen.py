@@ -29,7 +29,9 @@ from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.history.attempts import DELETED, OTHERS
 from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.overview import Overview
+from gigq_tui.store.history.rings import USUAL, Past
 from gigq_tui.store.models import Snapshot, Tab
+from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import Line, TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Scrolled
@@ -52,16 +54,17 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
 
     Args:
         services: What the console can do.
+        past: How far back it looks at first.
     """
 
     SCOPE = Scope.OVERVIEW
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, past: Past = USUAL) -> None:
         super().__init__(services)
         self.hints = services.hints
-        self.refreshing = OverviewRefresh(self, services.picture, services.settings.clock)
+        self.refreshing = OverviewRefresh(self, services.picture, services.settings.clock, past)
         self.finder = RowFinder(self, services.notices)
         self.parts = (self.refreshing, self.finder)
         # Whether the keys move in the list of what needs attention.
@@ -96,6 +99,9 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     def typed_line(self) -> TypedLine:
         """The line in which the text to find is typed."""
         return self.query_one(TypedLine)
+
+    def destination(self) -> Destination:
+        return Destination("overview", self.refreshing.past.word)
 
     def mover(self) -> Scrolled:
         return self.attention if self.attending else self.functions

@@ -40,7 +40,7 @@ class Copies(Protocol):
 
     def copy_fresh_twin(self) -> bool: ...
 
-    def last_command(self) -> Iterable[Choice]: ...
+    def everywhere(self) -> Iterable[Choice]: ...
 
 
 class JobCopy(Part):
@@ -62,21 +62,23 @@ class JobCopy(Part):
     @does(COPY)
     def copy(self) -> None:
         """Copy the command of the last action while its notice stands; else ask what to copy."""
-        row = self._host.current_row()
-        if self._copying.copy_fresh_twin() or row is None:
+        if self._copying.copy_fresh_twin():
             return
-        choices = [
-            Choice("escape", "Nothing"),
-            self._choice("i", "id", row.id),
-            self._choice("n", "name", row.name),
-        ]
+        row = self._host.current_row()
+        title, choices = "Copy what?", [Choice("escape", "Nothing")]
+        if row is not None:
+            title = f"Copy from {cut(inert(row.name), 40)} {row.id[:8]}?"
+            choices += self._choices(row)
+        choices += self._copying.everywhere()
+        self._host.question(Question(title, (), tuple(choices), harmless=True))
+
+    def _choices(self, row: JobRow) -> list[Choice]:
+        choices = [self._choice("i", "id", row.id), self._choice("n", "name", row.name)]
         if row.error:
             choices.append(self._choice("e", "error", row.error))
         choices.append(Choice("p", "params", partial(self._copy_params, row.id)))
         choices.append(self._choice("c", "command", for_jobs(self._path, "status", [row.id])))
-        choices += self._copying.last_command()
-        title = f"Copy from {cut(inert(row.name), 40)} {row.id[:8]}?"
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
+        return choices
 
     def _choice(self, key: str, what: str, text: str) -> Choice:
         return Choice(key, what, partial(self._copying.copy_text, text, f"the {what}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gigq_tui.keys.action import Action, Group
 from gigq_tui.keys.job_actions import NEW, PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKER, STOP_WORKER, UNDO
 from gigq_tui.keys.looking_actions import (
+    COPY_VIEW,
     FILTER,
     NEXT_TAB,
     OVERVIEW,
@@ -33,6 +34,7 @@ _ABOUT_NO_ROW = frozenset(
         WORKERS,
         OVERVIEW,
         PAUSE_VIEW,
+        COPY_VIEW,
         NEW,
         UNDO,
         PAUSE_QUEUE,

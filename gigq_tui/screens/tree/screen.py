@@ -27,6 +27,7 @@ from gigq_tui.services import Services
 from gigq_tui.store.graph.tree import LineKind, TreeLine
 from gigq_tui.store.models import Graph, GraphNode, JobRow, Snapshot
 from gigq_tui.terminal import theme
+from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import Line, TextLines
 from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.row_list import RowList
@@ -130,6 +131,9 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
 
     def crumbs(self) -> tuple[str, ...]:
         return (f"Tree of {job_title(self.graph, self.job_id)}",)
+
+    def destination(self) -> Destination:
+        return Destination("tree", self.job_id)
 
     def mover(self) -> Scrolled:
         return self.branches

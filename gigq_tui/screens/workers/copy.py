@@ -1,7 +1,8 @@
-"""What can be copied here: the pid of the worker under the cursor, and of its log what is read."""
+"""What can be copied here: the worker's pid, what is read of its log, and the view."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Protocol
 
@@ -31,8 +32,14 @@ class CopyHost(Protocol):
         """Ask in the panel."""
 
 
+class Copies(CopiesText, Protocol):
+    """What copies."""
+
+    def everywhere(self) -> Iterable[Choice]: ...
+
+
 class WorkerCopy(Part):
-    """Copies the worker's pid; where its log is expanded, it asks what to copy.
+    """Copies what is asked for of the worker under the cursor.
 
     Args:
         host: The screen.
@@ -41,7 +48,7 @@ class WorkerCopy(Part):
         notices: Where it is said that there is nothing to copy.
     """
 
-    def __init__(self, host: CopyHost, log: WorkerLog, copying: CopiesText, notices: Tells) -> None:
+    def __init__(self, host: CopyHost, log: WorkerLog, copying: Copies, notices: Tells) -> None:
         self._host = host
         self._log = log
         self._copying = copying
@@ -49,31 +56,22 @@ class WorkerCopy(Part):
 
     @does(WORKER_COPY)
     def do_worker_copy(self) -> None:
-        """Copy the pid, or ask what to copy."""
-        if not self._log.is_expanded:
-            self._copy_pid()
-            return
-        visible = self._log.text_view.visible_text()
-        self._host.question(
-            Question(
-                "Copy from this log:",
-                (),
-                (
-                    Choice("escape", "Nothing"),
-                    Choice("v", "what is visible", partial(self._copy_visible, visible)),
-                    Choice("o", "all of it", self._copy_log),
-                    Choice("i", "the worker's pid", self._copy_pid),
-                ),
-                harmless=True,
-            )
-        )
-
-    def _copy_pid(self) -> None:
-        entry = self._host.entry
-        if entry is None or entry.worker is None:
-            self._notices.tell("This worker's pid is unknown.", "warn")
-            return
-        self._copying.copy_text(str(entry.worker.pid), "the pid")
+        """Ask what to copy."""
+        choices = [Choice("escape", "Nothing")]
+        title, entry = "Copy what?", self._host.entry
+        if self._log.is_expanded:
+            visible = self._log.text_view.visible_text()
+            title = "Copy from this log:"
+            choices += [
+                Choice("v", "what is visible", partial(self._copy_visible, visible)),
+                Choice("o", "all of it", self._copy_log),
+            ]
+        if entry is not None and entry.worker is not None:
+            pid = str(entry.worker.pid)
+            copy = partial(self._copying.copy_text, pid, "the pid")
+            choices.append(Choice("i", "the worker's pid", copy))
+        choices += self._copying.everywhere()
+        self._host.question(Question(title, (), tuple(choices), harmless=True))
 
     def _copy_visible(self, text: str) -> None:
         self._copying.copy_text(text, "what is visible")

@@ -34,6 +34,7 @@ from gigq_tui.screens.workers.worker_count import WorkerCount
 from gigq_tui.services import Services
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.processes import Sampler
+from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import Line, TextLines, line_width, spread
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
@@ -123,6 +124,9 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
     def columns(self) -> int:
         """How many cells wide the screen is."""
         return self.app.size.width
+
+    def destination(self) -> Destination:
+        return Destination("workers")
 
     def mover(self) -> Scrolled:
         return self.roster if self.shows_list else self.text_view

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from gigq_tui.store.durations import seconds_of
+
 BUCKETS = 60
 # Two neighbouring steps of the run times lie two per cent apart, so a percentile is off by one.
 _STEP = math.log(1.02)
@@ -27,6 +29,28 @@ class Past(Enum):
     def bucket_s(self) -> int:
         """How many seconds one bucket of this window holds."""
         return self.value // BUCKETS
+
+    @property
+    def word(self) -> str:
+        """How it is written: `5m`, `6h`."""
+        return f"{self.value // 3_600}h" if self.value > 3_600 else f"{self.value // 60}m"
+
+
+# How far back one looks where nothing else is said.
+USUAL = Past.MINUTES_60
+
+
+def past_of(text: str) -> Past:
+    """Return the time that a text like `60m` or `1h` means.
+
+    Raises:
+        ValueError: there is none that long; the message says which there are.
+    """
+    words = ", ".join(past.word for past in Past)
+    try:
+        return Past(round(seconds_of(text)))
+    except ValueError:
+        raise ValueError(f"there is no period {text!r}: choose from {words}") from None
 
 
 class End(Enum):

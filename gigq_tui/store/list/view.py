@@ -96,6 +96,11 @@ _LACKING = {
 }
 
 
+def usual_sort(configured: Sort, tab: Tab) -> Sort:
+    """The configured order, where the jobs of a tab have what it goes by."""
+    return configured if configured.key in sort_keys(tab) else NEWEST
+
+
 def sort_keys(tab: Tab) -> tuple[SortKey, ...]:
     """By what the jobs of a tab can be listed."""
     return tuple(key for key in SortKey if key not in _LACKING.get(tab, ()))
