@@ -17,7 +17,9 @@ from textual.pilot import Pilot
 
 from gigq_tui import router
 from gigq_tui.app import ConsoleApp
+from gigq_tui.keys.job_actions import CANCEL
 from gigq_tui.keys.key_names import key_name
+from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.screens.jobs.screen import JobsScreen
 from tests import scene
 
@@ -93,7 +95,7 @@ def at_rest(app: ConsoleApp) -> bool:
         return False
     jobs = app.screen_stack[0]
     waits = isinstance(jobs, JobsScreen) and front is jobs and jobs.table.awaits_list
-    wanting = waits or front.expects or front.awaits("cancel") or front.awaits("open")
+    wanting = waits or front.expects or front.awaits(CANCEL) or front.awaits(OPEN)
     return app.services.actions.is_shown and not wanting
 
 
@@ -112,6 +114,7 @@ async def type_at_once(pilot: Pilot[None], keys: Iterable[str]) -> None:
     """Hand over keys as one write to the terminal does, and wait until it is at rest."""
     for event in events_of(keys):
         pilot.app.post_message(event)
+    await _have_come(pilot)
     await settle(pilot)
 
 
@@ -119,4 +122,12 @@ async def type_one_by_one(pilot: Pilot[None], keys: Iterable[str]) -> None:
     """Hand over each key once the screen shows what came of the one before."""
     for event in events_of(keys):
         pilot.app.post_message(event)
+        await _have_come(pilot)
         await settle(pilot)
+
+
+async def _have_come(pilot: Pilot[None]) -> None:
+    """Wait until all that was handed over has come to the router."""
+    came = asyncio.Event()
+    pilot.app.call_later(came.set)
+    await came.wait()
