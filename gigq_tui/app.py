@@ -27,7 +27,6 @@ from textual.screen import Screen
 
 from gigq_core.paths import queue_file
 from gigq_tui.actions.jobs import QueueActions
-from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -183,7 +182,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             workers=workers,
             copying=Copying(self, notices, lambda: actions.last_report, lambda: views.command),
             views=views,
-            routes=Routes(_openers(self), notices, lambda: actions.last_report),
+            routes=Routes(_openers(self), notices, lambda: bool(actions.following.actions)),
             quitting=Quitting(settings, hints, actions, workers, notices, front, self.exit),
         )
 
@@ -372,11 +371,12 @@ def _openers(app: ConsoleApp) -> Openers:
         if (front := app.front) is not None:
             front.lay_over(PalettePanel(front, app.services.keymap))
 
-    def outcomes(report: Report) -> None:
+    def outcomes() -> None:
         from gigq_tui.widgets.outcome_panel import OutcomePanel
 
         if app.front is not None:
-            app.front.lay_over(OutcomePanel(report))
+            services = app.services
+            app.front.lay_over(OutcomePanel(services.actions.following, services.routes))
 
     def home() -> JobsScreen:
         listed = first()

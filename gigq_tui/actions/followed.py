@@ -123,6 +123,8 @@ class Followed:
     @property
     def title(self) -> str:
         """One line: "retried 243: 240 completed, 3 failed again"."""
+        if not self.is_told:
+            return self.report.title
         clauses = self._cancelled() if self._is_cancel else self._retried()
         others = self.report.refused
         return "; ".join([clauses, *([summarise(others)] if others else [])])

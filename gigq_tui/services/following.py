@@ -16,7 +16,7 @@ from gigq_tui.store.questions import Questions
 from gigq_tui.store.stepwise import SoFar
 from gigq_tui.store.throttle import PATIENCE
 
-# The oldest actions are no longer followed where there are more, or they have more jobs.
+# The oldest actions are forgotten where there are more, or they have more jobs.
 MOST_ACTIONS = 20
 MOST_JOBS = 250_000
 
@@ -109,12 +109,10 @@ class Following:
         for case in self._cases:
             self._leave(case, done)
         followed = Followed.of(report)
-        if not followed.jobs:
-            return
         self._cases.append(_Case(followed, self._clock.monotonic()))
         while len(self._cases) > 1 and (
             len(self._cases) > MOST_ACTIONS
-            or sum(len(case.followed.jobs) for case in self._cases) > MOST_JOBS
+            or sum(len(case.followed.report.outcomes) for case in self._cases) > MOST_JOBS
         ):
             del self._cases[0]
         self.keep_up()

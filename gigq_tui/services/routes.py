@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gigq_tui.actions.report import Report
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import OUTCOMES, SET_WORKERS
 from gigq_tui.keys.looking_actions import OVERVIEW, WORKERS
@@ -30,7 +29,7 @@ class Openers:
     overview: Callable[[], object]
     help: Callable[[], object]
     palette: Callable[[], object]
-    outcomes: Callable[[Report], object]
+    outcomes: Callable[[], object]
     jobs: Callable[[Tab, Filter], object]
     view: Callable[[Viewpoint], object]
     words: Mapping[str, Callable[[str], object]]
@@ -43,15 +42,13 @@ class Routes:
     Args:
         openers: How each is opened.
         notices: Where it is told that there is nothing to open.
-        last_report: What the last action on jobs came to.
+        acted: Says whether there was any action on jobs.
     """
 
-    def __init__(
-        self, openers: Openers, notices: Notices, last_report: Callable[[], Report | None]
-    ) -> None:
+    def __init__(self, openers: Openers, notices: Notices, acted: Callable[[], bool]) -> None:
         self._open = openers
         self._notices = notices
-        self._last_report = last_report
+        self._acted = acted
 
     def show_job(self, job_id: str, tab: str | None = None) -> None:
         """Show a job.
@@ -97,12 +94,11 @@ class Routes:
 
     @does(OUTCOMES)
     def show_outcomes(self) -> None:
-        """Show what became of each job of the last action."""
-        report = self._last_report()
-        if report is None:
-            self._notices.tell("No action on jobs yet in this session.", "warn")
+        """Show what has become of the jobs of the last action, and of those before."""
+        if self._acted():
+            self._open.outcomes()
         else:
-            self._open.outcomes(report)
+            self._notices.tell("No action on jobs yet in this session.", "warn")
 
     def show_jobs(self, tab: Tab, filter_text: str) -> None:
         """Go back to the jobs screen, and show what a filter matches there.
@@ -119,6 +115,14 @@ class Routes:
     def open(self, destination: Destination) -> None:
         """Put the screen in front that a word names; the id in it is that of a job."""
         self._open.words[destination.screen](destination.argument)
+
+    def list_jobs(self, filter_text: str) -> None:
+        """The same of all tabs.
+
+        Raises:
+            FilterError: as for `show_jobs`.
+        """
+        self.show_jobs(Tab.ALL, filter_text)
 
     def back(self) -> None:
         """Go back to the screen before this one."""

@@ -1,4 +1,4 @@
-"""Pictures of what acts ask and tell: outcomes row by row, the dry run of a clear, an undo."""
+"""Pictures of what acts ask and tell: results in groups, the dry run of a clear, an undo."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from gigq_tui.actions.shell_command import for_jobs
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
 from tests import scene
+from tests.scene_rows import images, odd_ones, workflow
 from tests.snapshots.reader_feed import SHOWN_PATH, ReaderFeed, at_rest, scene_app
 from tests.tui.harness import FakeJobs
 
@@ -43,11 +44,11 @@ def report() -> Report:
     return Report(summarise(outcomes), outcomes, twin, ids, undoable=True)
 
 
-def console(folder: Path, **options: Any) -> ConsoleApp:
+def console(folder: Path, told: Report | None = None, **options: Any) -> ConsoleApp:
     """The console on the scene, whose acts change nothing; its dry runs are true."""
     app = scene_app(folder, **options)
     acts = FakeJobs()
-    acts.report = report()
+    acts.report = told or report()
     queue = JobQueue(folder / scene.FILE_NAME, initialize=False)
     acts.plan_clear = queue.plan_clear  # type: ignore[method-assign]
     undo = Undo()
@@ -74,7 +75,7 @@ def keys(*names: str) -> Callable[[Pilot[None]], Any]:
 
 SCENES = {
     "told": keys("c", "y"),
-    "row-by-row": keys("c", "y", "i"),
+    "results": keys("c", "y", "i"),
     "clear": keys("X"),
     "undo": keys("u"),
     "retry-frees": keys("4", "G", "r"),
@@ -85,6 +86,28 @@ SCENES = {
 @pytest.mark.parametrize("name", SCENES)
 def test_acts(name: str, size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
     assert snap_compare(console(tmp_path), run_before=SCENES[name], terminal_size=size)
+
+
+def retried() -> Report:
+    """A retry of jobs that the scene has in several states by now."""
+    names = [job.name for job in (*workflow(), *images(), *odd_ones())]
+    outcomes = tuple(Outcome(scene.job_id(name), Change.REQUEUED, "", name) for name in names)
+    outcomes += (Outcome("0" * 32, Change.REFUSED, "it is still running", "resize_0008"),)
+    ids = tuple(outcome.job_id for outcome in outcomes)
+    return Report(summarise(outcomes), outcomes, for_jobs(SHOWN_PATH, "retry", ids), ids)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_results_of_a_retry(size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
+    before = keys("4", "r", "y", "i", "j", "space", "j")
+    assert snap_compare(console(tmp_path, retried()), run_before=before, terminal_size=size)
+
+
+@pytest.mark.parametrize("mode", ["ansi", "ascii"], indirect=True)
+def test_results_in_modes(mode: str, snap_compare: Compare, tmp_path: Path) -> None:
+    app = console(tmp_path, retried(), theme=mode)
+    before = keys("4", "r", "y", "i", "j", "space", "j")
+    assert snap_compare(app, run_before=before, terminal_size=(80, 24))
 
 
 def test_read_only_acts(snap_compare: Compare, tmp_path: Path) -> None:

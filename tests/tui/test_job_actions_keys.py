@@ -13,6 +13,7 @@ from gigq_core.errors import DatabaseBusy
 from gigq_core.status import Change, Outcome
 from gigq_core.undo import Undo
 from gigq_tui.actions.report import Report
+from gigq_tui.actions.results import MOST_LISTED
 from gigq_tui.actions.undo_log import DoneAction
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
@@ -144,7 +145,7 @@ async def test_u_asks_about_many_and_weighs_by_their_number(
 # Row by row
 
 
-async def test_a_mixed_outcome_is_listed_row_by_row(console: Console) -> None:
+async def test_a_mixed_outcome_is_shown_in_groups(console: Console) -> None:
     async with console() as (app, pilot):
         await give(pilot, ROWS)
         mixed = [(Change.CANCELLED, "")] * 25 + [(Change.REFUSED, "it has already completed")]
@@ -154,18 +155,96 @@ async def test_a_mixed_outcome_is_listed_row_by_row(console: Console) -> None:
         await press(pilot, "c", "y")
         assert "i results  u undo" in notice_of(app)
         await press(pilot, "i")
-        panel = app.screen.query_one(OutcomePanel)
         lines = screen_text(app).splitlines()
         at = next(n for n, text in enumerate(lines) if "results: 26 jobs, 1 not done" in text)
-        assert "job_5" in lines[at + 1]
-        assert "not done    it has already completed" in lines[at + 1]
-        assert "cancelled" in lines[at + 2]
-        await press(pilot, "G")
-        assert panel.top == panel.total - panel.page
-        assert "job_6" in screen_text(app).splitlines()[at + panel.page]
+        assert " ".join(lines[at + 1].split()) == "> 1 not done: it has already completed"
+        assert "job_5" in lines[at + 2]
+        folded = "25 cancelled job_30, job_29, job_28, and 22 more"
+        assert " ".join(lines[at + 3].split()) == folded
+        # Unfolded, each job has a line; folded again, the cursor is on the group.
+        panel = app.screen.query_one(OutcomePanel)
+        await press(pilot, "G", "space", "G")
+        assert panel.list.current[1] is not None
+        assert panel.list.current[1].name == "job_6"
+        assert panel.list.top == panel.list.total - panel.list.page
+        await press(pilot, "k", "space")
+        assert panel.list.current[1] is None
         await press(pilot, "g", "pagedown", "k", "x", "c", "escape")
         assert not app.screen.query(OutcomePanel)
         assert not jobs_screen(app).panel.is_open
+
+
+async def test_the_groups_go_on_with_their_jobs_and_the_cursor_with_its_job(
+    console: Console,
+) -> None:
+    states = dict.fromkeys(range(6), JobNow.WAITING)
+    async with console() as (app, pilot):
+        feed_of(app).answers["step"] = States(states).step
+        acts_of(app).report = Report("x", outcomes(*[(Change.REQUEUED, "")] * 6), "")
+        await give(pilot, ROWS)
+        await press(pilot, "r", "y", "i", "j", "j", "j")
+        panel = app.screen.query_one(OutcomePanel)
+        group, job = panel.list.current
+        assert group is not None
+        assert job is not None
+        assert (group.words, job.name) == ("waiting", "job_28")
+        states.update({0: JobNow.FAILED_SAME, 2: JobNow.RUNNING, 5: JobNow.PASSED})
+        await give(pilot, ROWS)
+        assert [one.words for one in panel.list.groups] == [
+            "failed again, same cause",
+            "running",
+            "waiting",
+            "completed",
+        ]
+        assert "results: 6 jobs, 1 failed" in screen_text(app)
+        assert panel.list.current[1] == job
+
+
+@pytest.mark.parametrize("on_job", [False, True])
+async def test_a_group_leads_to_its_jobs(console: Console, on_job: bool) -> None:
+    states = {0: JobNow.PASSED, 1: JobNow.FAILED_SAME, 2: JobNow.FAILED_SAME}
+    async with console() as (app, pilot):
+        feed_of(app).answers["step"] = States(states).step
+        acts_of(app).report = Report("x", outcomes(*[(Change.REQUEUED, "")] * 3), "")
+        await give(pilot, ROWS)
+        await press(pilot, "r", "y", "i", *(["j"] if on_job else []), "enter")
+        assert not app.screen.query(OutcomePanel)
+        if on_job:
+            assert isinstance(app.screen, JobScreen)
+            assert app.screen.job.id == ROWS[1].id
+        else:
+            view = app.services.picture.view
+            wanted = f"id:{ROWS[1].id[:12]}|id:{ROWS[2].id[:12]}"
+            assert (view.tab, view.filter.text) == (Tab.ALL, wanted)
+
+
+async def test_more_than_a_filter_holds_is_said_and_stays_open(console: Console) -> None:
+    many = tuple(Outcome(f"{n:032x}", Change.REQUEUED, "", f"n{n}") for n in range(MOST_LISTED + 1))
+    async with console() as (app, pilot):
+        states = dict.fromkeys(range(len(many)), JobNow.PASSED)
+        feed_of(app).answers["step"] = States(states).step
+        acts_of(app).report = Report("x", many, "")
+        await give(pilot, ROWS)
+        await press(pilot, "r", "y", "i", "g", "enter")
+        assert f"more than {MOST_LISTED} can't be listed" in screen_text(app)
+        await press(pilot, "j")
+        assert "can't be listed" not in screen_text(app)
+
+
+async def test_the_actions_before_are_one_key_away(console: Console) -> None:
+    async with console() as (app, pilot):
+        await give(pilot, ROWS)
+        for change in (Change.CANCELLED, Change.CLEARED):
+            acts_of(app).report = Report("x", outcomes((change, ""), (change, "")), "")
+            await press(pilot, "c", "y")
+        await press(pilot, "i")
+        assert "2 cleared" in screen_text(app)
+        assert "other actions (2/2)" in screen_text(app)
+        await press(pilot, "left", "left")
+        assert "2 cancelled" in screen_text(app)
+        assert "other actions (1/2)" in screen_text(app)
+        await press(pilot, "right", "escape", "i")
+        assert "2 cleared" in screen_text(app)
 
 
 async def test_what_a_job_is_called_cannot_steer_the_panel(console: Console) -> None:
