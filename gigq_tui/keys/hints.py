@@ -11,6 +11,7 @@ from gigq_tui.keys.screen_actions import PALETTE
 ESC = "esc"
 ENTER = "enter"
 TAB = "tab"
+SPACE = "space"
 DOWN = "down"
 APPLY = "alt+s"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gigq_tui.format import cut, inert, width_of
-from gigq_tui.widgets.lines import BLANK, Line, Span, TextLines
+from gigq_tui.widgets.lines import BLANK, Line, Span, TextLines, line_width
 
 TONES = {"info": "accent", "ok": "ok", "warn": "warn", "error": "fail"}
 GAP = 3
+LEAST_TWIN = 12
 
 
 class NoticeLine(TextLines):
@@ -48,7 +49,8 @@ class NoticeLine(TextLines):
         spans: list[Span] = [(" " + cut(inert(text), max(1, room)), TONES[self.tone])]
         if hint:
             spans.append((" " * GAP + hint, "key"))
-        if twin:
+        # Of the command a beginning is shown, where one is to be read.
+        if twin and line_width(tuple(spans)) + GAP + LEAST_TWIN <= self.size.width:
             spans += [(" " * GAP + self.key, "key"), (f" {inert(twin)}", "dim")]
         self.show(tuple(spans))
 

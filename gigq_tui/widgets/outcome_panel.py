@@ -14,7 +14,7 @@ from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.results import MOST_LISTED, ResultGroup, filter_of, groups_of
 from gigq_tui.format import cut, inert, pad, plural, width_of
-from gigq_tui.keys.hints import ENTER, ESC
+from gigq_tui.keys.hints import ENTER, ESC, SPACE
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Span, TextLines
 from gigq_tui.widgets.row_list import RowList
@@ -246,7 +246,7 @@ class OutcomePanel(Widget):
                 if several
                 else []
             ),
-            "space folds",
+            f"{SPACE} folds",
         ]
         while len(told) > 1 and sum(width_of(one) + 2 for one in told) > room - 6:
             told.pop()
@@ -274,7 +274,9 @@ class OutcomePanel(Widget):
             self.close()
             self._leads.list_jobs(text)
         else:
-            self._hint = f"more than {MOST_LISTED} can't be listed by a filter: space unfolds them"
+            self._hint = (
+                f"more than {MOST_LISTED} can't be listed by a filter: {SPACE} unfolds them"
+            )
             self._draw()
 
     @on(RowList.RowOpened)
