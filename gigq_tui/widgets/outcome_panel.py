@@ -274,9 +274,7 @@ class OutcomePanel(Widget):
             self.close()
             self._leads.list_jobs(text)
         else:
-            self._hint = (
-                f"more than {MOST_LISTED} can't be listed by a filter: {SPACE} unfolds them"
-            )
+            self._hint = f"too many for a filter (at most {MOST_LISTED}): {SPACE} unfolds them"
             self._draw()
 
     @on(RowList.RowOpened)
