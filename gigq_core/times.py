@@ -49,6 +49,11 @@ def local_text(instant: float) -> str:
     return datetime.fromtimestamp(instant).isoformat()
 
 
+def clock_at(instant: float) -> datetime:
+    """What clocks here show at a moment: naive, and with its fold where they show it twice."""
+    return datetime.fromtimestamp(instant)
+
+
 def to_text(moment: datetime) -> str:
     """`moment` (aware) as GigQ stores it: naive local time in ISO 8601."""
     return local(moment).replace(tzinfo=None).isoformat()

@@ -13,6 +13,7 @@ from gigq_core.paths import queue_file
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_tui.store.file_schema import FileSchema, read_schema, schema_version
+from gigq_tui.store.filter.folding import add_functions
 
 # SQLite's steps between two looks at whether a read is still wanted: well under a millisecond.
 PROGRESS_STEPS = 20_000
@@ -43,6 +44,7 @@ class Door:
         # What SQLite keeps beside a file that is reached through a link lies where the link leads.
         self.path = path = queue_file(path)
         self.conn = open_read_only(path)
+        add_functions(self.conn)
         # Whether what is read is what others write: told by the files themselves.
         self._still = self.conn.still
         self._held = None if self._still else HeldFile(self.conn, path, read_only=True)

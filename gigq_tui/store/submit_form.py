@@ -8,7 +8,8 @@ from datetime import datetime
 from gigq_core.decoding import as_int, as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.filter.sql import like, prefix_range
+from gigq_tui.store.filter.sql import prefix_range
+from gigq_tui.store.filter.sql_text import like
 from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.models import JobRow
 

@@ -160,7 +160,7 @@ async def test_enter_shows_the_jobs_of_the_function(app: ConsoleApp) -> None:
         assert app.screen is jobs_screen(app)
         view = feed_of(app).views[-1]
         assert (view.tab, view.filter.text) == (Tab.ALL, r'fn="odd.\"name\" with"')
-        assert view.filter.clauses[0][0].text == 'odd."name" with'
+        assert [term.text for term in view.filter.terms()] == ['odd."name" with']
 
 
 async def test_what_has_no_jobs_any_more_is_said(app: ConsoleApp) -> None:

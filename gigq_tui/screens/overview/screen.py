@@ -26,6 +26,8 @@ from gigq_tui.screens.overview.refresh import PACE_S, OverviewRefresh
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.services import Services
 from gigq_tui.store.filter.language import FilterError
+from gigq_tui.store.filter.terms import Field
+from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.history.attempts import DELETED, OTHERS
 from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.overview import Overview
@@ -208,7 +210,7 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
             notices.tell(f"There is no list for {function.strip('()')}.", "warn")
             return
         try:
-            self.services.routes.show_jobs(Tab.ALL, _is_function(function))
+            self.services.routes.show_jobs(Tab.ALL, equal(Field.FUNCTION, function))
         except FilterError as problem:
             notices.tell(f"This function can't be searched for: {problem.message}.", "warn")
 
@@ -229,8 +231,3 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
             self._attend(False)
         else:
             super().do_back()
-
-
-def _is_function(function: str) -> str:
-    quoted = function.replace('"', '\\"')
-    return f'fn="{quoted}"'

@@ -13,19 +13,21 @@ from gigq_core.schema.ddl import FIRST_WORD, PARKED
 from gigq_core.schema.failure_statements import beginning_with, last_failed_so
 from gigq_core.status import JobStatus
 from gigq_core.times import to_text
-from gigq_tui.store.filter.terms import Clause, Field, Term
-from gigq_tui.store.instants import BEGAN, CREATED, ENDED
-
-Sql = tuple[str, list[object]]
+from gigq_tui.store.filter.periods import bounds_of
+from gigq_tui.store.filter.sql_json import json_condition
+from gigq_tui.store.filter.sql_periods import ran, within
+from gigq_tui.store.filter.sql_text import Sql, holds
+from gigq_tui.store.filter.terms import Field, Node, Term
+from gigq_tui.store.instants import BEGAN, CREATED, ENDED, When
 
 # A file has the table of reports with these columns.
 PROGRESS_COLUMNS = frozenset({"execution_id", "stall_timeout"})
 FINAL_BAD = "('failed', 'timeout', 'cancelled')"
+OPEN = "('pending', 'running')"
 KNOWN = "('pending', 'running', 'completed', 'failed', 'timeout', 'cancelled')"
 
 _STATUSES = frozenset(status.value for status in JobStatus)
 _LAST_CHARACTER = "\U0010ffff"
-_LIKE = "LIKE ? ESCAPE '\\'"
 
 # The parents that a row names, whatever stands in the column. `jobs` is the outer query's.
 PARENTS_OF_JOB = (
@@ -83,21 +85,26 @@ class Context:
     execution_columns: tuple[str, ...] = ()
 
 
-def condition(clauses: tuple[Clause, ...], context: Context) -> Sql:
-    """All clauses as one condition, and its parameters in their order."""
-    if not clauses:
-        return "1", []
+def condition(root: Node | None, context: Context) -> Sql:
+    """A filter as one condition, and its parameters in their order."""
+    return ("1", []) if root is None else _node(root, context, negated=False)
+
+
+def _node(node: Node, context: Context, *, negated: bool) -> Sql:
+    """What a node asks for, or its opposite, which terms alone have to tell in SQL."""
+    negated = negated is not node.negated
+    if isinstance(node, Term):
+        part, values = _term(node, context)
+        # NULL is neither true nor false, and `-` must turn it into true.
+        return (f"NOT ifnull(({part}), 0)" if negated else f"({part})"), values
     parts: list[str] = []
     params: list[object] = []
-    for clause in clauses:
-        alternatives: list[str] = []
-        for term in clause:
-            part, values = _term(term, context)
-            # NULL is neither true nor false, and `-` must turn it into true.
-            alternatives.append(f"NOT ifnull(({part}), 0)" if term.negated else f"({part})")
-            params.extend(values)
-        parts.append(f"({' OR '.join(alternatives)})")
-    return " AND ".join(parts), params
+    for inside in node.parts:
+        part, values = _node(inside, context, negated=negated)
+        parts.append(part)
+        params += values
+    joint = " OR " if node.is_any is not negated else " AND "
+    return f"({joint.join(parts)})", params
 
 
 def _term(term: Term, context: Context) -> Sql:
@@ -115,12 +122,6 @@ _COLUMNS = {
 }
 
 
-def like(text: str) -> str:
-    """The LIKE pattern (ESCAPE '\\') for whatever holds `text`."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
-
-
 def prefix_range(prefix: str) -> tuple[str, str]:
     """The bounds (from, below) between which everything begins with `prefix`."""
     return prefix, prefix + _LAST_CHARACTER
@@ -129,13 +130,13 @@ def prefix_range(prefix: str) -> tuple[str, str]:
 def _text(column: str, term: Term) -> Sql:
     if term.operator == "=":
         return f"{column} = ?", [term.text]
-    return f"{column} {_LIKE}", [like(term.text)]
+    return holds(column, term.text)
 
 
 def _word(term: Term, context: Context) -> Sql:
     columns = ("jobs.name", _FUNCTION, "jobs.id", "jobs.error")
-    pattern = like(term.text)
-    return " OR ".join(f"ifnull({column}, '') {_LIKE}" for column in columns), [pattern] * 4
+    parts = [holds(f"ifnull({column}, '')", term.text) for column in columns]
+    return " OR ".join(part for part, _ in parts), [value for _, (value,) in parts]
 
 
 # The last attempt of a job. `jobs` is the outer query's.
@@ -239,18 +240,25 @@ def _depends_on(term: Term, context: Context) -> Sql:
     return f"EXISTS (SELECT 1 FROM {PARENTS_OF_JOB} d WHERE {test})", [*values]
 
 
-def _param(term: Term, context: Context) -> Sql:
-    value = (
-        "(CASE WHEN typeof(jobs.params) = 'text' AND json_valid(jobs.params) "
-        "THEN json_extract(jobs.params, ?) END)"
-    )
-    if term.operator == ":":
-        return f"{value} {_LIKE}", [term.path, like(term.text)]
-    if term.operator == "=":
-        return f"CAST({value} AS TEXT) = ?", [term.path, term.text]
-    # Text sorts above every number in SQLite: only numbers are compared.
-    test = f"CASE WHEN typeof({value}) IN ('integer', 'real') THEN {value} {term.operator} ? END"
-    return test, [term.path, term.path, term.number]
+def _period(column: When, *, final: bool = False) -> Callable[[Term, Context], Sql]:
+    def render(term: Term, context: Context) -> Sql:
+        assert term.span is not None
+        bounds = bounds_of(term.span, term.operator, context.now)
+        part, values = within(bounds, column, "jobs", context.job_columns)
+        return (f"jobs.status NOT IN {OPEN} AND {part}" if final else part), values
+
+    return render
+
+
+def _ran(term: Term, context: Context) -> Sql:
+    assert term.span is not None
+    bounds = bounds_of(term.span, term.operator, context.now)
+    columns = context.job_columns, context.execution_columns
+    return ran(bounds, *columns, context.now, indexed=context.attached)
+
+
+def _json(column: str) -> Callable[[Term, Context], Sql]:
+    return lambda term, context: json_condition(column, term)
 
 
 def _state(term: Term, context: Context) -> Sql:
@@ -320,6 +328,11 @@ _RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
     Field.AGE: _age,
     Field.DURATION: _duration,
     Field.DEPENDS_ON: _depends_on,
-    Field.PARAM: _param,
+    Field.SUBMITTED: _period(CREATED),
+    Field.STARTED: _period(BEGAN),
+    Field.ENDED: _period(ENDED, final=True),
+    Field.RAN: _ran,
+    Field.PARAM: _json("jobs.params"),
+    Field.RESULT: _json("jobs.result"),
     Field.STATE: _state,
 }
