@@ -31,7 +31,8 @@ from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.config.model import NO_LABEL, Config, Label
-from gigq_tui.keys import Keymap
+from gigq_tui.config.place import default_path
+from gigq_tui.keys import Keymap, actions_for
 from gigq_tui.keys.handlers import Handler, collect, does
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.screen_actions import REPAINT, SUSPEND
@@ -81,9 +82,12 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         config: The user's keys and columns.
         label: What the header calls the file besides its name.
         start: What is looked at first.
+        resumed: Whether that is what was looked at last.
+        config_file: Where the configuration is, or would be.
 
     Attributes:
         leaving: What sees signals and the end of the terminal, once that is watched.
+        left: What was looked at when the console was left; None before.
     """
 
     # The first screen's own sheet is not loaded with it by Textual, so it stands here.
@@ -108,9 +112,12 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         config: Config | None = None,
         label: Label | None = None,
         start: Viewpoint | None = None,
+        resumed: bool = False,
+        config_file: Path | None = None,
     ) -> None:
         super().__init__(theme)
         self.leaving: Leaving | None = None
+        self.left: Viewpoint | None = None
         self._age = FRESH
         self._wants_feed = feed
         self._liveness = liveness
@@ -125,6 +132,8 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
                 clock=clock,
                 demo=demo,
                 start=start or Viewpoint(),
+                resumed=resumed,
+                config_file=config_file or default_path(),
             )
         )
         self.set_keymap(self.services.keymap.for_textual())
@@ -144,7 +153,8 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         sort = start.sort or usual_sort(settings.config.sort, start.tab)
         view = View(start.tab, start.filter, sort=sort)
         picture = Picture(reads, notices, clock, view, self._redraw)
-        views = Views(settings, picture, front)
+        routes = Routes(_openers(self), notices, lambda: bool(actions.following.actions))
+        views = Views(settings, self, picture, notices, front, routes.show_view)
         actions = Actions(
             QueueActions(path, settings.read_only, python=settings.python, chdir=settings.chdir),
             settings,
@@ -182,7 +192,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             workers=workers,
             copying=Copying(self, notices, lambda: actions.last_report, lambda: views.command),
             views=views,
-            routes=Routes(_openers(self), notices, lambda: bool(actions.following.actions)),
+            routes=routes,
             quitting=Quitting(settings, hints, actions, workers, notices, front, self.exit),
         )
 
@@ -193,6 +203,11 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             return None
         screen = self.screen
         return screen if isinstance(screen, ConsoleScreen) else None
+
+    def exit(self, result: object = None, return_code: int = 0, message: object = None) -> None:
+        """End; what is looked at now is what was looked at last."""
+        self.left = self.services.views.present
+        super().exit(None, return_code)
 
     def terminal_lost(self) -> None:
         """The driver can't read keys any more. From its thread."""
@@ -371,6 +386,14 @@ def _openers(app: ConsoleApp) -> Openers:
         if (front := app.front) is not None:
             front.lay_over(PalettePanel(front, app.services.keymap))
 
+    def views() -> None:
+        from gigq_tui.widgets.view_panel import ViewPanel
+
+        services = app.services
+        if (front := app.front) is not None:
+            actions = services.keymap.told(actions_for(front.SCOPE))
+            front.lay_over(ViewPanel(services.views, services.copying.copy_text, actions))
+
     def outcomes() -> None:
         from gigq_tui.widgets.outcome_panel import OutcomePanel
 
@@ -398,6 +421,7 @@ def _openers(app: ConsoleApp) -> Openers:
         overview=overview,
         help=help_of_front,
         palette=palette,
+        views=views,
         outcomes=outcomes,
         jobs=jobs,
         view=view,

@@ -16,11 +16,11 @@ from gigq_core.errors import GigQError
 from gigq_core.streams import describe_os_error, give_up_output, put, put_inert, settle_output
 from gigq_core.text import inert, typed_text
 from gigq_tui.config.model import THEMES, Config, Label
+from gigq_tui.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
     from gigq_tui.once.scripted import Order
     from gigq_tui.store.filter.language import Filter
-    from gigq_tui.viewpoint import Viewpoint
 
 T = TypeVar("T")
 
@@ -127,6 +127,18 @@ class Refusal(click.ClickException):
     metavar="SCREEN",
     shell_complete=_screens,
     help="The screen to open over the list: job:ID, tree:ID, workers or overview[:PERIOD].",
+)
+@click.option(
+    "--view",
+    "view_name",
+    metavar="NAME",
+    help="A view of the configuration; --filter, --tab, --sort and --open override parts of it.",
+)
+@click.option(
+    "--last-view/--no-last-view",
+    default=None,
+    help="Start with what was looked at last in this file, if no view is asked for, and keep that "
+    "at the end.  [default: last view]",
 )
 @click.option(
     "--wait",
@@ -240,15 +252,17 @@ def _run(
     tab: str | None,
     sort_text: str | None,
     open_text: str | None,
+    view_name: str | None,
+    last_view: bool | None,
     **for_once: Any,
 ) -> int:
     _check_usage(ctx)
-    config = _configured(config_file, theme, mouse)
+    config, found_at = _configured(config_file, theme=theme, mouse=mouse, last_view=last_view)
     if print_config:
-        return _print_config(config, config_file)
+        return _print_config(config, found_at)
     if demo:
         _need_terminal()
-        return _run_demo(demo_dir, config)
+        return _run_demo(demo_dir, config, found_at)
     if file is None:
         _refuse("Name the queue's file, gigq-tui FILE, or set GIGQ_DB; or look at --demo.")
     from gigq_tui.actions.functions.inspection import check_folder, check_python
@@ -259,8 +273,10 @@ def _run(
     folder = check_folder(chdir or Path(settings.chdir))
     only_look = settings.read_only if read_only is None else read_only
     label = label_of(settings)
-    start = _viewpoint(tab, filter_text, sort_text, open_text)
-    order = _order(file, label, start, **for_once) if once else None
+    asked = _viewpoint(
+        config, view_name, tab=tab, filter=filter_text, sort=sort_text, open=open_text
+    )
+    order = _order(file, label, asked or Viewpoint(), **for_once) if once else None
     if create:
         if only_look:
             _refuse(f"{file} is read-only by the configuration: add --read-write to create it.")
@@ -269,8 +285,10 @@ def _run(
         return _run_once(order)
     _check_file(file)
     _need_terminal()
+    from gigq_tui.config.last_view import recall
     from gigq_tui.run import show
 
+    last = recall(file) if asked is None and config.last_view else None
     return show(
         file,
         python=interpreter,
@@ -278,27 +296,26 @@ def _run(
         read_only=only_look,
         config=config,
         label=label,
-        start=start,
+        start=asked or last,
+        resumed=last is not None,
+        config_file=found_at,
     )
 
 
-def _configured(file: Path | None, theme: str | None, mouse: bool | None) -> Config:
-    """What the file says, and what the command line says instead."""
+def _configured(file: Path | None, **instead: Any) -> tuple[Config, Path]:
+    """What the file says, or the command line instead of it, and which file that is."""
     from gigq_tui.config.load import read_config
     from gigq_tui.config.place import find
 
     path, named = find(file)
     config = read_config(path, must_exist=named)
-    if theme is not None:
-        config = replace(config, theme=theme)
-    return config if mouse is None else replace(config, mouse=mouse)
+    said = {name: value for name, value in instead.items() if value is not None}
+    return replace(config, **said), path
 
 
-def _print_config(config: Config, file: Path | None) -> int:
-    from gigq_tui.config.place import find
+def _print_config(config: Config, path: Path) -> int:
     from gigq_tui.config.printing import config_text
 
-    path, _ = find(file)
     return _print(config_text(config, path, path.exists()).rstrip("\n"))
 
 
@@ -335,6 +352,8 @@ def _check_usage(ctx: click.Context) -> None:
             ("tab", "--tab"),
             ("sort_text", "--sort"),
             ("open_text", "--open"),
+            ("view_name", "--view"),
+            ("last_view", "--last-view or --no-last-view"),
             ("python", "--python"),
             ("chdir", "--chdir"),
         ):
@@ -376,19 +395,23 @@ def _need_terminal() -> None:
     end_on_signals_until_shown()
 
 
-def _viewpoint(
-    tab: str | None, filter_text: str | None, sort: str | None, open_text: str | None
-) -> Viewpoint:
-    """What the command line says of what is looked at."""
+def _viewpoint(config: Config, name: str | None, **parts: str | None) -> Viewpoint | None:
+    """What the command line says of what is looked at; None where it says nothing."""
     from gigq_tui.viewpoint import ViewError, viewpoint_of
 
-    def typed(text: str | None) -> str | None:
-        return None if text is None else typed_text(text)
-
+    said = {part: typed_text(text) for part, text in parts.items() if text is not None}
+    if name is None:
+        base: dict[str, Any] = {}
+    elif (view := config.view(typed_text(name))) is not None:
+        base = view.words
+    else:
+        known = ", ".join(each.name for each in config.views)
+        hint = f"choose from {known}" if known else "none is in the configuration"
+        _refuse(f"--view: there is no view {name!r}: {hint}.")
+    if name is None and not said:
+        return None
     try:
-        return viewpoint_of(
-            tab=typed(tab), filter=typed(filter_text), sort=typed(sort), open=typed(open_text)
-        )
+        return viewpoint_of(**{**base, **said})
     except ViewError as problem:
         _refuse(f"--{problem}.")
 
@@ -476,7 +499,7 @@ def _nobody_reads() -> int:
     return EXIT_BROKEN_PIPE
 
 
-def _run_demo(folder: Path | None, config: Config) -> int:
+def _run_demo(folder: Path | None, config: Config, config_file: Path) -> int:
     from gigq_tui.demo import prepare
     from gigq_tui.run import show
 
@@ -487,6 +510,7 @@ def _run_demo(folder: Path | None, config: Config) -> int:
             python=session.python,
             chdir=session.chdir,
             config=config,
+            config_file=config_file,
             demo=session,
         )
     finally:

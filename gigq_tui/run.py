@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gigq_tui.actions.editor import drop_edited_files, end_editors
 from gigq_tui.app import ConsoleApp
+from gigq_tui.config.last_view import remember
 from gigq_tui.config.model import Config, Label
 from gigq_tui.leaving import LAST_THINGS_S, Leaving
 from gigq_tui.terminal.driver import is_gone
@@ -30,6 +31,8 @@ def show(
     config: Config | None = None,
     label: Label | None = None,
     start: Viewpoint | None = None,
+    resumed: bool = False,
+    config_file: Path | None = None,
     demo: DemoSession | None = None,
 ) -> int:
     """Show the console until the person leaves it.
@@ -52,6 +55,8 @@ def show(
         config=config,
         label=label,
         start=start,
+        resumed=resumed,
+        config_file=config_file,
     )
     leaving = Leaving(
         terminal_descriptors(),
@@ -76,6 +81,8 @@ def show(
             app.services.workers.pool.leave_running()
     if leaving.is_cut_off():
         _write_nowhere()
+    if config.last_view and demo is None and app.left is not None:
+        remember(path, app.left)
     return leaving.code or app.return_code or int(app.failed)
 
 

@@ -34,7 +34,7 @@ class ViewError(ValueError):
         at = "" if position is None else f", at character {position + 1}"
         super().__init__(f"{part}{at}: {said}")
         self.part = part
-        self.said = said
+        self.said = f"{at.removeprefix(', ')}: {said}" if at else said
 
 
 class Destination(NamedTuple):

@@ -32,6 +32,8 @@ _SET = {
     "TERM": "xterm",
     "TEXTUAL_ANIMATIONS": "none",
     "GIGQ_TUI_CONFIG": os.devnull,
+    # Each console starts on its list, whatever another one looked at last.
+    "XDG_STATE_HOME": os.devnull,
 }
 # Python itself ignores SIGPIPE, and gives it back to what it starts.
 _AS_USUAL = ("TERM", "HUP", "QUIT", "TSTP", "TTIN", "TTOU", "USR1", "USR2", "ALRM", "CHLD", "CONT")

@@ -13,13 +13,17 @@ from gigq_tui.config.model import (
     ChosenColumn,
     Config,
     DatabaseSettings,
+    NamedView,
 )
 from gigq_tui.config.problem import ConfigError, Problem, unknown
 from gigq_tui.store.sorting import Sort, sort_of
+from gigq_tui.viewpoint import ViewError, viewpoint_of
 
 MAX_COLUMN_CELLS = 500
 MAX_LABEL = 24
+MAX_NAME = 40
 _TYPES = {bool: "true or false", str: "a text in quotes", list: "a list", dict: "a table"}
+_VIEW_KEYS = ("name", "tab", "filter", "sort", "columns", "open")
 _DATABASE_KEYS = ("path", "label", "colour", "read_only", "python", "chdir")
 
 
@@ -56,17 +60,8 @@ def config_of(text: str) -> Config:
     Raises:
         Problem: something in it is wrong.
     """
-    # Late: most people have no such file.
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise Problem("", f"not valid TOML: {_decapitalised(str(problem))}.") from None
-    _only(table, ("theme", "mouse", "jobs", "keys", "database"))
+    table = toml_of(text)
+    _only(table, ("theme", "mouse", "last_view", "jobs", "keys", "database", "view"))
     jobs = _take(table, "jobs", dict, {})
     _only(jobs, ("columns", "sort"), "jobs.")
     return Config(
@@ -76,7 +71,28 @@ def config_of(text: str) -> Config:
         sort=_sort(_take(jobs, "sort", str, "submitted", "jobs.")),
         keys=_keys(_take(table, "keys", dict, {})),
         databases=_databases(table),
+        views=_views(table),
+        last_view=_take(table, "last_view", bool, True),
     )
+
+
+def toml_of(text: str) -> dict[str, Any]:
+    """Return what a TOML text says.
+
+    Raises:
+        Problem: it is none.
+    """
+    # Late: most people have no such file.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise Problem("", f"not valid TOML: {_decapitalised(str(problem))}.") from None
+    return table
 
 
 def _decapitalised(text: str) -> str:
@@ -115,8 +131,17 @@ def _keys(table: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _columns(listed: list[Any] | None) -> tuple[ChosenColumn, ...]:
+    """The columns that are chosen; none where they are the usual ones."""
     if listed is None:
         return ()
+    # Late, like the keys.
+    from gigq_tui.columns import COLUMNS
+
+    columns = _chosen(listed, "jobs.columns")
+    return () if columns == tuple(ChosenColumn(column.name) for column in COLUMNS) else columns
+
+
+def _chosen(listed: list[Any], where: str) -> tuple[ChosenColumn, ...]:
     # Late, like the keys.
     from gigq_tui.columns import COLUMNS
 
@@ -124,25 +149,23 @@ def _columns(listed: list[Any] | None) -> tuple[ChosenColumn, ...]:
     columns: list[ChosenColumn] = []
     for written in listed:
         if not isinstance(written, str):
-            raise Problem(
-                "jobs.columns", f'write names in quotes, "name" or "name:30", not {written!r}.'
-            )
+            raise Problem(where, f'write names in quotes, "name" or "name:30", not {written!r}.')
         name, colon, cells = (part.strip() for part in written.partition(":"))
         if name not in names:
-            raise Problem("jobs.columns", unknown("column", name, names))
+            raise Problem(where, unknown("column", name, names))
         if name in (column.name for column in columns):
-            raise Problem("jobs.columns", f"{name!r} is listed twice: remove one.")
+            raise Problem(where, f"{name!r} is listed twice: remove one.")
         width = int(cells) if cells.isascii() and cells.isdigit() else None
         if colon and (width is None or not 0 < width <= MAX_COLUMN_CELLS):
             raise Problem(
-                "jobs.columns",
+                where,
                 f"{cells!r} is not a width: write {name}:N with N from 1 to "
                 f"{MAX_COLUMN_CELLS} cells.",
             )
         columns.append(ChosenColumn(name, width))
     if not columns:
-        raise Problem("jobs.columns", f"name at least one of {', '.join(names)}.")
-    return () if columns == [ChosenColumn(name) for name in names] else tuple(columns)
+        raise Problem(where, f"name at least one of {', '.join(names)}.")
+    return tuple(columns)
 
 
 def _sort(text: str) -> Sort:
@@ -159,6 +182,47 @@ def _databases(table: Mapping[str, Any]) -> tuple[DatabaseSettings, ...]:
     return tuple(
         _database(entry, f"database[{number}].") for number, entry in enumerate(entries, start=1)
     )
+
+
+def _views(table: Mapping[str, Any]) -> tuple[NamedView, ...]:
+    entries = table.get("view", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Problem("view", "write each one as a table of its own, under [[view]].")
+    views: list[NamedView] = []
+    for number, entry in enumerate(entries, start=1):
+        view = _view(entry, f"view[{number}].")
+        if any(view.name == other.name for other in views):
+            raise Problem(f"view[{number}].name", f"{view.name!r} is there twice: rename one.")
+        views.append(view)
+    return tuple(views)
+
+
+def _view(entry: Mapping[str, Any], where: str) -> NamedView:
+    _only(entry, _VIEW_KEYS, where)
+    name = _take(entry, "name", str, "", where)
+    if said := name_problem(name):
+        raise Problem(f"{where}name", f"{said}.")
+    columns = _take(entry, "columns", list, None, where)
+    try:
+        view = viewpoint_of(
+            tab=_take(entry, "tab", str, None, where),
+            filter=_take(entry, "filter", str, None, where),
+            sort=_take(entry, "sort", str, None, where),
+            columns=() if columns is None else map(str, _chosen(columns, f"{where}columns")),
+            open=_take(entry, "open", str, None, where),
+        )
+    except ViewError as problem:
+        raise Problem(f"{where}{problem.part}", f"{problem.said}.") from None
+    return NamedView(name, view)
+
+
+def name_problem(name: str) -> str:
+    """Say what is wrong with the name of a view, without a full stop; empty where nothing is."""
+    if not name.strip():
+        return "a view needs a name"
+    if name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        return f"a view's name has at most {MAX_NAME} printable characters, no space at its ends"
+    return ""
 
 
 def _database(entry: Mapping[str, Any], where: str) -> DatabaseSettings:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gigq_tui.store.sorting import NEWEST, Sort
+from gigq_tui.viewpoint import Viewpoint
 
 THEMES = ("auto", "dark", "light", "ansi")
 COLOURS = ("red", "green", "yellow", "blue", "magenta", "cyan")
@@ -23,6 +24,19 @@ class ChosenColumn(NamedTuple):
 
     def __str__(self) -> str:
         return self.name if self.width is None else f"{self.name}:{self.width}"
+
+    @staticmethod
+    def of(text: str) -> ChosenColumn:
+        """Return the column that a text means which has been checked."""
+        name, _, width = text.partition(":")
+        return ChosenColumn(name, int(width) if width else None)
+
+
+class NamedView(NamedTuple):
+    """A view, and what it is called."""
+
+    name: str
+    view: Viewpoint
 
 
 class Label(NamedTuple):
@@ -58,7 +72,7 @@ class Config:
     """The whole configuration.
 
     `columns` is empty for the usual ones. `keys` holds only the actions that were rebound, by
-    their id.
+    their id. `last_view` says whether a file is shown as it was left.
     """
 
     theme: str = "auto"
@@ -67,6 +81,12 @@ class Config:
     sort: Sort = NEWEST
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     databases: tuple[DatabaseSettings, ...] = ()
+    views: tuple[NamedView, ...] = ()
+    last_view: bool = True
+
+    def view(self, name: str) -> Viewpoint | None:
+        """Return the view of a name, or None."""
+        return next((each.view for each in self.views if each.name == name), None)
 
     def database(self, file: Path) -> DatabaseSettings:
         """Return what holds for a queue file: the first entry that matches it, or nothing said."""

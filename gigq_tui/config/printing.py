@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
 from gigq_tui.config.model import COLOURS, THEMES, Config, DatabaseSettings
 from gigq_tui.config.place import VARIABLE, default_path
+from gigq_tui.config.toml_text import listed, quoted, truth
+from gigq_tui.config.views import entry_text
 from gigq_tui.keys import ACTIONS, Group, Keymap
 from gigq_tui.keys.key_names import key_label
 from gigq_tui.store.sorting import SortKey
+from gigq_tui.viewpoint import SCREEN_WORDS, TAB_WORDS
 
 _EXAMPLE = """\
 # What holds for single queue files: the first entry whose path matches. In a path, * stays within
@@ -23,6 +25,18 @@ _EXAMPLE = """\
 # read_only = true         # keys that change the queue are off
 # python = "/srv/etl/venv/bin/python"
 # chdir = "/srv/etl"
+"""
+
+_VIEW_EXAMPLE = """\
+# Views, to be chosen in the console, or with --view NAME.
+#
+# [[view]]
+# name = "failed at night"
+# tab = "failed"           # {tabs}
+# filter = "err:timeout"
+# sort = "ended"
+# columns = ["id", "name:30", "why"]
+# open = "overview:6h"     # {screens}
 """
 
 
@@ -41,20 +55,28 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
     parts = [
         _head(read_from, found),
         f"# {' or '.join(THEMES)}; auto fits the terminal's colours\n"
-        f"theme = {_quoted(config.theme)}\n\n"
+        f"theme = {quoted(config.theme)}\n\n"
         "# false leaves selecting text to the terminal\n"
-        f"mouse = {_truth(config.mouse)}\n",
+        f"mouse = {truth(config.mouse)}\n\n"
+        "# false starts with all jobs, and not with what was looked at last\n"
+        f"last_view = {truth(config.last_view)}\n",
         "[jobs]\n"
         f"# of {', '.join(names)}, in any order;\n"
         '# "name:30" makes a column 30 cells wide; what does not fit is left out\n'
-        f"columns = {_listed(map(str, config.columns or names))}\n"
+        f"columns = {listed(map(str, config.columns or names))}\n"
         f"# {', '.join(key.value for key in SortKey)}; -dur reverses dur\n"
-        f"sort = {_quoted(str(config.sort))}\n",
+        f"sort = {quoted(str(config.sort))}\n",
         _keys(config),
         _EXAMPLE.format(colours=", ".join(COLOURS)),
         *map(_database, config.databases),
+        _VIEW_EXAMPLE.format(tabs=", ".join(TAB_WORDS), screens=_screens()),
+        *(f"{entry_text(view)}\n" for view in config.views),
     ]
     return "\n".join(parts)
+
+
+def _screens() -> str:
+    return ", ".join(word.usage for word in SCREEN_WORDS.values())
 
 
 def _head(read_from: Path, found: bool) -> str:
@@ -74,7 +96,7 @@ def _keys(config: Config) -> str:
         lines += ["", f"# {group.value}"]
         for action in actions:
             if action.group is group:
-                keys = _listed(map(key_label, action.keys)) if action.keys else '""'
+                keys = listed(map(key_label, action.keys)) if action.keys else '""'
                 screens = ", ".join(sorted(scope.value for scope in action.scopes))
                 lines.append(f"{action.id} = {keys}  # {action.help} ({screens})")
     return "\n".join(lines) + "\n"
@@ -85,34 +107,11 @@ def _database(settings: DatabaseSettings) -> str:
     for field in fields(settings):
         value = getattr(settings, field.name)
         if value:
-            written = _truth(value) if isinstance(value, bool) else _quoted(value)
+            written = truth(value) if isinstance(value, bool) else quoted(value)
             lines.append(f"{field.name} = {written}")
     return "\n".join(lines) + "\n"
 
 
-def _listed(words: Iterable[str]) -> str:
-    return f"[{', '.join(map(_quoted, words))}]"
-
-
-def _truth(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML; what it does not allow as it is stands as an escape."""
-    escaped = "".join(
-        f"\\{char}"
-        if char in '"\\'
-        else char
-        if char.isprintable()
-        else f"\\u{ord(char):04x}"
-        if ord(char) < 0x10000
-        else f"\\U{ord(char):08x}"
-        for char in text
-    )
-    return f'"{escaped}"'
-
-
 def _comment(path: Path) -> str:
     """A path on one line of a comment, whatever it holds."""
-    return _quoted(str(path))[1:-1]
+    return quoted(str(path))[1:-1]

@@ -195,6 +195,8 @@ COPY_VIEW = Action(
     "copy_view", ("y",), "copy view", "copy this view as a command", Group.LOOK, IN_OVERVIEW
 )
 
+VIEWS = Action("views", ("V",), "views", "saved views", Group.LOOK, SCREENS)
+
 LOOK_ACTIONS: tuple[Action, ...] = (
     OPEN,
     DETAIL_OPEN,
@@ -212,4 +214,5 @@ LOOK_ACTIONS: tuple[Action, ...] = (
     PAUSE_VIEW,
     COPY,
     COPY_VIEW,
+    VIEWS,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import OUTCOMES, SET_WORKERS
-from gigq_tui.keys.looking_actions import OVERVIEW, WORKERS
+from gigq_tui.keys.looking_actions import OVERVIEW, VIEWS, WORKERS
 from gigq_tui.keys.screen_actions import HELP, PALETTE
 from gigq_tui.services.notices import Notices
 from gigq_tui.store.filter.language import Filter, parse
@@ -29,6 +29,7 @@ class Openers:
     overview: Callable[[], object]
     help: Callable[[], object]
     palette: Callable[[], object]
+    views: Callable[[], object]
     outcomes: Callable[[], object]
     jobs: Callable[[Tab, Filter], object]
     view: Callable[[Viewpoint], object]
@@ -91,6 +92,11 @@ class Routes:
     def open_palette(self) -> None:
         """Open the command palette on the screen in front."""
         self._open.palette()
+
+    @does(VIEWS)
+    def open_views(self) -> None:
+        """Open the panel of views on the screen in front."""
+        self._open.views()
 
     @does(OUTCOMES)
     def show_outcomes(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gigq_tui.config.model import Config, Label
+from gigq_tui.config.place import default_path
 from gigq_tui.store.clock import Clock
 from gigq_tui.viewpoint import Viewpoint
 
@@ -28,6 +29,8 @@ class Settings:
         clock: What time it is.
         demo: The demonstration this console shows, or None.
         start: What is looked at first.
+        resumed: Whether that is what was looked at last.
+        config_file: Where the configuration is, or would be.
     """
 
     path: Path
@@ -39,3 +42,5 @@ class Settings:
     clock: Clock
     demo: DemoSession | None
     start: Viewpoint = field(default_factory=Viewpoint)
+    resumed: bool = False
+    config_file: Path = field(default_factory=default_path)

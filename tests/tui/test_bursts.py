@@ -82,6 +82,8 @@ async def test_what_is_typed_behind_a_key_that_opens_a_field_is_text(
 
 # What acts at once, without a question, and can be taken back.
 AT_ONCE = {"raise_priority", "lower_priority", "undo", "spawn_worker", "stop_worker"}
+# What asks about nothing that is listed: whoever types yes behind the key knows the question.
+FORESEEN = {"pause_queue"}
 # More than any way back takes.
 MOST_STEPS_HOME = 30
 # What leaves the console, or gives its terminal away.
@@ -106,7 +108,7 @@ async def every_key_of(scope: Scope, path: Path, letters: str, *, every: int) ->
     """Type each key of a screen, with the way there before it and letters behind it, in one go."""
     before = state_of(path)
     app = console_on(path)
-    told = [a for a in actions_for(scope) if a.keys and a.id not in AT_ONCE | NOT_HERE]
+    told = [a for a in actions_for(scope) if a.keys and a.id not in AT_ONCE | FORESEEN | NOT_HERE]
     async with running(app) as pilot:
         await settle(pilot)
         for action in told[::every]:

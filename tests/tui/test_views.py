@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
+from gigq_tui.config.load import read_config
+from gigq_tui.config.model import NamedView
+from gigq_tui.config.views import save
 from gigq_tui.store.models import Tab
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.viewpoint import Viewpoint, viewpoint_of
+from gigq_tui.widgets.view_panel import ViewPanel
 from tests.tui.harness import (
     Console,
     detail_of,
@@ -133,3 +140,138 @@ async def test_an_empty_list_can_be_handed_over_too(
         assert copied == [
             "gigq-tui /srv/queues/jobs.db --tab all --filter name:zzz --sort submitted --read-only"
         ]
+
+
+# --- the panel
+
+
+def panel_of(app: ConsoleApp) -> ViewPanel:
+    return app.screen.query_one(ViewPanel)
+
+
+def with_views(*names: str, file: Path) -> dict[str, Any]:
+    """A console whose configuration has some views."""
+    file.write_text("# mine\n")
+    for name in names:
+        save(file, NamedView(name, viewpoint_of(tab="failed", filter=f'err:"{name}"')))
+    return {"config": read_config(file, must_exist=True), "config_file": file}
+
+
+async def test_a_view_is_chosen_from_any_screen(console: Console, tmp_path: Path) -> None:
+    options = with_views("one", "two", file=tmp_path / "config.toml")
+    async with console(**options) as (app, pilot):
+        await give(pilot, [ONE])
+        await press(pilot, "w", "V", "j")
+        assert "views: 2" in screen_text(app)
+        await press(pilot, "enter")
+        assert app.screen is jobs_screen(app)
+        view = app.services.picture.view
+        assert (view.tab, view.filter.text) == (Tab.FAILED, 'err:"two"')
+        assert not app.screen.query(ViewPanel)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_what_is_looked_at_is_kept_under_a_name_and_stays_there(
+    console: Console, tmp_path: Path, read_only: bool
+) -> None:
+    options = with_views(file=tmp_path / "config.toml")
+    async with console(read_only=read_only, **options) as (app, pilot):
+        app.services.routes.show_jobs(Tab.FAILED, "err:broke")
+        await give(pilot, [ONE], tab=Tab.FAILED, filter_text="err:broke")
+        await press(pilot, "V")
+        assert "No views are saved yet." in screen_text(app)
+        await press(pilot, "s", *"my", "space", *"qj", "enter")
+        assert "my qj" in screen_text(app)
+        text = (tmp_path / "config.toml").read_text()
+        assert text.startswith("# mine\n")
+        (kept,) = read_config(tmp_path / "config.toml", must_exist=True).views
+        assert kept.name == "my qj"
+        assert kept.view == app.services.views.present
+        # A second one of that name is meant, or it is not written.
+        await press(pilot, "s", *"my", "space", *"qj", "enter")
+        assert "replaces it" in screen_text(app)
+        await press(pilot, "escape", "escape")
+        assert (tmp_path / "config.toml").read_text() == text
+
+
+async def test_views_are_renamed_and_deleted_once_that_is_sure(
+    console: Console, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    async with console(**with_views("one", "two", file=file)) as (app, pilot):
+        await give(pilot, [ONE])
+        await press(pilot, "V", "r", *(["backspace"] * 3), *"1st", "enter")
+        assert [each.name for each in app.services.views.saved] == ["1st", "two"]
+        await press(pilot, "d", "j", "d")
+        assert [each.name for each in app.services.views.saved] == ["1st", "two"]
+        assert "again deletes two" in screen_text(app)
+        await press(pilot, "d")
+        assert [each.name for each in read_config(file, must_exist=True).views] == ["1st"]
+        assert panel_of(app).cursor == 0
+
+
+async def test_what_could_not_be_written_is_told_and_nothing_is_lost(
+    console: Console, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    async with console(**with_views("one", file=file)) as (app, pilot):
+        await give(pilot, [ONE])
+        file.write_text("theme = ")
+        await press(pilot, "V", "d", "d")
+        assert "not valid TOML" in screen_text(app)
+        assert [each.name for each in app.services.views.saved] == ["one"]
+
+
+async def test_a_view_can_have_columns_of_its_own(console: Console, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    save(file, NamedView("names", viewpoint_of(columns=("name", "state"))))
+    save(file, NamedView("all", viewpoint_of()))
+    config = read_config(file, must_exist=True)
+    async with console(config=config, config_file=file) as (app, pilot):
+        await give(pilot, [ONE])
+        await press(pilot, "V", "enter")
+        await give(pilot, [ONE])
+        assert "WHY" not in screen_text(app)
+        assert app.services.views.present.columns == ("name", "state")
+        await press(pilot, "V", "j", "enter")
+        await give(pilot, [ONE])
+        assert "WHY" in screen_text(app)
+
+
+async def test_the_command_of_a_kept_view_is_copied(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    async with console(**with_views("one", file=tmp_path / "config.toml")) as (app, pilot):
+        monkeypatch.setattr(app.services.copying, "copy_text", lambda text, *_: copied.append(text))
+        await give(pilot, [ONE])
+        await press(pilot, "V", "y", "escape")
+        assert copied == ["gigq-tui /srv/queues/jobs.db --tab failed --filter 'err:\"one\"'"]
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 50)])
+async def test_more_views_than_there_is_room_for_are_moved_through(
+    console: Console, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    names = [f"view {number:02}" for number in range(30)]
+    file = tmp_path / "config.toml"
+    file.write_text("\n".join(f"[[view]]\nname = '{name}'" for name in names))
+    options = {"config": read_config(file, must_exist=True), "config_file": file}
+    async with console(size=size, **options) as (app, pilot):
+        await give(pilot, [ONE])
+        await press(pilot, "V", "G")
+        assert "> view 29" in screen_text(app)
+        await press(pilot, "pageup", "g")
+        assert "> view 00" in screen_text(app)
+
+
+async def test_the_last_view_is_told_where_it_hides_jobs(console: Console) -> None:
+    view = viewpoint_of(tab="failed", filter="err:broke")
+    async with console(start=view, resumed=True) as (app, pilot):
+        assert "as it was left: Failed, err:broke" in screen_text(app)
+        await start(pilot, view)
+        await press(pilot, "w")
+        app.exit()
+        assert app.left is not None
+        assert (app.left.tab, app.left.filter) == (view.tab, view.filter)
+        assert str(app.left.open) == "workers"

@@ -9,6 +9,8 @@ from gigq_tui.format import inert
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
+from gigq_tui.services.settings import Settings
+from gigq_tui.store.models import Tab
 from gigq_tui.viewpoint import SCREEN_WORDS, Destination, Viewpoint
 
 
@@ -49,6 +51,12 @@ class Arrival(Part):
         self._listing = listing
         self._routes = routes
         self._notices = notices
+
+    def tell_resumed(self, settings: Settings) -> None:
+        """Say so where the console shows less than all jobs since it was left that way."""
+        start = settings.start
+        if settings.resumed and (start.filter or start.tab is not Tab.ALL):
+            self._notices.tell(f"as it was left: {inert(start.told)}")
 
     def show(self, view: Viewpoint) -> None:
         """List what a view says, and open what lies over it."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from textual.geometry import Size
 
 from gigq_tui.actions.question import Choice, Question
+from gigq_tui.config.model import ChosenColumn
 from gigq_tui.format import inert
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does, does_each
@@ -79,6 +80,7 @@ class Listing(Part):
         picture: Where the view is kept and asked for.
         notices: Where refusals are told.
         usual_sort: The configured order.
+        usual_columns: The configured columns.
         hints: What keys are called.
     """
 
@@ -88,12 +90,14 @@ class Listing(Part):
         picture: ViewOwner,
         notices: Tells,
         usual_sort: Sort = NEWEST,
+        usual_columns: tuple[ChosenColumn, ...] = (),
         hints: KeyHints = DEFAULT_HINTS,
     ) -> None:
         self._host = host
         self._picture = picture
         self._notices = notices
         self._usual = usual_sort
+        self._usual_columns = usual_columns
         self._hints = hints
         # What suits the running jobs does not suit the failed ones: each tab keeps its own order.
         self._sorts = {picture.view.tab: picture.view.sort}
@@ -175,7 +179,9 @@ class Listing(Part):
         self.show_list(replace(self.view, tab=tab, filter=matching, follow=None))
 
     def show_view(self, view: Viewpoint) -> None:
-        """List what a view says, in its order, and follow no job."""
+        """List what a view says, in its order and its columns, and follow no job."""
+        columns = tuple(map(ChosenColumn.of, view.columns)) or self._usual_columns
+        self._host.table.choose_columns(columns)
         self._sorts.pop(view.tab, None)
         if view.sort is not None:
             self._sorts[view.tab] = view.sort

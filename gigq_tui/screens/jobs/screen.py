@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
+from gigq_tui.config.model import ChosenColumn
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import NEW
@@ -57,10 +58,13 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         self._hints = services.hints
         self.table = JobTable(settings.clock, services.picture.view.rows, id="table")
         self.filter_box = FilterBox(id="filter")
-        self.listing = Listing(self, services.picture, notices, settings.config.sort, self._hints)
+        config, start = settings.config, settings.start
+        self.listing = Listing(
+            self, services.picture, notices, config.sort, config.columns, self._hints
+        )
         self.marks = Marks(self, notices, self._hints)
         self.arrival = Arrival(self, self.listing, services.routes, notices)
-        self.table.chosen_columns = settings.config.columns
+        self.table.choose_columns(tuple(map(ChosenColumn.of, start.columns)) or config.columns)
         self.table.marks = self.marks.rows
         self.summary = Summary(self, settings.path, settings.clock, self._hints)
         acting = JobActions.of(self, services, self.marks.clear)
@@ -87,7 +91,9 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.set_interval(AGES_S, self._draw_ages)
-        self.arrival.open(self.services.settings.start.open)
+        settings = self.services.settings
+        self.arrival.open(settings.start.open)
+        self.call_after_refresh(self.arrival.tell_resumed, settings)
 
     # What it is made of
 

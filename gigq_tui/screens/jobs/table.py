@@ -74,6 +74,13 @@ class JobTable(RowList):
     def total(self) -> int:
         return self.window.total
 
+    def choose_columns(self, columns: tuple[ChosenColumn, ...]) -> None:
+        """Have these columns from now on; the usual ones where there are none."""
+        if columns != self.chosen_columns:
+            self.chosen_columns = columns
+            self._layout_cache_at = None
+            self.repaint()
+
     @property
     def columns(self) -> Layout:
         """The columns at the present width."""

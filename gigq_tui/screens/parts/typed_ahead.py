@@ -17,6 +17,7 @@ from gigq_tui.keys.looking_actions import (
     PREVIOUS_TAB,
     SORT,
     TAB_ACTIONS,
+    VIEWS,
     WORKERS,
 )
 
@@ -35,6 +36,7 @@ _ABOUT_NO_ROW = frozenset(
         OVERVIEW,
         PAUSE_VIEW,
         COPY_VIEW,
+        VIEWS,
         NEW,
         UNDO,
         PAUSE_QUEUE,
