@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,7 +26,6 @@ MOST_FILES = 200
 MOST_BYTES = 20_000
 # A home in a network that hangs must not hold up the screen, nor the end.
 WITHIN_S = 0.5
-_KEYS = re.compile(r"(?:param|result)\.(\S*?)[:=<>]", re.IGNORECASE)
 
 
 def recall(file: Path) -> Viewpoint | None:
@@ -93,5 +91,5 @@ def _write(place: Path, file: Path, view: Viewpoint) -> None:
 
 def _harmless(filter_: Filter) -> Filter:
     """The filter, but none where it asks for the value of what looks like a secret."""
-    asks = any(is_secret(key) for key in _KEYS.findall(filter_.text))
+    asks = any(is_secret(key) for term in filter_.terms() for key in term.path)
     return NO_FILTER if asks else filter_

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from gigq_tui.actions import shell_command
@@ -15,6 +16,7 @@ from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.waiting import RunsWorkers, find_out
+from gigq_tui.store.filter.writing import absolute
 from gigq_tui.viewpoint import Viewpoint
 
 Saved = tuple[NamedView, ...]
@@ -72,9 +74,10 @@ class Views:
         return self.command_for(self.present)
 
     def command_for(self, view: Viewpoint) -> str:
-        """The command that shows a view."""
+        """The command that shows a view as it is now, whenever it is run."""
         settings = self._settings
-        return shell_command.for_view(settings.path, view, read_only=settings.read_only)
+        fixed = replace(view, filter=absolute(view.filter, settings.clock.now()))
+        return shell_command.for_view(settings.path, fixed, read_only=settings.read_only)
 
     def show(self, view: Viewpoint) -> None:
         """Show a view."""

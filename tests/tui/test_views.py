@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.config.load import read_config
 from gigq_tui.config.model import NamedView
 from gigq_tui.config.views import save
+from gigq_tui.store.filter.language import parse
+from gigq_tui.store.filter.writing import absolute
 from gigq_tui.store.models import Tab
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.viewpoint import Viewpoint, viewpoint_of
 from gigq_tui.widgets.view_panel import ViewPanel
+from tests.scene import NOW
 from tests.tui.harness import (
     Console,
     detail_of,
@@ -126,6 +131,18 @@ async def test_the_view_is_copied_from_every_screen(
         opened = app.services.views.present.open
         assert (opened is None) is (not keys)
         assert opened is None or f"--open {opened}" in copied[0]
+
+
+async def test_what_depends_on_the_hour_is_handed_over_as_moments(console: Console) -> None:
+    async with console() as (app, _pilot):
+        view = viewpoint_of(filter="err:x age>2h")
+        command = app.services.views.command_for(view)
+        assert "age>2h" not in command
+        (words,) = [word for word in shlex.split(command) if "err:x" in word]
+        later = parse(words)
+        assert absolute(later, NOW + timedelta(days=3)) == later
+        # What is kept under a name goes on meaning the last two hours.
+        assert view.words["filter"] == "err:x age>2h"
 
 
 async def test_an_empty_list_can_be_handed_over_too(

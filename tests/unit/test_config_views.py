@@ -258,7 +258,7 @@ def test_each_file_has_its_own_last_view(tmp_path: Path, state: Path) -> None:
     [
         ("name:x", True),
         ("param.token:abc", False),
-        ("fn:a -param.db.password=abc", False),
+        ("fn:a (x|-param.db.password=abc)", False),
         ("param.customer:17 err:token", True),
     ],
 )
