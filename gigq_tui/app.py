@@ -204,10 +204,10 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         screen = self.screen
         return screen if isinstance(screen, ConsoleScreen) else None
 
-    def exit(self, result: object = None, return_code: int = 0, message: object = None) -> None:
+    def exit(self, *args: Any, **options: Any) -> None:
         """End; what is looked at now is what was looked at last."""
         self.left = self.services.views.present
-        super().exit(None, return_code)
+        super().exit(*args, **options)
 
     def terminal_lost(self) -> None:
         """The driver can't read keys any more. From its thread."""

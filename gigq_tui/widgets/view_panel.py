@@ -21,8 +21,6 @@ SAVE, RENAME, DELETE, COPY = "s", "r", "d", "y"
 MOST_NAME = 40
 # Lines beside the views: the title, what is looked at now, the keys.
 BESIDES = 3
-# Narrower than this, a name gets less room.
-WIDE = 100
 _STEPS = {"down": 1, "j": 1, "tab": 1, "up": -1, "k": -1, "shift+tab": -1}
 
 
@@ -124,10 +122,11 @@ class ViewPanel(Lines):
 
     def _entry(self, named: Named, index: int, width: int) -> Line:
         selected = index == self.cursor
-        cells = 30 if width >= WIDE else 18
+        longest = max(width_of(inert(each.name)) for each in self._views.saved)
+        cells = min(longest, width // 3)
         line: Line = (
             (" > " if selected else "   ", "key"),
-            (f"{pad(cut(inert(named.name), cells), cells)} ", ""),
+            (f"{pad(cut(inert(named.name), cells), cells)}  ", ""),
             (inert(named.view.told), "dim"),
         )
         return (("", "cursor"), *line) if selected else line
