@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
+from gigq_core.blame import Culprit
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.status import JobStatus
 from gigq_tui.store.obstacles import Obstacles
@@ -176,21 +177,6 @@ class ForeignWorker:
 
     id: str
     running: tuple[RunningJob, ...]
-
-
-@dataclass(frozen=True)
-class Culprit:
-    """The ancestor because of which a job can't run now, or never will.
-
-    `problem` is one of: running, waiting, failed, timeout, cancelled, missing, cycle. `told` is
-    what its failure brings about, as `on_parent_failure` has it, where that is to happen next.
-    """
-
-    id: str
-    name: str
-    problem: str
-    error: str = ""
-    told: str = ""
 
 
 @dataclass(frozen=True)

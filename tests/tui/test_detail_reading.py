@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core.blame import Culprit
 from gigq_core.paths import attempt_output
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.app import ConsoleApp
@@ -19,15 +20,7 @@ from gigq_tui.screens.job.texts import path_line
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.parts.row_finder import NOTHING_FOUND
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.models import (
-    Attempt,
-    Culprit,
-    Graph,
-    GraphNode,
-    JobDetail,
-    JobRow,
-    Relative,
-)
+from gigq_tui.store.models import Attempt, Graph, GraphNode, JobDetail, JobRow, Relative
 from gigq_tui.widgets.text_view import TextView
 from tests.scene import NOW
 from tests.tui.harness import (

@@ -9,13 +9,14 @@ from itertools import pairwise
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core.blame import Culprit
 from gigq_core.errors import DatabaseBusy
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
-from gigq_tui.store.models import Culprit, Graph, GraphNode, JobRow
+from gigq_tui.store.models import Graph, GraphNode, JobRow
 from gigq_tui.widgets.lines import TextLines
 from tests.scene import NOW
 from tests.tui.harness import (

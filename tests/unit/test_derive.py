@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gigq_core.blame import Culprit
 from gigq_core.times import local
 from gigq_tui.store.derive import (
     first_line,
@@ -17,7 +18,7 @@ from gigq_tui.store.derive import (
     wait_seconds,
     why,
 )
-from gigq_tui.store.models import Culprit, Halt, Health, Progress, State
+from gigq_tui.store.models import Halt, Health, Progress, State
 from tests.store_files import NOW, line
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from gigq_core.blame import Culprit
 from gigq_core.paths import attempt_output
 from gigq_tui.keys import DETAIL_TABS
 from gigq_tui.keys.hints import DEFAULT_HINTS
@@ -21,7 +22,7 @@ from gigq_tui.screens.job.stack import Stack
 from gigq_tui.screens.job.tabs import Tabs
 from gigq_tui.screens.job.values import Secrets, params_tab
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.models import Culprit, JobDetail, JobRow, Relative, Snapshot
+from gigq_tui.store.models import JobDetail, JobRow, Relative, Snapshot
 from gigq_tui.store.questions import Questions
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES
 from gigq_tui.widgets.text_view import TextView

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gigq_core.blame import BAD_ENDS
 from gigq_core.status import JobStatus
 from gigq_tui.format import count, duration, elapsed, inert, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
@@ -19,7 +20,6 @@ from gigq_tui.store.derive import (
     state_of,
     told_reason,
 )
-from gigq_tui.store.graph.blame import BAD_ENDS
 from gigq_tui.store.graph.focus import to_retry
 from gigq_tui.store.graph.tree import blocks, frees
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from gigq_core.blame import TOLD, Culprit, Parent, blame_of
 from gigq_core.decoding import as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.graph.blame import TOLD, Parent, blame_of
-from gigq_tui.store.models import Culprit, JobRow
+from gigq_tui.store.models import JobRow
 from gigq_tui.store.rows import job_row
 from gigq_tui.store.statuses import PENDING
 from gigq_tui.store.told import with_told

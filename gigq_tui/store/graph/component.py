@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gigq_core.blame import TOLD, Parent
 from gigq_core.decoding import as_int, as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
-from gigq_tui.store.graph.blame import TOLD, Parent
 from gigq_tui.store.models import Behind, Graph, GraphNode, JobRow, Standing
 from gigq_tui.store.statuses import COMPLETED, PENDING
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
+from gigq_core.blame import BAD_ENDS
 from gigq_tui.store.derive import state_of
-from gigq_tui.store.graph.blame import BAD_ENDS
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
 from gigq_tui.store.statuses import PENDING, RUNNING
 

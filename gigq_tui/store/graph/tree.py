@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from gigq_tui.store.models import Culprit, Graph, GraphNode
+from gigq_core.blame import Culprit
+from gigq_tui.store.models import Graph, GraphNode
 from gigq_tui.store.statuses import PENDING
 
 # So many siblings that look the same are shown before the others are folded.

@@ -7,11 +7,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from gigq_tui.store.models import Culprit
-from gigq_tui.store.statuses import CANCELLED, FAILED, RUNNING, TIMEOUT
+from gigq_core.status import JobStatus
 
+_RUNNING = JobStatus.RUNNING.value
 # A parent that ended in one of these keeps its children waiting until somebody retries it.
-BAD_ENDS = frozenset({FAILED, TIMEOUT, CANCELLED})
+BAD_ENDS = frozenset(
+    end.value for end in (JobStatus.FAILED, JobStatus.TIMEOUT, JobStatus.CANCELLED)
+)
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The ancestor because of which a job can't run now, or never will.
+
+    `problem` is one of: running, waiting, failed, timeout, cancelled, missing, cycle. `told` is
+    what its failure brings about, as `on_parent_failure` has it, where that is to happen next.
+    """
+
+    id: str
+    name: str
+    problem: str
+    error: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +166,7 @@ def _nearest(parents: Sequence[str], kin: Mapping[str, Parent | None]) -> Culpri
         known = kin.get(parent)
         if known is None:
             continue
-        if known.status == RUNNING:
+        if known.status == _RUNNING:
             return Culprit(known.id, known.name, "running")
         first = first or Culprit(known.id, known.name, "waiting")
     return first
