@@ -96,3 +96,47 @@ WAIVED_PARENTS = """
 SELECT j.id, j.name, e.parent_id
 FROM core_edges e JOIN jobs j ON j.id = e.child_id
 WHERE e.met = 2 ORDER BY j.rowid"""
+
+# --- dependencies -----------------------------------------------------------------------------
+
+EDGE_COLUMNS = "SELECT name FROM pragma_table_info('core_edges')"
+
+
+def unmet_edges(end: str, has_policies: bool) -> str:
+    """Unmet dependencies of which some jobs are the `end`, "child" or "parent".
+
+    Parameters: the ids as a JSON list, how many at most.
+    """
+    policy = "e.on_failure" if has_policies else "0"
+    return f"""
+SELECT e.child_id, e.parent_id, {policy}, c.status, p.status
+FROM json_each(?) w CROSS JOIN core_edges e ON e.{end}_id = w.value
+     LEFT JOIN jobs c ON c.id = e.child_id LEFT JOIN jobs p ON p.id = e.parent_id
+WHERE e.met = 0 LIMIT ?"""
+
+
+# The same of a file without a table of edges, met or not. Parameter: how many at most.
+EDGES_IN_ROWS = """
+SELECT j.id, d.value, 0, j.status, p.status
+FROM jobs j, json_each(CASE WHEN typeof(j.dependencies) = 'text' AND json_valid(j.dependencies)
+                            THEN j.dependencies ELSE '[]' END) d
+     LEFT JOIN jobs p ON p.id = d.value
+WHERE j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]') AND d.type = 'text'
+  AND j.id IS NOT NULL
+LIMIT ?"""
+
+COUNT_CHILDREN_OF_ONE = "SELECT COUNT(*) FROM core_edges WHERE parent_id = ?"
+
+# Parameters: the ids as a JSON list, how many at most.
+COUNT_CHILDREN = """
+SELECT COUNT(*) FROM (
+    SELECT DISTINCT e.child_id FROM json_each(?) w CROSS JOIN core_edges e ON e.parent_id = w.value
+    LIMIT ?)"""
+
+# Who was cancelled because some jobs failed. Parameters: the ids as a JSON list, and again, the
+# limit.
+CANCELLED_ALONG = """
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM json_each(?) w CROSS JOIN core_cascaded d ON d.culprit_id = w.value
+         CROSS JOIN jobs c ON c.id = d.child_id AND c.status = 'cancelled'
+    WHERE d.child_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?)"""
