@@ -171,9 +171,7 @@ def all_to_retry(waits: Waits, ids: Collection[str]) -> list[str]:
     return failed_above(waits, [*ids, *sorted(blocked_by(waits, failed))])
 
 
-def blocking(
-    waits: Waits, ids: Collection[str], *, children: int, cancelled: int = 0
-) -> Blocking:
+def blocking(waits: Waits, ids: Collection[str], *, children: int, cancelled: int = 0) -> Blocking:
     """All numbers of some jobs.
 
     Args:
@@ -194,6 +192,67 @@ def blocking(
         cancelled,
         waits.is_cut,
     )
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def blocks_in_words(count: int, is_cut: bool = False) -> str:
+    """How many jobs one blocks, as part of a sentence."""
+    if not count:
+        return "blocks no job"
+    return f"blocks {'at least ' if is_cut else ''}{count:,} {'job' if count == 1 else 'jobs'}"
+
+
+def retry_in_words(numbers: Blocking, *, many: bool = False, one: str = "", all: str = "") -> str:
+    """What a retry would do for the jobs behind, in a sentence or two; empty where none wait.
+
+    Args:
+        numbers: of the jobs that would be retried.
+        many: whether that is more than one.
+        one: how they are retried, such as a key; said in parentheses.
+        all: how all of them are retried together with the others that failed.
+    """
+    if not numbers.blocks:
+        return ""
+    said = _blocks(numbers, many)
+    alone = f"Retrying {'them' if many else 'it'}{{}}{f' ({one})' if one else ''}"
+    if numbers.frees >= numbers.blocks:
+        whom = "that one" if numbers.blocks == 1 else f"all {numbers.blocks:,}"
+        return f"{said}. {alone.format('')} frees {whom}."
+    frees = f"{numbers.frees:,}" if numbers.frees else "none"
+    if not numbers.failed:
+        return f"{said}. {alone.format('')} frees {frees}: the rest can't run in any case."
+    together = f"{numbers.failed + 1:,}"
+    if many:
+        how = f" ({all} retries all of them)" if all else ""
+    elif numbers.frees_all < numbers.blocks:
+        how = f" ({all} retries all {together}, and frees {numbers.frees_all:,})" if all else ""
+    else:
+        how = f" ({all} retries all {together})" if all else ""
+    return f"{said}. {alone.format(' alone')} frees {frees}: {numbers.failed:,} more failed{how}."
+
+
+def cancel_in_words(numbers: Blocking, *, many: bool = False) -> str:
+    """What becomes of the jobs behind if some are cancelled; empty where none wait."""
+    if not numbers.blocks:
+        return ""
+    said, them = _blocks(numbers, many), "them" if many else "it"
+    if not numbers.cancels:
+        if numbers.blocks == 1:
+            return f"{said}, which can't run without {them}."
+        return f"{said}: none of those can run without {them}."
+    if numbers.cancels >= numbers.blocks:
+        return f"{said}, which {'is' if numbers.blocks == 1 else 'are'} cancelled too."
+    rest = numbers.blocks - numbers.cancels
+    others = "the other" if rest == 1 else f"the other {rest:,}"
+    are = "is" if numbers.cancels == 1 else "are"
+    return f"{said}: {numbers.cancels:,} {are} cancelled too, {others} can't run without {them}."
+
+
+def _blocks(numbers: Blocking, many: bool) -> str:
+    words = blocks_in_words(numbers.blocks, numbers.is_cut)
+    return words.replace("blocks", "They block", 1) if many else words.capitalize()
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -223,9 +282,7 @@ def count_blocked(conn: sqlite3.Connection, id: str, most: int) -> int:
     return len(blocked_by(waits, [id]))
 
 
-def read_waits(
-    conn: sqlite3.Connection, ids: Iterable[str], most: int = MOST_LOOKED_AT
-) -> Waits:
+def read_waits(conn: sqlite3.Connection, ids: Iterable[str], most: int = MOST_LOOKED_AT) -> Waits:
     """What some jobs wait for, and what those wait for, up to `most` jobs."""
     waits = Waits()
     _look(_edges_of(conn), waits, ids, most, below=False, above=True)

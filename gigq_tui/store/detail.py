@@ -34,6 +34,7 @@ def read_detail(
     path: Path,
     row: JobRow,
     relatives: tuple[Sequence[tuple[str, Standing]], Sequence[str], int],
+    blocks: int,
 ) -> JobDetail | None:
     """Everything about the job of `row`.
 
@@ -44,6 +45,7 @@ def read_detail(
         row: the job's line, finished.
         relatives: its parents' ids (and how each is waited for), its children's ids, and how
             many children there are in all.
+        blocks: how many waiting jobs can't run unless it completes.
     """
     whole_row = conn.execute(queries.whole_row(schema, VALUE_BYTES), (row.id,)).fetchone()
     if whole_row is None:
@@ -67,6 +69,7 @@ def read_detail(
         parents=tuple(Relative(id, lines.get(id), standing) for id, standing in parents),
         children=tuple(Relative(id, lines.get(id)) for id in children),
         child_count=child_count,
+        blocks=blocks,
         progress=last_report(conn, schema, row),
         raw={column: _raw(value, size) for column, (value, size) in values.items()},
     )

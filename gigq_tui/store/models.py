@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 from gigq_core.blame import Culprit
+from gigq_core.blocking import Waits
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.status import JobStatus
 from gigq_tui.store.obstacles import Obstacles
@@ -350,7 +353,8 @@ class Relative:
 class JobDetail:
     """One job, whole. `params`, `result` are decoded, or the raw text where that failed.
 
-    `progress` is what it reported last, in whichever attempt.
+    `progress` is what it reported last, in whichever attempt. `child_count` is how many direct
+    children it has, and `blocks` how many waiting jobs can't run unless it completes.
     """
 
     row: JobRow
@@ -365,19 +369,7 @@ class JobDetail:
     child_count: int
     raw: dict[str, Any] = field(default_factory=dict, compare=True)
     progress: Progress | None = None
-
-
-class Behind(NamedTuple):
-    """How many other jobs hang on some jobs, up to a bound.
-
-    `waiting` wait for them, directly or through others, and don't go on if they fail; `told` are
-    those of these that would be cancelled with them. `cancelled` were cancelled because they
-    failed, and still are.
-    """
-
-    waiting: int = 0
-    cancelled: int = 0
-    told: int = 0
+    blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -393,6 +385,12 @@ class GraphNode:
     parents: tuple[str, ...]
     children: tuple[str, ...]
     unmet: tuple[str, ...] = ()
+    # What becomes of it when one of these fails, where that is not to wait.
+    on_failure: Mapping[str, int] = field(default_factory=dict)
+
+
+# Stands in a graph for parents that it does not hold: of what waits for one, nothing is known.
+_OUTSIDE = ""
 
 
 @dataclass(frozen=True)
@@ -403,3 +401,16 @@ class Graph:
     nodes: dict[str, GraphNode]
     roots: tuple[str, ...]
     truncated: bool
+
+    @cached_property
+    def waits(self) -> Waits:
+        """The dependencies in it that are not met."""
+        waits = Waits(
+            {id: node.row.status if node.row else None for id, node in self.nodes.items()}
+        )
+        for id, node in self.nodes.items():
+            for parent in node.unmet:
+                waits.add(id, parent, node.on_failure.get(parent, 0))
+            if node.row is not None and node.row.unmet > len(node.unmet):
+                waits.add(id, _OUTSIDE)
+        return waits

@@ -374,46 +374,6 @@ SELECT e.child_id, e.parent_id, e.met, {_policy(schema)}
 FROM json_each(?) c CROSS JOIN core_edges e ON e.parent_id = c.value LIMIT ?"""
 
 
-def waiting_behind(schema: FileSchema) -> str:
-    """How many wait for some jobs, directly or through others, but those that go on without.
-
-    Parameters: the ids as a JSON list, how far it looks.
-    """
-    waits = "e.met = 0 AND e.on_failure <> 2" if schema.has_policies else "e.met = 0"
-    return f"""
-WITH RECURSIVE given (id) AS (SELECT value FROM json_each(?)),
-below (id) AS (
-    SELECT e.child_id FROM given g CROSS JOIN core_edges e ON e.parent_id = g.id WHERE {waits}
-    UNION
-    SELECT e.child_id FROM below b CROSS JOIN core_edges e ON e.parent_id = b.id WHERE {waits}
-    LIMIT ?)
-SELECT COUNT(*) FROM below b CROSS JOIN jobs j ON j.id = b.id
-WHERE j.status = 'pending' AND b.id NOT IN (SELECT id FROM given)"""
-
-
-# Who would be cancelled with some jobs. Parameters: the ids as a JSON list, how far it looks.
-WOULD_BE_CANCELLED = """
-WITH RECURSIVE given (id) AS (SELECT value FROM json_each(?)),
-told (id) AS (
-    SELECT e.child_id FROM given g CROSS JOIN core_edges e ON e.parent_id = g.id
-         CROSS JOIN jobs c ON c.id = e.child_id
-    WHERE e.met = 0 AND e.on_failure = 1 AND c.status = 'pending'
-    UNION
-    SELECT e.child_id FROM told t CROSS JOIN core_edges e ON e.parent_id = t.id
-         CROSS JOIN jobs c ON c.id = e.child_id
-    WHERE e.met = 0 AND e.on_failure = 1 AND c.status = 'pending'
-    LIMIT ?)
-SELECT COUNT(*) FROM told WHERE id NOT IN (SELECT id FROM given)"""
-
-# Parameters: the ids as a JSON list, and again, the limit.
-CANCELLED_ALONG = """
-SELECT COUNT(*) FROM (
-    SELECT 1 FROM json_each(?) w CROSS JOIN core_cascaded d ON d.culprit_id = w.value
-         CROSS JOIN jobs c ON c.id = d.child_id AND c.status = 'cancelled'
-    WHERE d.child_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?)"""
-
-COUNT_CHILDREN = "SELECT COUNT(*) FROM core_edges WHERE parent_id = ?"
-
 # Grows with the table: only for a file without edges, when somebody opens a job or a tree.
 ALL_EDGES = f"""
 SELECT j.id AS child_id, d.value AS parent_id

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from gigq_core.blocking import Blocking, count_blocked, read_blocking
 from gigq_core.decoding import as_int, as_text
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
@@ -31,7 +32,6 @@ from gigq_tui.store.list.pages import Pages
 from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import (
-    Behind,
     Counts,
     FileInfo,
     Graph,
@@ -56,6 +56,8 @@ from gigq_tui.store.workers import (
 _Value = TypeVar("_Value")
 
 MAX_RESOLVED = 20
+# How far it is looked, at each refresh of a job's own screen, for jobs that wait for it.
+MAX_BLOCKED = 2_000
 # In the place of the journal mode of a file that is read as it stands.
 IMMUTABLE = "immutable"
 
@@ -136,17 +138,21 @@ class Reader:
             if row is None:
                 return None
             (row,) = with_holders(self._paces.told([row]), self._read_staff(conn, schema))
+            blocks = 0
             if schema.attached:
                 relatives = component.relatives(conn, schema, job_id, MAX_RELATIVES)
+                if relatives[2]:
+                    blocks = count_blocked(conn, job_id, MAX_BLOCKED)
             else:
                 edges = self._all_edges(conn, schema)
+                blocks = component.count_blocked_in(conn, edges, job_id, MAX_BLOCKED)
                 children = edges.children.get(job_id, [])
                 relatives = (
                     component.waived_where_missing(conn, edges, job_id, MAX_RELATIVES),
                     children,
                     len(children),
                 )
-            return read_detail(conn, schema, self._path, row, relatives)
+            return read_detail(conn, schema, self._path, row, relatives, blocks)
 
     def graph(self, job_id: str, limit: int = 5_000) -> Graph | None:
         """The dependencies around a job, up to `limit` jobs; None if there is no such job."""
@@ -207,10 +213,10 @@ class Reader:
         with self._door.reading() as (conn, schema):
             return read_lines(conn, schema, ids)
 
-    def behind(self, ids: Sequence[str]) -> Behind:
-        """How many jobs hang on some jobs; none on a file without our edges."""
-        with self._door.reading() as (conn, schema):
-            return component.behind(conn, schema, ids) if schema.attached else Behind()
+    def blocking(self, ids: Sequence[str]) -> Blocking:
+        """How many jobs hang on some jobs."""
+        with self._door.reading() as (conn, _schema):
+            return read_blocking(conn, ids)
 
     def resolve(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with `prefix`, a few of them if there are many."""

@@ -83,7 +83,7 @@ def look_everywhere(path: Path) -> None:
                 tree_lines(graph)
             reader.resolve(job_id)
             reader.rows([job_id])
-            reader.behind([job_id])
+            reader.blocking([job_id])
     finally:
         reader.close()
 

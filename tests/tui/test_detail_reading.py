@@ -519,11 +519,9 @@ async def test_a_megabyte_is_never_slow(console: Console, tmp_path: Path, data: 
             assert time.process_time() - began < 2.0, key
 
 
-@pytest.mark.parametrize(("waiting", "told"), [(1, "1 waits (t)"), (12_345, "12,345 wait")])
-def test_what_a_failure_holds_up_is_told_where_there_is_little_room(
-    waiting: int, told: str
-) -> None:
-    detail = detail_of(replace(FAILED, attempts=3), child_count=waiting)
+@pytest.mark.parametrize(("waiting", "told"), [(1, "blocks 1 (t)"), (12_345, "blocks 12,345")])
+def test_what_a_failure_blocks_is_told_where_there_is_little_room(waiting: int, told: str) -> None:
+    detail = detail_of(replace(FAILED, attempts=3), child_count=1, blocks=waiting)
     line = "".join(text for text, _ in path_line(detail, NOW, 80))
     assert told in line
     assert "FAILED" in line

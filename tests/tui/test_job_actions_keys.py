@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core.blocking import Blocking
 from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import DatabaseBusy
 from gigq_core.status import Change, Outcome
@@ -20,7 +21,7 @@ from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.services.actions import SLOW_ACT_S
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.filter.language import parse
-from gigq_tui.store.models import Behind, Tab
+from gigq_tui.store.models import Tab
 from gigq_tui.store.outcomes.following import FollowedJobs
 from gigq_tui.store.outcomes.states import JobNow, JobsNow
 from gigq_tui.store.stepwise import SoFar
@@ -305,38 +306,38 @@ async def test_a_command_that_no_clipboard_takes_is_not_copied(console: Console)
 
 @pytest.mark.parametrize(
     ("key", "words"),
-    [("c", "will never run without it"), ("r", "may run once it has completed")],
+    [("c", ": none of those can run without it."), ("r", ". Retrying it frees all 24.")],
 )
-async def test_a_question_says_what_waits_behind(console: Console, key: str, words: str) -> None:
+async def test_a_question_says_what_the_job_blocks(console: Console, key: str, words: str) -> None:
     async with console() as (app, pilot):
-        feed_of(app).answers["behind"] = lambda ids: Behind(24)
+        feed_of(app).answers["blocking"] = lambda ids: Blocking(blocks=24, frees=24)
         await give(pilot, ROWS)
         await press(pilot, key)
         panel = jobs_screen(app).panel
-        assert f"24 jobs wait behind it, and {words}." in panel.plain
+        assert f"Blocks 24 jobs{words}" in panel.plain
         assert panel.focused_choice == 0
-        assert ("behind", (ROWS[0].id,)) in feed_of(app).asked
+        assert ("blocking", (ROWS[0].id,)) in feed_of(app).asked
 
 
 @pytest.mark.parametrize(
-    ("behind", "words"),
+    ("numbers", "words"),
     [
-        (Behind(1, told=1), "1 job waits behind it, and will be cancelled too."),
+        (Blocking(blocks=1, cancels=1), "Blocks 1 job, which is cancelled too."),
         (
-            Behind(24, told=20),
-            "24 jobs wait behind it: 20 will be cancelled too, the other 4 never run without it.",
+            Blocking(blocks=24, cancels=20),
+            "Blocks 24 jobs: 20 are cancelled too, the other 4 can't run without it.",
         ),
         (
-            Behind(3, told=2),
-            "3 jobs wait behind it: 2 will be cancelled too, the other never runs without it.",
+            Blocking(blocks=3, cancels=2),
+            "Blocks 3 jobs: 2 are cancelled too, the other can't run without it.",
         ),
     ],
 )
 async def test_a_cancel_says_who_is_cancelled_along(
-    console: Console, behind: Behind, words: str
+    console: Console, numbers: Blocking, words: str
 ) -> None:
     async with console() as (app, pilot):
-        feed_of(app).answers["behind"] = lambda ids: behind
+        feed_of(app).answers["blocking"] = lambda ids: numbers
         await give(pilot, ROWS)
         await press(pilot, "c")
         assert words in jobs_screen(app).panel.plain
@@ -347,7 +348,7 @@ async def test_a_retry_offers_what_was_cancelled_along(
     console: Console, along: int, key: str
 ) -> None:
     async with console() as (app, pilot):
-        feed_of(app).answers["behind"] = lambda ids: Behind(0, along)
+        feed_of(app).answers["blocking"] = lambda ids: Blocking(cancelled=along)
         await give(pilot, ROWS)
         await press(pilot, "r")
         panel = jobs_screen(app).panel
@@ -369,10 +370,10 @@ async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
         feed.ask = ask  # type: ignore[method-assign]
         await give(pilot, ROWS)
         await press(pilot, "c")
-        answer = late["behind"]
+        answer = late["blocking"]
         await press(pilot, "n", "r")
         before = jobs_screen(app).panel.plain
-        answer(Behind(24))
+        answer(Blocking(blocks=24, frees=24))
         await settle(pilot)
         assert jobs_screen(app).panel.plain == before
 
@@ -678,7 +679,7 @@ async def test_cancelling_what_has_ended_is_said_to_be_refused_and_dooms_nobody(
         await press(pilot, "c")
         text = screen_text(app)
         assert "It is failed: only waiting and running jobs can be cancelled." in text
-        assert not [asked for asked in feed_of(app).asked if asked[0] == "behind"]
+        assert not [asked for asked in feed_of(app).asked if asked[0] == "blocking"]
         await press(pilot, "escape", "v", "j", "v", "c")
         text = screen_text(app)
         assert "1 of them is failed and will be refused." in text

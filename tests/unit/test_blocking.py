@@ -73,8 +73,7 @@ def ends(
                 if any(policy == CANCEL and now[p] in BAD for p, policy in mine):
                     now[id] = "cancelled"
                 elif all(
-                    now[p] == "completed" or (policy == RUN and now[p] in BAD)
-                    for p, policy in mine
+                    now[p] == "completed" or (policy == RUN and now[p] in BAD) for p, policy in mine
                 ):
                     now[id] = "completed"
         if now == before:
@@ -117,7 +116,9 @@ def test_what_a_job_blocks_can_end_only_when_it_completes(
         for (c, p), policy in unmet.items()
         if not (policy == RUN and statuses[p] in BAD and p != id)
     }
-    helped = {other: "completed" if status is None else status for other, status in statuses.items()}
+    helped = {
+        other: "completed" if status is None else status for other, status in statuses.items()
+    }
     failed = {other for other, status in statuses.items() if status in BAD} - {id}
     end = ends(held, helped, retried=failed, fails={id})
     expected = {w for w in waiting(statuses) - {id} if end[w] != "completed"}

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from gigq_core.blocking import Blocking
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.report import Report
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.release import orphans
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Behind, Health, JobRow, Snapshot
+from gigq_tui.store.models import Health, JobRow, Snapshot
 from tests.tui.harness import row
 
 
@@ -44,9 +45,9 @@ class StandIn:
         read(self)
         self.receive = got
 
-    def behind(self, ids: Sequence[str]) -> Behind:
-        self.said.append(("behind", ids))
-        return Behind()
+    def blocking(self, ids: Sequence[str]) -> Blocking:
+        self.said.append(("blocking", ids))
+        return Blocking()
 
     def cancel(self, ids: Iterable[str]) -> Report:
         return Report(f"cancel {len(tuple(ids))}", (), "")
@@ -108,14 +109,12 @@ def test_the_open_question_learns_how_many_jobs_wait_behind() -> None:
     screen = StandIn(row(1), row(2, status="completed"))
     actions_on(screen).cancel()
     # What has ended holds nobody up.
-    assert screen.said == [("behind", (row(1).id,))]
+    assert screen.said == [("blocking", (row(1).id,))]
     assert screen.receive is not None
-    screen.receive(Behind(0))
+    screen.receive(Blocking())
     assert len(screen.questions) == 1
-    screen.receive(Behind(4))
-    assert screen.questions[-1].details[-1] == (
-        "4 jobs wait behind it, and will never run without it."
-    )
+    screen.receive(Blocking(blocks=4))
+    assert screen.questions[-1].details[-1] == ("Blocks 4 jobs: none of those can run without it.")
 
 
 def test_a_retry_of_orphans_alone_is_a_release() -> None:

@@ -165,7 +165,7 @@ def culprit(problem: str) -> Culprit:
     ("row_id", "problem", "opened", "said"),
     [
         (f"waits for/{OTHER.id}", "failed", [OTHER.id], 0),
-        ("blocks/gone", "failed", [], 1),
+        ("child/gone", "failed", [], 1),
         ("culprit/blamed", "failed", ["blamed"], 0),
         ("culprit/blamed", "missing", [], 1),
         ("more/", "failed", [], 0),

@@ -133,7 +133,7 @@ def test_an_attempt_says_what_was_decided_after_it() -> None:
 def test_the_tree_tells_how_far_a_job_is() -> None:
     job = reporting(42)
     graph = Graph(job.id, {job.id: GraphNode(job.id, job, (), ())}, (job.id,), truncated=False)
-    assert job_sentence(graph, job.id, NOW) == "told: runs for 1m00s, 42%; no job waits for it."
+    assert job_sentence(graph, job.id, NOW) == "told: runs for 1m00s, 42%; blocks no job."
 
 
 POLICY = RetryPolicy(

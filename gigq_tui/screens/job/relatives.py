@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from gigq_tui.format import MARKS, count, inert, pad
+from gigq_tui.format import MARKS, count, inert, pad, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN
 from gigq_tui.keys.screen_actions import BACK
@@ -33,7 +33,7 @@ def describe_relatives(detail: JobDetail, now: datetime, hints: KeyHints = DEFAU
         parts.append(f"waits for {count(len(detail.parents))}{_states(detail.parents, now)}")
     if detail.child_count:
         known = _states(detail.children, now) if detail.child_count == len(detail.children) else ""
-        parts.append(f"blocks {count(detail.child_count)}{known}")
+        parts.append(f"{plural(detail.child_count, 'direct child', 'direct children')}{known}")
     parts.append(f"{hints(DETAIL_OPEN)} opens one, {hints(BACK)} goes back")
     return "   ".join(parts)
 
@@ -54,7 +54,7 @@ def relative_rows(detail: JobDetail, now: datetime) -> list[tuple[str, Line]]:
         line = ((f"{BLAMED:<10}", "fail"), (inert(doom_reason(culprit)), "fail"))
         error = f"   {inert(first_line(culprit.error))}" if culprit.error else ""
         rows.append((f"{BLAMED}/{culprit.id}", (*line, (error, ""))))
-    for kind, relatives in (("waits for", detail.parents), ("blocks", detail.children)):
+    for kind, relatives in (("waits for", detail.parents), ("child", detail.children)):
         rows += [(f"{kind}/{r.id}", _relative_line(kind, r, now)) for r in relatives]
     hidden = detail.child_count - len(detail.children)
     if hidden > 0:

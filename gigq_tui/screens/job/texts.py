@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from gigq_core.blocking import blocks_in_words
 from gigq_core.status import JobStatus
 from gigq_tui.format import (
     MARKS,
@@ -14,7 +15,6 @@ from gigq_tui.format import (
     elapsed,
     inert,
     limit,
-    plural,
 )
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import TREE
@@ -72,10 +72,10 @@ def path_line(
     tries = f"{row.attempts}/{row.max_attempts}"
     tries = f"   attempts {tries}" if wide else f"  try {tries}"
     blocked = ""
-    if detail.child_count and state is not State.COMPLETED:
+    if detail.blocks:
         room = width - line_width(tuple(spans)) - len(tries)
-        blocked = _blocks(detail.child_count, room - len(ended), hints)
-        if not blocked and (blocked := _blocks(detail.child_count, room, hints)):
+        blocked = _blocks(detail.blocks, room - len(ended), hints)
+        if not blocked and (blocked := _blocks(detail.blocks, room, hints)):
             # When it ended follows from the rest, and how many it blocks does not.
             ended = ""
     role = "warn" if state in (State.FAILED, State.TIMEOUT) else "dim"
@@ -84,11 +84,11 @@ def path_line(
 
 
 def _blocks(count: int, room: int, hints: KeyHints) -> str:
-    """How many jobs wait behind a job, in as many words as there are cells for."""
-    short = f"  {plural(count, 'waits', 'wait')}"
+    """How many jobs a job blocks, in as many words as there are cells for."""
+    short = f"  blocks {count:,}"
     key = hints(TREE)
     texts = (
-        f"   {plural(count, 'job waits', 'jobs wait')} for it ({key})",
+        f"   {blocks_in_words(count)} ({key})",
         f"{short} ({key})",
         short,
     )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from gigq_core.blocking import blocks_in_words
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_tui.format import (
     as_json,
@@ -129,8 +130,9 @@ def _dependencies(detail: JobDetail) -> Line:
         or (parent.row is not None and parent.row.status == JobStatus.COMPLETED.value)
     )
     parents = f"{done}/{len(detail.parents)} done" if detail.parents else "none"
-    children = plural(detail.child_count, "job depends on it", "jobs depend on it")
-    return ((f" {'deps':<{_LABEL - 1}}", "dim"), (f"{parents}      {children}", ""))
+    children = plural(detail.child_count, "direct child", "direct children")
+    blocks = f", {blocks_in_words(detail.blocks)}" if detail.blocks else ""
+    return ((f" {'deps':<{_LABEL - 1}}", "dim"), (f"{parents}      {children}{blocks}", ""))
 
 
 def _try(attempt: Attempt | None, row: JobRow, now: datetime, width: int) -> Line:

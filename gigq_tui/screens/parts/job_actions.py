@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from gigq_core.blocking import Blocking, cancel_in_words, retry_in_words
 from gigq_core.status import JobStatus
 from gigq_tui.actions.jobs import ChangesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
@@ -21,7 +22,7 @@ from gigq_tui.screens.parts.release import orphans, release_question
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.services import Services
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Behind, JobRow, Snapshot
+from gigq_tui.store.models import JobRow, Snapshot
 
 NAMED = 3
 # What is said where a job is asked for that the file does not hold.
@@ -61,7 +62,7 @@ class JobHost(Protocol):
 
     @property
     def reads(self) -> ScreenReads:
-        """Finds out how many jobs wait behind others."""
+        """Finds out how many jobs others block."""
 
     def chosen_jobs(self) -> ChosenJobs:
         """The jobs that a lower-case key acts on, captured now."""
@@ -265,32 +266,32 @@ class JobActions(Part):
         return question
 
     def _ask_behind(self, question: Question, ids: tuple[str, ...]) -> None:
-        """Have it said in the open question how many jobs wait behind those to be cancelled."""
+        """Have it said in the open question how many jobs those to be cancelled block."""
 
-        def amend(behind: Behind) -> None:
-            if behind.waiting:
-                details = (*question.details, _dooms(behind, len(ids)))
+        def amend(numbers: Blocking) -> None:
+            if words := cancel_in_words(numbers, many=len(ids) > 1):
+                details = (*question.details, words)
                 self._host.amend_question(question, replace(question, details=details))
 
-        self._host.reads.ask(lambda reader: reader.behind(ids), amend)
+        self._host.reads.ask(lambda reader: reader.blocking(ids), amend)
 
     def _ask_after_retry(self, question: Question, ids: tuple[str, ...]) -> None:
-        """Have it said in the open question how many jobs wait behind those to be retried, and
+        """Have it said in the open question how many jobs a retry frees, and
         offer to retry along with them what was cancelled for their failure."""
 
-        def amend(behind: Behind) -> None:
-            waiting, along = behind.waiting, behind.cancelled
+        def amend(numbers: Blocking) -> None:
+            along = numbers.cancelled
             details, choices = question.details, question.choices
-            if waiting:
-                details = (*details, _frees(waiting, len(ids)))
+            if words := retry_in_words(numbers, many=len(ids) > 1):
+                details = (*details, words)
             if along:
                 details = (*details, _cancelled_along(along, len(ids)))
                 choices = (*choices, self._with_children(ids, along))
-            if waiting or along:
+            if words or along:
                 amended = replace(question, details=details, choices=choices)
                 self._host.amend_question(question, amended)
 
-        self._host.reads.ask(lambda reader: reader.behind(ids), amend)
+        self._host.reads.ask(lambda reader: reader.blocking(ids), amend)
 
     def _with_children(self, ids: tuple[str, ...], along: int) -> Choice:
         many = len(ids) + along >= MANY
@@ -306,27 +307,6 @@ class JobActions(Part):
 def _cancelled_along(along: int, count: int) -> str:
     were = "1 job was" if along == 1 else f"{along:,} jobs were"
     return f"{were} cancelled because {'it' if count == 1 else 'they'} failed."
-
-
-def _dooms(behind: Behind, count: int) -> str:
-    them = "it" if count == 1 else "them"
-    waiting, told = behind.waiting, behind.told
-    who = f"{waiting:,} {'job waits' if waiting == 1 else 'jobs wait'} behind {them}"
-    if not told:
-        return f"{who}, and will never run without {them}."
-    if told >= waiting:
-        return f"{who}, and will be cancelled too."
-    rest = waiting - told
-    others = "the other never runs" if rest == 1 else f"the other {rest:,} never run"
-    return f"{who}: {told:,} will be cancelled too, {others} without {them}."
-
-
-def _frees(waiting: int, count: int) -> str:
-    them = "it" if count == 1 else "them"
-    return (
-        f"{waiting:,} {'job waits' if waiting == 1 else 'jobs wait'} behind {them}, and may run "
-        f"once {'they have' if count > 1 else 'it has'} completed."
-    )
 
 
 def _some(count: int, chosen: ChosenJobs) -> str:

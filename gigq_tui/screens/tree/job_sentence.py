@@ -5,6 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from gigq_core.blame import BAD_ENDS
+from gigq_core.blocking import (
+    blocked_by,
+    blocking,
+    blocks_in_words,
+    freed_by,
+    retry_in_words,
+)
 from gigq_core.status import JobStatus
 from gigq_tui.format import count, duration, elapsed, inert, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
@@ -21,7 +28,6 @@ from gigq_tui.store.derive import (
     told_reason,
 )
 from gigq_tui.store.graph.focus import to_retry
-from gigq_tui.store.graph.tree import blocks, frees
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
 from gigq_tui.store.moments import clock_time
 
@@ -38,7 +44,7 @@ def job_sentence(graph: Graph, id: str, now: datetime, hints: KeyHints = DEFAULT
     if node is None:
         return ""
     if node.row is None:
-        return f"There is no job {inert(id)} in the file; {_waiting_for(graph, id)}."
+        return f"There is no job {inert(id)} in the file; it {_blocks(graph, id)}."
     return inert(_about(graph, node, node.row, now, hints))
 
 
@@ -52,13 +58,13 @@ def _about(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: Key
         took = run_seconds(row, now)
         since = f" for {elapsed(took)}" if took is not None else ""
         since += f", {done_words(row.progress)}" if row.progress is not None else ""
-        return f"{row.name}: runs{since}; {_waiting_for(graph, row.id)}."
+        return f"{row.name}: runs{since}; {_blocks(graph, row.id)}."
     if state is State.COMPLETED:
         took = run_seconds(row, now)
         took_text = f" in {duration(took)}" if took is not None else ""
         ended = clock_time(row.completed_at, now)
         return f"{row.name}: done{took_text}, at {ended}; {_children(node)}."
-    return f"{row.name}: {state.value}, not blocked; {_waiting_for(graph, row.id)}."
+    return f"{row.name}: {state.value}, not blocked; {_blocks(graph, row.id)}."
 
 
 def _blocked(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: KeyHints) -> str:
@@ -81,12 +87,13 @@ def _blocked(graph: Graph, node: GraphNode, row: JobRow, now: datetime, hints: K
     at = f" {clock_time(ended, now)}" if ended is not None else ""
     said = f"{needs}; {shown_name(culprit)} {_ENDED.get(culprit.problem, culprit.problem)}{at}."
     rows = to_retry(graph, (row.id,))
+    freed = len(freed_by(graph.waits, [row.id for row in rows]))
     if len(rows) > 1:
-        return f"{said} {hints(RETRY_UP)} retries all {count(len(rows))} failed upstream jobs."
+        all_of_them = f"retries all {count(len(rows))} failed upstream jobs"
+        return f"{said} {hints(RETRY_UP)} {all_of_them} and frees {count(freed)}."
     if blamed is None:
         return said
-    freed = plural(frees(graph, culprit.id), "job")
-    return f"{said} {hints(RETRY_UP)} retries it and frees {freed}."
+    return f"{said} {hints(RETRY_UP)} retries it and frees {plural(freed, 'job')}."
 
 
 def _ended_badly(graph: Graph, row: JobRow, now: datetime, hints: KeyHints) -> str:
@@ -95,28 +102,16 @@ def _ended_badly(graph: Graph, row: JobRow, now: datetime, hints: KeyHints) -> s
     said = f"{row.name}: {_ENDED[row.status]}{at}"
     if error:
         said += f", {error.rstrip('.')}"
-    blocked = blocks(graph, row.id)
-    if not blocked:
-        return f"{said}. No job waits for it. {hints(RETRY)} retries it."
-    freed = frees(graph, row.id)
-    said += f". Blocks {plural(blocked, 'job')}."
-    if not freed:
-        return (
-            f"{said} Retrying it alone ({hints(RETRY)}) frees none: other failed jobs block them."
-        )
-    freed_text = f"all {count(freed)}" if freed == blocked else count(freed)
-    return f"{said} {hints(RETRY)} retries it and frees {freed_text}."
+    numbers = blocking(graph.waits, [row.id], children=0)
+    if not numbers.blocks:
+        return f"{said}. It {_blocks(graph, row.id)}. {hints(RETRY)} retries it."
+    return f"{said}. {retry_in_words(numbers, one=hints(RETRY), all=hints(RETRY_UP))}"
 
 
-def _waiting_for(graph: Graph, id: str) -> str:
-    blocked = blocks(graph, id)
-    if not blocked:
-        return "no job waits for it"
-    return f"{plural(blocked, 'job')} {'waits' if blocked == 1 else 'wait'} for it"
+def _blocks(graph: Graph, id: str) -> str:
+    return blocks_in_words(len(blocked_by(graph.waits, [id])))
 
 
 def _children(node: GraphNode) -> str:
     children = len(node.children)
-    if not children:
-        return "nothing depends on it"
-    return f"{plural(children, 'job')} {'depends' if children == 1 else 'depend'} on it"
+    return plural(children, "direct child", "direct children") if children else "no children"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from gigq_core.blocking import blocked_by
 from gigq_core.status import JobStatus
 from gigq_tui.format import MARKS, cut, duration, elapsed, inert, pad, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import FOLD
 from gigq_tui.store.derive import run_seconds, shown_name, state_of, why
-from gigq_tui.store.graph.tree import LineKind, TreeLine, blocks
+from gigq_tui.store.graph.tree import LineKind, TreeLine
 from gigq_tui.store.models import Graph, JobRow, State
 from gigq_tui.widgets.lines import Line, Span
 from gigq_tui.widgets.row_list import RowList
@@ -96,7 +97,7 @@ class TreeList(RowList):
         if self.graph is None or job_id not in self.graph.nodes:
             return 0
         if job_id not in self._blocked:
-            self._blocked[job_id] = blocks(self.graph, job_id)
+            self._blocked[job_id] = len(blocked_by(self.graph.waits, [job_id]))
         return self._blocked[job_id]
 
     def _index_of(self, job_id: str) -> int | None:

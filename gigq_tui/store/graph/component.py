@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gigq_core.blame import TOLD, Parent
+from gigq_core.blocking import Waits, blocked_by
 from gigq_core.decoding import as_int, as_text
+from gigq_core.schema.view_statements import COUNT_CHILDREN_OF_ONE
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import Ancestry, read_lines, with_blame
-from gigq_tui.store.models import Behind, Graph, GraphNode, JobRow, Standing
+from gigq_tui.store.models import Graph, GraphNode, JobRow, Standing
 from gigq_tui.store.statuses import COMPLETED, PENDING
 
 MAX_EDGES = 200_000
-MAX_BEHIND = 10_000
 _STANDINGS = {2: Standing.WAIVED, 3: Standing.PASSED_OVER}
 
 
@@ -29,6 +30,7 @@ class Edges:
     met: dict[tuple[str, str], int] = field(default_factory=dict)
     # See `blame_of`.
     told: dict[tuple[str, str], str] = field(default_factory=dict)
+    on_failure: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def add(self, child: str, parent: str, met: int, on_failure: int = 0) -> None:
         """Take an edge in, once."""
@@ -37,6 +39,7 @@ class Edges:
         self.met[child, parent] = met
         if on_failure in TOLD:
             self.told[child, parent] = TOLD[on_failure]
+            self.on_failure.setdefault(child, {})[parent] = on_failure
         self.parents.setdefault(child, []).append(parent)
         self.children.setdefault(parent, []).append(child)
 
@@ -56,7 +59,7 @@ def relatives(
     wanted = json.dumps([job_id])
     parents = conn.execute(queries.parent_edges(schema), (wanted, limit)).fetchall()
     children = conn.execute(queries.child_edges(schema), (wanted, limit)).fetchall()
-    count = as_int(conn.execute(queries.COUNT_CHILDREN, (job_id,)).fetchone()[0])
+    count = as_int(conn.execute(COUNT_CHILDREN_OF_ONE, (job_id,)).fetchone()[0])
     return (
         [(as_text(edge["parent_id"]), _standing(edge)) for edge in parents],
         [as_text(edge["child_id"]) for edge in children],
@@ -185,6 +188,7 @@ def _assemble(walk: _Walk, rows: dict[str, JobRow], focus: str, *, attached: boo
             within(edges.parents.get(id, ())),
             within(edges.children.get(id, ())),
             within(unmet[id]),
+            edges.on_failure.get(id, {}),
         )
         for id in order
     }
@@ -219,15 +223,22 @@ def find_roots(nodes: dict[str, GraphNode]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def behind(conn: sqlite3.Connection, schema: FileSchema, ids: Sequence[str]) -> Behind:
-    """How many other jobs hang on some jobs, each number counted up to `MAX_BEHIND`."""
-    wanted = json.dumps(list(ids))
-    (waiting,) = conn.execute(queries.waiting_behind(schema), (wanted, MAX_BEHIND)).fetchone()
-    if not schema.has_policies:
-        return Behind(as_int(waiting))
-    (along,) = conn.execute(queries.CANCELLED_ALONG, (wanted, wanted, MAX_BEHIND)).fetchone()
-    (told,) = conn.execute(queries.WOULD_BE_CANCELLED, (wanted, MAX_BEHIND)).fetchone()
-    return Behind(as_int(waiting), as_int(along), as_int(told))
+def count_blocked_in(conn: sqlite3.Connection, edges: Edges, job_id: str, most: int) -> int:
+    """How many waiting jobs a job blocks on a GigQ file, counted up to `most`."""
+    below = [job_id]
+    seen = {job_id}
+    for parent in below:  # grows meanwhile
+        for child in edges.children.get(parent, ()):
+            if child not in seen and len(seen) <= most:
+                seen.add(child)
+                below.append(child)
+    found = conn.execute(queries.FATES, (json.dumps(below),))
+    waits = Waits({as_text(row["id"]): as_text(row["status"]) for row in found})
+    for parent in below:
+        for child in edges.children.get(parent, ()):
+            if child in seen:
+                waits.add(child, parent)
+    return len(blocked_by(waits, [job_id]))
 
 
 def waived_where_missing(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
-from gigq_core.blame import BAD_ENDS
+from gigq_core.blocking import all_to_retry
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
 from gigq_tui.store.statuses import PENDING, RUNNING
@@ -57,9 +57,8 @@ def narrowed(graph: Graph, id: str, direction: Direction) -> Graph:
 
 
 def to_retry(graph: Graph, ids: Sequence[str]) -> tuple[JobRow, ...]:
-    """The jobs and their ancestors, as far as they ended badly: the furthest ancestor first."""
-    rows = _rows(graph, (*ids, *_reached(graph, ids, lambda node: node.parents)))
-    return tuple(reversed([row for row in rows if row.status in BAD_ENDS]))
+    """What has to be retried for some jobs, and for all that these block: the furthest first."""
+    return tuple(reversed(_rows(graph, all_to_retry(graph.waits, ids))))
 
 
 def to_cancel(graph: Graph, ids: Sequence[str]) -> tuple[JobRow, ...]:

@@ -7,14 +7,12 @@ there. Nothing here recurses, so that a chain of thousands is drawn like any oth
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from gigq_core.blame import Culprit
 from gigq_tui.store.models import Graph, GraphNode
-from gigq_tui.store.statuses import PENDING
 
 # So many siblings that look the same are shown before the others are folded.
 SHOWN_OF_A_FOLD = 2
@@ -212,40 +210,3 @@ def culprit(graph: Graph, id: str) -> Culprit | None:
     """The ancestor because of which a job of the graph can't run, if there is one."""
     node = graph.nodes.get(id)
     return node.row.culprit if node is not None and node.row is not None else None
-
-
-def blocks(graph: Graph, id: str) -> int:
-    """How many waiting jobs of the graph wait, directly or not, for this one."""
-    held: set[str] = set()
-    queue = deque([id])
-    while queue:
-        for child in graph.nodes[queue.popleft()].children:
-            node = graph.nodes[child]
-            if child not in held and child != id and _waits(node):
-                held.add(child)
-                queue.append(child)
-    return len(held)
-
-
-def frees(graph: Graph, id: str) -> int:
-    """How many waiting jobs could run, one after another, if this one completed."""
-    done = {id}
-    missing_of: dict[str, int] = {}
-    queue = deque([id])
-    while queue:
-        parent = queue.popleft()
-        for child in graph.nodes[parent].children:
-            node = graph.nodes[child]
-            if child in done or not _waits(node) or parent not in node.unmet:
-                continue
-            left = missing_of.get(child, len(node.unmet)) - 1
-            missing_of[child] = left
-            # `unmet` names only jobs of this graph; the row knows of all.
-            if left <= 0 and node.row is not None and node.row.unmet <= len(node.unmet):
-                done.add(child)
-                queue.append(child)
-    return len(done) - 1
-
-
-def _waits(node: GraphNode) -> bool:
-    return node.row is not None and node.row.status == PENDING and bool(node.unmet)
