@@ -1,0 +1,353 @@
+"""Reading what a forecast needs: past runs of each function, what is left to run, and the slots.
+
+All of it in bounded steps, each of which may be a read transaction of its own. What is read is
+bounded too: of a queue with more in it, the first part stands for the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from dataclasses import replace
+from statistics import median
+
+from gigq_core.blame import BAD_ENDS
+from gigq_core.decoding import as_float, as_int, as_text, as_timeout_s
+from gigq_core.forecast import Forecast, PastRuns, Unfinished, simulate
+from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.progress import percent_of
+from gigq_core.schema import outlook_statements as sql
+from gigq_core.status import JobStatus
+from gigq_core.times import moment_told
+
+# Rows read in one step: some milliseconds.
+ATTEMPTS_A_STEP = 2_000
+JOBS_A_STEP = 2_000
+READY_A_STEP = 20_000
+# The newest runs of a function that count, and how far back they are looked for.
+RUNS_OF_EACH = 200
+MOST_ATTEMPTS = 20_000
+# Jobs read one by one: running, due later, blocked.
+MOST_RUNNING = 2_000
+MOST_JOBS = 20_000
+MOST_EDGES_A_STEP = 20_000
+# Ready ones, which are read in groups.
+MOST_READY = 200_000
+# A slot that stood for longer between two jobs had nothing to do.
+LONGEST_GAP_S = 1.0
+
+_FAILED = frozenset({"failed", "timeout", "crashed"})
+_POLICIES = {1: "cancel", 2: "run"}
+
+IsDead = Callable[[ProcessIdentity], "bool | None"]
+
+
+class PastReader:
+    """The newest runs of each function; they are remembered, and read on from there."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget all."""
+        self._done: dict[str, deque[float]] = {}
+        self._failed: dict[str, deque[float]] = {}
+        self._newest: int | None = None
+        # Attempts that had not ended.
+        self._open: set[int] = set()
+        # Seconds that a slot stands between two jobs.
+        self.gap_s = 0.0
+
+    def read(self, conn: sqlite3.Connection, wanted: Collection[str]) -> Iterator[None]:
+        """Read what is new; at first, backwards until enough is known of the functions wanted."""
+        statement = sql.attempts_between(_columns(conn, "job_executions"))
+        newest = as_int(conn.execute(sql.NEWEST_ATTEMPT).fetchone()[0])
+        if self._newest is None or newest < self._newest:
+            self.begin()
+            self._newest = newest
+            top = newest
+            while top > 0 and newest - top < MOST_ATTEMPTS:
+                rows = conn.execute(statement, (top - ATTEMPTS_A_STEP, top, "[]")).fetchall()
+                self._take(rows, older=top < newest)
+                yield
+                if all(self.count(function) >= RUNS_OF_EACH for function in wanted):
+                    break
+                top -= ATTEMPTS_A_STEP
+            return
+        # Of very many, the newest say most.
+        first = max(self._newest, newest - ATTEMPTS_A_STEP)
+        still_open = json.dumps(sorted(self._open)[-ATTEMPTS_A_STEP:])
+        rows = conn.execute(statement, (first, newest, still_open)).fetchall()
+        self._newest, self._open = newest, set()
+        self._take(rows, older=False)
+        yield
+
+    def _take(self, rows: list[sqlite3.Row], *, older: bool) -> None:
+        """Count the attempts that ended; the newest stand last."""
+        spans: dict[str, list[tuple[float, float]]] = {}
+        found: dict[bool, dict[str, list[float]]] = {True: {}, False: {}}
+        for row in rows:
+            status = row["status"]
+            if status == JobStatus.RUNNING.value:
+                self._open.add(as_int(row["key"]))
+                continue
+            began, ended = _moment(row, "began"), _moment(row, "ended")
+            if began is None or ended is None or ended < began:
+                continue
+            spans.setdefault(as_text(row["worker_id"]), []).append((began, ended))
+            if status == JobStatus.COMPLETED.value or status in _FAILED:
+                kind = found[status == JobStatus.COMPLETED.value]
+                kind.setdefault(_function(row), []).append(ended - began)
+        for known, kind in ((self._done, found[True]), (self._failed, found[False])):
+            for function, runs in kind.items():
+                before = known.get(function, deque(maxlen=RUNS_OF_EACH))
+                both = [*runs, *before] if older else [*before, *runs]
+                known[function] = deque(both, maxlen=RUNS_OF_EACH)
+        if not older and (gaps := [gap for some in spans.values() for gap in _gaps(some)]):
+            self.gap_s = median(gaps)
+
+    def count(self, function: str) -> int:
+        """How many runs of a function are known."""
+        return len(self._done.get(function, ())) + len(self._failed.get(function, ()))
+
+    def runs(self, running: Iterable[Unfinished]) -> dict[str, PastRuns]:
+        """What is known, with those that run now."""
+        now: dict[str, list[float]] = {}
+        for job in running:
+            if job.running_s is not None:
+                now.setdefault(job.function, []).append(job.running_s)
+        names = {*self._done, *self._failed, *now}
+        return {
+            name: PastRuns(
+                tuple(self._done.get(name, ())),
+                tuple(self._failed.get(name, ())),
+                tuple(now.get(name, ())),
+            )
+            for name in names
+        }
+
+
+def _gaps(spans: list[tuple[float, float]]) -> list[float]:
+    """How long a worker's slots stood between two jobs, where there was a next one."""
+    ends = sorted(ended for _, ended in spans)
+    gaps = []
+    for began, _ in spans:
+        before = bisect_left(ends, began)
+        if before:
+            gap = began - ends[before - 1]
+            if gap < LONGEST_GAP_S:
+                gaps.append(gap)
+    return gaps
+
+
+class LeftReader:
+    """What is left to run, read anew each time."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Unfinished] = []
+
+    def read(self, conn: sqlite3.Connection, now_s: float) -> Iterator[None]:
+        """Read all of it, up to the bounds.
+
+        Args:
+            conn: the file.
+            now_s: the present moment, in UTC seconds.
+        """
+        self.jobs = []
+        columns = _columns(conn, "jobs")
+        self._read_running(conn, columns, now_s)
+        yield
+        if conn.execute(sql.HAS_CLAIM_ORDER).fetchone() is None:
+            # GigQ's own: whatever waits is taken for ready.
+            yield from self._read_groups(conn, sql.PENDING_GROUPS, sql.ANY_PRIORITY)
+            return
+        yield from self._read_delayed(conn, now_s)
+        yield from self._read_blocked(conn)
+        yield from self._read_groups(conn, sql.READY_GROUPS, sql.READY_PRIORITIES)
+
+    def _read_running(
+        self, conn: sqlite3.Connection, columns: Collection[str], now_s: float
+    ) -> None:
+        rows = conn.execute(sql.running(columns), (MOST_RUNNING,)).fetchall()
+        shares: dict[str, float] = {}
+        if _columns(conn, "core_progress"):
+            ids = json.dumps([as_text(row["id"]) for row in rows])
+            for report in conn.execute(sql.PROGRESS_OF_RUNNING, (ids,)):
+                percent = percent_of(as_float(report["done"]), as_float(report["total"]) or None)
+                if percent is not None:
+                    # What was reported at that time; what came since, at the same pace.
+                    shares[as_text(report["job_id"])] = percent / 100
+        for row in rows:
+            began = _moment(row, "began")
+            job = _unfinished(row)
+            ran = max(0.0, now_s - began) if began is not None else 0.0
+            left = max(1, job.attempts_left + 1)
+            share = shares.get(job.id)
+            self.jobs.append(replace(job, running_s=ran, done_share=share, attempts_left=left))
+
+    def _read_delayed(self, conn: sqlite3.Connection, now_s: float) -> Iterator[None]:
+        rows = conn.execute(sql.DELAYED, (MOST_JOBS,)).fetchall()
+        self.jobs += [
+            replace(_unfinished(row), due_s=max(0.0, as_float(row["due"]) - now_s)) for row in rows
+        ]
+        yield
+
+    def _read_blocked(self, conn: sqlite3.Connection) -> Iterator[None]:
+        has_policies = "on_failure" in _columns(conn, "core_edges")
+        read = 0
+        for (priority,) in conn.execute(sql.BLOCKED_PRIORITIES).fetchall():
+            key = -(2**63)
+            while read < MOST_JOBS:
+                rows = conn.execute(sql.BLOCKED, (priority, key, JOBS_A_STEP)).fetchall()
+                self._take_blocked(conn, rows, has_policies)
+                yield
+                if len(rows) < JOBS_A_STEP:
+                    break
+                key, read = as_int(rows[-1]["key"]), read + len(rows)
+
+    def _take_blocked(
+        self, conn: sqlite3.Connection, rows: list[sqlite3.Row], has_policies: bool
+    ) -> None:
+        ids = json.dumps([as_text(row["id"]) for row in rows])
+        parents: dict[str, dict[str, str]] = {}
+        doomed: set[str] = set()
+        for edge in conn.execute(sql.unmet_with_status(has_policies), (ids, MOST_EDGES_A_STEP)):
+            child, parent = as_text(edge["child_id"]), as_text(edge["parent_id"])
+            policy = _POLICIES.get(as_int(edge["on_failure"]), "")
+            if edge["status"] is None or (edge["status"] in BAD_ENDS and policy != "run"):
+                doomed.add(child)
+            elif edge["status"] not in BAD_ENDS:
+                parents.setdefault(child, {})[parent] = policy
+        for row in rows:
+            job = _unfinished(row)
+            mine = parents.get(job.id, {})
+            told = {parent: policy for parent, policy in mine.items() if policy}
+            self.jobs.append(
+                replace(job, parents=tuple(mine), policies=told, doomed=job.id in doomed)
+            )
+
+    def _read_groups(
+        self, conn: sqlite3.Connection, statement: str, priorities: str
+    ) -> Iterator[None]:
+        """Read ready jobs in groups of alike ones, the most urgent first."""
+        groups: dict[object, Unfinished] = {}
+        read = 0
+        for (priority,) in conn.execute(priorities).fetchall():
+            key = -(2**63)
+            while read < MOST_READY:
+                rows = conn.execute(statement, (priority, key, READY_A_STEP)).fetchall()
+                for row in rows:
+                    _add_group(groups, row)
+                got = sum(as_int(row["n"]) for row in rows)
+                read += got
+                key = max((as_int(row["last"]) for row in rows), default=key)
+                yield
+                if got < READY_A_STEP:
+                    break
+        scale = 1.0
+        if read >= MOST_READY and _columns(conn, "core_counts"):
+            # The rest is taken to be like what was read.
+            (total,) = conn.execute(sql.TOTAL_READY).fetchone() or (0,)
+            scale = max(1.0, as_int(total) / read)
+        self.jobs += [
+            replace(job, count=max(1, round(job.count * scale))) for job in groups.values()
+        ]
+
+
+def _add_group(groups: dict[object, Unfinished], row: sqlite3.Row) -> None:
+    job = _unfinished(row)
+    key = (job.function, job.priority, job.attempts_left, job.retry_delay_s)
+    known = groups.get(key)
+    first, last, count = as_int(row["key"]), as_int(row["last"]), as_int(row["n"])
+    if known is not None:
+        count += known.count
+        first, last = min(first, known.place), max(last, known.last_place)
+    groups[key] = replace(job, count=count, place=first, last_place=last)
+
+
+def _unfinished(row: sqlite3.Row) -> Unfinished:
+    return Unfinished(
+        id=as_text(row["id"]),
+        function=_function(row),
+        priority=as_int(row["priority"]),
+        place=as_int(row["key"]),
+        attempts_left=max(1, as_int(row["left"], 1)),
+        retry_delay_s=max(0.0, as_float(row["retry_delay"])),
+        timeout_s=as_timeout_s(row["timeout"]),
+    )
+
+
+def _function(row: sqlite3.Row) -> str:
+    module, name = as_text(row["function_module"]), as_text(row["function_name"])
+    return f"{module}.{name}" if module else name
+
+
+def _moment(row: sqlite3.Row, name: str) -> float | None:
+    moment = moment_told(row[name], row[f"{name}_text"])
+    return None if moment is None else moment.timestamp()
+
+
+def _columns(conn: sqlite3.Connection, table: str) -> frozenset[str]:
+    return frozenset(str(row[0]) for row in conn.execute(sql.COLUMNS, (table,)))
+
+
+def read_slots(conn: sqlite3.Connection, dead: IsDead = is_dead) -> int:
+    """How many jobs can run at once: the slots of workers that live and claim, and what GigQ's
+    workers, who keep no register, run now."""
+    slots = 0
+    ours: set[str] = set()
+    if _columns(conn, "core_workers"):
+        for row in conn.execute(sql.WORKERS_THAT_WORK):
+            ours.add(as_text(row["id"]))
+            if row["request"] is None and dead(ProcessIdentity.of_row(row)) is not True:
+                slots += max(0, as_int(row["slots"]))
+    holders = Counter(as_text(row[0]) for row in conn.execute(sql.HOLDERS, (MOST_RUNNING,)))
+    known = {as_text(row[0]) for row in conn.execute(sql.KNOWN_WORKERS)} if ours else set[str]()
+    return slots + sum(n for worker, n in holders.items() if worker not in ours | known)
+
+
+class Outlook:
+    """Reads a queue's outlook, and forecasts from it, in steps.
+
+    Args:
+        of: ids of jobs whose own windows are wanted.
+        dead: says whether a worker's process is gone.
+    """
+
+    def __init__(self, of: Collection[str] = (), dead: IsDead = is_dead) -> None:
+        self._of = frozenset(of)
+        self._dead = dead
+        self._past = PastReader()
+        self._left = LeftReader()
+
+    def begin(self) -> None:
+        """Forget all: the file is another one."""
+        self._past.begin()
+
+    def read(
+        self, conn: sqlite3.Connection, now_s: float, *, more_slots: int = 1
+    ) -> Generator[None, None, Forecast]:
+        """Read all that is needed, a step at a time, and then forecast.
+
+        Args:
+            conn: the file. Between two steps it need not stay in one transaction.
+            now_s: the present moment, in UTC seconds.
+            more_slots: how many times as many slots it is asked for.
+        """
+        yield from self._left.read(conn, now_s)
+        jobs = self._left.jobs
+        yield from self._past.read(conn, {job.function for job in jobs if not job.doomed})
+        slots = read_slots(conn, self._dead)
+        yield
+        return (
+            yield from simulate(
+                jobs,
+                self._past.runs(jobs),
+                slots * more_slots,
+                of=self._of,
+                gap_s=self._past.gap_s,
+            )
+        )
