@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from gigq_core.blame import Culprit
+from gigq_core.moments import clock_time, due_words
 from gigq_core.progress import percent_of, whole_percent
-from gigq_tui.store.durations import MAX_TIME_S, MINUTE_S, estimate, span
+from gigq_core.spans import MAX_TIME_S, MINUTE_S, estimate, span
 from gigq_tui.store.models import Health, JobRow, Progress, State
-from gigq_tui.store.moments import clock_time, due_words
 from gigq_tui.store.statuses import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, TIMEOUT
 
 SHORT_ID = 8

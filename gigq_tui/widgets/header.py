@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigq_core.doctor import LARGE_WAL_BYTES
+from gigq_core.spans import estimate
 from gigq_tui.config.model import NO_LABEL, Label
 from gigq_tui.format import (
     count,
@@ -22,7 +23,6 @@ from gigq_tui.format import (
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import PAUSE_QUEUE, SPAWN_WORKER
 from gigq_tui.keys.looking_actions import PAUSE_VIEW
-from gigq_tui.store.durations import estimate
 from gigq_tui.store.history.figures import slots_of
 from gigq_tui.store.models import Figures, Snapshot, Trend
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread

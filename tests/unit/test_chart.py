@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gigq_core.spans import estimate
 from gigq_tui.screens.overview import chart as chart_module
 from gigq_tui.screens.overview.chart import Series, bars, chart, fitted, glyphs, largest
-from gigq_tui.store.durations import estimate
 from gigq_tui.widgets.header import age_class
 from gigq_tui.widgets.lines import Line, line_width
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gigq_core.moments import clock_time
 from gigq_tui import format as fmt
 from gigq_tui.store.models import State
-from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.question import wrap_words
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=60)

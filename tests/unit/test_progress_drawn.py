@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gigq_core.moments import due_words
 from gigq_core.retry import Backoff, RetryPolicy
 from gigq_core.times import local
 from gigq_tui import columns
@@ -19,7 +20,6 @@ from gigq_tui.screens.job.texts import fact_lines
 from gigq_tui.screens.jobs.layout import layout_for, row_line
 from gigq_tui.screens.tree.job_sentence import job_sentence
 from gigq_tui.store.models import Attempt, Graph, GraphNode, Health, JobRow, Progress
-from gigq_tui.store.moments import due_words
 from gigq_tui.store.tail import Tail, said_share
 from gigq_tui.widgets.lines import line_width
 from tests.scene import NOW

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gigq_core.cli.output import shown_time
+from gigq_core.moments import clock_time, time_of_day
 from gigq_core.times import local, moment_of, parse_time, to_text
-from gigq_tui.store.moments import clock_time, time_of_day
 from tests.zones import ZONES, changes, moments, standing_in
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gigq_core.cli.queue_view import QueueView
+from gigq_core.moments import clock_time
 from gigq_core.times import to_text
 from gigq_tui import format as fmt
 from gigq_tui.columns import COLUMNS, JobAt
@@ -20,7 +21,6 @@ from gigq_tui.store.filter.language import parse
 from gigq_tui.store.history.rings import Past
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Tab
-from gigq_tui.store.moments import clock_time
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import Sort, SortKey
 from tests.attempts import AttemptWriter, look

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from gigq_core.moments import clock_time, time_of_day
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_tui.format import (
     duration,
@@ -23,7 +24,6 @@ from gigq_tui.screens.parts.needs import FindsOut
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.derive import why
 from gigq_tui.store.models import Attempt, JobDetail
-from gigq_tui.store.moments import clock_time, time_of_day
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output, said_share
 from gigq_tui.terminal.theme import OUTPUT
 from gigq_tui.widgets.lines import Line, Span

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from gigq_core.durations import duration_text
+from gigq_core.moments import due_words
 from gigq_core.retry import Backoff, RetryPolicy
 from gigq_core.schema.ddl import HIDDEN
 from gigq_tui.format import limit, listed
 from gigq_tui.store.models import JobDetail
-from gigq_tui.store.moments import due_words
 
 _PARENT_FAILS = {
     "cancel": "cancelled if a parent fails",

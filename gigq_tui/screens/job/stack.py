@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from gigq_core.moments import clock_time
 from gigq_tui.actions.stack import StackTaken, take_stack
 from gigq_tui.format import inert, split_lines
 from gigq_tui.keys.handlers import does
@@ -16,7 +17,6 @@ from gigq_tui.screens.parts.needs import FindsOut
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.models import JobDetail
-from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.text_view import TextView
 

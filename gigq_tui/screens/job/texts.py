@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gigq_core.blocking import blocks_in_words
+from gigq_core.moments import clock_time
 from gigq_core.status import JobStatus
 from gigq_tui.format import (
     MARKS,
@@ -29,7 +30,6 @@ from gigq_tui.store.derive import (
     why,
 )
 from gigq_tui.store.models import JobDetail, State
-from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.lines import Line, Span, line_width
 
 # From so many cells on there is room for the long words, and for the short ones.

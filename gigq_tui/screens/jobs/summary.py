@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_core.blocking import blocks_in_words
+from gigq_core.moments import clock_time
 from gigq_core.status import ExecutionStatus, JobStatus
 from gigq_tui.format import (
     as_json,
@@ -27,7 +28,6 @@ from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.derive import done_share, wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Standing
-from gigq_tui.store.moments import clock_time
 from gigq_tui.store.tail import Tail, read_output, said_share
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Span, TextLines, fit, line_width

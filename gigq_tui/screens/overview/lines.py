@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from gigq_core.moments import clock_time
+from gigq_core.spans import estimate
 from gigq_tui.format import (
     age,
     count,
@@ -20,11 +22,9 @@ from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import ATTENTION, BACK, PAST_ACTIONS
 from gigq_tui.screens.overview.chart import Series, bars, chart, largest
-from gigq_tui.store.durations import estimate
 from gigq_tui.store.history.attention import Concern, Level
 from gigq_tui.store.history.overview import FunctionLine, Overview
 from gigq_tui.store.history.rings import Past
-from gigq_tui.store.moments import clock_time
 from gigq_tui.widgets.lines import Line, Span, columns, fit, line_width, spread
 
 WIDE = 100

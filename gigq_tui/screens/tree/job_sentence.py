@@ -12,6 +12,7 @@ from gigq_core.blocking import (
     freed_by,
     retry_in_words,
 )
+from gigq_core.moments import clock_time
 from gigq_core.status import JobStatus
 from gigq_tui.format import count, duration, elapsed, inert, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
@@ -29,7 +30,6 @@ from gigq_tui.store.derive import (
 )
 from gigq_tui.store.graph.focus import to_retry
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
-from gigq_tui.store.moments import clock_time
 
 _ENDED = {
     JobStatus.FAILED.value: "FAILED",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from gigq_core.spans import HOUR_S, span
 from gigq_core.times import local
-from gigq_tui.store.durations import HOUR_S, span
 
 
 def clock_time(moment: datetime | None, now: datetime) -> str:
