@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from gigq_core.blame import BAD_ENDS
 from gigq_core.blocking import blocks_in_words
 from gigq_core.moments import clock_time
 from gigq_core.status import ExecutionStatus, JobStatus
@@ -130,8 +131,9 @@ def _dependencies(detail: JobDetail) -> Line:
         or (parent.row is not None and parent.row.status == JobStatus.COMPLETED.value)
     )
     parents = f"{done}/{len(detail.parents)} done" if detail.parents else "none"
-    children = plural(detail.child_count, "direct child", "direct children")
-    blocks = f", {blocks_in_words(detail.blocks)}" if detail.blocks else ""
+    children = plural(detail.child_count, "job depends on it", "jobs depend on it")
+    has_failed = detail.row.status in BAD_ENDS and detail.blocks
+    blocks = f"; it {blocks_in_words(detail.blocks)}" if has_failed else ""
     return ((f" {'deps':<{_LABEL - 1}}", "dim"), (f"{parents}      {children}{blocks}", ""))
 
 
