@@ -17,6 +17,9 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
+
+from gigq_core.spans import DAY_S, HOUR_S, MINUTE_S, span
 
 # Simulated runs: so many of a small queue, and at least so many of a large one.
 MOST_RUNS = 200
@@ -43,6 +46,12 @@ LEAST_PROGRESS = 0.02
 # Points of a law that is not simply a list of what was seen.
 LAW_POINTS = 256
 
+# What is said is a multiple of one of these, in seconds.
+_MINUTES = tuple(minutes * MINUTE_S for minutes in (1, 5, 10, 30))
+_STEPS = (5, 10, 30, *_MINUTES, HOUR_S, 6 * HOUR_S, DAY_S)
+# A spread of less than this share is told as one time.
+SAID_AS_ONE = 0.3
+
 NO_SLOTS = "no worker takes new jobs"
 NOTHING_LEFT = "nothing is left to run"
 ALL_STUCK = "all that is left is blocked for good"
@@ -58,7 +67,7 @@ class Unfinished:
     `place` is its place in the order of submission, and with `count` alike jobs that of the first,
     `last_place` that of the last. `running_s` is how long its attempt has run, `done_share` how
     much of it is done, from 0 to 1, where it tells. `attempts_left` counts that attempt.
-    `doomed` says that it never runs.
+    `doomed` says that it never runs, `has_begun` that it was tried before.
     """
 
     id: str
@@ -76,6 +85,7 @@ class Unfinished:
     last_place: int = 0
     policies: Mapping[str, str] = field(default_factory=dict)
     doomed: bool = False
+    has_begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,7 @@ class PastRuns:
     running: Sequence[float] = ()
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """A time in seconds from now: one of ten is earlier than `p10`, one of ten later than `p90`."""
 
     p10: float
@@ -133,6 +142,23 @@ class Forecast:
     unknown: tuple[str, ...] = ()
     stuck: int = 0
     windows: Mapping[str, Window] = field(default_factory=dict)
+
+
+def in_words(spread: Spread) -> str:
+    """When it will be done, no finer than it is known: `about 4m`, `3m to 6m`.
+
+    Args:
+        spread: in seconds from now; what lies behind counts as now.
+    """
+    low, middle, high = (max(0.0, value) for value in spread)
+    width = high - low
+    step = max((s for s in _STEPS if s <= max(width / 3, middle / 20)), default=_STEPS[0])
+    if middle < _STEPS[0] and width < _STEPS[1]:
+        return f"under {_STEPS[0]}s"
+    low, middle, high = (max(step, round(value / step) * step) for value in (low, middle, high))
+    if high - low <= step or width <= SAID_AS_ONE * middle:
+        return f"about {span(float(middle))}"
+    return f"{span(float(low))} to {span(float(high))}"
 
 
 def forecast(

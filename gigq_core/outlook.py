@@ -7,8 +7,9 @@ bounded too: of a queue with more in it, the first part stands for the rest.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import replace
@@ -135,7 +136,7 @@ def _gaps(spans: list[tuple[float, float]]) -> list[float]:
     ends = sorted(ended for _, ended in spans)
     gaps = []
     for began, _ in spans:
-        before = bisect_left(ends, began)
+        before = bisect_right(ends, began)
         if before:
             gap = began - ends[before - 1]
             if gap < LONGEST_GAP_S:
@@ -277,6 +278,7 @@ def _unfinished(row: sqlite3.Row) -> Unfinished:
         attempts_left=max(1, as_int(row["left"], 1)),
         retry_delay_s=max(0.0, as_float(row["retry_delay"])),
         timeout_s=as_timeout_s(row["timeout"]),
+        has_begun=as_int(row["attempts"]) > 0,
     )
 
 
@@ -315,11 +317,15 @@ class Outlook:
     Args:
         of: ids of jobs whose own windows are wanted.
         dead: says whether a worker's process is gone.
+        only_now: whether what waits for its first time is left out, with what waits for that.
     """
 
-    def __init__(self, of: Collection[str] = (), dead: IsDead = is_dead) -> None:
+    def __init__(
+        self, of: Collection[str] = (), dead: IsDead = is_dead, *, only_now: bool = False
+    ) -> None:
         self._of = frozenset(of)
         self._dead = dead
+        self._only_now = only_now
         self._past = PastReader()
         self._left = LeftReader()
 
@@ -328,26 +334,33 @@ class Outlook:
         self._past.begin()
 
     def read(
-        self, conn: sqlite3.Connection, now_s: float, *, more_slots: int = 1
-    ) -> Generator[None, None, Forecast]:
+        self, conn: sqlite3.Connection, now_s: float, *, more_from_s: float = math.inf
+    ) -> Generator[None, None, tuple[Forecast, Forecast | None]]:
         """Read all that is needed, a step at a time, and then forecast.
 
         Args:
             conn: the file. Between two steps it need not stay in one transaction.
             now_s: the present moment, in UTC seconds.
-            more_slots: how many times as many slots it is asked for.
+            more_from_s: from how many seconds to the end on it is asked as well what twice the
+                slots would do.
+
+        Returns:
+            The forecast, and the one with twice the slots, where that was asked for.
         """
         yield from self._left.read(conn, now_s)
         jobs = self._left.jobs
+        if self._only_now:
+            jobs = [replace(job, doomed=job.doomed or _is_later(job)) for job in jobs]
         yield from self._past.read(conn, {job.function for job in jobs if not job.doomed})
         slots = read_slots(conn, self._dead)
+        past, gap_s = self._past.runs(jobs), self._past.gap_s
         yield
-        return (
-            yield from simulate(
-                jobs,
-                self._past.runs(jobs),
-                slots * more_slots,
-                of=self._of,
-                gap_s=self._past.gap_s,
-            )
-        )
+        found = yield from simulate(jobs, past, slots, of=self._of, gap_s=gap_s)
+        if found.end is None or found.end.p50 < more_from_s:
+            return found, None
+        more = yield from simulate(jobs, past, 2 * slots, gap_s=gap_s)
+        return found, more
+
+
+def _is_later(job: Unfinished) -> bool:
+    return job.due_s > 0 and not job.has_begun

@@ -35,6 +35,7 @@ ORDER BY e.rowid"""
 _JOB = """jobs.rowid AS key, substr(jobs.id, 1, 1000) AS id,
        substr(jobs.function_module, 1, 200) AS function_module,
        substr(jobs.function_name, 1, 200) AS function_name, jobs.priority AS priority,
+       jobs.attempts AS attempts,
        jobs.max_attempts - jobs.attempts AS left, jobs.retry_delay AS retry_delay,
        jobs.timeout AS timeout"""
 
@@ -100,7 +101,7 @@ LIMIT ?"""
 
 
 _OF_A_GROUP = """min(key) AS key, max(key) AS last, count(*) AS n, id, function_module,
-       function_name, priority, left, retry_delay, timeout"""
+       function_name, priority, attempts, left, retry_delay, timeout"""
 _ALIKE = "GROUP BY function_module, function_name, left, retry_delay"
 
 # Ready jobs of one priority, in groups of alike ones. Parameters: the priority, the rowid before,

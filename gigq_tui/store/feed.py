@@ -189,6 +189,7 @@ class Feed:
                 try:
                     self._answer()
                     self._look()
+                    self._look_ahead()
                 except Exception as fault:  # noqa: BLE001 - a silent end would look like fresh data
                     self._survive(fault)
         finally:
@@ -215,8 +216,9 @@ class Feed:
     def _pause_s(self) -> float:
         if self._reader is None:
             return FLOOR_S
-        owed = self._reader.owed_in()
-        return FLOOR_S if owed is None else min(FLOOR_S, max(owed, LEAST_BETWEEN_S))
+        owed = (self._reader.owed_in(), self._reader.forecast_in())
+        soonest = min((s for s in owed if s is not None), default=FLOOR_S)
+        return min(FLOOR_S, max(soonest, LEAST_BETWEEN_S))
 
     def _answer(self) -> None:
         """Answer what was asked, one after another."""
@@ -278,6 +280,23 @@ class Feed:
             self._hint()  # a writer has come: with another reader
         except (DatabaseError, FilterError) as problem:
             self._tell_trouble(self._doubt(problem), wanted)
+
+    def _look_ahead(self) -> None:
+        """Make a step of the forecast, if nothing else is to be done."""
+        with self._changed:
+            if self._closed or self._view_changed or self._asked:
+                return
+        reader = self._reader
+        if reader is None or self._trouble is not None or reader.forecast_in() != 0.0:
+            return
+        try:
+            with self._reading():
+                reader.rearm()
+                is_news = reader.look_ahead()
+        except (DatabaseError, FilterError):
+            return  # the next look tells what is wrong
+        if is_news:
+            self.refresh()
 
     def _in_trouble(self) -> bool:
         """Whether trouble was told last: then the next snapshot is news by itself."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from gigq_core.blame import Culprit
 from gigq_core.blocking import Waits
+from gigq_core.forecast import Spread
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.status import JobStatus
 from gigq_tui.store.obstacles import Obstacles
@@ -268,23 +269,47 @@ class Trend(Enum):
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """When the queue will be done, in seconds from when that was asked; None is not known.
+
+    `more` is the same with twice the slots, where each of them is taken.
+    """
+
+    asked_at: datetime
+    end: Spread
+    more: Spread | None = None
+
+    def left(self, now: datetime) -> Spread:
+        """The same, in seconds from `now`."""
+        return _later(self.end, (now - self.asked_at).total_seconds())
+
+    def left_with_more(self, now: datetime) -> Spread | None:
+        """The same of `more`."""
+        passed_s = (now - self.asked_at).total_seconds()
+        return None if self.more is None else _later(self.more, passed_s)
+
+
+def _later(spread: Spread, by_s: float) -> Spread:
+    return Spread(*(value - by_s for value in spread))
+
+
+@dataclass(frozen=True)
 class Figures:
     """How the work goes; None is what is not known. Times in seconds.
 
     `failed_share`, `p50_s` and `p95_s` are of the attempts that ended in the last five minutes of
-    work, whenever that was: at rest they stay as they are. `eta_s` is when the queue would be
-    empty if work went on at its present rate and nothing came, `eta_more_s` the same with
-    `more_slots` of the workers' slots instead of `slots`.
+    work, whenever that was: at rest they stay as they are. `ahead` is when the queue will be
+    empty if nothing comes, `slots` how many jobs the workers run at once, and `more_slots` how many
+    it is told for besides.
     """
 
     trend: Trend | None = None
     failed_share: float | None = None
     p50_s: float | None = None
     p95_s: float | None = None
-    eta_s: float | None = None
+    ahead: Ahead | None = None
     slots: int = 0
     more_slots: int = 0
-    eta_more_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from gigq_tui.store.detail import MAX_RELATIVES, read_detail
 from gigq_tui.store.door import Door
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import Context, prefix_range
+from gigq_tui.store.forecast import AheadOfQueue
 from gigq_tui.store.graph import component
 from gigq_tui.store.graph.ancestors import read_lines, with_ancestors
 from gigq_tui.store.graph.component import Edges
 from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
-from gigq_tui.store.history.figures import figures
+from gigq_tui.store.history.figures import figures, slots_of
 from gigq_tui.store.history.overview import Overview, ReadyCounter, overview, read_busy
 from gigq_tui.store.history.rings import Past
 from gigq_tui.store.list.index_walk import walk_of
@@ -95,6 +96,7 @@ class Reader:
         self._steps = StepsOfAFile()
         self._obstacles = ObstacleWatch(path, clock)
         self._staff = FileWorkers()
+        self._ahead = AheadOfQueue(clock, is_dead)
         # The data version of the last snapshot.
         self.version_read = 0
 
@@ -125,7 +127,7 @@ class Reader:
                 sort=view.sort,
                 follow=view.follow,
                 followed=_followed(conn, schema, view.follow, staff),
-                figures=figures(self._history, staff, counts, now),
+                figures=figures(self._history, staff, now, self._ahead.ahead),
             )
             self.version_read = self._door.version
             self._staff = staff
@@ -195,7 +197,7 @@ class Reader:
                 past,
                 now,
                 counts=counts,
-                figures=figures(self._history, staff, counts, now),
+                figures=figures(self._history, staff, now, self._ahead.ahead),
                 ready_only=schema.attached,
                 ready=self._ready.read(conn, schema, self._door.version),
                 busy=busy,
@@ -261,6 +263,15 @@ class Reader:
         held = (self._counter, self._matches, self._ranking, self._history)
         return min((s for s in (h.owed_in() for h in held) if s is not None), default=None)
 
+    def forecast_in(self) -> float | None:
+        """Seconds until a step of the forecast may be made; None if none is wanted."""
+        return self._ahead.due_in()
+
+    def look_ahead(self) -> bool:
+        """Make a step of the forecast; returns whether the next snapshot tells another one."""
+        with self._door.reading() as (conn, _schema):
+            return self._ahead.step(conn, self._clock.now())
+
     def interrupt(self) -> None:
         """Make the read that goes on, or else the next, raise `Interrupted`. From any thread."""
         self._door.interrupt()
@@ -283,6 +294,7 @@ class Reader:
         staff = read_file_workers(conn, schema, self._pulse, now)
         counts = self._counter.read(conn, schema, self._door.version, now)
         self._history.follow(conn, schema, now, counts.pending)
+        self._ahead.saw(counts, staff, slots_of(staff.ours))
         return now, staff, counts
 
     def _read_staff(self, conn: sqlite3.Connection, schema: FileSchema) -> FileWorkers:

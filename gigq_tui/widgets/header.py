@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from gigq_core.doctor import LARGE_WAL_BYTES
-from gigq_core.spans import estimate
+from gigq_core.forecast import in_words
 from gigq_tui.config.model import NO_LABEL, Label
 from gigq_tui.format import (
     count,
@@ -296,16 +297,16 @@ def _work(state: HeaderState, room: int) -> Line:
     if snapshot.finished_per_s:
         trend = figures.trend or Trend.STEADY
         parts.append(((f"{snapshot.finished_per_s:.1f}/s{_TRENDS[trend]}", "ok"),))
-    more = _figures(figures, "last 5 min:")
+    more = _figures(figures, "last 5 min:", snapshot.taken_at)
     if line_width(_join([*parts, *more], 2)) > room:
-        more = _figures(figures, "5m:")
+        more = _figures(figures, "5m:", snapshot.taken_at)
     while more and line_width(_join([*parts, *more], 2)) > room:
         # What is left says more by itself than the percentiles do.
         more.pop(0 if len(more) == 1 else -2)
     return _join([*parts, *more], 2)
 
 
-def _figures(figures: Figures, over: str) -> list[Line]:
+def _figures(figures: Figures, over: str, now: datetime) -> list[Line]:
     """What is known of how the work goes; `over` is the time that the failed ones were counted."""
     told: list[Line] = []
     share = figures.failed_share
@@ -315,8 +316,8 @@ def _figures(figures: Figures, over: str) -> list[Line]:
     if figures.p50_s is not None and figures.p95_s is not None:
         told.append(((f"p50 {duration(figures.p50_s)}", ""),))
         told.append(((f"p95 {duration(figures.p95_s)}", ""),))
-    if figures.eta_s is not None:
-        told.append(((f"eta {estimate(figures.eta_s)}", "accent"),))
+    if figures.ahead is not None:
+        told.append(((f"eta {in_words(figures.ahead.left(now))}", "accent"),))
     return told
 
 

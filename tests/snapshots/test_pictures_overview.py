@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core.forecast import Spread
 from gigq_tui.app import ConsoleApp
 from gigq_tui.store.history.overview import Overview
 from gigq_tui.store.history.rings import End, Past, Tally
+from gigq_tui.store.models import Ahead
 from tests import scene
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
 
@@ -83,7 +85,11 @@ def _busy(seen: Overview) -> Overview:
         total=total,
         counts=replace(seen.counts, ready=855, blocked=0, delayed=0),
         pace=-11.2,
-        figures=replace(seen.figures, eta_s=66.0, more_slots=8, eta_more_s=33.0),
+        figures=replace(
+            seen.figures,
+            ahead=Ahead(scene.NOW, Spread(50, 66, 95), Spread(30, 33, 36)),
+            more_slots=8,
+        ),
         ready_counted=400,
         known_from=scene.NOW - timedelta(minutes=51),
         attempts=200_000,

@@ -12,6 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_core.doctor import LARGE_WAL_BYTES
+from gigq_core.forecast import Spread
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
@@ -21,7 +22,7 @@ from gigq_tui.store.history.attempts import DELETED
 from gigq_tui.store.history.attention import Concern, Lead, Level
 from gigq_tui.store.history.overview import FunctionLine, Overview
 from gigq_tui.store.history.rings import BUCKETS, End, Past, Tally
-from gigq_tui.store.models import Counts, Figures, FileInfo, Health, Tab, Trend
+from gigq_tui.store.models import Ahead, Counts, Figures, FileInfo, Health, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.widgets.header import HeaderState, header_lines
 from tests.scene import NOW
@@ -69,7 +70,9 @@ def overview_of(past: Past, **values: Any) -> Overview:
         longest="pipeline.model.train",
         pace=-11.0,
         counts=Counts(ready=855),
-        figures=Figures(eta_s=65.0, slots=4, more_slots=8, eta_more_s=33.0),
+        figures=Figures(
+            ahead=Ahead(NOW, Spread(60, 65, 70), Spread(30, 33, 36)), slots=4, more_slots=8
+        ),
         functions=(line("pipeline.images.resize"), line('odd."name" with'), line(DELETED)),
         ready_only=True,
         ready_counted=855,
@@ -348,7 +351,7 @@ def header(width: int = 120, height: int = 32, **values: Any) -> list[str]:
     return ["".join(text for text, _ in each) for each in header_lines(state, width, height)]
 
 
-FIGURES = Figures(Trend.UP, 0.031, 0.8, 4.2, 65.0)
+FIGURES = Figures(Trend.UP, 0.031, 0.8, 4.2, Ahead(NOW, Spread(60, 65, 70)))
 
 
 def test_the_second_line_says_how_the_work_goes() -> None:
@@ -362,7 +365,7 @@ def test_the_second_line_says_how_the_work_goes() -> None:
         "last 5 min: 3.1% failed",
         "p50 0.8s",
         "p95 4.2s",
-        "eta 1m05s",
+        "eta about 1m05s",
     ):
         assert words in second
     nothing = header(snapshot=replace(snapshot, finished_per_s=None, figures=Figures()))[1]
@@ -378,7 +381,7 @@ def test_where_there_is_little_room_the_percentiles_go_first() -> None:
     )
     (_, second) = header(100, 28, snapshot=snapshot)
     assert len(second) <= 100
-    assert "eta 1m05s" in second
+    assert "eta about 1m05s" in second
     assert "READ-WRITE" in second
 
 

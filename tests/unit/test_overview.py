@@ -12,12 +12,13 @@ import pytest
 
 from gigq_core.doctor import LARGE_WAL_BYTES
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.forecast import LEAST_BETWEEN_S
 from gigq_tui.store.history import overview as overview_module
 from gigq_tui.store.history.attention import Concern, Level, WalWatch, concerns
 from gigq_tui.store.history.overview import Overview
 from gigq_tui.store.history.rings import Past
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Counts, FileInfo, Health, Tab, Trend
+from gigq_tui.store.models import Counts, Figures, FileInfo, Health, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.workers import FileWorkers
@@ -228,7 +229,7 @@ def test_the_figures_are_of_the_last_work_and_stay_at_rest(path: Path) -> None:
         figures = reader.snapshot(View()).figures
         assert figures.failed_share == pytest.approx(0.1)
         assert (figures.p50_s, figures.p95_s) == (10, 90)
-        assert figures.eta_s is None
+        assert figures.ahead is None
         clock.advance(100_000)
         # The rate has faded, of course.
         assert reader.snapshot(View()).figures == replace(figures, trend=None)
@@ -241,7 +242,7 @@ def test_nothing_is_said_of_what_is_not_known(path: Path) -> None:
     with reading(path) as reader:
         figures = reader.snapshot(View()).figures
     writer.close()
-    assert (figures.trend, figures.failed_share, figures.p50_s, figures.eta_s) == (None,) * 4
+    assert (figures.trend, figures.failed_share, figures.p50_s, figures.ahead) == (None,) * 4
 
 
 def test_the_rate_is_compared_with_the_minute_before(path: Path) -> None:
@@ -261,43 +262,90 @@ def test_the_rate_is_compared_with_the_minute_before(path: Path) -> None:
     writer.close()
 
 
-def test_when_it_is_done_follows_from_the_present_rate_and_the_slots(path: Path) -> None:
+def figures_ahead(reader: Reader) -> Figures:
+    """The figures once the forecast has been made, for which a snapshot has to be read first."""
+    reader.snapshot(View())
+    while reader.forecast_in() == 0.0:
+        reader.look_ahead()
+    return reader.snapshot(View()).figures
+
+
+def test_when_it_is_done_follows_from_past_runs_and_the_slots(path: Path) -> None:
     writer = AttemptWriter(path)
     writer.worker("w1", slots=2)
-    for n in range(20):  # two a second
-        writer.done(f"a{n}", began=11 - n / 2, took=0.5)
+    for n in range(20):  # two a second, but that says nothing of how long one takes
+        writer.done(f"a{n}", began=11 - n / 2, took=1.0)
     writer.many(98, "ready")
-    writer.many(2, "runs", "running", worker_id="w1")
-    with reading(path, is_dead=lambda process: False) as reader:
-        figures = reader.snapshot(View()).figures
-        assert figures.eta_s == pytest.approx(50, rel=0.1)
+    writer.many(2, "runs", "running", worker_id="w1", started_at=ago(0))
+    clock = FrozenClock(NOW)
+    with reading(path, is_dead=lambda process: False, clock=clock) as reader:
+        assert reader.snapshot(View()).figures.ahead is None
+        figures = figures_ahead(reader)
+        assert figures.ahead is not None
+        assert figures.ahead.left(NOW).p50 == pytest.approx(50, rel=0.1)
         assert (figures.slots, figures.more_slots) == (2, 4)
-        assert figures.eta_more_s == pytest.approx(25, rel=0.1)
+        with_more = figures.ahead.left_with_more(NOW)
+        assert with_more is not None
+        assert with_more.p50 == pytest.approx(25, rel=0.1)
+        # It comes nearer by itself, and is not made anew for a while.
+        clock.advance(2.0)
+        assert reader.forecast_in() == pytest.approx(LEAST_BETWEEN_S - 2.0)
+        assert figures.ahead.left(clock.now()).p50 == pytest.approx(48, rel=0.1)
         # A slot that is free shows that more of them would not help.
         writer.conn.execute("UPDATE jobs SET status = 'cancelled' WHERE id = 'runs0'")
-        figures = reader.snapshot(View()).figures
-        assert figures.eta_s is not None
-        assert figures.eta_more_s is None
+        clock.advance(2.0)
+        figures = figures_ahead(reader)
+        assert figures.ahead is not None
+        assert figures.ahead.more is None
         writer.insert("core_meta", {"key": "paused_at", "value": ago(1)})
-        assert reader.snapshot(View()).figures.eta_s is None
+        assert figures_ahead(reader).ahead is None
     writer.conn.execute("DELETE FROM core_meta WHERE key = 'paused_at'")
     with reading(path, is_dead=lambda process: True) as reader:
         snapshot = reader.snapshot(View())
         assert snapshot.workers[0].health is Health.LOST
-        assert snapshot.figures.eta_s is None
+        assert figures_ahead(reader).ahead is None
     writer.close()
 
 
-def test_slow_work_is_measured_over_a_longer_time(path: Path) -> None:
+def test_slow_work_is_foretold_by_its_few_runs(path: Path) -> None:
     writer = AttemptWriter(path)
     writer.worker("w1")
     for n in range(6):
-        writer.done(f"a{n}", began=3_000 - 500 * n, took=480)
+        writer.done(f"a{n}", began=3_000 - 500 * n, took=280)
     writer.many(6, "ready")
     with reading(path, is_dead=lambda process: False) as reader:
-        eta_s = reader.snapshot(View()).figures.eta_s
+        ahead = figures_ahead(reader).ahead
     writer.close()
-    assert eta_s == pytest.approx(3_600, rel=0.05)
+    assert ahead is not None
+    assert ahead.left(NOW).p50 == pytest.approx(6 * 280, rel=0.1)
+
+
+@pytest.mark.parametrize("runs", [0, 1, 2])
+def test_nothing_is_foretold_by_fewer_than_three_runs(path: Path, runs: int) -> None:
+    """Three seconds after the first job, days were foretold."""
+    writer = AttemptWriter(path)
+    writer.worker("w1")
+    for n in range(runs):
+        writer.done(f"a{n}", began=3, took=0.4)
+    writer.many(1_000, "ready")
+    with reading(path, is_dead=lambda process: False) as reader:
+        assert figures_ahead(reader).ahead is None
+    writer.close()
+
+
+def test_what_is_not_due_yet_does_not_put_the_end_off(path: Path) -> None:
+    writer = AttemptWriter(path)
+    writer.worker("w1")
+    for n in range(10):
+        writer.done(f"a{n}", began=20 - n, took=1.0)
+    writer.many(10, "ready")
+    writer.job("tonight", retry_after=ago(-36_000))
+    writer.job("behind", parents=["tonight"])
+    with reading(path, is_dead=lambda process: False) as reader:
+        ahead = figures_ahead(reader).ahead
+    writer.close()
+    assert ahead is not None
+    assert ahead.left(NOW).p50 == pytest.approx(10, rel=0.15)
 
 
 def test_an_overview_asked_through_the_feed_is_the_readers(path: Path) -> None:

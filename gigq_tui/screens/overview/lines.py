@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from gigq_core.forecast import in_words
 from gigq_core.moments import clock_time
-from gigq_core.spans import estimate
 from gigq_tui.format import (
     age,
     count,
@@ -204,12 +204,13 @@ def _backlog(overview: Overview, room: int) -> str:
 
 def _empty_in(overview: Overview, *, more: bool = True) -> str:
     """When what is ready would be done if nothing else came, with the slots there are and more."""
-    figures = overview.figures
-    if figures.eta_s is None:
+    figures, now = overview.figures, overview.taken_at
+    if figures.ahead is None:
         return ""
-    text = f"empty in about {estimate(figures.eta_s)}"
-    if more and figures.eta_more_s is not None:
-        text += f", {figures.more_slots} slots: {estimate(figures.eta_more_s)}"
+    text = f"empty in {in_words(figures.ahead.left(now))}"
+    with_more = figures.ahead.left_with_more(now)
+    if more and with_more is not None:
+        text += f", {figures.more_slots} slots: {in_words(with_more)}"
     return text
 
 
