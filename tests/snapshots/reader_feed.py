@@ -38,7 +38,12 @@ class ReaderFeed:
         self.refresh()
 
     def refresh(self) -> None:
-        self.app.services.reads.hand_snapshot(self.reader.snapshot(self.view))
+        snapshot = self.reader.snapshot(self.view)
+        if self.reader.forecast_in() == 0.0:
+            while self.reader.forecast_in() == 0.0:
+                self.reader.look_ahead()
+            snapshot = self.reader.snapshot(self.view)
+        self.app.services.reads.hand_snapshot(snapshot)
 
     def ask(
         self,
