@@ -189,7 +189,6 @@ class Feed:
                 try:
                     self._answer()
                     self._look()
-                    self._look_ahead()
                 except Exception as fault:  # noqa: BLE001 - a silent end would look like fresh data
                     self._survive(fault)
         finally:
@@ -273,6 +272,11 @@ class Feed:
                 news = self._in_trouble() or wanted or self._is_news(reader, hinted)
             if news or self._in_trouble():
                 self._tell(reader, at_once=wanted)
+            # One step of the forecast between two pictures.
+            if reader.forecast_in() == 0.0:
+                with self._reading():
+                    if reader.look_ahead():
+                        self.refresh()
         except Interrupted:
             pass  # whoever interrupted has said what is wanted instead
         except FileChanged:
@@ -280,23 +284,6 @@ class Feed:
             self._hint()  # a writer has come: with another reader
         except (DatabaseError, FilterError) as problem:
             self._tell_trouble(self._doubt(problem), wanted)
-
-    def _look_ahead(self) -> None:
-        """Make a step of the forecast, if nothing else is to be done."""
-        with self._changed:
-            if self._closed or self._view_changed or self._asked:
-                return
-        reader = self._reader
-        if reader is None or self._trouble is not None or reader.forecast_in() != 0.0:
-            return
-        try:
-            with self._reading():
-                reader.rearm()
-                is_news = reader.look_ahead()
-        except (DatabaseError, FilterError):
-            return  # the next look tells what is wrong
-        if is_news:
-            self.refresh()
 
     def _in_trouble(self) -> bool:
         """Whether trouble was told last: then the next snapshot is news by itself."""

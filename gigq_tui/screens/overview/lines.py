@@ -210,7 +210,7 @@ def _empty_in(overview: Overview, *, more: bool = True) -> str:
     text = f"empty in {in_words(figures.ahead.left(now))}"
     with_more = figures.ahead.left_with_more(now)
     if more and with_more is not None:
-        text += f", {figures.more_slots} slots: {in_words(with_more)}"
+        text += f", {figures.more_slots} slots: {in_words(with_more).removeprefix('about ')}"
     return text
 
 
