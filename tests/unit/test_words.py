@@ -51,9 +51,8 @@ def read_by_people() -> Iterator[tuple[str, int, str]]:
     """Every sentence of the console's modules, `\\0` standing for what is filled in."""
     for path in sorted((ROOT / "gigq_tui").rglob("*.py")):
         name = str(path.relative_to(ROOT))
-        if name.startswith(DEFINES_KEYS) or name.endswith(
-            ("queries.py", "sql.py", "statements.py", "canvas.py")
-        ):
+        is_sql = path.name.startswith("sql") or path.name in ("queries.py", "statements.py")
+        if name.startswith(DEFINES_KEYS) or is_sql or path.name == "canvas.py":
             continue
         tree = ast.parse(path.read_text("utf-8"))
         told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
