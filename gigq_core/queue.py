@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gigq_core import actions, cascade, clearing
+from gigq_core import canary as canaries
+from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
 from gigq_core.cycles import refuse_cycle_with_file, refuse_cycle_within
@@ -210,6 +212,48 @@ class JobQueue:
         done = self._with_reasons(cascade.with_those_left, done)
         outcomes = dict(zip(order, done, strict=True))
         return [outcomes[place] for place in range(len(ids))]
+
+    def retry_first(self, job_ids: Iterable[str], undo: Undo | None = None) -> Canary:
+        """Let failed jobs run again before all that waits, as a canary for others that failed so.
+
+        They get a priority above what waits, which they keep until `end_canary` is called: at
+        best when they have ended. `gigq_core.canary.choose` says which jobs make a good canary.
+
+        Args:
+            job_ids: Which jobs; a few.
+            undo: Keeps what is changed, for `restore_jobs`.
+
+        Returns:
+            One outcome for each id, in the order given, and the priorities.
+
+        Raises:
+            DatabaseError: Nothing was done.
+        """
+        self._tell_children()
+        raised = canaries.Raised()
+        outcomes = self._in_parts(job_ids, partial(canaries.retry_first, raised=raised), undo)
+        self._tell_children()
+        outcomes = self._with_reasons(cascade.with_those_left, outcomes)
+        return Canary(tuple(outcomes), raised.priority, raised.own)
+
+    def end_canary(self, canary: Canary, job_ids: Iterable[str] | None = None) -> int:
+        """Give jobs of a canary the priority again that they had before, whatever became of them.
+
+        One that somebody has given another priority meanwhile keeps it.
+
+        Args:
+            canary: What `retry_first` returned.
+            job_ids: Which of its jobs; None for all.
+
+        Returns:
+            How many priorities were set back.
+
+        Raises:
+            DatabaseError: The file can't be written.
+        """
+        ids = [id for id in (canary.own if job_ids is None else job_ids) if id in canary.own]
+        outcomes = self._in_parts(ids, lambda conn, part: canaries.set_back(conn, canary, part))
+        return sum(outcome.done for outcome in outcomes)
 
     def release_jobs(self, job_ids: Iterable[str]) -> list[Outcome]:
         """Give back running jobs whose worker is certainly dead, in one transaction.

@@ -42,6 +42,7 @@ from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services import Services
 from gigq_tui.services.actions import Actions
+from gigq_tui.services.canaries import Canaries
 from gigq_tui.services.copying import Copying
 from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
@@ -52,6 +53,7 @@ from gigq_tui.services.settings import Settings
 from gigq_tui.services.views import Views
 from gigq_tui.services.worker_control import WorkerControl
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
+from gigq_tui.store.failures.grouping import CAUSE, Grouping, grouping_of
 from gigq_tui.store.filter.language import Filter
 from gigq_tui.store.history.rings import USUAL, Past, past_of
 from gigq_tui.store.list.view import View, usual_sort
@@ -190,6 +192,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             picture=picture,
             actions=actions,
             workers=workers,
+            canaries=Canaries(actions, notices, hints),
             copying=Copying(self, notices, lambda: actions.last_report, lambda: views.command),
             views=views,
             routes=routes,
@@ -234,8 +237,9 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         if services.settings.demo is not None:
             services.workers.start_demo(services.settings.demo)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         self.router.stop()
+        await self.services.canaries.close()
         self.services.reads.close()
 
     async def on_event(self, event: events.Event) -> None:
@@ -374,6 +378,12 @@ def _openers(app: ConsoleApp) -> Openers:
 
         app.push_screen(OverviewScreen(app.services, past))
 
+    def groups(by: Grouping = CAUSE) -> None:
+        from gigq_tui.screens.groups.screen import GroupsScreen
+
+        row = app.front.current_row() if app.front is not None else None
+        app.push_screen(GroupsScreen(app.services, by, row))
+
     def help_of_front() -> None:
         from gigq_tui.screens.help import HelpScreen
 
@@ -419,6 +429,7 @@ def _openers(app: ConsoleApp) -> Openers:
         form=form,
         workers=workers,
         overview=overview,
+        groups=groups,
         help=help_of_front,
         palette=palette,
         views=views,
@@ -430,6 +441,7 @@ def _openers(app: ConsoleApp) -> Openers:
             "tree": tree,
             "workers": lambda _: workers(False),
             "overview": lambda period: overview(past_of(period) if period else USUAL),
+            "groups": lambda by: groups(grouping_of(by) if by else CAUSE),
         },
         back=app.pop_screen,
     )

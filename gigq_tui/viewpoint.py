@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from gigq_tui.store.failures.grouping import grouping_of
 from gigq_tui.store.filter.language import NO_FILTER, Filter, FilterError, parse
 from gigq_tui.store.history.rings import past_of
 from gigq_tui.store.list.view import sort_keys
@@ -78,6 +79,10 @@ def _period(argument: str) -> str:
     return past_of(argument).word if argument else ""
 
 
+def _grouping(argument: str) -> str:
+    return grouping_of(argument).name if argument else ""
+
+
 # Every screen that can be opened by its word. A screen says its own in `destination()`, and `app`
 # has how each is opened.
 SCREEN_WORDS = {
@@ -85,6 +90,7 @@ SCREEN_WORDS = {
     "tree": ScreenWord("tree:ID", _job, of_job=True),
     "workers": ScreenWord("workers", _nothing),
     "overview": ScreenWord("overview[:PERIOD]", _period),
+    "groups": ScreenWord("groups[:BY]", _grouping),
 }
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TextIO, cast, get_args
 
 import click
 
+from gigq_core.cli.canary import CanaryRun, group_of, print_plan
 from gigq_core.cli.completion import complete_worker_id
 from gigq_core.cli.errors import EXIT_REFUSED, Trouble
-from gigq_core.cli.options import all_ids, json_option, named_jobs
+from gigq_core.cli.options import Fingerprint, all_ids, json_option, named_jobs
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.status import Change, Outcome, WorkerRequest
@@ -48,9 +49,16 @@ def cancel(
 
     A job that was cancelled because another one failed is retried after that one, or with it.
 
+    With --failure it is all jobs that are failed now for one cause, as `failures` shows them. With
+    --canary a few of them are retried first, spread over time and parameters, and before what
+    waits; the command waits until they have ended. It exits with 0 where at most a fifth of them
+    failed again, and with 3 where more did: then --rest retries nothing more.
+
     `requeue`, as GigQ calls it, does the same.
 
-    {_JSON_OF_OUTCOMES[:-1]}, and then of the children."""
+    {_JSON_OF_OUTCOMES[:-1]}, and then of the children. Of a canary, and of --dry-run:
+    {{"fingerprint", "failed" (how many jobs were failed), "dry_run", "canary" (or "jobs"): [{{"id",
+    "status"}}], "passed", "failed_again", "same_cause", "may_go_on", "rest", "retried_rest"}}."""
 )
 @named_jobs
 @click.option(
@@ -58,6 +66,21 @@ def cancel(
     is_flag=True,
     help="Also retry the jobs that were cancelled because one of these failed.",
 )
+@click.option(
+    "--failure",
+    type=Fingerprint(),
+    metavar="DIGITS",
+    help="All jobs that are failed now for this cause: the first digits of a fingerprint that "
+    "`failures` shows.",
+)
+@click.option(
+    "--canary",
+    type=click.IntRange(1, 250),
+    metavar="N",
+    help="Retry only N of them, wait until these have ended, and say whether the rest may follow.",
+)
+@click.option("--rest", is_flag=True, help="Then retry the rest, if at most a fifth failed again.")
+@click.option("--dry-run", is_flag=True, help="With --failure: only show what would be retried.")
 @json_option
 @click.pass_obj
 def retry(
@@ -65,14 +88,40 @@ def retry(
     job_ids: tuple[str, ...],
     ids_from: TextIO | None,
     with_children: bool,
+    failure: str | None,
+    canary: int | None,
+    rest: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
-    wanted = all_ids(job_ids, ids_from)
-
     def act(queue: JobQueue, ids: Iterable[str]) -> list[Outcome]:
         return queue.requeue_jobs(ids, cancelled_children=with_children)
 
-    _act(settings, wanted, "retry", act, as_json)
+    if failure is None:
+        if canary is not None or dry_run or rest:
+            raise click.UsageError(
+                "--canary, --rest and --dry-run go with --failure: name the cause with it."
+            )
+        _act(settings, all_ids(job_ids, ids_from), "retry", act, as_json)
+        return
+    if job_ids or ids_from is not None:
+        raise click.UsageError("Give ids or --failure, not both.")
+    if rest and canary is None:
+        raise click.UsageError("--rest goes with --canary N; without, --failure retries all.")
+    if with_children and canary is not None:
+        raise click.UsageError("--with-children goes with the retry of all, not with --canary.")
+    with settings.viewing() as view:
+        group = group_of(view, failure)
+        ids = [job.job_id for job in group.jobs]
+        chosen = ids if canary is None else view.canary_of(group, canary)
+        if dry_run:
+            print_plan(view, group, chosen, canary=canary is not None, as_json=as_json)
+            return
+        title = view.cause(group)
+    if canary is None:
+        _act(settings, ids, "retry", act, as_json)
+    else:
+        CanaryRun(settings, group, title, chosen, rest, as_json).run()
 
 
 @click.command(

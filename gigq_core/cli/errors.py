@@ -15,6 +15,8 @@ from gigq_core.text import inert
 
 EXIT_REFUSED = 1
 EXIT_UNUSABLE = 2
+# More than a fifth of a canary failed again.
+EXIT_CANARY_FAILED = 3
 EXIT_BROKEN_PIPE = 141
 EXIT_INTERRUPTED = 130
 

@@ -28,7 +28,7 @@ _HELP = """A job queue in one SQLite file: submit jobs, look at them, act on the
 An id may be cut to its first characters (4 at least) while only one job begins with them.
 
 Exit codes: 0 done; 1 refused, or there is no such job; 2 wrong usage, or a file that can't be
-used.
+used; 3 of `retry --canary`, more than a fifth failed again.
 """
 
 

@@ -26,6 +26,7 @@ from gigq_core.text import storable
 from gigq_core.times import moment_told, parse_time, to_text
 
 if TYPE_CHECKING:
+    from gigq_core.canary import FailedGroup
     from gigq_core.failure_groups import FailureGroups, Order
 
 SHORTEST_PREFIX = 4
@@ -240,6 +241,29 @@ class QueueView:
         from gigq_core.failure_groups import failure_groups  # here: only one command asks for it
 
         return failure_groups(self._conn, since=since, limit=limit, order=order)
+
+    def failed_groups(self, digits: str) -> list[FailedGroup]:
+        """The jobs that are failed now for causes whose fingerprints begin so."""
+        from gigq_core.canary import failed_groups  # here: only one command asks for it
+
+        return failed_groups(self._conn, digits)
+
+    def canary_of(self, group: FailedGroup, size: int) -> list[str]:
+        """The ids of a canary of a group; see `gigq_core.canary.choose`."""
+        from gigq_core.canary import choose, params_of
+
+        return choose(group.jobs, size, lambda ids: params_of(self._conn, ids))
+
+    def cause(self, group: FailedGroup) -> str:
+        """What the last failure of a group says, with `#` for what differs."""
+        from gigq_core.failed_now import title_of
+
+        return title_of(self._conn, group.jobs[-1].job_id)
+
+    def standing(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Name and status of some jobs by their ids; what is gone is left out."""
+        rows = self._conn.execute(view.STANDING_AMONG, (json.dumps(list(ids)),))
+        return {as_text(row[0]): (as_text(row[1]), as_text(row[2])) for row in rows}
 
     def unmet(self, job: dict[str, Any]) -> list[tuple[str, str, str]]:
         """Id, name and status of each parent that has not completed; status "missing" for none."""

@@ -46,7 +46,7 @@ def watch(view: QueueView, job_id: str, *, quiet: bool = False) -> bool:
         Trouble: it is gone.
         BrokenPipeError: nobody reads what is told.
     """
-    with _screen(quiet) as screen, _hints(view) as pause:
+    with _screen(quiet) as screen, hints_of(view) as pause:
         told: tuple[str, ...] | None = None
         pace = Pace()
         while True:
@@ -121,7 +121,7 @@ class Pace:
 
 
 @contextmanager
-def _hints(view: QueueView) -> Iterator[Callable[[], None]]:
+def hints_of(view: QueueView) -> Iterator[Callable[[], None]]:
     """Waiting until the file may have changed, and no longer than somebody reads what is told."""
     ours, theirs = os.pipe()
     os.set_blocking(ours, False)

@@ -13,6 +13,7 @@ FAILURE_TRACEBACK = f"substr(CAST(traceback AS TEXT), -{MOST_TEXT}) AS traceback
 FAILURE_TEXTS = f"{FAILURE_ERROR}, {FAILURE_TRACEBACK}"
 
 EXECUTION_COLUMNS = "SELECT name FROM pragma_table_info('job_executions')"
+JOB_COLUMNS = "SELECT name FROM pragma_table_info('jobs')"
 HAS_FAILURE_INDEX = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'core_failures'"
 
 _OF_KIND = f"{IS_FAILURE} AND fingerprint = :kind AND (:since IS NULL OR ended >= :since)"
@@ -137,3 +138,139 @@ def last_failed_so(columns: Collection[str]) -> str:
     # GigQ leaves the error of the last attempt with the job, and has no index on attempts.
     told = within.format(f"{FINGERPRINT_FUNCTION}(CAST(jobs.error AS BLOB), NULL)")
     return f"jobs.error IS NOT NULL AND jobs.status NOT IN ('completed', 'running') AND {told}"
+
+
+def failed_now_so(columns: Collection[str], job_columns: Collection[str]) -> str:
+    """The jobs that are failed, with their end and the fingerprint of their last failure.
+
+    Its parameters are those of `beginning_with`.
+
+    Args:
+        columns: of the table of attempts.
+        job_columns: of the table of jobs.
+    """
+    ended = instant_of("jobs.completed_at")
+    if "ended" in job_columns:
+        ended = f"coalesce(jobs.ended, {ended})"
+    if "traceback" in columns:
+        told = f"coalesce(fingerprint, {_TOLD})" if "fingerprint" in columns else _TOLD
+        kind = f"(SELECT {told} FROM job_executions e WHERE e.job_id = jobs.id AND {_IS_LAST})"
+    else:
+        kind = f"{FINGERPRINT_FUNCTION}(CAST(jobs.error AS BLOB), NULL)"
+    return f"""
+SELECT jobs.id, {ended} AS ended, {kind} AS kind FROM jobs
+WHERE jobs.status IN ('failed', 'timeout') AND {last_failed_so(columns)}"""
+
+
+# --- jobs that are failed now, or were retried, a bounded number at a time ----------------------
+
+# What `later` counts for each attempt behind one that failed.
+LATER_FAILURE = 1_000_000
+# How many of those a job's counter counts (what was given back, put off or superseded is not), and
+# so many times `LATER_FAILURE` as there are failures among them.
+_LATER = f"""(
+    SELECT sum((l.status IN ('running', 'completed', 'failed', 'timeout', 'crashed'))
+               + {LATER_FAILURE} * (l.error IS NOT NULL
+                                    AND l.status IN ('failed', 'timeout', 'crashed')))
+    FROM job_executions l WHERE l.job_id = e.job_id AND l.rowid > e.rowid)"""
+_PARAM = (
+    "CASE WHEN typeof(j.params) = 'text' AND json_valid(j.params) "
+    "THEN CASE json_type(j.params, :path) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+    "WHEN 'null' THEN 'null' ELSE json_extract(j.params, :path) END END"
+)
+# By what jobs can be grouped besides: its name, and the SQL for it of an attempt `e` and a job `j`.
+GROUPED_BY = {
+    "cause": "kind",
+    "function": "j.function_module || '.' || j.function_name",
+    "worker": "{worker}",
+    "param": _PARAM,
+}
+
+
+def _walked(by: str, kind: str, worker: str) -> str:
+    told = GROUPED_BY[by].format(worker=worker)
+    return kind if told == "kind" else f"substr(CAST({told} AS TEXT), 1, 200)"
+
+
+def attempts_by_kind(by: str, *, unread: bool) -> str:
+    """The last failure of each kind of some jobs, in the order of kind and job, with its job.
+
+    Parameters: the `:kind` and `:job` of the last one before them, `:most`, and `:path` for a
+    parameter. Those that don't say yet what failed come in the order of their jobs alone.
+
+    Args:
+        by: one of `GROUPED_BY`.
+        unread: whether they are of those.
+    """
+    order = "job_id" if unread else "fingerprint, job_id"
+    after = "job_id > :job" if unread else "(fingerprint, job_id) > (:kind, :job)"
+    kind = _TOLD.replace("(error", "(e.error").replace("(traceback", "(e.traceback")
+    kind = kind if unread else "e.fingerprint"
+    return f"""
+WITH walked AS MATERIALIZED (
+    SELECT fingerprint, job_id, max(rowid) AS place
+    FROM job_executions INDEXED BY core_failures
+    WHERE {IS_UNREAD_FAILURE if unread else IS_FAILURE} AND {after}
+    GROUP BY {order} ORDER BY {order} LIMIT :most)
+SELECT w.fingerprint AS walked_kind, w.job_id AS walked_job, {kind} AS kind,
+       {_walked(by, kind, "e.worker_id")} AS value,
+       j.rowid AS job_place, j.status, j.began, e.rowid AS place,
+       coalesce(e.ended, {instant_of("e.completed_at")}) AS ended,
+       j.attempts, coalesce({_LATER}, 0) AS later
+FROM walked w
+     CROSS JOIN job_executions e ON e.rowid = w.place
+     LEFT JOIN jobs j ON j.id = w.job_id"""
+
+
+def jobs_by_place(by: str, columns: Collection[str], job_columns: Collection[str]) -> str:
+    """Some jobs of a `:status`, in their order, with the cause that their last attempt left.
+
+    For a file whose attempts have no index by what failed. Parameters: the `:place` of the last
+    one before them, `:most`, and `:path` for a parameter.
+
+    Args:
+        by: one of `GROUPED_BY`.
+        columns: of the table of attempts.
+        job_columns: of the table of jobs.
+    """
+    ended = instant_of("j.completed_at")
+    if "ended" in job_columns:
+        ended = f"coalesce(j.ended, {ended})"
+    # GigQ has no index on attempts, and leaves the error of the last one with the job.
+    join, place = "", "NULL"
+    kind = f"{FINGERPRINT_FUNCTION}(CAST(j.error AS BLOB), NULL)"
+    if "traceback" in columns:
+        place = "e.rowid"
+        last = "(SELECT max(l.rowid) FROM job_executions l WHERE l.job_id = j.id)"
+        join = f"LEFT JOIN job_executions e ON e.rowid = {last}"
+        kind = (
+            f"{FINGERPRINT_FUNCTION}(CAST(coalesce(e.error, j.error) AS BLOB), "
+            "CAST(e.traceback AS BLOB))"
+        )
+    return f"""
+SELECT NULL AS walked_kind, NULL AS walked_job, {kind} AS kind,
+       {_walked(by, kind, "j.worker_id")} AS value,
+       j.rowid AS job_place, j.status, NULL AS began, {place} AS place, {ended} AS ended,
+       NULL AS attempts, 0 AS later
+FROM jobs j {join}
+WHERE j.status = :status AND j.rowid > :place AND j.error IS NOT NULL
+ORDER BY j.rowid LIMIT :most"""
+
+
+COUNT_FAILED = "SELECT count(*) FROM jobs WHERE status IN ('failed', 'timeout')"
+HAS_COUNTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_counts'"
+COUNTED_FAILED = "SELECT sum(n) FROM core_counts WHERE state IN ('failed', 'timeout')"
+
+
+def error_of_job(columns: Collection[str]) -> str:
+    """As `failure_at`, of a job by its place, for a file whose attempts can't be found by it."""
+    return f"SELECT {FAILURE_ERROR}, NULL, NULL FROM jobs WHERE rowid = ?"
+
+
+def last_failure_of(columns: Collection[str]) -> str:
+    """As `failure_at`, of the last attempt of a job, by its id."""
+    if "traceback" not in columns:
+        return f"SELECT {FAILURE_ERROR}, NULL, NULL FROM jobs WHERE id = ?"
+    kind = "error_type" if "error_type" in columns else "NULL"
+    return f"""
+SELECT {FAILURE_TEXTS}, {kind} FROM job_executions WHERE job_id = ? ORDER BY rowid DESC LIMIT 1"""

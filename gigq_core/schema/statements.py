@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gigq_core.schema.ddl import FAILED, OURS, PARKED, UNPARKED, has_failed
+from gigq_core.schema.ddl import (
+    FAILED,
+    IS_DELAYED,
+    IS_READY,
+    OURS,
+    PARKED,
+    UNPARKED,
+    has_failed,
+)
 
 
 def insert_job(columns: Iterable[str]) -> str:
@@ -99,6 +107,33 @@ RETURNING {_NAME}"""
 
 SET_PRIORITY = """
 UPDATE jobs SET priority = :priority, updated_at = :now WHERE id = :id AND status = 'pending'"""
+
+# Of what may run next: what is ready, what waits for a parent, and what comes due first.
+_PRIORITY = "SELECT priority FROM jobs INDEXED BY"
+_NUMBER = "typeof(priority) = 'integer'"
+HIGHEST_WAITING = f"""
+SELECT max(priority) FROM (
+    SELECT * FROM ({_PRIORITY} core_open
+                   WHERE {IS_READY} AND function_module <> '__main__' AND {_NUMBER}
+                   ORDER BY priority DESC LIMIT 1)
+    UNION ALL
+    SELECT * FROM ({_PRIORITY} core_open_script
+                   WHERE {IS_READY} AND function_module = '__main__' AND {_NUMBER}
+                   ORDER BY priority DESC LIMIT 1)
+    UNION ALL
+    SELECT * FROM ({_PRIORITY} core_blocked
+                   WHERE status = 'pending' AND retry_after = '{PARKED}' AND {_NUMBER}
+                   ORDER BY priority DESC LIMIT 1)
+    UNION ALL
+    SELECT * FROM ({_PRIORITY} core_due_utc WHERE {IS_DELAYED} ORDER BY due LIMIT 1000)
+    WHERE {_NUMBER})"""
+
+# Whatever state it is in by now: what has ended keeps no trace of the raise either.
+SET_PRIORITY_BACK = """
+UPDATE jobs SET priority = :own WHERE id = :id AND priority = :raised AND :own <> :raised"""
+
+PARAMS_AMONG = """
+SELECT id, params FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""
 
 CLEAR_FINISHED = "DELETE FROM jobs WHERE status IN ('completed', 'cancelled')"
 

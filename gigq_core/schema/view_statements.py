@@ -44,6 +44,9 @@ def latest(status: bool, workflow: bool, batch: bool, failure: str = "") -> str:
 SELECT * FROM jobs WHERE {" AND ".join(conditions)} ORDER BY rowid DESC LIMIT :limit"""
 
 
+STANDING_AMONG = """
+SELECT id, substr(name, 1, 200), status FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""
+
 COUNTS = "SELECT status, COUNT(*) FROM jobs GROUP BY status"
 
 HAS_INSTANTS = "SELECT 1 FROM pragma_table_info('jobs') WHERE name = 'ended'"

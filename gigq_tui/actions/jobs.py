@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_core import JobQueue
+from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError, NotAQueue
 from gigq_core.schema.opening import check_path, explained
@@ -50,6 +51,10 @@ class WritesJobs(ChangesJobs, Protocol):
     def undo(self, act: DoneAction) -> Report: ...
 
     def release(self, ids: Iterable[str]) -> Report: ...
+
+    def retry_first(self, ids: Iterable[str], failure: str = "") -> tuple[Report, Canary]: ...
+
+    def end_canary(self, canary: Canary) -> None: ...
 
     def submit(self, request: SubmitRequest) -> Report: ...
 
@@ -104,6 +109,31 @@ class QueueActions:
             *(["--with-children"] if with_children else []),
             said="retry",
         )
+
+    def retry_first(self, ids: Iterable[str], failure: str = "") -> tuple[Report, Canary]:
+        """Retry a canary of jobs before all that waits; see `JobQueue.retry_first`.
+
+        Args:
+            ids: Which jobs.
+            failure: The fingerprint that all of them failed with, where it is one.
+        """
+        canaries: list[Canary] = []
+
+        def act(queue: JobQueue, names: list[str], undo: Undo) -> list[Outcome]:
+            canaries.append(queue.retry_first(names, undo))
+            return list(canaries[0].outcomes)
+
+        report = self._act(ids, "retry", act, said="canary")
+        if failure:
+            size = str(len(report.job_ids))
+            words = ("retry", "--failure", failure, "--canary", size)
+            report = replace(report, twin=shell_command.command(self.path, *words))
+        return report, canaries[0]
+
+    def end_canary(self, canary: Canary) -> None:
+        """Give a canary's jobs their own priority again."""
+        with self._queue() as queue:
+            queue.end_canary(canary)
 
     def change_priority(self, ids: Iterable[str], by: int) -> Report:
         """Raise the priority of waiting jobs by `by`, or lower it."""

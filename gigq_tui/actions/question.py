@@ -26,11 +26,13 @@ class Choice:
 class Question:
     """What is asked: a title, some lines of detail, and the choices, the safe one first.
 
-    `harmless` says that no answer changes anything in the file, nor what is typed: such an answer
-    may be typed before the question is seen.
+    `focus` is the choice that enter takes; escape always takes the first. `harmless` says that no
+    answer changes anything in the file, nor what is typed: such an answer may be typed before the
+    question is seen.
     """
 
     title: str
     details: tuple[str, ...]
     choices: tuple[Choice, ...]
     harmless: bool = False
+    focus: int = 0

@@ -43,7 +43,6 @@ __all__ = [
     "BY_ID",
     "DEFAULT_KEYS",
     "DETAIL_TABS",
-    "RESERVED_KEYS",
     "Action",
     "Context",
     "Group",
@@ -54,11 +53,6 @@ __all__ = [
     "bar_actions",
     "bindings_for",
 ]
-
-# Keys that later actions will have; nothing else may take them.
-RESERVED_KEYS = {
-    "b": "group by error",
-}
 
 # At once, whatever is open: nothing that these do depends on it.
 ALWAYS = frozenset(action.id for action in (QUIT, SUSPEND, REPAINT))

@@ -18,6 +18,7 @@ class Scope(Enum):
     TREE = "Tree"
     WORKERS = "Workers"
     OVERVIEW = "Overview"
+    GROUPS = "Groups"
     SUBMIT = "New job"
     HELP = "Help"
 
@@ -80,7 +81,7 @@ class Action:
 
 
 LISTS = frozenset({Scope.JOBS, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})
-SCREENS = LISTS | {Scope.DETAIL}
+SCREENS = LISTS | {Scope.DETAIL, Scope.GROUPS}
 MOVING = SCREENS | {Scope.HELP}
 EVERYWHERE = frozenset(Scope)
 IN_JOBS = frozenset({Scope.JOBS})
@@ -88,8 +89,9 @@ IN_JOB = frozenset({Scope.DETAIL})
 IN_TREE = frozenset({Scope.TREE})
 IN_WORKERS = frozenset({Scope.WORKERS})
 IN_OVERVIEW = frozenset({Scope.OVERVIEW})
+IN_GROUPS = frozenset({Scope.GROUPS})
 IN_SUBMIT = frozenset({Scope.SUBMIT})
-FOUND_IN = frozenset({Scope.TREE, Scope.OVERVIEW, Scope.HELP})
+FOUND_IN = frozenset({Scope.TREE, Scope.OVERVIEW, Scope.GROUPS, Scope.HELP})
 ON_A_JOB = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE})
 
 

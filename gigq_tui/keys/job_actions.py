@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gigq_tui.keys.action import (
+    IN_GROUPS,
     IN_JOBS,
     ON_A_JOB,
     SCREENS,
@@ -73,7 +74,7 @@ UNDO = Action(
     "undo",
     "undo the last action",
     Group.ACT,
-    ON_A_JOB,
+    ON_A_JOB | IN_GROUPS,
     bar=85,
     writes=True,
 )
@@ -147,7 +148,7 @@ PAUSE_QUEUE = Action(
     "pause queue",
     "pause the queue",
     Group.QUEUE,
-    frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.OVERVIEW}),
+    frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.OVERVIEW, Scope.GROUPS}),
     writes=True,
 )
 SPAWN_WORKER = Action(

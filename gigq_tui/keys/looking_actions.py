@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gigq_tui.keys.action import (
     FOUND_IN,
+    IN_GROUPS,
     IN_JOB,
     IN_JOBS,
     IN_OVERVIEW,
@@ -172,7 +173,15 @@ LOG = Action("log", ("l",), "log", "output of the job", Group.LOOK, ON_A_JOB, ba
 TREE = Action("tree", ("t",), "tree", "dependency tree", Group.LOOK, IN_JOBS | IN_JOB, bar=60)
 WORKERS = Action("workers", ("w",), "workers", "workers", Group.LOOK, SCREENS - IN_WORKERS, bar=70)
 OVERVIEW = Action(
-    "overview", ("o",), "overview", "overview", Group.LOOK, LISTS - IN_OVERVIEW, bar=72
+    "overview", ("o",), "overview", "overview", Group.LOOK, SCREENS - IN_OVERVIEW - IN_JOB, bar=72
+)
+GROUPS = Action(
+    "groups",
+    ("b",),
+    "groups",
+    "failed jobs by cause",
+    Group.LOOK,
+    SCREENS - IN_GROUPS,
 )
 PAUSE_VIEW = Action(
     "pause_view",
@@ -211,6 +220,7 @@ LOOK_ACTIONS: tuple[Action, ...] = (
     TREE,
     WORKERS,
     OVERVIEW,
+    GROUPS,
     PAUSE_VIEW,
     COPY,
     COPY_VIEW,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gigq_tui.keys.action import (
     EVERYWHERE,
+    IN_GROUPS,
     IN_JOBS,
     IN_OVERVIEW,
     IN_SUBMIT,
@@ -167,6 +168,59 @@ OVERVIEW_ACTIONS: tuple[Action, ...] = (
     ATTENTION,
 )
 
+GROUP_JOBS = Action(
+    "group_jobs", ("enter",), "jobs", "list the group's jobs", Group.LOOK, IN_GROUPS, bar=10
+)
+GROUP_MARK = Action(
+    "group_mark", ("space",), "mark", "mark the group", Group.ACT, IN_GROUPS, bar=60
+)
+GROUP_CANARY = Action(
+    "group_canary",
+    ("r",),
+    "canary of 10",
+    "retry 10 of it first",
+    Group.ACT,
+    IN_GROUPS,
+    bar=20,
+    writes=True,
+)
+GROUP_RETRY = Action(
+    "group_retry",
+    ("R",),
+    "retry all",
+    "retry all of it, or the rest",
+    Group.ACT,
+    IN_GROUPS,
+    bar=30,
+    writes=True,
+)
+GROUP_CANCEL = Action(
+    "group_cancel",
+    ("C",),
+    "cancel",
+    "cancel what of it waits or runs",
+    Group.ACT,
+    IN_GROUPS,
+    bar=40,
+    writes=True,
+)
+GROUP_BY = Action(
+    "group_by", ("s",), "group by", "group by something else", Group.LOOK, IN_GROUPS, bar=50
+)
+GROUP_COPY = Action(
+    "group_copy", ("y",), "copy", "copy filter, command, ..", Group.LOOK, IN_GROUPS, bar=75
+)
+
+GROUP_ACTIONS: tuple[Action, ...] = (
+    GROUP_JOBS,
+    GROUP_MARK,
+    GROUP_CANARY,
+    GROUP_RETRY,
+    GROUP_CANCEL,
+    GROUP_BY,
+    GROUP_COPY,
+)
+
 SUBMIT = Action(
     "submit",
     ("alt+s",),
@@ -253,6 +307,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     *TREE_ACTIONS,
     *WORKER_ACTIONS,
     *OVERVIEW_ACTIONS,
+    *GROUP_ACTIONS,
     *SUBMIT_ACTIONS,
     *CONSOLE_ACTIONS,
 )

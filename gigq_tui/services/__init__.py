@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gigq_tui.keys import Keymap
     from gigq_tui.keys.hints import KeyHints
     from gigq_tui.services.actions import Actions
+    from gigq_tui.services.canaries import Canaries
     from gigq_tui.services.copying import Copying
     from gigq_tui.services.notices import Notices
     from gigq_tui.services.picture import Picture
@@ -36,6 +37,7 @@ class Services:
     picture: Picture
     actions: Actions
     workers: WorkerControl
+    canaries: Canaries
     copying: Copying
     routes: Routes
     views: Views

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import OUTCOMES, SET_WORKERS
-from gigq_tui.keys.looking_actions import OVERVIEW, VIEWS, WORKERS
+from gigq_tui.keys.looking_actions import GROUPS, OVERVIEW, VIEWS, WORKERS
 from gigq_tui.keys.screen_actions import HELP, PALETTE
 from gigq_tui.services.notices import Notices
 from gigq_tui.store.filter.language import Filter, parse
@@ -27,6 +27,7 @@ class Openers:
     form: Callable[[JobDetail | None], object]
     workers: Callable[[bool], object]
     overview: Callable[[], object]
+    groups: Callable[[], object]
     help: Callable[[], object]
     palette: Callable[[], object]
     views: Callable[[], object]
@@ -82,6 +83,11 @@ class Routes:
     def show_overview(self) -> None:
         """Show the overview."""
         self._open.overview()
+
+    @does(GROUPS)
+    def show_groups(self) -> None:
+        """Show the failed jobs, grouped."""
+        self._open.groups()
 
     @does(HELP)
     def show_help(self) -> None:

@@ -1,6 +1,7 @@
 """A question in a panel of the screen, not in a screen of its own: a third of the bytes.
 
-The first choice is the safe one: it has the focus, and escape takes it.
+The first choice is the safe one: escape takes it, and it has the focus unless the question says
+otherwise.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class QuestionPanel(TextLines, can_focus=True):
         """
         self.question = question
         self.asked_at = time.monotonic()
-        self.focused_choice = 0
+        self.focused_choice = question.focus
         self.hang(hosts)
 
     def amend(self, question: Question, hosts: Iterable[Lines] = ()) -> None:

@@ -296,3 +296,11 @@ def most_open_files() -> tuple[int, int]:
 
 def variables() -> list[str]:
     return sorted(os.environ)
+
+
+def call_customer(customer: int, refuses: str) -> int:
+    """Fail for the customers that a file names, and for all while it is not there."""
+    refused = Path(refuses).read_text().split() if Path(refuses).exists() else [str(customer)]
+    if str(customer) in refused:
+        raise ConnectionRefusedError(f"connect to 10.0.0.{customer} refused")
+    return customer

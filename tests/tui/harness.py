@@ -13,8 +13,9 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
-from gigq_core.status import WorkerRequest
+from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.actions.undo_log import DoneAction
@@ -184,6 +185,14 @@ class FakeJobs:
 
     def release(self, ids: Iterable[str]) -> Report:
         return self._said("release", tuple(ids))
+
+    def retry_first(self, ids: Iterable[str], failure: str = "") -> tuple[Report, Canary]:
+        named = tuple(ids)
+        outcomes = tuple(Outcome(id, Change.REQUEUED, name=id) for id in named)
+        return self._said("canary", (named, failure)), Canary(outcomes, 9, dict.fromkeys(named, 0))
+
+    def end_canary(self, canary: Canary) -> None:
+        self.calls.append(("end canary", canary.job_ids))
 
     def submit(self, request: SubmitRequest) -> Report:
         return self._said("submit", request)

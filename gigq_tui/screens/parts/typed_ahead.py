@@ -11,6 +11,7 @@ from gigq_tui.keys.job_actions import NEW, PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKE
 from gigq_tui.keys.looking_actions import (
     COPY_VIEW,
     FILTER,
+    GROUPS,
     NEXT_TAB,
     OVERVIEW,
     PAUSE_VIEW,
@@ -34,6 +35,7 @@ _ABOUT_NO_ROW = frozenset(
         SORT,
         WORKERS,
         OVERVIEW,
+        GROUPS,
         PAUSE_VIEW,
         COPY_VIEW,
         VIEWS,

@@ -1,0 +1,1 @@
+"""The failed jobs, grouped: by cause, function, worker or a parameter."""

@@ -1,0 +1,1 @@
+"""The jobs that are failed now, grouped, and which of them are chosen for an action."""
