@@ -26,13 +26,26 @@ def json_condition(column: str, term: Term) -> Sql:
         column: the column, which may hold anything.
         term: the term, with the path.
     """
+    tests = [_at(column, path, term) for path in _paths(term.path)]
+    test = " OR ".join(f"({part})" for part, _ in tests)
     # What is no JSON has no values.
-    whole = f"(CASE WHEN typeof({column}) = 'text' AND json_valid({column}) THEN {column} END)"
-    paths = _paths(term.path)
-    if len(paths) == 1:
-        return _at(whole, paths[0], term)
-    parts = [_at(whole, path, term) for path in paths]
-    return " OR ".join(f"({part})" for part, _ in parts), [v for _, vs in parts for v in vs]
+    whole = f"CASE WHEN typeof({column}) = 'text' AND json_valid({column}) THEN {test} END"
+    may, values = _may_hold(column, term)
+    return f"{may}{whole}", [*values, *(value for _, params in tests for value in params)]
+
+
+def _may_hold(column: str, term: Term) -> Sql:
+    """Beginning of a condition that few other rows meet, so that few have to be read as JSON.
+
+    Text stands in JSON as it is, but for what is written with escapes, and in `=` for lists and
+    objects, which are compared without their spaces. A number has many ways to be written.
+    """
+    text = term.text
+    is_plain = text.isascii() and text[0] not in "[{" and not is_number(text)
+    if term.operator not in (":", "=") or not is_plain:
+        return "", []
+    part, values = holds(column, text)
+    return f"({part} OR instr({column}, '\\')) AND ", values
 
 
 def json_path(keys: tuple[str, ...], *, escaped: bool = False) -> str:
@@ -47,38 +60,41 @@ def _paths(keys: tuple[str, ...]) -> tuple[str, ...]:
     return (plain,) if plain == escaped else (escaped, plain)
 
 
-def _at(whole: str, path: str, term: Term) -> Sql:
-    kind, value = f"json_type({whole}, ?)", f"json_extract({whole}, ?)"
+def _at(column: str, path: str, term: Term) -> Sql:
+    """The condition on the value at one path; the column is known to be JSON."""
+    kind, value = f"json_type({column}, ?)", f"json_extract({column}, ?)"
     if term.operator not in (":", "="):
         # Text sorts above every number in SQLite: only numbers are compared.
         test = f"CASE WHEN {kind} IN ('integer', 'real') THEN {value} {term.operator} ? END"
         return test, [path, path, term.number]
     cases: list[str] = []
     values: list[object] = [path]
-    exact = term.operator == "="
 
-    def case(kinds: str, test: str, params: list[object]) -> None:
-        cases.append(f"WHEN {kinds} THEN {test}")
-        values.extend(params)
+    def case(kinds: tuple[str, ...], test: str, *params: object) -> None:
+        for kind in kinds:
+            cases.append(f"WHEN '{kind}' THEN {test}")
+            values.extend(params)
 
-    text: Sql = ("{0} = ?", [term.text]) if exact else holds("{0}", term.text)
-    case("'text'", text[0].format(value), [path, *text[1]])
+    # The kind of JSON is asked only where the value leaves a doubt: each question has its price.
     if not term.is_text and is_number(term.text):
-        test, number = _number(term.text, value, f"json_extract({whole}, ?, ?)")
-        for numbers in ("'integer'", "'real'"):
-            case(numbers, test, [*[path] * (test.count("?") - 1), *number])
-    word = term.text if term.text in _WORDS and not term.is_text else ""
-    if word:
-        case(f"'{word}'", "1", [])
-    if exact:
-        for kinds in ("'array'", "'object'"):
-            case(kinds, f"{value} = ?", [path, term.text])
-    else:
-        leaf, params = _leaf(whole, term, word)
-        inside = f"EXISTS (SELECT 1 FROM json_tree({whole}, ?) leaf WHERE {leaf})"
-        for kinds in ("'array'", "'object'"):
-            case(kinds, inside, [path, *params])
-    return f"CASE {kind} {' '.join(cases)} END", values
+        test, number = _number(term.text, value, f"json_extract({column}, ?, ?)")
+        is_bool = f" AND {kind} IN ('integer', 'real')" if float(term.text) in (0, 1) else ""
+        paths = [path] * (test.count("?") - 1)
+        case(("integer", "real"), test + is_bool, *paths, *number, *([path] if is_bool else ()))
+    elif term.text in ("true", "false") and not term.is_text:
+        case(("integer",), f"{kind} = '{term.text}'", path)
+    elif term.text == "null" and not term.is_text:
+        case(("null",), f"{kind} = 'null'", path)
+    if term.operator == "=":
+        # A list and an object come as their text.
+        case(("text",), f"{value} = ?", path, term.text)
+        return f"CASE typeof({value}) {' '.join(cases)} END", values
+    leaf, params = _leaf(column, term)
+    text, held = holds(value, term.text)
+    inside = f"EXISTS (SELECT 1 FROM json_tree({column}, ?) leaf WHERE {leaf})"
+    test = f"CASE {kind} WHEN 'text' THEN {text} ELSE {inside} END"
+    case(("text",), test, path, path, *held, path, *params)
+    return f"CASE typeof({value}) {' '.join(cases)} END", values
 
 
 def is_number(text: str) -> bool:
@@ -106,14 +122,14 @@ def _number(text: str, value: str, twice: str) -> Sql:
     return f"{value} = CAST(? AS NUMERIC)", [text]
 
 
-def _leaf(whole: str, term: Term, word: str) -> Sql:
+def _leaf(column: str, term: Term) -> Sql:
     """The condition on one value within a list or an object, however deep."""
     test, params = holds("leaf.atom", term.text)
     parts, values = [f"leaf.type = 'text' AND {test}"], list(params)
-    if word:
-        parts.append(f"leaf.type = '{word}'")
-    if not term.is_text and is_number(term.text):
-        raw = f"json_extract({whole}, leaf.fullkey, leaf.fullkey)"
+    if term.text in _WORDS and not term.is_text:
+        parts.append(f"leaf.type = '{term.text}'")
+    elif not term.is_text and is_number(term.text):
+        raw = f"json_extract({column}, leaf.fullkey, leaf.fullkey)"
         test, number = _number(term.text, "leaf.atom", raw)
         parts.append(f"leaf.type IN ('integer', 'real') AND {test}")
         values += number

@@ -90,7 +90,10 @@ def value(field: Field, keys: Iterable[str], found: Any) -> str:
     Raises:
         ValueError: a key has a quote in it, or the value is an empty text or no JSON.
     """
-    name = f"{field.value}{path_text(tuple(keys))}"
+    path = tuple(keys)
+    if not path:
+        raise ValueError("name a key: a value of none can't be asked for")
+    name = f"{field.value}{path_text(path)}"
     if isinstance(found, str):
         return f"{name}={_between_quotes(found) if reads_as_json(found) else quoted(found)}"
     text = json.dumps(found, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
