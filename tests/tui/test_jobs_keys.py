@@ -168,6 +168,65 @@ async def test_v_marks_a_range_in_memory(console: Console) -> None:
         assert list(jobs_screen(app).marks.ids) == [r.id for r in ROWS[1:4]]
 
 
+def painted(app: ConsoleApp) -> list[str]:
+    """The ids of the rows that are painted as marked."""
+    table = jobs_screen(app).table
+    return [known.id for known in table.window.rows if known.id in table.marks]
+
+
+@pytest.mark.parametrize(
+    ("keys", "rows"),
+    [
+        (("v",), slice(0, 1)),
+        (("j", "v", "j", "j"), slice(1, 4)),
+        (("G", "k", "v", "k", "k", "j"), slice(-3, -1)),
+        (("v", "G"), slice(None)),
+        (("space", "j", "v", "j"), None),
+    ],
+)
+async def test_a_range_is_painted_to_the_cursor_and_an_action_takes_it(
+    console: Console, keys: tuple[str, ...], rows: slice | None
+) -> None:
+    async with console() as (app, pilot):
+        await give(pilot, ROWS)
+        await press(pilot, *keys)
+        meant = [ROWS[0], ROWS[2], ROWS[3]] if rows is None else list(ROWS[rows])
+        assert painted(app) == [each.id for each in meant]
+        assert sum("#" in line[:4] for line in screen_text(app).splitlines()) == len(meant)
+        assert f"marked {len(meant)}" in app.screen.query_one("#status", TextLines).plain
+        await press(pilot, "greater_than_sign", *(["y"] if len(meant) > 1 else []))
+        verb, (ids, _) = acts_of(app).calls[-1]
+        assert (verb, sorted(ids)) == ("priority", sorted(each.id for each in meant))
+
+
+async def test_an_action_waits_for_the_rows_of_a_range_that_left_memory() -> None:
+    app = make_app()
+    feed_of(app).answers["matching_ids"] = lambda view: tuple(r.id for r in ROWS)
+    async with running(app) as pilot:
+        await give(pilot, ROWS)
+        await press(pilot, "v", "G")
+        await give(pilot, ROWS, window=Window(tuple(ROWS[4:]), 4, len(ROWS)))
+        assert painted(app) == [r.id for r in ROWS[4:]]
+        assert f"marked {len(ROWS)}" in app.screen.query_one("#status", TextLines).plain
+        await press(pilot, ">", "y")
+        assert acts_of(app).calls == [("priority", (tuple(r.id for r in ROWS), 1))]
+
+
+async def test_of_marked_jobs_all_ids_are_copied(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    async with console() as (app, pilot):
+        monkeypatch.setattr(app.services.copying, "copy_text", lambda text, *_: copied.append(text))
+        await give(pilot, ROWS)
+        await press(pilot, "space", "v", "j", "y")
+        assert "Copy from 3 jobs?" in screen_text(app)
+        await press(pilot, "i")
+        await press(pilot, "y", "n")
+        assert copied[0].split() == [each.id for each in ROWS[:3]]
+        assert copied[1].split("\n") == [each.name for each in ROWS[:3]]
+
+
 async def test_v_asks_for_ids_when_the_range_leaves_memory() -> None:
     app = make_app()
     feed_of(app).answers["matching_ids"] = lambda view: tuple(r.id for r in ROWS)

@@ -102,6 +102,9 @@ class StandIn:
 
     def draw(self) -> None: ...
 
+    def perform(self, action: Any) -> None:
+        self.said.append(action.id)
+
     def tell(self, text: str, tone: str = "info") -> None:
         self.said.append(text)
 

@@ -1,14 +1,29 @@
-"""Marking jobs: single rows, a range, or all that match; marks are ids and outlive the rows."""
+"""Marking jobs: single rows, a range, or all that match; marks are ids and outlive the rows.
+
+A range goes from where it was begun to the cursor, wherever that moves; its rows are painted as
+marked meanwhile, and what acts on marked jobs ends it and takes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
+from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
-from gigq_tui.keys.job_actions import MARK, MARK_ALL, MARK_RANGE
+from gigq_tui.keys.job_actions import (
+    CANCEL,
+    CLEAR_FINISHED,
+    LOWER_PRIORITY,
+    MARK,
+    MARK_ALL,
+    MARK_RANGE,
+    RAISE_PRIORITY,
+    RETRY,
+)
+from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.jobs.table import JobTable
 from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.parts.needs import Tells
@@ -16,6 +31,11 @@ from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow
+
+# What is about the marked jobs.
+_TAKES_MARKS = frozenset(
+    action.id for action in (CANCEL, RETRY, RAISE_PRIORITY, LOWER_PRIORITY, CLEAR_FINISHED, COPY)
+)
 
 
 class MarkHost(Protocol):
@@ -43,6 +63,9 @@ class MarkHost(Protocol):
     def draw(self) -> None:
         """Draw what depends on the cursor, the marks and the view."""
 
+    def perform(self, action: Action) -> None:
+        """Do an action."""
+
 
 class Marks(Part):
     """The marked jobs, and where a range of them begins.
@@ -63,6 +86,22 @@ class Marks(Part):
         self._hints = hints
         self.rows: dict[str, JobRow | None] = {}
         self.range_from: str | None = None
+        # Where that row was, and which rows in memory lie between it and the cursor.
+        self._begun_at = 0
+        self._in_range: frozenset[str] = frozenset()
+
+    def __contains__(self, job_id: object) -> bool:
+        """Whether a job is marked, or lies in the range."""
+        return job_id in self.rows or job_id in self._in_range
+
+    @property
+    def count(self) -> int:
+        """How many jobs are marked, with those of the range."""
+        added = len(self._in_range.difference(self.rows))
+        if self.range_from is None or self.range_from in self._in_range:
+            return len(self.rows) + added
+        # Not all of it is in memory.
+        return len(self.rows) + abs(self._host.table.cursor - self._begun_at) + 1
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -82,13 +121,49 @@ class Marks(Part):
     def clear_last(self) -> bool:
         """Forget where a range begins, or else all marks; say whether there was any of it."""
         if self.range_from is not None:
-            self.range_from = None
+            self.drop_range()
             return True
         if not self.rows:
             return False
         self.rows.clear()
         self._host.table.repaint()
         return True
+
+    def drop_range(self) -> None:
+        """Let no range go on; what was marked before stays."""
+        self.range_from = None
+        self._in_range = frozenset()
+        self._host.table.repaint()
+
+    def follow_cursor(self) -> None:
+        """Let the range reach to the cursor."""
+        before, self._in_range = self._in_range, self._rows_in_range()
+        if before != self._in_range:
+            self._host.table.repaint()
+
+    def _rows_in_range(self) -> frozenset[str]:
+        """The rows in memory that lie in the range, without those that have gone."""
+        if self.range_from is None:
+            return frozenset()
+        table, row = self._host.table, self._host.current_row()
+        rows, first = table.window.rows, table.window.start
+        begun = next((at for at, known in enumerate(rows) if known.id == self.range_from), None)
+        if begun is not None:
+            begun += first
+        elif not first <= self._begun_at < first + len(rows):
+            begun = self._begun_at
+        if row is None or begun is None:
+            return frozenset()
+        ends = sorted((begun, table.cursor))
+        low, high = max(0, ends[0] - first), max(0, ends[1] - first + 1)
+        gone = table.held_order.gone
+        return frozenset(known.id for known in rows[low:high] if known.id not in gone)
+
+    def forestalls(self, action: Action) -> bool:
+        """What is about marked jobs takes those of the range: once it is known which they are."""
+        if self.range_from is None or action.id not in _TAKES_MARKS:
+            return False
+        return not self._end_range(partial(self._host.perform, action))
 
     def clear(self) -> None:
         """Something was done to the marked jobs: the marks have served."""
@@ -116,30 +191,45 @@ class Marks(Part):
         if row is None:
             return
         if self.range_from is None:
-            self.range_from = row.id
-            self._notices.tell(f"range starts here: move, then {self._hints(MARK_RANGE)} marks it")
+            self.range_from, self._begun_at = row.id, table.cursor
+            self._notices.tell(
+                "range starts here: it reaches to the cursor, and an action takes all of it; "
+                f"{self._hints(MARK_RANGE)} ends it"
+            )
             self._host.draw()
             return
+        self._end_range()
+
+    def _end_range(self, then: Callable[[], None] | None = None) -> bool:
+        """Mark what lies in the range; false where that is read first, and `then` called."""
+        row, table = self._host.current_row(), self._host.table
+        if row is None or self.range_from is None:
+            return True
         ends = (self.range_from, row.id)
-        self.range_from = None
+        self.drop_range()
         rows = table.window.rows
         if (span := _span([known.id for known in rows], ends)) is not None:
             # Rows that went and keep their places for a moment were never meant.
             gone = table.held_order.gone
             self.rows.update((known.id, known) for known in rows[span] if known.id not in gone)
             self._draw()
-        else:
-            view = self._host.view
-            self._host.reads.ask(
-                lambda reader: reader.matching_ids(view),
-                partial(self._range_known, ends),
-                self._warn,
-                first=True,
-            )
+            return True
+        view = self._host.view
+        self._host.reads.ask(
+            lambda reader: reader.matching_ids(view),
+            partial(self._range_known, ends, then),
+            self._warn,
+            first=True,
+        )
+        return False
 
-    def _range_known(self, ends: tuple[str, str], ids: tuple[str, ...]) -> None:
+    def _range_known(
+        self, ends: tuple[str, str], then: Callable[[], None] | None, ids: tuple[str, ...]
+    ) -> None:
         if (span := _span(ids, ends)) is not None:
             self._mark_ids(ids[span])
+            if then is not None:
+                then()
         else:
             self._notices.tell("The row where the range started is gone.", "warn")
 

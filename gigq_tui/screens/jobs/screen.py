@@ -65,7 +65,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         self.marks = Marks(self, notices, self._hints)
         self.arrival = Arrival(self, self.listing, services.routes, notices)
         self.table.choose_columns(tuple(map(ChosenColumn.of, start.columns)) or config.columns)
-        self.table.marks = self.marks.rows
+        self.table.marks = self.marks
         self.summary = Summary(self, settings.path, settings.clock, self._hints)
         acting = JobActions.of(self, services, self.marks.clear)
         self.parts = (
@@ -126,7 +126,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         return self.listing.current
 
     def marked_count(self) -> int:
-        return len(self.marks.rows)
+        return self.marks.count
 
     @property
     def marked_ids(self) -> tuple[str, ...]:
@@ -160,12 +160,13 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
 
     def list_changed(self) -> None:
         """Another list was asked for: no range of the last one goes on in it."""
-        self.marks.range_from = None
+        self.marks.drop_range()
         self._draw_tabs()
         self._draw_status()
 
     def draw(self) -> None:
         """Draw what depends on the cursor, the marks and the view."""
+        self.marks.follow_cursor()
         self.query_one(HeadRow).show_titles(self.table.columns, self.view.sort)
         self._draw_status()
         self._draw_reason()
@@ -192,7 +193,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
             total=window.total,
             beyond=window.beyond,
             sort=self.view.sort,
-            marked=len(self.marks.rows),
+            marked=self.marks.count,
             in_range=self.marks.range_from is not None,
             following=describe_followed(self.view.follow, self.listing.followed, now),
             news=self.table.held_order.news,

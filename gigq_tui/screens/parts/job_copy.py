@@ -9,10 +9,10 @@ from typing import Protocol
 
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.shell_command import for_jobs
-from gigq_tui.format import as_json, cut, inert, masked
+from gigq_tui.format import as_json, cut, inert, masked, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
-from gigq_tui.screens.parts.job_actions import GONE
+from gigq_tui.screens.parts.job_actions import GONE, ChosenJobs
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
@@ -28,6 +28,9 @@ class CopyHost(Protocol):
 
     def current_row(self) -> JobRow | None:
         """The job under the cursor, or None."""
+
+    def chosen_jobs(self) -> ChosenJobs:
+        """The jobs that are marked, or the one under the cursor."""
 
     def question(self, question: Question) -> None:
         """Ask in the panel."""
@@ -64,13 +67,23 @@ class JobCopy(Part):
         """Copy the command of the last action while its notice stands; else ask what to copy."""
         if self._copying.copy_fresh_twin():
             return
-        row = self._host.current_row()
+        row, chosen = self._host.current_row(), self._host.chosen_jobs()
         title, choices = "Copy what?", [Choice("escape", "Nothing")]
-        if row is not None:
+        if len(chosen.ids) > 1:
+            title = f"Copy from {plural(len(chosen.ids), 'job')}?"
+            choices += self._choices_of_many(chosen)
+        elif row is not None:
             title = f"Copy from {cut(inert(row.name), 40)} {row.id[:8]}?"
             choices += self._choices(row)
         choices += self._copying.everywhere()
         self._host.question(Question(title, (), tuple(choices), harmless=True))
+
+    def _choices_of_many(self, chosen: ChosenJobs) -> list[Choice]:
+        choices = [self._choice("i", "ids", "\n".join(chosen.ids))]
+        # Of a job whose row was never in memory only the id is known.
+        if len(chosen.rows) == len(chosen.ids):
+            choices.append(self._choice("n", "names", "\n".join(row.name for row in chosen.rows)))
+        return choices
 
     def _choices(self, row: JobRow) -> list[Choice]:
         choices = [self._choice("i", "id", row.id), self._choice("n", "name", row.name)]
