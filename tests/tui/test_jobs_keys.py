@@ -199,19 +199,6 @@ async def test_a_range_is_painted_to_the_cursor_and_an_action_takes_it(
         assert (verb, sorted(ids)) == ("priority", sorted(each.id for each in meant))
 
 
-async def test_an_action_waits_for_the_rows_of_a_range_that_left_memory() -> None:
-    app = make_app()
-    feed_of(app).answers["matching_ids"] = lambda view: tuple(r.id for r in ROWS)
-    async with running(app) as pilot:
-        await give(pilot, ROWS)
-        await press(pilot, "v", "G")
-        await give(pilot, ROWS, window=Window(tuple(ROWS[4:]), 4, len(ROWS)))
-        assert painted(app) == [r.id for r in ROWS[4:]]
-        assert f"marked {len(ROWS)}" in app.screen.query_one("#status", TextLines).plain
-        await press(pilot, ">", "y")
-        assert acts_of(app).calls == [("priority", (tuple(r.id for r in ROWS), 1))]
-
-
 async def test_of_marked_jobs_all_ids_are_copied(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from gigq_core.clearing import ClearPlan, Finished
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.report import Report
+from gigq_tui.keys.job_actions import CANCEL, NEW
 from gigq_tui.screens.jobs.all_matching import AllMatching
 from gigq_tui.screens.jobs.clear import Clear
 from gigq_tui.screens.jobs.held_order import FREEZE_S, HeldOrder
@@ -40,7 +41,8 @@ class Table:
 
     @property
     def current(self) -> JobRow | None:
-        return self.window.rows[self.cursor] if self.window.rows else None
+        at = self.cursor - self.window.start
+        return self.window.rows[at] if 0 <= at < len(self.window.rows) else None
 
     def step(self, by: int) -> None:
         self.cursor = min(self.cursor + by, len(self.window.rows) - 1)
@@ -146,6 +148,24 @@ def test_a_range_over_rows_that_are_not_in_memory_is_asked_of_the_file() -> None
     # Of those not in memory no row is known: an action is about them all the same.
     assert marks.chosen_jobs().ids == IDS[1:5]
     assert marks.chosen_jobs().rows == (ROWS[4],)
+
+
+def test_an_action_on_a_range_that_is_not_all_in_memory_waits_for_its_rows() -> None:
+    screen = StandIn()
+    marks = Marks(screen, screen)
+    screen.table.cursor = 1
+    marks.mark_range()
+    screen.table.window, screen.table.cursor = Window(ROWS[4:], 4, 9), 6
+    marks.follow_cursor()
+    # Painted as far as it is in memory, and counted as it is.
+    assert [job.id for job in ROWS if job.id in marks] == list(IDS[4:7])
+    assert marks.count == 6
+    assert marks.forestalls(CANCEL)
+    assert marks.ids == IDS[1:7]
+    assert screen.said[-1] == CANCEL.id
+    # Now it is known what is meant.
+    assert not marks.forestalls(CANCEL)
+    assert not marks.forestalls(NEW)
 
 
 def test_a_range_whose_beginning_is_gone_marks_nothing() -> None:

@@ -193,7 +193,7 @@ class Marks(Part):
         if self.range_from is None:
             self.range_from, self._begun_at = row.id, table.cursor
             self._notices.tell(
-                "range starts here: it reaches to the cursor, and an action takes all of it; "
+                "range starts here: move to extend it; an action takes all of it, "
                 f"{self._hints(MARK_RANGE)} ends it"
             )
             self._host.draw()
