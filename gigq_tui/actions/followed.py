@@ -37,6 +37,8 @@ _CANCELLED = {
     JobNow.UNKNOWN: "of an unknown status",
 }
 _ALIKE = {
+    JobNow.TIMED_OUT: JobNow.FAILED,
+    JobNow.FOREIGN: JobNow.RUNNING,
     JobNow.FAILED_SAME: JobNow.FAILED,
     JobNow.FAILED_OTHER: JobNow.FAILED,
     JobNow.DELAYED: JobNow.WAITING,
@@ -51,6 +53,7 @@ _RETRIED = (
     (JobNow.IN_LATER_ACTION, "changed by a later action"),
     (JobNow.UNKNOWN, "of an unknown status"),
     (JobNow.RUNNING, "running"),
+    (JobNow.FOREIGN, "running on GigQ workers"),
     (JobNow.STOPPING, "being cancelled"),
     (JobNow.WAITING, "waiting"),
     (JobNow.DELAYED, "delayed"),

@@ -14,7 +14,7 @@ from rich.cells import chop_cells
 from textual import events
 from textual.message import Message
 
-from gigq_tui.actions.question import Choice, Question
+from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.format import inert, width_of
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Lines, Span, TextLines
@@ -51,6 +51,9 @@ class QuestionPanel(TextLines, can_focus=True):
         self.asked_at = 0.0
         self.focused_choice = 0
         self.host: Lines | None = None
+        self._hosts: tuple[Lines, ...] = ()
+        # What a key that answers nothing here is told.
+        self._hint = ""
         self._asked: tuple[Line, ...] = ()
         self._places: list[tuple[int, int, int, int]] = []
 
@@ -74,6 +77,7 @@ class QuestionPanel(TextLines, can_focus=True):
         self.question = question
         self.asked_at = time.monotonic()
         self.focused_choice = question.focus
+        self._hint = ""
         self.hang(hosts)
 
     def amend(self, question: Question, hosts: Iterable[Lines] = ()) -> None:
@@ -84,11 +88,12 @@ class QuestionPanel(TextLines, can_focus=True):
     def hang(self, hosts: Iterable[Lines]) -> None:
         """Find a place for the open question, as when it opens and when the terminal changes."""
         self._take_down()
+        self._hosts = tuple(hosts)
         self._asked = self._lines()
         if not self._asked:
             return
         height = len(self._asked)
-        self.host = next((host for host in hosts if host.size.height >= height), None)
+        self.host = next((host for host in self._hosts if host.size.height >= height), None)
         self.screen.set_focus(None)
         self._draw()
 
@@ -137,6 +142,8 @@ class QuestionPanel(TextLines, can_focus=True):
             for piece in wrap_words(inert(detail), width)
         ]
         rows = self._rows(question, width)
+        if self._hint:
+            rows.append((PANEL, (f" {self._hint}", "warn")))
         room = max(0, self.app.size.height - ABOVE_AND_BELOW - 1 - len(title) - len(rows))
         if len(details) > room:
             # The choices are seen, whatever there is to say.
@@ -188,7 +195,17 @@ class QuestionPanel(TextLines, can_focus=True):
             self._step(1)
         elif event.key in ("left", "shift+tab", "h", "up"):
             self._step(-1)
+        elif hint := self._hint_for(event.key):
+            self._hint = hint
+            self.hang(self._hosts)
         return True
+
+    def _hint_for(self, key: str) -> str:
+        """What is said to a small letter where only its capital answers."""
+        assert self.question is not None
+        if key.upper() == key or key.upper() not in {one.key for one in self.question.choices}:
+            return ""
+        return f"From {MANY} jobs on, it takes a capital letter: {key.upper()}."
 
     def take_paste(self, text: str) -> None:
         """No question is answered with text."""

@@ -33,6 +33,9 @@ from gigq_tui.store.models import (
     Tab,
     Window,
 )
+from gigq_tui.store.outcomes.following import FollowedJobs
+from gigq_tui.store.outcomes.states import JobNow, JobsNow
+from gigq_tui.store.stepwise import SoFar
 from tests.scene import NOW
 
 SIZE = (120, 32)
@@ -130,6 +133,11 @@ class FakeFeed:
         answer = read(reader)
         if not reader.is_silent:
             (failed if isinstance(answer, Exception) else got)(answer)
+
+
+def all_in(state: JobNow) -> Callable[[FollowedJobs], SoFar[JobsNow]]:
+    """What a reader says of jobs that are not in memory, all of which are in one state."""
+    return lambda work: SoFar(JobsNow(bytes([state]) * len(work.ids)), len(work.ids), len(work.ids))
 
 
 class FakeReader:

@@ -45,6 +45,7 @@ from tests.tui.harness import (
 )
 
 ROWS = [row(n, f"job_{n}") for n in range(30, 0, -1)]
+FAILED = [replace(job, status="failed") for job in ROWS]
 
 
 def done_act(count: int, what: str = "") -> DoneAction:
@@ -182,7 +183,7 @@ async def test_the_groups_go_on_with_their_jobs_and_the_cursor_with_its_job(
     async with console() as (app, pilot):
         feed_of(app).answers["step"] = States(states).step
         acts_of(app).report = Report("x", outcomes(*[(Change.REQUEUED, "")] * 6), "")
-        await give(pilot, ROWS)
+        await give(pilot, FAILED)
         await press(pilot, "r", "y", "i", "j", "j", "j")
         panel = app.screen.query_one(OutcomePanel)
         group, job = panel.list.current
@@ -207,7 +208,7 @@ async def test_a_group_leads_to_its_jobs(console: Console, on_job: bool) -> None
     async with console() as (app, pilot):
         feed_of(app).answers["step"] = States(states).step
         acts_of(app).report = Report("x", outcomes(*[(Change.REQUEUED, "")] * 3), "")
-        await give(pilot, ROWS)
+        await give(pilot, FAILED)
         await press(pilot, "r", "y", "i", *(["j"] if on_job else []), "enter")
         assert not app.screen.query(OutcomePanel)
         if on_job:
@@ -225,7 +226,7 @@ async def test_more_than_a_filter_holds_is_said_and_stays_open(console: Console)
         states = dict.fromkeys(range(len(many)), JobNow.PASSED)
         feed_of(app).answers["step"] = States(states).step
         acts_of(app).report = Report("x", many, "")
-        await give(pilot, ROWS)
+        await give(pilot, FAILED)
         await press(pilot, "r", "y", "i", "g", "enter")
         assert f"too many for a filter (at most {MOST_LISTED})" in screen_text(app)
         await press(pilot, "j")
@@ -311,7 +312,7 @@ async def test_a_command_that_no_clipboard_takes_is_not_copied(console: Console)
 async def test_a_question_says_what_the_job_blocks(console: Console, key: str, words: str) -> None:
     async with console() as (app, pilot):
         feed_of(app).answers["blocking"] = lambda ids: Blocking(blocks=24, frees=24)
-        await give(pilot, ROWS)
+        await give(pilot, ROWS if key == "c" else FAILED)
         await press(pilot, key)
         panel = jobs_screen(app).panel
         assert f"Blocks 24 jobs{words}" in panel.plain
@@ -349,7 +350,7 @@ async def test_a_retry_offers_what_was_cancelled_along(
 ) -> None:
     async with console() as (app, pilot):
         feed_of(app).answers["blocking"] = lambda ids: Blocking(cancelled=along)
-        await give(pilot, ROWS)
+        await give(pilot, FAILED)
         await press(pilot, "r")
         panel = jobs_screen(app).panel
         were = "1 job was" if along == 1 else "40 jobs were"
@@ -371,7 +372,7 @@ async def test_an_answer_that_comes_late_changes_no_other_question() -> None:
         await give(pilot, ROWS)
         await press(pilot, "c")
         answer = late["blocking"]
-        await press(pilot, "n", "r")
+        await press(pilot, "n", "j", "c")
         before = jobs_screen(app).panel.plain
         answer(Blocking(blocks=24, frees=24))
         await settle(pilot)
@@ -601,7 +602,7 @@ async def test_a_retry_is_told_as_it_goes_on_and_once_it_is_over(console: Consol
         feed_of(app).answers["step"] = States(states).step
         queued = [(Change.REQUEUED, "")] * 25
         acts_of(app).report = Report("queued 25 for retry", outcomes(*queued), "gigq-core retry")
-        await give(pilot, ROWS)
+        await give(pilot, FAILED)
         await press(pilot, "r", "y")
         assert notice_of(app).startswith(" retried 25: 25 waiting   i results")
         states.update(dict.fromkeys(range(10), JobNow.PASSED))
@@ -668,19 +669,3 @@ async def test_read_only_disables_them_visibly(console: Console, key: str) -> No
         assert not jobs_screen(app).panel.is_open
         await press(pilot, "colon", *"undo the last")
         assert "read-only" in screen_text(app)
-
-
-async def test_cancelling_what_has_ended_is_said_to_be_refused_and_dooms_nobody(
-    console: Console,
-) -> None:
-    rows = [row(2, "b", "failed"), row(1, "a", "completed")]
-    async with console(size=(80, 24)) as (app, pilot):
-        await give(pilot, rows)
-        await press(pilot, "c")
-        text = screen_text(app)
-        assert "It is failed: only waiting and running jobs can be cancelled." in text
-        assert not [asked for asked in feed_of(app).asked if asked[0] == "blocking"]
-        await press(pilot, "escape", "v", "j", "v", "c")
-        text = screen_text(app)
-        assert "1 of them is failed and will be refused." in text
-        assert "1 of them is completed and will be refused." in text

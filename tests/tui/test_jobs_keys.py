@@ -16,12 +16,14 @@ from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import END, Anchor
 from gigq_tui.store.models import Tab, Window
+from gigq_tui.store.outcomes.states import JobNow
 from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.tabs import TabRow
 from tests.scene import NOW
 from tests.tui.harness import (
     Console,
     acts_of,
+    all_in,
     detail_of,
     feed_of,
     give,
@@ -306,18 +308,23 @@ async def test_r_retries_the_marked_jobs_and_unmarks_them(console: Console) -> N
     async with console() as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "j", "space", "space", "r")
-        assert "Retry 2 jobs?" in jobs_screen(app).panel.plain
-        assert "1 of them is completed and will be refused" in jobs_screen(app).panel.plain
+        assert "Retry 1 of 2 jobs?" in jobs_screen(app).panel.plain
+        assert "1 can't be retried: 1 has completed" in jobs_screen(app).panel.plain
         await press(pilot, "right", "enter")
-        assert acts_of(app).calls == [("retry", (ROWS[2].id, ROWS[3].id))]
+        (failed,) = (job for job in ROWS[2:4] if job.status == "failed")
+        assert acts_of(app).calls == [("retry", (failed.id,))]
         assert not jobs_screen(app).marks.ids
 
 
-@pytest.mark.parametrize(("key", "verb"), [("C", "cancel"), ("R", "retry")])
-async def test_upper_case_says_how_many_match(key: str, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "verb", "state"),
+    [("C", "cancel", JobNow.WAITING), ("R", "retry", JobNow.FAILED)],
+)
+async def test_upper_case_says_how_many_match(key: str, verb: str, state: JobNow) -> None:
     app = make_app()
     ids = tuple(f"id{number}" for number in range(1200))
     feed_of(app).answers["matching_ids"] = lambda view: ids
+    feed_of(app).answers["step"] = all_in(state)
     async with running(app) as pilot:
         await give(pilot, ROWS)
         await press(pilot, key)

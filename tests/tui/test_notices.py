@@ -28,11 +28,15 @@ from gigq_tui.store.models import (
     Window,
     WorkerRow,
 )
+from gigq_tui.store.outcomes.states import JobNow as N
+from gigq_tui.store.outcomes.states import JobsNow
+from gigq_tui.store.stepwise import SoFar
 from gigq_tui.store.tail import read_tail
 from tests.scene import NOW
 from tests.tui.harness import (
     Console,
     acts_of,
+    all_in,
     feed_of,
     give,
     jobs_screen,
@@ -79,24 +83,106 @@ async def test_a_job_of_gigqs_worker_is_not_promised_to_be_stopped(console: Cons
         )
         await press(pilot, "c")
         screen = jobs_screen(app)
-        assert "it will be refused" in screen.panel.plain
-        assert "will be asked to cancel it" not in screen.panel.plain
-        await press(pilot, "escape", "space", "space", "c")
-        assert "1 of them is running: their workers will be asked" in screen.panel.plain
-        assert "1 of them is run by GigQ workers" in screen.panel.plain
+        assert not screen.panel.is_open
+        why = "is run by a GigQ worker, which can't be asked to cancel it."
+        assert screen.notice_line.text == f"Nothing to cancel: theirs {why}"
+        await press(pilot, "space", "space", "c")
+        assert "Cancel 1 of 2 jobs?" in screen.panel.plain
+        assert "1 of them is running" not in screen.panel.plain
+        assert "It is running: its worker will be asked to cancel it." in screen.panel.plain
+        assert f"1 can't be cancelled: 1 {why}" in screen.panel.plain
+        await press(pilot, "y")
+        assert acts_of(app).calls == [("cancel", (ours.id,))]
 
 
-@pytest.mark.parametrize(("key", "told"), [("C", "running"), ("R", "running and will be refused")])
-async def test_what_is_not_in_memory_is_not_counted_as_if_it_were(
-    console: Console, key: str, told: str
+@pytest.mark.parametrize(
+    ("key", "verb", "title", "can", "left_out"),
+    [
+        (
+            "C",
+            "cancel",
+            "Cancel 3 of 5 jobs (all of tab All)?",
+            (0, 1, 2),
+            "2 can't be cancelled: 1 has completed, 1 has timed out.",
+        ),
+        (
+            "R",
+            "retry",
+            "Retry 1 of 5 jobs (all of tab All)?",
+            (4,),
+            "4 can't be retried: 2 are running, 1 is waiting, 1 has completed.",
+        ),
+    ],
+)
+async def test_of_what_is_not_in_memory_the_file_says_what_can_be_done(
+    console: Console, key: str, verb: str, title: str, can: tuple[int, ...], left_out: str
 ) -> None:
     async with console() as (app, pilot):
-        rows = [row(n, status="running") for n in (3, 2, 1)]
-        ids = (*[job.id for job in rows], "f" * 8)
+        rows = [row(n, status="running") for n in (2, 1)]
+        ids = (*[job.id for job in rows], "a" * 8, "b" * 8, "c" * 8)
+        states = [N.RUNNING, N.RUNNING, N.BLOCKED, N.PASSED, N.TIMED_OUT]
+        # It is read in steps, and the question waits for the last one.
+        steps = iter(
+            SoFar(JobsNow(bytes(states[:read]).ljust(5, b"\0")), read, 5) for read in (2, 4, 5)
+        )
         feed_of(app).answers["matching_ids"] = lambda view: ids
-        await give(pilot, rows, window=Window(tuple(rows), 0, 4))
+        feed_of(app).answers["step"] = lambda work: next(steps)
+        await give(pilot, rows, window=Window(tuple(rows), 0, 5))
         await press(pilot, key)
-        assert f"At least 3 of them are {told}" in jobs_screen(app).panel.plain
+        assert title in jobs_screen(app).panel.plain
+        assert left_out in jobs_screen(app).panel.plain
+        await press(pilot, "y")
+        assert acts_of(app).calls == [(verb, tuple(ids[n] for n in can))]
+
+
+@pytest.mark.parametrize(
+    ("key", "statuses", "told"),
+    [
+        ("r", ["completed"], "Nothing to retry: job_1 has completed."),
+        ("r", ["pending"], "Nothing to retry: job_1 is waiting."),
+        ("r", ["running"], "Nothing to retry: job_1 is running."),
+        ("c", ["timeout"], "Nothing to cancel: job_1 has timed out."),
+        ("c", ["cancelled"], "Nothing to cancel: job_1 is already cancelled."),
+        ("C", ["completed"] * 4, "Nothing to cancel: all 4 have completed."),
+        (
+            "C",
+            ["completed", "failed", "completed"],
+            "Nothing to cancel: 2 have completed, 1 has failed.",
+        ),
+        ("R", ["completed", "pending"], "Nothing to retry: 1 is waiting, 1 has completed."),
+        ("greater_than_sign", ["completed"], "No priority to raise: job_1 has completed."),
+        ("less_than_sign", ["running"], "No priority to lower: job_1 is running."),
+    ],
+)
+async def test_what_can_be_done_with_no_job_is_said_and_not_asked(
+    console: Console, key: str, statuses: list[str], told: str
+) -> None:
+    async with console() as (app, pilot):
+        rows = [row(n + 1, status=status) for n, status in enumerate(statuses)][::-1]
+        feed_of(app).answers["matching_ids"] = lambda view: tuple(job.id for job in rows)
+        await give(pilot, rows)
+        await press(pilot, key)
+        assert not jobs_screen(app).panel.is_open
+        assert jobs_screen(app).notice_line.text == told
+        assert acts_of(app).calls == []
+
+
+async def test_a_small_letter_is_told_that_many_jobs_take_a_capital(console: Console) -> None:
+    async with console() as (app, pilot):
+        rows = [row(n) for n in range(25, 0, -1)]
+        feed_of(app).answers["matching_ids"] = lambda view: tuple(job.id for job in rows)
+        await give(pilot, rows)
+        await press(pilot, "C")
+        told = "From 20 jobs on, it takes a capital letter: Y."
+        assert told not in screen_text(app)
+        await press(pilot, "y")
+        assert told in screen_text(app)
+        assert acts_of(app).calls == []
+        # A letter that would be none of the answers in capitals is told nothing.
+        await press(pilot, "escape", "C", "x")
+        assert told not in screen_text(app)
+        await press(pilot, "y", "Y")
+        assert len(acts_of(app).calls) == 1
 
 
 async def test_a_wide_act_is_about_the_view_of_the_key_press(console: Console) -> None:
@@ -104,6 +190,7 @@ async def test_a_wide_act_is_about_the_view_of_the_key_press(console: Console) -
         await give(pilot, [row(1, status="failed")])
         screen, feed = jobs_screen(app), feed_of(app)
         feed.answers["matching_ids"] = lambda view: ("a" * 8,) if view == View() else ()
+        feed.answers["step"] = all_in(N.FAILED)
         screen.perform(RETRY_ALL)
         screen.perform(TAB_ACTIONS[TABS.index(Tab.FAILED)])
         await settle(pilot)

@@ -177,9 +177,10 @@ async def test_r_on_an_orphan_releases_it_from_the_jobs_screen() -> None:
         assert f"export_parquet {orphan.id[:8]}" in screen.panel.plain
         await press(pilot, "y")
         assert acts.calls == [("release", (orphan.id,))]
-        # A failed one beside it is retried as ever; the running one will be refused.
+        # A failed one beside it is retried as ever; the running one can't be.
         await press(pilot, "space", "space", "r")
-        assert "Retry 2 jobs?" in screen.panel.plain
+        assert "Retry 1 of 2 jobs?" in screen.panel.plain
+        assert "1 can't be retried: 1 is running." in screen.panel.plain
 
 
 async def test_pausing_the_queue_names_who_will_not_heed_it() -> None:

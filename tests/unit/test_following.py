@@ -45,13 +45,14 @@ def writer(tmp_path: Path) -> Iterator[AttemptWriter]:
 WHERE = [
     (("completed", {}), JobNow.PASSED),
     (("cancelled", {}), JobNow.CANCELLED),
-    (("running", {}), JobNow.RUNNING),
-    (("running", {"stop_requested_at": ago(1)}), JobNow.STOPPING),
+    (("running", {"execution_id": "e1"}), JobNow.RUNNING),
+    (("running", {"execution_id": "e2", "stop_requested_at": ago(1)}), JobNow.STOPPING),
+    (("running", {}), JobNow.FOREIGN),
     (("pending", {}), JobNow.WAITING),
     (("pending", {"retry_after": ago(-60)}), JobNow.DELAYED),
     (("pending", {"retry_after": ago(60)}), JobNow.WAITING),
     (("failed", {}), JobNow.FAILED),
-    (("timeout", {}), JobNow.FAILED),
+    (("timeout", {}), JobNow.TIMED_OUT),
     (("strange", {}), JobNow.UNKNOWN),
     (None, JobNow.GONE),
 ]
@@ -65,7 +66,7 @@ def test_each_job_is_told_by_where_it_is(writer: AttemptWriter) -> None:
     writer.job("child", parents=["parent"])
     ids = [*(f"j{n}" for n in range(len(WHERE))), "child"]
     with reading(writer.path) as reader:
-        now = read_all(reader, FollowedJobs(ids))
+        now = read_all(reader, FollowedJobs(ids, ""))
     assert [now.at(n) for n in range(len(ids))] == [*(w for _, w in WHERE), JobNow.BLOCKED]
     assert (
         writer.conn.execute("SELECT retry_after FROM jobs WHERE id = 'child'").fetchone()[0]
@@ -127,11 +128,11 @@ def test_a_vacuum_moves_no_attempt_before_the_action(writer: AttemptWriter) -> N
 
 def test_what_has_ended_is_looked_at_again_while_there_are_few(writer: AttemptWriter) -> None:
     writer.job("j", "completed")
-    work = FollowedJobs(["j", "gone"])
+    work = FollowedJobs(["j", "gone"], "")
     with reading(writer.path) as reader:
         assert read_all(reader, work).codes == bytes([JobNow.PASSED, JobNow.GONE])
         writer.conn.execute("DELETE FROM jobs WHERE id = 'j'")
-        writer.job("gone", "running")
+        writer.job("gone", "running", execution_id="e")
         work.renew()
         assert read_all(reader, work).codes == bytes([JobNow.GONE, JobNow.RUNNING])
 
@@ -140,7 +141,7 @@ def test_many_are_read_in_steps_and_then_only_those_that_are_open(writer: Attemp
     count = 20_000
     writer.many(count - 2, "n", "completed")
     writer.many(2, "r", "running")
-    work = FollowedJobs(["r0", *(f"n{n}" for n in range(count - 2)), "r1"])
+    work = FollowedJobs(["r0", *(f"n{n}" for n in range(count - 2)), "r1"], "")
     with reading(writer.path) as reader:
         first = reader.step(work)
         assert 0 < first.read < count == first.total
@@ -314,7 +315,7 @@ def test_jobs_are_followed_to_their_ends_and_no_further(
     following.take_news()
     thread.answer()
     assert thread.told[1:] == [
-        ("retried 2: 1 running, 1 waiting", False),
+        ("retried 2: 1 running on GigQ workers, 1 waiting", False),
         ("retried 2: 1 completed, 1 failed", True),
     ]
     following.take_news()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from gigq_core.blocking import Blocking, cancel_in_words, retry_in_words
-from gigq_core.status import JobStatus
 from gigq_tui.actions.jobs import ChangesJobs
+from gigq_tui.actions.possible import CANCEL as CANCEL_WISH
+from gigq_tui.actions.possible import LOWER, RAISE, Wish, state_of_row
+from gigq_tui.actions.possible import RETRY as RETRY_WISH
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.format import plural
@@ -23,21 +24,13 @@ from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.services import Services
 from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import JobRow, Snapshot
+from gigq_tui.store.outcomes.following import FollowedJobs
+from gigq_tui.store.outcomes.states import JobNow, JobsNow
+from gigq_tui.store.stepwise import SoFar
 
 NAMED = 3
 # What is said where a job is asked for that the file does not hold.
 GONE = "That job is no longer in the queue."
-# What is said of jobs on which nothing can be cancelled any more.
-_ENDED = {
-    JobStatus.COMPLETED.value: "completed",
-    JobStatus.FAILED.value: "failed",
-    JobStatus.TIMEOUT.value: "timed out",
-    JobStatus.CANCELLED.value: "cancelled",
-}
-# What can't be retried.
-_NOT_FAILED = frozenset(
-    status.value for status in (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.COMPLETED)
-)
 
 
 @dataclass(frozen=True)
@@ -55,6 +48,20 @@ class ChosenJobs:
         """Return the choice of some rows, of which none but None are left out."""
         known = tuple(row for row in rows if row is not None)
         return ChosenJobs(tuple(row.id for row in known), known)
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The jobs with which something can be done, and what is said of those with which it can't.
+
+    `chosen` are those, `states` where they are, and `total` is how many had been chosen.
+    """
+
+    wish: Wish
+    chosen: ChosenJobs
+    states: Sequence[JobNow]
+    left_out: str
+    total: int
 
 
 class JobHost(Protocol):
@@ -161,40 +168,22 @@ class JobActions(Part):
             chosen: The jobs.
             about: What is said of them after their number.
         """
-        snapshot, jobs = self._picture.shown, self._actions.jobs
-        theirs = {worker.id for worker in snapshot.foreign_workers} if snapshot is not None else ()
-        busy = [row for row in chosen.rows if row.status == JobStatus.RUNNING.value]
-        refused = sum(1 for row in busy if row.worker_id in theirs)
-        running = len(busy) - refused
-        many = len(chosen.ids) > 1
+        self._sort_out(CANCEL_WISH, chosen, partial(self._ask_cancel, about))
+
+    def _ask_cancel(self, about: str, sorted_out: Sorted) -> None:
+        chosen, states = sorted_out.chosen, sorted_out.states
         details = []
+        running = states.count(JobNow.RUNNING) + states.count(JobNow.STOPPING)
         if running:
             details.append(
-                f"{_some(running, chosen)} running: their workers will be asked to cancel them."
-                if many
+                f"{running:,} of them {'is' if running == 1 else 'are'} running: "
+                "their workers will be asked to cancel them."
+                if len(chosen.ids) > 1
                 else "It is running: its worker will be asked to cancel it."
             )
-        if refused:
-            details.append(
-                f"{_some(refused, chosen)} run by GigQ workers, which can't be asked "
-                "to cancel, and will be refused."
-                if many
-                else "A GigQ worker is running it, so it can't be cancelled: it will be refused."
-            )
-        ended = Counter(row.status for row in chosen.rows if row.status in _ENDED)
-        details += [
-            f"{_some(count, chosen)} {_ENDED[status]} and will be refused."
-            if many
-            else f"It is {_ENDED[status]}: only waiting and running jobs can be cancelled."
-            for status, count in ended.items()
-        ]
-        # What has ended holds nobody up any more than it does now.
-        over = {row.id for row in chosen.rows if row.status in _ENDED}
-        behind = tuple(id for id in chosen.ids if id not in over)
-        call = partial(jobs.cancel, chosen.ids)
-        question = self._ask("Cancel", chosen, about, details, call, self._acted)
-        if question is not None and behind:
-            self._ask_behind(question, behind)
+        call = partial(self._actions.jobs.cancel, chosen.ids)
+        question = self._ask(sorted_out, about, details, call, self._acted)
+        self._ask_behind(question, chosen.ids)
 
     def ask_retry(self, chosen: ChosenJobs, about: str = "") -> None:
         """Ask whether to retry these jobs, and do it.
@@ -203,56 +192,109 @@ class JobActions(Part):
             chosen: The jobs.
             about: What is said of them after their number.
         """
-        others = Counter(row.status for row in chosen.rows if row.status in _NOT_FAILED)
-        details = [
-            f"{_some(count, chosen)} {status} and will be refused."
-            if len(chosen.ids) > 1
-            else f"It is {status}: only failed, timed out and cancelled jobs can be retried."
-            for status, count in others.items()
-        ]
-        call = partial(self._actions.jobs.retry, chosen.ids)
-        question = self._ask("Retry", chosen, about, details, call, self._acted)
-        if question is not None:
-            self._ask_after_retry(question, chosen.ids)
+        self._sort_out(RETRY_WISH, chosen, partial(self._ask_retry, about))
+
+    def _ask_retry(self, about: str, sorted_out: Sorted) -> None:
+        ids = sorted_out.chosen.ids
+        call = partial(self._actions.jobs.retry, ids)
+        question = self._ask(sorted_out, about, [], call, self._acted)
+        self._ask_after_retry(question, ids)
 
     @does(RAISE_PRIORITY)
     def raise_priority(self) -> None:
         """Let waiting jobs run sooner."""
-        self._move_priority(1, "Raise")
+        self._sort_out(RAISE, self._host.chosen_jobs(), partial(self._move_priority, 1))
 
     @does(LOWER_PRIORITY)
     def lower_priority(self) -> None:
         """Let waiting jobs run later."""
-        self._move_priority(-1, "Lower")
+        self._sort_out(LOWER, self._host.chosen_jobs(), partial(self._move_priority, -1))
 
-    def _move_priority(self, by: int, verb: str) -> None:
-        chosen, actions = self._host.chosen_jobs(), self._actions
-        call = partial(actions.jobs.change_priority, chosen.ids, by)
-        if len(chosen.ids) == 1:
-            title = f"{verb} the priority of 1 job?"
+    def _move_priority(self, by: int, sorted_out: Sorted) -> None:
+        actions, ids = self._actions, sorted_out.chosen.ids
+        call = partial(actions.jobs.change_priority, ids, by)
+        if sorted_out.total == 1:
+            title = f"{sorted_out.wish.verb} 1 job?"
             actions.after_attach_question(title, partial(actions.act, call))
         else:
             # It may well be done once more on the same jobs, so nothing follows.
-            self._ask(f"{verb} the priority of", chosen, f" by {abs(by)}", [], call, None)
+            self._ask(sorted_out, f" by {abs(by)}", [], call, None)
+
+    # What can be done at all
+
+    def _sort_out(self, wish: Wish, chosen: ChosenJobs, ask: Callable[[Sorted], None]) -> None:
+        """Find out with which jobs it can be done, and ask about those; or say why with none."""
+        if not chosen.ids:
+            self._notices.tell("There is no job to act on.", "warn")
+        elif len(chosen.rows) == len(chosen.ids):
+            rows = {row.id: row for row in chosen.rows}
+            shown = self._picture.shown
+            foreign = (
+                {worker.id for worker in shown.foreign_workers} if shown is not None else set()
+            )
+            states = [state_of_row(rows[id], foreign) for id in chosen.ids]
+            self._ask_of_those(wish, chosen, ask, states)
+        else:
+            # Not all of them are in memory.
+            self._read_states(FollowedJobs(chosen.ids, None), wish, chosen, ask)
+
+    def _read_states(
+        self,
+        work: FollowedJobs,
+        wish: Wish,
+        chosen: ChosenJobs,
+        ask: Callable[[Sorted], None],
+    ) -> None:
+        """Read, step by step, where the jobs are."""
+
+        def got(so_far: SoFar[JobsNow]) -> None:
+            if so_far.done:
+                self._ask_of_those(wish, chosen, ask, [JobNow(code) for code in so_far.value.codes])
+            else:
+                self._read_states(work, wish, chosen, ask)
+
+        self._host.reads.ask(
+            lambda reader: reader.step(work),
+            got,
+            lambda trouble: self._notices.tell(trouble, "warn"),
+            first=True,
+        )
+
+    def _ask_of_those(
+        self,
+        wish: Wish,
+        chosen: ChosenJobs,
+        ask: Callable[[Sorted], None],
+        states: Sequence[JobNow],
+    ) -> None:
+        pairs = list(zip(chosen.ids, states, strict=True))
+        ids = tuple(id for id, state in pairs if state in wish.can)
+        if not ids:
+            name = chosen.rows[0].name if chosen.rows else chosen.ids[0][:8]
+            self._notices.tell(wish.nothing_to_do(states, name), "warn")
+            return
+        wanted = set(ids)
+        those = ChosenJobs(ids, tuple(row for row in chosen.rows if row.id in wanted))
+        can = [state for state in states if state in wish.can]
+        ask(Sorted(wish, those, can, wish.left_out(states), len(chosen.ids)))
 
     def _ask(
         self,
-        verb: str,
-        chosen: ChosenJobs,
+        sorted_out: Sorted,
         about: str,
         details: list[str],
         call: Callable[[], Report],
         after: Callable[[], None] | None,
-    ) -> Question | None:
-        actions, count = self._actions, len(chosen.ids)
-        if not count:
-            self._notices.tell("There is no job to act on.", "warn")
-            return None
+    ) -> Question:
+        actions, chosen, total = self._actions, sorted_out.chosen, sorted_out.total
+        count, verb = len(chosen.ids), sorted_out.wish.verb
         names = [f"{row.name} {row.id[:8]}" for row in chosen.rows[:NAMED]]
         if count > len(names) and names:
             names.append(f"and {count - len(names):,} more")
         if names:
             details = [", ".join(names), *details]
+        if sorted_out.left_out:
+            details = [*details, sorted_out.left_out]
         details = [*details, *actions.attach_details]
         many, what = count >= MANY, plural(count, "job")
         yes = Choice(
@@ -261,7 +303,8 @@ class JobActions(Part):
             partial(actions.act, call, after),
             grave=many,
         )
-        question = Question(f"{verb} {what}{about}?", tuple(details), (Choice("n", "No"), yes))
+        of = f"{count:,} of {plural(total, 'job')}" if count < total else what
+        question = Question(f"{verb} {of}{about}?", tuple(details), (Choice("n", "No"), yes))
         self._host.question(question)
         return question
 
@@ -307,9 +350,3 @@ class JobActions(Part):
 def _cancelled_along(along: int, count: int) -> str:
     were = "1 job was" if along == 1 else f"{along:,} jobs were"
     return f"{were} cancelled because {'it' if count == 1 else 'they'} failed."
-
-
-def _some(count: int, chosen: ChosenJobs) -> str:
-    """Say how many of some jobs, where perhaps not all of them are in memory, are something."""
-    least = "At least " if len(chosen.rows) < len(chosen.ids) else ""
-    return f"{least}{count:,} of them {'is' if count == 1 else 'are'}"

@@ -36,24 +36,28 @@ class FollowedJobs:
     Args:
         ids: The jobs.
         newest: The id of the newest attempt in the file before the action, as `newest_attempt`
-            tells it: by that a failure since is told from one before. Empty where there was none.
+            tells it: by that a failure since is told from one before. Empty where there was none,
+            None where failures are not compared.
+
+    Attributes:
+        ids: The jobs.
     """
 
-    def __init__(self, ids: Sequence[str], newest: str = "") -> None:
-        self._ids = tuple(ids)
+    def __init__(self, ids: Sequence[str], newest: str | None) -> None:
+        self.ids = tuple(ids)
         self._newest = newest
-        self._codes = bytearray(len(self._ids))
-        self._left: deque[int] = deque(range(len(self._ids)))
+        self._codes = bytearray(len(self.ids))
+        self._left: deque[int] = deque(range(len(self.ids)))
 
     def begin(self) -> None:
         """Look at all of them."""
-        self._codes = bytearray(len(self._ids))
-        self._left = deque(range(len(self._ids)))
+        self._codes = bytearray(len(self.ids))
+        self._left = deque(range(len(self.ids)))
 
     def renew(self) -> None:
         """Look again at those that may be elsewhere now."""
-        places = range(len(self._ids))
-        if len(self._ids) > FEW:
+        places = range(len(self.ids))
+        if len(self.ids) > FEW:
             self._left = deque(place for place in places if _IS_OPEN[self._codes[place]])
         else:
             self._left = deque(places)
@@ -66,35 +70,38 @@ class FollowedJobs:
             self._read(conn, schema, now, places)
             for _ in places:
                 self._left.popleft()
-        total = len(self._ids)
+        total = len(self.ids)
         return SoFar(JobsNow(bytes(self._codes)), total - len(self._left), total)
 
     def _read(
         self, conn: sqlite3.Connection, schema: FileSchema, now: datetime, places: list[int]
     ) -> None:
-        ids = json.dumps([self._ids[place] for place in places])
+        ids = json.dumps([self.ids[place] for place in places])
         statement = statements.where_they_are(schema)
         records = conn.execute(statement, (now.timestamp(), ids)).fetchall()
-        found = [(place, as_int(record[0])) for place, record in zip(places, records, strict=True)]
-        failed = [place for place, code in found if code == JobNow.FAILED]
-        causes = self._causes(
-            conn, schema, [place for place in failed if not _HAS_FAILED[self._codes[place]]]
-        )
-        for place, code in found:
-            if code != JobNow.FAILED:
-                self._codes[place] = code
-        for place, cause in causes.items():
-            self._codes[place] = cause
+        failed: list[int] = []
+        found: dict[int, JobNow] = {}
+        for place, record in zip(places, records, strict=True):
+            state = JobNow(as_int(record[0]))
+            found[place] = state
+            if state.has_failed:
+                if _HAS_FAILED[self._codes[place]]:
+                    found[place] = JobNow(self._codes[place])
+                else:
+                    failed.append(place)
+        found |= self._causes(conn, schema, failed)
+        for place, state in found.items():
+            self._codes[place] = state
 
     def _causes(
         self, conn: sqlite3.Connection, schema: FileSchema, failed: list[int]
     ) -> dict[int, JobNow]:
-        """Which of some that have failed did so as before."""
-        found = dict.fromkeys(failed, JobNow.FAILED)
+        """Which of some that have failed did so as before, or in another way."""
+        found: dict[int, JobNow] = {}
         since = self._since(conn)
         if not failed or since is None or EXECUTIONS_INDEX not in schema.indexes:
             return found
-        ids = json.dumps([self._ids[place] for place in failed])
+        ids = json.dumps([self.ids[place] for place in failed])
         for record in conn.execute(statements.causes(schema), (since, ids)).fetchall():
             if record["is_new"] and record["n_failed"] and record["b_failed"]:
                 same = _fingerprint(record, "n") == _fingerprint(record, "b")
@@ -103,9 +110,9 @@ class FollowedJobs:
         return found
 
     def _since(self, conn: sqlite3.Connection) -> int | None:
-        """The rowid of the newest attempt before the action; None where it is gone."""
+        """The rowid of the newest attempt before the action; None where it isn't known."""
         if not self._newest:
-            return 0
+            return None if self._newest is None else 0
         # Asked anew each time: VACUUM gives rows other numbers.
         row = conn.execute(statements.ATTEMPT_KEY, (self._newest,)).fetchone()
         return None if row is None else as_int(row[0])

@@ -20,15 +20,19 @@ def where_they_are(schema: FileSchema) -> str:
     """
     has = schema.job_columns
     stopping = "j.stop_requested_at IS NOT NULL" if "stop_requested_at" in has else "0"
+    foreign = "j.execution_id IS NULL" if "execution_id" in has else "1"
     parked = f"j.retry_after = '{PARKED}'" if "retry_after" in has else "0"
     delayed = "typeof(j.due) <> 'text' AND j.due > ?1" if "due" in has else "0"
     return f"""
 SELECT CASE j.status
     WHEN '{COMPLETED}' THEN {JobNow.PASSED:d}
     WHEN '{FAILED}' THEN {JobNow.FAILED:d}
-    WHEN '{TIMEOUT}' THEN {JobNow.FAILED:d}
+    WHEN '{TIMEOUT}' THEN {JobNow.TIMED_OUT:d}
     WHEN '{CANCELLED}' THEN {JobNow.CANCELLED:d}
-    WHEN '{RUNNING}' THEN iif({stopping}, {JobNow.STOPPING:d}, {JobNow.RUNNING:d})
+    WHEN '{RUNNING}' THEN CASE
+        WHEN {stopping} THEN {JobNow.STOPPING:d}
+        WHEN {foreign} THEN {JobNow.FOREIGN:d}
+        ELSE {JobNow.RUNNING:d} END
     WHEN '{PENDING}' THEN CASE
         WHEN {parked} THEN {JobNow.BLOCKED:d}
         WHEN {delayed} THEN {JobNow.DELAYED:d}

@@ -27,6 +27,9 @@ class JobNow(IntEnum):
     PASSED = 12
     # Of a status that this release doesn't know.
     UNKNOWN = 13
+    TIMED_OUT = 14
+    # Running in a worker of GigQ's, which can't be asked anything.
+    FOREIGN = 15
 
     @property
     def has_failed(self) -> bool:
@@ -39,9 +42,10 @@ class JobNow(IntEnum):
         return self in _OPEN
 
 
-_BAD = (JobNow.FAILED_SAME, JobNow.FAILED_OTHER, JobNow.FAILED)
+_BAD = (JobNow.FAILED_SAME, JobNow.FAILED_OTHER, JobNow.FAILED, JobNow.TIMED_OUT)
+_RUNS = (JobNow.RUNNING, JobNow.FOREIGN, JobNow.STOPPING)
 _WAITS = (JobNow.WAITING, JobNow.DELAYED, JobNow.BLOCKED)
-_OPEN = (JobNow.UNREAD, JobNow.RUNNING, JobNow.STOPPING, *_WAITS)
+_OPEN = (JobNow.UNREAD, *_RUNS, *_WAITS)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class JobsNow:
     @property
     def running(self) -> int:
         """How many run."""
-        return self.count(JobNow.RUNNING, JobNow.STOPPING)
+        return self.count(*_RUNS)
 
     @property
     def waiting(self) -> int:
