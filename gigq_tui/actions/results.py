@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 from gigq_core.status import Outcome
 from gigq_tui.actions.followed import FOLLOWED, Followed
+from gigq_tui.store.filter.writing import any_of, quoted
 from gigq_tui.store.outcomes.states import JobNow
 
 NAMED = 3
@@ -39,7 +39,6 @@ _STATES = {
 # Among these stand the groups of which nothing more is to come.
 _REFUSED = list(_STATES).index(JobNow.UNKNOWN)
 _CANCELLED = list(_STATES).index(JobNow.CANCELLED)
-_PLAIN_ID = re.compile(r"[\w\-]+")
 
 
 @dataclass(frozen=True)
@@ -112,10 +111,7 @@ def _refusal(outcome: Outcome) -> str:
 
 
 def filter_of(group: ResultGroup) -> str:
-    """The filter that lists the jobs of a group; empty where there are too many, or strange ids."""
+    """The filter that lists the jobs of a group; empty where there are too many."""
     if group.count > MOST_LISTED:
         return ""
-    ids = [job.job_id[:ID_CHARACTERS] for job in group.jobs]
-    if not all(_PLAIN_ID.fullmatch(job_id) for job_id in ids):
-        return ""
-    return "|".join(f"id:{job_id}" for job_id in ids)
+    return any_of(f"id:{quoted(job.job_id[:ID_CHARACTERS])}" for job in group.jobs)

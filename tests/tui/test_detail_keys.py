@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,13 @@ async def test_capital_j_and_k_walk_the_list(console: Console) -> None:
 async def test_acts_are_about_the_job_shown(console: Console, key: str, verb: str) -> None:
     async with console(size=(80, 24)) as (app, pilot):
         await opened(pilot, app)
+        if verb == "cancel":
+            # There is nothing to cancel of one that has failed.
+            await press(pilot, key, "y", "escape")
+            assert acts_of(app).calls == []
+            runs = replace(JOB, status="running")
+            feed_of(app).answers["detail"] = lambda job_id: detail_of(runs)
+            await give(pilot, ROWS)
         await press(pilot, key, "y")
         assert acts_of(app).calls == [(verb, (JOB.id,))]
 
