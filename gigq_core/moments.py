@@ -39,3 +39,42 @@ def due_words(moment: datetime, now: datetime) -> str:
     if here.date() == today + timedelta(days=1):
         return f"tomorrow at {time}"
     return f"at {here:%Y-%m-%d} {time}"
+
+
+def comes_twice(here: datetime) -> bool:
+    """Whether the clock of the reader shows this time twice, since it is set back that night."""
+    naive = here.replace(tzinfo=None)
+    first, second = (naive.replace(fold=fold).astimezone() for fold in (0, 1))
+    return first.utcoffset() != second.utcoffset()
+
+
+def offset_of(here: datetime) -> str:
+    """The offset of a time from UTC: `+02`, or `+05:45`."""
+    text = f"{here:%z}"
+    return text[:3] if text.endswith("00") else f"{text[:3]}:{text[3:5]}"
+
+
+def moment_words(moment: datetime) -> str:
+    """Write a moment by the reader's clock: `Fri 27 Nov 02:00`.
+
+    A time that comes twice on its night has its offset with it.
+    """
+    here = local(moment)
+    return f"{_day(here)} {_time(here)}"
+
+
+def stretch_words(start: datetime, end: datetime) -> str:
+    """Write a stretch of time by the reader's clock: `Fri 27 Nov 02:00 - 04:00`."""
+    here, there = local(start), local(end)
+    if here.date() == there.date() or (end - start <= timedelta(days=1) and not there.hour):
+        return f"{moment_words(start)} - {_time(there)}"
+    return f"{moment_words(start)} - {moment_words(end)}"
+
+
+def _day(here: datetime) -> str:
+    return f"{here:%a} {here.day} {here:%b}"
+
+
+def _time(here: datetime) -> str:
+    text = f"{here:%H:%M:%S}" if here.second else f"{here:%H:%M}"
+    return text + offset_of(here) if comes_twice(here) else text

@@ -55,7 +55,7 @@ from gigq_tui.services.worker_control import WorkerControl
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.failures.grouping import CAUSE, Grouping, grouping_of
 from gigq_tui.store.filter.language import Filter
-from gigq_tui.store.history.rings import USUAL, Past, past_of
+from gigq_tui.store.history.time_window import USUAL, Period, period_of
 from gigq_tui.store.list.view import View, usual_sort
 from gigq_tui.store.models import JobDetail, Snapshot, Tab
 from gigq_tui.terminal.app import TerminalApp
@@ -373,10 +373,10 @@ def _openers(app: ConsoleApp) -> Openers:
 
         app.push_screen(WorkersScreen(app.services, setting_up=setting_up))
 
-    def overview(past: Past = USUAL) -> None:
+    def overview(period: Period = USUAL) -> None:
         from gigq_tui.screens.overview.screen import OverviewScreen
 
-        app.push_screen(OverviewScreen(app.services, past))
+        app.push_screen(OverviewScreen(app.services, period))
 
     def groups(by: Grouping = CAUSE) -> None:
         from gigq_tui.screens.groups.screen import GroupsScreen
@@ -440,7 +440,7 @@ def _openers(app: ConsoleApp) -> Openers:
             "job": lambda job_id: job(job_id, None),
             "tree": tree,
             "workers": lambda _: workers(False),
-            "overview": lambda period: overview(past_of(period) if period else USUAL),
+            "overview": lambda period: overview(period_of(period) if period else USUAL),
             "groups": lambda by: groups(grouping_of(by) if by else CAUSE),
         },
         back=app.pop_screen,

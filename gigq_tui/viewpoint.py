@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gigq_tui.store.failures.grouping import grouping_of
 from gigq_tui.store.filter.language import NO_FILTER, Filter, FilterError, parse
-from gigq_tui.store.history.rings import past_of
+from gigq_tui.store.history.time_window import period_of
 from gigq_tui.store.list.view import sort_keys
 from gigq_tui.store.models import Tab
 from gigq_tui.store.sorting import NEWEST, Sort, SortKey, sort_of
@@ -76,7 +76,7 @@ def _job(argument: str) -> str:
 
 
 def _period(argument: str) -> str:
-    return past_of(argument).word if argument else ""
+    return period_of(argument).word if argument else ""
 
 
 def _grouping(argument: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.history.rings import Past
+from gigq_tui.store.history.account import Account, WindowWork
+from gigq_tui.store.history.time_window import TimeWindow
 from gigq_tui.store.reader import Reader
-from tests.store_files import Writer, ago
+from tests.store_files import NOW, Writer, ago
 
 
 class AttemptWriter(Writer):
@@ -48,9 +49,19 @@ class AttemptWriter(Writer):
         )
 
 
-def look(reader: Reader, past: Past = Past.MINUTES_60) -> Overview:
-    """The overview once all of the past that is wanted has been read."""
-    seen = reader.overview(past)
-    while seen.reading:
-        seen = reader.overview(past)
-    return seen
+def look(reader: Reader, length_s: float = 3_600, days: int = 0) -> Account:
+    """What happened in the last so many seconds, once all of it has been read."""
+    return followed(reader, window_work(length_s, days))
+
+
+def window_work(length_s: float = 3_600, days: int = 0, now: datetime = NOW) -> WindowWork:
+    """What reads the last so many seconds, in sixty bars."""
+    return WindowWork(TimeWindow.up_to_now(length_s, now.timestamp(), 60), days)
+
+
+def followed(reader: Reader, work: WindowWork) -> Account:
+    """What it knows once all is read that is there."""
+    so_far = reader.step(work)
+    while not so_far.done:
+        so_far = reader.step(work)
+    return so_far.value

@@ -136,7 +136,7 @@ MOVE_ACTIONS: tuple[Action, ...] = (
     PREVIOUS_JOB,
 )
 
-OPEN = Action("open", ("enter",), "open", "open the job", Group.LOOK, LISTS, bar=10)
+OPEN = Action("open", ("enter",), "open", "open the job", Group.LOOK, LISTS - IN_OVERVIEW, bar=10)
 DETAIL_OPEN = Action(
     "detail_open",
     ("enter",),

@@ -139,7 +139,7 @@ WORKER_ACTIONS: tuple[Action, ...] = (
     WORKER_COPY,
 )
 
-# In the order of `Past`.
+# In the order of the lengths in `lens.CHOICES_S`.
 _BACK = ("1 min", "5 min", "15 min", "60 min", "6 h", "24 h")
 
 PAST_ACTIONS = tuple(
@@ -163,8 +163,86 @@ ATTENTION = Action(
     bar=20,
 )
 
+EARLIER = Action(
+    "earlier",
+    ("left",),
+    "earlier",
+    "one bar earlier",
+    Group.MOVE,
+    IN_OVERVIEW,
+    pair="bar earlier, later",
+)
+LATER = Action("later", ("right",), "later", "one bar later", Group.MOVE, IN_OVERVIEW)
+ZOOM_IN = Action(
+    "zoom_in",
+    ("z",),
+    "zoom in",
+    "zoom in on the cursor or the selection",
+    Group.LOOK,
+    IN_OVERVIEW,
+    bar=30,
+    pair="zoom in, out",
+)
+ZOOM_OUT = Action("zoom_out", ("Z",), "zoom out", "zoom out", Group.LOOK, IN_OVERVIEW, bar=31)
+OTHER_END = Action(
+    "other_end",
+    ("v",),
+    "other end",
+    "select from here, or no longer",
+    Group.LOOK,
+    IN_OVERVIEW,
+    bar=33,
+)
+FAILURES_BEFORE = Action(
+    "failures_before",
+    ("left_square_bracket",),
+    "failures",
+    "the failures before",
+    Group.LOOK,
+    IN_OVERVIEW,
+    bar=32,
+    pair="zoom in on failures before, after",
+)
+FAILURES_AFTER = Action(
+    "failures_after",
+    ("right_square_bracket",),
+    "failures after",
+    "the failures after",
+    Group.LOOK,
+    IN_OVERVIEW,
+)
+COMPARE = Action(
+    "compare",
+    ("d",),
+    "compare",
+    "compare with the day before, the week before, or none",
+    Group.LOOK,
+    IN_OVERVIEW,
+    bar=35,
+)
+NOW = Action("now", ("h",), "now", "back to now", Group.LOOK, IN_OVERVIEW, bar=34)
+OPEN_THEN = Action(
+    "open_then",
+    ("enter",),
+    "jobs then",
+    "list the jobs that ran then",
+    Group.LOOK,
+    IN_OVERVIEW,
+    bar=10,
+)
+
 OVERVIEW_ACTIONS: tuple[Action, ...] = (
+    OPEN_THEN,
+    EARLIER,
+    LATER,
     *PAST_ACTIONS,
+    ZOOM_IN,
+    ZOOM_OUT,
+    OTHER_END,
+    FAILURES_BEFORE,
+    FAILURES_AFTER,
+    COMPARE,
+    NOW,
     ATTENTION,
 )
 

@@ -25,9 +25,6 @@ STATUS_INDEX = "idx_jobs_status"
 UNMET_INDEX = "core_edges_unmet"
 EXECUTIONS_INDEX = "core_executions_job"
 
-# What the columns of an attempt's job are called beside its own.
-JOB = "job_"
-
 _PARENTS = (
     "json_each(CASE WHEN typeof({t}.dependencies) = 'text' AND json_valid({t}.dependencies) "
     "THEN {t}.dependencies ELSE '[]' END)"
@@ -448,66 +445,38 @@ FROM (SELECT priority, dependencies FROM jobs {schema.indexed_by(STATUS_INDEX)}
       WHERE status = 'pending' LIMIT ?) w"""
 
 
-# --- the past ----------------------------------------------------------------------------------
-
-# The past is walked by rowid, the order in which attempts began and jobs came: `job_executions`
-# has no index on its times. What is counted is counted up to a limit.
-
-# --- what has happened: attempts and jobs in the order of their rowids --------------------------
+# --- the newest attempts: their rowids stand in the order in which they began -------------------
 
 
 def _attempt(schema: FileSchema) -> str:
-    """What is asked of an attempt `e`, and of its job `j`."""
-    job, attempt = schema.job_columns, schema.execution_columns
-    columns = [
-        "e.rowid AS key",
-        "substr(e.id, 1, 200) AS id",
-        "substr(e.status, 1, 40) AS status",
-        BEGAN.columns(attempt, "e"),
-        ENDED.columns(attempt, "e"),
-        "substr(j.function_module, 1, 200) AS function_module",
-        "substr(j.function_name, 1, 200) AS function_name",
-        "substr(j.status, 1, 40) AS job_status",
-        CREATED.columns(job, "j", JOB),
-        BEGAN.columns(job, "j", JOB),
-        number_of("j", "attempts"),
-    ]
-    return f"SELECT {', '.join(columns)}"
+    """What is asked of an attempt `e`."""
+    present = schema.execution_columns
+    return (
+        "SELECT e.rowid AS key, substr(e.id, 1, 200) AS id, substr(e.status, 1, 40) AS status, "
+        f"{BEGAN.columns(present, 'e')}, {ENDED.columns(present, 'e')}"
+    )
 
 
 NEWEST_ATTEMPT = "SELECT max(rowid) FROM job_executions"
 ATTEMPT_ID = "SELECT substr(id, 1, 200) AS id FROM job_executions WHERE rowid = ?"
 
-_WITH_JOBS = "FROM job_executions e LEFT JOIN jobs j ON j.id = e.job_id"
-
 
 def attempts_above(schema: FileSchema) -> str:
     """Attempts from a row on. Parameters: the rowid, the limit."""
-    return f"{_attempt(schema)} {_WITH_JOBS} WHERE e.rowid > ? ORDER BY e.rowid LIMIT ?"
+    return f"{_attempt(schema)} FROM job_executions e WHERE e.rowid > ? ORDER BY e.rowid LIMIT ?"
 
 
 def attempts_below(schema: FileSchema) -> str:
     """Attempts before a row, the newest first. Parameters: the rowid, the limit."""
-    return f"{_attempt(schema)} {_WITH_JOBS} WHERE e.rowid < ? ORDER BY e.rowid DESC LIMIT ?"
+    source = "FROM job_executions e WHERE e.rowid < ? ORDER BY e.rowid DESC LIMIT ?"
+    return f"{_attempt(schema)} {source}"
 
 
 def attempts_at(schema: FileSchema) -> str:
     """Some attempts. Parameter: their rowids as a JSON list."""
     return (
         f"{_attempt(schema)} FROM json_each(?) wanted "
-        "CROSS JOIN job_executions e ON e.rowid = wanted.value LEFT JOIN jobs j ON j.id = e.job_id"
-    )
-
-
-NEWEST_JOB = "SELECT max(rowid) FROM jobs"
-
-
-def jobs_below(schema: FileSchema) -> str:
-    """When jobs before a row came and went, the newest first. Parameters: the rowid, the limit."""
-    times = (when.columns(schema.job_columns, "jobs") for when in (CREATED, BEGAN, ENDED))
-    return (
-        f"SELECT rowid AS key, substr(status, 1, 40) AS status, {', '.join(times)} "
-        "FROM jobs WHERE rowid < ? ORDER BY rowid DESC LIMIT ?"
+        "CROSS JOIN job_executions e ON e.rowid = wanted.value"
     )
 
 

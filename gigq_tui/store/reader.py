@@ -26,8 +26,7 @@ from gigq_tui.store.graph.component import Edges
 from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
 from gigq_tui.store.history.figures import figures, slots_of
-from gigq_tui.store.history.overview import Overview, ReadyCounter, overview, read_busy
-from gigq_tui.store.history.rings import Past
+from gigq_tui.store.history.overview import Overview, ReadyCounter, read_busy
 from gigq_tui.store.list.index_walk import walk_of
 from gigq_tui.store.list.pages import Pages
 from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
@@ -181,28 +180,20 @@ class Reader:
             found = conn.execute(sql, (*params, *values, wanted))
             return tuple(as_text(record[0]) for record in found.fetchall())
 
-    def overview(self, past: Past) -> Overview:
-        """What happened in a window of time, by function, and what needs a person.
-
-        Each call walks a step further into the past, until the window is covered.
-        """
+    def overview(self) -> Overview:
+        """What every function has to do now, and what needs a person."""
         with self._door.reading() as (conn, schema):
             now, staff, counts = self._state(conn, schema)
-            reading = self._history.deepen(conn, schema, now, past)
             info = self._info(conn, schema, staff)
             busy = read_busy(conn, schema, staff, now)
             starved = self._wal.starved(self._clock.monotonic())
-            return overview(
-                self._history,
-                past,
-                now,
+            return Overview(
+                taken_at=now,
                 counts=counts,
-                figures=figures(self._history, staff, now, self._ahead.ahead),
-                ready_only=schema.attached,
                 ready=self._ready.read(conn, schema, self._door.version),
-                busy=busy,
+                running=busy.by_function,
+                ready_only=schema.attached,
                 concerns=concerns(staff, counts, info, overdue=busy.overdue, starved=starved),
-                reading=reading,
             )
 
     def step(self, work: Stepwise[_Value]) -> SoFar[_Value]:
@@ -293,7 +284,7 @@ class Reader:
         now = self._clock.now()
         staff = read_file_workers(conn, schema, self._pulse, now)
         counts = self._counter.read(conn, schema, self._door.version, now)
-        self._history.follow(conn, schema, now, counts.pending)
+        self._history.follow(conn, schema, now)
         self._ahead.saw(counts, staff, slots_of(staff.ours))
         return now, staff, counts
 

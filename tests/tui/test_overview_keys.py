@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,19 @@ from gigq_core.doctor import LARGE_WAL_BYTES
 from gigq_core.forecast import Spread
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
+from gigq_tui.screens.overview.lens import CHOICES_S
 from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.history.attempts import DELETED
+from gigq_tui.store.history.account import DELETED, Account, Bar
 from gigq_tui.store.history.attention import Concern, Lead, Level
-from gigq_tui.store.history.overview import FunctionLine, Overview
-from gigq_tui.store.history.rings import BUCKETS, End, Past, Tally
+from gigq_tui.store.history.moment import Moment
+from gigq_tui.store.history.overview import Overview, Ready
+from gigq_tui.store.history.tally import End, Tally
+from gigq_tui.store.history.time_window import TimeWindow
 from gigq_tui.store.models import Ahead, Counts, Figures, FileInfo, Health, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
+from gigq_tui.store.stepwise import SoFar
 from gigq_tui.widgets.header import HeaderState, header_lines
 from tests.scene import NOW
 from tests.tui.harness import (
@@ -48,46 +53,73 @@ CONCERNS = (
 )
 
 
-def line(function: str, **values: Any) -> FunctionLine:
-    base = FunctionLine(function, 5, 1, 60, 2, 1.0, 4.0, NOW - timedelta(seconds=150))
-    return replace(base, **values)
+NAMES = ("pipeline.images.resize", 'odd."name" with', DELETED)
 
 
-def overview_of(past: Past, **values: Any) -> Overview:
-    """An overview by hand."""
-    total = Tally()
-    for _ in range(10):
-        total.add(End.DONE, 1.0, 2.0)
+def tally_of(number: int = 10, run_s: float = 1.0) -> Tally:
+    """What became of some attempts, by hand."""
+    tally = Tally()
+    for _ in range(number):
+        tally.add(End.DONE, run_s, 2.0)
+    return tally
+
+
+def overview_of(**values: Any) -> Overview:
+    """How things stand, by hand."""
     base = Overview(
-        window=past,
         taken_at=NOW,
-        done=(*(0,) * (BUCKETS - 2), 6, 4),
-        failed=(0,) * BUCKETS,
-        waiting=(None,) * 10 + (855,) * (BUCKETS - 10),
-        p50_s=(None,) * BUCKETS,
-        p95_s=(None,) * BUCKETS,
-        total=total,
-        longest="pipeline.model.train",
-        pace=-11.0,
         counts=Counts(ready=855),
-        figures=Figures(
-            ahead=Ahead(NOW, Spread(60, 65, 70), Spread(30, 33, 36)), slots=4, more_slots=8
-        ),
-        functions=(line("pipeline.images.resize"), line('odd."name" with'), line(DELETED)),
+        ready={NAMES[0]: Ready(855, NOW - timedelta(seconds=150))},
+        running={NAMES[0]: 1},
         ready_only=True,
-        ready_counted=855,
         concerns=CONCERNS,
-        known_from=None,
-        attempts=10,
-        reading=False,
     )
     return replace(base, **values)
+
+
+def account_of(
+    window: TimeWindow, days: int = 1, *, names: tuple[str, ...] = NAMES, **values: Any
+) -> Account:
+    """What happened in a window, by hand: the busiest first."""
+    now = values.pop("now", NOW.timestamp())
+    edges = window.edges(now)
+    last = len(edges) - 3
+    functions = {name: tally_of(10 - at) for at, name in enumerate(names)}
+    base = Account(
+        window=window,
+        days=days,
+        edges=edges,
+        now=now,
+        bars=tuple(
+            Bar(start, end, 6 if at == last else 0, 0, 1.0, 4.0, 855)
+            for at, (start, end) in enumerate(pairwise(edges))
+        ),
+        total=tally_of(27),
+        functions=functions,
+        before={},
+        longest=names[0],
+        pace=-11.0,
+        oldest=now - 30 * 86_400,
+    )
+    return replace(base, **values)
+
+
+def steps(answer: Callable[[Any], Account]) -> Callable[[Any], Any]:
+    """What answers the steps of a reading at once; of what ran at one time, nothing is known."""
+
+    def step(work: Any) -> Any:
+        if not hasattr(work, "window"):
+            return SoFar(Moment(work.start, work.end), 1, 1)
+        return SoFar(answer(work), 1, 1)
+
+    return step
 
 
 @pytest.fixture
 def app() -> ConsoleApp:
     app = make_app()
-    feed_of(app).answers["overview"] = lambda past: overview_of(past)
+    feed_of(app).answers["overview"] = lambda _: overview_of()
+    feed_of(app).answers["step"] = steps(lambda work: account_of(work.window, work.days))
     return app
 
 
@@ -108,8 +140,10 @@ def pass_time(app: ConsoleApp, seconds: float) -> None:
     app.services.settings.clock.advance(seconds)
 
 
-def asked(app: ConsoleApp) -> list[Past]:
-    return [subject for kind, subject in feed_of(app).asked if kind == "overview"]
+def asked(app: ConsoleApp) -> list[TimeWindow]:
+    """The windows that were read, a step each."""
+    works = [subject for kind, subject in feed_of(app).asked if kind == "step"]
+    return [work.window for work in works if hasattr(work, "window")]
 
 
 @pytest.mark.parametrize("size", [(120, 32), (100, 28), (100, 20), (80, 24), (80, 40), (60, 15)])
@@ -120,7 +154,7 @@ async def test_o_shows_the_overview_at_every_size(size: tuple[int, int], app: Co
         assert "last 60 min" in text
         assert "BY FUNCTION" in text
         assert "855" in text
-        assert "empty in about" in text
+        assert "compare" in text or size[0] < 80
         assert "3 need attention" not in text
         assert "2 need attention" in text
         await pilot.press("escape")
@@ -142,15 +176,13 @@ async def test_o_leads_here_from_the_workers_too(app: ConsoleApp) -> None:
 async def test_each_number_is_a_window(app: ConsoleApp) -> None:
     async with running(app) as pilot:
         screen = await opened(pilot)
-        for key, past in zip("123456", Past, strict=True):
+        for key, length_s in zip("123456", CHOICES_S, strict=True):
             await pilot.press(key)
             await settle(pilot)
-            assert screen.refreshing.past is past
-            assert screen.overview is not None
-            assert screen.overview.window is past
-        assert asked(app) == [Past.MINUTES_60, *Past]
-        await pilot.press("6")
-        await settle(pilot)
+            assert screen.window.lens.length_s == length_s
+            assert screen.account is not None
+            assert screen.account.window.live
+            assert screen.account.end - screen.account.start >= length_s
         assert len(asked(app)) == 7
         assert "last 24 h" in screen_text(app)
 
@@ -158,12 +190,13 @@ async def test_each_number_is_a_window(app: ConsoleApp) -> None:
 async def test_enter_shows_the_jobs_of_the_function(app: ConsoleApp) -> None:
     async with running(app) as pilot:
         await opened(pilot)
-        await pilot.press("j", "enter")
+        await pilot.press("j", "j", "enter")
         await settle(pilot)
         assert app.screen is jobs_screen(app)
         view = feed_of(app).views[-1]
-        assert (view.tab, view.filter.text) == (Tab.ALL, r'fn="odd.\"name\" with"')
-        assert [term.text for term in view.filter.terms()] == ['odd."name" with']
+        assert view.tab is Tab.ALL
+        assert view.filter.text.startswith(r'fn="odd.\"name\" with" ran:')
+        assert next(view.filter.terms()).text == 'odd."name" with'
 
 
 async def test_what_has_no_jobs_any_more_is_said(app: ConsoleApp) -> None:
@@ -197,7 +230,7 @@ async def test_a_goes_into_the_list_and_enter_follows(app: ConsoleApp) -> None:
 
 
 async def test_a_without_anything_to_look_at_says_so(app: ConsoleApp) -> None:
-    feed_of(app).answers["overview"] = lambda past: overview_of(past, concerns=())
+    feed_of(app).answers["overview"] = lambda _: overview_of(concerns=())
     async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
         await pilot.press("a")
@@ -205,13 +238,21 @@ async def test_a_without_anything_to_look_at_says_so(app: ConsoleApp) -> None:
         assert screen.notice_line.text == "Nothing needs attention."
 
 
-async def test_the_past_is_asked_for_until_it_is_read(app: ConsoleApp) -> None:
-    left = [True, True, False]
-    feed_of(app).answers["overview"] = lambda past: overview_of(past, reading=left.pop(0))
+async def test_a_window_is_read_in_steps_and_says_how_much_is_read(app: ConsoleApp) -> None:
+    left = [1, 2, 3, 4]
+    seen: list[str] = []
+
+    def step(work: Any) -> Any:
+        if feed_of(app).asked:
+            seen.append(screen_text(app))
+        return SoFar(account_of(work.window), left.pop(0), 4)
+
+    feed_of(app).answers["step"] = step
     async with running(app, size=(80, 24)) as pilot:
         await opened(pilot)
-        assert len(asked(app)) == 3
         assert not left
+        assert any("reading.. 50%" in text for text in seen)
+        assert "reading" not in screen_text(app)
 
 
 async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> None:
@@ -220,22 +261,25 @@ async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> No
         await give(pilot, [row(1), row(2)])
         assert len(asked(app)) == 1  # too soon
         pass_time(app, 1.0)
-        screen.refreshing.keep_up()
+        screen._keep_up()
         await settle(pilot)
         assert len(asked(app)) == 2
-        screen.refreshing.keep_up()
-        assert len(asked(app)) == 2  # nothing has come since
         pass_time(app, 1.0)
+        screen._keep_up()
+        assert len(asked(app)) == 2  # nothing has come since
         await pilot.press("p")
-        before = screen.overview
         await give(pilot, [row(1)])
+        pass_time(app, 1.0)
+        screen._keep_up()
         assert len(asked(app)) == 2
         assert "paused" in screen_text(app)
         await pilot.press("3")  # another window is shown all the same
         await settle(pilot)
-        assert screen.overview is not before
+        assert len(asked(app)) == 3
         pass_time(app, 1.0)
         await pilot.press("p")
+        await settle(pilot)
+        screen._keep_up()
         await settle(pilot)
         assert len(asked(app)) == 4
 
@@ -259,30 +303,17 @@ async def test_the_same_overview_paints_nothing(app: ConsoleApp) -> None:
         assert painted == []
 
 
-async def test_a_chart_moves_on_with_time_only_if_there_is_something_in_it() -> None:
-    clock = FrozenClock(NOW)
-    app = make_app(clock=clock)
-    still = {"done": (0,) * BUCKETS, "waiting": (0,) * BUCKETS}
-    answers: dict[str, Any] = {}
-    feed_of(app).answers["overview"] = lambda past: overview_of(
-        past, taken_at=clock.now(), **answers
-    )
+async def test_a_chart_moves_on_when_a_bar_has_passed(app: ConsoleApp) -> None:
     async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
-        screen.refreshing.keep_up()
+        screen._keep_up()
         assert len(asked(app)) == 1
-        clock.advance(60)
-        screen.refreshing.keep_up()
+        account = screen.account
+        assert account is not None
+        pass_time(app, account.edges[1] - account.edges[0])
+        screen._keep_up()
         await settle(pilot)
         assert len(asked(app)) == 2
-        answers.update(still)
-        clock.advance(60)
-        screen.refreshing.keep_up()
-        await settle(pilot)
-        clock.advance(600)
-        screen.refreshing.keep_up()
-        await settle(pilot)
-        assert len(asked(app)) == 3
 
 
 async def test_the_queue_can_be_paused_from_here(app: ConsoleApp) -> None:
@@ -299,9 +330,7 @@ async def test_the_queue_can_be_paused_from_here(app: ConsoleApp) -> None:
 
 async def test_what_a_file_says_stays_text_here(app: ConsoleApp) -> None:
     evil = "[b]x\x1b[31m\u202e"
-    feed_of(app).answers["overview"] = lambda past: overview_of(
-        past, functions=(line(evil),), longest=evil
-    )
+    feed_of(app).answers["step"] = steps(lambda work: account_of(work.window, names=(evil,)))
     async with running(app) as pilot:
         await opened(pilot)
         text = screen_text(app)
@@ -310,31 +339,25 @@ async def test_what_a_file_says_stays_text_here(app: ConsoleApp) -> None:
     assert "\u202e" not in text
 
 
-async def test_what_was_not_counted_whole_says_so() -> None:
-    app = make_app()
-    feed_of(app).answers["overview"] = lambda past: overview_of(
-        past, functions=(line("f", ready=400, done=1, failed=0),), ready_counted=400
-    )
+async def test_what_was_not_counted_whole_says_so(app: ConsoleApp) -> None:
+    feed_of(app).answers["overview"] = lambda _: overview_of(ready={"f": Ready(400, None)})
     async with running(app) as pilot:
         await opened(pilot)
         assert "400+" in screen_text(app)
-        await pilot.press("6")
-        await settle(pilot)
-        assert "<0.1" in screen_text(app)
 
 
 async def test_a_gigq_file_tells_what_waits(app: ConsoleApp) -> None:
-    feed_of(app).answers["overview"] = lambda past: overview_of(past, ready_only=False)
+    feed_of(app).answers["overview"] = lambda _: overview_of(ready_only=False)
     async with running(app) as pilot:
         await opened(pilot)
-        assert "WAITING   RUN" in screen_text(app)
+        assert "WAITING  RUN" in screen_text(app)
 
 
 async def test_an_error_leaves_what_was_seen(app: ConsoleApp) -> None:
     async with running(app, size=(80, 24)) as pilot:
         screen = await opened(pilot)
         before = screen.overview
-        feed_of(app).answers["overview"] = lambda past: OSError("no")
+        feed_of(app).answers["overview"] = lambda _: OSError("no")
         pass_time(app, 1.0)
         await give(pilot, [row(1)])
         assert screen.overview is before

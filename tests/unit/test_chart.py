@@ -6,9 +6,9 @@ import pytest
 
 from gigq_core.spans import estimate
 from gigq_tui.screens.overview import chart as chart_module
-from gigq_tui.screens.overview.chart import Series, bars, chart, fitted, glyphs, largest
+from gigq_tui.screens.overview.chart import Axis, Series, bars, chart, fitted, glyphs, largest
 from gigq_tui.widgets.header import age_class
-from gigq_tui.widgets.lines import Line, line_width
+from gigq_tui.widgets.lines import Line
 
 
 def plain(lines: list[Line]) -> list[str]:
@@ -48,27 +48,39 @@ def test_a_series_behind_is_told_by_its_texture_too() -> None:
     assert line == (("▁", "run"), ("░", "dim"))
 
 
-def test_a_chart_has_its_axes() -> None:
-    drawn = chart(
-        Series((0, 5, 10), "ok"), 40, 3, label=lambda value: f"{value:.0f}", since="60m ago"
-    )
+def test_a_chart_stands_on_a_clock() -> None:
+    drawn = chart(Series((0, 5, 10), "ok"), 40, 3, label=lambda value: f"{value:.0f}")
     assert plain(drawn) == ["    10 │  █", "       │ ██", "     0 └───"]
-    drawn = chart(Series((1,) * 60, "ok"), 40, 2, label=str, since="60m ago")
-    assert [line_width(line) for line in drawn] == [40, 40]
-    assert plain(drawn)[1].endswith("60m ago──────────────────────now")
+    axis = Axis(2, [(0, "02:00"), (12, "02:30")])
+    drawn = chart(Series((1,) * 12, "ok"), 40, 2, label=str, axis=axis)
+    assert plain(drawn) == ["     1 │" + "█" * 24, "     0 └02:00───────02:30───────"]
+
+
+def test_the_bar_under_the_cursor_is_told_in_every_chart() -> None:
+    axis = Axis(2, [(0, "02:00"), (12, "02:30")], cursor=7, other=3)
+    series = Series((1, 0) * 6, "ok", whole=True)
+    drawn = chart(series, 40, 3, label=str, axis=axis)
+    assert plain(drawn)[1:] == [
+        "       │██  ██  ██  ██││██  ██  ",
+        "     0 └02:00─━━━━━━━━▲▲────────",
+    ]
+    (line,) = bars(Series((1, 1), "ok", whole=True), None, 1, 10, Axis(1, cursor=1))
+    assert line == (("█", "ok"), ("█", "key"))
 
 
 def test_all_of_it_is_ascii_where_that_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chart_module, "UTF8", False)
     monkeypatch.setattr(chart_module, "SIDE", "|")
     monkeypatch.setattr(chart_module, "CORNER", "+")
+    monkeypatch.setattr(chart_module, "POINTER", "^")
+    monkeypatch.setattr(chart_module, "SELECTED", "=")
     monkeypatch.setattr(chart_module.theme, "RULE", "-")
     drawn = chart(
         Series(tuple(range(9)), "ok"),
         40,
         3,
         label=str,
-        since="1m ago",
+        axis=Axis(1, [(0, "02:00")], cursor=7, other=8),
         behind=Series((9,) * 9, "dim"),
     )
     assert "".join(plain(drawn)).isascii()

@@ -13,12 +13,11 @@ import pytest
 from gigq_core.schema.attach import detach
 from gigq_core.times import parse_time
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.history import attempts
-from gigq_tui.store.history.attempts import DELETED, OTHERS
-from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.history.rings import BUCKETS, End, Past, Tally, merged
+from gigq_tui.store.history import account, attempts
+from gigq_tui.store.history.account import DELETED, OTHERS, Account
+from gigq_tui.store.history.tally import End, Tally, merged
 from gigq_tui.store.list.view import View
-from tests.attempts import AttemptWriter, look
+from tests.attempts import AttemptWriter, followed, look, window_work
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, digest, gigq_copy, reading
 
 
@@ -36,7 +35,7 @@ def written(path: Path, attached: bool = True) -> Iterator[AttemptWriter]:
         writer.close()
 
 
-def ends(seen: Overview) -> dict[End, int]:
+def ends(seen: Account) -> dict[End, int]:
     return seen.total.ends
 
 
@@ -74,26 +73,27 @@ def test_every_end_is_counted_once_in_its_bucket(attached: bool, path: Path) -> 
         End.CANCELLED: 1,
         End.OTHER: 1,
     }
-    assert (sum(seen.done), sum(seen.failed)) == (3, 3)
-    assert seen.done[-1 - 50] == 1
-    assert seen.known_from is None
+    assert (sum(bar.done for bar in seen.bars), sum(bar.failed for bar in seen.bars)) == (3, 3)
+    assert seen.bars[-1 - 50].done == 1
     assert seen.total.longest_s == 100
     assert seen.longest == DELETED
-    by_name = {line.function: line for line in seen.functions}
+    by_name = seen.functions
     assert (by_name["tasks.work"].done, by_name["tasks.work"].failed) == (2, 3)
     assert seen.total.waits == 7
 
 
-@pytest.mark.parametrize("past", list(Past))
-def test_each_window_holds_what_ended_in_it(past: Past, path: Path) -> None:
+@pytest.mark.parametrize("length_s", [60, 300, 900, 3_600, 21_600, 86_400, 7 * 86_400])
+def test_each_window_holds_what_ended_in_it(length_s: int, path: Path) -> None:
     with written(path) as writer:
         for share in (0.1, 0.5, 0.9, 1.1):
-            writer.done(f"j{share}", began=share * past.value + 1, took=1)
+            writer.done(f"j{share}", began=share * length_s + 1, took=1)
         with reading(path) as reader:
-            seen = look(reader, past)
-    assert len(seen.done) == BUCKETS
-    assert sum(seen.done) == 3
-    assert [index for index, n in enumerate(seen.done) if n] == pytest.approx([5, 29, 53], abs=1)
+            seen = look(reader, length_s)
+    done = [bar.done for bar in seen.bars]
+    assert sum(done) == 3
+    assert len(done) <= 60
+    places = [index / len(done) for index, n in enumerate(done) if n]
+    assert places == pytest.approx([0.1, 0.5, 0.9], abs=0.05)
 
 
 def test_afterwards_only_what_is_new_is_read(path: Path) -> None:
@@ -103,22 +103,25 @@ def test_afterwards_only_what_is_new_is_read(path: Path) -> None:
         writer.job("long", "running", attempts=1)
         execution = writer.attempt("long", "running", took=None)
         with reading(path) as reader:
-            assert look(reader).total.done == 50
+            work = window_work()
+            assert followed(reader, work).total.done == 50
             writer.done("new")
             writer.end(execution, "failed", 5)
-            statements: list[str] = []
-            reader._door.conn.set_trace_callback(statements.append)
-            seen = look(reader)
+            asked: list[str] = []
+            reader._door.conn.set_trace_callback(asked.append)
+            seen = followed(reader, work)
             reader._door.conn.set_trace_callback(None)
             # One more look, with nothing new: the attempts that run are not asked for either.
             again: list[str] = []
             reader._door.conn.set_trace_callback(again.append)
-            reader.snapshot(View())
+            followed(reader, work)
             reader._door.conn.set_trace_callback(None)
     assert ends(seen) == {End.DONE: 51, End.FAILED: 1}
-    assert not any("e.rowid <" in sql for sql in statements)
-    assert sum("json_each" in sql and "job_executions" in sql for sql in statements) == 1
-    assert not any("json_each" in sql and "job_executions" in sql for sql in again)
+    read = [sql for sql in asked if "WITH attempt" in sql]
+    assert len(read) == 2
+    assert sum("json_each" in sql for sql in read) == 1
+    assert sum("BETWEEN 52 AND 52" in sql for sql in read) == 1
+    assert not any("WITH attempt" in sql for sql in again)
 
 
 def test_rowids_that_are_used_again_confuse_nothing(path: Path) -> None:
@@ -128,15 +131,16 @@ def test_rowids_that_are_used_again_confuse_nothing(path: Path) -> None:
             writer.job(f"b{n}", "running", attempts=1)
             writer.attempt(f"b{n}", "running", took=None)
         with reading(path) as reader:
-            assert ends(look(reader)) == {End.DONE: 1}
+            work = window_work()
+            assert ends(followed(reader, work)) == {End.DONE: 1}
             writer.conn.execute("DELETE FROM job_executions WHERE status = 'running'")
             for n in range(3):
                 writer.done(f"c{n}")
-            assert ends(look(reader)) == {End.DONE: 4}
+            assert ends(followed(reader, work)) == {End.DONE: 4}
             writer.conn.execute("DELETE FROM job_executions WHERE job_id = 'c2'")
             writer.done("d")
             # What had ended happened, whatever was deleted since.
-            assert ends(look(reader)) == {End.DONE: 5}
+            assert ends(followed(reader, work)) == {End.DONE: 5}
 
 
 def test_a_file_whose_attempts_are_all_others_is_read_anew(path: Path) -> None:
@@ -144,18 +148,19 @@ def test_a_file_whose_attempts_are_all_others_is_read_anew(path: Path) -> None:
         for n in range(10):
             writer.done(f"a{n}")
         with reading(path) as reader:
-            assert ends(look(reader)) == {End.DONE: 10}
+            work = window_work()
+            assert ends(followed(reader, work)) == {End.DONE: 10}
             writer.conn.execute("DELETE FROM job_executions")
             for n in range(3):
                 writer.done(f"b{n}")
-            assert ends(look(reader)) == {End.DONE: 3}
+            assert ends(followed(reader, work)) == {End.DONE: 3}
             writer.conn.execute("DELETE FROM job_executions WHERE job_id = 'b0'")
             writer.conn.execute("DELETE FROM job_executions WHERE job_id = 'b1'")
             writer.conn.execute("VACUUM")  # which may number the rows anew
             writer.done("c")
-            assert ends(look(reader))[End.DONE] in (2, 4)
+            assert ends(followed(reader, work))[End.DONE] in (2, 4)
             writer.conn.execute("DELETE FROM job_executions")
-            assert ends(look(reader)) == {}
+            assert ends(followed(reader, work)) == {}
 
 
 def test_what_an_undo_puts_back_is_not_counted_again(path: Path) -> None:
@@ -163,15 +168,16 @@ def test_what_an_undo_puts_back_is_not_counted_again(path: Path) -> None:
         writer.done("a", began=900)
         writer.done("b", began=800)
         with reading(path) as reader:
-            assert ends(look(reader)) == {End.DONE: 2}
+            work = window_work()
+            assert ends(followed(reader, work)) == {End.DONE: 2}
             rows = writer.conn.execute("SELECT * FROM job_executions WHERE job_id = 'a'").fetchall()
             writer.conn.execute("DELETE FROM job_executions WHERE job_id = 'a'")
-            look(reader)
+            followed(reader, work)
             writer.conn.execute(
                 f"INSERT INTO job_executions VALUES ({','.join('?' * len(rows[0]))})",
                 tuple(rows[0]),
             )
-            assert ends(look(reader)) == {End.DONE: 2}
+            assert ends(followed(reader, work)) == {End.DONE: 2}
 
 
 @pytest.mark.parametrize("name", GIGQ_FILES)
@@ -195,14 +201,14 @@ def test_the_past_of_a_gigq_file_is_known_and_survives_attach_and_detach(
 
     clock = FrozenClock(newest + timedelta(seconds=5))
     with reading(path, clock=clock) as reader:
-        seen = look(reader, Past.HOURS_24)
+        seen = look(reader, 86_400)
         assert {end.value: n for end, n in ends(seen).items()} == by_status
         assert seen.functions
         assert digest(path) == before
         Writer(path).close()
-        assert look(reader, Past.HOURS_24).total == seen.total
+        assert look(reader, 86_400).total == seen.total
         detach(path)
-        assert look(reader, Past.HOURS_24).total == seen.total
+        assert look(reader, 86_400).total == seen.total
 
 
 def test_damaged_rows_are_stepped_over(path: Path) -> None:
@@ -244,40 +250,18 @@ def test_a_clock_that_is_set_back_loses_and_doubles_nothing(path: Path) -> None:
             seen = look(reader)
             # What ended later than now is not of the last hour, yet.
             assert ends(seen) == {End.DONE: 1}
-            assert all(value is None or value >= 0 for value in seen.waiting)
+            assert all(bar.waiting is None or bar.waiting >= 0 for bar in seen.bars)
             clock.advance(600)
             assert ends(look(reader)) == {End.DONE: 2}
             clock.advance(365 * 86_400)
-            assert ends(look(reader, Past.HOURS_24)) == {}
+            assert ends(look(reader, 86_400)) == {}
             clock.advance(-365 * 86_400)
             writer.done("c", began=20, took=5)
-            assert ends(look(reader)) == {End.DONE: 1}
+            assert ends(look(reader)) == {End.DONE: 3}
             # An attempt that ended before it began has an end, and no run time.
             writer.done("d", began=20, took=-5)
             seen = look(reader)
-            assert (seen.total.done, sum(seen.total.runs.values())) == (2, 1)
-
-
-def test_a_bound_is_kept_and_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "FIRST_ATTEMPTS", 10)
-    monkeypatch.setattr(attempts, "CHUNK", 20)
-    monkeypatch.setattr(attempts, "MAX_ATTEMPTS", 50)
-    monkeypatch.setattr(attempts, "REACH", 5)
-    with written(path) as writer:
-        for n in range(100):
-            writer.done(f"j{n}", began=3_000 - 25 * n, took=1)
-        with reading(path) as reader:
-            first = reader.overview(Past.MINUTES_60)
-            seen = look(reader)
-            near = look(reader, Past.MINUTE_1)
-    assert first.reading
-    assert first.attempts == 30
-    assert not seen.reading
-    assert seen.attempts == 50
-    assert seen.total.done == 50
-    assert seen.known_from is not None
-    assert 1_600 <= (NOW - seen.known_from).total_seconds() <= 1_750
-    assert near.known_from is None
+            assert (seen.total.done, sum(seen.total.runs.values())) == (4, 3)
 
 
 def test_more_than_a_chunk_of_news_is_read_over_several_looks(
@@ -293,7 +277,7 @@ def test_more_than_a_chunk_of_news_is_read_over_several_looks(
         reader.snapshot(View())
         reader.snapshot(View())
         assert reader.owed_in() is None
-        assert reader.overview(Past.MINUTES_60).total.done == 50
+        assert len(reader._history.recent()) == 50
 
 
 def test_an_attempt_that_runs_since_long_ago_is_counted_when_it_ends(
@@ -306,36 +290,38 @@ def test_an_attempt_that_runs_since_long_ago_is_counted_when_it_ends(
         for n in range(20):
             writer.done(f"j{n}")
         with reading(path) as reader:
+            work = window_work()
             reader.snapshot(View())
             writer.set("long", execution_id=None, status="completed", completed_at=ago(1))
             writer.end("long-x", "completed", 1)
-            assert look(reader).total.done == 21
-            assert look(reader, Past.HOURS_24).total.done == 21
-            assert look(reader).total.longest_s == 49_999
+            assert followed(reader, work).total.done == 21
+            assert look(reader, 86_400).total.done == 21
+            assert followed(reader, work).total.longest_s == 49_999
 
 
 def test_attempts_that_never_end_are_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "MAX_OPEN", 10)
+    monkeypatch.setattr(account, "MAX_OPEN", 10)
     with written(path) as writer:
         for n in range(30):
             writer.job(f"j{n}", "running")
             writer.attempt(f"j{n}", "running", took=None, id=f"e{n}")
         with reading(path) as reader:
-            look(reader)
+            work = window_work()
+            followed(reader, work)
             for n in (0, 29):
                 writer.end(f"e{n}", "completed", 1)
-            assert ends(look(reader)) == {End.DONE: 1}
+            assert ends(followed(reader, work)) == {End.DONE: 1}
 
 
 def test_too_many_functions_are_counted_together(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "MAX_FUNCTIONS", 3)
+    monkeypatch.setattr(account, "MAX_FUNCTIONS", 3)
     with written(path) as writer:
         for n in range(10):
             writer.done(f"j{n}", function_name=f"f{n}")
         with reading(path) as reader:
-            lines = {line.function: line.done for line in look(reader).functions}
+            lines = {name: tally.done for name, tally in look(reader).functions.items()}
     assert lines[OTHERS] == 7
     assert len(lines) == 4
 
@@ -365,7 +351,7 @@ def test_the_backlog_before_the_first_look_is_reckoned(attached: bool, path: Pat
             "off", "cancelled", created_at=ago(2_400), started_at=None, completed_at=ago(300)
         )
         with reading(path) as reader:
-            waiting = look(reader).waiting
+            waiting = [bar.waiting for bar in look(reader).bars]
 
     def at(minutes_ago: float) -> int | None:
         return waiting[-1 - round(minutes_ago)]
@@ -384,32 +370,21 @@ def test_the_backlog_since_the_first_look_is_what_was_seen(path: Path) -> None:
     clock = FrozenClock(NOW)
     with written(path) as writer, reading(path, clock=clock) as reader:
         writer.many(5)
-        reader.snapshot(View())
+        work = window_work()
+
+        def waiting() -> list[int | None]:
+            return [bar.waiting for bar in followed(reader, work).bars]
+
+        waiting()
         clock.advance(120)
         writer.conn.execute("DELETE FROM jobs")  # leaves no trace
-        reader.snapshot(View())
+        waiting()
         clock.advance(120)
-        waiting = look(reader).waiting
-        assert waiting[-5:] == (5, 5, 0, 0, 0)
+        assert waiting()[-5:] == [5, 5, 5, 0, 0]
         clock.advance(7_200)
-        assert set(look(reader).waiting) == {0}
-        writer.many(3, "m")
-        assert look(reader).waiting[-2:] == (0, 3)
-        assert look(reader).pace == pytest.approx(3 / 10)
+        assert set(waiting()) == {0}
+        writer.many(3, "m", created_at=ago(-7_440))
+        assert waiting()[-2:] == [0, 3]
+        assert followed(reader, work).pace == pytest.approx(3 / 10)
         clock.advance(30)
-        assert look(reader).pace == pytest.approx(3 / 60)
-
-
-def test_a_backlog_that_was_not_read_is_not_known(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attempts, "CHUNK", 10)
-    monkeypatch.setattr(attempts, "MAX_ATTEMPTS", 20)
-    with written(path) as writer:
-        for n in range(60):
-            writer.job(f"j{n}", created_at=ago(3_000 - 50 * n))
-        with reading(path) as reader:
-            waiting = look(reader).waiting
-    assert waiting[-1] == 60
-    assert waiting[0] is None
-    assert None not in waiting[-10:]
+        assert followed(reader, work).pace == pytest.approx(3 / 60)

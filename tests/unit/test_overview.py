@@ -15,8 +15,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.forecast import LEAST_BETWEEN_S
 from gigq_tui.store.history import overview as overview_module
 from gigq_tui.store.history.attention import Concern, Level, WalWatch, concerns
-from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.history.rings import Past
+from gigq_tui.store.history.overview import ALL, Overview, function_lines
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Counts, Figures, FileInfo, Health, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
@@ -49,18 +48,20 @@ def test_each_function_is_told_with_its_work(attached: bool, path: Path) -> None
     writer.job("runs", "running", function_name="b", worker_id="x", started_at=ago(10))
     writer.job("long", "running", function_name="b", worker_id="x", started_at=ago(600), timeout=60)
     with reading(path) as reader:
-        seen = look(reader)
+        seen, found = reader.overview(), function_lines(look(reader), reader.overview())
     writer.close()
-    lines = {line.function: line for line in seen.functions}
-    assert [line.function for line in seen.functions] == ["tasks.a", "tasks.b", "__main__.c"]
+    lines = {line.function: line for line in found}
+    assert [line.function for line in found] == [ALL, "tasks.a", "tasks.b", "__main__.c"]
     a, b, script = lines["tasks.a"], lines["tasks.b"], lines["__main__.c"]
-    assert (a.ready, a.running, a.done, a.failed) == (0, 0, 3, 1)
-    assert a.p50_s == pytest.approx(10, rel=0.01)
-    assert a.p95_s == pytest.approx(12, rel=0.01)
-    assert (b.ready, b.running, b.done, b.p50_s) == (2, 2, 0, None)
+    assert (a.ready, a.running, a.then.done, a.then.failed) == (0, 0, 3, 1)
+    assert a.then.run_s(0.5) == pytest.approx(10, rel=0.01)
+    assert a.then.run_s(0.95) == pytest.approx(12, rel=0.01)
+    assert (b.ready, b.running, b.then.done, b.then.run_s(0.5)) == (2, 2, 0, None)
     assert b.oldest is not None
     assert (NOW - b.oldest).total_seconds() == 500
     assert script.ready == 1
+    assert (lines[ALL].ready, lines[ALL].running, lines[ALL].then.tried) == (3, 2, 4)
+    assert lines[ALL].oldest == b.oldest
     assert seen.ready_counted == seen.counts.ready == 3
     assert seen.all_counted
     assert seen.ready_only is attached
@@ -75,10 +76,10 @@ def test_ready_jobs_are_told_apart_up_to_a_bound(
     writer.many(8, "a", function_name="a")
     writer.job("blocked", parents=["a0"], function_name="z")
     with reading(path) as reader:
-        seen = look(reader)
+        seen = reader.overview()
     writer.close()
     assert (seen.ready_counted, seen.counts.ready, seen.all_counted) == (5, 8, False)
-    assert [(line.function, line.ready) for line in seen.functions] == [("tasks.a", 5)]
+    assert {name: found.jobs for name, found in seen.ready.items()} == {"tasks.a": 5}
 
 
 @both_kinds
@@ -97,9 +98,9 @@ def test_nothing_that_the_overview_reads_grows_with_the_table(attached: bool, pa
         conn = reader._door.conn
         statements: list[str] = []
         conn.set_trace_callback(statements.append)
-        look(reader, Past.HOURS_24)
+        reader.overview()
         writer.done("new")
-        look(reader, Past.HOURS_24)
+        reader.overview()
         conn.set_trace_callback(None)
         selects = [sql for sql in statements if sql.lstrip().startswith("SELECT")]
         assert len(selects) > 10
@@ -135,7 +136,7 @@ def keys(found: tuple[Concern, ...]) -> list[str]:
 
 
 def attention(reader: Reader) -> dict[str, Concern]:
-    return {concern.key: concern for concern in look(reader).concerns}
+    return {concern.key: concern for concern in reader.overview().concerns}
 
 
 def test_a_queue_at_its_work_needs_nobody(path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_queue_at_its_work_needs_nobody(path: Path) -> None:
     writer.job("ready")
     writer.job("runs", "running", worker_id="w1")
     with reading(path, is_dead=lambda process: False) as reader:
-        assert keys(look(reader).concerns) == []
+        assert keys(reader.overview().concerns) == []
     writer.close()
 
 
@@ -165,7 +166,10 @@ def test_everything_that_stands_against_the_work_is_told_the_gravest_first(path:
     writer.close()
     levels = [concern.level for concern in found.values()]
     assert levels == sorted(levels, key=list(Level).index)
-    assert set(found) - {"sqlite"} == {"orphans", "lost", "paused", "idle", "overdue", "doomed"}
+    wanted = {"orphans", "lost", "paused", "idle", "overdue", "doomed", "failed"}
+    assert set(found) - {"sqlite"} == wanted
+    assert found["failed"].text == "1 job failed"
+    assert found["failed"].lead.tab is Tab.FAILED
     assert found["orphans"].text == "1 running job orphaned: w1 gone"
     assert found["orphans"].lead.workers
     assert "w2" in found["lost"].text
@@ -352,7 +356,7 @@ def test_an_overview_asked_through_the_feed_is_the_readers(path: Path) -> None:
     writer = AttemptWriter(path)
     writer.done("a")
     with reading(path) as reader:
-        assert isinstance(reader.overview(Past.MINUTE_1), Overview)
+        assert isinstance(reader.overview(), Overview)
     writer.close()
 
 
@@ -363,7 +367,7 @@ def test_a_worker_of_the_release_before_needs_a_person(path: Path) -> None:
         writer.worker(id, release=None, **more)
     writer.close()
     with reading(path, is_dead=lambda process: False) as reader:
-        concerned = reader.overview(Past.MINUTE_1).concerns
+        concerned = reader.overview().concerns
         assert [w.id for w in reader.snapshot(View()).workers if w.is_before] == ["w2", "w3"]
     (told,) = [concern for concern in concerned if concern.key == "before"]
     assert told.text == "w2 is of the release before: it ignores retry policies"

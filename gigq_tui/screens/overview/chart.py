@@ -21,6 +21,8 @@ Value = float | None
 
 CORNER = "└" if UTF8 else "+"
 SIDE = "│" if UTF8 else "|"
+POINTER = "▲" if UTF8 else "^"
+SELECTED = "━" if UTF8 else "="
 # A second series is drawn behind the first, in another texture: colour alone may not be there.
 _BEHIND = str.maketrans("▁▂▃▄▅▆▇█", "░" * 8)
 _BEHIND_ASCII = str.maketrans("▁▂▃▄▅▆▇█", "." * 8)
@@ -83,10 +85,47 @@ def glyphs(values: Sequence[Value], height: int, top: float) -> list[str]:
     ]
 
 
-def bars(series: Series, behind: Series | None, height: int, width: int) -> list[Line]:
+class Axis(NamedTuple):
+    """How bars stand over the clock.
+
+    Attributes:
+        cells: how many cells a bar takes.
+        marks: what the clock tells at which cell.
+        cursor: the number of the bar under the cursor; None without one.
+        other: the number of the bar at the other end of a selection; None without one.
+    """
+
+    cells: int = 1
+    marks: Sequence[tuple[int, str]] = ()
+    cursor: int | None = None
+    other: int | None = None
+
+    def is_under_cursor(self, cell: int) -> bool:
+        """Whether a cell belongs to the bar under the cursor."""
+        return self.cursor is not None and cell // self.cells == self.cursor
+
+    def is_selected(self, cell: int) -> bool:
+        """Whether a cell belongs to the selection."""
+        if self.cursor is None or self.other is None:
+            return False
+        first, last = sorted((self.cursor, self.other))
+        return first <= cell // self.cells <= last
+
+
+PLAIN = Axis()
+
+
+def ascii_bars(row: str) -> str:
+    """Return bars in what the terminal knows."""
+    return row if UTF8 else row.translate(_ASCII)
+
+
+def bars(
+    series: Series, behind: Series | None, height: int, width: int, axis: Axis = PLAIN
+) -> list[Line]:
     """Draw a series, and another one that is larger behind it, as `height` lines."""
-    front = fitted(series.values, width)
-    back = fitted(behind.values, width) if behind is not None else ()
+    front = _widened(fitted(series.values, width // axis.cells), axis.cells)
+    back = _widened(fitted(behind.values, width // axis.cells), axis.cells) if behind else ()
     top = max(largest(front), largest(back))
     rows = glyphs(front, height, top)
     back_rows = glyphs(back, height, top) if behind is not None else [" " * len(front)] * height
@@ -96,15 +135,20 @@ def bars(series: Series, behind: Series | None, height: int, width: int) -> list
             _cell(glyph, other, series.role, behind.role if behind is not None else "")
             for glyph, other in zip(row, back_row, strict=True)
         ]
-        if cells and not series.whole:
-            cells[-1] = (cells[-1][0], "dim" if cells[-1][1] else "")
+        if not series.whole:
+            cells[-axis.cells :] = [(g, "dim" if role else "") for g, role in cells[-axis.cells :]]
+        if axis.cursor is not None:
+            cells = [
+                (SIDE if cell[0] == " " else cell[0], "key") if axis.is_under_cursor(at) else cell
+                for at, cell in enumerate(cells)
+            ]
         lines.append(_together(cells))
     return lines
 
 
 def _cell(front: str, back: str, role: str, back_role: str) -> Span:
     if front != " ":
-        return (front if UTF8 else front.translate(_ASCII), role)
+        return (ascii_bars(front), role)
     if back != " ":
         return (back.translate(_BEHIND if UTF8 else _BEHIND_ASCII), back_role)
     return (" ", "")
@@ -121,37 +165,56 @@ def _together(cells: Sequence[Span]) -> Line:
     return tuple(spans)
 
 
+def _widened(values: Sequence[Value], cells: int) -> tuple[Value, ...]:
+    return tuple(value for value in values for _ in range(cells))
+
+
+def clock_line(axis: Axis, cells: int) -> Line:
+    """Draw the line under bars: round times where they are, the cursor, and what is selected."""
+    spans: list[Span] = []
+    text, role_of = [theme.RULE] * cells, ["rule"] * cells
+    for at, mark in axis.marks:
+        if any(axis.is_under_cursor(cell) for cell in range(at, at + len(mark) + 1)):
+            continue
+        text[at : at + len(mark)] = mark
+        role_of[at : at + len(mark)] = ["dim"] * len(mark)
+    for cell in range(cells):
+        if axis.is_selected(cell):
+            text[cell] = SELECTED if role_of[cell] == "rule" else text[cell]
+            role_of[cell] = "key"
+        if axis.is_under_cursor(cell):
+            text[cell], role_of[cell] = POINTER, "key"
+    spans.extend(zip(text[:cells], role_of[:cells], strict=True))
+    return _together(spans)
+
+
 def chart(
     series: Series,
     width: int,
     height: int,
     *,
     label: Callable[[float], str],
-    since: str,
+    axis: Axis = PLAIN,
     behind: Series | None = None,
 ) -> list[Line]:
-    """Draw bars over an axis, `height` lines of `width` cells in all.
+    """Draw bars over a clock, `height` lines of `width` cells in all.
 
     Args:
         series: what is drawn.
-        width: in cells, the axis and its labels included.
-        height: in lines, the axis included.
+        width: in cells, the scale and its labels included.
+        height: in lines, the clock included.
         label: writes the value at the top.
-        since: what the left end of the time axis is called; the right end is now.
+        axis: how bars stand over the clock.
         behind: a second series, larger than the first.
     """
     room = width - AXIS_CELLS
     tops = [largest(series.values), largest(behind.values) if behind is not None else 0.0]
-    drawn = bars(series, behind, height - 1, room)
-    cells = min(room, len(series.values))
+    drawn = bars(series, behind, height - 1, room, axis)
+    cells = min(room, len(series.values) * axis.cells)
     lines: list[Line] = []
     for number, line in enumerate(drawn):
         name = label(max(tops)) if number == 0 and max(tops) else ""
         lines.append(((f"{pad(name, AXIS_CELLS - 2, right=True)} {SIDE}", "rule"), *line))
-    rule = theme.RULE * max(0, cells - len(since) - len("now"))
     foot = f"{pad('0', AXIS_CELLS - 2, right=True)} {CORNER}"
-    if cells > len(since) + len("now"):
-        lines.append(((foot, "rule"), (since, "dim"), (rule, "rule"), ("now", "dim")))
-    else:
-        lines.append(((foot + theme.RULE * cells, "rule"),))
+    lines.append(((foot, "rule"), *clock_line(axis, cells)))
     return lines

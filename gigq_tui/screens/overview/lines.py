@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from gigq_core.forecast import in_words
-from gigq_core.moments import clock_time
+from gigq_core.moments import comes_twice, moment_words, offset_of, stretch_words
+from gigq_core.spans import DAY_S, HOUR_S, MINUTE_S, span
+from gigq_core.times import moment_of
 from gigq_tui.format import (
     age,
     count,
@@ -19,111 +22,178 @@ from gigq_tui.format import (
 )
 from gigq_tui.keys import BY_ID
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
-from gigq_tui.keys.looking_actions import OPEN
-from gigq_tui.keys.screen_actions import ATTENTION, BACK, PAST_ACTIONS
-from gigq_tui.screens.overview.chart import Series, bars, chart, largest
+from gigq_tui.keys.screen_actions import (
+    ATTENTION,
+    BACK,
+    COMPARE,
+    EARLIER,
+    FAILURES_BEFORE,
+    LATER,
+    NOW,
+    OPEN_THEN,
+    PAST_ACTIONS,
+    ZOOM_IN,
+    ZOOM_OUT,
+)
+from gigq_tui.screens.overview.chart import (
+    AXIS_CELLS,
+    Axis,
+    Series,
+    ascii_bars,
+    bars,
+    chart,
+    clock_line,
+    glyphs,
+    largest,
+)
+from gigq_tui.screens.overview.clocks import marks
+from gigq_tui.screens.overview.lens import CHOICES_S, Lens
+from gigq_tui.store.history.account import Account
 from gigq_tui.store.history.attention import Concern, Level
-from gigq_tui.store.history.overview import FunctionLine, Overview
-from gigq_tui.store.history.rings import Past
+from gigq_tui.store.history.moment import Moment, Ran
+from gigq_tui.store.history.overview import ALL, FunctionLine, Overview
+from gigq_tui.store.history.tally import Tally, seconds_of
+from gigq_tui.store.history.time_window import local_time
+from gigq_tui.store.stepwise import SoFar
 from gigq_tui.widgets.lines import Line, Span, columns, fit, line_width, spread
 
-WIDE = 100
+# From here on there is room for all columns.
+WIDE = 116
 NARROW = 72
 CHART_LINES = 5
 SMALL_LABEL = 24
 UNKNOWN = "-"
 
-PAST_NAMES = {
-    Past.MINUTE_1: "1m",
-    Past.MINUTES_5: "5m",
-    Past.MINUTES_15: "15m",
-    Past.MINUTES_60: "60m",
-    Past.HOURS_6: "6h",
-    Past.HOURS_24: "24h",
-}
-_LONG_NAMES = {
-    Past.MINUTE_1: "1 min",
-    Past.MINUTES_5: "5 min",
-    Past.MINUTES_15: "15 min",
-    Past.MINUTES_60: "60 min",
-    Past.HOURS_6: "6 h",
-    Past.HOURS_24: "24 h",
-}
-_BARS = {
-    Past.MINUTE_1: "1-s",
-    Past.MINUTES_5: "5-s",
-    Past.MINUTES_15: "15-s",
-    Past.MINUTES_60: "1-min",
-    Past.HOURS_6: "6-min",
-    Past.HOURS_24: "24-min",
-}
+_NAMES = ("1m", "5m", "15m", "60m", "6h", "24h")
+_LONG_NAMES = ("1 min", "5 min", "15 min", "60 min", "6 h", "24 h")
 _ROLES = {Level.GRAVE: "fail", Level.WARNING: "warn", Level.NOTE: "dim"}
 _MARKS = {Level.GRAVE: "!", Level.WARNING: "*", Level.NOTE: "."}
+_COMPARED = {1: "day before", 7: "week before", 0: "none"}
 
 
-def past_line(
-    past: Past,
-    overview: Overview | None,
+def room_for_bars(width: int, *, large: bool) -> int:
+    """Return how many bars there is room for on a screen of this width."""
+    if large:
+        half = width // 2
+        return max(1, min(half - 1, width - half - 2) - AXIS_CELLS)
+    return max(1, width - SMALL_LABEL - 1)
+
+
+# --- which time is shown ------------------------------------------------------------------------
+
+
+def window_line(
+    lens: Lens,
+    known: SoFar[Account] | None,
     now: datetime,
     width: int,
     hints: KeyHints = DEFAULT_HINTS,
 ) -> Line:
     """Return which time is shown, the keys for others, and how much of it is known."""
-    lead: Line = ((" last ", ""), (_LONG_NAMES[past], "title"), ("  ", ""))
-    spans: list[Span] = []
-    for number, (each, name) in enumerate(PAST_NAMES.items(), start=1):
-        chosen = each is past
-        spans += [
-            (f" {hints(PAST_ACTIONS[number - 1])} ", "key"),
+    at = now.timestamp()
+    edges = lens.window.edges(at)
+    title = _title(lens, edges)
+    lead: Line = ((" ", ""), (title, "title"), (f"  {bar_words(lens)} bars  ", "dim"))
+    short: Line = ((" ", ""), (title, "title"), (" ", ""))
+    lengths: list[Span] = []
+    for number, name in enumerate(_NAMES):
+        chosen = lens.window.live and lens.length_s == CHOICES_S[number]
+        lengths += [
+            (f" {hints(PAST_ACTIONS[number])} ", "key"),
             (f"[{name}]" if chosen else name, "tab" if chosen else ""),
         ]
-    known = _known(overview, now)
-    room = width - line_width(tuple(spans)) - 2
-    if width_of(known[0]) + line_width(lead) <= room:
-        return spread((*lead, *spans), ((known[0], "dim"),), width)
-    if width_of(known[1]) + line_width(lead) <= room:
-        return spread((*lead, *spans), ((known[1], "dim"),), width)
-    return spread(tuple(spans), ((known[1], "dim"),), width)
+    back: Line = () if lens.window.live else ((f"  {hints(NOW)} ", "key"), ("now", ""))
+    reading: Line = ()
+    if known is None:
+        reading = (("reading.. ", "dim"),)
+    elif not known.done:
+        reading = ((f"reading.. {known.share:.0%} ", "dim"),)
+    compared = _compared(lens, hints)
+    forms: tuple[tuple[Line, Line], ...] = (
+        ((*lead, *lengths, *back), (*reading, *compared)),
+        ((*lead, *back), (*reading, *compared)),
+        ((*short, *back), reading or compared[:2]),
+        (short, reading),
+    )
+    for left, right in forms:
+        if line_width(left) + line_width(right) < width:
+            return spread(left, right, width)
+    return fit(short, width)
 
 
-def _known(overview: Overview | None, now: datetime) -> tuple[str, str]:
-    """How much of the window is known, in a longer and a shorter form; empty if all of it is."""
-    if overview is None:
-        return "reading.. ", "reading.. "
-    if overview.known_from is None:
-        return "", ""
-    since = clock_time(overview.known_from, now)
-    if overview.reading:
-        return f"reading.. back to {since} ", f"reading.. {since} "
-    attempts = f"of the last {count(overview.attempts)} attempts, since {since} "
-    return attempts, f"last {short_count(overview.attempts)}, since {since} "
+def _title(lens: Lens, edges: Sequence[float]) -> str:
+    start, end = moment_of(edges[0]), moment_of(edges[-1])
+    if start is None or end is None:
+        return ""
+    if not lens.window.live:
+        return stretch_words(start, end)
+    return f"{_last(lens)}, since {moment_words(start)}"
+
+
+def _last(lens: Lens) -> str:
+    """How long a window that goes on now is."""
+    if lens.length_s in CHOICES_S:
+        return f"last {_LONG_NAMES[CHOICES_S.index(int(lens.length_s))]}"
+    return f"last {span(lens.length_s)}"
+
+
+def bar_words(lens: Lens) -> str:
+    """Return how long a bar is: `90-s`, `2-min`."""
+    size = lens.window.ruler.bar_s
+    for unit_s, unit in ((DAY_S, "day"), (HOUR_S, "h"), (MINUTE_S, "min")):
+        if size >= unit_s and size % (unit_s / 2) == 0 and (size % unit_s == 0 or unit == "h"):
+            return f"{size / unit_s:g}-{unit}"
+    return f"{size:g}-s"
+
+
+def _compared(lens: Lens, hints: KeyHints) -> Line:
+    spans: list[Span] = [(f"{hints(COMPARE)} ", "key"), ("compare: ", "dim")]
+    for days, name in _COMPARED.items():
+        chosen = days == lens.days
+        spans.append((f"[{name}]" if chosen else name, "tab" if chosen else "dim"))
+        spans.append((" ", ""))
+    return tuple(spans)
 
 
 # --- charts -----------------------------------------------------------------------------------
 
 
-def large_charts(overview: Overview, width: int) -> list[Line]:
-    """Return the four charts with their axes, two beside each other."""
+def _axis(lens: Lens, account: Account, room: int) -> Axis:
+    cells = max(1, room // max(1, len(account.bars)))
+    starts = account.edges[:-1]
+
+    def number(at: float | None) -> int | None:
+        return None if at is None else max(0, sum(start <= at for start in starts) - 1)
+
+    return Axis(cells, marks(account.edges, cells), number(lens.cursor), number(lens.other))
+
+
+def large_charts(lens: Lens, account: Account, overview: Overview | None, width: int) -> list[Line]:
+    """Return the four charts with their clocks, two beside each other."""
     half = width // 2
-    since = f"{PAST_NAMES[overview.window]} ago"
+    axis = _axis(lens, account, room_for_bars(width, large=True))
     whole = partial(_whole, 5)
-    per = _BARS[overview.window]
-    draw = partial(chart, height=CHART_LINES - 1, since=since)
-    done = draw(_done(overview), half - 1, label=whole)
-    failed = draw(_failed(overview), width - half - 2, label=whole)
-    waiting = draw(_waiting(overview), half - 1, label=whole)
-    run = draw(_p50(overview), width - half - 2, label=duration, behind=_p95(overview))
-    failures = "fail" if overview.total.failed else ""
+    per = bar_words(lens)
+    draw = partial(chart, height=CHART_LINES - 1, axis=axis)
+    left, right = half - 1, width - half - 2
+    done = draw(_done(account), left, label=whole)
+    failed = draw(_failed(account), right, label=whole)
+    waiting = draw(_waiting(account), left, label=whole)
+    run = draw(_p50(account), right, label=duration, behind=_p95(account))
     titles = (
-        (f"jobs done, {per} bars", _last_and_most(overview.done), ""),
-        (f"failures, {per} bars", _last_and_most(overview.failed), failures),
-        ("waiting", _backlog(overview, half - 14), ""),
-        ("run time", _run_times(overview, half - 14), ""),
+        (f"jobs done, {per} bars", _sum_and_most(account, "done"), ""),
+        (
+            f"failed attempts, {per} bars",
+            _sum_and_most(account, "failed"),
+            "fail" if account.total.failed else "",
+        ),
+        ("jobs waiting", _backlog(account, overview), ""),
+        ("run time", _run_times(account, half - 14), ""),
     )
     heads = [((f" {title}", "heading"), (f"   {text}", role)) for title, text, role in titles]
-    left = [heads[0], *done, heads[2], *waiting]
-    right = [heads[1], *failed, heads[3], *run]
-    return [_beside(a, b, half) for a, b in zip(left, right, strict=True)]
+    columns_left = [heads[0], *done, heads[2], *waiting]
+    columns_right = [heads[1], *failed, heads[3], *run]
+    return [_beside(a, b, half) for a, b in zip(columns_left, columns_right, strict=True)]
 
 
 def _beside(left: Line, right: Line, half: int) -> Line:
@@ -131,43 +201,44 @@ def _beside(left: Line, right: Line, half: int) -> Line:
     return (*left, (" " * (half - line_width(left)), ""), *right)
 
 
-def small_charts(overview: Overview, width: int) -> list[Line]:
-    """Return each chart in one line, for small terminals."""
-    per = _BARS[overview.window]
-    room = width - SMALL_LABEL - 1
-    waiting = f"{short_count(overview.counts.pending)} {_pace(overview)}"
+def small_charts(lens: Lens, account: Account, overview: Overview | None, width: int) -> list[Line]:
+    """Return each chart in one line over one clock, for small terminals."""
+    per = bar_words(lens)
+    room = room_for_bars(width, large=False)
+    axis = _axis(lens, account, room)
     rows: list[tuple[str, str, Series]] = [
-        (f"done/{per}", _last_and_most(overview.done, short=True), _done(overview)),
-        (f"fail/{per}", _last_and_most(overview.failed, short=True), _failed(overview)),
-        ("waiting", waiting.rstrip(), _waiting(overview)),
+        (f"done/{per}", _sum_and_most(account, "done", short=True), _done(account)),
+        (f"fail/{per}", _sum_and_most(account, "failed", short=True), _failed(account)),
+        ("waiting", _backlog(account, overview, short=True), _waiting(account)),
     ]
     lines: list[Line] = []
     for name, text, series in rows:
-        (bar,) = bars(series, None, 1, room)
-        lines.append(((f" {pad(name, 9)}", "heading"), (pad(text, SMALL_LABEL - 10), ""), *bar))
-    eta = _empty_in(overview)
-    run: Line = ((f" {pad('run time', 9)}", "heading"), (_run_times(overview, 0), ""))
-    return [*lines, (*run, ("   ", ""), (eta, "accent"))]
+        (bar,) = bars(series, None, 1, room, axis)
+        lines.append(((f" {pad(name, 11)}", "heading"), (pad(text, SMALL_LABEL - 12), ""), *bar))
+    cells = min(room, len(account.bars) * axis.cells)
+    run = cut(_run_times(account, 0, short=True), SMALL_LABEL - 2)
+    foot: Line = ((f" {pad(run, SMALL_LABEL - 1)}", "dim"), *clock_line(axis, cells))
+    return [*lines, foot]
 
 
-def _done(overview: Overview) -> Series:
-    return Series(overview.done, "ok")
+def _done(account: Account) -> Series:
+    return Series(tuple(bar.done for bar in account.bars), "ok", not account.window.live)
 
 
-def _failed(overview: Overview) -> Series:
-    return Series(overview.failed, "fail")
+def _failed(account: Account) -> Series:
+    return Series(tuple(bar.failed for bar in account.bars), "fail", not account.window.live)
 
 
-def _waiting(overview: Overview) -> Series:
-    return Series(overview.waiting, "accent", whole=True)
+def _waiting(account: Account) -> Series:
+    return Series(tuple(bar.waiting for bar in account.bars), "accent", whole=True)
 
 
-def _p50(overview: Overview) -> Series:
-    return Series(overview.p50_s, "run")
+def _p50(account: Account) -> Series:
+    return Series(tuple(bar.p50_s for bar in account.bars), "run", not account.window.live)
 
 
-def _p95(overview: Overview) -> Series:
-    return Series(overview.p95_s, "dim")
+def _p95(account: Account) -> Series:
+    return Series(tuple(bar.p95_s for bar in account.bars), "dim")
 
 
 def _whole(cells: int, value: float) -> str:
@@ -175,141 +246,255 @@ def _whole(cells: int, value: float) -> str:
     return text if width_of(text) <= cells else short_count(round(value))
 
 
-def _last_and_most(values: tuple[int, ...], *, short: bool = False) -> str:
-    """The last bucket that is over, and the largest."""
-    last, most = values[-2], round(largest(values))
+def _sum_and_most(account: Account, field: str, *, short: bool = False) -> str:
+    """How many in the whole window, and in the bar with the most."""
+    values = [int(getattr(bar, field)) for bar in account.bars]
+    whole, most = sum(values), max(values, default=0)
     if short:
-        return f"{short_count(last)} max {short_count(most)}"
-    return f"last {count(last)}   max {count(most)}"
+        return f"{short_count(whole)} max {short_count(most)}"
+    return f"{count(whole)} in all, at most {count(most)}"
 
 
-def _pace(overview: Overview) -> str:
-    pace = overview.pace
+def _pace(account: Account) -> str:
+    pace = account.pace
     if pace is None or abs(pace) < 0.05:
         return ""
     return f"{pace:+.1f}/s" if abs(pace) < 10 else f"{pace:+.0f}/s"
 
 
-def _backlog(overview: Overview, room: int) -> str:
-    number, pace = count(overview.counts.pending), _pace(overview)
-    changing = f"{'falling' if pace.startswith('-') else 'rising'} {pace[1:]}" if pace else ""
-    eta = _empty_in(overview)
-    forms = (
-        ", ".join(part for part in (number, changing, eta) if part),
-        ", ".join(part for part in (f"{number} {pace}", eta) if part),
-        ", ".join(part for part in (number, changing, _empty_in(overview, more=False)) if part),
-    )
-    return next((form for form in forms if width_of(form) <= room), forms[-1])
+def _backlog(account: Account, overview: Overview | None, *, short: bool = False) -> str:
+    """How many wait now and how that changes, and the most that waited at once."""
+    most = round(largest([bar.waiting for bar in account.bars]))
+    pace = _pace(account)
+    if short:
+        if account.window.live and overview is not None:
+            return f"{short_count(overview.counts.pending)} {pace or f'max {short_count(most)}'}"
+        return f"max {short_count(most)}"
+    told = f"at most {count(most)}"
+    if not account.window.live or overview is None:
+        return told
+    changing = f", {'falling' if pace.startswith('-') else 'rising'} {pace[1:]}" if pace else ""
+    return f"{count(overview.counts.pending)} now{changing}, {told}"
 
 
-def _empty_in(overview: Overview, *, more: bool = True) -> str:
-    """When what is ready would be done if nothing else came, with the slots there are and more."""
-    figures, now = overview.figures, overview.taken_at
-    if figures.ahead is None:
-        return ""
-    text = f"empty in {in_words(figures.ahead.left(now))}"
-    with_more = figures.ahead.left_with_more(now)
-    if more and with_more is not None:
-        text += f", {figures.more_slots} slots: {in_words(with_more).removeprefix('about ')}"
-    return text
-
-
-def _run_times(overview: Overview, room: int) -> str:
-    total = overview.total
-    p50, p95 = total.run_s(0.5), total.run_s(0.95)
+def _run_times(account: Account, room: int, *, short: bool = False) -> str:
+    total = account.total
+    p50, p95 = total.quantiles(0.5, 0.95)
     if p50 is None or p95 is None:
         return "nothing ended"
-    text = f"p50 {duration(p50)}  p95 {duration(p95)}  max {duration(total.longest_s)}"
+    text = f"p50 {duration(p50)}  p95 {duration(p95)}"
+    if short:
+        return text
+    text += f"  max {duration(total.longest_s)}"
     waited = f"  wait {duration(total.waited_s / total.waits)}" if total.waits else ""
-    short = inert(overview.longest.rpartition(".")[2])
-    name = f" ({cut(short, 20)})"
+    name = f" ({cut(inert(account.longest.rpartition('.')[2]), 20)})"
     for text_more in (f"{text}{name}{waited}", f"{text}{name}", text):
         if width_of(text_more) <= room:
             return text_more
     return text
 
 
+# --- what is chosen in the window ---------------------------------------------------------------
+
+
+def chosen_lines(
+    lens: Lens,
+    account: Account,
+    moment: SoFar[Moment] | None,
+    width: int,
+    hints: KeyHints = DEFAULT_HINTS,
+) -> list[Line]:
+    """Return what happened under the cursor or in the selection, what ran and what failed next."""
+    selected = lens.selection
+    chosen = selected or lens.bar
+    if chosen is None:
+        keys = (
+            f"{hints(EARLIER)} {hints(LATER)} bar by bar   {hints(ZOOM_IN)} {hints(ZOOM_OUT)} zoom"
+        )
+        return [((f" {keys}   {hints(FAILURES_BEFORE)} the failures before", "dim"),), ()]
+    bars = [bar for bar in account.bars if chosen.start <= bar.start < chosen.end]
+    done, failed = sum(bar.done for bar in bars), sum(bar.failed for bar in bars)
+    bad = "fail" if failed else ""
+    first = (f" {_clock_words(chosen.start, chosen.end, bool(selected))}: ", "title")
+    told: list[Span] = [
+        first,
+        (f"{count(done)} done, ", ""),
+        (f"{count(failed)} failed", bad),
+    ]
+    if selected is not None:
+        keys = (
+            f"{hints(ZOOM_IN)} zooms in, {hints(OPEN_THEN)} lists its jobs, {hints(BACK)} ends it"
+        )
+        return [fit((*told, (f"   selected: {keys}", "dim")), width), ()]
+    if moment is None:
+        return [fit((*told, ("   reading what ran..", "dim")), width), ()]
+    value = moment.value
+    reading = "" if moment.done else f", reading.. {moment.share:.0%}"
+    told.append(
+        (f"; {count(value.count)} ran then{reading}: " if value.count else "; nothing ran", "")
+    )
+    names = [_ran_words(each) for each in value.ran]
+    return [fit((*told, (inert(", ".join(names)), "run")), width), _failed_next(value, width)]
+
+
+def _clock_words(start: float, end: float, whole: bool) -> str:
+    """The time of a bar, or both ends of a selection, by the reader's clock."""
+    here, there = local_time(start), local_time(end)
+    seconds = (end - start) % MINUTE_S or start % MINUTE_S
+
+    def words(at: datetime) -> str:
+        text = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
+        text += (
+            f" ({offset_of(at)}, this time comes twice)" if comes_twice(at) and not whole else ""
+        )
+        return text + offset_of(at) if comes_twice(at) and whole else text
+
+    if end - start >= DAY_S:
+        return f"{here:%a} {here.day} {here:%b}" + (f" - {there.day} {there:%b}" if whole else "")
+    return f"{words(here)} - {words(there)}" if whole else words(here)
+
+
+def _ran_words(ran: Ran) -> str:
+    worker = f" on {ran.worker}" if ran.worker else ""
+    return f"{cut(ran.name, 24)}{worker}"
+
+
+def _failed_next(moment: Moment, width: int) -> Line:
+    failed = moment.failed_next
+    if failed is None or failed.ended is None:
+        return ()
+    at = local_time(failed.ended)
+    where = f" on {failed.worker}" if failed.worker else ""
+    error = f": {failed.error}" if failed.error else ""
+    text = f" failed next: {at:%H:%M:%S} {failed.name}{where}{error}"
+    return fit(((inert(text), "fail"),), width)
+
+
 # --- functions --------------------------------------------------------------------------------
 
 
-def _layout(width: int, waiting: str) -> list[tuple[str, int, str]]:
-    if width < WIDE:
-        numbers = [
-            (waiting, -7, "ready"),
-            ("RUN", -4, "running"),
-            ("DONE/H", -8, "done"),
-            ("FAIL%", -6, "share"),
-            ("P50", -6, "p50"),
-            ("P95", -7, "p95"),
-            ("OLDEST", -7, "oldest"),
-        ]
-        if width < NARROW:
-            numbers = [each for each in numbers if each[2] not in ("done", "p50")]
-    else:
-        numbers = [
-            (waiting, -9, "ready"),
-            ("RUN", -6, "running"),
-            ("DONE/H", -10, "done"),
-            ("FAIL/H", -9, "failed"),
-            ("FAIL%", -8, "share"),
-            ("P50", -9, "p50"),
-            ("P95", -9, "p95"),
-            ("OLDEST WAITING", -16, "oldest"),
-        ]
-    room = max(8, width - 5 - sum(-cells for _, cells, _ in numbers))
-    return [("BY FUNCTION", room, "function"), *numbers]
+def _layout(width: int, waiting: str, *, live: bool, compared: bool) -> list[tuple[str, int, str]]:
+    """The columns: their names, widths in cells (negative: to the right), and what they hold."""
+    wide = width >= WIDE
+    columns: list[tuple[str, int, str]] = []
+    if live:
+        columns += [(waiting, -9 if wide else -7, "ready"), ("RUN", -5, "running")]
+    columns += [("RAN", -8 if wide else -7, "ran"), ("FAILED", -8 if wide else -7, "failed")]
+    if wide:
+        columns.append(("FAIL%", -7, "share"))
+    if width >= NARROW:
+        columns += [("P50", -7, "p50")]
+        columns += [("P95", -8, "p95")] if wide or not compared else []
+    if compared:
+        before = [("WAS FAIL%", -11, "was_share"), ("P50", -7, "was_p50"), ("P95", -7, "was_p95")]
+        columns += before if wide else [("WAS P50", -8, "was_p50")] if width >= NARROW else []
+        columns.append(("", 14 if wide else 12, "verdict"))
+    elif live and wide:
+        columns.append(("OLDEST WAITING", -16, "oldest"))
+    room = max(8, width - 5 - sum(abs(cells) for _, cells, _ in columns))
+    return [("BY FUNCTION", room, "function"), *columns]
 
 
-def functions_heading(overview: Overview | None, width: int) -> Line:
+def functions_heading(overview: Overview | None, lens: Lens, width: int) -> Line:
     """Return the names of the columns."""
     waiting = "READY" if overview is None or overview.ready_only else "WAITING"
-    cells = [(name, cells, "heading") for name, cells, _ in _layout(width, waiting)]
-    return (("   ", ""), *columns(cells))
+    layout = _layout(width, waiting, live=lens.window.live, compared=bool(lens.days))
+    return (("   ", ""), *columns([(name, cells, "heading") for name, cells, _ in layout]))
 
 
-def function_line(line: FunctionLine, overview: Overview, now: datetime, width: int) -> Line:
-    """Return what one function has to do, and did."""
-    hours = _hours(overview)
-    tried = line.done + line.failed
+def function_line(
+    line: FunctionLine, overview: Overview, now: datetime, width: int, lens: Lens
+) -> Line:
+    """Return what one function has to do, did, and did before."""
     more = "" if overview.all_counted else "+"
     name = inert(line.function)
-    layout = _layout(width, "")
+    layout = _layout(width, "", live=lens.window.live, compared=bool(lens.days))
     room = layout[0][1]
     if width_of(name) > room:
         # The end of a dotted name says more than its beginning.
         name = ".." + name[-(room - 2) :] if name.isascii() else cut(name, room)
+    p50, p95 = line.then.quantiles(0.5, 0.95)
+    was_p50, was_p95 = line.before.quantiles(0.5, 0.95)
+    verdict, role = _verdict(line)
     fields = {
         "function": name,
         "ready": f"{count(line.ready)}{more}" if line.ready else UNKNOWN,
-        "running": str(line.running) if line.running else UNKNOWN,
-        "done": _rate(line.done / hours),
-        "failed": _rate(line.failed / hours),
-        "share": f"{100 * line.failed / tried:.1f}" if tried else UNKNOWN,
-        "p50": UNKNOWN if line.p50_s is None else duration(line.p50_s),
-        "p95": UNKNOWN if line.p95_s is None else duration(line.p95_s),
+        "running": count(line.running) if line.running else UNKNOWN,
+        "ran": count(line.then.tried) if line.then.tried else UNKNOWN,
+        "failed": count(line.then.failed) if line.then.failed else UNKNOWN,
+        "share": _share(line.then),
+        "p50": UNKNOWN if p50 is None else duration(p50),
+        "p95": UNKNOWN if p95 is None else duration(p95),
+        "was_share": _share(line.before),
+        "was_p50": UNKNOWN if was_p50 is None else duration(was_p50),
+        "was_p95": UNKNOWN if was_p95 is None else duration(was_p95),
+        "verdict": f" {verdict}",
         "oldest": UNKNOWN if line.oldest is None else age((now - line.oldest).total_seconds()),
     }
+    bad = "fail" if line.then.failed else "dim"
     roles = {
+        "function": "title" if line.function == ALL else "",
         "running": "run" if line.running else "dim",
-        "failed": "fail" if line.failed else "dim",
-        "share": "fail" if line.failed else "dim",
+        "failed": bad,
+        "share": bad,
+        "was_share": "dim",
+        "was_p50": "dim",
+        "was_p95": "dim",
+        "verdict": role,
     }
     return columns([(fields[field], cells, roles.get(field, "")) for _, cells, field in layout])
 
 
-def _rate(per_hour: float) -> str:
-    """A rate with a decimal where it is small: what happened at all is not shown as nothing."""
-    if 0 < per_hour < 0.05:
-        return "<0.1"
-    return f"{per_hour:.1f}".removesuffix(".0") if per_hour < 10 else count(round(per_hour))
+def _share(tally: Tally) -> str:
+    return f"{100 * tally.failed / tally.tried:.1f}" if tally.tried else UNKNOWN
 
 
-def _hours(overview: Overview) -> float:
-    """How many hours of the window are known."""
-    known_s: float = overview.window.value
-    if overview.known_from is not None:
-        known_s = min(known_s, max(1.0, (overview.taken_at - overview.known_from).total_seconds()))
-    return known_s / 3_600
+def _verdict(line: FunctionLine) -> tuple[str, str]:
+    """What is different from before, in a word, and its role."""
+    verdict = line.verdict
+    if verdict.failures > 0:
+        # How long they take says little then: what fails may do so at once, or at its timeout.
+        return "FAILS MORE", "fail"
+    if verdict.time > 0:
+        return f"SLOWER {verdict.ratio:.1f}x", "warn"
+    if verdict.time < 0:
+        return f"faster {1 / verdict.ratio:.1f}x", "ok"
+    return ("fails less", "ok") if verdict.failures < 0 else ("", "")
+
+
+def histogram(line: FunctionLine | None, lens: Lens, width: int) -> list[Line]:
+    """Return how run times are spread, now and before: two lines over one scale."""
+    if line is None or not line.then.runs:
+        return [((" run times   no run ended", "dim"),), ()]
+    room = max(8, min(60, width - 46))
+    steps = [seconds_of(step) for step in (*line.then.runs, *line.before.runs)]
+    least, most = max(min(steps), 0.001), max(max(steps), 0.002)
+    scale = (least, max(most, least * 2))
+    name = cut(inert(line.function.rpartition(".")[2]), 18)
+    lines: list[Line] = []
+    for label, tally, role in (
+        ("run times", line.then, "run"),
+        (_COMPARED[lens.days], line.before, "dim"),
+    ):
+        if not tally.runs:
+            lines.append(())
+            continue
+        (row,) = glyphs(_spread(tally, scale, room), 1, 0)
+        drawn: Span = (ascii_bars(row), role)
+        told = f" {duration(scale[0])} - {duration(scale[1])}" if label == "run times" else ""
+        head = f" {pad(label, 12)}{pad(name if label == 'run times' else '', 19)}"
+        lines.append(((head, "heading" if told else "dim"), drawn, (told, "dim")))
+    return [fit(line, width) for line in lines]
+
+
+def _spread(tally: Tally, scale: tuple[float, float], room: int) -> list[int]:
+    """How many runs took how long, in steps of a scale that grows by factors."""
+    found = [0] * room
+    whole = math.log(scale[1] / scale[0])
+    for step, n in tally.runs.items():
+        share = math.log(max(seconds_of(step), scale[0]) / scale[0]) / whole
+        found[min(room - 1, int(share * room))] += n
+    return found
 
 
 # --- what needs a person ----------------------------------------------------------------------
@@ -346,7 +531,7 @@ def help_with(concern: Concern, hints: KeyHints) -> str:
 def concern_line(concern: Concern, width: int, hints: KeyHints = DEFAULT_HINTS) -> Line:
     """Return one thing that needs a person, and what helps."""
     lead = concern.lead
-    opens = hints(OPEN)
+    opens = hints(OPEN_THEN)
     leads = f"{opens}: workers" if lead.workers else f"{opens}: show them" if lead.tab else ""
     problem = inert(concern.text)
     if helps := help_with(concern, hints):

@@ -7,31 +7,35 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
+from gigq_core.times import moment_of
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
-from gigq_tui.keys.looking_actions import OPEN
-from gigq_tui.keys.screen_actions import ATTENTION, BACK
+from gigq_tui.keys.screen_actions import ATTENTION, BACK, OPEN_THEN
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.overview.lines import (
     attention_heading,
+    chosen_lines,
     concern_line,
     function_line,
     functions_heading,
     help_with,
+    histogram,
     large_charts,
-    past_line,
+    room_for_bars,
     small_charts,
+    window_line,
 )
 from gigq_tui.screens.overview.refresh import PACE_S, OverviewRefresh
+from gigq_tui.screens.overview.window import WindowOfTime
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.services import Services
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.filter.terms import Field
-from gigq_tui.store.filter.writing import equal
-from gigq_tui.store.history.attempts import DELETED, OTHERS
+from gigq_tui.store.filter.writing import all_of, equal, period
+from gigq_tui.store.history.account import DELETED, OTHERS, Account
 from gigq_tui.store.history.attention import Concern
-from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.history.rings import USUAL, Past
+from gigq_tui.store.history.overview import ALL, FunctionLine, Overview, function_lines
+from gigq_tui.store.history.time_window import USUAL, Period
 from gigq_tui.store.models import Snapshot, Tab
 from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import Line, TextLines
@@ -52,31 +56,36 @@ class ActiveList(PickList):
 
 
 class OverviewScreen(ConsoleScreen, inherit_bindings=False):
-    """What happened in the last minutes or hours.
+    """What happened in a window of time.
 
     Args:
         services: What the console can do.
-        past: How far back it looks at first.
+        period: Which window it shows first.
     """
 
     SCOPE = Scope.OVERVIEW
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self, services: Services, past: Past = USUAL) -> None:
+    def __init__(self, services: Services, period: Period = USUAL) -> None:
         super().__init__(services)
         self.hints = services.hints
-        self.refreshing = OverviewRefresh(self, services.picture, services.settings.clock, past)
+        clock, view = services.settings.clock, services.picture
+        self.refreshing = OverviewRefresh(self, view, clock)
+        self.window = WindowOfTime(self, view, clock, services.notices, period)
         self.finder = RowFinder(self, services.notices)
-        self.parts = (self.refreshing, self.finder)
+        self.parts = (self.refreshing, self.window, self.finder)
         # Whether the keys move in the list of what needs attention.
         self.attending = False
+        self._lines: dict[str, FunctionLine] = {}
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="past")
         yield TextLines(id="charts")
+        yield TextLines(id="chosen")
         yield TypedLine(id="functions-head")
         yield ActiveList(id="functions")
+        yield TextLines(id="histogram")
         yield TextLines(id="attention-head")
         attention = ActiveList(id="attention")
         attention.active = False
@@ -84,8 +93,13 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
 
     @property
     def overview(self) -> Overview | None:
-        """What is shown; None before it was first read."""
+        """How things stand now; None before it was first read."""
         return self.refreshing.overview
+
+    @property
+    def account(self) -> Account | None:
+        """What happened in the window; None before it was first read."""
+        return self.window.account
 
     @property
     def functions(self) -> ActiveList:
@@ -103,13 +117,15 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         return self.query_one(TypedLine)
 
     def destination(self) -> Destination:
-        return Destination("overview", self.refreshing.past.word)
+        now = self.services.settings.clock.now().timestamp()
+        return Destination("overview", self.window.lens.period(now).word)
 
     def mover(self) -> Scrolled:
         return self.attention if self.attending else self.functions
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         self.refreshing.take_news()
+        self.window.take_news()
 
     # Drawing
 
@@ -117,35 +133,39 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         """Draw what has changed."""
         if not self.is_whole:
             return
-        overview, now = self.overview, self.services.settings.clock.now()
-        width = self.app.size.width
-        large = self.has_class("-wide") and self.has_class("-tall")
-        self._show_past(overview)
-        self.typed_line.rest(functions_heading(overview, width))
+        overview, account, lens = self.overview, self.account, self.window.lens
+        now, width = self.services.settings.clock.now(), self.app.size.width
+        line = window_line(lens, self.window.reading.so_far, now, width, self.hints)
+        self.query_one("#past", TextLines).show(line)
+        self.typed_line.rest(functions_heading(overview, lens, width))
         self._draw_attention_head()
+        if account is not None:
+            charts = large_charts if self._is_large else small_charts
+            self.query_one("#charts", TextLines).show(*charts(lens, account, overview, width))
+            chosen = chosen_lines(lens, account, self.window.known_moment, width, self.hints)
+            self.query_one("#chosen", TextLines).show(*chosen)
         if overview is None:
             return
-        charts = large_charts(overview, width) if large else small_charts(overview, width)
-        self.query_one("#charts", TextLines).show(*charts)
-        self.functions.show(
-            [
-                (line.function, function_line(line, overview, now, width))
-                for line in overview.functions
-            ]
-        )
+        if account is not None:
+            found = function_lines(account, overview)
+            self._lines = {line.function: line for line in found}
+            self.functions.show(
+                [(line.function, function_line(line, overview, now, width, lens)) for line in found]
+            )
+            self._draw_histogram()
         room = max(1, width - 5)
         self.attention.show([(c.key, concern_line(c, room, self.hints)) for c in overview.concerns])
         if self.attending and not overview.concerns:
             self._attend(False)
 
-    def draw_past(self) -> None:
-        """Draw which time is chosen, of which nothing is known yet."""
-        self._show_past(None)
+    @property
+    def _is_large(self) -> bool:
+        return self.has_class("-wide") and self.has_class("-tall")
 
-    def _show_past(self, overview: Overview | None) -> None:
-        now, width = self.services.settings.clock.now(), self.app.size.width
-        line = past_line(self.refreshing.past, overview, now, width, self.hints)
-        self.query_one("#past", TextLines).show(line)
+    def _draw_histogram(self) -> None:
+        line = self._lines.get(self.functions.cursor_id or "")
+        drawn = histogram(line, self.window.lens, self.app.size.width)
+        self.query_one("#histogram", TextLines).show(*drawn)
 
     def _draw_attention_head(self) -> None:
         head = attention_heading(self.overview, inside=self.attending, hints=self.hints)
@@ -154,16 +174,35 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     # What the widgets tell
 
     def on_mount(self) -> None:
-        self.set_interval(PACE_S, self.refreshing.keep_up)
+        self.set_interval(PACE_S, self._keep_up)
+        self._fit()
+        self.window.start()
         self.draw()
 
+    def _keep_up(self) -> None:
+        self.refreshing.keep_up()
+        self.window.keep_up()
+
     def on_resize(self) -> None:
-        self.call_after_refresh(self.draw)
+        self.call_after_refresh(self._fit_and_draw)
+
+    def _fit_and_draw(self) -> None:
+        self._fit()
+        self.draw()
+
+    def _fit(self) -> None:
+        """Have as many bars as there is room for."""
+        self.window.fit(room_for_bars(self.app.size.width, large=self._is_large))
+
+    @on(RowList.CursorMoved)
+    def _cursor_moved(self, event: RowList.CursorMoved) -> None:
+        if event.row_list is self.functions:
+            self._draw_histogram()
 
     @on(RowList.RowOpened)
     def _opened(self, event: RowList.RowOpened) -> None:
         self._attend(event.row_list is self.attention)
-        self.perform(OPEN)
+        self.perform(OPEN_THEN)
 
     @on(TypedLine.Typed)
     def _typed(self, event: TypedLine.Typed) -> None:
@@ -190,7 +229,7 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         self.functions.repaint()
         self._draw_attention_head()
 
-    @does(OPEN)
+    @does(OPEN_THEN)
     def do_open(self) -> None:
         """Show the jobs of the function under the cursor, or what a concern leads to."""
         if self.attending:
@@ -202,6 +241,7 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
             self._open_function(self.functions.cursor_id)
 
     def _open_function(self, function: str | None) -> None:
+        """List the jobs that ran in what is chosen, those of one function or all."""
         notices = self.services.notices
         if not function:
             notices.tell("There is no function under the cursor.", "warn")
@@ -210,9 +250,17 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
             notices.tell(f"There is no list for {function.strip('()')}.", "warn")
             return
         try:
-            self.services.routes.show_jobs(Tab.ALL, equal(Field.FUNCTION, function))
+            self.services.routes.show_jobs(Tab.ALL, self.filter_text(function))
         except FilterError as problem:
             notices.tell(f"This function can't be searched for: {problem.message}.", "warn")
+
+    def filter_text(self, function: str = ALL) -> str:
+        """The filter for the jobs of one function, or all, that ran in what is chosen."""
+        now = self.services.settings.clock.now()
+        chosen = self.window.lens.chosen(now.timestamp())
+        until = None if chosen.end > now.timestamp() else moment_of(chosen.end)
+        ran = period(Field.RAN, moment_of(chosen.start), until)
+        return ran if function == ALL else all_of(equal(Field.FUNCTION, function), ran)
 
     def _open_concern(self, concern: Concern) -> None:
         lead = concern.lead
@@ -229,5 +277,5 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         """Leave the list of what needs attention, or the screen."""
         if self.attending:
             self._attend(False)
-        else:
+        elif not self.window.ends_selection():
             super().do_back()

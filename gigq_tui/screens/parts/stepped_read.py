@@ -62,6 +62,8 @@ class SteppedRead(Part, Generic[_Value]):
         clock: What time it is.
         got: Gets what is known after each step.
         failed: Gets the sentence that says why a step could not be read; it is tried again.
+        patience: How many times its own cost passes before it is read anew: less for what then
+            reads only what is new.
 
     Attributes:
         so_far: What is known; None before the first step.
@@ -74,12 +76,14 @@ class SteppedRead(Part, Generic[_Value]):
         clock: Clock,
         got: Callable[[SoFar[_Value]], None],
         failed: Callable[[str], None] = lambda _: None,
+        patience: float = PATIENCE,
     ) -> None:
         self._host = host
         self._view = view
         self._clock = clock
         self._got = got
         self._failed = failed
+        self._patience = patience
         self.so_far: SoFar[_Value] | None = None
         self._work: Stepwise[_Value] | None = None
         self._is_asking = False
@@ -140,7 +144,7 @@ class SteppedRead(Part, Generic[_Value]):
         self._is_reading = not so_far.done
         if so_far.done:
             now = self._clock.monotonic()
-            self._free_at = now + max(PACE_S, PATIENCE * (now - self._began_at))
+            self._free_at = now + max(PACE_S, self._patience * (now - self._began_at))
         self._got(so_far)
         if self._is_reading:
             self.keep_up()

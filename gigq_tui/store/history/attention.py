@@ -170,6 +170,14 @@ def _of_jobs(counts: Counts, overdue: int) -> Iterator[Concern]:
             f"{_many(counts.doomed, 'job')} can never run{behind}",
             Lead(Tab.WAITING, "state:doomed"),
         )
+    if bad := counts.failed + counts.timeout:
+        apart = f", {counts.timeout:,} of them by their timeout" if counts.timeout else ""
+        yield Concern(
+            "failed",
+            Level.WARNING,
+            f"{_many(bad, 'job')} failed{apart}",
+            Lead(Tab.FAILED if counts.failed else Tab.TIMEOUT),
+        )
 
 
 def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:

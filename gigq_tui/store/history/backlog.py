@@ -1,87 +1,96 @@
-"""How many jobs waited at each moment: seen while the console looked, reckoned for before."""
+"""How many jobs waited at each moment of a window, reckoned back from how many wait now.
+
+A job that began or was given up waited until then; one that was submitted, or came back for
+another attempt, did not before. Cleared jobs left no trace, so it is an estimate of the past.
+"""
 
 from __future__ import annotations
 
-from gigq_tui.store.history.rings import BUCKETS, Past
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from gigq_tui.store.history.time_window import Ruler
+
+# So many stretches of a window are told apart at most; they are whole seconds, at least one.
+MAX_GRAINS = 260_000
 
 
 class Backlog:
-    """The number of waiting jobs over time.
+    """What changed the number of waiting jobs, and when; a peak is the same in bars of any width.
 
-    From the first look on it is what was seen: the file is read whenever it changes, so what was
-    seen last holds until the next look. Before, it is reckoned backwards from the first look: a
-    job that began or was given up waited until then, one that was submitted or came back for
-    another attempt did not. Cleared jobs left no trace, so for that time it is an estimate.
+    Args:
+        ruler: where the bars begin.
+        since: where the first one does.
+        grain: seconds within which changes are added up.
     """
 
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self._first = 0
-        self._seen: dict[Past, dict[int, int]] = {w: {} for w in Past}
-        # What a bucket before the first look took from the waiting jobs, less what it added.
-        self._taken: dict[Past, dict[int, int]] = {w: {} for w in Past}
-        self._sized = [(w.value, w.bucket_s, taken) for w, taken in self._taken.items()]
+    def __init__(self, ruler: Ruler, since: float, grain: int) -> None:
+        self.ruler = ruler
+        self.since = since
+        self.grain = grain
+        self._bars: dict[float, dict[int, int]] = {}
+        # How much a bar changed the number, and the most by which it lay lower at its end than
+        # at some moment of it.
+        self._sums: dict[float, tuple[int, int]] = {}
 
-    @property
-    def since(self) -> float | None:
-        """When it was first looked, in seconds of the epoch."""
-        return self._since
+    def add(self, changes: Iterable[tuple[int, int]]) -> int:
+        """Take in changes: pairs of a grain's number and by how many it changed.
 
-    def saw(self, now: float, waiting: int) -> None:
-        """Note how many jobs wait now."""
-        if self._since is None:
-            self._since, self._first = now, waiting
-        for window, seen in self._seen.items():
-            last = int(now // window.bucket_s)
-            seen[last] = waiting
-            old = sorted(index for index in seen if index < last - BUCKETS)
-            # The newest of the old ones still says what the window began with.
-            for index in old[:-1]:
-                del seen[index]
-            ahead = [index for index in seen if index > last]
-            for index in ahead:  # the clock was set back
-                del seen[index]
+        Returns:
+            By how many they changed it in all.
+        """
+        total = 0
+        for grain, change in changes:
+            total += change
+            start = self.ruler.start_of(max(grain * self.grain, self.since))
+            bar = self._bars.setdefault(start, {})
+            bar[grain] = bar.get(grain, 0) + change
+            self._sums.pop(start, None)
+        return total
 
-    def left(self, at: float) -> None:
-        """A waiting job began, or was given up."""
-        self._step(at, 1)
-
-    def came(self, at: float) -> None:
-        """A job was submitted, or came back to wait once more."""
-        self._step(at, -1)
-
-    def _step(self, at: float, step: int) -> None:
-        if self._since is None or at > self._since:
-            return
-        ago = self._since - at
-        for length, bucket_s, taken in self._sized:
-            if ago <= length:
-                index = int(at // bucket_s)
-                taken[index] = taken.get(index, 0) + step
-
-    def values(self, window: Past, now: float, known_from: float) -> tuple[int | None, ...]:
-        """How many jobs waited at the end of each of the window's buckets, the oldest first.
+    def values(self, edges: Sequence[float], waiting: int) -> tuple[int, ...]:
+        """The most jobs that waited at once in each bar.
 
         Args:
-            window: which window, up to `now`.
-            now: seconds of the epoch.
-            known_from: what began before this moment is not known.
+            edges: where the bars begin, and where the last one ends.
+            waiting: how many wait now.
         """
-        last = int(now // window.bucket_s)
-        wanted = range(last - BUCKETS + 1, last + 1)
-        if self._since is None:
-            return (None,) * BUCKETS
-        first = int(self._since // window.bucket_s)
-        seen, taken = self._seen[window], self._taken[window]
-        values: dict[int, int | None] = {}
-        known = [index for index in seen if index <= wanted.start]
-        level = seen[max(known)] if known else self._first
-        for index in range(max(first, wanted.start), last + 1):
-            level = seen.get(index, level)
-            values[index] = level
-        level = self._first
-        for index in range(min(first, last) - 1, wanted.start - 1, -1):
-            level += taken.get(index + 1, 0)
-            covered = (index + 1) * window.bucket_s >= known_from
-            values[index] = max(0, level) if covered else None
-        return tuple(values.get(index) for index in wanted)
+        level = waiting
+        for start in self._bars:
+            if start >= edges[-1]:
+                level -= self._sum(start)[0]
+        values = []
+        for start, _ in reversed(list(pairwise(edges))):
+            change, peak = self._sum(start)
+            values.append(max(0, level + peak))
+            level -= change
+        return tuple(reversed(values))
+
+    def change_since(self, at: float) -> int:
+        """By how many the number has changed since a moment."""
+        first = self.ruler.start_of(at)
+        wanted = at // self.grain
+        return sum(
+            change
+            for start, bar in self._bars.items()
+            if start >= first
+            for grain, change in bar.items()
+            if grain >= wanted
+        )
+
+    def forget_before(self, start: float) -> None:
+        """Drop the bars that began before this one."""
+        for old in [bar for bar in self._bars if bar < start]:
+            del self._bars[old]
+            self._sums.pop(old, None)
+
+    def _sum(self, start: float) -> tuple[int, int]:
+        known = self._sums.get(start)
+        if known is None:
+            change = peak = 0
+            bar = self._bars.get(start, {})
+            for grain in sorted(bar, reverse=True):
+                change += bar[grain]
+                peak = max(peak, -change)
+            known = self._sums[start] = (change, peak)
+        return known

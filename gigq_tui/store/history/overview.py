@@ -1,4 +1,4 @@
-"""The overview of a queue: what happened over a time, by function, and what stands out."""
+"""What every function has to do now, and what needs a person: beside what happened in a window."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gigq_core.decoding import as_int, as_text, as_timeout_s
-from gigq_core.times import moment_of
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.history.attempts import History, function_of, seconds
+from gigq_tui.store.history.account import Account, function_of
 from gigq_tui.store.history.attention import Concern
-from gigq_tui.store.history.rings import Past, Tally, merged
+from gigq_tui.store.history.comparison import Verdict, compare
+from gigq_tui.store.history.tally import Tally, merged
 from gigq_tui.store.instants import BEGAN, CREATED
-from gigq_tui.store.models import Counts, Figures
+from gigq_tui.store.models import Counts
 from gigq_tui.store.throttle import Throttle
 from gigq_tui.store.workers import MAX_RUNNING, FileWorkers
 
 # Up to so many ready jobs are told apart by function.
 MAX_READY = 20_000
-# The speed at which the backlog changes is that of the last seconds, or of the last minute where
-# nothing has changed in them.
-PACES = ((Past.MINUTE_1, 10), (Past.MINUTES_5, 12))
+# The line of all functions together.
+ALL = "(all functions)"
 
 
 @dataclass(frozen=True)
 class FunctionLine:
-    """What one function has to do, and did within the window. Times in seconds.
+    """What one function has to do now, and what became of it in the window and before.
 
     `ready` and `oldest` are of the jobs that could be looked at: see `Overview.all_counted`.
     """
@@ -38,59 +37,10 @@ class FunctionLine:
     function: str
     ready: int
     running: int
-    done: int
-    failed: int
-    p50_s: float | None
-    p95_s: float | None
     oldest: datetime | None
-
-
-@dataclass(frozen=True)
-class Overview:
-    """What the overview screen draws. Series hold a value for each bucket, the oldest first.
-
-    Attributes:
-        window: how far back it goes from `taken_at`.
-        done, failed: attempts that ended in each bucket.
-        waiting: jobs that waited at the end of each bucket; None where it is not known.
-        p50_s, p95_s: of the run times of the attempts that ended in each bucket.
-        total: of the whole window.
-        longest: the function whose attempt took longest.
-        pace: by how many jobs a second the backlog changes now; None if unknown.
-        ready_only: whether `ready` of the functions are ready jobs, or all that wait: a file of
-            GigQ's own does not tell them apart.
-        ready_counted: how many of them were told apart by function; less than there are where
-            counting all of them would take too long.
-        known_from: since when attempts are known, where that is less than the window.
-        attempts: how many attempts were read.
-        reading: whether more of the past is still to be read; ask again.
-    """
-
-    window: Past
-    taken_at: datetime
-    done: tuple[int, ...]
-    failed: tuple[int, ...]
-    waiting: tuple[int | None, ...]
-    p50_s: tuple[float | None, ...]
-    p95_s: tuple[float | None, ...]
-    total: Tally
-    longest: str
-    pace: float | None
-    counts: Counts
-    figures: Figures
-    functions: tuple[FunctionLine, ...]
-    ready_only: bool
-    ready_counted: int
-    concerns: tuple[Concern, ...]
-    known_from: datetime | None
-    attempts: int
-    reading: bool
-
-    @property
-    def all_counted(self) -> bool:
-        """Whether every job that waits for a worker was told apart by function."""
-        there = self.counts.ready if self.ready_only else self.counts.pending
-        return self.ready_counted >= there
+    then: Tally
+    before: Tally
+    verdict: Verdict
 
 
 class Ready(NamedTuple):
@@ -144,90 +94,76 @@ def read_busy(
     return Busy(by_function, overdue)
 
 
-def overview(
-    history: History,
-    window: Past,
-    now: datetime,
-    *,
-    counts: Counts,
-    figures: Figures,
-    ready_only: bool,
-    ready: Mapping[str, Ready],
-    busy: Busy,
-    concerns: tuple[Concern, ...],
-    reading: bool,
-) -> Overview:
-    """Put together what is known of a window that ends now."""
-    at = seconds(now)
-    buckets = history.rings.buckets(window, at)
-    whole_buckets = [merged(bucket.values()) for bucket in buckets]
-    by_function: dict[str, Tally] = {}
-    for bucket in buckets:
-        for function, tally in bucket.items():
-            by_function.setdefault(function, Tally()).merge(tally)
-    total = merged(by_function.values())
-    longest = max(by_function, key=lambda name: by_function[name].longest_s, default="")
-    covered = history.known_from <= at - window.value
-    return Overview(
-        window=window,
-        taken_at=now,
-        done=tuple(tally.done for tally in whole_buckets),
-        failed=tuple(tally.failed for tally in whole_buckets),
-        waiting=history.waiting(window, now),
-        p50_s=tuple(tally.run_s(0.5) for tally in whole_buckets),
-        p95_s=tuple(tally.run_s(0.95) for tally in whole_buckets),
-        total=total,
-        longest=longest if total.longest_s >= 0 else "",
-        pace=_pace(history, now),
-        counts=counts,
-        figures=figures,
-        functions=_lines(by_function, ready, busy),
-        ready_only=ready_only,
-        ready_counted=sum(found.jobs for found in ready.values()),
-        concerns=concerns,
-        known_from=None if covered else moment_of(history.known_from) or now,
-        attempts=history.attempts,
-        reading=reading,
-    )
+@dataclass(frozen=True)
+class Overview:
+    """How things stand now.
+
+    Attributes:
+        taken_at: when.
+        counts: how many jobs stand where.
+        ready: the jobs that wait for a worker, by function.
+        running: how many jobs run, by function.
+        ready_only: whether `ready` are ready jobs, or all that wait: a file of GigQ's own does not
+            tell them apart.
+        concerns: what needs a person, the gravest first.
+    """
+
+    taken_at: datetime
+    counts: Counts
+    ready: Mapping[str, Ready]
+    running: Mapping[str, int]
+    ready_only: bool
+    concerns: tuple[Concern, ...]
+
+    @property
+    def ready_counted(self) -> int:
+        """How many ready jobs were told apart by function; less than there are where counting all
+        of them would take too long."""
+        return sum(found.jobs for found in self.ready.values())
+
+    @property
+    def all_counted(self) -> bool:
+        """Whether every job that waits for a worker was told apart by function."""
+        there = self.counts.ready if self.ready_only else self.counts.pending
+        return self.ready_counted >= there
 
 
-def _pace(history: History, now: datetime) -> float | None:
-    pace: float | None = None
-    for past, buckets in PACES:
-        values = history.waiting(past, now)
-        before, last = values[-1 - buckets], values[-1]
-        if before is None or last is None:
-            break
-        pace = (last - before) / (buckets * past.bucket_s)
-        if pace:
-            break
-    return pace
+def function_lines(account: Account, overview: Overview) -> tuple[FunctionLine, ...]:
+    """A line for all functions together, and one for each that has to do with the window.
 
-
-def _lines(
-    by_function: Mapping[str, Tally], ready: Mapping[str, Ready], busy: Busy
-) -> tuple[FunctionLine, ...]:
+    What there is to do now belongs to a window that goes on now.
+    """
     nothing, nobody = Tally(), Ready(0, None)
-    lines = []
-    for function in {*by_function, *ready, *busy.by_function}:
-        tally = by_function.get(function, nothing)
-        waits = ready.get(function, nobody)
-        lines.append(
-            FunctionLine(
-                function=function,
-                ready=waits.jobs,
-                running=busy.by_function.get(function, 0),
-                done=tally.done,
-                failed=tally.failed,
-                p50_s=tally.run_s(0.5),
-                p95_s=tally.run_s(0.95),
-                oldest=waits.oldest,
-            )
+    now, before = account.functions, account.before
+    live = account.window.live
+    names = {*now, *before} | ({*overview.ready, *overview.running} if live else set())
+    lines = [
+        _line(
+            name,
+            overview.ready.get(name, nobody) if live else nobody,
+            overview.running.get(name, 0) if live else 0,
+            now.get(name, nothing),
+            before.get(name, nothing),
         )
+        for name in names
+    ]
     # The busiest first; ties by name, so that the order is the same at every look.
     lines.sort(key=lambda line: (-_weight(line), line.function))
-    return tuple(lines)
+    oldest = min((line.oldest for line in lines if line.oldest is not None), default=None)
+    whole = _line(
+        ALL,
+        Ready(sum(line.ready for line in lines), oldest),
+        sum(line.running for line in lines),
+        account.total,
+        merged(before.values()),
+    )
+    return (whole, *lines)
+
+
+def _line(name: str, waits: Ready, running: int, now: Tally, before: Tally) -> FunctionLine:
+    verdict = compare(now, before)
+    return FunctionLine(name, waits.jobs, running, waits.oldest, now, before, verdict)
 
 
 def _weight(line: FunctionLine) -> int:
-    return line.ready + line.running + line.done + line.failed
+    return line.ready + line.running + line.then.tried
