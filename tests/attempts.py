@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from gigq_tui.store.history.account import Account, WindowWork
 from gigq_tui.store.history.time_window import TimeWindow
 from gigq_tui.store.reader import Reader
+from gigq_tui.store.stepwise import Stepwise
 from tests.store_files import NOW, Writer, ago
+
+T = TypeVar("T")
 
 
 class AttemptWriter(Writer):
@@ -49,9 +52,9 @@ class AttemptWriter(Writer):
         )
 
 
-def look(reader: Reader, length_s: float = 3_600, days: int = 0) -> Account:
+def look(reader: Reader, length_s: float = 3_600, days: int = 0, now: datetime = NOW) -> Account:
     """What happened in the last so many seconds, once all of it has been read."""
-    return followed(reader, window_work(length_s, days))
+    return followed(reader, window_work(length_s, days, now))
 
 
 def window_work(length_s: float = 3_600, days: int = 0, now: datetime = NOW) -> WindowWork:
@@ -59,7 +62,7 @@ def window_work(length_s: float = 3_600, days: int = 0, now: datetime = NOW) -> 
     return WindowWork(TimeWindow.up_to_now(length_s, now.timestamp(), 60), days)
 
 
-def followed(reader: Reader, work: WindowWork) -> Account:
+def followed(reader: Reader, work: Stepwise[T]) -> T:
     """What it knows once all is read that is there."""
     so_far = reader.step(work)
     while not so_far.done:

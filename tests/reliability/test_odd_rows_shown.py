@@ -17,12 +17,15 @@ from gigq_tui.services.reads import Reads
 from gigq_tui.store.derive import state_of, why
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.graph.tree import tree_lines
-from gigq_tui.store.history.rings import Past
+from gigq_tui.store.history.account import WindowWork
+from gigq_tui.store.history.moment import MomentWork
+from gigq_tui.store.history.time_window import LENGTHS_S, TimeWindow
 from gigq_tui.store.list.view import END, View
 from gigq_tui.store.models import Tab
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.tail import read_output
+from tests.attempts import followed
 from tests.e2e.sent import foreign, text_of
 from tests.e2e.terminal import ConsoleTerminal
 from tests.hostile import STEERING
@@ -61,9 +64,12 @@ def look_everywhere(path: Path) -> None:
         for key in SortKey:
             for turned in (False, True):
                 reader.snapshot(View(sort=Sort(key, turned)))
-        for past in Past:
-            while reader.overview(past).reading:
-                pass
+        reader.overview()
+        for length_s in LENGTHS_S:
+            window = TimeWindow.up_to_now(length_s, now.timestamp(), 60)
+            seen = followed(reader, WindowWork(window, days=1))
+            start, end = seen.edges[-2:]
+            followed(reader, MomentWork(start, end))
         for text in FILTERS:
             view = View(filter=parse(text))
             reader.snapshot(view)

@@ -22,11 +22,11 @@ from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach
 from gigq_tui.store.derive import why
 from gigq_tui.store.filter.language import parse
-from gigq_tui.store.history.rings import Past
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Tab
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import Sort, SortKey
+from tests.attempts import look
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place
 from tests.reliability.test_migration import finish, start, statements, steps
@@ -372,9 +372,8 @@ def test_the_console_and_the_commands_look_at_its_file_without_attaching_it(
             ("state:overdue", 0),
         ):
             assert len(reader.matching_ids(View(Tab.ALL, filter=parse(text)))) == count, text
-        past = reader.overview(Past.MINUTES_15)
-        assert sum(past.done) == 3
-        assert past.ready_counted == 3
+        assert look(reader, 900).total.done == 3
+        assert reader.overview().ready_counted == 3
         assert reader.jobs_ahead(0) is not None
     finally:
         reader.close()

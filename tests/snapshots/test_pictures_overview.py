@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import timedelta
+from datetime import timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.forecast import Spread
 from gigq_tui.app import ConsoleApp
-from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.history.rings import End, Past, Tally
-from gigq_tui.store.models import Ahead
-from tests import scene
-from tests.snapshots.reader_feed import ReaderFeed, at_rest, scene_app
+from gigq_tui.store.clock import FrozenClock
+from tests import night, scene
+from tests.snapshots.reader_feed import SHOWN_PATH, ReaderFeed, at_rest, scene_app
 
 SIZES = [(120, 32), (80, 24), (60, 15)]
 Compare = Callable[..., bool]
@@ -57,40 +54,29 @@ def test_themes(theme: str, snap_compare: Compare, tmp_path: Path) -> None:
     assert snap_compare(app, run_before=pressed("o", "3"), terminal_size=(120, 32))
 
 
+# The demo's queue has little of a past: these are of a night in which much failed.
+NIGHT: dict[str, tuple[str, ...]] = {
+    "day": ("o", "6"),
+    "failures": ("o", "6", "left_square_bracket"),
+    "cursor": ("o", "5", *["left"] * 40),
+    "selected": ("o", "6", *["left"] * 4, "v", *["left"] * 6, "j"),
+    "week": ("o", "5", "d"),
+}
+
+
+@pytest.mark.parametrize("name", NIGHT)
 @pytest.mark.parametrize("size", SIZES[:2], ids=["120x32", "80x24"])
-def test_busy(size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
-    app: Any = scene_app(tmp_path)
-    read = app.services.reads.feed.reader.overview
-    app.services.reads.feed.reader.overview = lambda past: _busy(read(past))
-    assert snap_compare(app, run_before=pressed("o"), terminal_size=size)
+def test_night(size: tuple[int, int], name: str, snap_compare: Compare, tmp_path: Path) -> None:
+    app = night_app(tmp_path)
+    assert snap_compare(app, run_before=pressed(*NIGHT[name]), terminal_size=size)
 
 
-def _busy(seen: Overview) -> Overview:
-    """The same overview in the middle of much work, not all of which was read."""
-    done = tuple(700 + (n * 37) % 90 + 4 * (n % 7) for n in range(60))
-    failed = tuple((n * n) % 23 if n > 40 else 0 for n in range(60))
-    waiting = tuple(None if n < 9 else max(0, 3_000 - 37 * n) for n in range(60))
-    total = Tally()
-    for n in range(400):
-        total.add(End.DONE if n % 30 else End.FAILED, 0.4 + (n % 50) / 12, 3.0)
-    total.ends = {End.DONE: sum(done), End.FAILED: sum(failed)}
-    return replace(
-        seen,
-        window=Past.MINUTES_60,
-        done=done,
-        failed=failed,
-        waiting=waiting,
-        p50_s=tuple(0.7 + (n % 9) / 20 for n in range(60)),
-        p95_s=tuple(3.0 + (n % 11) / 8 for n in range(60)),
-        total=total,
-        counts=replace(seen.counts, ready=855, blocked=0, delayed=0),
-        pace=-11.2,
-        figures=replace(
-            seen.figures,
-            ahead=Ahead(scene.NOW, Spread(50, 66, 95), Spread(30, 33, 36)),
-            more_slots=8,
-        ),
-        ready_counted=400,
-        known_from=scene.NOW - timedelta(minutes=51),
-        attempts=200_000,
+def night_app(folder: Path, **options: Any) -> ConsoleApp:
+    """The console on the bad night, in the morning after."""
+    path = night.build(folder / scene.FILE_NAME)
+    clock = FrozenClock(night.MORNING.astimezone(timezone.utc))
+    app = ConsoleApp(
+        SHOWN_PATH, python=sys.executable, chdir=folder, clock=clock, feed=False, **options
     )
+    app.services.reads.feed = ReaderFeed(path, app)
+    return app

@@ -176,7 +176,11 @@ def _of_jobs(counts: Counts, overdue: int) -> Iterator[Concern]:
             "failed",
             Level.WARNING,
             f"{_many(bad, 'job')} failed{apart}",
-            Lead(Tab.FAILED if counts.failed else Tab.TIMEOUT),
+            Lead(
+                Tab.FAILED if counts.failed else Tab.TIMEOUT,
+                action="groups",
+                does="groups them by cause",
+            ),
         )
 
 
