@@ -10,6 +10,7 @@ import click
 from gigq_core.cli.completion import complete_job_id
 from gigq_core.durations import typed_seconds_of
 from gigq_core.sizes import bytes_in
+from gigq_core.status import JobStatus
 from gigq_core.text import storable, typed_text
 
 
@@ -58,6 +59,35 @@ class Fingerprint(click.types.StringParamType):
                 "a fingerprint has the digits 0-9 and a-f: take one from `failures`.", param, ctx
             )
         return digits
+
+
+def selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which jobs it is about; all of them where none is given.
+
+    They are `status`, `workflow`, `batch` and `failure`.
+    """
+    for option in (
+        click.option(
+            "--failure",
+            type=Fingerprint(),
+            metavar="DIGITS",
+            help="Only jobs whose last attempt failed in this way: the first digits of a "
+            "fingerprint that `failures` shows.",
+        ),
+        click.option("--batch", metavar="NAME", help="Only jobs of this batch."),
+        click.option(
+            "--workflow",
+            metavar="NAME",
+            help="Only jobs of workflows of this name, or of the run whose id begins so.",
+        ),
+        click.option(
+            "--status",
+            type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
+            help="Only jobs of this status.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,7 @@ from gigq_core.times import moment_told, parse_time, to_text
 
 if TYPE_CHECKING:
     from gigq_core.canary import FailedGroup
+    from gigq_core.counting import CountKey, Counts
     from gigq_core.failure_groups import FailureGroups, Order
 
 SHORTEST_PREFIX = 4
@@ -175,15 +177,64 @@ class QueueView:
         """
         if (workflow or batch) and not self._has_workflows():
             return []
+        condition, values = self._selection(status, workflow, batch, failure)
+        statement, values = view.latest(condition), {**values, "limit": limit}
+        rows = self._conn.execute(statement, values)
+        return self._shown(rows.fetchall())
+
+    def _selection(
+        self, status: str | None, workflow: str | None, batch: str | None, failure: str | None
+    ) -> tuple[str, dict[str, Any]]:
+        """The condition on jobs, and its values by their names; see `newest`."""
         failed = ""
         if failure is not None:
             columns = {row[0] for row in self._conn.execute(failures.EXECUTION_COLUMNS)}
             failed = failures.last_failed_so(columns)
-        statement = view.latest(status is not None, workflow is not None, batch is not None, failed)
-        values = {"status": status, "workflow": workflow, "batch": batch, "limit": limit}
-        values |= failures.beginning_with(failure or "")
-        rows = self._conn.execute(statement, values)
-        return self._shown(rows.fetchall())
+        condition = view.selected(
+            status is not None, workflow is not None, batch is not None, failed
+        )
+        values = {"status": status, "workflow": workflow, "batch": batch}
+        return condition, values | failures.beginning_with(failure or "")
+
+    def count(
+        self,
+        keys: Sequence[CountKey],
+        limit: int,
+        order: str,
+        status: str | None = None,
+        workflow: str | None = None,
+        batch: str | None = None,
+        failure: str | None = None,
+    ) -> Counts:
+        """Jobs counted by one key or two, all of them at one moment; see `Counting`.
+
+        Args:
+            keys: what they are counted by.
+            limit: how many values of each key at most.
+            order: which come first.
+            status: of these jobs only, as all that follows; see `newest`.
+        """
+        from gigq_core.counting import Counting, Counts  # here: only one command asks for it
+
+        if (workflow or batch) and not self._has_workflows():
+            return Counts()
+        condition, named = self._selection(None, workflow, batch, failure)
+        values: list[object] = []
+
+        def take(found: re.Match[str]) -> str:
+            values.append(named[found[1]])
+            return "?"
+
+        condition = re.sub(r":(\w+)", take, condition)
+        conn = self._conn
+        counting = Counting(keys, condition, values, status=status, order=order, step_s=0.5)
+        conn.execute("BEGIN")
+        try:
+            while not counting.step(conn):
+                pass
+            return counting.counts(conn, limit, limit)
+        finally:
+            conn.execute("ROLLBACK")
 
     def workflows(self, limit: int) -> list[dict[str, Any]]:
         """The runs of workflows that were submitted last; see `JobQueue.workflows`."""

@@ -9,7 +9,7 @@ import click
 
 from gigq_core.cli.completion import complete_job_id
 from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
-from gigq_core.cli.options import Fingerprint, json_option
+from gigq_core.cli.options import json_option, selecting
 from gigq_core.cli.output import (
     cell,
     lines_of,
@@ -118,18 +118,7 @@ def _print_asked(
 
 
 @click.command("list")
-@click.option(
-    "--status",
-    "wanted",
-    type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
-    help="Only jobs of this status.",
-)
-@click.option(
-    "--workflow",
-    metavar="NAME",
-    help="Only jobs of workflows of this name, or of the run whose id begins so.",
-)
-@click.option("--batch", metavar="NAME", help="Only jobs of this batch.")
+@selecting
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -137,18 +126,11 @@ def _print_asked(
     show_default=True,
     help="Maximum number of jobs.",
 )
-@click.option(
-    "--failure",
-    type=Fingerprint(),
-    metavar="DIGITS",
-    help="Only jobs whose last attempt failed in this way: the first digits of a fingerprint that "
-    "`failures` shows.",
-)
 @json_option
 @click.pass_obj
 def list_jobs(
     settings: Settings,
-    wanted: str | None,
+    status: str | None,
     workflow: str | None,
     batch: str | None,
     failure: str | None,
@@ -161,7 +143,7 @@ def list_jobs(
     "executions".
     """
     with settings.viewing() as view:
-        jobs = view.newest(wanted, limit, workflow, batch, failure)
+        jobs = view.newest(status, limit, workflow, batch, failure)
         paused = view.paused()
     if as_json:
         write_json(jobs)

@@ -21,10 +21,9 @@ def state_of(columns: Iterable[str]) -> str:
     return f"SELECT {', '.join(told)}, NULL AS params, NULL AS result FROM jobs WHERE id = ?"
 
 
-# Newest first in the order of submission, which needs no sorting.
-def latest(status: bool, workflow: bool, batch: bool, failure: str = "") -> str:
-    """The jobs that were submitted last: of a `:status`, of a `:workflow` by its name or the
-    beginning of a run's id, of a `:batch`, as far as these count; at most `:limit`.
+def selected(status: bool, workflow: bool, batch: bool, failure: str = "") -> str:
+    """The condition on jobs: of a `:status`, of a `:workflow` by its name or the beginning of a
+    run's id, of a `:batch`, as far as these count.
 
     `failure` is a condition on how the last attempt failed; none if it is empty.
     """
@@ -40,8 +39,15 @@ def latest(status: bool, workflow: bool, batch: bool, failure: str = "") -> str:
         conditions.append("batch = :batch")
     if failure:
         conditions.append(failure)
-    return f"""
-SELECT * FROM jobs WHERE {" AND ".join(conditions)} ORDER BY rowid DESC LIMIT :limit"""
+    return " AND ".join(conditions)
+
+
+def latest(condition: str) -> str:
+    """The jobs that were submitted last, newest first: `:limit` at most.
+
+    In the order of submission, which needs no sorting.
+    """
+    return f"SELECT * FROM jobs WHERE {condition} ORDER BY rowid DESC LIMIT :limit"
 
 
 STANDING_AMONG = """
