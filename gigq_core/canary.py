@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gigq_core import actions
 from gigq_core.decoding import as_int, as_json, as_text
@@ -26,9 +26,16 @@ LOOKED_AT = 50
 MOST_COMPARED = 200
 
 
+# What a job is known by while it is chosen: its id, or its place in the file.
+Key = TypeVar("Key", str, int)
+# A job, and when it failed in UTC seconds; None where that is not known.
+Failed = tuple[Key, float | None]
+
+
 class FailedJob(NamedTuple):
     """A job that is failed now. `ended` is in UTC seconds, None where that is not known."""
 
+    place: int
     job_id: str
     ended: float | None
 
@@ -71,10 +78,10 @@ def may_go_on(passed: int, failed: int) -> bool:
 
 
 def choose(
-    failed: Iterable[FailedJob],
+    failed: Iterable[Failed[Key]],
     size: int,
-    params_of: Callable[[Sequence[str]], Mapping[str, object]],
-) -> list[str]:
+    params_of: Callable[[Sequence[Key]], Mapping[Key, object]],
+) -> list[Key]:
     """Choose jobs that are spread over the time in which they failed, and over their parameters.
 
     The jobs are parted into as many stretches of time as there are to be chosen, with as many jobs
@@ -82,13 +89,13 @@ def choose(
     same jobs give the same choice, in whatever order they come.
 
     Args:
-        failed: The jobs, each once.
+        failed: The jobs, each once, by id or by place, with the time when it failed.
         size: How many to choose.
-        params_of: Gives the parameters of some jobs by their ids, as decoded JSON; it is asked
-            once, of at most 50 jobs for each that is to be chosen.
+        params_of: Gives the parameters of some jobs, as decoded JSON; it is asked once, of at most
+            50 jobs for each that is to be chosen.
 
     Returns:
-        Their ids, those that failed first first: all of them, where there are no more than `size`.
+        Those that failed first first: all of them, where there are no more than `size`.
 
     Raises:
         ValueError: `size` is less than 1.
@@ -97,27 +104,28 @@ def choose(
         raise ValueError(f"A canary has at least 1 job, not {size}.")
     jobs = sorted(failed, key=_place)
     if len(jobs) <= size:
-        return [job.job_id for job in jobs]
+        return [key for key, _ in jobs]
     stretches = [jobs[at * len(jobs) // size : (at + 1) * len(jobs) // size] for at in range(size)]
     looked_at = [_evenly(stretch, LOOKED_AT) for stretch in stretches]
-    params = params_of([job.job_id for stretch in looked_at for job in stretch])
+    params = params_of([key for stretch in looked_at for key, _ in stretch])
     seen: set[tuple[str, str]] = set()
-    chosen: list[str] = []
+    chosen: list[Key] = []
     for at, stretch in enumerate(looked_at):
         # From the beginning of the first stretch to the end of the last one.
         middle = at / max(1, size - 1) * (len(stretch) - 1)
-        values = [_values(params.get(job.job_id)) for job in stretch]
+        values = [_values(params.get(key)) for key, _ in stretch]
         best = min(range(len(stretch)), key=lambda i: (-len(values[i] - seen), abs(i - middle), i))
         seen |= values[best]
-        chosen.append(stretch[best].job_id)
+        chosen.append(stretch[best][0])
     return chosen
 
 
-def _place(job: FailedJob) -> tuple[float, str]:
-    return (float("-inf") if job.ended is None else job.ended, job.job_id)
+def _place(job: Failed[Key]) -> tuple[float, Key]:
+    key, ended = job
+    return (float("-inf") if ended is None else ended, key)
 
 
-def _evenly(jobs: Sequence[FailedJob], most: int) -> Sequence[FailedJob]:
+def _evenly(jobs: Sequence[Failed[Key]], most: int) -> Sequence[Failed[Key]]:
     if len(jobs) <= most:
         return jobs
     return [jobs[at * (len(jobs) - 1) // (most - 1)] for at in range(most)]
@@ -150,16 +158,19 @@ def failed_groups(conn: sqlite3.Connection, digits: str) -> list[FailedGroup]:
     jobs = {row[0] for row in conn.execute(failures.JOB_COLUMNS)}
     groups: dict[str, list[FailedJob]] = {}
     statement = failures.failed_now_so(executions, jobs)
-    for job_id, ended, kind in conn.execute(statement, failures.beginning_with(digits)):
+    for place, job_id, ended, kind in conn.execute(statement, failures.beginning_with(digits)):
         when = ended if isinstance(ended, (int, float)) else None
-        groups.setdefault(as_text(kind), []).append(FailedJob(as_text(job_id), when))
-    return [FailedGroup(kind, tuple(sorted(found, key=_place))) for kind, found in groups.items()]
+        groups.setdefault(as_text(kind), []).append(FailedJob(place, as_text(job_id), when))
+    return [
+        FailedGroup(kind, tuple(sorted(found, key=lambda job: _place((job.place, job.ended)))))
+        for kind, found in groups.items()
+    ]
 
 
-def params_of(conn: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, object]:
-    """The parameters of some jobs by their ids; see `choose`."""
-    found = conn.execute(sql.PARAMS_AMONG, (json.dumps(list(job_ids)),))
-    return {as_text(job_id): as_json(params) for job_id, params in found}
+def params_at(conn: sqlite3.Connection, places: Sequence[int]) -> dict[int, object]:
+    """The parameters of some jobs by their places; see `choose`."""
+    found = conn.execute(sql.PARAMS_AT, (json.dumps(list(places)),))
+    return {place: as_json(params) for place, params in found}
 
 
 # --- within the caller's transaction -------------------------------------------------------------

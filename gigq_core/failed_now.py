@@ -12,7 +12,7 @@ import re
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -241,13 +241,12 @@ class FailedNowReading:
     # --- gathering ---------------------------------------------------------------------------
 
     def _take(self, rows: Sequence[sqlite3.Row]) -> None:
-        for _, _, kind, value, job, status, began, attempt, ended, attempts, later in rows:
+        for _, _, kind, value, job, status, began, attempt, ended, failed_later, before in rows:
             if job is None:
                 continue  # its job was deleted
-            failures, counted = divmod(as_int(later), sql.LATER_FAILURE)
             is_failed, is_open = status in _FAILED, status in _OPEN
-            was_retried = attempts is not None and counted == attempts
-            if failures and not was_retried:
+            was_retried = before is not None and before == kind
+            if failed_later and not was_retried:
                 continue
             told = as_text(kind) if self._by == "cause" else value and as_text(value)
             group = self._groups.get(told)
@@ -259,7 +258,7 @@ class FailedNowReading:
                 minute = 0 if began is None or is_open else int(began // 60)
                 fates = group.retried.setdefault(minute, [0, 0, 0])
                 fates[1 if is_failed else 2 if is_open else 0] += 1
-            if failures:
+            if failed_later:
                 continue
             if is_failed:
                 when = float(ended) if isinstance(ended, (int, float)) else None
@@ -299,14 +298,18 @@ class FailedNowReading:
         groups = [group for value in values if (group := self._groups.get(value)) is not None]
         return [place for group in groups for place in (group.waiting if waiting else group.jobs)]
 
-    def ends_of(self, values: Iterable[str | None]) -> dict[int, float | None]:
-        """When the failed jobs of some groups failed, by their places."""
-        found: dict[int, float | None] = {}
-        for value in values:
-            if (group := self._groups.get(value)) is not None:
-                for place, when in zip(group.jobs, group.ends, strict=True):
-                    found[place] = when if when == when else None
-        return found
+    def ended(self, values: Iterable[str | None], most: int) -> Iterator[tuple[int, float | None]]:
+        """The failed jobs of some groups by their places, with the time when each failed.
+
+        Args:
+            values: Which groups.
+            most: How many at most; of more of them, some from all over the group.
+        """
+        groups = [group for value in values if (group := self._groups.get(value)) is not None]
+        step = -(-sum(len(group.jobs) for group in groups) // most) or 1
+        for group in groups:
+            for place, when in zip(group.jobs[::step], group.ends[::step], strict=True):
+                yield place, when if when == when else None
 
     def value_of(self, place: int) -> tuple[str | None] | None:
         """The group in which a failed job is, as a tuple of one; None where it is in none."""

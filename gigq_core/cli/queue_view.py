@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -301,9 +302,11 @@ class QueueView:
 
     def canary_of(self, group: FailedGroup, size: int) -> list[str]:
         """The ids of a canary of a group; see `gigq_core.canary.choose`."""
-        from gigq_core.canary import choose, params_of
+        from gigq_core.canary import choose, params_at
 
-        return choose(group.jobs, size, lambda ids: params_of(self._conn, ids))
+        ids = {job.place: job.job_id for job in group.jobs}
+        failed = ((job.place, job.ended) for job in group.jobs)
+        return [ids[place] for place in choose(failed, size, partial(params_at, self._conn))]
 
     def cause(self, group: FailedGroup) -> str:
         """What the last failure of a group says, with `#` for what differs."""

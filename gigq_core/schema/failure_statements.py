@@ -141,7 +141,7 @@ def last_failed_so(columns: Collection[str]) -> str:
 
 
 def failed_now_so(columns: Collection[str], job_columns: Collection[str]) -> str:
-    """The jobs that are failed, with their end and the fingerprint of their last failure.
+    """The jobs that are failed, with their place, end and the fingerprint of their last failure.
 
     Its parameters are those of `beginning_with`.
 
@@ -158,21 +158,28 @@ def failed_now_so(columns: Collection[str], job_columns: Collection[str]) -> str
     else:
         kind = f"{FINGERPRINT_FUNCTION}(CAST(jobs.error AS BLOB), NULL)"
     return f"""
-SELECT jobs.id, {ended} AS ended, {kind} AS kind FROM jobs
+SELECT jobs.rowid, jobs.id, {ended} AS ended, {kind} AS kind FROM jobs
 WHERE jobs.status IN ('failed', 'timeout') AND {last_failed_so(columns)}"""
 
 
 # --- jobs that are failed now, or were retried, a bounded number at a time ----------------------
 
-# What `later` counts for each attempt behind one that failed.
-LATER_FAILURE = 1_000_000
-# How many of those a job's counter counts (what was given back, put off or superseded is not), and
-# so many times `LATER_FAILURE` as there are failures among them.
-_LATER = f"""(
-    SELECT sum((l.status IN ('running', 'completed', 'failed', 'timeout', 'crashed'))
-               + {LATER_FAILURE} * (l.error IS NOT NULL
-                                    AND l.status IN ('failed', 'timeout', 'crashed')))
-    FROM job_executions l WHERE l.job_id = e.job_id AND l.rowid > e.rowid)"""
+_TOLD_OF_L = _TOLD.replace("(error", "(l.error").replace("(traceback", "(l.traceback")
+_ATTEMPTS_OF = "FROM job_executions l WHERE l.job_id = e.job_id"
+_IS_COUNTED = "l.status IN ('running', 'completed', 'failed', 'timeout', 'crashed')"
+_FAILED_LATER = (
+    f"EXISTS (SELECT 1 {_ATTEMPTS_OF} AND l.rowid > e.rowid AND l.error IS NOT NULL "
+    "AND l.status IN ('failed', 'timeout', 'crashed'))"
+)
+# What failed in the last attempt before those that a job's counter counts: it was retried then.
+# (What was given back, put off or superseded does not count.)
+_BEFORE = f"""
+    CASE WHEN (SELECT count(*) {_ATTEMPTS_OF} AND {_IS_COUNTED}) > j.attempts THEN (
+        SELECT coalesce(l.fingerprint, CASE WHEN l.error IS NOT NULL THEN {_TOLD_OF_L} END)
+        FROM (SELECT l.rowid AS place, row_number() OVER (ORDER BY l.rowid DESC) AS n
+              {_ATTEMPTS_OF} AND {_IS_COUNTED}) c
+             CROSS JOIN job_executions l ON l.rowid = c.place
+        WHERE c.n = j.attempts + 1) END"""
 _PARAM = (
     "CASE WHEN typeof(j.params) = 'text' AND json_valid(j.params) "
     "THEN CASE json_type(j.params, :path) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
@@ -216,7 +223,7 @@ SELECT w.fingerprint AS walked_kind, w.job_id AS walked_job, {kind} AS kind,
        {_walked(by, kind, "e.worker_id")} AS value,
        j.rowid AS job_place, j.status, j.began, e.rowid AS place,
        coalesce(e.ended, {instant_of("e.completed_at")}) AS ended,
-       j.attempts, coalesce({_LATER}, 0) AS later
+       {_FAILED_LATER} AS failed_later, {_BEFORE} AS before
 FROM walked w
      CROSS JOIN job_executions e ON e.rowid = w.place
      LEFT JOIN jobs j ON j.id = w.job_id"""
@@ -251,7 +258,7 @@ def jobs_by_place(by: str, columns: Collection[str], job_columns: Collection[str
 SELECT NULL AS walked_kind, NULL AS walked_job, {kind} AS kind,
        {_walked(by, kind, "j.worker_id")} AS value,
        j.rowid AS job_place, j.status, NULL AS began, {place} AS place, {ended} AS ended,
-       NULL AS attempts, 0 AS later
+       0 AS failed_later, NULL AS before
 FROM jobs j {join}
 WHERE j.status = :status AND j.rowid > :place AND j.error IS NOT NULL
 ORDER BY j.rowid LIMIT :most"""

@@ -132,8 +132,10 @@ SELECT max(priority) FROM (
 SET_PRIORITY_BACK = """
 UPDATE jobs SET priority = :own WHERE id = :id AND priority = :raised AND :own <> :raised"""
 
-PARAMS_AMONG = """
-SELECT id, params FROM jobs WHERE id IN (SELECT value FROM json_each(?))"""
+# Of large ones it is not worth their reading: jobs are only told apart by them.
+PARAMS_AT = """
+SELECT rowid, CASE WHEN length(params) <= 20000 THEN params END FROM jobs
+WHERE rowid IN (SELECT value FROM json_each(?))"""
 
 CLEAR_FINISHED = "DELETE FROM jobs WHERE status IN ('completed', 'cancelled')"
 

@@ -102,6 +102,8 @@ class Canaries:
         self._notices = notices
         self._hints = hints
         self._runs: dict[int, CanaryRun] = {}
+        # What ends that each is watched.
+        self._ends: dict[int, Callable[[], None]] = {}
         self._begun = 0
         # Called whenever one has changed.
         self.changed: Callable[[], None] = lambda: None
@@ -138,7 +140,8 @@ class Canaries:
 
         def after() -> None:
             self._keep_few()
-            self._actions.following.watch(report[0], partial(self._heard, run.number, rest))
+            watcher = partial(self._heard, run.number, rest)
+            self._ends[run.number] = self._actions.following.watch(report[0], watcher)
             if (followed := self._actions.following.of(report[0])) is not None:
                 self._heard(run.number, rest, followed)
             else:
@@ -159,6 +162,7 @@ class Canaries:
             return
         run = self._runs[number] = replace(run, followed=followed, is_over=followed.is_over)
         if run.is_over and run.canary is not None:
+            self._ends.pop(number)()
             self._actions.act(partial(self._end, run.canary))
             if rest is not None:
                 self._go_on(run, rest)

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from gigq_core.canary import FailedJob, choose, params_of
-from gigq_core.decoding import as_json, as_text
+from gigq_core.canary import choose, params_at
+from gigq_core.decoding import as_text
 from gigq_core.failed_now import FailedJobs, FailedNow, FailedNowReading
 from gigq_tui.store.failures import statements as sql
 from gigq_tui.store.failures.grouping import CAUSE, Grouping, is_param
@@ -18,6 +19,8 @@ from gigq_tui.store.stepwise import STEP_S, SoFar
 
 # How many rows a step reads at first, at least and at most.
 FIRST_STEP, LEAST_STEP, MOST_STEP = 500, 25, 5_000
+# A canary is chosen of so many jobs at most.
+MOST_CANDIDATES = 20_000
 # How many ids a step reads.
 IDS_AT_ONCE = 2_000
 # How many jobs are looked at for the names of parameters, and how many names are offered.
@@ -111,8 +114,7 @@ def _params(conn: sqlite3.Connection, reading: FailedNowReading) -> tuple[str, .
     places = [place for value in reading.shown for place in reading.members([value])]
     step = max(1, len(places) // PARAMS_LOOKED_AT)
     values: dict[str, list[str]] = {}
-    for (text,) in conn.execute(sql.PARAMS_AT, (sql.listed(places[::step][:PARAMS_LOOKED_AT]),)):
-        params = as_json(text)
+    for params in params_at(conn, places[::step][:PARAMS_LOOKED_AT]).values():
         for name, value in params.items() if isinstance(params, dict) else ():
             if isinstance(value, (str, int, float, bool)) and is_param(name):
                 values.setdefault(name, []).append(str(value)[:200])
@@ -126,7 +128,7 @@ def _params(conn: sqlite3.Connection, reading: FailedNowReading) -> tuple[str, .
 
 @dataclass(frozen=True)
 class ChosenIds:
-    """Jobs of groups, by their ids: those that are meant, in the order in which they failed."""
+    """Jobs of groups by their ids, and how many there are that they were chosen of."""
 
     ids: tuple[str, ...] = ()
     of: int = 0
@@ -158,35 +160,35 @@ class JobsOfGroups:
         self._canary = canary
         self._without = frozenset(without)
         self._places: list[int] = []
-        self._ends: dict[int, float | None] = {}
         self._read = 0
-        self._found: list[FailedJob] = []
+        self._found: list[str] = []
 
     def begin(self) -> None:
         """Forget all. (Not before: what the groups hold belongs to the thread that reads.)"""
-        self._places = self._of.known.members(self._values, waiting=self._waiting)
-        self._ends = {} if self._waiting else self._of.known.ends_of(self._values)
-        self._read = 0
-        self._found = []
+        self._places = sorted(self._of.known.members(self._values, waiting=self._waiting))
+        self._read, self._found = 0, []
 
     def renew(self) -> None:
         """Read them anew."""
         self.begin()
 
     def step(self, conn: sqlite3.Connection, schema: FileSchema, now: datetime) -> SoFar[ChosenIds]:
-        """Read the next ids."""
+        """Read the next ids, or choose the canary."""
+        if self._canary is not None:
+            failed = self._of.known.ended(self._values, MOST_CANDIDATES)
+            places = choose(failed, self._canary, partial(params_at, conn))
+            ids = dict(self._ids(conn, places))
+            found = tuple(ids[place] for place in places if place in ids)
+            return SoFar(ChosenIds(found, len(self._places)), 1, 1)
         places = self._places[self._read : self._read + IDS_AT_ONCE]
-        statuses = sql.WAITING if self._waiting else sql.FAILED
-        rows = conn.execute(sql.ids_at(statuses), (sql.listed(places),)).fetchall()
-        for place, job_id in rows:
-            if (text := as_text(job_id)) not in self._without:
-                self._found.append(FailedJob(text, self._ends.get(place)))
+        self._found += [text for _, text in self._ids(conn, places) if text not in self._without]
         self._read += len(places)
-        if self._read < len(self._places):
-            return SoFar(ChosenIds(), self._read, len(self._places))
-        if self._canary is None:
-            ordered = sorted(self._found, key=lambda job: (job.ended or 0.0, job.job_id))
-            ids = [job.job_id for job in ordered]
-        else:
-            ids = choose(self._found, self._canary, lambda ids: params_of(conn, ids))
-        return SoFar(ChosenIds(tuple(ids), len(self._found)), self._read, self._read)
+        is_done = self._read >= len(self._places)
+        chosen = ChosenIds(tuple(self._found), len(self._found)) if is_done else ChosenIds()
+        return SoFar(chosen, self._read, len(self._places))
+
+    def _ids(self, conn: sqlite3.Connection, places: Iterable[int]) -> list[tuple[int, str]]:
+        """The ids at some places, of jobs that are still in the state that is meant."""
+        statuses = sql.WAITING if self._waiting else sql.FAILED
+        rows = conn.execute(sql.ids_at(statuses), (sql.listed(places),))
+        return [(place, as_text(job_id)) for place, job_id in rows]

@@ -10,8 +10,6 @@ from gigq_core.status import JobStatus
 FAILED = (JobStatus.FAILED, JobStatus.TIMEOUT)
 WAITING = (JobStatus.PENDING, JobStatus.RUNNING)
 
-PARAMS_AT = "SELECT params FROM jobs WHERE rowid IN (SELECT value FROM json_each(?))"
-
 
 def ids_at(statuses: Iterable[JobStatus]) -> str:
     """Place and id of the jobs at some places that have one of these statuses."""
