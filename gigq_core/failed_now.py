@@ -31,7 +31,7 @@ SHOWN_GROUPS = 500
 TREND_BUCKETS = 96
 # Seconds: how finely moments are counted while all are not known, at first.
 _FINEST_S = 15.0
-_MOST_CELLS = 4 * TREND_BUCKETS
+_MOST_CELLS = 4_096
 # Retries with less than this between them, in seconds, are one.
 APART_S = 1800.0
 # How many failures of a group are read for the values that differ, and how many of those are told.
@@ -168,7 +168,8 @@ class FailedNowReading:
         self._words: dict[tuple[str | None, int], _Words] = {}
         self._groups: dict[str | None, _Group] = {}
         self._grain = _FINEST_S
-        self._cells: tuple[int, int] | None = None
+        # All that hold anything: a few jobs long ago don't make the others' time coarse.
+        self._cells: set[int] = set()
         self._known: bool | None = None
         self._columns: set[str] = set()
         self._job_columns: set[str] = set()
@@ -274,17 +275,15 @@ class FailedNowReading:
     def _count(self, group: _Group, when: float) -> None:
         cell = int(when // self._grain)
         group.cells[cell] += 1
-        low, high = self._cells if self._cells is not None else (cell, cell)
-        low, high = min(low, cell), max(high, cell)
-        while high - low >= _MOST_CELLS:
+        self._cells.add(cell)
+        while len(self._cells) > _MOST_CELLS:
             self._grain *= 2
-            low, high = low // 2, high // 2
+            self._cells = {fine // 2 for fine in self._cells}
             for known in self._groups.values():
                 coarse: Counter[int] = Counter()
                 for fine, n in known.cells.items():
                     coarse[fine // 2] += n
                 known.cells = coarse
-        self._cells = (low, high)
 
     # --- what is known -----------------------------------------------------------------------
 
@@ -412,11 +411,13 @@ def _told_of(cells: Counter[int]) -> tuple[int, int]:
         return 0, 0
     ordered = sorted(cells)
     left = cells.total() // 20
-    at = 0
+    at, cut, widest = 0, 0, 0
     while left >= cells[ordered[at]]:
         left -= cells[ordered[at]]
         at += 1
-    low, high = ordered[at], ordered[-1]
+        if ordered[at] - ordered[at - 1] > widest:
+            cut, widest = at, ordered[at] - ordered[at - 1]
+    low, high = ordered[cut], ordered[-1]
     return (low if (high - ordered[0]) > 4 * (high - low) else ordered[0]), high
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gigq_tui.demo import measure as counting
 from gigq_tui.demo import report as reporting
 from gigq_tui.demo import source
+from gigq_tui.demo.orders import RATES
 
 if TYPE_CHECKING:
     from gigq_core.worker.runner import JobContext
@@ -206,6 +207,21 @@ def write_price_list(parent_results: dict[str, dict[str, Any]]) -> dict[str, Any
     (accepted,) = parent_results.values()
     _write("prices.md", "".join(f"- {name}\n" for name in accepted["accepted"]))
     return {"file": "prices.md", "files": len(accepted["accepted"])}
+
+
+def price_order(order: str, customer: int, currency: str) -> dict[str, Any]:
+    """Add an order up in euros, and write it beside as `.priced`.
+
+    Raises:
+        FileNotFoundError: there are no rates yet: put them there, and try again.
+        KeyError: there is no rate for its currency.
+    """
+    lines = json.loads(Path(order).read_text("utf-8"))["lines"]
+    rate = json.loads(Path(RATES).read_text("utf-8"))[currency]
+    total = round(sum(number * price for _, number, price in lines) * rate, 2)
+    _write(f"{order}.priced", json.dumps({"customer": customer, "total": total}))
+    print(f"{order}: {total:.2f} EUR for customer {customer}")
+    return {"customer": customer, "total": total}
 
 
 def find_twins(package: str, job_context: JobContext | None = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gigq_core import Backoff, Job, Workflow
 from gigq_tui.demo import inbox, jobs
+from gigq_tui.demo.orders import Order
 from gigq_tui.demo.source import SINGLE_MODULES
 
 MOST_PACKAGES = 60
@@ -18,13 +19,19 @@ LARGEST_PACKAGES = 20
 LARGE_BYTES = 200_000
 
 
-def workflow(library: Path, packages: dict[str, list[Path]], inbox_files: list[str]) -> Workflow:
+def workflow(
+    library: Path,
+    packages: dict[str, list[Path]],
+    inbox_files: list[str],
+    placed: list[Order],
+) -> Workflow:
     """Everything that the demo submits, in one piece.
 
     Args:
         library: the standard library's folder.
         packages: its files by package.
         inbox_files: the names of the files that arrived.
+        placed: the orders.
     """
     plan = Workflow("library report")
     names = list(packages)[:MOST_PACKAGES]
@@ -84,6 +91,14 @@ def workflow(library: Path, packages: dict[str, list[Path]], inbox_files: list[s
         description="Its timeout is far too short for what it has to do.",
     )
     _add_inbox(plan, inbox_files)
+    for order in placed:
+        name = f"price {Path(order.file).stem}"
+        params = {
+            "order": order.file,
+            "customer": order.customer,
+            "currency": order.currency,
+        }
+        _add(plan, name, jobs.price_order, params, priority=45, max_attempts=1)
     return plan
 
 

@@ -18,6 +18,7 @@ The demo's folder
 demo.db           the queue: every job that the console shows
 demo.db-logs/     what the jobs printed, and the workers' logs
 inbox/            sources that arrived; some are truly broken
+orders/           orders to be priced, and the rates for that, under a wrong name
 manifest.json     written by the job "inventory"
 measures/         one file for each package that was measured
 report.md         written at the end, like report.html and imports.json
@@ -27,6 +28,13 @@ Find out why, mend it, try again
 "check prices.py" fails, and "write price list" can't run because of it. Open the failed job
 with enter: its error names a line. Add the parenthesis that is missing in inbox/prices.py,
 then press r on the failed job: it completes, and so does what waited for it.
+
+Many failed for one cause: a few of them first
+----------------------------------------------
+The jobs "price 01" to "price 24" fail alike: orders/rates.json is not there. Press b: they are
+one group. Rename orders/rates.json.part to orders/rates.json, press r on the group, then y: ten
+of them run first, and the line below tells how they end. Then R retries the rest. Two orders
+fail for another cause now: their currency has no rate.
 
 Break something on purpose
 --------------------------
@@ -88,7 +96,7 @@ def _fill(session: DemoSession) -> None:
     """The queue comes last: a folder with a queue in it is a whole demo."""
     from gigq_core import JobQueue
     from gigq_core.errors import GigQError
-    from gigq_tui.demo import inbox, source
+    from gigq_tui.demo import inbox, orders, source
     from gigq_tui.demo.plan import workflow
 
     library = source.library_folder()
@@ -99,9 +107,10 @@ def _fill(session: DemoSession) -> None:
             "another interpreter."
         )
     files = inbox.fill(session.folder, library)
+    placed = orders.fill(session.folder)
     (session.folder / GUIDE).write_text(_GUIDE, "utf-8")
     queue = JobQueue(session.db_path)
     try:
-        workflow(library, packages, files).submit_all(queue)
+        workflow(library, packages, files, placed).submit_all(queue)
     finally:
         queue.close()

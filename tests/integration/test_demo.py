@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gigq_core import JobQueue
+from gigq_core.canary import failed_groups
 from gigq_core.errors import GigQError
-from gigq_tui.demo import DemoSession, inbox, jobs, prepare, source
+from gigq_core.schema.opening import open_read_only
+from gigq_tui.demo import DemoSession, inbox, jobs, orders, prepare, source
 from tests.waiting import wait_until
 
 # Enough to have every kind of job, and little enough for a test.
@@ -82,7 +85,9 @@ def test_the_demo_drains_and_the_operator_mends_what_failed(
 
     found = wait_until(drained, timeout_s=60, what="the demo to drain")
     assert found["failed"] >= FAILING
-    assert all(name.startswith("check ") for name in found["failed"])
+    priced = {name for name in found["failed"] if name.startswith("price ")}
+    assert len(priced) == orders.NUMBER
+    assert all(name.startswith("check ") for name in found["failed"] - priced)
     assert found["timeout"] == {"find twins"}
     assert {"inventory", "write report", "write page", "first totals"} <= found["completed"]
     assert {f"measure {name}" for name in PACKAGES} <= found["completed"]
@@ -115,7 +120,26 @@ def test_the_demo_drains_and_the_operator_mends_what_failed(
         what="the price list",
     )
     assert "prices.py" in (demo.folder / "prices.md").read_text()
+    canary_of_the_orders(demo)
     assert all(worker.poll() is None for worker in workers)
+
+
+def canary_of_the_orders(demo: DemoSession) -> None:
+    """The orders are one group; with the rates in their place a canary of it passes."""
+    with closing(open_read_only(demo.db_path)) as conn:
+        (group,) = [g for g in failed_groups(conn, "") if len(g.jobs) == orders.NUMBER]
+    os.rename(demo.folder / orders.ARRIVED, demo.folder / orders.RATES)
+    command = [sys.executable, "-m", "gigq_core", "--db", str(demo.db_path), "retry"]
+    command += ["--failure", group.fingerprint, "--canary", "10", "--rest", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    told = json.loads(done.stdout)
+    assert (told["passed"] + told["failed_again"], told["may_go_on"]) == (10, True)
+    assert told["retried_rest"] == orders.NUMBER - 10
+    left = 2  # of a currency that has no rate
+    wait_until(
+        lambda: len(list((demo.folder / orders.FOLDER).glob("*.priced"))) == orders.NUMBER - left,
+        what="the orders to be priced",
+    )
 
 
 def test_a_job_broken_on_purpose_is_mended_by_writing_the_file(
@@ -165,7 +189,7 @@ def test_what_is_measured_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_real_library_gives_a_full_queue(tmp_path: Path) -> None:
     demo = prepare(tmp_path / "demo")
     stats = JobQueue(demo.db_path).stats()
-    assert 60 <= stats["total"] <= 140
+    assert 80 <= stats["total"] <= 170
     assert stats["pending"] == stats["total"]
     assert demo.python == sys.executable
     assert demo.chdir == demo.folder == (tmp_path / "demo").resolve()
