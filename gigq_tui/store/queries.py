@@ -183,6 +183,17 @@ def ids_matching(source: str, condition: str, order: str) -> str:
     )
 
 
+def values_matching(source: str, condition: str, value: str) -> str:
+    """The most frequent values among the jobs of a list. Grows with the list.
+
+    Parameters: the value's, the condition's, the limit.
+    """
+    return (
+        f"SELECT substr({value}, 1, {NAME_CHARACTERS}) AS value, COUNT(*) AS n FROM {source} "
+        f"WHERE {condition} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?"
+    )
+
+
 IDS_WITH_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 
 # --- counts -----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
 from gigq_tui.store.history.figures import figures, slots_of
 from gigq_tui.store.history.overview import Overview, ReadyCounter, read_busy
+from gigq_tui.store.list.covered import Covered, covered
 from gigq_tui.store.list.index_walk import walk_of
 from gigq_tui.store.list.pages import Pages
 from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
@@ -179,6 +180,13 @@ class Reader:
             sql = queries.ids_matching(source, condition, order)
             found = conn.execute(sql, (*params, *values, wanted))
             return tuple(as_text(record[0]) for record in found.fetchall())
+
+    def covered(self, view: View) -> tuple[Covered, ...]:
+        """Which values the view's jobs have in the parameters that its filter is about."""
+        with self._door.reading() as (conn, schema):
+            context = _context(self._clock.now(), schema, self._read_staff(conn, schema))
+            where, params = view.filter.sql(context)
+            return covered(conn, schema, view, where, params)
 
     def overview(self) -> Overview:
         """What every function has to do now, and what needs a person."""

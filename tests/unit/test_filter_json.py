@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gigq_tui.screens.jobs.all_matching import AllMatching, describe_values
+from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import any_of, value
+from gigq_tui.store.list.covered import Covered
 from gigq_tui.store.list.view import View
+from gigq_tui.store.models import Window
 from gigq_tui.store.reader import Reader
 from tests.store_files import Writer, reading
 
@@ -156,3 +161,63 @@ def test_what_no_filter_can_say_is_refused() -> None:
     for keys, found in (((), 1), (('a"b',), 1), (("",), 1), (("a",), ""), (("a",), float("nan"))):
         with pytest.raises(ValueError, match=r"named|empty|JSON|key"):
             value(Field.PARAM, keys, found)
+
+
+def test_the_values_that_a_filter_covers_are_counted(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "jobs.db")
+    customers = [17] * 5 + [170] * 3 + ["17", "a b", None, True, [1], 1.5, 2, BIG]
+    for number, customer in enumerate(customers):
+        writer.job(f"j{number:02d}", params=json.dumps({"customer": customer, "Ä": "x" * 900}))
+    writer.job("without", params="{}")
+    with reading(writer.path) as reader:
+
+        def covered(text: str) -> list[str]:
+            return [describe_values(each) for each in reader.covered(View(filter=parse(text)))]
+
+        assert covered("param.customer:17") == ['param.customer: 17 (5 jobs), "17" (1 job)']
+        assert covered("param.customer>=17") == [
+            f"param.customer: 17 (5 jobs), 170 (3 jobs), {BIG} (1 job)"
+        ]
+        assert covered("-param.customer:17 id:j1|id:without") == [
+            f"param.customer: no value (1 job), 1.5 (1 job), 2 (1 job), {BIG} (1 job), "
+            "[1] (1 job), null (1 job), others (1 job)"
+        ]
+        assert covered("param.customer=true param.Ä:x")[1] == f"param.Ä: {'x' * 38}.. (1 job)"
+        assert covered("name:j") == []
+        assert covered("param.customer=nobody") == ["param.customer: nothing"]
+    writer.close()
+
+
+def test_the_question_about_all_that_match_names_the_values() -> None:
+    asked: list[tuple[ChosenJobs, str]] = []
+    host = Host(View(filter=parse("param.customer:17")))
+    AllMatching(host, lambda *asks: asked.append(asks), lambda *asks: None, host).cancel_all()
+    ((chosen, about),) = asked
+    assert chosen.ids == ("a", "b")
+    assert chosen.told == ("param.customer: 17 (2 jobs)",)
+    assert about == " (all of tab All that match param.customer:17)"
+    host.view = View(filter=parse("name:x"))
+    AllMatching(host, lambda *asks: asked.append(asks), lambda *asks: None, host).cancel_all()
+    assert asked[-1][0].told == ()
+
+
+class Host:
+    """A screen whose reads are answered at once."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.is_current = True
+        self.reads: Any = self
+        self.table: Any = self
+        self.window = Window()
+
+    def ask(self, read: Any, got: Any, failed: Any, *, first: bool = False) -> None:
+        got(read(self))
+
+    def matching_ids(self, view: View) -> tuple[str, ...]:
+        return "a", "b"
+
+    def covered(self, view: View) -> tuple[Covered, ...]:
+        return (Covered("param.customer", (("17", 2),)),)
+
+    def tell(self, text: str, tone: str = "info") -> None: ...

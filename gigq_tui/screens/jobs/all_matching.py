@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from gigq_tui.format import cut, inert, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import CANCEL_ALL, RETRY_ALL
 from gigq_tui.screens.jobs.tab_labels import describe_tab
@@ -14,8 +15,14 @@ from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
+from gigq_tui.store.list.covered import Covered, keys_of
 from gigq_tui.store.list.view import View
+from gigq_tui.store.questions import Questions
 
+# A value in a question takes so many cells at most.
+VALUE_CELLS = 40
+
+Values = tuple[Covered, ...]
 # Asks about some jobs; the second is what is said of them after their number.
 Asks = Callable[[ChosenJobs, str], None]
 
@@ -70,17 +77,35 @@ class AllMatching(Part):
         # What it is about is captured now, like the ids: the view may change before the answer.
         view = self._host.view
         self._host.reads.ask(
-            lambda reader: reader.matching_ids(view),
+            partial(_read, view),
             partial(self._ask, ask, f" ({describe_list(view)})"),
             lambda trouble: self._notices.tell(trouble, "warn"),
             first=True,
         )
 
-    def _ask(self, ask: Asks, about: str, ids: tuple[str, ...]) -> None:
+    def _ask(self, ask: Asks, about: str, found: tuple[tuple[str, ...], Values]) -> None:
         if self._host.is_current:
+            ids, values = found
             wanted = set(ids)
             rows = tuple(row for row in self._host.table.window.rows if row.id in wanted)
-            ask(ChosenJobs(ids, rows), about)
+            ask(ChosenJobs(ids, rows, tuple(map(describe_values, values))), about)
+
+
+def _read(view: View, reader: Questions) -> tuple[tuple[str, ...], Values]:
+    """Which jobs match, and which values they have in what the filter is about."""
+    ids = reader.matching_ids(view)
+    return ids, reader.covered(view) if keys_of(view) else ()
+
+
+def describe_values(covered: Covered) -> str:
+    """Say which values a filter covers, as in `param.customer: 17 (20 jobs), 170 (4 jobs)`."""
+    told = [
+        f"{cut(inert(value), VALUE_CELLS)} ({plural(number, 'job')})"
+        for value, number in covered.values
+    ]
+    if covered.others:
+        told.append(f"others ({plural(covered.others, 'job')})")
+    return f"{inert(covered.name)}: {', '.join(told) or 'nothing'}"
 
 
 def describe_list(view: View) -> str:

@@ -37,11 +37,13 @@ GONE = "That job is no longer in the queue."
 class ChosenJobs:
     """The jobs that an action is about, captured at the key press.
 
-    `rows` are those of them that are in memory: perhaps not all.
+    `rows` are those of them that are in memory: perhaps not all. `told` are sentences that a
+    question about them has to say.
     """
 
     ids: tuple[str, ...] = ()
     rows: tuple[JobRow, ...] = ()
+    told: tuple[str, ...] = ()
 
     @staticmethod
     def of(rows: Iterable[JobRow | None]) -> ChosenJobs:
@@ -291,6 +293,7 @@ class JobActions(Part):
         names = [f"{row.name} {row.id[:8]}" for row in chosen.rows[:NAMED]]
         if count > len(names) and names:
             names.append(f"and {count - len(names):,} more")
+        details = [*chosen.told, *details]
         if names:
             details = [", ".join(names), *details]
         if sorted_out.left_out:

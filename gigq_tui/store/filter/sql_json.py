@@ -97,6 +97,20 @@ def _at(column: str, path: str, term: Term) -> Sql:
     return f"CASE typeof({value}) {' '.join(cases)} END", values
 
 
+def json_pair(column: str, keys: tuple[str, ...]) -> Sql:
+    """The SQL for a value as a list of it and of it again, whose text tells it exactly.
+
+    NULL where there is no such value.
+    """
+    cases: list[str] = []
+    values: list[object] = []
+    for path in _paths(keys):
+        cases.append(f"WHEN json_type({column}, ?) IS NOT NULL THEN json_extract({column}, ?, ?)")
+        values += [path] * 3
+    is_json = f"typeof({column}) = 'text' AND json_valid({column})"
+    return f"CASE WHEN {is_json} THEN CASE {' '.join(cases)} END END", values
+
+
 def is_number(text: str) -> bool:
     """Whether a text reads as a number of JSON's."""
     return _NUMBER.fullmatch(text) is not None
