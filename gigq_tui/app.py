@@ -40,6 +40,7 @@ from gigq_tui.leaving import HUNG_UP, Leaving
 from gigq_tui.router import Router
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.services import Services
 from gigq_tui.services.actions import Actions
 from gigq_tui.services.canaries import Canaries
@@ -349,6 +350,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
 
 def _openers(app: ConsoleApp) -> Openers:
     """How each screen is opened: what only some of them need is loaded then."""
+    folds = Folds()
 
     def first() -> JobsScreen:
         return next(screen for screen in app.screen_stack if isinstance(screen, JobsScreen))
@@ -361,7 +363,7 @@ def _openers(app: ConsoleApp) -> Openers:
     def tree(job_id: str) -> None:
         from gigq_tui.screens.tree.screen import TreeScreen
 
-        app.push_screen(TreeScreen(app.services, job_id))
+        app.push_screen(TreeScreen(app.services, job_id, folds))
 
     def form(template: JobDetail | None) -> None:
         from gigq_tui.screens.submit.screen import SubmitScreen

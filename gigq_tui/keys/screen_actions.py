@@ -59,22 +59,81 @@ DOWNSTREAM = Action(
     bar=45,
     when=needs_row,
 )
+NEXT_SHAPE = Action(
+    "next_shape",
+    ("T",),
+    "shape",
+    "tree, timeline, levels or runs",
+    Group.LOOK,
+    IN_TREE,
+    bar=40,
+)
+CULPRIT = Action(
+    "culprit",
+    ("full_stop",),
+    "culprit",
+    "to the failed job that blocks most; again: the next",
+    Group.LOOK,
+    IN_TREE,
+    bar=41,
+)
 FOLD = Action(
     "fold",
     ("z",),
-    "fold",
+    "fold all",
     "fold similar jobs, or unfold",
     Group.LOOK,
     IN_TREE,
     bar=46,
 )
+FOLD_HERE = Action(
+    "fold_here",
+    ("space",),
+    "fold",
+    "fold or unfold this row",
+    Group.LOOK,
+    IN_TREE,
+    bar=47,
+)
+HIDE_DONE = Action(
+    "hide_done",
+    ("Z",),
+    "hide done",
+    "hide completed jobs, or show them",
+    Group.LOOK,
+    IN_TREE,
+    bar=48,
+)
+OLDER_RUN = Action(
+    "older_run",
+    ("left",),
+    "older run",
+    "the run before (in Runs)",
+    Group.MOVE,
+    IN_TREE,
+    pair="older, newer run",
+)
+NEWER_RUN = Action(
+    "newer_run",
+    ("right",),
+    "newer run",
+    "the run after (in Runs)",
+    Group.MOVE,
+    IN_TREE,
+)
 
 TREE_ACTIONS: tuple[Action, ...] = (
     RETRY_UP,
     CANCEL_BELOW,
+    NEXT_SHAPE,
+    CULPRIT,
     UPSTREAM,
     DOWNSTREAM,
     FOLD,
+    FOLD_HERE,
+    HIDE_DONE,
+    OLDER_RUN,
+    NEWER_RUN,
 )
 
 WORKER_DRAIN = Action(

@@ -420,12 +420,18 @@ _OUTSIDE = ""
 
 @dataclass(frozen=True)
 class Graph:
-    """The component around a job; `truncated` when it is larger than what was asked for."""
+    """The component around a job; `truncated` when it is larger than what was asked for.
+
+    `workflow` is the name of the workflow that this job was submitted with, `workflow_id` which of
+    that name's runs it was; both empty where there is none.
+    """
 
     focus: str
     nodes: dict[str, GraphNode]
     roots: tuple[str, ...]
     truncated: bool
+    workflow: str = ""
+    workflow_id: str = ""
 
     @cached_property
     def waits(self) -> Waits:

@@ -23,6 +23,7 @@ from gigq_tui.store.forecast import AheadOfQueue
 from gigq_tui.store.graph import component
 from gigq_tui.store.graph.ancestors import read_lines, with_ancestors
 from gigq_tui.store.graph.component import Edges
+from gigq_tui.store.graph.runs import with_workflow
 from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
 from gigq_tui.store.history.figures import figures, slots_of
@@ -163,6 +164,7 @@ class Reader:
                 return None
             edges = None if schema.attached else self._all_edges(conn, schema)
             graph = component.read_graph(conn, schema, job_id, limit, edges)
+            graph = with_workflow(conn, schema, graph)
             return graph_with_holders(graph, self._read_staff(conn, schema))
 
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:

@@ -205,9 +205,9 @@ async def test_folding_keeps_the_job(console: Console) -> None:
         assert "segment_5" in screen_text(app)
         assert name_at(screen) == "broken"
         await press(pilot, "G", "z")
-        assert "4 jobs in one line" in said(screen)
+        assert "4 jobs in one row" in said(screen)
         await press(pilot, "enter")
-        assert name_at(screen) == "segment_2"
+        assert name_at(screen) == "segment_5"
 
 
 async def test_a_fold_is_acted_on_as_a_whole(console: Console) -> None:

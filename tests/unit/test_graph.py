@@ -12,14 +12,19 @@ from hypothesis import strategies as st
 
 from gigq_core.blocking import blocked_by, freed_by
 from gigq_tui.store.graph.component import find_roots
+from gigq_tui.store.graph.depths import depths, levels
+from gigq_tui.store.graph.focus import below
 from gigq_tui.store.graph.tree import (
     DRAWN_LEVELS,
+    Folding,
     LineKind,
     TreeLine,
+    branches,
     culprit,
     name_stem,
     tree_lines,
 )
+from gigq_tui.store.graph.waiting import WaitingBehind
 from gigq_tui.store.models import Graph, GraphNode
 from tests.store_files import Writer, both_kinds, line, reading
 
@@ -64,9 +69,9 @@ def drawn(lines: Sequence[TreeLine]) -> list[str]:
         LineKind.CYCLE: " (circle)",
     }
     return [
-        f"{each.prefix}{each.id}{marks[each.kind]}"
+        f"{branches(each, 999)}{each.id}{marks[each.kind]}"
         if each.kind in marks
-        else f"{each.prefix}... {each.fold_count} more {each.stem}{'^' * each.shown_above}"
+        else f"{branches(each, 999)}... {each.fold_count} more {each.stem}{'^' * each.shown_above}"
         for each in lines
     ]
 
@@ -100,7 +105,7 @@ def test_siblings_that_look_the_same_are_folded() -> None:
     ]
     lines = tree_lines(graph)
     assert lines[5].folded == ("fold_3", "fold_4", "fold_6", "fold_7", "fold_8")
-    unfolded = tree_lines(graph, folded=False)
+    unfolded = tree_lines(graph, Folding(alike=False))
     assert [each.id for each in unfolded if not each.shown_above] == [
         "root",
         "fold_1",
@@ -119,7 +124,7 @@ def test_many_mentions_are_folded_too() -> None:
     left, right = [f"l{i}" for i in range(40)], [f"r{i}" for i in range(40)]
     graph = graph_of(dict.fromkeys(right, left))
     assert len(tree_lines(graph)) < 12
-    assert len(tree_lines(graph, folded=False)) == 40 + 40 * 40
+    assert len(tree_lines(graph, Folding(alike=False))) == 40 + 40 * 40
 
 
 def test_circles_and_missing_parents_are_drawn() -> None:
@@ -141,10 +146,10 @@ def test_long_chains_and_wide_fans_are_drawn_quickly() -> None:
     began = time.perf_counter()
     deep = tree_lines(chain)
     assert [each.depth for each in deep] == list(range(5_000))
-    assert max(len(each.prefix) for each in deep) <= 3 * DRAWN_LEVELS + 8
-    assert deep[-1].prefix.startswith("<4975 ")
+    assert max(len(branches(each, 999)) for each in deep) <= 3 * DRAWN_LEVELS + 8
+    assert branches(deep[-1], 999).startswith("<4975 ")
     assert len(tree_lines(fan)) < 12
-    assert len(tree_lines(fan, folded=False)) == 5_003
+    assert len(tree_lines(fan, Folding(alike=False))) == 5_003
     assert len(tree_lines(joined)) == 5
     assert blocks(chain, "0") == 4_999
     assert blocks(fan, "root") == 5_001
@@ -167,13 +172,13 @@ def test_every_job_is_drawn_exactly_once(
     parents: dict[str, list[str]], statuses: dict[str, str | None], names: dict[str, str]
 ) -> None:
     graph = graph_of(parents, statuses, names)
-    plain = tree_lines(graph, folded=False)
+    plain = tree_lines(graph, Folding(alike=False))
     own = [each.id for each in plain if each.kind in (LineKind.JOB, LineKind.MISSING)]
     assert sorted(own) == sorted(graph.nodes)
     # Every dependency is a line below its parent.
     assert len(plain) == len(graph.roots) + sum(len(n.children) for n in graph.nodes.values())
 
-    folded = tree_lines(graph, folded=True)
+    folded = tree_lines(graph, Folding())
     shown = [each.id for each in folded if each.kind in (LineKind.JOB, LineKind.MISSING)]
     hidden = [id for each in folded if each.kind is LineKind.FOLD for id in each.folded]
     assert sorted(shown + hidden) == sorted(graph.nodes)
@@ -182,8 +187,82 @@ def test_every_job_is_drawn_exactly_once(
         if each.shown_above:
             assert set(each.folded or (each.id,)) <= seen
         seen |= set(each.folded or (each.id,))
-        assert each.prefix.isascii()
+        assert branches(each, 999).isascii()
         assert len(each.guides) == min(each.depth, DRAWN_LEVELS)
+
+
+@settings(max_examples=300, deadline=None)
+@given(GRAPHS, STATUSES, NAMES, st.sets(st.integers(0, 14).map(str)), st.booleans())
+def test_what_is_closed_hides_what_stands_nowhere_else_and_never_what_goes_on(
+    parents: dict[str, list[str]],
+    statuses: dict[str, str | None],
+    names: dict[str, str],
+    closed: set[str],
+    done: bool,
+) -> None:
+    graph = graph_of(parents, statuses, names)
+    closed &= {id for id, node in graph.nodes.items() if node.children}
+    lines = tree_lines(graph, Folding(closed=closed, done=done))
+    own = {each.id for each in lines if each.kind in (LineKind.JOB, LineKind.MISSING)}
+    held = {id for each in lines if each.kind is LineKind.FOLD for id in each.folded}
+    hidden = {id for each in lines for id in each.hidden}
+    assert own | held | hidden == set(graph.nodes)
+    assert not own & held
+    behind = {id for each in lines if each.is_closed for id in below(graph, each.id)}
+    behind |= {
+        id
+        for each in lines
+        if each.kind is LineKind.FOLD
+        for it in each.folded
+        for id in below(graph, it)
+    }
+    assert hidden <= behind
+    if not closed:
+        unfinished = {id for id in graph.nodes if statuses.get(id, "pending") != "completed"}
+        assert not hidden & unfinished
+    if done:
+        again = tree_lines(graph, Folding(done=True, kept_open=set(graph.nodes), alike=False))
+        assert len(again) == len(tree_lines(graph, Folding(alike=False)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(GRAPHS, STATUSES)
+def test_who_waits_behind_is_counted_for_all_as_for_each(
+    parents: dict[str, list[str]], statuses: dict[str, str | None]
+) -> None:
+    graph = graph_of(parents, statuses)
+    waiting = WaitingBehind(graph)
+    for id in graph.nodes:
+        assert waiting.of(id) == len(blocked_by(graph.waits, [id]))
+    ids = list(graph.nodes)[::2]
+    assert waiting.of_all(ids) == len(blocked_by(graph.waits, ids))
+
+
+def reached(graph: Graph, id: str) -> set[str]:
+    """All behind a job, itself too where it is in a circle."""
+    found: set[str] = set()
+    left = [id]
+    while left:
+        for child in graph.nodes[left.pop()].children:
+            if child not in found:
+                found.add(child)
+                left.append(child)
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(GRAPHS)
+def test_a_level_is_the_longest_way_down(parents: dict[str, list[str]]) -> None:
+    graph = graph_of(parents)
+    depth = depths(graph)
+    circular = {id for id in graph.nodes if id in reached(graph, id)}
+    stuck = circular | {id for each in circular for id in reached(graph, each)}
+    for id, node in graph.nodes.items():
+        if id not in stuck:
+            assert depth[id] == max((depth[parent] + 1 for parent in node.parents), default=0)
+        else:
+            assert depth[id] == max(depth.values())
+    assert levels(graph) == len(set(depth.values()))
 
 
 @settings(max_examples=200, deadline=None)

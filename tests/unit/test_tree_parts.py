@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
-from gigq_tui.keys.hints import DEFAULT_HINTS
 from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.tree.actions import TreeActions
+from gigq_tui.screens.tree.drawing import Drawing, Row
+from gigq_tui.screens.tree.folding import Folding
+from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.screens.tree.graph_reading import REST_FACTOR, GraphReading
 from gigq_tui.screens.tree.outline import Outline
-from gigq_tui.store.graph.focus import Direction
-from gigq_tui.store.graph.tree import TreeLine
+from gigq_tui.screens.tree.tree_drawing import LARGE_GRAPH, TreeDrawing
+from gigq_tui.store.graph.focus import Direction, without_done
 from gigq_tui.store.models import Graph
 from gigq_tui.store.questions import Questions
-from tests.tui.test_tree_keys import BROKEN, GRAPH, REPORT, RUNS, SCORE
+from tests.scene import NOW
+from tests.tui.harness import row
+from tests.tui.test_tree_keys import BROKEN, GRAPH, REPORT, RUNS, SCORE, SOURCE, graph_of
 
 
 class Said(list[str]):
@@ -128,47 +133,111 @@ def test_trouble_is_said_and_asked_about_again() -> None:
 # What is drawn
 
 
-class OutlineScreen:
-    def __init__(self, line: TreeLine | None) -> None:
-        self.line = line
-        self.drawn = 0
-        self.selected: list[str] = []
+class GraphView:
+    """What the parts that choose what is drawn see of the screen."""
 
-    def draw_tree(self) -> None:
+    def __init__(self, job_id: str = BROKEN.id, row: Row | None = None) -> None:
+        self.cursor_job = job_id
+        self.row = row
+        self.drawn = 0
+
+    def draw_graph(self) -> None:
         self.drawn += 1
 
-    def select_job(self, job_id: str) -> None:
-        self.selected.append(job_id)
+
+def tree(folds: Folds, graph: Graph = GRAPH) -> TreeDrawing:
+    return TreeDrawing(graph, graph, NOW, folds)
 
 
-def line_of(job_id: str, lines: Sequence[TreeLine]) -> TreeLine:
-    return next(line for line in lines if line.id == job_id)
+def ids_of(drawing: Drawing) -> set[str]:
+    return {id for row in drawing.rows for id in row.jobs}
 
 
 def test_one_side_of_a_job_is_shown_and_the_same_key_shows_all_again() -> None:
-    everything = Outline(BROKEN.id, DEFAULT_HINTS, OutlineScreen(None)).lines(GRAPH)
-    screen = OutlineScreen(line_of(SCORE.id, everything))
-    outline = Outline(BROKEN.id, DEFAULT_HINTS, screen)
+    screen = GraphView(SCORE.id)
+    outline = Outline(BROKEN.id, screen)
     outline.show_upstream()
     assert outline.direction is Direction.UP
-    shown = {line.id for line in outline.lines(GRAPH)}
+    shown = set(outline.shown(GRAPH).nodes)
     assert BROKEN.id in shown
     assert not {REPORT.id, RUNS.id} & shown
     outline.show_downstream()
-    assert {line.id for line in outline.lines(GRAPH)} == {SCORE.id, REPORT.id}
+    assert set(outline.shown(GRAPH).nodes) == {SCORE.id, REPORT.id}
     outline.show_downstream()
-    assert outline.lines(GRAPH) == everything
-    assert screen.selected == [SCORE.id] * 3
+    assert outline.shown(GRAPH) is GRAPH
     assert screen.drawn == 3
 
 
-def test_jobs_that_look_alike_are_folded_or_not() -> None:
-    outline = Outline(BROKEN.id, DEFAULT_HINTS, OutlineScreen(None))
-    folded = outline.lines(GRAPH)
-    outline.toggle_fold()
-    assert len(outline.lines(GRAPH)) > len(folded)
-    assert any(line.folded for line in folded)
-    assert not any(line.folded for line in outline.lines(GRAPH))
+def test_jobs_that_look_alike_are_folded_all_at_once_or_one_by_one() -> None:
+    screen = GraphView()
+    folds = Folds()
+    folding = Folding(folds, Said(), screen)
+    folded = tree(folds).rows
+    screen.row = next(row for row in folded if len(row.jobs) > 1)
+    folding.toggle_here()
+    opened = tree(folds).rows
+    assert len(opened) == len(folded) + len(screen.row.jobs) - 1
+    assert not any(len(row.jobs) > 1 for row in opened)
+    screen.row = opened[-1]
+    folding.toggle_here()
+    assert tree(folds).rows == folded
+    folding.toggle_all()
+    assert [row.jobs for row in tree(folds).rows] == [row.jobs for row in opened]
+    folding.toggle_all()
+    assert tree(folds).rows == folded
+    assert screen.drawn == 4
+
+
+def test_a_closed_branch_holds_what_is_behind_it_and_is_found() -> None:
+    folds, screen = Folds(), GraphView()
+    folding = Folding(folds, Said(), screen)
+    drawing = tree(folds)
+    at = drawing.index_of(BROKEN.id)
+    assert at is not None
+    screen.row = drawing.rows[at]
+    folding.toggle_here()
+    closed = tree(folds)
+    assert not {SCORE.id, REPORT.id} & ids_of(closed)
+    assert closed.index_of(REPORT.id) == closed.index_of(BROKEN.id) == at
+    assert "report" in closed.searched(at)
+    screen.row = closed.rows[at]
+    folding.toggle_here()
+    assert tree(folds).rows == drawing.rows
+
+
+def test_nothing_to_fold_is_said() -> None:
+    said = Said()
+    Folding(Folds(), said, GraphView()).toggle_here()
+    assert said == ["Nothing to fold in this row."]
+
+
+def test_branches_of_which_all_is_done_are_closed_where_the_graph_is_large() -> None:
+    def made(count: int) -> Graph:
+        """A chain that is done, and a running job with many children."""
+        done = [row(n, f"step {chr(96 + n)}", "completed") for n in range(1, 5)]
+        root = row(5, "root", "running")
+        fan = [(root, row(n, f"leaf {n}", blocked=True)) for n in range(6, 6 + count)]
+        return graph_of(root, *pairwise(done), *fan)
+
+    small, large = made(20), made(LARGE_GRAPH)
+    first, last = row(1).id, row(4).id
+    assert last in {row.id for row in tree(Folds(), small).rows}
+    drawing = tree(Folds(), large)
+    assert last not in ids_of(drawing)
+    at = drawing.index_of(last)
+    assert at is not None
+    assert drawing.rows[at].id == first
+    assert "+3 below" in "".join(text for text, _ in drawing.line(at, 100, selected=False))
+    folds = Folds()
+    folds.choose(drawing.rows[at].fold, is_open=True)
+    assert tree(folds, large).rows[1].jobs == (row(2).id,)
+
+
+def test_what_completed_can_be_left_out() -> None:
+    shown = without_done(GRAPH)
+    assert SOURCE.id not in shown.nodes
+    assert {BROKEN.id, RUNS.id} <= set(shown.roots)
+    assert without_done(shown) is shown
 
 
 # What is done
@@ -186,19 +255,18 @@ class Asking:
 
 
 class ActionsScreen:
-    def __init__(self, graph: Graph | None, line: TreeLine | None) -> None:
+    def __init__(self, graph: Graph | None, *chosen_ids: str) -> None:
         self.graph = graph
-        self.line = line
+        self.chosen_ids = chosen_ids
 
 
 def test_what_failed_upstream_is_retried_and_what_waits_downstream_cancelled() -> None:
-    lines = Outline(BROKEN.id, DEFAULT_HINTS, OutlineScreen(None)).lines(GRAPH)
     asking, notices = Asking(), Said()
-    actions = TreeActions(asking, notices, ActionsScreen(GRAPH, line_of(SCORE.id, lines)))
+    actions = TreeActions(asking, notices, ActionsScreen(GRAPH, SCORE.id))
     actions.retry_upstream()
     actions.cancel_downstream()
     assert asking.asked == [("retry", (BROKEN.id,)), ("cancel", (SCORE.id, REPORT.id))]
-    TreeActions(asking, notices, ActionsScreen(GRAPH, line_of(RUNS.id, lines))).retry_upstream()
-    TreeActions(asking, notices, ActionsScreen(None, None)).cancel_downstream()
+    TreeActions(asking, notices, ActionsScreen(GRAPH, RUNS.id)).retry_upstream()
+    TreeActions(asking, notices, ActionsScreen(None)).cancel_downstream()
     assert len(asking.asked) == 2
     assert len(notices) == 2

@@ -42,6 +42,8 @@ NO_KEYS = (
     " sets up workers: ",
     " filters: words and -words",
     "X failed",
+    "T timeout",
+    "name, from Z",
     "- needs a term",
     "in this tab has finished",
 )

@@ -11,7 +11,6 @@ from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.graph.focus import to_cancel, to_retry
-from gigq_tui.store.graph.tree import TreeLine
 from gigq_tui.store.models import Graph, JobRow
 
 
@@ -23,8 +22,8 @@ class TreeActionsHost(Protocol):
         """The graph, once it has been read."""
 
     @property
-    def line(self) -> TreeLine | None:
-        """The line under the cursor."""
+    def chosen_ids(self) -> Sequence[str]:
+        """The jobs of the row under the cursor."""
 
 
 class AsksAboutJobs(Protocol):
@@ -68,7 +67,5 @@ class TreeActions(Part):
     def _gathered(
         self, gather: Callable[[Graph, Sequence[str]], tuple[JobRow, ...]]
     ) -> tuple[JobRow, ...]:
-        line, graph = self._host.line, self._host.graph
-        if line is None or graph is None:
-            return ()
-        return gather(graph, line.folded or (line.id,))
+        graph = self._host.graph
+        return () if graph is None else gather(graph, self._host.chosen_ids)

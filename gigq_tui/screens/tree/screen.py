@@ -1,31 +1,46 @@
-"""The tree screen: the dependencies around one job, what each waits for and what it blocks."""
+"""The screen of a graph: the dependencies around a job, as a tree, along the time, by levels, or
+beside the other runs of their workflow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from textual import on
 from textual.widget import Widget
 
-from gigq_tui.format import plural
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
-from gigq_tui.keys.job_actions import CANCEL, RETRY
 from gigq_tui.keys.looking_actions import OPEN
-from gigq_tui.keys.screen_actions import FOLD
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.job_copy import JobCopy
 from gigq_tui.screens.parts.job_links import JobLinks, OpenJob
 from gigq_tui.screens.parts.row_finder import RowFinder
+from gigq_tui.screens.parts.stepped_read import PACE_S, SteppedRead
 from gigq_tui.screens.tree.actions import TreeActions
+from gigq_tui.screens.tree.culprit import Culprit
+from gigq_tui.screens.tree.drawing import Drawing, Row
+from gigq_tui.screens.tree.folding import Folding
+from gigq_tui.screens.tree.folds import Folds
+from gigq_tui.screens.tree.graph_list import GraphList
 from gigq_tui.screens.tree.graph_reading import GraphReading
-from gigq_tui.screens.tree.job_sentence import job_sentence
+from gigq_tui.screens.tree.head import head_line
+from gigq_tui.screens.tree.levels_drawing import LevelsDrawing
 from gigq_tui.screens.tree.outline import Outline, job_title
-from gigq_tui.screens.tree.tree_list import TreeList
+from gigq_tui.screens.tree.past_runs import PastRuns
+from gigq_tui.screens.tree.row_sentence import row_sentence
+from gigq_tui.screens.tree.runs_drawing import RunsDrawing
+from gigq_tui.screens.tree.shapes import Shape, Shapes
+from gigq_tui.screens.tree.timeline_drawing import TimelineDrawing
+from gigq_tui.screens.tree.tree_drawing import TreeDrawing
 from gigq_tui.services import Services
-from gigq_tui.store.graph.tree import LineKind, TreeLine
-from gigq_tui.store.models import Graph, GraphNode, JobRow, Snapshot
+from gigq_tui.store.graph.depths import depths
+from gigq_tui.store.graph.focus import without_done
+from gigq_tui.store.graph.runs import Run
+from gigq_tui.store.graph.waiting import WaitingBehind
+from gigq_tui.store.models import Graph, JobRow, Snapshot
+from gigq_tui.store.stepwise import SoFar
 from gigq_tui.terminal import theme
 from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import Line, TextLines
@@ -43,43 +58,58 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
     Args:
         services: What the console can do.
         job_id: The job whose graph this is; the cursor begins there.
+        folds: What was folded the last time; None begins anew.
     """
 
     SCOPE = Scope.TREE
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self, services: Services, job_id: str) -> None:
+    def __init__(self, services: Services, job_id: str, folds: Folds | None = None) -> None:
         super().__init__(services)
         self.job_id = job_id
-        self.reading = GraphReading(
-            job_id, services.settings.clock.monotonic, self.reads, services.notices, self
-        )
-        self.outline = Outline(job_id, services.hints, self)
-        self.finder = RowFinder(self, services.notices, self._found_by)
+        clock, notices = services.settings.clock, services.notices
+        self.reading = GraphReading(job_id, clock.monotonic, self.reads, notices, self)
+        self.outline = Outline(job_id, self)
+        self.folding = Folding(folds or Folds(), notices, self)
+        self.shapes = Shapes(self)
+        self.finder = RowFinder(self, notices, self._found_by)
         self.opening = OpenJob(self, services.routes)
+        self.run_steps = SteppedRead[tuple[Run, ...]](
+            self, services.picture, clock, self._runs_read, notices.tell
+        )
+        self.past_runs = PastRuns(self.run_steps, notices, self)
         acting = JobActions.of(self, services, self.reading.read_now)
         self.parts = (
             self.reading,
             self.outline,
+            self.folding,
+            self.shapes,
             self.finder,
             acting,
-            TreeActions(acting, services.notices, self),
+            TreeActions(acting, notices, self),
+            Culprit(notices, self),
+            self.run_steps,
+            self.past_runs,
             self.opening,
-            JobLinks(self, services.routes, services.notices),
-            JobCopy(self, services.copying, services.notices, services.settings.path),
+            JobLinks(self, services.routes, notices),
+            JobCopy(self, services.copying, notices, services.settings.path),
         )
+        # What was worked out of the graph that was read last.
+        self._depth: dict[str, int] = {}
+        self._waiting: WaitingBehind | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         yield TypedLine(id="tree-head")
-        yield TextLines(id="tree-rule", classes="rule")
-        yield TreeList(self.services.hints, id="tree")
+        yield TextLines(id="tree-rule")
+        yield GraphList(id="tree")
         yield TextLines(id="outlook-rule", classes="rule")
         yield TextLines(id="outlook")
 
     def on_mount(self) -> None:
         self._draw_frame()
         self.reading.read()
+        self.set_interval(PACE_S, self.run_steps.keep_up)
 
     # What the parts ask
 
@@ -89,14 +119,32 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         return self.reading.graph
 
     @property
-    def branches(self) -> TreeList:
-        """The list of lines."""
-        return self.query_one(TreeList)
+    def branches(self) -> GraphList:
+        """The list of rows."""
+        return self.query_one(GraphList)
 
     @property
-    def line(self) -> TreeLine | None:
-        """The line under the cursor."""
-        return self.branches.line
+    def drawing(self) -> Drawing | None:
+        """What is drawn in it."""
+        return self.branches.drawing
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self.branches.row
+
+    @property
+    def cursor_job(self) -> str:
+        """The job under the cursor; of a row that stands for many, the one that led there."""
+        return self.branches.job_id or self.job_id
+
+    @property
+    def waiting(self) -> WaitingBehind:
+        """How many jobs wait behind each."""
+        assert self.graph is not None
+        if self._waiting is None:
+            self._waiting = WaitingBehind(self.graph)
+        return self._waiting
 
     @property
     def typed_line(self) -> TypedLine:
@@ -108,24 +156,31 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         """Whether a new graph is wanted now: this is in front, and its picture runs on."""
         return self.is_current and not self.services.picture.paused
 
+    @property
+    def chosen_ids(self) -> Sequence[str]:
+        """The jobs of the row under the cursor; none where another run is looked at."""
+        row, graph = self.row, self.graph
+        is_elsewhere = isinstance(self.drawing, RunsDrawing) and self.drawing.other_run is not None
+        if row is None or graph is None or is_elsewhere:
+            return ()
+        return tuple(id for id in row.jobs if id in graph.nodes)
+
     def select_job(self, job_id: str) -> None:
-        """Put the cursor on the line of a job."""
+        """Put the cursor on the row of a job, wherever it is."""
+        drawing = self.drawing
+        if drawing is not None and drawing.index_of(job_id) is None:
+            self.outline.show_all()
         self.branches.select_job(job_id)
 
     def chosen_jobs(self) -> ChosenJobs:
-        """The job of the line under the cursor, or all that are folded in it."""
-        return ChosenJobs.of(node.row for node in self._nodes_of(self.line))
-
-    def _nodes_of(self, line: TreeLine | None) -> list[GraphNode]:
-        if line is None or self.graph is None:
-            return []
-        return [self.graph.nodes[id] for id in line.folded or (line.id,)]
+        """The job of the row under the cursor, or all that it stands for."""
+        graph = self.graph
+        nodes = [graph.nodes[id] for id in self.chosen_ids] if graph is not None else []
+        return ChosenJobs.of(node.row for node in nodes)
 
     def _found_by(self, index: int) -> str:
-        """What a line is found by: the name, the function and the id of its job, or its jobs."""
-        line = self.branches.lines[index]
-        rows = [node.row for node in self._nodes_of(line) if node.row is not None]
-        return " ".join([line.id, *(f"{row.name} {row.function} {row.id}" for row in rows)])
+        drawing = self.drawing
+        return drawing.searched(index) if drawing is not None else ""
 
     # What the base asks
 
@@ -139,16 +194,18 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         return self.branches
 
     def current_row(self) -> JobRow | None:
-        line = self.line
-        if line is None or line.folded or self.graph is None:
+        chosen = self.chosen_ids
+        if len(chosen) != 1 or self.graph is None:
             return None
-        return self.graph.nodes[line.id].row
+        return self.graph.nodes[chosen[0]].row
 
     def marked_count(self) -> int:
-        return self.line.fold_count if self.line is not None else 0
+        return len(self.chosen_ids) if len(self.chosen_ids) > 1 else 0
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         self.reading.read()
+        if self.shapes.shape is Shape.RUNS:
+            self.run_steps.take_news()
 
     def tick(self) -> None:
         self.branches.tick(self.services.settings.clock.now())
@@ -161,29 +218,59 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
 
     def graph_read(self, *, first: bool) -> None:
         """Draw the graph; whether it is the first."""
-        self.draw_tree()
+        self._depth, self._waiting = {}, None
+        self.draw_graph()
         if first:
             self.shows_anew()
             self.branches.select_job(self.job_id)
         self.refresh_frame()
 
-    def draw_tree(self) -> None:
-        """Draw the lines anew."""
+    def _runs_read(self, so_far: SoFar[tuple[Run, ...]]) -> None:
+        if self.shapes.shape is Shape.RUNS:
+            self.draw_graph()
+
+    def draw_graph(self) -> None:
+        """Draw the shape anew; the cursor stays on its job."""
         if self.graph is not None:
-            self.branches.show(
-                self.graph, self.outline.lines(self.graph), self.services.settings.clock.now()
-            )
+            self.branches.show(self._drawn(self.graph, self.services.settings.clock.now()))
             self._draw_frame()
+
+    def _drawn(self, graph: Graph, now: datetime) -> Drawing:
+        shape, folds = self.shapes.shape, self.folding.folds
+        shown = self.outline.shown(graph)
+        if folds.hides_done:
+            shown = without_done(shown)
+        if shape is Shape.TREE:
+            return TreeDrawing(shown, graph, now, folds, self.services.hints)
+        if not self._depth:
+            self._depth = depths(graph)
+        if shape is Shape.TIMELINE:
+            return TimelineDrawing(shown, graph, now, folds, self._depth, self.waiting, None)
+        if shape is Shape.LEVELS:
+            return LevelsDrawing(shown, graph, now, folds, self._depth, self.waiting)
+        self.past_runs.look_at(graph.workflow, graph.workflow_id)
+        runs, chosen = self.past_runs.runs, self.past_runs.chosen
+        return RunsDrawing(shown, graph, now, folds, self._depth, runs, chosen)
 
     def _draw_frame(self) -> None:
         width = self.app.size.width
         rule: Line = ((theme.RULE * width, "rule"),)
-        for line in self.query(".rule").results(TextLines):
-            line.show(rule)
+        self.query_one("#outlook-rule", TextLines).show(rule)
         head: Line = ((" reading the graph..", "dim"),)
         if self.graph is not None:
-            head = self.outline.head(self.graph, self.services.settings.clock.now(), width)
+            head = head_line(
+                self.graph,
+                self.shapes.shape,
+                (self.outline.direction, self.outline.narrowed_to),
+                hides_done=self.folding.folds.hides_done,
+                now=self.services.settings.clock.now(),
+                width=width,
+                hints=self.services.hints,
+            )
         self.typed_line.rest(head)
+        drawing = self.drawing
+        above = drawing.head(max(1, width - 1)) if drawing is not None else ()
+        self.query_one("#tree-rule", TextLines).show(above or rule)
         self._draw_sentence()
 
     def _draw_sentence(self) -> None:
@@ -194,16 +281,9 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         self.query_one("#outlook", TextLines).show(*lines)
 
     def _sentence(self) -> str:
-        line, hints = self.line, self.services.hints
-        if line is None or self.graph is None:
+        if self.graph is None or self.drawing is None:
             return ""
-        if line.folded:
-            folded = plural(line.fold_count, "job")
-            return (
-                f"{folded} in one line: {hints(CANCEL)} and {hints(RETRY)} act on all of them, "
-                f"{hints(FOLD)} or {hints(OPEN)} unfolds."
-            )
-        return job_sentence(self.graph, line.id, self.services.settings.clock.now(), hints)
+        return row_sentence(self.drawing, self.branches.cursor, self.graph, self.services.hints)
 
     # Messages of the widgets
 
@@ -228,11 +308,26 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
 
     @does(OPEN)
     def open(self) -> None:
-        """Open the job under the cursor, or unfold its line."""
-        line = self.line
-        if line is not None and line.folded:
-            self.outline.toggle_fold()
-        elif line is not None and line.kind is LineKind.MISSING:
+        """Open the job under the cursor, unfold its row, or open another run's tree."""
+        row = self.row
+        if row is None:
+            return
+        if isinstance(self.drawing, RunsDrawing):
+            self._open_run(self.drawing)
+        elif len(row.jobs) > 1:
+            self.folding.toggle_here()
+        elif self.current_row() is None:
             self.services.notices.tell("That job is not in the queue.", "warn")
         else:
             self.opening.open()
+
+    def _open_run(self, drawing: RunsDrawing) -> None:
+        """The tree of the run under the cursor, on the job of this task."""
+        jobs = drawing.chosen_jobs(self.branches.cursor)
+        if not jobs:
+            self.services.notices.tell("That run has no such task.", "warn")
+        elif self.graph is not None and jobs[0].id in self.graph.nodes:
+            self.branches.job_id = jobs[0].id
+            self.shapes.show(Shape.TREE)
+        else:
+            self.services.routes.show_tree(jobs[0].id)

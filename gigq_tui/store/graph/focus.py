@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -11,7 +11,7 @@ from enum import Enum
 from gigq_core.blocking import all_to_retry
 from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import Graph, GraphNode, JobRow, State
-from gigq_tui.store.statuses import PENDING, RUNNING
+from gigq_tui.store.statuses import COMPLETED, PENDING, RUNNING
 
 ALIVE_STATUSES = frozenset({PENDING, RUNNING})
 _WRONG = (State.FAILED, State.TIMEOUT, State.DOOMED, State.ORPHANED, State.OVERDUE)
@@ -40,20 +40,24 @@ def narrowed(graph: Graph, id: str, direction: Direction) -> Graph:
     if direction is Direction.ALL or id not in graph.nodes:
         return graph
     wanted = {id, *(above(graph, id) if direction is Direction.UP else below(graph, id))}
-    nodes = {
-        key: replace(
-            node,
-            parents=tuple(parent for parent in node.parents if parent in wanted),
-            children=tuple(child for child in node.children if child in wanted),
-        )
-        for key, node in graph.nodes.items()
-        if key in wanted
-    }
+    nodes = _kept(graph, wanted)
     if direction is Direction.DOWN:
         roots: tuple[str, ...] = (id,)
     else:
         roots = tuple(key for key, node in nodes.items() if not node.parents)
-    return Graph(id, nodes, roots, graph.truncated)
+    return replace(graph, focus=id, nodes=nodes, roots=roots)
+
+
+def without_done(graph: Graph) -> Graph:
+    """The graph without the jobs that completed; what waited for them begins anew."""
+    wanted = {
+        id for id, node in graph.nodes.items() if node.row is None or node.row.status != COMPLETED
+    }
+    if len(wanted) == len(graph.nodes):
+        return graph
+    nodes = _kept(graph, wanted)
+    roots = tuple(id for id, node in nodes.items() if not node.parents)
+    return replace(graph, nodes=nodes, roots=roots)
 
 
 def to_retry(graph: Graph, ids: Sequence[str]) -> tuple[JobRow, ...]:
@@ -69,26 +73,26 @@ def to_cancel(graph: Graph, ids: Sequence[str]) -> tuple[JobRow, ...]:
 
 def tally(graph: Graph, now: datetime) -> dict[State, int]:
     """How many jobs of the graph stand where, what is wrong first; zeros are left out."""
-    found = Counter(state_of(node.row, now) for node in graph.nodes.values() if node.row)
+    return tally_of(state_of(node.row, now) for node in graph.nodes.values() if node.row)
+
+
+def tally_of(states: Iterable[State]) -> dict[State, int]:
+    """How often each state is among some, what is wrong first; those that are not are left out."""
+    found = Counter(states)
     order = [*_WRONG, *(state for state in State if state not in _WRONG)]
     return {state: found[state] for state in order if found[state]}
 
 
-def levels(graph: Graph) -> int:
-    """How many jobs the longest chain of dependencies has, circles left out."""
-    waiting = {id: len(node.parents) for id, node in graph.nodes.items()}
-    depth = dict.fromkeys(graph.nodes, 1)
-    free = deque(id for id, count in waiting.items() if not count)
-    deepest = 1
-    while free:
-        id = free.popleft()
-        deepest = max(deepest, depth[id])
-        for child in graph.nodes[id].children:
-            depth[child] = max(depth[child], depth[id] + 1)
-            waiting[child] -= 1
-            if not waiting[child]:
-                free.append(child)
-    return deepest
+def _kept(graph: Graph, wanted: Collection[str]) -> dict[str, GraphNode]:
+    return {
+        key: replace(
+            node,
+            parents=tuple(parent for parent in node.parents if parent in wanted),
+            children=tuple(child for child in node.children if child in wanted),
+        )
+        for key, node in graph.nodes.items()
+        if key in wanted
+    }
 
 
 def _reached(

@@ -7,12 +7,15 @@ there. Nothing here recurses, so that a chain of thousands is drawn like any oth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from gigq_core.blame import Culprit
 from gigq_tui.store.models import Graph, GraphNode
+from gigq_tui.store.statuses import COMPLETED
 
 # So many siblings that look the same are shown before the others are folded.
 SHOWN_OF_A_FOLD = 2
@@ -41,7 +44,9 @@ class TreeLine:
     `id` is the job that the line is about; of a fold, its first job. `guides` tells for each of
     the last `DRAWN_LEVELS` levels whether the branch goes on below this line; the last of them
     belongs to the line itself. `folded` are the ids that a fold holds, `stem` what their names
-    begin with, empty when they have nothing in common.
+    begin with, empty when they have nothing in common. `hidden` are the jobs behind this one that
+    have no line, since its branch is closed; `group` is the first job of the
+    fold that it is, or was taken out of.
     """
 
     kind: LineKind
@@ -50,6 +55,9 @@ class TreeLine:
     guides: tuple[bool, ...] = ()
     folded: tuple[str, ...] = ()
     stem: str = ""
+    hidden: tuple[str, ...] = ()
+    group: str = ""
+    is_closed: bool = False
 
     @property
     def shown_above(self) -> bool:
@@ -61,23 +69,43 @@ class TreeLine:
         """How many jobs the line stands for."""
         return len(self.folded)
 
-    @property
-    def prefix(self) -> str:
-        """The branches before the job's name, in ASCII, three characters a level."""
-        if self.depth == 0:
-            return ""
-        hidden = self.depth - len(self.guides)
-        lead = f"<{hidden} " if hidden > 0 else ""
-        trunk = "".join("|  " if goes_on else "   " for goes_on in self.guides[:-1])
-        return lead + trunk + ("|- " if self.guides[-1] else "`- ")
+
+class Art(NamedTuple):
+    """What branches are drawn with, three characters a level."""
+
+    trunk: str
+    gap: str
+    fork: str
+    last: str
+
+
+ASCII_ART = Art("|  ", "   ", "|- ", "`- ")
+BOX_ART = Art("│  ", "   ", "├─ ", "╰─ ")
+LEVEL_WIDTH = 3
+
+
+def branches(line: TreeLine, room: int, art: Art = ASCII_ART) -> str:
+    """The branches before a job's name; the outer levels by number where room is short."""
+    if not line.depth:
+        return ""
+    shown = min(len(line.guides), room // LEVEL_WIDTH)
+    lead = ""
+    if shown < line.depth:
+        lead = f"<{line.depth} "
+        shown = max(0, min(len(line.guides), (room - len(lead)) // LEVEL_WIDTH))
+        lead = f"<{line.depth - shown} "
+    if not shown:
+        return lead
+    guides = line.guides[-shown:]
+    trunk = "".join(art.trunk if goes_on else art.gap for goes_on in guides[:-1])
+    return lead + trunk + (art.fork if guides[-1] else art.last)
 
 
 @dataclass
 class _Frame:
     """The lines still to be drawn under one parent."""
 
-    items: Iterator[_Item]
-    next: _Item | None
+    items: deque[_Item]
     depth: int
     guides: tuple[bool, ...]
     owner: str | None
@@ -90,72 +118,166 @@ class _Item:
     ids: tuple[str, ...]
     above: bool = False
     stem: str = ""
+    group: str = ""
 
 
-def tree_lines(graph: Graph, folded: bool = True) -> list[TreeLine]:
-    """Every job of the graph once, from its roots down.
+@dataclass(frozen=True)
+class Folding:
+    """What of a tree has no lines of its own.
 
     Args:
-        graph: what to draw.
-        folded: whether siblings that look the same become one line after the first few.
+        alike: siblings that look the same, after the first few, become one line.
+        opened: the first jobs of the folds that are drawn line by line all the same.
+        closed: the jobs behind which nothing is drawn.
+        done: so are those that completed and behind which, but for what stands elsewhere, all has.
+        kept_open: but not these.
     """
-    return _Drawing(graph, folded).draw()
+
+    alike: bool = True
+    opened: Container[str] = ()
+    closed: Container[str] = ()
+    done: bool = False
+    kept_open: Container[str] = ()
+
+
+def tree_lines(graph: Graph, folding: Folding = Folding()) -> list[TreeLine]:
+    """Every job of the graph once, from its roots down, but for what is in a closed branch."""
+    return _Drawing(graph, folding).draw()
 
 
 class _Drawing:
-    def __init__(self, graph: Graph, folded: bool) -> None:
+    def __init__(self, graph: Graph, folding: Folding) -> None:
         self._graph = graph
-        self._folded = folded
+        self._folding = folding
+        self._hidden: set[str] = set()
         self._lines: list[TreeLine] = []
         self._drawn: set[str] = set()
         self._path: set[str] = set()
+        # Behind which all is done, or an unfinished job that has no line yet.
+        self._spent: set[str] = set()
+        self._witness: dict[str, str] = {}
 
     def draw(self) -> list[TreeLine]:
         self._walk(self._graph.roots)
         # Roots lead everywhere in a sound graph; a line is owed to each job in any other.
-        self._walk([id for id in self._graph.nodes if id not in self._drawn])
+        left = self._drawn | self._hidden
+        self._walk([id for id in self._graph.nodes if id not in left])
         return self._lines
 
     def _walk(self, roots: Sequence[str]) -> None:
         frames = [self._frame(roots, 0, (), None)]
         while frames:
             frame = frames[-1]
-            item = frame.next
-            if item is None:
+            if not frame.items:
                 frames.pop()
                 if frame.owner is not None:
                     self._path.discard(frame.owner)
                 continue
-            frame.next = next(frame.items, None)
-            guides = () if frame.depth == 0 else (*frame.guides, frame.next is not None)
+            item = frame.items.popleft()
+            id = item.ids[0]
+            if len(item.ids) == 1 and not item.above and not item.group and self._is_spent(id):
+                item = self._fold_of_spent(frame, item)
+            guides = () if frame.depth == 0 else (*frame.guides, bool(frame.items))
             if len(item.ids) > 1 or item.above:
                 self._line_of_many(item, frame.depth, guides)
                 continue
-            id = item.ids[0]
             if id in self._drawn:
                 kind = LineKind.CYCLE if id in self._path else LineKind.ABOVE
                 self._add(kind, id, frame.depth, guides)
                 continue
             node = self._graph.nodes[id]
             self._drawn.add(id)
-            self._add(LineKind.JOB if node.row else LineKind.MISSING, id, frame.depth, guides)
+            is_closed = self._is_closed(id)
+            hidden = self._hide_behind((id,)) if is_closed else ()
+            kind = LineKind.JOB if node.row else LineKind.MISSING
+            self._add(kind, id, frame.depth, guides, (), "", hidden, item.group, is_closed)
+            if is_closed:
+                continue
             self._path.add(id)
             frames.append(self._frame(node.children, frame.depth + 1, guides, id))
+
+    def _is_closed(self, id: str) -> bool:
+        if id in self._folding.closed:
+            return True
+        return id not in self._folding.kept_open and self._is_spent(id)
+
+    def _is_spent(self, id: str) -> bool:
+        """Whether a job completed, and so has all behind it that has no line yet."""
+        if not self._folding.done or not self._is_done(id):
+            return False
+        stack = [(id, iter(self._graph.nodes[id].children))]
+        seen = {id}
+        while stack:
+            for child in stack[-1][1]:
+                if child in seen or child in self._drawn or child in self._spent:
+                    continue
+                seen.add(child)
+                witness = self._witness.get(child, "") if self._is_done(child) else child
+                if witness and witness not in self._drawn:
+                    # All on the way lead to it, and need not be gone through again.
+                    self._witness.update((on_way, witness) for on_way, _ in stack)
+                    return False
+                stack.append((child, iter(self._graph.nodes[child].children)))
+                break
+            else:
+                self._spent.add(stack.pop()[0])
+        return True
+
+    def _fold_of_spent(self, frame: _Frame, first: _Item) -> _Item:
+        """The siblings from here on that look the same and are spent, if they are many."""
+        id = first.ids[0]
+        if id in self._drawn or not self._folding.alike:
+            return first
+        look = self._stem(id)
+        alike = 1
+        for item in frame.items:
+            other = item.ids[0]
+            is_one = len(item.ids) == 1 and not item.above and not item.group
+            if not is_one or other in self._drawn or self._stem(other) != look:
+                break
+            if not self._is_spent(other):
+                break
+            alike += 1
+        if alike < SMALLEST_FOLD:
+            return first
+        ids = (id, *(frame.items.popleft().ids[0] for _ in range(alike - 1)))
+        if id not in self._folding.opened:
+            return _Item(ids, stem=look)
+        frame.items.extendleft(_Item((other,), group=id) for other in reversed(ids[1:]))
+        return _Item((id,), group=id)
+
+    def _is_done(self, id: str) -> bool:
+        row = self._graph.nodes[id].row
+        return row is not None and row.status == COMPLETED
 
     def _frame(
         self, ids: Sequence[str], depth: int, guides: tuple[bool, ...], owner: str | None
     ) -> _Frame:
-        items = iter(self._fold(ids) if self._folded else [_Item((id,)) for id in ids])
-        return _Frame(items, next(items, None), depth, guides[-DRAWN_LEVELS + 1 :], owner)
+        items = deque(self._fold(ids) if self._folding.alike else [_Item((id,)) for id in ids])
+        return _Frame(items, depth, guides[-DRAWN_LEVELS + 1 :], owner)
 
     def _line_of_many(self, item: _Item, depth: int, guides: tuple[bool, ...]) -> None:
         # Some may have been drawn since the fold was made, below an earlier sibling.
         fresh = tuple(id for id in item.ids if id not in self._drawn)
         if item.above or not fresh:
-            self._add(LineKind.FOLD_ABOVE, item.ids[0], depth, guides, item.ids)
+            self._add(LineKind.FOLD_ABOVE, item.ids[0], depth, guides, item.ids, group=item.ids[0])
             return
         self._drawn.update(fresh)
-        self._add(LineKind.FOLD, fresh[0], depth, guides, fresh, item.stem)
+        hidden = self._hide_behind(fresh)
+        kind, group = LineKind.FOLD, item.ids[0]
+        self._add(kind, fresh[0], depth, guides, fresh, item.stem, hidden, group)
+
+    def _hide_behind(self, ids: Sequence[str]) -> tuple[str, ...]:
+        """Take what is behind closed jobs for hidden, as far as it has no line yet."""
+        queue = deque(id for id in ids if self._is_closed(id))
+        hidden: list[str] = []
+        while queue:
+            for child in self._graph.nodes[queue.popleft()].children:
+                if child not in self._drawn and child not in self._hidden:
+                    self._hidden.add(child)
+                    hidden.append(child)
+                    queue.append(child)
+        return tuple(hidden)
 
     def _add(
         self,
@@ -165,8 +287,12 @@ class _Drawing:
         guides: tuple[bool, ...],
         folded: tuple[str, ...] = (),
         stem: str = "",
+        hidden: tuple[str, ...] = (),
+        group: str = "",
+        is_closed: bool = False,
     ) -> None:
-        self._lines.append(TreeLine(kind, id, depth, guides, folded, stem))
+        line = TreeLine(kind, id, depth, guides, folded, stem, hidden, group, is_closed)
+        self._lines.append(line)
 
     def _fold(self, ids: Sequence[str]) -> list[_Item]:
         """The children as items: alike ones after the first few in one, at the first's place."""
@@ -181,9 +307,12 @@ class _Drawing:
         items: list[_Item] = []
         for look, members in groups.items():
             shown = members if len(members) < SMALLEST_FOLD else members[:SHOWN_OF_A_FOLD]
-            items.extend(_Item((id,)) for id in shown)
             rest = tuple(members[len(shown) :])
-            if rest:
+            is_open = bool(rest) and rest[0] in self._folding.opened
+            items.extend(_Item((id,), group=rest[0] if is_open else "") for id in shown)
+            if is_open:
+                items.extend(_Item((id,), group=rest[0]) for id in rest)
+            elif rest:
                 items.append(_Item(rest, look == "above", self._stem(rest[0])))
         return items
 
@@ -194,7 +323,8 @@ class _Drawing:
         if row is None:
             return ("missing", node.children)
         alike = (row.status, row.blocked, row.doomed, row.attempts > 0, row.holder)
-        return (*alike, name_stem(row.name), node.children)
+        behind = () if node.id in self._folding.closed else node.children
+        return (*alike, name_stem(row.name), behind)
 
     def _stem(self, id: str) -> str:
         row = self._graph.nodes[id].row

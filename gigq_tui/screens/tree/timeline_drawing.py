@@ -1,0 +1,222 @@
+"""The timeline: like jobs in a row under the clocks, what is past filled, what comes dotted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+
+from gigq_core.spans import span
+from gigq_core.times import local, moment_of
+from gigq_tui import format as fmt
+from gigq_tui.format import MARKS, count, inert, pad, width_of
+from gigq_tui.screens.tree.drawing import Drawing, fold_mark, gutter, state_words
+from gigq_tui.screens.tree.folds import Folds
+from gigq_tui.screens.tree.groups import Group, rows_of
+from gigq_tui.store.derive import run_seconds, shown_name
+from gigq_tui.store.graph.alike import groups_of_alike
+from gigq_tui.store.graph.timeline import (
+    AROUND,
+    BETWEEN,
+    ENDS,
+    EXPECTED,
+    FAILED,
+    FREE,
+    NOW,
+    RAN,
+    RUNS,
+    Axis,
+    GraphForecast,
+    cells_of,
+    span_of,
+)
+from gigq_tui.store.graph.waiting import WaitingBehind
+from gigq_tui.store.models import Graph, State
+from gigq_tui.terminal import theme
+from gigq_tui.widgets.lines import Line, Span, fit, line_width
+
+WIDE = 100
+# Of the row: the widest name, and what is said at its end.
+MOST_NAME = 34
+LEAST_NAME = 14
+NOTE_WIDE, NOTE_NARROW = 34, 18
+# Between two clocks, at least.
+CLOCK_CELLS = 14
+
+_BOXES = {
+    FREE: (" ", ""),
+    BETWEEN: ("·", "dim"),
+    EXPECTED: ("~", "run"),
+    AROUND: ("-", "dim"),
+    RAN: ("━", "ok"),
+    RUNS: ("━", "run"),
+    NOW: (">", "run"),
+    ENDS: ("|", "run"),
+    FAILED: ("X", "fail"),
+}
+_ASCII = {BETWEEN: (".", "dim"), RAN: ("#", "ok"), RUNS: ("#", "run")}
+_WRONG = (State.FAILED, State.TIMEOUT, State.CANCELLED)
+
+
+class TimelineDrawing(Drawing):
+    """Rows of like jobs along the time.
+
+    Args:
+        shown: The jobs that are drawn.
+        graph: All jobs of the graph.
+        now: The present moment.
+        folds: What is folded.
+        depth: The level of each job.
+        waiting: How many jobs wait behind each.
+        forecast: What is to come, once it has been worked out.
+    """
+
+    def __init__(
+        self,
+        shown: Graph,
+        graph: Graph,
+        now: datetime,
+        folds: Folds,
+        depth: dict[str, int],
+        waiting: WaitingBehind,
+        forecast: GraphForecast | None,
+    ) -> None:
+        groups = groups_of_alike(shown, depth)
+        self.groups = tuple(rows_of(shown, groups, folds))
+        super().__init__(graph, now, self.groups)
+        self._shown = shown
+        self._waiting = waiting
+        self._forecast = forecast
+        self._critical = frozenset(forecast.critical) if forecast is not None else frozenset()
+        self._widest = max((width_of(_called(row)) for row in self.groups), default=0)
+
+    def head(self, width: int) -> Line:
+        """The clocks."""
+        name, bar, _ = self._widths(width)
+        axis = self._axis(bar)
+        if axis is None:
+            return ((theme.RULE * width, "rule"),)
+        return _axis_line(axis, name, width, self.now.timestamp())
+
+    def line(self, at: int, width: int, *, selected: bool) -> Line:
+        row = self.groups[at]
+        name, bar, note = self._widths(width)
+        spans: list[Span] = [*gutter(selected, self._mark(row))]
+        spans.append((pad(_called(row), name - line_width(tuple(spans)) - 1), ""))
+        spans.append((" ", ""))
+        axis = self._axis(bar)
+        if axis is not None:
+            now = self.now.timestamp()
+            spans += _bar(cells_of(self.graph, row.jobs, axis, now, self._forecast))
+        return (*spans, (" ", ""), *fit(self._note(row, wide=note >= NOTE_WIDE), note))
+
+    def _widths(self, width: int) -> tuple[int, int, int]:
+        """The cells of the name with what stands before it, of the bar, and of the note."""
+        name = max(LEAST_NAME, min(MOST_NAME, self._widest, width * 3 // 10)) + 5
+        note = NOTE_WIDE if width >= WIDE else NOTE_NARROW if width > 60 else 0
+        return name, max(10, width - name - note - 2), note
+
+    def _axis(self, cells: int) -> Axis | None:
+        rows = (node.row for node in self._shown.nodes.values() if node.row is not None)
+        found = span_of(rows, self.now.timestamp(), self._forecast)
+        return None if found is None else Axis(*found, cells)
+
+    def _mark(self, row: Group) -> Span:
+        states = self.states(row.jobs)
+        if any(state in states for state in _WRONG[:2]) or not states:
+            return ("!", "fail")
+        if State.DOOMED in states:
+            return ("x", "fail")
+        return ("*", "warn") if self._critical.intersection(row.jobs) else (" ", "")
+
+    def _note(self, row: Group, *, wide: bool) -> Line:
+        states = self.states(row.jobs)
+        if not states:
+            return (("not in the queue", "fail"),)
+        if blocked := self._waiting.of_all(row.jobs) if set(states) & set(_WRONG) else 0:
+            word = MARKS[next(state for state in states if state in _WRONG)].word
+            return ((f"{word}, " if wide else "", "fail"), (f"blocks {count(blocked)}", "fail"))
+        if State.DOOMED in states:
+            return (("never: ", "fail"), (inert(self._blamed(row)), "fail"))
+        if (coming := self._coming(row, wide=wide)) is not None:
+            return coming
+        if len(states) > 1:
+            return state_words(states, short=not wide)
+        (state,) = states
+        return self._past(row, state)
+
+    def _blamed(self, row: Group) -> str:
+        """What keeps jobs from ever running."""
+        job = self.row_of(row.jobs[0])
+        culprit = job.culprit if job is not None else None
+        return shown_name(culprit) if culprit is not None else "blocked for good"
+
+    def _coming(self, row: Group, *, wide: bool) -> Line | None:
+        """When the last of some jobs is done."""
+        if self._forecast is None:
+            return None
+        ends = [self._forecast.jobs[id] for id in row.jobs if id in self._forecast.jobs]
+        if not ends:
+            return None
+        last = max(ends, key=lambda it: it.ends)
+        is_critical = bool(self._critical.intersection(row.jobs))
+        words = f"about {_clock(last.ends, self.now)}"
+        if wide:
+            words += f", at best {_clock(min(last.best, last.ends), self.now)}"
+        return ((f"critical, {words}" if is_critical else words, "warn" if is_critical else ""),)
+
+    def _past(self, row: Group, state: State) -> Line:
+        mark = MARKS[state]
+        jobs = [job for id in row.jobs if (job := self.row_of(id)) is not None]
+        times = [took for job in jobs if (took := run_seconds(job, self.now)) is not None]
+        if not times:
+            return ((mark.word, mark.role),)
+        if len(jobs) == 1:
+            return ((mark.word, mark.role), (f" {span(times[0])}", ""))
+        middle = sorted(times)[len(times) // 2]
+        return ((mark.word, mark.role), (f" p50 {span(middle)}", ""))
+
+
+def _called(row: Group) -> str:
+    return "  " * row.depth + fold_mark(row) + inert(row.label)
+
+
+def _clock(at: float, now: datetime) -> str:
+    """A moment that comes, by the reader's clock; of another day, with that."""
+    moment = moment_of(at)
+    if moment is None:
+        return "?"
+    here = local(moment)
+    return f"{here:%H:%M}" if here.date() == local(now).date() else f"{here:%a %H:%M}"
+
+
+def _bar(cells: Sequence[int]) -> list[Span]:
+    spans: list[Span] = []
+    for kind, run in groupby(cells):
+        glyph, role = _BOXES[kind] if fmt.UTF8 else _ASCII.get(kind, _BOXES[kind])
+        spans.append((glyph * len(list(run)), role))
+    return spans
+
+
+def _axis_line(axis: Axis, before: int, width: int, now: float) -> Line:
+    """The clocks over the bars, on the line that parts the head from the rows."""
+    clocks = axis.clocks(CLOCK_CELLS)
+    by_second = len(clocks) > 1 and clocks[1][1] - clocks[0][1] < 60
+    text = list(theme.RULE * width)
+    roles = ["rule"] * width
+
+    def put(at: int, words: str, role: str) -> None:
+        if at + len(words) < width and all(r == "rule" for r in roles[at : at + len(words) + 1]):
+            text[at : at + len(words)] = words
+            roles[at : at + len(words)] = [role] * len(words)
+
+    if axis.start < now < axis.end:
+        put(before + axis.cell(now), "now", "key")
+    for cell, at in clocks:
+        moment = moment_of(at)
+        if moment is not None:
+            put(before + cell, f"{local(moment):{'%H:%M:%S' if by_second else '%H:%M'}}", "dim")
+    spans: list[Span] = []
+    for role, run in groupby(zip(text, roles, strict=True), key=lambda it: it[1]):
+        spans.append(("".join(char for char, _ in run), role))
+    return tuple(spans)

@@ -1,0 +1,126 @@
+"""A graph along the time: the clocks of its axis, and what each cell of a bar is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gigq_tui.store.graph.timeline import (
+    AROUND,
+    BETWEEN,
+    ENDS,
+    EXPECTED,
+    FAILED,
+    FREE,
+    NOW,
+    RAN,
+    RUNS,
+    Axis,
+    Expected,
+    GraphForecast,
+    cells_of,
+    span_of,
+)
+from gigq_tui.store.models import JobRow
+from tests.store_files import NOW as MOMENT
+from tests.store_files import line
+from tests.unit.test_graph import graph_of
+from tests.zones import standing_in
+
+AT = MOMENT.timestamp()
+LETTERS = {
+    FREE: " ",
+    BETWEEN: ".",
+    EXPECTED: "~",
+    AROUND: "-",
+    RAN: "#",
+    RUNS: "=",
+    NOW: ">",
+    ENDS: "|",
+    FAILED: "X",
+}
+
+
+def ran(id: str, status: str, began: float, ended: float | None) -> JobRow:
+    """A job that began and ended so many seconds from now."""
+    return line(
+        id=id,
+        status=status,
+        started_at=MOMENT + timedelta(seconds=began),
+        completed_at=None if ended is None else MOMENT + timedelta(seconds=ended),
+    )
+
+
+def bar(rows: list[JobRow], forecast: GraphForecast | None = None) -> str:
+    """The bar of some jobs from 50 seconds ago to 50 seconds on, ten seconds a cell."""
+    graph = graph_of({row.id: [] for row in rows})
+    for row in rows:
+        object.__setattr__(graph.nodes[row.id], "row", row)
+    axis = Axis(AT - 50, AT + 50, 10)
+    return "".join(LETTERS[cell] for cell in cells_of(graph, list(graph.nodes), axis, AT, forecast))
+
+
+@pytest.mark.parametrize(
+    ("rows", "drawn"),
+    [
+        ([line(id="a")], "          "),
+        ([ran("a", "completed", -45, -25)], "###       "),
+        ([ran("a", "completed", -45, -41), ran("b", "completed", -15, -12)], "#..#      "),
+        ([ran("a", "failed", -45, -25)], "##X       "),
+        ([ran("a", "completed", -45, -5), ran("b", "timeout", -35, -25)], "##X##     "),
+        ([ran("a", "running", -35, None)], " ====>    "),
+        ([ran("a", "completed", -45, -25), ran("b", "running", -15, None)], "###==>    "),
+        # A clock that was set back, and one that is ahead of ours.
+        ([ran("a", "completed", -25, -45)], "  #       "),
+        ([ran("a", "completed", -500, -400)], "#         "),
+        ([ran("a", "completed", 400, 500)], "         #"),
+    ],
+)
+def test_what_is_past_is_filled(rows: list[JobRow], drawn: str) -> None:
+    assert bar(rows) == drawn
+
+
+def test_what_comes_is_dotted_as_far_as_it_may_last() -> None:
+    def expected(begins: float, best: float, ends: float, worst: float) -> Expected:
+        return Expected(AT + begins, AT + best, AT + ends, AT + worst)
+
+    forecast = GraphForecast(AT, jobs={"a": expected(0, 12, 22, 41), "b": expected(12, 20, 25, 30)})
+    assert bar([ran("a", "running", -25, None)], forecast) == "  ===>~|--"
+    assert bar([line(id="b")], forecast) == "      ~|- "
+    assert bar([line(id="b"), ran("c", "completed", -45, -41)], forecast) == "#     ~|- "
+    late = GraphForecast(AT, jobs={"b": expected(-30, -20, -10, -5)})
+    assert bar([line(id="b")], late).count("|") == 1
+
+
+def test_the_axis_ends_where_all_is_done_at_worst() -> None:
+    rows = [ran("a", "completed", -45, -25), line(id="b")]
+    assert span_of(rows, AT) == (AT - 45, AT)
+    end = Expected(AT, AT + 10, AT + 20, AT + 90)
+    assert span_of(rows, AT, GraphForecast(AT, end)) == (AT - 45, AT + 90)
+    assert span_of(rows[:1], AT, GraphForecast(AT, end)) == (AT - 45, AT - 25)
+    assert span_of([], AT) is None
+    assert span_of([line(id="c", status="cancelled")], AT) is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(-3e9, 9e9),
+    st.floats(10, 3e9),
+    st.integers(10, 200),
+    st.sampled_from(["UTC", "Asia/Kathmandu", "America/New_York"]),
+)
+def test_clocks_are_round_and_have_room(start: float, length: float, cells: int, zone: str) -> None:
+    with standing_in(zone):
+        axis = Axis(start, start + length, cells)
+        clocks = axis.clocks(14)
+    assert len(clocks) <= cells / 13 + 1
+    for (cell, at), (next_cell, next_at) in pairwise(clocks):
+        assert next_cell - cell >= 13
+        assert next_at > at
+    for cell, at in clocks:
+        assert 0 <= cell < cells
+        assert axis.start - 1e-3 <= at <= axis.end
