@@ -16,6 +16,7 @@ from gigq_core.status import FINAL_STATUSES, Change, JobStatus, Outcome
 from gigq_core.times import moment_told
 
 _FINAL = frozenset(status.value for status in FINAL_STATUSES)
+_COLUMNS = "SELECT name FROM pragma_table_info(?)"
 _COLUMN_EXISTS = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
 
 
@@ -93,7 +94,8 @@ def _judged(
     conn: sqlite3.Connection, job_ids: Sequence[str], needs: dict[str, tuple[int, int]]
 ) -> tuple[tuple[Finished, ...], tuple[Outcome, ...]]:
     finished, refused = [], []
-    statement = sql.finished_among(_has_column(conn, "jobs", "ended"))
+    columns = [row[0] for row in conn.execute(_COLUMNS, ("jobs",))]
+    statement = sql.finished_among(columns)
     for row in conn.execute(statement, (json.dumps(list(job_ids)),)).fetchall():
         job_id = job_ids[row["place"]]
         # SQLite's JSON ends a text at a NUL, and may so have found another job.

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from gigq_core import actions, cascade, clearing
 from gigq_core import canary as canaries
+from gigq_core.action_progress import ActionProgress
 from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
@@ -48,6 +49,7 @@ class JobQueue:
         db_path: The file; it is made if there is none.
         initialize: Open the file at once. False leaves it alone until the first call, and makes
             none.
+        progress: Is kept up to date with how far each action on jobs is.
 
     Attributes:
         db_path: The file.
@@ -57,9 +59,16 @@ class JobQueue:
             where the file can't be read or written any more.
     """
 
-    def __init__(self, db_path: str | Path, initialize: bool = True) -> None:
+    def __init__(
+        self,
+        db_path: str | Path,
+        initialize: bool = True,
+        *,
+        progress: ActionProgress | None = None,
+    ) -> None:
         self.db_path = db_path
         self._initialize = initialize
+        self._progress = progress
         if initialize:
             self._connection()
 
@@ -541,6 +550,17 @@ class JobQueue:
 
     # --- the connection ----------------------------------------------------------------------
 
+    @property
+    def _waits(self) -> Callable[[bool], None] | None:
+        progress = self._progress
+        if progress is None:
+            return None
+
+        def tell(waits: bool) -> None:
+            progress.waits_for_lock = waits
+
+        return tell
+
     def _connection(self) -> sqlite3.Connection:
         return get_connection(self.db_path, create=self._initialize)
 
@@ -548,7 +568,7 @@ class JobQueue:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         held = get_held_file(self.db_path, create=self._initialize)
         try:
-            with write(held.conn) as conn:
+            with write(held.conn, self._waits) as conn:
                 # Somebody may have detached the file since this queue was opened.
                 ensure_attached(conn)
                 yield conn
@@ -570,6 +590,9 @@ class JobQueue:
         """
         ids = list(job_ids)
         outcomes: list[Outcome] = []
+        progress = self._progress
+        if progress is not None:
+            progress.done, progress.total = 0, len(ids)
         for start in range(0, len(ids), AT_ONCE):
             if start:
                 time.sleep(BREATH_S)
@@ -577,6 +600,8 @@ class JobQueue:
             try:
                 outcomes += _for_each(part, lambda ids: self._one_part(ids, act, undo))
                 after(part)
+                if progress is not None:
+                    progress.done += len(part)
             except DatabaseError as problem:
                 if not start:
                     raise

@@ -36,6 +36,21 @@ _SINCE = {
 Row = dict[str, Any]
 
 
+def kept_of(sizes: Iterable[int], most_bytes: int = KEPT_BYTES) -> int:
+    """How many of the rows that an action will change one `Undo` can hold.
+
+    Args:
+        sizes: those of the rows, in the order of the action.
+        most_bytes: how many bytes it may hold.
+    """
+    held = count = 0
+    for size in sizes:
+        if held + size <= most_bytes:
+            held += size
+            count += 1
+    return count
+
+
 @dataclass(frozen=True)
 class _Changed:
     """A row that an act changed: the old values, and what the whole row was like afterwards."""
@@ -95,6 +110,12 @@ class Undo:
     def restorable(self) -> int:
         """How many of them can be put back, if nobody has touched them since."""
         return sum(1 for kept in self._kept.values() if not isinstance(kept, _Lost))
+
+    @property
+    def lost_because(self) -> tuple[str, ...]:
+        """Why the others can't, each reason once."""
+        reasons = (kept.reason for kept in self._kept.values() if isinstance(kept, _Lost))
+        return tuple(dict.fromkeys(reasons))
 
     @property
     def held_bytes(self) -> int:

@@ -239,19 +239,21 @@ WHERE e.on_failure = 1 AND +e.parent_id IN (SELECT value FROM json_each(:ids))""
 # --- clearing: what it would take, and what still needs it ------------------------------------
 
 
-def finished_among(with_instants: bool) -> str:
+def finished_among(columns: Iterable[str]) -> str:
     """Jobs that could be cleared, with the time of their end. Parameter: their ids as JSON.
 
     Args:
-        with_instants: whether the table has the columns for them.
+        columns: those that the table has.
     """
+    columns = tuple(columns)
     # GigQ leaves the end of a job that never ran empty.
-    ended = "j.ended" if with_instants else "NULL AS ended"
+    ended = "j.ended" if "ended" in columns else "NULL AS ended"
+    quoted = ('j."' + column.replace('"', '""') + '"' for column in columns)
+    sizes = (f"iif(typeof({one}) IN ('text', 'blob'), length({one}), 0)" for one in quoted)
     return f"""
 SELECT w.key AS place, j.id, {_NAME}, j.status,
        {ended}, coalesce(j.completed_at, j.updated_at) AS ended_at,
-       coalesce(length(j.params), 0) + coalesce(length(j.result), 0)
-           + coalesce(length(j.error), 0) AS size
+       {" + ".join(sizes)} AS size
 FROM json_each(?) w LEFT JOIN jobs j ON j.id = w.value"""
 
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
-def write(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Hold the write lock for the block: committed at its end, rolled back on any exception."""
-    conn.execute("BEGIN IMMEDIATE")
+def write(
+    conn: sqlite3.Connection, waits: Callable[[bool], None] | None = None
+) -> Iterator[sqlite3.Connection]:
+    """Hold the write lock for the block: committed at its end, rolled back on any exception.
+
+    Args:
+        conn: where.
+        waits: told when another connection holds the lock and is waited for, and when no more.
+    """
+    if waits is None:
+        conn.execute("BEGIN IMMEDIATE")
+    else:
+        _begin(conn, waits)
     try:
         yield conn
         conn.execute("COMMIT")
@@ -19,6 +29,26 @@ def write(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
+
+
+def _begin(conn: sqlite3.Connection, waits: Callable[[bool], None]) -> None:
+    """Begin to write, and tell it where somebody else does."""
+    (usual_ms,) = conn.execute("PRAGMA busy_timeout").fetchone()
+    conn.execute("PRAGMA busy_timeout = 0")
+    try:
+        conn.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as problem:
+        if not is_lock_trouble(problem):
+            raise
+    else:
+        return
+    finally:
+        conn.execute(f"PRAGMA busy_timeout = {int(usual_ms)}")
+    waits(True)
+    try:
+        conn.execute("BEGIN IMMEDIATE")
+    finally:
+        waits(False)
 
 
 @contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from gigq_core import JobQueue
+from gigq_core.action_progress import ActionProgress
 from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError, NotAQueue
@@ -25,6 +26,14 @@ from gigq_tui.store.outcomes.following import newest_attempt
 
 # How many jobs of an act are named when it is to be taken back.
 NAMED = 3
+# What an action is called while it goes on, before the number of jobs.
+_DOING = {
+    "cancel": "cancelling",
+    "retry": "retrying",
+    "priority": "moving the priority of",
+    "clear": "clearing",
+    "release": "releasing",
+}
 READ_ONLY = "This console is read-only: start it without --read-only to make changes."
 
 
@@ -43,6 +52,9 @@ class WritesJobs(ChangesJobs, Protocol):
 
     @property
     def undoable(self) -> DoneAction | None: ...
+
+    @property
+    def under_way(self) -> str: ...
 
     def plan_clear(self, ids: Iterable[str]) -> ClearPlan: ...
 
@@ -86,6 +98,8 @@ class QueueActions:
         self.python = python
         self.chdir = Path.cwd() if chdir is None else chdir
         self._ledger = UndoLog()
+        # What goes on now, each in a thread of its own: what it is called, and how far it is.
+        self._under_way: list[tuple[str, ActionProgress]] = []
 
     def cancel(self, ids: Iterable[str]) -> Report:
         """Cancel waiting jobs, and ask the workers of running ones to stop them.
@@ -167,6 +181,21 @@ class QueueActions:
         )
 
     @property
+    def under_way(self) -> str:
+        """How far the action is that began last, in words; empty where none goes on.
+
+        May be asked from any thread.
+        """
+        if not (now := self._under_way[-1:]):
+            return ""
+        ((doing, progress),) = now
+        if progress.waits_for_lock:
+            return "waiting for another process that is writing to the file"
+        if progress.total > 1:
+            return f"{doing} {progress.done:,} of {progress.total:,}"
+        return f"still {doing}"
+
+    @property
     def undoable(self) -> DoneAction | None:
         """The last action that can still be taken back."""
         return self._ledger.last
@@ -177,7 +206,7 @@ class QueueActions:
         if not self._ledger.take(act):
             return Report("that was undone already")
         try:
-            with self._queue() as queue:
+            with self._queue("undoing") as queue:
                 newest = newest_attempt(self.path)
                 outcomes = tuple(queue.restore_jobs(act.undo))
         except GigQError:
@@ -250,7 +279,7 @@ class QueueActions:
         if not names:
             return Report("nothing to do")
         undo = Undo()
-        with self._queue() as queue:
+        with self._queue(_DOING[verb]) as queue:
             newest = newest_attempt(self.path)
             outcomes = tuple(act(queue, names, undo))
         self._ledger.add(_done_act(said or verb, outcomes, undo))
@@ -271,14 +300,15 @@ class QueueActions:
             raise NotAQueue(f"{self.path} is empty: restore the queue, or create a new one.")
 
     @contextmanager
-    def _queue(self) -> Iterator[JobQueue]:
+    def _queue(self, doing: str = "writing") -> Iterator[JobQueue]:
         self._may_write()
-        with explained(self.path):
-            queue = JobQueue(self.path)
-            try:
+        case = doing, ActionProgress()
+        self._under_way.append(case)
+        try:
+            with explained(self.path), closing(JobQueue(self.path, progress=case[1])) as queue:
                 yield queue
-            finally:
-                queue.close()
+        finally:
+            self._under_way.remove(case)
 
 
 def _done_act(verb: str, outcomes: Sequence[Outcome], undo: Undo) -> DoneAction:

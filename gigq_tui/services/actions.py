@@ -26,8 +26,8 @@ from gigq_tui.services.reads import Reads
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.waiting import RunsWorkers
 
-# An action that takes longer has its reason, which is told; in seconds.
-SLOW_ACT_S = 2.0
+# Of an action that takes longer it is told how far it is; in seconds.
+SLOW_ACT_S = 1.0
 
 
 def attach_note(path: Path) -> str:
@@ -87,7 +87,7 @@ class Actions:
         # When the last one ended: a picture of the file from before does not show it.
         self._ended_at: datetime | None = None
         self._running_since = 0.0
-        self._slow_told = False
+        self._said_of_slow = ""
         self.following = Following(reads, settings.clock, self._follow_up)
 
     def act(
@@ -100,7 +100,7 @@ class Actions:
             after: Called in the app's own thread once it has succeeded.
         """
         if not self.running:
-            self._running_since, self._slow_told = self._clock.monotonic(), False
+            self._running_since, self._said_of_slow = self._clock.monotonic(), ""
         self.running += 1
         self.begun += 1
         self._changed()
@@ -155,11 +155,12 @@ class Actions:
         self._notices.tell(title, tone, report.twin, "  ".join(hints), about=report)
 
     def mind(self) -> None:
-        """Say it where an action takes its time, and go on following jobs."""
-        slow = self.running and self._clock.monotonic() - self._running_since >= SLOW_ACT_S
-        if slow and not self._slow_told:
-            self._slow_told = True
-            self._notices.tell("still writing; another process may be using the file", "warn")
+        """Say how far an action is that takes its time, and go on following jobs."""
+        if self.running and self._clock.monotonic() - self._running_since >= SLOW_ACT_S:
+            far = self.jobs.under_way or "still working"
+            if far != self._said_of_slow:
+                self._said_of_slow = far
+                self._notices.tell(far)
         self.following.keep_up()
 
     # Undo
@@ -171,19 +172,21 @@ class Actions:
         if done is None or screen is None:
             self._notices.tell("Nothing to undo in this session.", "warn")
             return
-        if len(done) == 1 and not self.will_attach:
+        count, can = len(done), done.undo.restorable
+        if (count == 1 and not self.will_attach) or not can:
+            # Where nothing can be brought back, what is told of it says why.
             self._undo(done)
             return
-        count = len(done)
         names = list(done.names)
         if count > len(names):
             names.append(f"and {count - len(names):,} more")
-        many = count >= MANY
+        many = can >= MANY
         screen.question(
             Question(
                 f"Undo the {done.what}?",
                 (
                     ", ".join(names),
+                    *_lost(done, can),
                     "Jobs that were claimed or changed since are left alone.",
                     *self.attach_details,
                 ),
@@ -191,7 +194,7 @@ class Actions:
                     Choice("n", "No"),
                     Choice(
                         "Y" if many else "y",
-                        f"Undo {plural(count, 'job')}",
+                        f"Undo {plural(can, 'job')}",
                         partial(self._undo, done),
                         grave=many,
                     ),
@@ -236,3 +239,11 @@ class Actions:
         if screen is not None:
             told = (*details, *self.attach_details)
             screen.question(Question(title, told, (Choice("n", "No"), Choice("y", yes, act))))
+
+
+def _lost(done: DoneAction, can: int) -> tuple[str, ...]:
+    """What is said beforehand of the jobs of an action that can't be brought back."""
+    if can == len(done):
+        return ()
+    why = "; ".join(done.undo.lost_because)
+    return (f"Only {can:,} of {len(done):,} can be restored. Not the rest: {why}.",)

@@ -170,15 +170,25 @@ class RateMeter:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
-        self._last: int | None = None
+        self._last: tuple[int, int, int] | None = None
 
-    def add(self, at: float, finished: int) -> None:
+    def add(self, at: float, finished: int, running: int, newest: int) -> None:
         """Note how many jobs have an end at the monotonic time `at`.
 
-        Clearing and retrying take ended jobs away; that counts as none, not as negative.
+        Clearing and retrying take ended jobs away; that counts as none, not as negative. What an
+        undo brings back has not ended now: no more can have than attempts have.
+
+        Args:
+            at: When, by a clock that never jumps; in seconds.
+            finished: How many jobs have an end.
+            running: How many run.
+            newest: The number of the newest attempt in the file.
         """
-        gained = 0 if self._last is None else max(0, finished - self._last)
-        self._last = finished
+        gained = 0
+        if self._last is not None:
+            before, ran, begun = self._last
+            gained = max(0, min(finished - before, ran + newest - begun - running))
+        self._last = finished, running, newest
         self._samples.append((at, gained))
         while len(self._samples) > 1 and at - self._samples[1][0] >= RATE_WINDOW_S:
             self._samples.popleft()

@@ -113,7 +113,9 @@ class Reader:
             now, staff, counts = self._state(conn, schema)
             at = self._clock.monotonic()
             if self._counter.fresh:
-                self._rate.add(at, counts.completed + counts.failed + counts.timeout)
+                ended = counts.completed + counts.failed + counts.timeout
+                newest = as_int(conn.execute(queries.NEWEST_ATTEMPT).fetchone()[0])
+                self._rate.add(at, ended, counts.running, newest)
             snapshot = Snapshot(
                 taken_at=now,
                 info=self._info(conn, schema, staff),

@@ -271,7 +271,7 @@ def test_two_consoles_on_one_file(queue: JobQueue, tmp_path: Path) -> None:
         theirs.wait_for(r"two: it is already cancelled")
 
         # What the other has changed since can't be taken back, and that is said.
-        answer(theirs, "r", r"Retry 1 job\?", r"queued two for retry")
+        answer(theirs, "r", r"Retry 1 job\?", r"(queued two for retry|retried two)")
         assert status_of(queue, jobs["two"].id) == "pending"
         ours.wait_for(r" two +\. ?ready", timeout_s=5)
         ours.press("u")

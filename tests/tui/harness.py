@@ -165,6 +165,7 @@ class FakeJobs:
         self.report: Report | None = None
         self.plan = ClearPlan()
         self.undoable: DoneAction | None = None
+        self.under_way = ""
 
     def _said(self, verb: str, value: Any) -> Report:
         self.calls.append((verb, value))

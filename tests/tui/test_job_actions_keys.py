@@ -12,7 +12,7 @@ from gigq_core.blocking import Blocking
 from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import DatabaseBusy
 from gigq_core.status import Change, Outcome
-from gigq_core.undo import Undo
+from gigq_core.undo import Undo, _Lost
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.results import MOST_LISTED
 from gigq_tui.actions.undo_log import DoneAction
@@ -124,6 +124,35 @@ async def test_u_takes_an_act_on_one_job_back_at_once(console: Console) -> None:
         await give(pilot, ROWS)
         act = acts_of(app).undoable = done_act(1)
         await press(pilot, "u")
+        assert acts_of(app).calls == [("undo", act)]
+
+
+async def test_u_says_beforehand_what_it_can_not_bring_back(console: Console) -> None:
+    async with console() as (app, pilot):
+        await give(pilot, ROWS)
+        act = done_act(798, "clear of 1,315 jobs")
+        kept = {f"lost{n}": _Lost("big", "it was too large to be kept") for n in range(517)}
+        act.undo._kept.update(kept)
+        acts_of(app).undoable = act
+        await press(pilot, "u")
+        asked = jobs_screen(app).panel.plain
+        assert "Undo the clear of 1,315 jobs?" in asked
+        why = "Only 798 of 1,315 can be restored. Not the rest: it was too large to be kept."
+        assert why in asked
+        assert "[ Undo 798 jobs (Y) ]" in asked
+        await press(pilot, "Y")
+        assert acts_of(app).calls == [("undo", act)]
+
+
+async def test_u_does_not_ask_where_nothing_can_be_brought_back(console: Console) -> None:
+    """What is told of it says why, and the next press is about the action before."""
+    async with console() as (app, pilot):
+        await give(pilot, ROWS)
+        act = done_act(0, "cancel of 3 jobs")
+        act.undo._kept.update({f"l{n}": _Lost("held", "it was asked to stop") for n in range(3)})
+        acts_of(app).undoable = act
+        await press(pilot, "u")
+        assert not jobs_screen(app).panel.is_open
         assert acts_of(app).calls == [("undo", act)]
 
 
@@ -633,17 +662,25 @@ async def test_a_worker_that_does_not_answer_is_told_after_a_while(console: Cons
         assert "job_30 still running, though asked to stop" in notice_of(app)
 
 
-async def test_an_act_that_takes_long_says_why(console: Console) -> None:
+async def test_an_act_that_takes_long_says_how_far_it_is(console: Console) -> None:
     clock = FrozenClock(NOW)
     async with console(clock=clock) as (app, pilot):
         await give(pilot, ROWS)
-        actions = app.services.actions
+        actions, jobs = app.services.actions, acts_of(app)
         actions.running, actions._running_since = 1, clock.monotonic()
+        jobs.under_way = "retrying 250 of 120,000"
         actions.mind()
-        assert "lock" not in notice_of(app)
-        clock.advance(SLOW_ACT_S)
+        assert "retrying" not in notice_of(app)
+        for far in ("retrying 40,000 of 120,000", "retrying 80,000 of 120,000"):
+            clock.advance(SLOW_ACT_S)
+            jobs.under_way = far
+            actions.mind()
+            assert far in notice_of(app)
+        # A key takes it away, until there is something new to say.
+        await press(pilot, "j")
         actions.mind()
-        assert "another process may be using the file" in notice_of(app)
+        assert "retrying" not in notice_of(app)
+        actions.running = 0
 
 
 async def test_an_act_that_failed_tells_one_sentence_and_nothing_to_undo(console: Console) -> None:

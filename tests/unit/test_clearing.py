@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core import JobQueue, JobStatus
+from gigq_core import Job, JobQueue, JobStatus
 from gigq_core.errors import DatabaseMissing
+from gigq_core.job import FunctionReference
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change
+from gigq_core.undo import Undo, kept_of
 from tests.store_files import GIGQ_FILES, Writer, both_kinds, digest, gigq_copy
 
 FINAL = ("completed", "failed", "timeout", "cancelled")
@@ -145,9 +147,33 @@ def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
         JobQueue(tmp_path / "gone.db", initialize=False).plan_clear(["a"])
 
 
-@pytest.mark.parametrize("statement", [sql.NEEDED_AMONG, sql.finished_among(True), sql.WHOLE_ROWS])
+@pytest.mark.parametrize(
+    "statement", [sql.NEEDED_AMONG, sql.finished_among(("params", "ended")), sql.WHOLE_ROWS]
+)
 def test_what_each_part_asks_does_not_grow_with_the_table(writer: Writer, statement: str) -> None:
     plan = [row[3] for row in writer.conn.execute(f"EXPLAIN QUERY PLAN {statement}", ("[]",))]
     scans = [step for step in plan if step.startswith("SCAN")]
     assert all("VIRTUAL TABLE" in step for step in scans), plan
     assert any(step.startswith("SEARCH") for step in plan)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.99, 1.0])
+def test_a_plan_foretells_how_much_an_undo_can_hold(tmp_path: Path, share: float) -> None:
+    """To the character: as many as are foretold come back."""
+    queue = JobQueue(tmp_path / "jobs.db")
+    work = FunctionReference("json", "dumps")
+    sizes = [10, 40_000, 3, 90_000, 700, 20_000, 5_000]
+    ids = queue.submit_many(
+        [Job(f"j{n}", work, params={"text": "ä" * size}) for n, size in enumerate(sizes)]
+    )
+    queue.cancel_jobs(ids)
+    plan = queue.plan_clear(ids)
+    most = int(share * sum(job.size for job in plan.finished))
+    undo = Undo(most_bytes=most)
+    queue.clear_jobs(ids, undo=undo)
+    foretold = kept_of((job.size for job in plan.finished), most)
+    assert undo.restorable == foretold
+    assert 0 < foretold < len(ids) or share in (0.0, 1.0)
+    queue.restore_jobs(undo)
+    assert sum(queue.get_status(id)["exists"] for id in ids) == foretold
+    queue.close()

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue, JobStatus, close_connections
+from gigq_core.action_progress import ActionProgress
 from gigq_core.connections import get_connection
 from gigq_core.job import FunctionReference
-from gigq_core.status import Change
+from gigq_core.queue import AT_ONCE
+from gigq_core.status import Change, Outcome
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
+from tests.waiting import wait_until
 
 WORK = FunctionReference("json", "dumps")
 STATUSES = [status.value for status in JobStatus]
@@ -275,3 +278,51 @@ def test_a_path_may_be_relative_text_or_a_path(
     assert (tmp_path / "a file #1 with %41 & ?.db").exists()
     first.close()
     odd.close()
+
+
+def test_an_action_on_many_jobs_tells_how_far_it_is(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Told(ActionProgress):
+        """Remembers what it was told."""
+
+        def __setattr__(self, name: str, value: int) -> None:
+            super().__setattr__(name, value)
+            if name == "done" and hasattr(self, "total"):
+                seen.append((self.done, self.total))
+
+    queue = JobQueue(tmp_path / "jobs.db", progress=Told())
+    ids = queue.submit_many([Job(f"j{n}", WORK) for n in range(2 * AT_ONCE + 10)])
+    queue.cancel_jobs(ids)
+    parts = [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 10]
+    assert [done for done, total in seen if total == len(ids)][-3:] == parts
+    seen.clear()
+    queue.requeue_jobs(ids[:3])
+    assert seen[-1] == (3, 3)
+    queue.close()
+
+
+def test_only_a_lock_that_is_met_is_told(tmp_path: Path) -> None:
+    progress = ActionProgress()
+    queue = JobQueue(tmp_path / "jobs.db", progress=progress)
+    (job_id,) = queue.submit_many([Job("j", WORK)])
+    assert not progress.waits_for_lock
+    other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    outcomes: list[Outcome] = []
+    act = threading.Thread(
+        target=lambda: outcomes.extend(
+            JobQueue(tmp_path / "jobs.db", progress=progress).cancel_jobs([job_id])
+        )
+    )
+    act.start()
+    try:
+        wait_until(lambda: progress.waits_for_lock, what="the lock to be met")
+        assert progress.done == 0
+    finally:
+        other.execute("ROLLBACK")
+        act.join()
+        other.close()
+    assert not progress.waits_for_lock
+    assert outcomes[0].done
+    queue.close()

@@ -165,16 +165,28 @@ def test_one_bad_parent_among_thousands_is_found(attached: bool, tmp_path: Path)
     assert row.culprit.id == "p2999"
 
 
+def test_what_an_undo_brings_back_has_not_ended_now() -> None:
+    meter = RateMeter()
+    meter.add(0.0, 20_321, 4, 30_000)
+    meter.add(2.0, 0, 4, 30_000)
+    meter.add(4.0, 20_321, 4, 30_000)
+    assert meter.rate(4.0) == 0.0
+    # What ended meanwhile counts still.
+    meter.add(5.0, 0, 4, 30_000)
+    meter.add(8.0, 20_329, 4, 30_008)
+    assert meter.rate(8.0) == pytest.approx(1.0)
+
+
 def test_a_rate_is_of_the_last_ten_seconds() -> None:
     meter = RateMeter()
     assert meter.rate(0.0) is None
-    meter.add(0.0, 100)
+    meter.add(0.0, 100, 5, 1_000)
     assert meter.rate(0.5) is None
     assert meter.rate(2.0) == 0.0
-    meter.add(2.0, 120)
+    meter.add(2.0, 120, 5, 1_020)
     assert meter.rate(2.0) == pytest.approx(10.0)
-    meter.add(3.0, 0)  # cleared
-    meter.add(4.0, 20)
+    meter.add(3.0, 0, 5, 1_020)  # cleared
+    meter.add(4.0, 20, 0, 1_035)
     assert meter.rate(4.0) == pytest.approx(10.0)
     assert meter.rate(11.9) == pytest.approx(4.0)
     assert meter.rate(13.0) == pytest.approx(2.0)

@@ -19,6 +19,7 @@ from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Health, JobDetail, Snapshot, Tab
 from gigq_tui.store.reader import Reader
+from tests.attempts import AttemptWriter
 from tests.store_files import GIGQ_FILES, Writer, digest, gigq_copy
 from tests.waiting import wait_until
 
@@ -419,11 +420,12 @@ def test_a_rate_fades_when_nothing_ends_any_more(
     tmp_path: Path, ear: Ear, feed_of: Callable[..., Feed]
 ) -> None:
     path = tmp_path / "jobs.db"
-    writer = Writer(path)
+    writer = AttemptWriter(path)
     feed_of(path)
     wait_until(lambda: ear.snapshots)
     pass_time(1.1)
-    writer.many(30, "done", "completed")
+    for n in range(30):
+        writer.done(f"done{n}")
     wait_until(lambda: ear.last.finished_per_s)
     first = ear.last.finished_per_s
     assert first is not None

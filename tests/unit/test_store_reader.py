@@ -18,6 +18,7 @@ from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Health, Standing, State, Tab
 from gigq_tui.store.reader import Reader
+from tests.attempts import AttemptWriter
 from tests.store_files import (
     GIGQ_FILES,
     NOW,
@@ -353,11 +354,12 @@ def test_the_data_version_moves_with_every_commit_of_others(tmp_path: Path) -> N
 
 def test_finished_per_second_needs_two_moments_and_fades(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
-    writer = Writer(path)
+    writer = AttemptWriter(path)
     clock = FrozenClock(NOW)
     with reading(path, clock=clock) as reader:
         assert reader.snapshot(View()).finished_per_s is None
-        writer.many(20, "done", "completed")
+        for n in range(20):
+            writer.done(f"done{n}")
         clock.advance(4)
         assert reader.snapshot(View()).finished_per_s == pytest.approx(5.0)
         writer.conn.execute("DELETE FROM jobs")

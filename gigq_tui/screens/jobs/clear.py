@@ -12,7 +12,7 @@ from typing import Protocol
 from gigq_core.clearing import ClearPlan, Finished
 from gigq_core.errors import GigQError
 from gigq_core.status import JobStatus
-from gigq_core.undo import KEPT_BYTES
+from gigq_core.undo import kept_of
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.format import count, cut, inert, plural
@@ -236,8 +236,12 @@ def describe_plan(
         files = f", {plural(plan.outputs, 'file')} of output" if plan.outputs else ""
         yield f"History of {plural(plan.attempts, 'attempt')}{files} is deleted after 30 days."
     yield "No waiting job is affected."
-    if sum(job.size for job in going) > KEPT_BYTES:
-        yield f"Undo ({hints(UNDO)}) can't restore all of them: they are too large."
+    kept = kept_of(job.size for job in going)
+    if kept < len(going):
+        yield (
+            f"Undo ({hints(UNDO)}) can restore only {count(kept)} of {count(len(going))}: "
+            "together they are too large."
+        )
 
 
 def _by_status(jobs: Iterable[Finished]) -> str:
