@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import heapq
 import math
-import statistics
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
 
-from gigq_core.spans import DAY_S, HOUR_S, MINUTE_S, span
+from gigq_core.spread import Spread
 
 # Simulated runs: so many of a small queue, and at least so many of a large one.
 MOST_RUNS = 200
@@ -45,12 +43,6 @@ SCATTER_OF_PROGRESS = 0.4
 LEAST_PROGRESS = 0.02
 # Points of a law that is not simply a list of what was seen.
 LAW_POINTS = 256
-
-# What is said is a multiple of one of these, in seconds.
-_MINUTES = tuple(minutes * MINUTE_S for minutes in (1, 5, 10, 30))
-_STEPS = (5, 10, 30, *_MINUTES, HOUR_S, 6 * HOUR_S, DAY_S)
-# A spread of less than this share is told as one time.
-SAID_AS_ONE = 0.3
 
 NO_SLOTS = "no worker takes new jobs"
 NOTHING_LEFT = "nothing is left to run"
@@ -100,14 +92,6 @@ class PastRuns:
     running: Sequence[float] = ()
 
 
-class Spread(NamedTuple):
-    """A time in seconds from now: one of ten is earlier than `p10`, one of ten later than `p90`."""
-
-    p10: float
-    p50: float
-    p90: float
-
-
 @dataclass(frozen=True)
 class Link:
     """A job of the chain that decides the end, and the share of simulated runs in which it did."""
@@ -142,23 +126,6 @@ class Forecast:
     unknown: tuple[str, ...] = ()
     stuck: int = 0
     windows: Mapping[str, Window] = field(default_factory=dict)
-
-
-def in_words(spread: Spread) -> str:
-    """When it will be done, no finer than it is known: `about 4m`, `3m to 6m`.
-
-    Args:
-        spread: in seconds from now; what lies behind counts as now.
-    """
-    low, middle, high = (max(0.0, value) for value in spread)
-    width = high - low
-    step = max((s for s in _STEPS if s <= max(width / 3, middle / 20)), default=_STEPS[0])
-    if middle < _STEPS[0] and width < _STEPS[1]:
-        return f"under {_STEPS[0]}s"
-    low, middle, high = (max(step, round(value / step) * step) for value in (low, middle, high))
-    if high - low <= step or width <= SAID_AS_ONE * middle:
-        return f"about {span(float(middle))}"
-    return f"{span(float(low))} to {span(float(high))}"
 
 
 def forecast(
@@ -352,8 +319,8 @@ class _Law:
         # What goes on says something only of what is longer than what ended soonest.
         longer = [took for took in running if seen and took > seen[0]]
         self.points = _with_running(seen, longer) if longer else seen
-        self.mean = statistics.fmean(self.points) if self.points else 0.0
-        self.variance = statistics.pvariance(self.points, self.mean) if len(seen) > 1 else 0.0
+        self.mean = _mean(self.points) if self.points else 0.0
+        self.variance = _variance(self.points) if len(seen) > 1 else 0.0
 
     def above(self, took: float) -> int:
         """How many points are longer."""
@@ -373,7 +340,7 @@ def _with_running(ended: list[float], running: list[float]) -> list[float]:
     longest = steps[-1][0]
     if weight > 1e-9:
         # Nothing that ended was as long: as long again, as good a guess as any.
-        beyond = statistics.fmean([took for took in running if took >= longest] or [longest])
+        beyond = _mean([took for took in running if took >= longest] or [longest])
         steps.append((max(longest, 1.5 * beyond), weight))
     points, at, sum_up_to = [], 0, steps[0][1]
     for number in range(LAW_POINTS):
@@ -436,7 +403,7 @@ class _Laws:
 def _function(runs: PastRuns) -> _Function:
     number = len(runs.done) + len(runs.failed)
     logs = [math.log(max(took, 1e-4)) for took in (*runs.done, *runs.failed)]
-    scatter = max(LEAST_SCATTER, statistics.pstdev(logs)) if number > 1 else SCATTER_OF_FEW
+    scatter = max(LEAST_SCATTER, math.sqrt(_variance(logs))) if number > 1 else SCATTER_OF_FEW
     if number < FEW:
         scatter = max(scatter, SCATTER_OF_FEW)
     done = _Law(runs.done or runs.failed, runs.running)
@@ -679,7 +646,7 @@ class _Tally:
         return Forecast(
             end=_spread(self._ends),
             chain=tuple(self._chain()),
-            chain_busy=statistics.median(self._busy),
+            chain_busy=_median(self._busy),
             runs=known.runs,
             unknown=known.unknown,
             stuck=known.stuck,
@@ -701,7 +668,7 @@ def _spread(values: list[float]) -> Spread:
     def at(share: float) -> float:
         return values[min(len(values) - 1, int(share * len(values)))]
 
-    return Spread(at(0.1), statistics.median(values), at(0.9))
+    return Spread(at(0.1), _median(values), at(0.9))
 
 
 def _bounds(plan: _Plan, laws: _Laws) -> Spread:
@@ -723,3 +690,21 @@ def _bounds(plan: _Plan, laws: _Laws) -> Spread:
     even = work / max(1, plan.slots)
     least, most = max(even, longest), even + longest
     return Spread(least, (least + most) / 2, most)
+
+
+# The library's `statistics` takes longer to load than most forecasts.
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _variance(values: Sequence[float]) -> float:
+    mean = _mean(values)
+    return math.fsum((value - mean) ** 2 for value in values) / len(values)
+
+
+def _median(values: Sequence[float]) -> float:
+    values = sorted(values)
+    half = len(values) // 2
+    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2

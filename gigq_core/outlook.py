@@ -13,7 +13,6 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import replace
-from statistics import median
 
 from gigq_core.blame import BAD_ENDS
 from gigq_core.decoding import as_float, as_int, as_text, as_timeout_s
@@ -108,7 +107,7 @@ class PastReader:
                 both = [*runs, *before] if older else [*before, *runs]
                 known[function] = deque(both, maxlen=RUNS_OF_EACH)
         if not older and (gaps := [gap for some in spans.values() for gap in _gaps(some)]):
-            self.gap_s = median(gaps)
+            self.gap_s = sorted(gaps)[len(gaps) // 2]
 
     def count(self, function: str) -> int:
         """How many runs of a function are known."""

@@ -10,6 +10,7 @@ from benchmarks.measures import (
     console,
     crowded,
     drain,
+    forecasts,
     graphs,
     memory,
     pickup,
@@ -40,6 +41,7 @@ MEASURES: dict[str, Measure] = {
     "fan-5000": graphs.fan,
     "memory": memory.memory,
     "console": console.console,
+    "forecast": forecasts.forecasts,
 }
 
 __all__ = ["MEASURES", "Measure"]

@@ -11,17 +11,21 @@ import math
 import sqlite3
 from collections.abc import Collection, Generator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from gigq_core.forecast import Forecast
 from gigq_core.identity import is_dead
-from gigq_core.outlook import IsDead, Outlook
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import Ahead, Counts
 from gigq_tui.store.stepwise import SoFar
 from gigq_tui.store.workers import FileWorkers
 
-_Steps = Generator[None, None, tuple[Forecast, Forecast | None]]
+if TYPE_CHECKING:
+    from gigq_core.forecast import Forecast
+    from gigq_core.outlook import IsDead, Outlook
+
+    Steps = Generator[None, None, tuple[Forecast, Forecast | None]]
+
 
 STEP_S = 0.015
 # The least time between two forecasts, and how many times its own cost.
@@ -42,16 +46,20 @@ class QueueForecast:
     """
 
     def __init__(self, of: Collection[str] = (), dead: IsDead | None = None) -> None:
+        from gigq_core.forecast import Forecast  # here: a console without work needs neither
+        from gigq_core.outlook import Outlook
+
         self._outlook = Outlook(of, dead or is_dead)
-        self._steps: _Steps | None = None
+        self._nothing = Forecast()
+        self._steps: Steps | None = None
         self._made = 0
-        self._last = Forecast()
+        self._last = self._nothing
 
     def begin(self) -> None:
         """Forget all: it is another file."""
         self._outlook.begin()
         self._steps = None
-        self._last = Forecast()
+        self._last = self._nothing
 
     def renew(self) -> None:
         """Begin anew; what is known of past runs is kept."""
@@ -83,8 +91,9 @@ class AheadOfQueue:
 
     def __init__(self, clock: Clock, dead: IsDead | None = None) -> None:
         self._clock = clock
-        self._outlook = Outlook((), dead or is_dead, only_now=True)
-        self._steps: _Steps | None = None
+        self._dead = dead or is_dead
+        self._outlook: Outlook | None = None
+        self._steps: Steps | None = None
         # Whether anything can be told at all, and whether every slot is taken.
         self._is_wanted = self._is_full = False
         self._began: datetime | None = None
@@ -114,6 +123,10 @@ class AheadOfQueue:
         """Make the next steps, for `STEP_S`; returns whether a new forecast came of it."""
         started = self._clock.monotonic()
         steps, self._steps = self._steps, None  # what is broken off begins anew
+        if self._outlook is None:
+            from gigq_core.outlook import Outlook  # here: a console without work needs none
+
+            self._outlook = Outlook((), self._dead, only_now=True)
         if steps is None:
             more_from_s = LEAST_FOR_MORE_S if self._is_full else math.inf
             steps = self._outlook.read(conn, now.timestamp(), more_from_s=more_from_s)

@@ -11,8 +11,8 @@ from typing import Any
 
 from gigq_core.blame import Culprit
 from gigq_core.blocking import Waits
-from gigq_core.forecast import Spread
 from gigq_core.job import DEFAULT_TIMEOUT_S
+from gigq_core.spread import Spread
 from gigq_core.status import JobStatus
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.sorting import NEWEST, Sort

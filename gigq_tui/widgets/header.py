@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gigq_core.doctor import LARGE_WAL_BYTES
-from gigq_core.forecast import in_words
+from gigq_core.spread import in_words
 from gigq_tui.config.model import NO_LABEL, Label
 from gigq_tui.format import (
     count,
