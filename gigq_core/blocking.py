@@ -275,6 +275,13 @@ def read_blocking(
     return blocking(waits, ids, children=children, cancelled=cancelled)
 
 
+def read_to_retry(conn: sqlite3.Connection, id: str, most: int = MOST_LOOKED_AT) -> list[str]:
+    """The failed jobs that a job, and all that it blocks, wait for; itself, if it failed."""
+    waits = Waits()
+    _look(_edges_of(conn), waits, [id], most, below=True, above=True)
+    return all_to_retry(waits, [id])
+
+
 def count_blocked(conn: sqlite3.Connection, id: str, most: int) -> int:
     """How many waiting jobs one job blocks, counted up to `most`."""
     waits = Waits()

@@ -14,13 +14,6 @@ from gigq_core.paths import queue_file
 
 SCRIPT_MODULE = "__main__"
 
-# Why such a job waits, where somebody asks.
-WHY = (
-    "its function is defined in a script (__main__): only that script's own Worker(...) can run "
-    "it; define it in a module that workers can import"
-)
-
-
 # The files that workers in this process were made for, and what is to be told unless one still is.
 _worked_on: set[Path] = set()
 _put_off: set[tuple[Path, tuple[str, int]]] = set()

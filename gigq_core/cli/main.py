@@ -17,6 +17,7 @@ from gigq_core.cli import (
     show,
     submit,
     unit,
+    why,
     worker,
 )
 from gigq_core.cli.group import Commands
@@ -65,6 +66,7 @@ for _command in (
     worker.worker,
     unit.unit,
     logs.logs,
+    why.why_job,
     show.stack,
     show.workers,
     actions.release,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gigq_core.blocking import Blocking, read_blocking, read_to_retry
 from gigq_core.cli.errors import Trouble
-from gigq_core.cli.output import shown_time
-from gigq_core.decoding import as_int, as_text, decoded_execution, decoded_job, is_parked
+from gigq_core.decoding import as_text, decoded_execution, decoded_job, is_parked
 from gigq_core.job import JobOptions
 from gigq_core.progress import Progress, progress_of_row
 from gigq_core.runs import newest_runs
@@ -21,21 +22,20 @@ from gigq_core.schema import failure_statements as failures
 from gigq_core.schema import statements as sql
 from gigq_core.schema import view_statements as view
 from gigq_core.schema.opening import Connection, open_read_only
-from gigq_core.script import SCRIPT_MODULE
-from gigq_core.script import WHY as WHY_IN_SCRIPT
+from gigq_core.standing import Standing, read_standings
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
-from gigq_core.times import moment_told, parse_time, to_text
+from gigq_core.times import moment_told, to_text
+from gigq_core.why import Halt, State, state_of, why
 
 if TYPE_CHECKING:
     from gigq_core.canary import FailedGroup
     from gigq_core.counting import CountKey, Counts
     from gigq_core.failure_groups import FailureGroups, Order
+    from gigq_core.forecast import Forecast
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
-# Of an error that is told beside something else, in characters.
-SHOWN_ERROR = 200
 
 # What people and scripts are told of a worker.
 _SHOWN_OF_WORKER = (
@@ -58,13 +58,6 @@ _SHOWN_OF_WORKER = (
 _TIMES_OF_WORKER = (("began", "started_at"), ("ended", "stopped_at"), ("claimed", "last_claim_at"))
 
 
-class Why(NamedTuple):
-    """The reason, in a word or two for a table, and as a sentence without its full stop."""
-
-    short: str
-    text: str
-
-
 class QueueView:
     """A queue file, opened to look at it only.
 
@@ -75,7 +68,6 @@ class QueueView:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened = open_read_only(path)
-        self._paused = self.paused()
 
     @property
     def is_still(self) -> bool:
@@ -147,7 +139,6 @@ class QueueView:
         row = self._conn.execute(view.state_of(columns), (job_id,)).fetchone()
         if row is None:
             return None
-        self._paused = self.paused()
         job = self._shown([row])[0]
         return job, job["progress"]
 
@@ -266,11 +257,14 @@ class QueueView:
             ids = json.dumps([as_text(job["id"]) for job in jobs])
             reports = self._conn.execute(view.PROGRESS_AMONG, (ids,)).fetchall()
             found = {report["job_id"]: progress_of_row(report) for report in reports}
-        return [self._with_reason({**job, "progress": found.get(job["id"])}) for job in jobs]
-
-    def _with_reason(self, job: dict[str, Any]) -> dict[str, Any]:
-        reason = why(job, paused=self._paused)
-        return job if reason is None else {**job, "why": reason.text}
+        waiting = [dict(row) for row in rows if row["status"] == JobStatus.PENDING.value]
+        reasons = {each.id: _holds_up(each) for each in read_standings(self._conn, waiting)}
+        told = []
+        for job in jobs:
+            reason = reasons.get(as_text(job["id"]))
+            more = {"why": reason} if reason else {}
+            told.append({**job, "progress": found.get(job["id"]), **more})
+        return told
 
     def ended(self, statuses: Iterable[str], before: datetime | None) -> list[str]:
         """The ids of the jobs that ended so, the oldest first.
@@ -287,6 +281,31 @@ class QueueView:
         }
         found = self._conn.execute(view.ended(with_instants), values)
         return [str(row[0]) for row in found.fetchall()]
+
+    def facts_of(self, job_id: str) -> Standing | None:
+        """What there is to know of why a job is where it is; None if there is no such job."""
+        columns = [row[0] for row in self._conn.execute(view.JOB_COLUMNS)]
+        row = self._conn.execute(view.state_of(columns), (job_id,)).fetchone()
+        if row is None:
+            return None
+        (standing,) = read_standings(self._conn, [dict(row)], in_line=True)
+        return standing
+
+    def blocking(self, job_id: str) -> tuple[Blocking, list[str]]:
+        """How many jobs hang on a job, and the ids of all that have to be retried for those."""
+        return read_blocking(self._conn, [job_id]), read_to_retry(self._conn, job_id)
+
+    def forecast(self, job_id: str) -> Forecast:
+        """When a job will be done, and what that stands on."""
+        from gigq_core.outlook import Outlook  # here: only one command asks for it
+
+        steps = Outlook((job_id,)).read(self._conn, time.time())
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                found: Forecast = ended.value[0]
+                return found
 
     def failures(self, since: float | None, limit: int, order: Order) -> FailureGroups:
         """What failed; see `failure_groups`."""
@@ -369,34 +388,13 @@ def _shown_job(row: sqlite3.Row) -> dict[str, Any]:
     return job
 
 
-def why(job: dict[str, Any], *, paused: bool) -> Why | None:
-    """What holds a waiting job up; None if it could run now, or does not wait.
-
-    Args:
-        job: as `QueueView` gives it.
-        paused: whether the queue is.
-    """
-    if job["status"] != JobStatus.PENDING.value:
-        return None
-    if job["function_module"] == SCRIPT_MODULE:
-        return Why(f"in a script ({SCRIPT_MODULE})", WHY_IN_SCRIPT)
-    if job["blocked"]:
-        return Why("parents", "it waits for parents that have not completed")
-    due = parse_time(job["run_at"])
-    if due is not None and due > datetime.now(timezone.utc):
-        return _why_due(job)
-    if paused:
-        return Why("paused", "the queue is paused: `gigq-core resume` resumes it")
-    return None
-
-
-def _why_due(job: dict[str, Any]) -> Why:
-    at = shown_time(job["run_at"])
-    if not as_int(job["attempts"]):
-        return Why(f"due {at}", f"it is due at {at}")
-    retry = f"retry {as_int(job['attempts']) + 1} of {as_int(job['max_attempts'])} at {at}"
-    error = storable(as_text(job["error"])).strip().split("\n")[0][:SHOWN_ERROR]
-    return Why(retry, f"{retry}: {error.rstrip('.')}" if error else retry)
+def _holds_up(standing: Standing) -> str:
+    """What holds a waiting job up; nothing if it could run now."""
+    now = datetime.now(timezone.utc)
+    waits_for_workers = state_of(standing, now) is State.READY and standing.halt is not Halt.PAUSED
+    if standing.status != JobStatus.PENDING.value or (waits_for_workers and not standing.in_script):
+        return ""
+    return why(standing, now, dated=True)
 
 
 def _with_life(row: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from gigq_core.cli.output import (
     warn,
     write_json,
 )
-from gigq_core.cli.queue_view import why
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.watch import progress_in_words, watch
 from gigq_core.durations import duration_text
@@ -144,7 +143,6 @@ def list_jobs(
     """
     with settings.viewing() as view:
         jobs = view.newest(status, limit, workflow, batch, failure)
-        paused = view.paused()
     if as_json:
         write_json(jobs)
         return
@@ -154,7 +152,7 @@ def list_jobs(
     columns = terminal_columns()
     narrow = columns is not None and columns < WIDE_TERMINAL
     headers = ["ID", "Name", "Status", "Priority", "Created", "Updated", "Why waiting"]
-    reasons = [why(job, paused=paused) for job in jobs]
+    reasons = [job.get("why", "") for job in jobs]
     rows = [
         [
             str(job["id"])[: SHORT_ID if narrow else None],
@@ -163,7 +161,7 @@ def list_jobs(
             job["priority"],
             _time(job, "created_at"),
             _time(job, "updated_at"),
-            reason.short if reason else "",
+            reason,
         ]
         for job, reason in zip(jobs, reasons, strict=True)
     ]

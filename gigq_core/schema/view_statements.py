@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gigq_core.schema.ddl import IS_READY
+
 IDS_BY_PREFIX = "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 
 JOB_COLUMNS = "SELECT name FROM pragma_table_info('jobs')"
@@ -149,3 +151,22 @@ SELECT COUNT(*) FROM (
     SELECT 1 FROM json_each(?) w CROSS JOIN core_cascaded d ON d.culprit_id = w.value
          CROSS JOIN jobs c ON c.id = d.child_id AND c.status = 'cancelled'
     WHERE d.child_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?)"""
+
+# What some jobs are called, and how they ended. Parameter: their ids as a JSON list.
+NAMED = """
+SELECT j.id, substr(j.name, 1, 300) AS name, j.status, substr(j.error, 1, 200) AS error
+FROM json_each(?) w CROSS JOIN jobs j ON j.id = w.value"""
+
+PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
+
+_IN_LINE = f"{IS_READY} AND function_module <> '__main__'"
+
+IS_IN_LINE = f"SELECT 1 FROM jobs WHERE id = ? AND {_IN_LINE}"
+
+# How many jobs are claimed before one. Parameters: its priority, twice, its id, how far it is
+# counted.
+AHEAD_IN_LINE = f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM jobs INDEXED BY core_open
+    WHERE {_IN_LINE} AND priority >= ?
+      AND (priority > ? OR rowid < (SELECT rowid FROM jobs WHERE id = ?)) LIMIT ?)"""

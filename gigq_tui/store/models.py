@@ -14,27 +14,11 @@ from gigq_core.blocking import Waits
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.spread import Spread
 from gigq_core.status import JobStatus
+from gigq_core.why import Halt as Halt
+from gigq_core.why import Health as Health
+from gigq_core.why import State as State
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.sorting import NEWEST, Sort
-
-
-class State(Enum):
-    """Where a job truly stands: the raw status, told apart by what holds or threatens it."""
-
-    READY = "ready"
-    BLOCKED = "blocked"
-    DELAYED = "delayed"
-    RETRYING = "retrying"
-    DOOMED = "doomed"
-    RUNNING = "running"
-    OVERDUE = "overdue"
-    STOPPING = "stopping"
-    ORPHANED = "orphaned"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
 
 
 class Tab(Enum):
@@ -111,25 +95,6 @@ class Counts:
         if tab is Tab.ALL:
             return self.total
         return int(getattr(self, tab.value))
-
-
-class Health(Enum):
-    """Whether a worker lives, as far as this console can tell."""
-
-    ALIVE = "alive"
-    LOST = "lost"
-    STOPPED = "stopped"
-    UNKNOWN = "unknown"
-
-
-class Halt(Enum):
-    """Why no job of the queue is claimed now, however ready it is."""
-
-    PAUSED = "the queue is paused"
-    NO_WORKER = "no workers running"
-    UNSEEN = "no workers visible"
-    NONE_CLAIMS = "no worker takes new jobs"
-    HIDDEN = "hidden from GigQ's workers, and no others take jobs"
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def test_a_plain_job_is_told_as_ever(db: Path) -> None:
 def test_a_retry_that_waits_is_explained(db: Path) -> None:
     job_id = add(db, run_at=LATER, max_attempts=5)
     at = f"{LATER.astimezone():%Y-%m-%d %H:%M:%S}"
-    assert f"Waiting: it is due at {at}." in said(db, "status", job_id)
+    assert f"Waiting: due at {at}." in said(db, "status", job_id)
     change(
         db,
         "UPDATE jobs SET attempts = 2, error = ? WHERE id = ?",
