@@ -394,7 +394,7 @@ def _holds_up(standing: Standing) -> str:
     waits_for_workers = state_of(standing, now) is State.READY and standing.halt is not Halt.PAUSED
     if standing.status != JobStatus.PENDING.value or (waits_for_workers and not standing.in_script):
         return ""
-    return why(standing, now, dated=True)
+    return why(standing, now, dated=True).rstrip(".")
 
 
 def _with_life(row: dict[str, Any]) -> dict[str, Any]:
