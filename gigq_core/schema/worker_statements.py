@@ -389,6 +389,23 @@ BURY_WORKER = """
 UPDATE core_workers SET state = 'stopped', request = NULL, stopped_at = :now, ended = :utc
 WHERE rowid = :place"""
 
+# In `core_meta`, behind the word the id of a worker that was found dead and buried, and not one
+# that said goodbye; the value is when, in UTC seconds.
+_DIED_KEY = "died:"
+_DIED_KEYS = "key >= 'died:' AND key < 'died;'"
+
+NOTE_DEATH = f"""
+INSERT OR REPLACE INTO core_meta (key, value)
+SELECT '{_DIED_KEY}' || id, :utc FROM core_workers WHERE rowid = :place"""
+
+FORGET_DEATHS = f"""
+DELETE FROM core_meta
+WHERE {_DIED_KEYS} AND substr(key, {len(_DIED_KEY) + 1}) NOT IN (
+    SELECT id FROM core_workers WHERE state = 'stopped')"""
+
+# Whether the worker `w` is one of those.
+HAS_DIED = f"EXISTS (SELECT 1 FROM core_meta m WHERE m.key = '{_DIED_KEY}' || w.id)"
+
 # The process stands there once the attempt has begun, unless that was a moment ago.
 PROCESS_OF = "SELECT pid FROM job_executions WHERE id = ?"
 

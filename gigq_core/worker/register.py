@@ -64,6 +64,7 @@ def enrol(conn: sqlite3.Connection, own: Register, now: Moment) -> None:
             written[column] = storable(value)
     conn.execute(sql.REGISTER, written)
     conn.execute(sql.FORGET_OLD_WORKERS, {"before": now.utc - REMEMBER_S})
+    conn.execute(sql.FORGET_DEATHS)
     own.utc_offset_s = note_offset(conn, own.id)
 
 

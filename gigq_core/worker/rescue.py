@@ -232,6 +232,7 @@ def bury(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
         if held is not None and is_dead(ProcessIdentity.of_row(held)) is True:
             now = Moment.now()
             conn.execute(sql.BURY_WORKER, {"place": row["place"], "now": now.text, "utc": now.utc})
+            conn.execute(sql.NOTE_DEATH, {"place": row["place"], "utc": now.utc})
 
 
 def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> list[Outcome]:

@@ -108,6 +108,8 @@ class WorkerControl:
         self._picture = picture
         self._notices = notices
         self._front = front
+        # What was told last of workers that ended or answered, as long as jobs of theirs are left.
+        self._told: list[Announcement] = []
         # Workers whose end is told by the action that ends them.
         self._being_killed: set[str] = set()
 
@@ -345,6 +347,13 @@ class WorkerControl:
                 lambda: [announcements.of_end(path, *pair, release) for pair in pairs],
                 self._tell_all,
             )
+        if self._told and self._notices.stands_about(self._told):
+            told, path = self._told, self._path
+            find_out(
+                self._owner,
+                lambda: [announcements.since(path, one) for one in told],
+                partial(self._tell_since, told),
+            )
         snapshot = self._picture.newest
         if snapshot is None or not self.requests.waiting:
             return
@@ -360,7 +369,13 @@ class WorkerControl:
     def _tell_all(self, news: list[Announcement]) -> None:
         tones = [one.tone for one in news]
         tone = next(tone for tone in ("error", "warn", "ok") if tone in tones)
-        self._notices.tell("; ".join(one.text for one in news), tone)
+        self._told = news if any(one.left is not None for one in news) else []
+        self._notices.tell("; ".join(one.text for one in news), tone, about=self._told)
+
+    def _tell_since(self, told: list[Announcement], now: list[Announcement]) -> None:
+        """Tell what was told again where it is otherwise now, and still stands there."""
+        if now != told and self._told is told and self._notices.stands_about(told):
+            self._tell_all(now)
 
     # The queue as a whole
 

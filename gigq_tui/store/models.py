@@ -101,7 +101,8 @@ class Counts:
 class WorkerRow:
     """One worker of ours, from its row, and what this machine says of its process.
 
-    `is_before` says that it is of the release before, which knows no retry policies.
+    `is_before` says that it is of the release before, which knows no retry policies, and
+    `has_died` of one that has stopped that it did not do so by itself: it was found dead.
     """
 
     id: str
@@ -123,6 +124,7 @@ class WorkerRow:
     suspended: bool = False
     running: tuple[RunningJob, ...] = ()
     is_before: bool = False
+    has_died: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ they leave SQLite.
 from __future__ import annotations
 
 from gigq_core.schema.ddl import IS_READY, OURS, PARKED
+from gigq_core.schema.worker_statements import HAS_DIED
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.instants import BEGAN, CLAIMED, CREATED, ENDED, STOPPED
 from gigq_tui.store.models import Tab
@@ -294,7 +295,8 @@ def workers(schema: FileSchema) -> str:
     before = "release IS NULL" if "release" in schema.worker_columns else "0"
     return (
         "SELECT id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, "
-        f"state, request, beat, done, failed, log_path, {', '.join(times)}, {before} AS is_before "
+        f"state, request, beat, done, failed, log_path, {', '.join(times)}, {before} AS is_before, "
+        f"{HAS_DIED} AS has_died "
         "FROM core_workers w ORDER BY rowid DESC LIMIT ?"
     )
 

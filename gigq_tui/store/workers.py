@@ -136,6 +136,7 @@ def _registered(record: sqlite3.Row) -> Registered:
         last_claim_at=CLAIMED.of(record),
         log_path=as_optional_text(record["log_path"]),
         is_before=bool(record["is_before"]),
+        has_died=bool(record["has_died"]),
     )
     return Registered(row, process, as_int(record["beat"]))
 

@@ -26,6 +26,8 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
     """Return the word for how a worker is, and its role."""
     if worker.health is Health.LOST:
         return "? LOST", "fail"
+    if worker.has_died and worker.state == "stopped":
+        return "x died", "fail"
     if worker.health is Health.STOPPED or worker.state == "stopped":
         return "- stopped", "dim"
     if worker.suspended:

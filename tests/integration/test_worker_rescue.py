@@ -17,8 +17,11 @@ from gigq_core import Job, JobQueue, Worker
 from gigq_core.paths import logs_folder
 from gigq_core.status import Change
 from gigq_core.worker import rescue
+from gigq_tui.store.clock import SYSTEM_CLOCK
+from gigq_tui.store.list.view import View
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place, gone
+from tests.store_files import reading
 from tests.waiting import wait_until
 
 
@@ -91,6 +94,29 @@ def test_whoever_asks_can_release_a_dead_workers_job(place: Place, tmp_path: Pat
     execution = job["executions"][0]
     assert execution["status"] == "crashed"
     assert (logs_folder(place.db) / execution["output"]).read_text() == "here I am\n"
+
+
+def test_a_worker_that_died_is_told_from_one_that_stopped(place: Place, tmp_path: Path) -> None:
+    dies, stops = place.worker("--worker-id", "dies"), place.worker("--worker-id", "stops")
+    dies.kill()
+    dies.wait()
+    stops.terminate()
+    stops.wait()
+    place.worker("--worker-id", "third")
+
+    def has_died() -> dict[str, bool]:
+        with reading(place.db, clock=SYSTEM_CLOCK) as reader:
+            workers = reader.snapshot(View()).workers
+        return {one.id: one.has_died for one in workers if one.state == "stopped"}
+
+    wait_until(lambda: len(has_died()) == 2, what="the dead to be buried")
+    assert has_died() == {"dies": True, "stops": False}
+    # Who takes its id is not the one that died.
+    again = place.worker("--worker-id", "dies")
+    again.terminate()
+    again.wait()
+    assert has_died() == {"dies": False, "stops": False}
+    assert not place.rows("SELECT key FROM core_meta WHERE key LIKE 'died:%'")
 
 
 def test_a_dead_workers_id_can_be_used_again(place: Place, tmp_path: Path) -> None:

@@ -160,6 +160,43 @@ async def test_an_attempt_is_chosen_for_error_and_log(console: Console, tmp_path
         assert "Traceback of 1" in screen_text(app)
 
 
+async def test_the_cursor_goes_with_the_newest_attempt_until_another_is_chosen(
+    console: Console,
+) -> None:
+    async with console() as (app, pilot):
+        screen = await opened(pilot, app)
+
+        async def runs_on(count: int) -> None:
+            attempts = tuple(attempt(n + 1) for n in range(count))
+            feed_of(app).answers["detail"] = lambda _id: detail_of(JOB, attempts=attempts)
+            await give(pilot, ROWS)
+
+        def shown() -> tuple[str | None, str]:
+            return screen.page.rows.cursor_id, screen_text(app)
+
+        for count in (3, 4):
+            await runs_on(count)
+            cursor, text = shown()
+            assert cursor == attempt(count).execution_id
+            assert f"Traceback of {count}" in text
+        # Another one that was chosen stays, whatever comes.
+        await press(pilot, "k")
+        await runs_on(5)
+        cursor, text = shown()
+        assert cursor == attempt(3).execution_id
+        assert "Traceback of 3" in text
+        # Back on the newest, it goes along again; on other tabs as well.
+        await press(pilot, "j", "j")
+        await runs_on(6)
+        assert shown()[0] == attempt(6).execution_id
+        screen.tabs.choose("Output")
+        await runs_on(7)
+        assert "attempt 7" in screen_text(app)
+        screen.tabs.choose("Attempts")
+        await settle(pilot)
+        assert shown()[0] == attempt(7).execution_id
+
+
 async def test_l_shows_the_log(console: Console) -> None:
     async with console() as (app, pilot):
         screen = await opened(pilot, app)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
+from gigq_core import JobQueue
 from gigq_core.errors import GigQError
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions.report import Report
@@ -198,3 +200,29 @@ async def test_pausing_the_queue_names_who_will_not_heed_it() -> None:
         await give(pilot, [row(1)], foreign_workers=theirs, paused=True)
         await press(pilot, "P", "y")
         assert app.front.notice_line.text == "paused done"
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+async def test_the_notice_of_a_dead_worker_goes_once_its_jobs_are_rescued(
+    tmp_path: Path, is_read: bool
+) -> None:
+    path = scene.build(tmp_path / "jobs.db")
+    app, _, pool = workers_app(["w9"], path=path)
+    async with running(app) as pilot:
+        await open_workers(pilot, IDLE)
+        pool.reap = lambda: (Ended("w9", -9, ""),)  # type: ignore[method-assign,assignment,return-value]
+        assert "still holding export_parquet" in await see(pilot, IDLE)
+        pool.reap = lambda: ()  # type: ignore[method-assign]
+        assert "still holding export_parquet" in await see(pilot, IDLE)
+        if is_read:
+            # A key took it away: it does not come back.
+            await press(pilot, "j")
+        queue = JobQueue(path)
+        with queue._writing() as conn:
+            conn.execute(
+                "UPDATE jobs SET status = 'pending', worker_id = NULL, execution_id = NULL "
+                "WHERE worker_id = 'w9' AND status = 'running'"
+            )
+        queue.close()
+        rescued = "worker w9 was ended by SIGKILL; its job export_parquet went back to the queue"
+        assert await see(pilot, IDLE) == ("" if is_read else rescued)

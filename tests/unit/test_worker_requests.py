@@ -215,6 +215,27 @@ def test_how_a_worker_ended(
     assert news.tone == tone
 
 
+def test_nobody_is_asked_to_release_what_was_rescued_meanwhile(tmp_path: Path) -> None:
+    path = scene.build(tmp_path / "jobs.db")
+    news = announcements.of_end(path, Ended("w9", -9, ""), None, RELEASE)
+    assert announcements.since(path, news) == news
+    conn = sqlite3.connect(path)
+    with conn:
+        conn.execute(
+            "UPDATE jobs SET status = 'pending', worker_id = NULL, execution_id = NULL "
+            "WHERE worker_id = 'w9' AND status = 'running'"
+        )
+    conn.close()
+    now = announcements.since(path, news)
+    assert now.text == (
+        "worker w9 was ended by SIGKILL; its job export_parquet went back to the queue"
+    )
+    assert (now.tone, now.left) == ("warn", None)
+    # What can't be read now stays as it was told.
+    path.unlink()
+    assert announcements.since(path, news) == news
+
+
 def test_one_that_had_only_just_begun_ends_by_the_signal_itself(tmp_path: Path) -> None:
     path = scene.build(tmp_path / "jobs.db")
     assert announcements.of_end(path, Ended("w77", -15, "", True), None, RELEASE).text == (

@@ -22,7 +22,7 @@ from gigq_tui.keys.screen_actions import BACK, QUIT, WORKER_COPY, WORKER_DRAIN, 
 from gigq_tui.screens.workers import usage, worker_count
 from gigq_tui.screens.workers.actions import WorkerActions
 from gigq_tui.screens.workers.copy import WorkerCopy
-from gigq_tui.screens.workers.entries import WorkerEntry, entries
+from gigq_tui.screens.workers.entries import WorkerEntry, describe_worker, entries, weight
 from gigq_tui.screens.workers.log import LogRead, WorkerLog
 from gigq_tui.screens.workers.order import STILL_S, WorkerOrder
 from gigq_tui.screens.workers.usage import WorkerUsage
@@ -34,6 +34,7 @@ from gigq_tui.store.processes import ProcessFigures, Sampler
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
+from gigq_tui.widgets.worker_words import condition
 from tests.scene import NOW
 from tests.tui.harness import snapshot_of
 from tests.unit.test_worker_order import worker
@@ -443,3 +444,13 @@ def test_idle_workers_are_let_go_before_busy_ones_and_the_youngest_first() -> No
     )
     workers = count.present_workers()
     assert (workers.idle, workers.busy, workers.total) == (("w3", "w1"), ("w2",), 3)
+
+
+def test_a_worker_that_died_is_not_called_stopped() -> None:
+    stopped = replace(IDLE, state="stopped", health=Health.STOPPED, stopped_at=NOW)
+    died = replace(stopped, has_died=True)
+    assert condition(stopped) == ("- stopped", "dim")
+    assert condition(died) == ("x died", "fail")
+    (entry,) = entries(snapshot_of([], workers=(died,)))
+    assert "found dead" in describe_worker(entry, NOW)
+    assert weight(entry) == 3

@@ -22,11 +22,20 @@ from gigq_tui.store import held_jobs as stored
 from gigq_tui.store.held_jobs import HeldJob
 
 
+class LeftJobs(NamedTuple):
+    """Jobs that a dead worker still held: who that was, what became of it, and which they are."""
+
+    worker_id: str
+    how: str
+    held: tuple[HeldJob, ...]
+
+
 class Announcement(NamedTuple):
-    """A sentence for the notice line, and its tone: `ok`, `warn` or `error`."""
+    """A sentence for the notice line, its tone (`ok`, `warn` or `error`), and what is left open."""
 
     text: str
     tone: str
+    left: LeftJobs | None = None
 
 
 def of_end(path: Path, ended: Ended, asked: Request | None, release: str) -> Announcement:
@@ -52,7 +61,8 @@ def of_end(path: Path, ended: Ended, asked: Request | None, release: str) -> Ann
     left = held_by(path, ended.worker_id)
     if left:
         names = listed([job.name for job in left])
-        return Announcement(f"{name} {how}, still holding {names}: {release}", "error")
+        still = LeftJobs(ended.worker_id, f"{name} {how}", left)
+        return Announcement(f"{name} {how}, still holding {names}: {release}", "error", still)
     why = f": {ended.last_log_line}" if ended.last_log_line else ""
     return Announcement(f"{name} {how}{why}", "error")
 
@@ -69,8 +79,11 @@ def of_answer(path: Path, answer: Answer, release: str) -> Announcement:
     if answer.word == "ended":
         return Announcement(with_fates(path, f"{name} ended", name, asked.held), "ok")
     if answer.word == "lost":
-        releases = f": {release}" if asked.held else ""
-        return Announcement(f"{name} died without answering{releases}", "error")
+        how = f"{name} died without answering"
+        if not asked.held:
+            return Announcement(how, "error")
+        left = LeftJobs(name, how, asked.held)
+        return Announcement(f"{how}: {release}", "error", left)
     if answer.word == "otherwise":
         return Announcement(
             f"{name} did not {request_word(asked.request)}: it is {answer.why}", "warn"
@@ -80,6 +93,21 @@ def of_answer(path: Path, answer: Answer, release: str) -> Announcement:
         f"({request_word(asked.request)} requested): {answer.why}",
         "warn",
     )
+
+
+def since(path: Path, told: Announcement) -> Announcement:
+    """What was told, as it is now: once a dead worker holds nothing any more, nobody is asked to
+    release it.
+    """
+    left = told.left
+    if left is None:
+        return told
+    try:
+        if stored.held_by(path, left.worker_id):
+            return told
+    except GigQError:
+        return told
+    return Announcement(with_fates(path, left.how, left.worker_id, left.held), "warn")
 
 
 def held_by(path: Path, worker_id: str) -> tuple[HeldJob, ...]:

@@ -240,7 +240,9 @@ class Attempts(Part):
         self._reads = reads
         self._job = job
         self._host = host
+        # None while it goes with the newest.
         self._chosen_id: str | None = None
+        self._newest_id: str | None = None
         self._bytes_wanted = TAIL_BYTES
         self.output: Tail | None = None
 
@@ -273,13 +275,29 @@ class Attempts(Part):
 
     def start_over(self) -> None:
         """Show the last attempt, as of another job."""
+        self._newest_id = None
         self._choose(None)
+
+    def take_newest(self) -> str | None:
+        """Go with the newest attempt, where none other was chosen.
+
+        Returns:
+            The attempt that was shown until now, where another one is from now on.
+        """
+        detail, before = self._job.detail, self._newest_id
+        attempts = detail.attempts if detail is not None else ()
+        self._newest_id = attempts[-1].execution_id if attempts else None
+        if before in (None, self._newest_id) or self._chosen_id is not None:
+            return None
+        self._choose(None)
+        return before
 
     def choose(self, execution_id: str | None) -> None:
         """Show the attempt with that id, where it is not the one that is shown already."""
         chosen = self.chosen
         if chosen is not None and execution_id not in (None, chosen.execution_id):
-            self._choose(execution_id)
+            # Whoever comes back to the newest goes with it again.
+            self._choose(None if execution_id == self._newest_id else execution_id)
             self._host.page.draw_text()
             self.read_output()
 

@@ -149,13 +149,14 @@ class Page:
         """Draw everything that changed."""
         if not self._host.is_whole:
             return
+        before = self._attempts.take_newest()
         self._lay_out()
         self._draw_path()
         labels = tab_labels(self._job.detail, self._hints)
         self._host.query_one(TabRow).tell(labels, self._tabs.index)
         rule = theme.RULE * self._host.terminal_size.width
         self._host.query_one("#tab-rule", TextLines).show(((rule, "rule"),))
-        self._draw_list()
+        self._draw_list(before)
         self.draw_text()
         self._draw_facts()
         self._host.refresh_frame()
@@ -188,13 +189,18 @@ class Page:
             line = path_line(self._job.detail, self._now(), width, self._hints)
         self._host.query_one("#path", TextLines).show(line)
 
-    def _draw_list(self) -> None:
+    def _draw_list(self, before: str | None = None) -> None:
+        """Draw the list; `before` is the attempt that was shown, where a newer one is now."""
         detail, content = self._job.detail, self._tabs.content
         if detail is None or self._job.is_gone or not isinstance(content, (Attempts, Relatives)):
             return
         now, width = self._now(), self._host.terminal_size.width
         self._host.query_one("#list-head", TextLines).show(content.list_head(detail, now, width))
-        self.rows.show(content.list_rows(detail, now, width))
+        rows, newest = self.rows, self._attempts.chosen
+        goes_along = content is self._attempts and rows.cursor_id == before
+        rows.show(content.list_rows(detail, now, width))
+        if before is not None and goes_along and newest is not None:
+            rows.select(newest.execution_id)
 
     def draw_text(self) -> None:
         """Draw the text, where what it is made of has changed, and the line over it."""

@@ -194,7 +194,8 @@ class WorkerActions(Part):
             )
             return None
         if worker.health is Health.STOPPED:
-            self._refuse(f"{worker.id} has stopped already.")
+            how = "died" if worker.has_died else "stopped already"
+            self._refuse(f"{worker.id} has {how}.")
             return None
         if worker.health is Health.LOST:
             release = self._hints(WORKER_RELEASE)

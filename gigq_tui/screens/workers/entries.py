@@ -370,5 +370,6 @@ def describe_worker(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT
     if worker.health is Health.UNKNOWN:
         words.append("its process is not visible from here")
     if worker.health is Health.STOPPED and worker.stopped_at is not None:
-        words.append(f"stopped {duration(max(0.0, (now - worker.stopped_at).total_seconds()))} ago")
+        ago = f"{duration(max(0.0, (now - worker.stopped_at).total_seconds()))} ago"
+        words.append(f"found dead {ago}" if worker.has_died else f"stopped {ago}")
     return f"{inert(worker.id)}: {', '.join(words)}."
