@@ -58,8 +58,8 @@ def look(reader: Reader, length_s: float = 3_600, days: int = 0, now: datetime =
 
 
 def window_work(length_s: float = 3_600, days: int = 0, now: datetime = NOW) -> WindowWork:
-    """What reads the last so many seconds, in sixty bars."""
-    return WindowWork(TimeWindow.up_to_now(length_s, now.timestamp(), 60), days)
+    """What reads the last so many seconds, in sixty bars and the one that goes on."""
+    return WindowWork(TimeWindow.up_to_now(length_s, now.timestamp(), 61), days)
 
 
 def followed(reader: Reader, work: Stepwise[T]) -> T:

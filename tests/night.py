@@ -1,4 +1,4 @@
-"""A queue of thirty hours with a bad night: 412 failures of six kinds between 02:00 and 04:00.
+"""A queue of 34 hours with a bad night: 412 failures of six kinds between 02:00 and 04:00.
 
 By the reader's own clock, it is the morning after; the night before was a good one.
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.attempts import AttemptWriter
 
 # The morning after, by the reader's clock.
-MORNING = datetime(2026, 11, 27, 8, 30).astimezone()
-_DAY_S = 86_400
+MORNING = datetime(2026, 11, 27, 10, 30).astimezone()
+HOURS = 34
 FAILURES = 412
 
 # What each function takes, in seconds, and how many of its jobs come in an hour.
@@ -37,12 +37,12 @@ def build(path: Path, attached: bool = True, now: datetime = MORNING) -> Path:
     """Write the file, with the same rows each time, and return its path."""
     chance = random.Random(7)
     end = now.timestamp()
-    night = end - 6.5 * 3_600
+    night = end - 8.5 * 3_600
     rows: list[tuple[float, str, float, str, str, str]] = []
     for name, (median, an_hour) in _FUNCTIONS.items():
         # Rendering is slower than the day before, in the last hours.
-        for n in range(30 * an_hour):
-            began = end - 30 * 3_600 + (n + chance.random()) * 3_600 / an_hour
+        for n in range(HOURS * an_hour):
+            began = end - HOURS * 3_600 + (n + chance.random()) * 3_600 / an_hour
             if night <= began < night + 7_200 and name != "mail.send":
                 continue
             slow = 2.0 if name == "report.render" and began > end - 4 * 3_600 else 1.0

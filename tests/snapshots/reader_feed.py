@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
 from gigq_tui.store.questions import Questions
 from gigq_tui.store.reader import Reader
-from tests import scene
+from tests import night, scene
 
 SHOWN_PATH = Path("/srv/queues/jobs.db")
 
@@ -61,12 +62,21 @@ class ReaderFeed:
 
 def scene_app(folder: Path, **options: Any) -> ConsoleApp:
     """The console on the scene, its hour standing still, its path the same on every machine."""
-    path = scene.build(folder / scene.FILE_NAME)
+    return _on(scene.build(folder / scene.FILE_NAME), scene.NOW, **options)
+
+
+def night_app(folder: Path, **options: Any) -> ConsoleApp:
+    """The console on a bad night, in the morning after."""
+    path = night.build(folder / scene.FILE_NAME)
+    return _on(path, night.MORNING.astimezone(timezone.utc), **options)
+
+
+def _on(path: Path, now: datetime, **options: Any) -> ConsoleApp:
     app = ConsoleApp(
         SHOWN_PATH,
         python=sys.executable,
-        chdir=folder,
-        clock=FrozenClock(scene.NOW),
+        chdir=path.parent,
+        clock=FrozenClock(now),
         feed=False,
         **options,
     )

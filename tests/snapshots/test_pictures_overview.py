@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
-from datetime import timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
-from gigq_tui.store.clock import FrozenClock
-from tests import night, scene
-from tests.snapshots.reader_feed import SHOWN_PATH, ReaderFeed, at_rest, scene_app
+from tests.snapshots.reader_feed import ReaderFeed, at_rest, night_app, scene_app
 
 SIZES = [(120, 32), (80, 24), (60, 15)]
 Compare = Callable[..., bool]
@@ -69,14 +64,3 @@ NIGHT: dict[str, tuple[str, ...]] = {
 def test_night(size: tuple[int, int], name: str, snap_compare: Compare, tmp_path: Path) -> None:
     app = night_app(tmp_path)
     assert snap_compare(app, run_before=pressed(*NIGHT[name]), terminal_size=size)
-
-
-def night_app(folder: Path, **options: Any) -> ConsoleApp:
-    """The console on the bad night, in the morning after."""
-    path = night.build(folder / scene.FILE_NAME)
-    clock = FrozenClock(night.MORNING.astimezone(timezone.utc))
-    app = ConsoleApp(
-        SHOWN_PATH, python=sys.executable, chdir=folder, clock=clock, feed=False, **options
-    )
-    app.services.reads.feed = ReaderFeed(path, app)
-    return app

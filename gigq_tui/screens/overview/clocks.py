@@ -17,7 +17,7 @@ _STEPS_S = (
     *(DAY_S * days for days in (1, 2, 7, 14, 28, 91, 365, 1_826, 18_262)),
 )
 # Cells between two of them, at least.
-_GAP = 3
+_GAP = 2
 
 
 def marks(edges: Sequence[float], cells: int) -> list[tuple[int, str]]:

@@ -112,9 +112,9 @@ class TimeWindow:
 
     @classmethod
     def up_to_now(cls, length_s: float, now: float, room: int) -> TimeWindow:
-        """The last so many seconds, in at most `room` bars."""
-        bar_s = bar_for(length_s, room)
-        return cls(Ruler.at(bar_s, now), -int(-length_s // bar_s))
+        """The last so many seconds, in at most `room` bars; the bar that goes on is one more."""
+        bar_s = bar_for(length_s, room - 1)
+        return cls(Ruler.at(bar_s, now), 1 - int(-length_s // bar_s))
 
     @classmethod
     def between(cls, start: float, end: float, now: float, room: int) -> TimeWindow:
