@@ -21,6 +21,19 @@ def clock_time(moment: datetime | None, now: datetime) -> str:
     return f"{here:%Y-%m-%d %H:%M:%S}"
 
 
+def brief_time(moment: datetime | None, now: datetime) -> str:
+    """Write a moment by the reader's clock in at most eleven cells.
+
+    `12:03:10` today, `11-27 12:03` on another day of the year, or else `2025-11-27`; `-` for None.
+    """
+    if moment is None:
+        return "-"
+    here, today = local(moment), local(now)
+    if here.date() == today.date():
+        return f"{here:%H:%M:%S}"
+    return f"{here:%m-%d %H:%M}" if here.year == today.year else f"{here:%Y-%m-%d}"
+
+
 def time_of_day(moment: datetime | None) -> str:
     """Write when on its day a moment was, by the reader's clock: `12:03:10`; `-` for None."""
     return "-" if moment is None else f"{local(moment):%H:%M:%S}"

@@ -119,7 +119,7 @@ class Refusal(click.ClickException):
     metavar="KEY",
     shell_complete=_sort_keys,
     help="The jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
-    "ended or state; -KEY reverses it.",
+    "started, ended, state, fn or batch; -KEY reverses it.",
 )
 @click.option(
     "--open",

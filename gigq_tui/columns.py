@@ -11,9 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from gigq_core.moments import brief_time, clock_time
 from gigq_tui import format as fmt
-from gigq_tui.store.derive import RUNNING_STATES, done_share, run_seconds, state_of, why
-from gigq_tui.store.models import Health, JobRow, State
+from gigq_tui.store.derive import (
+    RUNNING_STATES,
+    done_share,
+    first_line,
+    run_seconds,
+    state_of,
+    why,
+)
+from gigq_tui.store.models import OPEN_STATUSES, Health, JobRow, State
 from gigq_tui.store.sorting import SortKey
 
 # A table of at least so many cells has all columns; a narrower one has some, in short.
@@ -62,7 +70,8 @@ class Column:
     Where columns were chosen that have no room, those of the least `weight` go; where none were,
     this one is there in a table of at least `shown_from` cells. `gone` is what it says of a row
     that has left the list: usually, and in short. `picture` is drawn before what it says, by the
-    cells it has, where it has any for it.
+    cells it has, where it has any for it. `is_extra` says that it is there only where it was
+    chosen.
     """
 
     name: str
@@ -79,6 +88,7 @@ class Column:
     usual: Callable[[int], int] | None = None
     gone: tuple[str, str] = ("", "")
     picture: Callable[[JobAt, int], tuple[Cell, ...]] | None = None
+    is_extra: bool = False
 
     def title_in(self, *, short: bool) -> str:
         """Return its title, the short one where there is one and that is wanted."""
@@ -125,6 +135,34 @@ def _duration(job: JobAt, room: int) -> Cell:
     return (fmt.elapsed(seconds), "run") if runs else (fmt.duration(seconds), "")
 
 
+def _started(job: JobAt, room: int) -> Cell:
+    return _moment(job.row.started_at, job.now, room)
+
+
+def _ended(job: JobAt, room: int) -> Cell:
+    ended = None if job.row.status in OPEN_STATUSES else job.row.completed_at
+    return _moment(ended, job.now, room)
+
+
+def _moment(moment: datetime | None, now: datetime, room: int) -> Cell:
+    """A moment by the reader's clock, with its day unless that is today."""
+    return (brief_time(moment, now) if room else clock_time(moment, now)), "dim"
+
+
+def _function(job: JobAt, room: int) -> Cell:
+    """The whole name where there is room for it, or else what is behind the last dot."""
+    name = job.row.function
+    return (name if not room or fmt.width_of(name) <= room else name.rpartition(".")[2]), ""
+
+
+def _batch(job: JobAt, room: int) -> Cell:
+    return job.row.batch or "-", "" if job.row.batch else "dim"
+
+
+def _error(job: JobAt, room: int) -> Cell:
+    return first_line(job.row.error), ""
+
+
 def _worker(job: JobAt, room: int) -> Cell:
     """Who holds the job; the pid only beside a whole name, which is how it is found again."""
     row, runs = job.row, job.state in RUNNING_STATES
@@ -162,18 +200,18 @@ def _usual_worker(width: int) -> int:
 
 
 COLUMNS = (
-    Column("id", "ID", 8, 6, 4, SortKey.SUBMITTED, _id, shown_from=NARROW),
-    Column("name", "NAME", 18, 16, 9, SortKey.NAME, _name, stretch=1, usual=_usual_name),
-    Column("state", "STATE", 11, 5, 8, SortKey.STATE, _state, "ST", gone=("- gone", "-gone")),
+    Column("id", "ID", 8, 6, 5, SortKey.SUBMITTED, _id, shown_from=NARROW),
+    Column("name", "NAME", 18, 16, 14, SortKey.NAME, _name, stretch=1, usual=_usual_name),
+    Column("state", "STATE", 11, 5, 13, SortKey.STATE, _state, "ST", gone=("- gone", "-gone")),
     Column("pri", "PRI", 3, 3, 2, SortKey.PRIORITY, _priority, right=True, shown_from=WIDE),
     Column("att", "ATT", 5, 4, 3, SortKey.ATTEMPTS, _attempts, shown_from=NARROW),
-    Column("age", "AGE", 4, 4, 5, SortKey.AGE, _age, shown_from=TINY),
-    Column("dur", "DUR", 6, 6, 6, SortKey.DURATION, _duration, shown_from=TINY),
+    Column("age", "AGE", 4, 4, 7, SortKey.AGE, _age, shown_from=TINY),
+    Column("dur", "DUR", 6, 6, 9, SortKey.DURATION, _duration, shown_from=TINY),
     Column("worker", "WORKER", 12, 8, 1, None, _worker, shown_from=WIDE, usual=_usual_worker),
     Column(
         "why",
         "WHY / LAST ERROR",
-        *(16, 12, 7),
+        *(16, 12, 12),
         None,
         _why,
         "WHY",
@@ -181,4 +219,14 @@ COLUMNS = (
         gone=(GONE, GONE),
         picture=_progress,
     ),
+    Column("started", "STARTED", 11, 11, 10, SortKey.STARTED, _started, is_extra=True),
+    Column("ended", "ENDED", 11, 11, 11, SortKey.ENDED, _ended, is_extra=True),
+    Column("fn", "FUNCTION", 24, 16, 8, SortKey.FUNCTION, _function, stretch=1, is_extra=True),
+    Column("batch", "BATCH", 12, 8, 4, SortKey.BATCH, _batch, is_extra=True),
+    Column("error", "ERROR", 24, 16, 6, None, _error, stretch=2, is_extra=True),
 )
+
+
+def usual_columns() -> tuple[Column, ...]:
+    """Return the columns that are there where none were chosen."""
+    return tuple(column for column in COLUMNS if not column.is_extra)

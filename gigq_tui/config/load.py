@@ -135,10 +135,12 @@ def _columns(listed: list[Any] | None) -> tuple[ChosenColumn, ...]:
     if listed is None:
         return ()
     # Late, like the keys.
-    from gigq_tui.columns import COLUMNS
+    from gigq_tui.columns import usual_columns
 
     columns = _chosen(listed, "jobs.columns")
-    return () if columns == tuple(ChosenColumn(column.name) for column in COLUMNS) else columns
+    return (
+        () if columns == tuple(ChosenColumn(column.name) for column in usual_columns()) else columns
+    )
 
 
 def _chosen(listed: list[Any], where: str) -> tuple[ChosenColumn, ...]:

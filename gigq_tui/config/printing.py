@@ -49,9 +49,9 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
         found: Whether that file is there.
     """
     # Late: it brings what draws a row with it.
-    from gigq_tui.columns import COLUMNS
+    from gigq_tui.columns import COLUMNS, usual_columns
 
-    names = [column.name for column in COLUMNS]
+    names, usual = ([column.name for column in some] for some in (COLUMNS, usual_columns()))
     parts = [
         _head(read_from, found),
         f"# {' or '.join(THEMES)}; auto fits the terminal's colours\n"
@@ -63,7 +63,7 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
         "[jobs]\n"
         f"# of {', '.join(names)}, in any order;\n"
         '# "name:30" makes a column 30 cells wide; what does not fit is left out\n'
-        f"columns = {listed(map(str, config.columns or names))}\n"
+        f"columns = {listed(map(str, config.columns or usual))}\n"
         f"# {', '.join(key.value for key in SortKey)}; -dur reverses dur\n"
         f"sort = {quoted(str(config.sort))}\n",
         _keys(config),

@@ -15,7 +15,8 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     filter           the filter's text
     sort             the order of `jobs` as --sort takes it
     matched          how many jobs match it; `jobs` holds the first of them
-    jobs             id, name, function, status (the raw word), state (the derived one), why,
+    jobs             id, name, function, batch (or null), status (the raw word), state (the
+                     derived one), why,
                      priority, attempts, max_attempts, timeout_s, created_at, started_at,
                      completed_at, due_at, worker_id, error, and of a running job that reports
                      progress: done, total (or null), percent (or null), note, at, eta_s (seconds
@@ -39,7 +40,7 @@ from gigq_core.progress import percent_of
 from gigq_core.text import storable
 from gigq_core.times import local, to_text
 from gigq_tui import format as text
-from gigq_tui.columns import COLUMNS, JobAt
+from gigq_tui.columns import JobAt, usual_columns
 from gigq_tui.store import derive
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter.language import NO_FILTER, Filter
@@ -223,10 +224,10 @@ def _table(snapshot: Snapshot, limit: int) -> list[str]:
     if not rows:
         return [matched or "no jobs"] if limit else []
     now = snapshot.taken_at
-    cells = [tuple(column.title for column in COLUMNS)]
+    cells = [tuple(column.title for column in usual_columns())]
     for row in rows:
         job = JobAt.of(row, now)
-        told = [(column.name, text.inert(column.cell(job, 0)[0])) for column in COLUMNS]
+        told = [(column.name, text.inert(column.cell(job, 0)[0])) for column in usual_columns()]
         cells.append(tuple(text.cut(said, _MOST_CELLS.get(name, _CELLS)) for name, said in told))
     lines = _aligned(cells)
     left = snapshot.window.matching - len(rows)
@@ -266,6 +267,7 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "function": row.function,
+        "batch": row.batch or None,
         "status": row.status,
         "state": derive.state_of(row, now).value,
         "why": derive.why(row, now),

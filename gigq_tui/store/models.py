@@ -20,6 +20,9 @@ from gigq_core.why import State as State
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.sorting import NEWEST, Sort
 
+# The statuses of what has not ended.
+OPEN_STATUSES = frozenset({JobStatus.PENDING.value, JobStatus.RUNNING.value})
+
 
 class Tab(Enum):
     """The state tabs of the jobs screen, in the order of their keys 1 to 7."""
@@ -206,6 +209,7 @@ class JobRow:
     hidden: bool = False
     has_policy: bool = False
     decision: str = ""
+    batch: str = ""
 
 
 @dataclass(frozen=True)

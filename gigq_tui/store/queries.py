@@ -59,9 +59,9 @@ def line_columns(schema: FileSchema, table: str = "jobs") -> str:
         number_of(table, name) for name in ("priority", "attempts", "max_attempts", "timeout")
     ]
     columns += [when.columns(schema.job_columns, table) for when in (CREATED, BEGAN, ENDED)]
-    for later in ("retry_after", "stop_requested_at"):
+    for later, most in (("retry_after", 40), ("stop_requested_at", 40), ("batch", 200)):
         present = later in schema.job_columns
-        columns.append(_cut(table, later, 40) if present else f"NULL AS {later}")
+        columns.append(_cut(table, later, most) if present else f"NULL AS {later}")
     columns.append(number_of(table, "due") if "due" in schema.job_columns else "NULL AS due")
     for column, name in (("lane", "hidden"), ("retry_policy", "has_policy")):
         value = f"{table}.{column}" if column in schema.job_columns else "NULL"
@@ -156,6 +156,28 @@ def ranked(source: str, tab: str, where: str, order: str) -> str:
         f"SELECT jobs.rowid AS key FROM {source} WHERE {tab} AND jobs.rowid <= {TOP_KEY} "
         f"AND {where} ORDER BY {order} LIMIT ?"
     )
+
+
+BATCH_INDEX = "core_batch"
+
+
+def next_batch(rising: bool) -> str:
+    """The next batch there is. Parameter: the one before, or the first one's bound."""
+    which, beyond = ("min", ">") if rising else ("max", "<")
+    return (
+        f"SELECT {which}(batch) AS batch FROM jobs INDEXED BY {BATCH_INDEX} "
+        f"WHERE batch IS NOT NULL AND batch {beyond} ?"
+    )
+
+
+# The newest jobs of a batch. Parameters: it, the limit.
+OF_BATCH = (
+    f"SELECT rowid AS key FROM jobs INDEXED BY {BATCH_INDEX} "
+    "WHERE batch IS NOT NULL AND batch = ? ORDER BY rowid DESC LIMIT ?"
+)
+
+# The newest jobs of none. Parameter: the limit.
+OF_NO_BATCH = "SELECT rowid AS key FROM jobs WHERE batch IS NULL ORDER BY rowid DESC LIMIT ?"
 
 
 def still_listed(tab: str, where: str) -> str:

@@ -51,6 +51,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         in_script=module == SCRIPT_MODULE,
         hidden=bool(record["hidden"]),
         has_policy=bool(record["has_policy"]),
+        batch=as_text(record["batch"]),
     )
 
 

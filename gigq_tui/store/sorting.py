@@ -16,16 +16,20 @@ class SortKey(Enum):
     ATTEMPTS = "att"
     AGE = "age"
     DURATION = "dur"
+    STARTED = "started"
     ENDED = "ended"
     STATE = "state"
+    FUNCTION = "fn"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True)
 class Sort:
     """An order: its natural direction, or `turned` round.
 
-    Naturally the newest, the next to be claimed, the highest, the most, the oldest, the longest
-    and the last ended come first; names from A to Z, and of the states what needs a person.
+    Naturally the newest, the next to be claimed, the highest, the most, the oldest, the longest,
+    the last started and the last ended come first; names, functions and batches from A to Z, and
+    of the states what needs a person.
     """
 
     key: SortKey = SortKey.SUBMITTED
@@ -68,14 +72,19 @@ _WORDS = {
     SortKey.SUBMITTED: ("newest", "oldest"),
     SortKey.CLAIM: ("next to be claimed", "last to be claimed"),
     SortKey.PRIORITY: ("priority", "lowest priority"),
-    SortKey.NAME: ("name", "name, from Z"),
+    SortKey.NAME: ("name", "name, reversed"),
     SortKey.ATTEMPTS: ("most attempts", "fewest attempts"),
     SortKey.AGE: ("greatest age", "least age"),
     SortKey.DURATION: ("longest", "shortest"),
+    SortKey.STARTED: ("last started", "first started"),
     SortKey.ENDED: ("last ended", "first ended"),
     SortKey.STATE: ("state", "state, reversed"),
+    SortKey.FUNCTION: ("function", "function, reversed"),
+    SortKey.BATCH: ("batch", "batch, reversed"),
 }
-_NATURALLY_RISING = frozenset({SortKey.NAME, SortKey.STATE, SortKey.CLAIM})
+_NATURALLY_RISING = frozenset(
+    {SortKey.NAME, SortKey.STATE, SortKey.CLAIM, SortKey.FUNCTION, SortKey.BATCH}
+)
 
 # The choice of an order: its key, and what it is called there.
 SORT_MENU: tuple[tuple[str, str, Sort], ...] = (
@@ -87,6 +96,9 @@ SORT_MENU: tuple[tuple[str, str, Sort], ...] = (
     ("t", "attempts", Sort(SortKey.ATTEMPTS)),
     ("a", "age", Sort(SortKey.AGE)),
     ("d", "duration", Sort(SortKey.DURATION)),
+    ("r", "started", Sort(SortKey.STARTED)),
     ("e", "ended", Sort(SortKey.ENDED)),
     ("s", "state", Sort(SortKey.STATE)),
+    ("f", "function", Sort(SortKey.FUNCTION)),
+    ("b", "batch", Sort(SortKey.BATCH)),
 )

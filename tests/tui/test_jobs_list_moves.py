@@ -122,7 +122,7 @@ async def test_the_same_again_turns_the_order_round(writer: Writer, clock: Froze
         await press(pilot, "s", "m")
         assert app.services.picture.view.sort == Sort(SortKey.NAME, turned=True)
         assert shown(app) == first[::-1]
-        assert "sort: name, from Z" in status(app)
+        assert "sort: name, reversed" in status(app)
         await press(pilot, "s", "m")
         assert shown(app) == first
         await press(pilot, "s", "escape")

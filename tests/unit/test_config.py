@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _character_to_key
 
-from gigq_tui.columns import COLUMNS, WIDE
+from gigq_tui.columns import COLUMNS, WIDE, usual_columns
 from gigq_tui.config import ChosenColumn, Config, DatabaseSettings, Label
 from gigq_tui.config.label import label_of
 from gigq_tui.config.load import config_of, read_config
@@ -394,7 +394,7 @@ def test_chosen_columns_fit_as_far_as_they_can(width: int, names: tuple[str, ...
 
 
 def test_what_was_not_chosen_is_laid_out_as_ever() -> None:
-    names = [column.name for column in COLUMNS]
+    names = [column.name for column in usual_columns()]
     # To list them all, in their order, is to choose none.
     assert config_of(f"[jobs]\ncolumns = {names}") == Config()
-    assert [placed.column for placed in layout_for(WIDE).columns] == list(COLUMNS)
+    assert [placed.column for placed in layout_for(WIDE).columns] == list(usual_columns())

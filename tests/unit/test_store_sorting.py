@@ -41,7 +41,9 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 def mixed(writer: Writer) -> None:
     writer.job("Beta", "completed", started_at=ago(50), completed_at=ago(10), created_at=ago(90))
     writer.job("alpha", "failed", started_at=ago(30), completed_at=ago(25), created_at=ago(99))
-    writer.job("gamma", "running", started_at=ago(20), attempts=3, created_at=ago(40))
+    writer.job(
+        "gamma", "running", started_at=ago(20), attempts=3, created_at=ago(40), function_name="Act"
+    )
     writer.job("delta", priority=7, created_at=ago(5))
     writer.job("omega", "cancelled", started_at=None, completed_at=ago(1), created_at=ago(50))
 
@@ -53,8 +55,11 @@ ORDERS = {
     SortKey.ATTEMPTS: "gamma omega delta alpha Beta",
     SortKey.AGE: "alpha Beta omega gamma delta",
     SortKey.DURATION: "Beta gamma alpha omega delta",
+    SortKey.STARTED: "gamma alpha Beta omega delta",
     SortKey.ENDED: "omega Beta alpha delta gamma",
     SortKey.STATE: "alpha gamma delta Beta omega",
+    SortKey.FUNCTION: "gamma omega delta alpha Beta",
+    SortKey.BATCH: "omega delta gamma alpha Beta",
 }
 TURNED = {
     SortKey.SUBMITTED: "Beta alpha gamma delta omega",
@@ -63,8 +68,11 @@ TURNED = {
     SortKey.ATTEMPTS: "omega delta alpha Beta gamma",
     SortKey.AGE: "delta gamma omega Beta alpha",
     SortKey.DURATION: "alpha gamma Beta omega delta",
+    SortKey.STARTED: "Beta alpha gamma omega delta",
     SortKey.ENDED: "alpha Beta omega delta gamma",
     SortKey.STATE: "omega Beta delta gamma alpha",
+    SortKey.FUNCTION: "omega delta alpha Beta gamma",
+    SortKey.BATCH: "omega delta gamma alpha Beta",
 }
 
 
@@ -98,6 +106,28 @@ def test_files_of_every_release_are_listed_in_every_order(
                 assert listed == list(reader.matching_ids(view))
                 assert set(listed) <= everything
                 assert set(listed) == set(reader.matching_ids(View(view.listed_tab)))
+
+
+def test_batches_come_in_their_order_along_their_index(writer: Writer) -> None:
+    batches = ["b", None, "a", "b", "C", None, "a", "ä"]
+    for number, batch in enumerate(batches):
+        writer.job(f"j{number}", batch=batch, priority=number % 2)
+    with reading(writer.path) as reader:
+        for turned, expected in ((False, "C a a b b ä"), (True, "ä b b a a C")):
+            sort = Sort(SortKey.BATCH, turned)
+            statements: list[str] = []
+            reader._door.conn.set_trace_callback(statements.append)
+            listed = [int(name[1:]) for name in names(reader, sort=sort)]
+            reader._door.conn.set_trace_callback(None)
+            assert not any("ORDER BY (jobs.batch)" in sql for sql in statements)
+            assert [batches[n] for n in listed] == [*expected.split(), None, None]
+            for batch in ("a", "b", None):
+                same = [n for n in listed if batches[n] == batch]
+                assert same == sorted(same, reverse=True)
+            # As without the index: of those that a filter lets through.
+            found = [int(name[1:]) for name in names(reader, sort=sort, filter=parse("pri<9"))]
+            assert found == listed
+            assert [int(name[1:]) for name in reader.matching_ids(View(sort=sort))] == listed
 
 
 def claim_all(path: Path) -> list[str]:

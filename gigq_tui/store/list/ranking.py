@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,9 +14,9 @@ from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import BLOCKED_BY_JSON, is_later, run_seconds
-from gigq_tui.store.instants import CREATED, ENDED
+from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 from gigq_tui.store.list.view import Anchor, AnchorKind, View
-from gigq_tui.store.models import Window
+from gigq_tui.store.models import Tab, Window
 from gigq_tui.store.rows import job_row
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.throttle import Throttle
@@ -60,6 +61,10 @@ class Ranking:
         source, tab = queries.tab_source(schema, view.listed_tab)
 
         def rank() -> tuple[int, ...]:
+            is_whole = not view.filter and view.listed_tab is Tab.ALL
+            by_index = is_whole and queries.BATCH_INDEX in schema.indexes
+            if by_index and view.sort.key is SortKey.BATCH:
+                return by_batch(conn, rising=view.sort.rising)
             order, values = ranking(view.sort, schema, self._clock.now())
             sql = queries.ranked(source, tab, f"({where})", order)
             found = conn.execute(sql, (*params, *values, MAX_RANKED))
@@ -108,6 +113,25 @@ class Ranking:
         self._order.skip()
 
 
+def by_batch(conn: sqlite3.Connection, *, rising: bool) -> tuple[int, ...]:
+    """The first jobs by their batch, the newest of each first, as the index holds them."""
+    keys: list[int] = []
+
+    def add(sql: str, *params: object) -> None:
+        found = conn.execute(sql, (*params, MAX_RANKED - len(keys))).fetchall()
+        keys.extend(as_int(record["key"]) for record in found)
+
+    # A text is above every number and below every blob.
+    batch: object = -math.inf if rising else b""
+    while len(keys) < MAX_RANKED:
+        batch = conn.execute(queries.next_batch(rising), (batch,)).fetchone()["batch"]
+        if batch is None:
+            add(queries.OF_NO_BATCH)
+            break
+        add(queries.OF_BATCH, batch)
+    return tuple(keys)
+
+
 def is_walked(sort: Sort, schema: FileSchema) -> bool:
     """Whether an index holds the order, so that it is paged through by key, from end to end."""
     if sort.key is SortKey.CLAIM:
@@ -132,6 +156,10 @@ def _value(key: SortKey, schema: FileSchema, now: datetime) -> tuple[str, list[o
         return _state_rank(schema, now)
     if key is SortKey.CLAIM:
         return _claim_rank(schema, now)
+    if key is SortKey.BATCH:
+        return ("jobs.batch" if "batch" in schema.job_columns else "NULL"), []
+    if key is SortKey.STARTED:
+        return BEGAN.seconds(schema.job_columns), []
     if key is SortKey.AGE:
         return f"-{CREATED.seconds(schema.job_columns)}", []
     if key is SortKey.ENDED:
@@ -145,6 +173,7 @@ _COLUMNS = {
     SortKey.PRIORITY: "jobs.priority",
     SortKey.NAME: "jobs.name COLLATE NOCASE",
     SortKey.ATTEMPTS: "jobs.attempts",
+    SortKey.FUNCTION: "(jobs.function_module || '.' || jobs.function_name) COLLATE NOCASE",
 }
 
 

@@ -87,7 +87,7 @@ class View:
 
 # What the jobs of a tab have none of can't order them.
 _LACKING = {
-    Tab.WAITING: frozenset({SortKey.DURATION, SortKey.ENDED}),
+    Tab.WAITING: frozenset({SortKey.DURATION, SortKey.STARTED, SortKey.ENDED}),
     Tab.RUNNING: frozenset({SortKey.CLAIM, SortKey.ENDED, SortKey.STATE}),
     **{
         tab: frozenset({SortKey.CLAIM, SortKey.STATE})
