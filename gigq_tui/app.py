@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import BindingType
+from textual.geometry import Offset
 from textual.screen import Screen
 
 from gigq_core.paths import queue_file
@@ -212,6 +213,10 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         """End; what is looked at now is what was looked at last."""
         self.left = self.services.views.present
         super().exit(*args, **options)
+
+    def place_of_cursor(self, screen: Screen[Any]) -> Offset:
+        place = screen.selected_cell() if isinstance(screen, ConsoleScreen) else None
+        return super().place_of_cursor(screen) if place is None else place
 
     def terminal_lost(self) -> None:
         """The driver can't read keys any more. From its thread."""

@@ -387,7 +387,8 @@ def _need_terminal() -> None:
             f"A terminal of the kind TERM={os.environ['TERM']} can't show a screen: use --once to "
             "print one snapshot instead."
         )
-    streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    # What is told on stderr may go to a file.
+    streams = (sys.__stdin__, sys.__stdout__)
     if not all(stream is not None and stream.isatty() for stream in streams):
         _refuse("The console needs a terminal: use --once to print one snapshot instead.")
     from gigq_tui.leaving import end_on_signals_until_shown

@@ -13,7 +13,7 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.config.last_view import remember
 from gigq_tui.config.model import Config, Label
 from gigq_tui.leaving import LAST_THINGS_S, Leaving
-from gigq_tui.terminal.driver import is_gone
+from gigq_tui.terminal.driver import is_gone, screen_stream
 from gigq_tui.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def show(
 
 def terminal_descriptors() -> tuple[int, ...]:
     """Where the screen's keys come from, and where it is painted."""
-    streams = (sys.__stdin__, sys.__stderr__)
+    streams = (sys.__stdin__, screen_stream())
     return tuple({s.fileno() for s in streams if s is not None and not s.closed and s.isatty()})
 
 

@@ -8,8 +8,8 @@ from gigq_tui.keys.action import (
     IN_JOB,
     IN_JOBS,
     IN_OVERVIEW,
+    IN_TREE,
     IN_WORKERS,
-    LISTS,
     MOVING,
     ON_A_JOB,
     SCREENS,
@@ -136,7 +136,7 @@ MOVE_ACTIONS: tuple[Action, ...] = (
     PREVIOUS_JOB,
 )
 
-OPEN = Action("open", ("enter",), "open", "open the job", Group.LOOK, LISTS - IN_OVERVIEW, bar=10)
+OPEN = Action("open", ("enter",), "open", "open the job", Group.LOOK, IN_JOBS | IN_TREE, bar=10)
 DETAIL_OPEN = Action(
     "detail_open",
     ("enter",),

@@ -136,6 +136,9 @@ TREE_ACTIONS: tuple[Action, ...] = (
     NEWER_RUN,
 )
 
+WORKER_OPEN = Action(
+    "worker_open", ("enter",), "open", "open the worker's job", Group.LOOK, IN_WORKERS, bar=10
+)
 WORKER_DRAIN = Action(
     "worker_drain",
     ("c",),
@@ -182,12 +185,11 @@ WORKER_LOG = Action(
 WORKER_FILTER = Action(
     "worker_filter", ("slash",), "filter", "filter, or find", Group.LOOK, IN_WORKERS, bar=80
 )
-WORKER_SORT = Action(
-    "worker_sort", ("s",), "sort", "sort by the next column", Group.LOOK, IN_WORKERS, bar=85
-)
+WORKER_SORT = Action("worker_sort", ("s",), "sort", "sort the list", Group.LOOK, IN_WORKERS, bar=85)
 WORKER_COPY = Action("worker_copy", ("y",), "copy", "copy pid, log, ..", Group.LOOK, IN_WORKERS)
 
 WORKER_ACTIONS: tuple[Action, ...] = (
+    WORKER_OPEN,
     WORKER_DRAIN,
     WORKER_KILL,
     WORKER_PAUSE,

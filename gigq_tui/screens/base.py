@@ -23,6 +23,7 @@ from typing import ClassVar, Protocol, cast
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -42,6 +43,7 @@ from gigq_tui.widgets.key_bar import KeyBar
 from gigq_tui.widgets.lines import Lines
 from gigq_tui.widgets.notice import NoticeLine
 from gigq_tui.widgets.question import QuestionPanel
+from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.takes_keys import OVERLAY, Overlay, TakesKeys
 from gigq_tui.widgets.typed_line import TypedLine
@@ -108,6 +110,14 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def crumbs(self) -> tuple[str, ...]:
         """The names that lead here from the jobs screen; empty for the jobs screen itself."""
         return (self.SCOPE.value,)
+
+    def selected_cell(self) -> Offset | None:
+        """The cell of the selected row; None where a field is typed into, or there is no row."""
+        mover = self.mover() if self.is_attached and self.focused is None else None
+        if mover is None or not mover.is_attached:
+            return None
+        row = mover.cursor - mover.top if isinstance(mover, RowList) else 0
+        return mover.region.offset + Offset(0, max(0, row))
 
     def destination(self) -> Destination | None:
         """The word that opens it again as it is; None where a view leads to the list alone."""

@@ -45,6 +45,7 @@ class StartsWorkers(Protocol):
     """What is needed of what starts and ends worker processes; tests put their own here."""
 
     setup: WorkerSetup
+    started: set[str]
 
     def spawn(self) -> SpawnedWorker: ...
 

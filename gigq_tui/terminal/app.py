@@ -13,7 +13,9 @@ from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.geometry import Offset
 from textual.screen import Screen
+from textual.widgets import Input
 
 from gigq_tui import format as fmt
 from gigq_tui.terminal.canvas import Canvas, Changes
@@ -51,10 +53,18 @@ class TerminalApp(App[None], inherit_bindings=False):
         return ConsoleDriver if issubclass(ConsoleDriver, usual) else usual
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        # The terminal's own cursor, which nobody sees, goes along: a magnifier, a reader and an
+        # input method look for it.
+        self.cursor_position = self.place_of_cursor(screen)
         # Textual's one way to the terminal: of what it paints, only what differs goes there.
         if isinstance(renderable, CompositorUpdate):
             renderable = Changes(renderable, self._canvas)
         super()._display(screen, renderable)
+
+    def place_of_cursor(self, screen: Screen[Any]) -> Offset:
+        """The cell that somebody looks at: that of the field that is typed into."""
+        focused = screen.focused
+        return focused.cursor_screen_offset if isinstance(focused, Input) else Offset()
 
     def on_resize(self) -> None:
         # Each terminal moves what stands on it in its own way.

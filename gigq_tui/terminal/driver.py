@@ -51,6 +51,14 @@ def is_gone(fd: int) -> bool:
         return True
 
 
+def screen_stream() -> TextIO:
+    """Where the screen is painted: on stderr, as Textual does, unless that goes to a file."""
+    for stream in (sys.__stderr__, sys.__stdout__):
+        if stream is not None and not stream.closed and stream.isatty():
+            return stream
+    return cast(TextIO, sys.__stderr__)
+
+
 class Output:
     """A stream to the terminal that never fails: after an error the rest is dropped.
 
@@ -101,7 +109,7 @@ class ConsoleDriver(LinuxDriver):
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
         self._host = cast(Host, app)
-        self._output = Output(cast(TextIO, sys.__stderr__))
+        self._output = Output(screen_stream())
         self._file = cast(Any, self._output)
 
     @property

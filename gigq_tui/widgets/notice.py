@@ -51,7 +51,9 @@ class NoticeLine(TextLines):
             spans.append((" " * GAP + hint, "key"))
         # Of the command a beginning is shown, where one is to be read.
         if twin and line_width(tuple(spans)) + GAP + LEAST_TWIN <= self.size.width:
-            spans += [(" " * GAP + self.key, "key"), (f" {inert(twin)}", "dim")]
+            first, behind, _ = twin.partition("\n")
+            shown = f"{first} .." if behind else first
+            spans += [(" " * GAP + self.key, "key"), (f" {inert(shown)}", "dim")]
         self.show(tuple(spans))
 
     def rest(self, line: Line) -> None:

@@ -58,6 +58,7 @@ class FakePool:
         self.calls: list[str] = []
         self.ended: list[Ended] = []
         self.setup = WorkerSetup(sys.executable, Path("/srv"))
+        self.started = set(ids)
 
     def alive(self) -> tuple[SpawnedWorker, ...]:
         return tuple(self.running)

@@ -44,15 +44,15 @@ def log_of(folder: Path, text: str) -> WorkerRow:
     return replace(IDLE, log_path=str(log))
 
 
-async def test_sorting_goes_through_the_columns(console: Console) -> None:
+async def test_what_the_list_is_sorted_by_is_chosen(console: Console) -> None:
     async with console() as (app, pilot):
         many = replace(worker("w10"), done=9_000)
         screen = await opened(pilot, many, BUSY, LOST)
         screen.usage.by_pid = {many.pid: Usage(1.0, 10), BUSY.pid: Usage(50.0, 5)}
         assert ids(screen) == ["w3", "w10", "w2"]
         seen = {}
-        for _ in range(5):
-            await press(pilot, "s")
+        for key in "ncmdt":
+            await press(pilot, "s", key)
             seen[screen.order.sort] = ids(screen)
             assert f"by {screen.order.sort}" in screen_text(app)
         assert seen == {
@@ -62,7 +62,9 @@ async def test_sorting_goes_through_the_columns(console: Console) -> None:
             "done": ["w10", "w3", "w2"],
             "time": ["w2", "w3", "w10"],
         }
-        await press(pilot, "s")
+        await press(pilot, "s", "escape")
+        assert screen.order.sort == "time"
+        await press(pilot, "s", "s")
         assert screen.order.sort == "state"
 
 
@@ -71,7 +73,7 @@ async def test_the_cursor_keeps_its_worker_and_rows_stand_still_under_it(console
     async with console(clock=clock) as (_, pilot):
         a, b = replace(IDLE, done=5), replace(worker("w2"), done=9)
         screen = await opened(pilot, a, b)
-        await press(pilot, *["s"] * 4, "j")
+        await press(pilot, "s", "d", "j")
         assert screen.roster.cursor_id == "w1"
         await give(pilot, [row(1)], workers=(replace(a, done=50), b))
         assert ids(screen) == ["w2", "w1"]
@@ -110,7 +112,7 @@ async def test_what_is_lost_is_told_whatever_else_stands_above_the_list(
     async with console(size=size) as (app, pilot):
         more = [worker(f"v{n}", state="draining") for n in range(3)]
         await opened(pilot, IDLE, BUSY, LOST, *more, foreign_workers=(FOREIGN,))
-        await press(pilot, "s", "slash", *"w and many more words than there is room for")
+        await press(pilot, "s", "n", "slash", *"w and many more words than there is room for")
         head = screen_text(app).splitlines()[1]
         assert " by name /w and many mor.. 0 of 7   1 LOST " in head
         assert ("5 workers alive" in head) == (size[0] == 80)
@@ -188,7 +190,7 @@ async def test_the_stack_of_the_job_of_the_line(
 async def test_enter_opens_what_stands_under_the_cursor_after_sorting(console: Console) -> None:
     async with console() as (app, pilot):
         await opened(pilot, IDLE, BUSY)
-        await press(pilot, *["s"] * 5, "g", "enter")
+        await press(pilot, "s", "t", "g", "enter")
         assert isinstance(app.screen, JobScreen)
         assert app.screen.job.id == JOB.id
 

@@ -77,6 +77,7 @@ class Pool:
     busy: list[str] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     setup: WorkerSetup = SETUP
+    started: set[str] = field(default_factory=set)
 
     def alive(self) -> tuple[SpawnedWorker, ...]:
         return tuple(SpawnedWorker(id, 4100, Path("w.log")) for id in self.ids)
@@ -390,7 +391,7 @@ async def test_help_copy_and_pause() -> None:
     app, _, _ = workers_app()
     async with running(app, size=(80, 24)) as pilot:
         screen = await open_workers(pilot, IDLE)
-        await press(pilot, "y")
+        await press(pilot, "y", "i")
         assert app.clipboard == "4101"
         await press(pilot, "p")
         await give(pilot, [row(1)], workers=(IDLE, BUSY))

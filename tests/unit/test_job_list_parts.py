@@ -177,6 +177,23 @@ def test_a_range_whose_beginning_is_gone_marks_nothing() -> None:
     assert screen.said[-1] == "The row where the range started is gone."
 
 
+def test_a_mark_that_the_list_does_not_show_is_told_in_the_question() -> None:
+    screen = StandIn()
+    marks = Marks(screen, screen)
+    marks.mark()
+    marks.mark()
+    assert marks.chosen_jobs().told == ()
+    screen.view = View(tab=Tab.FAILED)
+    screen.table.window = Window(ROWS[1:3], 0, 2)
+    assert marks.chosen_jobs().told == ("1 of them is not in this list.",)
+    # Not all of the list is in memory.
+    screen.table.window = Window(ROWS[1:3], 0, 900)
+    assert marks.chosen_jobs().told == ("Some of them were marked in another list.",)
+    marks.clear()
+    marks.mark()
+    assert marks.chosen_jobs().told == ()
+
+
 def test_what_is_in_the_way_is_cleared_the_last_thing_first() -> None:
     screen = StandIn()
     marks = Marks(screen, screen)

@@ -67,11 +67,13 @@ class WorkerPool:
 
     Attributes:
         setup: The same; whoever chooses another puts it here.
+        started: The ids of all workers that were started here, those that have ended too.
     """
 
     def __init__(self, path: Path, setup: WorkerSetup, *, tied: bool = False) -> None:
         self.path = queue_file(path).absolute()
         self.setup = setup
+        self.started: set[str] = set()
         self._lock = threading.Lock()
         self._running: dict[str, tuple[SpawnedWorker, subprocess.Popen[bytes]]] = {}
         self._asked: set[str] = set()
@@ -121,6 +123,7 @@ class WorkerPool:
         worker = SpawnedWorker(worker_id, process.pid, log_path, setup.grace_s)
         with self._lock:
             self._running[worker_id] = (worker, process)
+            self.started.add(worker_id)
         return worker
 
     def _new_log(self) -> tuple[str, Path, BinaryIO]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
+from gigq_tui.format import plural
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
@@ -30,7 +31,7 @@ from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import JobRow
+from gigq_tui.store.models import JobRow, Tab
 
 # What is about the marked jobs.
 _TAKES_MARKS = frozenset(
@@ -89,6 +90,8 @@ class Marks(Part):
         # Where that row was, and which rows in memory lie between it and the cursor.
         self._begun_at = 0
         self._in_range: frozenset[str] = frozenset()
+        # The lists in which jobs were marked, by tab and filter.
+        self._marked_in: set[tuple[Tab, str]] = set()
 
     def __contains__(self, job_id: object) -> bool:
         """Whether a job is marked, or lies in the range."""
@@ -112,7 +115,19 @@ class Marks(Part):
         """The marked jobs, or the one under the cursor."""
         if not self.rows:
             return ChosenJobs.of([self._host.current_row()])
-        return ChosenJobs(self.ids, tuple(row for row in self.rows.values() if row is not None))
+        rows = tuple(row for row in self.rows.values() if row is not None)
+        return ChosenJobs(self.ids, rows, self._told())
+
+    def _told(self) -> tuple[str, ...]:
+        """What a question says of marked jobs that the list doesn't show."""
+        window, view = self._host.table.window, self._host.view
+        if len(window.rows) == window.matching:
+            hidden = len(self.rows.keys() - {row.id for row in window.rows})
+            are = plural(hidden, "of them is", "of them are")
+            return (f"{are} not in this list.",) if hidden else ()
+        here = (view.tab, view.filter.text)
+        elsewhere = any(place != here for place in self._marked_in)
+        return ("Some of them were marked in another list.",) if elsewhere else ()
 
     def refresh_rows(self, rows: Iterable[JobRow]) -> None:
         """Keep the newest rows of the marked jobs."""
@@ -126,6 +141,7 @@ class Marks(Part):
         if not self.rows:
             return False
         self.rows.clear()
+        self._marked_in.clear()
         self._host.table.repaint()
         return True
 
@@ -251,6 +267,10 @@ class Marks(Part):
         self._notices.tell(trouble, "warn")
 
     def _draw(self) -> None:
+        if self.rows:
+            self._marked_in.add((self._host.view.tab, self._host.view.filter.text))
+        else:
+            self._marked_in.clear()
         self._host.table.repaint()
         self._host.draw()
 

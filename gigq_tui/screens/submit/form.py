@@ -33,7 +33,7 @@ from gigq_tui.widgets.lines import TextLines
 NUMBER_CELLS = 9
 JSONL_HINT_CELLS = 3
 MORE_LABEL = "More options: backoff, times, batch.."
-DEPENDS_HINT = f"type a name or an id, {DOWN} picks"
+DEPENDS_HINT = f"name or id, {DOWN} picks"
 # Rows that share a line, in their order from the top.
 _PAIRS = (
     ("priority", "timeout"),

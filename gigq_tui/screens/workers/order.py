@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
+from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import WORKER_SORT
@@ -19,8 +21,9 @@ from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.typed_line import TypedLine
 from gigq_tui.widgets.worker_words import condition
 
-# What `s` goes through, and the columns that show it.
-SORTS = ("state", "name", "cpu", "memory", "done", "time")
+# What the list can be sorted by, with its key in the menu, and the columns that show it.
+SORT_MENU = {"s": "state", "n": "name", "c": "cpu", "m": "memory", "d": "done", "t": "time"}
+SORTS = tuple(SORT_MENU.values())
 SORT_COLUMNS = {"time": "job"}
 # So long after the cursor moved, no row moves under it.
 STILL_S = 3.0
@@ -143,6 +146,9 @@ class OrderHost(Protocol):
     def tick(self) -> None:
         """Draw the list anew."""
 
+    def question(self, question: Question) -> None:
+        """Ask in the panel."""
+
 
 class WorkerOrder(Part):
     """Which workers the list shows, and in which order.
@@ -222,8 +228,16 @@ class WorkerOrder(Part):
 
     @does(WORKER_SORT)
     def do_worker_sort(self) -> None:
-        """Sort by the next column."""
-        self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+        """Choose what to sort by."""
+        choices = [Choice("escape", "Keep")]
+        for key, sort in SORT_MENU.items():
+            choices.append(Choice(key, sort, partial(self.sort_by, sort)))
+        title = f"Sort by what? Now: {self.sort}"
+        self._host.question(Question(title, (), tuple(choices), harmless=True))
+
+    def sort_by(self, sort: str) -> None:
+        """Sort by one of `SORTS`."""
+        self.sort = sort
         self._still_until = None
         self._host.tick()
         self._notices.tell(f"sorted by {self.sort}")

@@ -9,9 +9,8 @@ from textual.widget import Widget
 
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
-from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.reading_actions import FOLLOW_END, WORKER_STACK
-from gigq_tui.keys.screen_actions import BACK, WORKER_FILTER, WORKER_LOG
+from gigq_tui.keys.screen_actions import BACK, WORKER_FILTER, WORKER_LOG, WORKER_OPEN
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.screens.workers.actions import WorkerActions
@@ -148,7 +147,8 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         now = self.services.settings.clock.now()
-        own = {worker.worker_id for worker in self.services.workers.pool.alive()}
+        pool = self.services.workers.pool
+        own = {worker.worker_id for worker in pool.alive()}
         known = len(snapshot.workers) + len(snapshot.foreign_workers)
         shown = self.order.arrange(entries(snapshot), self.usage.by_pid, now)
         self.entries = {entry.id: entry for group in shown for entry in group}
@@ -157,7 +157,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         rows: list[tuple[str, Line]] = []
         for entry in self.entries.values():
             worker = entry.worker
-            mine = worker is not None and worker.id in own
+            mine = worker is not None and (worker.id in own or worker.id in pool.started)
             waits = describe_wait(worker, snapshot, self.hints) if worker is not None else ""
             line = entry_line(entry, now, self.usage.by_pid, mine, self.columns, waits)
             rows.append((entry.id, line))
@@ -221,7 +221,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
 
     @on(RowList.RowOpened)
     def _opened(self) -> None:
-        self.perform(OPEN)
+        self.perform(WORKER_OPEN)
 
     @on(TextView.Moved)
     def _log_moved(self) -> None:
@@ -270,7 +270,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
 
     # Keys
 
-    @does(OPEN)
+    @does(WORKER_OPEN)
     def do_open(self) -> None:
         """Open the job of the line under the cursor."""
         self._open_job("This worker has no running job.", None)
