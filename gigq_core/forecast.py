@@ -13,7 +13,7 @@ import heapq
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -28,6 +28,8 @@ MOST_EVENTS = 100_000
 MOST_UNITS = 10_000
 # So many begun attempts lie between two stops of `simulate`: about ten milliseconds.
 EVENTS_A_STEP = 2_000
+# The same of jobs that are taken in.
+JOBS_A_STEP = 2_000
 # Up to so many jobs each is simulated by itself.
 SINGLE_UP_TO = 2_000
 # A portion of at least so many jobs takes its sum by mean and variance.
@@ -165,8 +167,8 @@ def simulate(
     seed: int = 0,
 ) -> Generator[None, None, Forecast]:
     """The same as `forecast`, in steps of about ten milliseconds each."""
-    plan = _Plan(jobs, slots, frozenset(of))
-    yield
+    plan = _Plan(slots)
+    yield from plan.take(jobs, frozenset(of))
     laws = _Laws(plan.functions, past, gap_s)
     told = Forecast(stuck=plan.stuck, runs=laws.runs, unknown=laws.unknown)
     reason = _why_none(plan, laws, slots)
@@ -216,23 +218,36 @@ class _Unit:
 class _Plan:
     """The jobs as units, with their edges as places in a list; parents stand before children."""
 
-    def __init__(self, jobs: Iterable[Unfinished], slots: int, of: frozenset[str]) -> None:
+    def __init__(self, slots: int) -> None:
         self.slots = slots
+        self.stuck = 0
+        self.functions: list[str] = []
+        self.units: list[_Unit] = []
+        # The units whose windows are wanted, by the job's id.
+        self.asked: dict[str, int] = {}
+
+    def take(self, jobs: Iterable[Unfinished], of: frozenset[str]) -> Iterator[None]:
+        """Take the jobs in, in steps."""
         known = {job.id: job for job in jobs}
-        runs = _that_run(known)
+        yield
+        runs = yield from _that_run(known)
         self.stuck = sum(job.count for job in known.values()) - sum(job.count for job in runs)
         self.functions = list(dict.fromkeys(job.function for job in runs))
-        groups = _put_together(runs, of)
-        self.units: list[_Unit] = []
-        self._portion(groups)
-        # The units whose windows are wanted, by the job's id.
+        groups = yield from _put_together(runs, of)
+        yield from self._portion(groups)
         self.asked = {unit.job.id: at for at, unit in enumerate(self.units) if unit.job.id in of}
+        yield
 
-    def _portion(self, groups: list[list[Unfinished]]) -> None:
+    def _portion(self, groups: list[list[Unfinished]]) -> Iterator[None]:
         numbers = {name: number for number, name in enumerate(self.functions)}
         alone = sum(job.count for group in groups for job in group) <= SINGLE_UP_TO
         units_of: dict[str, list[int]] = {}
+        taken = 0
         for group in groups:
+            taken += len(group)
+            if taken >= JOBS_A_STEP:
+                taken = 0
+                yield
             first, count = group[0], sum(job.count for job in group)
             last = max(max(job.last_place, job.place) for job in group)
             own: list[int] = []
@@ -259,12 +274,14 @@ class _Plan:
         return len(self.units) - 1
 
 
-def _that_run(known: dict[str, Unfinished]) -> list[Unfinished]:
+def _that_run(known: dict[str, Unfinished]) -> Generator[None, None, list[Unfinished]]:
     """The jobs that can run at all, parents before children: without circles and what is doomed."""
     children: dict[str, list[str]] = {}
     left: dict[str, int] = {}
     free: list[str] = []
-    for id, job in known.items():
+    for place, (id, job) in enumerate(known.items(), start=1):
+        if not place % JOBS_A_STEP:
+            yield
         parents = [parent for parent in set(job.parents) if parent in known]
         left[id] = len(parents)
         for parent in parents:
@@ -274,6 +291,8 @@ def _that_run(known: dict[str, Unfinished]) -> list[Unfinished]:
     order = []
     for id in free:  # grows meanwhile
         order.append(known[id])
+        if not len(order) % JOBS_A_STEP:
+            yield
         for child in children.get(id, ()):
             left[child] -= 1
             if not left[child] and not known[child].doomed:
@@ -281,7 +300,9 @@ def _that_run(known: dict[str, Unfinished]) -> list[Unfinished]:
     return order
 
 
-def _put_together(jobs: list[Unfinished], of: frozenset[str]) -> list[list[Unfinished]]:
+def _put_together(
+    jobs: list[Unfinished], of: frozenset[str]
+) -> Generator[None, None, list[list[Unfinished]]]:
     """Groups of waiting jobs that nothing tells apart, in the order of their first."""
     if sum(job.count for job in jobs) <= SINGLE_UP_TO:
         return [[job] for job in jobs]
@@ -290,7 +311,9 @@ def _put_together(jobs: list[Unfinished], of: frozenset[str]) -> list[list[Unfin
         for parent in job.parents:
             children.setdefault(parent, []).append(job.id)
     groups: dict[object, list[Unfinished]] = {}
-    for job in jobs:
+    for place, job in enumerate(jobs, start=1):
+        if not place % JOBS_A_STEP:
+            yield
         key: object = job.id
         if job.running_s is None and job.id not in of and job.due_s <= 0 and not job.policies:
             mine = frozenset(children.get(job.id, ()))

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from gigq_core.blame import BAD_ENDS
 from gigq_core.decoding import as_float, as_int, as_text, as_timeout_s
@@ -25,15 +26,15 @@ from gigq_core.times import moment_told
 
 # Rows read in one step: some milliseconds.
 ATTEMPTS_A_STEP = 2_000
-JOBS_A_STEP = 2_000
-READY_A_STEP = 20_000
+JOBS_A_STEP = 500
+READY_A_STEP = 10_000
 # The newest runs of a function that count, and how far back they are looked for.
 RUNS_OF_EACH = 200
 MOST_ATTEMPTS = 20_000
 # Jobs read one by one: running, due later, blocked.
 MOST_RUNNING = 2_000
 MOST_JOBS = 20_000
-MOST_EDGES_A_STEP = 20_000
+MOST_EDGES_A_STEP = 10_000
 # Ready ones, which are read in groups.
 MOST_READY = 200_000
 # A slot that stood for longer between two jobs had nothing to do.
@@ -222,11 +223,11 @@ class LeftReader:
             elif edge["status"] not in BAD_ENDS:
                 parents.setdefault(child, {})[parent] = policy
         for row in rows:
-            job = _unfinished(row)
-            mine = parents.get(job.id, {})
+            id = as_text(row["id"])
+            mine = parents.get(id, {})
             told = {parent: policy for parent, policy in mine.items() if policy}
             self.jobs.append(
-                replace(job, parents=tuple(mine), policies=told, doomed=job.id in doomed)
+                _unfinished(row, parents=tuple(mine), policies=told, doomed=id in doomed)
             )
 
     def _read_groups(
@@ -268,7 +269,7 @@ def _add_group(groups: dict[object, Unfinished], row: sqlite3.Row) -> None:
     groups[key] = replace(job, count=count, place=first, last_place=last)
 
 
-def _unfinished(row: sqlite3.Row) -> Unfinished:
+def _unfinished(row: sqlite3.Row, **more: Any) -> Unfinished:
     return Unfinished(
         id=as_text(row["id"]),
         function=_function(row),
@@ -278,6 +279,7 @@ def _unfinished(row: sqlite3.Row) -> Unfinished:
         retry_delay_s=max(0.0, as_float(row["retry_delay"])),
         timeout_s=as_timeout_s(row["timeout"]),
         has_begun=as_int(row["attempts"]) > 0,
+        **more,
     )
 
 
@@ -349,7 +351,7 @@ class Outlook:
         yield from self._left.read(conn, now_s)
         jobs = self._left.jobs
         if self._only_now:
-            jobs = [replace(job, doomed=job.doomed or _is_later(job)) for job in jobs]
+            jobs = [replace(job, doomed=True) if _is_later(job) else job for job in jobs]
         yield from self._past.read(conn, {job.function for job in jobs if not job.doomed})
         slots = read_slots(conn, self._dead)
         past, gap_s = self._past.runs(jobs), self._past.gap_s

@@ -17,6 +17,7 @@ from benchmarks.measures import (
     sharing,
     stopping,
     submit,
+    watched,
     workers,
 )
 
@@ -42,6 +43,8 @@ MEASURES: dict[str, Measure] = {
     "memory": memory.memory,
     "console": console.console,
     "forecast": forecasts.forecasts,
+    "refresh-1m": watched.refresh,
+    "watched": watched.drain,
 }
 
 __all__ = ["MEASURES", "Measure"]

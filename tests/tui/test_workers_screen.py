@@ -171,6 +171,7 @@ async def test_no_worker_says_what_to_do() -> None:
         await open_workers(pilot)
         text = screen_text(app)
         assert "Press + to start one" in text
+        assert "A GigQ worker keeps no register: it is listed while it runs a job." in text
         assert str(app.services.settings.python) in text
         await press(pilot, "plus")
         assert pool.calls == [("spawn", "1")]

@@ -96,7 +96,8 @@ def test_alike_jobs_in_portions_end_as_they_do_one_by_one(slots: int) -> None:
 )
 def test_a_large_queue_costs_a_bounded_number_of_steps(jobs: list[Unfinished]) -> None:
     steps = sum(1 for _ in simulate(jobs, STEADY, 8))
-    assert steps <= 3 + 2 * subject.MOST_EVENTS / subject.EVENTS_A_STEP
+    in_runs = 2 * subject.MOST_EVENTS / subject.EVENTS_A_STEP
+    assert steps <= 5 + in_runs + 4 * len(jobs) / subject.JOBS_A_STEP
     end = forecast(jobs, STEADY, 8).end
     assert end is not None
     work = sum(TOOK[job.function] * job.count for job in jobs)

@@ -159,7 +159,11 @@ def describe_no_workers(
     path: Path, setup: WorkerSetup, *, read_only: bool, hints: KeyHints = DEFAULT_HINTS
 ) -> list[Line]:
     """Return what is shown in the place of the list where there is no worker."""
-    lines: list[Line] = [(), ((" No workers are registered on this file.", ""),)]
+    lines: list[Line] = [
+        (),
+        ((" No workers are registered on this file.", ""),),
+        ((" A GigQ worker keeps no register: it is listed while it runs a job.", "dim"),),
+    ]
     if read_only:
         lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
         return [*lines, (), ((f"   {inert(command(path, 'worker'))}", "accent"),)]
