@@ -166,6 +166,7 @@ def _slots(history: History) -> int:
 def _worked_off(history: History, random: Random) -> Iterator[float]:
     """Yields the moment of each end, until nothing more can run."""
     by_id = {job.id: job for job in history.jobs}
+    places = {job.id: place for place, job in enumerate(history.jobs)}
     waiting = list(history.jobs)
     running: list[Made] = []
     now = 0.0
@@ -196,7 +197,7 @@ def _worked_off(history: History, random: Random) -> Iterator[float]:
                 job.attempts_left -= 1
                 job.due_s = now + job.retry_delay_s
                 waiting.append(job)
-                waiting.sort(key=history.jobs.index)
+                waiting.sort(key=lambda made: places[made.id])
             else:
                 job.is_over, job.has_failed = True, job.fails
                 yield now
