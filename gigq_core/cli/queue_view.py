@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gigq_core.counting import CountKey, Counts
     from gigq_core.failure_groups import FailureGroups, Order
     from gigq_core.forecast import Forecast
+    from gigq_core.job_graph import JobGraph
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
@@ -337,6 +338,12 @@ class QueueView:
         """Name and status of some jobs by their ids; what is gone is left out."""
         rows = self._conn.execute(view.STANDING_AMONG, (json.dumps(list(ids)),))
         return {as_text(row[0]): (as_text(row[1]), as_text(row[2])) for row in rows}
+
+    def graph(self, job_id: str) -> JobGraph:
+        """The jobs that hang together with one that exists; see `read_job_graph`."""
+        from gigq_core.job_graph import read_job_graph  # here: only one command asks for it
+
+        return read_job_graph(self._conn, job_id)
 
     def unmet(self, job: dict[str, Any]) -> list[tuple[str, str, str]]:
         """Id, name and status of each parent that has not completed; status "missing" for none."""

@@ -392,28 +392,6 @@ def executions(schema: FileSchema) -> str:
 # --- dependencies -----------------------------------------------------------------------------
 
 
-def parent_edges(schema: FileSchema) -> str:
-    """The edges to the parents of some jobs. Parameters: the ids as a JSON list, the limit."""
-    return f"""
-SELECT e.child_id, e.parent_id, e.met, {_policy(schema)}
-FROM json_each(?) c CROSS JOIN core_edges e ON e.child_id = c.value LIMIT ?"""
-
-
-def child_edges(schema: FileSchema) -> str:
-    """The edges from the children of some jobs. Parameters: as above."""
-    return f"""
-SELECT e.child_id, e.parent_id, e.met, {_policy(schema)}
-FROM json_each(?) c CROSS JOIN core_edges e ON e.parent_id = c.value LIMIT ?"""
-
-
-# Grows with the table: only for a file without edges, when somebody opens a job or a tree.
-ALL_EDGES = f"""
-SELECT j.id AS child_id, d.value AS parent_id
-FROM jobs j, {parents_of("j")} d
-WHERE j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]') AND d.type = 'text'
-  AND j.id IS NOT NULL
-LIMIT ?"""
-
 EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
 
 # --- what workers hold, read by the acts on workers --------------------------------------------

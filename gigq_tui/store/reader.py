@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gigq_core.blocking import Blocking, count_blocked, read_blocking
+from gigq_core.component import Edges, read_all_edges
 from gigq_core.decoding import as_int, as_text
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
@@ -22,7 +23,6 @@ from gigq_tui.store.filter.sql import Context, prefix_range
 from gigq_tui.store.forecast import AheadOfQueue
 from gigq_tui.store.graph import component
 from gigq_tui.store.graph.ancestors import read_lines, with_ancestors
-from gigq_tui.store.graph.component import Edges
 from gigq_tui.store.graph.runs import with_workflow
 from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
@@ -360,9 +360,7 @@ class Reader:
         )
 
     def _all_edges(self, conn: sqlite3.Connection, schema: FileSchema) -> Edges:
-        return self._edges.get(
-            schema.version, self._door.version, lambda: component.read_all_edges(conn)
-        )
+        return self._edges.get(schema.version, self._door.version, lambda: read_all_edges(conn))
 
 
 def _context(now: datetime, schema: FileSchema, staff: FileWorkers) -> Context:

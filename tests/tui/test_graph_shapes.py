@@ -33,10 +33,8 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def graph_screen(
-    path: Path, job_id: str, size: tuple[int, int] = (120, 32)
-) -> AsyncIterator[tuple[TreeScreen, Pilot[None]]]:
-    """The graph of a job of a file, in a console whose hour stands still."""
+async def jobs_screen(path: Path, size: tuple[int, int] = (120, 32)) -> AsyncIterator[Pilot[None]]:
+    """A console on a file; its hour stands still."""
     app = ConsoleApp(
         path, python=sys.executable, chdir=path.parent, clock=FrozenClock(NOW), feed=False
     )
@@ -47,11 +45,21 @@ async def graph_screen(
     async with app.run_test(size=size) as pilot:
         feed.refresh()
         await settle(pilot)
-        app.services.routes.show_tree(job_id)
-        await settle(pilot)
-        assert isinstance(app.screen, TreeScreen)
-        yield app.screen, pilot
+        yield pilot
         feed.close()
+
+
+@asynccontextmanager
+async def graph_screen(
+    path: Path, job_id: str, size: tuple[int, int] = (120, 32)
+) -> AsyncIterator[tuple[TreeScreen, Pilot[None]]]:
+    """The graph of a job of a file."""
+    async with jobs_screen(path, size) as pilot:
+        assert isinstance(pilot.app, ConsoleApp)
+        pilot.app.services.routes.show_tree(job_id)
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, TreeScreen)
+        yield pilot.app.screen, pilot
 
 
 def text_of(screen: TreeScreen) -> str:
@@ -111,14 +119,48 @@ async def test_the_timeline_has_a_row_for_like_jobs(night: Path) -> None:
         assert ">" in rows[4].split("export ledger")[1]
         assert "never: price c11" in rows[6]
         axis = text_of(screen).splitlines()[2]
-        assert "11:40" in axis
-        assert "12:00" in axis
+        assert "11:45" in axis
+        assert "now" in axis
         await press(pilot, "g", "space")
         assert [row for row in rows_of(screen) if "extract" in row][1].lstrip().startswith("ext")
         assert len(rows_of(screen)) == 14
         await press(pilot, "j", "enter")
         assert isinstance(pilot.app.screen, JobScreen)
         assert screen.cursor_job == nightly.job_id("extract 1")
+
+
+async def test_why_what_is_critical_and_when_it_is_done_take_three_keys(night: Path) -> None:
+    """From the list of jobs, on the workflow's last one."""
+    async with jobs_screen(night) as pilot:
+        assert isinstance(pilot.app, ConsoleApp)
+        assert "publish nightly" in screen_text(pilot.app)
+        await press(pilot, "t", "T")
+        screen = pilot.app.screen
+        assert isinstance(screen, TreeScreen)
+        # What decides the end, when that is, and from how many runs of the export it is known.
+        assert "Done about 12:25 (12:20 to 12:33, 3 past runs), but for 30 jobs" in said(screen)
+        assert "Critical: export ledger." in said(screen)
+        row = next(row for row in rows_of(screen) if "export ledger" in row)
+        assert row.startswith("  *")
+        assert "~|-" in row
+        assert "critical, about 12:25, at best 12:20" in row
+        # Why it is stuck, and what there is to do.
+        await press(pilot, "full_stop")
+        assert screen.notice_line.text == "Culprit 1 of 4: price c11 blocks 30 jobs."
+        row = next(row for row in rows_of(screen) if "price c x4" in row)
+        assert "FAILED, blocks 30, R frees 30" in row
+
+
+async def test_a_forecast_that_can_not_be_made_says_why(tmp_path: Path) -> None:
+    path = nightly.build(tmp_path / "jobs.db", nights=0)
+    writer = Writer(path)
+    writer.conn.execute("DELETE FROM core_workers")
+    writer.conn.execute("DELETE FROM job_executions")
+    writer.close()
+    async with graph_screen(path, nightly.job_id("export ledger")) as (screen, pilot):
+        await press(pilot, "T")
+        assert "When it is done can't be told: " in said(screen)
+        assert "~" not in "".join(rows_of(screen))
 
 
 async def test_the_levels_say_where_it_is_narrow(night: Path) -> None:

@@ -11,19 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigq_core.blocking import blocked_by, freed_by
-from gigq_tui.store.graph.component import find_roots
+from gigq_core.branches import DRAWN_LEVELS, Folding, LineKind, TreeLine, branches, name_stem
+from gigq_core.component import find_roots
 from gigq_tui.store.graph.depths import depths, levels
 from gigq_tui.store.graph.focus import below
-from gigq_tui.store.graph.tree import (
-    DRAWN_LEVELS,
-    Folding,
-    LineKind,
-    TreeLine,
-    branches,
-    culprit,
-    name_stem,
-    tree_lines,
-)
+from gigq_tui.store.graph.tree import culprit, tree_lines
 from gigq_tui.store.graph.waiting import WaitingBehind
 from gigq_tui.store.models import Graph, GraphNode
 from tests.store_files import Writer, both_kinds, line, reading
@@ -42,6 +34,7 @@ def graph_of(
         for parent in dict.fromkeys(some):
             children[parent].append(child)
     nodes = {}
+    parents_of = {id: tuple(dict.fromkeys(parents.get(id, ()))) for id in ids}
     for id in ids:
         status = statuses.get(id, "pending")
         mine = tuple(dict.fromkeys(parents.get(id, ())))
@@ -50,7 +43,7 @@ def graph_of(
         if status is not None:
             row = line(id=id, name=names.get(id, id), status=status, unmet=len(unmet))
         nodes[id] = GraphNode(id, row, mine, tuple(children[id]), unmet)
-    return Graph(next(iter(ids)), nodes, find_roots(nodes), truncated=False)
+    return Graph(next(iter(ids)), nodes, find_roots(nodes, parents_of, children), truncated=False)
 
 
 def blocks(graph: Graph, id: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigq_core.forecast import Forecast, Link, Spread, Window
+from gigq_tui.store.graph.alike import common_name, first_word
+from gigq_tui.store.graph.expected import graph_forecast
 from gigq_tui.store.graph.timeline import (
     AROUND,
     BETWEEN,
@@ -124,3 +128,49 @@ def test_clocks_are_round_and_have_room(start: float, length: float, cells: int,
     for cell, at in clocks:
         assert 0 <= cell < cells
         assert axis.start - 1e-3 <= at <= axis.end
+
+
+@pytest.mark.parametrize(
+    ("names", "common"),
+    [
+        (["clean 001", "clean 002", "clean 480"], "clean"),
+        (["price c11", "price c12"], "price c"),
+        (["measure json", "measure asyncio"], "measure"),
+        (["train_fold_1", "train_fold_12"], "train_fold"),
+        (["Größe 1", "größe 2"], "grösse"),
+        (["1", "12"], "1"),
+    ],
+)
+def test_like_jobs_are_called_by_what_their_names_begin_with(names: list[str], common: str) -> None:
+    assert common_name(names) == common
+    assert len({first_word(name) for name in names}) == 1 or not common.isalpha()
+
+
+def test_the_forecast_of_a_graph_is_that_of_its_own_jobs() -> None:
+    def window(begin: float, *end: float) -> Window:
+        return Window(Spread(begin, begin, begin), Spread(*end))
+
+    graph = graph_of({"b": ["a"], "c": ["b"], "d": ["a"]}, {"a": "running"})
+    found = Forecast(
+        end=Spread(90, 100, 110),
+        chain=(Link("elsewhere", 1.0),),
+        runs=12,
+        windows={
+            "a": window(0, 5, 10, 20),
+            "b": window(10, 15, 20, 30),
+            "c": window(20, 25, 30, 45),
+            "d": window(10, 12, 15, 50),
+            "gone": window(0, 1, 2, 3),
+        },
+    )
+    told = graph_forecast(graph, found, MOMENT)
+    assert told.end == Expected(AT, AT + 25, AT + 30, AT + 50)
+    # The whole queue ends with another graph: the way to the end of this one is its own.
+    assert told.critical == ("a", "b", "c")
+    assert told.jobs["d"] == Expected(AT + 10, AT + 12, AT + 15, AT + 50)
+    assert (told.past_runs, told.stuck) == (12, 0)
+    own = replace(found, chain=(Link("elsewhere", 0.5), Link("d", 0.6), Link("c", 0.9)))
+    assert graph_forecast(graph, own, MOMENT).critical == ("d", "c")
+    doomed = graph_of({"b": ["a"], "c": ["b"]}, {"a": "failed"})
+    stuck = graph_forecast(doomed, Forecast(reason="nothing can run"), MOMENT)
+    assert (stuck.end, stuck.stuck, stuck.reason) == (None, 2, "nothing can run")

@@ -31,6 +31,10 @@ class Row:
     depth: int = 0
     hidden: tuple[str, ...] = ()
 
+    def holds(self, job_id: str) -> bool:
+        """Whether a job is found in it."""
+        return job_id in self.jobs or job_id in self.hidden
+
     @property
     def is_many(self) -> bool:
         """Whether it stands for more than one job."""
@@ -50,6 +54,8 @@ class Drawing:
         self.graph = graph
         self.now = now
         self.rows = rows
+        # What was worked out for this moment: a repaint looks at each line anew.
+        self._states: dict[str, dict[State, int]] = {}
 
     def head(self, width: int) -> Line:
         """What stands above the rows; nothing where they need no heads."""
@@ -73,10 +79,18 @@ class Drawing:
         node = self.graph.nodes.get(job_id)
         return node.row if node is not None else None
 
-    def states(self, jobs: Sequence[str]) -> dict[State, int]:
-        """How many of some jobs stand where, what is wrong first."""
-        rows = (self.row_of(id) for id in jobs)
-        return tally_of(state_of(row, self.now) for row in rows if row is not None)
+    def move_on(self, now: datetime) -> None:
+        """Another moment is the present one: what was worked out for the last is forgotten."""
+        self.now = now
+        self._states.clear()
+
+    def states(self, row: Row) -> dict[State, int]:
+        """How many jobs of a row stand where, what is wrong first."""
+        if row.id not in self._states:
+            jobs = (self.row_of(id) for id in row.jobs)
+            found = tally_of(state_of(job, self.now) for job in jobs if job is not None)
+            self._states[row.id] = found
+        return self._states[row.id]
 
     def _words(self, jobs: Iterable[str]) -> Iterable[str]:
         for id in jobs:
@@ -93,6 +107,10 @@ class Drawing:
             for id in (*row.jobs, *row.hidden):
                 found.setdefault(id, at)
         return {**found, **own}
+
+
+# The cells of what a row begins with.
+GUTTER = 4
 
 
 def gutter(selected: bool, mark: Span = (" ", "")) -> Line:

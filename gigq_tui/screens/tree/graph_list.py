@@ -46,10 +46,8 @@ class GraphList(RowList):
 
     def _place(self, drawing: Drawing) -> int | None:
         at = next((at for at, row in enumerate(drawing.rows) if row.id == self.cursor_id), None)
-        if at is not None:
-            row = drawing.rows[at]
-            if self.job_id is None or self.job_id in (*row.jobs, *row.hidden):
-                return at
+        if at is not None and (self.job_id is None or drawing.rows[at].holds(self.job_id)):
+            return at
         found = self._place_of_job(drawing)
         return at if found is None else found
 
@@ -59,7 +57,7 @@ class GraphList(RowList):
     def tick(self, now: datetime) -> None:
         """Draw the times anew."""
         if self.drawing is not None:
-            self.drawing.now = now
+            self.drawing.move_on(now)
             self.repaint()
 
     def select_job(self, job_id: str) -> None:
@@ -72,5 +70,5 @@ class GraphList(RowList):
     def stand_on(self, index: int) -> None:
         super().stand_on(index)
         row = self.row
-        if row is not None and row.jobs and self.job_id not in (*row.jobs, *row.hidden):
+        if row is not None and row.jobs and not row.holds(self.job_id or ""):
             self.job_id = row.jobs[0]

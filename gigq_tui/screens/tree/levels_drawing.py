@@ -80,7 +80,7 @@ class LevelsDrawing(Drawing):
         is_narrow = row.is_level and self.narrow is not None and self.narrow.level == row.level
         mark: Span = ("*", "warn") if is_narrow else (" ", "")
         bar = self._bar_width(width)
-        states = self.states(row.jobs)
+        states = self.states(row)
         if row.is_level:
             label = f"{fold_mark(row)}level {row.level + 1}"
             spans: list[Span] = [

@@ -8,10 +8,12 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import NEWER_RUN, OLDER_RUN
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.screens.parts.stepped_read import SteppedRead
+from gigq_tui.screens.parts.stepped_read import PausedView, SteppedRead, StepsHost
 from gigq_tui.screens.tree.drawing import Drawing
 from gigq_tui.screens.tree.runs_drawing import RunsDrawing
+from gigq_tui.store.clock import Clock
 from gigq_tui.store.graph.runs import Run, RunsOfWorkflow
+from gigq_tui.store.stepwise import SoFar
 
 NO_WORKFLOW = (
     "These jobs were submitted without a workflow's name, so there are no runs to compare: "
@@ -19,7 +21,7 @@ NO_WORKFLOW = (
 )
 
 
-class RunsHost(Protocol):
+class RunsHost(StepsHost, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -34,14 +36,19 @@ class PastRuns(Part):
     """Which runs are known, and which of them the cursor is on.
 
     Args:
-        reading: Reads them.
-        notices: Where it is told that runs are shown elsewhere.
         host: The screen.
+        view: Tells whether the view is paused.
+        clock: What time it is.
+        notices: Where it is told that runs are shown elsewhere.
+
+    Attributes:
+        chosen: The run that the cursor is on.
+        reading: Reads them.
     """
 
-    def __init__(self, reading: SteppedRead[tuple[Run, ...]], notices: Tells, host: RunsHost):
+    def __init__(self, host: RunsHost, view: PausedView, clock: Clock, notices: Tells) -> None:
         self.chosen = ""
-        self._reading = reading
+        self.reading = SteppedRead[tuple[Run, ...]](host, view, clock, self._draw, notices.tell)
         self._notices = notices
         self._host = host
         self._workflow = ""
@@ -51,19 +58,22 @@ class PastRuns(Part):
         if workflow and workflow != self._workflow:
             self._workflow = workflow
             self.chosen = run_id
-            self._reading.read(RunsOfWorkflow(workflow))
+            self.reading.read(RunsOfWorkflow(workflow))
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs that have been read, the newest first."""
-        so_far = self._reading.so_far
+        so_far = self.reading.so_far
         return so_far.value if so_far is not None else ()
 
-    @property
-    def share(self) -> float:
-        """The part of the runs that has been read."""
-        so_far = self._reading.so_far
-        return so_far.share if so_far is not None else 0.0
+    def take_news(self) -> None:
+        """Something was written: read them anew, once that is affordable."""
+        if isinstance(self._host.drawing, RunsDrawing):
+            self.reading.take_news()
+
+    def _draw(self, so_far: SoFar[tuple[Run, ...]]) -> None:
+        if isinstance(self._host.drawing, RunsDrawing):
+            self._host.draw_graph()
 
     @does(OLDER_RUN)
     def show_older(self) -> None:

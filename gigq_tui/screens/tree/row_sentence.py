@@ -11,6 +11,7 @@ from gigq_tui.screens.tree.drawing import Drawing, Row
 from gigq_tui.screens.tree.job_sentence import job_sentence
 from gigq_tui.screens.tree.past_runs import NO_WORKFLOW
 from gigq_tui.screens.tree.runs_drawing import RunsDrawing, run_time, task_words
+from gigq_tui.screens.tree.timeline_drawing import TimelineDrawing
 from gigq_tui.store.models import Graph
 
 
@@ -32,9 +33,10 @@ def row_sentence(drawing: Drawing, at: int, graph: Graph, hints: KeyHints) -> st
         how = f"{task_words(jobs)}. {hints(OPEN)} opens its tree" if jobs else "not in it"
         return inert(f"Run of {run_time(run, drawing.now)}: {how}.")
     row = drawing.rows[at]
+    said = inert(drawing.outlook()) if isinstance(drawing, TimelineDrawing) else ""
     if len(row.jobs) == 1:
-        return job_sentence(graph, row.jobs[0], drawing.now, hints)
-    return _of_many(row, hints) if row.jobs else ""
+        return f"{said} {job_sentence(graph, row.jobs[0], drawing.now, hints)}".strip()
+    return f"{said} {_of_many(row, hints) if row.jobs else ''}".strip()
 
 
 def _of_many(row: Row, hints: KeyHints) -> str:

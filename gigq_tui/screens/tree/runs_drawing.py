@@ -10,9 +10,8 @@ from gigq_core.times import local
 from gigq_tui.format import MARKS, cut, inert, pad, plural, width_of
 from gigq_tui.screens.tree.drawing import Drawing, Row, fold_mark, gutter
 from gigq_tui.screens.tree.folds import Folds
-from gigq_tui.store.graph.alike import SMALLEST_GROUP
+from gigq_tui.store.graph.alike import SMALLEST_GROUP, common_name, first_word
 from gigq_tui.store.graph.runs import Run, TaskJob
-from gigq_tui.store.graph.tree import name_stem
 from gigq_tui.store.models import Graph, State
 from gigq_tui.store.statuses import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, TIMEOUT
 from gigq_tui.widgets.lines import Line, Span
@@ -72,6 +71,7 @@ class RunsDrawing(Drawing):
         super().__init__(graph, now, self.tasks)
         self.chosen = chosen
         self._widest = max((width_of(_called(task)) for task in self.tasks), default=0)
+        self._cells: dict[tuple[str, str], Span] = {}
 
     @property
     def chosen_run(self) -> Run | None:
@@ -123,7 +123,7 @@ class RunsDrawing(Drawing):
             elif selected and before and before == self.chosen:
                 gap = "]"
             spans.append((gap, "key"))
-            spans.append(_cell(task.jobs_of(run.id)))
+            spans.append(self._cell(task, run))
         if selected and shown and shown[-1].id == self.chosen:
             spans.append(("]", "key"))
         return tuple(spans)
@@ -132,6 +132,14 @@ class RunsDrawing(Drawing):
         task = self.tasks[at]
         jobs = (job for jobs in (task.of_runs or {}).values() for job in jobs)
         return " ".join([task.label, *(f"{job.name} {job.function} {job.id}" for job in jobs)])
+
+    def _cell(self, task: Task, run: Run) -> Span:
+        key = task.id, run.id
+        if key not in self._cells:
+            state = state_of_task(task.jobs_of(run.id))
+            mark = MARKS[state] if state is not None else None
+            self._cells[key] = (" ", "") if mark is None else (mark.glyph, mark.role)
+        return self._cells[key]
 
     def _columns(self, width: int) -> tuple[int, int, Sequence[Run]]:
         """The cells of the name with what stands before it, and the runs that have room."""
@@ -179,11 +187,6 @@ def task_words(jobs: Sequence[TaskJob]) -> str:
     return f"{plural(len(jobs), 'job')}: {words}"
 
 
-def _cell(jobs: Sequence[TaskJob]) -> Span:
-    state = state_of_task(jobs)
-    return (" ", "") if state is None else (MARKS[state].glyph, MARKS[state].role)
-
-
 def _called(task: Task) -> str:
     return "  " * task.depth + fold_mark(task) + inert(task.label)
 
@@ -195,7 +198,7 @@ def _tasks(
     of_task: dict[tuple[str, str], dict[str, list[TaskJob]]] = {}
     for run in runs:
         for job in run.jobs:
-            key = job.function, name_stem(job.name)
+            key = job.function, first_word(job.name)
             of_task.setdefault(key, {}).setdefault(run.id, []).append(job)
     here = shown.workflow_id
 
@@ -213,7 +216,8 @@ def _tasks(
             continue
         fold = f"task\0{key[0]}\0{key[1]}"
         is_open = folds.is_open(fold)
-        yield _task(shown, f"{key[1]} x{most}", by_run, here, fold=fold, is_open=is_open)
+        label = common_name([job.name for jobs in by_run.values() for job in jobs])
+        yield _task(shown, f"{label} x{most}", by_run, here, fold=fold, is_open=is_open)
         if is_open:
             yield from _named(shown, by_run, here, fold=fold, depth=1)
 
@@ -229,7 +233,7 @@ def _named(
     if max(map(len, by_run.values())) == 1:
         newest = next(iter(by_run.values()))[0]
         names = {job.name for jobs in by_run.values() for job in jobs}
-        label = newest.name if len(names) == 1 else name_stem(newest.name)
+        label = newest.name if len(names) == 1 else common_name(list(names))
         yield _task(shown, label, by_run, here)
         return
     of_name: dict[str, dict[str, list[TaskJob]]] = {}

@@ -17,8 +17,9 @@ from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.job_copy import JobCopy
 from gigq_tui.screens.parts.job_links import JobLinks, OpenJob
 from gigq_tui.screens.parts.row_finder import RowFinder
-from gigq_tui.screens.parts.stepped_read import PACE_S, SteppedRead
+from gigq_tui.screens.parts.stepped_read import PACE_S
 from gigq_tui.screens.tree.actions import TreeActions
+from gigq_tui.screens.tree.coming import Coming
 from gigq_tui.screens.tree.culprit import Culprit
 from gigq_tui.screens.tree.drawing import Drawing, Row
 from gigq_tui.screens.tree.folding import Folding
@@ -37,10 +38,8 @@ from gigq_tui.screens.tree.tree_drawing import TreeDrawing
 from gigq_tui.services import Services
 from gigq_tui.store.graph.depths import depths
 from gigq_tui.store.graph.focus import without_done
-from gigq_tui.store.graph.runs import Run
 from gigq_tui.store.graph.waiting import WaitingBehind
 from gigq_tui.store.models import Graph, JobRow, Snapshot
-from gigq_tui.store.stepwise import SoFar
 from gigq_tui.terminal import theme
 from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import Line, TextLines
@@ -75,10 +74,8 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         self.shapes = Shapes(self)
         self.finder = RowFinder(self, notices, self._found_by)
         self.opening = OpenJob(self, services.routes)
-        self.run_steps = SteppedRead[tuple[Run, ...]](
-            self, services.picture, clock, self._runs_read, notices.tell
-        )
-        self.past_runs = PastRuns(self.run_steps, notices, self)
+        self.past_runs = PastRuns(self, services.picture, clock, notices)
+        self.coming = Coming(self, services.picture, clock)
         acting = JobActions.of(self, services, self.reading.read_now)
         self.parts = (
             self.reading,
@@ -89,8 +86,9 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
             acting,
             TreeActions(acting, notices, self),
             Culprit(notices, self),
-            self.run_steps,
+            self.past_runs.reading,
             self.past_runs,
+            self.coming,
             self.opening,
             JobLinks(self, services.routes, notices),
             JobCopy(self, services.copying, notices, services.settings.path),
@@ -109,7 +107,8 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
     def on_mount(self) -> None:
         self._draw_frame()
         self.reading.read()
-        self.set_interval(PACE_S, self.run_steps.keep_up)
+        self.set_interval(PACE_S, self.past_runs.reading.keep_up)
+        self.set_interval(PACE_S, self.coming.reading.keep_up)
 
     # What the parts ask
 
@@ -159,11 +158,9 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
     @property
     def chosen_ids(self) -> Sequence[str]:
         """The jobs of the row under the cursor; none where another run is looked at."""
-        row, graph = self.row, self.graph
-        is_elsewhere = isinstance(self.drawing, RunsDrawing) and self.drawing.other_run is not None
-        if row is None or graph is None or is_elsewhere:
-            return ()
-        return tuple(id for id in row.jobs if id in graph.nodes)
+        row, drawing = self.row, self.drawing
+        is_elsewhere = isinstance(drawing, RunsDrawing) and drawing.other_run is not None
+        return () if row is None or is_elsewhere else row.jobs
 
     def select_job(self, job_id: str) -> None:
         """Put the cursor on the row of a job, wherever it is."""
@@ -204,8 +201,8 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         self.reading.read()
-        if self.shapes.shape is Shape.RUNS:
-            self.run_steps.take_news()
+        self.past_runs.take_news()
+        self.coming.take_news()
 
     def tick(self) -> None:
         self.branches.tick(self.services.settings.clock.now())
@@ -225,10 +222,6 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
             self.branches.select_job(self.job_id)
         self.refresh_frame()
 
-    def _runs_read(self, so_far: SoFar[tuple[Run, ...]]) -> None:
-        if self.shapes.shape is Shape.RUNS:
-            self.draw_graph()
-
     def draw_graph(self) -> None:
         """Draw the shape anew; the cursor stays on its job."""
         if self.graph is not None:
@@ -245,7 +238,10 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         if not self._depth:
             self._depth = depths(graph)
         if shape is Shape.TIMELINE:
-            return TimelineDrawing(shown, graph, now, folds, self._depth, self.waiting, None)
+            self.coming.look_at(graph)
+            coming = self.coming.of(graph)
+            depth, hints = self._depth, self.services.hints
+            return TimelineDrawing(shown, graph, now, folds, depth, self.waiting, coming, hints)
         if shape is Shape.LEVELS:
             return LevelsDrawing(shown, graph, now, folds, self._depth, self.waiting)
         self.past_runs.look_at(graph.workflow, graph.workflow_id)

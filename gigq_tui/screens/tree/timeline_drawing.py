@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
+from gigq_core.blocking import all_to_retry, freed_by
 from gigq_core.spans import span
 from gigq_core.times import local, moment_of
 from gigq_tui import format as fmt
-from gigq_tui.format import MARKS, count, inert, pad, width_of
-from gigq_tui.screens.tree.drawing import Drawing, fold_mark, gutter, state_words
+from gigq_tui.format import MARKS, count, inert, pad, plural, width_of
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.screen_actions import RETRY_UP
+from gigq_tui.screens.tree.drawing import GUTTER, Drawing, fold_mark, gutter, state_words
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.screens.tree.groups import Group, rows_of
 from gigq_tui.store.derive import run_seconds, shown_name
-from gigq_tui.store.graph.alike import groups_of_alike
+from gigq_tui.store.graph.alike import groups_of_alike, job_label
 from gigq_tui.store.graph.timeline import (
     AROUND,
     BETWEEN,
@@ -32,16 +35,19 @@ from gigq_tui.store.graph.timeline import (
 )
 from gigq_tui.store.graph.waiting import WaitingBehind
 from gigq_tui.store.models import Graph, State
+from gigq_tui.store.statuses import PENDING, RUNNING
 from gigq_tui.terminal import theme
-from gigq_tui.widgets.lines import Line, Span, fit, line_width
+from gigq_tui.widgets.lines import Line, Span, fit
 
 WIDE = 100
 # Of the row: the widest name, and what is said at its end.
 MOST_NAME = 34
 LEAST_NAME = 14
-NOTE_WIDE, NOTE_NARROW = 34, 18
+NOTE_WIDE, NOTE_NARROW = 38, 16
 # Between two clocks, at least.
 CLOCK_CELLS = 14
+# Of the chain that decides the end, named in the sentence.
+SHOWN_OF_CHAIN = 3
 
 _BOXES = {
     FREE: (" ", ""),
@@ -69,6 +75,7 @@ class TimelineDrawing(Drawing):
         depth: The level of each job.
         waiting: How many jobs wait behind each.
         forecast: What is to come, once it has been worked out.
+        hints: How keys are called.
     """
 
     def __init__(
@@ -80,6 +87,7 @@ class TimelineDrawing(Drawing):
         depth: dict[str, int],
         waiting: WaitingBehind,
         forecast: GraphForecast | None,
+        hints: KeyHints = DEFAULT_HINTS,
     ) -> None:
         groups = groups_of_alike(shown, depth)
         self.groups = tuple(rows_of(shown, groups, folds))
@@ -89,6 +97,14 @@ class TimelineDrawing(Drawing):
         self._forecast = forecast
         self._critical = frozenset(forecast.critical) if forecast is not None else frozenset()
         self._widest = max((width_of(_called(row)) for row in self.groups), default=0)
+        self._hints = hints
+        self._axes: dict[int, Axis | None] = {}
+        self._lines: dict[tuple[int, int], Line] = {}
+
+    def move_on(self, now: datetime) -> None:
+        super().move_on(now)
+        self._axes.clear()
+        self._lines.clear()
 
     def head(self, width: int) -> Line:
         """The clocks."""
@@ -99,16 +115,47 @@ class TimelineDrawing(Drawing):
         return _axis_line(axis, name, width, self.now.timestamp())
 
     def line(self, at: int, width: int, *, selected: bool) -> Line:
-        row = self.groups[at]
+        if (at, width) not in self._lines:
+            self._lines[at, width] = self._line(self.groups[at], width)
+        return (*gutter(selected, self._mark(self.groups[at])), *self._lines[at, width])
+
+    def _line(self, row: Group, width: int) -> Line:
+        """A row without what it begins with."""
         name, bar, note = self._widths(width)
-        spans: list[Span] = [*gutter(selected, self._mark(row))]
-        spans.append((pad(_called(row), name - line_width(tuple(spans)) - 1), ""))
-        spans.append((" ", ""))
+        spans: list[Span] = [(pad(_called(row), name - GUTTER - 1), ""), (" ", "")]
         axis = self._axis(bar)
         if axis is not None:
             now = self.now.timestamp()
             spans += _bar(cells_of(self.graph, row.jobs, axis, now, self._forecast))
         return (*spans, (" ", ""), *fit(self._note(row, wide=note >= NOTE_WIDE), note))
+
+    def outlook(self) -> str:
+        """When all that can run is done, and what decides it; empty until that is known."""
+        forecast = self._forecast
+        if forecast is None or not self._goes_on:
+            return ""
+        if forecast.end is None:
+            return f"When it is done can't be told: {forecast.reason}." if forecast.reason else ""
+        end = forecast.end
+        said = f"Done about {_clock(end.ends, self.now)}"
+        said += f" ({_clock(end.best, self.now)} to {_clock(end.worst, self.now)}"
+        said += f", {plural(forecast.past_runs, 'past run')})"
+        if forecast.stuck:
+            said += f", but for {plural(forecast.stuck, 'job')} that can't run"
+        if forecast.critical:
+            said += f". Critical: {' > '.join(self._names(forecast.critical))}"
+        return f"{said}."
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether anything is left to be done."""
+        rows = (node.row for node in self.graph.nodes.values())
+        return any(row is not None and row.status in (PENDING, RUNNING) for row in rows)
+
+    def _names(self, chain: Sequence[str]) -> list[str]:
+        """The last jobs of the chain that decides the end, the first of them first."""
+        names = [job_label(self.graph, id) for id in chain[-SHOWN_OF_CHAIN:]]
+        return [*([".."] if len(chain) > SHOWN_OF_CHAIN else []), *names]
 
     def _widths(self, width: int) -> tuple[int, int, int]:
         """The cells of the name with what stands before it, of the bar, and of the note."""
@@ -117,12 +164,14 @@ class TimelineDrawing(Drawing):
         return name, max(10, width - name - note - 2), note
 
     def _axis(self, cells: int) -> Axis | None:
-        rows = (node.row for node in self._shown.nodes.values() if node.row is not None)
-        found = span_of(rows, self.now.timestamp(), self._forecast)
-        return None if found is None else Axis(*found, cells)
+        if cells not in self._axes:
+            rows = (node.row for node in self._shown.nodes.values() if node.row is not None)
+            found = span_of(rows, self.now.timestamp(), self._forecast)
+            self._axes[cells] = None if found is None else Axis(*found, cells)
+        return self._axes[cells]
 
     def _mark(self, row: Group) -> Span:
-        states = self.states(row.jobs)
+        states = self.states(row)
         if any(state in states for state in _WRONG[:2]) or not states:
             return ("!", "fail")
         if State.DOOMED in states:
@@ -130,12 +179,15 @@ class TimelineDrawing(Drawing):
         return ("*", "warn") if self._critical.intersection(row.jobs) else (" ", "")
 
     def _note(self, row: Group, *, wide: bool) -> Line:
-        states = self.states(row.jobs)
+        states = self.states(row)
         if not states:
             return (("not in the queue", "fail"),)
         if blocked := self._waiting.of_all(row.jobs) if set(states) & set(_WRONG) else 0:
             word = MARKS[next(state for state in states if state in _WRONG)].word
-            return ((f"{word}, " if wide else "", "fail"), (f"blocks {count(blocked)}", "fail"))
+            said = f"blocks {count(blocked)}"
+            if wide:
+                said = f"{word}, {said}, {self._hints(RETRY_UP)} frees {count(self._freed(row))}"
+            return ((said, "fail"),)
         if State.DOOMED in states:
             return (("never: ", "fail"), (inert(self._blamed(row)), "fail"))
         if (coming := self._coming(row, wide=wide)) is not None:
@@ -144,6 +196,11 @@ class TimelineDrawing(Drawing):
             return state_words(states, short=not wide)
         (state,) = states
         return self._past(row, state)
+
+    def _freed(self, row: Group) -> int:
+        """How many jobs run once those of a row are retried, with the others that failed."""
+        waits = self.graph.waits
+        return len(freed_by(waits, all_to_retry(waits, row.jobs)))
 
     def _blamed(self, row: Group) -> str:
         """What keeps jobs from ever running."""
@@ -163,7 +220,9 @@ class TimelineDrawing(Drawing):
         words = f"about {_clock(last.ends, self.now)}"
         if wide:
             words += f", at best {_clock(min(last.best, last.ends), self.now)}"
-        return ((f"critical, {words}" if is_critical else words, "warn" if is_critical else ""),)
+        if is_critical:
+            return ((f"critical, {words}" if wide else words, "warn"),)
+        return ((words, ""),)
 
     def _past(self, row: Group, state: State) -> Line:
         mark = MARKS[state]

@@ -6,6 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from gigq_core.blocking import blocked_by
+from gigq_core.branches import (
+    ASCII_ART,
+    BOX_ART,
+    LEVEL_WIDTH,
+    Folding,
+    LineKind,
+    TreeLine,
+    branches,
+)
 from gigq_core.status import JobStatus
 from gigq_tui import format as fmt
 from gigq_tui.format import MARKS, count, cut, duration, elapsed, inert, pad, width_of
@@ -15,16 +24,7 @@ from gigq_tui.keys.screen_actions import FOLD_HERE
 from gigq_tui.screens.tree.drawing import Drawing, Row
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.store.derive import run_seconds, shown_name, state_of, why
-from gigq_tui.store.graph.tree import (
-    ASCII_ART,
-    BOX_ART,
-    LEVEL_WIDTH,
-    Folding,
-    LineKind,
-    TreeLine,
-    branches,
-    tree_lines,
-)
+from gigq_tui.store.graph.tree import tree_lines
 from gigq_tui.store.models import Graph, JobRow, State
 from gigq_tui.widgets.lines import Line, Span
 

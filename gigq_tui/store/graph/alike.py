@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gigq_core.blame import BAD_ENDS
-from gigq_tui.store.graph.tree import name_stem
+from gigq_core.branches import name_stem
 from gigq_tui.store.models import Graph, GraphNode
 
 # So many that look the same become one row.
 SMALLEST_GROUP = 3
 SHORT_ID = 8
 
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+
 
 @dataclass(frozen=True)
 class Alike:
-    """Jobs of one level with the same function and, but for a number, the same name.
+    """Jobs of one level with the same function, and names that begin with the same word.
 
     `key` stays the same while they are what they are. What failed and what can never run stands in
     groups of its own. `label` is what they are called together.
@@ -39,12 +42,13 @@ def groups_of_alike(graph: Graph, depth: Mapping[str, int]) -> list[Alike]:
     for id, node in graph.nodes.items():
         found.setdefault((depth[id], *_look(node)), []).append(id)
     groups: list[Alike] = []
-    for (level, function, stem, kind), jobs in sorted(found.items(), key=lambda it: it[0][0]):
+    for (level, function, word, kind), jobs in sorted(found.items(), key=lambda it: it[0][0]):
         if len(jobs) < SMALLEST_GROUP:
             groups.extend(alone(graph, id, level) for id in jobs)
             continue
-        key = f"{level}\0{function}\0{stem}\0{kind}"
-        groups.append(Alike(key, level, f"{stem} x{len(jobs)}", tuple(jobs)))
+        key = f"{level}\0{function}\0{word}\0{kind}"
+        label = common_name([job_label(graph, id) for id in jobs])
+        groups.append(Alike(key, level, f"{label} x{len(jobs)}", tuple(jobs)))
     return groups
 
 
@@ -70,4 +74,19 @@ def _look(node: GraphNode) -> tuple[str, str, str]:
     if row is None:
         return "", node.id, "missing"
     kind = "failed" if row.status in BAD_ENDS else "doomed" if row.doomed else ""
-    return row.function, name_stem(row.name), kind
+    return row.function, first_word(row.name), kind
+
+
+def first_word(name: str) -> str:
+    """The word that a name begins with; one that begins with none is its own."""
+    found = _FIRST_WORD.match(name)
+    return found[0].casefold() if found else name_stem(name)
+
+
+def common_name(names: Sequence[str]) -> str:
+    """What names have in common at their beginning, without the number behind."""
+    first, last = min(names), max(names)
+    pairs = enumerate(zip(first, last, strict=False))
+    same = next((at for at, (a, b) in pairs if a != b), len(first))
+    common = first[:same]
+    return name_stem(common).rstrip(" _-.:/#") or first_word(names[0])
