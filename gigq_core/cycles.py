@@ -46,7 +46,7 @@ def refuse_cycle_within(batch: list[Job]) -> None:
     if left:
         names = ", ".join(sorted(repr(by_id[job_id].name) for job_id in left)[:5])
         raise CycleError(
-            f"These jobs depend on each other in a circle, so none could ever run: {names}"
+            f"These jobs form a dependency cycle, so none could ever run: {names}"
             f"{' and others' if len(left) > 5 else ''}. Remove one of the dependencies."
         )
 

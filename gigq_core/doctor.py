@@ -340,7 +340,7 @@ def _never_runs(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(
             "circles",
             Level.WARNING,
-            f"{_jobs(len(circle))} waiting for each other in a circle, or behind one, for example "
+            f"{_jobs(len(circle))} in a dependency cycle, or behind one, for example "
             f"{min(circle, key=str)}: cancel them, and submit them without it.",
         )
     scripts = conn.execute(sql.COUNT_SCRIPT_JOBS).fetchone()[0]

@@ -88,7 +88,7 @@ def _process_of(path: Path, job_id: str) -> tuple[str, int]:
     if row["status"] != JobStatus.RUNNING.value:
         raise StackUnavailable(f"It is not running: its status is {row['status']}.")
     if row["worker"] is None:
-        raise StackUnavailable("A worker of GigQ runs it, which can't be asked.")
+        raise StackUnavailable("A GigQ worker runs it, which can't be asked.")
     if row["isolation"] != "process":
         raise StackUnavailable("It runs in a thread of a script, which can't be asked.")
     dead = is_dead(ProcessIdentity.of_row(row))

@@ -25,7 +25,7 @@ KEPT_BYTES = 64 * 1024 * 1024
 _FOLLOWING = ("retry_after", "due", "due_in", "created", "began", "ended")
 
 _SINCE = {
-    JobStatus.PENDING.value: "it waits again since",
+    JobStatus.PENDING.value: "it has been queued again since",
     JobStatus.RUNNING.value: "a worker has claimed it since",
     JobStatus.COMPLETED.value: "it has completed since",
     JobStatus.FAILED.value: "it has failed since",

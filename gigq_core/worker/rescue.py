@@ -263,7 +263,7 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
     if row is None:
         return _not_running(conn, job_id)
     if row["execution_id"] is None:
-        reason = "a worker of GigQ runs it: its timeout gives it back"
+        reason = "a GigQ worker runs it: its timeout gives it back"
     elif _certainly_lost(row) and (became := give_back(conn, row)):
         return Outcome(job_id, Change.RELEASED, became, row["name"])
     elif row["registered"] is None:

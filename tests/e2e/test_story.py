@@ -275,7 +275,7 @@ def test_two_consoles_on_one_file(queue: JobQueue, tmp_path: Path) -> None:
         assert status_of(queue, jobs["two"].id) == "pending"
         ours.wait_for(r" two +\. ?ready", timeout_s=5)
         ours.press("u")
-        ours.wait_for(r"cancel of two.*it waits again since")
+        ours.wait_for(r"cancel of two.*it has been queued again since")
         assert status_of(queue, jobs["two"].id) == "pending"
         for console in (ours, theirs):
             console.press("q")

@@ -145,6 +145,16 @@ async def test_what_depends_on_the_hour_is_handed_over_as_moments(console: Conso
         assert view.words["filter"] == "err:x age>2h"
 
 
+async def test_no_command_names_the_file_or_a_folder_from_here(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with console(path=Path("jobs.db")) as (app, _pilot):
+        assert app.services.views.command.split()[1] == str(tmp_path / "jobs.db")
+        assert app.services.settings.path == tmp_path / "jobs.db"
+        assert app.services.workers.pool.setup.chdir.is_absolute()
+
+
 async def test_an_empty_list_can_be_handed_over_too(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,7 +143,7 @@ def test_two_consoles_see_what_the_other_did(tmp_path: Path) -> None:
     act = first.undoable
     assert act is not None
     report = first.undo(act)
-    assert report.title == "cancel of 2 jobs: undone for 1, 1 waits again since"
+    assert report.title == "cancel of 2 jobs: undone for 1, 1 has been queued again since"
     assert report.mixed
     # What the second did, it can still take back.
     assert second.undoable is not None

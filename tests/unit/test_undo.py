@@ -146,7 +146,7 @@ def test_what_was_undone_is_not_undone_again(queue: JobQueue) -> None:
     undo = Undo()
     queue.cancel_jobs([add(queue)], undo)
     assert queue.restore_jobs(undo)[0].done
-    assert queue.restore_jobs(undo)[0].reason == "it waits again since"
+    assert queue.restore_jobs(undo)[0].reason == "it has been queued again since"
 
 
 @pytest.mark.parametrize(
