@@ -118,6 +118,18 @@ class Counts(NamedTuple):
     groups: tuple[Counted, ...] = ()
     values: int = 0
 
+    def by(self, order: str) -> Counts:
+        """The same values in another order, one of `ORDERS`."""
+        key = _SORTED_BY[order]
+        return self._replace(
+            groups=tuple(
+                sorted(
+                    (one._replace(then=tuple(sorted(one.then, key=key))) for one in self.groups),
+                    key=key,
+                )
+            )
+        )
+
 
 # What counts can be in the order of: the figures, and `value` and `p50`.
 ORDERS = (*Figures._fields, "p50", "value")
@@ -206,6 +218,23 @@ def count_key(text: str) -> CountKey:
             "param.NAME and result.NAME"
         )
     return CountKey(field, field)
+
+
+def count_keys(text: str) -> tuple[CountKey, ...]:
+    """One key or two, apart by spaces or commas.
+
+    Raises:
+        ValueError: one of them is none, there are too many, or there is none at all.
+    """
+    words = text.replace(",", " ").split()
+    if not words:
+        raise ValueError("write what to count by, as in param.customer state")
+    if len(words) > MOST_KEYS:
+        raise ValueError("write one key, or two")
+    keys = tuple(map(count_key, words))
+    if len({key.name for key in keys}) < len(keys):
+        raise ValueError(f"{keys[0].name} stands there twice")
+    return keys
 
 
 def path_of(steps: Sequence[str]) -> str:

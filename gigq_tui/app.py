@@ -391,6 +391,14 @@ def _openers(app: ConsoleApp) -> Openers:
         row = app.front.current_row() if app.front is not None else None
         app.push_screen(GroupsScreen(app.services, by, row))
 
+    def count(keys: str = "") -> None:
+        from gigq_core.counting import count_keys
+        from gigq_tui.screens.count.screen import CountScreen
+
+        tab, matching = first().listed if app.front is None else app.front.listed
+        wanted = count_keys(keys) if keys else ()
+        app.push_screen(CountScreen(app.services, wanted, tab, matching))
+
     def help_of_front() -> None:
         from gigq_tui.screens.help import HelpScreen
 
@@ -437,6 +445,7 @@ def _openers(app: ConsoleApp) -> Openers:
         workers=workers,
         overview=overview,
         groups=groups,
+        count=count,
         help=help_of_front,
         palette=palette,
         views=views,
@@ -448,6 +457,7 @@ def _openers(app: ConsoleApp) -> Openers:
             "tree": tree,
             "workers": lambda _: workers(False),
             "overview": lambda period: overview(period_of(period) if period else USUAL),
+            "count": count,
             "groups": lambda by: groups(grouping_of(by) if by else CAUSE),
         },
         back=app.pop_screen,

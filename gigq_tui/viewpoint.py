@@ -79,6 +79,12 @@ def _period(argument: str) -> str:
     return period_of(argument).word if argument else ""
 
 
+def _count(argument: str) -> str:
+    from gigq_core.counting import count_keys  # here: most views have no need of it
+
+    return ",".join(key.name for key in count_keys(argument)) if argument else ""
+
+
 def _grouping(argument: str) -> str:
     return grouping_of(argument).name if argument else ""
 
@@ -90,6 +96,7 @@ SCREEN_WORDS = {
     "tree": ScreenWord("tree:ID", _job, of_job=True),
     "workers": ScreenWord("workers", _nothing),
     "overview": ScreenWord("overview[:PERIOD]", _period),
+    "count": ScreenWord("count[:KEY,KEY]", _count),
     "groups": ScreenWord("groups[:BY]", _grouping),
 }
 

@@ -19,6 +19,7 @@ class Scope(Enum):
     WORKERS = "Workers"
     OVERVIEW = "Overview"
     GROUPS = "Groups"
+    COUNT = "Count"
     SUBMIT = "New job"
     HELP = "Help"
 
@@ -81,7 +82,7 @@ class Action:
 
 
 LISTS = frozenset({Scope.JOBS, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})
-SCREENS = LISTS | {Scope.DETAIL, Scope.GROUPS}
+SCREENS = LISTS | {Scope.DETAIL, Scope.GROUPS, Scope.COUNT}
 MOVING = SCREENS | {Scope.HELP}
 EVERYWHERE = frozenset(Scope)
 IN_JOBS = frozenset({Scope.JOBS})
@@ -90,6 +91,7 @@ IN_TREE = frozenset({Scope.TREE})
 IN_WORKERS = frozenset({Scope.WORKERS})
 IN_OVERVIEW = frozenset({Scope.OVERVIEW})
 IN_GROUPS = frozenset({Scope.GROUPS})
+IN_COUNT = frozenset({Scope.COUNT})
 IN_SUBMIT = frozenset({Scope.SUBMIT})
 FOUND_IN = frozenset({Scope.TREE, Scope.OVERVIEW, Scope.GROUPS, Scope.HELP})
 ON_A_JOB = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE})

@@ -148,7 +148,7 @@ PAUSE_QUEUE = Action(
     "pause queue",
     "pause the queue",
     Group.QUEUE,
-    frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.OVERVIEW, Scope.GROUPS}),
+    frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE, Scope.OVERVIEW, Scope.GROUPS, Scope.COUNT}),
     writes=True,
 )
 SPAWN_WORKER = Action(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gigq_tui.keys.action import (
     FOUND_IN,
+    IN_COUNT,
     IN_GROUPS,
     IN_JOB,
     IN_JOBS,
@@ -183,6 +184,14 @@ GROUPS = Action(
     Group.LOOK,
     SCREENS - IN_GROUPS,
 )
+COUNT = Action(
+    "count",
+    ("number_sign",),
+    "count",
+    "count by anything",
+    Group.LOOK,
+    SCREENS - IN_COUNT,
+)
 PAUSE_VIEW = Action(
     "pause_view",
     ("p",),
@@ -221,6 +230,7 @@ LOOK_ACTIONS: tuple[Action, ...] = (
     WORKERS,
     OVERVIEW,
     GROUPS,
+    COUNT,
     PAUSE_VIEW,
     COPY,
     COPY_VIEW,

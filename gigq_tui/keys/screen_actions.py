@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gigq_tui.keys.action import (
     EVERYWHERE,
+    IN_COUNT,
     IN_GROUPS,
     IN_JOBS,
     IN_OVERVIEW,
@@ -360,6 +361,50 @@ GROUP_ACTIONS: tuple[Action, ...] = (
     GROUP_COPY,
 )
 
+COUNT_JOBS = Action(
+    "count_jobs", ("enter",), "jobs", "list the value's jobs", Group.LOOK, IN_COUNT, bar=10
+)
+COUNT_MARK = Action("count_mark", ("space",), "mark", "mark the value", Group.ACT, IN_COUNT, bar=60)
+COUNT_CANCEL = Action(
+    "count_cancel",
+    ("C",),
+    "cancel",
+    "cancel the value's jobs",
+    Group.ACT,
+    IN_COUNT,
+    bar=40,
+    writes=True,
+)
+COUNT_RETRY = Action(
+    "count_retry",
+    ("R",),
+    "retry",
+    "retry the value's jobs",
+    Group.ACT,
+    IN_COUNT,
+    bar=30,
+    writes=True,
+)
+COUNT_KEYS = Action(
+    "count_keys", ("number_sign",), "keys", "count by something else", Group.LOOK, IN_COUNT, bar=50
+)
+COUNT_SORT = Action(
+    "count_sort", ("s",), "sort", "sort by the next figure", Group.LOOK, IN_COUNT, bar=55
+)
+COUNT_COPY = Action(
+    "count_copy", ("y",), "copy", "copy CSV, filter, ..", Group.LOOK, IN_COUNT, bar=75
+)
+
+COUNT_ACTIONS: tuple[Action, ...] = (
+    COUNT_JOBS,
+    COUNT_MARK,
+    COUNT_RETRY,
+    COUNT_CANCEL,
+    COUNT_KEYS,
+    COUNT_SORT,
+    COUNT_COPY,
+)
+
 SUBMIT = Action(
     "submit",
     ("alt+s",),
@@ -447,6 +492,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     *WORKER_ACTIONS,
     *OVERVIEW_ACTIONS,
     *GROUP_ACTIONS,
+    *COUNT_ACTIONS,
     *SUBMIT_ACTIONS,
     *CONSOLE_ACTIONS,
 )

@@ -32,6 +32,9 @@ def edited(text: str, event: events.Key) -> str | None:
 class TypedLine(TextLines):
     """Typing begins with `open()`; every change is told, and so is the end."""
 
+    # What stands before the words.
+    PROMPT = " / "
+
     @dataclass
     class Typed(Message):
         """The words are others now."""
@@ -105,12 +108,12 @@ class TypedLine(TextLines):
 
     def _draw(self) -> None:
         right: Line = ((f" {self._right} ", "dim"),) if self._right else BLANK
-        room = self.size.width - width_of(self._right) - 8
+        room = self.size.width - width_of(self._right) - width_of(self.PROMPT) - 5
         # The end of what is typed is what is looked at.
         text = self.text
         while width_of(text) > max(4, room):
             text = text[1:]
-        left: Line = ((" / ", "key"), (cut(text, max(4, room)), ""), ("_", "key"))
+        left: Line = ((self.PROMPT, "key"), (cut(text, max(4, room)), ""), ("_", "key"))
         self.show(spread(left, right, self.size.width))
 
     def on_resize(self) -> None:

@@ -28,6 +28,7 @@ WAY: dict[Scope, tuple[str, ...]] = {
     Scope.WORKERS: ("w",),
     Scope.OVERVIEW: ("o",),
     Scope.GROUPS: ("b",),
+    Scope.COUNT: ("#", "f", "n", "enter"),
     Scope.HELP: ("?",),
 }
 # What opens something to type into, wherever it has a key.

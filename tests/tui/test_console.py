@@ -20,6 +20,7 @@ from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import ACTIONS, Scope, actions_for, bindings_for
 from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.count.screen import CountScreen
 from gigq_tui.screens.groups.screen import GroupsScreen
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.job.screen import JobScreen
@@ -122,6 +123,7 @@ MAKE: dict[Scope, Callable[[Services], ConsoleScreen]] = {
     Scope.WORKERS: WorkersScreen,
     Scope.OVERVIEW: OverviewScreen,
     Scope.GROUPS: GroupsScreen,
+    Scope.COUNT: CountScreen,
     Scope.SUBMIT: SubmitScreen,
     Scope.HELP: lambda services: HelpScreen(services, Scope.JOBS),
 }

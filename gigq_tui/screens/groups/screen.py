@@ -13,7 +13,7 @@ from gigq_tui.keys.screen_actions import BACK, GROUP_JOBS
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.groups.actions import GroupActions
 from gigq_tui.screens.groups.choice import Choice, row_id
-from gigq_tui.screens.groups.copy import GroupLinks
+from gigq_tui.screens.groups.copy import FAILED, GroupLinks
 from gigq_tui.screens.groups.lines import Table, canary_line, head_line, summary
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.row_finder import RowFinder
@@ -21,7 +21,8 @@ from gigq_tui.screens.parts.stepped_read import PACE_S, SteppedRead
 from gigq_tui.services import Services
 from gigq_tui.store.failures.grouping import CAUSE, Grouping
 from gigq_tui.store.failures.reading import Groups
-from gigq_tui.store.models import JobRow, Snapshot
+from gigq_tui.store.filter.language import Filter, parse
+from gigq_tui.store.models import JobRow, Snapshot, Tab
 from gigq_tui.store.stepwise import SoFar
 from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import TextLines
@@ -104,6 +105,10 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
 
     def destination(self) -> Destination:
         return Destination("groups", self.choice.by.name)
+
+    @property
+    def listed(self) -> tuple[Tab, Filter]:
+        return Tab.ALL, parse(FAILED)
 
     def crumbs(self) -> tuple[str, ...]:
         return ("Failed", self.SCOPE.value)

@@ -29,7 +29,7 @@ from gigq_tui.screens.overview.refresh import PACE_S, OverviewRefresh
 from gigq_tui.screens.overview.window import WindowOfTime
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.services import Services
-from gigq_tui.store.filter.language import FilterError
+from gigq_tui.store.filter.language import Filter, FilterError, parse
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import all_of, equal, period
 from gigq_tui.store.history.account import DELETED, OTHERS, Account
@@ -253,6 +253,10 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
             self.services.routes.show_jobs(Tab.ALL, self.filter_text(function))
         except FilterError as problem:
             notices.tell(f"This function can't be searched for: {problem.message}.", "warn")
+
+    @property
+    def listed(self) -> tuple[Tab, Filter]:
+        return Tab.ALL, parse(self.filter_text())
 
     def filter_text(self, function: str = ALL) -> str:
         """The filter for the jobs of one function, or all, that ran in what is chosen."""

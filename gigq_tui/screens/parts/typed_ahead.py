@@ -10,6 +10,7 @@ from gigq_tui.keys.action import Action, Group
 from gigq_tui.keys.job_actions import NEW, PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKER, STOP_WORKER, UNDO
 from gigq_tui.keys.looking_actions import (
     COPY_VIEW,
+    COUNT,
     FILTER,
     GROUPS,
     NEXT_TAB,
@@ -36,6 +37,7 @@ _ABOUT_NO_ROW = frozenset(
         WORKERS,
         OVERVIEW,
         GROUPS,
+        COUNT,
         PAUSE_VIEW,
         COPY_VIEW,
         VIEWS,

@@ -1,0 +1,1 @@
+"""Counting jobs by what they have in common, for the console."""
