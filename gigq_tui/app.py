@@ -41,6 +41,7 @@ from gigq_tui.leaving import HUNG_UP, Leaving
 from gigq_tui.router import Router
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.parts.needs import AboutJobs
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.services import Services
 from gigq_tui.services.actions import Actions
@@ -395,9 +396,9 @@ def _openers(app: ConsoleApp) -> Openers:
         from gigq_core.counting import count_keys
         from gigq_tui.screens.count.screen import CountScreen
 
-        tab, matching = first().listed if app.front is None else app.front.listed
-        wanted = count_keys(keys) if keys else ()
-        app.push_screen(CountScreen(app.services, wanted, tab, matching))
+        front, view = app.front, app.services.picture.view
+        among = front.listed if isinstance(front, AboutJobs) else (view.tab, view.filter)
+        app.push_screen(CountScreen(app.services, count_keys(keys) if keys else (), *among))
 
     def help_of_front() -> None:
         from gigq_tui.screens.help import HelpScreen

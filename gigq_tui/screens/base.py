@@ -36,8 +36,7 @@ from gigq_tui.screens.parts.movement import Movement
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.services import Services
-from gigq_tui.store.filter.language import Filter
-from gigq_tui.store.models import JobRow, Snapshot, Tab
+from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.header import TALL, WIDE, HeaderBar, HeaderState, age_class
 from gigq_tui.widgets.key_bar import KeyBar
@@ -107,12 +106,6 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         return ()
 
     # What a screen tells about itself
-
-    @property
-    def listed(self) -> tuple[Tab, Filter]:
-        """The jobs that it is about: those of a tab that a filter lets through."""
-        view = self.services.picture.view
-        return view.tab, view.filter
 
     def crumbs(self) -> tuple[str, ...]:
         """The names that lead here from the jobs screen; empty for the jobs screen itself."""

@@ -18,6 +18,7 @@ _LETTERS = [
         *range(0x430, 0x450),
         *range(0x561, 0x587),
         *range(0x10D0, 0x10F0),
+        *range(0x1200, 0x1248),
     )
 ]
 

@@ -131,7 +131,7 @@ async def test_exactly_the_jobs_of_a_customer_are_cancelled(path: Path) -> None:
         await until(pilot, lambda: counted(app).panel.is_open, "the question")
         text = screen_text(app)
         assert "Cancel 20 of 100 jobs with param.customer 17?" in text
-        await press(pilot, "y")
+        await press(pilot, "Y")
         await until(pilot, lambda: statuses(path) != before, "the cancelled jobs")
     after = dict(before)
     after["[17,17]", "cancelled"] = after.pop(("[17,17]", "pending"))

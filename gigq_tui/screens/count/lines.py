@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gigq_core.counting import Counted, CountKey, Figures, Kind, Value, shown
+from gigq_core.counting import PLAIN_KEYS, Counted, CountKey, Figures, Kind, Value, shown
 from gigq_tui.format import (
     MASK,
     bar,
@@ -29,6 +29,8 @@ from gigq_tui.widgets.lines import Line, Span, line_width, spread
 _WIDE, _NARROW = 76, 54
 _MOST_NAME, _LEAST_NAME = 40, 12
 _MOST_BAR, _LEAST_BAR = 30, 8
+# So many lines of names of one kind are shown.
+_MOST_HELP = 4
 _FIGURES = ("jobs", "done", "failed", "waiting", "running")
 _SHORT_FIGURES = ("jobs", "done", "failed", "waiting")
 _TINY_FIGURES = ("jobs", "failed")
@@ -93,6 +95,40 @@ def head_line(
     if line_width(tuple(spans)) + line_width(right) + 1 > width:
         right = ()
     return spread(tuple(spans), right, width)
+
+
+def help_lines(names: Sequence[str], about: str, width: int) -> list[Line]:
+    """Return what jobs can be counted by, for whoever has still to say it."""
+    jobs = f"the jobs of this list ({inert(about)})" if about else "all jobs"
+    lines: list[Line] = [
+        (),
+        ((cut(f" Count {jobs} by one of these, or by two:", width), ""),),
+        (),
+    ]
+    kinds = (
+        ("parameters", [name for name in names if name.startswith("param.")]),
+        ("every job", list(PLAIN_KEYS)),
+        ("results", [name for name in names if name.startswith("result.")]),
+    )
+    indent = 14
+    for title, some in kinds:
+        if not some:
+            continue
+        for at, text in enumerate(wrapped(some, max(10, width - indent - 2))[:_MOST_HELP]):
+            lines.append(((pad("" if at else f" {title}", indent), "dim"), (inert(text), "")))
+        lines.append(())
+    return lines
+
+
+def wrapped(names: Sequence[str], width: int) -> list[str]:
+    """Names, two blanks between them, in lines of at most so many cells."""
+    lines: list[str] = []
+    for name in names:
+        if lines and width_of(lines[-1]) + 2 + width_of(name) <= width:
+            lines[-1] += f"  {name}"
+        else:
+            lines.append(cut(name, width))
+    return lines
 
 
 def foot_line(known: Known | None, share: float, width: int) -> Line:

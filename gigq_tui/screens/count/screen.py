@@ -15,7 +15,7 @@ from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.count.actions import ValueActions
 from gigq_tui.screens.count.choice import SORTS, Choice
 from gigq_tui.screens.count.keys_line import KeysLine
-from gigq_tui.screens.count.lines import Table, foot_line, head_line
+from gigq_tui.screens.count.lines import Table, foot_line, head_line, help_lines
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.stepped_read import PACE_S, SteppedRead
 from gigq_tui.services import Services
@@ -26,7 +26,7 @@ from gigq_tui.store.stepwise import SoFar
 from gigq_tui.viewpoint import Destination, Viewpoint
 from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
-from gigq_tui.widgets.scrolled import Scrolled
+from gigq_tui.widgets.scrolled import Pane, Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
 
 
@@ -77,6 +77,7 @@ class CountScreen(ConsoleScreen, inherit_bindings=False):
     def compose_body(self) -> Iterable[Widget]:
         yield KeysLine(id="count-keys")
         yield TextLines(id="count-columns")
+        yield Pane(id="count-help")
         yield PickList(id="counts")
         yield TextLines(id="count-foot")
 
@@ -133,6 +134,7 @@ class CountScreen(ConsoleScreen, inherit_bindings=False):
         self.line.names = so_far.value
         if self.line.typing:
             self.line.offer()
+        self.draw()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         self.reading.take_news()
@@ -162,6 +164,9 @@ class CountScreen(ConsoleScreen, inherit_bindings=False):
         known, so_far, width = self.known, self.reading.so_far, self.app.size.width
         view = Viewpoint(*self.among)
         about = view.told if view.words else ""
+        self.set_class(not self.keys, "-unasked")
+        if not self.keys:
+            self.query_one("#count-help", Pane).show(help_lines(self.line.names, about, width))
         if marked := self.choice.marked:
             about = f"{about}   {len(marked)} marked".strip()
         self.line.rest(head_line(self.keys, about, known, width, self.services.hints))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
+
+from gigq_tui.store.filter.language import Filter
+from gigq_tui.store.models import Tab
 
 T = TypeVar("T")
 
@@ -13,6 +16,15 @@ class Tells(Protocol):
 
     def tell(self, text: str, tone: str = "info") -> None:
         """Say it in one line; the tone is `info`, `ok`, `warn` or `error`."""
+
+
+@runtime_checkable
+class AboutJobs(Protocol):
+    """A screen that is about other jobs than those of the list."""
+
+    @property
+    def listed(self) -> tuple[Tab, Filter]:
+        """They are those of a tab that a filter lets through."""
 
 
 class FindsOut(Protocol):
