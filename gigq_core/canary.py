@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -22,6 +23,8 @@ CANARY_JOBS = 10
 ALLOWED_ONE_IN = 5
 # How many jobs of each stretch of time are looked at for other parameters.
 LOOKED_AT = 50
+# What a value counts that no chosen job has; half of that where one has it, and so on.
+_NEW = 720_720
 # How much of a value is compared, in characters.
 MOST_COMPARED = 200
 
@@ -85,8 +88,8 @@ def choose(
     """Choose jobs that are spread over the time in which they failed, and over their parameters.
 
     The jobs are parted into as many stretches of time as there are to be chosen, with as many jobs
-    in each; of each stretch one is chosen, that with the most values that no other one has. The
-    same jobs give the same choice, in whatever order they come.
+    in each; of each stretch one is chosen, that whose values the others have
+    least. The same jobs give the same choice, in whatever order they come.
 
     Args:
         failed: The jobs, each once, by id or by place, with the time when it failed.
@@ -108,14 +111,16 @@ def choose(
     stretches = [jobs[at * len(jobs) // size : (at + 1) * len(jobs) // size] for at in range(size)]
     looked_at = [_evenly(stretch, LOOKED_AT) for stretch in stretches]
     params = params_of([key for stretch in looked_at for key, _ in stretch])
-    seen: set[tuple[str, str]] = set()
+    taken: Counter[tuple[str, str]] = Counter()
     chosen: list[Key] = []
     for at, stretch in enumerate(looked_at):
         # From the beginning of the first stretch to the end of the last one.
         middle = at / max(1, size - 1) * (len(stretch) - 1)
         values = [_values(params.get(key)) for key, _ in stretch]
-        best = min(range(len(stretch)), key=lambda i: (-len(values[i] - seen), abs(i - middle), i))
-        seen |= values[best]
+        # In whole numbers: the order of a set, and so of a sum of others, is not always the same.
+        news = [sum(_NEW // (1 + taken[value]) for value in some) for some in values]
+        best = min(range(len(stretch)), key=lambda i: (-news[i], abs(i - middle), i))
+        taken.update(values[best])
         chosen.append(stretch[best][0])
     return chosen
 

@@ -139,9 +139,8 @@ def _row(
     at: int, ended: datetime, cause: Cause | None, *, waits: bool
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     customer = CUSTOMERS[at % len(CUSTOMERS)]
-    function = (
-        cause.function if cause is not None else ("feeds.fetch_feed", "images.resize_image")[at % 2]
-    )
+    usual = _USUAL[waits or at % 2]
+    function = usual if cause is None else cause.function
     module, _, name = function.rpartition(".")
     status = cause.status if cause is not None else "completed"
     error = None if cause is None else cause.said(customer, at)

@@ -18,6 +18,8 @@ from gigq_tui.keys.screen_actions import GROUP_RETRY
 from gigq_tui.services.actions import Actions
 from gigq_tui.services.notices import Notices
 
+# How the line of a canary ends once nothing of it runs any more.
+NONE_RUNS = ", 0 running"
 # So long it is waited at the end of the console for the file to be written, in seconds.
 LAST_WRITE_S = 2.0
 # Canaries that have ended stay to be seen while there are no more than these.

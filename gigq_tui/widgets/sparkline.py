@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from gigq_tui.format import UTF8
+from gigq_tui import format as fmt
 from gigq_tui.widgets.lines import Line, Span
 
-_BLOCKS = "▁▂▃▄▅▆▇█" if UTF8 else "..::::##"
-NOTHING = "─" if UTF8 else "_"
+_BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "..::::##"
 
 
 def gathered(counts: Sequence[int], cells: int) -> list[int]:
@@ -27,11 +26,12 @@ def sparkline(counts: Sequence[int], cells: int, role: str) -> Line:
         cells: How many cells there are.
         role: What colours the bars.
     """
+    blocks, nothing = (_BLOCKS, "─") if fmt.UTF8 else (_ASCII, "_")
     bars = gathered(counts, cells)
     top = max(bars, default=0)
     spans: list[Span] = []
     for n in bars:
-        glyph = _BLOCKS[(n * len(_BLOCKS) - 1) // top] if n else NOTHING
+        glyph = blocks[(n * len(blocks) - 1) // top] if n else nothing
         colour = role if n else "rule"
         if spans and spans[-1][1] == colour:
             spans[-1] = (spans[-1][0] + glyph, colour)

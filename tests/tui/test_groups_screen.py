@@ -50,6 +50,10 @@ def is_read(app: ConsoleApp) -> bool:
     return isinstance(screen, GroupsScreen) and screen.groups is not None and screen.groups.is_whole
 
 
+async def said(pilot: Pilot[None], app: ConsoleApp, words: str) -> None:
+    await until(pilot, lambda: words in screen_text(app), words)
+
+
 @asynccontextmanager
 async def shown(path: Path) -> AsyncIterator[tuple[ConsoleApp, Pilot[None]]]:
     app = console_on(path)
@@ -125,7 +129,11 @@ async def test_enter_lists_the_jobs_of_the_group(path: Path, presses: int, jobs:
 async def test_a_canary_waits_before_all_and_nothing_more_of_the_group_runs(path: Path) -> None:
     async with shown(path) as (app, pilot):
         await press(pilot, "r")
-        assert "Retry a canary of 10 of 118: ConnectionRefusedError" in screen_text(app)
+        await until(
+            pilot,
+            lambda: "Retry a canary of 10 of 118: ConnectionRefusedError" in screen_text(app),
+            "Retry a canary of 10 of 118: ConnectionRefusedError",
+        )
         await press(pilot, "enter")
         assert statuses(path)["failed"] == 365
         await press(pilot, "r", "y")
@@ -135,10 +143,14 @@ async def test_a_canary_waits_before_all_and_nothing_more_of_the_group_runs(path
         assert len(waiting) == 10
         assert {job["params"]["customer"] for job in waiting} == set(incident.CUSTOMERS)
         queue.close()
-        await until(pilot, lambda: "canary of 10: 0 passed" in screen_text(app), "its line")
+        await said(pilot, app, "canary of 10: 0 passed")
         for key in ("r", "R"):
             await press(pilot, key)
-            assert "Wait for the canary of 10" in screen_text(app)
+            await until(
+                pilot,
+                lambda: "Wait for the canary of 10" in screen_text(app),
+                "Wait for the canary of 10",
+            )
         assert statuses(path)["failed"] == 355
     # The console has gone: the jobs wait on, each with the priority that it had.
     assert {job["priority"] for job in JobQueue(path).list_jobs("pending", 1000)} == {0, 1, 2}
@@ -147,7 +159,7 @@ async def test_a_canary_waits_before_all_and_nothing_more_of_the_group_runs(path
 async def test_nothing_is_cancelled_where_nothing_of_the_group_waits(path: Path) -> None:
     async with shown(path) as (app, pilot):
         await press(pilot, "C")
-        assert "Nothing to cancel" in screen_text(app)
+        await said(pilot, app, "Nothing to cancel")
         assert not app.front.panel.is_open
 
 
@@ -165,7 +177,11 @@ async def test_what_waits_again_of_a_group_is_cancelled(path: Path) -> None:
         for _ in range(titles.index(TITLES[0])):
             await press(pilot, "j")
         await press(pilot, "C")
-        assert "Cancel 25 jobs that failed before: ConnectionRefusedError" in screen_text(app)
+        await until(
+            pilot,
+            lambda: "Cancel 25 jobs that failed before: ConnectionRefusedError" in screen_text(app),
+            "Cancel 25 jobs that failed before: ConnectionRefusedError",
+        )
         await press(pilot, "Y")
         await until(pilot, lambda: statuses(path).get("cancelled") == 25, "them to be cancelled")
 
@@ -173,9 +189,13 @@ async def test_what_waits_again_of_a_group_is_cancelled(path: Path) -> None:
 async def test_marked_groups_are_retried_together(path: Path) -> None:
     async with shown(path) as (app, pilot):
         await press(pilot, "space", "space")
-        assert "2 marked" in screen_text(app)
+        await said(pilot, app, "2 marked")
         await press(pilot, "R")
-        assert "Retry all 225 jobs: 2 groups?" in screen_text(app)
+        await until(
+            pilot,
+            lambda: "Retry all 225 jobs: 2 groups?" in screen_text(app),
+            "Retry all 225 jobs: 2 groups?",
+        )
         await press(pilot, "y")
         assert statuses(path)["failed"] == 365
         await press(pilot, "Y")

@@ -10,7 +10,7 @@ from gigq_core.times import local
 from gigq_tui.format import count, cut, inert, pad, plural, short_count, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.screen_actions import GROUP_BY, GROUP_RETRY
-from gigq_tui.services.canaries import CanaryRun
+from gigq_tui.services.canaries import NONE_RUNS, CanaryRun
 from gigq_tui.store.failures.grouping import Grouping
 from gigq_tui.store.failures.reading import Groups
 from gigq_tui.widgets.lines import Line, Span, line_width, span, spread
@@ -180,7 +180,7 @@ class Table:
                 told.append("..")
             while len(told) > 2 and len(" ".join(told)) + 5 > left and told[-1] == "..":
                 told = [*told[:-2], ".."]
-            more = f"({' '.join(told)})"
+            more = f"({' '.join(told)})" if len(told) > 1 and told[1] != ".." else ""
         if more and left > 12:
             more = cut(f"   {inert(more)}", left)
             return (name, ""), (pad(more, left), "dim")
@@ -236,18 +236,18 @@ def canary_line(
         hints: What keys are called.
     """
     about = "" if is_here else f"   {run.title}"
+    key, words = hints(GROUP_RETRY), run.words
     if not run.is_over:
-        role, next_step = (
-            "run",
-            "then the rest" if run.then_rest else "nothing more runs until then",
-        )
-    elif run.may_go_on:
-        role = "ok"
-        next_step = f"{hints(GROUP_RETRY)} retries the other {count(others)}" if others else ""
+        role = "run"
+        next_step = "then the rest" if run.then_rest else "nothing more runs until then"
     else:
-        role = "fail"
-        next_step = f"{hints(GROUP_RETRY)} asks about the other {count(others)}" if others else ""
-    left = ((f" {run.words}", role), (inert(about), "dim"))
-    if not run.is_over and line_width(left) + width_of(next_step) + 2 > width:
+        role = "ok" if run.may_go_on else "fail"
+        verb = "retries" if run.may_go_on else "asks about"
+        next_step = f"{key} {verb} the other {count(others)}" if others else ""
+    room = width - 3 - width_of(next_step)
+    if width_of(words) > room:
+        words = words.removesuffix(NONE_RUNS)
+    if width_of(words) > room and not run.is_over:
         next_step = ""
+    left = ((f" {words}", role), (inert(about), "dim"))
     return spread(left, ((f"{next_step} ", "key" if run.may_go_on else "dim"),), width)
