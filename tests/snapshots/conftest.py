@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from gigq_tui import format as fmt
+from gigq_tui.screens.overview import chart
 from gigq_tui.screens.workers import usage
 from gigq_tui.store.machine import Machine
 from gigq_tui.terminal import theme
@@ -30,6 +31,10 @@ def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "ascii":
         monkeypatch.setattr(fmt, "UTF8", False)
         monkeypatch.setattr(theme, "RULE", "-")
+        for name, sign in (("UTF8", False), ("SIDE", "|"), ("CORNER", "+")):
+            monkeypatch.setattr(chart, name, sign)
+        monkeypatch.setattr(chart, "POINTER", "^")
+        monkeypatch.setattr(chart, "SELECTED", "=")
         monkeypatch.setattr(theme, "SCROLL_THUMB", "#")
         monkeypatch.setattr(theme, "SCROLL_TRACK", "|")
     return str(request.param) if request.param in theme.THEME_NAMES else "dark"

@@ -59,6 +59,13 @@ NIGHT: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.parametrize("mode", ["ansi", "ascii"], indirect=True)
+@pytest.mark.parametrize("size", SIZES[:2], ids=["120x32", "80x24"])
+def test_modes(mode: str, size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
+    app = night_app(tmp_path, theme=mode)
+    assert snap_compare(app, run_before=pressed(*NIGHT["selected"]), terminal_size=size)
+
+
 @pytest.mark.parametrize("name", NIGHT)
 @pytest.mark.parametrize("size", SIZES[:2], ids=["120x32", "80x24"])
 def test_night(size: tuple[int, int], name: str, snap_compare: Compare, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ async def test_escape_ends_the_selection_first(tmp_path: Path) -> None:
     app = night_app(tmp_path)
     async with running(app, size=(120, 32)) as pilot:
         text = await typed(pilot, "o", "6", "left", "left", "v", "left", "left")
-        assert "selected" in text
+        assert "its jobs" in text
         await typed(pilot, "escape")
         assert overview_of(app).window.lens.selection is None
         await typed(pilot, "escape")
@@ -130,7 +130,7 @@ async def test_comparing_goes_from_the_day_before_to_the_week_before_and_none(
     app = night_app(tmp_path)
     async with running(app, size=(120, 32)) as pilot:
         assert "[day before]" in await typed(pilot, "o", "5")
-        assert "[week before]" in await typed(pilot, "d")
+        assert "[week]" in await typed(pilot, "d")
         text = await typed(pilot, "d")
         assert "[none]" in text
         assert "WAS FAIL%" not in text

@@ -61,7 +61,7 @@ from gigq_tui.widgets.lines import Line, Span, columns, fit, line_width, spread
 WIDE = 116
 NARROW = 72
 CHART_LINES = 5
-SMALL_LABEL = 24
+SMALL_LABEL = 26
 UNKNOWN = "-"
 
 _NAMES = ("1m", "5m", "15m", "60m", "6h", "24h")
@@ -69,6 +69,7 @@ _LONG_NAMES = ("1 min", "5 min", "15 min", "60 min", "6 h", "24 h")
 _ROLES = {Level.GRAVE: "fail", Level.WARNING: "warn", Level.NOTE: "dim"}
 _MARKS = {Level.GRAVE: "!", Level.WARNING: "*", Level.NOTE: "."}
 _COMPARED = {1: "day before", 7: "week before", 0: "none"}
+_SHORTLY = {1: "day before", 7: "week", 0: "none"}
 
 
 def room_for_bars(width: int, *, large: bool) -> int:
@@ -93,7 +94,7 @@ def window_line(
     at = now.timestamp()
     edges = lens.window.edges(at)
     title = _title(lens, edges)
-    lead: Line = ((" ", ""), (title, "title"), (f"  {bar_words(lens)} bars  ", "dim"))
+    lead: Line = ((" ", ""), (title, "title"), (f"  {bar_words(lens)} bars ", "dim"))
     short: Line = ((" ", ""), (title, "title"), (" ", ""))
     lengths: list[Span] = []
     for number, name in enumerate(_NAMES):
@@ -109,10 +110,12 @@ def window_line(
     elif not known.done:
         reading = ((f"reading.. {known.share:.0%} ", "dim"),)
     compared = _compared(lens, hints)
+    shortly: Line = ((f"{hints(COMPARE)} ", "key"), (f"[{_COMPARED[lens.days]}] ", "tab"))
     forms: tuple[tuple[Line, Line], ...] = (
         ((*lead, *lengths, *back), (*reading, *compared)),
         ((*lead, *back), (*reading, *compared)),
-        ((*short, *back), reading or compared[:2]),
+        ((*short, *back), (*reading, *shortly)),
+        ((*short, *back), reading),
         (short, reading),
     )
     for left, right in forms:
@@ -148,7 +151,7 @@ def bar_words(lens: Lens) -> str:
 
 def _compared(lens: Lens, hints: KeyHints) -> Line:
     spans: list[Span] = [(f"{hints(COMPARE)} ", "key"), ("compare: ", "dim")]
-    for days, name in _COMPARED.items():
+    for days, name in _SHORTLY.items():
         chosen = days == lens.days
         spans.append((f"[{name}]" if chosen else name, "tab" if chosen else "dim"))
         spans.append((" ", ""))
@@ -214,7 +217,7 @@ def small_charts(lens: Lens, account: Account, overview: Overview | None, width:
     lines: list[Line] = []
     for name, text, series in rows:
         (bar,) = bars(series, None, 1, room, axis)
-        lines.append(((f" {pad(name, 11)}", "heading"), (pad(text, SMALL_LABEL - 12), ""), *bar))
+        lines.append(((f" {pad(name, 12)}", "heading"), (pad(text, SMALL_LABEL - 13), ""), *bar))
     cells = min(room, len(account.bars) * axis.cells)
     run = cut(_run_times(account, 0, short=True), SMALL_LABEL - 2)
     foot: Line = ((f" {pad(run, SMALL_LABEL - 1)}", "dim"), *clock_line(axis, cells))
@@ -322,10 +325,8 @@ def chosen_lines(
         (f"{count(failed)} failed", bad),
     ]
     if selected is not None:
-        keys = (
-            f"{hints(ZOOM_IN)} zooms in, {hints(OPEN_THEN)} lists its jobs, {hints(BACK)} ends it"
-        )
-        return [fit((*told, (f"   selected: {keys}", "dim")), width), ()]
+        helps = f"   {hints(ZOOM_IN)} zoom in  {hints(OPEN_THEN)} its jobs  {hints(BACK)} end"
+        return [fit((*told, (helps, "dim")), width), ()]
     if moment is None:
         return [fit((*told, ("   reading what ran..", "dim")), width), ()]
     value = moment.value
