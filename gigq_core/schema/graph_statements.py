@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-ID_CHARACTERS = 1_000
-
 
 def parent_edges(has_policies: bool) -> str:
     """The edges to the parents of some jobs. Parameters: the ids as a JSON list, the limit.
@@ -34,11 +32,3 @@ FROM jobs j, json_each(CASE WHEN typeof(j.dependencies) = 'text' AND json_valid(
 WHERE j.dependencies IS NOT NULL AND j.dependencies NOT IN ('', '[]') AND d.type = 'text'
   AND j.id IS NOT NULL
 LIMIT ?"""
-
-# What is told of the jobs of a graph. Parameter: their ids as a JSON list.
-JOBS_OF_GRAPH = f"""
-SELECT j.rowid AS key, substr(j.id, 1, {ID_CHARACTERS}) AS id, substr(j.name, 1, 300) AS name,
-       substr(j.function_module, 1, 200) AS function_module,
-       substr(j.function_name, 1, 200) AS function_name,
-       substr(j.status, 1, 40) AS status, substr(j.error, 1, 200) AS error
-FROM json_each(?) w CROSS JOIN jobs j ON j.id = w.value"""

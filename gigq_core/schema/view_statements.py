@@ -15,12 +15,24 @@ _LARGE = ("params", "result")
 
 def state_of(columns: Iterable[str]) -> str:
     """One job's columns, without what may be large; of its error, the beginning."""
+    return f"SELECT {_told(columns)} FROM jobs WHERE id = ?"
+
+
+def states_among(columns: Iterable[str]) -> str:
+    """The same of some jobs, in the order of their submission. Parameter: the ids as JSON."""
+    return (
+        f"SELECT {_told(columns)} FROM jobs WHERE id IN (SELECT value FROM json_each(?)) "
+        "ORDER BY rowid"
+    )
+
+
+def _told(columns: Iterable[str]) -> str:
     told = [
         "substr(error, 1, 1000) AS error" if c == "error" else f'"{c}"'
         for c in columns
         if c not in _LARGE
     ]
-    return f"SELECT {', '.join(told)}, NULL AS params, NULL AS result FROM jobs WHERE id = ?"
+    return f"{', '.join(told)}, NULL AS params, NULL AS result"
 
 
 def selected(status: bool, workflow: bool, batch: bool, failure: str = "") -> str:
