@@ -36,9 +36,14 @@ _STATES: tuple[Span, ...] = (
     ("? worker gone", "fail"),
 )
 _FILTER = (
-    ' filters: words and -words, "two words", name: fn: state: id: err: fp: worker: pri>5 age>2m '
-    "dur>30s try>1 retry progress<50 dep:ID workflow: batch: param.src:x. A space means and, | "
-    "means or."
+    ' filters: words and -words, "two words", name: fn: state: id: err: fp: worker: workflow: '
+    "batch: dep:ID pri>5 try>1 dur>30s progress<50 retry param.src:x result.rows>9. A colon finds "
+    "part of a text, but a whole number; = asks for all of it. A space means and, | means or and "
+    "binds tighter; parentheses group, -( ) turns round.",
+    "Times: age>2m, and submitted: started: ended: ran: with ranges like ran:02:00..04:00, "
+    "ended:2026-11-27, started:2h..1h, ended:02:00.. or comparisons like ended<20m (ago). A clock "
+    "time is the last one that clocks showed; ran: is any attempt at work then, also of a job that "
+    "was retried since.",
 )
 
 
@@ -47,7 +52,8 @@ def help_lines(scope: Scope, width: int, keymap: Keymap = DEFAULT_KEYS) -> tuple
     lines: list[Line] = []
     lines += _laid_out([*_blocks(keymap.told(actions_for(scope))), _states()], width)
     lines.append(())
-    for note in (*_NOTES, KeyHints(keymap)(FILTER) + _FILTER) if scope is Scope.JOBS else _NOTES:
+    filters = (KeyHints(keymap)(FILTER) + _FILTER[0], _FILTER[1]) if scope is Scope.JOBS else ()
+    for note in (*_NOTES, *filters):
         lines += [((f" {piece}", ""),) for piece in wrap_words(note, width - 2)]
     return tuple(lines)
 

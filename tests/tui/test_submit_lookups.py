@@ -138,6 +138,39 @@ async def test_tab_behind_the_last_letter_of_a_name_goes_on() -> None:
         assert row_of(screen, "name").field.has_focus
 
 
+async def test_tab_behind_a_name_goes_on_while_nobody_knows_whether_it_is_whole(
+    project: Project,
+) -> None:
+    project.may_answer.clear()
+    app, _ = app_with("pipeline.rotate_all")
+    async with running(app, size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await pilot.press(*"pipeline.rotate")
+        assert screen.suggestions.is_open
+        await pilot.press("tab")
+        assert screen.form.function == "pipeline.rotate"
+        assert row_of(screen, "name").field.has_focus
+        # What completes and nothing else completes it still, and so does the listing's word.
+        await pilot.press("shift+tab", "_", "right")
+        assert screen.form.function == "pipeline.rotate_all"
+        assert screen.form.function_field.has_focus
+        project.may_answer.set()
+        await settle(pilot)
+
+
+async def test_tab_completes_what_can_be_no_whole_name_while_the_project_is_listed(
+    project: Project,
+) -> None:
+    project.may_answer.clear()
+    app, _ = app_with("pipeline.rotate_all")
+    async with running(app, size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        await pilot.press(*"pipeline.", "tab")
+        assert screen.form.function == "pipeline.rotate_all"
+        project.may_answer.set()
+        await settle(pilot)
+
+
 async def test_a_part_of_the_only_name_there_is_completes_it() -> None:
     app, _ = app_with()
     async with running(app, size=(80, 24)) as pilot:

@@ -44,7 +44,8 @@ class FilterBox(Widget):
 
     def compose(self) -> ComposeResult:
         box = TypedInput(
-            id="filter-input", placeholder="words  -not  name: fn: state: pri>5 age>2m"
+            id="filter-input",
+            placeholder="words  -not  name: fn: state: param.x: age>2m ended:02:00..",
         )
         box.keys_first = self._ends
         yield TextLines((((PROMPT, "key"),),), id="prompt")

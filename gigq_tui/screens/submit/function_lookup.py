@@ -82,9 +82,7 @@ class FunctionLookup:
         function = self._host.form.function
         if function == self._asked:
             return
-        try:
-            FunctionReference.parse(function)
-        except ValueError:
+        if not _is_name(function):
             return
         self._asked = function
         self._host.reads.find_out(
@@ -156,6 +154,8 @@ class FunctionLookup:
             self._take,
             foot=self._foot(count, len(found)),
             whole=name in used or name in listed or name == self._found,
+            # Its last letter may just have been typed, and only the listing can tell.
+            unsure=None in self._listings.values() and _is_name(name),
         )
 
     @property
@@ -199,3 +199,12 @@ class FunctionLookup:
         field.value = picked.value
         field.cursor_position = len(picked.value)
         self.look_up()
+
+
+def _is_name(typed: str) -> bool:
+    """Whether that can be the whole name of a function."""
+    try:
+        FunctionReference.parse(typed)
+    except ValueError:
+        return False
+    return True

@@ -47,7 +47,7 @@ class SuggestionList(Lines):
         self.top = 0
         self.field: Field | None = None
         self._wanted_by: Field | None = None
-        self._whole = False
+        self._whole = self._unsure = False
         self._pick: Callable[[Suggestion], None] = lambda suggestion: None
 
     @property
@@ -63,6 +63,7 @@ class SuggestionList(Lines):
         *,
         foot: str = "",
         whole: bool = False,
+        unsure: bool = False,
     ) -> None:
         """Hang the list under a field; no items close it.
 
@@ -72,6 +73,8 @@ class SuggestionList(Lines):
             pick: Called with what was picked.
             foot: What is said under the list.
             whole: Whether what is typed may be meant as it is: then it is not completed unasked.
+            unsure: Whether that is not known yet: then the key that goes on to the next field does
+                not complete it.
         """
         items = tuple(items)
         if not items and not foot:
@@ -80,7 +83,7 @@ class SuggestionList(Lines):
         if items != self.items or field is not self.field:
             self.at, self.top = None, 0
         self.field, self.items, self.foot, self._pick = field, items, foot, pick
-        self._whole = whole
+        self._whole, self._unsure = whole, unsure
         if self._wanted_by is field and items and self.at is None:
             self.at = 0
         self._wanted_by = None
@@ -122,7 +125,7 @@ class SuggestionList(Lines):
         elif self.picked is not None and event.key in self._picking_keys:
             self._take(self.picked)
         elif event.key == "tab" or (event.key == "right" and _at_end(field)):
-            return self._complete(field)
+            return self._complete(field, goes_on=event.key == "tab")
         else:
             return False
         return True
@@ -133,20 +136,20 @@ class SuggestionList(Lines):
         assert self.picked is not None
         return ("enter",) if self.picked.text else ("enter", "space")
 
-    def _complete(self, field: Field) -> bool:
-        """Take what the cursor is on, what goes on from what is typed, or the only item."""
+    def _complete(self, field: Field, *, goes_on: bool) -> bool:
+        """Take what the cursor is on, what is longer than what is typed, or the only item."""
         if self.picked is not None:
             self._take(self.picked)
             return True
         typed = field.value.strip().lower()
-        goes_on = [item for item in self.items if item.text.lower().startswith(typed)]
-        if not goes_on and len(self.items) == 1:
-            goes_on = [item for item in self.items if item.text]
+        longer = [item for item in self.items if item.text.lower().startswith(typed)]
+        if not longer and len(self.items) == 1:
+            longer = [item for item in self.items if item.text]
         # The list may be that of what was typed before: letters can come faster than it.
         whole = self._whole or any(item.text.lower() == typed for item in self.items)
-        if not typed or not goes_on or whole:
+        if not typed or not longer or whole or (self._unsure and goes_on):
             return False
-        self._take(goes_on[0])
+        self._take(longer[0])
         return True
 
     def _take(self, suggestion: Suggestion) -> None:
