@@ -181,4 +181,4 @@ def test_jobs_in_a_circle_are_named_and_a_long_chain_is_none(
             (name, parent),
         )
     assert troubles(queue.db_path).keys() == {"circles"}
-    assert troubles(queue.db_path)["circles"].startswith("4 jobs are waiting for each other")
+    assert troubles(queue.db_path)["circles"].startswith("4 jobs are in a dependency cycle")
