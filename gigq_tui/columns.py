@@ -26,6 +26,8 @@ from gigq_tui.store.sorting import SortKey
 
 # A table of at least so many cells has all columns; a narrower one has some, in short.
 WIDE = 100
+# From so many on, what isn't usual takes what the reason would leave empty.
+VAST = 170
 NARROW = 70
 TINY = 50
 # A bar in a column of at least so many cells, and how many it takes.
@@ -209,6 +211,20 @@ COLUMNS = (
     Column("dur", "DUR", 6, 6, 9, SortKey.DURATION, _duration, shown_from=TINY),
     Column("worker", "WORKER", 12, 8, 1, None, _worker, shown_from=WIDE, usual=_usual_worker),
     Column(
+        "fn",
+        "FUNCTION",
+        *(24, 16, 8),
+        SortKey.FUNCTION,
+        _function,
+        stretch=1,
+        shown_from=VAST,
+        is_extra=True,
+    ),
+    Column("started", "STARTED", 11, 11, 10, SortKey.STARTED, _started, is_extra=True),
+    Column("ended", "ENDED", 11, 11, 11, SortKey.ENDED, _ended, shown_from=VAST, is_extra=True),
+    Column("batch", "BATCH", 12, 8, 4, SortKey.BATCH, _batch, is_extra=True),
+    Column("error", "ERROR", 24, 16, 6, None, _error, stretch=2, is_extra=True),
+    Column(
         "why",
         "WHY / LAST ERROR",
         *(16, 12, 12),
@@ -219,14 +235,18 @@ COLUMNS = (
         gone=(GONE, GONE),
         picture=_progress,
     ),
-    Column("started", "STARTED", 11, 11, 10, SortKey.STARTED, _started, is_extra=True),
-    Column("ended", "ENDED", 11, 11, 11, SortKey.ENDED, _ended, is_extra=True),
-    Column("fn", "FUNCTION", 24, 16, 8, SortKey.FUNCTION, _function, stretch=1, is_extra=True),
-    Column("batch", "BATCH", 12, 8, 4, SortKey.BATCH, _batch, is_extra=True),
-    Column("error", "ERROR", 24, 16, 6, None, _error, stretch=2, is_extra=True),
 )
 
 
 def usual_columns() -> tuple[Column, ...]:
     """Return the columns that are there where none were chosen."""
     return tuple(column for column in COLUMNS if not column.is_extra)
+
+
+def shown_columns(width: int) -> tuple[Column, ...]:
+    """Return the columns of a table of `width` cells for which none were chosen."""
+    return tuple(
+        column
+        for column in COLUMNS
+        if width >= column.shown_from and (column.shown_from or not column.is_extra)
+    )

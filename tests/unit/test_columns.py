@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from gigq_tui.columns import COLUMNS, JobAt, usual_columns
+from gigq_tui.screens.jobs.layout import layout_for
 from gigq_tui.store.sorting import SORT_MENU, SortKey
 from tests.store_files import NOW, line
 from tests.zones import standing_in
@@ -60,7 +61,7 @@ async def seen(config):
 asyncio.run(seen(Config()))
 asyncio.run(seen(config_of('[jobs]\\ncolumns = ["late:12", "name"]')))
 printed = config_text(Config(), Path("there.toml"), False)
-assert 'why", "late"]' in printed and "error, late, in any order" in printed
+assert 'why", "late"]' in printed and "why, late, in any order" in printed
 assert config_of(printed).columns == Config().columns
 try:
     config_of('[jobs]\\ncolumns = ["lat"]')
@@ -117,3 +118,11 @@ def test_columns_that_are_chosen_say_when_by_what_and_what_failed() -> None:
         assert (cell("batch", 9), cell("batch", 9, batch="")) == ("night", "-")
         assert cell("error", 20) == "KeyError: 11"
     assert not {"started", "ended", "fn", "batch", "error"} & {c.name for c in usual_columns()}
+
+
+def test_a_vast_table_has_columns_where_the_reason_would_be_empty() -> None:
+    names = [[one.column.name for one in layout_for(width).columns] for width in (160, 200)]
+    assert [name for name in names[1] if name not in names[0]] == ["fn", "ended"]
+    assert names[1][-1] == "why"
+    vast = {one.column.name: one.cells for one in layout_for(200).columns}
+    assert 40 <= vast["why"] <= 80

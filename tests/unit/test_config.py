@@ -33,7 +33,7 @@ sort = "-dur"
 
 [keys]
 cancel = "x"
-down = ["h", "ctrl+n", "down"]
+down = ["f9", "ctrl+n", "down"]
 new = "Q"
 filter = ""
 half_up = ","
@@ -59,7 +59,7 @@ def test_a_whole_file_is_understood() -> None:
     assert config.sort == Sort(SortKey.DURATION, turned=True)
     assert config.keys == {
         "cancel": ("x",),
-        "down": ("h", "ctrl+n", "down"),
+        "down": ("f9", "ctrl+n", "down"),
         "new": ("Q",),
         "filter": (),
         "half_up": ("comma",),
@@ -103,7 +103,11 @@ def test_an_empty_file_changes_nothing() -> None:
         ('[keys]\nopen = "hyper+x"', "keys.open", "is not a key"),
         ('[keys]\nretry = "c"', "keys.retry", "'c' is the key of cancel on the Jobs screen too"),
         ('[keys]\nretry = "x"\ncancel = "x"', "keys.retry", "'x' is the key of cancel"),
-        ('[keys]\nworker_log = "ctrl+i"\nopen = "tab"', "keys.", "on the Workers screen too"),
+        (
+            '[keys]\nworker_log = "ctrl+i"\nworker_open = "tab"',
+            "keys.",
+            "on the Workers screen too",
+        ),
         ('[keys]\nquit = "z"', "keys.quit", "typed into fields too"),
         ('[keys]\nsubmit = "space"', "keys.submit", "typed into fields too"),
         ('[keys]\nquit = ""\nleave = ""', "keys.quit", "leave the Jobs screen"),

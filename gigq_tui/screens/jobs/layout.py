@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gigq_tui import format as fmt
-from gigq_tui.columns import COLUMNS, WIDE, Column, JobAt, usual_columns
+from gigq_tui.columns import COLUMNS, WIDE, Column, JobAt, shown_columns
 from gigq_tui.config.model import ChosenColumn
 from gigq_tui.store.derive import state_of, ticks
 from gigq_tui.store.models import JobRow
@@ -50,13 +50,11 @@ def layout_for(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> Layout:
     short = width < WIDE
     gutter = 3 if short else 4
     usual = not chosen
-    chosen = chosen or tuple(ChosenColumn(column.name) for column in usual_columns())
+    chosen = chosen or tuple(ChosenColumn(column.name) for column in shown_columns(width))
     by_name = {column.name: column for column in COLUMNS}
     placed: list[PlacedColumn] = []
     for name, cells in chosen:
         column = by_name[name]
-        if usual and width < column.shown_from:
-            continue
         own = column.narrow if short else column.cells
         if usual and column.usual is not None:
             own = column.usual(width)
