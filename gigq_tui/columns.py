@@ -73,7 +73,7 @@ class Column:
     this one is there in a table of at least `shown_from` cells. `gone` is what it says of a row
     that has left the list: usually, and in short. `picture` is drawn before what it says, by the
     cells it has, where it has any for it. `is_extra` says that it is there only where it was
-    chosen.
+    chosen, or has so much room that its `shown_from` is reached.
     """
 
     name: str
