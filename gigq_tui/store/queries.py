@@ -415,10 +415,17 @@ LIMIT 3"""
 
 # --- the submit form ---------------------------------------------------------------------------
 
-# Parameters: how many of the newest rows are looked through, the pattern, the limit.
-IDS_BY_NAME = """
-SELECT id FROM (SELECT id, name, rowid AS key FROM jobs ORDER BY rowid DESC LIMIT ?)
-WHERE id IS NOT NULL AND name LIKE ? ESCAPE '\\' ORDER BY key DESC LIMIT ?"""
+
+def ids_by_name(test: str) -> str:
+    """The newest jobs whose name meets a condition.
+
+    Parameters: how many of the newest rows are looked through, the condition's, the limit.
+    """
+    return (
+        "SELECT id FROM (SELECT id, name, rowid AS key FROM jobs ORDER BY rowid DESC LIMIT ?) "
+        f"WHERE id IS NOT NULL AND {test} ORDER BY key DESC LIMIT ?"
+    )
+
 
 # Parameters: how many of the newest rows are looked through, the limit.
 RECENT_FUNCTIONS = """

@@ -9,7 +9,7 @@ from gigq_core.decoding import as_int, as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql import prefix_range
-from gigq_tui.store.filter.sql_text import like
+from gigq_tui.store.filter.sql_text import holds
 from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.models import JobRow
 
@@ -40,7 +40,8 @@ def find_jobs(conn: sqlite3.Connection, schema: FileSchema, words: str) -> tuple
         bounds = prefix_range(words)
         ids += _ids(conn, queries.IDS_WITH_PREFIX, (*bounds, MAX_FOUND))
     if len(ids) < MAX_FOUND:
-        ids += _ids(conn, queries.IDS_BY_NAME, (SEARCHED_ROWS, like(words), MAX_FOUND))
+        test, values = holds("name", words)
+        ids += _ids(conn, queries.ids_by_name(test), (SEARCHED_ROWS, *values, MAX_FOUND))
     wanted = list(dict.fromkeys(ids))[:MAX_FOUND]
     lines = read_lines(conn, schema, wanted)
     return tuple(lines[id] for id in wanted if id in lines)

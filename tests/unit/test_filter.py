@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -343,3 +344,34 @@ def test_the_longest_filter_runs(connections: list) -> None:
     for text in (" ".join(["-state:doomed"] * 100), "|".join(["a"] * 100), "%" * 2_000):
         for reader, context in connections:
             run(reader._door.conn, parse(text), context)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_letters_are_found_in_any_case_and_composed_or_not(form: str, tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "jobs.db")
+    names = ("äpfel", "ÄPFEL", "Straße", "STRASSE", "apfel", "ΣΊΣΥΦΟΣ", "Ὀδυσσεύς")
+    for name in names:
+        writer.job(f"{name}-c", name=unicodedata.normalize("NFC", name))
+        writer.job(f"{name}-d", name=unicodedata.normalize("NFD", name))
+    with reading(writer.path) as reader:
+        for text, found in {
+            "äpfel": names[:2],
+            "name:ÄPF": names[:2],
+            "straße": names[2:4],
+            "-ä -ß -σ -ὀ": ("apfel",),
+            "σίσυφος": names[5:6],
+            "ὈΔΥΣΣΕΎΣ": names[6:],
+        }.items():
+            typed = unicodedata.normalize(form, text)
+            ids = {f"{name}-{how}" for name in found for how in "cd"}
+            assert match(reader, typed) == ids, text
+            words = typed.removeprefix("name:")
+            if not text.startswith("-"):
+                assert {row.id for row in reader.find_jobs(words)} == ids
+    writer.close()
+
+
+def test_what_is_ascii_is_looked_for_by_sqlite_itself() -> None:
+    context = Context(NOW, True, ("retry_after",))
+    assert "gigq_tui_holds" not in parse("apfel name:x fn:y err:z param.x:y").sql(context)[0]
+    assert "gigq_tui_holds" in parse("name:äpfel").sql(context)[0]

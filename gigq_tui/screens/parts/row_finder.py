@@ -9,6 +9,7 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import FIND_ROW, FIND_ROW_NEXT, FIND_ROW_PREVIOUS
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
+from gigq_tui.store.filter.folding import folded
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
@@ -96,11 +97,11 @@ class RowFinder(Part):
             self._notices.tell(NOTHING_FOUND, "warn")
 
     def _found(self) -> list[int]:
-        wanted, searched = self.wanted.casefold(), self._host.mover()
+        wanted, searched = folded(self.wanted), self._host.mover()
         if not wanted or searched is None:
             return []
         text_of = self._text_of or (lambda at: _drawn(searched, at))
-        return [at for at in range(searched.total) if wanted in text_of(at).casefold()]
+        return [at for at in range(searched.total) if wanted in folded(text_of(at))]
 
     def _here(self) -> int:
         searched = self._host.mover()

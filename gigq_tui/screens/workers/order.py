@@ -15,6 +15,7 @@ from gigq_tui.keys.screen_actions import WORKER_SORT
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.workers.entries import WorkerEntry, weight
+from gigq_tui.store.filter.folding import folded
 from gigq_tui.store.models import Health
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line
@@ -49,7 +50,7 @@ def groups_of(found: Iterable[WorkerEntry]) -> list[list[WorkerEntry]]:
 def matches(group: Group, text: str) -> bool:
     """Say whether what is known of a worker, and of the jobs that it holds, has all the words."""
     haystack = _haystack(group)
-    return all(word in haystack for word in text.casefold().split())
+    return all(word in haystack for word in folded(text).split())
 
 
 def _haystack(group: Group) -> str:
@@ -63,7 +64,7 @@ def _haystack(group: Group) -> str:
             words.append(f"{worker.request} stopping")
     if first.foreign is not None:
         words += [first.foreign.id, "gigq's not visible"]
-    return "\n".join(words).casefold()
+    return folded("\n".join(words))
 
 
 def in_order(

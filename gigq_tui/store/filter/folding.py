@@ -12,6 +12,8 @@ HOLDS_FUNCTION = "gigq_tui_holds"
 
 def folded(text: str) -> str:
     """A text without what tells capitals from small letters, and composed ones from others."""
+    if text.isascii():
+        return text.lower()
     return normalize("NFC", normalize("NFD", text).casefold())
 
 
@@ -24,7 +26,7 @@ def _holds(value: object, wanted: str) -> bool | None:
     if value is None:
         return None
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return wanted in (text if text.isascii() else _folded(text))
+    return wanted in (text.lower() if text.isascii() else _folded(text))
 
 
 # The same words stand in very many rows.
