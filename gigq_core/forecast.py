@@ -419,7 +419,9 @@ class _Laws:
                 function, scatter = random.choice(self.others), SCATTER_OF_UNKNOWN
             else:
                 scatter = function.scatter
-            chosen.append((function, math.exp(random.gauss(0.0, scatter))))
+            # Its mean is 1: how little is known makes nothing longer.
+            off = random.gauss(-scatter * scatter / 2, scatter)
+            chosen.append((function, math.exp(off)))
         return chosen
 
 

@@ -96,6 +96,7 @@ class AheadOfQueue:
         self._steps: Steps | None = None
         # Whether anything can be told at all, and whether every slot is taken.
         self._is_wanted = self._is_full = False
+        self._slots = 0
         self._began: datetime | None = None
         self._cost_s = 0.0
         self._free_at = float("-inf")
@@ -103,6 +104,7 @@ class AheadOfQueue:
 
     def saw(self, counts: Counts, staff: FileWorkers, slots: int) -> None:
         """Take in what a picture of the file says."""
+        self._slots = slots
         works = bool(slots or staff.foreign) and not staff.paused
         self._is_wanted = works and bool(counts.ready or counts.running)
         # More slots help only while every slot is taken and jobs of ours wait for one.
@@ -152,4 +154,5 @@ class AheadOfQueue:
         self.ahead = None
         if began is None or found.end is None or found.runs < LEAST_RUNS:
             return
-        self.ahead = Ahead(began, found.end, more.end if more is not None else None)
+        with_more = more.end if more is not None else None
+        self.ahead = Ahead(began, found.end, with_more, 2 * self._slots)

@@ -243,12 +243,13 @@ class Trend(Enum):
 class Ahead:
     """When the queue will be done, in seconds from when that was asked; None is not known.
 
-    `more` is the same with twice the slots, where each of them is taken.
+    `more` is the same with twice the slots, which are `more_slots`, where each of them is taken.
     """
 
     asked_at: datetime
     end: Spread
     more: Spread | None = None
+    more_slots: int = 0
 
     def left(self, now: datetime) -> Spread:
         """The same, in seconds from `now`."""
@@ -269,9 +270,8 @@ class Figures:
     """How the work goes; None is what is not known. Times in seconds.
 
     `failed_share`, `p50_s` and `p95_s` are of the attempts that ended in the last five minutes of
-    work, whenever that was: at rest they stay as they are. `ahead` is when the queue will be
-    empty if nothing comes, `slots` how many jobs the workers run at once, and `more_slots` how many
-    it is told for besides.
+    work, whenever that was: at rest they stay as they are. `ahead` is when the queue will
+    be empty if nothing comes.
     """
 
     trend: Trend | None = None
@@ -279,8 +279,6 @@ class Figures:
     p50_s: float | None = None
     p95_s: float | None = None
     ahead: Ahead | None = None
-    slots: int = 0
-    more_slots: int = 0
 
 
 @dataclass(frozen=True)

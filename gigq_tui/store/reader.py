@@ -130,7 +130,7 @@ class Reader:
                 sort=view.sort,
                 follow=view.follow,
                 followed=_followed(conn, schema, view.follow, staff),
-                figures=figures(self._history, staff, now, self._ahead.ahead),
+                figures=figures(self._history, now, self._ahead.ahead),
             )
             self.version_read = self._door.version
             self._staff = staff
@@ -205,6 +205,7 @@ class Reader:
                 ready=self._ready.read(conn, schema, self._door.version),
                 running=busy.by_function,
                 ready_only=schema.attached,
+                ahead=self._ahead.ahead,
                 concerns=concerns(staff, counts, info, overdue=busy.overdue, starved=starved),
             )
 

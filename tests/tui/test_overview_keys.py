@@ -162,6 +162,14 @@ async def test_o_shows_the_overview_at_every_size(size: tuple[int, int], app: Co
         assert app.screen is jobs_screen(app)
 
 
+async def test_the_backlog_says_when_it_is_done_and_with_more_slots(app: ConsoleApp) -> None:
+    ahead = Ahead(NOW, Spread(60, 65, 70), Spread(30, 33, 36), 8)
+    feed_of(app).answers["overview"] = lambda _: overview_of(ahead=ahead)
+    async with running(app, size=(120, 32)) as pilot:
+        await opened(pilot)
+        assert "855, empty in about 1m05s, 8 slots: 35s" in screen_text(app)
+
+
 async def test_o_leads_here_from_the_workers_too(app: ConsoleApp) -> None:
     async with running(app) as pilot:
         await give(pilot, [row(1)])

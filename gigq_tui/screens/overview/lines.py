@@ -9,6 +9,7 @@ from functools import partial
 
 from gigq_core.moments import comes_twice, moment_words, offset_of, stretch_words
 from gigq_core.spans import DAY_S, HOUR_S, MINUTE_S, span
+from gigq_core.spread import in_words
 from gigq_core.times import moment_of
 from gigq_tui.format import (
     age,
@@ -190,7 +191,7 @@ def large_charts(lens: Lens, account: Account, overview: Overview | None, width:
             _sum_and_most(account, "failed"),
             "fail" if account.total.failed else "",
         ),
-        ("jobs waiting", _backlog(account, overview), ""),
+        ("jobs waiting", _backlog(account, overview, half - 17), ""),
         ("run time", _run_times(account, half - 14), ""),
     )
     heads = [((f" {title}", "heading"), (f"   {text}", role)) for title, text, role in titles]
@@ -212,7 +213,7 @@ def small_charts(lens: Lens, account: Account, overview: Overview | None, width:
     rows: list[tuple[str, str, Series]] = [
         (f"done/{per}", _sum_and_most(account, "done", short=True), _done(account)),
         (f"fail/{per}", _sum_and_most(account, "failed", short=True), _failed(account)),
-        ("waiting", _backlog(account, overview, short=True), _waiting(account)),
+        ("waiting", _backlog_in_short(account, overview), _waiting(account)),
     ]
     lines: list[Line] = []
     for name, text, series in rows:
@@ -265,19 +266,42 @@ def _pace(account: Account) -> str:
     return f"{pace:+.1f}/s" if abs(pace) < 10 else f"{pace:+.0f}/s"
 
 
-def _backlog(account: Account, overview: Overview | None, *, short: bool = False) -> str:
-    """How many wait now and how that changes, and the most that waited at once."""
-    most = round(largest([bar.waiting for bar in account.bars]))
-    pace = _pace(account)
-    if short:
-        if account.window.live and overview is not None:
-            return f"{short_count(overview.counts.pending)} {pace or f'max {short_count(most)}'}"
-        return f"max {short_count(most)}"
-    told = f"at most {count(most)}"
+def _backlog(account: Account, overview: Overview | None, room: int) -> str:
+    """How many wait now and how that changes, and when they are done, or the most at once."""
+    told = f"at most {count(round(largest([bar.waiting for bar in account.bars])))}"
     if not account.window.live or overview is None:
         return told
+    pace = _pace(account)
     changing = f", {'falling' if pace.startswith('-') else 'rising'} {pace[1:]}" if pace else ""
-    return f"{count(overview.counts.pending)} now{changing}, {told}"
+    number, eta = f"{count(overview.counts.pending)} now", _empty_in(overview)
+    forms = (
+        f"{number}{changing}{eta}, {told}",
+        f"{number}{changing}{eta}",
+        f"{number}{f' {pace}' if pace else ''}{eta}",
+        f"{count(overview.counts.pending)}{eta}",
+        f"{number}{changing}{_empty_in(overview, more=False)}",
+        f"{number}{changing}",
+    )
+    return next((form for form in forms if width_of(form) <= room), forms[-1])
+
+
+def _empty_in(overview: Overview, *, more: bool = True) -> str:
+    """When what is ready would be done if nothing else came, with the slots there are and more."""
+    ahead, now = overview.ahead, overview.taken_at
+    if ahead is None:
+        return ""
+    text = f", empty in {in_words(ahead.left(now))}"
+    with_more = ahead.left_with_more(now)
+    if more and with_more is not None:
+        text += f", {ahead.more_slots} slots: {in_words(with_more).removeprefix('about ')}"
+    return text
+
+
+def _backlog_in_short(account: Account, overview: Overview | None) -> str:
+    most = short_count(round(largest([bar.waiting for bar in account.bars])))
+    if account.window.live and overview is not None:
+        return f"{short_count(overview.counts.pending)} {_pace(account) or f'max {most}'}"
+    return f"max {most}"
 
 
 def _run_times(account: Account, room: int, *, short: bool = False) -> str:

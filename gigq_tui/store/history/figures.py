@@ -9,7 +9,6 @@ from datetime import datetime
 from gigq_tui.store.history.attempts import Ended, History, seconds
 from gigq_tui.store.history.rings import Past
 from gigq_tui.store.models import Ahead, Figures, Health, Trend, WorkerRow
-from gigq_tui.store.workers import FileWorkers
 
 # The stretch of work that the figures describe, up to the attempt that ended last.
 WORK_S = 300.0
@@ -18,12 +17,11 @@ TREND_SHARE = 0.2
 _GOES_ON = frozenset({Health.ALIVE, Health.UNKNOWN})
 
 
-def figures(history: History, staff: FileWorkers, now: datetime, ahead: Ahead | None) -> Figures:
+def figures(history: History, now: datetime, ahead: Ahead | None) -> Figures:
     """What the header says of the work.
 
     Args:
         history: followed up to now.
-        staff: who works.
         now: the present moment.
         ahead: when the queue will be done.
     """
@@ -31,15 +29,12 @@ def figures(history: History, staff: FileWorkers, now: datetime, ahead: Ahead | 
     recent = history.recent()
     work = [ended for ended in recent if ended.at >= recent[-1].at - WORK_S]
     runs = sorted(ended.run_s for ended in work if ended.run_s is not None)
-    slots = slots_of(staff.ours)
     return Figures(
         trend=_trend(history, at),
         failed_share=_failed_share(work),
         p50_s=_percentile(runs, 0.5),
         p95_s=_percentile(runs, 0.95),
         ahead=ahead,
-        slots=slots,
-        more_slots=2 * slots,
     )
 
 

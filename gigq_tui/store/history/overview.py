@@ -17,7 +17,7 @@ from gigq_tui.store.history.attention import Concern
 from gigq_tui.store.history.comparison import Verdict, compare
 from gigq_tui.store.history.tally import Tally, merged
 from gigq_tui.store.instants import BEGAN, CREATED
-from gigq_tui.store.models import Counts
+from gigq_tui.store.models import Ahead, Counts
 from gigq_tui.store.throttle import Throttle
 from gigq_tui.store.workers import MAX_RUNNING, FileWorkers
 
@@ -106,6 +106,7 @@ class Overview:
         ready_only: whether `ready` are ready jobs, or all that wait: a file of GigQ's own does not
             tell them apart.
         concerns: what needs a person, the gravest first.
+        ahead: when the queue will be empty if nothing comes.
     """
 
     taken_at: datetime
@@ -114,6 +115,7 @@ class Overview:
     running: Mapping[str, int]
     ready_only: bool
     concerns: tuple[Concern, ...]
+    ahead: Ahead | None = None
 
     @property
     def ready_counted(self) -> int:
