@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from gigq_tui.store.history.row_ranges import OUT_OF_ORDER, Position, apart
 from gigq_tui.store.history.tally import End, Tally, merged
 from gigq_tui.store.history.time_window import DAY_S, HOUR_S, Ruler, TimeWindow, days_before
 from gigq_tui.store.stepwise import STEP_S, SoFar
+from gigq_tui.store.throttle import PATIENCE
 
 # Beyond so many functions, further ones are counted together.
 MAX_FUNCTIONS = 500
@@ -124,6 +125,8 @@ class _Stretch:
     start: float
     end: float
     cells: dict[float, dict[str, Tally]] = field(default_factory=dict)
+    # What was last put together, of which bars; until anything is counted.
+    _known: tuple[float, float, dict[str, Tally]] | None = None
 
     @property
     def slice_s(self) -> float:
@@ -133,14 +136,23 @@ class _Stretch:
     def forget_before(self, start: float) -> None:
         for old in [bar for bar in self.cells if bar < start]:
             del self.cells[old]
+            self._known = None
+
+    def tally(self, bar: float, function: str) -> Tally:
+        """Where what ended in a bar is to be counted."""
+        self._known = None
+        return self.cells.setdefault(bar, {}).setdefault(function, Tally())
 
     def by_function(self, start: float, end: float) -> dict[str, Tally]:
         """What became of each function's attempts in some of its bars."""
+        if self._known is not None and self._known[:2] == (start, end):
+            return self._known[2]
         found: dict[str, Tally] = {}
         for bar, functions in self.cells.items():
             if start <= bar < end:
                 for name, tally in functions.items():
                     found.setdefault(name, Tally()).merge(tally)
+        self._known = (start, end, found)
         return found
 
 
@@ -180,6 +192,8 @@ class WindowWork:
         self._waiting = self._change = 0
         self._followed_at = float("-inf")
         self._bars: dict[float, Bar] = {}
+        self._last: Account | None = None
+        self._told_at = self._telling_s = 0.0
         self._oldest: float | None = None
 
     def renew(self) -> None:
@@ -199,7 +213,7 @@ class WindowWork:
             left_s = STEP_S - (self._clock() - began)
         if not any(rows.matters for rows in self._left):
             self._settle(conn, schema, at)
-        return SoFar(self._account(at), self._read, max(self._total, self._read))
+        return SoFar(self._told(at), self._read, max(self._total, self._read))
 
     # --- what is read ---------------------------------------------------------------------------
 
@@ -397,7 +411,7 @@ class WindowWork:
     def _count(self, stretch: _Stretch, record: sqlite3.Row) -> None:
         at = as_int(record["slice"]) * stretch.slice_s + stretch.ruler.origin
         bar = stretch.ruler.start_of(max(at, stretch.start))
-        tally = stretch.cells.setdefault(bar, {}).setdefault(self._named(record), Tally())
+        tally = stretch.tally(bar, self._named(record))
         end = _ENDS.get(as_text(record["status"]), End.OTHER)
         longest = record["longest"]
         tally.add_many(end, record["n"], record["step"], -1.0 if longest is None else longest)
@@ -425,6 +439,18 @@ class WindowWork:
         self._waiting, self._change = waiting, 0
 
     # --- what is known --------------------------------------------------------------------------
+
+    def _told(self, at: float) -> Account:
+        """The account; while much is left to be read, it is put together only now and then."""
+        known, began = self._last, self._clock()
+        edges = self.window.edges(at)
+        is_early = began - self._told_at < PATIENCE * self._telling_s
+        if known is not None and self._left and is_early and known.edges == edges:
+            return replace(known, now=at)
+        self._last = account = self._account(at)
+        self._told_at = self._clock()
+        self._telling_s = self._told_at - began
+        return account
 
     def _account(self, at: float) -> Account:
         edges = self.window.edges(at)
