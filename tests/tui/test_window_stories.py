@@ -9,8 +9,10 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_tui.app import ConsoleApp
+from gigq_tui.screens.count.screen import CountScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.store.history.time_window import local_time
+from gigq_tui.store.models import Tab
 from tests import night
 from tests.snapshots.reader_feed import ReaderFeed, at_rest, night_app
 from tests.tui.harness import jobs_screen, running, screen_text
@@ -134,3 +136,13 @@ async def test_comparing_goes_from_the_day_before_to_the_week_before_and_none(
         text = await typed(pilot, "d")
         assert "[none]" in text
         assert "WAS FAIL%" not in text
+
+
+async def test_a_function_of_the_window_is_counted_by_a_parameter(tmp_path: Path) -> None:
+    app = night_app(tmp_path)
+    async with running(app, size=(120, 32)) as pilot:
+        await typed(pilot, "o", "6", "left_square_bracket", "j", "number_sign")
+        assert isinstance(app.screen, CountScreen)
+        tab, filter = app.screen.among
+        assert tab is Tab.ALL
+        assert filter.text == "fn=feeds.fetch_feed ran:2026-11-27T02:00..04:00"

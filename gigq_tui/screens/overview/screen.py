@@ -256,7 +256,10 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
 
     @property
     def listed(self) -> tuple[Tab, Filter]:
-        return Tab.ALL, parse(self.filter_text())
+        function = self.functions.cursor_id or ALL
+        if self.attending or function in (DELETED, OTHERS):
+            function = ALL
+        return Tab.ALL, parse(self.filter_text(function))
 
     def filter_text(self, function: str = ALL) -> str:
         """The filter for the jobs of one function, or all, that ran in what is chosen."""
