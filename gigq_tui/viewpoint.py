@@ -7,13 +7,15 @@ a copied command hands it on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from difflib import get_close_matches
 from typing import NamedTuple
 
 from gigq_tui.store.failures.grouping import grouping_of
 from gigq_tui.store.filter.language import NO_FILTER, Filter, FilterError, parse
-from gigq_tui.store.history.time_window import period_of
+from gigq_tui.store.filter.writing import absolute
+from gigq_tui.store.history.time_window import USUAL, Period, period_of
 from gigq_tui.store.list.view import sort_keys
 from gigq_tui.store.models import Tab
 from gigq_tui.store.sorting import NEWEST, Sort, SortKey, sort_of
@@ -56,11 +58,13 @@ class ScreenWord(NamedTuple):
         check: Returns what stands behind the colon in its usual spelling; raises ValueError for
             what makes no sense there. It is given the empty text where nothing stands there.
         of_job: Whether that is the id of a job, or its first digits.
+        at: Returns the same without what depends on the hour, at a moment; None where nothing does.
     """
 
     usage: str
     check: Callable[[str], str]
     of_job: bool = False
+    at: Callable[[str, datetime], str] | None = None
 
 
 def _nothing(argument: str) -> str:
@@ -79,6 +83,13 @@ def _period(argument: str) -> str:
     return period_of(argument).word if argument else ""
 
 
+def _period_at(argument: str, now: datetime) -> str:
+    period = period_of(argument) if argument else USUAL
+    if period.start is None:
+        period = Period(period.length_s, now.timestamp() - period.length_s)
+    return period.word
+
+
 def _count(argument: str) -> str:
     from gigq_core.counting import count_keys  # here: most views have no need of it
 
@@ -95,7 +106,7 @@ SCREEN_WORDS = {
     "job": ScreenWord("job:ID", _job, of_job=True),
     "tree": ScreenWord("tree:ID", _job, of_job=True),
     "workers": ScreenWord("workers", _nothing),
-    "overview": ScreenWord("overview[:PERIOD]", _period),
+    "overview": ScreenWord("overview[:PERIOD]", _period, at=_period_at),
     "count": ScreenWord("count[:KEY,KEY]", _count),
     "groups": ScreenWord("groups[:BY]", _grouping),
 }
@@ -118,6 +129,13 @@ class Viewpoint:
     sort: Sort | None = None
     columns: tuple[str, ...] = ()
     open: Destination | None = None
+
+    def at(self, now: datetime) -> Viewpoint:
+        """The same without what depends on the hour: whoever looks later sees the same times."""
+        opened = self.open
+        if opened is not None and (fix := SCREEN_WORDS[opened.screen].at) is not None:
+            opened = Destination(opened.screen, fix(opened.argument, now))
+        return replace(self, filter=absolute(self.filter, now), open=opened)
 
     @property
     def matching(self) -> Filter:

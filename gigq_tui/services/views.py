@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from gigq_tui.actions import shell_command
@@ -16,7 +15,6 @@ from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.waiting import RunsWorkers, find_out
-from gigq_tui.store.filter.writing import absolute
 from gigq_tui.viewpoint import Viewpoint
 
 Saved = tuple[NamedView, ...]
@@ -76,7 +74,7 @@ class Views:
     def command_for(self, view: Viewpoint) -> str:
         """The command that shows a view as it is now, whenever it is run."""
         settings = self._settings
-        fixed = replace(view, filter=absolute(view.filter, settings.clock.now()))
+        fixed = view.at(settings.clock.now())
         return shell_command.for_view(settings.path, fixed, read_only=settings.read_only)
 
     def show(self, view: Viewpoint) -> None:

@@ -137,7 +137,7 @@ def test_no_file_says_what_to_name() -> None:
         (("x.db", "--tab", "dead"), "no tab 'dead'"),
         (("x.db", "--open", "wrokers"), "write workers"),
         (("x.db", "--open", "tree"), "tree:ID"),
-        (("x.db", "--open", "overview:2h"), "60m, 6h, 24h"),
+        (("x.db", "--open", "overview:soon"), "write one like 5m"),
         (("x.db", "--open", "workers", "--once"), "--once shows none"),
         (("x.db", "--tab", "done", "--sort", "claim"), "the done tab can be sorted by submitted"),
         (("--demo", "--tab", "done"), "leave --tab out"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from gigq_tui.viewpoint import (
     destination_of,
     viewpoint_of,
 )
+from tests.scene import NOW
 from tests.tui.harness import make_app
 
 ID = "0adbc7ba-0000-4000-8000-000000000000"
@@ -85,7 +87,7 @@ def test_the_tab_is_always_said_lest_the_last_view_come_back() -> None:
         ({"open": "x"}, "open", "choose from job:ID, tree:ID"),
         ({"open": "job:"}, "open", "job:ID: write the id"),
         ({"open": "workers:w1"}, "open", "nothing stands behind it"),
-        ({"open": "overview:2h"}, "open", "choose from 1m, 5m"),
+        ({"open": "overview:soon"}, "open", "write one like 5m"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_what_to_write(
@@ -103,7 +105,7 @@ def test_the_claim_order_brings_the_tab_of_those_that_wait() -> None:
 
 
 def test_a_period_is_written_in_one_way() -> None:
-    assert destination_of("overview:1h") == Destination("overview", "60m")
+    assert destination_of("overview:60m") == Destination("overview", "1h")
 
 
 @pytest.mark.parametrize("tab", Tab)
@@ -113,3 +115,13 @@ def test_every_tab_is_a_filter_too(tab: Tab) -> None:
 
 def test_every_screen_that_has_a_word_can_be_opened_by_it() -> None:
     assert set(make_app().services.routes._open.words) == set(SCREEN_WORDS)
+
+
+def test_what_depends_on_the_hour_becomes_moments() -> None:
+    view = viewpoint_of(tab="failed", filter="ended<2h", open="overview:2h").at(NOW)
+    assert view == view.at(NOW + timedelta(days=9))
+    assert view.open == Destination(
+        "overview", "2026-11-23T10:04:31+00:00..2026-11-23T12:04:31+00:00"
+    )
+    assert destination_of(str(view.open)) == view.open
+    assert viewpoint_of(open="workers").at(NOW) == viewpoint_of(open="workers")
