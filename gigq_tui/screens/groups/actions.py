@@ -212,6 +212,7 @@ class GroupActions(Part):
         if others and firsts and lasts:
             when = period(min(firsts), max(lasts), self._clock.now())
             details.insert(0, f"Spread over {when} and over their parameters.")
+        details.insert(0, _named(found, size))
         run = CanaryRun(frozenset(_values(chosen)), title, found.ids, others)
         failure = ""
         if len(chosen) == 1 and self._choice.by.by == "cause" and others:
@@ -257,7 +258,7 @@ class GroupActions(Part):
         if not found.ids:
             self._notices.tell("None of these jobs is failed any more.", "warn")
             return
-        details: list[str] = []
+        details = [_named(found, len(found.ids))] if not tried else []
         if run is not None:
             details.append(f"{run.words[0].upper()}{run.words[1:]}.")
             if not run.may_go_on:
@@ -295,6 +296,14 @@ class GroupActions(Part):
 
 def _values(chosen: Sequence[FailedJobs]) -> list[str | None]:
     return [group.value for group in chosen]
+
+
+def _named(found: ChosenIds, number: int) -> str:
+    """The names of the first few."""
+    names = list(found.names)
+    if number > len(names):
+        names.append(f"and {count(number - len(names))} more")
+    return ", ".join(map(inert, names))
 
 
 def _these(number: int) -> str:

@@ -113,7 +113,7 @@ class Table:
         self._known = known
         self._by = by
         self._today = local(now).date()
-        room = width - 5
+        room = width - 6
         is_wide = width >= WIDE
         # Within a day the hour will do.
         first, last = known.first, known.last
@@ -153,14 +153,14 @@ class Table:
         name = "CAUSE" if self._by.by == "cause" else self._by.name.upper()
         if self._by.by == "param":
             name = f"PARAM{self._by.name[len('param') :]}"
-        spans: list[Span] = [("    ", ""), (pad(name, self._room), "heading")]
+        spans: list[Span] = [("     ", ""), (pad(name, self._room), "heading")]
         for title, cells, _ in self._columns:
             spans += [("  ", ""), (pad(title, abs(cells), right=cells < 0), "heading")]
         return tuple(spans)
 
     def line(self, group: FailedJobs, *, marked: bool) -> Line:
         """Return one group."""
-        spans: list[Span] = [("*" if marked else " ", "mark"), *self._name(group)]
+        spans: list[Span] = [("* " if marked else "  ", "mark"), *self._name(group)]
         for _, cells, cell in self._columns:
             told = cell(group)
             gap = " " * max(0, abs(cells) - line_width(told))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,8 @@ from gigq_tui.store.stepwise import STEP_S, SoFar
 FIRST_STEP, LEAST_STEP, MOST_STEP = 500, 25, 5_000
 # A canary is chosen of so many jobs at most.
 MOST_CANDIDATES = 20_000
+# How many of them are named.
+NAMED = 3
 # How many ids a step reads.
 IDS_AT_ONCE = 2_000
 # How many jobs are looked at for the names of parameters, and how many names are offered.
@@ -128,10 +130,11 @@ def _params(conn: sqlite3.Connection, reading: FailedNowReading) -> tuple[str, .
 
 @dataclass(frozen=True)
 class ChosenIds:
-    """Jobs of groups by their ids, and how many there are that they were chosen of."""
+    """Jobs of groups by their ids, how many there are that they were chosen of, and some names."""
 
     ids: tuple[str, ...] = ()
     of: int = 0
+    names: tuple[str, ...] = ()
 
 
 class JobsOfGroups:
@@ -161,7 +164,7 @@ class JobsOfGroups:
         self._without = frozenset(without)
         self._places: list[int] = []
         self._read = 0
-        self._found: list[str] = []
+        self._found: list[tuple[str, str]] = []
 
     def begin(self) -> None:
         """Forget all. (Not before: what the groups hold belongs to the thread that reads.)"""
@@ -177,18 +180,25 @@ class JobsOfGroups:
         if self._canary is not None:
             failed = self._of.known.ended(self._values, MOST_CANDIDATES)
             places = choose(failed, self._canary, partial(params_at, conn))
-            ids = dict(self._ids(conn, places))
-            found = tuple(ids[place] for place in places if place in ids)
-            return SoFar(ChosenIds(found, len(self._places)), 1, 1)
+            known = {place: (id, name) for place, id, name in self._ids(conn, places)}
+            found = [known[place] for place in places if place in known]
+            return SoFar(_chosen(found, len(self._places)), 1, 1)
         places = self._places[self._read : self._read + IDS_AT_ONCE]
-        self._found += [text for _, text in self._ids(conn, places) if text not in self._without]
+        self._found += [
+            (id, name) for _, id, name in self._ids(conn, places) if id not in self._without
+        ]
         self._read += len(places)
         is_done = self._read >= len(self._places)
-        chosen = ChosenIds(tuple(self._found), len(self._found)) if is_done else ChosenIds()
+        chosen = _chosen(self._found, len(self._found)) if is_done else ChosenIds()
         return SoFar(chosen, self._read, len(self._places))
 
-    def _ids(self, conn: sqlite3.Connection, places: Iterable[int]) -> list[tuple[int, str]]:
-        """The ids at some places, of jobs that are still in the state that is meant."""
+    def _ids(self, conn: sqlite3.Connection, places: Iterable[int]) -> list[tuple[int, str, str]]:
+        """Place, id and name of jobs that are still in the state that is meant."""
         statuses = sql.WAITING if self._waiting else sql.FAILED
         rows = conn.execute(sql.ids_at(statuses), (sql.listed(places),))
-        return [(place, as_text(job_id)) for place, job_id in rows]
+        return [(place, as_text(job_id), as_text(name)) for place, job_id, name in rows]
+
+
+def _chosen(found: Sequence[tuple[str, str]], of: int) -> ChosenIds:
+    names = tuple(f"{name} {id[:8]}" for id, name in found[:NAMED])
+    return ChosenIds(tuple(id for id, _ in found), of, names)

@@ -12,10 +12,10 @@ WAITING = (JobStatus.PENDING, JobStatus.RUNNING)
 
 
 def ids_at(statuses: Iterable[JobStatus]) -> str:
-    """Place and id of the jobs at some places that have one of these statuses."""
+    """Place, id and name of the jobs at some places that have one of these statuses."""
     words = ", ".join(f"'{status.value}'" for status in statuses)
     return f"""
-SELECT rowid, id FROM jobs
+SELECT rowid, id, substr(CAST(name AS TEXT), 1, 200) FROM jobs
 WHERE rowid IN (SELECT value FROM json_each(?)) AND status IN ({words})"""
 
 
