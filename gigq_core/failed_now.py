@@ -297,6 +297,11 @@ class FailedNowReading:
         groups = [group for value in values if (group := self._groups.get(value)) is not None]
         return [place for group in groups for place in (group.waiting if waiting else group.jobs)]
 
+    def count(self, values: Iterable[str | None]) -> int:
+        """How many jobs of some groups are failed."""
+        groups = (self._groups.get(value) for value in values)
+        return sum(len(group.jobs) for group in groups if group is not None)
+
     def ended(self, values: Iterable[str | None], most: int) -> Iterator[tuple[int, float | None]]:
         """The failed jobs of some groups by their places, with the time when each failed.
 

@@ -20,7 +20,7 @@ from gigq_tui.store.stepwise import STEP_S, SoFar
 # How many rows a step reads at first, at least and at most.
 FIRST_STEP, LEAST_STEP, MOST_STEP = 500, 25, 5_000
 # A canary is chosen of so many jobs at most.
-MOST_CANDIDATES = 20_000
+MOST_CANDIDATES = 5_000
 # How many of them are named.
 NAMED = 3
 # How many ids a step reads.
@@ -168,7 +168,9 @@ class JobsOfGroups:
 
     def begin(self) -> None:
         """Forget all. (Not before: what the groups hold belongs to the thread that reads.)"""
-        self._places = sorted(self._of.known.members(self._values, waiting=self._waiting))
+        # A canary is chosen without a look at each job of the groups.
+        known, is_whole = self._of.known, self._canary is None
+        self._places = known.members(self._values, waiting=self._waiting) if is_whole else []
         self._read, self._found = 0, []
 
     def renew(self) -> None:
@@ -182,7 +184,7 @@ class JobsOfGroups:
             places = choose(failed, self._canary, partial(params_at, conn))
             known = {place: (id, name) for place, id, name in self._ids(conn, places)}
             found = [known[place] for place in places if place in known]
-            return SoFar(_chosen(found, len(self._places)), 1, 1)
+            return SoFar(_chosen(found, self._of.known.count(self._values)), 1, 1)
         places = self._places[self._read : self._read + IDS_AT_ONCE]
         self._found += [
             (id, name) for _, id, name in self._ids(conn, places) if id not in self._without
