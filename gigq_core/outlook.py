@@ -145,10 +145,15 @@ def _gaps(spans: list[tuple[float, float]]) -> list[float]:
 
 
 class LeftReader:
-    """What is left to run, read anew each time."""
+    """What is left to run, read anew each time.
 
-    def __init__(self) -> None:
+    Args:
+        retried: ids of jobs that are taken to wait again, where they ended badly.
+    """
+
+    def __init__(self, retried: Collection[str] = ()) -> None:
         self.jobs: list[Unfinished] = []
+        self._retried = frozenset(retried)
 
     def read(self, conn: sqlite3.Connection, now_s: float) -> Iterator[None]:
         """Read all of it, up to the bounds.
@@ -166,6 +171,7 @@ class LeftReader:
             yield from self._read_groups(conn, sql.PENDING_GROUPS, sql.ANY_PRIORITY)
             return
         yield from self._read_delayed(conn, now_s)
+        yield from self._read_retried(conn)
         yield from self._read_blocked(conn)
         yield from self._read_groups(conn, sql.READY_GROUPS, sql.READY_PRIORITIES)
 
@@ -196,6 +202,13 @@ class LeftReader:
         ]
         yield
 
+    def _read_retried(self, conn: sqlite3.Connection) -> Iterator[None]:
+        if self._retried:
+            ids = json.dumps(sorted(self._retried))
+            rows = conn.execute(sql.ENDED_BADLY, (ids,)).fetchall()
+            self._take_blocked(conn, rows, "on_failure" in _columns(conn, "core_edges"))
+            yield
+
     def _read_blocked(self, conn: sqlite3.Connection) -> Iterator[None]:
         has_policies = "on_failure" in _columns(conn, "core_edges")
         read = 0
@@ -218,9 +231,10 @@ class LeftReader:
         for edge in conn.execute(sql.unmet_with_status(has_policies), (ids, MOST_EDGES_A_STEP)):
             child, parent = as_text(edge["child_id"]), as_text(edge["parent_id"])
             policy = _POLICIES.get(as_int(edge["on_failure"]), "")
-            if edge["status"] is None or (edge["status"] in BAD_ENDS and policy != "run"):
+            has_failed = edge["status"] in BAD_ENDS and parent not in self._retried
+            if edge["status"] is None or (has_failed and policy != "run"):
                 doomed.add(child)
-            elif edge["status"] not in BAD_ENDS:
+            elif not has_failed:
                 parents.setdefault(child, {})[parent] = policy
         for row in rows:
             id = as_text(row["id"])
@@ -319,16 +333,22 @@ class Outlook:
         of: ids of jobs whose own windows are wanted.
         dead: says whether a worker's process is gone.
         only_now: whether what waits for its first time is left out, with what waits for that.
+        retried: ids of failed jobs that are taken to wait again.
     """
 
     def __init__(
-        self, of: Collection[str] = (), dead: IsDead = is_dead, *, only_now: bool = False
+        self,
+        of: Collection[str] = (),
+        dead: IsDead = is_dead,
+        *,
+        only_now: bool = False,
+        retried: Collection[str] = (),
     ) -> None:
         self._of = frozenset(of)
         self._dead = dead
         self._only_now = only_now
         self._past = PastReader()
-        self._left = LeftReader()
+        self._left = LeftReader(retried)
 
     def begin(self) -> None:
         """Forget all: the file is another one."""

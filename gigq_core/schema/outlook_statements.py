@@ -90,6 +90,12 @@ SELECT {_JOB} FROM jobs INDEXED BY core_blocked
 WHERE {_BLOCKED} AND priority = ? AND rowid > ? ORDER BY rowid LIMIT ?"""
 
 
+# What ended badly among some jobs. Parameter: their ids as a JSON list.
+ENDED_BADLY = f"""
+SELECT {_JOB} FROM json_each(?) w CROSS JOIN jobs ON jobs.id = w.value
+WHERE jobs.status IN ('failed', 'timeout', 'cancelled')"""
+
+
 def unmet_with_status(has_policies: bool) -> str:
     """What some jobs wait for. Parameters: their ids as a JSON list, how many at most."""
     policy = "e.on_failure" if has_policies else "0"

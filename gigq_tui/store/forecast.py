@@ -43,13 +43,19 @@ class QueueForecast:
     Args:
         of: ids of the jobs whose own windows are wanted.
         dead: says whether a worker's process is gone.
+        retried: ids of failed jobs that are taken to wait again.
     """
 
-    def __init__(self, of: Collection[str] = (), dead: IsDead | None = None) -> None:
+    def __init__(
+        self,
+        of: Collection[str] = (),
+        dead: IsDead | None = None,
+        retried: Collection[str] = (),
+    ) -> None:
         from gigq_core.forecast import Forecast  # here: a console without work needs neither
         from gigq_core.outlook import Outlook
 
-        self._outlook = Outlook(of, dead or is_dead)
+        self._outlook = Outlook(of, dead or is_dead, retried=retried)
         self._nothing = Forecast()
         self._steps: Steps | None = None
         self._made = 0

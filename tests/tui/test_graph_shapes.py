@@ -139,6 +139,7 @@ async def test_why_what_is_critical_and_when_it_is_done_take_three_keys(night: P
         assert isinstance(screen, TreeScreen)
         # What decides the end, when that is, and from how many runs of the export it is known.
         assert "Done about 12:25 (12:20 to 12:33, 3 past runs), but for 30 jobs" in said(screen)
+        assert "with the 4 failed retried, all about 12:27" in said(screen)
         assert "Critical: export ledger." in said(screen)
         row = next(row for row in rows_of(screen) if "export ledger" in row)
         assert row.startswith("  *")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gigq_core.forecast import Forecast, Link, Spread, Window
 from gigq_tui.store.graph.alike import common_name, first_word
-from gigq_tui.store.graph.expected import graph_forecast
+from gigq_tui.store.graph.expected import Made, graph_forecast, to_retry_for_all
 from gigq_tui.store.graph.timeline import (
     AROUND,
     BETWEEN,
@@ -163,14 +163,19 @@ def test_the_forecast_of_a_graph_is_that_of_its_own_jobs() -> None:
             "gone": window(0, 1, 2, 3),
         },
     )
-    told = graph_forecast(graph, found, MOMENT)
+    told = graph_forecast(graph, Made(found, MOMENT))
     assert told.end == Expected(AT, AT + 25, AT + 30, AT + 50)
     # The whole queue ends with another graph: the way to the end of this one is its own.
     assert told.critical == ("a", "b", "c")
     assert told.jobs["d"] == Expected(AT + 10, AT + 12, AT + 15, AT + 50)
     assert (told.past_runs, told.stuck) == (12, 0)
     own = replace(found, chain=(Link("elsewhere", 0.5), Link("d", 0.6), Link("c", 0.9)))
-    assert graph_forecast(graph, own, MOMENT).critical == ("d", "c")
+    assert graph_forecast(graph, Made(own, MOMENT)).critical == ("d", "c")
     doomed = graph_of({"b": ["a"], "c": ["b"]}, {"a": "failed"})
-    stuck = graph_forecast(doomed, Forecast(reason="nothing can run"), MOMENT)
+    stuck = graph_forecast(doomed, Made(Forecast(reason="nothing can run"), MOMENT))
     assert (stuck.end, stuck.stuck, stuck.reason) == (None, 2, "nothing can run")
+    assert to_retry_for_all(doomed) == ["a"]
+    assert not to_retry_for_all(graph)
+    again = Forecast(windows={"b": window(10, 15, 20, 30), "c": window(20, 25, 30, 45)})
+    told = graph_forecast(doomed, Made(Forecast(), MOMENT), Made(again, MOMENT), 1)
+    assert told.whole == Expected(AT + 10, AT + 25, AT + 30, AT + 45)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from gigq_core.forecast import Forecast
@@ -12,7 +12,7 @@ from gigq_tui.screens.tree.drawing import Drawing
 from gigq_tui.screens.tree.timeline_drawing import TimelineDrawing
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.forecast import QueueForecast
-from gigq_tui.store.graph.expected import graph_forecast
+from gigq_tui.store.graph.expected import Made, graph_forecast, to_retry_for_all
 from gigq_tui.store.graph.timeline import GraphForecast
 from gigq_tui.store.models import Graph
 from gigq_tui.store.stepwise import SoFar
@@ -30,46 +30,58 @@ class ComingHost(StepsHost, Protocol):
 
 
 class Coming(Part):
-    """Keeps the newest forecast of one graph.
+    """Keeps the newest forecast of one graph: as things stand, and if what failed is retried.
 
     Args:
         host: The screen.
         view: Tells whether the view is paused.
         clock: What time it is.
-
-    Attributes:
-        reading: Makes it.
     """
 
     def __init__(self, host: ComingHost, view: PausedView, clock: Clock) -> None:
-        self.reading = SteppedRead[Forecast](host, view, clock, self._received)
         self._host = host
         self._clock = clock
-        self._ids: frozenset[str] = frozenset()
-        self._newest: tuple[Forecast, datetime] | None = None
+        self._readings = (
+            SteppedRead[Forecast](host, view, clock, partial(self._received, 0)),
+            SteppedRead[Forecast](host, view, clock, partial(self._received, 1)),
+        )
+        # The jobs of the graph, and those that failed.
+        self._asked: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+        self._newest: list[Made | None] = [None, None]
 
     def look_at(self, graph: Graph) -> None:
         """Make a forecast of this graph, unless that goes on already."""
-        ids = frozenset(graph.nodes)
-        if ids != self._ids:
-            self._ids = ids
-            self.reading.read(QueueForecast(ids))
+        ids, retried = frozenset(graph.nodes), frozenset(to_retry_for_all(graph))
+        ids_before, retried_before = self._asked
+        self._asked = ids, retried
+        if ids != ids_before:
+            self._readings[0].read(QueueForecast(ids))
+        if retried and (ids, retried) != (ids_before, retried_before):
+            self._newest[1] = None
+            self._readings[1].read(QueueForecast(ids, retried=retried))
+
+    def keep_up(self) -> None:
+        """Go on with what is being made; the screen calls it each `PACE_S`."""
+        for reading in self._readings:
+            reading.keep_up()
 
     def take_news(self) -> None:
-        """Something was written: make it anew, once that is affordable."""
+        """Something was written: make them anew, once that is affordable."""
         if isinstance(self._host.drawing, TimelineDrawing):
-            self.reading.take_news()
+            for reading in self._readings:
+                reading.take_news()
 
-    def _received(self, so_far: SoFar[Forecast]) -> None:
-        known = self._newest[0] if self._newest is not None else None
-        if so_far.done and so_far.value is not known:
-            self._newest = (so_far.value, self._clock.now())
+    def _received(self, which: int, so_far: SoFar[Forecast]) -> None:
+        known = self._newest[which]
+        if so_far.done and (known is None or so_far.value is not known.forecast):
+            self._newest[which] = Made(so_far.value, self._clock.now())
             if isinstance(self._host.drawing, TimelineDrawing):
                 self._host.draw_graph()
 
     def of(self, graph: Graph) -> GraphForecast | None:
         """What is to come of the graph; None until it has been worked out."""
-        if self._newest is None:
+        known, if_retried = self._newest
+        if known is None:
             return None
-        found, at = self._newest
-        return graph_forecast(graph, found, at)
+        _, retried = self._asked
+        return graph_forecast(graph, known, if_retried if retried else None, len(retried))

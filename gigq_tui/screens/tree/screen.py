@@ -108,7 +108,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         self._draw_frame()
         self.reading.read()
         self.set_interval(PACE_S, self.past_runs.reading.keep_up)
-        self.set_interval(PACE_S, self.coming.reading.keep_up)
+        self.set_interval(PACE_S, self.coming.keep_up)
 
     # What the parts ask
 

@@ -142,6 +142,9 @@ class TimelineDrawing(Drawing):
         said += f", {plural(forecast.past_runs, 'past run')})"
         if forecast.stuck:
             said += f", but for {plural(forecast.stuck, 'job')} that can't run"
+        if forecast.whole is not None:
+            which = "failed one" if forecast.retried == 1 else f"{count(forecast.retried)} failed"
+            said += f": with the {which} retried, all about {_clock(forecast.whole.ends, self.now)}"
         if forecast.critical:
             said += f". Critical: {' > '.join(self._names(forecast.critical))}"
         return f"{said}."

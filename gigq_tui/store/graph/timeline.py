@@ -40,7 +40,7 @@ class GraphForecast:
 
     `end` is when all of it is done, None where that can't be told: `reason` says why. `critical` is
     the chain of jobs that decides it, `past_runs` how many runs it was learnt from, `stuck` how
-    many jobs never run.
+    many jobs never run; `whole` is when they too are done, if so many failed jobs are `retried`.
     """
 
     at: float
@@ -50,6 +50,8 @@ class GraphForecast:
     jobs: Mapping[str, Expected] = field(default_factory=dict)
     past_runs: int = 0
     stuck: int = 0
+    whole: Expected | None = None
+    retried: int = 0
 
 
 class Axis(NamedTuple):
