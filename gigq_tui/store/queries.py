@@ -147,14 +147,18 @@ ORDER BY jobs.priority DESC, jobs.rowid LIMIT ?"""
 KEY_OF = "SELECT rowid AS key FROM jobs WHERE id = ?"
 
 
-def ranked(source: str, tab: str, where: str, order: str) -> str:
-    """The first rows of an order that no index holds. Grows with the table: read seldom.
+def ranked(source: str, tab: str, where: str, value: str, way: str, scan: str) -> str:
+    """The first rows by a value that no index holds. Grows with the table: read seldom.
 
-    Parameters: the filter's, the order's, the limit.
+    Rows are gone through by their key, in the direction in which the first ones come early: each
+    that comes late costs a place among those kept.
+
+    Parameters: the value's, the filter's, the limit.
     """
     return (
-        f"SELECT jobs.rowid AS key FROM {source} WHERE {tab} AND jobs.rowid <= {TOP_KEY} "
-        f"AND {where} ORDER BY {order} LIMIT ?"
+        f"SELECT key FROM (SELECT jobs.rowid AS key, {value} AS value FROM {source} WHERE {tab} "
+        f"AND jobs.rowid <= {TOP_KEY} AND {where} ORDER BY jobs.rowid {scan} LIMIT -1) "
+        f"ORDER BY value IS NULL, value {way}, key DESC LIMIT ?"
     )
 
 

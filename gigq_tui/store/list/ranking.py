@@ -65,9 +65,10 @@ class Ranking:
             by_index = is_whole and queries.BATCH_INDEX in schema.indexes
             if by_index and view.sort.key is SortKey.BATCH:
                 return by_batch(conn, rising=view.sort.rising)
-            order, values = ranking(view.sort, schema, self._clock.now())
-            sql = queries.ranked(source, tab, f"({where})", order)
-            found = conn.execute(sql, (*params, *values, MAX_RANKED))
+            value, values = _value(view.sort.key, schema, self._clock.now())
+            way = "ASC" if view.sort.rising else "DESC"
+            sql = queries.ranked(source, tab, f"({where})", value, way, _scan(view.sort))
+            found = conn.execute(sql, (*values, *params, MAX_RANKED))
             return tuple(as_int(record["key"]) for record in found.fetchall())
 
         ranked = self._order.get(
@@ -147,6 +148,17 @@ def ranking(sort: Sort, schema: FileSchema, now: datetime) -> tuple[str, list[ob
     value, params = _value(sort.key, schema, now)
     way = "ASC" if sort.rising else "DESC"
     return f"({value}) IS NULL, {value} {way}, jobs.rowid DESC", [*params, *params]
+
+
+def _scan(sort: Sort) -> str:
+    """From which end rows are gone through, so that what comes first in an order comes early."""
+    if sort.key is SortKey.AGE:
+        return "DESC" if sort.rising else "ASC"
+    return "ASC" if sort.rising and sort.key in _GROWING else "DESC"
+
+
+# What grows with the keys of rows, nearly always: the names of many jobs end with a number.
+_GROWING = frozenset({SortKey.STARTED, SortKey.ENDED, SortKey.NAME})
 
 
 def _value(key: SortKey, schema: FileSchema, now: datetime) -> tuple[str, list[object]]:
