@@ -190,9 +190,11 @@ async def test_a_range_is_painted_to_the_cursor_and_an_action_takes_it(
     console: Console, keys: tuple[str, ...], rows: slice | None
 ) -> None:
     async with console() as (app, pilot):
-        await give(pilot, ROWS)
+        # All of them wait: what has begun or ended has no priority.
+        waiting = [row(job.key, job.name) for job in ROWS]
+        await give(pilot, waiting)
         await press(pilot, *keys)
-        meant = [ROWS[0], ROWS[2], ROWS[3]] if rows is None else list(ROWS[rows])
+        meant = [waiting[0], waiting[2], waiting[3]] if rows is None else list(waiting[rows])
         assert painted(app) == [each.id for each in meant]
         assert sum("#" in line[:4] for line in screen_text(app).splitlines()) == len(meant)
         assert f"marked {len(meant)}" in app.screen.query_one("#status", TextLines).plain

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core import JobQueue
+from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs import held_order
 from gigq_tui.screens.jobs.head_row import HeadRow
@@ -310,12 +312,31 @@ async def test_marks_act_by_id_after_the_file_changed(writer: Writer, clock: Fro
         assert set(jobs_screen(app).marks.ids) == {"alpha", "beta"}
         clock.advance(FREEZE_S)
         writer.many(300, "new")
-        writer.set("beta", status="failed")
+        for job_id in ("alpha", "beta"):
+            writer.set(job_id, status="failed")
         await refresh(pilot)
         await press(pilot, "s", "m", "4", "s", "e", "r")
         assert "Retry 2 jobs?" in jobs_screen(app).panel.plain
         await press(pilot, "y")
         assert acts_of(app).calls == [("retry", ("alpha", "beta"))]
+
+
+async def test_of_marked_jobs_that_are_not_shown_the_file_says_what_can_be_done(
+    writer: Writer, clock: FrozenClock
+) -> None:
+    """What was in memory of them when they were marked is of then."""
+    some(writer)
+    app = app_on(writer, clock)
+    async with running(app) as pilot:
+        await refresh(pilot)
+        await press(pilot, "2", "space", "space", "3")
+        clock.advance(FREEZE_S)
+        writer.set("beta", status="failed")
+        writer.set("alpha", status="cancelled")
+        await press(pilot, "r", "y")
+        assert acts_of(app).calls == [("retry", ("alpha", "beta"))]
+        await press(pilot, "2", "c")
+        assert not jobs_screen(app).panel.is_open
 
 
 async def test_marks_and_cursor_outlive_another_file_at_the_path(
@@ -490,7 +511,7 @@ async def test_an_act_on_a_row_that_went_is_about_that_row(
     async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "j", "j")
-        writer.set("n3", status="running", worker_id="w")
+        writer.set("n3", status="running", worker_id="w", execution_id="e")
         await refresh(pilot)
         await press(pilot, "c", "y")
         assert acts_of(app).calls == [("cancel", ("n3",))]
@@ -524,7 +545,8 @@ async def test_f_follows_a_row_that_leaves_the_tab(writer: Writer, clock: Frozen
         assert cursor(app) == "beta"
         assert "following beta" in status(app)
         clock.advance(FREEZE_S)
-        writer.set("beta", status="running", worker_id="gigq-1", started_at=ago(1))
+        writer.worker("w1")
+        writer.set("beta", status="running", worker_id="w1", execution_id="e", started_at=ago(1))
         await refresh(pilot)
         assert shown(app) == ["alpha"]
         assert cursor(app) == "beta"
@@ -533,7 +555,7 @@ async def test_f_follows_a_row_that_leaves_the_tab(writer: Writer, clock: Frozen
         assert "beta" in screen_text(app).splitlines()[-10]
         await press(pilot, "c", "y")
         assert acts_of(app).calls == [("cancel", ("beta",))]
-        writer.set("beta", status="pending", worker_id=None)
+        writer.set("beta", status="pending", worker_id=None, execution_id=None)
         await refresh(pilot)
         assert "following beta" in status(app)
         await press(pilot, "f")
@@ -627,3 +649,70 @@ async def test_the_cursor_is_in_sight_at_every_size(writer: Writer, clock: Froze
             lines = screen_text(app).splitlines()
             assert sum(line[:3].strip() == ">" for line in lines) == 1, size
             assert len(lines) == size[1]
+
+
+@pytest.mark.parametrize(
+    ("back", "moved", "stands_on"),
+    [
+        ("undo", False, "n3"),
+        # Whoever has moved since is where they went.
+        ("undo", True, "n1"),
+        # What comes back by itself takes no cursor from the row that it is on now.
+        ("retried elsewhere", False, "n2"),
+    ],
+)
+async def test_after_an_undo_the_cursor_is_on_its_job_again(
+    writer: Writer, clock: FrozenClock, back: str, moved: bool, stands_on: str
+) -> None:
+    writer.many(6)
+    app = app_on(writer, clock)
+    app.services.actions.jobs = QueueActions(writer.path)
+    async with running(app) as pilot:
+        await refresh(pilot)
+        await press(pilot, "2", "j", "j")
+        table = jobs_screen(app).table
+        assert table.cursor_id == "n3"
+        for _ in range(2):
+            # As often as one likes.
+            clock.advance(FREEZE_S + 1)
+            await press(pilot, "c", "y")
+            await refresh(pilot)
+            assert table.cursor_id == "n2"
+            if moved:
+                await press(pilot, "j")
+                clock.advance(FREEZE_S + 1)
+            if back == "undo":
+                await press(pilot, "u")
+            else:
+                JobQueue(writer.path).requeue_job("n3")
+            await refresh(pilot)
+            assert "n3" in shown(app)
+            assert table.cursor_id == stands_on
+            await press(pilot, *["k"] * (2 if moved else stands_on == "n2"))
+            assert table.cursor_id == "n3"
+
+
+@pytest.mark.parametrize("size", [(120, 32), (80, 14)])
+async def test_what_is_said_of_a_row_that_went_is_what_it_is_now(
+    writer: Writer, clock: FrozenClock, size: tuple[int, int]
+) -> None:
+    writer.many(60)
+    app = app_on(writer, clock)
+    async with running(app, size=size) as pilot:
+        await refresh(pilot)
+        await press(pilot, "2", "j")
+        await refresh(pilot)
+        said = "ready: no workers running"
+        assert said in screen_text(app)
+        writer.set("n58", status="cancelled")
+        await refresh(pilot)
+        text = screen_text(app)
+        assert "no longer in this list" in text
+        assert said not in "".join(text.splitlines()[-10 if size[1] == 32 else -2 :])
+        if size[1] == 32:
+            assert "no longer in this list: cancelled before it ran" in text
+        writer.conn.execute("DELETE FROM jobs WHERE id = 'n58'")
+        await refresh(pilot)
+        text = screen_text(app)
+        assert "no longer in this list" in text
+        assert "cancelled before it ran" not in text

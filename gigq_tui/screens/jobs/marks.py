@@ -7,6 +7,7 @@ marked meanwhile, and what acts on marked jobs ends it and takes them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -113,10 +114,22 @@ class Marks(Part):
 
     def chosen_jobs(self) -> ChosenJobs:
         """The marked jobs, or the one under the cursor."""
+        row = self._host.current_row()
         if not self.rows:
-            return ChosenJobs.of([self._host.current_row()])
-        rows = tuple(row for row in self.rows.values() if row is not None)
-        return ChosenJobs(self.ids, rows, self._told())
+            return replace(
+                ChosenJobs.of([row]), stale=self._stale(() if row is None else (row.id,))
+            )
+        rows = tuple(each for each in self.rows.values() if each is not None)
+        return ChosenJobs(self.ids, rows, self._told(), self._stale(self.ids))
+
+    def _stale(self, ids: Iterable[str]) -> frozenset[str]:
+        """Those of some jobs of which no row is in memory as it is now."""
+        table, row = self._host.table, self._host.current_row()
+        shown = {each.id for each in table.window.rows}
+        if row is not None:
+            # It may be followed where the list does not hold it.
+            shown.add(row.id)
+        return frozenset(ids) - shown | frozenset(ids) & table.held_order.gone
 
     def _told(self) -> tuple[str, ...]:
         """What a question says of marked jobs that the list doesn't show."""

@@ -20,6 +20,7 @@ from gigq_tui.screens.jobs.clear import Clear
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.head_row import HeadRow
 from gigq_tui.screens.jobs.listing import TABS, Listing
+from gigq_tui.screens.jobs.lost_cursor import LostCursor
 from gigq_tui.screens.jobs.marks import Marks
 from gigq_tui.screens.jobs.status_line import (
     ListStatus,
@@ -66,6 +67,8 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
         self.arrival = Arrival(self, self.listing, services.routes, notices)
         self.table.choose_columns(tuple(map(ChosenColumn.of, start.columns)) or config.columns)
         self.table.marks = self.marks
+        actions = services.actions
+        self._lost_cursor = LostCursor(self.table, lambda: actions.last_report)
         self.summary = Summary(self, settings.path, settings.clock, self._hints)
         acting = JobActions.of(self, services, self.marks.clear)
         self.parts = (
@@ -125,6 +128,12 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
     def current_row(self) -> JobRow | None:
         return self.listing.current
 
+    @property
+    def has_left_list(self) -> bool:
+        """Whether the job under the cursor only keeps its place in a list that has lost it."""
+        row = self.current_row()
+        return row is not None and row.id in self.table.held_order.gone
+
     def marked_count(self) -> int:
         return self.marks.count
 
@@ -148,7 +157,9 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
     def take_rows(self, snapshot: Snapshot) -> None:
         """Take the rows of a snapshot, if they are of the list shown now."""
         awaited = self.table.awaits_list
+        self._lost_cursor.look(snapshot.window)
         if self.listing.take_rows(snapshot):
+            self._lost_cursor.note()
             self.marks.refresh_rows(snapshot.window.rows)
             if awaited:
                 self.shows_anew()
@@ -211,6 +222,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
                 self.services.settings.clock.now(),
                 news=self.table.held_order.news,
                 away=self.listing.followed is not None,
+                gone=self.has_left_list,
             )
         self.notice_line.rest(line)
 

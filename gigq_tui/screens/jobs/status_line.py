@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gigq_tui.columns import GONE
 from gigq_tui.format import MARKS, count, cut, inert, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import MARK, MARK_ALL, MARK_RANGE
@@ -123,7 +124,14 @@ def describe_followed(follow: str | None, row: JobRow | None, now: datetime) -> 
     return f"{follow[:6]} left: {MARKS[state_of(row, now)].word}"
 
 
-def reason_line(row: JobRow | None, now: datetime, *, news: str = "", away: bool = False) -> Line:
+def reason_line(
+    row: JobRow | None,
+    now: datetime,
+    *,
+    news: str = "",
+    away: bool = False,
+    gone: bool = False,
+) -> Line:
     """Return what the notice line of a low terminal says at rest: why the job is where it is.
 
     Args:
@@ -131,8 +139,9 @@ def reason_line(row: JobRow | None, now: datetime, *, news: str = "", away: bool
         now: The present moment.
         news: What waits above or below the rows that are shown.
         away: Whether the list does not hold the job.
+        gone: Whether the list has just lost it: then the row is of before.
     """
-    reason = why(row, now) if row is not None else ""
+    reason = GONE if gone else why(row, now) if row is not None else ""
     if row is None or not (reason or news or away):
         return BLANK
     spans: list[Span] = [(f" {news} ", "warn")] if news else []

@@ -11,6 +11,7 @@ from gigq_core.blame import BAD_ENDS
 from gigq_core.blocking import blocks_in_words
 from gigq_core.moments import clock_time
 from gigq_core.status import ExecutionStatus, JobStatus
+from gigq_tui.columns import GONE
 from gigq_tui.format import (
     as_json,
     bar,
@@ -27,7 +28,7 @@ from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.derive import done_share, wait_seconds, why
+from gigq_tui.store.derive import done_share, state_of, wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Standing
 from gigq_tui.store.tail import Tail, read_output, said_share
 from gigq_tui.terminal import theme
@@ -48,6 +49,7 @@ def summary_lines(
     *,
     hints: KeyHints = DEFAULT_HINTS,
     empty: str = "",
+    gone: bool = False,
 ) -> tuple[Line, ...]:
     """Return the lines of the panel; what is not known yet is left out.
 
@@ -59,9 +61,13 @@ def summary_lines(
         width: How many cells a line has.
         hints: How its keys are called.
         empty: What stands there where there is no job.
+        gone: Whether the list has lost the job: then the row is of before, and only what was read
+            since tells where it is.
     """
     if row is None:
         return (rule("", "", width), ((f" {empty}", "dim"),))
+    if gone:
+        return _of_gone(row, detail, now, width)
     lines = [rule(inert(f"{row.id[:8]} {row.name}"), f"{hints(OPEN)} opens", width)]
     if reason := why(row, now):
         says = said_share(tail) if row.progress is None and detail is not None else ""
@@ -80,6 +86,15 @@ def summary_lines(
         for index, text in enumerate(last):
             lines.append(labelled("" if index else "log", text, width))
     return tuple(lines)
+
+
+def _of_gone(row: JobRow, detail: JobDetail | None, now: datetime, width: int) -> tuple[Line, ...]:
+    """What is said of a job that the list has lost."""
+    title = rule(inert(f"{row.id[:8]} {row.name}"), "", width)
+    if detail is None or detail.row.id != row.id:
+        return (title, labelled("why", GONE, width))
+    now_is = why(detail.row, now) or state_of(detail.row, now).value
+    return (title, labelled("why", f"{GONE}: {now_is}", width), _first(detail.row, now))
 
 
 def rule(left: str, right: str, width: int) -> Line:
@@ -174,6 +189,10 @@ class SummaryHost(Protocol):
     def current_row(self) -> JobRow | None:
         """The job under the cursor, or None."""
 
+    @property
+    def has_left_list(self) -> bool:
+        """Whether the list has lost that job since."""
+
     def describe_empty(self) -> str:
         """Say why there is no job here."""
 
@@ -197,6 +216,7 @@ class Summary(Part):
         self._hints = hints
         self._detail: JobDetail | None = None
         self._tail: Tail | None = None
+        self._was_gone = False
 
     def read(self) -> None:
         """Have more read of the job under the cursor, where there is room for it."""
@@ -208,6 +228,10 @@ class Summary(Part):
     def _detail_read(self, detail: JobDetail | None) -> None:
         row = self._host.current_row()
         if detail is None or row is None or detail.row.id != row.id:
+            if detail is None and self._host.has_left_list:
+                # It has been deleted: what was known of it is no longer so.
+                self._detail = None
+                self.draw()
             return
         if self._detail is None or self._detail.row.id != row.id:
             self._tail = None
@@ -237,6 +261,11 @@ class Summary(Part):
         panel, row = self._host.summary_panel, self._host.current_row()
         if panel is None:
             return
+        gone = self._host.has_left_list
+        if gone and not self._was_gone:
+            # What was known of it is of before.
+            self._detail = None
+        self._was_gone = gone
         fresh = self._detail is not None and row is not None and self._detail.row.id == row.id
         panel.show(
             *summary_lines(
@@ -247,5 +276,6 @@ class Summary(Part):
                 panel.app.size.width,
                 hints=self._hints,
                 empty=self._host.describe_empty() if row is None else "",
+                gone=gone,
             )
         )

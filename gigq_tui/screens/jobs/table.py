@@ -69,6 +69,8 @@ class JobTable(RowList):
         self._thaw_timer: Timer | None = None
         # Whether the cursor's job is followed, and the list does not hold it.
         self.away = False
+        # The job that the cursor was on when it left the list; None once somebody has moved.
+        self.lost_id: str | None = None
 
     @property
     def total(self) -> int:
@@ -154,6 +156,8 @@ class JobTable(RowList):
         else:
             if self._at_end and self.cursor_id is None:
                 self.cursor = max(0, window.total - 1)
+            if index is None and self.lost_id is None:
+                self.lost_id = self.cursor_id
             self.settle(index)
         self._at_end = False
         self.viewport_moved()
@@ -175,6 +179,10 @@ class JobTable(RowList):
         else:
             self.stand_on(self.cursor)
         self.viewport_moved()
+
+    def return_to(self, job_id: str) -> None:
+        """Have the cursor on a job again that the list had lost, from the next rows on."""
+        self.cursor_id, self.lost_id = job_id, None
 
     def end_follow(self) -> None:
         """Give the cursor back to the row at its place, where its job was followed elsewhere."""
@@ -203,6 +211,7 @@ class JobTable(RowList):
         self._landing = landing
         self._sought = None
         self._at_end = False
+        self.lost_id = None
         self.held_order.forget_moves()
 
     def draw_ages(self) -> None:
@@ -221,6 +230,7 @@ class JobTable(RowList):
         self.held_order.moved()
         self._sought = None
         self.away = False
+        self.lost_id = None
         self.post_message(self.Touched())
 
     def wait_for_rest(self, seconds: float = FREEZE_S) -> None:

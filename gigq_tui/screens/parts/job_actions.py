@@ -38,12 +38,14 @@ class ChosenJobs:
     """The jobs that an action is about, captured at the key press.
 
     `rows` are those of them that are in memory: perhaps not all. `told` are sentences that a
-    question about them has to say.
+    question about them has to say. Of those in `stale` the rows are of before, and only the file
+    says where the job is now.
     """
 
     ids: tuple[str, ...] = ()
     rows: tuple[JobRow, ...] = ()
     told: tuple[str, ...] = ()
+    stale: frozenset[str] = frozenset()
 
     @staticmethod
     def of(rows: Iterable[JobRow | None]) -> ChosenJobs:
@@ -228,7 +230,7 @@ class JobActions(Part):
         """Find out with which jobs it can be done, and ask about those; or say why with none."""
         if not chosen.ids:
             self._notices.tell("There is no job to act on.", "warn")
-        elif len(chosen.rows) == len(chosen.ids):
+        elif len(chosen.rows) == len(chosen.ids) and not chosen.stale:
             rows = {row.id: row for row in chosen.rows}
             shown = self._picture.shown
             foreign = (
@@ -237,7 +239,7 @@ class JobActions(Part):
             states = [state_of_row(rows[id], foreign) for id in chosen.ids]
             self._ask_of_those(wish, chosen, ask, states)
         else:
-            # Not all of them are in memory.
+            # Not all of them are in memory as they are now.
             self._read_states(FollowedJobs(chosen.ids, None), wish, chosen, ask)
 
     def _read_states(
@@ -276,7 +278,8 @@ class JobActions(Part):
             self._notices.tell(wish.nothing_to_do(states, name), "warn")
             return
         wanted = set(ids)
-        those = ChosenJobs(ids, tuple(row for row in chosen.rows if row.id in wanted))
+        rows = tuple(row for row in chosen.rows if row.id in wanted)
+        those = replace(chosen, ids=ids, rows=rows)
         can = [state for state in states if state in wish.can]
         ask(Sorted(wish, those, can, wish.left_out(states), len(chosen.ids)))
 
