@@ -36,7 +36,8 @@ class LostCursor:
             return
         restored = {o.job_id for o in report.outcomes if o.change is Change.RESTORED}
         if lost is not None and lost in restored and index_of(window, lost) is not None:
-            self._table.return_to(lost)
+            # From the next rows on.
+            self._table.cursor_id, self._table.lost_id = lost, None
 
     def note(self) -> None:
         """Note what the table has lost with the rows that it got."""

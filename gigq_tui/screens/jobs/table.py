@@ -180,10 +180,6 @@ class JobTable(RowList):
             self.stand_on(self.cursor)
         self.viewport_moved()
 
-    def return_to(self, job_id: str) -> None:
-        """Have the cursor on a job again that the list had lost, from the next rows on."""
-        self.cursor_id, self.lost_id = job_id, None
-
     def end_follow(self) -> None:
         """Give the cursor back to the row at its place, where its job was followed elsewhere."""
         if self.away:
