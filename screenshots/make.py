@@ -1,7 +1,8 @@
 """Make the pictures of this folder from the real screens: `python screenshots/make.py`.
 
-Each screen is drawn by the console itself on the fixed queue of `tests/scene.py`, at a fixed hour,
-at 120x32 and at 80x24, and written as SVG and PNG. It needs what `pip install -e '.[test]'`
+Each screen is drawn by the console itself on a fixed queue (`tests/scene.py`, the night of
+`tests/incident.py`, the workflow of `tests/nightly.py`), at a fixed hour, at 120x32 and at 80x24,
+and written as SVG and PNG. It needs what `pip install -e '.[test]'`
 installs.
 """
 
@@ -15,7 +16,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ time.tzset()
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ.pop("NO_COLOR", None)
 
-from tests import scene  # noqa: E402
+from tests import incident, nightly, scene  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -52,10 +53,11 @@ PROJECT = "def resize_image(src: str, w: int = 1024, h: int = 768): ..."
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the keys that lead to it from the jobs screen."""
+    """One picture: the keys that lead to it from the jobs screen, and what builds its queue."""
 
     name: str
     keys: tuple[str, ...] = ()
+    build: Callable[[Path], Path] = scene.build
 
 
 def to_the_job(name: str) -> tuple[str, ...]:
@@ -68,6 +70,9 @@ SHOTS = (
     Shot("detail", (*to_the_job("dedupe"), "enter")),
     Shot("tree", (*to_the_job("dedupe"), "t")),
     Shot("overview", ("o",)),
+    Shot("timeline", (*to_the_job("publish"), "t", "T"), nightly.build),
+    Shot("groups", ("b",), incident.build),
+    Shot("count", ("number_sign", *"fn", "space", *"state", "enter", "j"), incident.build),
     Shot("workers", ("w", "j")),
     Shot("submit", ("n", *"pipeline.images.resize_image", "tab", "tab", *"s3://in/000184.png")),
     Shot("clear", ("X",)),
@@ -134,12 +139,15 @@ def make(shots: Iterable[Shot], folder: Path) -> None:
         # The path is drawn: in a home of its own it looks the same everywhere.
         home = Path(place).resolve()
         os.environ["HOME"] = str(home)
-        (home / "etl").mkdir()
-        os.chdir(home / "etl")
-        path = scene.build(Path(scene.FILE_NAME))
-        (home / "etl" / "pipeline").mkdir()
-        (home / "etl" / "pipeline" / "images.py").write_text(PROJECT, encoding="utf-8")
         for shot in shots:
+            project = home / shot.build.__module__ / "etl"
+            if not project.is_dir():
+                (project / "pipeline").mkdir(parents=True)
+                (project / "pipeline" / "images.py").write_text(PROJECT, encoding="utf-8")
+                os.chdir(project)
+                shot.build(Path(scene.FILE_NAME))
+            os.chdir(project)
+            path = Path(scene.FILE_NAME)
             for width, height in SIZES:
                 name = f"{shot.name}-{width}x{height}"
                 svg = asyncio.run(take(shot, path, (width, height)))
