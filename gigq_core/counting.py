@@ -259,6 +259,27 @@ def names_within(conn: sqlite3.Connection, field: str, most: int) -> tuple[str, 
     return tuple(names)
 
 
+def values_of_rows(keys: Sequence[CountKey]) -> tuple[str, tuple[object, ...]]:
+    """The statement for what some jobs have in parameters and results, and its first parameters.
+
+    The last one is their rowids as JSON. A row is a rowid, and for each key a kind and a value.
+
+    Args:
+        keys: within parameters and results alone.
+    """
+    expressions = [
+        sql.small(sql.within_json(name, path_of(key.rest)), name)
+        for key in keys
+        for name in (_IN_JSON[key.field],)
+    ]
+    parameters: list[object] = []
+    for kind, value, paths in expressions:
+        # The value stands there three times.
+        parameters += paths[: kind.count("?")]
+        parameters += [paths[0]] * (3 * value.count("?"))
+    return sql.values_of_rows(expressions), tuple(parameters)
+
+
 class Counting:
     """Counts jobs in steps. What has been counted so far stands in temporary tables of `conn`.
 

@@ -31,7 +31,8 @@ from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
-from gigq_tui.config.model import NO_LABEL, Config, Label
+from gigq_tui.columns import own_names
+from gigq_tui.config.model import NO_LABEL, ChosenColumn, Config, Label
 from gigq_tui.config.place import default_path
 from gigq_tui.keys import Keymap, actions_for
 from gigq_tui.keys.handlers import Handler, collect, does
@@ -156,7 +157,9 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         reads = Reads(clock, self.call_later, self._snapshot_arrived, self._redraw)
         start = settings.start
         sort = start.sort or usual_sort(settings.config.sort, start.tab)
-        view = View(start.tab, start.filter, sort=sort)
+        columns = start.columns or map(str, settings.config.columns)
+        own = own_names(ChosenColumn.of(column).name for column in columns)
+        view = View(start.tab, start.filter, sort=sort, own=own)
         picture = Picture(reads, notices, clock, view, self._redraw)
         routes = Routes(_openers(self), notices, lambda: bool(actions.following.actions))
         views = Views(settings, self, picture, notices, front, routes.show_view)

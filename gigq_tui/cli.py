@@ -129,6 +129,12 @@ class Refusal(click.ClickException):
     help="The screen to open over the list: job:ID, tree:ID, workers or overview[:PERIOD].",
 )
 @click.option(
+    "--columns",
+    "columns_text",
+    metavar="NAMES",
+    help="The list's columns, apart by commas: id,name,param.customer,result.rows, ...",
+)
+@click.option(
     "--view",
     "view_name",
     metavar="NAME",
@@ -251,6 +257,7 @@ def _run(
     filter_text: str | None,
     tab: str | None,
     sort_text: str | None,
+    columns_text: str | None,
     open_text: str | None,
     view_name: str | None,
     last_view: bool | None,
@@ -274,7 +281,13 @@ def _run(
     only_look = settings.read_only if read_only is None else read_only
     label = label_of(settings)
     asked = _viewpoint(
-        config, view_name, tab=tab, filter=filter_text, sort=sort_text, open=open_text
+        config,
+        view_name,
+        tab=tab,
+        filter=filter_text,
+        sort=sort_text,
+        open=open_text,
+        columns=columns_text,
     )
     order = _order(file, label, asked or Viewpoint(), **for_once) if once else None
     if create:
@@ -351,6 +364,7 @@ def _check_usage(ctx: click.Context) -> None:
             ("filter_text", "--filter"),
             ("tab", "--tab"),
             ("sort_text", "--sort"),
+            ("columns_text", "--columns"),
             ("open_text", "--open"),
             ("view_name", "--view"),
             ("last_view", "--last-view or --no-last-view"),
@@ -412,9 +426,21 @@ def _viewpoint(config: Config, name: str | None, **parts: str | None) -> Viewpoi
     if name is None and not said:
         return None
     try:
+        if "columns" in said:
+            return viewpoint_of(**{**base, **said, "columns": _columns(said["columns"])})
         return viewpoint_of(**{**base, **said})
     except ViewError as problem:
         _refuse(f"--{problem}.")
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    from gigq_tui.config.load import columns_of
+    from gigq_tui.config.problem import Problem
+
+    try:
+        return columns_of(text)
+    except Problem as problem:
+        _refuse(f"--columns: {problem.said}")
 
 
 def _order(
@@ -450,6 +476,7 @@ def _order(
             None if wait_timeout is None else _read("--wait-timeout", seconds_of, wait_timeout)
         ),
         expect=expect,
+        columns=tuple(column.partition(":")[0] for column in start.columns),
     )
 
 

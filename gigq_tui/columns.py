@@ -6,11 +6,13 @@ column, add a `Column` to `COLUMNS`, where it shall stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
+from gigq_core.decoding import as_json as decoded
 from gigq_core.moments import brief_time, clock_time
 from gigq_tui import format as fmt
 from gigq_tui.store.derive import (
@@ -23,6 +25,9 @@ from gigq_tui.store.derive import (
 )
 from gigq_tui.store.models import OPEN_STATUSES, Health, JobRow, State
 from gigq_tui.store.sorting import SortKey
+
+if TYPE_CHECKING:
+    from gigq_core.counting import CountKey, Value
 
 # A table of at least so many cells has all columns; a narrower one has some, in short.
 WIDE = 100
@@ -236,6 +241,72 @@ COLUMNS = (
         picture=_progress,
     ),
 )
+
+
+# A column of somebody's own, in a wide table and in a narrow one.
+_OWN_CELLS, _OWN_NARROW, _OWN_WEIGHT = 14, 10, 10
+
+
+def own_key(name: str) -> CountKey | None:
+    """What a column of somebody's own shows, `param.customer` or `result.rows`; None for others."""
+    if not name.lower().startswith(("param.", "params.", "result.")):
+        return None
+    from gigq_core.counting import count_key  # here: most lists have no such column
+
+    try:
+        return count_key(name)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=100)
+def column_named(name: str) -> Column | None:
+    """Return the column of a name, as the configuration writes it; None where there is none."""
+    for column in COLUMNS:
+        if column.name == name:
+            return column
+    key = own_key(name)
+    if key is None:
+        return None
+
+    def cell(job: JobAt, room: int) -> Cell:
+        value = dict(job.row.own).get(key.name)
+        if value is None:
+            return "", ""
+        label = value_label(key, value)
+        return label, "dim" if label == "-" else ""
+
+    title = fmt.inert(key.name.upper())
+    short = fmt.inert(key.rest[-1].upper())
+    return Column(
+        *(key.name, title, _OWN_CELLS, _OWN_NARROW, _OWN_WEIGHT, None, cell),
+        short_title=short,
+        is_extra=True,
+    )
+
+
+def own_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some columns that show values of the jobs, by the names that rows are read with."""
+    keys = (own_key(name) for name in names)
+    return tuple(dict.fromkeys(key.name for key in keys if key is not None))
+
+
+def has_secrets(key: CountKey) -> bool:
+    """Whether the values of a key are not to be seen."""
+    return any(fmt.is_secret(step) for step in key.rest)
+
+
+def value_label(key: CountKey, value: Value) -> str:
+    """What a value is called on the screen: a secret is masked, whatever steers is harmless."""
+    from gigq_core.counting import Kind, shown
+
+    if value.kind in (Kind.MISSING, Kind.UNREADABLE):
+        return shown(key, value)
+    if has_secrets(key):
+        return fmt.MASK
+    if value.kind is Kind.JSON:
+        return fmt.inert(fmt.as_json(fmt.masked(decoded(str(value.value)))))
+    return fmt.inert(shown(key, value))
 
 
 def usual_columns() -> tuple[Column, ...]:

@@ -387,6 +387,32 @@ FROM (SELECT r.id AS id, r.ms AS ms,
 WHERE t.upto >= t.n GROUP BY t.id"""
 
 
+# --- the values of a few jobs -------------------------------------------------------------------
+
+# What is longer is cut, and JSON of more characters is not read.
+_MOST_VALUE, _MOST_JSON = 300, 200_000
+
+
+def values_of_rows(keys: Sequence[Expression]) -> str:
+    """The values of some jobs, each with its kind. Parameters: the keys', the rowids as JSON."""
+    told = ", ".join(
+        f"{key.kind}, CASE typeof({key.value}) WHEN 'text' THEN substr({key.value}, 1, "
+        f"{_MOST_VALUE}) ELSE {key.value} END"
+        for key in keys
+    )
+    return f"SELECT jobs.rowid, {told} FROM json_each(?) w CROSS JOIN jobs ON jobs.rowid = w.value"
+
+
+def small(expression: Expression, name: str) -> Expression:
+    """A value of a column of JSON, or none that can be read where that column holds very much."""
+    fits = f"length(jobs.{name}) <= {_MOST_JSON}"
+    return Expression(
+        f"CASE WHEN {fits} OR jobs.{name} IS NULL THEN {expression.kind} ELSE {UNREADABLE} END",
+        f"CASE WHEN {fits} THEN {expression.value} ELSE '' END",
+        expression.parameters,
+    )
+
+
 # --- what there is to count by ----------------------------------------------------------------
 
 

@@ -23,6 +23,8 @@ MAX_COLUMN_CELLS = 500
 MAX_LABEL = 24
 MAX_NAME = 40
 _TYPES = {bool: "true or false", str: "a text in quotes", list: "a list", dict: "a table"}
+# How columns of values are written.
+OWN = ("param.NAME", "result.NAME")
 _VIEW_KEYS = ("name", "tab", "filter", "sort", "columns", "open")
 _DATABASE_KEYS = ("path", "label", "colour", "read_only", "python", "chdir")
 
@@ -143,9 +145,18 @@ def _columns(listed: list[Any] | None) -> tuple[ChosenColumn, ...]:
     )
 
 
+def columns_of(text: str) -> tuple[str, ...]:
+    """The columns that a command line names, apart by commas.
+
+    Raises:
+        Problem: as for the configuration's.
+    """
+    return tuple(map(str, _chosen([name.strip() for name in text.split(",")], "")))
+
+
 def _chosen(listed: list[Any], where: str) -> tuple[ChosenColumn, ...]:
     # Late, like the keys.
-    from gigq_tui.columns import COLUMNS
+    from gigq_tui.columns import COLUMNS, column_named
 
     names = tuple(column.name for column in COLUMNS)
     columns: list[ChosenColumn] = []
@@ -153,9 +164,13 @@ def _chosen(listed: list[Any], where: str) -> tuple[ChosenColumn, ...]:
         if not isinstance(written, str):
             raise Problem(where, f'write names in quotes, "name" or "name:30", not {written!r}.')
         name, colon, cells = (part.strip() for part in written.partition(":"))
-        if name not in names:
-            raise Problem(where, unknown("column", name, names))
-        if name in (column.name for column in columns):
+        column = column_named(name)
+        if column is None:
+            own = name.partition(".")[0] in ("param", "result")
+            hint = f"write {name.partition('.')[0]}.NAME, of letters, digits, _ and -."
+            raise Problem(where, hint if own else unknown("column", name, (*names, *OWN)))
+        name = column.name
+        if name in (chosen.name for chosen in columns):
             raise Problem(where, f"{name!r} is listed twice: remove one.")
         width = int(cells) if cells.isascii() and cells.isdigit() else None
         if colon and (width is None or not 0 < width <= MAX_COLUMN_CELLS):

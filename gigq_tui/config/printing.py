@@ -50,6 +50,7 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
     """
     # Late: it brings what draws a row with it.
     from gigq_tui.columns import COLUMNS, usual_columns
+    from gigq_tui.config.load import OWN
 
     names, usual = ([column.name for column in some] for some in (COLUMNS, usual_columns()))
     parts = [
@@ -61,7 +62,7 @@ def config_text(config: Config, read_from: Path, found: bool) -> str:
         "# false starts with all jobs, and not with what was looked at last\n"
         f"last_view = {truth(config.last_view)}\n",
         "[jobs]\n"
-        f"# of {', '.join(names)}, in any order;\n"
+        f"# of {', '.join((*names, *OWN))}, in any order;\n"
         '# "name:30" makes a column 30 cells wide; what does not fit is left out\n'
         f"columns = {listed(map(str, config.columns or usual))}\n"
         f"# {', '.join(key.value for key in SortKey)}; -dur reverses dur\n"

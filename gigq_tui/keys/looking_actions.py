@@ -161,6 +161,14 @@ FIND_ROW_PREVIOUS = Action(
     "find_row_previous", ("N",), "previous", "previous match", Group.LOOK, FOUND_IN
 )
 SORT = Action("sort", ("s",), "sort", "sort the list", Group.LOOK, IN_JOBS, bar=78)
+CHOOSE_COLUMNS = Action(
+    "choose_columns",
+    ("vertical_line",),
+    "columns",
+    "add or remove a column",
+    Group.LOOK,
+    IN_JOBS,
+)
 FOLLOW = Action(
     "follow",
     ("f",),
@@ -224,6 +232,7 @@ LOOK_ACTIONS: tuple[Action, ...] = (
     FIND_ROW_NEXT,
     FIND_ROW_PREVIOUS,
     SORT,
+    CHOOSE_COLUMNS,
     FOLLOW,
     LOG,
     TREE,

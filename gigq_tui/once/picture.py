@@ -20,7 +20,8 @@ The JSON is one object, and keeps its keys from release to release; new ones may
                      priority, attempts, max_attempts, timeout_s, created_at, started_at,
                      completed_at, due_at, worker_id, error, and of a running job that reports
                      progress: done, total (or null), percent (or null), note, at, eta_s (seconds
-                     until all is done, or null); null for any other
+                     until all is done, or null); null for any other. With --columns that name
+                     parameters or results: columns, their values as they are shown
     workers          id, owner, host, pid, health (alive, lost, stopped, unknown), suspended, state,
                      request, isolation, slots, started_at, stopped_at, done, failed,
                      last_claim_at, log_path, running (id, name, started_at)
@@ -40,7 +41,7 @@ from gigq_core.progress import percent_of
 from gigq_core.text import storable
 from gigq_core.times import local, to_text
 from gigq_tui import format as text
-from gigq_tui.columns import JobAt, usual_columns
+from gigq_tui.columns import JobAt, column_named, own_key, own_names, usual_columns, value_label
 from gigq_tui.store import derive
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter.language import NO_FILTER, Filter
@@ -75,6 +76,7 @@ def take(
     clock: Clock = SYSTEM_CLOCK,
     reader_factory: Callable[[Path, Clock], Reader] = Reader,
     sort: Sort = NEWEST,
+    columns: Sequence[str] = (),
 ) -> Snapshot:
     """Read one snapshot.
 
@@ -85,6 +87,7 @@ def take(
         clock: Where the present moment comes from.
         reader_factory: What reads; another one in tests.
         sort: Their order; the claim order knows waiting jobs alone.
+        columns: What is shown of them, as far as it has to be read for it.
 
     Raises:
         DatabaseError: The file can't be read; the message is a sentence for a person.
@@ -92,7 +95,9 @@ def take(
     for tries_left in range(TRIES - 1, -1, -1):
         reader = reader_factory(path, clock)
         try:
-            return reader.snapshot(View(filter=filter_, size=max(1, limit), sort=sort))
+            own = own_names(columns)
+            view = View(filter=filter_, size=max(1, limit), sort=sort, own=own)
+            return reader.snapshot(view)
         except FileChanged:
             if not tries_left:
                 raise
@@ -140,7 +145,11 @@ def as_json(snapshot: Snapshot, limit: int = DEFAULT_ROWS, label: str = "") -> s
 
 
 def as_text(
-    snapshot: Snapshot, limit: int = DEFAULT_ROWS, width: int | None = None, label: str = ""
+    snapshot: Snapshot,
+    limit: int = DEFAULT_ROWS,
+    width: int | None = None,
+    label: str = "",
+    columns: Sequence[str] = (),
 ) -> str:
     """The snapshot as lines for a person: plain text, whatever the jobs hold.
 
@@ -149,6 +158,7 @@ def as_text(
         limit: How many rows of the table to show.
         width: Cells of a line; None where the text goes into a file.
         label: What the file is called besides its name.
+        columns: The columns of the jobs; none for the usual ones.
     """
     lines = [_head(snapshot, label)]
     if snapshot.info.offsets:
@@ -156,7 +166,7 @@ def as_text(
     lines.append(_counts_line(snapshot.counts))
     lines += _worker_lines(snapshot)
     lines.append("")
-    lines += _table(snapshot, limit)
+    lines += _table(snapshot, limit, columns)
     if width is not None:
         lines = [text.cut(line, width) for line in lines]
     return "\n".join(line.rstrip() for line in lines)
@@ -216,7 +226,7 @@ def _worker_lines(snapshot: Snapshot) -> list[str]:
     return _aligned(cells)
 
 
-def _table(snapshot: Snapshot, limit: int) -> list[str]:
+def _table(snapshot: Snapshot, limit: int, names: Sequence[str]) -> list[str]:
     rows = snapshot.window.rows[:limit]
     matched = (
         f"{text.plural(snapshot.window.matching, 'job')} match" if snapshot.filter_text else ""
@@ -224,10 +234,12 @@ def _table(snapshot: Snapshot, limit: int) -> list[str]:
     if not rows:
         return [matched or "no jobs"] if limit else []
     now = snapshot.taken_at
-    cells = [tuple(column.title for column in usual_columns())]
+    chosen = [column for name in names if (column := column_named(name)) is not None]
+    columns = chosen or usual_columns()
+    cells = [tuple(column.title for column in columns)]
     for row in rows:
         job = JobAt.of(row, now)
-        told = [(column.name, text.inert(column.cell(job, 0)[0])) for column in usual_columns()]
+        told = [(column.name, text.inert(column.cell(job, 0)[0])) for column in columns]
         cells.append(tuple(text.cut(said, _MOST_CELLS.get(name, _CELLS)) for name, said in told))
     lines = _aligned(cells)
     left = snapshot.window.matching - len(rows)
@@ -282,7 +294,14 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "worker_id": row.worker_id,
         "error": row.error,
         "progress": _progress(row, now),
+        **({"columns": _own(row)} if row.own else {}),
     }
+
+
+def _own(row: JobRow) -> dict[str, str]:
+    """The values of the columns that were asked for, as they are shown; secrets are masked."""
+    pairs = ((name, own_key(name), value) for name, value in row.own)
+    return {name: value_label(key, value) for name, key, value in pairs if key is not None}
 
 
 def _progress(row: JobRow, now: datetime) -> dict[str, Any] | None:

@@ -47,6 +47,7 @@ class Order:
     wait: bool = False
     timeout_s: float | None = None
     expect: int | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def expected(self) -> int:
@@ -70,7 +71,9 @@ def run(order: Order, say: Callable[[str], None]) -> tuple[str, int]:
     code = 0
     if order.wait and not _wait(order, say):
         code = EXIT_TIMED_OUT
-    snapshot = picture.take(order.path, order.filter, order.limit, sort=order.sort)
+    snapshot = picture.take(
+        order.path, order.filter, order.limit, sort=order.sort, columns=order.columns
+    )
     if snapshot.window.total < order.expected:
         _tell_too_few(order, snapshot.window.total, say)
         code = code or EXIT_TOO_FEW
@@ -138,4 +141,4 @@ def _tell_found(found: Snapshot, say: Callable[[str], None]) -> None:
 def _drawn(order: Order, snapshot: Snapshot) -> str:
     if order.as_json:
         return picture.as_json(snapshot, order.limit, order.label)
-    return picture.as_text(snapshot, order.limit, order.width, order.label)
+    return picture.as_text(snapshot, order.limit, order.width, order.label, order.columns)

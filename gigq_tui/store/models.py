@@ -11,6 +11,7 @@ from typing import Any
 
 from gigq_core.blame import Culprit
 from gigq_core.blocking import Waits
+from gigq_core.counting import Value
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.spread import Spread
 from gigq_core.status import JobStatus
@@ -210,6 +211,7 @@ class JobRow:
     has_policy: bool = False
     decision: str = ""
     batch: str = ""
+    own: tuple[tuple[str, Value], ...] = ()
 
 
 @dataclass(frozen=True)

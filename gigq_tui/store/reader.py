@@ -30,6 +30,7 @@ from gigq_tui.store.history.figures import figures, slots_of
 from gigq_tui.store.history.overview import Overview, ReadyCounter, read_busy
 from gigq_tui.store.list.covered import Covered, covered
 from gigq_tui.store.list.index_walk import walk_of
+from gigq_tui.store.list.own_columns import with_own
 from gigq_tui.store.list.pages import Pages
 from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.list.view import View
@@ -336,6 +337,8 @@ class Reader:
         rows = with_told(conn, schema, with_ancestors(conn, schema, window.rows))
         rows = self._paces.told(rows)
         rows = with_holders(rows, staff)
+        if view.own:
+            rows = with_own(conn, rows, view.own)
         return replace(window, rows=rows)
 
     def _info(self, conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers) -> FileInfo:

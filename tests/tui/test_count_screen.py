@@ -16,6 +16,7 @@ from gigq_core.job import FunctionReference
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.count.screen import CountScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.store.models import JobRow
 from tests.tui.at_once import console_on
 from tests.tui.harness import press, running, screen_text, until
 
@@ -74,6 +75,11 @@ async def shown(path: Path, *keys: str) -> AsyncIterator[tuple[ConsoleApp, Pilot
         if keys:
             await until(pilot, lambda: is_counted(app), "the counts")
         yield app, pilot
+
+
+def first_row(app: ConsoleApp) -> JobRow:
+    assert app.services.picture.shown is not None
+    return app.services.picture.shown.window.rows[0]
 
 
 def labels(app: ConsoleApp) -> list[str]:
@@ -226,3 +232,22 @@ async def test_what_changes_is_counted_anew(path: Path) -> None:
             return -1 if known is None else known.counts.groups[1].figures.waiting
 
         await until(pilot, lambda: waiting() == 0, "the new counts")
+
+
+async def test_a_column_of_a_parameter_is_added_to_the_list_and_taken_away(path: Path) -> None:
+    app = console_on(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
+        for sign in "+-":
+            await press(pilot, "|")
+            screen = app.screen
+            assert isinstance(screen, JobsScreen)
+            question = screen.panel.question
+            assert question is not None
+            label = f"{sign} param.customer"
+            key = next(choice.key for choice in question.choices if choice.label == label)
+            await press(pilot, key)
+            assert ("CUSTOMER" in screen_text(app)) is (sign == "+")
+            if sign == "+":
+                await until(pilot, lambda: first_row(app).own, "their values")
+                assert "param.customer" in app.services.views.command

@@ -11,11 +11,12 @@ from gigq_core.counting import csv_of
 from gigq_tui.actions.question import Choice as Answer
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.shell_command import command
+from gigq_tui.columns import has_secrets
 from gigq_tui.format import plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import COUNT_CANCEL, COUNT_COPY, COUNT_JOBS, COUNT_RETRY
 from gigq_tui.screens.count.choice import Choice
-from gigq_tui.screens.count.lines import Row, has_secrets
+from gigq_tui.screens.count.lines import Row
 from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from gigq_core.counting import ORDERS, Kind
+from gigq_tui.columns import has_secrets, value_label
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import COUNT_MARK
-from gigq_tui.screens.count.lines import Row, has_secrets, label_of, rows_of
+from gigq_tui.screens.count.lines import Row, rows_of
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.counts.filters import filter_of
 from gigq_tui.store.counts.reading import Counted
@@ -89,7 +90,7 @@ class Choice(Part):
         assert known is not None
         names = [
             " ".join(
-                f"{key.name} {label_of(key, value)}"
+                f"{key.name} {value_label(key, value)}"
                 for key, value in zip(known.keys, row.values, strict=False)
             )
             for row in rows
@@ -121,7 +122,7 @@ class Choice(Part):
             part = filter_of(key, value, known_texts)
             if not part:
                 raise FilterError(
-                    f"no filter lists exactly the jobs with {key.name} {label_of(key, value)}", 0
+                    f"no filter lists exactly the jobs with {key.name} {value_label(key, value)}", 0
                 )
             parts.append(part)
         return all_of(*parts)

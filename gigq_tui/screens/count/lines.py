@@ -6,16 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gigq_core.counting import PLAIN_KEYS, Counted, CountKey, Figures, Kind, Value, shown
+from gigq_core.counting import PLAIN_KEYS, Counted, CountKey, Figures, Kind, Value
+from gigq_tui.columns import value_label
 from gigq_tui.format import (
-    MASK,
     bar,
     count,
     cut,
     duration,
     inert,
-    is_secret,
-    masked,
     pad,
     plural,
     width_of,
@@ -57,22 +55,6 @@ def rows_of(known: Known) -> Iterator[Row]:
 def row_id(values: tuple[Value, ...]) -> str:
     """The id of a value's line."""
     return json.dumps([(value.kind.name, value.value) for value in values])
-
-
-def has_secrets(key: CountKey) -> bool:
-    """Whether the values of a key are not to be seen."""
-    return any(is_secret(step) for step in key.rest)
-
-
-def label_of(key: CountKey, value: Value) -> str:
-    """What a value is called on the screen: a secret is masked, whatever steers is harmless."""
-    if value.kind in (Kind.MISSING, Kind.UNREADABLE):
-        return shown(key, value)
-    if has_secrets(key):
-        return MASK
-    if value.kind is Kind.JSON:
-        return inert(json.dumps(masked(value.plain()), ensure_ascii=False))
-    return inert(shown(key, value))
 
 
 def head_line(
@@ -198,7 +180,7 @@ class Table:
 
     def _name(self, row: Row) -> str:
         depth = len(row.values) - 1
-        return "  " * depth + label_of(self._keys[depth], row.values[depth])
+        return "  " * depth + value_label(self._keys[depth], row.values[depth])
 
 
 def _number(figures: Figures, name: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gigq_tui import format as fmt
-from gigq_tui.columns import COLUMNS, WIDE, Column, JobAt, shown_columns
+from gigq_tui.columns import WIDE, Column, JobAt, column_named, shown_columns
 from gigq_tui.config.model import ChosenColumn
 from gigq_tui.store.derive import state_of, ticks
 from gigq_tui.store.models import JobRow
@@ -51,7 +51,8 @@ def layout_for(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> Layout:
     gutter = 3 if short else 4
     usual = not chosen
     chosen = chosen or tuple(ChosenColumn(column.name) for column in shown_columns(width))
-    by_name = {column.name: column for column in COLUMNS}
+    found = ((name, column_named(name)) for name, _ in chosen)
+    by_name = {name: column for name, column in found if column is not None}
     placed: list[PlacedColumn] = []
     for name, cells in chosen:
         column = by_name[name]

@@ -9,6 +9,7 @@ from typing import Protocol
 from textual.geometry import Size
 
 from gigq_tui.actions.question import Choice, Question
+from gigq_tui.columns import own_names
 from gigq_tui.config.model import ChosenColumn
 from gigq_tui.format import inert
 from gigq_tui.keys.action import Action
@@ -181,11 +182,24 @@ class Listing(Part):
     def show_view(self, view: Viewpoint) -> None:
         """List what a view says, in its order and its columns, and follow no job."""
         columns = tuple(map(ChosenColumn.of, view.columns)) or self._usual_columns
-        self._host.table.choose_columns(columns)
+        self._choose(columns)
         self._sorts.pop(view.tab, None)
         if view.sort is not None:
             self._sorts[view.tab] = view.sort
         self.show_matching(view.tab, view.filter)
+
+    # Columns
+
+    def choose_columns(self, columns: tuple[ChosenColumn, ...]) -> None:
+        """Show these columns from now on; the usual ones where there are none."""
+        self._choose(columns)
+        self._host.draw()
+
+    def _choose(self, columns: tuple[ChosenColumn, ...]) -> None:
+        self._host.table.choose_columns(columns)
+        own = own_names(column.name for column in columns)
+        if own != self.view.own:
+            self._picture.look_at(replace(self.view, own=own), anew=True)
 
     # Tabs
 

@@ -17,6 +17,7 @@ from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.jobs.all_matching import AllMatching
 from gigq_tui.screens.jobs.arrival import Arrival
 from gigq_tui.screens.jobs.clear import Clear
+from gigq_tui.screens.jobs.column_choice import ColumnChoice
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.head_row import HeadRow
 from gigq_tui.screens.jobs.listing import TABS, Listing
@@ -78,6 +79,7 @@ class JobsScreen(ConsoleScreen, inherit_bindings=False):
             self.summary,
             acting,
             AllMatching(self, acting.ask_cancel, acting.ask_retry, notices),
+            ColumnChoice(self, self.listing, services.views, config.columns, notices),
             Clear(self, services.actions, notices, settings.clock, self.marks.clear, self._hints),
             OpenJob(self, services.routes),
             JobLinks(self, services.routes, notices),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gigq_tui.keys.action import Action, Group
 from gigq_tui.keys.job_actions import NEW, PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKER, STOP_WORKER, UNDO
 from gigq_tui.keys.looking_actions import (
+    CHOOSE_COLUMNS,
     COPY_VIEW,
     COUNT,
     FILTER,
@@ -34,6 +35,7 @@ _ABOUT_NO_ROW = frozenset(
         PREVIOUS_TAB,
         FILTER,
         SORT,
+        CHOOSE_COLUMNS,
         WORKERS,
         OVERVIEW,
         GROUPS,

@@ -64,7 +64,7 @@ class View:
     """What the jobs screen asks for.
 
     `size` is the number of rows of a page. `follow` is the id of a job that is told whether the
-    list holds it or not.
+    list holds it or not. `own` names the columns of values that rows are read with.
     """
 
     tab: Tab = Tab.ALL
@@ -73,6 +73,7 @@ class View:
     size: int = PAGE_ROWS
     sort: Sort = NEWEST
     follow: str | None = None
+    own: tuple[str, ...] = ()
 
     @property
     def listed_tab(self) -> Tab:
