@@ -7,7 +7,7 @@ from string import ascii_lowercase
 from typing import Protocol
 
 from gigq_tui.actions.question import Choice, Question
-from gigq_tui.columns import COLUMNS, own_key, usual_columns
+from gigq_tui.columns import COLUMNS, own_key
 from gigq_tui.config.model import ChosenColumn
 from gigq_tui.format import inert
 from gigq_tui.keys.handlers import does
@@ -89,8 +89,10 @@ class ColumnChoice(Part):
     def _ask(self, found: SoFar[tuple[str, ...]]) -> None:
         if not self._host.is_current:
             return
-        shown = self._host.table.chosen_columns
-        shown = shown or tuple(ChosenColumn(column.name) for column in usual_columns())
+        table = self._host.table
+        shown = table.chosen_columns or tuple(
+            ChosenColumn(placed.column.name) for placed in table.columns.columns
+        )
         there = {column.name for column in shown}
         data = [name for name in found.value if own_key(name) is not None and name not in there]
         names = [
@@ -105,7 +107,7 @@ class ColumnChoice(Part):
             choices.append(Choice(key, label, partial(self._turn, shown, name)))
         if shown != (self._configured or shown):
             choices.append(Choice("r", "reset", partial(self._choose, ())))
-        title = "Which column to add (+) or remove (-)?"
+        title = "Add a column, or remove one?"
         self._host.question(Question(title, (), tuple(choices), harmless=True))
 
     def _turn(self, shown: tuple[ChosenColumn, ...], name: str) -> None:
