@@ -30,7 +30,7 @@ SHOWN_GROUPS = 500
 # Buckets of the finest trend that is given.
 TREND_BUCKETS = 96
 # Seconds: how finely moments are counted while all are not known, at first.
-_FINEST_S = 15.0
+_FINEST_S = 1.0
 _MOST_CELLS = 4_096
 # Retries with less than this between them, in seconds, are one.
 APART_S = 1800.0

@@ -70,8 +70,8 @@ class CanaryRun:
         if not ids:
             raise click.exceptions.Exit(EXIT_REFUSED)
         self._say(
-            f"Retried {len(ids)} of {_jobs(len(self.group.jobs))}: {inert(self.title)}. They have "
-            f"priority {canary.priority} until they have ended, to run before what waits."
+            f"Retried {len(ids)} of {_jobs(len(self.group.jobs))}: {inert(self.title)}."
+            f"{_raised(canary)}"
         )
         with self.settings.viewing() as view, hints_of(view) as pause:
             if not any(worker["alive"] is not False for worker in view.workers()):
@@ -215,6 +215,14 @@ def _in_words(jobs: int, standing: dict[str, str]) -> str:
     if jobs > len(standing):
         parts.append(f"{jobs - len(standing)} deleted")
     return f"canary of {jobs}: {', '.join(parts)}"
+
+
+def _raised(canary: Canary) -> str:
+    """That they have another priority meanwhile, where any of them has."""
+    first = canary.priority
+    if first is None or all(own >= first for own in canary.own.values()):
+        return ""
+    return f" They have priority {first} until they have ended, to run before what waits."
 
 
 def _causes(failed: int, same: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,27 @@ def test_the_rest_follows_a_canary_that_passed(place: Place, refuses: Path) -> N
     told = json.loads(command(place, *args).stdout)
     assert (told["passed"], told["rest"], told["retried_rest"]) == (10, 20, 20)
     wait_until(lambda: place.queue.stats()["completed"] == 30, what="the rest to complete")
+
+
+def test_who_waits_no_longer_leaves_jobs_that_wait_as_they_did(place: Place, refuses: Path) -> None:
+    kind = fingerprint(place)
+    place.queue.pause()
+    place.submit(chores.nothing, priority=100)
+    command = [sys.executable, "-m", "gigq_core", "--db", str(place.db), "retry"]
+    process = subprocess.Popen(
+        [*command, "--failure", kind, "--canary", "4"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = [process.stdout.readline(), process.stdout.readline()]
+    assert told[1] == "canary of 4: 0 passed, 0 failed again, 0 running, 4 waiting\n"
+    assert priorities(place)[-4:] == [101] * 4
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert priorities(place) == list(range(30))
+    assert place.queue.stats()["pending"] == 5
 
 
 def test_a_dry_run_names_the_canary_and_changes_nothing(place: Place, refuses: Path) -> None:

@@ -21,6 +21,8 @@ NARROW = 60
 NO_VALUE = "(none)"
 UNKNOWN = "-"
 _DAY_S = 86_400.0
+# Within less, seconds are told.
+SHORT_S = 120.0
 # What one looks at first takes at least so many cells.
 _LEAST_NAME = 20
 _TREND, _SHORT_TREND = 17, 12
@@ -59,7 +61,7 @@ def period(first: float, last: float, now: datetime) -> str:
     """A stretch of time by the reader's clock: `02:00-04:00`, with dates unless it is today's."""
     a, b = _here(first), _here(last)
     today = local(now).date()
-    clock = "%H:%M:%S" if last - first < 120 else "%H:%M"
+    clock = "%H:%M:%S" if last - first < SHORT_S else "%H:%M"
     if a.date() == b.date():
         day = "" if a.date() == today else f"{a.day} {a:%b} "
         return f"{day}{a.strftime(clock)}-{b.strftime(clock)}"
@@ -122,7 +124,9 @@ class Table:
             and last is not None
             and not (_here(first).date() == _here(last).date() == self._today)
         )
-        day = 12 if is_wide and self._has_days else 6
+        is_short = first is not None and last is not None and last - first < SHORT_S
+        self._clock = "%H:%M:%S" if is_short else "%H:%M"
+        day = 12 if is_wide and self._has_days else 8 if is_short else 6
         jobs = max(4, *(len(count(group.jobs)) for group in known.groups), 0)
         trend = _TREND if is_wide else _SHORT_TREND
         columns: list[tuple[str, int, Cell]] = [("JOBS", -jobs, self._jobs)]
@@ -194,9 +198,9 @@ class Table:
             return ((UNKNOWN, "dim"),)
         here = _here(seconds)
         if here.date() == self._today or (not self._has_days):
-            return ((f"{here:%H:%M}", ""),)
+            return ((here.strftime(self._clock), ""),)
         return (
-            (f"{here.day} {here:%b} {here:%H:%M}" if cells > 7 else f"{here.day} {here:%b}", ""),
+            (f"{here.day} {here:%b} {here:%H:%M}" if cells > 8 else f"{here.day} {here:%b}", ""),
         )
 
     def _retried(self, group: FailedJobs) -> Line:
