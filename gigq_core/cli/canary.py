@@ -222,7 +222,8 @@ def _raised(canary: Canary) -> str:
     first = canary.priority
     if first is None or all(own >= first for own in canary.own.values()):
         return ""
-    return f" They have priority {first} until they have ended, to run before what waits."
+    they = "It has" if len(canary.own) == 1 else "They have"
+    return f" {they} priority {first} until {they.lower()} ended, to run before what waits."
 
 
 def _causes(failed: int, same: int) -> str:
