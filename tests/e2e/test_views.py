@@ -41,8 +41,8 @@ def test_a_console_begins_as_the_last_one_was_left(path: Path, tmp_path: Path) -
     with ConsoleTerminal("jobs.db", cwd=tmp_path, **state) as console:
         console.wait_for("> Overview")
         console.press("\x1b")
+        console.wait_for(r"\[4 Failed")
         console.wait_for("err:HTTP")
-        assert "[4 Failed" in console.text()
         console.press("q")
         assert console.wait_for_end() == 0
     with ConsoleTerminal(path, "--no-last-view", cwd=tmp_path, **state) as console:
