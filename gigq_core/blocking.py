@@ -88,14 +88,20 @@ def cancelled_with(waits: Waits, ids: Iterable[str]) -> set[str]:
 def blocked_by(waits: Waits, ids: Iterable[str]) -> set[str]:
     """The waiting jobs that can't run unless some jobs complete."""
     given = {id for id in ids if waits.statuses.get(id) != JobStatus.COMPLETED.value}
-    cancelled = cancelled_with(waits, given)
-    # What ended sets those free that are told to run then; what never begins sets nobody free.
-    ended = given | cancelled | {id for id in waits.statuses if waits.has_failed(id)}
-    seen = given | cancelled
-    reached = list(seen)
+    # What fails with them sets those free that are told to run then; what never begins, nobody.
+    ended = set(given)
+    reached = list(given)
     for parent in reached:  # grows meanwhile
         for child, on_failure in waits.children.get(parent, {}).items():
-            if child in seen or (on_failure == RUN and parent in ended):
+            is_open = waits.waits(child) or waits.has_failed(child)
+            if on_failure == CANCEL and is_open and child not in ended:
+                ended.add(child)
+                reached.append(child)
+    seen = set(ended)
+    for parent in reached:  # grows meanwhile
+        runs_then = parent in ended or waits.has_failed(parent)
+        for child, on_failure in waits.children.get(parent, {}).items():
+            if child in seen or (on_failure == RUN and runs_then):
                 continue
             if waits.waits(child) or waits.has_failed(child):
                 seen.add(child)

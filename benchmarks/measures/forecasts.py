@@ -19,7 +19,7 @@ from benchmarks.processes import Process, wait_for
 from gigq_core import JobQueue
 from gigq_core.outlook import Outlook
 from gigq_core.spread import Spread
-from gigq_tui.demo import prepare, source
+from gigq_tui.demo import inbox, orders, prepare, source
 from gigq_tui.demo.plan import workflow
 
 WITHIN = 30.0
@@ -80,9 +80,11 @@ def _demo(bench: Bench) -> list[Figure]:
             # Once more, with what is known now.
             over = _count(session.db_path, _OVER)
             library = source.library_folder()
-            files = sorted(file.name for file in (session.folder / "inbox").iterdir())
+            again = folder / "again"
+            again.mkdir()
+            files, placed = inbox.fill(again, library), orders.fill(again)
             with closing(JobQueue(session.db_path)) as queue:
-                workflow(library, source.packages(library), files).submit_all(queue)
+                workflow(library, source.packages(library), files, placed).submit_all(queue)
             told["second run"] = _followed(session.db_path, over, bench.say)
     figures = []
     for run, each in told.items():

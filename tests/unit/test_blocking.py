@@ -165,6 +165,13 @@ def test_the_numbers_of_one_job_fit_together(
     assert set(failed_above(waits, [id])) <= set(together)
 
 
+def test_who_runs_on_a_failure_is_not_held_by_one_that_is_cancelled_with_it() -> None:
+    waits = Waits({"0": "pending", "1": "failed", "2": "pending", "3": "pending"})
+    for child, parent, policy in (("1", "0", CANCEL), ("2", "1", CANCEL), ("3", "2", RUN)):
+        waits.add(child, parent, policy)
+    assert blocked_by(waits, ["0"]) == {"2"}
+
+
 def test_thirty_behind_four_failures() -> None:
     """The story: one of four that failed blocks thirty jobs, and retried alone frees none."""
     waits = Waits({f"bad{n}": "failed" for n in range(4)})
