@@ -78,7 +78,7 @@ def _read(place: Path) -> Viewpoint | None:
 
 def _write(place: Path, file: Path, view: Viewpoint) -> None:
     kept = Viewpoint(view.tab, _harmless(view.filter), view.sort, view.columns, view.open)
-    text = json.dumps({"file": os.fspath(file), "view": kept.words})
+    text = json.dumps({"file": os.path.realpath(file), "view": kept.words})
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = place.with_suffix(f".{os.getpid()}")
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:

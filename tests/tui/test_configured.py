@@ -23,7 +23,7 @@ ROWS = [row(number, status="failed") for number in range(9, 0, -1)]
 KEYS = """
 [keys]
 retry = "x"
-down = ["h", "down"]
+down = ["f9", "down"]
 new = "Q"
 workers = "f5"
 mark_range = ""
@@ -41,7 +41,7 @@ async def test_chosen_keys_act_and_the_old_ones_do_not(console: Console) -> None
         table = jobs_screen(app).table
         await press(pilot, "j")
         assert table.cursor == 0
-        await press(pilot, "h", "down")
+        await press(pilot, "f9", "down")
         assert table.cursor == 2
         await press(pilot, "r", "v")
         assert not jobs_screen(app).panel.is_open
