@@ -386,7 +386,13 @@ COUNT_RETRY = Action(
     writes=True,
 )
 COUNT_KEYS = Action(
-    "count_keys", ("number_sign",), "keys", "count by something else", Group.LOOK, IN_COUNT, bar=50
+    "count_keys",
+    ("number_sign", "slash"),
+    "keys",
+    "count by something else",
+    Group.LOOK,
+    IN_COUNT,
+    bar=50,
 )
 COUNT_SORT = Action(
     "count_sort", ("s",), "sort", "sort by the next figure", Group.LOOK, IN_COUNT, bar=55

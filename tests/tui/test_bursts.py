@@ -34,6 +34,7 @@ WAY: dict[Scope, tuple[str, ...]] = {
 # What opens something to type into, wherever it has a key.
 TYPED_INTO = {
     *("filter", "find", "find_row", "worker_filter", "palette", "new", "edit", "set_workers"),
+    "count_keys",
 }
 # Everything that acts on the file or asks to, with what would say yes behind it.
 ACTING = "cyrYCyRYXyYPy>u<+-Seny "

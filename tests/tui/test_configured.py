@@ -78,7 +78,7 @@ async def test_bar_help_and_palette_name_the_chosen_keys(console: Console) -> No
         await press(pilot, "H")
         assert isinstance(app.screen, HelpScreen)
         text = screen_text(app)
-        assert "h k " in text
+        assert "f9 k " in text
         assert "mark a range" not in text
         assert "ctrl+x twice" in text
         assert "1-7" in text
