@@ -18,7 +18,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -350,13 +350,32 @@ class Counting:
         conn.execute(sql.RELEASE)
         return self._is_done
 
-    def counts(self, conn: sqlite3.Connection, limit: int, then_limit: int = 50) -> Counts:
+    def shown_ids(self, conn: sqlite3.Connection, limit: int, then_limit: int) -> list[int]:
+        """The places of the values that `counts` tells of, for `medians`: the first key's first."""
+        firsts = [id for id, _ in self._groups(conn, 0, limit)] if self._is_begun else []
+        if len(self.keys) < MOST_KEYS:
+            return firsts
+        return firsts + [id for one in firsts for id, _ in self._groups(conn, one, then_limit)]
+
+    def medians(self, conn: sqlite3.Connection, ids: Sequence[int]) -> dict[int, float]:
+        """The median run times of some values by their places, in seconds, as far as there are."""
+        found = conn.execute(sql.medians(self._tables), (json.dumps(ids),))
+        return {id: ms / 1000 for id, ms in found}
+
+    def counts(
+        self,
+        conn: sqlite3.Connection,
+        limit: int,
+        then_limit: int = 50,
+        medians: Mapping[int, float] | None = None,
+    ) -> Counts:
         """What has been counted so far.
 
         Args:
             conn: the connection of the steps.
             limit: how many of the first key's values at most.
             then_limit: how many of the second key's values below each of them at most.
+            medians: the run times, as far as they are known; None reads all of them.
         """
         if not self._is_begun:
             return Counts()
@@ -364,14 +383,14 @@ class Counting:
         then: dict[int, list[tuple[int, Counted]]] = {}
         if len(self.keys) > 1:
             then = {id: self._groups(conn, id, then_limit) for id, _ in firsts}
-        ids = [id for some in (firsts, *then.values()) for id, _ in some]
-        medians = {
-            id: ms / 1000 for id, ms in conn.execute(sql.medians(self._tables), (json.dumps(ids),))
-        }
+        if medians is None:
+            ids = [id for some in (firsts, *then.values()) for id, _ in some]
+            medians = self.medians(conn, ids)
+        times = medians
 
         def timed(some: list[tuple[int, Counted]], most: int) -> tuple[Counted, ...]:
             found = [
-                one._replace(p50_s=medians.get(id), then=timed(then.get(id, []), then_limit))
+                one._replace(p50_s=times.get(id), then=timed(then.get(id, []), then_limit))
                 for id, one in some
             ]
             return tuple(sorted(found, key=_SORTED_BY[self.order])[:most])
@@ -383,7 +402,7 @@ class Counting:
         self, conn: sqlite3.Connection, parent: int, limit: int
     ) -> list[tuple[int, Counted]]:
         by = {"value": None, "p50": "jobs"}.get(self.order, self.order)
-        most = max(limit, MOST_TIMED) if self.order == "p50" else limit
+        most = max(limit, MOST_TIMED) if self.order == "p50" and not parent else limit
         rows = conn.execute(sql.values(self._tables, by), (parent, most))
         return [
             (id, Counted(Value(Kind(kind), value), Figures(*figures), parts=parts))
@@ -406,7 +425,9 @@ class Counting:
         has_index = conn.execute(sql.HAS_STATUS_INDEX).fetchone() is not None
         self._walked = sql.source(self._status, has_index)
         (last,) = conn.execute(sql.last(self._walked)).fetchone()
-        (self._known_rows,) = conn.execute(sql.rows(self._walked)).fetchone()
+        counters = self._status is None and conn.execute(sql.HAS_COUNTERS).fetchone() is not None
+        statement = sql.ALL_ROWS if counters else sql.rows(self._walked)
+        (self._known_rows,) = conn.execute(statement).fetchone()
         self._last = _FIRST_ROWID if last is None else last
         self._stage = sql.stage(self._tables, expressions, self._walked, self._condition, present)
         self._parameters = tuple(

@@ -232,6 +232,11 @@ def rows(walked: str) -> str:
     return f"SELECT count(*) {walked} true"
 
 
+# The counters of an attached file tell the same of all jobs.
+HAS_COUNTERS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_counts'"
+ALL_ROWS = "SELECT ifnull(sum(n), 0) FROM core_counts"
+
+
 def bound(walked: str) -> str:
     """Where a step ends, and how many rows it has. Parameters: from where, to where, how many."""
     return (

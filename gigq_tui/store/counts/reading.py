@@ -19,6 +19,8 @@ from gigq_tui.store.stepwise import STEP_S, SoFar
 MOST_VALUES, MOST_PARTS = 200, 20
 # How many names of parameters and results are offered, at most.
 MOST_NAMES = 50
+# The run times of so many values are read in one step.
+AT_ONCE = 40
 # What is known so far is put together anew once so many times its own cost has passed.
 _PATIENCE = 8.0
 
@@ -70,27 +72,47 @@ class CountsReading:
 
     def begin(self) -> None:
         """Forget all."""
-        self._counting: Counting | None = None
         self._known = Counted(self.keys, Counts(), self.order)
         self._told_at = self._telling_s = 0.0
+        self.renew()
 
     def renew(self) -> None:
         """Count all anew, beside what is known."""
-        self._counting = None
+        self._counting: Counting | None = None
+        # Whose run times are still to be read, once all is counted; and those that were.
+        self._untimed: list[int] | None = None
+        self._medians: dict[int, float] = {}
 
     def step(self, conn: sqlite3.Connection, schema: FileSchema, now: datetime) -> SoFar[Counted]:
         """Count some more jobs."""
         counting = self._counting or self._begin(schema, now)
-        is_done = counting.step(conn)
+        is_done = self._time(conn, counting) if counting.done else counting.step(conn)
         self._counting = counting
+        if is_done and self._untimed is None:
+            self._untimed = counting.shown_ids(conn, MOST_VALUES, MOST_PARTS)
+            is_done = not self._untimed
         began = time.perf_counter()
         is_due = began - self._told_at >= _PATIENCE * self._telling_s
         if is_done or (not self._known.is_whole and is_due):
-            counts = counting.counts(conn, MOST_VALUES, MOST_PARTS)
+            medians = self._medians
+            if not is_done:
+                ids = counting.shown_ids(conn, AT_ONCE, AT_ONCE)
+                medians = counting.medians(conn, ids[:AT_ONCE])
+            counts = counting.counts(conn, MOST_VALUES, MOST_PARTS, medians)
             self._known = Counted(self.keys, counts, counting.order, is_whole=is_done)
             self._told_at = time.perf_counter()
             self._telling_s = self._told_at - began
-        return SoFar(self._known, counting.read, counting.rows)
+        rows = counting.rows if is_done else max(counting.rows, counting.read + 1)
+        return SoFar(self._known, counting.read, rows)
+
+    def _time(self, conn: sqlite3.Connection, counting: Counting) -> bool:
+        """Read the run times of some more values; say whether those were the last."""
+        assert self._untimed is not None
+        some, left = self._untimed[:AT_ONCE], self._untimed[AT_ONCE:]
+        found = counting.medians(conn, some)
+        self._medians |= found
+        self._untimed = left
+        return not left
 
     def _begin(self, schema: FileSchema, now: datetime) -> Counting:
         context = Context(
