@@ -480,7 +480,7 @@ async def test_many_new_rows_do_not_lose_the_cursor(console: Console) -> None:
 async def test_an_empty_queue_is_no_trouble(console: Console) -> None:
     async with console(size=(80, 24)) as (app, pilot):
         await give(pilot, [])
-        await press(pilot, "j", "G", "enter", "space", "v", "c", "r", "y", "*")
+        await press(pilot, "j", "G", "enter", "space", "v", "c", "r", "y", "escape", "*")
         assert isinstance(app.screen, JobsScreen)
         assert not jobs_screen(app).panel.is_open
 
