@@ -69,7 +69,7 @@ def test_picture(
 @pytest.mark.parametrize("theme", ["light", "ansi"])
 def test_themes(theme: str, snap_compare: Compare, tmp_path: Path) -> None:
     app = scene_app(tmp_path, theme=theme)
-    assert snap_compare(app, run_before=keys("4", "space", "c"), terminal_size=(120, 32))
+    assert snap_compare(app, run_before=keys("4", "space", "r"), terminal_size=(120, 32))
 
 
 def test_read_only(snap_compare: Compare, tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def _of_gone(row: JobRow, detail: JobDetail | None, now: datetime, width: int) -
     title = rule(inert(f"{row.id[:8]} {row.name}"), "", width)
     if detail is None or detail.row.id != row.id:
         return (title, labelled("why", GONE, width))
-    now_is = why(detail.row, now) or state_of(detail.row, now).value
+    state, now_is = state_of(detail.row, now).value, why(detail.row, now)
+    if not now_is or detail.row.status == JobStatus.RUNNING.value:
+        now_is = f"{state}, {now_is}" if now_is else state
     return (title, labelled("why", f"{GONE}: {now_is}", width), _first(detail.row, now))
 
 
