@@ -17,6 +17,7 @@ from gigq_tui.widgets.lines import Line, Span, line_width, span, spread
 from gigq_tui.widgets.sparkline import sparkline
 
 WIDE = 100
+MIDDLE = 76
 NARROW = 60
 NO_VALUE = "(none)"
 UNKNOWN = "-"
@@ -136,6 +137,7 @@ class Table:
             columns.append(("LAST", -day, lambda group: self._moment(group.last, day)))
             title = f"TREND {self._span()}" if is_wide else "TREND"
             columns.append((title, trend, lambda g: sparkline(g.trend, trend, "fail")))
+        if width >= MIDDLE:
             columns.append(("LAST RETRY", 12 if is_wide else 11, self._retried))
         if is_wide:
             where = max((width_of(inert(g.where or "")) for g in known.groups), default=0)
@@ -247,7 +249,8 @@ def canary_line(
     else:
         role = "ok" if run.may_go_on else "fail"
         verb = "retries" if run.may_go_on else "asks about"
-        next_step = f"{key} {verb} the other {count(others)}" if others else ""
+        the_other = f"{key} {verb} the other" if width >= MIDDLE else f"{key}: other"
+        next_step = f"{the_other} {count(others)}" if others else ""
     room = width - 3 - width_of(next_step)
     if width_of(words) > room:
         words = words.removesuffix(NONE_RUNS)
