@@ -130,6 +130,7 @@ def every_command_tells(folder: Path, seed: int, kind: str, rows: int = FEW) -> 
     for job_id in callers.ids:
         said(path, ["status", "--show-params", "--show-result", "--show-executions", job_id])
         said(path, ["logs", job_id])
+        said(path, ["tree", "--all", job_id])
     said(path, ["list", "--limit", "100000"])
     said(path, ["list", "--limit", "100000", "--json"])
 
