@@ -45,12 +45,16 @@ class Coming(Part):
             SteppedRead[Forecast](host, view, clock, partial(self._received, 0)),
             SteppedRead[Forecast](host, view, clock, partial(self._received, 1)),
         )
+        self._graph: Graph | None = None
         # The jobs of the graph, and those that failed.
         self._asked: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._newest: list[Made | None] = [None, None]
 
     def look_at(self, graph: Graph) -> None:
         """Make a forecast of this graph, unless that goes on already."""
+        if graph is self._graph:
+            return
+        self._graph = graph
         ids, retried = frozenset(graph.nodes), frozenset(to_retry_for_all(graph))
         ids_before, retried_before = self._asked
         self._asked = ids, retried

@@ -234,7 +234,8 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         if folds.hides_done:
             shown = without_done(shown)
         if shape is Shape.TREE:
-            return TreeDrawing(shown, graph, now, folds, self.services.hints)
+            hints = self.services.hints
+            return TreeDrawing(shown, graph, now, folds, hints, lambda: self.waiting)
         if not self._depth:
             self._depth = depths(graph)
         if shape is Shape.TIMELINE:

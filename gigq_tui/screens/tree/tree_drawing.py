@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import cache, partial
 
-from gigq_core.blocking import blocked_by
 from gigq_core.branches import (
     ASCII_ART,
     BOX_ART,
@@ -25,6 +25,7 @@ from gigq_tui.screens.tree.drawing import Drawing, Row
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.store.derive import run_seconds, shown_name, state_of, why
 from gigq_tui.store.graph.tree import tree_lines
+from gigq_tui.store.graph.waiting import WaitingBehind
 from gigq_tui.store.models import Graph, JobRow, State
 from gigq_tui.widgets.lines import Line, Span
 
@@ -58,6 +59,7 @@ class TreeDrawing(Drawing):
         now: The present moment.
         folds: What is folded.
         hints: How keys are called.
+        waiting: Tells how many jobs wait behind each; it is asked once a row is seen that says it.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TreeDrawing(Drawing):
         now: datetime,
         folds: Folds,
         hints: KeyHints = DEFAULT_HINTS,
+        waiting: Callable[[], WaitingBehind] | None = None,
     ) -> None:
         folding = Folding(
             folds.alike,
@@ -82,15 +85,11 @@ class TreeDrawing(Drawing):
         self._widest = max(
             (LEVEL_WIDTH * line.depth + width_of(self._called(line)) for line in lines), default=0
         )
-        self._blocked: dict[str, int] = {}
+        self._waiting = waiting or cache(partial(WaitingBehind, graph))
 
     def held_up(self, job_id: str) -> int:
         """How many waiting jobs wait for this one."""
-        if job_id not in self.graph.nodes:
-            return 0
-        if job_id not in self._blocked:
-            self._blocked[job_id] = len(blocked_by(self.graph.waits, [job_id]))
-        return self._blocked[job_id]
+        return self._waiting().of(job_id) if job_id in self.graph.nodes else 0
 
     def line(self, at: int, width: int, *, selected: bool) -> Line:
         line = self.lines[at]
