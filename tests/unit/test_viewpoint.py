@@ -32,6 +32,7 @@ VIEWS = [
     viewpoint_of(filter="-name:x", sort="name", open="workers"),
     viewpoint_of(filter='name:"a\tb\x1b[31m" äöü 💥', open=f"tree:{ID}"),
     viewpoint_of(tab="waiting", sort="claim", open="overview:6h"),
+    viewpoint_of(columns=("id", "name:30", "param.customer"), sort="name"),
     viewpoint_of(open="job:an id, with 'spaces'"),
 ]
 
