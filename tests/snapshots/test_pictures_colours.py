@@ -53,3 +53,22 @@ def test_chosen_columns(size: tuple[int, int], snap_compare: Compare, tmp_path: 
     chosen = config_of('[jobs]\ncolumns = ["state", "name:24", "dur", "why", "id"]').columns
     app = scene_app(tmp_path, config=Config(columns=chosen), label=Label("test"))
     assert snap_compare(app, run_before=jobs, terminal_size=size)
+
+
+@pytest.mark.parametrize("mode", ["dark", "ansi", "ascii"], indirect=True)
+@pytest.mark.parametrize("size", [(120, 32), (80, 24)], ids=["120x32", "80x24"])
+def test_columns_of_times_and_a_filter_of_a_period(
+    mode: str, size: tuple[int, int], snap_compare: Compare, tmp_path: Path
+) -> None:
+    columns = '"name:18", "state", "started", "ended", "fn", "batch", "error"'
+    chosen = config_of(f"[jobs]\ncolumns = [{columns}]")
+
+    async def filtered(pilot: Pilot[None]) -> None:
+        await jobs(pilot)
+        await pilot.press("s", "r")
+        await at_rest(pilot)
+        await pilot.press("slash", *"(name:resize|err:HTTP) ran:10:00..")
+        await at_rest(pilot)
+
+    app = scene_app(tmp_path, theme=mode, config=chosen)
+    assert snap_compare(app, run_before=filtered, terminal_size=size)
