@@ -101,7 +101,7 @@ def why_it_failed(console: ConsoleTerminal, queue: JobQueue, folder: Path) -> st
     console.wait_for(r" report +! ?DOOM.*never runs: load ")
     stand_on(console, "load")
     console.press(ENTER)
-    console.wait_for(r"X ?FAILED .*1 (job )?waits ")
+    console.wait_for(r"X ?FAILED .*blocks 1")
     console.wait_for(r"Traceback \(most recent call last\)")
     console.wait_for(r"in load\b")
     back_to_jobs(console)
