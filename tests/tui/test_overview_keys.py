@@ -292,6 +292,33 @@ async def test_news_is_asked_for_and_a_held_picture_stays(app: ConsoleApp) -> No
         assert len(asked(app)) == 4
 
 
+async def test_what_ran_in_a_bar_that_is_over_is_read_once(app: ConsoleApp) -> None:
+    def moments() -> int:
+        works = [subject for kind, subject in feed_of(app).asked if kind == "step"]
+        return sum(not hasattr(work, "window") for work in works)
+
+    async with running(app) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("left")
+        await settle(pilot)
+        assert moments() == 1
+        for expected in (2, 3):  # the bar that goes on
+            pass_time(app, 1.0)
+            await give(pilot, [row(expected)])
+            screen._keep_up()
+            await settle(pilot)
+            assert moments() == expected
+        await pilot.press("left", "left")
+        await settle(pilot)
+        known = moments()
+        for number in range(3):
+            pass_time(app, 1.0)
+            await give(pilot, [row(number)])
+            screen._keep_up()
+            await settle(pilot)
+        assert moments() == known
+
+
 async def test_the_same_overview_paints_nothing(app: ConsoleApp) -> None:
     painted: list[object] = []
     async with running(app) as pilot:

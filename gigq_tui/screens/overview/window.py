@@ -124,7 +124,9 @@ class WindowOfTime(Part):
     def take_news(self) -> None:
         """The file has changed."""
         self.reading.take_news()
-        self.moment.take_news()
+        if self._moment_of is not None and self._moment_of[1] > self._now:
+            # What is over stays as it was, and is not read again.
+            self.moment.take_news()
 
     def keep_up(self) -> None:
         """Go on reading, and read anew where a bar has passed; the screen calls it each second."""
