@@ -40,7 +40,7 @@ from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.screen_actions import REPAINT, SUSPEND
 from gigq_tui.leaving import HUNG_UP, Leaving
 from gigq_tui.router import Router
-from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.base import ConsoleScreen, selected_cell
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.parts.needs import AboutJobs
 from gigq_tui.screens.tree.folds import Folds
@@ -219,7 +219,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         super().exit(*args, **options)
 
     def place_of_cursor(self, screen: Screen[Any]) -> Offset:
-        place = screen.selected_cell() if isinstance(screen, ConsoleScreen) else None
+        place = selected_cell(screen) if isinstance(screen, ConsoleScreen) else None
         return super().place_of_cursor(screen) if place is None else place
 
     def terminal_lost(self) -> None:

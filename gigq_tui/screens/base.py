@@ -57,6 +57,15 @@ class App(Protocol):
         """What is done on any screen, by the actions' ids."""
 
 
+def selected_cell(screen: ConsoleScreen) -> Offset | None:
+    """The cell of the selected row; None where a field is typed into, or there is no row."""
+    mover = screen.mover() if screen.is_attached and screen.focused is None else None
+    if mover is None or not mover.is_attached:
+        return None
+    row = mover.cursor - mover.top if isinstance(mover, RowList) else 0
+    return mover.region.offset + Offset(0, max(0, row))
+
+
 class ConsoleScreen(Screen[None], inherit_bindings=False):
     """A screen with the console's header at its top and its notice and keys at the bottom."""
 
@@ -110,14 +119,6 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def crumbs(self) -> tuple[str, ...]:
         """The names that lead here from the jobs screen; empty for the jobs screen itself."""
         return (self.SCOPE.value,)
-
-    def selected_cell(self) -> Offset | None:
-        """The cell of the selected row; None where a field is typed into, or there is no row."""
-        mover = self.mover() if self.is_attached and self.focused is None else None
-        if mover is None or not mover.is_attached:
-            return None
-        row = mover.cursor - mover.top if isinstance(mover, RowList) else 0
-        return mover.region.offset + Offset(0, max(0, row))
 
     def destination(self) -> Destination | None:
         """The word that opens it again as it is; None where a view leads to the list alone."""
