@@ -8,7 +8,6 @@ of attempts, whatever became of their jobs since; here a job counts while it is 
 from __future__ import annotations
 
 import heapq
-import re
 import sqlite3
 from array import array
 from collections import Counter
@@ -38,6 +37,8 @@ APART_S = 1800.0
 SAMPLED = 12
 MOST_VALUES = 6
 LONGEST_VALUE = 24
+# A part of a message for which `#` may stand, in characters.
+LONGEST_PART = 80
 # Of failures that do not say yet what failed, each takes some tens of microseconds.
 _UNREAD_FACTOR = 8
 
@@ -456,15 +457,35 @@ def differing(title: str, messages: Sequence[str]) -> tuple[str, ...]:
     """
     if PART not in title:
         return ()
-    # Each is one word or more; the last one takes the rest.
-    pattern = re.compile(r"\A" + "(.{1,80}?)".join(map(re.escape, title.split(PART))) + r"\Z")
-    found = [match for m in messages if (match := pattern.match(" ".join(m[:2_000].split())))]
-    for at in range(1, title.count(PART) + 1):
-        values = Counter(match[at].strip("'\"` ") for match in found)
+    literals = title.split(PART)
+    lines = (" ".join(message[:2_000].split()) for message in messages)
+    found = [parts for line in lines if (parts := _parts(literals, line))]
+    for at in range(len(literals) - 1):
+        values = Counter(parts[at].strip("'\"` ") for parts in found)
         if len(values) > 1:
             told = sorted((value[:LONGEST_VALUE] for value in values), key=_in_order)
             return tuple(dict.fromkeys(told))[: MOST_VALUES + 1]
     return ()
+
+
+def _parts(literals: Sequence[str], message: str) -> list[str]:
+    """What stands between some texts in a message, each part as short as can be, and the last one
+    up to the end; nothing where they don't all stand there."""
+    first, *others, last = literals
+    if not message.startswith(first):
+        return []
+    parts = []
+    begin = len(first)
+    for literal in others:
+        end = message.find(literal, begin + 1, begin + LONGEST_PART + len(literal))
+        if end < 0:
+            return []
+        parts.append(message[begin:end])
+        begin = end + len(literal)
+    rest = message[begin:]
+    if not rest.endswith(last) or not 0 < len(rest) - len(last) <= LONGEST_PART:
+        return []
+    return [*parts, rest[: len(rest) - len(last)]]
 
 
 def _in_order(value: str) -> tuple[float, str]:

@@ -290,6 +290,8 @@ def test_words_that_are_known_are_not_read_again(tmp_path: Path) -> None:
         ("KeyError: #", ["TypeError: 1", "KeyError: 2"], ()),
         ("a # (b", ["a 1 (b", "a 2  (b"], ("1", "2")),
         ("#" * 40, ["1" * 200], ()),
+        # A title that was cut: what can't fit is given up soon.
+        ("k=#, " * 60, ["k=1, " * 300, "k=2, " * 300], ()),
     ],
 )
 def test_a_few_values_are_told_that_differ(title, messages, expected) -> None:
