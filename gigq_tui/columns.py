@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gigq_core.decoding import as_json as decoded
 from gigq_core.moments import brief_time, clock_time
-from gigq_tui import format as fmt
-from gigq_tui.store.derive import (
+from gigq_core.why import (
     RUNNING_STATES,
+    Health,
+    State,
     done_share,
     first_line,
     run_seconds,
     state_of,
     why,
 )
-from gigq_tui.store.models import OPEN_STATUSES, Health, JobRow, State
+from gigq_tui import format as fmt
+from gigq_tui.store.models import OPEN_STATUSES, JobRow
 from gigq_tui.store.sorting import SortKey
 
 if TYPE_CHECKING:

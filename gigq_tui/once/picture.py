@@ -40,19 +40,13 @@ from gigq_core.errors import FileChanged
 from gigq_core.progress import percent_of
 from gigq_core.text import storable
 from gigq_core.times import local, to_text
+from gigq_core.why import left_seconds, state_of, why
 from gigq_tui import format as text
 from gigq_tui.columns import JobAt, column_named, own_key, own_names, usual_columns, value_label
-from gigq_tui.store import derive
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter.language import NO_FILTER, Filter
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import (
-    Counts,
-    JobRow,
-    RunningJob,
-    Snapshot,
-    WorkerRow,
-)
+from gigq_tui.store.models import Counts, JobRow, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import NEWEST, Sort
 
@@ -281,8 +275,8 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "function": row.function,
         "batch": row.batch or None,
         "status": row.status,
-        "state": derive.state_of(row, now).value,
-        "why": derive.why(row, now),
+        "state": state_of(row, now).value,
+        "why": why(row, now),
         "priority": row.priority,
         "attempts": row.attempts,
         "max_attempts": row.max_attempts,
@@ -314,7 +308,7 @@ def _progress(row: JobRow, now: datetime) -> dict[str, Any] | None:
         "percent": percent_of(told.done, told.total),
         "note": told.note,
         "at": _moment(told.at),
-        "eta_s": derive.left_seconds(row, now),
+        "eta_s": left_seconds(row, now),
     }
 
 

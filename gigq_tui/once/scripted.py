@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from gigq_core.why import state_of, why
 from gigq_tui.format import MARKS, cut, inert, plural
 from gigq_tui.once import picture
-from gigq_tui.store import derive
 from gigq_tui.store.filter.language import NO_FILTER, Filter, parse
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.sorting import NEWEST, Sort
@@ -130,8 +130,8 @@ def _tell_found(found: Snapshot, say: Callable[[str], None]) -> None:
     say(f"{plural(total, 'job matches', 'jobs match')} --fail-if:")
     rows = found.window.rows[:NAMED_ROWS]
     for row in rows:
-        word = MARKS[derive.state_of(row, found.taken_at)].word
-        reason = derive.why(row, found.taken_at)
+        word = MARKS[state_of(row, found.taken_at)].word
+        reason = why(row, found.taken_at)
         named = f"  {row.id} {inert(row.name)} {word}"
         say(cut(f"{named}: {inert(reason)}" if reason else named, 200))
     if total > len(rows):

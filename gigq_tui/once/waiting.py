@@ -11,11 +11,12 @@ from queue import Empty, SimpleQueue
 
 from gigq_core.errors import DatabaseMissing
 from gigq_core.streams import pause_while_read
+from gigq_core.why import Health
 from gigq_tui.format import plural
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.filter.language import Filter, parse
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Health, Snapshot
+from gigq_tui.store.models import Snapshot
 
 # A doomed job never runs by itself: whoever waited for it would wait for ever.
 OPEN = parse("state:pending|state:running -state:doomed")

@@ -34,15 +34,7 @@ from gigq_tui.store.list.own_columns import with_own
 from gigq_tui.store.list.pages import Pages
 from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import (
-    Counts,
-    FileInfo,
-    Graph,
-    JobDetail,
-    JobRow,
-    Snapshot,
-    Window,
-)
+from gigq_tui.store.models import Counts, FileInfo, Graph, JobDetail, JobRow, Snapshot, Window
 from gigq_tui.store.obstacles import ObstacleWatch
 from gigq_tui.store.stepwise import SoFar, StepsOfAFile, Stepwise
 from gigq_tui.store.throttle import Throttle

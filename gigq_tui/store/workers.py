@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from gigq_core import identity
 from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s
 from gigq_core.identity import ProcessIdentity
+from gigq_core.why import Halt, Health
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.instants import BEGAN, CLAIMED, STOPPED
-from gigq_tui.store.models import ForeignWorker, Graph, Halt, Health, JobRow, RunningJob, WorkerRow
+from gigq_tui.store.models import ForeignWorker, Graph, JobRow, RunningJob, WorkerRow
 from gigq_tui.store.statuses import PENDING, RUNNING
 
 IsDead = Callable[[ProcessIdentity], "bool | None"]

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gigq_tui.store.models import Health, WorkerRow
+from gigq_core.why import Health
+from gigq_tui.store.models import WorkerRow
 
 # In the order in which they are told.
 _DOINGS = (

@@ -21,13 +21,13 @@ from gigq_core.cli import own_command
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
+from gigq_core.why import Health
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.workers.held_jobs import fates_of
 from gigq_tui.actions.workers.pool import WorkerPool, last_line
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.store.held_jobs import held_by
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Health
 from gigq_tui.store.reader import Reader
 from tests.waiting import wait_until
 

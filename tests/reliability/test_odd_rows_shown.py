@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gigq_core.why import state_of, why
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
 from gigq_tui.screens.tree.folds import Folds
@@ -20,7 +21,6 @@ from gigq_tui.screens.tree.runs_drawing import RunsDrawing
 from gigq_tui.screens.tree.timeline_drawing import TimelineDrawing
 from gigq_tui.screens.tree.tree_drawing import TreeDrawing
 from gigq_tui.services.reads import Reads
-from gigq_tui.store.derive import state_of, why
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.graph.depths import depths
 from gigq_tui.store.graph.runs import Run, RunsOfWorkflow, TaskJob

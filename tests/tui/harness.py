@@ -24,15 +24,7 @@ from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services import Services
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import (
-    Counts,
-    FileInfo,
-    JobDetail,
-    JobRow,
-    Snapshot,
-    Tab,
-    Window,
-)
+from gigq_tui.store.models import Counts, FileInfo, JobDetail, JobRow, Snapshot, Tab, Window
 from gigq_tui.store.outcomes.following import FollowedJobs
 from gigq_tui.store.outcomes.states import JobNow, JobsNow
 from gigq_tui.store.stepwise import SoFar

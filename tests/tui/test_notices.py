@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gigq_core.why import Health
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys.job_actions import RETRY_ALL
 from gigq_tui.keys.looking_actions import TAB_ACTIONS
@@ -22,7 +23,6 @@ from gigq_tui.store.models import (
     ForeignWorker,
     Graph,
     GraphNode,
-    Health,
     JobRow,
     Tab,
     Window,

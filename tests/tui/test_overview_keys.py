@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from gigq_core.doctor import LARGE_WAL_BYTES
 from gigq_core.spread import Spread
+from gigq_core.why import Health
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.overview.lens import CHOICES_S
@@ -26,7 +27,7 @@ from gigq_tui.store.history.moment import Moment
 from gigq_tui.store.history.overview import Overview, Ready
 from gigq_tui.store.history.tally import End, Tally
 from gigq_tui.store.history.time_window import TimeWindow
-from gigq_tui.store.models import Ahead, Counts, Figures, FileInfo, Health, Tab, Trend
+from gigq_tui.store.models import Ahead, Counts, Figures, FileInfo, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.stepwise import SoFar
 from gigq_tui.widgets.header import HeaderState, header_lines

@@ -11,13 +11,14 @@ from textual.pilot import Pilot
 from gigq_core import JobQueue
 from gigq_core.errors import GigQError
 from gigq_core.status import Change, Outcome
+from gigq_core.why import Health
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S
 from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.models import ForeignWorker, Health, WorkerRow
+from gigq_tui.store.models import ForeignWorker, WorkerRow
 from tests import scene
 from tests.scene import NOW
 from tests.tui.harness import give, press, row, running, screen_text, settle

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core.why import Health
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.job.stack import Stack
 from gigq_tui.screens.workers.log import WorkerLog
@@ -17,7 +18,7 @@ from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.screens.workers.usage import measurable
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.machine import Machine
-from gigq_tui.store.models import Counts, Health, WorkerRow
+from gigq_tui.store.models import Counts, WorkerRow
 from gigq_tui.store.processes import Usage
 from tests.scene import NOW
 from tests.tui.harness import Console, give, press, row, screen_text, services_of, settle

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from gigq_core.why import Health
 from gigq_tui.actions.workers.pool import SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.app import ConsoleApp
@@ -20,7 +21,7 @@ from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.workers import usage
 from gigq_tui.screens.workers.screen import WorkersScreen
-from gigq_tui.store.models import ForeignWorker, Health, RunningJob, WorkerRow
+from gigq_tui.store.models import ForeignWorker, RunningJob, WorkerRow
 from gigq_tui.store.processes import ProcessFigures, Sampler
 from tests.scene import NOW
 from tests.tui.harness import (

@@ -9,7 +9,10 @@ import pytest
 
 from gigq_core.blame import Culprit
 from gigq_core.times import local
-from gigq_tui.store.derive import (
+from gigq_core.why import (
+    Halt,
+    Health,
+    State,
     first_line,
     run_seconds,
     state_of,
@@ -18,7 +21,7 @@ from gigq_tui.store.derive import (
     wait_seconds,
     why,
 )
-from gigq_tui.store.models import Halt, Health, Progress, State
+from gigq_tui.store.models import Progress
 from tests.store_files import NOW, line
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigq_core.moments import clock_time
+from gigq_core.why import State
 from gigq_tui import format as fmt
-from gigq_tui.store.models import State
 from gigq_tui.widgets.question import wrap_words
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=60)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from gigq_core.blocking import Blocking
+from gigq_core.why import Health
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.report import Report
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.release import orphans
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Health, JobRow, Snapshot
+from gigq_tui.store.models import JobRow, Snapshot
 from tests.tui.harness import row
 
 

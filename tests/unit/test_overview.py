@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from gigq_core.doctor import LARGE_WAL_BYTES
+from gigq_core.why import Health
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.forecast import LEAST_BETWEEN_S
 from gigq_tui.store.history import overview as overview_module
 from gigq_tui.store.history.attention import Concern, Level, WalWatch, concerns
 from gigq_tui.store.history.overview import ALL, Overview, function_lines
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Counts, Figures, FileInfo, Health, Tab, Trend
+from gigq_tui.store.models import Counts, Figures, FileInfo, Tab, Trend
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.workers import FileWorkers

@@ -10,11 +10,11 @@ import pytest
 
 from gigq_core import Job, JobQueue, Workflow
 from gigq_core.job import FunctionReference
+from gigq_core.why import why
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.screens.job.relatives import relative_rows
 from gigq_tui.screens.job.texts import fact_lines
 from gigq_tui.screens.tree.job_sentence import job_sentence
-from gigq_tui.store.derive import why
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow

@@ -11,6 +11,7 @@ import pytest
 from gigq_core.moments import due_words
 from gigq_core.retry import Backoff, RetryPolicy
 from gigq_core.times import local
+from gigq_core.why import Health
 from gigq_tui import columns
 from gigq_tui import format as fmt
 from gigq_tui.columns import COLUMNS, JobAt
@@ -19,7 +20,7 @@ from gigq_tui.screens.job.option_words import delay_words, option_words
 from gigq_tui.screens.job.texts import fact_lines
 from gigq_tui.screens.jobs.layout import layout_for, row_line
 from gigq_tui.screens.tree.job_sentence import job_sentence
-from gigq_tui.store.models import Attempt, Graph, GraphNode, Health, JobRow, Progress
+from gigq_tui.store.models import Attempt, Graph, GraphNode, JobRow, Progress
 from gigq_tui.store.tail import Tail, said_share
 from gigq_tui.widgets.lines import line_width
 from tests.scene import NOW

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gigq_tui.store import derive
+from gigq_core.why import Health, State, state_of
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Health, Snapshot, State
+from gigq_tui.store.models import Snapshot
 from gigq_tui.store.reader import Reader
 from tests import scene
 
@@ -22,7 +22,7 @@ def snapshot_of(path: Path) -> Snapshot:
 
 def test_every_state_is_there(tmp_path: Path) -> None:
     snapshot = snapshot_of(scene.build(tmp_path / "jobs.db"))
-    states = {derive.state_of(row, scene.NOW) for row in snapshot.window.rows}
+    states = {state_of(row, scene.NOW) for row in snapshot.window.rows}
     assert states == set(State) - {State.UNKNOWN}
     health = {worker.health for worker in snapshot.workers}
     assert {Health.ALIVE, Health.LOST} <= health

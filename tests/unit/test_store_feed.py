@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from gigq_core.errors import DatabaseError, FilesLost, NotAQueue
+from gigq_core.why import Health
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Health, JobDetail, Snapshot, Tab
+from gigq_tui.store.models import JobDetail, Snapshot, Tab
 from gigq_tui.store.reader import Reader
 from tests.attempts import AttemptWriter
 from tests.store_files import GIGQ_FILES, Writer, digest, gigq_copy

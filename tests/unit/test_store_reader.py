@@ -11,12 +11,12 @@ import pytest
 
 from gigq_core.errors import DatabaseError, DatabaseMissing, NotAQueue
 from gigq_core.paths import logs_folder
+from gigq_core.why import Health, State, state_of
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.derive import state_of
 from gigq_tui.store.door import Interrupted
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Health, Standing, State, Tab
+from gigq_tui.store.models import Standing, Tab
 from gigq_tui.store.reader import Reader
 from tests.attempts import AttemptWriter
 from tests.store_files import (

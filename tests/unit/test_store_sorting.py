@@ -12,13 +12,13 @@ import pytest
 
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.worker_statements import CLAIM
+from gigq_core.why import State, first_line, state_of, why
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.derive import first_line, state_of, why
 from gigq_tui.store.door import Interrupted
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.ranking import MAX_RANKED
 from gigq_tui.store.list.view import END, TOP, Anchor, View, sort_keys
-from gigq_tui.store.models import State, Tab
+from gigq_tui.store.models import Tab
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import Sort, SortKey
 from tests import scene

@@ -12,12 +12,12 @@ import pytest
 
 from gigq_core.schema.ddl import OURS
 from gigq_core.times import moment_of, to_text
+from gigq_core.why import Halt, left_seconds
 from gigq_tui.once.picture import as_json, as_text, take
 from gigq_tui.store.clock import FrozenClock
-from gigq_tui.store.derive import left_seconds
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Halt, JobRow
+from gigq_tui.store.models import JobRow
 from gigq_tui.store.reader import Reader
 from tests.store_files import NOW, Writer, ago, gigq_copy, reading
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from gigq_core.why import Health
 from gigq_tui.screens.workers.entries import describe_wait, entries, machine_line
 from gigq_tui.screens.workers.order import SORTS, groups_of, in_order, kept_in_order, matches
 from gigq_tui.store.machine import Machine, read_machine, settled
-from gigq_tui.store.models import Counts, ForeignWorker, Health, RunningJob, WorkerRow
+from gigq_tui.store.models import Counts, ForeignWorker, RunningJob, WorkerRow
 from gigq_tui.store.processes import Usage
 from tests.scene import NOW
 from tests.tui.harness import snapshot_of

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import DatabaseMissing
+from gigq_core.why import Health
 from gigq_tui.actions.workers import announcements, held_jobs, pending_requests
 from gigq_tui.actions.workers.held_jobs import JobFate
 from gigq_tui.actions.workers.pending_requests import (
@@ -20,7 +21,7 @@ from gigq_tui.actions.workers.pending_requests import (
 from gigq_tui.actions.workers.pool import Ended
 from gigq_tui.store import held_jobs as stored
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Health, WorkerRow
+from gigq_tui.store.models import WorkerRow
 from tests import scene
 
 JOB = HeldJob("a", "resize")

@@ -13,6 +13,7 @@ import pytest
 from textual.widget import Widget
 
 from gigq_core.status import WorkerRequest
+from gigq_core.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.workers.pool import SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -29,7 +30,7 @@ from gigq_tui.screens.workers.usage import WorkerUsage
 from gigq_tui.screens.workers.worker_count import WorkerCount
 from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.machine import Machine
-from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
+from gigq_tui.store.models import ForeignWorker, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import ProcessFigures, Sampler
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView

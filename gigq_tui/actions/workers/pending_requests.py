@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from gigq_core.identity import is_suspended
+from gigq_core.why import Health
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Health, WorkerRow
+from gigq_tui.store.models import WorkerRow
 
 # A worker that lives answers within about a second: it looks that often even if nothing wakes it.
 ANSWER_WITHIN_S = 5.0

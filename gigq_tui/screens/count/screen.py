@@ -8,6 +8,7 @@ from textual import on
 from textual.widget import Widget
 
 from gigq_core.counting import CountKey, count_keys
+from gigq_core.why import Health
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import BACK, COUNT_JOBS, COUNT_KEYS, COUNT_SORT
@@ -21,7 +22,7 @@ from gigq_tui.screens.parts.stepped_read import PACE_S, SteppedRead
 from gigq_tui.services import Services
 from gigq_tui.store.counts.reading import Counted, CountsReading, NamesReading
 from gigq_tui.store.filter.language import NO_FILTER, Filter
-from gigq_tui.store.models import Health, Snapshot, Tab
+from gigq_tui.store.models import Snapshot, Tab
 from gigq_tui.store.stepwise import SoFar
 from gigq_tui.viewpoint import Destination, Viewpoint
 from gigq_tui.widgets.lines import TextLines

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gigq_core.moments import clock_time, time_of_day
 from gigq_core.status import ExecutionStatus, JobStatus
+from gigq_core.why import why
 from gigq_tui.format import (
     duration,
     elapsed,
@@ -22,7 +23,6 @@ from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, FIRST, LOG
 from gigq_tui.screens.parts.needs import FindsOut
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.store.derive import why
 from gigq_tui.store.models import Attempt, JobDetail
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, Tail, read_output, said_share
 from gigq_tui.terminal.theme import OUTPUT

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
+from gigq_core.why import doom_reason, first_line, state_of, why
 from gigq_tui.format import MARKS, count, inert, pad, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN
 from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.store.derive import doom_reason, first_line, state_of, why
 from gigq_tui.store.models import JobDetail, Relative
 from gigq_tui.widgets.lines import Line, Span
 from gigq_tui.widgets.text_view import TextView

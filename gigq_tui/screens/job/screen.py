@@ -9,6 +9,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from gigq_core.status import JobStatus
+from gigq_core.why import done_words, ticks
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, DOWN, UP
@@ -39,7 +40,6 @@ from gigq_tui.screens.parts.job_links import JobLinks
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.text_reader import TextReader
 from gigq_tui.services import Services
-from gigq_tui.store.derive import done_words, ticks
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.viewpoint import Destination
 from gigq_tui.widgets.lines import TextLines

@@ -8,6 +8,16 @@ from datetime import datetime
 from gigq_core.blocking import blocks_in_words
 from gigq_core.moments import clock_time
 from gigq_core.status import JobStatus
+from gigq_core.why import (
+    RUNNING_STATES,
+    WAITING_STATES,
+    State,
+    done_share,
+    done_words,
+    first_line,
+    state_of,
+    why,
+)
 from gigq_tui.format import (
     MARKS,
     bar,
@@ -20,16 +30,7 @@ from gigq_tui.format import (
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import TREE
 from gigq_tui.screens.job.option_words import delay_words, option_words
-from gigq_tui.store.derive import (
-    RUNNING_STATES,
-    WAITING_STATES,
-    done_share,
-    done_words,
-    first_line,
-    state_of,
-    why,
-)
-from gigq_tui.store.models import JobDetail, State
+from gigq_tui.store.models import JobDetail
 from gigq_tui.widgets.lines import Line, Span, line_width
 
 # From so many cells on there is room for the long words, and for the short ones.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from gigq_core.why import state_of, ticks
 from gigq_tui import format as fmt
 from gigq_tui.columns import WIDE, Column, JobAt, column_named, shown_columns
 from gigq_tui.config.model import ChosenColumn
-from gigq_tui.store.derive import state_of, ticks
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.sorting import Sort
 from gigq_tui.widgets.lines import Line, Span, line_width

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
+from gigq_core.why import ticks
 from gigq_tui.config.model import ChosenColumn
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
@@ -36,7 +37,6 @@ from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.job_copy import JobCopy
 from gigq_tui.screens.parts.job_links import JobLinks, OpenJob
 from gigq_tui.services import Services
-from gigq_tui.store.derive import ticks
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow, Snapshot, Tab
 from gigq_tui.widgets.lines import BLANK, Lines, TextLines

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gigq_core.why import state_of, why
 from gigq_tui.columns import GONE
 from gigq_tui.format import MARKS, count, cut, inert, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import MARK, MARK_ALL, MARK_RANGE
 from gigq_tui.keys.looking_actions import DOWN, FILTER, FOLLOW, SORT, UP
-from gigq_tui.store.derive import state_of, why
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.sorting import NEWEST, Sort
 from gigq_tui.widgets.lines import BLANK, Line, Span, spread

@@ -11,6 +11,7 @@ from gigq_core.blame import BAD_ENDS
 from gigq_core.blocking import blocks_in_words
 from gigq_core.moments import clock_time
 from gigq_core.status import ExecutionStatus, JobStatus
+from gigq_core.why import done_share, state_of, wait_seconds, why
 from gigq_tui.columns import GONE
 from gigq_tui.format import (
     as_json,
@@ -28,7 +29,6 @@ from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.derive import done_share, state_of, wait_seconds, why
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Standing
 from gigq_tui.store.tail import Tail, read_output, said_share
 from gigq_tui.terminal import theme

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gigq_core.status import JobStatus
+from gigq_core.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Health, JobRow
+from gigq_tui.store.models import JobRow
 
 
 def orphans(ids: Sequence[str], rows: Sequence[JobRow]) -> list[HeldJob]:

@@ -8,11 +8,11 @@ from functools import partial
 from textual import events
 from textual.timer import Timer
 
+from gigq_core.why import state_of
 from gigq_tui.format import MARKS, cut, inert
 from gigq_tui.screens.submit.host import FormHost, Notices
 from gigq_tui.screens.submit.suggestions import Suggestion, SuggestionList
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.derive import state_of
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.questions import Questions
 from gigq_tui.widgets.lines import Line, span

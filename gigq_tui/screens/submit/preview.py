@@ -12,6 +12,7 @@ from gigq_core.job import Job, JobOptions
 from gigq_core.moments import due_words
 from gigq_core.spans import span as span_of
 from gigq_core.status import JobStatus
+from gigq_core.why import Health
 from gigq_tui.actions.shell_command import PROGRAM, words_of_submit
 from gigq_tui.actions.shell_words import quoted
 from gigq_tui.actions.submit import SubmitRequest
@@ -19,7 +20,7 @@ from gigq_tui.format import count, cut, inert, masked, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import PAUSE_QUEUE, SPAWN_WORKER
 from gigq_tui.screens.submit.param_specs import MISSING
-from gigq_tui.store.models import Health, JobRow, Snapshot
+from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.lines import Line, span
 from gigq_tui.widgets.question import wrap_words
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from gigq_core.why import State, state_of
 from gigq_tui.format import MARKS, inert, short_count
-from gigq_tui.store.derive import state_of
 from gigq_tui.store.graph.focus import tally_of
-from gigq_tui.store.models import Graph, JobRow, State
+from gigq_tui.store.models import Graph, JobRow
 from gigq_tui.widgets.lines import BLANK, Line, Span
 
 

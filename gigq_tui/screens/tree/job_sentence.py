@@ -14,12 +14,9 @@ from gigq_core.blocking import (
 )
 from gigq_core.moments import clock_time
 from gigq_core.status import JobStatus
-from gigq_tui.format import count, duration, elapsed, inert, plural
-from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
-from gigq_tui.keys.job_actions import CANCEL, RETRY
-from gigq_tui.keys.screen_actions import RETRY_UP
-from gigq_tui.store.derive import (
+from gigq_core.why import (
     RUNNING_STATES,
+    State,
     done_words,
     doom_reason,
     first_line,
@@ -28,8 +25,12 @@ from gigq_tui.store.derive import (
     state_of,
     told_reason,
 )
+from gigq_tui.format import count, duration, elapsed, inert, plural
+from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
+from gigq_tui.keys.job_actions import CANCEL, RETRY
+from gigq_tui.keys.screen_actions import RETRY_UP
 from gigq_tui.store.graph.focus import to_retry
-from gigq_tui.store.models import Graph, GraphNode, JobRow, State
+from gigq_tui.store.models import Graph, GraphNode, JobRow
 
 _ENDED = {
     JobStatus.FAILED.value: "FAILED",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from gigq_core.why import State
 from gigq_tui import format as fmt
 from gigq_tui.format import count, inert, pad, plural
 from gigq_tui.screens.tree.drawing import Drawing, fold_mark, gutter, state_words
@@ -13,7 +14,7 @@ from gigq_tui.screens.tree.groups import Group, by_level, rows_of
 from gigq_tui.store.graph.alike import Alike, groups_of_alike
 from gigq_tui.store.graph.levels import Narrow, narrow_level
 from gigq_tui.store.graph.waiting import WaitingBehind
-from gigq_tui.store.models import Graph, State
+from gigq_tui.store.models import Graph
 from gigq_tui.widgets.lines import Line, Span, fit, line_width, spread
 
 WIDE = 100

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gigq_core.times import local
+from gigq_core.why import State
 from gigq_tui.format import MARKS, cut, inert, pad, plural, width_of
 from gigq_tui.screens.tree.drawing import Drawing, Row, fold_mark, gutter
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.store.graph.alike import SMALLEST_GROUP, common_name, first_word
 from gigq_tui.store.graph.runs import Run, TaskJob
-from gigq_tui.store.models import Graph, State
+from gigq_tui.store.models import Graph
 from gigq_tui.store.statuses import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, TIMEOUT
 from gigq_tui.widgets.lines import Line, Span
 

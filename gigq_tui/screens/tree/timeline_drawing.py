@@ -9,6 +9,7 @@ from itertools import groupby
 from gigq_core.blocking import all_to_retry, freed_by
 from gigq_core.spans import span
 from gigq_core.times import local, moment_of
+from gigq_core.why import State, run_seconds, shown_name
 from gigq_tui import format as fmt
 from gigq_tui.format import MARKS, count, inert, pad, plural, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
@@ -16,7 +17,6 @@ from gigq_tui.keys.screen_actions import RETRY_UP
 from gigq_tui.screens.tree.drawing import GUTTER, Drawing, fold_mark, gutter, state_words
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.screens.tree.groups import Group, rows_of
-from gigq_tui.store.derive import run_seconds, shown_name
 from gigq_tui.store.graph.alike import groups_of_alike, job_label
 from gigq_tui.store.graph.timeline import (
     AROUND,
@@ -34,7 +34,7 @@ from gigq_tui.store.graph.timeline import (
     span_of,
 )
 from gigq_tui.store.graph.waiting import WaitingBehind
-from gigq_tui.store.models import Graph, State
+from gigq_tui.store.models import Graph
 from gigq_tui.store.statuses import PENDING, RUNNING
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.lines import Line, Span, fit

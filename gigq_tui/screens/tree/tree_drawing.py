@@ -16,6 +16,7 @@ from gigq_core.branches import (
     branches,
 )
 from gigq_core.status import JobStatus
+from gigq_core.why import State, run_seconds, shown_name, state_of, why
 from gigq_tui import format as fmt
 from gigq_tui.format import MARKS, count, cut, duration, elapsed, inert, pad, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
@@ -23,10 +24,9 @@ from gigq_tui.keys.looking_actions import OPEN
 from gigq_tui.keys.screen_actions import FOLD_HERE
 from gigq_tui.screens.tree.drawing import Drawing, Row
 from gigq_tui.screens.tree.folds import Folds
-from gigq_tui.store.derive import run_seconds, shown_name, state_of, why
 from gigq_tui.store.graph.tree import tree_lines
 from gigq_tui.store.graph.waiting import WaitingBehind
-from gigq_tui.store.models import Graph, JobRow, State
+from gigq_tui.store.models import Graph, JobRow
 from gigq_tui.widgets.lines import Line, Span
 
 STATE_WIDTH = 12

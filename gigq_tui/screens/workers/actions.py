@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from gigq_core.status import WorkerRequest
+from gigq_core.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert, plural
 from gigq_tui.keys.action import Action
@@ -25,7 +26,7 @@ from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.release import release_question
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.store.held_jobs import HeldJob
-from gigq_tui.store.models import Health, WorkerRow
+from gigq_tui.store.models import WorkerRow
 
 _ON_A_WORKER = frozenset(
     action.id for action in (WORKER_DRAIN, WORKER_KILL, WORKER_PAUSE, WORKER_RELEASE)

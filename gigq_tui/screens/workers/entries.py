@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gigq_core.why import Health
 from gigq_tui.actions.shell_command import command
 from gigq_tui.actions.workers.pending_requests import request_word
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -16,7 +17,7 @@ from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import SET_WORKERS, SPAWN_WORKER
 from gigq_tui.keys.screen_actions import WORKER_PAUSE, WORKER_RELEASE
 from gigq_tui.store.machine import Machine
-from gigq_tui.store.models import ForeignWorker, Health, RunningJob, Snapshot, WorkerRow
+from gigq_tui.store.models import ForeignWorker, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line, Span, columns, line_width
 from gigq_tui.widgets.worker_words import condition, headcount

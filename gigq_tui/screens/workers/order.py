@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+from gigq_core.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does
@@ -16,7 +17,6 @@ from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.workers.entries import WorkerEntry, weight
 from gigq_tui.store.filter.folding import folded
-from gigq_tui.store.models import Health
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.typed_line import TypedLine

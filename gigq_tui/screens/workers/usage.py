@@ -6,9 +6,10 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from gigq_core.why import Health
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.machine import Machine, read_machine
-from gigq_tui.store.models import Health, Snapshot
+from gigq_tui.store.models import Snapshot
 from gigq_tui.store.processes import Sampler, Usage
 
 # The log is read each time; processes and machine cost more, and are measured every other time.

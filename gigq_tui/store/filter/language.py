@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from string import hexdigits
 
+from gigq_core.why import State
 from gigq_tui.store.durations import seconds_of
 from gigq_tui.store.filter import sql
 from gigq_tui.store.filter.periods import PeriodError, read_span
@@ -33,7 +34,6 @@ from gigq_tui.store.filter.terms import (
     terms_of,
     turned,
 )
-from gigq_tui.store.models import State
 
 MAX_LENGTH = 2_000
 # SQLite refuses expressions deeper than 1,000; a person never comes near this.

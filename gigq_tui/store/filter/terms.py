@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from gigq_core.why import State
 from gigq_tui.store.filter.periods import Span
-from gigq_tui.store.models import State
 
 # The filter's words for states. They overlap on purpose: `blocked` holds `doomed`, `running`
 # holds `overdue`, `stopping` and `orphaned`, and `pending` (or `waiting`) all that waits.

@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import Enum
 
 from gigq_core.blocking import all_to_retry
-from gigq_tui.store.derive import state_of
-from gigq_tui.store.models import Graph, GraphNode, JobRow, State
+from gigq_core.why import State, state_of
+from gigq_tui.store.models import Graph, GraphNode, JobRow
 from gigq_tui.store.statuses import COMPLETED, PENDING, RUNNING
 
 ALIVE_STATUSES = frozenset({PENDING, RUNNING})

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_tui.store.derive import RUNNING_STATES, state_of
+from gigq_core.why import RUNNING_STATES, State, state_of
 from gigq_tui.store.graph.waiting import WaitingBehind
-from gigq_tui.store.models import Graph, State
+from gigq_tui.store.models import Graph
 
 # A level in which none of these is does not hold the others up: it is held up itself.
 _AT_WORK = RUNNING_STATES | {

@@ -9,7 +9,8 @@ from enum import Enum
 
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
 from gigq_core.file_locks import process_words
-from gigq_tui.store.models import Counts, FileInfo, Health, Tab, WorkerRow
+from gigq_core.why import Health
+from gigq_tui.store.models import Counts, FileInfo, Tab, WorkerRow
 from gigq_tui.store.workers import FileWorkers
 
 # A large WAL that has grown within this time is not being checkpointed.

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from gigq_core.why import Health
 from gigq_tui.store.history.attempts import Ended, History, seconds
 from gigq_tui.store.history.rings import Past
-from gigq_tui.store.models import Ahead, Figures, Health, Trend, WorkerRow
+from gigq_tui.store.models import Ahead, Figures, Trend, WorkerRow
 
 # The stretch of work that the figures describe, up to the attempt that ended last.
 WORK_S = 300.0
