@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from gigq_tui.store.failures.grouping import grouping_of
@@ -223,6 +222,8 @@ def destination_of(text: str) -> Destination:
     word, _, argument = text.partition(":")
     known = SCREEN_WORDS.get(word)
     if known is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(word, SCREEN_WORDS, 1, 0.6)
         usages = ", ".join(each.usage for each in SCREEN_WORDS.values())
         hint = f"write {SCREEN_WORDS[near[0]].usage}" if near else f"choose from {usages}"

@@ -20,7 +20,7 @@ COMMANDS = sorted(cli.commands)
 WITHOUT_A_FILE = "completion"
 OF_A_FILE = [name for name in COMMANDS if name not in ("submit", WITHOUT_A_FILE)]
 # What a command can't be called without, beside its arguments.
-MORE = {"priority": ["--set", "1"], "worker": ["--once"]}
+MORE = {"count": ["--by", "fn"], "priority": ["--set", "1"], "worker": ["--once"]}
 SUBMIT = ["submit", "json.dumps", "-p", "obj=1"]
 
 

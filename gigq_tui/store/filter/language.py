@@ -8,7 +8,6 @@ before a term or a group turns it round.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterator
@@ -268,8 +267,10 @@ class _Parser:
 
 def _no_field(name: str, path: str, operator: str) -> str:
     """What to write instead of a field that there is not."""
+    from difflib import get_close_matches
+
     typed = name + path
-    near = difflib.get_close_matches(name.lower(), _FIELDS, 1, 0.6)
+    near = get_close_matches(name.lower(), _FIELDS, 1, 0.6)
     told = f"there is no field {typed}"
     if near and not path:
         return f'{told}: did you mean {near[0]}{operator}? (put "quotes" around text)'
