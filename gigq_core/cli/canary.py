@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +22,7 @@ from gigq_core.text import inert
 if TYPE_CHECKING:
     from gigq_core.canary import Canary, FailedGroup
     from gigq_core.cli.queue_view import QueueView
+    from gigq_core.queue import JobQueue
 
 SHOWN_DIGITS = 8
 SHOWN_JOBS = 20
@@ -53,38 +57,53 @@ class CanaryRun:
             Exit: More than a fifth failed again, or nothing could be retried.
         """
         with self.settings.changing() as queue:
-            canary = queue.retry_first(self.chosen)
-            try:
-                standing = self._follow(canary)
-            finally:
-                # Also where somebody waits no longer: what waits then waits as it did before.
-                queue.end_canary(canary)
+            with _EndingSignals() as signals:
+                canary = queue.retry_first(self.chosen)
+                try:
+                    with signals.heard():
+                        standing = self._follow(queue, canary)
+                finally:
+                    # Also where somebody waits no longer: what waits then waits as it did before.
+                    queue.end_canary(canary)
+            if not canary.job_ids:
+                if self.as_json:
+                    self._print_json(canary, {}, 0, False, self.group.jobs, ())
+                raise click.exceptions.Exit(EXIT_REFUSED)
             self._judge(canary, standing)
 
-    def _follow(self, canary: Canary) -> dict[str, str]:
-        """Wait until all of it has ended, and tell each change; the status of each job then."""
+    def _follow(self, queue: JobQueue, canary: Canary) -> dict[str, str]:
+        """Wait until all of it has ended, and tell each change; the status of each job then.
+
+        A job that has ended gets its own priority back at once: others may retry it from then on.
+        """
         for outcome in canary.outcomes:
             if not outcome.done:
                 warn(f"Could not retry job {inert(outcome.job_id)}: {inert(outcome.reason)}.")
         ids = canary.job_ids
         if not ids:
-            raise click.exceptions.Exit(EXIT_REFUSED)
+            return {}
         self._say(
             f"Retried {len(ids)} of {_jobs(len(self.group.jobs))}: {inert(self.title)}."
             f"{_raised(canary)}"
         )
         with self.settings.viewing() as view, hints_of(view) as pause:
-            if not any(worker["alive"] is not False for worker in view.workers()):
-                warn("No workers are running on this file: the canary waits for one.")
+            facts = next(filter(None, map(view.facts_of, ids)), None)
+            if facts is not None and facts.halt is not None:
+                warn(f"The canary waits: {facts.halt.value}.")
             told = ""
+            left = set(ids)
             while True:
                 standing = {id: status for id, (_, status) in view.standing(ids).items()}
                 words = _in_words(len(ids), standing)
                 if words != told:
                     told = words
                     self._say(words)
-                if all(standing.get(id) in (None, *_FINAL) for id in ids):
+                ended = {id for id in left if standing.get(id) in (None, *_FINAL)}
+                left -= ended
+                if not left:
                     return standing
+                if ended:
+                    queue.end_canary(canary, ended)
                 pause()
 
     def _judge(self, canary: Canary, standing: dict[str, str]) -> None:
@@ -99,7 +118,12 @@ class CanaryRun:
                 job.job_id for g in view.failed_groups(self.group.fingerprint) for job in g.jobs
             }
         same = sum(id in alike for id in canary.job_ids)
-        others = [job.job_id for job in self.group.jobs if job.job_id not in canary.own]
+        # Meanwhile somebody may have retried others, or cancelled or deleted them.
+        others = [
+            job.job_id
+            for job in self.group.jobs
+            if job.job_id in alike and job.job_id not in canary.own
+        ]
         if failed:
             self._say(f"{failed} failed again{_causes(failed, same)}.")
         outcomes: list[Outcome] = []
@@ -110,7 +134,7 @@ class CanaryRun:
         if self.as_json:
             self._print_json(canary, standing, same, goes_on, others, outcomes)
         else:
-            self._say_next(goes_on, len(others), len(outcomes) - len(refused))
+            self._say_next(goes_on, len(others), len(alike), len(outcomes) - len(refused))
         for outcome in refused:
             warn(f"Could not retry job {inert(outcome.job_id)}: {inert(outcome.reason)}.")
         if not goes_on:
@@ -118,7 +142,7 @@ class CanaryRun:
         if refused:
             raise click.exceptions.Exit(EXIT_REFUSED)
 
-    def _say_next(self, goes_on: bool, others: int, retried: int) -> None:
+    def _say_next(self, goes_on: bool, others: int, alike: int, retried: int) -> None:
         digits = self.group.fingerprint[:SHOWN_DIGITS]
         if not goes_on:
             left = f"; the other {others:,} are left alone" if others else ""
@@ -126,7 +150,7 @@ class CanaryRun:
         elif self.rest and others:
             say(f"Retried the other {_jobs(retried)}.")
         elif others:
-            say(f"The rest can be retried: gigq-core retry --failure {digits} retries {others:,}.")
+            say(f"The rest can be retried: gigq-core retry --failure {digits} retries {alike:,}.")
 
     def _print_json(
         self,
@@ -134,7 +158,7 @@ class CanaryRun:
         standing: dict[str, str],
         same: int,
         goes_on: bool,
-        others: Sequence[str],
+        others: Sequence[object],
         outcomes: Sequence[Outcome],
     ) -> None:
         counts = Counter(standing.values())
@@ -156,6 +180,54 @@ class CanaryRun:
     def _say(self, text: str) -> None:
         if not self.as_json:
             say(text)
+
+
+class _EndingSignals:
+    """Ctrl-C, SIGTERM and SIGHUP end the command only where they are `heard`; at other times they
+    wait for that, or for the end of the block."""
+
+    _EXPECTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._got: int | None = None
+        self._is_heard = False
+
+    def __enter__(self) -> _EndingSignals:
+        for number in self._EXPECTED:
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:  # as `nohup` leaves it
+                self._before[number] = before
+                signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        if kind is None:
+            self._end()
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Within the block, a signal ends it at once."""
+        self._is_heard = True
+        try:
+            self._end()
+            yield
+        finally:
+            self._is_heard = False
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self._got = number
+        if self._is_heard:
+            self._is_heard = False
+            self._end()
+
+    def _end(self) -> None:
+        if self._got == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._got is not None:
+            raise SystemExit(128 + self._got)
 
 
 def group_of(view: QueueView, digits: str) -> FailedGroup:
@@ -183,21 +255,23 @@ def print_plan(
     view: QueueView, group: FailedGroup, chosen: Sequence[str], *, canary: bool, as_json: bool
 ) -> None:
     """Say which jobs would be retried."""
+    standing = view.standing(chosen)
     if as_json:
         plan: dict[str, Any] = {
             "fingerprint": group.fingerprint,
             "failed": len(group.jobs),
             "dry_run": True,
-            "canary" if canary else "jobs": [{"id": id, "status": "failed"} for id in chosen],
+            "canary" if canary else "jobs": [
+                {"id": id, "status": standing[id][1]} for id in chosen if id in standing
+            ],
         }
         write_json(plan)
         return
     of = f" of {len(group.jobs):,}" if len(chosen) < len(group.jobs) else ""
     first = ", before what waits" if canary else ""
     say(f"Would retry {_jobs(len(chosen))}{of}{first}: {inert(view.cause(group))}.")
-    names = view.standing(chosen[:SHOWN_JOBS])
     for id in chosen[:SHOWN_JOBS]:
-        say(f"  {inert(id)} ({inert(names[id][0] if id in names else '')})")
+        say(f"  {inert(id)} ({inert(standing[id][0] if id in standing else '')})")
     if len(chosen) > SHOWN_JOBS:
         say(f"  … and {len(chosen) - SHOWN_JOBS:,} more.")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gigq_core.cli.options import json_option, selecting
+from gigq_core.cli.options import Limit, json_option, selecting
 from gigq_core.cli.output import say, table, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.durations import duration_text
@@ -57,7 +57,7 @@ def _keys(ctx: click.Context, param: click.Parameter, typed: tuple[str, ...]) ->
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=Limit(min=1),
     default=50,
     show_default=True,
     help="Maximum number of values, and of second values below each.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gigq_core.cli.options import json_option
+from gigq_core.cli.options import Limit, json_option
 from gigq_core.cli.output import say, shown_moment, table, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.durations import seconds_in
@@ -50,7 +50,7 @@ def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=Limit(min=1),
     default=50,
     show_default=True,
     help="Maximum number of kinds.",

@@ -9,6 +9,7 @@ import click
 
 from gigq_core.cli.completion import complete_job_id
 from gigq_core.durations import typed_seconds_of
+from gigq_core.job import INTEGER_LIMIT
 from gigq_core.sizes import bytes_in
 from gigq_core.status import JobStatus
 from gigq_core.text import storable, typed_text
@@ -44,6 +45,14 @@ class Time(click.types.StringParamType):
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
         return int(seconds) if seconds == int(seconds) else seconds
+
+
+class Limit(click.IntRange):
+    """How many at most; more than any file holds is as good as all of them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, no larger than SQLite takes it."""
+        return min(super().convert(value, param, ctx), INTEGER_LIMIT - 1)
 
 
 class Fingerprint(click.types.StringParamType):

@@ -9,7 +9,7 @@ import click
 
 from gigq_core.cli.completion import complete_job_id
 from gigq_core.cli.errors import EXIT_REFUSED, Trouble, sentences
-from gigq_core.cli.options import json_option, selecting
+from gigq_core.cli.options import Limit, json_option, selecting
 from gigq_core.cli.output import (
     cell,
     lines_of,
@@ -120,7 +120,7 @@ def _print_asked(
 @selecting
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=Limit(min=0),
     default=100,
     show_default=True,
     help="Maximum number of jobs.",
@@ -192,7 +192,7 @@ def stats(settings: Settings, as_json: bool) -> None:
 @click.command()
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=Limit(min=0),
     default=20,
     show_default=True,
     help="Maximum number of runs.",

@@ -100,25 +100,78 @@ def test_the_rest_follows_a_canary_that_passed(place: Place, refuses: Path) -> N
     wait_until(lambda: place.queue.stats()["completed"] == 30, what="the rest to complete")
 
 
-def test_who_waits_no_longer_leaves_jobs_that_wait_as_they_did(place: Place, refuses: Path) -> None:
+def canary_that_waits(place: Place, size: int, *more: str) -> subprocess.Popen[str]:
+    """Start a canary; it has told how it begins."""
     kind = fingerprint(place)
-    place.queue.pause()
-    place.submit(chores.nothing, priority=100)
     command = [sys.executable, "-m", "gigq_core", "--db", str(place.db), "retry"]
     process = subprocess.Popen(
-        [*command, "--failure", kind, "--canary", "4"],
+        [*command, "--failure", kind, "--canary", str(size), *more],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     told = [process.stdout.readline(), process.stdout.readline()]
-    assert told[1] == "canary of 4: 0 passed, 0 failed again, 0 running, 4 waiting\n"
+    words = f"canary of {size}: 0 passed, 0 failed again, 0 running, {size} waiting\n"
+    assert told[1] == words
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_who_waits_no_longer_leaves_jobs_that_wait_as_they_did(
+    place: Place, refuses: Path, number: signal.Signals, code: int
+) -> None:
+    place.queue.pause()
+    place.submit(chores.nothing, priority=100)
+    process = canary_that_waits(place, 4)
     assert priorities(place)[-4:] == [101] * 4
+    process.send_signal(number)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "The canary waits: the queue is paused." in told
+    assert "Traceback" not in told
+    assert priorities(place) == list(range(30))
+    assert place.queue.stats()["pending"] == 5
+
+
+def test_a_job_that_has_ended_has_its_own_priority_while_others_wait(
+    place: Place, refuses: Path
+) -> None:
+    place.queue.pause()
+    place.submit(chores.nothing, priority=100)
+    process = canary_that_waits(place, 3)
+    waiting = [row["id"] for row in place.rows("SELECT id FROM jobs WHERE priority = 101")]
+    place.queue.cancel_jobs(waiting[:1])
+    own = place.rows("SELECT name FROM jobs WHERE id = ?", waiting[0])[0]["name"].split()[1]
+    wait_until(lambda: place.job(waiting[0])["priority"] == int(own), what="it to be set back")
+    assert [place.job(id)["priority"] for id in waiting[1:]] == [101, 101]
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 130
     assert priorities(place) == list(range(30))
-    assert place.queue.stats()["pending"] == 5
+
+
+def test_the_rest_leaves_alone_what_was_cancelled_or_deleted_meanwhile(
+    place: Place, refuses: Path
+) -> None:
+    refuses.write_text("")
+    place.queue.pause()
+    process = canary_that_waits(place, 5, "--rest")
+    left = [
+        row["id"]
+        for row in place.rows(
+            "SELECT id FROM jobs WHERE status = 'failed' AND name GLOB 'call *' ORDER BY rowid"
+        )
+    ]
+    place.queue.requeue_jobs(left[:2])
+    place.queue.cancel_jobs(left[:2])
+    place.queue.resume()
+    out, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert out.endswith("Retried the other 23 jobs.\n")
+    assert [place.status(id) for id in left[:2]] == ["cancelled", "cancelled"]
 
 
 def test_a_dry_run_names_the_canary_and_changes_nothing(place: Place, refuses: Path) -> None:

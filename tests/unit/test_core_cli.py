@@ -310,6 +310,16 @@ def test_the_beginning_of_an_id_is_enough_while_it_is_the_only_one(db: Path) -> 
     assert "first 4 characters" in one_sentence(run(db, "status", "abc"))
 
 
+@pytest.mark.parametrize(
+    "words", [["list"], ["workflows"], ["failures"], ["count", "--by", "state"]], ids=lambda w: w[0]
+)
+def test_a_limit_beyond_any_number_of_rows_is_none(db: Path, words: list[str]) -> None:
+    JobQueue(db).close()
+    result = run(db, *words, "--limit", str(10**30), "--json")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == run(db, *words, "--limit", "1000", "--json").stdout
+
+
 def test_list_is_newest_first_limited_and_filtered(db: Path) -> None:
     ids = [add(db, f"job{n}") for n in range(4)]
     end(db, ids[2], "failed")
