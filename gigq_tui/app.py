@@ -369,10 +369,11 @@ def _openers(app: ConsoleApp) -> Openers:
 
         app.push_screen(JobScreen(app.services, job_id, tab, first()))
 
-    def tree(job_id: str) -> None:
+    def tree(job_id: str, shape: str = "tree") -> None:
         from gigq_tui.screens.tree.screen import TreeScreen
+        from gigq_tui.screens.tree.shapes import shape_of
 
-        app.push_screen(TreeScreen(app.services, job_id, folds))
+        app.push_screen(TreeScreen(app.services, job_id, folds, shape_of(shape)))
 
     def form(template: JobDetail | None) -> None:
         from gigq_tui.screens.submit.screen import SubmitScreen
@@ -458,7 +459,10 @@ def _openers(app: ConsoleApp) -> Openers:
         view=view,
         words={
             "job": lambda job_id: job(job_id, None),
-            "tree": tree,
+            **{
+                shape: partial(tree, shape=shape)
+                for shape in ("tree", "timeline", "levels", "runs")
+            },
             "workers": lambda _: workers(False),
             "overview": lambda period: overview(period_of(period) if period else USUAL),
             "count": count,

@@ -126,7 +126,8 @@ class Refusal(click.ClickException):
     "open_text",
     metavar="SCREEN",
     shell_complete=_screens,
-    help="The screen to open over the list: job:ID, tree:ID, workers or overview[:PERIOD].",
+    help="The screen to open over the list: job:ID, tree:ID, timeline:ID, levels:ID, runs:ID, "
+    "workers, overview[:PERIOD], groups[:BY] or count[:KEY,KEY].",
 )
 @click.option(
     "--columns",

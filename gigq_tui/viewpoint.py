@@ -104,6 +104,9 @@ def _grouping(argument: str) -> str:
 SCREEN_WORDS = {
     "job": ScreenWord("job:ID", _job, of_job=True),
     "tree": ScreenWord("tree:ID", _job, of_job=True),
+    "timeline": ScreenWord("timeline:ID", _job, of_job=True),
+    "levels": ScreenWord("levels:ID", _job, of_job=True),
+    "runs": ScreenWord("runs:ID", _job, of_job=True),
     "workers": ScreenWord("workers", _nothing),
     "overview": ScreenWord("overview[:PERIOD]", _period, at=_period_at),
     "count": ScreenWord("count[:KEY,KEY]", _count),

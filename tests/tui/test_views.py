@@ -78,6 +78,8 @@ async def test_a_console_begins_with_the_list_that_was_asked_for(console: Consol
         ("overview:6h", "Overview"),
         (f"job:{ID[:8]}", "ingest"),
         (f"tree:{ID}", "Tree of"),
+        (f"timeline:{ID}", "Tree of"),
+        (f"runs:{ID}", "Tree of"),
     ],
 )
 async def test_a_console_begins_on_the_screen_that_was_asked_for(

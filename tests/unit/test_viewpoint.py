@@ -32,6 +32,7 @@ VIEWS = [
     viewpoint_of(filter="-name:x", sort="name", open="workers"),
     viewpoint_of(filter='name:"a\tb\x1b[31m" äöü 💥', open=f"tree:{ID}"),
     viewpoint_of(tab="waiting", sort="claim", open="overview:6h"),
+    viewpoint_of(open=f"timeline:{ID}"),
     viewpoint_of(columns=("id", "name:30", "param.customer"), sort="name"),
     viewpoint_of(open="job:an id, with 'spaces'"),
 ]
@@ -126,3 +127,9 @@ def test_what_depends_on_the_hour_becomes_moments() -> None:
     )
     assert destination_of(str(view.open)) == view.open
     assert viewpoint_of(open="workers").at(NOW) == viewpoint_of(open="workers")
+
+
+def test_the_help_names_every_screen_that_can_be_opened() -> None:
+    told = " ".join(CliRunner().invoke(console_cli.cli, ["--help"]).output.split())
+    for word in SCREEN_WORDS.values():
+        assert word.usage in told

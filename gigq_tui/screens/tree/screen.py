@@ -58,20 +58,27 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         services: What the console can do.
         job_id: The job whose graph this is; the cursor begins there.
         folds: What was folded the last time; None begins anew.
+        shape: How it is drawn first.
     """
 
     SCOPE = Scope.TREE
     BINDINGS = bindings_for(SCOPE)
     CSS_PATH = "screen.tcss"
 
-    def __init__(self, services: Services, job_id: str, folds: Folds | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        job_id: str,
+        folds: Folds | None = None,
+        shape: Shape = Shape.TREE,
+    ) -> None:
         super().__init__(services)
         self.job_id = job_id
         clock, notices = services.settings.clock, services.notices
         self.reading = GraphReading(job_id, clock.monotonic, self.reads, notices, self)
         self.outline = Outline(job_id, self)
         self.folding = Folding(folds or Folds(), notices, self)
-        self.shapes = Shapes(self)
+        self.shapes = Shapes(self, shape)
         self.finder = RowFinder(self, notices, self._found_by)
         self.opening = OpenJob(self, services.routes)
         self.past_runs = PastRuns(self, services.picture, clock, notices)
@@ -185,7 +192,7 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         return (f"Tree of {job_title(self.graph, self.job_id)}",)
 
     def destination(self) -> Destination:
-        return Destination("tree", self.job_id)
+        return Destination(self.shapes.shape.word, self.job_id)
 
     def mover(self) -> Scrolled:
         return self.branches

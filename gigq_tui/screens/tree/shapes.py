@@ -18,6 +18,16 @@ class Shape(Enum):
     LEVELS = "Levels"
     RUNS = "Runs"
 
+    @property
+    def word(self) -> str:
+        """What opens a graph so."""
+        return self.value.lower()
+
+
+def shape_of(word: str) -> Shape:
+    """Return the shape that a word opens."""
+    return next(shape for shape in Shape if shape.word == word)
+
 
 class ShapesHost(Protocol):
     """What the part needs of its screen."""
@@ -31,10 +41,11 @@ class Shapes(Part):
 
     Args:
         host: The screen.
+        shape: The first one.
     """
 
-    def __init__(self, host: ShapesHost) -> None:
-        self.shape = Shape.TREE
+    def __init__(self, host: ShapesHost, shape: Shape = Shape.TREE) -> None:
+        self.shape = shape
         self._host = host
 
     @does(NEXT_SHAPE)
