@@ -53,6 +53,7 @@ class Change(Enum):
         word: The same in one word, beside a job.
     """
 
+    SUBMITTED = "submitted", "submitted", "submitted {n}", "submitted"
     CANCELLED = "cancelled", "cancelled", "cancelled {n}", "cancelled"
     STOPPING = "stopping", "is being cancelled", "cancelling {n}", "cancelling"
     REQUEUED = "requeued", "queued for retry", "queued {n} for retry", "queued"

@@ -13,6 +13,7 @@ from gigq_tui.store.outcomes.states import JobNow, JobsNow
 # What leaves a job where more is to come.
 FOLLOWED = frozenset(
     (
+        Change.SUBMITTED,
         Change.REQUEUED,
         Change.RELEASED,
         Change.STOPPING,
@@ -21,7 +22,8 @@ FOLLOWED = frozenset(
     )
 )
 # Of these it is told, unasked, how they ended.
-_TOLD = frozenset((Change.REQUEUED, Change.RELEASED, Change.STOPPING))
+_TOLD = frozenset((Change.SUBMITTED, Change.REQUEUED, Change.RELEASED, Change.STOPPING))
+_VERBS = {Change.SUBMITTED: "submitted", Change.RELEASED: "released"}
 
 _BEFORE = "before {they} could be cancelled"
 # What follows the number of jobs that a worker was asked to cancel, or the name of the only one.
@@ -133,7 +135,7 @@ class Followed:
         return "; ".join([clauses, *([summarise(others)] if others else [])])
 
     def _retried(self) -> str:
-        verb = "released" if self.jobs[0].change is Change.RELEASED else "retried"
+        verb = _VERBS.get(self.jobs[0].change, "retried")
         alone = len(self.jobs) == 1 and bool(self.jobs[0].name)
         clauses = []
         for state, words in _RETRIED:

@@ -15,7 +15,7 @@ from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError, NotAQueue
 from gigq_core.schema.opening import check_path, explained
-from gigq_core.status import Outcome, WorkerRequest
+from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_core.undo import Undo
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report, one_name, summarise
@@ -233,12 +233,12 @@ class QueueActions:
         """Insert the job, or its copies, once the workers' interpreter has found the function."""
         self._may_write()
         with explained(self.path):
-            ids = submit(self.path, request, self.python, self.chdir)
-        what = (
-            f"submitted {request.options.name}" if len(ids) == 1 else f"submitted {len(ids)} jobs"
-        )
-        title = f"{what} ({ids[0][:8]})" if len(ids) == 1 else what
-        return Report(title, (), shell_command.for_submit(self.path, request), tuple(ids))
+            jobs = submit(self.path, request, self.python, self.chdir)
+        twin, ids = shell_command.for_submit(self.path, request), tuple(job.id for job in jobs)
+        if len(jobs) == 1:
+            return Report(f"submitted {request.options.name} ({ids[0][:8]})", (), twin, ids)
+        new = tuple(Outcome(job.id, Change.SUBMITTED, name=job.name) for job in jobs)
+        return Report(f"submitted {len(jobs):,} jobs", new, twin, ids)
 
     def set_queue_paused(self, paused: bool) -> Report:
         """Let workers claim nothing more, or let them go on."""

@@ -82,11 +82,11 @@ def jobs_of_lines(
         return read_jobs(lines_of(stream), template, info.misfit, unwanted)
 
 
-def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list[str]:
+def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list[Job]:
     """Check the function where the workers will run it, then insert the rows in one transaction.
 
     Returns:
-        The ids of the new jobs, in order.
+        The new jobs, in order.
 
     Raises:
         GigQError: The request is wrong, the function can't be imported or does not take these
@@ -108,7 +108,8 @@ def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list
         raise GigQError(misfit)
     queue = JobQueue(path)
     try:
-        return list(queue.submit_many(jobs))
+        queue.submit_many(jobs)
+        return jobs
     finally:
         queue.close()
 

@@ -12,6 +12,7 @@ import pytest
 from gigq_core import JobQueue
 from gigq_core.errors import GigQError
 from gigq_core.job import JobOptions
+from gigq_core.status import Change, Outcome
 from gigq_tui.actions.functions.inspection import check_folder, check_python, inspect_function
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest, jobs_for
@@ -123,6 +124,10 @@ def test_submitting_makes_the_row(tmp_path: Path, project: Path) -> None:
     report = actions.submit(request)
     assert report.title == "submitted 2 jobs"
     assert len(report.job_ids) == 2
+    # They are followed to their ends.
+    assert report.outcomes == tuple(
+        Outcome(id, Change.SUBMITTED, name="small") for id in report.job_ids
+    )
     job = JobQueue(path).get_status(report.job_ids[0])
     assert (job["function_module"], job["function_name"]) == ("shop_for_test", "resize")
     assert (job["name"], job["params"], job["priority"]) == ("small", {"src": "a.png"}, 4)

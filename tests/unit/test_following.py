@@ -187,7 +187,7 @@ def followed(changes: list[Change], states: list[JobNow]) -> Followed:
 
 
 Q, S, C, R = Change.REQUEUED, Change.STOPPING, Change.CANCELLED, Change.REFUSED
-L = Change.RELEASED
+L, B = Change.RELEASED, Change.SUBMITTED
 N = JobNow
 
 
@@ -210,6 +210,11 @@ N = JobNow
         ),
         ([Q, Q, R, R], [N.PASSED] * 2, "retried 2: 2 completed; 2 refused"),
         ([L, L], [N.PASSED, N.RUNNING], "released 2: 1 completed, 1 running"),
+        (
+            [B, B, B],
+            [N.PASSED, N.FAILED, N.WAITING],
+            "submitted 3: 1 completed, 1 failed, 1 waiting",
+        ),
         ([S], [N.CANCELLED], "cancelled job_0"),
         ([S], [N.PASSED], "job_0 completed before it could be cancelled"),
         ([S, S], [N.FAILED, N.FAILED_SAME], "2 failed before they could be cancelled"),
@@ -236,6 +241,7 @@ def test_the_line_says_what_has_become_of_them(
         ([Q, Q], [N.WAITING, N.WAITING], [N.FAILED, N.WAITING], True),
         ([Q, Q, Q], [N.FAILED, N.WAITING, N.WAITING], [N.FAILED, N.FAILED, N.RUNNING], False),
         ([Q, Q], [N.FAILED, N.WAITING], [N.FAILED, N.PASSED], True),
+        ([B, B], [N.PASSED, N.RUNNING], [N.PASSED, N.PASSED], True),
         ([Q, Q], [N.UNREAD, N.UNREAD], [N.FAILED, N.UNREAD], False),
         ([S, S], [N.STOPPING, N.STOPPING], [N.FAILED, N.STOPPING], False),
         ([S, S], [N.STOPPING, N.STOPPING], [N.FAILED, N.CANCELLED], True),
