@@ -168,7 +168,7 @@ class LeftReader:
         yield
         if conn.execute(sql.HAS_CLAIM_ORDER).fetchone() is None:
             # GigQ's own: whatever waits is taken for ready.
-            yield from self._read_groups(conn, sql.PENDING_GROUPS, sql.ANY_PRIORITY)
+            yield from self._read_groups(conn, sql.pending_groups(columns), sql.ANY_PRIORITY)
             return
         yield from self._read_delayed(conn, now_s)
         yield from self._read_retried(conn)

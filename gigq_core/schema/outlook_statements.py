@@ -32,18 +32,24 @@ WHERE e.rowid > ? AND e.rowid <= ? OR e.rowid IN (SELECT value FROM json_each(?)
 ORDER BY e.rowid"""
 
 
-_JOB = """jobs.rowid AS key, substr(jobs.id, 1, 1000) AS id,
+def _job(columns: Collection[str]) -> str:
+    delay = "jobs.retry_delay" if "retry_delay" in columns else "0"  # older files of GigQ's
+    return f"""jobs.rowid AS key, substr(jobs.id, 1, 1000) AS id,
        substr(jobs.function_module, 1, 200) AS function_module,
        substr(jobs.function_name, 1, 200) AS function_name, jobs.priority AS priority,
        jobs.attempts AS attempts,
-       jobs.max_attempts - jobs.attempts AS left, jobs.retry_delay AS retry_delay,
+       jobs.max_attempts - jobs.attempts AS left, {delay} AS retry_delay,
        jobs.timeout AS timeout"""
+
+
+# Of an attached file, which has all columns.
+_JOB = _job(("retry_delay",))
 
 
 def running(columns: Collection[str]) -> str:
     """Jobs that run. Parameter: how many at most."""
     return f"""
-SELECT {_JOB}, {_moment(columns, "jobs", "began", "started_at")}
+SELECT {_job(columns)}, {_moment(columns, "jobs", "began", "started_at")}
 FROM jobs WHERE status = 'running' LIMIT ?"""
 
 
@@ -120,12 +126,15 @@ SELECT {_OF_A_GROUP} FROM (
 
 TOTAL_READY = "SELECT n FROM core_counts WHERE state = 'ready'"
 
-# The same of a file that was never attached: whatever waits is taken for ready.
-PENDING_GROUPS = f"""
+
+def pending_groups(columns: Collection[str]) -> str:
+    """The same of a file that was never attached: whatever waits is taken for ready."""
+    return f"""
 SELECT {_OF_A_GROUP} FROM (
-    SELECT {_JOB} FROM jobs
+    SELECT {_job(columns)} FROM jobs
     WHERE status = 'pending' AND ? IS NULL AND rowid > ? ORDER BY rowid LIMIT ?)
 {_ALIKE}"""
+
 
 ANY_PRIORITY = "SELECT NULL"
 

@@ -132,3 +132,20 @@ def test_command_and_console_say_the_same(path: Path, attached: bool) -> None:
     reader.close()
     for id, row in rows.items():
         assert told(path, id)["why"] == shown_why(row, NOW), id
+
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("gigq-*.db")), ids=lambda file: file.stem)
+def test_each_release_of_gigq_is_told_of_and_left_as_it_is(path: Path, file: Path) -> None:
+    path.write_bytes(file.read_bytes())
+    jobs = json.loads(run(path, "list", "--json", "--limit", "1000").output)
+    assert {"pending", "failed", "completed"} <= {job["status"] for job in jobs}
+    for job in jobs:
+        result = run(path, "why", job["id"], "--json")
+        assert result.exit_code == 0, result.output
+        found = json.loads(result.stdout)
+        has_forecast = job["status"] == "pending" and found["state"] != "doomed"
+        assert (found["forecast"] is not None) == (has_forecast or job["status"] == "running")
+    assert path.read_bytes() == file.read_bytes()
