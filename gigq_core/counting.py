@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from gigq_core.decoding import as_text
+from gigq_core.moments import comes_twice, offset_of
 from gigq_core.schema import count_statements as sql
 from gigq_core.text import inert
 from gigq_core.times import local, moment_of
@@ -534,7 +535,12 @@ def shown(key: CountKey, value: Value) -> str:
         return _UNREADABLE
     if key.unit_s and value.kind is Kind.NUMBER:
         moment = moment_of(value.value)
-        return str(value.value) if moment is None else f"{local(moment):%Y-%m-%d %H:%M}"
+        if moment is None:
+            return str(value.value)
+        here = local(moment)
+        # A clock that is set back shows some hours twice.
+        offset = offset_of(here) if comes_twice(here) else ""
+        return f"{here:%Y-%m-%d %H:%M}{offset}"
     if value.kind is Kind.JSON:
         return str(value.value)
     if value.kind is not Kind.TEXT:

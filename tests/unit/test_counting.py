@@ -8,6 +8,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from gigq_core.counting import (
 )
 from gigq_core.schema.opening import open_read_only
 from tests.store_files import GIGQ_FILES, Writer, ago, digest, gigq_copy
+from tests.zones import standing_in
 
 STATUSES = ("pending", "running", "completed", "failed", "timeout", "cancelled")
 EVERYTHING = 1_000_000
@@ -339,6 +341,17 @@ def test_hours_are_told_by_the_readers_clock(tmp_path: Path) -> None:
     assert told(key, by_hour.groups[0].value)[:13] == words[0].replace(" ", "T")[:13]
     days = counted(path, ["ended.day"])
     assert sum(one.figures.jobs for one in days.groups) == 4
+
+
+@pytest.mark.parametrize("unit", ["hour", "minute"])
+def test_an_hour_that_comes_twice_is_told_apart(unit: str) -> None:
+    night = datetime(2025, 10, 25, 22, tzinfo=timezone.utc).timestamp()
+    with standing_in("Europe/Berlin"):
+        key = count_key(f"ended.{unit}")
+        words = [shown(key, Value(Kind.NUMBER, int(night) + 3_600 * n)) for n in range(5)]
+    assert [word.removeprefix("2025-10-26 ") for word in words] == [
+        *("00:00", "01:00", "02:00+02", "02:00+01", "03:00")
+    ]
 
 
 @pytest.mark.parametrize(
