@@ -83,23 +83,29 @@ def blame_of(
 def _doom_by_ends(
     unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None], told: Told
 ) -> dict[str, Culprit]:
-    """Spread from parents that failed or are missing, breadth first: the nearest one is blamed."""
+    """Spread from parents that failed or are missing, breadth first: the nearest one is blamed.
+
+    Of several that are equally near it is the one with the first id, so that who asks, and about
+    which other jobs, makes no difference.
+    """
     children = _turned(unmet)
     doom: dict[str, Culprit] = {}
-    wave: deque[tuple[str, Culprit]] = deque()
+    wave: dict[str, Culprit] = {}
     for parent in children:
         culprit = _bad_end(parent, kin)
         if culprit is not None:
-            wave.append((parent, culprit))
+            wave[parent] = culprit
     while wave:
-        parent, culprit = wave.popleft()
-        for child in children.get(parent, ()):
-            # It is told of an end, not of a wait without one, nor of what nobody knows.
-            if (child, parent) in told and parent == culprit.id and culprit.problem in BAD_ENDS:
-                continue
-            if child not in doom:
-                doom[child] = culprit
-                wave.append((child, culprit))
+        reached: dict[str, Culprit] = {}
+        for parent, culprit in wave.items():
+            for child in children.get(parent, ()):
+                # It is told of an end, not of a wait without one, nor of what nobody knows.
+                if (child, parent) in told and parent == culprit.id and culprit.problem in BAD_ENDS:
+                    continue
+                if child not in doom and (child not in reached or culprit.id < reached[child].id):
+                    reached[child] = culprit
+        doom.update(reached)
+        wave = reached
     return doom
 
 

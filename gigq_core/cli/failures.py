@@ -64,7 +64,8 @@ def failures(
 
     Messages that differ in numbers, ids, paths and quoted parts alone (shown as #) count as one
     kind, if they come from the same function of your own code. `list --failure` names the jobs of
-    a kind by the first digits of its fingerprint.
+    a kind by the first digits of its fingerprint. Jobs that have passed since, or have failed in
+    another way, count too.
 
     JSON: an array of {"fingerprint", "title", "type" (null: no exception), "where" (file and line
     of the last attempt, or null), "jobs", "attempts", "first", "last" (in seconds since 1970, UTC,

@@ -318,7 +318,7 @@ GROUP_CANARY = Action(
     "group_canary",
     ("r",),
     "canary of 10",
-    "retry 10 of it first",
+    "retry a canary of 10 first",
     Group.ACT,
     IN_GROUPS,
     bar=20,

@@ -62,6 +62,11 @@ class CanaryRun:
         return self.followed.now.failed if self.followed is not None else 0
 
     @property
+    def failed_same(self) -> int:
+        """How many have failed again as they had before."""
+        return self.followed.now.failed_same if self.followed is not None else 0
+
+    @property
     def may_go_on(self) -> bool:
         """Whether the others may follow: all have ended, and at most a fifth failed again."""
         return self.is_over and self.passed > 0 and may_go_on(self.passed, self.failed)
@@ -73,7 +78,7 @@ class CanaryRun:
         if self.followed is None:
             return f"{head}: queued"
         now = self.followed.now
-        same = now.failed_same
+        same = self.failed_same
         cause = ""
         if self.failed:
             cause = " (same cause)" if same == self.failed else f" ({same} of the same cause)"

@@ -184,3 +184,21 @@ async def test_the_rest_stays_on_no_while_the_canary_fails(
         # All of them is a choice of its own.
         await press(pilot, "R", "A")
         await until(pilot, lambda: statuses(db)["failed"] < 361 - 20, "them to be retried")
+
+
+async def test_what_failed_again_of_another_cause_is_no_longer_of_the_group(
+    db: Path, folder: Path, start_worker: StartWorker
+) -> None:
+    (folder / "feeds.py").write_text("def fetch_feed(customer, feed): raise LookupError(feed)\n")
+    app = ConsoleApp(db, python=sys.executable, chdir=folder)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
+        await press(pilot, "b")
+        await until(pilot, lambda: is_read(app), "the groups")
+        await press(pilot, "r", "y")
+        start_worker()
+        await until_said(pilot, app, "0 passed, 10 failed again (another cause), 0 running")
+        # As many as the question names.
+        await until_said(pilot, app, f"R asks about the other {FIRST - 10}")
+        await press(pilot, "R")
+        await until_said(pilot, app, f"Retry all {FIRST - 10} jobs")

@@ -36,6 +36,16 @@ def test_one_bad_parent_dooms_whatever_the_others_do() -> None:
     assert blame(judged["c"]) == (True, "b", "cancelled")
 
 
+@given(st.permutations(["top", "one", "both"]), st.permutations(["m", "n"]))
+def test_whom_a_job_blames_hangs_on_no_other_job_of_the_list(
+    order: list[str], parents: list[str]
+) -> None:
+    unmet = {"top": ["both"], "one": ["n"], "both": parents}
+    judged = judge({id: unmet[id] for id in order}, m="failed", n="failed", both="pending")
+    assert blame(judged["one"]) == (True, "n", "failed")
+    assert blame(judged["both"]) == blame(judged["top"]) == (True, "m", "failed")
+
+
 @pytest.mark.parametrize("end", sorted(BAD_ENDS))
 @pytest.mark.parametrize("policy", ["cancel", "run"])
 def test_who_is_told_of_a_failure_does_not_wait_for_it(end: str, policy: str) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from gigq_core.failed_now import MOST_VALUES, FailedJobs, FailedNow
 from gigq_core.times import local
-from gigq_tui.format import count, cut, inert, pad, plural, short_count, width_of
+from gigq_tui.format import count, cut, duration, inert, pad, plural, short_count, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.screen_actions import GROUP_BY, GROUP_RETRY
 from gigq_tui.services.canaries import NONE_RUNS, CanaryRun
@@ -118,12 +118,12 @@ class Table:
         self._today = local(now).date()
         room = width - 6
         is_wide = width >= WIDE
-        # Within a day the hour will do.
+        # Within a day, which the line above the table names, the hour will do.
         first, last = known.first, known.last
         self._has_days = (
             first is not None
             and last is not None
-            and not (_here(first).date() == _here(last).date() == self._today)
+            and _here(first).date() != _here(last).date()
         )
         is_short = first is not None and last is not None and last - first < SHORT_S
         self._clock = "%H:%M:%S" if is_short else "%H:%M"
@@ -135,7 +135,7 @@ class Table:
             columns.append(("FIRST", -day, lambda group: self._moment(group.first, day)))
         if width >= NARROW:
             columns.append(("LAST", -day, lambda group: self._moment(group.last, day)))
-            title = f"TREND {self._span()}" if is_wide else "TREND"
+            title = f"TREND{self._span()}" if is_wide else "TREND"
             columns.append((title, trend, lambda g: sparkline(g.trend, trend, "fail")))
         if width >= MIDDLE:
             columns.append(("LAST RETRY", 12 if is_wide else 11, self._retried))
@@ -150,9 +150,10 @@ class Table:
         if not self._known.ends:
             return ""
         a, b = _here(self._known.begins), _here(self._known.ends)
-        if (b - a).total_seconds() > _DAY_S:
-            return f"{a.day} {a:%b}-{b.day} {b:%b}"
-        return f"{a:%H:%M}-{b:%H:%M}"
+        if not SHORT_S <= (b - a).total_seconds() <= _DAY_S:
+            # Two clock times would read alike, or two days not fit.
+            return f" over {duration((b - a).total_seconds())}"
+        return f" {a:%H:%M}-{b:%H:%M}"
 
     def heading(self) -> Line:
         """Return the names of the columns."""

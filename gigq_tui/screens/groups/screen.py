@@ -182,7 +182,8 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
         jobs = sum(group.jobs for group in known if group.value in run.groups)
         line = canary_line(
             run,
-            max(0, jobs - run.failed),
+            # Those that failed again of another cause are in that one's group.
+            max(0, jobs - (run.failed_same if self.choice.by.by == "cause" else run.failed)),
             self.app.size.width,
             is_here=is_here,
             hints=self.hints,

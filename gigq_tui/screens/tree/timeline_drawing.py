@@ -46,6 +46,7 @@ LEAST_NAME = 14
 NOTE_WIDE, NOTE_NARROW = 38, 16
 # Between two clocks, at least.
 CLOCK_CELLS = 14
+_DAY_S = 86_400.0
 # Of the chain that decides the end, named in the sentence.
 SHOWN_OF_CHAIN = 3
 
@@ -260,10 +261,18 @@ def _bar(cells: Sequence[int]) -> list[Span]:
     return spans
 
 
+def _clock_on_axis(here: datetime, by_second: bool, is_long: bool) -> str:
+    """What a clock of the axis says; where it is over a day long, midnight says the day."""
+    if is_long and here.hour == here.minute == here.second == 0:
+        return f"{here.day} {here:%b}"
+    return f"{here:%H:%M:%S}" if by_second else f"{here:%H:%M}"
+
+
 def _axis_line(axis: Axis, before: int, width: int, now: float) -> Line:
     """The clocks over the bars, on the line that parts the head from the rows."""
     clocks = axis.clocks(CLOCK_CELLS)
     by_second = len(clocks) > 1 and clocks[1][1] - clocks[0][1] < 60
+    is_long = axis.end - axis.start > _DAY_S
     text = list(theme.RULE * width)
     roles = ["rule"] * width
 
@@ -277,7 +286,7 @@ def _axis_line(axis: Axis, before: int, width: int, now: float) -> Line:
     for cell, at in clocks:
         moment = moment_of(at)
         if moment is not None:
-            put(before + cell, f"{local(moment):{'%H:%M:%S' if by_second else '%H:%M'}}", "dim")
+            put(before + cell, _clock_on_axis(local(moment), by_second, is_long), "dim")
     spans: list[Span] = []
     for role, run in groupby(zip(text, roles, strict=True), key=lambda it: it[1]):
         spans.append(("".join(char for char, _ in run), role))
