@@ -15,6 +15,7 @@ through the file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property, partial
@@ -129,7 +130,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         self._liveness = liveness
         self.services = self._make_services(
             Settings(
-                path=queue_file(path).absolute(),
+                path=Path(os.path.abspath(queue_file(path))),
                 python=python,
                 chdir=chdir,
                 read_only=read_only,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gigq_tui.actions.question import Choice
 from gigq_tui.actions.report import Report
-from gigq_tui.format import cut, inert, size
+from gigq_tui.format import inert, size
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY_VIEW
 from gigq_tui.services.notices import Notices
@@ -107,7 +107,7 @@ class Copying:
     def _tell(self, text: str, sent: str, what: str, source: Path | None, *, sure: bool) -> None:
         """Say what was copied; or only sent, where nothing tells whether it arrived."""
         if sent == text:
-            told = cut(inert(text[:_TOLD_CHARACTERS]), 60)
+            told = inert(text[:_TOLD_CHARACTERS])
             done = f"copied {what}" if sure else f"{what} was sent to the terminal"
             self._notices.tell(f"{done}: {told}", "ok")
             return

@@ -272,8 +272,8 @@ class Figures:
     """How the work goes; None is what is not known. Times in seconds.
 
     `failed_share`, `p50_s` and `p95_s` are of the attempts that ended in the last five minutes of
-    work, whenever that was: at rest they stay as they are. `ahead` is when the queue will
-    be empty if nothing comes.
+    work, which ended at `worked_until`: at rest they stay as they are. `ahead` is when the queue
+    will be empty if nothing comes.
     """
 
     trend: Trend | None = None
@@ -281,6 +281,7 @@ class Figures:
     p50_s: float | None = None
     p95_s: float | None = None
     ahead: Ahead | None = None
+    worked_until: datetime | None = None
 
 
 @dataclass(frozen=True)

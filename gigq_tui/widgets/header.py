@@ -24,7 +24,7 @@ from gigq_tui.format import (
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import PAUSE_QUEUE, SPAWN_WORKER
 from gigq_tui.keys.looking_actions import PAUSE_VIEW
-from gigq_tui.store.history.figures import slots_of
+from gigq_tui.store.history.figures import WORK_S, slots_of
 from gigq_tui.store.models import Figures, Snapshot, Trend
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
 from gigq_tui.widgets.worker_words import headcount, of_release_before
@@ -297,9 +297,13 @@ def _work(state: HeaderState, room: int) -> Line:
     if snapshot.finished_per_s:
         trend = figures.trend or Trend.STEADY
         parts.append(((f"{snapshot.finished_per_s:.1f}/s{_TRENDS[trend]}", "ok"),))
-    more = _figures(figures, "last 5 min:", snapshot.taken_at)
+    until, of_work = figures.worked_until, ""
+    if until is not None and (snapshot.taken_at - until).total_seconds() > WORK_S:
+        # Nothing has ended in the last five minutes of the clock.
+        of_work = " of work"
+    more = _figures(figures, f"last 5 min{of_work}:", snapshot.taken_at)
     if line_width(_join([*parts, *more], 2)) > room:
-        more = _figures(figures, "5m:", snapshot.taken_at)
+        more = _figures(figures, f"5m{of_work}:", snapshot.taken_at)
     while more and line_width(_join([*parts, *more], 2)) > room:
         # What is left says more by itself than the percentiles do.
         more.pop(0 if len(more) == 1 else -2)

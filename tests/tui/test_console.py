@@ -447,12 +447,27 @@ async def test_keys_typed_right_behind_the_slash_go_to_the_filter(console: Conso
         assert app.screen is jobs_screen(app)
 
 
+@pytest.mark.parametrize("name", ["jobs.db", "./jobs.db", "shop/../jobs.db"])
 def test_copied_commands_name_the_file_from_any_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    (tmp_path / "shop").mkdir()
     monkeypatch.chdir(tmp_path)
     JobQueue("jobs.db").close()
-    app = ConsoleApp(Path("jobs.db"), python=sys.executable, chdir=tmp_path, feed=False)
+    app = ConsoleApp(Path(name), python=sys.executable, chdir=tmp_path, feed=False)
     monkeypatch.chdir(tmp_path.parent)
     report = app.services.actions.jobs.set_queue_paused(True)
     assert report.twin == f"gigq-core --db {tmp_path / 'jobs.db'} pause"
+
+
+@pytest.mark.parametrize(("width", "is_whole"), [(200, True), (60, False)])
+async def test_a_notice_says_of_what_was_copied_as_much_as_fits(
+    console: Console, width: int, is_whole: bool
+) -> None:
+    long = "x" * 90
+    async with console(size=(width, 24)) as (app, pilot):
+        await give(pilot, ROWS)
+        app.services.copying.copy_text(f"gigq-tui --filter {long}", "the view")
+        await until(pilot, lambda: "the view" in screen_text(app), "the notice")
+        text = screen_text(app)
+        assert (long in text) == is_whole

@@ -6,7 +6,9 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -14,6 +16,8 @@ from textual.pilot import Pilot
 from gigq_core import JobQueue
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.groups.screen import GroupsScreen
+from gigq_tui.store.failures.reading import Groups, GroupsReading
+from gigq_tui.store.stepwise import SoFar
 from tests import incident
 from tests.tui.at_once import console_on
 from tests.tui.harness import press, running, screen_text, until
@@ -219,6 +223,35 @@ async def test_the_cursor_begins_on_the_group_of_the_job_that_was_looked_at(path
             lambda: is_read(app) and app.screen.choice.current.title == "KeyError: #",
             "the job's group",
         )
+
+
+@pytest.mark.parametrize(("presses", "title"), [(0, TITLES[0]), (1, TITLES[-2])])
+async def test_the_cursor_stays_on_the_top_while_another_becomes_the_largest(
+    path: Path, monkeypatch: pytest.MonkeyPatch, presses: int, title: str
+) -> None:
+    held = [True]
+    read_on = GroupsReading.step
+
+    def step(self: GroupsReading, *of: Any) -> SoFar[Groups]:
+        so_far = read_on(self, *of)
+        if not held or not so_far.value.known.groups:
+            return so_far
+        # As it may be while they are read: the last but one is the largest.
+        known = so_far.value.known
+        early = replace(known, groups=tuple(reversed(known.groups)))
+        return SoFar(replace(so_far.value, known=early, is_whole=False), 1, 2)
+
+    monkeypatch.setattr(GroupsReading, "step", step)
+    app = console_on(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
+        await press(pilot, "b")
+        await said(pilot, app, TITLES[-1])
+        assert groups_of(app).choice.current.title == TITLES[-1]
+        await press(pilot, *"j" * presses)
+        held.clear()
+        await until(pilot, lambda: is_read(app), "the groups")
+        assert groups_of(app).choice.current.title == title
 
 
 async def test_what_names_a_group_is_copied(path: Path) -> None:

@@ -434,6 +434,13 @@ def test_the_second_line_says_how_the_work_goes() -> None:
     assert "last 5 min: 100% failed" in whole
 
 
+def test_the_last_five_minutes_are_those_of_work_where_nothing_ended_since() -> None:
+    for ago_s, told in ((0, "last 5 min: 3.1%"), (299, "last 5 min: 3.1%"), (301, "of work: 3.1%")):
+        figures = replace(FIGURES, worked_until=NOW - timedelta(seconds=ago_s))
+        snapshot = snapshot_of([row(1, status="completed")], figures=figures, taken_at=NOW)
+        assert told in header(snapshot=snapshot)[1]
+
+
 def test_where_there_is_little_room_the_percentiles_go_first() -> None:
     snapshot = snapshot_of(
         [row(1)], finished_per_s=12.4, figures=FIGURES, counts=Counts(completed=1_000_000_000)

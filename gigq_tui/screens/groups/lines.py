@@ -121,9 +121,7 @@ class Table:
         # Within a day, which the line above the table names, the hour will do.
         first, last = known.first, known.last
         self._has_days = (
-            first is not None
-            and last is not None
-            and _here(first).date() != _here(last).date()
+            first is not None and last is not None and _here(first).date() != _here(last).date()
         )
         is_short = first is not None and last is not None and last - first < SHORT_S
         self._clock = "%H:%M:%S" if is_short else "%H:%M"

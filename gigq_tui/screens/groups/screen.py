@@ -77,6 +77,8 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
             ),
         )
         self._is_first = row is not None
+        # Whether the groups that are drawn were read whole.
+        self._was_whole = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="groups-head")
@@ -160,12 +162,17 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
         if groups is not None:
             table = Table(groups.known, groups.by, now, width)
             self.typed_line.rest(table.heading())
+            # While they are read another may become the largest: the cursor stays on the top.
+            on_top = not self._was_whole and not self.roster.cursor
+            self._was_whole = groups.is_whole
             self.roster.show(
                 [
                     (row_id(g.value), table.line(g, marked=g.value in choice.marked))
                     for g in groups.known.groups
                 ]
             )
+            if on_top:
+                self.roster.stand_on(0)
         self._draw_canary()
 
     def _draw_canary(self) -> None:

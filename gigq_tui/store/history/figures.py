@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from gigq_core.times import moment_of
 from gigq_core.why import Health
 from gigq_tui.store.history.attempts import Ended, History, seconds
 from gigq_tui.store.history.rings import Past
@@ -35,6 +36,7 @@ def figures(history: History, now: datetime, ahead: Ahead | None) -> Figures:
         failed_share=_failed_share(work),
         p50_s=_percentile(runs, 0.5),
         p95_s=_percentile(runs, 0.95),
+        worked_until=moment_of(work[-1].at) if work else None,
         ahead=ahead,
     )
 
