@@ -26,6 +26,8 @@ LEAST_RUNS = 10
 MOST_EVENTS = 100_000
 # Beyond so many units, once those that are alike were put together, nothing is simulated.
 MOST_UNITS = 10_000
+# So often a job is tried in one simulated run: where it may be more often, each try is several.
+MOST_TRIES = 10
 # So many begun attempts lie between two stops of `simulate`: about ten milliseconds.
 EVENTS_A_STEP = 2_000
 # The same of jobs that are taken in.
@@ -456,6 +458,8 @@ class _Run:
         self.last = -1
         self._left = [len(unit.parents) for unit in plan.units]
         self._attempts = [unit.job.attempts_left for unit in plan.units]
+        # How many attempts a try stands for.
+        self._at_once = [-(-left // MOST_TRIES) for left in self._attempts]
         self._ready: list[tuple[int, float, int]] = []
         # When something happens, what it is, and whether an attempt ended and failed.
         self._events: list[tuple[float, int, int]] = []
@@ -532,11 +536,12 @@ class _Run:
                     self._offer(child)
 
     def _has_failed(self, number: int, now: float) -> None:
-        self._attempts[number] -= 1
+        at_once = self._at_once[number]
+        self._attempts[number] -= at_once
         job = self._plan.units[number].job
         if self._attempts[number] > 0:
             if job.retry_delay_s > 0:
-                heapq.heappush(self._events, (now + job.retry_delay_s, number, _DUE))
+                heapq.heappush(self._events, (now + at_once * job.retry_delay_s, number, _DUE))
             else:
                 self._offer(number)
             return
@@ -569,12 +574,17 @@ class _Run:
         if unit.count > 1:
             return self._portion(unit, function) * factor, False
         random = self._random.random
-        failed = function.share_failed > 0 and random() < function.share_failed
+        share, at_once = function.share_failed, self._at_once[number]
+        failed = share > 0 and random() < share**at_once
         points = (function.failed if failed else function.done).points
         took = points[int(random() * len(points))] * factor
         if took > unit.job.timeout_s:
-            return unit.job.timeout_s, True
-        return took, failed
+            took, failed = unit.job.timeout_s, True
+        if failed:
+            return took * at_once, True
+        # Those of them that failed before.
+        bad = (1.0 - share**at_once) / (1.0 - share) - 1.0 if share < 1 else 0.0
+        return took + bad * function.failed.mean * factor, False
 
     def _portion(self, unit: _Unit, function: _Function) -> float:
         share = function.share_failed

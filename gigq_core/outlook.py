@@ -149,11 +149,15 @@ class LeftReader:
 
     Args:
         retried: ids of jobs that are taken to wait again, where they ended badly.
+        of: ids of jobs that are told of one by one, and not in a group of alike ones.
     """
 
-    def __init__(self, retried: Collection[str] = ()) -> None:
+    def __init__(self, retried: Collection[str] = (), of: Collection[str] = ()) -> None:
         self.jobs: list[Unfinished] = []
         self._retried = frozenset(retried)
+        self._of = tuple(of)
+        # Those that others wait for.
+        self._parents: dict[str, None] = {}
 
     def read(self, conn: sqlite3.Connection, now_s: float) -> Iterator[None]:
         """Read all of it, up to the bounds.
@@ -163,17 +167,19 @@ class LeftReader:
             now_s: the present moment, in UTC seconds.
         """
         self.jobs = []
+        self._parents = {}
         columns = _columns(conn, "jobs")
         self._read_running(conn, columns, now_s)
         yield
         if conn.execute(sql.HAS_CLAIM_ORDER).fetchone() is None:
             # GigQ's own: whatever waits is taken for ready.
-            yield from self._read_groups(conn, sql.pending_groups(columns), sql.ANY_PRIORITY)
+            among = sql.pending_among(columns)
+            yield from self._read_groups(conn, sql.pending_groups(columns), sql.ANY_PRIORITY, among)
             return
         yield from self._read_delayed(conn, now_s)
         yield from self._read_retried(conn)
         yield from self._read_blocked(conn)
-        yield from self._read_groups(conn, sql.READY_GROUPS, sql.READY_PRIORITIES)
+        yield from self._read_groups(conn, sql.READY_GROUPS, sql.READY_PRIORITIES, sql.READY_AMONG)
 
     def _read_running(
         self, conn: sqlite3.Connection, columns: Collection[str], now_s: float
@@ -236,6 +242,7 @@ class LeftReader:
                 doomed.add(child)
             elif not has_failed:
                 parents.setdefault(child, {})[parent] = policy
+                self._parents[parent] = None
         for row in rows:
             id = as_text(row["id"])
             mine = parents.get(id, {})
@@ -245,9 +252,9 @@ class LeftReader:
             )
 
     def _read_groups(
-        self, conn: sqlite3.Connection, statement: str, priorities: str
+        self, conn: sqlite3.Connection, statement: str, priorities: str, among: str
     ) -> Iterator[None]:
-        """Read ready jobs in groups of alike ones, the most urgent first."""
+        """Read ready jobs in groups of alike ones, the most urgent first, and some one by one."""
         groups: dict[object, Unfinished] = {}
         read = 0
         for (priority,) in conn.execute(priorities).fetchall():
@@ -262,6 +269,16 @@ class LeftReader:
                 yield
                 if got < READY_A_STEP:
                     break
+        single: list[Unfinished] = []
+        known = {job.id for job in self.jobs}
+        wanted = [id for id in dict.fromkeys((*self._of, *self._parents)) if id not in known]
+        for start in range(0, min(len(wanted), MOST_JOBS), JOBS_A_STEP):
+            ids = json.dumps(wanted[start : start + JOBS_A_STEP])
+            for row in conn.execute(among, (ids,)).fetchall():
+                single.append(_unfinished(row))
+                _take_out(groups, single[-1])
+            yield
+        self.jobs += single
         scale = 1.0
         if read >= MOST_READY and _columns(conn, "core_counts"):
             # The rest is taken to be like what was read.
@@ -272,9 +289,22 @@ class LeftReader:
         ]
 
 
+def _alike(job: Unfinished) -> object:
+    return job.function, job.priority, job.attempts_left, job.retry_delay_s
+
+
+def _take_out(groups: dict[object, Unfinished], job: Unfinished) -> None:
+    """Take one job out of its group."""
+    key = _alike(job)
+    group = groups.pop(key, None)
+    if group is not None and group.count > 1:
+        groups[key] = replace(group, count=group.count - 1)
+
+
 def _add_group(groups: dict[object, Unfinished], row: sqlite3.Row) -> None:
-    job = _unfinished(row)
-    key = (job.function, job.priority, job.attempts_left, job.retry_delay_s)
+    # It may be called after one that is taken out of it.
+    job = replace(_unfinished(row), id=f"{as_text(row['id'])}\0")
+    key = _alike(job)
     known = groups.get(key)
     first, last, count = as_int(row["key"]), as_int(row["last"]), as_int(row["n"])
     if known is not None:
@@ -348,7 +378,7 @@ class Outlook:
         self._dead = dead
         self._only_now = only_now
         self._past = PastReader()
-        self._left = LeftReader(retried)
+        self._left = LeftReader(retried, of)
 
     def begin(self) -> None:
         """Forget all: the file is another one."""

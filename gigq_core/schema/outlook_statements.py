@@ -124,6 +124,10 @@ SELECT {_OF_A_GROUP} FROM (
     WHERE {_READY} AND priority = ? AND rowid > ? ORDER BY rowid LIMIT ?)
 {_ALIKE}"""
 
+# Those of some jobs that are ready. Parameter: their ids as a JSON list.
+READY_AMONG = f"""
+SELECT {_JOB} FROM json_each(?) w CROSS JOIN jobs ON jobs.id = w.value WHERE {_READY}"""
+
 TOTAL_READY = "SELECT n FROM core_counts WHERE state = 'ready'"
 
 
@@ -134,6 +138,13 @@ SELECT {_OF_A_GROUP} FROM (
     SELECT {_job(columns)} FROM jobs
     WHERE status = 'pending' AND ? IS NULL AND rowid > ? ORDER BY rowid LIMIT ?)
 {_ALIKE}"""
+
+
+def pending_among(columns: Collection[str]) -> str:
+    """Those of some jobs that wait. Parameter: their ids as a JSON list."""
+    return f"""
+SELECT {_job(columns)} FROM json_each(?) w CROSS JOIN jobs ON jobs.id = w.value
+WHERE jobs.status = 'pending'"""
 
 
 ANY_PRIORITY = "SELECT NULL"

@@ -87,8 +87,9 @@ def test_what_comes_is_told_by_its_date(path: Path) -> None:
     assert told(path, "again-1")["why"] == f"retry 2 of 3 at {date}: HTTP 500"
 
 
-def test_a_job_that_will_run_is_foretold(path: Path) -> None:
-    writer = Writer(path)
+def ten_seconds_each(path: Path, attached: bool = True) -> Writer:
+    """A queue that one worker of GigQ's works on, where each job takes ten seconds."""
+    writer = Writer(path, attached)
     for n in range(20):
         writer.job(f"done-{n}", "completed")
         writer.insert(
@@ -104,6 +105,32 @@ def test_a_job_that_will_run_is_foretold(path: Path) -> None:
         )
     # GigQ's worker, of which nothing is known but what it runs.
     writer.job("runs-1", "running", worker_id="gigq-1", started_at=to_text_now())
+    return writer
+
+
+@both_kinds
+def test_each_of_many_alike_jobs_has_a_forecast_of_its_own(path: Path, attached: bool) -> None:
+    writer = ten_seconds_each(path, attached)
+    for n in range(5):
+        writer.job(f"ready-{n}")
+    writer.close()
+    for n in range(5):
+        forecast = told(path, f"ready-{n}")["forecast"]
+        assert forecast["begins"]["p50"] == pytest.approx(10 + 10 * n, abs=5)
+        assert forecast["ends"]["p50"] == pytest.approx(20 + 10 * n, abs=5)
+
+
+def test_what_waits_for_the_last_of_many_begins_after_it(path: Path) -> None:
+    writer = ten_seconds_each(path)
+    for n in range(5):
+        writer.job(f"ready-{n}")
+    writer.job("behind", parents=["ready-4"], priority=9)
+    writer.close()
+    assert told(path, "behind")["forecast"]["begins"]["p50"] == pytest.approx(60, abs=8)
+
+
+def test_a_job_that_will_run_is_foretold(path: Path) -> None:
+    writer = ten_seconds_each(path)
     writer.job("waits-1", parents=["runs-1"])
     writer.close()
     found = told(path, "waits-1")

@@ -153,6 +153,23 @@ def test_failures_are_tried_again_after_their_delay() -> None:
     assert end.p50 == pytest.approx(203.0, rel=0.05)
 
 
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 10.0**18), (0.9, 10.0)])
+def test_a_job_that_may_be_tried_very_often_costs_no_more(share: float, expected: float) -> None:
+    failed = round(400 * share)
+    past = {"f": PastRuns(done=(1.0,) * (400 - failed), failed=(1.0,) * failed)}
+    steps = simulate([Unfinished("a", "f", attempts_left=10**18)], past, 1)
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            end = ended.value.end
+            break
+        count += 1
+        assert count < 1_000
+    assert end.p50 == pytest.approx(expected, rel=0.2)
+
+
 def test_what_waits_for_its_time_is_not_begun_before() -> None:
     jobs = [Unfinished("a", "short", due_s=50.0), Unfinished("b", "short", ("a",), place=1)]
     told = forecast(jobs, STEADY, 4, of=("b",))
