@@ -88,7 +88,7 @@ class Reader:
         self._ready = ReadyCounter(clock)
         self._wal = WalWatch()
         self._steps = StepsOfAFile()
-        self._obstacles = ObstacleWatch(path, clock)
+        self._obstacles = ObstacleWatch(self._path, clock)
         self._staff = FileWorkers()
         self._ahead = AheadOfQueue(clock, is_dead)
         # The data version of the last snapshot.

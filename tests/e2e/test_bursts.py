@@ -170,8 +170,10 @@ def test_keys_between_the_focus_going_and_coming_are_done(path: Path) -> None:
 
 
 LETTERS = "cyrP>u"
-# The find lines and the palette, the number of workers, the function of a form.
-TYPED = re.compile(rf"(?m)^ [/:] {LETTERS}|^ workers +{LETTERS}|^ Function +\S*{LETTERS}")
+# The find lines and the palette, the number of workers, the function of a form, keys of a count.
+TYPED = re.compile(
+    rf"(?m)^ [/:] {LETTERS}|^ workers +{LETTERS}|^ Function +\S*{LETTERS}|^ # \S*{LETTERS}"
+)
 AT_HOME = re.compile(r"\[1 All")
 EACH = 1
 LONG_EACH = 10

@@ -36,7 +36,7 @@ def seen(path: Path, *words: str, **env: str) -> str:
     """Everything that was written while a question was asked and other screens looked at."""
     with ConsoleTerminal(path, *words, cwd=path.parent, **env) as console:
         console.wait_for(r"\[1 All \d+\]")
-        console.press("4c")
+        console.press("2c")
         console.wait_for(r"\[ No \(n\) \]")
         console.press("n")
         console.wait_until_gone(r"\[ No \(n\) \]")
@@ -47,7 +47,7 @@ def seen(path: Path, *words: str, **env: str) -> str:
         console.press("q")
         console.wait_for(r"> Workers")
         console.press("q")
-        console.wait_for(r"\[4 Failed \d+\]")
+        console.wait_for(r"\[2 Waiting \d+\]")
         console.press("q")
         assert console.wait_for_end() == 0
         assert console.restored()

@@ -175,7 +175,7 @@ def test_ctrl_z_goes_to_the_shell_and_fg_paints_everything_anew(folder: Path) ->
 
 def test_the_demo_ends_its_workers_when_it_is_quit(folder: Path) -> None:
     with ConsoleTerminal("--demo", "--demo-dir", folder / "demo", cwd=folder) as console:
-        console.wait_for(r"\+ done", 60)
+        console.wait_for(r"\+ done|Done [1-9]", 60)
         pids = worker_pids(folder / "demo" / "demo.db")
         assert len(pids) == 2
         console.press("q")
@@ -191,7 +191,7 @@ def test_the_demo_ends_its_workers_when_it_is_told_to_go(
     folder: Path, number: signal.Signals
 ) -> None:
     with ConsoleTerminal("--demo", "--demo-dir", folder / "demo", cwd=folder) as console:
-        console.wait_for(r"\+ done", 60)
+        console.wait_for(r"\+ done|Done [1-9]", 60)
         pids = worker_pids(folder / "demo" / "demo.db")
         console.process.kill(number)
         assert console.wait_for_end(30) == 128 + number
@@ -202,7 +202,7 @@ def test_the_demo_ends_its_workers_when_it_is_told_to_go(
 
 def test_the_demo_ends_its_workers_when_the_terminal_is_closed(folder: Path) -> None:
     with ConsoleTerminal("--demo", "--demo-dir", folder / "demo", cwd=folder) as console:
-        console.wait_for(r"\+ done", 60)
+        console.wait_for(r"\+ done|Done [1-9]", 60)
         pids = worker_pids(folder / "demo" / "demo.db")
         console.hang_up()
         wait_until(lambda: not running([*pids, console.process.pid]), 30, "all processes to end")
@@ -213,7 +213,7 @@ def test_the_demo_ends_its_workers_when_the_terminal_is_closed(folder: Path) -> 
 
 def test_a_demo_that_is_killed_leaves_no_worker_and_no_job(folder: Path) -> None:
     with ConsoleTerminal("--demo", "--demo-dir", folder / "demo", cwd=folder) as console:
-        console.wait_for(r"\+ done", 60)
+        console.wait_for(r"\+ done|Done [1-9]", 60)
         started = psutil.Process(console.process.pid).children(recursive=True)
         assert len(started) >= 2
         console.process.kill(signal.SIGKILL)

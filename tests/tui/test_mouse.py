@@ -178,7 +178,7 @@ async def test_each_choice_of_a_question(app: ConsoleApp) -> None:
 async def test_a_click_beside_a_question_is_no_answer(app: ConsoleApp) -> None:
     async with running(app, size=NARROW) as pilot:
         await begin(pilot)
-        await pilot.press("4", "c")
+        await pilot.press("2", "c")
         await at_rest(pilot)
         cursor = jobs_screen(app).table.cursor
         await pilot.click("#head", offset=(5, 0))

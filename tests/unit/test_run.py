@@ -35,6 +35,7 @@ class FakeApp:
     code: int | None = 0
     failed = False
     mouse = True
+    left = None
     last: FakeApp
 
     def __init__(self, path: Path, **options: Any) -> None:

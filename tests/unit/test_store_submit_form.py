@@ -12,6 +12,7 @@ from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
 from gigq_core.why import State, state_of
 from gigq_tui.store import queries, submit_form
+from gigq_tui.store.filter.sql_text import holds
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading
 
 
@@ -115,11 +116,12 @@ def test_a_gigq_file_as_it_is(name: str, tmp_path: Path) -> None:
 def test_nothing_walks_through_the_table(path: Path) -> None:
     writer = Writer(path)
     writer.job(str(uuid.uuid4()))
+    by_name = queries.ids_by_name(holds("name", "a")[0])
     with reading(path) as reader:
         for sql, bounded in (
             (queries.READY_AHEAD, False),
             (queries.DUE_AHEAD, False),
-            (queries.IDS_BY_NAME, True),
+            (by_name, True),
             (queries.RECENT_FUNCTIONS, True),
             (queries.ahead_of_priority_unattached(reader._door.schema()), False),
         ):
@@ -127,5 +129,5 @@ def test_nothing_walks_through_the_table(path: Path) -> None:
             plan = [step["detail"] for step in steps]
             # The two that begin at the newest rows walk no further than their inner limit.
             assert bounded or not [s for s in plan if re.match(r"SCAN jobs\b", s)], (sql, plan)
-        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", queries.IDS_BY_NAME)
+        assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", by_name)
         assert re.search(r"ORDER BY rowid DESC LIMIT \?\)", queries.RECENT_FUNCTIONS)
