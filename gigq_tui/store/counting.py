@@ -20,7 +20,7 @@ from gigq_tui.store.throttle import Throttle
 
 # Up to so many dependencies of waiting jobs are looked at to count the doomed.
 MAX_EDGES = 20_000
-# Up to so many waiting jobs of a GigQ file are told apart.
+# Up to so many waiting jobs of a GigQ file are told apart, and so many that have become due.
 MAX_WAITING = 20_000
 
 RATE_WINDOW_S = 10.0
@@ -62,11 +62,13 @@ class Counter:
         if blocked:
             doom = self._doomed.get(schema.version, version, lambda: _count_doomed(conn, schema))
         known = _named(states)
+        delayed = max(0, states.pop("delayed", 0))
+        due = min(delayed, _count_due(conn, schema, now)) if delayed else 0
         return replace(
             known,
-            ready=max(0, states.pop("ready", 0)),
+            ready=max(0, states.pop("ready", 0)) + due,
             blocked=blocked,
-            delayed=max(0, states.pop("delayed", 0)),
+            delayed=delayed - due,
             other=max(0, sum(states.values())),
             doomed=None if doom.jobs is None else min(doom.jobs, blocked),
             culprits=doom.culprits,
@@ -96,6 +98,13 @@ def _named(states: dict[str, int]) -> Counts:
         timeout=take("timeout"),
         cancelled=take("cancelled"),
     )
+
+
+def _count_due(conn: sqlite3.Connection, schema: FileSchema, now: datetime) -> int:
+    """How many of the delayed jobs are due: the counters learn of it from a worker that claims."""
+    statement = queries.due_by_now(schema)
+    (due,) = conn.execute(statement, (now.timestamp(), MAX_WAITING)).fetchone()
+    return as_int(due)
 
 
 def _count_doomed(conn: sqlite3.Connection, schema: FileSchema) -> Doom:

@@ -227,6 +227,16 @@ IDS_WITH_PREFIX = "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMI
 
 COUNTERS = "SELECT substr(state, 1, 40) AS state, n FROM core_counts"
 
+
+def due_by_now(schema: FileSchema) -> str:
+    """How many jobs that still count as delayed are due. Parameters: now, the limit."""
+    return f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM jobs {schema.indexed_by("core_due_utc")}
+    WHERE status = 'pending' AND due IS NOT NULL AND retry_after <> '{PARKED}'
+      AND due <= ? LIMIT ?)"""
+
+
 # Grows with the table: only for a file without counters.
 COUNT_BY_STATUS = "SELECT status, COUNT(*) AS n FROM jobs GROUP BY status"
 

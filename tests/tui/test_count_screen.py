@@ -100,6 +100,7 @@ async def test_then_by_a_second_key(path: Path) -> None:
     async with shown(path, *"cus", "tab", "space", *"sta", "tab", "enter") as (app, _):
         assert [key.name for key in counted(app).keys] == ["param.customer", "state"]
         assert labels(app)[:4] == ["17", "completed", "failed", "pending"]
+        assert "param.customer / state  JOBS" in screen_text(app)
 
 
 async def test_what_is_no_key_is_told_and_stays_typed(path: Path) -> None:

@@ -334,3 +334,9 @@ def test_any_keys_are_read_as_they_were_written(keys: list[str]) -> None:
         return
     (term,) = parse(f"param{path_text(tuple(keys))}:1").terms()
     assert term.path == tuple(keys)
+
+
+def test_what_two_filters_both_say_is_written_once() -> None:
+    assert all_of("param.customer=11", "", " param.customer=11 ", "fn=a.b") == (
+        "param.customer=11 fn=a.b"
+    )

@@ -92,6 +92,24 @@ def test_looking_changes_nothing_in_an_attached_file(tmp_path: Path) -> None:
     assert digest(path) == before
 
 
+def test_what_has_become_due_is_ready_also_while_no_worker_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    writer = Writer(path)
+    for number in range(3):
+        writer.job(f"retry{number}", attempts=1, retry_after=ago(-30 - number))
+    writer.job("later", retry_after=ago(-3_600))
+    clock = FrozenClock(NOW)
+    with reading(path, clock=clock) as reader:
+        counts = reader.snapshot(View()).counts
+        assert (counts.ready, counts.delayed, counts.total) == (0, 4, 4)
+        clock.advance(35)
+        snapshot = reader.snapshot(View(filter=parse("state:ready")))
+        counts = snapshot.counts
+        assert (counts.ready, counts.delayed, counts.total) == (3, 1, 4)
+        assert snapshot.window.total == counts.ready
+    writer.close()
+
+
 def test_counts_come_from_the_counters(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     writer = Writer(path)

@@ -136,6 +136,7 @@ class Table:
 
     def __init__(self, known: Known, width: int) -> None:
         self._keys = known.keys
+        self._title = " / ".join(key.name for key in known.keys)
         rows = list(rows_of(known))
         figures = _FIGURES if width >= _WIDE else _SHORT_FIGURES
         self._figures = figures if width >= _NARROW else _TINY_FIGURES
@@ -147,6 +148,8 @@ class Table:
         taken = 6 + sum(cells + 2 for cells in self._cells.values()) + 8 * self._has_median
         names = max((width_of(self._name(row)) for row in rows), default=0)
         title = max(len(key.name) + 2 * at for at, key in enumerate(self._keys))
+        if width - taken - len(self._title) >= _LEAST_BAR + 2:
+            title = min(len(self._title), _MOST_NAME)
         room = max(_LEAST_NAME, min(_MOST_NAME, names, width - taken), min(title, width - taken))
         self._room = max(4, min(room, width - taken))
         self._bar = min(_MOST_BAR, width - taken - self._room - 2)
@@ -154,8 +157,10 @@ class Table:
 
     def heading(self) -> Line:
         """Return the names of the columns."""
-        name = " / ".join(key.name for key in self._keys)
-        spans: list[Span] = [("    ", ""), (pad(cut(name, self._room), self._room), "heading")]
+        spans: list[Span] = [
+            ("    ", ""),
+            (pad(cut(self._title, self._room), self._room), "heading"),
+        ]
         for figure, cells in self._cells.items():
             spans.append((f"  {pad(figure.upper(), cells, right=True)}", "heading"))
         if self._has_median:

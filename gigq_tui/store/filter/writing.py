@@ -115,8 +115,11 @@ def path_text(keys: tuple[str, ...]) -> str:
 
 
 def all_of(*filters: str) -> str:
-    """The filter that lets through what all of these do; empty ones let everything through."""
-    return " ".join(text.strip() for text in filters if text.strip())
+    """The filter that lets through what all of these do, each written once.
+
+    Empty ones let everything through.
+    """
+    return " ".join(dict.fromkeys(text.strip() for text in filters if text.strip()))
 
 
 def any_of(filters: Iterable[str]) -> str:
