@@ -84,7 +84,8 @@ class ViewPanel(Lines):
         self._typed: str | None = None
         self._renamed: str | None = None
         self._said = ""
-        self._is_sure = False
+        # The name about which was said what the same key does when it is pressed again.
+        self._sure_of: str | None = None
 
     @property
     def rows(self) -> int:
@@ -175,10 +176,11 @@ class ViewPanel(Lines):
     def _delete(self) -> None:
         if (named := self._current) is None:
             return
-        if self._is_sure:
+        if self._sure_of == named.name:
+            self._sure_of = None
             self._views.delete(named.name, self._written)
         else:
-            self._is_sure = True
+            self._sure_of = named.name
             self._said = f"{DELETE} again deletes {inert(named.name)}."
 
     def _type(self, text: str, renamed: str | None) -> None:
@@ -194,19 +196,20 @@ class ViewPanel(Lines):
             self._typed = None
             if name != renamed:
                 self._views.rename(renamed, name, self._written)
-        elif taken and not self._is_sure:
-            self._is_sure = True
+        elif taken and self._sure_of != name:
+            self._sure_of = name
             self._said = f"  is there: {ENTER} replaces it"
         else:
-            self._typed = None
+            self._typed = self._sure_of = None
             self._views.save(name, self._present, self._written)
 
     # Keys
 
     def take_key(self, event: events.Key) -> bool:
         """Do what a key means here; none goes on to the screen below."""
-        was_sure, self._said = self._is_sure, ""
-        self._is_sure = was_sure and event.key in (DELETE, "enter")
+        self._said = ""
+        if event.key != (DELETE if self._typed is None else "enter"):
+            self._sure_of = None
         if self._typed is not None:
             self._take_letter(event)
         else:
@@ -222,7 +225,7 @@ class ViewPanel(Lines):
         elif event.key == "enter":
             self._name_typed()
         elif (text := edited(self._typed, event)) is not None:
-            self._is_sure = False
+            self._sure_of = None
             self._typed = text[:MOST_NAME]
 
     def _take_command(self, key: str) -> None:
@@ -250,7 +253,7 @@ class ViewPanel(Lines):
         """Put the first line of what is pasted behind the name that is typed."""
         if self._typed is not None:
             self._typed = (self._typed + inert(first_line(text)))[:MOST_NAME]
-            self._is_sure, self._said = False, ""
+            self._sure_of, self._said = None, ""
             self.repaint()
 
     def on_click(self, event: events.Click) -> None:

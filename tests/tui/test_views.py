@@ -241,6 +241,27 @@ async def test_views_are_renamed_and_deleted_once_that_is_sure(
         assert panel_of(app).cursor == 0
 
 
+@pytest.mark.parametrize(
+    ("keys", "left"),
+    [
+        # Each view is asked about by itself, also where the one before has just gone.
+        ("ddd", ["two", "three"]),
+        ("dddd", ["three"]),
+        # Being sure that a name may be replaced is no word about deleting another.
+        (["s", *"three", "enter", "enter", "d"], ["one", "two", "three"]),
+        (["s", *"three", "enter", "escape", "d"], ["one", "two", "three"]),
+    ],
+)
+async def test_one_word_deletes_one_view(
+    console: Console, tmp_path: Path, keys: list[str], left: list[str]
+) -> None:
+    file = tmp_path / "config.toml"
+    async with console(**with_views("one", "two", "three", file=file)) as (app, pilot):
+        await give(pilot, [ONE])
+        await press(pilot, "V", *keys)
+        assert [each.name for each in read_config(file, must_exist=True).views] == left
+
+
 async def test_what_could_not_be_written_is_told_and_nothing_is_lost(
     console: Console, tmp_path: Path
 ) -> None:
