@@ -19,6 +19,7 @@ from gigq_core.decoding import as_int, as_text
 from gigq_core.failures import PART, failure_of
 from gigq_core.schema import failure_statements as sql
 from gigq_core.status import JobStatus
+from gigq_core.times import moment_of
 
 By = Literal["cause", "function", "worker", "param"]
 
@@ -263,7 +264,7 @@ class FailedNowReading:
             if failed_later:
                 continue
             if is_failed:
-                when = float(ended) if isinstance(ended, (int, float)) else None
+                when = None if moment_of(ended) is None else float(ended)
                 group.add(job, job if attempt is None else attempt, when)
                 if len(group.causes) < MOST_GROUPS:
                     group.causes.add(as_text(kind))

@@ -194,9 +194,13 @@ GROUPED_BY = {
 }
 
 
+# What jobs are grouped by is cut to so many characters.
+MOST_GROUPED_BY = 200
+
+
 def _walked(by: str, kind: str, worker: str) -> str:
     told = GROUPED_BY[by].format(worker=worker)
-    return kind if told == "kind" else f"substr(CAST({told} AS TEXT), 1, 200)"
+    return kind if told == "kind" else f"substr(CAST({told} AS TEXT), 1, {MOST_GROUPED_BY})"
 
 
 def attempts_by_kind(by: str, *, unread: bool) -> str:

@@ -256,7 +256,7 @@ async def test_one_word_deletes_one_view(
     console: Console, tmp_path: Path, keys: list[str], left: list[str]
 ) -> None:
     file = tmp_path / "config.toml"
-    async with console(**with_views("one", "two", "three", file=file)) as (app, pilot):
+    async with console(**with_views("one", "two", "three", file=file)) as (_, pilot):
         await give(pilot, [ONE])
         await press(pilot, "V", *keys)
         assert [each.name for each in read_config(file, must_exist=True).views] == left

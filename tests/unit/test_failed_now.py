@@ -263,6 +263,22 @@ def test_few_early_failures_do_not_press_the_trend_together(tmp_path: Path) -> N
     assert group.first == known.first == BASE - 86_400 * 20
 
 
+@pytest.mark.parametrize(
+    "ended", [float("inf"), -float("inf"), 1e300, -1e300, 1e12, -1e12, "never", b"x"]
+)
+def test_a_time_in_no_calendar_is_not_known(tmp_path: Path, ended: Any) -> None:
+    path = tmp_path / "q.db"
+    ids = made(path, 3)
+    with writing(path) as conn:
+        for n, job in enumerate(ids):
+            attempt(conn, job, n, "failed", BASE + n, "KeyError: 1")
+            conn.execute("UPDATE jobs SET status = 'failed', attempts = 1 WHERE id = ?", (job,))
+        conn.execute("UPDATE job_executions SET ended = ? WHERE job_id = ?", (ended, ids[2]))
+    known = read(path)
+    assert (known.jobs, known.first, known.last) == (3, BASE, BASE + 1)
+    assert known.ends < BASE + 10
+
+
 def test_words_that_are_known_are_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "q.db"
     random_history(path, 1)

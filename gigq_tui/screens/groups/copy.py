@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gigq_core.canary import CANARY_JOBS
 from gigq_core.failed_now import FailedJobs
+from gigq_core.schema.failure_statements import MOST_GROUPED_BY
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.shell_command import command
 from gigq_tui.format import cut, inert
@@ -21,7 +22,7 @@ from gigq_tui.services.copying import Copying
 from gigq_tui.store.failures.grouping import Grouping
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.filter.terms import Field
-from gigq_tui.store.filter.writing import all_of, equal, quoted
+from gigq_tui.store.filter.writing import all_of, equal, exactly
 from gigq_tui.store.models import Tab
 
 FAILED = "state:failed|state:timeout"
@@ -51,13 +52,21 @@ def filter_of(group: FailedJobs, by: Grouping) -> str:
     if not value or by.by == "worker":
         # An attempt's worker is no longer with the job.
         return ""
+    if len(value) >= MOST_GROUPED_BY:
+        # There may be more of it.
+        return ""
+    try:
+        return all_of(_named_by(value, by), FAILED)
+    except ValueError:
+        return ""
+
+
+def _named_by(value: str, by: Grouping) -> str:
     if by.by == "cause":
-        named = f"fp:{value[:SHOWN_DIGITS]}"
-    elif by.by == "function":
-        named = equal(Field.FUNCTION, value)
-    else:
-        named = f"{by.name}={quoted(value)}"
-    return all_of(named, FAILED)
+        return f"fp:{value[:SHOWN_DIGITS]}"
+    if by.by == "function":
+        return equal(Field.FUNCTION, value)
+    return f"{by.name}={exactly(value)}"
 
 
 class GroupLinks(Part):

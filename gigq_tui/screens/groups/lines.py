@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 
 from gigq_core.failed_now import MOST_VALUES, FailedJobs, FailedNow
 from gigq_core.times import local
@@ -13,6 +13,7 @@ from gigq_tui.keys.screen_actions import GROUP_BY, GROUP_RETRY
 from gigq_tui.services.canaries import NONE_RUNS, CanaryRun
 from gigq_tui.store.failures.grouping import Grouping
 from gigq_tui.store.failures.reading import Groups
+from gigq_tui.store.history.time_window import local_time
 from gigq_tui.widgets.lines import Line, Span, line_width, span, spread
 from gigq_tui.widgets.sparkline import sparkline
 
@@ -60,17 +61,13 @@ def _counted(number: int, by: Grouping) -> str:
 
 def period(first: float, last: float, now: datetime) -> str:
     """A stretch of time by the reader's clock: `02:00-04:00`, with dates unless it is today's."""
-    a, b = _here(first), _here(last)
+    a, b = local_time(first), local_time(last)
     today = local(now).date()
     clock = "%H:%M:%S" if last - first < SHORT_S else "%H:%M"
     if a.date() == b.date():
         day = "" if a.date() == today else f"{a.day} {a:%b} "
         return f"{day}{a.strftime(clock)}-{b.strftime(clock)}"
     return f"{a.day} {a:%b} {a:%H:%M} - {b.day} {b:%b} {b:%H:%M}"
-
-
-def _here(seconds: float) -> datetime:
-    return local(datetime.fromtimestamp(seconds, timezone.utc))
 
 
 def head_line(
@@ -121,7 +118,9 @@ class Table:
         # Within a day, which the line above the table names, the hour will do.
         first, last = known.first, known.last
         self._has_days = (
-            first is not None and last is not None and _here(first).date() != _here(last).date()
+            first is not None
+            and last is not None
+            and local_time(first).date() != local_time(last).date()
         )
         is_short = first is not None and last is not None and last - first < SHORT_S
         self._clock = "%H:%M:%S" if is_short else "%H:%M"
@@ -147,7 +146,7 @@ class Table:
     def _span(self) -> str:
         if not self._known.ends:
             return ""
-        a, b = _here(self._known.begins), _here(self._known.ends)
+        a, b = local_time(self._known.begins), local_time(self._known.ends)
         if not SHORT_S <= (b - a).total_seconds() <= _DAY_S:
             # Two clock times would read alike, or two days not fit.
             return f" over {duration((b - a).total_seconds())}"
@@ -197,7 +196,7 @@ class Table:
     def _moment(self, seconds: float | None, cells: int) -> Line:
         if seconds is None:
             return ((UNKNOWN, "dim"),)
-        here = _here(seconds)
+        here = local_time(seconds)
         if here.date() == self._today or (not self._has_days):
             return ((here.strftime(self._clock), ""),)
         return (

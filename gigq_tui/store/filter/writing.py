@@ -25,6 +25,8 @@ from gigq_tui.store.filter.terms import (
 )
 
 _PLAIN = re.compile(r'[^\s|()"]+')
+# What no filter takes, and what stands for bytes that are no text.
+_UNNAMED = re.compile("[\0\ufffd\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[\w\-]+")
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -50,13 +52,24 @@ def _between_quotes(text: str) -> str:
     return f'"{escaped}"'
 
 
+def exactly(text: str) -> str:
+    """A value that was read from the file, as `quoted` types it.
+
+    Raises:
+        ValueError: as for `quoted`; or it stands for bytes that are no text.
+    """
+    if _UNNAMED.search(text):
+        raise ValueError("there is no filter for bytes that are no text")
+    return quoted(text)
+
+
 def equal(field: Field, text: str) -> str:
     """The filter for what is wholly `text` in a field: a name, a function, a worker, a batch, …
 
     Raises:
-        ValueError: as for `quoted`.
+        ValueError: as for `exactly`.
     """
-    return f"{field.value}={quoted(text)}"
+    return f"{field.value}={exactly(text)}"
 
 
 def period(field: Field, since: datetime | None, until: datetime | None) -> str:
@@ -88,14 +101,15 @@ def value(field: Field, keys: Iterable[str], found: Any) -> str:
         found: the value, as `json.loads` returns it.
 
     Raises:
-        ValueError: a key has a quote in it, or the value is an empty text or no JSON.
+        ValueError: a key has a quote in it, or the value is no JSON, or as for `exactly`.
     """
     path = tuple(keys)
     if not path:
         raise ValueError("name a key: a value of none can't be asked for")
     name = f"{field.value}{path_text(path)}"
     if isinstance(found, str):
-        return f"{name}={_between_quotes(found) if reads_as_json(found) else quoted(found)}"
+        plain = exactly(found)
+        return f"{name}={_between_quotes(found) if reads_as_json(found) else plain}"
     text = json.dumps(found, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return f"{name}={quoted(text)}"
 
