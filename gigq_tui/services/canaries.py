@@ -17,6 +17,8 @@ from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.screen_actions import GROUP_RETRY
 from gigq_tui.services.actions import Actions
 from gigq_tui.services.notices import Notices
+from gigq_tui.store.failures.grouping import CAUSE
+from gigq_tui.store.outcomes.states import JobNow
 
 # How the line of a canary ends once nothing of it runs any more.
 NONE_RUNS = ", 0 running"
@@ -32,6 +34,7 @@ class CanaryRun:
 
     Attributes:
         groups: The groups that its jobs are of.
+        by: The name of what they are grouped by.
         title: What they are called.
         ids: Its jobs.
         others: How many other jobs the groups had then.
@@ -42,6 +45,7 @@ class CanaryRun:
     """
 
     groups: frozenset[str | None]
+    by: str
     title: str
     ids: tuple[str, ...]
     others: int
@@ -62,9 +66,11 @@ class CanaryRun:
         return self.followed.now.failed if self.followed is not None else 0
 
     @property
-    def failed_same(self) -> int:
-        """How many have failed again as they had before."""
-        return self.followed.now.failed_same if self.followed is not None else 0
+    def failed_here(self) -> int:
+        """How many are in its groups again: of a cause, those that failed for another are not."""
+        if self.followed is None or self.by != CAUSE.name:
+            return self.failed
+        return self.failed - self.followed.now.count(JobNow.FAILED_OTHER)
 
     @property
     def may_go_on(self) -> bool:
@@ -78,7 +84,7 @@ class CanaryRun:
         if self.followed is None:
             return f"{head}: queued"
         now = self.followed.now
-        same = self.failed_same
+        same = now.failed_same
         cause = ""
         if self.failed:
             cause = " (same cause)" if same == self.failed else f" ({same} of the same cause)"
@@ -115,16 +121,22 @@ class Canaries:
         # Called whenever one has changed.
         self.changed: Callable[[], None] = lambda: None
 
-    def of(self, groups: Iterable[str | None]) -> CanaryRun | None:
-        """The newest canary of any of these groups, or None."""
+    def of(self, groups: Iterable[str | None], by: str) -> CanaryRun | None:
+        """The newest canary of any of these groups, or None.
+
+        Args:
+            groups: The values that their jobs have in common.
+            by: The name of what they are grouped by.
+        """
         wanted = frozenset(groups)
-        runs = (run for run in reversed(self._runs.values()) if run.groups & wanted)
-        return next(runs, None)
+        # One that begins is put in from the thread that acts.
+        runs = reversed(tuple(self._runs.values()))
+        return next((run for run in runs if run.by == by and run.groups & wanted), None)
 
     @property
     def newest(self) -> CanaryRun | None:
         """The newest canary that goes on, or else the newest of all."""
-        runs = list(reversed(self._runs.values()))
+        runs = tuple(reversed(tuple(self._runs.values())))
         return next((run for run in runs if not run.is_over), runs[0] if runs else None)
 
     def begin(self, run: CanaryRun, failure: str, rest: Sequence[str] | None = None) -> None:
@@ -159,7 +171,7 @@ class Canaries:
         self._actions.act(call, after)
 
     def _keep_few(self) -> None:
-        ended = [number for number, run in self._runs.items() if run.is_over]
+        ended = [number for number, run in tuple(self._runs.items()) if run.is_over]
         for number in ended[: max(0, len(self._runs) - MOST_KEPT)]:
             del self._runs[number]
 
@@ -191,7 +203,7 @@ class Canaries:
 
     async def close(self) -> None:
         """Give the jobs of canaries that go on their own priority again: nobody follows them."""
-        for run in [run for run in self._runs.values() if not run.is_over]:
+        for run in [run for run in tuple(self._runs.values()) if not run.is_over]:
             if run.canary is not None:
                 ending = asyncio.to_thread(self._end, run.canary)
                 with suppress(GigQError, OSError, asyncio.TimeoutError):

@@ -52,6 +52,8 @@ class _Case:
         # Whether steps of a reading are left, and whether something was written since it began.
         self.is_reading = True
         self.has_news = False
+        # Whether it is to be read anew, and no step of that has come yet.
+        self.is_anew = False
         self.asked_at = self.began_at = self.free_at = float("-inf")
 
     @property
@@ -110,12 +112,17 @@ class Following:
             self._leave(case, done)
         followed = Followed.of(report)
         self._cases.append(_Case(followed, self._clock.monotonic()))
-        while len(self._cases) > 1 and (
-            len(self._cases) > MOST_ACTIONS
-            or sum(len(case.followed.report.outcomes) for case in self._cases) > MOST_JOBS
-        ):
-            del self._cases[0]
+        self._forget_old()
         self.keep_up()
+
+    def _forget_old(self) -> None:
+        """Forget the oldest actions that nobody watches, where there are too many."""
+        for case in self._cases[:-1]:
+            jobs = sum(len(case.followed.report.outcomes) for case in self._cases)
+            if len(self._cases) <= MOST_ACTIONS and jobs <= MOST_JOBS:
+                return
+            if not case.watchers:
+                self._cases.remove(case)
 
     def watch(self, report: Report, watcher: Watcher) -> Callable[[], None]:
         """Have somebody told of an action's jobs, whenever they have changed.
@@ -170,16 +177,18 @@ class Following:
         return next((case for case in self._cases if case.followed.report is report), None)
 
     def _ask(self, case: _Case, now: float) -> None:
-        anew = not case.is_reading
-        if anew or case.began_at == float("-inf"):
+        if not case.is_reading or case.began_at == float("-inf"):
+            case.is_anew = not case.is_reading
             case.is_reading, case.has_news, case.began_at = True, False, now
         case.asked_at = now
         self._is_asking = True
-        self._reads.ask(partial(_step, case.work, anew), partial(self._take, case), self._fail)
+        self._reads.ask(
+            partial(_step, case.work, case.is_anew), partial(self._take, case), self._fail
+        )
 
     def _take(self, case: _Case, so_far: SoFar[JobsNow]) -> None:
         self._is_asking = False
-        case.is_reading = not so_far.done
+        case.is_reading, case.is_anew = not so_far.done, False
         if so_far.done:
             now = self._clock.monotonic()
             case.free_at = now + PATIENCE * (now - case.began_at)

@@ -26,6 +26,7 @@ class ReaderFeed:
 
     def __init__(self, path: Path, app: ConsoleApp) -> None:
         self.app = app
+        self.path = path
         self.view = View()
         self.reader = Reader(path, app.services.settings.clock, is_dead=scene.liveness)
 

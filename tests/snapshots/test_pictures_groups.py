@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,9 @@ def pressed(*keys: str, canary: str = "") -> Before:
         app.services.reads.feed.refresh()
         await at_rest(pilot)
         if canary:
-            app.services.canaries._runs[1] = run_of(canary)
+            app.services.canaries._runs[1] = run_of(
+                canary, failed_ids(app.services.reads.feed.path)
+            )
         for key in ("b", *keys):
             await pilot.press(key)
             await at_rest(pilot)
@@ -62,14 +66,27 @@ def pressed(*keys: str, canary: str = "") -> Before:
 STATES = {"+": JobNow.PASSED, "X": JobNow.FAILED_SAME, "*": JobNow.RUNNING, ".": JobNow.WAITING}
 
 
-def run_of(states: str) -> CanaryRun:
+def failed_ids(path: Path) -> list[str]:
+    """The jobs whose connections were refused."""
+    with closing(sqlite3.connect(path)) as conn:
+        found = conn.execute(
+            "SELECT id FROM jobs WHERE error LIKE 'ConnectionRefusedError%' ORDER BY id"
+        )
+        return [row[0] for row in found]
+
+
+def run_of(states: str, failed: Sequence[str]) -> CanaryRun:
     """A canary of the refused connections; a letter for each job says where it is."""
-    ids = tuple(f"{number}" for number in range(len(states)))
+    # What has failed again is in its group again.
+    ids = tuple(
+        failed[number] if state == "X" else f"{number}" for number, state in enumerate(states)
+    )
     outcomes = tuple(Outcome(id, Change.REQUEUED, name=id) for id in ids)
     now = JobsNow(bytes(STATES[state] for state in states))
     followed = Followed(Report("", outcomes), outcomes, now, 1.0)
     return CanaryRun(
         groups=frozenset([incident.fingerprint(incident.CAUSES[0])]),
+        by="cause",
         title="ConnectionRefusedError: connect to # refused",
         ids=ids,
         others=incident.CAUSES[0].jobs - len(ids),

@@ -14,7 +14,7 @@ from gigq_core.schema.ddl import PARKED
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.report import Report
-from gigq_tui.services.following import LATE_S, Following
+from gigq_tui.services.following import LATE_S, MOST_ACTIONS, Following
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.outcomes.following import FollowedJobs, newest_attempt
 from gigq_tui.store.outcomes.states import JobNow, JobsNow
@@ -370,6 +370,44 @@ def test_a_failed_read_is_made_good_by_the_next(writer: AttemptWriter, thread: R
     following.keep_up()
     thread.answer()
     assert thread.told == [("retried a: waiting", False)]
+
+
+def test_a_reading_anew_that_failed_is_made_good_too(
+    writer: AttemptWriter, thread: Reading
+) -> None:
+    clock = FrozenClock(NOW)
+    following = Following(thread, clock, thread.tell)
+    following.follow(retried(writer, "a"))
+    thread.answer()
+    writer.set("a", status="completed")
+    ask, thread.ask = thread.ask, lambda read, got, failed: failed("busy")  # type: ignore[method-assign]
+    following.take_news()
+    thread.ask = ask  # type: ignore[method-assign]
+    # Nothing more is written.
+    following.keep_up()
+    thread.answer()
+    assert thread.news == ["retried a: completed"]
+
+
+def test_what_somebody_watches_is_not_forgotten(writer: AttemptWriter, thread: Reading) -> None:
+    following = Following(thread, FrozenClock(NOW), thread.tell)
+    first = retried(writer, "a")
+    following.follow(first)
+    seen: list[Followed] = []
+    end = following.watch(first, seen.append)
+    later = [retried(writer, f"b{n}") for n in range(MOST_ACTIONS + 5)]
+    for report in later:
+        following.follow(report)
+    assert len(following.actions) == MOST_ACTIONS
+    assert following.of(later[5]) is None
+    assert following.of(later[-1]) is not None
+    writer.set("a", status="completed")
+    following.take_news()
+    thread.answer()
+    assert seen[-1].now.passed == 1
+    end()
+    following.follow(retried(writer, "c"))
+    assert following.of(first) is None
 
 
 def test_what_is_dear_to_read_is_read_seldom(writer: AttemptWriter, thread: Reading) -> None:

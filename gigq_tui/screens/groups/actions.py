@@ -79,7 +79,7 @@ class Acts(Protocol):
 class KeepsCanaries(Protocol):
     """Retries canaries, and follows them."""
 
-    def of(self, groups: Sequence[str | None]) -> CanaryRun | None: ...
+    def of(self, groups: Sequence[str | None], by: str) -> CanaryRun | None: ...
 
     def begin(self, run: CanaryRun, failure: str, rest: Sequence[str] | None = None) -> None: ...
 
@@ -128,7 +128,7 @@ class GroupActions(Part):
     def retry(self) -> None:
         """Ask whether to retry all of the groups; after a canary, those that were not in it."""
         if (chosen := self._meant()) is not None and self._is_free(chosen):
-            run = self._canaries.of(_values(chosen))
+            run = self._run_of(chosen)
             self._read(
                 JobsOfGroups(self._choice.work, _values(chosen)),
                 partial(self._ask_rest, chosen, run),
@@ -168,11 +168,15 @@ class GroupActions(Part):
 
     def _is_free(self, chosen: Sequence[FailedJobs]) -> bool:
         """Whether no canary of these groups goes on; else that is told."""
-        run = self._canaries.of(_values(chosen))
+        run = self._run_of(chosen)
         if run is None or run.is_over:
             return True
         self._notices.tell(f"Wait for the {run.words}.", "warn")
         return False
+
+    def _run_of(self, chosen: Sequence[FailedJobs]) -> CanaryRun | None:
+        """The newest canary of these groups, if there was one."""
+        return self._canaries.of(_values(chosen), self._choice.by.name)
 
     def _read(self, work: JobsOfGroups, got: Callable[[ChosenIds], None]) -> None:
         """Read which jobs these are, in steps; keys behind this one wait for the question."""
@@ -213,7 +217,7 @@ class GroupActions(Part):
             when = period(min(firsts), max(lasts), self._clock.now())
             details.insert(0, f"Spread over {when} and over their parameters.")
         details.insert(0, _named(found, size))
-        run = CanaryRun(frozenset(_values(chosen)), title, found.ids, others)
+        run = CanaryRun(frozenset(_values(chosen)), self._choice.by.name, title, found.ids, others)
         failure = ""
         if len(chosen) == 1 and self._choice.by.by == "cause" and others:
             failure = chosen[0].value or ""

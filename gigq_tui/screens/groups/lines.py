@@ -248,7 +248,8 @@ def canary_line(
         role = "ok" if run.may_go_on else "fail"
         verb = "retries" if run.may_go_on else "asks about"
         the_other = f"{key} {verb} the other" if width >= MIDDLE else f"{key}: other"
-        next_step = f"{the_other} {count(others)}" if others else ""
+        # The key is about the group under the cursor.
+        next_step = f"{the_other} {count(others)}" if others and is_here else ""
     room = width - 3 - width_of(next_step)
     if width_of(words) > room:
         words = words.removesuffix(NONE_RUNS)

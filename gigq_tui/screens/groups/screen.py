@@ -178,7 +178,8 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
     def _draw_canary(self) -> None:
         """Draw how the canary of the group under the cursor goes, or else the newest one."""
         canaries, current = self.services.canaries, self.choice.current
-        run = canaries.of([current.value]) if current is not None else None
+        by = self.choice.by.name
+        run = canaries.of([current.value], by) if current is not None else None
         is_here = run is not None
         run = run or canaries.newest
         self.set_class(run is not None, "-canary")
@@ -186,11 +187,10 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
             return
         groups = self.groups
         known = groups.known.groups if groups is not None else ()
-        jobs = sum(group.jobs for group in known if group.value in run.groups)
+        jobs = sum(group.jobs for group in known if run.by == by and group.value in run.groups)
         line = canary_line(
             run,
-            # Those that failed again of another cause are in that one's group.
-            max(0, jobs - (run.failed_same if self.choice.by.by == "cause" else run.failed)),
+            max(0, jobs - run.failed_here),
             self.app.size.width,
             is_here=is_here,
             hints=self.hints,

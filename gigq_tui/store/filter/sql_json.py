@@ -86,8 +86,12 @@ def _at(column: str, path: str, term: Term) -> Sql:
     elif term.text == "null" and not term.is_text:
         case(("null",), f"{kind} = 'null'", path)
     if term.operator == "=":
-        # A list and an object come as their text.
-        case(("text",), f"{value} = ?", path, term.text)
+        # A list and an object come as their text, with what is not ASCII as the file holds it.
+        if (escaped := _escaped(term.text)) is None:
+            case(("text",), f"{value} = ?", path, term.text)
+        else:
+            test = f"({value} = ? OR {value} = ? AND {kind} IN ('array', 'object'))"
+            case(("text",), test, path, term.text, path, escaped, path)
         return f"CASE typeof({value}) {' '.join(cases)} END", values
     leaf, params = _leaf(column, term)
     text, held = holds(value, term.text)
@@ -109,6 +113,16 @@ def json_pair(column: str, keys: tuple[str, ...]) -> Sql:
         values += [path] * 3
     is_json = f"typeof({column}) = 'text' AND json_valid({column})"
     return f"CASE WHEN {is_json} THEN CASE {' '.join(cases)} END END", values
+
+
+def _escaped(text: str) -> str | None:
+    r"""A list or an object as Python writes it, `\u00e4` for ä; None where that is the same."""
+    if text.isascii() or text[:1] not in ("[", "{"):
+        return None
+    try:
+        return json.dumps(json.loads(text), separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_number(text: str) -> bool:

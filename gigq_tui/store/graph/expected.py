@@ -83,12 +83,14 @@ def _together(jobs: dict[str, Expected]) -> Expected:
 
 def _way_to(graph: Graph, jobs: dict[str, Expected], last: str) -> tuple[str, ...]:
     """The chain of jobs that decides when one ends: back, each time, to what ends last."""
-    way = [last]
+    # In the order of the way; a circle is gone round once.
+    way = {last: None}
     while True:
-        parents = [id for id in graph.nodes[way[-1]].unmet if id in jobs and id not in way]
+        parents = [id for id in graph.nodes[last].unmet if id in jobs and id not in way]
         if not parents:
             return tuple(reversed(way))
-        way.append(max(parents, key=lambda id: jobs[id].ends))
+        last = max(parents, key=lambda id: jobs[id].ends)
+        way[last] = None
 
 
 def _is_left(graph: Graph, id: str) -> bool:
