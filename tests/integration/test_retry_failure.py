@@ -216,3 +216,17 @@ def test_digits_of_two_causes_are_refused(place: Place, refuses: Path) -> None:
     result = command(place, "retry", "--failure", "e")
     assert result.returncode == 1
     assert "e begins 2 fingerprints" in result.stderr
+
+
+def test_a_canary_that_was_cancelled_does_not_let_the_rest_go(place: Place, refuses: Path) -> None:
+    place.queue.pause()
+    process = canary_that_waits(place, 3, "--rest")
+    waiting = [row["id"] for row in place.rows("SELECT id FROM jobs WHERE status = 'pending'")]
+    place.queue.cancel_jobs(waiting[2:])
+    place.queue.clear_jobs(waiting[2:])
+    place.queue.cancel_jobs(waiting[:2])
+    out, told = process.communicate(timeout=30)
+    assert process.returncode == 3, told
+    assert "2 cancelled, 1 deleted\n" in out
+    assert out.endswith("; the other 27 are left alone.\n")
+    assert place.queue.stats()["failed"] == 28
