@@ -111,7 +111,10 @@ class AheadOfQueue:
     def saw(self, counts: Counts, staff: FileWorkers, slots: int) -> None:
         """Take in what a picture of the file says."""
         self._slots = slots
-        works = bool(slots or staff.foreign) and not staff.paused
+        now = self._clock.now()
+        # One of GigQ's whose every job is over its timeout is silent: nothing ends by it.
+        others = any(not job.is_over(now) for worker in staff.foreign for job in worker.running)
+        works = bool(slots or others) and not staff.paused
         self._is_wanted = works and bool(counts.ready or counts.running)
         # More slots help only while every slot is taken and jobs of ours wait for one.
         self._is_full = counts.running >= slots and counts.ready > 0 and not staff.foreign

@@ -410,3 +410,24 @@ def test_files_that_are_no_queue_are_told_in_a_sentence(tmp_path: Path) -> None:
         Reader(tmp_path / "text.db")
     with pytest.raises(DatabaseError):
         Reader(tmp_path)
+
+
+@pytest.mark.parametrize(("ran_s", "is_told"), [(2, True), (5_000, False)])
+def test_a_silent_worker_of_gigqs_promises_no_end(
+    tmp_path: Path, ran_s: float, is_told: bool
+) -> None:
+    path = tmp_path / "jobs.db"
+    writer = AttemptWriter(path, False)
+    for number in range(30):
+        writer.done(f"d{number}", began=200 + number, took=10)
+        writer.job(f"w{number}")
+    writer.job("held", "running", worker_id="golden-1", started_at=ago(ran_s), timeout=300)
+    with reading(path) as reader:
+        ahead = None
+        for _ in range(20):
+            reader.look_ahead()
+            ahead = reader.snapshot(View()).figures.ahead
+            if ahead is not None:
+                break
+    writer.close()
+    assert (ahead is not None) == is_told
