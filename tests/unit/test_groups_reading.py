@@ -67,6 +67,20 @@ def test_it_comes_in_steps_with_the_part_that_is_read(
     assert (whole.jobs, whole.total) == (412, 6)
 
 
+def test_what_is_dear_to_put_together_is_told_seldom(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST_STEP", "LEAST_STEP", "MOST_STEP"):
+        monkeypatch.setattr(module, name, 10)
+    # As if there were very many groups: each telling costs more than a step may.
+    monkeypatch.setattr(module, "CHEAP_S", -1.0)
+    monkeypatch.setattr(module, "PATIENCE", 1e9)
+    found = steps(reader, GroupsReading(CAUSE))
+    assert len({id(so_far.value) for so_far in found[:-1] if not so_far.value.is_whole}) == 1
+    assert [so_far.read for so_far in found] == sorted(so_far.read for so_far in found)
+    assert found[-1].value.known.jobs == 412
+
+
 def test_a_step_takes_more_or_less_by_what_the_last_one_took() -> None:
     reading = GroupsReading(CAUSE)
     taken = []

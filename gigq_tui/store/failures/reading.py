@@ -16,9 +16,12 @@ from gigq_tui.store.failures import statements as sql
 from gigq_tui.store.failures.grouping import CAUSE, Grouping, is_param
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.stepwise import STEP_S, SoFar
+from gigq_tui.store.throttle import PATIENCE
 
 # How many rows a step reads at first, at least and at most.
 FIRST_STEP, LEAST_STEP, MOST_STEP = 500, 25, 5_000
+# What costs less to put together is told after each step.
+CHEAP_S = STEP_S / 4
 # A canary is chosen of so many jobs at most.
 MOST_CANDIDATES = 5_000
 # How many of them are named.
@@ -70,6 +73,8 @@ class GroupsReading:
         self._whole: FailedNowReading | None = None
         self._groups = Groups(self.by, FailedNow())
         self._most = FIRST_STEP
+        # When the groups were last put together, and what that cost: much, where there are many.
+        self._told_at = self._telling_s = 0.0
 
     def renew(self) -> None:
         """Read all anew, beside what is known."""
@@ -86,6 +91,10 @@ class GroupsReading:
         if not reading.is_done:
             reading.step(conn, self._most)
             self._fit(time.perf_counter() - began)
+        is_dear = self._telling_s > CHEAP_S
+        if not reading.is_done and is_dear and began - self._told_at < PATIENCE * self._telling_s:
+            return SoFar(self._groups, reading.read, max(reading.total(conn), reading.read + 1))
+        telling = time.perf_counter()
         left = reading.wordless()
         while left and time.perf_counter() - began < STEP_S:
             reading.read_words(conn, left.pop(0))
@@ -100,6 +109,8 @@ class GroupsReading:
             self._groups = Groups(self.by, known, params, is_whole=True, holds=holds)
         elif self._whole is None:
             self._groups = Groups(self.by, reading.known())
+        self._told_at = time.perf_counter()
+        self._telling_s = self._told_at - telling
         read = reading.read
         # A job may have failed without saying how: what is not there can't be waited for.
         return SoFar(self._groups, read, read if is_whole else max(total, read + 1))
