@@ -34,6 +34,15 @@ def workflow(
         placed: the orders.
     """
     plan = Workflow("library report")
+    # First, so that the list of newest jobs begins with others.
+    for order in placed:
+        name = f"price {Path(order.file).stem}"
+        params = {
+            "order": order.file,
+            "customer": order.customer,
+            "currency": order.currency,
+        }
+        _add(plan, name, jobs.price_order, params, priority=45, max_attempts=1)
     names = list(packages)[:MOST_PACKAGES]
     inventory = _add(plan, "inventory", jobs.inventory, {"library": str(library)}, priority=100)
     _add(
@@ -91,14 +100,6 @@ def workflow(
         description="Its timeout is far too short for what it has to do.",
     )
     _add_inbox(plan, inbox_files)
-    for order in placed:
-        name = f"price {Path(order.file).stem}"
-        params = {
-            "order": order.file,
-            "customer": order.customer,
-            "currency": order.currency,
-        }
-        _add(plan, name, jobs.price_order, params, priority=45, max_attempts=1)
     return plan
 
 

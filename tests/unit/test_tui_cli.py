@@ -268,6 +268,7 @@ def test_once_as_json_keeps_its_keys(queue_file: Path) -> None:
     assert len(picture["jobs"]) == picture["matched"] == counts["total"]
     assert set(picture["jobs"][0]) == {
         "id",
+        "batch",
         "name",
         "function",
         "status",
