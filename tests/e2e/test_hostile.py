@@ -29,8 +29,8 @@ PLACES = (
     ("?", r"Help"),
 )
 QUESTIONS = (
-    ("c", r"\[ No \(n\) \]"),
-    ("r", r"\[ No \(n\) \]"),
+    ("C", r"\[ No \(n\) \]"),
+    ("R", r"\[ No \(n\) \]"),
     ("e", r"New job, a copy"),
     (":", r"commands:"),
     ("y", r"Copy from"),

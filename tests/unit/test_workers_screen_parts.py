@@ -222,9 +222,7 @@ def test_nothing_is_done_to_a_worker_whose_line_is_not_seen() -> None:
 def test_rows_stand_still_for_a_while_after_the_cursor_moved_and_are_due_then() -> None:
     screen, clock = AScreen(), [0.0]
     order = WorkerOrder(screen, lambda: clock[0], Told())
-    for _ in range(4):
-        handlers_of(order)["worker_sort"]()
-    assert order.sort == "done"
+    order.sort_by("done")
 
     def shown(first: int, second: int) -> list[str]:
         rows = (worker("w1", done=first), worker("w2", done=second))
