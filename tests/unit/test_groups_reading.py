@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import JobQueue
+from gigq_core.errors import DatabaseError
 from gigq_tui.store.clock import SystemClock
 from gigq_tui.store.failures import reading as module
 from gigq_tui.store.failures.grouping import CAUSE, FUNCTION, grouping_of, of_param
@@ -171,3 +172,23 @@ def test_a_file_of_gigqs_is_only_read(tmp_path: Path) -> None:
         assert known.jobs == known.groups[0].jobs >= 1
         assert len(ids(reader, JobsOfGroups(work, [known.groups[0].value], canary=10)).ids) >= 1
     assert digest(path) == before
+
+
+@pytest.mark.parametrize("anew", ["replaced", "vacuumed"])
+def test_no_job_is_chosen_by_what_was_read_of_another_file(
+    path: Path, reader: Reader, anew: str
+) -> None:
+    groups = GroupsReading(CAUSE)
+    value = steps(reader, groups)[-1].value.known.groups[0].value
+    if anew == "vacuumed":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM")
+        again = reader
+    else:
+        again = Reader(path, SystemClock())
+    for canary in (None, 10):
+        with pytest.raises(DatabaseError, match="read again first"):
+            ids(again, JobsOfGroups(groups, [value], canary=canary))
+    steps(again, groups)
+    assert len(ids(again, JobsOfGroups(groups, [value])).ids) == 118
+    again.close()

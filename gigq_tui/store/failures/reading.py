@@ -11,6 +11,7 @@ from functools import partial
 
 from gigq_core.canary import choose, params_at
 from gigq_core.decoding import as_text
+from gigq_core.errors import DatabaseError
 from gigq_core.failed_now import FailedJobs, FailedNow, FailedNowReading
 from gigq_tui.store.failures import statements as sql
 from gigq_tui.store.failures.grouping import CAUSE, Grouping, is_param
@@ -65,6 +66,8 @@ class GroupsReading:
     def __init__(self, by: Grouping = CAUSE, place: int | None = None) -> None:
         self.by = by
         self._job = place
+        # Where the places of the jobs hold: on this connection, while the file is made as it is.
+        self.read_on: tuple[sqlite3.Connection, FileSchema] | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -88,6 +91,7 @@ class GroupsReading:
     def step(self, conn: sqlite3.Connection, schema: FileSchema, now: datetime) -> SoFar[Groups]:
         """Read the next jobs, or what the failures of some groups say."""
         began, reading = time.perf_counter(), self._reading
+        self.read_on = (conn, schema)
         if not reading.is_done:
             reading.step(conn, self._most)
             self._fit(time.perf_counter() - began)
@@ -189,7 +193,14 @@ class JobsOfGroups:
         self.begin()
 
     def step(self, conn: sqlite3.Connection, schema: FileSchema, now: datetime) -> SoFar[ChosenIds]:
-        """Read the next ids, or choose the canary."""
+        """Read the next ids, or choose the canary.
+
+        Raises:
+            DatabaseError: the places that the groups know are of another file, or of this one
+                before it was written anew: they might be those of other jobs by now.
+        """
+        if self._of.read_on != (conn, schema):
+            raise DatabaseError("The file was written anew: its groups are read again first.")
         if self._canary is not None:
             failed = self._of.known.ended(self._values, MOST_CANDIDATES)
             places = choose(failed, self._canary, partial(params_at, conn))
