@@ -23,7 +23,7 @@ from gigq_core.times import moment_of
 
 By = Literal["cause", "function", "worker", "param"]
 
-# More groups than these are counted together, as `beyond`.
+# More groups than these are counted together, with what says nothing.
 MOST_GROUPS = 20_000
 # So many of them, the largest, are told with their words.
 SHOWN_GROUPS = 500

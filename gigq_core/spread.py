@@ -11,6 +11,8 @@ _MINUTES = tuple(minutes * MINUTE_S for minutes in (1, 5, 10, 30))
 _STEPS = (5, 10, 30, *_MINUTES, HOUR_S, 6 * HOUR_S, DAY_S)
 # A spread of less than this share is told as one time.
 SAID_AS_ONE = 0.3
+# What is later than that is not worth a number: ten years.
+MOST_SAID_S = 3_650 * DAY_S
 
 
 class Spread(NamedTuple):
@@ -28,10 +30,14 @@ def in_words(spread: Spread) -> str:
         spread: in seconds from now; what lies behind counts as now.
     """
     low, middle, high = (max(0.0, value) for value in spread)
+    if low > MOST_SAID_S:
+        return "more than 10 years"
     width = high - low
     step = max((s for s in _STEPS if s <= max(width / 3, middle / 20)), default=_STEPS[0])
     if middle < _STEPS[0] and width < _STEPS[1]:
         return f"under {_STEPS[0]}s"
+    if high > MOST_SAID_S:
+        return f"{span(float(max(step, round(low / step) * step)))} or more"
     low, middle, high = (max(step, round(value / step) * step) for value in (low, middle, high))
     if high - low <= step or width <= SAID_AS_ONE * middle:
         return f"about {span(float(middle))}"
