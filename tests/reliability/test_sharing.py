@@ -232,7 +232,7 @@ def test_what_gigq_runs_can_be_neither_cancelled_nor_released(place: Place, thei
     assert "GigQ worker" in said
     (released,) = place.queue.release_jobs([job_id])
     assert released.change is Change.REFUSED
-    assert "worker of GigQ" in released.reason
+    assert "GigQ worker" in released.reason
     let_go(place)
     assert place.end(job_id)["result"] == "late"
 
