@@ -365,8 +365,8 @@ def test_whoever_submits_hides_it(way: Way) -> None:
     lines = way.db.with_name("lines.jsonl")
     lines.write_text("{}\n")
     for one in (request, replace(request, jsonl=lines)):
-        (job_id,) = submit_from_console(way.db, one, sys.executable, root)
-        assert way.queue.get_status(job_id)["ours"] is True
+        (job,) = submit_from_console(way.db, one, sys.executable, root)
+        assert way.queue.get_status(job.id)["ours"] is True
 
 
 def test_a_job_to_begin_later_is_not_taken_by_gigq_before(way: Way) -> None:
