@@ -129,6 +129,8 @@ def test_the_budget(line: Line, path: Path) -> None:
     assert 0 < line.after("c") < QUESTION_BYTES
     assert 0 < line.after("n") < QUESTION_BYTES
     assert 0 < line.after("o") < SCREEN_BYTES
+    # What is read or worked out in steps comes a moment later; then nothing does.
+    assert len(line.read(REST_S)) < CHANGE_BYTES
     assert line.read(REST_S) == b""
     assert 0 < line.after("q") < SCREEN_BYTES
     with sqlite3.connect(path) as connection:
