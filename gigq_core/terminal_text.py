@@ -184,10 +184,11 @@ class TerminalText:
             return None
         row = self._row
         if "\x1b" not in written and row.look is PLAIN:
-            return None if self._obeyed.search(written) else Line(written)
+            is_plain = not (self._obeyed.search(written) or _begins_with_mark(written))
+            return Line(written) if is_plain else None
         parts = _LOOKS.split(written)
         text = "".join(parts[::2])
-        if _OBEYED_WITH_TABS.search(text):
+        if _OBEYED_WITH_TABS.search(text) or _begins_with_mark(text):
             return None
         pieces: list[Piece] = []
         look = row.look
@@ -436,6 +437,11 @@ def _columns(char: str) -> int:
     if unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _begins_with_mark(text: str) -> bool:
+    """Whether its first character belongs on one before it, which there is not."""
+    return bool(text) and not text[0].isascii() and not _columns(text[0])
 
 
 def _mark(cells: list[str], end: int, mark: str) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pyte
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gigq_core import terminal_text
@@ -122,6 +122,8 @@ def test_words_have_the_colours_that_a_terminal_gives_them(text: str) -> None:
 
 @unhurried
 @given(st.one_of(OUTPUT, BARS, ANYTHING), st.lists(st.integers(0, 400), max_size=6))
+@example("\r\u0301\n", [1])
+@example("\x1b[1m\u0301a\n", [4])
 def test_it_does_not_matter_where_the_output_is_cut(text: str, cuts: list[int]) -> None:
     is_the_same_wherever_it_is_cut(text, cuts)
 
