@@ -63,7 +63,9 @@ class Counter:
             doom = self._doomed.get(schema.version, version, lambda: _count_doomed(conn, schema))
         known = _named(states)
         delayed = max(0, states.pop("delayed", 0))
-        due = min(delayed, _count_due(conn, schema, now)) if delayed else 0
+        # The release before had no column for it.
+        asked = delayed and "due" in schema.job_columns
+        due = min(delayed, _count_due(conn, schema, now)) if asked else 0
         return replace(
             known,
             ready=max(0, states.pop("ready", 0)) + due,

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigq_tui.config import last_view
@@ -207,6 +207,7 @@ REMARKS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(lines=REMARKS, names=st.lists(NAMES, min_size=1, max_size=4))
 def test_any_edits_say_in_toml_just_what_was_meant(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], names: list[str]
