@@ -120,7 +120,7 @@ async def test_hostile_text_is_drawn_as_text(text: str) -> None:
     )
     async with running(app) as pilot:
         await give(pilot, [job])
-        for key in ("space", "c", "n", "enter", "right", "right", "G", "right", "right", "right"):
+        for key in ("space", "r", "n", "enter", "right", "right", "G", "right", "right", "right"):
             shown = screen_text(app)
             assert all(char.isprintable() or char == "\n" for char in shown)
             await pilot.press(key)
