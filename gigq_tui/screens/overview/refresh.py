@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from gigq_tui.keys.action import Action
 from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.stepped_read import PausedView, StepsHost
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.history.overview import Overview
-from gigq_tui.store.questions import Questions
 
 # An overview costs the reader's thread some tens of milliseconds: news is gathered this long.
 PACE_S = 1.0
 
 
-class AsksOverview(Protocol):
-    """What asks the reader's thread."""
-
-    def ask(
-        self,
-        read: Callable[[Questions], Overview],
-        got: Callable[[Overview], None],
-        failed: Callable[[str], None],
-    ) -> None: ...
-
-
-class OverviewHost(Protocol):
+class OverviewHost(StepsHost, Protocol):
     """What the part needs of its screen."""
-
-    @property
-    def reads(self) -> AsksOverview: ...
-
-    @property
-    def is_current(self) -> bool:
-        """Whether it is in front."""
 
     def draw(self) -> None:
         """Draw what has come."""
-
-
-class PausedView(Protocol):
-    """What the part needs of the picture of the file."""
-
-    @property
-    def paused(self) -> bool:
-        """Whether the view is paused."""
 
 
 class OverviewRefresh(Part):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does, does_each
@@ -22,46 +21,19 @@ from gigq_tui.keys.screen_actions import (
 from gigq_tui.screens.overview.lens import CHOICES_S, Lens, failure_stretches
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.screens.parts.stepped_read import SteppedRead
+from gigq_tui.screens.parts.stepped_read import PausedView, SteppedRead, StepsHost
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.history.account import Account, WindowWork
 from gigq_tui.store.history.moment import Moment, MomentWork
 from gigq_tui.store.history.time_window import USUAL, Period
-from gigq_tui.store.questions import Questions
 from gigq_tui.store.stepwise import SoFar
 
 
-class AsksSteps(Protocol):
-    """What asks the reader's thread."""
-
-    def ask(
-        self,
-        read: Callable[[Questions], Any],
-        got: Callable[[Any], None],
-        failed: Callable[[str], None],
-    ) -> None: ...
-
-
-class WindowHost(Protocol):
+class WindowHost(StepsHost, Protocol):
     """What the part needs of its screen."""
-
-    @property
-    def reads(self) -> AsksSteps: ...
-
-    @property
-    def is_current(self) -> bool:
-        """Whether it is in front."""
 
     def draw(self) -> None:
         """Draw what has come, or which time is chosen."""
-
-
-class PausedView(Protocol):
-    """What the part needs of the picture of the file."""
-
-    @property
-    def paused(self) -> bool:
-        """Whether the view is paused."""
 
 
 class WindowOfTime(Part):
