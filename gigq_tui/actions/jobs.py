@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from gigq_core import JobQueue
 from gigq_core.action_progress import ActionProgress
 from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
-from gigq_core.errors import GigQError, NotAQueue
+from gigq_core.errors import GigQError
 from gigq_core.schema.opening import check_path, explained
 from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_core.undo import Undo
@@ -22,6 +22,7 @@ from gigq_tui.actions.report import Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
 from gigq_tui.actions.undo_log import DoneAction, UndoLog
 from gigq_tui.actions.workers.pending_requests import request_word
+from gigq_tui.actions.writing import check_writable, opened
 from gigq_tui.store.outcomes.following import newest_attempt
 
 # How many jobs of an act are named when it is to be taken back.
@@ -34,7 +35,6 @@ _DOING = {
     "clear": "clearing",
     "release": "releasing",
 }
-READ_ONLY = "This console is read-only: start it without --read-only to make changes."
 
 
 class ChangesJobs(Protocol):
@@ -202,7 +202,7 @@ class QueueActions:
 
     def undo(self, act: DoneAction) -> Report:
         """Take an act back, as far as its jobs are still as it left them."""
-        self._may_write()
+        check_writable(self.path, read_only=self.read_only)
         if not self._ledger.take(act):
             return Report("that was undone already")
         try:
@@ -231,7 +231,7 @@ class QueueActions:
 
     def submit(self, request: SubmitRequest) -> Report:
         """Insert the job, or its copies, once the workers' interpreter has found the function."""
-        self._may_write()
+        check_writable(self.path, read_only=self.read_only)
         with explained(self.path):
             jobs = submit(self.path, request, self.python, self.chdir)
         twin, ids = shell_command.for_submit(self.path, request), tuple(job.id for job in jobs)
@@ -292,20 +292,12 @@ class QueueActions:
             newest=newest,
         )
 
-    def _may_write(self) -> None:
-        if self.read_only:
-            raise GigQError(READ_ONLY)
-        # The queue's own constructor would make a new file where this one has gone, or was emptied.
-        if check_path(self.path).stat().st_size == 0:
-            raise NotAQueue(f"{self.path} is empty: restore the queue, or create a new one.")
-
     @contextmanager
     def _queue(self, doing: str = "writing") -> Iterator[JobQueue]:
-        self._may_write()
         case = doing, ActionProgress()
         self._under_way.append(case)
         try:
-            with explained(self.path), closing(JobQueue(self.path, progress=case[1])) as queue:
+            with opened(self.path, read_only=self.read_only, progress=case[1]) as queue:
                 yield queue
         finally:
             self._under_way.remove(case)
