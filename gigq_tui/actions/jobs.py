@@ -20,7 +20,7 @@ from gigq_core.undo import Undo
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
-from gigq_tui.actions.undo_log import DoneAction, UndoLog
+from gigq_tui.actions.undo_log import Done, DoneAction, DoneChange, UndoLog
 from gigq_tui.actions.workers.pending_requests import request_word
 from gigq_tui.actions.writing import check_writable, opened
 from gigq_tui.store.outcomes.following import newest_attempt
@@ -48,10 +48,13 @@ class ChangesJobs(Protocol):
 
 
 class WritesJobs(ChangesJobs, Protocol):
-    """All that the console writes; tests put their own in its place. Each method blocks."""
+    """What the console writes of jobs; tests put their own in its place. Each method blocks."""
 
     @property
-    def undoable(self) -> DoneAction | None: ...
+    def undo_log(self) -> UndoLog: ...
+
+    @property
+    def undoable(self) -> Done | None: ...
 
     @property
     def under_way(self) -> str: ...
@@ -60,7 +63,7 @@ class WritesJobs(ChangesJobs, Protocol):
 
     def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report: ...
 
-    def undo(self, act: DoneAction) -> Report: ...
+    def undo(self, act: Done) -> Report: ...
 
     def release(self, ids: Iterable[str]) -> Report: ...
 
@@ -83,6 +86,9 @@ class QueueActions:
         read_only: Refuse every act.
         python: The interpreter of the workers' jobs, where functions are looked for.
         chdir: The folder of the workers' jobs.
+
+    Attributes:
+        undo_log: What was done and can be taken back, by whatever acts on the file.
     """
 
     def __init__(
@@ -97,7 +103,7 @@ class QueueActions:
         self.read_only = read_only
         self.python = python
         self.chdir = Path.cwd() if chdir is None else chdir
-        self._ledger = UndoLog()
+        self.undo_log = UndoLog()
         # What goes on now, each in a thread of its own: what it is called, and how far it is.
         self._under_way: list[tuple[str, ActionProgress]] = []
 
@@ -196,26 +202,41 @@ class QueueActions:
         return f"still {doing}"
 
     @property
-    def undoable(self) -> DoneAction | None:
+    def undoable(self) -> Done | None:
         """The last action that can still be taken back."""
-        return self._ledger.last
+        return self.undo_log.last
 
-    def undo(self, act: DoneAction) -> Report:
-        """Take an act back, as far as its jobs are still as it left them."""
+    def undo(self, act: Done) -> Report:
+        """Take an act back, as far as what it changed is still as it left it."""
         check_writable(self.path, read_only=self.read_only)
-        if not self._ledger.take(act):
+        if not self.undo_log.take(act):
             return Report("that was undone already")
+        return self._undo_jobs(act) if isinstance(act, DoneAction) else self._undo_change(act)
+
+    def _undo_change(self, act: DoneChange) -> Report:
+        try:
+            with self._queue("undoing") as queue:
+                refused = act.put_back(queue)
+        except GigQError:
+            self.undo_log.put_back(act)
+            raise
+        if refused:
+            part = "not undone" if len(refused) == len(act) else "not all undone"
+            return Report(f"{part}, {act.what}: {', '.join(refused)}")
+        return Report(f"undone: {act.what}")
+
+    def _undo_jobs(self, act: DoneAction) -> Report:
         try:
             with self._queue("undoing") as queue:
                 newest = newest_attempt(self.path)
                 outcomes = tuple(queue.restore_jobs(act.undo))
         except GigQError:
-            self._ledger.put_back(act)
+            self.undo_log.put_back(act)
             raise
         rest = act.undo.rest()
         if len(rest):
             # The file could not be written any more: what is left can be undone later.
-            self._ledger.put_back(replace(act, undo=rest))
+            self.undo_log.put_back(replace(act, undo=rest))
         title = f"undone: {act.what}"
         refused = [outcome for outcome in outcomes if not outcome.done]
         if len(outcomes) == len(refused) == 1:
@@ -282,7 +303,7 @@ class QueueActions:
         with self._queue(_DOING[verb]) as queue:
             newest = newest_attempt(self.path)
             outcomes = tuple(act(queue, names, undo))
-        self._ledger.add(_done_act(said or verb, outcomes, undo))
+        self.undo_log.add(_done_act(said or verb, outcomes, undo))
         return Report(
             summarise(outcomes),
             outcomes,

@@ -13,13 +13,13 @@ from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.jobs import WritesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.undo_log import DoneAction
-from gigq_tui.format import plural
+from gigq_tui.actions.undo_log import Done, DoneAction, DoneChange
+from gigq_tui.format import inert, listed, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.job_actions import OUTCOMES, UNDO
 from gigq_tui.services.following import Following
-from gigq_tui.services.front import FrontNow
+from gigq_tui.services.front import Front, FrontNow
 from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.reads import Reads
@@ -167,16 +167,28 @@ class Actions:
 
     @does(UNDO)
     def do_undo(self) -> None:
-        """Take the last action back; where it was about many jobs, once somebody has said yes."""
+        """Take the last action back; where it was about several, once somebody has said yes."""
         done, screen = self.jobs.undoable, self._front()
         if done is None or screen is None:
             self._notices.tell("Nothing to undo in this session.", "warn")
-            return
-        count, can = len(done), done.undo.restorable
-        if (count == 1 and not self.will_attach) or not can:
+        elif isinstance(done, DoneChange):
+            self._undo_change(done)
+        elif (len(done) == 1 and not self.will_attach) or not done.undo.restorable:
             # Where nothing can be brought back, what is told of it says why.
             self._undo(done)
-            return
+        else:
+            self._ask_undo(screen, done)
+
+    def _undo_change(self, done: DoneChange) -> None:
+        undo = partial(self._undo, done)
+        if len(done) == 1 and not self.will_attach:
+            undo()
+        else:
+            names = listed([inert(name) for name in done.names])
+            self.confirm(f"Undo the {done.what}?", (names,), "Undo", undo)
+
+    def _ask_undo(self, screen: Front, done: DoneAction) -> None:
+        count, can = len(done), done.undo.restorable
         names = list(done.names)
         if count > len(names):
             names.append(f"and {count - len(names):,} more")
@@ -202,7 +214,7 @@ class Actions:
             )
         )
 
-    def _undo(self, done: DoneAction) -> None:
+    def _undo(self, done: Done) -> None:
         self.act(lambda: self.jobs.undo(done))
 
     # Asking first

@@ -18,7 +18,7 @@ from gigq_core.clearing import ClearPlan
 from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
-from gigq_tui.actions.undo_log import DoneAction
+from gigq_tui.actions.undo_log import Done, UndoLog
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services import Services
@@ -156,7 +156,8 @@ class FakeJobs:
         self.trouble: Exception | None = None
         self.report: Report | None = None
         self.plan = ClearPlan()
-        self.undoable: DoneAction | None = None
+        self.undoable: Done | None = None
+        self.undo_log = UndoLog()
         self.under_way = ""
 
     def _said(self, verb: str, value: Any) -> Report:
@@ -181,7 +182,7 @@ class FakeJobs:
     def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report:
         return self._said("clear", (tuple(ids), include_needed))
 
-    def undo(self, act: DoneAction) -> Report:
+    def undo(self, act: Done) -> Report:
         return self._said("undo", act)
 
     def release(self, ids: Iterable[str]) -> Report:

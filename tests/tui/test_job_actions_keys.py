@@ -15,7 +15,7 @@ from gigq_core.status import Change, Outcome
 from gigq_core.undo import Undo, _Lost
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.results import MOST_LISTED
-from gigq_tui.actions.undo_log import DoneAction
+from gigq_tui.actions.undo_log import DoneAction, DoneChange
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.services.actions import SLOW_ACT_S
@@ -170,6 +170,21 @@ async def test_u_asks_about_many_and_weighs_by_their_number(
         await press(pilot, "enter")
         assert acts_of(app).calls == []
         await press(pilot, "u", key)
+        assert acts_of(app).calls == [("undo", act)]
+
+
+@pytest.mark.parametrize("names", [("nightly",), ("nightly", "hourly")])
+async def test_u_asks_about_a_change_of_several(console: Console, names: tuple[str, ...]) -> None:
+    async with console() as (app, pilot):
+        await give(pilot, ROWS)
+        act = acts_of(app).undoable = DoneChange("pause", names, lambda _: ())
+        await press(pilot, "u")
+        if len(names) > 1:
+            asked = jobs_screen(app).panel.plain
+            assert "Undo the pause?" in asked
+            assert "nightly and hourly" in asked
+            assert acts_of(app).calls == []
+            await press(pilot, "y")
         assert acts_of(app).calls == [("undo", act)]
 
 

@@ -22,7 +22,7 @@ from gigq_core.schema import attach
 from gigq_core.status import Change
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.undo_log import DoneAction, UndoLog
+from gigq_tui.actions.undo_log import DoneAction, DoneChange, UndoLog
 from tests.store_files import Writer, both_kinds
 
 Act = Callable[[QueueActions, list[str]], Report]
@@ -223,7 +223,7 @@ def test_read_only_refuses_them_all(tmp_path: Path) -> None:
 def done_act(jobs: QueueActions, name: str) -> DoneAction:
     jobs.cancel([name])
     act = jobs.undoable
-    assert act is not None
+    assert isinstance(act, DoneAction)
     return act
 
 
@@ -298,3 +298,42 @@ def test_old_acts_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert ledger.last is acts[1]
     assert ledger.take(acts[1])
     assert ledger.last is None
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        ((), "undone: pause of 2 schedules"),
+        (("a was changed since",), "not all undone, pause of 2 schedules: a was changed since"),
+        (("a is gone", "b is gone"), "not undone, pause of 2 schedules: a is gone, b is gone"),
+    ],
+)
+def test_what_is_no_job_is_put_back_by_whoever_changed_it(
+    tmp_path: Path, refused: tuple[str, ...], told: str
+) -> None:
+    writer = Writer(tmp_path / "jobs.db")
+    jobs = QueueActions(writer.path)
+    first = done_act_on_one(writer, jobs)
+    put: list[str] = []
+
+    def put_back(queue: JobQueue) -> tuple[str, ...]:
+        queue.resume()
+        put.append("back")
+        return refused
+
+    jobs.undo_log.add(DoneChange("pause of 2 schedules", ("a", "b"), put_back))
+    change = jobs.undoable
+    assert change is not None
+    with locked_by_another_process(writer.path), pytest.raises(DatabaseBusy):
+        jobs.undo(change)
+    assert put == []
+    assert jobs.undo(change).title == told
+    assert put == ["back"]
+    assert jobs.undoable is first
+    assert jobs.undo(change).title == "that was undone already"
+    writer.close()
+
+
+def done_act_on_one(writer: Writer, jobs: QueueActions) -> DoneAction:
+    writer.many(1)
+    return done_act(jobs, "n0")
