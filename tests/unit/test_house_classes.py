@@ -48,10 +48,27 @@ def is_ours(kind: type) -> bool:
 
 
 @lru_cache
+def statements(module: str) -> dict[str, ast.ClassDef]:
+    """The class statements of a module, by the names of the classes."""
+    found: dict[str, ast.ClassDef] = {}
+
+    def look(body: list[ast.stmt], within: str) -> None:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                found[within + node.name] = node
+                look(node.body, f"{within}{node.name}.")
+
+    look(ast.parse(inspect.getsource(import_module(module))).body, "")
+    return found
+
+
+@lru_cache
 def own_names(kind: type) -> frozenset[str]:
     """What a class defines: its methods, its attributes, and those of its objects."""
-    (node,) = ast.parse(dedent(inspect.getsource(kind))).body
-    assert isinstance(node, ast.ClassDef)
+    node = statements(kind.__module__).get(kind.__qualname__)
+    if node is None:
+        # Made by a call, as a named tuple may be.
+        return frozenset(name for name in vars(kind) if not name.startswith("_"))
     names = set()
     for part in node.body:
         if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
