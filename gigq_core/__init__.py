@@ -39,6 +39,7 @@ from gigq_core.workflow import Workflow
 
 if TYPE_CHECKING:
     from gigq_core.retry import Backoff, GiveUp, Retry, Snooze
+    from gigq_core.unique import Unique
     from gigq_core.worker import Worker
 
 __version__ = "0.1.0"
@@ -70,6 +71,7 @@ __all__ = [
     "StackUnavailable",
     "TaskWrapper",
     "Undo",
+    "Unique",
     "Worker",
     "WorkerCannotStart",
     "WorkerIdInUse",
@@ -88,6 +90,7 @@ _LATER = {
     "GiveUp": "gigq_core.retry",
     "Retry": "gigq_core.retry",
     "Snooze": "gigq_core.retry",
+    "Unique": "gigq_core.unique",
     "Worker": "gigq_core.worker",
 }
 

@@ -8,12 +8,13 @@ import sqlite3
 from typing import Any
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
+from gigq_core.lane_names import HIDDEN
 from gigq_core.schema.ddl import PARKED, WORDS
 from gigq_core.status import JobStatus
 from gigq_core.times import local_text, moment_of, parse_time
 
 # Columns that hold what callers get in another form, or not at all.
-_INNER = ("due", "due_in", "lane", "retry_policy")
+_INNER = ("due", "due_in", "retry_policy", "unique_key", "unique_until", "unique_within")
 
 # --- values ----------------------------------------------------------------------------------
 
@@ -117,6 +118,22 @@ def _options_of(job: dict[str, Any]) -> dict[str, Any]:
         "workflow_id": as_optional_text(job.get("workflow_id")),
         "stall_timeout": as_float(job.get("stall_timeout")) or None,
         "ours": job.get("lane") is not None,
+        "lane": lane if (lane := as_text(job.get("lane"))) != HIDDEN else "",
+        "unique": _unique_of(job),
+        "memory": job.get("memory") if isinstance(job.get("memory"), int) else None,
+    }
+
+
+def _unique_of(job: dict[str, Any]) -> dict[str, Any] | bool:
+    """The key that the job holds, and for how long; False where it has none."""
+    if job.get("unique_key") is None:
+        return False
+    within = as_float(job.get("unique_within")) or None
+    until = as_text(job.get("unique_until"))
+    return {
+        "key": as_text(job["unique_key"]),
+        "until": until if until != "within" else "ended",
+        "within": within,
     }
 
 

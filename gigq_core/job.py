@@ -18,6 +18,7 @@ from gigq_core.times import now_text
 
 if TYPE_CHECKING:
     from gigq_core.retry import Backoff
+    from gigq_core.unique import Unique
 
 # GigQ's, which it takes where a row names none; a timeout of 0 is none too.
 DEFAULT_MAX_ATTEMPTS = 3
@@ -162,6 +163,18 @@ class JobOptions:
         metadata=_words("Stop an attempt that shows no progress, save or output for so long."),
     )
     ours: bool = field(default=False, metadata=_words("Hide the job from GigQ's own workers."))
+    lane: str = field(
+        default="",
+        metadata=_words("The lane that it waits in; {param} stands for a parameter's value."),
+    )
+    unique: bool | str | Unique = field(
+        default=False,
+        metadata=_words("Submit it only where no job with the same key waits or runs."),
+    )
+    memory: int | str | None = field(
+        default=None,
+        metadata=_words("The most memory that an attempt may use: 500M, 2G."),
+    )
 
     @staticmethod
     def flag_of(name: str) -> str:
@@ -206,6 +219,9 @@ class TaskOptions(TypedDict, total=False):
     batch: str
     stall_timeout: Duration | None
     ours: bool
+    lane: str
+    unique: bool | str | Unique
+    memory: int | str | None
 
 
 class Job:
@@ -241,7 +257,13 @@ class Job:
         stall_timeout: An attempt that shows no progress, save or output for so long is stopped as
             one that runs too long.
         ours: Hide the job from GigQ's workers. It is hidden anyway where they would not keep to
-            `retry_on`, `give_up_on`, `on_timeout="fail"` or `stall_timeout`.
+            `retry_on`, `give_up_on`, `on_timeout="fail"`, `stall_timeout`, `lane` or `memory`.
+        lane: The named queue with limits that it waits in. `{host}` in it stands for the value of
+            the parameter `host`.
+        unique: Submit it only where no other job has the same key: True makes the key of function
+            and parameters, text is the key, and `Unique` says more.
+        memory: The most memory that an attempt and its child processes may use: bytes, or text
+            like `500M` and `2G`.
 
     Attributes:
         id: A UUID of its own, by which it is known once it is submitted.
@@ -279,6 +301,9 @@ class Job:
         batch: str = JobOptions.batch,
         stall_timeout: Duration | None = JobOptions.stall_timeout,
         ours: bool = JobOptions.ours,
+        lane: str = JobOptions.lane,
+        unique: bool | str | Unique = JobOptions.unique,
+        memory: int | str | None = JobOptions.memory,
     ) -> None:
         self.id = str(uuid.uuid4())
         self.name = name
@@ -302,6 +327,9 @@ class Job:
         self.batch = batch
         self.stall_timeout = stall_timeout
         self.ours = ours
+        self.lane = lane
+        self.unique = unique
+        self.memory = memory
         self.workflow: str | None = None
         self.workflow_id: str | None = None
         self.created_at = now_text()
@@ -322,6 +350,9 @@ class Job:
             self.batch,
             self.stall_timeout,
             self.ours,
+            self.lane,
+            self.unique,
+            self.memory,
             self.workflow,
         ) != _NOTHING_MORE
 
@@ -407,7 +438,10 @@ class Job:
 
     def _check_more(self) -> None:
         """Check what most jobs don't use, and keep each value in its one form."""
+        from gigq_core.lane_names import check_template
         from gigq_core.retry import exception_names, retry_of
+        from gigq_core.sizes import bytes_of
+        from gigq_core.unique import Unique, unique_of
 
         self.retry = retry_of(self.retry)
         if self.retry is not None and self.retry_delay:
@@ -435,12 +469,21 @@ class Job:
             check_text(label, text)
         if not isinstance(self.ours, bool):
             raise TypeError(f"ours must be True or False, not {_kind(self.ours)}.")
+        if self.lane != "":
+            check_template(self.lane)
+            check_text("lane", self.lane)
+        if self.unique is not False:
+            self.unique = unique_of(self.unique)
+            if isinstance(self.unique, Unique) and isinstance(self.unique.key, str):
+                check_text("unique", self.unique.key)
+        if self.memory is not None:
+            self.memory = bytes_of(self.memory, "memory")
 
 
 _NOTHING_MORE = (
     *(_FIELDS[name].default for name in ("retry", "retry_on", "give_up_on", "on_timeout")),
     *(_FIELDS[name].default for name in ("run_at", "run_after", "on_parent_failure", "batch")),
-    *(_FIELDS[name].default for name in ("stall_timeout", "ours")),
+    *(_FIELDS[name].default for name in ("stall_timeout", "ours", "lane", "unique", "memory")),
     None,
 )
 

@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from gigq_core.job import Job
+from gigq_core.lane_names import HIDDEN, filled
 from gigq_core.schema import statements as sql
-from gigq_core.schema.ddl import HELD, HIDDEN, OURS
+from gigq_core.schema.ddl import HELD, OURS
 from gigq_core.schema.features import Feature, use
 from gigq_core.times import Moment
 
@@ -23,6 +24,7 @@ _COLUMNS = (
 _MORE = (
     *("retry_after", "due", "due_in", "lane", "retry_policy", "on_parent_failure"),
     *("workflow", "workflow_id", "batch", "stall_timeout"),
+    *("unique_key", "unique_until", "unique_within", "memory"),
 )
 _INSERT = sql.insert_job(_COLUMNS)
 _INSERT_MORE = sql.insert_job(_COLUMNS + _MORE)
@@ -94,6 +96,7 @@ def _more(job: Job, now: Moment, ours: bool) -> dict[str, Any]:
     """
     from gigq_core.due import due_after, due_at
     from gigq_core.retry import RetryPolicy
+    from gigq_core.unique import unique_columns, unique_of
 
     # They have the one form that checking gave them.
     options: Any = job
@@ -102,17 +105,22 @@ def _more(job: Job, now: Moment, ours: bool) -> dict[str, Any]:
         due = due_at(job.run_at.timestamp(), now)
     else:
         due = due_after(options.run_after or 0, now)
-    hidden = ours or job.ours or policy.needs_ours or job.stall_timeout is not None
-    if hidden:
+    lane = filled(job.lane, job.params) if job.lane else None
+    capped = job.stall_timeout is not None or job.memory is not None
+    if lane is None and (ours or job.ours or policy.needs_ours or capped):
+        lane = HIDDEN
+    if lane is not None:
         due["retry_after"] = OURS if due["due"] is None else HELD
     more = {
-        "lane": HIDDEN if hidden else None,
+        "lane": lane,
         "retry_policy": policy.encode(),
         "on_parent_failure": None if job.on_parent_failure == "wait" else job.on_parent_failure,
         "workflow": job.workflow,
         "workflow_id": job.workflow_id,
         "batch": job.batch or None,
         "stall_timeout": job.stall_timeout,
+        "memory": job.memory,
+        **unique_columns(unique_of(job.unique), ".".join(job.reference), job.params),
         **due,
     }
     if policy.first_delay_s is not None:

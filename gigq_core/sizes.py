@@ -6,6 +6,44 @@ import re
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE | re.ASCII)
 _UNITS = " kmgt"
+# SQLite's INTEGER holds no more.
+_MOST = 2**63
+
+
+def bytes_of(value: object, label: str) -> int:
+    """Read a size: a number of bytes, or text like `500M` and `2G`.
+
+    Args:
+        value: what was given.
+        label: what it is called; the sentence of an error begins with it.
+
+    Raises:
+        TypeError: it is neither a whole number nor text.
+        ValueError: it is no size, not above zero, or too large.
+    """
+    if isinstance(value, str):
+        try:
+            size = bytes_in(value)
+        except ValueError as problem:
+            raise ValueError(f"{label} is wrong: {problem}.") from None
+    elif isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    else:
+        raise TypeError(
+            f"{label} must be a number of bytes, or text like 2G, not a value of type "
+            f"{type(value).__name__}."
+        )
+    if not 0 < size < _MOST:
+        raise ValueError(f"{label} is {value!r}: give a size above zero that a machine can have.")
+    return size
+
+
+def size_text(size: int) -> str:
+    """A size as it is written, in its largest whole unit: `2G`, `1536M`, `500`."""
+    for power in range(len(_UNITS) - 1, 0, -1):
+        if size and size % 1024**power == 0:
+            return f"{size // 1024**power}{_UNITS[power].upper()}"
+    return str(size)
 
 
 def bytes_in(text: str) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gigq_core.job import Duration, ExceptionClasses, OnCrash, OnParentFailure, OnTimeout
     from gigq_core.queue import JobQueue
     from gigq_core.retry import Backoff
+    from gigq_core.unique import Unique
 
 
 class Workflow:
@@ -75,6 +76,9 @@ class Workflow:
         batch: str | None = None,
         stall_timeout: Duration | None = None,
         ours: bool | None = None,
+        lane: str | None = None,
+        unique: bool | str | Unique | None = None,
+        memory: int | str | None = None,
     ) -> Job:
         """Add a job made from a function with `@task`.
 
@@ -103,6 +107,9 @@ class Workflow:
             batch: A name for jobs that belong together.
             stall_timeout: How long an attempt may be silent.
             ours: Hide it from GigQ's workers.
+            lane: The lane that it waits in.
+            unique: Submit it only where no other job has its key.
+            memory: The most memory that an attempt may use.
 
         Returns:
             The job, for others to depend on.
@@ -133,6 +140,9 @@ class Workflow:
             "batch": batch,
             "stall_timeout": stall_timeout,
             "ours": ours,
+            "lane": lane,
+            "unique": unique,
+            "memory": memory,
         }
         job = decorated_fn.to_job(**(params or {}))
         for option, value in options.items():

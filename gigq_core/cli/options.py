@@ -10,7 +10,7 @@ import click
 from gigq_core.cli.completion import complete_job_id
 from gigq_core.durations import typed_seconds_of
 from gigq_core.job import INTEGER_LIMIT
-from gigq_core.sizes import bytes_in
+from gigq_core.sizes import bytes_in, bytes_of
 from gigq_core.status import JobStatus
 from gigq_core.text import storable, typed_text
 
@@ -45,6 +45,21 @@ class Time(click.types.StringParamType):
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
         return int(seconds) if seconds == int(seconds) else seconds
+
+
+class Size(click.types.StringParamType):
+    """A size as people write it, `500M` or `2G`; what comes of it is bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The bytes."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return bytes_of(value, "the size")
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
 class Limit(click.IntRange):

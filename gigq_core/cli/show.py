@@ -25,6 +25,7 @@ from gigq_core.cli.settings import Settings
 from gigq_core.cli.watch import progress_in_words, watch
 from gigq_core.durations import duration_text
 from gigq_core.retry import Backoff, retry_of
+from gigq_core.sizes import size_text
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
 
@@ -366,7 +367,11 @@ def _options_in_words(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "If a parent fails", _IF_A_PARENT_FAILS[job["on_parent_failure"]]
     if job["stall_timeout"]:
         yield "Stopped when silent for", duration_text(job["stall_timeout"])
-    for label, key in (("Workflow", "workflow"), ("Batch", "batch")):
+    if job["memory"]:
+        yield "Most memory", size_text(job["memory"])
+    if job["unique"]:
+        yield "Unique key", job["unique"]["key"]
+    for label, key in (("Workflow", "workflow"), ("Batch", "batch"), ("Lane", "lane")):
         if job[key]:
             yield label, job[key]
     if job["ours"]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args, get_type_hin
 import click
 
 from gigq_core.cli.errors import Trouble
-from gigq_core.cli.options import Time, TypedValue, json_option
+from gigq_core.cli.options import Size, Time, TypedValue, json_option
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.job import OPTION_NAMES, Duration, FunctionReference, JobOptions, reference_to
 from gigq_core.retry import Backoff
 from gigq_core.text import inert
+from gigq_core.unique import Unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ MAX_COPIES = 10_000
 _AFTER_RETRY = OPTION_NAMES.index("retry") + 1
 
 # The names that are imported for the types alone where the options are defined.
-_KINDS = get_type_hints(JobOptions, localns={"Backoff": Backoff})
+_KINDS = get_type_hints(JobOptions, localns={"Backoff": Backoff, "Unique": Unique})
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -63,6 +64,16 @@ class _Delays(click.types.StringParamType):
         return tuple(Time().convert(one, param, ctx) for one in value.split(","))
 
 
+class _Key(click.types.StringParamType):
+    """A key, or the option alone for one that is made of the function and its parameters."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The key, or whether there is to be one."""
+        return value if isinstance(value, bool) else super().convert(value, param, ctx)
+
+
 _DURATION = get_args(Duration)
 # How the command line takes an option, by its type where nothing else is said.
 _TAKEN: dict[str, dict[str, Any]] = {
@@ -70,6 +81,8 @@ _TAKEN: dict[str, dict[str, Any]] = {
     "retry_on": {"multiple": True, "metavar": "CLASS"},
     "give_up_on": {"multiple": True, "metavar": "CLASS"},
     "run_at": {"metavar": "WHEN"},
+    "unique": {"type": _Key(), "is_flag": False, "flag_value": True, "metavar": "[KEY]"},
+    "memory": {"type": Size(), "metavar": "SIZE"},
 }
 
 

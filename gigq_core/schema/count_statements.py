@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from gigq_core.schema.ddl import HIDDEN, IS_FAILURE, instant_of
+from gigq_core.lane_names import HIDDEN
+from gigq_core.schema.ddl import IS_FAILURE, instant_of
 from gigq_core.schema.failure_statements import FINGERPRINT_FUNCTION
 
 # The kinds of values, in the order in which values are sorted.

@@ -8,7 +8,7 @@ database schema". So this module keeps to what SQLite 3.35 with JSON1 parses: no
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # Far-off words in `retry_after`, by which GigQ's own claim passes a pending row by.
 # *Blocked*: it waits for a parent.
@@ -20,9 +20,6 @@ OURS = "9999-12-31T23:59:57"
 # Below this a text is a time, and no word of ours.
 FIRST_WORD = "9999-12-31T23:59:56"
 WORDS = (PARKED, HELD, OURS)
-
-# What `lane` holds of a job that is hidden from GigQ.
-HIDDEN = "-"
 
 # ---------------------------------------------------------------------------------------------
 # GigQ's own part: what `gigq` 0.5.1 creates, column by column.
@@ -96,7 +93,7 @@ OUR_COLUMNS = (
     ("jobs", "due_in", "REAL"),
     ("jobs", "began", "REAL"),
     ("jobs", "ended", "REAL"),
-    # HIDDEN, or NULL.
+    # The lane that it waits in, or HIDDEN for one that waits in none; NULL for what GigQ may run.
     ("jobs", "lane", "TEXT"),
     # What an attempt that failed is followed by, as JSON; NULL for GigQ's plain `retry_delay`.
     ("jobs", "retry_policy", "TEXT"),
@@ -108,6 +105,18 @@ OUR_COLUMNS = (
     ("jobs", "batch", "TEXT"),
     # Seconds without a sign of life after which an attempt is stopped.
     ("jobs", "stall_timeout", "REAL"),
+    # What no other job is to have while this one has it; until 'ended', 'started' or 'forever', or
+    # for so many seconds after `created`.
+    ("jobs", "unique_key", "TEXT"),
+    ("jobs", "unique_until", "TEXT"),
+    ("jobs", "unique_within", "REAL"),
+    # The most memory of an attempt, in bytes.
+    ("jobs", "memory", "INTEGER"),
+    # Where it comes from: a schedule and its slot (an instant), a hook, the job that submitted it.
+    ("jobs", "schedule", "TEXT"),
+    ("jobs", "slot", "REAL"),
+    ("jobs", "hook", "TEXT"),
+    ("jobs", "submitted_by", "TEXT"),
     ("job_executions", "traceback", "TEXT"),
     # The captured output's file, relative to the folder of logs; NULL when nothing was printed.
     ("job_executions", "output", "TEXT"),
@@ -232,6 +241,15 @@ CREATE TABLE IF NOT EXISTS core_saves (
     at REAL NOT NULL
 )"""
 
+# What is to be done when, by whichever worker comes first: `kind:name`, an instant, and what went
+# wrong last time.
+CREATE_AGENDA = """
+CREATE TABLE IF NOT EXISTS core_agenda (
+    what TEXT PRIMARY KEY,
+    at REAL NOT NULL,
+    trouble TEXT
+) WITHOUT ROWID"""
+
 CREATE_TABLES = (
     CREATE_META,
     CREATE_EDGES,
@@ -243,6 +261,7 @@ CREATE_TABLES = (
     CREATE_CASCADED,
     CREATE_PROGRESS,
     CREATE_SAVES,
+    CREATE_AGENDA,
 )
 
 OUR_TABLES = (
@@ -256,6 +275,7 @@ OUR_TABLES = (
     "core_cascaded",
     "core_progress",
     "core_saves",
+    "core_agenda",
 )
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
@@ -306,6 +326,8 @@ INDEXES = {
     "core_edges_policy": """
         CREATE INDEX IF NOT EXISTS core_edges_policy ON core_edges (parent_id, on_failure, child_id)
         WHERE on_failure <> 0""",
+    "core_agenda_at": """
+        CREATE INDEX IF NOT EXISTS core_agenda_at ON core_agenda (at)""",
     "core_cascaded_culprit": """
         CREATE INDEX IF NOT EXISTS core_cascaded_culprit ON core_cascaded (culprit_id)""",
 }

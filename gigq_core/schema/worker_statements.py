@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
+from gigq_core.schema.agenda_statements import FIRST_ON_AGENDA
 from gigq_core.schema.ddl import (
     HELD,
     IS_DELAYED,
@@ -66,7 +67,7 @@ SAVED_OF = "SELECT saved FROM core_saves WHERE job_id = ?"
 LOOK = f"""
 SELECT ({NEXT_DUE}) AS due, ({QUEUE_PAUSED}) AS paused, ({READY_COUNT}) AS ready,
        ({OWN_REQUEST}) AS request, EXISTS ({STOP_REQUESTS}) AS stops,
-       EXISTS ({HAS_CASCADE}) AS children"""
+       EXISTS ({HAS_CASCADE}) AS children, ({FIRST_ON_AGENDA}) AS agenda"""
 LOOK_WITH_SCRIPT = f"{LOOK}, ({READY_SCRIPT_COUNT}) AS ready_script"
 
 # --- claiming --------------------------------------------------------------------------------

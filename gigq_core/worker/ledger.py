@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from gigq_core import cascade
+from gigq_core import agenda, cascade
+from gigq_core.duties import duty_of
 from gigq_core.errors import FilesLost
 from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
@@ -70,6 +71,8 @@ class PendingWork(NamedTuple):
     stops: frozenset[str] = frozenset()
     # Whether children are still to be told that a parent failed.
     cascade: bool = False
+    # The first instant at which something stands on the agenda.
+    agenda: float | None = None
 
 
 @dataclass
@@ -155,15 +158,15 @@ class Ledger:
         if not lost:
             statement = sql.WITHOUT_LOST[statement]
         row = self.conn.execute(statement, values).fetchone()
-        due, paused, ready, request, stops, children, *script = row
+        due, paused, ready, request, stops, children, appointment, *script = row
         return PendingWork(
             ready=min(most, ready + sum(script)),
-            # Of a damaged row: what is no number stands behind all numbers.
-            due=float(due) if isinstance(due, (int, float)) else None,
+            due=_as_instant(due),
             queue_paused=paused is not None,
             request=request,
             stops=self._stop_requests(worker_id) if stops else frozenset(),
             cascade=bool(children),
+            agenda=_as_instant(appointment),
         )
 
     def _stop_requests(self, worker_id: str) -> frozenset[str]:
@@ -434,6 +437,25 @@ class Ledger:
         with self.writing() as conn:
             cascade.work_off(conn)
 
+    def work_off_agenda(self) -> int:
+        """Do what is due on the agenda, each entry in a transaction of its own.
+
+        Returns:
+            How many entries were looked at; there may be more.
+
+        Raises:
+            LockBusy: not all was done; ask again.
+        """
+        return agenda.work_off(self.conn, self.writing, duty_of)
+
+    def recheck_agenda(self) -> None:
+        """Look whether the times on the agenda are right, as the clock is now.
+
+        Raises:
+            LockBusy: not all was looked at; ask again.
+        """
+        agenda.recheck(self.conn, self.writing, duty_of)
+
     def write_beat(self, worker_id: str) -> None:
         """Move the worker's own heartbeat on, to see that the file can be written now.
 
@@ -502,6 +524,11 @@ def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _as_instant(value: Any) -> float | None:
+    """Of a damaged row: what is no number stands behind all numbers."""
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _as_number(value: Any) -> float:

@@ -165,15 +165,15 @@ class Disturbed:
         return self._until if self._endings else None
 
 
-class Staging:
-    """When delayed jobs have come due."""
+class Timer:
+    """When what waits for an instant has come due."""
 
     def __init__(self) -> None:
         # Not before: what looked due was not.
         self._not_before = 0.0
 
     def is_due(self, due: float | None, now: float) -> bool:
-        """Whether the first of them has, which is due then; `now` by the monotonic clock."""
+        """Whether the first of it has, which is due then; `now` by the monotonic clock."""
         return due is not None and now >= self._not_before and due <= utc_now()
 
     def seconds_until(self, due: float) -> float:
@@ -182,7 +182,7 @@ class Staging:
         return left if left > 0 else max(0.0, self._not_before - time.monotonic())
 
     def was_early(self) -> None:
-        """Nothing could be made ready."""
+        """Nothing could be done."""
         self._not_before = time.monotonic() + SLOWEST_POLL_S
 
 
@@ -240,7 +240,8 @@ class Supervisor:
         self._pauses: Iterator[float] | None = None
         # Whether jobs are known, or thought, to wait for a free slot.
         self._waiting = False
-        self._staging = Staging()
+        self._staging = Timer()
+        self._agenda = Timer()
         self._state_written = ""
         self._last_beat = 0.0
         self._not_before = 0.0
@@ -336,6 +337,10 @@ class Supervisor:
             if self._pending.cascade and self._own.state != "stopping":
                 self._ledger.tell_children()
                 self._looks.again = True
+            if self._has_appointment(now):
+                if not self._ledger.work_off_agenda():
+                    self._agenda.was_early()
+                self._looks.again = True
             if self._upkeep.run_if_due(now):
                 self._looks.again = True
             self._troubles.look_after_wal(now)
@@ -385,6 +390,9 @@ class Supervisor:
             next_due = self._looks.next(now, self._is_eager())
             if self._pending.due is not None and self._own.state == "running":
                 next_due = min(next_due, now + self._staging.seconds_until(self._pending.due))
+        if self._pending.agenda is not None and self._keeps_agenda():
+            agenda_due = now + self._agenda.seconds_until(self._pending.agenda)
+            next_due = min(next_due, max(agenda_due, resting_until))
         told_due = max(self._unwritten.due(), resting_until)
         service_due = self._service.due() if self._service is not None else None
         others = (self._pool.due(), service_due, self._orders.stop_at, self._disturbed.due())
@@ -438,6 +446,12 @@ class Supervisor:
         if self._own.state != "running" or self._pending.queue_paused:
             return False
         return self._limit is None or self.claimed < self._limit
+
+    def _keeps_agenda(self) -> bool:
+        return self._own.state in ("running", "paused")
+
+    def _has_appointment(self, now: float) -> bool:
+        return self._keeps_agenda() and self._agenda.is_due(self._pending.agenda, now)
 
     def _may_claim_lost(self) -> bool:
         """Whether none runs here of which each may end its worker: they run one at a time."""

@@ -114,6 +114,7 @@ class Upkeep:
         values = {"utc": utc_now()}
         if self._ledger.conn.execute(sql.HAS_TO_BRING_FORWARD, values).fetchone() is None:
             self._delays.looked(now)
+            self._ledger.recheck_agenda()
             if serves_release_before(self._ledger.conn):
                 with self._ledger.writing() as conn:
                     forget_release_before(conn)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gigq_core.durations import seconds_text
 from gigq_core.job import JobOptions
+from gigq_core.sizes import size_text
 from gigq_core.text import UNSAFE
 from gigq_tui.actions.shell_words import line_of
 from gigq_tui.actions.workers import environment
@@ -90,8 +91,10 @@ def words_of_submit(request: SubmitRequest) -> list[str]:
 
 def _words_of_option(name: str, value: object) -> list[str]:
     flag = f"--{JobOptions.flag_of(name)}"
-    if name == "ours":
+    if name == "ours" or (name == "unique" and value is True):
         return [flag]
+    if name == "memory" and isinstance(value, int):
+        return [flag, size_text(value)]
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
     if name == "retry" and isinstance(value, (list, tuple)):

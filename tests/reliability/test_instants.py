@@ -16,6 +16,7 @@ import pytest
 
 import gigq_core
 from gigq_core import JobQueue
+from gigq_core.lane_names import HIDDEN
 from gigq_core.schema import ddl
 from gigq_core.schema.attach import open_for_work
 from tests.integration import chores
@@ -223,7 +224,7 @@ def test_a_clock_that_was_set_back_makes_no_delay_longer(tmp_path: Path) -> None
         " 'unixepoch', 'localtime')"
     )
     conn.execute(
-        "UPDATE jobs SET lane = ?, retry_after = ? WHERE id = ?", (ddl.HIDDEN, ddl.HELD, hidden)
+        "UPDATE jobs SET lane = ?, retry_after = ? WHERE id = ?", (HIDDEN, ddl.HELD, hidden)
     )
     set_for = queue.submit(gigq_core.Job("at a time", chores.nothing))
     far = time.time() + 3600

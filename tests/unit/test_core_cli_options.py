@@ -17,7 +17,7 @@ from gigq_core.job import FunctionReference
 
 FUNCTION = FunctionReference("shop", "send")
 LATER = datetime(2130, 1, 31, 8, tzinfo=timezone(timedelta(hours=1)))
-OURS = {"lane", "retry_policy", "due", "due_in"}
+OURS = {"retry_policy", "due", "due_in", "unique_key", "unique_until", "unique_within"}
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Backoff, Job, JobQueue, Workflow, task
+from gigq_core import Backoff, Job, JobQueue, Unique, Workflow, task
 from gigq_core.bulk import KEYS
 from gigq_core.cli.main import cli
 from gigq_core.job import OPTION_NAMES, FunctionReference, JobOptions, TaskOptions
@@ -40,10 +40,14 @@ OTHERS: dict[str, Any] = {
     "batch": "spring",
     "stall_timeout": 60,
     "ours": True,
+    "lane": "fetch:example.org",
+    "unique": "invoice 7",
+    "memory": 2 * 1024**3,
 }
 # What is read again of those that are stored in another form.
 STORED: dict[str, Any] = {
     "retry": {"base": 30, "factor": 3, "most": 7_200, "jitter": 0.5},
+    "unique": {"key": "invoice 7", "until": "ended", "within": None},
 }
 
 
@@ -64,7 +68,7 @@ def test_a_decorated_function_takes_those_that_are_the_functions_own() -> None:
     names = set(TaskOptions.__annotations__) - {"run_at", "retry_delay"}
     given = {name: OTHERS[name] for name in names}
     job = task(**given)(a_function).to_job()
-    assert {name: getattr(job, name) for name in given} == given
+    assert {name: getattr(job, name) for name in given} == {**given, "unique": Unique("invoice 7")}
     # These two stand in for others.
     job = task(run_at=OTHERS["run_at"], retry_delay=4)(a_function).to_job()
     assert (job.run_at, job.retry_delay) == (datetime(2130, 1, 31, 8, tzinfo=timezone.utc), 4)

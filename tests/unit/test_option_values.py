@@ -293,6 +293,7 @@ HIDDEN: list[dict[str, Any]] = [
     {"give_up_on": [ValueError]},
     {"on_timeout": "fail"},
     {"stall_timeout": 5},
+    {"memory": "2G"},
     {"ours": True, "retry": [10], "batch": "b"},
 ]
 
@@ -314,7 +315,8 @@ def test_what_gigq_would_run_otherwise_is_hidden_from_it(way: Way, options: dict
         assert (status["status"], status["ours"]) == ("pending", True)
         # Neither the words by which it is hidden nor our columns are anybody's business.
         assert "9999" not in json.dumps(status)
-        assert not {"lane", "retry_policy", "due", "due_in"} & set(status)
+        assert not {"retry_policy", "due", "due_in"} & set(status)
+        assert status["lane"] == ""
     assert way.queue.get_status(job_id)["retry_after"] is None
     assert way.queue.get_status(later)["retry_after"] is not None
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from gigq_core.durations import duration_text
+from gigq_core.lane_names import HIDDEN
 from gigq_core.moments import due_words
 from gigq_core.retry import Backoff, RetryPolicy
-from gigq_core.schema.ddl import HIDDEN
+from gigq_core.sizes import size_text
 from gigq_tui.format import limit, listed
 from gigq_tui.store.models import JobDetail
 
@@ -66,5 +67,12 @@ def _others(detail: JobDetail, now: datetime) -> Iterator[str]:
     for label in ("workflow", "batch"):
         if raw.get(label):
             yield f"{label} {raw[label]}"
-    if raw.get("lane") == HIDDEN:
+    lane, memory = raw.get("lane"), raw.get("memory")
+    if lane == HIDDEN:
         yield "for this package's workers alone"
+    elif lane:
+        yield f"lane {lane}"
+    if isinstance(memory, int):
+        yield f"at most {size_text(memory)} of memory"
+    if raw.get("unique_key"):
+        yield f"unique {raw['unique_key']}"

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, get_args
 
 from gigq_core.durations import duration_text, seconds_in, seconds_text, typed_seconds_of
 from gigq_core.job import FunctionReference, Job, JobOptions, OnParentFailure, OnTimeout
+from gigq_core.lane_names import HIDDEN
 from gigq_core.retry import Backoff, RetryPolicy
-from gigq_core.schema.ddl import HIDDEN
+from gigq_core.sizes import size_text
 from gigq_core.times import local
 from gigq_tui.screens.submit.parse_value import ValueTrouble, parse_word
 from gigq_tui.store.models import JobDetail
@@ -82,6 +83,18 @@ def _batch(text: str) -> dict[str, Any]:
     return of_core(batch=text.strip())
 
 
+def _plain(option: str) -> Callable[[str], dict[str, Any]]:
+    return lambda text: of_core(**{option: text.strip()}) if text.strip() else {}
+
+
+def _unique(text: str) -> dict[str, Any]:
+    """`yes`, or a key."""
+    typed = text.strip()
+    if not typed or typed == "no":
+        return {}
+    return of_core(unique=typed if typed != "yes" else True)
+
+
 def _word(option: str, words: tuple[str, ...]) -> Callable[[str], dict[str, Any]]:
     return lambda text: {option: parse_word(text, words)}
 
@@ -133,6 +146,23 @@ def _kept_column(column: str) -> Callable[[JobDetail], str]:
     return lambda template: str(template.raw.get(column) or "")
 
 
+def _kept_lane(template: JobDetail) -> str:
+    lane = str(template.raw.get("lane") or "")
+    return lane if lane != HIDDEN else ""
+
+
+def _kept_memory(template: JobDetail) -> str:
+    size = template.raw.get("memory")
+    return size_text(size) if isinstance(size, int) else ""
+
+
+def _kept_unique(template: JobDetail) -> str:
+    """Its key, if that was given: one of the function and the parameters is another's by now."""
+    key = str(template.raw.get("unique_key") or "")
+    row = template.row
+    return "yes" if key.startswith(f"{row.function}:") else key
+
+
 def _kept_ours(template: JobDetail) -> str:
     return "yes" if template.raw.get("lane") == HIDDEN else ""
 
@@ -158,6 +188,10 @@ MORE = (
     ),
     MoreOption("when", "Not before", "10m, or 2030-01-31T08:00+01:00", _when, _kept_when),
     MoreOption("batch", "Batch", "a name to find its jobs by", _batch, _kept_column("batch")),
+    MoreOption("lane", "Lane", "as fetch:{host}", _plain("lane"), _kept_lane, short=True),
+    MoreOption(
+        "unique", "Unique", "yes, or a key: not while another has it", _unique, _kept_unique
+    ),
     MoreOption(
         *("stall_timeout", "Stall after", "s; without progress or output"),
         _stall,
@@ -177,13 +211,23 @@ MORE = (
         short=True,
     ),
     MoreOption(
+        *("memory", "Memory", "most of an attempt: 500M, 2G"),
+        _plain("memory"),
+        _kept_memory,
+        short=True,
+    ),
+    MoreOption(
         *("ours", "Hidden", "yes or no: from GigQ's own workers"),
         _ours,
         _kept_ours,
         short=True,
     ),
 )
-MORE_PAIRS = (("stall_timeout", "on_timeout"), ("on_parent_failure", "ours"))
+MORE_PAIRS = (
+    ("lane", "memory"),
+    ("stall_timeout", "on_timeout"),
+    ("on_parent_failure", "ours"),
+)
 
 
 def both_given(options: dict[str, Any]) -> str:

@@ -1,0 +1,31 @@
+"""The agenda's statements: what is to be done when, by whichever worker comes first."""
+
+from __future__ import annotations
+
+FIRST_ON_AGENDA = "SELECT min(at) FROM core_agenda"
+
+DUE_ON_AGENDA = """
+SELECT what FROM core_agenda INDEXED BY core_agenda_at WHERE at <= ? ORDER BY at LIMIT ?"""
+
+IS_DUE_ON_AGENDA = "SELECT 1 FROM core_agenda WHERE what = ? AND at <= ?"
+
+# The earlier of two moments stays.
+ENTER = """
+INSERT INTO core_agenda (what, at) VALUES (?, ?)
+ON CONFLICT (what) DO UPDATE SET at = min(at, excluded.at)"""
+
+# Done, or looked at anew.
+ENTER_ANEW = """
+INSERT INTO core_agenda (what, at) VALUES (?, ?)
+ON CONFLICT (what) DO UPDATE SET at = excluded.at, trouble = NULL"""
+
+PUT_OFF = "UPDATE core_agenda SET at = :at, trouble = :trouble WHERE what = :what"
+
+TAKE_FOR = "UPDATE core_agenda SET at = :until WHERE what = :what AND at <= :utc"
+
+STRIKE = "DELETE FROM core_agenda WHERE what = ?"
+
+KINDS_ON_AGENDA = "SELECT DISTINCT substr(what, 1, instr(what, ':') - 1) FROM core_agenda"
+
+TROUBLES_ON_AGENDA = """
+SELECT what, at, trouble FROM core_agenda WHERE trouble IS NOT NULL ORDER BY what"""

@@ -1,0 +1,93 @@
+"""Names of lanes: what may be one, and parameters in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gigq_core import Job, JobQueue, task
+from gigq_core.job import FunctionReference
+from gigq_core.lane_names import check_lane, filled
+
+PATH = "json.dumps"
+
+
+@pytest.mark.parametrize("name", ["gpu", "fetch:example.org", "größe", "a b", "x" * 200, "--", "0"])
+def test_a_name(name: str) -> None:
+    assert check_lane(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["-", " gpu", "gpu ", "fetch:*", "a\nb", "a\x1b[31m", "x" * 201, "\u202egpu"]
+)
+def test_no_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^lane "):
+        Job("j", PATH, {"obj": 1}, lane=name)
+    with pytest.raises(ValueError, match=r"^the lane "):
+        check_lane(name, "the lane")
+
+
+@pytest.mark.parametrize("lane", [7, None, True, ["gpu"], b"gpu"])
+def test_what_is_no_text_is_none(lane: Any) -> None:
+    with pytest.raises(TypeError, match=r"^lane must be a string"):
+        Job("j", PATH, {"obj": 1}, lane=lane)
+
+
+@pytest.mark.parametrize("lane", ["{", "}", "{}", "{a.b}", "{a!r}", "{0}", "{a:>9}", "{{a}}", "a}"])
+def test_a_brace_holds_a_parameters_name(lane: str) -> None:
+    with pytest.raises(ValueError, match=r"^lane "):
+        Job("j", PATH, {"obj": 1}, lane=lane)
+
+
+@pytest.mark.parametrize(
+    ("lane", "params", "name"),
+    [
+        ("fetch:{host}", {"host": "example.org"}, "fetch:example.org"),
+        ("{a}{b}{a}", {"a": "x", "b": 7}, "x7x"),
+        ("plain", {}, "plain"),
+        # What stands in a value is no place itself.
+        ("{a}", {"a": "{b}", "b": "x"}, "{b}"),
+    ],
+)
+def test_parameters_are_filled_in(lane: str, params: dict[str, Any], name: str) -> None:
+    assert filled(lane, params) == name
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({}, "names the parameter host, which this job does not have"),
+        ({"host": None}, "is no text and no whole number"),
+        ({"host": True}, "is no text and no whole number"),
+        ({"host": [1]}, "is no text and no whole number"),
+        ({"host": 0.5}, "is no text and no whole number"),
+        ({"host": "*"}, "a star"),
+        ({"host": "x" * 200}, "200 are the most"),
+        ({"host": "a\nb"}, "printable"),
+    ],
+)
+def test_a_value_that_makes_no_name_is_refused_before_anything_is_written(
+    params: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    queue = JobQueue(tmp_path / "q.db")
+    good = Job("j", FunctionReference("shop", "fetch"), {"host": "x"}, lane="fetch:{host}")
+    bad = Job("j", FunctionReference("shop", "fetch"), params, lane="fetch:{host}")
+    with pytest.raises(ValueError, match=said):
+        queue.submit_many([good, bad])
+    assert queue.stats()["total"] == 0
+    queue.submit(good)
+    assert queue.get_status(good.id)["lane"] == "fetch:x"
+    queue.close()
+
+
+@task(lane="fetch:{host}")
+def fetch(host: str) -> str:
+    return host
+
+
+def test_a_decorated_function_names_its_lane_by_a_parameter(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path / "q.db")
+    assert queue.get_status(fetch.submit(queue, host="a.org"))["lane"] == "fetch:a.org"
+    queue.close()
