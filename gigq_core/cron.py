@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from itertools import islice
-from typing import NamedTuple
 
 from gigq_core.durations import duration_text, seconds_in
 from gigq_core.text import inert
@@ -71,7 +70,8 @@ class Slot:
     note: str = ""
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True)
+class Span:
     """The slots of a stretch of time.
 
     Attributes:

@@ -14,6 +14,7 @@ from typing import Any
 
 from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions
 from gigq_core.retry import Backoff, shown
+from gigq_core.unique import Unique
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _DEFAULTS = JobOptions().values()
@@ -142,14 +143,20 @@ def job_of_definition(
     return Definition.decode(text).job(id=id, params=params)
 
 
+def _unique(value: Any) -> Any:
+    return Unique(**value) if isinstance(value, dict) else value
+
+
 # How an option is read that JSON holds in another form than `Job` takes it.
-_READERS: dict[str, Callable[[Any], Any]] = {"dependencies": list}
+_READERS: dict[str, Callable[[Any], Any]] = {"dependencies": list, "unique": _unique}
 
 
 def _as_json(value: Any) -> Any:
     """An option's value, checked, as JSON has it and as `Job` takes it again."""
     if isinstance(value, Backoff):
         return shown(value)
+    if isinstance(value, Unique):
+        return {name: inner for name, inner in vars(value).items() if inner is not None}
     if isinstance(value, datetime):
         return value.isoformat()
     return list(value) if isinstance(value, tuple) else value

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job
+from gigq_core import Job, Unique
 from gigq_core.definition import Definition, encode_definition, job_of_definition
 from gigq_core.job import OPTION_NAMES
 from gigq_core.new_rows import row_of
@@ -42,6 +42,15 @@ def test_a_job_made_of_its_definition_has_each_option(name: str) -> None:
     assert encode_definition(made) == text
 
 
+@pytest.mark.parametrize(
+    "unique",
+    [True, "a key", Unique("a key", within="1h"), Unique(until="started", conflict="again")],
+)
+def test_a_definition_says_how_its_job_is_to_be_unique(unique: Any) -> None:
+    job = Job("one", "shop.etl.load", unique=unique)
+    assert job_of_definition(encode_definition(job)).unique == job.unique
+
+
 def test_only_what_is_not_by_default_is_named() -> None:
     assert json.loads(encode_definition(Job("one", "shop.etl.load"))) == {
         "function": "shop.etl.load",
@@ -71,6 +80,7 @@ def test_what_our_workers_alone_can_run_stays_hidden_where_the_function_is_not_s
         ('{"function": "a.b", "params": []}', "is no definition"),
         ('{"function": "a.b", "options": {"colour": 1}}', "option 'colour'"),
         ('{"function": "a.b", "options": {"timeout": -1}}', "negative"),
+        ('{"function": "a.b", "options": {"unique": {"until": 1}}}', "until"),
         ('{"function": "a.b", "options": {"priority": "x"}}', "whole number"),
     ],
 )
