@@ -177,7 +177,8 @@ class JobRow:
     `halt` is why it would not be claimed even if it is ready; `line` its place among those that
     will be claimed next, from 1, or 0 where it isn't known. `progress` is what the present attempt
     of a running job reported last. `hidden` says that GigQ's workers can't see it, `has_policy`
-    that it has a retry policy, and `decision` what that decided when it failed.
+    that it has a retry policy, and `decision` what that decided when it failed; `lane` is the one
+    that it waits in, if any.
     """
 
     key: int
@@ -211,6 +212,7 @@ class JobRow:
     has_policy: bool = False
     decision: str = ""
     batch: str = ""
+    lane: str = ""
     own: tuple[tuple[str, Value], ...] = ()
 
 

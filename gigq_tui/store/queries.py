@@ -59,7 +59,12 @@ def line_columns(schema: FileSchema, table: str = "jobs") -> str:
         number_of(table, name) for name in ("priority", "attempts", "max_attempts", "timeout")
     ]
     columns += [when.columns(schema.job_columns, table) for when in (CREATED, BEGAN, ENDED)]
-    for later, most in (("retry_after", 40), ("stop_requested_at", 40), ("batch", 200)):
+    for later, most in (
+        ("retry_after", 40),
+        ("stop_requested_at", 40),
+        ("batch", 200),
+        ("lane", 200),
+    ):
         present = later in schema.job_columns
         columns.append(_cut(table, later, most) if present else f"NULL AS {later}")
     columns.append(number_of(table, "due") if "due" in schema.job_columns else "NULL AS due")

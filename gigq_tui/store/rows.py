@@ -9,6 +9,7 @@ from typing import Any
 
 from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s, is_parked
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
+from gigq_core.lane_names import HIDDEN
 from gigq_core.schema.ddl import WORDS
 from gigq_core.script import SCRIPT_MODULE
 from gigq_core.status import JobStatus
@@ -28,7 +29,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
     status = as_text(record["status"])
     waiting = status == _PENDING
     retry_after = as_text(record["retry_after"])
-    module = as_text(record["function_module"])
+    module, lane = as_text(record["function_module"]), as_text(record["lane"])
     function = as_text(record["function_name"])
     return JobRow(
         key=as_int(record["key"]),
@@ -52,6 +53,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         hidden=bool(record["hidden"]),
         has_policy=bool(record["has_policy"]),
         batch=as_text(record["batch"]),
+        lane="" if lane == HIDDEN else lane,
     )
 
 

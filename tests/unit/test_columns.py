@@ -21,7 +21,7 @@ from gigq_tui.store.sorting import Sort, SortKey
 
 columns.COLUMNS += (
     columns.Column(
-        "late", "LATE", 9, 7, 15, SortKey.ENDED, lambda job, _: (f"at {job.row.key}", "dim")
+        "late", "LATE", 9, 7, 16, SortKey.ENDED, lambda job, _: (f"at {job.row.key}", "dim")
     ),
 )
 
@@ -99,6 +99,7 @@ def test_columns_that_are_chosen_say_when_by_what_and_what_failed() -> None:
         completed_at=ended,
         error="KeyError: 11\nmore",
         batch="night",
+        lane="fetch:example.org",
     )
     with standing_in("Europe/Berlin"):
         told = {column.name: column for column in COLUMNS}
@@ -116,8 +117,11 @@ def test_columns_that_are_chosen_say_when_by_what_and_what_failed() -> None:
         assert cell("fn", 20) == cell("fn", 0) == "feeds.tools.fetch"
         assert cell("fn", 10) == "fetch"
         assert (cell("batch", 9), cell("batch", 9, batch="")) == ("night", "-")
+        assert (cell("lane", 9), cell("lane", 9, lane="")) == ("fetch:example.org", "-")
         assert cell("error", 20) == "KeyError: 11"
-    assert not {"started", "ended", "fn", "batch", "error"} & {c.name for c in usual_columns()}
+    assert not {"started", "ended", "fn", "batch", "lane", "error"} & {
+        c.name for c in usual_columns()
+    }
 
 
 def test_a_vast_table_has_columns_where_the_reason_would_be_empty() -> None:

@@ -22,6 +22,8 @@ from tests.store_files import NOW, Writer, reading
 NAMES = ["äpfel", "ÄPFEL", "a\u0308pfel", "pfel", "apfel", "retry", "a (b) c", 'say "x"', "x|y -z",
          "100%", "under_score", "back\\slash", "Straße", "STRASSE", "ΣΊΣΥΦΟΣ", "id:7"]  # fmt: skip
 WORKERS = [None, "w1", "w12", "Ü"]
+# The last one hides a job, and is no lane.
+LANES = [None, "gpu", "fetch:a.org", "fetch:b", "fetching", "Äfetch:a", "-"]
 STATUSES = ["pending", "running", "completed", "failed", "timeout", "cancelled"]
 PARAMS: list[Any] = [17, 17.0, 170, "17", "170", True, False, None, [17, "äpfel"], {"k": [1, None]},
                      "true", 0, 1, "Äpfel", [], {}, 0.5, -3]  # fmt: skip
@@ -50,6 +52,7 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
         "status": status,
         "worker": draw(st.sampled_from(WORKERS)),
         "batch": draw(st.sampled_from([None, "b1", "b two"])),
+        "lane": draw(st.sampled_from(LANES)),
         "priority": draw(st.integers(-2, 2)),
         "param": draw(st.sampled_from([*PARAMS, MISSING])),
         "created": times[0],
@@ -141,6 +144,13 @@ def takes(node: Node, job: dict[str, Any]) -> bool:
 
 def term_takes(term: Term, job: dict[str, Any]) -> bool:
     exact = term.operator == "="
+    if term.field is Field.LANE:
+        lane = None if job["lane"] == "-" else job["lane"]
+        if lane is None or exact:
+            return lane == term.text
+        if term.text.endswith("*"):
+            return bool(lane.startswith(term.text[:-1]))
+        return holds(lane, term.text)
     texts = {
         Field.NAME: job["name"],
         Field.FUNCTION: "tasks.work",
@@ -243,7 +253,16 @@ TERMS = st.one_of(
     st.builds("pri{}{}".format, st.sampled_from([":", "<", ">="]), st.integers(-2, 2)),
     st.sampled_from(["retry", "state:failed", "state:done", "state:running", "state:waiting"]),
     PERIODS,
+    st.builds(
+        "lane{}{}".format,
+        st.sampled_from([":", "="]),
+        st.sampled_from(
+            [*filter(None, LANES), "fetch:*", "f*", "*", "Ä", "FETCH", "FETCH:*", "*a"]
+        ),
+    ),
 )
+# What GigQ's own file has no column for.
+OURS = (Field.BATCH, Field.LANE)
 FILTERS = st.recursive(
     TERMS,
     lambda inside: st.one_of(
@@ -271,7 +290,7 @@ def test_sql_finds_what_the_language_says(
         for text in texts:
             found = parse(text)
             assert found.root is not None
-            if not attached and any(term.field is Field.BATCH for term in found.terms()):
+            if not attached and any(term.field in OURS for term in found.terms()):
                 continue
             expected = {job["id"] for job in rows if takes(found.root, job)}
             assert set(reader.matching_ids(View(filter=found))) == expected, text
@@ -294,7 +313,7 @@ def write(path: Path, rows: list[dict[str, Any]], attached: bool) -> None:
             "completed_at": text_of(job["ended"]),
         }
         if attached:
-            values["batch"] = job["batch"]
+            values |= {"batch": job["batch"], "lane": job["lane"]}
         writer.job(job["id"], job["status"], **values)
         for n, (began, ended) in enumerate(job["attempts"]):
             attempt = {"id": f"{job['id']}/{n}", "job_id": job["id"], "worker_id": "w"}

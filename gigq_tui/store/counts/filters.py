@@ -20,10 +20,13 @@ _TEXTS = {
     "fp": Field.FAILURE,
     "batch": Field.BATCH,
     "workflow": Field.WORKFLOW,
+    "lane": Field.LANE,
 }
 _NUMBERS = {"pri": Field.PRIORITY, "try": Field.ATTEMPT}
 _PERIODS = {"created": Field.SUBMITTED, "started": Field.STARTED, "ended": Field.ENDED}
 _JSON = {"param": Field.PARAM, "result": Field.RESULT}
+# What jobs without a lane are counted as.
+_NO_LANES = frozenset({"any", "ours"})
 _STATES = frozenset(status.value for status in JobStatus)
 
 
@@ -53,6 +56,8 @@ def _filter_of(key: CountKey, found: Value, texts: Collection[str] | None) -> st
     if found.kind is not Kind.TEXT:
         return ""
     text = str(found.value)
+    if key.field == "lane" and text in _NO_LANES:
+        return ""
     if key.field == "state":
         return f"{Field.STATE.value}:{text}" if text in _STATES else ""
     return equal(_TEXTS[key.field], text) if key.field in _TEXTS else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
+from gigq_core.lane_names import HIDDEN
 from gigq_core.schema.ddl import FIRST_WORD, PARKED
 from gigq_core.schema.failure_statements import beginning_with, last_failed_so
 from gigq_core.status import JobStatus
@@ -172,6 +173,18 @@ def _batch(term: Term, context: Context) -> Sql:
     return _text("jobs.batch", term) if "batch" in context.job_columns else ("0", [])
 
 
+def _lane(term: Term, context: Context) -> Sql:
+    """A lane whose name holds the text, is the text, or begins with what stands before a `*`."""
+    if "lane" not in context.job_columns:
+        return "0", []
+    if term.operator == "=":
+        return f"jobs.lane = ? AND jobs.lane <> '{HIDDEN}'", [term.text]
+    if term.text.endswith("*"):
+        bounds = prefix_range(term.text[:-1])
+        return f"jobs.lane >= ? AND jobs.lane < ? AND jobs.lane <> '{HIDDEN}'", list(bounds)
+    return holds(f"nullif(jobs.lane, '{HIDDEN}')", term.text)
+
+
 def _workflow(term: Term, context: Context) -> Sql:
     """Of the name, or of one run, by the beginning of its id."""
     if "workflow" not in context.job_columns:
@@ -322,6 +335,7 @@ _RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
     Field.FAILURE: _failure,
     Field.WORKFLOW: _workflow,
     Field.BATCH: _batch,
+    Field.LANE: _lane,
     Field.PRIORITY: _number("jobs.priority"),
     Field.ATTEMPT: _number("jobs.attempts"),
     Field.PROGRESS: _progress,

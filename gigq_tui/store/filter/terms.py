@@ -49,6 +49,7 @@ class Field(Enum):
     WORKER = "worker"
     WORKFLOW = "workflow"
     BATCH = "batch"
+    LANE = "lane"
     PRIORITY = "pri"
     SUBMITTED = "submitted"
     STARTED = "started"
