@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from gigq_core import cascade
 from gigq_core.decoding import as_int
 from gigq_core.job import INTEGER_LIMIT
+from gigq_core.key_holders import reason_against_return
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.times import Moment, now_text
@@ -75,7 +76,7 @@ def _cancel_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
 
 
 def _requeue_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
-    reason = cascade.reason_against_retry(conn, job_id)
+    reason = cascade.reason_against_retry(conn, job_id) or reason_against_return(conn, job_id)
     if reason:
         name = conn.execute(sql.JOB_STATE, (job_id,)).fetchone()["name"]
         return Outcome(job_id, Change.REFUSED, reason, name)

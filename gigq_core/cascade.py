@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from gigq_core.decoding import as_text
+from gigq_core.key_holders import reason_against_return
 from gigq_core.schema import statements as sql
 from gigq_core.schema.features import Feature, is_used
 from gigq_core.status import Change, JobStatus, Outcome
@@ -143,6 +144,10 @@ def bring_back(conn: sqlite3.Connection, job_ids: Iterable[str]) -> list[Outcome
     """Let jobs wait again that were cancelled because another one was, which has been undone."""
     outcomes = []
     for job_id in job_ids:
+        if reason := reason_against_return(conn, job_id):
+            name = as_text(conn.execute(sql.JOB_STATE, (job_id,)).fetchone()["name"])
+            outcomes.append(Outcome(job_id, Change.REFUSED, reason, name))
+            continue
         conn.execute(sql.ALLOW_OVERRIDE, (job_id,))
         values = {"id": job_id, "now": now_text()}
         rows = conn.execute(sql.BRING_BACK_CHILD, values).fetchall()

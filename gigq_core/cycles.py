@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from gigq_core.errors import CycleError
-from gigq_core.job import Job
 from gigq_core.schema import statements as sql
+
+
+class Waiting(Protocol):
+    """A job, and the ids of those that it waits for."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def dependencies(self) -> Sequence[str]: ...
 
 
 def in_circles(waiting: Iterable[tuple[str, str]]) -> set[str]:
@@ -31,7 +42,7 @@ def in_circles(waiting: Iterable[tuple[str, str]]) -> set[str]:
     return {job_id for job_id, n in waits.items() if n}
 
 
-def refuse_cycle_within(batch: list[Job]) -> None:
+def refuse_cycle_within(batch: Sequence[Waiting]) -> None:
     """Refuse jobs of one batch that wait for each other in a circle.
 
     Raises:
@@ -51,7 +62,9 @@ def refuse_cycle_within(batch: list[Job]) -> None:
         )
 
 
-def refuse_cycle_with_file(conn: sqlite3.Connection, job: Job, batch: list[Job]) -> None:
+def refuse_cycle_with_file(
+    conn: sqlite3.Connection, job: Waiting, batch: Sequence[Waiting]
+) -> None:
     """Refuse a job that waits for jobs of the file which wait for it.
 
     Raises:

@@ -128,12 +128,10 @@ def _unique_of(job: dict[str, Any]) -> dict[str, Any] | bool:
     """The key that the job holds, and for how long; False where it has none."""
     if job.get("unique_key") is None:
         return False
-    within = as_float(job.get("unique_within")) or None
-    until = as_text(job.get("unique_until"))
     return {
         "key": as_text(job["unique_key"]),
-        "until": until if until != "within" else "ended",
-        "within": within,
+        "until": as_text(job.get("unique_until")),
+        "within": as_float(job.get("unique_within")) or None,
     }
 
 

@@ -67,10 +67,18 @@ class FileChanged(DatabaseError):
 
 
 class DuplicateJob(GigQError, sqlite3.IntegrityError):
-    """A job with that id is in the queue already: a `Job` can be submitted once. Exit code 1.
+    """The job is in the queue already. Exit code 1.
 
-    Raised by the methods that submit; nothing was written.
+    It was submitted before, which a `Job` can be once; or it is unique, another one holds its key,
+    and it was said that this is an error. Raised by the methods that submit; nothing was written.
+
+    Attributes:
+        duplicate_of: The id of the job that holds the key; empty where the job itself is there.
     """
+
+    def __init__(self, message: str, duplicate_of: str = "") -> None:
+        super().__init__(message)
+        self.duplicate_of = duplicate_of
 
 
 class CycleError(GigQError, ValueError):

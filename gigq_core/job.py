@@ -269,6 +269,8 @@ class Job:
         id: A UUID of its own, by which it is known once it is submitted.
         workflow: The name of the workflow that it is submitted with.
         workflow_id: Which one of that name.
+        duplicate_of: The id of the job that has its key, where that is there in its place; None
+            for a job that was submitted itself.
         created_at: When it was made: naive local time in ISO 8601, as it is stored.
 
     Raises:
@@ -332,6 +334,7 @@ class Job:
         self.memory = memory
         self.workflow: str | None = None
         self.workflow_id: str | None = None
+        self.duplicate_of: str | None = None
         self.created_at = now_text()
         self.check()
 
@@ -441,7 +444,7 @@ class Job:
         from gigq_core.lane_names import check_template
         from gigq_core.retry import exception_names, retry_of
         from gigq_core.sizes import bytes_of
-        from gigq_core.unique import Unique, unique_of
+        from gigq_core.unique import unique_of
 
         self.retry = retry_of(self.retry)
         if self.retry is not None and self.retry_delay:
@@ -474,8 +477,6 @@ class Job:
             check_text("lane", self.lane)
         if self.unique is not False:
             self.unique = unique_of(self.unique)
-            if isinstance(self.unique, Unique) and isinstance(self.unique.key, str):
-                check_text("unique", self.unique.key)
         if self.memory is not None:
             self.memory = bytes_of(self.memory, "memory")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from gigq_core.job import Job
+from gigq_core.job import Encoded, Job
 from gigq_core.lane_names import HIDDEN, filled
 from gigq_core.schema import statements as sql
 from gigq_core.schema.ddl import HELD, OURS
@@ -59,7 +59,7 @@ def row_of(job: Job, now: Moment) -> dict[str, Any]:
         "updated_at": now.text,
     }
     if ours or job.uses_more:
-        row |= _more(job, now, ours)
+        row |= _more(job, encoded, now, ours)
     return row
 
 
@@ -86,17 +86,18 @@ def _uses_more(row: dict[str, Any]) -> bool:
     return "lane" in row
 
 
-def _more(job: Job, now: Moment, ours: bool) -> dict[str, Any]:
+def _more(job: Job, encoded: Encoded, now: Moment, ours: bool) -> dict[str, Any]:
     """The values of the columns that only some jobs use.
 
     Args:
         job: the job, checked.
+        encoded: its definition as the file holds it.
         now: when it is submitted.
         ours: whether its function is for our workers alone.
     """
     from gigq_core.due import due_after, due_at
     from gigq_core.retry import RetryPolicy
-    from gigq_core.unique import unique_columns, unique_of
+    from gigq_core.unique import columns_of
 
     # They have the one form that checking gave them.
     options: Any = job
@@ -120,7 +121,7 @@ def _more(job: Job, now: Moment, ours: bool) -> dict[str, Any]:
         "batch": job.batch or None,
         "stall_timeout": job.stall_timeout,
         "memory": job.memory,
-        **unique_columns(unique_of(job.unique), ".".join(job.reference), job.params),
+        **columns_of(job.unique, ".".join(encoded.function), encoded.params),
         **due,
     }
     if policy.first_delay_s is not None:

@@ -17,11 +17,9 @@ from gigq_core.action_progress import ActionProgress
 from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
-from gigq_core.cycles import refuse_cycle_with_file, refuse_cycle_within
 from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
-from gigq_core.errors import DatabaseError, DuplicateJob
+from gigq_core.errors import DatabaseError
 from gigq_core.job import Job, check_integer
-from gigq_core.new_rows import insert, row_of
 from gigq_core.progress import progress_of_row
 from gigq_core.runs import newest_runs
 from gigq_core.schema import statements as sql
@@ -30,6 +28,7 @@ from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read, write
 from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome, WorkerRequest
+from gigq_core.submitting import prepare, submit_prepared
 from gigq_core.text import storable
 from gigq_core.times import Moment, utc_text
 from gigq_core.undo import Undo, recorded, restoring
@@ -81,14 +80,15 @@ class JobQueue:
             job: The job, as it now is: it is checked again.
 
         Returns:
-            The job's id.
+            The job's id. Of a unique job whose key another one holds, that one's, which is then in
+            `job.duplicate_of` too.
 
         Raises:
             TypeError: A value is of the wrong type, or the function does not take the parameters.
                 Nothing was written. So for the others.
             ValueError: A value is out of range.
             CycleError: The job would wait for itself.
-            DuplicateJob: It was submitted before.
+            DuplicateJob: It was submitted before; or its key is held, and that is an error.
             DatabaseError: The file can't be written.
 
         Warns:
@@ -104,39 +104,30 @@ class JobQueue:
             jobs: The jobs, in any order, children before their parents too.
 
         Returns:
-            Their ids, in the order given.
+            Their ids, in the order given; of one that is there already, that one's.
 
         Raises:
             TypeError: As for `submit`; nothing was written. So for the others.
             ValueError: As for `submit`.
             CycleError: Jobs wait for each other in a circle.
-            DuplicateJob: One of them was submitted before.
+            DuplicateJob: As for `submit`.
             DatabaseError: The file can't be written.
         """
-        batch = list(jobs)
-        now = Moment.now()
-        rows = [row_of(job, now) for job in batch]
-        refuse_cycle_within(batch)
-        functions = ((row["function_module"], row["function_name"]) for row in rows)
+        new = prepare(jobs, Moment.now())
+        functions = ((row["function_module"], row["function_name"]) for row in new.rows)
         warn_of_waiting(functions, self.db_path)
         with self._writing() as conn:
-            for job in batch:
-                if job.dependencies:
-                    refuse_cycle_with_file(conn, job, batch)
-            try:
-                insert(conn, rows)
-            except sqlite3.IntegrityError as problem:
-                raise DuplicateJob(
-                    f"A job can be submitted once, and one of these already was ({problem}): "
-                    "make a new Job."
-                ) from None
+            ids = submit_prepared(conn, new)
         if logger.isEnabledFor(logging.INFO):
-            for job in batch:
-                logger.info("Job submitted: %s (%s)", job.id, job.name)
-        if any(row.get("on_parent_failure") for row in rows):
+            for job in new.jobs:
+                if job.duplicate_of is None:
+                    logger.info("Job submitted: %s (%s)", job.id, job.name)
+                else:
+                    logger.info("Job not submitted: %s is there (%s)", job.duplicate_of, job.name)
+        if any(row.get("on_parent_failure") for row in new.rows):
             # A parent may have failed already.
             self._tell_children()
-        return [job.id for job in batch]
+        return ids
 
     # --- acting ------------------------------------------------------------------------------
 

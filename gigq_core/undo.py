@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gigq_core import cascade
+from gigq_core.key_holders import reason_against_return
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change, JobStatus, Outcome
 
@@ -233,6 +234,10 @@ def _put_back(conn: sqlite3.Connection, job_id: str, kept: _Changed, row: Row | 
         if row["status"] == kept.status:
             return "it has been changed since"
         return _SINCE.get(str(row["status"]), "it has been changed since")
+    before = dict(zip(kept.columns, kept.values, strict=True))
+    waits_again = before.get("status") == JobStatus.PENDING.value
+    if waits_again and (reason := reason_against_return(conn, job_id)):
+        return reason
     # The columns of a file that was detached meanwhile have come back in `ensure_attached`.
     conn.execute(sql.ALLOW_OVERRIDE, (job_id,))
     conn.execute(sql.put_back(kept.columns), (*kept.values, job_id))

@@ -1,4 +1,4 @@
-"""Unique jobs: the key that no other job is to have, and for how long."""
+"""Unique jobs: the key that no other job is to have, and for how long it is held."""
 
 from __future__ import annotations
 
@@ -11,26 +11,35 @@ from typing import Any, Literal, get_args
 from gigq_core.durations import seconds_of
 
 Until = Literal["ended", "started", "forever"]
-_UNTIL = get_args(Until)
+UNTIL = get_args(Until)
 Conflict = Literal["existing", "error", "replace", "again"]
-_CONFLICT = get_args(Conflict)
+CONFLICT = get_args(Conflict)
 
 LONGEST_KEY = 1_000
+
+_PARTS = ("key", "until", "within", "conflict")
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True)
 class Unique:
     """How a job is to be the only one with its key.
 
+    Keys are compared as they are, letter by letter. Who holds one is told by the jobs themselves,
+    so that no key is left behind by a process that dies.
+
     Args:
-        key: What is not to be there twice; True makes it of the function and the parameters.
-        until: How long the job holds it: until it has "ended", until its first attempt has
-            "started", or "forever".
-        within: In place of `until`: for so long after it was submitted, whatever becomes of it;
-            at most 30 days beyond its deletion.
-        conflict: What comes of a job whose key another one holds: "existing" gives back that one's
-            id, "error" raises `DuplicateJob`, "replace" takes its place, and "again" lets it run
-            after the other one, once.
+        key: What is not to be there twice; True makes it of the function and its parameters.
+        until: How long a job holds it: until it has "ended", until its first attempt has
+            "started", or "forever", also when the job is deleted.
+        within: It is also held for so long after the submission, whatever becomes of the job:
+            seconds, or text like `1h`. A job that was deleted holds it for 30 days at most.
+        conflict: What comes of a job whose key another one holds. "existing": nothing is
+            submitted, and the other one's id is given back. "error": `DuplicateJob` is raised.
+            "replace": the other one is cancelled if it waits, and asked to stop if it runs; the new
+            one starts when that has ended, and whatever waits for the other one waits for it.
+            "again": it runs once more after the one that runs; if one waits already, that one is
+            given back. Where the other one has ended, "replace" and "again" are as "existing".
 
     Raises:
         TypeError: A value is of the wrong type.
@@ -43,70 +52,96 @@ class Unique:
     conflict: Conflict = "existing"
 
     def __post_init__(self) -> None:
-        if isinstance(self.key, bool):
-            if not self.key:
-                raise ValueError("unique has the key False: leave it out, or give a key.")
-        elif not isinstance(self.key, str):
-            raise TypeError(
-                "unique must be True, a key as text, or a Unique, not a value of type "
-                f"{type(self.key).__name__}."
-            )
-        elif not self.key:
-            raise ValueError("unique has an empty key: give some text, or True.")
-        elif len(self.key) > LONGEST_KEY:
-            raise ValueError(
-                f"unique has a key of {len(self.key):,} characters: {LONGEST_KEY:,} are the most."
-            )
+        _check_key(self.key)
         for label, value, choices in (
-            ("until", self.until, _UNTIL),
-            ("conflict", self.conflict, _CONFLICT),
+            ("until", self.until, UNTIL),
+            ("conflict", self.conflict, CONFLICT),
         ):
-            if value not in choices:
+            if not isinstance(value, str) or value not in choices:
                 said = ", ".join(map(repr, choices[:-1]))
                 raise ValueError(f"unique has {label}={value!r}: say {said} or {choices[-1]!r}.")
-        if self.within is not None:
-            if self.until != "ended":
-                raise ValueError("unique has both until and within: give one of them.")
-            within = seconds_of(self.within, "within")
-            if within <= 0:
-                raise ValueError("unique has within=0: give a time that is more than 0.")
-            object.__setattr__(self, "within", within)
+        if self.within is None:
+            return
+        within = seconds_of(self.within, "unique's within")
+        if within <= 0:
+            raise ValueError("unique has within=0: give a time that is more than 0.")
+        if self.until == "forever":
+            raise ValueError(
+                "unique has within and until='forever', which holds the key anyway: give one."
+            )
+        object.__setattr__(self, "within", within)
+
+
+def _check_key(key: object) -> None:
+    if key is True:
+        return
+    if key is False:
+        raise ValueError("unique has the key False: give a key as text, or True.")
+    if not isinstance(key, str):
+        raise TypeError(
+            f"unique must be True, a key as text, or a Unique, not a value of type "
+            f"{type(key).__name__}."
+        )
+    if not key.strip():
+        raise ValueError("unique has an empty key: give some text, or True.")
+    if len(key) > LONGEST_KEY:
+        raise ValueError(
+            f"unique has a key of {len(key):,} characters: {LONGEST_KEY:,} are the most."
+        )
+    if "\0" in key:
+        raise ValueError("unique has a key with a NUL character in it: leave that out.")
+    try:
+        key.encode()
+    except UnicodeEncodeError as problem:
+        raise ValueError(
+            f"unique has a key that can't be stored, because character {problem.start + 1} of it "
+            "is no text (a file name that is not UTF-8?): replace it."
+        ) from None
 
 
 def unique_of(value: object) -> Unique | Literal[False]:
     """What was given as a job's `unique`, in its one form.
 
+    Where there is no Python, as in a line of JSONL, it is an object with the arguments of `Unique`.
+
     Raises:
-        TypeError: It is neither a bool, text nor a `Unique`.
+        TypeError: It is none of these.
         ValueError: A value is out of range.
     """
     if value is False or isinstance(value, Unique):
         return value
+    if isinstance(value, Mapping):
+        unknown = [key for key in value if key not in _PARTS]
+        if unknown:
+            raise ValueError(
+                f"unique has {unknown[0]!r}, which it does not know: it takes {', '.join(_PARTS)}."
+            )
+        return Unique(**value)
+    _check_key(value)
     return Unique(value)  # type: ignore[arg-type]
 
 
-def key_of(unique: Unique, function: str, params: Mapping[str, Any]) -> str:
+def key_of(unique: Unique, function: str, params: str) -> str:
     """The key of a job, as it is stored.
 
     Args:
-        unique: what it asked for.
-        function: its function's whole name.
-        params: its parameters.
+        unique: What it asks for.
+        function: `package.module.function`.
+        params: Its parameters, as JSON. In which order they stand makes no difference.
     """
     if isinstance(unique.key, str):
         return unique.key
-    encoded = json.dumps(params, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f"{function}:{hashlib.sha256(encoded.encode()).hexdigest()[:32]}"
+    canonical = _encode(json.loads(params))
+    return f"{function}:{hashlib.sha256(canonical.encode()).hexdigest()[:32]}"
 
 
-def unique_columns(
-    unique: Unique | Literal[False], function: str, params: Mapping[str, Any]
-) -> dict[str, Any]:
+def columns_of(unique: object, function: str, params: str) -> dict[str, Any]:
     """The values of a new row's columns; see `key_of`."""
-    if unique is False:
-        return dict.fromkeys(("unique_key", "unique_until", "unique_within"))
+    given = unique_of(unique)
+    if given is False:
+        return {"unique_key": None, "unique_until": None, "unique_within": None}
     return {
-        "unique_key": key_of(unique, function, params),
-        "unique_until": "within" if unique.within is not None else unique.until,
-        "unique_within": unique.within,
+        "unique_key": key_of(given, function, params),
+        "unique_until": given.until,
+        "unique_within": given.within,
     }

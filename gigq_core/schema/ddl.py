@@ -250,6 +250,18 @@ CREATE TABLE IF NOT EXISTS core_agenda (
     trouble TEXT
 ) WITHOUT ROWID"""
 
+# The keys of unique jobs that were deleted while they held them for longer. `within`: for how long
+# after `created`; NULL for ever.
+CREATE_KEPT_KEYS = """
+CREATE TABLE IF NOT EXISTS core_kept_keys (
+    job_id TEXT PRIMARY KEY,
+    unique_key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created REAL,
+    within REAL,
+    holds_until REAL NOT NULL
+) WITHOUT ROWID"""
+
 CREATE_TABLES = (
     CREATE_META,
     CREATE_EDGES,
@@ -262,6 +274,7 @@ CREATE_TABLES = (
     CREATE_PROGRESS,
     CREATE_SAVES,
     CREATE_AGENDA,
+    CREATE_KEPT_KEYS,
 )
 
 OUR_TABLES = (
@@ -276,6 +289,7 @@ OUR_TABLES = (
     "core_progress",
     "core_saves",
     "core_agenda",
+    "core_kept_keys",
 )
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
@@ -289,6 +303,19 @@ IS_DELAYED = f"status = 'pending' AND due IS NOT NULL AND retry_after <> '{PARKE
 # the release before. (The shortest test stands first: each row that is written is put to it.)
 IS_FAILURE = "error IS NOT NULL AND status IN ('failed', 'timeout', 'crashed')"
 IS_UNREAD_FAILURE = f"{IS_FAILURE} AND fingerprint IS NULL"
+
+# --- unique jobs
+
+# Whose key may be held: those that end leave the index. (What most rows fail stands first.)
+IS_KEYED = "unique_key IS NOT NULL AND status IN ('pending', 'running')"
+HOLDS_ALIVE = "(unique_until IS NOT 'started' OR (status = 'pending' AND attempts = 0))"
+# Whose key outlives them, and until when. A clock that is set back keeps it for twice as long at
+# most.
+IS_LASTING = "unique_key IS NOT NULL AND (unique_until = 'forever' OR unique_within IS NOT NULL)"
+LASTS_UNTIL = "coalesce(created + unique_within, 9e999)"
+HOLDS_LASTING = "(unique_within IS NULL OR created - unique_within < :utc)"
+# How long a key outlives the row of its job at most, if it is not held for ever: in seconds.
+KEY_OUTLIVES_S = 30 * 86_400.0
 
 INDEXES = {
     "core_open": f"""
@@ -311,6 +338,14 @@ INDEXES = {
         WHERE workflow IS NOT NULL""",
     "core_batch": """
         CREATE INDEX IF NOT EXISTS core_batch ON jobs (batch) WHERE batch IS NOT NULL""",
+    "core_keyed": f"""
+        CREATE INDEX IF NOT EXISTS core_keyed ON jobs (unique_key) WHERE {IS_KEYED}""",
+    "core_keyed_lasting": f"""
+        CREATE INDEX IF NOT EXISTS core_keyed_lasting ON jobs (unique_key, {LASTS_UNTIL})
+        WHERE {IS_LASTING}""",
+    "core_kept_keys_key": """
+        CREATE INDEX IF NOT EXISTS core_kept_keys_key
+        ON core_kept_keys (unique_key, holds_until)""",
     "core_executions_job": """
         CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, started_at)""",
     "core_failures": f"""
@@ -624,6 +659,24 @@ WHEN NEW.lane IS NOT NULL AND NEW.status = 'pending'
 BEGIN
     UPDATE jobs SET retry_after = CASE WHEN due IS NULL THEN '{OURS}' ELSE '{HELD}' END
     WHERE rowid = NEW.rowid AND retry_after IS NEW.retry_after;
+END""",
+}
+
+# --- unique jobs whose key outlives them
+
+LASTING_KEYS = {
+    "core_keep_key": f"""
+CREATE TRIGGER IF NOT EXISTS core_keep_key AFTER DELETE ON jobs
+WHEN OLD.unique_key IS NOT NULL AND OLD.id IS NOT NULL
+ AND (OLD.unique_until = 'forever' OR OLD.unique_within IS NOT NULL)
+BEGIN
+    INSERT OR REPLACE INTO core_kept_keys
+        (job_id, unique_key, name, created, within, holds_until)
+    VALUES (OLD.id, OLD.unique_key, coalesce(substr(CAST(OLD.name AS TEXT), 1, 200), ''),
+            OLD.created, OLD.unique_within,
+            CASE WHEN OLD.unique_until = 'forever' THEN 9e999
+                 ELSE min(coalesce(OLD.created + OLD.unique_within, 9e999),
+                          {NOW} + {KEY_OUTLIVES_S}) END);
 END""",
 }
 

@@ -21,6 +21,7 @@ class Feature(Enum):
     HIDING = "uses:hiding", ddl.HIDING
     TELLING = "uses:telling", ddl.TELLING
     POLICIES = "uses:policies", ddl.POLICIES
+    LASTING_KEYS = "uses:lasting_keys", ddl.LASTING_KEYS
 
     key: str
     triggers: Mapping[str, str]
