@@ -14,6 +14,7 @@ from pathlib import Path
 from gigq_core.cycles import in_circles
 from gigq_core.file_locks import process_words
 from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.key_holders import count_shared_keys
 from gigq_core.paths import queue_file
 from gigq_core.schema import ddl, features
 from gigq_core.schema import doctor_statements as sql
@@ -366,6 +367,18 @@ def _damaged_rows(conn: sqlite3.Connection) -> Iterator[Finding]:
         )
 
 
+def _shared_keys(conn: sqlite3.Connection) -> Iterator[Finding]:
+    shared = count_shared_keys(conn)
+    if shared:
+        have = "1 key of a unique job is" if shared == 1 else f"{shared:,} keys of unique jobs are"
+        yield Finding(
+            "shared_keys",
+            Level.WARNING,
+            f"{have} held by two jobs at once: GigQ's requeue does not ask for them. Cancel what "
+            "is not to run twice.",
+        )
+
+
 def _jobs(n: int) -> str:
     return "1 job is" if n == 1 else f"{n:,} jobs are"
 
@@ -396,5 +409,6 @@ _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] 
     _counters,
     _orphans,
     _never_runs,
+    _shared_keys,
     _clocks,
 )

@@ -118,6 +118,22 @@ def count_shared_keys(conn: sqlite3.Connection) -> int:
         return 0
 
 
+def has_expired_keys(conn: sqlite3.Connection, utc: float) -> bool:
+    """Whether deleted jobs hold keys no more of which there still is a trace; a plain read."""
+    return conn.execute(sql.HAS_EXPIRED_KEYS, (utc,)).fetchone() is not None
+
+
+def forget_expired_keys(conn: sqlite3.Connection, utc: float, most: int) -> None:
+    """Delete such traces, within the caller's transaction.
+
+    Args:
+        conn: The queue file, attached.
+        utc: The present moment.
+        most: How many at most.
+    """
+    conn.execute(sql.FORGET_EXPIRED_KEYS, (utc, most))
+
+
 def _holder(row: sqlite3.Row) -> Holder:
     id, name, status, execution_id = row
     return Holder(as_text(id), as_text(name), as_text(status), execution_id)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from gigq_core.durations import seconds_of
+from gigq_core.durations import duration_text, seconds_of
 
 Until = Literal["ended", "started", "forever"]
 UNTIL = get_args(Until)
@@ -119,6 +119,14 @@ def unique_of(value: object) -> Unique | Literal[False]:
         return Unique(**value)
     _check_key(value)
     return Unique(value)  # type: ignore[arg-type]
+
+
+def words_of(key: str, until: object, within: object) -> str:
+    """A stored key for people, and for how long it is held: `sync 7, until it has started`."""
+    told = {"started": ", until it has started", "forever": ", for ever"}.get(str(until), "")
+    if isinstance(within, (int, float)) and within > 0:
+        told += f", for {duration_text(within)} at least"
+    return key + told
 
 
 def key_of(unique: Unique, function: str, params: str) -> str:

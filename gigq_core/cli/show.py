@@ -28,6 +28,7 @@ from gigq_core.retry import Backoff, retry_of
 from gigq_core.sizes import size_text
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
+from gigq_core.unique import words_of
 
 # Below this width a whole id leaves no room for the rest.
 WIDE_TERMINAL = 120
@@ -370,7 +371,7 @@ def _options_in_words(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if job["memory"]:
         yield "Most memory", size_text(job["memory"])
     if job["unique"]:
-        yield "Unique key", job["unique"]["key"]
+        yield "Unique key", words_of(**job["unique"])
     for label, key in (("Workflow", "workflow"), ("Batch", "batch"), ("Lane", "lane")):
         if job[key]:
             yield label, job[key]

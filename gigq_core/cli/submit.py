@@ -20,16 +20,18 @@ from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.job import OPTION_NAMES, Duration, FunctionReference, JobOptions, reference_to
 from gigq_core.retry import Backoff
 from gigq_core.text import inert
-from gigq_core.unique import Unique
+from gigq_core.unique import CONFLICT, UNTIL, Unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gigq_core.bulk import JobTemplate
     from gigq_core.job import Job
+    from gigq_core.queue import JobQueue
 
 MAX_COPIES = 10_000
 _AFTER_RETRY = OPTION_NAMES.index("retry") + 1
+_AFTER_UNIQUE = OPTION_NAMES.index("unique") + 1
 
 # The names that are imported for the types alone where the options are defined.
 _KINDS = get_type_hints(JobOptions, localns={"Backoff": Backoff, "Unique": Unique})
@@ -138,7 +140,26 @@ def _job_options(*names: str) -> Callable[[Command], Command]:
     metavar="TIME,...",
     help="Delays before the second, the third, ... attempt, as 10,60,5m; the last one repeats.",
 )
-@_job_options(*OPTION_NAMES[_AFTER_RETRY:])
+@_job_options(*OPTION_NAMES[_AFTER_RETRY:_AFTER_UNIQUE])
+@click.option(
+    "--unique-until",
+    type=click.Choice(UNTIL),
+    help="How long the job holds its key: until it has ended, until its first attempt has started, "
+    "or forever.  [default: ended]",
+)
+@click.option(
+    "--unique-within",
+    type=Time(),
+    metavar="TIME",
+    help="It also holds its key for so long after it was submitted: seconds, or 10m, 2h.",
+)
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(CONFLICT),
+    help="What to do where another job holds the key: take that one for this, fail, replace it, or "
+    "run again after the one that runs.  [default: existing]",
+)
+@_job_options(*OPTION_NAMES[_AFTER_UNIQUE:])
 @click.option(
     "--copies",
     type=click.IntRange(1, MAX_COPIES),
@@ -162,6 +183,9 @@ def submit(
     function: str,
     params: tuple[str, ...],
     retry_delays: tuple[float, ...] | None,
+    unique_until: str | None,
+    unique_within: float | None,
+    on_duplicate: str | None,
     copies: int,
     jsonl: str | None,
     as_json: bool,
@@ -175,7 +199,11 @@ def submit(
     With --jsonl, what the options say holds for every line, and a line's own word comes over it.
     Every line is checked before anything is written.
 
-    JSON: {"id"}, or {"ids"} with --copies or --jsonl.
+    With --unique, and no KEY, the key is made of the function and its parameters. Where another job
+    holds the key, that one is told, and nothing is submitted; the exit code is 0.
+
+    JSON: {"id"}, or {"ids"} with --copies or --jsonl; of unique jobs with "duplicate", whether it
+    is another one's id, or "duplicates", how many are.
     """
     from gigq_core.bulk import JobTemplate
     from gigq_core.call_signature import needs_ours
@@ -193,6 +221,7 @@ def submit(
             raise click.UsageError("--backoff can't be combined with --retry-delays: give one.")
         options["retry"] = retry_delays
     options["dependencies"] = tuple(_parent_ids(settings, options["dependencies"]))
+    options["unique"] = _unique(options["unique"], unique_until, unique_within, on_duplicate)
     template = JobTemplate(FunctionReference.parse(function), values, JobOptions(**options))
     if jsonl is not None:
         jobs = _jobs_of_lines(jsonl, template, job_function)
@@ -200,7 +229,10 @@ def submit(
         jobs = _jobs(template, job_function, copies)
     with settings.changing(create=True) as queue:
         ids = queue.submit_many(jobs)
-    _print_ids(ids, as_json=as_json, many=jsonl is not None or copies > 1)
+        if jsonl is not None or copies > 1:
+            _print_ids(ids, jobs, as_json=as_json)
+        else:
+            _print_id(queue, jobs[0], as_json=as_json)
 
 
 def _jobs(template: JobTemplate, function: Callable[..., Any], copies: int) -> list[Job]:
@@ -233,13 +265,59 @@ def _jobs_of_lines(name: str, template: JobTemplate, function: Callable[..., Any
         raise click.UsageError(str(problem)) from None
 
 
-def _print_ids(ids: list[str], *, as_json: bool, many: bool) -> None:
+def _unique(
+    given: bool | str, until: str | None, within: float | None, conflict: str | None
+) -> bool | str | Unique:
+    """What the options say of the key.
+
+    Raises:
+        click.UsageError: it can't be so.
+    """
+    said: dict[str, Any] = {"until": until, "within": within, "conflict": conflict}
+    said = {name: value for name, value in said.items() if value is not None}
+    if not said:
+        return given
+    if given is False:
+        raise click.UsageError(
+            "--unique-until, --unique-within and --on-duplicate say more of a unique job: give "
+            "--unique too."
+        )
+    try:
+        return Unique(given, **said)
+    except (TypeError, ValueError) as problem:
+        raise click.UsageError(str(problem)) from None
+
+
+def _print_id(queue: JobQueue, job: Job, *, as_json: bool) -> None:
+    from gigq_core.key_holders import DELETED, already
+
+    other = job.duplicate_of
     if as_json:
-        write_json({"ids": ids} if many else {"id": ids[0]})
-    elif many:
-        say(f"{len(ids):,} jobs submitted, the first: {ids[0]}")
+        told: dict[str, Any] = {"id": other or job.id}
+        if job.unique is not False:
+            told["duplicate"] = other is not None
+        write_json(told)
+    elif other is None:
+        say(f"Job submitted: {job.id}")
     else:
-        say(f"Job submitted: {ids[0]}")
+        say(f"{already(queue.get_status(other).get('status', DELETED))}: {other}")
+
+
+def _print_ids(ids: list[str], jobs: list[Job], *, as_json: bool) -> None:
+    new = [job.id for job in jobs if job.duplicate_of is None]
+    others = len(jobs) - len(new)
+    if as_json:
+        told: dict[str, Any] = {"ids": ids}
+        if any(job.unique is not False for job in jobs):
+            told["duplicates"] = others
+        write_json(told)
+        return
+    more = f"; {others:,} not, since others hold their keys" if others else ""
+    if new:
+        noun = "jobs" if len(new) > 1 or not others else "job"
+        say(f"{len(new):,} {noun} submitted, the first: {new[0]}{more}")
+    else:
+        say("Nothing was submitted: others hold the keys of all these jobs.")
 
 
 def import_function(path: str) -> Callable[..., Any]:

@@ -346,6 +346,8 @@ INDEXES = {
     "core_kept_keys_key": """
         CREATE INDEX IF NOT EXISTS core_kept_keys_key
         ON core_kept_keys (unique_key, holds_until)""",
+    "core_kept_keys_until": """
+        CREATE INDEX IF NOT EXISTS core_kept_keys_until ON core_kept_keys (holds_until)""",
     "core_executions_job": """
         CREATE INDEX IF NOT EXISTS core_executions_job ON job_executions (job_id, started_at)""",
     "core_failures": f"""

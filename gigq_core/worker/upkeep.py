@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from gigq_core.kept_files import remove_private
+from gigq_core.key_holders import forget_expired_keys, has_expired_keys
 from gigq_core.paths import attempt_output
 from gigq_core.schema import filling
 from gigq_core.schema import worker_statements as sql
@@ -189,6 +190,7 @@ def forget_deleted(conn: sqlite3.Connection) -> list[str]:
         row[0] for row in conn.execute(sql.DELETED_BEFORE, (before, FORGOTTEN_AT_ONCE)).fetchall()
     ]
     gone: list[str] = []
+    forget_expired_keys(conn, utc_now(), FORGOTTEN_AT_ONCE)
     for job_id in old:
         # A job that was deleted and put back keeps its history.
         gone += [row[0] for row in conn.execute(sql.FORGET_EXECUTIONS, {"job": job_id}).fetchall()]
@@ -207,7 +209,8 @@ def _forgotten_before() -> str:
 def has_forgettable(conn: sqlite3.Connection) -> bool:
     """Whether there is anything to forget; a plain read."""
     before = _forgotten_before()
-    return conn.execute(sql.DELETED_BEFORE, (before, 1)).fetchone() is not None
+    deleted = conn.execute(sql.DELETED_BEFORE, (before, 1)).fetchone()
+    return deleted is not None or has_expired_keys(conn, utc_now())
 
 
 def delete_output(db_path: str | Path, execution_ids: list[str]) -> None:

@@ -14,6 +14,7 @@ from gigq_core.action_progress import ActionProgress
 from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
 from gigq_core.errors import GigQError
+from gigq_core.key_holders import DELETED, already
 from gigq_core.schema.opening import check_path, explained
 from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_core.undo import Undo
@@ -255,11 +256,21 @@ class QueueActions:
         check_writable(self.path, read_only=self.read_only)
         with explained(self.path):
             jobs = submit(self.path, request, self.python, self.chdir)
-        twin, ids = shell_command.for_submit(self.path, request), tuple(job.id for job in jobs)
+        twin = shell_command.for_submit(self.path, request)
+        ids = tuple(dict.fromkeys(job.duplicate_of or job.id for job in jobs))
         if len(jobs) == 1:
-            return Report(f"submitted {request.options.name} ({ids[0][:8]})", (), twin, ids)
-        new = tuple(Outcome(job.id, Change.SUBMITTED, name=job.name) for job in jobs)
-        return Report(f"submitted {len(jobs):,} jobs", new, twin, ids)
+            title = f"submitted {request.options.name} ({ids[0][:8]})"
+            if jobs[0].duplicate_of is not None:
+                with self._queue() as queue:
+                    state = queue.get_status(ids[0]).get("status", DELETED)
+                title = f"nothing submitted, {already(state).lower()}: {ids[0][:8]}"
+            return Report(title, (), twin, ids)
+        new = [job for job in jobs if job.duplicate_of is None]
+        outcomes = tuple(Outcome(job.id, Change.SUBMITTED, name=job.name) for job in new)
+        title = f"submitted {len(new):,} job{'s' * (len(new) != 1)}"
+        if others := len(jobs) - len(new):
+            title += f"; {others:,} not, since others hold their keys"
+        return Report(title, outcomes, twin, ids)
 
     def set_queue_paused(self, paused: bool) -> Report:
         """Let workers claim nothing more, or let them go on."""

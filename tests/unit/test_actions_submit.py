@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core import JobQueue
+from gigq_core import JobQueue, Unique
 from gigq_core.errors import GigQError
 from gigq_core.job import JobOptions
 from gigq_core.status import Change, Outcome
@@ -188,3 +188,22 @@ def test_the_folder_is_checked(tmp_path: Path) -> None:
 def test_an_async_function_is_known_as_ours_alone(project: Path) -> None:
     assert ask("shop_for_test.later", project).takes.ours
     assert not ask("shop_for_test.resize", project).takes.ours
+
+
+def test_a_job_whose_key_is_held_is_told_with_the_one_that_holds_it(
+    tmp_path: Path, project: Path
+) -> None:
+    path = tmp_path / "jobs.db"
+    JobQueue(path).close()
+    actions = QueueActions(path, python=sys.executable, chdir=project)
+    options = JobOptions(name="sync", unique=Unique("sync"))
+    first = actions.submit(SubmitRequest("os.getcwd", options=options))
+    second = actions.submit(SubmitRequest("os.getcwd", options=options))
+    assert second.job_ids == first.job_ids
+    assert second.title == f"nothing submitted, already waiting: {first.job_ids[0][:8]}"
+    many = actions.submit(SubmitRequest("os.getcwd", options=options, copies=3))
+    assert many.title == "submitted 0 jobs; 3 not, since others hold their keys"
+    options = JobOptions(name="sync", unique="other")
+    many = actions.submit(SubmitRequest("os.getcwd", options=options, copies=3))
+    assert many.title == "submitted 1 job; 2 not, since others hold their keys"
+    assert JobQueue(path).stats()["total"] == 2

@@ -23,6 +23,7 @@ from gigq_core.undo import Undo
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
+from gigq_core.worker.upkeep import forget_deleted, has_forgettable
 
 WORK = FunctionReference("json", "dumps")
 DAY_S = 86_400.0
@@ -285,6 +286,21 @@ def test_a_deleted_job_holds_its_key_for_30_days_at_most(queue: JobQueue, ledger
     assert queue.submit(keyed()) == job_id
     age(queue, 0.2 * DAY_S)
     assert queue.submit(keyed()) != job_id
+
+
+def test_keys_that_are_held_no_more_are_forgotten(queue: JobQueue, ledger: Ledger) -> None:
+    for wish in (Unique("k", within=60), Unique("f", until="forever")):
+        queue.submit(keyed(wish))
+        end(ledger, claim(ledger)[0], Fate.COMPLETED)
+    queue.clear_completed()
+    conn = queue._connection()
+    assert not has_forgettable(conn)
+    age(queue, 100 * DAY_S)
+    assert has_forgettable(conn)
+    with queue._writing():
+        forget_deleted(conn)
+    assert [row[0] for row in conn.execute("SELECT unique_key FROM core_kept_keys")] == ["f"]
+    assert not has_forgettable(conn)
 
 
 @pytest.mark.parametrize(

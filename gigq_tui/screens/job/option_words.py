@@ -10,6 +10,7 @@ from gigq_core.lane_names import HIDDEN
 from gigq_core.moments import due_words
 from gigq_core.retry import Backoff, RetryPolicy
 from gigq_core.sizes import size_text
+from gigq_core.unique import words_of
 from gigq_tui.format import limit, listed
 from gigq_tui.store.models import JobDetail
 
@@ -75,4 +76,5 @@ def _others(detail: JobDetail, now: datetime) -> Iterator[str]:
     if isinstance(memory, int):
         yield f"at most {size_text(memory)} of memory"
     if raw.get("unique_key"):
-        yield f"unique {raw['unique_key']}"
+        key, until, within = (raw.get(f"unique_{part}") for part in ("key", "until", "within"))
+        yield f"unique: {words_of(str(key), until, within)}"
