@@ -38,6 +38,7 @@ from gigq_core.undo import Undo
 from gigq_core.workflow import Workflow
 
 if TYPE_CHECKING:
+    from gigq_core.ready_made import post_json, run_command
     from gigq_core.retry import Backoff, GiveUp, Retry, Snooze
     from gigq_core.unique import Unique
     from gigq_core.worker import Worker
@@ -77,6 +78,8 @@ __all__ = [
     "WorkerIdInUse",
     "Workflow",
     "close_connections",
+    "post_json",
+    "run_command",
     "setup_logging",
     "task",
 ]
@@ -92,6 +95,8 @@ _LATER = {
     "Snooze": "gigq_core.retry",
     "Unique": "gigq_core.unique",
     "Worker": "gigq_core.worker",
+    "post_json": "gigq_core.ready_made",
+    "run_command": "gigq_core.ready_made",
 }
 
 

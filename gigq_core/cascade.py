@@ -71,8 +71,9 @@ def work_off(conn: sqlite3.Connection, most: int = TOLD_AT_ONCE) -> bool:
                 "utc": now.utc,
             }
             if child["is_cancelled"]:
-                conn.execute(sql.CANCEL_CHILD, values)
+                # First for whom: what is told of its end goes by that.
                 conn.execute(sql.NOTE_CULPRIT, values)
+                conn.execute(sql.CANCEL_CHILD, values)
             else:
                 conn.execute(sql.GO_ON_WITHOUT, values)
                 conn.execute(sql.RELEASE_CHILD, values)

@@ -10,7 +10,9 @@ from importlib import import_module
 from gigq_core.agenda import Duty
 
 # The module of each kind; its `DUTY` does the work.
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "hook": "gigq_core.hooks",
+}
 
 
 def duty_of(kind: str) -> Duty | None:

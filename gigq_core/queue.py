@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from gigq_core import actions, cascade, clearing
 from gigq_core import canary as canaries
@@ -19,7 +19,7 @@ from gigq_core.clearing import ClearPlan
 from gigq_core.connections import close_connection, get_connection, get_held_file
 from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
 from gigq_core.errors import DatabaseError
-from gigq_core.job import Job, check_integer
+from gigq_core.job import Duration, Job, check_integer
 from gigq_core.progress import progress_of_row
 from gigq_core.runs import newest_runs
 from gigq_core.schema import statements as sql
@@ -32,6 +32,9 @@ from gigq_core.submitting import prepare, submit_prepared
 from gigq_core.text import storable
 from gigq_core.times import Moment, utc_text
 from gigq_core.undo import Undo, recorded, restoring
+
+if TYPE_CHECKING:
+    from gigq_core.hooks import Event, Hook
 
 logger = logging.getLogger("gigq_core.queue")
 
@@ -405,6 +408,128 @@ class JobQueue:
         outcomes = self._in_parts(job_ids, clearing.clearing(include_needed), undo)
         self._tell_children()
         return outcomes
+
+    # --- hooks -------------------------------------------------------------------------------
+
+    def hook(
+        self,
+        event: Event,
+        job: Job,
+        match: str = "",
+        every: Duration = 0,
+        name: str = "",
+    ) -> str:
+        """Have a job submitted whenever others have failed, or completed.
+
+        The job's function is called with its own parameters, and with `jobs`, of which each names
+        one that ended, 100 at most, and `count`, how many there were. A worker of ours submits it.
+        The ends of a hook's own jobs, and of what those submit, are told to no hook.
+
+        Args:
+            event: "failed": those that failed or timed out for good, and those cancelled since a
+                parent did. "completed".
+            job: What is submitted each time; its function takes `jobs` and `count`.
+            match: Which jobs it is about, as the console's filters say it: `fn:etl.* -err:timeout`;
+                empty for all. The fields are fn, name, err, lane, workflow, batch, schedule and
+                worker.
+            every: How much time lies between two of its jobs at least; what ends meanwhile is told
+                by the next one.
+            name: What it is called; one of that name is changed. Without, it is called after the
+                job, and one that is the same already is left as it is.
+
+        Returns:
+            Its name.
+
+        Raises:
+            TypeError: A value is of the wrong type, or the function does not take the parameters.
+                Nothing was written. So for the others.
+            ValueError: A value is out of range, or the match can't be understood.
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import hooks
+
+        new = hooks.NewHook(event, job, match, every, name)
+        warn_of_waiting([job.reference], self.db_path)
+        with self._writing() as conn:
+            return hooks.put(conn, new, Moment.now())
+
+    def hooks(self) -> list[Hook]:
+        """List the hooks, by name, each with what it has still to tell and how its jobs end."""
+        from gigq_core.hooks import read_hooks
+
+        return read_hooks(self._connection())
+
+    def remove_hook(self, name: str) -> bool:
+        """Remove a hook; what it had still to tell is forgotten.
+
+        Args:
+            name: Which hook.
+
+        Returns:
+            True if it is gone, False if there is none of that name.
+
+        Raises:
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import hooks
+
+        with self._writing() as conn:
+            return hooks.remove(conn, name)
+
+    def pause_hook(self, name: str) -> bool:
+        """Let a hook submit nothing, until `resume_hook`; it goes on counting.
+
+        Args:
+            name: Which hook.
+
+        Returns:
+            True if it is paused, False if there is none of that name.
+
+        Raises:
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import hooks
+
+        with self._writing() as conn:
+            return hooks.pause(conn, name, Moment.now())
+
+    def resume_hook(self, name: str) -> bool:
+        """End a hook's pause; what it counted meanwhile is told by one job.
+
+        Args:
+            name: Which hook.
+
+        Returns:
+            True if it is at work, False if there is none of that name.
+
+        Raises:
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import hooks
+
+        with self._writing() as conn:
+            return hooks.resume(conn, name, Moment.now())
+
+    def test_hook(self, name: str) -> str:
+        """Submit a hook's job now, with one made-up job in `jobs`, to see whether it arrives.
+
+        Args:
+            name: Which hook; a paused one too.
+
+        Returns:
+            The id of the job that was submitted.
+
+        Raises:
+            KeyError: There is no such hook.
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import hooks
+
+        with self._writing() as conn:
+            job_id = hooks.submit_test(conn, name, Moment.now())
+        if job_id is None:
+            raise KeyError(f"There is no hook {name!r} in the queue.")
+        return job_id
 
     # --- the queue as a whole ----------------------------------------------------------------
 

@@ -8,6 +8,8 @@ database schema". So this module keeps to what SQLite 3.35 with JSON1 parses: no
 
 from __future__ import annotations
 
+from gigq_core.lane_names import HIDDEN
+
 SCHEMA_VERSION = 3
 
 # Far-off words in `retry_after`, by which GigQ's own claim passes a pending row by.
@@ -262,6 +264,70 @@ CREATE TABLE IF NOT EXISTS core_kept_keys (
     holds_until REAL NOT NULL
 ) WITHOUT ROWID"""
 
+# What is to be told of jobs that ended: by which hook, and of which of them. A hook's `waiting`
+# counts all that wait to be told; `first` is when the first of them ended. `failures` of its own
+# jobs are counted since the last one that completed.
+CREATE_HOOKS = """
+CREATE TABLE IF NOT EXISTS core_hooks (
+    name TEXT PRIMARY KEY,
+    event TEXT NOT NULL,
+    match TEXT NOT NULL,
+    every REAL NOT NULL,
+    made REAL NOT NULL,
+    paused REAL,
+    waiting INTEGER NOT NULL DEFAULT 0,
+    seen INTEGER NOT NULL DEFAULT 0,
+    first REAL,
+    last REAL,
+    last_job TEXT,
+    last_status TEXT,
+    jobs INTEGER NOT NULL DEFAULT 0,
+    told INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID"""
+
+# The definition of a hook's jobs. It may be large, and the rows above are written at each ending.
+CREATE_HOOK_JOBS = """
+CREATE TABLE IF NOT EXISTS core_hook_jobs (
+    hook TEXT PRIMARY KEY,
+    definition TEXT NOT NULL
+) WITHOUT ROWID"""
+
+# What a hook's match asks for: of each clause one term at least has to be as `wanted`.
+CREATE_HOOK_TERMS = """
+CREATE TABLE IF NOT EXISTS core_hook_terms (
+    hook TEXT NOT NULL,
+    clause INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    exact INTEGER NOT NULL,
+    pattern TEXT NOT NULL,
+    wanted INTEGER NOT NULL,
+    PRIMARY KEY (hook, clause, place)
+) WITHOUT ROWID"""
+
+# The jobs that a hook will name, as they were when they ended: not more than its next job holds.
+CREATE_HOOK_OUTBOX = """
+CREATE TABLE IF NOT EXISTS core_hook_outbox (
+    hook TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    job_id TEXT,
+    execution_id TEXT,
+    status TEXT,
+    name TEXT,
+    function TEXT,
+    error TEXT,
+    attempts INTEGER,
+    max_attempts INTEGER,
+    worker TEXT,
+    lane TEXT,
+    workflow TEXT,
+    batch TEXT,
+    schedule TEXT,
+    ended REAL,
+    PRIMARY KEY (hook, place)
+) WITHOUT ROWID"""
+
 CREATE_TABLES = (
     CREATE_META,
     CREATE_EDGES,
@@ -275,6 +341,10 @@ CREATE_TABLES = (
     CREATE_SAVES,
     CREATE_AGENDA,
     CREATE_KEPT_KEYS,
+    CREATE_HOOKS,
+    CREATE_HOOK_JOBS,
+    CREATE_HOOK_TERMS,
+    CREATE_HOOK_OUTBOX,
 )
 
 OUR_TABLES = (
@@ -290,6 +360,10 @@ OUR_TABLES = (
     "core_saves",
     "core_agenda",
     "core_kept_keys",
+    "core_hooks",
+    "core_hook_jobs",
+    "core_hook_terms",
+    "core_hook_outbox",
 )
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
@@ -792,6 +866,112 @@ BEGIN
     DELETE FROM core_saves WHERE job_id = NEW.id;
 END""",
 }
+
+# --- hooks: what is to be told of jobs that ended
+
+# How many jobs a hook's job names; the others are counted.
+MOST_NAMED = 100
+# Of texts that a job's submitter or its function wrote, so much is kept, in characters.
+MOST_OF_NAME = 200
+MOST_OF_ERROR = 2_000
+# A hook that is not told at once waits for so long first, in seconds: what ends one after the
+# other is told together.
+CALM_S = 1.0
+
+
+def _beginning(value: str, most: int = MOST_OF_NAME) -> str:
+    return f"substr(CAST({value} AS TEXT), 1, {most})"
+
+
+_HOOK_FUNCTION = _beginning("NEW.function_module || '.' || NEW.function_name")
+_HOOK_ERROR = _beginning("NEW.error", MOST_OF_ERROR)
+_HOOK_LANE = f"nullif({_beginning('NEW.lane')}, '{HIDDEN}')"
+# What the terms of a match look at, by their words.
+HOOK_FIELDS = {
+    "fn": _HOOK_FUNCTION,
+    "name": _beginning("NEW.name"),
+    "err": _HOOK_ERROR,
+    "lane": _HOOK_LANE,
+    "workflow": _beginning("NEW.workflow"),
+    "batch": _beginning("NEW.batch"),
+    "schedule": _beginning("NEW.schedule"),
+    "worker": _beginning("OLD.worker_id"),
+}
+_HOOK_FIELD = " ".join(f"WHEN '{word}' THEN {value}" for word, value in HOOK_FIELDS.items())
+_HOOK_VALUE = f"coalesce(CASE t.field {_HOOK_FIELD} END, '')"
+_HOOK_MATCHES = f"""NOT EXISTS (
+        SELECT 1 FROM core_hook_terms t WHERE t.hook = h.name GROUP BY t.clause
+        HAVING max(t.wanted = CASE t.exact WHEN 1 THEN {_HOOK_VALUE} = t.pattern
+                                           ELSE lower({_HOOK_VALUE}) GLOB t.pattern END) = 0)"""
+# Undo puts a row back as it was: nothing has ended.
+_NOT_UNDONE = "NOT EXISTS (SELECT 1 FROM core_overrides o WHERE o.job_id = NEW.id)"
+
+
+def _tell_hooks(event: str, ended_so: str) -> dict[str, str]:
+    """The trigger that tells the hooks of an event; what hooks have made never does.
+
+    Args:
+        event: which.
+        ended_so: the condition that it happened.
+    """
+    name = f"core_hook_{event}"
+    return {
+        name: f"""
+CREATE TRIGGER IF NOT EXISTS {name} AFTER UPDATE OF status ON jobs
+WHEN {ended_so} AND NEW.status <> OLD.status AND NEW.hook IS NULL AND {_NOT_UNDONE}
+BEGIN
+    INSERT OR REPLACE INTO core_hook_outbox (
+        hook, place, job_id, execution_id, status, name, function, error, attempts, max_attempts,
+        worker, lane, workflow, batch, schedule, ended)
+    SELECT h.name, h.waiting + 1, NEW.id, OLD.execution_id, NEW.status, {HOOK_FIELDS["name"]},
+           {_HOOK_FUNCTION}, {_HOOK_ERROR}, NEW.attempts, NEW.max_attempts,
+           {HOOK_FIELDS["worker"]}, {_HOOK_LANE}, {HOOK_FIELDS["workflow"]}, {HOOK_FIELDS["batch"]},
+           {HOOK_FIELDS["schedule"]},
+           CASE WHEN NEW.ended IS OLD.ended THEN {NOW} ELSE coalesce(NEW.ended, {NOW}) END
+    FROM core_hooks h
+    WHERE h.event = '{event}' AND h.waiting < {MOST_NAMED} AND {_HOOK_MATCHES};
+    UPDATE core_hooks
+    SET waiting = waiting + 1, seen = CASE WHEN waiting = 0 THEN 1 ELSE seen END,
+        first = CASE WHEN waiting = 0 THEN {NOW} ELSE first END
+    WHERE event = '{event}' AND {_HOOK_MATCHES.replace("h.name", "core_hooks.name")};
+END"""
+    }
+
+
+# Its next job is due: at once or after a while, and not before its interval is over. Where the
+# clock was set back since its last job, that is none longer.
+_HOOK_DUE = f"max({NOW} + min({CALM_S}, every), min(coalesce(last, 0.0), {NOW}) + every)"
+
+HOOKS = {
+    "core_hook_due": f"""
+CREATE TRIGGER IF NOT EXISTS core_hook_due AFTER UPDATE OF waiting ON core_hooks
+WHEN NEW.waiting > 0 AND OLD.waiting = 0 AND NEW.paused IS NULL
+BEGIN
+    INSERT OR IGNORE INTO core_agenda (what, at)
+    SELECT 'hook:' || name, {_HOOK_DUE} FROM core_hooks WHERE name = NEW.name;
+END""",
+    # How its own jobs end; one that was cancelled tells nothing of it.
+    "core_hook_ended": f"""
+CREATE TRIGGER IF NOT EXISTS core_hook_ended AFTER UPDATE OF status ON jobs
+WHEN NEW.hook IS NOT NULL AND NEW.status <> OLD.status AND {_NOT_UNDONE}
+ AND NEW.status IN ('completed', 'failed', 'timeout', 'cancelled')
+BEGIN
+    UPDATE core_hooks
+    SET last_status = CASE WHEN last_job = NEW.id THEN NEW.status ELSE last_status END,
+        failures = CASE NEW.status WHEN 'completed' THEN 0 WHEN 'cancelled' THEN failures
+                                   ELSE failures + 1 END
+    WHERE name = NEW.hook;
+END""",
+}
+# A job that was cancelled since an ancestor failed counts as failed; one that somebody cancelled
+# does not, nor one behind it.
+TELL_HOOKS_FAILED = _tell_hooks(
+    "failed",
+    """(NEW.status IN ('failed', 'timeout') OR NEW.status = 'cancelled' AND EXISTS (
+    SELECT 1 FROM core_cascaded d CROSS JOIN jobs p ON p.id = d.culprit_id
+    WHERE d.child_id = NEW.id AND p.status IN ('failed', 'timeout') AND p.hook IS NULL))""",
+)
+TELL_HOOKS_COMPLETED = _tell_hooks("completed", "NEW.status = 'completed'")
 
 COUNTER_STATES = (
     "ready",

@@ -13,6 +13,7 @@ from gigq_core.schema import ddl
 
 _IS_USED = "SELECT 1 FROM core_meta WHERE key = ?"
 _MARK = "INSERT OR IGNORE INTO core_meta (key, value) VALUES (?, '1')"
+_UNMARK = "DELETE FROM core_meta WHERE key = ?"
 
 
 class Feature(Enum):
@@ -22,6 +23,9 @@ class Feature(Enum):
     TELLING = "uses:telling", ddl.TELLING
     POLICIES = "uses:policies", ddl.POLICIES
     LASTING_KEYS = "uses:lasting_keys", ddl.LASTING_KEYS
+    HOOKS = "uses:hooks", ddl.HOOKS
+    HOOKS_FAILED = "uses:hooks_failed", ddl.TELL_HOOKS_FAILED
+    HOOKS_COMPLETED = "uses:hooks_completed", ddl.TELL_HOOKS_COMPLETED
 
     key: str
     triggers: Mapping[str, str]
@@ -49,6 +53,13 @@ def make(conn: sqlite3.Connection, feature: Feature) -> None:
     for statement in feature.triggers.values():
         conn.execute(statement)
     conn.execute(_MARK, (feature.key,))
+
+
+def drop(conn: sqlite3.Connection, feature: Feature) -> None:
+    """Take its triggers and its mark out again, within the caller's transaction."""
+    for name in feature.triggers:
+        conn.execute(f"DROP TRIGGER IF EXISTS {name}")
+    conn.execute(_UNMARK, (feature.key,))
 
 
 def triggers_of(conn: sqlite3.Connection) -> dict[str, str]:
