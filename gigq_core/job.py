@@ -271,6 +271,7 @@ class Job:
         workflow_id: Which one of that name.
         duplicate_of: The id of the job that has its key, where that is there in its place; None
             for a job that was submitted itself.
+        submitted_by: The id of the job that submits it, if one does.
         created_at: When it was made: naive local time in ISO 8601, as it is stored.
 
     Raises:
@@ -335,6 +336,7 @@ class Job:
         self.workflow: str | None = None
         self.workflow_id: str | None = None
         self.duplicate_of: str | None = None
+        self.submitted_by: str | None = None
         self.created_at = now_text()
         self.check()
 
@@ -357,6 +359,7 @@ class Job:
             self.unique,
             self.memory,
             self.workflow,
+            self.submitted_by,
         ) != _NOTHING_MORE
 
     @property
@@ -486,6 +489,7 @@ _NOTHING_MORE = (
     *(_FIELDS[name].default for name in ("run_at", "run_after", "on_parent_failure", "batch")),
     *(_FIELDS[name].default for name in ("stall_timeout", "ours", "lane", "unique", "memory")),
     None,
+    None,
 )
 
 
@@ -513,33 +517,87 @@ def reference_to(function: object, *, defined: bool = True) -> FunctionReference
     return reference
 
 
-def _reference_of(function: object) -> FunctionReference:
-    advice = "define it with `def` at the top level of a module"
-    if not callable(function):
-        raise TypeError(f"A job's function must be callable, not {_kind(function)}.")
-    if isinstance(function, MethodType):
-        raise TypeError(f"{_named(function)} is a method, which a worker can't import: {advice}.")
+class Described(NamedTuple):
+    """What tells whether a worker can import a function: all that is asked of the function itself.
+
+    So that it can be asked in another process than that which judges by it.
+
+    Attributes:
+        kind: The name of its type.
+        can_be_called: Whether it can be called.
+        is_method: Whether it is bound to an object.
+        is_builtin: Whether it is written in C.
+        is_generator: Whether a call of it gives a generator.
+        module, name, qualname: As it names itself; None where it has none.
+        is_found: Whether its module, as it is loaded, holds something under its name.
+    """
+
+    kind: str
+    can_be_called: bool
+    is_method: bool
+    is_builtin: bool
+    is_generator: bool
+    module: str | None
+    name: str | None
+    qualname: str | None
+    is_found: bool = True
+
+
+def _described(function: object) -> Described:
     module = getattr(function, "__module__", None)
     name = getattr(function, "__name__", None)
     qualname = getattr(function, "__qualname__", name)
-    if not isinstance(module, str) or not isinstance(name, str):
+    return Described(
+        type(function).__name__,
+        callable(function),
+        isinstance(function, MethodType),
+        isinstance(function, BuiltinFunctionType),
+        inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function),
+        module if isinstance(module, str) else None,
+        name if isinstance(name, str) else None,
+        qualname if isinstance(qualname, str) else None,
+    )
+
+
+def reference_of_described(told: Described) -> FunctionReference:
+    """The module and name of a function that stands in another process.
+
+    Raises:
+        TypeError: As for `reference_to`.
+        ValueError: A part of them is no Python name.
+    """
+    reference = _reference_by(told)
+    if not told.is_found:
+        raise _not_held(reference)
+    return reference
+
+
+def _reference_of(function: object) -> FunctionReference:
+    return _reference_by(_described(function))
+
+
+def _reference_by(told: Described) -> FunctionReference:
+    advice = "define it with `def` at the top level of a module"
+    kind = f"a value of type {told.kind}"
+    module, name, qualname = told.module, told.name, told.qualname
+    if not told.can_be_called:
+        raise TypeError(f"A job's function must be callable, not {kind}.")
+    if told.is_method:
+        raise TypeError(f"{qualname or kind} is a method, which a worker can't import: {advice}.")
+    if module is None or name is None:
         raise TypeError(
-            f"{_kind(function)} has no module and name by which a worker could import it: {advice}."
+            f"{kind} has no module and name by which a worker could import it: {advice}."
         )
     if name == "<lambda>":
         raise TypeError(f"A lambda can't be imported by a worker: {advice}.")
-    if isinstance(qualname, str) and "<locals>" in qualname:
+    if qualname is not None and "<locals>" in qualname:
         raise TypeError(
             f"{qualname} is defined inside another function, where a worker can't import it: "
             f"{advice}."
         )
-    if (
-        isinstance(qualname, str)
-        and "." in qualname
-        and not isinstance(function, BuiltinFunctionType)
-    ):
+    if qualname is not None and "." in qualname and not told.is_builtin:
         raise TypeError(f"{qualname} is a method, which a worker can't import: {advice}.")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if told.is_generator:
         raise TypeError(f"{name} is a generator function: return a list instead of yielding.")
     return FunctionReference(module, name)
 
@@ -554,10 +612,15 @@ def _check_importable(reference: FunctionReference) -> None:
     if loaded is None:
         return
     if not hasattr(loaded, name):
-        raise TypeError(
-            f"{module} has no attribute {name}, so a worker can't import it: keep the function "
-            "under its own name at the top level of its module."
-        )
+        raise _not_held(reference)
+
+
+def _not_held(reference: FunctionReference) -> TypeError:
+    module, name = reference
+    return TypeError(
+        f"{module} has no attribute {name}, so a worker can't import it: keep the function "
+        "under its own name at the top level of its module."
+    )
 
 
 def encode_params(params: object) -> str:
@@ -667,7 +730,3 @@ def _check_choice(label: str, value: object, choices: tuple[str, ...]) -> None:
 
 def _kind(value: object) -> str:
     return f"a value of type {type(value).__name__}"
-
-
-def _named(function: object) -> str:
-    return str(getattr(function, "__qualname__", None) or _kind(function))

@@ -24,7 +24,7 @@ _COLUMNS = (
 _MORE = (
     *("retry_after", "due", "due_in", "lane", "retry_policy", "on_parent_failure"),
     *("workflow", "workflow_id", "batch", "stall_timeout"),
-    *("unique_key", "unique_until", "unique_within", "memory"),
+    *("unique_key", "unique_until", "unique_within", "memory", "submitted_by"),
 )
 _INSERT = sql.insert_job(_COLUMNS)
 _INSERT_MORE = sql.insert_job(_COLUMNS + _MORE)
@@ -121,6 +121,7 @@ def _more(job: Job, encoded: Encoded, now: Moment, ours: bool) -> dict[str, Any]
         "batch": job.batch or None,
         "stall_timeout": job.stall_timeout,
         "memory": job.memory,
+        "submitted_by": job.submitted_by,
         **columns_of(job.unique, ".".join(encoded.function), encoded.params),
         **due,
     }

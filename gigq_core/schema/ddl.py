@@ -497,6 +497,14 @@ _TO_DUE = (
 )
 
 
+# Whether a parent has completed, as a new edge holds it.
+IS_MET = (
+    "EXISTS (SELECT 1 FROM jobs p WHERE p.id = {parent} AND p.status = 'completed')\n"
+    "           OR EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = {parent} "
+    "AND t.completed = 1)"
+)
+
+
 def state_of(row: str) -> str:
     """The SQL for the counter that `row` (OLD or NEW) belongs to."""
     return (
@@ -531,8 +539,7 @@ WHEN NEW.dependencies IS NOT NULL AND NEW.dependencies <> '[]' AND NEW.dependenc
 BEGIN
     INSERT OR IGNORE INTO core_edges (child_id, parent_id, met, on_failure)
     SELECT NEW.id, d.value,
-           EXISTS (SELECT 1 FROM jobs p WHERE p.id = d.value AND p.status = 'completed')
-           OR EXISTS (SELECT 1 FROM core_tombstones t WHERE t.job_id = d.value AND t.completed = 1),
+           {IS_MET.format(parent="d.value")},
            CASE NEW.on_parent_failure WHEN 'cancel' THEN 1 WHEN 'run' THEN 2 ELSE 0 END
     FROM json_each(CASE WHEN json_valid(NEW.dependencies) THEN NEW.dependencies ELSE '[]' END) d
     WHERE d.type = 'text';

@@ -61,6 +61,13 @@ class Saved(NamedTuple):
     number: int
 
 
+class Submitted(NamedTuple):
+    """A job that the job wants to be submitted, as JSON; it waits for the answer."""
+
+    order: str
+    number: int
+
+
 class Done(NamedTuple):
     """How the attempt with this token ended; `along` is what was said of the process."""
 
@@ -75,7 +82,7 @@ class Done(NamedTuple):
     wish: Wish | None = None
 
 
-Message = Ready | Ask | Told | Saved | Done
+Message = Ready | Ask | Told | Saved | Submitted | Done
 
 
 class Lines:
@@ -160,7 +167,7 @@ def _amount_of(word: str) -> float:
 
 def line_bytes(max_result_bytes: int) -> int:
     """The most bytes that a true line has: in a string of JSON, JSON doubles at most."""
-    return 2 * max_result_bytes + TEXT_BYTES
+    return 2 * max(max_result_bytes, runner.MOST_SUBMITTED_BYTES) + TEXT_BYTES
 
 
 def parse(line: bytes, max_result_bytes: int = runner.MAX_RESULT) -> Message:
@@ -174,7 +181,7 @@ def parse(line: bytes, max_result_bytes: int = runner.MAX_RESULT) -> Message:
         Broken: it holds none.
     """
     try:
-        message = _decode(line.decode("utf-8"))
+        message = decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         # Not UTF-8, not JSON, NaN, a number without end, nested too deeply.
         message = None
@@ -195,7 +202,7 @@ def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(word)
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def _ready(message: dict[str, Any]) -> Ready | None:
@@ -229,6 +236,17 @@ def _saved(message: dict[str, Any]) -> Saved | None:
     if type(text) is not str or not 0 < len(text) <= runner.MOST_SAVED or not _is_result(text):
         return None
     return Saved(text, message["number"])
+
+
+def _submitted(message: dict[str, Any]) -> Submitted | None:
+    text = message["submit"]
+    if message.keys() != {"submit", "number"} or not _is_count(message["number"]):
+        return None
+    if type(text) is not str or not _is_result(text):
+        return None
+    if not 0 < len(text) <= runner.MOST_SUBMITTED_BYTES:
+        return None
+    return Submitted(text, message["number"])
 
 
 def _done(message: dict[str, Any]) -> Done | None:
@@ -325,6 +343,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "done": _done,
     "report": _told,
     "save": _saved,
+    "submit": _submitted,
     "ask": _ask,
     "ready": _ready,
 }

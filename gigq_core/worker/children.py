@@ -332,8 +332,12 @@ class Child:
             self._job.capture = None
         begun, self.begun = self.begun, None
         pid = self.pid if begun is not None else None
+        outbox = self.dialogue.end(fate is Fate.COMPLETED)
         self.endings.append(
-            Ending(claim, fate, result, error, traceback, output, begun, pid, signum, raised, wish)
+            Ending(
+                *(claim, fate, result, error, traceback, output, begun, pid, signum, raised, wish),
+                outbox,
+            )
         )
 
     # --- the pipes ---------------------------------------------------------------------------
@@ -425,7 +429,7 @@ class Child:
             self.ever_ready = True
             if self.state is ChildState.STARTING:
                 self.state = ChildState.IDLE
-        elif isinstance(message, (answers.Ask, answers.Told, answers.Saved)):
+        elif isinstance(message, (answers.Ask, answers.Told, answers.Saved, answers.Submitted)):
             if claim is None:
                 raise answers.Broken("it spoke for a job, and has none")
             self.dialogue.hear(claim, message)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
 from gigq_core.retry import RetryPolicy
 from gigq_core.times import Moment
+from gigq_core.worker.outbox import Outbox
 
 
 class Fate(Enum):
@@ -103,6 +104,8 @@ class Ending:
     # The names of what was raised, from its own type to the most general one, with their modules.
     raised: tuple[str, ...] = ()
     wish: Wish | None = None
+    # What it has submitted, of one that completed.
+    outbox: Outbox | None = None
 
 
 def sentence_for(claim: Claim, fate: Fate) -> str | None:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Protocol
 
 from gigq_core.progress import percent_of, whole_percent
 from gigq_core.times import utc_now
-from gigq_core.worker.answers import Ask, Broken, Saved, Told
+from gigq_core.worker.answers import Ask, Broken, Saved, Submitted, Told
 from gigq_core.worker.claims import Claim
+from gigq_core.worker.orders import Orders, Refusal
+from gigq_core.worker.outbox import Outbox
 
 # Whoever was asleep for longer, in seconds, finds other circumstances: silence counts anew.
 ASLEEP_S = 1.0
@@ -157,6 +159,7 @@ class Dialogue:
         # How often the job has asked for something; the questions that wait for a commit.
         self._asked = 0
         self._waiting: list[int] = []
+        self._orders: Orders | None = None
 
     def begin(self, claim: Claim) -> None:
         """Another job begins."""
@@ -164,7 +167,7 @@ class Dialogue:
         self._asked = 0
         self._waiting = []
 
-    def hear(self, claim: Claim, message: Ask | Told | Saved) -> None:
+    def hear(self, claim: Claim, message: Ask | Told | Saved | Submitted) -> None:
         """Act on what the job of `claim` says.
 
         Raises:
@@ -180,6 +183,8 @@ class Dialogue:
             self._waiting.append(message.number)
             self._note_waiting()
             self._heard.note_save(Save(claim, message.number, message.text))
+        elif isinstance(message, Submitted):
+            self._take_order(message)
         else:
             self._answer(claim, message)
 
@@ -193,6 +198,21 @@ class Dialogue:
             self._send({"answer": ask.number, "parents": self._knows.parents_of(claim)})
         else:
             raise Broken("it asked for parents, and has none")
+
+    def _take_order(self, message: Submitted) -> None:
+        self.shows_life()
+        if self._orders is None:
+            self._orders = Orders()
+        taken = self._orders.take(message.order)
+        if isinstance(taken, Refusal):
+            self._send({"answer": message.number, "refused": taken})
+        else:
+            self._send({"answer": message.number, "submitted": taken})
+
+    def end(self, completed: bool) -> Outbox | None:
+        """The job has ended; gives what is to be submitted, if it completed."""
+        orders, self._orders = self._orders, None
+        return None if orders is None else orders.end(completed)
 
     def tell_saved(self, number: int) -> None:
         """A checkpoint is on disk; those before it need not be."""

@@ -25,7 +25,7 @@ from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.times import Moment
-from gigq_core.worker import outcomes, register, said
+from gigq_core.worker import delivery, outcomes, register, said
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, claim_of_row
 from gigq_core.worker.heard import ParentRow, Report, Save
 from gigq_core.worker.register import Register
@@ -294,12 +294,17 @@ class Ledger:
             WorkerIdInUse: a live worker has the id.
         """
         endings = list(endings)
+        submitting = [ending for ending in endings if ending.outbox is not None]
+        if submitting:
+            delivery.prepare(submitting)
+            endings = [ending for ending in endings if ending.outbox is None]
 
         def write(end: Callable[..., outcomes.Written]) -> CommitResult:
             return self._repairing(
                 lambda: self._write(
                     own,
                     endings,
+                    submitting,
                     pids,
                     claim,
                     stage,
@@ -327,6 +332,7 @@ class Ledger:
         self,
         own: Register,
         endings: list[Ending],
+        submitting: list[Ending],
         pids: list[int],
         claim: bool,
         stage: bool,
@@ -352,6 +358,10 @@ class Ledger:
             if saves or reports:
                 result.saved = said.write(conn, saves, reports)
             result.endings, result.superseded = end(conn, endings, now)
+            if submitting:
+                delivered = delivery.end(conn, submitting, now)
+                result.endings += delivered.endings
+                result.superseded += delivered.superseded
             for ending in result.endings:
                 if result.superseded and ending in result.superseded:
                     continue

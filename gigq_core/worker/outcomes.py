@@ -127,7 +127,7 @@ def end_each(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Wr
     for ending in endings:
         problem = _try_to_end(conn, ending, now, written)
         if problem is not None:
-            problem = _try_to_end(conn, _unstorable(ending, problem), now, written)
+            problem = _try_to_end(conn, unstorable(ending, problem), now, written)
         if problem is not None:
             logger.error("The end of job %s can't be written: %s", ending.claim.job_id, problem)
     return written
@@ -148,7 +148,7 @@ def _try_to_end(
     return None
 
 
-def _unstorable(ending: Ending, problem: Exception) -> Ending:
+def unstorable(ending: Ending, problem: Exception) -> Ending:
     """What is written of an ending that can't be stored: why, and a short form of it."""
     fate = ending.fate if ending.fate in _NOT_THE_JOBS else Fate.HOPELESS
     what, value = "result", ending.result

@@ -83,6 +83,16 @@ REPORT_EVERY_S = 0.2
 NOTE_CHARACTERS = 200
 # The largest checkpoint, in bytes of JSON.
 MOST_SAVED = 64 * 1024
+# So much an attempt may submit: jobs, and bytes of JSON.
+MOST_SUBMITTED = 10_000
+MOST_SUBMITTED_BYTES = 16 * 1024 * 1024
+# What a job may be told, beside its function and that one's parameters.
+JOB_OPTIONS = (
+    *("name", "priority", "timeout", "max_attempts", "retry_delay", "dependencies"),
+    *("description", "on_crash", "pass_parent_results", "retry", "retry_on", "give_up_on"),
+    *("on_timeout", "run_at", "run_after", "on_parent_failure", "batch", "stall_timeout", "ours"),
+    *("lane", "unique", "memory"),
+)
 # SQLite's whole numbers are smaller.
 LARGEST = 2**63
 # So many functions may wrap each other.
@@ -417,6 +427,7 @@ if TYPE_CHECKING:
         def save(self, context: JobContext, text: str) -> None: ...
         def saved(self) -> str | None: ...
         def parents(self) -> list[list[Any]]: ...
+        def submit(self, context: JobContext, order: str) -> str: ...
 
 
 # Why somebody has no say.
@@ -532,6 +543,38 @@ class JobContext:
             }
         return dict(self._known["parents"])
 
+    def submit(
+        self,
+        function: Any,
+        params: dict[str, Any] | None = None,
+        *,
+        before_dependents: bool = False,
+        **options: Any,
+    ) -> str:
+        """Submit a job, which is there when this one has completed, and only then.
+
+        It is checked at once. An attempt that ends in any other way leaves none of its jobs. They
+        belong to the same workflow as this one, and to the same batch unless they name another.
+
+        Args:
+            function: what the job calls: a function, `package.module.function` as text, or one
+                that was made with `@task`; or a `Job`.
+            params: the function's keyword arguments.
+            before_dependents: whether the jobs that wait for this one wait for the new one too.
+            **options: as for `Job`; `name` is the function's by default.
+
+        Returns:
+            The new job's id, on which the next one may depend.
+
+        Raises:
+            TypeError: as for `Job`.
+            ValueError: as for `Job`; or it is one too many: 10,000 jobs and 16 MB are the most.
+            RuntimeError: this is a copy of the job's process, or the job has ended.
+        """
+        known = self._known.setdefault("functions", {})
+        order = order_of(function, params, before_dependents, options, known)
+        return self._link.submit(self, order)
+
     def __repr__(self) -> str:
         return "<job %s, attempt %s of %s>" % (self.id, self.attempt, self.max_attempts)
 
@@ -594,6 +637,184 @@ def checkpoint(value: Any) -> str:
             "are the most: write it to a file, and save the path".format(len(text), MOST_SAVED)
         )
     return text
+
+
+def order_of(
+    function: Any,
+    params: Any,
+    before_dependents: bool,
+    options: dict[str, Any],
+    known: dict[int, tuple[Any, str]],
+) -> str:
+    """A job to be submitted, as JSON; raises as `submit` does.
+
+    What is wrong with a value is said by the worker, but for what JSON can't hold.
+
+    Args:
+        function, params, before_dependents, options: as for `submit`.
+        known: how functions are told, by their ids; it is added to.
+    """
+    own_id = None
+    if hasattr(function, "to_job") and not isinstance(function, type):
+        function, params = function.to_job(**({} if params is None else params)), None
+    if is_job(function):
+        if params is not None:
+            raise TypeError("submit() takes no params beside a job, which has its own.")
+        job, own_id = function, function.id
+        function, params = job.function, job.params
+        own = {name: getattr(job, name) for name in JOB_OPTIONS if hasattr(job, name)}
+        options = dict(own, **options)
+    try:
+        told = _ENCODE_OPTIONS(options)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise TypeError("submit() can't tell its worker these options: %s" % problem) from None
+    order = '{"function": %s, "params": %s, "before": %s, "id": %s, "options": %s}' % (
+        function_told(function, known),
+        encoded_params({} if params is None else params),
+        "true" if before_dependents else "false",
+        _ENCODE_OPTIONS(own_id),
+        told,
+    )
+    if len(order) > MOST_SUBMITTED_BYTES:
+        raise ValueError(TOO_LARGE)
+    return order
+
+
+def refused(kind: str, sentence: str) -> Exception:
+    """The exception for a job that was not taken."""
+    return (TypeError if kind == "TypeError" else ValueError)(sentence)
+
+
+TOO_LARGE = (
+    "A job can submit {:,} MB at most in one attempt: write what is large to a file, and pass its "
+    "path.".format(MOST_SUBMITTED_BYTES // 1024**2)
+)
+
+
+def is_job(value: Any) -> bool:
+    """Whether it has what a `Job` has."""
+    if isinstance(value, (str, type, tuple)) or hasattr(value, "__code__"):
+        return False
+    return all(hasattr(value, name) for name in ("id", "function", "params"))
+
+
+def encoded_params(params: Any) -> str:
+    """Parameters as JSON; what JSON can't hold is refused as `Job` does."""
+    if not isinstance(params, dict):
+        raise TypeError(
+            "params must be a dictionary of keyword arguments, not a value of type %s."
+            % type(params).__name__
+        )
+    for key in params:
+        if not isinstance(key, str):
+            raise TypeError("The parameter %r must have a string for its name." % (key,))
+    try:
+        return _ENCODE(params)
+    except TypeError as problem:
+        raise TypeError(
+            "JSON can't hold params (%s): pass strings, numbers, lists and dictionaries." % problem
+        ) from None
+    except (ValueError, RecursionError) as problem:
+        raise ValueError("JSON can't hold params: %s." % problem) from None
+
+
+def option_told(value: Any) -> Any:
+    """How an option is told for which JSON has no word: as it is written where there is no Python.
+
+    Raises:
+        TypeError: there is no telling it.
+    """
+    if isinstance(value, type) and issubclass(value, BaseException):
+        return name_of(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if is_job(value):
+        raise TypeError("dependencies takes job ids: pass job.id instead of the job.")
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, (set, frozenset)) or hasattr(value, "__next__"):
+        return list(value)
+    raise TypeError("a value of type %s" % type(value).__name__)
+
+
+_ENCODE_OPTIONS = json.JSONEncoder(allow_nan=False, default=option_told).encode
+
+
+def function_told(function: Any, known: dict[int, tuple[Any, str]]) -> str:
+    """What tells the worker which function it is, and how it can be called, as JSON."""
+    if isinstance(function, tuple) and len(function) == 2:
+        # A reference by names.
+        function = "%s.%s" % function
+    if isinstance(function, str):
+        found = found_as(function) if "." in function else None
+        told = {"path": function, "takes": takes(found) if callable(found) else None}
+        return _ENCODE(told)
+    if id(function) not in known:
+        told = {"is": described(function), "takes": takes(function) if callable(function) else None}
+        # The function is kept, so that its id stays its own.
+        known[id(function)] = function, _ENCODE(told)
+    return known[id(function)][1]
+
+
+def described(function: Any) -> list[Any]:
+    """What tells whether a worker can import a function."""
+    import inspect
+
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__name__", None)
+    names = [module, name, getattr(function, "__qualname__", name)]
+    loaded = sys.modules.get(module) if isinstance(module, str) else None
+    return [
+        type(function).__name__,
+        callable(function),
+        inspect.ismethod(function),
+        inspect.isbuiltin(function),
+        inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function),
+        *(one if isinstance(one, str) else None for one in names),
+        loaded is None or not isinstance(name, str) or hasattr(loaded, name),
+    ]
+
+
+def takes(function: Any) -> list[Any]:
+    """What a function can be called with: the names that it knows, those that it needs, whether
+    others are fine, those that it needs by position, and whether our workers alone can run it."""
+    import inspect
+
+    try:
+        parameters = list(inspect.signature(function, follow_wrapped=False).parameters.values())
+    except Exception:  # noqa: BLE001 - the user's own type may do anything
+        return [[], [], True, [], needs_ours(function)]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    needed = [one for one in parameters if one.default is one.empty]
+    return [
+        [one.name for one in parameters if one.kind in named],
+        [one.name for one in needed if one.kind in named],
+        any(one.kind is one.VAR_KEYWORD for one in parameters),
+        [one.name for one in needed if one.kind is one.POSITIONAL_ONLY],
+        needs_ours(function),
+    ]
+
+
+def needs_ours(function: Any) -> bool:
+    """Whether a function is async, or needs its job's context."""
+    import inspect
+
+    def within(one: Any) -> Any:
+        return getattr(one, "__dict__", {}).get("__wrapped__")
+
+    if not inspect.isfunction(function):
+        function = within(function) or function
+    if inspect.iscoroutinefunction(function):
+        return True
+    while function is not None:
+        try:
+            found = inspect.signature(function, follow_wrapped=False).parameters.get(CONTEXT)
+        except Exception:  # noqa: BLE001 - the user's own type may do anything
+            return False
+        if found is not None and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY):
+            return found.default is found.empty
+        function = within(function)
+    return False
 
 
 def message_of(line: bytes) -> dict[str, Any]:
@@ -739,6 +960,13 @@ class Link:
         rows: list[list[Any]] = self.ask({"ask": "parents"})["parents"]
         return rows
 
+    def submit(self, context: JobContext, order: str) -> str:
+        answer = self.ask({"submit": order}, context)
+        if "refused" in answer:
+            raise refused(*answer["refused"])
+        job_id: str = answer["submitted"]
+        return job_id
+
     def ask(self, message: dict[str, Any], context: JobContext | None = None) -> dict[str, Any]:
         """Send a message, and wait for the answer with its number."""
         if os.getpid() != self.pid:
@@ -765,7 +993,7 @@ class Link:
 
     def send(self, message: dict[str, Any]) -> None:
         # What is short goes into the pipe as a whole, and needs no thread for that.
-        if self.threads or ("save" in message and self.has_begun()):
+        if self.threads or ("ask" not in message and self.has_begun()):
             self.unsent.append(message)
             self.wake()
         else:

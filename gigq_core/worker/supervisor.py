@@ -543,11 +543,16 @@ class Supervisor:
         self.claimed += result.broken
         for ending in result.endings:
             _report(ending, bool(result.superseded) and ending in result.superseded)
+            if ending.outbox is not None:
+                ending.outbox.close()
         full = claim and len(result.claims) + result.broken >= max(1, len(free))
         self._waiting = full
         # How many more wait is worth knowing only if there is a slot for them.
         room = self._pool.busy() < self._pool.slots
-        mixed = any(ending.fate is not Fate.COMPLETED for ending in result.endings)
+        mixed = any(
+            ending.fate is not Fate.COMPLETED or ending.outbox is not None
+            for ending in result.endings
+        )
         if (
             stage
             or mixed
@@ -653,7 +658,8 @@ def _report(ending: Ending, superseded: bool) -> None:
     elif ending.fate is Fate.NOT_BEGUN:
         logger.info("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
     elif ending.fate is Fate.COMPLETED:
-        logger.info("Job %s (%r) completed", claim.job_id, claim.name)
+        submitted = "" if ending.outbox is None else f", and submitted {_jobs(len(ending.outbox))}"
+        logger.info("Job %s (%r) completed%s", claim.job_id, claim.name, submitted)
     elif ending.fate is Fate.SNOOZED:
         logger.info("Job %s (%r) is put off, as it asked", claim.job_id, claim.name)
     else:
@@ -664,6 +670,10 @@ def _report(ending: Ending, superseded: bool) -> None:
             ending.fate.value,
             ending.error,
         )
+
+
+def _jobs(count: int) -> str:
+    return f"{count:,} {'job' if count == 1 else 'jobs'}"
 
 
 def _warn_discarded(claim: Claim) -> None:

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gigq_core.connections import close_connections
@@ -18,6 +19,8 @@ from gigq_core.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, Wish, sentence_for
 from gigq_core.worker.heard import Heard, Knows, Report, Save, SignsOfLife, signs_of
+from gigq_core.worker.orders import Orders, Refusal
+from gigq_core.worker.outbox import Outbox
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -64,6 +67,7 @@ class _Line:
         self._number = 0
         self._save: Save | None = None
         self._waiting: dict[int, threading.Event] = {}
+        self._orders: Orders | None = None
 
     # --- from the job's threads --------------------------------------------------------------
 
@@ -101,6 +105,18 @@ class _Line:
     def parents(self) -> list[list[Any]]:
         self._check()
         return [list(row) for row in self._knows.parents_of(self.claim)]
+
+    def submit(self, context: runner.JobContext, order: str) -> str:
+        with self._lock:
+            self._check()
+            if self._orders is None:
+                self._orders = Orders()
+            taken = self._orders.take(order)
+        if self._signs is not None:
+            self._signs.seen()
+        if isinstance(taken, Refusal):
+            raise runner.refused(*taken)
+        return taken
 
     # --- from the worker's -------------------------------------------------------------------
 
@@ -143,9 +159,15 @@ class _Line:
         if self._signs is not None:
             self._signs.wait(waits)
 
+    def take_outbox(self, completed: bool) -> Outbox | None:
+        """What is to be submitted, once the job has ended, if it completed."""
+        orders, self._orders = self._orders, None
+        return None if orders is None else orders.end(completed)
+
     def end(self) -> Report | None:
         """The job has ended; gives its last report, if that was not taken."""
-        self._ended = True
+        with self._lock:
+            self._ended = True
         self.not_before = 0.0
         last = self.take_report(time.monotonic())
         self.context._held = True
@@ -503,6 +525,10 @@ class ThreadPool:
             last = thread.line.end() if thread.line is not None else None
             if last is not None:
                 self._heard.note_report(last)
+            completed = thread.fate is None and ending.fate is Fate.COMPLETED
+            outbox = thread.line.take_outbox(completed) if thread.line is not None else None
+            if outbox is not None:
+                ending = replace(ending, outbox=outbox)
             if thread.fate is None:
                 thread.claim = None
                 self._idle.append(thread)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigq_core.worker import answers, runner
-from gigq_core.worker.answers import Ask, Broken, Done, Lines, Ready, Saved, Told, parse
+from gigq_core.worker.answers import Ask, Broken, Done, Lines, Ready, Saved, Submitted, Told, parse
 from gigq_core.worker.claims import Wish
 
 TOKEN = "0198-token"
@@ -32,6 +32,8 @@ def test_every_message_of_the_runner_passes() -> None:
         assert told == Told(*report[:2], runner.storable(report[2]))
     text = runner.checkpoint(["é\0" * 5_000])
     assert parse(line({"save": text, "number": 9})) == Saved(text, 9)
+    order = runner.order_of(line, {"é\0": "\ud800"}, True, {"name": "\udce9"}, {})
+    assert parse(line({"submit": order, "number": 9})) == Submitted(order, 9)
     along = {"files": {"/a/b\udce9.py": 12}, "peak": 5, "left": ["2 threads"], "signals": [15]}
     assert parse(line(GOOD | along)) == Done(TOKEN, True, False, "[1]", None, None, along)
     told = parse(line(BAD | {"traceback": "Traceback"}))
@@ -172,6 +174,16 @@ NOT_MESSAGES: dict[str, bytes] = {
     "an empty checkpoint": line({"save": "", "number": 1}),
     "a checkpoint beyond measure": line({"save": "1" * (runner.MOST_SAVED + 1), "number": 1}),
     "a checkpoint with a stray character": '{"save": "é", "number": 1}'.encode(),
+    "an order without a number": line({"submit": "{}"}),
+    "an order of another number": line({"submit": "{}", "number": 2**63}),
+    "an order with more": line({"submit": "{}", "number": 1, "ok": True}),
+    "an order that is no text": line({"submit": {}, "number": 1}),
+    "an empty order": line({"submit": "", "number": 1}),
+    "an order beyond measure": line(
+        {"submit": "1" * (runner.MOST_SUBMITTED_BYTES + 1), "number": 1}
+    ),
+    "an order with a stray character": '{"submit": "é", "number": 1}'.encode(),
+    "an order and a checkpoint": line({"submit": "{}", "save": "1", "number": 1}),
     "not UTF-8": b'{"ask": "parents\xff"}',
     "UTF-16": json.dumps(GOOD).encode("utf-16"),
     "a BOM": b"\xef\xbb\xbf" + line(GOOD),
@@ -215,6 +227,9 @@ def test_the_largest_result_allowed_fits_into_a_line() -> None:
     worst = runner.encoded(['"\\' * (most // 5)], most * 2)[:most]
     message = {"done": TOKEN, "ok": True, "result": worst}
     assert len(json.dumps(message)) <= answers.line_bytes(most)
+    order = json.dumps('"' * (runner.MOST_SUBMITTED_BYTES // 2 - 1))
+    assert len(order) <= runner.MOST_SUBMITTED_BYTES
+    assert len(json.dumps({"submit": order, "number": 2**63})) <= answers.line_bytes(1)
 
 
 def test_lines_are_cut_at_their_ends_alone() -> None:

@@ -1,0 +1,89 @@
+"""What a running job has submitted, kept until it is known how the attempt ended."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from typing import NamedTuple
+
+from gigq_core.definition import encode_definition, job_of_definition
+from gigq_core.errors import DuplicateJob
+from gigq_core.job import Job
+from gigq_core.worker import runner
+
+# So much is kept in memory, in bytes, and what is more in a file without a name: large orders of
+# many slots would else take 16 MB each, and so a worker that dies leaves nothing.
+IN_MEMORY_BYTES = 1024 * 1024
+
+
+class Order(NamedTuple):
+    """A job that is to be submitted; whether what waits for the submitting one waits for it too."""
+
+    job: Job
+    before_dependents: bool
+
+
+class Outbox:
+    """What one attempt has submitted so far."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+        self._ids: set[str] = set()
+        self._bytes = 0
+        self._orders: list[Order] | None = None
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def keep(self, job: Job, before_dependents: bool) -> None:
+        """Take in a job.
+
+        Raises:
+            TypeError: as for `Job`.
+            ValueError: as for `Job`; or there are too many, or there is no room.
+            DuplicateJob: it is there already.
+        """
+        if len(self._ids) >= runner.MOST_SUBMITTED:
+            raise ValueError(
+                f"A job can submit {runner.MOST_SUBMITTED:,} jobs at most in one attempt: let some "
+                "of them submit the others."
+            )
+        if job.id in self._ids:
+            raise DuplicateJob(
+                "A job can be submitted once, and this one already was: make a new Job."
+            )
+        # JSON holds neither tabs nor ends of lines.
+        line = f"{json.dumps(job.id)}\t{before_dependents:d}\t{encode_definition(job)}\n".encode()
+        if self._bytes + len(line) > runner.MOST_SUBMITTED_BYTES:
+            raise ValueError(runner.TOO_LARGE)
+        try:
+            self._file.write(line)
+        except OSError as problem:
+            # What was written of it is overwritten by the next one, or cut off.
+            self._file.seek(self._bytes)
+            reason = problem.strerror or problem
+            raise ValueError(f"There is no room to keep what is submitted: {reason}.") from None
+        self._bytes += len(line)
+        self._ids.add(job.id)
+
+    def orders(self) -> list[Order]:
+        """The jobs in their order, made anew; the same ones at each further call.
+
+        Raises:
+            OSError: what was kept can't be read.
+            TypeError: a job is no longer as it should be; so for `ValueError`.
+        """
+        if self._orders is None:
+            self._file.seek(0)
+            lines = self._file.read(self._bytes).decode().splitlines()
+            self._orders = [_read(line) for line in lines]
+        return self._orders
+
+    def close(self) -> None:
+        """Let go of what was kept."""
+        self._file.close()
+
+
+def _read(line: str) -> Order:
+    job_id, before, text = line.split("\t")
+    return Order(job_of_definition(text, id=json.loads(job_id)), before == "1")
