@@ -257,7 +257,8 @@ def _filesystem_type(file: Path) -> str:
 
 def _schema_parts(conn: sqlite3.Connection) -> Iterator[Finding]:
     present = {row["name"]: row["sql"] for row in conn.execute(sql.SCHEMA_PARTS)}
-    ours = {**ddl.INDEXES, **ddl.TRIGGERS, **features.triggers_of(conn)}
+    indexes = {**ddl.INDEXES, **features.indexes_of(conn)}
+    ours = {**indexes, **ddl.TRIGGERS, **features.triggers_of(conn)}
     missing = sorted(ours.keys() - present.keys())
     altered = sorted(
         name

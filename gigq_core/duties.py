@@ -12,6 +12,7 @@ from gigq_core.agenda import Duty
 # The module of each kind; its `DUTY` does the work.
 _MODULES: dict[str, str] = {
     "hook": "gigq_core.hooks",
+    "lanes": "gigq_core.lane_settling",
 }
 
 

@@ -77,9 +77,16 @@ def insert(conn: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> None:
         together = list(part)
         if any(row["lane"] for row in together):
             use(conn, Feature.HIDING)
+        waits_in_lane = any(row["lane"] not in (None, HIDDEN) for row in together)
+        if waits_in_lane:
+            use(conn, Feature.LANES)
         if any(row["on_parent_failure"] and row["dependencies"] != "[]" for row in together):
             use(conn, Feature.POLICIES)
         conn.executemany(_INSERT_MORE, together)
+        if waits_in_lane:
+            from gigq_core.lane_settling import settle
+
+            settle(conn, Moment.now().utc)
 
 
 def _uses_more(row: dict[str, Any]) -> bool:
@@ -111,7 +118,8 @@ def _more(job: Job, encoded: Encoded, now: Moment, ours: bool) -> dict[str, Any]
     if lane is None and (ours or job.ours or policy.needs_ours or capped):
         lane = HIDDEN
     if lane is not None:
-        due["retry_after"] = OURS if due["due"] is None else HELD
+        shown = lane == HIDDEN and due["due"] is None
+        due["retry_after"] = OURS if shown else HELD
     more = {
         "lane": lane,
         "retry_policy": policy.encode(),

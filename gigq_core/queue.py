@@ -24,17 +24,19 @@ from gigq_core.progress import progress_of_row
 from gigq_core.runs import newest_runs
 from gigq_core.schema import statements as sql
 from gigq_core.schema.attach import ensure_attached
+from gigq_core.schema.features import Feature, is_used
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read, write
 from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome, WorkerRequest
 from gigq_core.submitting import prepare, submit_prepared
 from gigq_core.text import storable
-from gigq_core.times import Moment, utc_text
+from gigq_core.times import Moment, utc_now, utc_text
 from gigq_core.undo import Undo, recorded, restoring
 
 if TYPE_CHECKING:
     from gigq_core.hooks import Event, Hook
+    from gigq_core.lanes import Lane
 
 logger = logging.getLogger("gigq_core.queue")
 
@@ -119,7 +121,7 @@ class JobQueue:
         new = prepare(jobs, Moment.now())
         functions = ((row["function_module"], row["function_name"]) for row in new.rows)
         warn_of_waiting(functions, self.db_path)
-        with self._writing() as conn:
+        with self._writing(submits=True) as conn:
             ids = submit_prepared(conn, new)
         if logger.isEnabledFor(logging.INFO):
             for job in new.jobs:
@@ -543,6 +545,90 @@ class JobQueue:
         with self._writing() as conn:
             conn.execute(sql.RESUME)
 
+    def set_lane(
+        self,
+        pattern: str,
+        running: int | None = None,
+        rate: str | None = None,
+        burst: int = 1,
+        reserved: bool = False,
+    ) -> None:
+        """Give a lane limits, instead of those that it has; jobs that run go on.
+
+        Args:
+            pattern: The lane's name; or `fetch:*` for all whose names begin with `fetch:`, each
+                with these limits for itself. The exact name wins, else the longest prefix.
+            running: How many of its jobs may run at a time; None for any number.
+            rate: How many may start in a second, minute, hour or day: `5/s`, `10/m`, `100/h`,
+                `1/d`; None for any number. Another attempt is another start.
+            burst: How many of these may start at once after a quiet time.
+            reserved: Leave its jobs to workers that name the lane.
+
+        Raises:
+            TypeError: A value is of the wrong type; nothing was written. So for the other.
+            ValueError: A value is out of range.
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import lane_changes, lanes
+
+        rule = lanes.rule_of(pattern, running, rate, burst, reserved)
+        with self._writing() as conn:
+            lane_changes.set_rule(conn, rule, utc_now())
+
+    def remove_lane(self, pattern: str) -> bool:
+        """Take the limits of a lane away; its jobs stay, and keep to any other rule that fits.
+
+        Args:
+            pattern: As it was given to `set_lane`.
+
+        Returns:
+            Whether there were any.
+        """
+        from gigq_core import lane_changes
+
+        with self._writing() as conn:
+            return lane_changes.remove_rule(conn, pattern, utc_now())
+
+    def pause_lane(self, pattern: str) -> bool:
+        """Let no job of a lane begin, until `resume_lane`; those that run go on.
+
+        Args:
+            pattern: As for `set_lane`. A pause is no rule: the lane keeps its limits.
+
+        Returns:
+            Whether that is new.
+
+        Raises:
+            TypeError: As for `set_lane`.
+            ValueError: As for `set_lane`.
+        """
+        from gigq_core import lane_changes, lanes
+
+        lanes.check_pattern(pattern)
+        with self._writing() as conn:
+            return lane_changes.pause(conn, pattern, utc_now())
+
+    def resume_lane(self, pattern: str) -> bool:
+        """End a pause.
+
+        Args:
+            pattern: As it was given to `pause_lane`.
+
+        Returns:
+            Whether there was one.
+        """
+        from gigq_core import lane_changes
+
+        with self._writing() as conn:
+            return lane_changes.resume(conn, pattern, utc_now())
+
+    def lanes(self) -> list[Lane]:
+        """The lanes in which jobs wait or run, and the rules whose lanes have none, by name."""
+        from gigq_core.lanes import read_lanes
+
+        with self._reading() as conn:
+            return read_lanes(conn, utc_now())
+
     def is_paused(self) -> bool:
         """Whether the queue is paused."""
         return self._one(sql.IS_PAUSED) is not None
@@ -681,13 +767,26 @@ class JobQueue:
         return get_connection(self.db_path, create=self._initialize)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with read(self._connection()) as conn:
+                yield conn
+        except sqlite3.OperationalError as problem:
+            raise explain(problem, Path(self.db_path)) from problem
+
+    @contextmanager
+    def _writing(self, submits: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction; what only `submits` looks after the lanes of its jobs itself."""
         held = get_held_file(self.db_path, create=self._initialize)
         try:
             with write(held.conn, self._waits) as conn:
                 # Somebody may have detached the file since this queue was opened.
                 ensure_attached(conn)
                 yield conn
+                if not submits and is_used(conn, Feature.LANES):
+                    from gigq_core.lane_settling import settle
+
+                    settle(conn, utc_now())
                 held.check()
             held.confirm()
         except sqlite3.OperationalError as problem:

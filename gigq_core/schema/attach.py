@@ -191,7 +191,7 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
     for table, column, declaration in ddl.OUR_LATER_COLUMNS:
         _add_column(conn, table, column, declaration)
-    for statement in ddl.INDEXES.values():
+    for statement in (ddl.INDEXES | features.indexes_of(conn)).values():
         conn.execute(statement)
     if "created" not in before:
         conn.execute(ddl.fill_waiting("due_at" in before))
@@ -310,7 +310,7 @@ def _drop_all(conn: sqlite3.Connection) -> None:
 def _drop_what_differs(conn: sqlite3.Connection) -> None:
     """Drop our triggers, and those of our indexes that this release makes otherwise, or not."""
     for kind, name, sql in conn.execute(_OURS).fetchall():
-        wanted = ddl.INDEXES.get(name, "").strip().replace("IF NOT EXISTS ", "", 1)
+        wanted = features.ALL_INDEXES.get(name, "").strip().replace("IF NOT EXISTS ", "", 1)
         if kind == "trigger" or sql != wanted:
             _drop(conn, kind, name)
 

@@ -15,13 +15,15 @@ SCHEMA_VERSION = 3
 # Far-off words in `retry_after`, by which GigQ's own claim passes a pending row by.
 # *Blocked*: it waits for a parent.
 PARKED = "9999-12-31T23:59:59"
-# Hidden from GigQ, and waiting for the time in `due`.
+# Hidden from GigQ, and waiting for the time in `due`, or for its lane.
 HELD = "9999-12-31T23:59:58"
 # Hidden from GigQ, and ready for workers of ours.
 OURS = "9999-12-31T23:59:57"
+# Hidden from GigQ, and ready for workers of ours that name its lane.
+RESERVED = "9999-12-31T23:59:56"
 # Below this a text is a time, and no word of ours.
-FIRST_WORD = "9999-12-31T23:59:56"
-WORDS = (PARKED, HELD, OURS)
+FIRST_WORD = RESERVED
+WORDS = (PARKED, HELD, OURS, RESERVED)
 
 # ---------------------------------------------------------------------------------------------
 # GigQ's own part: what `gigq` 0.5.1 creates, column by column.
@@ -143,6 +145,9 @@ OUR_LATER_COLUMNS = (
     ("core_workers", "claimed", "REAL"),
     # The SCHEMA_VERSION that the worker knows; NULL for one before 2.
     ("core_workers", "release", "INTEGER"),
+    # Lanes that the worker takes too, and those that it takes alone: JSON lists of patterns.
+    ("core_workers", "lanes", "TEXT"),
+    ("core_workers", "only_lanes", "TEXT"),
 )
 
 # Columns that an earlier release had.
@@ -206,7 +211,9 @@ CREATE TABLE IF NOT EXISTS core_workers (
     began REAL,
     ended REAL,
     claimed REAL,
-    release INTEGER
+    release INTEGER,
+    lanes TEXT,
+    only_lanes TEXT
 )"""
 
 # Parents that failed, and whose children have still to be told; the name of one that was deleted.
@@ -327,6 +334,45 @@ CREATE TABLE IF NOT EXISTS core_hook_outbox (
     ended REAL,
     PRIMARY KEY (hook, place)
 ) WITHOUT ROWID"""
+# --- lanes
+
+CREATE_LANE_RULES = """
+CREATE TABLE IF NOT EXISTS core_lane_rules (
+    pattern TEXT PRIMARY KEY,
+    running INTEGER,
+    rate TEXT,
+    burst INTEGER NOT NULL DEFAULT 1,
+    reserved INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID"""
+
+CREATE_LANE_PAUSES = """
+CREATE TABLE IF NOT EXISTS core_lane_pauses (
+    pattern TEXT PRIMARY KEY,
+    paused_at REAL NOT NULL
+) WITHOUT ROWID"""
+
+# `word`: what a job of the lane that becomes ready gets in `retry_after`; HELD where there is a
+# limit, and where nothing is known. `shows`: the word of those that are shown. `tat`: when all that
+# was spent of its rate is earned again.
+# `opens_at`: until when a job has shut it, for `shut_for` seconds. `next_at`: when it is to be
+# looked at anew, if nothing happens before.
+CREATE_LANE_STATES = """
+CREATE TABLE IF NOT EXISTS core_lane_states (
+    lane TEXT PRIMARY KEY,
+    word TEXT NOT NULL,
+    shows TEXT NOT NULL,
+    tat REAL,
+    opens_at REAL,
+    shut_for REAL,
+    next_at REAL
+) WITHOUT ROWID"""
+
+# Lanes in which something has changed, in the order in which they are to be looked at.
+CREATE_LANE_DIRTY = """
+CREATE TABLE IF NOT EXISTS core_lane_dirty (
+    place INTEGER PRIMARY KEY,
+    lane TEXT NOT NULL UNIQUE
+)"""
 
 CREATE_TABLES = (
     CREATE_META,
@@ -345,6 +391,10 @@ CREATE_TABLES = (
     CREATE_HOOK_JOBS,
     CREATE_HOOK_TERMS,
     CREATE_HOOK_OUTBOX,
+    CREATE_LANE_RULES,
+    CREATE_LANE_PAUSES,
+    CREATE_LANE_STATES,
+    CREATE_LANE_DIRTY,
 )
 
 OUR_TABLES = (
@@ -364,6 +414,10 @@ OUR_TABLES = (
     "core_hook_jobs",
     "core_hook_terms",
     "core_hook_outbox",
+    "core_lane_rules",
+    "core_lane_pauses",
+    "core_lane_states",
+    "core_lane_dirty",
 )
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
@@ -441,6 +495,9 @@ INDEXES = {
         CREATE INDEX IF NOT EXISTS core_agenda_at ON core_agenda (at)""",
     "core_cascaded_culprit": """
         CREATE INDEX IF NOT EXISTS core_cascaded_culprit ON core_cascaded (culprit_id)""",
+    "core_lane_next": """
+        CREATE INDEX IF NOT EXISTS core_lane_next ON core_lane_states (next_at)
+        WHERE next_at IS NOT NULL""",
 }
 
 # --- instants in SQL -------------------------------------------------------------------------
@@ -484,9 +541,16 @@ def _stamp(text: str) -> str:
     )
 
 
-# What a row that waits has in `retry_after`, if it does not wait for a parent.
+# What a hidden row has in `retry_after` that waits for nothing more, but perhaps for its lane,
+# where whoever looks at the lane shows it.
+HIDDEN_READY = f"CASE WHEN lane = '{HIDDEN}' THEN '{OURS}' ELSE '{HELD}' END"
+
+# And if it may wait for its time.
+HIDDEN_WORD = f"CASE WHEN due IS NULL THEN {HIDDEN_READY} ELSE '{HELD}' END"
+
+# What any row that waits has there.
 UNPARKED = (
-    f"CASE WHEN lane IS NOT NULL THEN CASE WHEN due IS NULL THEN '{OURS}' ELSE '{HELD}' END "
+    f"CASE WHEN lane IS NOT NULL THEN {HIDDEN_WORD} "
     f"WHEN due IS NOT NULL THEN {local_text('due')} END"
 )
 
@@ -510,7 +574,10 @@ def state_of(row: str) -> str:
     return (
         f"CASE WHEN {row}.status <> 'pending' THEN {row}.status "
         f"WHEN {row}.retry_after IS NULL OR {row}.retry_after = '{OURS}' THEN 'ready' "
-        f"WHEN {row}.retry_after = '{PARKED}' THEN 'blocked' ELSE 'delayed' END"
+        f"WHEN {row}.retry_after = '{PARKED}' THEN 'blocked' "
+        # What waits for its lane alone is ready.
+        f"WHEN {row}.due IS NULL AND {row}.retry_after IN ('{HELD}', '{RESERVED}') THEN 'ready' "
+        "ELSE 'delayed' END"
     )
 
 
@@ -740,7 +807,7 @@ CREATE TRIGGER IF NOT EXISTS core_hide AFTER UPDATE OF status, retry_after ON jo
 WHEN NEW.lane IS NOT NULL AND NEW.status = 'pending'
  AND (NEW.retry_after IS NULL OR NEW.retry_after < '{FIRST_WORD}')
 BEGIN
-    UPDATE jobs SET retry_after = CASE WHEN due IS NULL THEN '{OURS}' ELSE '{HELD}' END
+    UPDATE jobs SET retry_after = {HIDDEN_WORD}
     WHERE rowid = NEW.rowid AND retry_after IS NEW.retry_after;
 END""",
 }
@@ -760,6 +827,108 @@ BEGIN
             CASE WHEN OLD.unique_until = 'forever' THEN 9e999
                  ELSE min(coalesce(OLD.created + OLD.unique_within, 9e999),
                           {NOW} + {KEY_OUTLIVES_S}) END);
+END""",
+}
+
+# --- lanes
+
+IN_LANE_RUNNING = f"lane <> '{HIDDEN}' AND status = 'running'"
+IN_LANE_OPEN = (
+    f"lane <> '{HIDDEN}' AND status = 'pending' "
+    f"AND (retry_after = '{OURS}' OR retry_after = '{RESERVED}')"
+)
+IN_LANE_HELD = (
+    f"lane <> '{HIDDEN}' AND status = 'pending' AND retry_after = '{HELD}' AND due IS NULL"
+)
+IN_LANE_WAITING = (
+    f"lane <> '{HIDDEN}' AND status = 'pending' AND (retry_after = '{PARKED}' OR due IS NOT NULL)"
+)
+
+LANE_INDEXES = {
+    "core_lane_running": f"""
+        CREATE INDEX IF NOT EXISTS core_lane_running ON jobs (lane) WHERE {IN_LANE_RUNNING}""",
+    "core_lane_open": f"""
+        CREATE INDEX IF NOT EXISTS core_lane_open ON jobs (lane, priority DESC)
+        WHERE {IN_LANE_OPEN}""",
+    "core_lane_held": f"""
+        CREATE INDEX IF NOT EXISTS core_lane_held ON jobs (lane, priority DESC)
+        WHERE {IN_LANE_HELD}""",
+    "core_lane_waits": f"""
+        CREATE INDEX IF NOT EXISTS core_lane_waits ON jobs (lane) WHERE {IN_LANE_WAITING}""",
+}
+
+# A lane without a limit: a job that becomes ready there needs nobody to look at the lane.
+_IS_FREE = (
+    f"EXISTS (SELECT 1 FROM core_lane_states s WHERE s.lane = NEW.lane AND s.word <> '{HELD}')"
+)
+_MARK_LANE = f"""
+    INSERT OR IGNORE INTO core_lane_dirty (lane) SELECT NEW.lane WHERE NOT {_IS_FREE};"""
+_SHOW_WHERE_FREE = f"""
+    UPDATE jobs SET retry_after = (SELECT s.word FROM core_lane_states s WHERE s.lane = NEW.lane)
+    WHERE rowid = NEW.rowid AND status = 'pending' AND retry_after = '{HELD}' AND due IS NULL
+      AND {_IS_FREE};"""
+_HOLD = f"""
+    UPDATE jobs SET retry_after = '{HELD}'
+    WHERE rowid = NEW.rowid AND status = 'pending' AND retry_after IS NEW.retry_after
+      AND retry_after <> '{HELD}';"""
+
+# What hides a row stands apart from what shows one: no trigger fires within itself.
+LANES = {
+    "core_lane_insert": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_insert AFTER INSERT ON jobs
+WHEN NEW.lane <> '{HIDDEN}' AND NEW.status IN ('pending', 'running')
+BEGIN{_MARK_LANE}
+    UPDATE jobs SET retry_after = '{HELD}'
+    WHERE rowid = NEW.rowid AND status = 'pending' AND retry_after IS NOT '{PARKED}'
+      AND retry_after IS NOT '{HELD}';{_SHOW_WHERE_FREE}
+END""",
+    "core_lane_status": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_status AFTER UPDATE OF status ON jobs
+WHEN NEW.lane <> '{HIDDEN}' AND NEW.status <> OLD.status
+BEGIN{_MARK_LANE}
+END""",
+    # Whoever lets a job wait again may keep, or write, the word that it had when it was shown.
+    "core_lane_again": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_again AFTER UPDATE OF status ON jobs
+WHEN NEW.lane <> '{HIDDEN}' AND NEW.status = 'pending' AND OLD.status <> 'pending'
+ AND NEW.retry_after IN ('{HELD}', '{OURS}', '{RESERVED}')
+BEGIN{_HOLD}{_SHOW_WHERE_FREE}
+END""",
+    "core_lane_hold": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_hold AFTER UPDATE OF retry_after ON jobs
+WHEN NEW.lane <> '{HIDDEN}' AND NEW.status = 'pending'
+ AND (NEW.retry_after = '{OURS}' OR NEW.retry_after = '{RESERVED}')
+ AND (OLD.retry_after IS NOT '{HELD}' OR OLD.due IS NOT NULL OR OLD.status <> 'pending')
+BEGIN{_HOLD}
+END""",
+    "core_lane_release": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_release AFTER UPDATE OF retry_after ON jobs
+WHEN NEW.lane <> '{HIDDEN}' AND NEW.status = 'pending' AND NEW.retry_after = '{HELD}'
+ AND NEW.due IS NULL AND (OLD.retry_after IS NOT '{HELD}' OR OLD.due IS NOT NULL)
+BEGIN{_MARK_LANE}{_SHOW_WHERE_FREE}
+END""",
+    "core_lane_parked": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_parked AFTER UPDATE OF retry_after ON jobs
+WHEN NEW.lane <> '{HIDDEN}' AND NEW.retry_after = '{PARKED}'
+ AND (OLD.retry_after = '{OURS}' OR OLD.retry_after = '{RESERVED}')
+BEGIN{_MARK_LANE}
+END""",
+    "core_lane_priority": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_priority AFTER UPDATE OF priority ON jobs
+WHEN NEW.lane <> '{HIDDEN}' AND NEW.status = 'pending' AND NEW.priority IS NOT OLD.priority
+BEGIN{_MARK_LANE}
+END""",
+    "core_lane_delete": f"""
+CREATE TRIGGER IF NOT EXISTS core_lane_delete AFTER DELETE ON jobs
+WHEN OLD.lane <> '{HIDDEN}' AND OLD.status IN ('pending', 'running')
+BEGIN{_MARK_LANE.replace("NEW.", "OLD.")}
+END""",
+    # One entry for all of them: whoever keeps the agenda looks at them next.
+    "core_lane_due": """
+CREATE TRIGGER IF NOT EXISTS core_lane_due AFTER INSERT ON core_lane_dirty
+BEGIN
+    INSERT INTO core_agenda (what, at) SELECT 'lanes:', 0 WHERE true
+    ON CONFLICT (what) DO UPDATE SET at = 0 WHERE at > 0;
 END""",
 }
 
@@ -1054,7 +1223,7 @@ WHERE began IS NULL"""
 
 UNPARK_ALL = f"""
 UPDATE jobs SET retry_after = CASE WHEN due IS NOT NULL THEN {local_text("due")} END
-WHERE retry_after IN ('{PARKED}', '{HELD}', '{OURS}')"""
+WHERE retry_after IN ('{PARKED}', '{HELD}', '{OURS}', '{RESERVED}')"""
 
 # Waiting jobs that GigQ would run as it runs any, once the file is its own again.
 COUNT_HIDDEN = """

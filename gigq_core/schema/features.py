@@ -1,4 +1,5 @@
-"""Triggers that only some files need, made by the transaction that first uses what they serve.
+"""Triggers and indexes that only some files need, made by the transaction that first uses what
+they serve.
 
 So a file that uses none of it pays for none of it. What a file uses is marked in `core_meta`.
 """
@@ -17,7 +18,7 @@ _UNMARK = "DELETE FROM core_meta WHERE key = ?"
 
 
 class Feature(Enum):
-    """What a file may use. The value is the key of its mark, and the triggers that it needs."""
+    """What a file may use: the key of its mark, and the triggers and indexes that it needs."""
 
     HIDING = "uses:hiding", ddl.HIDING
     TELLING = "uses:telling", ddl.TELLING
@@ -26,14 +27,19 @@ class Feature(Enum):
     HOOKS = "uses:hooks", ddl.HOOKS
     HOOKS_FAILED = "uses:hooks_failed", ddl.TELL_HOOKS_FAILED
     HOOKS_COMPLETED = "uses:hooks_completed", ddl.TELL_HOOKS_COMPLETED
+    LANES = "uses:lanes", ddl.LANES, ddl.LANE_INDEXES
 
     key: str
     triggers: Mapping[str, str]
+    indexes: Mapping[str, str]
 
-    def __new__(cls, key: str, triggers: Mapping[str, str]) -> Feature:
+    def __new__(
+        cls, key: str, triggers: Mapping[str, str], indexes: Mapping[str, str] | None = None
+    ) -> Feature:
         feature = object.__new__(cls)
         feature._value_ = feature.key = key
         feature.triggers = triggers
+        feature.indexes = indexes or {}
         return feature
 
 
@@ -49,8 +55,8 @@ def is_used(conn: sqlite3.Connection, feature: Feature) -> bool:
 
 
 def make(conn: sqlite3.Connection, feature: Feature) -> None:
-    """Make its triggers, and the mark, within the caller's transaction."""
-    for statement in feature.triggers.values():
+    """Make its triggers and indexes, and the mark, within the caller's transaction."""
+    for statement in (*feature.indexes.values(), *feature.triggers.values()):
         conn.execute(statement)
     conn.execute(_MARK, (feature.key,))
 
@@ -70,3 +76,20 @@ def triggers_of(conn: sqlite3.Connection) -> dict[str, str]:
         if is_used(conn, feature)
         for name, statement in feature.triggers.items()
     }
+
+
+def indexes_of(conn: sqlite3.Connection) -> dict[str, str]:
+    """The indexes that the file should have beyond those of every file."""
+    return {
+        name: statement
+        for feature in Feature
+        if feature.indexes and is_used(conn, feature)
+        for name, statement in feature.indexes.items()
+    }
+
+
+# Those that a file may have, by their names.
+ALL_INDEXES = {
+    **ddl.INDEXES,
+    **{name: statement for feature in Feature for name, statement in feature.indexes.items()},
+}

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from gigq_core.schema.ddl import (
     FAILED,
+    HIDDEN_READY,
     IS_DELAYED,
     IS_READY,
-    OURS,
     PARKED,
     UNPARKED,
     has_failed,
@@ -101,7 +101,7 @@ RETURNING {_NAME}"""
 REQUEUE = f"""
 UPDATE jobs SET status = 'pending', attempts = 0, error = NULL, updated_at = :now,
                 ended = NULL, due = NULL, due_in = NULL, stop_requested_at = NULL,
-                retry_after = CASE WHEN lane IS NOT NULL THEN '{OURS}' END
+                retry_after = CASE WHEN lane IS NOT NULL THEN {HIDDEN_READY} END
 WHERE id = :id AND status IN ('failed', 'timeout', 'cancelled')
 RETURNING {_NAME}"""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
+from gigq_core.lane_names import HIDDEN
 from gigq_core.schema.agenda_statements import FIRST_ON_AGENDA
 from gigq_core.schema.ddl import (
     HELD,
+    HIDDEN_READY,
     IS_DELAYED,
     IS_READY,
     IS_UNREAD_FAILURE,
-    OURS,
     SCHEMA_VERSION,
     local_text,
 )
@@ -74,7 +75,7 @@ LOOK_WITH_SCRIPT = f"{LOOK}, ({READY_SCRIPT_COUNT}) AS ready_script"
 
 STAGE_DUE = f"""
 UPDATE jobs SET due = NULL, due_in = NULL,
-                retry_after = CASE WHEN retry_after = '{HELD}' THEN '{OURS}' END
+                retry_after = CASE WHEN retry_after = '{HELD}' THEN {HIDDEN_READY} END
 WHERE rowid IN (
     SELECT rowid FROM jobs INDEXED BY core_due_utc WHERE {IS_DELAYED} AND due <= ?
     ORDER BY due LIMIT ?)"""
@@ -107,7 +108,8 @@ WHERE rowid IN ({chosen})
   AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
           dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
-          on_crash, retry_policy, stall_timeout, CASE WHEN attempts > 1 THEN {lost} END AS lost"""
+          on_crash, retry_policy, stall_timeout, lane,
+          CASE WHEN attempts > 1 THEN {lost} END AS lost"""
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
 CLAIM = _CLAIM.format(
@@ -120,7 +122,7 @@ CLAIM = _CLAIM.format(
 # If the worker dies, a job claimed ahead may have begun a moment ago without a record, and the
 # attempt does not count: so neither a job's last attempt, or its only one, nor one of a job that
 # has been lost or tried before is claimed ahead. One that kills its worker is not counted once at
-# most.
+# most. A place in a lane is for one that runs.
 CLAIM_AHEAD = _CLAIM.format(
     lost=_LOST,
     chosen=f"""
@@ -129,10 +131,11 @@ CLAIM_AHEAD = _CLAIM.format(
         ORDER BY priority DESC, rowid LIMIT :slots)
     UNION ALL
     SELECT rowid FROM (
-        SELECT rowid, attempts, max_attempts, on_crash, started_at FROM jobs INDEXED BY core_open
+        SELECT rowid, attempts, max_attempts, on_crash, started_at, lane
+        FROM jobs INDEXED BY core_open
         WHERE {_READY} ORDER BY priority DESC, rowid LIMIT :ahead OFFSET :slots)
     WHERE coalesce(attempts, 0) + 1 < coalesce(max_attempts, {DEFAULT_MAX_ATTEMPTS})
-      AND on_crash IS NOT 'fail' AND started_at IS NULL""",
+      AND on_crash IS NOT 'fail' AND started_at IS NULL AND (lane IS NULL OR lane = '{HIDDEN}')""",
 )
 
 # A script also runs the functions that stand in its own `__main__`: two orders, merged.
@@ -181,7 +184,7 @@ SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled'
     due_in = CASE WHEN stop_requested_at IS NULL THEN :due_in END,
     retry_after = CASE WHEN stop_requested_at IS NOT NULL THEN NULL
                        WHEN lane IS NULL THEN :retry_after
-                       WHEN :due IS NULL THEN '{OURS}' ELSE '{HELD}' END"""
+                       WHEN :due IS NULL THEN {HIDDEN_READY} ELSE '{HELD}' END"""
 
 # The attempt was not the job's fault, so it is not counted.
 _GIVE_BACK = f"""
@@ -190,7 +193,8 @@ SET status = CASE WHEN stop_requested_at IS NULL THEN 'pending' ELSE 'cancelled'
     updated_at = :now, attempts = max(0, attempts - 1), worker_id = NULL, execution_id = NULL,
     ended = CASE WHEN stop_requested_at IS NOT NULL THEN :utc END,
     stop_requested_at = NULL, due = NULL, due_in = NULL,
-    retry_after = CASE WHEN lane IS NOT NULL AND stop_requested_at IS NULL THEN '{OURS}' END"""
+    retry_after = CASE WHEN lane IS NOT NULL AND stop_requested_at IS NULL
+                       THEN {HIDDEN_READY} END"""
 
 # It asked to be run later, so the attempt is not counted.
 _SNOOZE = _RETRY + ", attempts = max(0, attempts - 1)"

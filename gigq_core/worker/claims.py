@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
+from gigq_core.lane_names import HIDDEN
 from gigq_core.retry import RetryPolicy
 from gigq_core.times import Moment
 from gigq_core.worker.outbox import Outbox
@@ -55,6 +56,8 @@ class Claim:
     # An attempt that shows no sign of life for so long is stopped; None for never.
     stall_timeout_s: float | None = None
     broken: str = ""
+    # The lane that it is in, or None.
+    lane: str | None = None
     # Its last worker died soon after it had begun, so that it may have been the reason.
     lost: bool = False
 
@@ -167,6 +170,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
         on_crash=row["on_crash"],
         policy=policy,
         stall_timeout_s=stall_timeout_s if stall_timeout_s > 0 else None,
+        lane=row["lane"] if row["lane"] != HIDDEN else None,
         broken="; ".join(reasons),
     )
 

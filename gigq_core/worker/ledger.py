@@ -18,13 +18,14 @@ from typing import Any, NamedTuple, TypeVar
 from gigq_core import agenda, cascade
 from gigq_core.duties import duty_of
 from gigq_core.errors import FilesLost
+from gigq_core.lane_settling import settle, spend
 from gigq_core.paths import queue_file
-from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
+from gigq_core.schema.features import ALL_INDEXES, Feature, is_used
 from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
-from gigq_core.times import Moment
+from gigq_core.times import Moment, utc_now
 from gigq_core.worker import delivery, outcomes, register, said
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, claim_of_row
 from gigq_core.worker.heard import ParentRow, Report, Save
@@ -109,6 +110,8 @@ class Ledger:
         self._held = HeldFile(self.conn, self.path)
         self._last_words = False
         self._repaired: set[str] = set()
+        # Whether the file has lanes, as far as was seen: one that has none is not asked for them.
+        self._has_lanes = False
 
     def close(self) -> None:
         """Close the connection."""
@@ -159,6 +162,8 @@ class Ledger:
             statement = sql.WITHOUT_LOST[statement]
         row = self.conn.execute(statement, values).fetchone()
         due, paused, ready, request, stops, children, appointment, *script = row
+        if appointment is not None and not self._has_lanes:
+            self._has_lanes = is_used(self.conn, Feature.LANES)
         return PendingWork(
             ready=min(most, ready + sum(script)),
             due=_as_instant(due),
@@ -233,6 +238,8 @@ class Ledger:
         try:
             self.check_files()
             yield self.conn
+            if self._has_lanes:
+                settle(self.conn, utc_now())
             # Only in a rollback journal can readers hold up a commit.
             self._persist("COMMIT", GIVE_UP_S)
         except BaseException:
@@ -372,6 +379,8 @@ class Ledger:
             if stage:
                 result.staged = conn.execute(sql.STAGE_DUE, (now.utc, STAGE_AT_ONCE)).rowcount
             if claim and (pids or ahead):
+                if self._has_lanes:
+                    settle(conn, now.utc)
                 claims, result.put_back = self._claim(conn, own.id, pids, ahead, lost, now)
                 if claims:
                     claimed_at = now.utc
@@ -425,6 +434,8 @@ class Ledger:
             outcomes.put_back(conn, claims.pop(number), now)
         for number in lost_ones[:1]:
             claims[number] = replace(claims[number], lost=True)
+        if any(claim.lane for claim in claims):
+            spend(conn, (claim.lane for claim in claims), now.utc)
         where = iter(pids)
         conn.executemany(
             sql.BEGIN_EXECUTION,
@@ -488,7 +499,7 @@ class Ledger:
             self._repaired.add(name)
             logger.warning("The index %s is gone from %s; making it again", name, self.path)
             with self.writing() as conn:
-                conn.execute(ddl.INDEXES[name])
+                conn.execute(ALL_INDEXES[name])
         return self._repairing(act)
 
 
@@ -516,7 +527,7 @@ def _missing_index(problem: sqlite3.Error) -> str | None:
     if not text.startswith("no such index: "):
         return None
     name = text.removeprefix("no such index: ")
-    return name if name in ddl.INDEXES else None
+    return name if name in ALL_INDEXES else None
 
 
 def new_execution_id() -> str:

@@ -32,6 +32,7 @@ KNOWN_FUNCTIONS = {
 }
 KNOWN_KEYWORDS = {
     "and",
+    "conflict",
     "else",
     "exists",
     "in",
