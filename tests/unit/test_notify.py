@@ -1,0 +1,199 @@
+"""The ready-made functions of hooks: what they send, and what they say where it does not arrive."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gigq_core import post_json, run_command
+from gigq_core.identity import process_start
+from tests.waiting import wait_until
+
+JOBS = [
+    {
+        "id": "9f3c0000-0000-4000-8000-000000000000",
+        "name": "load",
+        "status": "failed",
+        "error_type": "ValueError",
+        "error_message": "row 7:\nbad",
+    },
+    {
+        "id": "b",
+        "name": "clean",
+        "status": "cancelled",
+        "error_type": None,
+        "error_message": "gone",
+    },
+]
+TEXT = "7 jobs failed\nload (9f3c0000): ValueError: row 7: bad\nclean (b): gone\nand 5 more"
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[tuple[str, list[Any]]]:
+    """A server on loopback: its address, and what was posted to it."""
+    posted: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.append((self.path, dict(self.headers), json.loads(body)))
+            answer(self)
+
+        def do_GET(self) -> None:
+            posted.append("GET")
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *about: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", posted
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def test_what_failed_is_posted_as_json_with_a_text_for_people() -> None:
+    with serving(status(204)) as (address, posted):
+        sent = post_json(
+            f"{address}/secret", JOBS, 7, headers={"X-Key": "k"}, fields={"channel": "#ops"}
+        )
+    ((path, headers, body),) = posted
+    assert sent == 204
+    assert path == "/secret"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Key"] == "k"
+    assert body == {"text": TEXT, "count": 7, "jobs": JOBS, "channel": "#ops"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (status(500, b" on fire \n"), r"http://127\.0\.0\.1 answered 500 Internal.*: on fire"),
+        (status(404), r"answered 404 Not Found"),
+        (status(302, Location="/other"), r"answered 302 Found"),
+        (status(307, Location="/other"), r"answered 307 Temporary Redirect"),
+    ],
+)
+def test_an_answer_that_is_no_success_fails_and_names_the_server_alone(
+    answer: Answer, sentence: str
+) -> None:
+    with (
+        serving(answer) as (address, posted),
+        pytest.raises(RuntimeError, match=sentence) as refused,
+    ):
+        post_json(f"{address}/secret", JOBS, 1)
+    assert "secret" not in str(refused.value)
+    assert len(posted) == 1
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_longer_than_was_said() -> None:
+    free = threading.Event()
+    with serving(lambda handler: [free.wait(20), None][1]) as (address, _):
+        began = time.monotonic()
+        with pytest.raises(RuntimeError, match="could not be reached: timed out"):
+            post_json(address, JOBS, 1, timeout=0.2)
+        assert time.monotonic() - began < 10
+        free.set()
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(RuntimeError, match=r"http://127\.0\.0\.1 could not be reached: .*refused"):
+        post_json("http://127.0.0.1:9/secret", JOBS, 1)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a/b", "", "http://", "a"])
+def test_what_is_no_address_of_a_server_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="needs a URL"):
+        post_json(url, JOBS, 1)
+
+
+def _python(code: str, *words: str) -> list[str]:
+    return [sys.executable, "-c", code, *words]
+
+
+def test_a_program_reads_what_failed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read() + '\\n' + sys.argv[2])"
+    assert run_command(_python(code, str(out), "{count}: {text} {other}"), JOBS, 7) == 0
+    given, argument = out.read_text().split("\n", 1)
+    assert json.loads(given) == {"text": TEXT, "count": 7, "jobs": JOBS}
+    assert argument == f"7: {TEXT} {{other}}"
+
+
+def test_a_command_as_text_is_split_as_a_shell_would_and_run_without_one(tmp_path: Path) -> None:
+    out = tmp_path / "a file"
+    assert run_command(f"touch '{out}' ';' '{tmp_path}/$HOME'") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["$HOME", "a file"]
+
+
+def test_a_program_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    code = "import sys; sys.stderr.write('one\\nno such pager\\n'); sys.exit(3)"
+    with pytest.raises(RuntimeError, match=r"ended with exit code 3: no such pager$"):
+        run_command(_python(code))
+    assert capsys.readouterr().err == "one\nno such pager\n"
+
+
+def test_a_program_that_is_not_there_is_told() -> None:
+    with pytest.raises(RuntimeError, match=r"^no-such-pager could not be started: No such file"):
+        run_command("no-such-pager now")
+    with pytest.raises(ValueError, match="give a command that is not empty"):
+        run_command("  ")
+
+
+def test_a_program_that_runs_too_long_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    out = tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time\n"
+        "inner = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "open(sys.argv[1], 'w').write(str(inner.pid))\n"
+        "time.sleep(60)"
+    )
+    with pytest.raises(TimeoutError, match="still ran after 2 s, and was killed"):
+        run_command(_python(code, str(out)), timeout=2)
+    pid = int(out.read_text())
+    wait_until(lambda: process_start(pid) is None, what="what it started to be gone")
+
+
+def test_a_process_that_a_program_leaves_behind_is_not_waited_for() -> None:
+    code = (
+        "import subprocess, sys\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(5)'])"
+    )
+    began = time.monotonic()
+    assert run_command(_python(code)) == 0
+    assert time.monotonic() - began < 4.5
+
+
+def test_they_are_tasks_whose_jobs_name_them_where_they_stand() -> None:
+    job = post_json.to_job(url="http://a")
+    assert ".".join(job.reference) == "gigq_core.notify.post_json"
+    assert ".".join(run_command.to_job(command=["a"]).reference) == "gigq_core.notify.run_command"
