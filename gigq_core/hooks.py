@@ -332,8 +332,8 @@ def _submit(
 ) -> str:
     definition = Definition.decode(row["definition"])
     job = definition.job(params={**definition.params, "jobs": named, "count": n})
+    job.hook = row["name"]
     submit_within(conn, [job], now)
-    conn.execute(sql.MARK_JOB, (row["name"], job.id))
     return job.id
 
 

@@ -272,6 +272,7 @@ class Job:
         duplicate_of: The id of the job that has its key, where that is there in its place; None
             for a job that was submitted itself.
         submitted_by: The id of the job that submits it, if one does.
+        hook: The name of the hook that it comes from, itself or by a job that submitted it.
         created_at: When it was made: naive local time in ISO 8601, as it is stored.
 
     Raises:
@@ -337,6 +338,7 @@ class Job:
         self.workflow_id: str | None = None
         self.duplicate_of: str | None = None
         self.submitted_by: str | None = None
+        self.hook: str | None = None
         self.created_at = now_text()
         self.check()
 
@@ -360,6 +362,7 @@ class Job:
             self.memory,
             self.workflow,
             self.submitted_by,
+            self.hook,
         ) != _NOTHING_MORE
 
     @property
@@ -488,6 +491,7 @@ _NOTHING_MORE = (
     *(_FIELDS[name].default for name in ("retry", "retry_on", "give_up_on", "on_timeout")),
     *(_FIELDS[name].default for name in ("run_at", "run_after", "on_parent_failure", "batch")),
     *(_FIELDS[name].default for name in ("stall_timeout", "ours", "lane", "unique", "memory")),
+    None,
     None,
     None,
 )

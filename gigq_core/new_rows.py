@@ -24,7 +24,8 @@ _COLUMNS = (
 _MORE = (
     *("retry_after", "due", "due_in", "lane", "retry_policy", "on_parent_failure"),
     *("workflow", "workflow_id", "batch", "stall_timeout"),
-    *("unique_key", "unique_until", "unique_within", "memory", "submitted_by"),
+    *("unique_key", "unique_until", "unique_within", "memory"),
+    *("submitted_by", "hook"),
 )
 _INSERT = sql.insert_job(_COLUMNS)
 _INSERT_MORE = sql.insert_job(_COLUMNS + _MORE)
@@ -130,6 +131,7 @@ def _more(job: Job, encoded: Encoded, now: Moment, ours: bool) -> dict[str, Any]
         "stall_timeout": job.stall_timeout,
         "memory": job.memory,
         "submitted_by": job.submitted_by,
+        "hook": job.hook,
         **columns_of(job.unique, ".".join(encoded.function), encoded.params),
         **due,
     }

@@ -1126,10 +1126,11 @@ BEGIN
     INSERT OR IGNORE INTO core_agenda (what, at)
     SELECT 'hook:' || name, {_HOOK_DUE} FROM core_hooks WHERE name = NEW.name;
 END""",
-    # How its own jobs end; one that was cancelled tells nothing of it.
+    # How its own jobs end, and not those that these submit; one that was cancelled tells nothing.
     "core_hook_ended": f"""
 CREATE TRIGGER IF NOT EXISTS core_hook_ended AFTER UPDATE OF status ON jobs
-WHEN NEW.hook IS NOT NULL AND NEW.status <> OLD.status AND {_NOT_UNDONE}
+WHEN NEW.hook IS NOT NULL AND NEW.submitted_by IS NULL AND NEW.status <> OLD.status
+ AND {_NOT_UNDONE}
  AND NEW.status IN ('completed', 'failed', 'timeout', 'cancelled')
 BEGIN
     UPDATE core_hooks

@@ -62,8 +62,6 @@ FROM core_hook_outbox o
      LEFT JOIN jobs j ON j.id = o.job_id
 WHERE o.hook = ? ORDER BY o.place"""
 
-MARK_JOB = "UPDATE jobs SET hook = ? WHERE id = ?"
-
 NOTE_TOLD = """
 UPDATE core_hooks
 SET waiting = 0, seen = 0, first = NULL, told = told + waiting, jobs = jobs + 1, last = :utc,

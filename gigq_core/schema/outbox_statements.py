@@ -6,7 +6,7 @@ from gigq_core.schema.ddl import IS_MET
 
 # Whether the attempt is still the job's own; and what those that it submits belong to.
 HOLDER = """
-SELECT workflow, workflow_id, batch FROM jobs
+SELECT workflow, workflow_id, batch, hook FROM jobs
 WHERE id = :job AND execution_id = :execution AND status = 'running'"""
 
 # Who waits for the job, or would if it was retried.

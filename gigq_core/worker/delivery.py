@@ -86,6 +86,7 @@ def _end(conn: sqlite3.Connection, ending: Ending, now: Moment) -> Written:
             job.workflow, job.workflow_id = holder["workflow"], holder["workflow_id"]
             job.batch = job.batch or holder["batch"] or ""
             job.submitted_by = claim.job_id
+            job.hook = holder["hook"]
         _submit(conn, claim.job_id, orders, now)
     except Exception as problem:
         if is_passing(problem) or not conn.in_transaction:

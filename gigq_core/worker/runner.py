@@ -107,6 +107,8 @@ WAIT_STEP_S = 0.05
 MOST_NAMES = 10
 LONGEST_NAME = 500
 MOST_ASKED = 200
+# Where the functions stand that come with us.
+READY_MADE = ("gigq_core", "gigq_core.notify")
 # What a job may ask for by raising an exception whose class has one of these as `__gigq_core__`.
 WISHES = ("retry", "snooze", "give_up")
 
@@ -315,10 +317,12 @@ class Runner:
         try:
             # Unlike `importlib.import_module`, it leaves no part of itself in a traceback.
             __import__(name)
-        except ImportError:
-            # What is missing may be there the next time.
-            importlib.invalidate_caches()
-            raise
+        except ImportError as problem:
+            if name not in READY_MADE or problem.name not in READY_MADE:
+                # What is missing may be there the next time.
+                importlib.invalidate_caches()
+                raise
+            name = load_ready_made()
         finally:
             self.loading = False
         if self.word.given:
@@ -2708,6 +2712,25 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     except (ImportError, OSError, AttributeError):
         pass
+
+
+def load_ready_made() -> str:
+    """Load the functions of ours that any interpreter can run, also one without our packages.
+
+    Returns:
+        The name under which their module stands.
+    """
+    name = "gigq_core_notify"
+    if name not in sys.modules:
+        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        path = os.path.join(package, "notify.py")
+        module = type(sys)(name)
+        module.__file__ = path
+        code = importlib.machinery.SourceFileLoader(name, path).get_code(name)
+        assert code is not None
+        exec(code, vars(module))
+        sys.modules[name] = module
+    return name
 
 
 def move_reports_fd() -> None:

@@ -21,6 +21,14 @@ def hear_and_fail(path: str, jobs: list[dict[str, Any]] | None = None, count: in
     raise OSError("the pager is down")
 
 
+def hear_and_submit(
+    path: str, job_context: Any, jobs: list[dict[str, Any]] | None = None, count: int = 0
+) -> None:
+    """The same, and submit a job that fails."""
+    hear(path, jobs, count)
+    job_context.submit("tests.integration.chores.fail", name="by the hook", max_attempts=1)
+
+
 def hear_needing_it(path: str, jobs: list[dict[str, Any]], count: int) -> int:
     """The same, of a function with no defaults."""
     return hear(path, jobs, count)

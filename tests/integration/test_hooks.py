@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job, Worker, Workflow
+from gigq_core import Job, Worker, Workflow, run_command
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place, Works, stop
-from tests.integration.hearing import hear, hear_and_fail
+from tests.integration.hearing import hear, hear_and_fail, hear_and_submit
 from tests.waiting import wait_until
 
 HEARD = "heard"
@@ -153,6 +153,41 @@ def test_a_hooks_own_failure_fires_nothing_and_it_goes_on(place: Place, works: W
     place.end(hook.last_job_id)
     wait_until(lambda: place.queue.hooks()[0].failures_in_a_row == 4, what="the fourth")
     assert place.queue.hooks()[0].jobs == 3
+
+
+def test_what_a_hooks_job_submits_fires_nothing(place: Place) -> None:
+    params = {"path": str(place.folder / HEARD)}
+    place.queue.hook("failed", Job("page", hear_and_submit, params), name="h")
+    place.queue.hook("failed", Job("page", hear, params), name="other")
+    place.worker()
+    place.submit(chores.fail, name="bad", **ONCE)
+    made = wait_until(
+        lambda: place.rows("SELECT id FROM jobs WHERE submitted_by IS NOT NULL"),
+        what="the job of the hook's job",
+    )
+    assert place.end(made[0]["id"])["status"] == "failed"
+    place.end(place.submit(chores.nothing))
+    hooks = place.queue.hooks()
+    assert [(h.jobs, h.told, h.waiting, h.failures_in_a_row) for h in hooks] == [(1, 1, 0, 0)] * 2
+    assert told(place) == ["bad", "bad"]
+
+
+def test_what_comes_with_us_runs_where_our_package_is_not_installed(place: Place) -> None:
+    environment = place.folder / "environment"
+    command = [sys.executable, "-m", "venv", "--without-pip", str(environment)]
+    subprocess.run(command, check=True, timeout=60)
+    python = str(environment / "bin" / "python")
+    out = place.folder / "out"
+    code = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    job = run_command.to_job(command=[python, "-c", code, str(out)])
+    place.queue.hook("failed", job, name="h")
+    place.worker("--python", python, "--chdir", str(place.folder))
+    lost = place.submit(chores.nothing, name="lost", **ONCE)
+    assert "ModuleNotFoundError" in place.end(lost)["error"]
+    wait_until(lambda: place.queue.hooks()[0].last_status == "completed", what="the hook's job")
+    assert [one["id"] for one in json.loads(out.read_text())["jobs"]] == [lost]
+    path = place.queue.submit(Job("named", "gigq_core.run_command", {"command": ["true"]}))
+    assert place.end(path)["result"] == 0
 
 
 def test_what_gigqs_own_worker_fails_is_told(place: Place) -> None:

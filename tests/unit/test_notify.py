@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core import post_json, run_command
+from gigq_core import notify, post_json, run_command
 from gigq_core.identity import process_start
 from tests.waiting import wait_until
 
@@ -197,3 +198,14 @@ def test_they_are_tasks_whose_jobs_name_them_where_they_stand() -> None:
     job = post_json.to_job(url="http://a")
     assert ".".join(job.reference) == "gigq_core.notify.post_json"
     assert ".".join(run_command.to_job(command=["a"]).reference) == "gigq_core.notify.run_command"
+
+
+def test_they_need_nothing_but_the_standard_library_of_an_old_python() -> None:
+    tree = ast.parse(Path(notify.__file__).read_text(), feature_version=(3, 8))
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else name.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in node.names
+    }
+    assert imported <= sys.stdlib_module_names
