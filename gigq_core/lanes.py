@@ -169,12 +169,17 @@ def patterns_for(lane: str) -> list[str]:
 
 def matches(pattern: str, lane: str) -> bool:
     """Whether a lane is one of those that a pattern stands for."""
-    return lane == pattern or (pattern.endswith(_STAR) and lane.startswith(pattern[:-1]))
+    return lane == pattern or (is_prefix(pattern) and lane.startswith(pattern[:-1]))
+
+
+def is_prefix(pattern: str) -> bool:
+    """Whether a pattern stands for all lanes whose names begin so."""
+    return pattern.endswith(_STAR)
 
 
 def span_of(pattern: str) -> tuple[str, str]:
     """The least name that a pattern stands for, and the least beyond those."""
-    if pattern.endswith(_STAR):
+    if is_prefix(pattern):
         return pattern[:-1], pattern[: -len(_STAR)] + chr(ord(":") + 1)
     return pattern, pattern + "\0"
 

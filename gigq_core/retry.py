@@ -138,16 +138,20 @@ class Retry(Exception):
 
     Args:
         after: In how many seconds, or text like `30s`; None keeps to the delays of the job.
+        lane: Let no other job of this one's lane begin before that either.
 
     Raises:
-        TypeError: `after` is of the wrong type.
+        TypeError: `after` is of the wrong type, or `lane` is not True or False.
         ValueError: `after` is no duration.
     """
 
     __gigq_core__ = "retry"
 
-    def __init__(self, after: float | str | None = None) -> None:
+    def __init__(self, after: float | str | None = None, *, lane: bool = False) -> None:
+        if not isinstance(lane, bool):
+            raise TypeError(f"Retry's lane must be True or False, not {type(lane).__name__}.")
         self.after = None if after is None else seconds_of(after, "Retry's after")
+        self.lane = lane
         # What it was made of, so that it can be pickled out of a process of the job's own.
         super().__init__(after)
 

@@ -151,3 +151,8 @@ def all_ids(job_ids: tuple[str, ...], ids_from: TextIO | None) -> tuple[str, ...
     if not job_ids:
         raise click.UsageError("Name at least one ID, or a file of them with --ids-from.")
     return job_ids
+
+
+def lane_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Names of lanes and prefixes, with commas between them."""
+    return tuple(part for part in map(str.strip, (value or "").split(",")) if part)

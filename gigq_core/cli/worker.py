@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gigq_core.cli.errors import Unusable, sentences
-from gigq_core.cli.options import Time, byte_count, json_option
+from gigq_core.cli.options import Time, byte_count, json_option, lane_list
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
 
@@ -104,6 +104,18 @@ if TYPE_CHECKING:
     help="Replace a child process that has been larger than this: 500M, 2G.  "
     "[default: when it has grown beyond 1G]",
 )
+@click.option(
+    "--lanes",
+    callback=lane_list,
+    metavar="LANE,…",
+    help="Also take the jobs of these lanes, though they are reserved.",
+)
+@click.option(
+    "--only-lanes",
+    callback=lane_list,
+    metavar="LANE,…",
+    help="Take the jobs of these lanes, and no others.",
+)
 @click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
 @click.option("--lifeline", type=int, hidden=True)
 @json_option
@@ -125,6 +137,8 @@ def worker(
     max_result: int,
     jobs_per_child: int | None,
     max_child_memory: int | None,
+    lanes: tuple[str, ...],
+    only_lanes: tuple[str, ...],
     owner: str,
     lifeline: int | None,
     as_json: bool,
@@ -166,6 +180,8 @@ def worker(
             max_result_bytes=max_result,
             jobs_per_child=jobs_per_child,
             max_child_memory=max_child_memory,
+            lanes=lanes,
+            only_lanes=only_lanes,
         )
     except (TypeError, ValueError) as problem:
         raise click.UsageError(str(problem)) from None

@@ -9,7 +9,9 @@ from gigq_core.schema.ddl import (
     IN_LANE_RUNNING,
     IN_LANE_WAITING,
     PARKED,
+    RESERVED,
 )
+from gigq_core.schema.worker_statements import IS_NOT_LOST
 
 # --- rules, and pauses, which stand apart from them -------------------------------------------
 
@@ -148,6 +150,40 @@ WITH RECURSIVE lanes (name) AS (
     FROM lanes WHERE lanes.name IS NOT NULL
 )
 SELECT name FROM lanes WHERE name IS NOT NULL"""
+
+# Of the lanes that a worker names it takes all, or beside those that any takes the reserved ones;
+# and by whether it takes one that may have been the end of its worker.
+_TAKEN = {
+    (alone, lost): IN_LANE_OPEN
+    + ("" if alone else f" AND retry_after = '{RESERVED}'")
+    + " AND id IS NOT NULL AND (function_module <> '__main__' "
+    + "OR function_name IN (SELECT value FROM json_each(:functions)))"
+    + ("" if lost else f" AND {IS_NOT_LOST}")
+    for alone in (True, False)
+    for lost in (True, False)
+}
+
+BEST_OF_LANE = {
+    how: f"""
+SELECT priority, rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = :lane
+{_BEST_FIRST} LIMIT :slots"""
+    for how, taken in _TAKEN.items()
+}
+
+HEADS = {
+    how: f"""
+SELECT named,
+       (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_lane_open
+                              WHERE {taken} AND lane = named LIMIT :most))
+FROM (SELECT value AS named,
+             (SELECT priority FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
+              {_BEST_FIRST} LIMIT 1) AS best,
+             (SELECT rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
+              {_BEST_FIRST} LIMIT 1) AS place
+      FROM json_each(:names) n)
+WHERE place IS NOT NULL ORDER BY best DESC, place LIMIT :most"""
+    for how, taken in _TAKEN.items()
+}
 
 # --- how they stand ----------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ SELECT 1 FROM jobs INDEXED BY core_due_utc
 WHERE {IS_DELAYED} AND due > :utc AND due_in IS NOT NULL AND due > :utc + due_in + 1 LIMIT 1"""
 
 # That the job may have been the end of its worker.
-_LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedly*')"
+LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedly*')"
 
 # Whatever a damaged row holds, its attempts are counted from there on, and so come to an end.
 _CLAIM = """
@@ -113,7 +113,7 @@ RETURNING rowid, priority, id, execution_id, name, function_module, function_nam
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
 CLAIM = _CLAIM.format(
-    lost=_LOST,
+    lost=LOST,
     chosen=f"""
     SELECT rowid FROM jobs INDEXED BY core_open WHERE {_READY}
     ORDER BY priority DESC, rowid LIMIT :slots""",
@@ -124,7 +124,7 @@ CLAIM = _CLAIM.format(
 # has been lost or tried before is claimed ahead. One that kills its worker is not counted once at
 # most. A place in a lane is for one that runs.
 CLAIM_AHEAD = _CLAIM.format(
-    lost=_LOST,
+    lost=LOST,
     chosen=f"""
     SELECT rowid FROM (
         SELECT rowid FROM jobs INDEXED BY core_open WHERE {_READY}
@@ -138,9 +138,12 @@ CLAIM_AHEAD = _CLAIM.format(
       AND on_crash IS NOT 'fail' AND started_at IS NULL AND (lane IS NULL OR lane = '{HIDDEN}')""",
 )
 
+# Those that were chosen within the same transaction.
+CLAIM_CHOSEN = _CLAIM.format(lost=LOST, chosen="SELECT value FROM json_each(:chosen)")
+
 # A script also runs the functions that stand in its own `__main__`: two orders, merged.
 CLAIM_WITH_SCRIPT = _CLAIM.format(
-    lost=_LOST,
+    lost=LOST,
     chosen=f"""
     SELECT rowid FROM (
         SELECT rowid, priority FROM (
@@ -154,12 +157,27 @@ CLAIM_WITH_SCRIPT = _CLAIM.format(
         ORDER BY priority DESC, rowid LIMIT :slots)""",
 )
 
+_BEST_OF_ALL = f"""
+SELECT priority, rowid FROM (
+    SELECT priority, rowid FROM (
+        SELECT priority, rowid FROM jobs INDEXED BY core_open WHERE {_READY}
+        ORDER BY priority DESC, rowid LIMIT :slots)
+    UNION ALL
+    SELECT priority, rowid FROM (
+        SELECT priority, rowid FROM jobs INDEXED BY core_open_script
+        WHERE {_READY_SCRIPT} AND {_CALLABLE_HERE.format(names=":functions")}
+        ORDER BY priority DESC, rowid LIMIT :slots)
+    ORDER BY priority DESC, rowid LIMIT :slots)"""
+
 # Those run one at a time, lest each death costs the same others beside it one attempt after the
 # other.
+IS_NOT_LOST = f"(error IS NULL OR NOT {LOST})"
 WITHOUT_LOST = {
-    statement: statement.replace(_WAITS, f"{_WAITS} AND (error IS NULL OR NOT {_LOST})")
-    for statement in (LOOK, LOOK_WITH_SCRIPT, CLAIM, CLAIM_AHEAD, CLAIM_WITH_SCRIPT)
+    statement: statement.replace(_WAITS, f"{_WAITS} AND {IS_NOT_LOST}")
+    for statement in (LOOK, LOOK_WITH_SCRIPT, CLAIM, CLAIM_AHEAD, CLAIM_WITH_SCRIPT, _BEST_OF_ALL)
 }
+# By whether one that may be lost is taken.
+BEST_OF_ALL = {True: _BEST_OF_ALL, False: WITHOUT_LOST[_BEST_OF_ALL]}
 
 BEGIN_EXECUTION = """
 INSERT INTO job_executions (id, job_id, worker_id, status, started_at, began, pid)
@@ -288,10 +306,11 @@ WORKER_BY_ID = "SELECT * FROM core_workers WHERE id = ?"
 REGISTER = f"""
 INSERT OR REPLACE INTO core_workers (
     id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, python, chdir,
-    log_path, state, started_at, began, release, beat, done, failed
+    log_path, state, started_at, began, release, beat, done, failed, lanes, only_lanes
 ) VALUES (
     :id, :owner, :host, :pid, :pid_started, :boot_id, :pid_namespace, :isolation, :slots, :python,
-    :chdir, :log_path, 'running', :now, :utc, {SCHEMA_VERSION}, 1, :done, :failed)"""
+    :chdir, :log_path, 'running', :now, :utc, {SCHEMA_VERSION}, 1, :done, :failed, :lanes,
+    :only_lanes)"""
 
 # A request is answered by the state that follows from it.
 BEAT = """

@@ -328,7 +328,9 @@ def _is_names(value: object) -> bool:
 
 
 def _is_wish(value: object) -> bool:
-    if type(value) is not list or len(value) != 2 or value[0] not in runner.WISHES:
+    if type(value) is not list or len(value) not in (2, 3) or value[0] not in runner.WISHES:
+        return False
+    if len(value) == 3 and (value[0] != "retry" or value[2] is not True):
         return False
     if value[1] is None:
         return bool(value[0] != "snooze")

@@ -86,6 +86,8 @@ class Wish(NamedTuple):
     kind: str
     # Seconds until the next attempt; None where the job's own delay is meant.
     after_s: float | None = None
+    # Whether no other job of its lane is to begin before that.
+    lane: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def decide(ending: Ending, snoozed_too_often: Callable[[], bool]) -> Decision:
     if ending.fate is Fate.HOPELESS:
         return Decision(False)
     if kind == "snooze":
-        return _snooze(claim, _asked_s(ending), snoozed_too_often())
+        return _snooze(claim, asked_s(ending), snoozed_too_often())
     # Where nothing is known of what was raised, it was none of the job's own doing.
     if kind is None and claim.policy is not None and ending.raised:
         refusal = claim.policy.refusal(ending.raised)
@@ -54,7 +54,7 @@ def decide(ending: Ending, snoozed_too_often: Callable[[], bool]) -> Decision:
     if claim.attempt >= claim.max_attempts:
         return _used_up(claim.attempt, claim.max_attempts, told)
     asked = ", as the job asked" if kind else ""
-    return _again(_asked_s(ending) if kind else delay_after(claim), asked, told)
+    return _again(asked_s(ending) if kind else delay_after(claim), asked, told)
 
 
 def _snooze(claim: Claim, delay_s: float, counts: bool) -> Decision:
@@ -104,7 +104,8 @@ def _delay_s(policy: RetryPolicy | None, attempt: float, retry_delay_s: float) -
     return retry_delay_s if delay_s is None else delay_s
 
 
-def _asked_s(ending: Ending) -> float:
+def asked_s(ending: Ending) -> float:
+    """After how long a job that raised a wish wants to be run again: what it said, or its delay."""
     asked = None if ending.wish is None else ending.wish.after_s
     return delay_after(ending.claim) if asked is None else asked
 

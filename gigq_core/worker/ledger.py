@@ -18,17 +18,19 @@ from typing import Any, NamedTuple, TypeVar
 from gigq_core import agenda, cascade
 from gigq_core.duties import duty_of
 from gigq_core.errors import FilesLost
-from gigq_core.lane_settling import settle, spend
+from gigq_core.lane_settling import settle, shut, spend
 from gigq_core.paths import queue_file
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.features import ALL_INDEXES, Feature, is_used
 from gigq_core.schema.held_file import HeldFile, Loss
-from gigq_core.schema.transaction import is_lock_trouble, is_passing
+from gigq_core.schema.transaction import is_lock_trouble, is_passing, savepoint
 from gigq_core.times import Moment, utc_now
 from gigq_core.worker import delivery, outcomes, register, said
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, claim_of_row
+from gigq_core.worker.decisions import asked_s
 from gigq_core.worker.heard import ParentRow, Report, Save
+from gigq_core.worker.lane_claims import Takes
 from gigq_core.worker.register import Register
 
 logger = logging.getLogger("gigq_core.worker")
@@ -97,13 +99,19 @@ class CommitResult:
 class Ledger:
     """The supervisor's connection: used by its thread alone.
 
+    Args:
+        db_path: the file.
+        runs_script: whether the functions of this process's `__main__` can be run.
+        takes: the lanes that the worker names; None where it names none.
+
     Raises:
         DatabaseError: the file can't be used; see `open_for_work`.
     """
 
-    def __init__(self, db_path: str | Path, runs_script: bool) -> None:
+    def __init__(self, db_path: str | Path, runs_script: bool, takes: Takes | None = None) -> None:
         self.path = queue_file(db_path).absolute()
         self._runs_script = runs_script
+        self._takes = takes
         self.conn = open_for_work(self.path, create=False)
         self.conn.execute("PRAGMA busy_timeout = 0")
         self.conn.create_function("core_new_id", 0, new_execution_id)
@@ -164,8 +172,12 @@ class Ledger:
         due, paused, ready, request, stops, children, appointment, *script = row
         if appointment is not None and not self._has_lanes:
             self._has_lanes = is_used(self.conn, Feature.LANES)
+        ready += sum(script)
+        if self._takes is not None:
+            beside = 0 if self._takes.only_lanes else ready
+            ready = beside + sum(n for _, n in self._heads(self._takes, most, lost))
         return PendingWork(
-            ready=min(most, ready + sum(script)),
+            ready=min(most, ready),
             due=_as_instant(due),
             queue_paused=paused is not None,
             request=request,
@@ -173,6 +185,15 @@ class Ledger:
             cascade=bool(children),
             agenda=_as_instant(appointment),
         )
+
+    def _heads(self, takes: Takes, most: int, lost: bool) -> list[tuple[str, int]]:
+        """The lanes that the worker names, and that have something for it."""
+        if not self._has_lanes:
+            return []
+        return takes.heads(self.conn, self._functions(), most, lost)
+
+    def _functions(self) -> str:
+        return script_functions() if self._runs_script else "[]"
 
     def _stop_requests(self, worker_id: str) -> frozenset[str]:
         rows = self.conn.execute(sql.STOP_REQUESTS, (worker_id,)).fetchall()
@@ -183,8 +204,7 @@ class Ledger:
 
         Its id, name and function.
         """
-        functions = script_functions() if self._runs_script else "[]"
-        values = {"functions": functions, "worker": worker_id}
+        values = {"functions": self._functions(), "worker": worker_id}
         row: sqlite3.Row | None = self._repairing(
             lambda: self.conn.execute(sql.SCRIPT_JOB_LEFT, values).fetchone()
         )
@@ -365,6 +385,7 @@ class Ledger:
             if saves or reports:
                 result.saved = said.write(conn, saves, reports)
             result.endings, result.superseded = end(conn, endings, now)
+            self._shut_lanes(conn, result, now)
             if submitting:
                 delivered = delivery.end(conn, submitting, now)
                 result.endings += delivered.endings
@@ -416,14 +437,20 @@ class Ledger:
             "utc": now.utc,
             "slots": len(pids),
         }
+        takes = self._takes
+        heads = self._heads(takes, len(pids), lost) if takes is not None else []
         statement = sql.CLAIM
-        if self._runs_script:
+        if takes is not None and (heads or takes.only_lanes):
+            statement = sql.CLAIM_CHOSEN
+            functions = self._functions()
+            values["chosen"] = takes.choose(conn, heads, functions, len(pids), lost)
+        elif self._runs_script:
             statement = sql.CLAIM_WITH_SCRIPT
             values["functions"] = script_functions()
         elif ahead:
             statement = sql.CLAIM_AHEAD
             values["ahead"] = ahead
-        if not lost:
+        if not lost and statement is not sql.CLAIM_CHOSEN:
             statement = sql.WITHOUT_LOST[statement]
         rows = conn.execute(statement, values).fetchall()
         # RETURNING keeps no order.
@@ -448,6 +475,21 @@ class Ledger:
             ],
         )
         return claims, len(lost_ones[1:])
+
+    def _shut_lanes(self, conn: sqlite3.Connection, result: CommitResult, now: Moment) -> None:
+        """Shut the lanes of jobs that asked for it, which shares its fate with nothing else."""
+        for ending in result.endings:
+            lane = ending.claim.lane if ending.wish is not None and ending.wish.lane else None
+            seconds = asked_s(ending) if lane is not None else 0.0
+            if lane is None or seconds <= 0 or ending in result.superseded:
+                continue
+            try:
+                with savepoint(conn):
+                    shut(conn, lane, seconds, now.utc)
+            except outcomes.UNSTORABLE as problem:
+                if is_passing(problem) or not conn.in_transaction:
+                    raise
+                logger.error("Lane %s can't be shut: %s", lane, problem)
 
     def tell_children(self) -> None:
         """Tell some children that a parent failed, in a transaction of their own.

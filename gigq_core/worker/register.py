@@ -29,6 +29,9 @@ class Register:
     python: str | None
     chdir: str | None
     log_path: str | None
+    # The lanes that it takes too, and those that it takes alone, as JSON.
+    lanes: str | None = None
+    only_lanes: str | None = None
     state: WorkerState = "running"
     done: int = 0
     failed: int = 0

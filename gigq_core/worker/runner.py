@@ -1459,8 +1459,10 @@ def found_as(name: str) -> Any:
     return None
 
 
-def wish_of(problem: BaseException) -> tuple[str, float | None] | None:
+def wish_of(problem: BaseException) -> tuple[Any, ...] | None:
     """What the job asks for by what it raised, and after how many seconds; None for nothing.
+
+    A third part, True, asks the same for the job's whole lane.
 
     The exceptions are ours by their mark, as the user's environment need not hold us.
 
@@ -1472,12 +1474,13 @@ def wish_of(problem: BaseException) -> tuple[str, float | None] | None:
         if kind not in WISHES or type(kind) is not str:
             return None
         after = None if kind == "give_up" else getattr(problem, "after", None)
+        lane = (True,) if kind == "retry" and getattr(problem, "lane", False) is True else ()
     except Exception:  # noqa: BLE001 - the user's own class may do anything
         return None
     if after is None:
         if kind == "snooze":
             raise ValueError("it names no time: say after how many seconds")
-        return kind, None
+        return (kind, None, *lane)
     if isinstance(after, bool) or not isinstance(after, (int, float)):
         raise ValueError("its `after` is no number of seconds: %s" % shown(after))
     try:
@@ -1486,7 +1489,7 @@ def wish_of(problem: BaseException) -> tuple[str, float | None] | None:
         seconds = math.inf
     if not 0 <= seconds < math.inf:
         raise ValueError("its `after` must be 0 seconds or more, and finite: %s" % shown(after))
-    return kind, seconds
+    return (kind, seconds, *lane)
 
 
 def sentence(problem: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import selectors
@@ -9,11 +10,12 @@ import shutil
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
 from gigq_core.connections import close_connection, get_connection
+from gigq_core.lanes import check_patterns
 from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.script import note_worker
 from gigq_core.text import storable
@@ -21,6 +23,7 @@ from gigq_core.worker import system_limits
 from gigq_core.worker.child_age import limits_of
 from gigq_core.worker.claims import Claim
 from gigq_core.worker.heard import ParentRow
+from gigq_core.worker.lane_claims import Takes
 from gigq_core.worker.ledger import Ledger, parents_of, saved_of
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.processes import adopt_orphans
@@ -65,6 +68,9 @@ class Worker:
         jobs_per_child: Replace a child process after so many jobs; 5,000 by default.
         max_child_memory: Replace a child process after a job if it has been larger than so many
             bytes, or "500M", "2G". By default, if it has grown beyond 1G.
+        lanes: Lanes whose jobs it takes beside all others, though they are reserved; names, or
+            prefixes like `gpu:*`.
+        only_lanes: Lanes whose jobs it takes, and no others.
 
     Attributes:
         running: Whether it is at work.
@@ -93,6 +99,8 @@ class Worker:
         max_result_bytes: int = MAX_RESULT,
         jobs_per_child: int | None = None,
         max_child_memory: int | str | None = None,
+        lanes: Iterable[str] = (),
+        only_lanes: Iterable[str] = (),
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be >= 1, got {concurrency}")
@@ -112,6 +120,14 @@ class Worker:
             raise ValueError(
                 "jobs_per_child and max_child_memory are about child processes: "
                 'use isolation="process"'
+            )
+        self._takes = Takes(
+            check_patterns(lanes, "lanes"), check_patterns(only_lanes, "only_lanes")
+        )
+        if self._takes.lanes and self._takes.only_lanes:
+            raise ValueError(
+                "lanes are taken beside all other jobs, and only_lanes instead of them: give one "
+                "of the two."
             )
         self._limits = limits_of(jobs_per_child, max_child_memory)
         self.db_path = db_path
@@ -274,7 +290,10 @@ class _Session:
         self.pid = os.getpid()
         self.python, self.folder = _interpreter(worker._python), _folder(worker._chdir)
         by_process = worker.isolation == "process"
-        self.ledger = Ledger(worker.db_path, runs_script=not by_process)
+        takes = worker._takes
+        self.ledger = Ledger(
+            worker.db_path, runs_script=not by_process, takes=takes if any(takes) else None
+        )
         self.own = Register(
             id=worker.worker_id,
             owner=worker._owner,
@@ -283,6 +302,8 @@ class _Session:
             python=self.python if by_process else sys.executable,
             chdir=self.folder,
             log_path=None if worker._log_path is None else str(worker._log_path),
+            lanes=json.dumps(takes.lanes) if takes.lanes else None,
+            only_lanes=json.dumps(takes.only_lanes) if takes.only_lanes else None,
         )
         self.selector = selectors.DefaultSelector()
         self.waker = Waker(self.selector)

@@ -41,6 +41,7 @@ ROW: dict[str, Any] = {
     "on_crash": None,
     "retry_policy": None,
     "stall_timeout": None,
+    "lane": None,
 }
 
 
