@@ -90,6 +90,30 @@ def clearing(
     return clear
 
 
+def free_for_good(conn: sqlite3.Connection, places: Sequence[int]) -> set[int]:
+    """Which of some jobs that have ended nobody needs, nor would if it were retried.
+
+    Where nobody looks at what goes, more stays than where somebody does: a child that failed, or
+    was cancelled, may be retried, or that may be taken back, and it needs its parents then.
+
+    Args:
+        conn: the queue file, attached.
+        places: the rowids of jobs that are to go together.
+    """
+    asked = {"places": json.dumps(list(places))}
+    needed = {row["place"] for row in conn.execute(sql.NEEDED_ELSEWHERE, asked)}
+    # What stays needs its own parents in turn.
+    parents: dict[int, list[int]] = {}
+    for row in conn.execute(sql.NEEDED_AMONG_THEM, asked):
+        parents.setdefault(row["child"], []).append(row["place"])
+    left = list(needed)
+    while left:
+        more = [parent for parent in parents.get(left.pop(), ()) if parent not in needed]
+        needed.update(more)
+        left += more
+    return set(places) - needed
+
+
 def _judged(
     conn: sqlite3.Connection, job_ids: Sequence[str], needs: dict[str, tuple[int, int]]
 ) -> tuple[tuple[Finished, ...], tuple[Outcome, ...]]:

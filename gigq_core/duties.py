@@ -13,6 +13,7 @@ from gigq_core.agenda import Duty
 _MODULES: dict[str, str] = {
     "hook": "gigq_core.hooks",
     "lanes": "gigq_core.lane_settling",
+    "keep": "gigq_core.keeping",
 }
 
 

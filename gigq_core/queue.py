@@ -37,6 +37,7 @@ from gigq_core.undo import Undo, recorded, restoring
 if TYPE_CHECKING:
     from gigq_core.hooks import Event, Hook
     from gigq_core.lanes import Lane
+    from gigq_core.keeping import Keeping
 
 logger = logging.getLogger("gigq_core.queue")
 
@@ -532,6 +533,48 @@ class JobQueue:
         if job_id is None:
             raise KeyError(f"There is no hook {name!r} in the queue.")
         return job_id
+
+    # --- keeping -----------------------------------------------------------------------------
+
+    def keep(
+        self,
+        completed: float | str | None = None,
+        failed: float | str | None = None,
+        cancelled: float | str | None = None,
+        archive: str | Path | None = None,
+    ) -> Keeping:
+        """Say for how long jobs stay when they have ended; by default for ever.
+
+        Workers then delete what is older, at once and from time to time, some jobs each moment. A
+        job stays while others need it, or would if they were retried. What is not given stays as it
+        is.
+
+        Args:
+            completed, failed, cancelled: For how long after the end: seconds, or text like `7d`;
+                `forever` for ever. Jobs that timed out have failed.
+            archive: A folder to which each job is written before it goes, whole, as a line of JSON;
+                it is made, if its parent is there. Empty text for none.
+
+        Returns:
+            What holds now.
+
+        Raises:
+            TypeError: A value is of the wrong type. Nothing was changed; so for the others.
+            ValueError: An age is no duration, or the folder can't be made or written.
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core.keeping import set_ages, wish_of  # here: few say anything about that
+
+        wish = wish_of(completed, failed, cancelled, archive)
+        with self._writing() as conn:
+            set_ages(conn, wish)
+        return self.keeping()
+
+    def keeping(self) -> Keeping:
+        """For how long jobs stay when they have ended, and how far what is older has gone."""
+        from gigq_core.keeping import read_keeping
+
+        return read_keeping(self._connection())
 
     # --- the queue as a whole ----------------------------------------------------------------
 

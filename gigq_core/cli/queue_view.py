@@ -6,11 +6,11 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gigq_core.blocking import Blocking, read_blocking, read_to_retry
 from gigq_core.cli.errors import Trouble
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from gigq_core.failure_groups import FailureGroups, Order
     from gigq_core.forecast import Forecast
     from gigq_core.job_graph import JobGraph
+
+T = TypeVar("T")
 
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
@@ -86,6 +88,10 @@ class QueueView:
             self._opened.close()
             self._opened = open_read_only(self.path)
         return self._opened
+
+    def ask(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """What `act` reads out of the file."""
+        return act(self._conn)
 
     def resolve(self, text: str) -> str:
         """The id that `text` is, or the only one that begins with it.

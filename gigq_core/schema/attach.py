@@ -274,6 +274,11 @@ def detach(path: str | Path, force: bool = False) -> None:
         conn.close()
 
 
+def living_workers(conn: sqlite3.Connection) -> list[sqlite3.Row]:
+    """The workers of ours on the file that are not known to be dead: id, host, pid and so on."""
+    return _living(conn, _LIVE_WORKERS) if is_attached(conn) else []
+
+
 def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
     for row in _living(conn, _LIVE_WORKERS):
         raise DatabaseBusy(

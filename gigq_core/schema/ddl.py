@@ -374,6 +374,33 @@ CREATE TABLE IF NOT EXISTS core_lane_dirty (
     lane TEXT NOT NULL UNIQUE
 )"""
 
+# For how long what has ended stays, in seconds, NULL for ever; and where the pass that looks
+# through it has come to: one row, or none where nobody has said anything.
+CREATE_KEEPING = """
+CREATE TABLE IF NOT EXISTS core_keeping (
+    place INTEGER PRIMARY KEY,
+    completed REAL,
+    failed REAL,
+    cancelled REAL,
+    archive TEXT NOT NULL DEFAULT '',
+    version INTEGER NOT NULL DEFAULT 0,
+    status TEXT,
+    after INTEGER,
+    walked TEXT,
+    ended REAL,
+    gone INTEGER NOT NULL DEFAULT 0,
+    gone_last INTEGER NOT NULL DEFAULT 0,
+    gone_pass INTEGER NOT NULL DEFAULT 0,
+    needed_last INTEGER NOT NULL DEFAULT 0,
+    trouble TEXT,
+    trouble_at REAL,
+    seen TEXT
+)"""
+
+# Attempts whose jobs are gone, and whose files may still be there.
+CREATE_LEFT_FILES = """
+CREATE TABLE IF NOT EXISTS core_left_files (execution_id TEXT PRIMARY KEY) WITHOUT ROWID"""
+
 CREATE_TABLES = (
     CREATE_META,
     CREATE_EDGES,
@@ -395,6 +422,8 @@ CREATE_TABLES = (
     CREATE_LANE_PAUSES,
     CREATE_LANE_STATES,
     CREATE_LANE_DIRTY,
+    CREATE_KEEPING,
+    CREATE_LEFT_FILES,
 )
 
 OUR_TABLES = (
@@ -418,6 +447,8 @@ OUR_TABLES = (
     "core_lane_pauses",
     "core_lane_states",
     "core_lane_dirty",
+    "core_keeping",
+    "core_left_files",
 )
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart

@@ -283,6 +283,28 @@ FROM jobs c,
 WHERE {_CHILD_WAITS} AND d.value IN (SELECT value FROM json_each(?)) GROUP BY d.value"""
 
 
+# What has not completed needs its parents now, or once it is retried: one that completed only for
+# its result.
+_CHILD_MAY_NEED = """c.status IS NOT 'completed'
+  AND (j.status IS NOT 'completed' OR c.pass_parent_results IS NOT 0)"""
+
+# Among the jobs at these places, those that a child elsewhere needs, and which needs which.
+NEEDED_ELSEWHERE = f"""
+SELECT j.rowid AS place
+FROM json_each(:places) w CROSS JOIN jobs j ON j.rowid = w.value
+WHERE EXISTS (
+    SELECT 1 FROM core_edges e CROSS JOIN jobs c ON c.id = e.child_id
+    WHERE e.parent_id = j.id AND {_CHILD_MAY_NEED}
+      AND c.rowid NOT IN (SELECT value FROM json_each(:places)))"""
+
+NEEDED_AMONG_THEM = f"""
+SELECT j.rowid AS place, c.rowid AS child
+FROM json_each(:places) w CROSS JOIN jobs c ON c.rowid = w.value
+     CROSS JOIN core_edges e ON e.child_id = c.id
+     CROSS JOIN jobs j ON j.id = e.parent_id
+WHERE {_CHILD_MAY_NEED} AND +j.rowid IN (SELECT value FROM json_each(:places))"""
+
+
 def history_of(with_output: bool) -> str:
     """How many attempts some jobs have had, and how many of them left a file of output."""
     outputs = "count(output)" if with_output else "0"
