@@ -94,14 +94,19 @@ def free_for_good(conn: sqlite3.Connection, places: Sequence[int]) -> set[int]:
     """Which of some jobs that have ended nobody needs, nor would if it were retried.
 
     Where nobody looks at what goes, more stays than where somebody does: a child that failed, or
-    was cancelled, may be retried, or that may be taken back, and it needs its parents then.
+    was cancelled, may be retried, or that may be taken back, and it needs its parents then; and a
+    hook tells of a job by what the file says when its time comes.
 
     Args:
         conn: the queue file, attached.
         places: the rowids of jobs that are to go together.
     """
     asked = {"places": json.dumps(list(places))}
-    needed = {row["place"] for row in conn.execute(sql.NEEDED_ELSEWHERE, asked)}
+    needed = {
+        row["place"]
+        for statement in (sql.NEEDED_ELSEWHERE, sql.NEEDED_BY_HOOKS)
+        for row in conn.execute(statement, asked)
+    }
     # What stays needs its own parents in turn.
     parents: dict[int, list[int]] = {}
     for row in conn.execute(sql.NEEDED_AMONG_THEM, asked):

@@ -36,8 +36,8 @@ from gigq_core.undo import Undo, recorded, restoring
 
 if TYPE_CHECKING:
     from gigq_core.hooks import Event, Hook
-    from gigq_core.lanes import Lane
     from gigq_core.keeping import Keeping
+    from gigq_core.lanes import Lane
 
 logger = logging.getLogger("gigq_core.queue")
 

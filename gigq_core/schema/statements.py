@@ -297,6 +297,11 @@ WHERE EXISTS (
     WHERE e.parent_id = j.id AND {_CHILD_MAY_NEED}
       AND c.rowid NOT IN (SELECT value FROM json_each(:places)))"""
 
+# A hook is still to tell of them, with what is known then.
+NEEDED_BY_HOOKS = """
+SELECT j.rowid AS place FROM core_hook_outbox o CROSS JOIN jobs j ON j.id = o.job_id
+WHERE +j.rowid IN (SELECT value FROM json_each(:places))"""
+
 NEEDED_AMONG_THEM = f"""
 SELECT j.rowid AS place, c.rowid AS child
 FROM json_each(:places) w CROSS JOIN jobs c ON c.rowid = w.value

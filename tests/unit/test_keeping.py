@@ -207,6 +207,18 @@ def test_what_others_need_stays(
         assert kept.ids() == {young}
 
 
+def test_what_a_hook_is_still_to_tell_stays(kept: Kept) -> None:
+    job = kept.job("failed", 100)
+    kept.conn.execute(
+        "INSERT INTO core_hook_outbox (hook, place, job_id) VALUES ('page', 1, ?)", (job,)
+    )
+    kept.queue.keep(failed="7d")
+    assert kept.run().needed_last == 1
+    kept.conn.execute("DELETE FROM core_hook_outbox")
+    kept.run()
+    assert kept.ids() == set()
+
+
 def test_a_chain_goes_whole_in_one_run_however_long_it_is(kept: Kept) -> None:
     parents: tuple[str, ...] = ()
     for _ in range(2 * keepings.JOBS_AT_ONCE + 50):
