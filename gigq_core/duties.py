@@ -14,6 +14,7 @@ _MODULES: dict[str, str] = {
     "hook": "gigq_core.hooks",
     "lanes": "gigq_core.lane_settling",
     "keep": "gigq_core.keeping",
+    "schedule": "gigq_core.slots",
 }
 
 

@@ -273,6 +273,8 @@ class Job:
             for a job that was submitted itself.
         submitted_by: The id of the job that submits it, if one does.
         hook: The name of the hook that it comes from, itself or by a job that submitted it.
+        schedule: The name of the schedule that made it, if one did.
+        slot: The moment at which that had it due, in UTC seconds.
         created_at: When it was made: naive local time in ISO 8601, as it is stored.
 
     Raises:
@@ -280,6 +282,10 @@ class Job:
             or a value is of the wrong type.
         ValueError: A value is out of range.
     """
+
+    # Most jobs come from no schedule.
+    schedule: str | None = None
+    slot: float | None = None
 
     def __init__(
         self,
@@ -363,6 +369,7 @@ class Job:
             self.workflow,
             self.submitted_by,
             self.hook,
+            self.schedule,
         ) != _NOTHING_MORE
 
     @property
@@ -491,6 +498,7 @@ _NOTHING_MORE = (
     *(_FIELDS[name].default for name in ("retry", "retry_on", "give_up_on", "on_timeout")),
     *(_FIELDS[name].default for name in ("run_at", "run_after", "on_parent_failure", "batch")),
     *(_FIELDS[name].default for name in ("stall_timeout", "ours", "lane", "unique", "memory")),
+    None,
     None,
     None,
     None,

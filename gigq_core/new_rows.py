@@ -25,7 +25,7 @@ _MORE = (
     *("retry_after", "due", "due_in", "lane", "retry_policy", "on_parent_failure"),
     *("workflow", "workflow_id", "batch", "stall_timeout"),
     *("unique_key", "unique_until", "unique_within", "memory"),
-    *("submitted_by", "hook"),
+    *("submitted_by", "hook", "schedule", "slot"),
 )
 _INSERT = sql.insert_job(_COLUMNS)
 _INSERT_MORE = sql.insert_job(_COLUMNS + _MORE)
@@ -133,6 +133,8 @@ def _more(job: Job, encoded: Encoded, now: Moment, ours: bool) -> dict[str, Any]
         "submitted_by": job.submitted_by,
         "hook": job.hook,
         **columns_of(job.unique, ".".join(encoded.function), encoded.params),
+        "schedule": job.schedule,
+        "slot": job.slot,
         **due,
     }
     if policy.first_delay_s is not None:

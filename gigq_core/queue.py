@@ -5,28 +5,25 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from gigq_core import actions, cascade, clearing
 from gigq_core import canary as canaries
-from gigq_core.action_progress import ActionProgress
 from gigq_core.canary import Canary
 from gigq_core.clearing import ClearPlan
-from gigq_core.connections import close_connection, get_connection, get_held_file
 from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
 from gigq_core.errors import DatabaseError
+from gigq_core.file_access import FileAccess
 from gigq_core.job import Duration, Job, check_integer
 from gigq_core.progress import progress_of_row
 from gigq_core.runs import newest_runs
 from gigq_core.schema import statements as sql
-from gigq_core.schema.attach import ensure_attached
-from gigq_core.schema.features import Feature, is_used
 from gigq_core.schema.opening import explain, open_read_only
-from gigq_core.schema.transaction import read, write
+from gigq_core.schema.transaction import read
 from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome, WorkerRequest
 from gigq_core.submitting import prepare, submit_prepared
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from gigq_core.hooks import Event, Hook
     from gigq_core.keeping import Keeping
     from gigq_core.lanes import Lane
+    from gigq_core.schedules import CatchUp, Overlap, Schedule
 
 logger = logging.getLogger("gigq_core.queue")
 
@@ -47,7 +45,7 @@ AT_ONCE = 250
 BREATH_S = 0.02
 
 
-class JobQueue:
+class JobQueue(FileAccess):
     """A job queue in one SQLite file. Every thread gets a connection of its own.
 
     Args:
@@ -63,19 +61,6 @@ class JobQueue:
         DatabaseError: The file can't be used as a queue; the message says why. So for every method,
             where the file can't be read or written any more.
     """
-
-    def __init__(
-        self,
-        db_path: str | Path,
-        initialize: bool = True,
-        *,
-        progress: ActionProgress | None = None,
-    ) -> None:
-        self.db_path = db_path
-        self._initialize = initialize
-        self._progress = progress
-        if initialize:
-            self._connection()
 
     # --- submitting --------------------------------------------------------------------------
 
@@ -697,6 +682,138 @@ class JobQueue:
         with self._writing() as conn:
             return conn.execute(sql.REQUEST_OF_WORKER, (request, worker_id)).rowcount > 0
 
+    # --- schedules ---------------------------------------------------------------------------
+
+    def schedule(
+        self,
+        name: str,
+        when: str,
+        job: Job,
+        zone: str = "UTC",
+        catch_up: CatchUp = "last",
+        overlap: Overlap = "skip",
+    ) -> Schedule:
+        """Make a job at each slot of a rule, from now on; each slot makes one, whoever fires it.
+
+        Workers of ours fire, all alike. A schedule of that name is changed: it stays paused if it
+        is, and a slot that is due stays due while the rule is the same, so that a script may say
+        this each time it starts.
+
+        Args:
+            name: What people call it.
+            when: Five cron fields, as "30 2 * * *"; @hourly, @daily, @weekly, @monthly or @yearly;
+                or "every 15m", which counts from the beginning of 1970, UTC.
+            job: What each slot makes anew. `{slot:%Y-%m-%d}` in strings of its parameters is the
+                slot in the schedule's zone.
+            zone: The zone of the cron fields, as Europe/Berlin.
+            catch_up: What becomes of slots that passed while no worker was there: "last" makes a
+                job of the newest, "none" of no one that is more than a minute late, "all" of each,
+                100 at most, one after another unless `overlap` says otherwise.
+            overlap: What becomes of a slot while a job of the schedule waits or runs: "skip" makes
+                none, "queue" one that runs after it, "replace" one in its place, "allow" one beside
+                it.
+
+        Returns:
+            The schedule as it is now.
+
+        Raises:
+            TypeError: A value is of the wrong type; nothing was written. So for the others.
+            ValueError: A value is out of range, or the job waits for others or a time of its own.
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import schedules
+
+        terms = schedules.Terms.of(name, when, job, zone, catch_up, overlap)
+        with self._writing() as conn:
+            schedules.put(conn, terms, Moment.now())
+            made = schedules.read_schedule(conn, terms.name)
+        assert made is not None
+        return made
+
+    def schedules(self) -> list[Schedule]:
+        """All schedules, by name."""
+        from gigq_core.schedules import read_schedules
+
+        return read_schedules(self._connection())
+
+    def remove_schedule(self, name: str) -> bool:
+        """Remove a schedule. The jobs that it made stay.
+
+        Args:
+            name: Which one.
+
+        Returns:
+            True if it is gone, False if there was none of that name.
+
+        Raises:
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import schedules
+
+        with self._writing() as conn:
+            return schedules.remove(conn, name)
+
+    def pause_schedule(self, name: str) -> bool:
+        """Let the slots of a schedule pass by until `resume_schedule`; it can be run all the same.
+
+        Args:
+            name: Which one.
+
+        Returns:
+            True if it is paused now, False if it was already, or there is none.
+
+        Raises:
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import schedules
+
+        with self._writing() as conn:
+            return schedules.pause(conn, name, Moment.now())
+
+    def resume_schedule(self, name: str) -> bool:
+        """End the pause of a schedule, with the next slot; those that passed make no job.
+
+        Args:
+            name: Which one.
+
+        Returns:
+            True if it goes on now, False if it was not paused, or there is none.
+
+        Raises:
+            ValueError: This machine does not know its zone.
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import schedules
+
+        with self._writing() as conn:
+            return schedules.resume(conn, name, Moment.now())
+
+    def run_schedule(self, name: str) -> str:
+        """Make a job of a schedule now, beside its slots, even while it is paused.
+
+        While one of its jobs waits or runs, this one waits for that; where its overlap is
+        "replace" or "allow", it goes by that.
+
+        Args:
+            name: Which one.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            KeyError: There is no such schedule.
+            TypeError: Its job can't be submitted any more; nothing was written. So for the others.
+            ValueError: As before.
+            DuplicateJob: Another job has the key that it is to have alone, or 100 wait already.
+            DatabaseError: The file can't be written.
+        """
+        from gigq_core import schedules
+
+        with self._writing() as conn:
+            job_id = schedules.run(conn, name, Moment.now())
+        self._tell_children()
+        return job_id
+
     # --- asking ------------------------------------------------------------------------------
 
     def get_status(self, job_id: str) -> dict[str, Any]:
@@ -789,51 +906,7 @@ class JobQueue:
         """
         return newest_runs(self._all, limit)
 
-    def close(self) -> None:
-        """Close the current thread's connection to the file."""
-        close_connection(self.db_path)
-
-    # --- the connection ----------------------------------------------------------------------
-
-    @property
-    def _waits(self) -> Callable[[bool], None] | None:
-        progress = self._progress
-        if progress is None:
-            return None
-
-        def tell(waits: bool) -> None:
-            progress.waits_for_lock = waits
-
-        return tell
-
-    def _connection(self) -> sqlite3.Connection:
-        return get_connection(self.db_path, create=self._initialize)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with read(self._connection()) as conn:
-                yield conn
-        except sqlite3.OperationalError as problem:
-            raise explain(problem, Path(self.db_path)) from problem
-
-    @contextmanager
-    def _writing(self, submits: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction; what only `submits` looks after the lanes of its jobs itself."""
-        held = get_held_file(self.db_path, create=self._initialize)
-        try:
-            with write(held.conn, self._waits) as conn:
-                # Somebody may have detached the file since this queue was opened.
-                ensure_attached(conn)
-                yield conn
-                if not submits and is_used(conn, Feature.LANES):
-                    from gigq_core.lane_settling import settle
-
-                    settle(conn, utc_now())
-                held.check()
-            held.confirm()
-        except sqlite3.OperationalError as problem:
-            raise explain(problem, Path(self.db_path)) from problem
+    # --- in parts ----------------------------------------------------------------------------
 
     def _in_parts(
         self,
@@ -902,21 +975,6 @@ class JobQueue:
             outcomes, found = recorded(conn, act, job_ids)
         undo.keep(found)
         return outcomes
-
-    def _one(self, statement: str, *values: object) -> sqlite3.Row | None:
-        return next(iter(self._all(statement, *values)), None)
-
-    def _all(self, statement: str, *values: object) -> list[sqlite3.Row]:
-        """Everything is fetched at once: an open reader would keep the WAL growing."""
-        try:
-            return self._connection().execute(statement, values).fetchall()
-        except UnicodeEncodeError:
-            return []  # no row can be asked for by what the file can't hold
-        except sqlite3.OperationalError as problem:
-            if "no such" not in str(problem):
-                raise explain(problem, Path(self.db_path)) from problem
-        with self._writing() as conn:
-            return conn.execute(statement, values).fetchall()
 
 
 def _for_each(

@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 import time
+import uuid
 from pathlib import Path
 
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, HiddenJobs
@@ -213,6 +214,10 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
     conn.executemany(
         "INSERT OR REPLACE INTO core_meta (key, value) VALUES (?, ?)",
         [("schema_version", str(ddl.SCHEMA_VERSION)), ("attached_at", utc_text())],
+    )
+    # It goes along with copies and restores, as all does that is made of it.
+    conn.execute(
+        "INSERT OR IGNORE INTO core_meta (key, value) VALUES ('file_id', ?)", (str(uuid.uuid4()),)
     )
 
 

@@ -334,6 +334,7 @@ CREATE TABLE IF NOT EXISTS core_hook_outbox (
     ended REAL,
     PRIMARY KEY (hook, place)
 ) WITHOUT ROWID"""
+
 # --- lanes
 
 CREATE_LANE_RULES = """
@@ -401,6 +402,53 @@ CREATE TABLE IF NOT EXISTS core_keeping (
 CREATE_LEFT_FILES = """
 CREATE TABLE IF NOT EXISTS core_left_files (execution_id TEXT PRIMARY KEY) WITHOUT ROWID"""
 
+# --- schedules
+
+# `next_at` is the slot that comes next, and `counted` when that was worked out. `fired` are the
+# stretches of slots that made jobs, as JSON: `[[first, last], ...]`.
+CREATE_SCHEDULES = """
+CREATE TABLE IF NOT EXISTS core_schedules (
+    name TEXT PRIMARY KEY,
+    rule TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    catch_up TEXT NOT NULL,
+    overlap TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    edition INTEGER NOT NULL DEFAULT 0,
+    next_at REAL,
+    counted REAL NOT NULL,
+    paused_at REAL,
+    last_slot REAL,
+    last_job_id TEXT,
+    fired TEXT NOT NULL DEFAULT '[]',
+    skipped INTEGER NOT NULL DEFAULT 0,
+    trouble TEXT
+)"""
+
+# Slots that made no job, and why.
+CREATE_SCHEDULE_SKIPS = """
+CREATE TABLE IF NOT EXISTS core_schedule_skips (
+    place INTEGER PRIMARY KEY,
+    schedule TEXT NOT NULL,
+    slot REAL NOT NULL,
+    first REAL NOT NULL,
+    count INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    at REAL NOT NULL
+)"""
+
+# Of the jobs that a schedule made; made along with the first schedule.
+IS_ALIVE = "schedule IS NOT NULL AND status IN ('pending', 'running')"
+NO_TRIGGERS: dict[str, str] = {}
+SCHEDULE_INDEXES = {
+    "core_schedule_jobs": """
+        CREATE INDEX IF NOT EXISTS core_schedule_jobs ON jobs (schedule, slot)
+        WHERE schedule IS NOT NULL""",
+    "core_schedule_alive": f"""
+        CREATE INDEX IF NOT EXISTS core_schedule_alive ON jobs (schedule)
+        WHERE {IS_ALIVE}""",
+}
+
 CREATE_TABLES = (
     CREATE_META,
     CREATE_EDGES,
@@ -424,6 +472,8 @@ CREATE_TABLES = (
     CREATE_LANE_DIRTY,
     CREATE_KEEPING,
     CREATE_LEFT_FILES,
+    CREATE_SCHEDULES,
+    CREATE_SCHEDULE_SKIPS,
 )
 
 OUR_TABLES = (
@@ -449,6 +499,8 @@ OUR_TABLES = (
     "core_lane_dirty",
     "core_keeping",
     "core_left_files",
+    "core_schedules",
+    "core_schedule_skips",
 )
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
@@ -522,6 +574,9 @@ INDEXES = {
     "core_edges_policy": """
         CREATE INDEX IF NOT EXISTS core_edges_policy ON core_edges (parent_id, on_failure, child_id)
         WHERE on_failure <> 0""",
+    "core_schedule_skips_of": """
+        CREATE INDEX IF NOT EXISTS core_schedule_skips_of
+        ON core_schedule_skips (schedule, place)""",
     "core_agenda_at": """
         CREATE INDEX IF NOT EXISTS core_agenda_at ON core_agenda (at)""",
     "core_cascaded_culprit": """

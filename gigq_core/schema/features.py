@@ -28,6 +28,7 @@ class Feature(Enum):
     HOOKS_FAILED = "uses:hooks_failed", ddl.TELL_HOOKS_FAILED
     HOOKS_COMPLETED = "uses:hooks_completed", ddl.TELL_HOOKS_COMPLETED
     LANES = "uses:lanes", ddl.LANES, ddl.LANE_INDEXES
+    SCHEDULES = "uses:schedules", ddl.NO_TRIGGERS, ddl.SCHEDULE_INDEXES
 
     key: str
     triggers: Mapping[str, str]
