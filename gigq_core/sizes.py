@@ -46,6 +46,16 @@ def size_text(size: int) -> str:
     return str(size)
 
 
+def size_words(size: float) -> str:
+    """A size in words, to the nearest tenth where it is short: `2 GB`, `2.2 GB`, `512 MB`."""
+    for power in range(len(_UNITS) - 1, 0, -1):
+        amount = size / 1024**power
+        if amount >= 1:
+            digits = 1 if amount < 100 else 0
+            return f"{round(amount, digits):g} {_UNITS[power].upper()}B"
+    return f"{size:g} bytes"
+
+
 def bytes_in(text: str) -> int:
     """A number of bytes; a K is 1,024 of them.
 

@@ -108,7 +108,7 @@ WHERE rowid IN ({chosen})
   AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
 RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
           dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
-          on_crash, retry_policy, stall_timeout, lane,
+          on_crash, retry_policy, stall_timeout, lane, memory,
           CASE WHEN attempts > 1 THEN {lost} END AS lost"""
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.

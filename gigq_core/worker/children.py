@@ -13,12 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from gigq_core.paths import output_name
+from gigq_core.sizes import size_words
 from gigq_core.times import Moment
 from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
 from gigq_core.worker.child_process import READ_BYTES, ChildProcess
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish, sentence_for
 from gigq_core.worker.heard import Dialogue, Heard, Knows
+from gigq_core.worker.memory import RAISED, MemoryWatch, resident_bytes
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import (
     Seen,
@@ -65,6 +67,9 @@ class _JobState:
     deadline: float = 0.0
     # Why it was stopped, if it showed no sign of life.
     stalled: str = ""
+    # What looks after its memory, if that has a limit; and what was said as it took too much.
+    memory: MemoryWatch | None = None
+    took_too_much: str = ""
     capture: Capture | None = None
     # What it said although it had been told to stop.
     last_words: answers.Done | None = None
@@ -241,7 +246,19 @@ class Child:
         }
         if claim.policy is not None and claim.asked:
             message["asked"] = claim.asked
+        if claim.memory is not None:
+            message["memory"] = claim.memory
+            self._job.memory = MemoryWatch(self.pid, claim.memory)
         self._guarded(lambda: self._process.tell(message))
+
+    def unsuited(self, claim: Claim) -> str:
+        """Why this child is not to run a job; nothing if it may."""
+        if not self.age.suits(claim.job_id):
+            return f"job {claim.job_id} comes again, which failed in it"
+        # What other jobs have left in it is not to count.
+        if claim.memory and self.jobs_begun and 2 * resident_bytes(self.pid) > claim.memory:
+            return f"job {claim.job_id} may take {size_words(claim.memory)}, half of it taken here"
+        return ""
 
     def stop(self, fate: Fate) -> None:
         """End the job that runs: SIGTERM now, SIGKILL after the grace; `fate` is how it ends."""
@@ -260,6 +277,8 @@ class Child:
         self._guarded(partial(self._tick, now))
 
     def _tick(self, now: float) -> None:
+        if self._job.memory is not None and now >= self._job.memory.due:
+            self._look_at_memory(self._job.memory, now)
         if self.state is ChildState.BUSY and (
             now >= self._job.deadline or self.dialogue.has_stalled(now)
         ):
@@ -288,10 +307,25 @@ class Child:
         ):
             self.check_alive()
 
+    def _look_at_memory(self, watch: MemoryWatch, now: float) -> None:
+        """End the process at once if its job takes more memory than it may."""
+        said = watch.look(now)
+        if not said:
+            return
+        # What has arrived counts: it may have ended in time, and the next one have begun.
+        for read in (self._read_output, self._read_reports, self._read_answers):
+            read()
+        if self._job.memory is watch and self.state is ChildState.BUSY:
+            self._fate = Fate.FAILED
+            self._job.took_too_much = said
+            self.end()
+
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
         if self.state is ChildState.BUSY:
             due = min(self._job.deadline, self.dialogue.due())
+            if self._job.memory is not None:
+                due = min(due, self._job.memory.due)
             if self.begun is not None and not self.is_unrecorded(time.monotonic()):
                 return min(self.began + RECORD_AFTER_S, due)
             return due
@@ -319,6 +353,9 @@ class Child:
         self._last_token = claim.execution_id
         if not (fate is Fate.GIVEN_BACK and self._reason):
             error = self._job.stalled or sentence_for(claim, fate) or error
+        self._job.memory = None
+        if self._job.took_too_much and fate is Fate.FAILED:
+            error, raised = self._job.took_too_much, RAISED
         if traceback is None and self._job.last_words is not None:
             traceback = self._job.last_words.traceback
         self._job.last_words = None

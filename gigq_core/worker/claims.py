@@ -55,6 +55,8 @@ class Claim:
     policy: RetryPolicy | None = None
     # An attempt that shows no sign of life for so long is stopped; None for never.
     stall_timeout_s: float | None = None
+    # The most memory that its processes may take, in bytes; None for any.
+    memory: int | None = None
     broken: str = ""
     # The lane that it is in, or None.
     lane: str | None = None
@@ -139,7 +141,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
     reasons: list[str] = []
     dependencies: tuple[str, ...] = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
-    max_attempts, retry_delay_s, stall_timeout_s = 1.0, 0.0, 0.0
+    max_attempts, retry_delay_s, stall_timeout_s, memory = 1.0, 0.0, 0.0, 0.0
     policy: RetryPolicy | None = None
     try:
         dependencies = _dependencies(row["dependencies"])
@@ -149,6 +151,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
         if row["retry_policy"] is not None:
             policy = _policy(row["retry_policy"])
         stall_timeout_s = _number(row["stall_timeout"], "stall_timeout", 0)
+        memory = _number(row["memory"], "memory", 0)
     except BrokenRow as problem:
         reasons.append(str(problem))
     params = row["params"]
@@ -173,6 +176,7 @@ def claim_of_row(row: Mapping[str, Any]) -> Claim:
         policy=policy,
         stall_timeout_s=stall_timeout_s if stall_timeout_s > 0 else None,
         lane=row["lane"] if row["lane"] != HIDDEN else None,
+        memory=int(memory) if 0 < memory < 2**63 else None,
         broken="; ".join(reasons),
     )
 

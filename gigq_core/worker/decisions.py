@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from gigq_core.durations import LONGEST_S, duration_text
 from gigq_core.retry import RetryPolicy
+from gigq_core.sizes import size_words
 from gigq_core.worker.claims import Claim, Ending, Fate
 
 # So often in a row an attempt that asked to be run later is not counted.
 SNOOZED_IN_A_ROW = 1_000
+# What an attempt raises that may not have as much memory as it needs.
+MEMORY_ERROR = "builtins.MemoryError"
 
 
 class Decision(NamedTuple):
@@ -45,6 +48,11 @@ def decide(ending: Ending, snoozed_too_often: Callable[[], bool]) -> Decision:
         return Decision(False)
     if kind == "snooze":
         return _snooze(claim, asked_s(ending), snoozed_too_often())
+    if kind is None and claim.memory is not None and MEMORY_ERROR in ending.raised:
+        named = claim.policy is not None and claim.policy.retry_on
+        if not named:
+            most = size_words(claim.memory)
+            return Decision(False, sentence=f"not retried: it needs more memory than {most}")
     # Where nothing is known of what was raised, it was none of the job's own doing.
     if kind is None and claim.policy is not None and ending.raised:
         refusal = claim.policy.refusal(ending.raised)

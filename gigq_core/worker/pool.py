@@ -192,7 +192,7 @@ class ProcessPool:
         self._proven = self._proven or bool(claims and idle)
         unsuited = []
         for claim, child in zip(claims, idle, strict=False):
-            if child.age.suits(claim.job_id):
+            if not child.unsuited(claim):
                 child.start(claim)
             else:
                 unsuited.append(claim)
@@ -205,18 +205,18 @@ class ProcessPool:
         """Start an attempt in another child than that which it was claimed for."""
         idle = [child for child in self._children if child.state is ChildState.IDLE]
         for child in idle:
-            if child.age.suits(claim.job_id):
+            if not child.unsuited(claim):
                 # The file is told which one it is as it is of a job that was claimed ahead.
                 child.start(claim, ahead=True)
                 return True
         for child in idle:
-            child.retire(f"job {claim.job_id} comes again, which failed in it")
+            child.retire(child.unsuited(claim))
         self._endings.append(Ending(claim, Fate.NOT_BEGUN))
         return False
 
     def _on_idle(self, child: Child) -> None:
         for claim in self._ahead:
-            if child.age.suits(claim.job_id):
+            if not child.unsuited(claim):
                 self._ahead.remove(claim)
                 child.start(claim, ahead=True)
                 return

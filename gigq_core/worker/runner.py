@@ -198,6 +198,7 @@ class Runner:
         self.handler = self.on_signal
         # Of threads that are forking.
         self.masks: dict[int, set[int]] = {}
+        self.memory = Memory()
         self.link = Link(jobs_fd, self.answer)
         self.sources = Sources()
         self.flush_c = _c_flush()
@@ -267,6 +268,7 @@ class Runner:
             finally:
                 self.at_work = False
                 sys.setrecursionlimit(self.surroundings.recursion_limit)
+                self.memory.give_back()
             if os.getpid() != self.pid:
                 return {}
             text = None if result is None else encoded(result, self.max_result)
@@ -283,6 +285,8 @@ class Runner:
 
     def call(self, job: dict[str, Any]) -> Any:
         params = decoded_params(job["params"])
+        if "memory" in job:
+            self.memory.limit(job["memory"])
         module = self.module(job["module"])
         try:
             function = getattr(module, job["function"])
@@ -418,6 +422,45 @@ class Runner:
                 signal.signal(signum, usual_handler(signum))
         self.link.fall_silent()
         self.after_fork()
+
+
+class Memory:
+    """The most memory that this process may ask the system for, while a job has a limit.
+
+    So an allocation fails where it is made, which Python tells with the line; without it, the
+    system would end the process in the midst of something. Where it holds nobody to it, nothing is
+    done here.
+    """
+
+    def __init__(self) -> None:
+        self.usual: Any = None
+        self.which: Any = getattr(resource, "RLIMIT_DATA", None)
+
+    def limit(self, most: int) -> None:
+        """Have no more than so many bytes."""
+        if self.which is None:
+            return
+        soft, hard = resource.getrlimit(self.which)
+        if soft != resource.RLIM_INFINITY:
+            most = min(most, soft)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
+        try:
+            resource.setrlimit(self.which, (most, hard))
+        except (OSError, ValueError, OverflowError):
+            return
+        self.usual = soft
+
+    def give_back(self) -> None:
+        """Have what there was before."""
+        if self.usual is None:
+            return
+        usual, self.usual = self.usual, None
+        try:
+            resource.setrlimit(self.which, (usual, resource.getrlimit(self.which)[1]))
+        except (OSError, ValueError):
+            # The job has lowered the limit for good, which is seen as what else it leaves is.
+            pass
 
 
 # --- what goes between a job and its worker while it runs ------------------------------------
@@ -908,7 +951,11 @@ class Link:
         while True:
             self.woken.acquire(True, pause)
             with self.gate:
-                pause = self.tell()
+                try:
+                    pause = self.tell()
+                except MemoryError:
+                    # Of a job that has reached its limit: there may be some again.
+                    pause = WAIT_STEP_S
 
     def tell(self) -> float:
         """Write what is to be written now; gives the seconds until there may be more, or -1."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
+from gigq_core.sizes import size_words
 from gigq_core.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, Wish, sentence_for
@@ -392,6 +393,7 @@ class ThreadPool:
         self._name = name
         self._max_result_bytes = max_result_bytes
         self._made = 0
+        self._told_of_memory = False
         self._idle: list[_JobThread] = []
         self._busy: dict[str, _JobThread] = {}
         self._tell_again_at: dict[str, float] = {}
@@ -417,6 +419,15 @@ class ThreadPool:
     def start(self, claims: list[Claim]) -> int:
         """Run the attempts; the caller claimed no more than are free, and none is given back."""
         for claim in claims:
+            if claim.memory is not None and not self._told_of_memory:
+                self._told_of_memory = True
+                logger.warning(
+                    "Job %s (%r) has a limit of %s of memory, which nobody keeps here: threads "
+                    "share that of their process. Run such jobs with process isolation",
+                    claim.job_id,
+                    claim.name,
+                    size_words(claim.memory),
+                )
             if self._idle:
                 thread = self._idle.pop()
             else:

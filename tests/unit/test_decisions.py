@@ -30,6 +30,7 @@ def ending(
     delay: float = 0.0,
     wish: Wish | None = None,
     raised: tuple[str, ...] = RAISED,
+    memory: int | None = None,
     **policy: Any,
 ) -> Ending:
     claim = Claim(
@@ -40,6 +41,7 @@ def ending(
         retry_delay_s=delay,
         pass_parent_results=None,
         policy=RetryPolicy(**policy) if policy else None,
+        memory=memory,
     )
     return Ending(claim, fate, error="KeyError: 'x'", raised=raised, wish=wish)
 
@@ -54,6 +56,10 @@ def no(sentence: str | None = None) -> Decision:
 
 USED_UP = "not retried: its attempts are used up (3 of 3)"
 KEY_ERROR = ("builtins.KeyError",)
+MEMORY_ERROR = ("builtins.MemoryError", "builtins.Exception")
+GIB = 1024**3
+TOO_MUCH = "not retried: it needs more memory than 2 GB"
+AS_ASKED = "retry at once, as the job asked"
 
 
 @pytest.mark.parametrize(
@@ -86,6 +92,19 @@ KEY_ERROR = ("builtins.KeyError",)
         (ending(Fate.TIMEOUT, give_up_on=KEY_ERROR), retry(0, "retry at once")),
         (ending(Fate.TIMEOUT, on_timeout="fail"), no("not retried: on_timeout is fail")),
         (ending(on_timeout="fail"), retry(0, "retry at once")),
+        # Memory.
+        (ending(raised=MEMORY_ERROR), retry(0)),
+        (ending(raised=MEMORY_ERROR, memory=2 * GIB), no(TOO_MUCH)),
+        (ending(raised=MEMORY_ERROR, memory=2 * GIB, retry=(5,)), no(TOO_MUCH)),
+        (ending(raised=MEMORY_ERROR, memory=2 * GIB, attempt=3), no(TOO_MUCH)),
+        (ending(memory=2 * GIB), retry(0)),
+        (ending(raised=MEMORY_ERROR, memory=GIB, retry_on=MEMORY_ERROR), retry(0, "retry at once")),
+        (
+            ending(raised=MEMORY_ERROR, memory=GIB, retry_on=KEY_ERROR),
+            no("not retried: MemoryError is not in retry_on"),
+        ),
+        (ending(Fate.TIMEOUT, raised=MEMORY_ERROR, memory=GIB), retry(0)),
+        (ending(raised=MEMORY_ERROR, memory=GIB, wish=Wish("retry", 0.0)), retry(0, AS_ASKED)),
         # Wishes.
         (ending(wish=Wish("retry", 7.0)), retry(7, "retry in 7s, as the job asked")),
         (ending(wish=Wish("retry", 0.0), delay=5), retry(0, "retry at once, as the job asked")),

@@ -42,6 +42,7 @@ ROW: dict[str, Any] = {
     "retry_policy": None,
     "stall_timeout": None,
     "lane": None,
+    "memory": None,
 }
 
 
