@@ -170,23 +170,31 @@ def ranked(source: str, tab: str, where: str, value: str, way: str, scan: str) -
 BATCH_INDEX = "core_batch"
 
 
-def next_batch(rising: bool) -> str:
-    """The next batch there is. Parameter: the one before, or the first one's bound."""
+# Above every text, and no name of a batch.
+_BEYOND_TEXT = "x''"
+
+
+def next_batch(rising: bool, first: bool) -> str:
+    """The next batch there is, as bytes: they may be any. Parameter: the one before, if any."""
     which, beyond = ("min", ">") if rising else ("max", "<")
+    bound = "" if first else f" AND batch {beyond} CAST(? AS TEXT)"
     return (
-        f"SELECT {which}(batch) AS batch FROM jobs INDEXED BY {BATCH_INDEX} "
-        f"WHERE batch IS NOT NULL AND batch {beyond} ?"
+        f"SELECT CAST({which}(batch) AS BLOB) AS batch FROM jobs INDEXED BY {BATCH_INDEX} "
+        f"WHERE batch IS NOT NULL AND batch < {_BEYOND_TEXT}{bound}"
     )
 
 
-# The newest jobs of a batch. Parameters: it, the limit.
+# The newest jobs of a batch. Parameters: its bytes, the limit.
 OF_BATCH = (
     f"SELECT rowid AS key FROM jobs INDEXED BY {BATCH_INDEX} "
-    "WHERE batch IS NOT NULL AND batch = ? ORDER BY rowid DESC LIMIT ?"
+    "WHERE batch IS NOT NULL AND batch = CAST(? AS TEXT) ORDER BY rowid DESC LIMIT ?"
 )
 
 # The newest jobs of none. Parameter: the limit.
-OF_NO_BATCH = "SELECT rowid AS key FROM jobs WHERE batch IS NULL ORDER BY rowid DESC LIMIT ?"
+OF_NO_BATCH = (
+    f"SELECT rowid AS key FROM jobs WHERE batch IS NULL OR batch >= {_BEYOND_TEXT} "
+    "ORDER BY rowid DESC LIMIT ?"
+)
 
 
 def still_listed(tab: str, where: str) -> str:

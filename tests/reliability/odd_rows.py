@@ -168,8 +168,7 @@ class OddRows:
         values: dict[str, Any] = dict(zip(columns, found, strict=True)) if found else {}
         if not found:
             values = {name: self.value() for name in columns}
-        keys = ("id", "key", "job_id", "child_id", "parent_id", "state")
-        key = next(name for name in columns if name in keys)
+        key = key_of(conn, table)
         values[key] = str(uuid.UUID(int=self._random.getrandbits(128)))
         if "status" in values:
             values["status"] = self._random.choice(
@@ -237,6 +236,16 @@ def columns_of(conn: sqlite3.Connection, table: str) -> list[str]:
     """The columns that take anything; a key that is a rowid takes nothing but numbers."""
     told = conn.execute(f"PRAGMA table_info({table})").fetchall()
     return [row[1] for row in told if (row[2], row[5]) != ("INTEGER", 1)]
+
+
+def key_of(conn: sqlite3.Connection, table: str) -> str:
+    """The column by which a row is known; where that is a rowid, the next one that is unique."""
+    told = conn.execute(f"PRAGMA table_info({table})").fetchall()
+    takes = set(columns_of(conn, table))
+    return next(
+        (row[1] for row in told if row[5] and row[1] in takes),
+        next(row[1] for row in told if row[1] in takes),
+    )
 
 
 def plain(value: Any) -> Any:

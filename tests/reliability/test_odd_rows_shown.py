@@ -38,7 +38,7 @@ from tests.e2e.sent import foreign, text_of
 from tests.e2e.terminal import ConsoleTerminal
 from tests.hostile import STEERING
 from tests.reliability.test_odd_rows_told import FEW, KINDS, MANY, ids_in, odd_file
-from tests.tui.harness import running, screen_text, until
+from tests.tui.harness import press, running, screen_text, until
 
 FILTERS = (
     *("x", "state:doomed", "state:blocked", "state:overdue", "dur>1s", "age>1m", "param.a:1"),
@@ -52,6 +52,8 @@ WAYS = {
     Scope.TREE: ("t",),
     Scope.WORKERS: ("w",),
     Scope.OVERVIEW: ("o",),
+    Scope.GROUPS: ("b",),
+    Scope.COUNT: ("number_sign",),
     Scope.HELP: ("question_mark",),
     Scope.SUBMIT: ("n",),
 }
@@ -158,21 +160,22 @@ async def every_screen_is_walked(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         await until(pilot, lambda: re.search(r"1 All *\d", screen_text(app)), "the rows")
         home = len(app.screen_stack)
         for scope, way in WAYS.items():
-            await pilot.press("1", "j", "j", *way)
-            await pilot.pause()
+            await press(pilot, "1", "j", "j", *way)
             place = len(app.screen_stack)
             walked.add(type(app.screen).__name__)
             for action in actions_for(scope):
                 if action.id in LEAVING or action.writes:
                     continue
-                await pilot.press(action.keys[0])
+                await press(pilot, action.keys[0])
                 assert not STEERING.search(screen_text(app).replace("\n", "")), (scope, action.id)
-                for _ in range(len(app.screen_stack) - place):
-                    await pilot.press("escape")
-            for _ in range(len(app.screen_stack) - home + 1):
-                await pilot.press("escape")
-                await pilot.pause()
-    assert len(walked) >= len(WAYS), walked
+                while len(app.screen_stack) > place:
+                    await press(pilot, "escape")
+            while len(app.screen_stack) > home:
+                await press(pilot, "escape")
+            # What is open on the list itself, as a filter.
+            await press(pilot, "escape")
+    assert set(WAYS) == set(Scope)
+    assert len(walked) == len(WAYS), walked
     assert not [text for text in troubles if "report this" in text]
 
 

@@ -108,6 +108,26 @@ def test_files_of_every_release_are_listed_in_every_order(
                 assert set(listed) == set(reader.matching_ids(View(view.listed_tab)))
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_batch_may_be_any_bytes(writer: Writer, turned: bool) -> None:
+    """What is no text comes back as another text, which must not be gone on from."""
+    odd = ["x'ff'", "x'ff41'", "x'00'", "x''", "x'efbfbd'", "x'610062'"]
+    for number, bytes_of_it in enumerate(odd):
+        writer.job(f"j{number}")
+        statement = f"UPDATE jobs SET batch = CAST({bytes_of_it} AS TEXT) WHERE id = 'j{number}'"
+        writer.conn.execute(statement)
+    for number in range(2):
+        writer.job(f"blob{number}")
+        writer.conn.execute(f"UPDATE jobs SET batch = x'ff' WHERE id = 'blob{number}'")
+    writer.job("none")
+    with reading(writer.path) as reader:
+        listed = names(reader, sort=Sort(SortKey.BATCH, turned))
+    # By their bytes; a blob is no batch.
+    rising = ["j3", "j2", "j5", "j4", "j0", "j1"]
+    assert listed[:6] == (rising if listed[0] == "j3" else rising[::-1])
+    assert listed[6:] == ["none", "blob1", "blob0"]
+
+
 def test_batches_come_in_their_order_along_their_index(writer: Writer) -> None:
     batches = ["b", None, "a", "b", "C", None, "a", "ä"]
     for number, batch in enumerate(batches):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -122,10 +121,11 @@ def by_batch(conn: sqlite3.Connection, *, rising: bool) -> tuple[int, ...]:
         found = conn.execute(sql, (*params, MAX_RANKED - len(keys))).fetchall()
         keys.extend(as_int(record["key"]) for record in found)
 
-    # A text is above every number and below every blob.
-    batch: object = -math.inf if rising else b""
+    batch: bytes | None = None
     while len(keys) < MAX_RANKED:
-        batch = conn.execute(queries.next_batch(rising), (batch,)).fetchone()["batch"]
+        before = () if batch is None else (batch,)
+        found = conn.execute(queries.next_batch(rising, batch is None), before)
+        batch = found.fetchone()["batch"]
         if batch is None:
             add(queries.OF_NO_BATCH)
             break
