@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,10 +97,11 @@ class Conflicts:
                 waiting.append(parents)
         refuse_cycle_within(waiting)
         for old in self._instead:
-            self._hand_over(old, self._stands_for(old))
+            self._hand_over(old, self._stands_for(old), ())
         for place, holders in self._replaces.items():
-            for holder in holders:
-                self._hand_over(holder.id, self._jobs[place].id)
+            replaced = {holder.id for holder in holders}
+            for old in replaced:
+                self._hand_over(old, self._jobs[place].id, replaced)
         if any(row.get("unique_until") == "forever" or row.get("unique_within") for row in rows):
             use(self._conn, Feature.LASTING_KEYS)
         return rows, waiting
@@ -175,12 +176,12 @@ class Conflicts:
         more["dependencies"] = json.dumps(parents)
         return {**row, **more}, _Rewired(job.id, job.name, parents)
 
-    def _hand_over(self, old: str, new: str) -> None:
-        """Let what waits for one job wait for another one."""
+    def _hand_over(self, old: str, new: str, but: Collection[str]) -> None:
+        """Let what waits for one job wait for another one, but for some."""
         conn = self._conn
         children = conn.execute(unique_sql.CHILDREN_OF, {"old": old}).fetchall()
         for child in children:
-            if child["id"] == new:
+            if child["id"] == new or child["id"] in but:
                 continue
             values = {"child": child["id"], "old": old, "new": new}
             conn.execute(unique_sql.FORGET_EDGE, values)
