@@ -29,6 +29,7 @@ from textual.screen import Screen
 
 from gigq_core.paths import queue_file
 from gigq_tui.actions.jobs import QueueActions
+from gigq_tui.actions.lanes import LaneActions
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -164,8 +165,9 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         picture = Picture(reads, notices, clock, view, self._redraw)
         routes = Routes(_openers(self), notices, lambda: bool(actions.following.actions))
         views = Views(settings, self, picture, notices, front, routes.show_view)
+        jobs = QueueActions(path, settings.read_only, python=settings.python, chdir=settings.chdir)
         actions = Actions(
-            QueueActions(path, settings.read_only, python=settings.python, chdir=settings.chdir),
+            jobs,
             settings,
             hints,
             self,
@@ -198,6 +200,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             reads=reads,
             picture=picture,
             actions=actions,
+            lanes=LaneActions(path, jobs.undo_log, read_only=settings.read_only),
             workers=workers,
             canaries=Canaries(actions, notices, hints),
             copying=Copying(self, notices, lambda: actions.last_report, lambda: views.command),
@@ -405,6 +408,11 @@ def _openers(app: ConsoleApp) -> Openers:
         among = front.listed if isinstance(front, AboutJobs) else (view.tab, view.filter)
         app.push_screen(CountScreen(app.services, count_keys(keys) if keys else (), *among))
 
+    def lanes() -> None:
+        from gigq_tui.screens.lanes.screen import LanesScreen
+
+        app.push_screen(LanesScreen(app.services))
+
     def help_of_front() -> None:
         from gigq_tui.screens.help import HelpScreen
 
@@ -452,6 +460,7 @@ def _openers(app: ConsoleApp) -> Openers:
         overview=overview,
         groups=groups,
         count=count,
+        lanes=lanes,
         help=help_of_front,
         palette=palette,
         views=views,
@@ -467,6 +476,7 @@ def _openers(app: ConsoleApp) -> Openers:
             "workers": lambda _: workers(False),
             "overview": lambda period: overview(period_of(period) if period else USUAL),
             "count": count,
+            "lanes": lambda _: lanes(),
             "groups": lambda by: groups(grouping_of(by) if by else CAUSE),
         },
         back=app.pop_screen,

@@ -111,6 +111,7 @@ SCREEN_WORDS = {
     "overview": ScreenWord("overview[:PERIOD]", _period, at=_period_at),
     "count": ScreenWord("count[:KEY,KEY]", _count),
     "groups": ScreenWord("groups[:BY]", _grouping),
+    "lanes": ScreenWord("lanes", _nothing),
 }
 
 

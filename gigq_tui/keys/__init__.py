@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from gigq_tui.keys.action import Action, Context, Group, Scope
 from gigq_tui.keys.job_actions import JOB_ACTIONS, QUEUE_ACTIONS
 from gigq_tui.keys.keymap import Keymap
+from gigq_tui.keys.lane_actions import LANE_ACTIONS
 from gigq_tui.keys.looking_actions import LOOK_ACTIONS, MOVE_ACTIONS
 from gigq_tui.keys.reading_actions import DETAIL_TABS, READING_ACTIONS
 from gigq_tui.keys.screen_actions import (
@@ -66,6 +67,7 @@ ACTIONS: tuple[Action, ...] = (
     *READING_ACTIONS,
     *JOB_ACTIONS,
     *QUEUE_ACTIONS,
+    *LANE_ACTIONS,
     *SCREEN_ACTIONS,
 )
 

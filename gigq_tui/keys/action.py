@@ -20,6 +20,7 @@ class Scope(Enum):
     OVERVIEW = "Overview"
     GROUPS = "Groups"
     COUNT = "Count"
+    LANES = "Lanes"
     SUBMIT = "New job"
     HELP = "Help"
 
@@ -82,7 +83,7 @@ class Action:
 
 
 LISTS = frozenset({Scope.JOBS, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})
-SCREENS = LISTS | {Scope.DETAIL, Scope.GROUPS, Scope.COUNT}
+SCREENS = LISTS | {Scope.DETAIL, Scope.GROUPS, Scope.COUNT, Scope.LANES}
 MOVING = SCREENS | {Scope.HELP}
 EVERYWHERE = frozenset(Scope)
 IN_JOBS = frozenset({Scope.JOBS})
@@ -92,6 +93,7 @@ IN_WORKERS = frozenset({Scope.WORKERS})
 IN_OVERVIEW = frozenset({Scope.OVERVIEW})
 IN_GROUPS = frozenset({Scope.GROUPS})
 IN_COUNT = frozenset({Scope.COUNT})
+IN_LANES = frozenset({Scope.LANES})
 IN_SUBMIT = frozenset({Scope.SUBMIT})
 FOUND_IN = frozenset({Scope.TREE, Scope.OVERVIEW, Scope.GROUPS, Scope.HELP})
 ON_A_JOB = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gigq_tui.keys.action import (
     IN_GROUPS,
     IN_JOBS,
+    IN_LANES,
     ON_A_JOB,
     SCREENS,
     Action,
@@ -74,7 +75,7 @@ UNDO = Action(
     "undo",
     "undo the last action",
     Group.ACT,
-    ON_A_JOB | IN_GROUPS,
+    ON_A_JOB | IN_GROUPS | IN_LANES,
     bar=85,
     writes=True,
 )

@@ -8,6 +8,7 @@ from gigq_tui.keys.action import (
     IN_GROUPS,
     IN_JOB,
     IN_JOBS,
+    IN_LANES,
     IN_OVERVIEW,
     IN_TREE,
     IN_WORKERS,
@@ -200,6 +201,7 @@ COUNT = Action(
     Group.LOOK,
     SCREENS - IN_COUNT,
 )
+LANES = Action("lanes", ("L",), "lanes", "lanes", Group.LOOK, SCREENS - IN_LANES)
 PAUSE_VIEW = Action(
     "pause_view",
     ("p",),
@@ -240,6 +242,7 @@ LOOK_ACTIONS: tuple[Action, ...] = (
     OVERVIEW,
     GROUPS,
     COUNT,
+    LANES,
     PAUSE_VIEW,
     COPY,
     COPY_VIEW,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gigq_tui.actions.lanes import ChangesLanes
     from gigq_tui.keys import Keymap
     from gigq_tui.keys.hints import KeyHints
     from gigq_tui.services.actions import Actions
@@ -36,6 +37,7 @@ class Services:
     reads: Reads
     picture: Picture
     actions: Actions
+    lanes: ChangesLanes
     workers: WorkerControl
     canaries: Canaries
     copying: Copying

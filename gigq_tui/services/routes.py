@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import OUTCOMES, SET_WORKERS
-from gigq_tui.keys.looking_actions import COUNT, GROUPS, OVERVIEW, VIEWS, WORKERS
+from gigq_tui.keys.looking_actions import COUNT, GROUPS, LANES, OVERVIEW, VIEWS, WORKERS
 from gigq_tui.keys.screen_actions import HELP, PALETTE
 from gigq_tui.services.notices import Notices
 from gigq_tui.store.filter.language import Filter, parse
@@ -29,6 +29,7 @@ class Openers:
     overview: Callable[[], object]
     groups: Callable[[], object]
     count: Callable[[], object]
+    lanes: Callable[[], object]
     help: Callable[[], object]
     palette: Callable[[], object]
     views: Callable[[], object]
@@ -94,6 +95,11 @@ class Routes:
     def show_count(self) -> None:
         """Count the jobs that the screen in front is about."""
         self._open.count()
+
+    @does(LANES)
+    def show_lanes(self) -> None:
+        """Show the lanes."""
+        self._open.lanes()
 
     @does(HELP)
     def show_help(self) -> None:

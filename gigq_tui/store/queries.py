@@ -8,7 +8,7 @@ they leave SQLite.
 
 from __future__ import annotations
 
-from gigq_core.schema.ddl import IS_READY, OURS, PARKED
+from gigq_core.schema.ddl import IN_LANE_HELD, IN_LANE_OPEN, IS_READY, OURS, PARKED
 from gigq_core.schema.worker_statements import HAS_DIED
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.instants import BEGAN, CLAIMED, CREATED, ENDED, STOPPED
@@ -372,6 +372,18 @@ def lines_by_id(schema: FileSchema) -> str:
         f"SELECT {line_columns(schema, 'j')} "
         "FROM json_each(?) wanted CROSS JOIN jobs j ON j.id = wanted.value"
     )
+
+
+# --- lanes ------------------------------------------------------------------------------------
+
+# The first job of a lane's next priority, by the index that has it. Parameters: the lane, and the
+# priority below which it is looked for.
+OLDEST_IN_LANE = {
+    index: f"""
+        SELECT priority, created FROM jobs INDEXED BY {index}
+        WHERE {condition} AND lane = ? AND priority < ? ORDER BY priority DESC LIMIT 1"""
+    for index, condition in (("core_lane_open", IN_LANE_OPEN), ("core_lane_held", IN_LANE_HELD))
+}
 
 
 def whole_row(schema: FileSchema, size: int) -> str:

@@ -29,12 +29,13 @@ WAY: dict[Scope, tuple[str, ...]] = {
     Scope.OVERVIEW: ("o",),
     Scope.GROUPS: ("b",),
     Scope.COUNT: ("#", "f", "n", "enter"),
+    Scope.LANES: ("L",),
     Scope.HELP: ("?",),
 }
 # What opens something to type into, wherever it has a key.
 TYPED_INTO = {
     *("filter", "find", "find_row", "worker_filter", "palette", "new", "edit", "set_workers"),
-    "count_keys",
+    *("count_keys", "lane_new", "lane_filter"),
 }
 # Everything that acts on the file or asks to, with what would say yes behind it.
 ACTING = "cyrYCyRYXyYPy>u<+-Seny "

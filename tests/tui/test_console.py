@@ -25,6 +25,7 @@ from gigq_tui.screens.groups.screen import GroupsScreen
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.lanes.screen import LanesScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.screens.tree.screen import TreeScreen
@@ -124,6 +125,7 @@ MAKE: dict[Scope, Callable[[Services], ConsoleScreen]] = {
     Scope.OVERVIEW: OverviewScreen,
     Scope.GROUPS: GroupsScreen,
     Scope.COUNT: CountScreen,
+    Scope.LANES: LanesScreen,
     Scope.SUBMIT: SubmitScreen,
     Scope.HELP: lambda services: HelpScreen(services, Scope.JOBS),
 }

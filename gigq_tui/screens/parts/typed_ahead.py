@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from gigq_tui.keys.action import Action, Group
 from gigq_tui.keys.job_actions import NEW, PAUSE_QUEUE, SET_WORKERS, SPAWN_WORKER, STOP_WORKER, UNDO
+from gigq_tui.keys.lane_actions import LANE_FILTER, LANE_NEW, LANE_SORT
 from gigq_tui.keys.looking_actions import (
     CHOOSE_COLUMNS,
     COPY_VIEW,
     COUNT,
     FILTER,
     GROUPS,
+    LANES,
     NEXT_TAB,
     OVERVIEW,
     PAUSE_VIEW,
@@ -40,6 +42,10 @@ _ABOUT_NO_ROW = frozenset(
         OVERVIEW,
         GROUPS,
         COUNT,
+        LANES,
+        LANE_NEW,
+        LANE_FILTER,
+        LANE_SORT,
         PAUSE_VIEW,
         COPY_VIEW,
         VIEWS,

@@ -23,18 +23,17 @@ from gigq_tui.actions import shell_command
 from gigq_tui.actions.functions.inspection import full_path
 from gigq_tui.actions.workers import environment, head_count
 from gigq_tui.actions.workers.setup import MOST_SLOTS, Examined, WorkerSetup, examine
-from gigq_tui.format import cut, inert, width_of
+from gigq_tui.format import width_of
 from gigq_tui.keys.hints import APPLY, ESC, TAB
 from gigq_tui.screens.workers.environment_row import EnvironmentRow
 from gigq_tui.services.waiting import find_out
 from gigq_tui.terminal import theme
+from gigq_tui.widgets.command_lines import CommandLines
 from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
 from gigq_tui.widgets.lines import Line, TextLines, span
-from gigq_tui.widgets.question import wrap_words
 from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
 
 NUMBER_CELLS = 8
-COMMAND_LINES = 3
 _NUMBERS = ("count", "slots", "grace")
 # What is examined before anything is started.
 _EXAMINED = ("python", "folder", "environment")
@@ -119,7 +118,7 @@ class SetupPanel(Vertical):
         yield TextLines(id="setup-title")
         yield from self.rows.values()
         yield TextLines(id="setup-plan")
-        yield TextLines(id="setup-twin")
+        yield CommandLines(id="setup-twin")
         with Horizontal(id="setup-buttons"):
             yield PushLine(f"Apply ({APPLY})", self.start, id="setup-go")
             yield PushLine(f"Close ({ESC})", self.close, id="setup-close")
@@ -305,7 +304,8 @@ class SetupPanel(Vertical):
             change = head_count.intention(result.change, slots, workers.total, len(workers.idle))
             plan += ((change, "accent"),)
         self.query_one("#setup-plan", TextLines).show(plan)
-        self._draw_command(self._command(result, workers), width - 2)
+        command = self._command(result, workers)
+        self.query_one("#setup-twin", CommandLines).tell(command)
 
     def _command(self, result: SetupResult, workers: ConsoleWorkers) -> str:
         if result.troubles or result.change == 0:
@@ -316,21 +316,6 @@ class SetupPanel(Vertical):
         return (
             shell_command.for_worker(self.path, result.setup, result.change) if result.setup else ""
         )
-
-    def _draw_command(self, text: str, width: int) -> None:
-        lines: list[Line] = []
-        if text:
-            text = inert(text)
-            pieces = wrap_words(text, width)
-            most = COMMAND_LINES if self.app.size.height >= 20 else 1
-            if len(pieces) > most:
-                pieces = [*pieces[: most - 1], cut(f"{pieces[most - 1]}  ..", width)]
-            lines = [((f" {piece}", "dim"),) for piece in pieces]
-        box = self.query_one("#setup-twin", TextLines)
-        height = max(1, len(lines))
-        if box.styles.height is None or box.styles.height.value != height:
-            box.styles.height = height
-        box.show(*lines)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.review)

@@ -1,0 +1,1 @@
+"""The lanes: named queues with limits."""
