@@ -8,9 +8,11 @@ they can be read there too; here these links become those of the site. A line su
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from gigq_core.cli.main import cli as core
 from gigq_tui.cli import cli as console
@@ -39,10 +41,17 @@ _LINK = re.compile(r"(\]\()(?:\.\./\.\./)?([^)\s#]+)")
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Keep what the help of a command shows line by line as it stands there."""
-    for command in (console, core, *core.commands.values()):
+    for command in (console, *_with_those_within(core)):
         if command.help:
             command.help = _fenced(command.help)
     return config
+
+
+def _with_those_within(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            yield from _with_those_within(one)
 
 
 def _fenced(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the jobs have in common that a hook is about: a text like `fn:etl.* -err:timeout`, read.
+"""What a hook is about: how jobs ended, and which of them, by a text as `fn:etl.* -err:timeout`.
 
 The words are those of the console's filters. Terms stand apart by spaces, and all must hold; `|`
 joins two neighbours of which one is enough; `-` before a term turns it round. A field's text may be
@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
+
+Event = Literal["failed", "completed"]
+EVENTS = get_args(Event)
 
 LONGEST = 1_000
 MOST_TERMS = 50
@@ -23,7 +26,7 @@ WORD_FIELDS = ("name", "fn", "err")
 _HEAD = re.compile(r"([A-Za-z_][\w.]*)(:|>=|<=|>|<|=)")
 _CAPITALS = re.compile("[A-Z]+")
 _FIELD_LIST = " ".join(f"{field}:" for field in FIELDS)
-_WHAT = "a hook's match"
+_WHAT = "match"
 
 
 class MatchTerm(NamedTuple):

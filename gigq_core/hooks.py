@@ -10,14 +10,14 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Literal, get_args
+from typing import Any
 
 from gigq_core import agenda
 from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.definition import Definition
 from gigq_core.durations import seconds_of
 from gigq_core.failures import MOST_MESSAGE, failure_of
-from gigq_core.hook_match import read_match
+from gigq_core.hook_match import EVENTS, read_match
 from gigq_core.job import Job, check_text
 from gigq_core.schema import features
 from gigq_core.schema import hook_statements as sql
@@ -25,9 +25,6 @@ from gigq_core.schema.ddl import CALM_S, MOST_NAMED
 from gigq_core.schema.features import Feature
 from gigq_core.submitting import submit_within
 from gigq_core.times import Moment
-
-Event = Literal["failed", "completed"]
-EVENTS = get_args(Event)
 
 # While more of it ends, a hook with an interval waits on for so long, in seconds.
 PATIENCE_S = 10.0

@@ -32,7 +32,8 @@ from gigq_core.times import Moment, utc_now, utc_text
 from gigq_core.undo import Undo, recorded, restoring
 
 if TYPE_CHECKING:
-    from gigq_core.hooks import Event, Hook
+    from gigq_core.hook_match import Event
+    from gigq_core.hooks import Hook
     from gigq_core.keeping import Keeping
     from gigq_core.lanes import Lane
     from gigq_core.schedules import CatchUp, Overlap, Schedule

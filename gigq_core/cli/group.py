@@ -41,8 +41,8 @@ def _db_after_the_command() -> click.Option:
     )
 
 
-class Commands(click.Group):
-    """The group of all commands; it ends every run with one of the documented exit codes."""
+class Group(click.Group):
+    """Commands that belong together: `gigq-core hook add`, `hook list`, ..."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command; its words, but for those of a type of their own, are `TypedText`.
@@ -55,13 +55,17 @@ class Commands(click.Group):
         cmd.params.append(_db_after_the_command())
         super().add_command(cmd, name)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, or of the name that GigQ gives it."""
-        return super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
-
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order they were added: by use, not by alphabet."""
         return list(self.commands)
+
+
+class Commands(Group):
+    """The group of all commands; it ends every run with one of the documented exit codes."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, or of the name that GigQ gives it."""
+        return super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a reader that has gone away, as `head` does, ends it quietly."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gigq_core.counting import CountKey, Counts
     from gigq_core.failure_groups import FailureGroups, Order
     from gigq_core.forecast import Forecast
+    from gigq_core.hooks import Hook
     from gigq_core.job_graph import JobGraph
 
 T = TypeVar("T")
@@ -372,6 +373,12 @@ class QueueView:
         if self._conn.execute(view.HAS_META).fetchone() is None:
             return set()
         return {str(row[0]) for row in self._conn.execute(view.PASSED_OVER, (job_id,))}
+
+    def hooks(self) -> list[Hook]:
+        """All hooks, by name."""
+        from gigq_core.hooks import read_hooks
+
+        return read_hooks(self._conn)
 
     def stats(self) -> dict[str, int]:
         """How many jobs there are of each status, and in all."""

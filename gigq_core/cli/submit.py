@@ -121,10 +121,7 @@ def _job_options(*names: str) -> Callable[[Command], Command]:
     return decorate
 
 
-@click.command()
-@click.argument("function")
-@_job_options("name")
-@click.option(
+_params_option = click.option(
     "-p",
     "--param",
     "params",
@@ -133,13 +130,65 @@ def _job_options(*names: str) -> Callable[[Command], Command]:
     metavar="KEY=VALUE",
     help="A parameter; the value is JSON, or else text. Repeatable.",
 )
-@_job_options(*OPTION_NAMES[1:_AFTER_RETRY])
-@click.option(
+_delays_option = click.option(
     "--retry-delays",
     type=_Delays(),
     metavar="TIME,...",
     help="Delays before the second, the third, ... attempt, as 10,60,5m; the last one repeats.",
 )
+
+
+def job_options(*without: str) -> Callable[[Command], Command]:
+    """Give a command what defines a job but its function and its name; see `defined_job`.
+
+    Args:
+        without: Options by their names that make no sense there.
+    """
+
+    def decorate(command: Command) -> Command:
+        names = [name for name in OPTION_NAMES if name not in ("name", *without)]
+        at = names.index("retry") + 1
+        command = _job_options(*names[at:])(command)
+        return _params_option(_job_options(*names[:at])(_delays_option(command)))
+
+    return decorate
+
+
+def defined_job(
+    path: str, params: tuple[str, ...], retry_delays: tuple[float, ...] | None, **options: Any
+) -> Job:
+    """The job that `job_options` define.
+
+    Args:
+        path: Its function, which is imported.
+        params: Its parameters, as they were typed.
+        retry_delays: As they were given.
+        **options: The others, and `name` if there is one.
+
+    Raises:
+        UsageError: It can't run as it is.
+        Trouble: The function can't be imported.
+    """
+    from gigq_core.job import Job
+
+    function = import_function(path)
+    if retry_delays is not None:
+        if options["retry"] is not None:
+            raise click.UsageError("--backoff can't be combined with --retry-delays: give one.")
+        options["retry"] = retry_delays
+    options["name"] = options.get("name") or path.rpartition(".")[2]
+    try:
+        return Job(function=function, params=dict(map(_parameter, params)), **options)
+    except (TypeError, ValueError) as problem:
+        raise click.UsageError(str(problem)) from None
+
+
+@click.command()
+@click.argument("function")
+@_job_options("name")
+@_params_option
+@_job_options(*OPTION_NAMES[1:_AFTER_RETRY])
+@_delays_option
 @_job_options(*OPTION_NAMES[_AFTER_RETRY:_AFTER_UNIQUE])
 @click.option(
     "--unique-until",

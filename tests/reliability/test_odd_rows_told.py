@@ -19,6 +19,7 @@ from gigq_core.clearing import ClearPlan
 from gigq_core.cli.main import cli
 from gigq_core.schema.ddl import CREATE_JOBS
 from gigq_core.undo import Undo
+from tests.commands import all_commands
 from tests.hostile import STEERING
 from tests.integration.chores import nothing
 from tests.reliability.odd_rows import OddRows, loosen
@@ -74,7 +75,7 @@ class Callers:
 
     def words(self, name: str, command: click.Command, as_json: bool) -> list[str]:
         """One way to call the command."""
-        words = [name]
+        words = name.split()
         for param in command.params:
             if isinstance(param, click.Argument):
                 words += self.arguments(param)
@@ -119,7 +120,7 @@ def said(path: Path, words: list[str]) -> str:
 def every_command_tells(folder: Path, seed: int, kind: str, rows: int = FEW) -> None:
     path = odd_file(folder, seed, kind, rows)
     callers = Callers(path, seed)
-    for name, command in cli.commands.items():
+    for name, command in all_commands().items():
         for number in range(CALLS * 2):
             if name in ENDLESS:
                 continue

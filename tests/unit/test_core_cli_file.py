@@ -14,13 +14,21 @@ from click.testing import CliRunner, Result
 
 from gigq_core import Job, JobQueue
 from gigq_core.cli.main import cli
+from tests.commands import all_commands
 
-COMMANDS = sorted(cli.commands)
+ALL = all_commands()
+COMMANDS = sorted(ALL)
 # It is about the shell: no file is asked for anything.
 WITHOUT_A_FILE = "completion"
 OF_A_FILE = [name for name in COMMANDS if name not in ("submit", WITHOUT_A_FILE)]
 # What a command can't be called without, beside its arguments.
-MORE = {"count": ["--by", "fn"], "priority": ["--set", "1"], "worker": ["--once"]}
+FUNCTION = "gigq_core.post_json"
+MORE = {
+    "hook add": ["-p", "url=http://localhost"],
+    "count": ["--by", "fn"],
+    "priority": ["--set", "1"],
+    "worker": ["--once"],
+}
 SUBMIT = ["submit", "json.dumps", "-p", "obj=1"]
 
 
@@ -28,9 +36,11 @@ def words_for(name: str, job_id: str = "abcd1234") -> list[str]:
     """A call of the command that is right but for the file."""
     if name == "submit":
         return SUBMIT
-    words = [name]
-    for param in cli.commands[name].params:
-        if isinstance(param, click.Argument) and param.name != "file":
+    words = name.split()
+    for param in ALL[name].params:
+        if isinstance(param, click.Argument) and param.name == "function":
+            words.append(FUNCTION)
+        elif isinstance(param, click.Argument) and param.name != "file":
             choices = getattr(param.type, "choices", None)
             words.append(str(choices[0]) if choices else job_id)
     return words + MORE.get(name, [])
@@ -138,7 +148,7 @@ def test_every_command_takes_its_file_behind_it_as_before_it(folder: Path, name:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_every_command_names_the_option(name: str) -> None:
-    result = run(name, "--help")
+    result = run(*name.split(), "--help")
     assert "--db FILE" in result.stdout
 
 

@@ -17,6 +17,7 @@ from gigq_tui.cli import cli as console
 from gigq_tui.config.load import read_config
 from gigq_tui.config.model import Config
 from gigq_tui.keys import ACTIONS, Scope, actions_for
+from tests.commands import all_commands
 from tests.pages import DOCUMENTS, ROOT, blocks_of
 
 PACKAGES = ("gigq_core", "gigq_tui")
@@ -50,7 +51,11 @@ def options_of(*commands: click.Command) -> set[str]:
     }
 
 
-OPTIONS = options_of(console, core, *core.commands.values()) | {"--help", "-h", *_THEIR_OPTIONS}
+OPTIONS = options_of(console, core, *core.commands.values(), *all_commands().values()) | {
+    "--help",
+    "-h",
+    *_THEIR_OPTIONS,
+}
 # The registry's, those that answer a question, and those of terminals and of Textual's fields.
 KEYS = {word for action in ACTIONS for word in action.shown.split()} | {
     *("y", "Y", "n", "F", "E"),

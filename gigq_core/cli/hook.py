@@ -1,0 +1,272 @@
+"""`gigq-core hook`: jobs that are submitted because others have failed, or completed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gigq_core.cli.errors import Trouble
+from gigq_core.cli.group import Group
+from gigq_core.cli.options import Time, json_option
+from gigq_core.cli.output import lines_of, say, shown_moment, table, write_json
+from gigq_core.cli.settings import Settings
+from gigq_core.cli.submit import defined_job, job_options
+from gigq_core.durations import duration_text
+from gigq_core.hook_match import EVENTS
+from gigq_core.job import JobOptions
+from gigq_core.text import inert
+
+if TYPE_CHECKING:
+    from gigq_core.hooks import Hook
+
+_HEADERS = ("NAME", "EVENT", "MATCH", "EVERY", "WAITING", "NEXT", "LAST", "STATUS")
+_name_argument = click.argument("name")
+
+
+@click.group(cls=Group)
+def hook() -> None:
+    """Submit a job when others fail, or complete: a pager, a chat, a program.
+
+    A hook's function is called with `jobs`, a list of at most 100 that ended, and `count`, how many
+    there were, beside its own parameters. gigq_core.post_json posts them to a URL, and
+    gigq_core.run_command hands them to a program. A worker of ours submits the job; what the job
+    itself ends with is told to no hook.
+    """
+
+
+@hook.command()
+@click.argument("event", type=click.Choice(EVENTS))
+@click.argument("function")
+@click.option(
+    "--match",
+    default="",
+    metavar="TEXT",
+    help="Only jobs that fit: words of the console's filters, as 'fn:etl.* -err:timeout'. Fields: "
+    "fn name err lane workflow batch schedule worker.  [default: all jobs]",
+)
+@click.option(
+    "--every",
+    type=Time(),
+    default=0,
+    metavar="TIME",
+    help="At most one job in so much time: 60, 5m; what ends meanwhile is told by the next.  "
+    "[default: one at once]",
+)
+@click.option(
+    "--name",
+    default="",
+    help="Name of the hook; one of that name is changed.  [default: the job's name]",
+)
+@click.option("--job-name", default="", help=f"{JobOptions.help_of('name')}")
+@job_options("dependencies", "on_parent_failure", "pass_parent_results", "unique")
+@json_option
+@click.pass_obj
+def add(
+    settings: Settings,
+    /,
+    event: Any,
+    function: str,
+    match: str,
+    every: float,
+    name: str,
+    job_name: str,
+    params: tuple[str, ...],
+    retry_delays: tuple[float, ...] | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Have a job submitted that calls FUNCTION.
+
+    EVENT is what others do: "failed" (for good, or timed out, or cancelled since a parent failed),
+    or "completed".
+    The function is imported first, as by `submit`. A job with a high --priority does not wait
+    behind others.
+
+    \b
+      gigq-core hook add failed gigq_core.post_json --name pager --every 60 \\
+          -p url=https://chat.example.org/hooks/1 --match 'fn:etl.*' --priority 100
+
+    JSON: {"name"}.
+    """
+    job = defined_job(function, params, retry_delays, name=job_name, **options)
+    with settings.changing() as queue:
+        try:
+            made = queue.hook(event, job, match, every, name)
+        except (TypeError, ValueError) as problem:
+            raise click.UsageError(str(problem)) from None
+    if as_json:
+        write_json({"name": made})
+    else:
+        say(f"Hook added: {inert(made)}")
+
+
+@hook.command("list")
+@json_option
+@click.pass_obj
+def list_hooks(settings: Settings, as_json: bool) -> None:
+    """List the hooks.
+
+    JSON: a list of what `hook show --json` prints.
+    """
+    with settings.viewing() as view:
+        hooks = view.hooks()
+    if as_json:
+        write_json([asdict(one) for one in hooks])
+    elif hooks:
+        table(_HEADERS, [_row(one) for one in hooks], shrinking=("NAME", "MATCH", "STATUS"))
+    else:
+        say("There is no hook: add one with `gigq-core hook add`.")
+
+
+def _row(one: Hook) -> tuple[object, ...]:
+    return (
+        one.name,
+        one.event,
+        one.match or "-",
+        duration_text(one.every) if one.every else "-",
+        one.waiting,
+        shown_moment(one.next_at),
+        shown_moment(one.last_at),
+        _status(one),
+    )
+
+
+def _status(one: Hook) -> str:
+    """The one thing to know of it."""
+    if one.problem:
+        return one.problem
+    if one.paused_at is not None:
+        return "paused"
+    if one.failures_in_a_row:
+        return f"{one.failures_in_a_row} of its jobs failed in a row"
+    return one.last_status or "-"
+
+
+@hook.command()
+@_name_argument
+@json_option
+@click.pass_obj
+def show(settings: Settings, name: str, as_json: bool) -> None:
+    """Show all about a hook.
+
+    JSON: {"name", "event", "match", "every", "function", "params", "options", "paused_at",
+    "waiting", "next_at", "last_at", "last_job_id", "last_status", "failures_in_a_row", "problem",
+    "jobs", "told", "made_at"}, times in UTC seconds.
+    """
+    with settings.viewing() as view:
+        found = next((one for one in view.hooks() if one.name == name), None)
+    if found is None:
+        raise _unknown(name)
+    if as_json:
+        write_json(asdict(found))
+        return
+    last = f"{shown_moment(found.last_at)}  {found.last_status}" if found.jobs else "-"
+    shown = {
+        "Name": found.name,
+        "Event": found.event,
+        "Match": found.match or "all jobs",
+        "Every": duration_text(found.every) if found.every else "at once",
+        "Calls": found.function,
+        "Parameters": json.dumps(found.params) if found.params else "-",
+        "Options": json.dumps(found.options) if found.options else "-",
+        "Waiting": f"{found.waiting:,}",
+        "Next": shown_moment(found.next_at),
+        "Last": last,
+        "Last job": found.last_job_id or "-",
+        "Told": f"{found.told:,}, by {found.jobs:,} job{'' if found.jobs == 1 else 's'}",
+    }
+    if found.failures_in_a_row:
+        shown["Failures"] = f"{found.failures_in_a_row:,} of its own jobs in a row"
+    if found.paused_at is not None:
+        shown["Paused"] = f"since {shown_moment(found.paused_at)}"
+    if found.problem:
+        shown["Problem"] = found.problem
+    for label, value in shown.items():
+        say(f"{label + ':':<12}{lines_of(value, '').lstrip()}")
+
+
+@hook.command()
+@_name_argument
+@json_option
+@click.pass_obj
+def pause(settings: Settings, name: str, as_json: bool) -> None:
+    """Let a hook submit nothing until it is resumed.
+
+    It goes on counting.
+
+    JSON: {"name", "paused": true}.
+    """
+    with settings.changing() as queue:
+        if not queue.pause_hook(name):
+            raise _unknown(name)
+    _tell(as_json, name, "Hook paused", paused=True)
+
+
+@hook.command()
+@_name_argument
+@json_option
+@click.pass_obj
+def resume(settings: Settings, name: str, as_json: bool) -> None:
+    """End a hook's pause.
+
+    What it has counted is told by one job.
+
+    JSON: {"name", "paused": false}.
+    """
+    with settings.changing() as queue:
+        if not queue.resume_hook(name):
+            raise _unknown(name)
+    _tell(as_json, name, "Hook resumed", paused=False)
+
+
+@hook.command()
+@_name_argument
+@json_option
+@click.pass_obj
+def remove(settings: Settings, name: str, as_json: bool) -> None:
+    """Remove a hook.
+
+    What it had still to tell is forgotten.
+
+    JSON: {"name", "removed": true}.
+    """
+    with settings.changing() as queue:
+        if not queue.remove_hook(name):
+            raise _unknown(name)
+    _tell(as_json, name, "Hook removed", removed=True)
+
+
+@hook.command()
+@_name_argument
+@json_option
+@click.pass_obj
+def test(settings: Settings, name: str, as_json: bool) -> None:
+    """Submit a hook's job now, to try it out.
+
+    Its `jobs` has one job, which is made up.
+
+    JSON: {"name", "id"}.
+    """
+    with settings.changing() as queue:
+        try:
+            job_id = queue.test_hook(name)
+        except KeyError:
+            raise _unknown(name) from None
+    if as_json:
+        write_json({"name": name, "id": job_id})
+    else:
+        say(f"Job submitted: {job_id}")
+
+
+def _tell(as_json: bool, name: str, what: str, **more: bool) -> None:
+    if as_json:
+        write_json({"name": name, **more})
+    else:
+        say(f"{what}: {inert(name)}")
+
+
+def _unknown(name: str) -> Trouble:
+    return Trouble(f"There is no hook {name}: `gigq-core hook list` shows them.")
