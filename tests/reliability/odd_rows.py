@@ -177,7 +177,7 @@ class OddRows:
         if "pid" in values and "boot_id" in values and self._random.random() < 0.7:
             # A worker of this machine that is gone.
             values |= self._identity | {"pid": 2**22 + 1, "state": "running"}
-        if "execution_id" in values and values.get("status") == "running":
+        if {"execution_id", "worker_id"} <= values.keys() and values.get("status") == "running":
             values["execution_id"] = self._random.choice((None, values[key], self.value()))
             values["worker_id"] = self._some(conn, "core_workers", "id")
         return values
