@@ -116,6 +116,7 @@ def _options_of(job: dict[str, Any]) -> dict[str, Any]:
         "batch": as_text(job.get("batch")),
         "workflow": as_optional_text(job.get("workflow")),
         "workflow_id": as_optional_text(job.get("workflow_id")),
+        "submitted_by": as_optional_text(job.get("submitted_by")),
         "stall_timeout": as_float(job.get("stall_timeout")) or None,
         "ours": job.get("lane") is not None,
         "lane": lane if (lane := as_text(job.get("lane"))) != HIDDEN else "",

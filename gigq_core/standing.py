@@ -13,6 +13,7 @@ from gigq_core.blame import TOLD, Blame, Culprit, Parent, blame_of
 from gigq_core.blocking import Waits, read_waits
 from gigq_core.decoding import as_int, as_text, as_timeout_s, due_of, is_parked
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
+from gigq_core.origin import origin_of
 from gigq_core.progress import progress_of_row
 from gigq_core.schema import outlook_statements as outlook
 from gigq_core.schema import view_statements as view
@@ -73,6 +74,8 @@ class Standing:
     line: int = 0
     progress: Report | None = None
     decision: str = ""
+    # Where it comes from, where nobody submitted it.
+    origin: str = ""
 
 
 def read_standings(
@@ -122,6 +125,7 @@ def read_standings(
                 halt=halt,
                 line=_place(conn, row) if in_line else 0,
                 progress=reports.get(id),
+                origin=origin_of(conn, row),
             )
         )
     return told

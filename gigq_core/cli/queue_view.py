@@ -16,6 +16,7 @@ from gigq_core.blocking import Blocking, read_blocking, read_to_retry
 from gigq_core.cli.errors import Trouble
 from gigq_core.decoding import as_text, decoded_execution, decoded_job, is_parked
 from gigq_core.job import JobOptions
+from gigq_core.origin import origin_of
 from gigq_core.progress import Progress, progress_of_row
 from gigq_core.runs import newest_runs
 from gigq_core.schema import failure_statements as failures
@@ -137,6 +138,10 @@ class QueueView:
             "exists": True,
             "executions": [decoded_execution(row) for row in self._execution_rows(job_id)],
         }
+
+    def origin(self, job: dict[str, Any]) -> str:
+        """Where a job comes from; nothing where somebody submitted it."""
+        return origin_of(self._conn, job)
 
     def state(self, job_id: str) -> tuple[dict[str, Any], Progress | None] | None:
         """Where a job stands, and how far it is; None if there is no such job.

@@ -87,12 +87,13 @@ def status(
         completed = watch(view, job["id"], quiet=as_json) if watched else True
         if watched:
             job = view.job(job["id"]) or job
+        origin = view.origin(job)
         unmet = view.unmet(job) if job["status"] == JobStatus.PENDING.value else []
     if as_json:
         write_json(job)
     else:
         if not watched:
-            _print_facts(job, unmet)
+            _print_facts(job, unmet, origin)
         _print_asked(job, show_params, show_result, show_executions, show_traceback)
     if not completed:
         ctx.exit(EXIT_REFUSED)
@@ -315,7 +316,7 @@ def _time(row: dict[str, Any], column: str) -> str:
     return shown_time(text)
 
 
-def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None:
+def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]], origin: str) -> None:
     say(f"Job: {cell(job['name'])} ({cell(job['id'])})")
     say(f"Status: {cell(job['status'])}")
     for label, column in (
@@ -328,6 +329,8 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]]) -> None
     if "why" in job:
         say(f"Waiting: {job['why']}.")
     say(f"Attempts: {cell(job['attempts'])} / {cell(job['max_attempts'])}")
+    if origin:
+        say(f"Origin: {inert(origin)}")
     if job["progress"]:
         say(f"Progress: {progress_in_words(job['progress'])}")
     if job["run_at"]:

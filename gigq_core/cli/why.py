@@ -38,7 +38,8 @@ def why_job(settings: Settings, job_id: str, as_json: bool) -> None:
     those that are claimed next, and a forecast: from past runs of each function, and the slots of
     the workers.
 
-    JSON: {"id", "name", "state", "why", "culprit" (null, or "id", "name", "problem", "error" of the
+    JSON: {"id", "name", "state", "why", "origin" (where it comes from: the job that submitted it, a
+    schedule, a hook; or ""), "culprit" (null, or "id", "name", "problem", "error" of the
     job to blame), "line" (its place, null where it has none), "children" (direct ones), "blocks",
     "frees" (by retrying it alone), "frees_all" (with all of "retry"), "retry" (ids of the failed
     jobs that it and all that it blocks wait for), "forecast"}; a forecast has "begins" and "ends"
@@ -61,6 +62,8 @@ def why_job(settings: Settings, job_id: str, as_json: bool) -> None:
     say(f"State: {state_of(standing, now).value}")
     if reason := why(standing, now, dated=True):
         say(f"Why: {inert(reason.rstrip('.'))}.")
+    if standing.origin:
+        say(f"Origin: {inert(standing.origin)}.")
     for line in _about_others(standing, numbers, retry):
         say(line)
     if forecast is not None:
@@ -117,6 +120,7 @@ def _as_json(
         "name": standing.name,
         "state": state_of(standing, now).value,
         "why": why(standing, now, dated=True),
+        "origin": standing.origin,
         "culprit": culprit
         and {
             "id": culprit.id,

@@ -8,6 +8,8 @@ from gigq_core.schema.ddl import IS_READY
 
 IDS_BY_PREFIX = "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 
+NAME_OF = "SELECT substr(name, 1, 200) FROM jobs WHERE id = ?"
+
 JOB_COLUMNS = "SELECT name FROM pragma_table_info('jobs')"
 
 _LARGE = ("params", "result")

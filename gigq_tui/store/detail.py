@@ -10,6 +10,7 @@ from typing import Any
 
 from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.kept_files import is_kept
+from gigq_core.origin import origin_of
 from gigq_core.paths import kept_output
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
@@ -71,6 +72,7 @@ def read_detail(
         child_count=child_count,
         blocks=blocks,
         progress=last_report(conn, schema, row),
+        origin=origin_of(conn, {column: value for column, (value, _) in values.items()}),
         raw={column: _raw(value, size) for column, (value, size) in values.items()},
     )
 

@@ -352,8 +352,9 @@ class Relative:
 class JobDetail:
     """One job, whole. `params`, `result` are decoded, or the raw text where that failed.
 
-    `progress` is what it reported last, in whichever attempt. `child_count` is how many direct
-    children it has, and `blocks` how many waiting jobs can't run unless it completes.
+    `progress` is what it reported last, in whichever attempt, and `origin` says where it comes
+    from, where nobody submitted it. `child_count` is how many direct children it has, and `blocks`
+    how many waiting jobs can't run unless it completes.
     """
 
     row: JobRow
@@ -368,6 +369,7 @@ class JobDetail:
     child_count: int
     raw: dict[str, Any] = field(default_factory=dict, compare=True)
     progress: Progress | None = None
+    origin: str = ""
     blocks: int = 0
 
 

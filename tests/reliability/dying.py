@@ -13,7 +13,7 @@ from typing import Any
 from gigq_core import Job, JobQueue, Worker, cascade
 from gigq_core.job import FunctionReference
 from gigq_core.schema.attach import open_for_work
-from gigq_core.worker import heard, ledger, said
+from gigq_core.worker import delivery, heard, ledger, said
 
 BATCH = 4
 NOTHING = FunctionReference("tests.integration.chores", "nothing")
@@ -120,6 +120,36 @@ def save_until(db: str, folder: str, step: str) -> None:
         pass
 
 
+def deliver_until(db: str, folder: str, step: str) -> None:
+    """Work on one job that submits others; killed before, or behind, a statement of its ending.
+
+    With step 0 it counts them instead.
+    """
+    done = 0
+
+    def trace(statement: str) -> None:
+        nonlocal done
+        if statement.lstrip().startswith(("SELECT", "PRAGMA", "--")):
+            return
+        done += 1
+        if done == int(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def end(conn: sqlite3.Connection, *what: Any) -> Any:
+        # What comes along with it in the same commit, and the commit, are steps of it too.
+        conn.set_trace_callback(trace)
+        return plain_end(conn, *what)
+
+    plain_end = delivery.end
+    vars(delivery)["end"] = end
+    worker = Worker(db, isolation="process", chdir=folder, owner="cli")
+    assert worker.process_one()
+    if done < int(step):
+        os.kill(os.getpid(), signal.SIGKILL)
+    worker.close()
+    print(done)
+
+
 SAVE_STEPS = ("before it is written", "before the commit", "before the answer", "after the answer")
 
 
@@ -129,6 +159,7 @@ if __name__ == "__main__":
         "work": work_until,
         "tell": tell_until,
         "save": save_until,
+        "deliver": deliver_until,
     }
     act = acts[sys.argv[1]]
     act(*sys.argv[2:])

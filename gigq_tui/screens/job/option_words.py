@@ -55,6 +55,8 @@ def _retries(policy: RetryPolicy | None) -> Iterator[str]:
 
 def _others(detail: JobDetail, now: datetime) -> Iterator[str]:
     raw, row = detail.raw, detail.row
+    if detail.origin:
+        yield detail.origin
     if raw.get("on_crash") == "fail":
         yield "fails on a crash"
     stall = raw.get("stall_timeout")
