@@ -9,7 +9,7 @@ from typing import Any
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.lane_names import HIDDEN
-from gigq_core.schema.ddl import PARKED, WORDS
+from gigq_core.schema.ddl import OURS, PARKED, RESERVED, WORDS
 from gigq_core.status import JobStatus
 from gigq_core.times import local_text, moment_of, parse_time
 
@@ -64,6 +64,11 @@ def as_json(text: Any) -> Any:
 def is_parked(retry_after: Any) -> bool:
     """Whether that is our mark of a job which waits for a parent."""
     return bool(retry_after == PARKED)
+
+
+def is_shown(retry_after: Any) -> bool:
+    """Whether that is our mark of a job in a lane that workers may take."""
+    return retry_after in (OURS, RESERVED)
 
 
 def due_of(retry_after: Any, due: Any) -> str | None:

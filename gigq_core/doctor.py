@@ -15,12 +15,14 @@ from gigq_core.cycles import in_circles
 from gigq_core.file_locks import process_words
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.key_holders import count_shared_keys
+from gigq_core.lanes import read_lanes, read_takers
 from gigq_core.paths import queue_file
 from gigq_core.schema import ddl, features
 from gigq_core.schema import doctor_statements as sql
 from gigq_core.schema.attach import is_current, living_of_release_before
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
+from gigq_core.times import utc_now
 from gigq_core.utc_offsets import describe_differences, differences_for_gigq, offsets_of_workers
 from gigq_core.wal_index import Holder, WalIndex, read_wal_index
 
@@ -285,7 +287,7 @@ def _release(conn: sqlite3.Connection) -> Iterator[Finding]:
             "release",
             Level.WARNING,
             f"Worker{'s' if len(old) > 1 else ''} {names}: of the release before, which ignores "
-            "retry policies. Drain them, and start them anew with this release.",
+            "the rates of lanes. Drain them, and start them anew with this release.",
         )
     else:
         yield Finding("release", Level.FINE, "No worker of an earlier release is at work.")
@@ -404,6 +406,30 @@ def _clocks(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("utc_offsets", Level.FINE, "The workers' UTC offsets agree.")
 
 
+def _lanes(conn: sqlite3.Connection) -> Iterator[Finding]:
+    """Jobs in lanes: that somebody takes them, and how many GigQ would run without their limits."""
+    lanes = [lane for lane in read_lanes(conn, utc_now()) if not lane.is_rule_only]
+    waiting = sum(lane.waiting for lane in lanes)
+    left = [lane for lane in lanes if lane.waiting and not lane.takers]
+    if left and read_takers(conn):
+        n = sum(lane.waiting for lane in left)
+        yield Finding(
+            "lanes",
+            Level.WARNING,
+            f"{_jobs(n)} waiting in lanes that no worker takes, for example in {left[0].name}: "
+            f"start one with --lanes {left[0].name}.",
+        )
+    elif waiting:
+        yield Finding(
+            "lanes",
+            Level.FINE,
+            f"{_jobs(waiting)} waiting in lanes; `detach` refuses while there are any, as GigQ's "
+            "workers would run them without their limits.",
+        )
+    else:
+        yield Finding("lanes", Level.FINE, "No job waits in a lane.")
+
+
 _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
     _release,
     _schema_parts,
@@ -411,5 +437,6 @@ _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] 
     _orphans,
     _never_runs,
     _shared_keys,
+    _lanes,
     _clocks,
 )

@@ -272,6 +272,13 @@ class Lane:
         return self.running_limit is not None or self.rate is not None
 
 
+class InLane(NamedTuple):
+    """Where a waiting job stands: in a lane, shown to workers or held."""
+
+    lane: Lane
+    shown: bool
+
+
 class Taker(NamedTuple):
     """A worker that takes jobs: `lanes` beside all that are not reserved, or only some."""
 
@@ -314,6 +321,28 @@ def read_lanes(conn: sqlite3.Connection, now_utc: float) -> list[Lane]:
         if pattern not in used and pattern not in counts
     ]
     return sorted(lanes, key=lambda lane: lane.name)
+
+
+def read_lane(conn: sqlite3.Connection, name: str, now_utc: float) -> Lane:
+    """How one lane stands, whether it has jobs or not."""
+    if conn.execute(sql.HAS_LANES).fetchone() is None:
+        return Lane(name)
+    rules = {rule.pattern: rule for rule in map(_rule_of_row, conn.execute(sql.ALL_RULES))}
+    pauses = {as_text(pattern): at for pattern, at in conn.execute(sql.ALL_PAUSES)}
+    lane = _lane(name, rules, pauses, read_takers(conn))
+    if conn.execute(sql.HAS_LANE_INDEXES).fetchone()[0]:
+        counted = map(as_int, conn.execute(sql.COUNT_ONE, {"lane": name}).fetchone())
+        running, ready, held, waiting, blocked = counted
+        lane = replace(
+            lane,
+            running=running,
+            ready=ready,
+            held=held,
+            delayed=waiting - blocked,
+            blocked=blocked,
+        )
+    state = conn.execute(sql.TIMES_OF, (name,)).fetchone()
+    return _with_times(lane, None if state is None else tuple(state), now_utc)
 
 
 def _counts(conn: sqlite3.Connection) -> dict[str, dict[str, Any]]:
@@ -421,6 +450,16 @@ def lane_words(lane: Lane, now_utc: float) -> str:
     if lane.waiting and not lane.takers:
         return "no worker takes it"
     return ""
+
+
+def in_lane_words(in_lane: InLane, now_utc: float) -> str:
+    """Why a job that waits in a lane does not run; empty where that is not because of the lane."""
+    lane, shown = in_lane
+    if shown:
+        return "" if lane.takers else f"lane {lane.name}: no worker takes it"
+    if lane.is_paused:
+        return f"lane {lane.name} is paused"
+    return f"lane {lane.name}: {lane_words(lane, now_utc) or 'others of it come first'}"
 
 
 def _seconds(seconds: float) -> str:

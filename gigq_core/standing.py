@@ -11,15 +11,16 @@ from typing import Any
 
 from gigq_core.blame import TOLD, Blame, Culprit, Parent, blame_of
 from gigq_core.blocking import Waits, read_waits
-from gigq_core.decoding import as_int, as_text, as_timeout_s, due_of, is_parked
+from gigq_core.decoding import as_int, as_text, as_timeout_s, due_of, is_parked, is_shown
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
+from gigq_core.lanes import InLane, Lane, is_lane, read_lane
 from gigq_core.origin import origin_of
 from gigq_core.progress import progress_of_row
 from gigq_core.schema import outlook_statements as outlook
 from gigq_core.schema import view_statements as view
 from gigq_core.script import SCRIPT_MODULE
 from gigq_core.status import JobStatus
-from gigq_core.times import moment_of, moment_told, parse_time
+from gigq_core.times import moment_of, moment_told, parse_time, utc_now
 from gigq_core.why import Halt, Health, Report
 
 _PENDING, _RUNNING = JobStatus.PENDING.value, JobStatus.RUNNING.value
@@ -76,6 +77,7 @@ class Standing:
     decision: str = ""
     # Where it comes from, where nobody submitted it.
     origin: str = ""
+    in_lane: InLane | None = None
 
 
 def read_standings(
@@ -92,6 +94,7 @@ def read_standings(
     waits = read_waits(conn, waiting, MOST_ABOVE) if waiting else Waits()
     blames = _blames(conn, waits)
     halt = _halt(conn) if waiting else None
+    lanes = _lanes(conn, rows)
     workers = {as_text(row["id"]): row for row in _workers(conn)}
     reports = _reports(conn, [as_text(row["id"]) for row in rows if row["status"] == _RUNNING])
     told = []
@@ -99,6 +102,7 @@ def read_standings(
         id = as_text(row["id"])
         blame = blames.get(id)
         worker = workers.get(as_text(row["worker_id"]))
+        in_lane = _in_lane(row, lanes)
         told.append(
             Standing(
                 id=id,
@@ -122,10 +126,11 @@ def read_standings(
                 holder_suspended=worker is not None and _stands_still(worker),
                 holder_pid=worker["pid"] if worker is not None else None,
                 in_script=row["function_module"] == SCRIPT_MODULE,
-                halt=halt,
+                halt=_halt_of(halt, in_lane),
                 line=_place(conn, row) if in_line else 0,
                 progress=reports.get(id),
                 origin=origin_of(conn, row),
+                in_lane=in_lane,
             )
         )
     return told
@@ -164,6 +169,27 @@ def _blames(conn: sqlite3.Connection, waits: Waits) -> dict[str, Blame]:
     return blame_of(unmet, kin, told)
 
 
+def _lanes(conn: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Lane]:
+    """The lanes in which some of the jobs wait, by name."""
+    names = {row.get("lane") for row in rows if row["status"] == _PENDING}
+    now = utc_now()
+    return {name: read_lane(conn, name, now) for name in map(as_text, names) if is_lane(name)}
+
+
+def _in_lane(row: Mapping[str, Any], lanes: Mapping[str, Lane]) -> InLane | None:
+    lane = lanes.get(as_text(row.get("lane")))
+    if lane is None or row["status"] != _PENDING:
+        return None
+    return InLane(lane, is_shown(row.get("retry_after")))
+
+
+def _halt_of(halt: Halt | None, in_lane: InLane | None) -> Halt | None:
+    """Why nobody claims one job: what some leave alone, others may take."""
+    if halt is Halt.LANES_ALONE and in_lane is not None:
+        return None
+    return halt
+
+
 def _workers(conn: sqlite3.Connection) -> Iterable[sqlite3.Row]:
     if conn.execute(view.HAS_WORKERS).fetchone() is None:
         return ()
@@ -197,10 +223,16 @@ def _halt(conn: sqlite3.Connection) -> Halt | None:
     here = [worker for worker in registered if _health(worker) in (Health.ALIVE, Health.UNKNOWN)]
     if not here:
         return Halt.NO_WORKER
-    taking = any(
-        worker["state"] == "running" and worker["request"] in (None, "resume") for worker in here
-    )
-    return None if taking else Halt.NONE_CLAIMS
+    taking = [
+        worker
+        for worker in here
+        if worker["state"] == "running" and worker["request"] in (None, "resume")
+    ]
+    if not taking:
+        return Halt.NONE_CLAIMS
+    # A file of the release before does not have the column.
+    alone = all(dict(worker).get("only_lanes") is not None for worker in taking)
+    return Halt.LANES_ALONE if alone else None
 
 
 def _place(conn: sqlite3.Connection, row: Mapping[str, Any]) -> int:

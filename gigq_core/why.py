@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from gigq_core.blame import Culprit
+from gigq_core.lanes import InLane, in_lane_words
 from gigq_core.moments import clock_time, due_words
 from gigq_core.progress import percent_of, whole_percent
 from gigq_core.spans import MAX_TIME_S, MINUTE_S, estimate, span
@@ -56,6 +57,7 @@ class Halt(Enum):
     UNSEEN = "no workers visible"
     NONE_CLAIMS = "no worker takes new jobs"
     HIDDEN = "hidden from GigQ's workers, and no others take jobs"
+    LANES_ALONE = "the workers take jobs of other lanes alone"
 
 
 class Report(Protocol):
@@ -79,7 +81,8 @@ class Facts(Protocol):
     """What has to be known of a job, such as a row of the console.
 
     `holder` says whether the worker that runs it lives, `halt` why no job is claimed now, and
-    `line` is its place among those that are claimed next, from 1.
+    `line` is its place among those that are claimed next, from 1. `in_lane` is the lane in which it
+    waits.
     """
 
     @property
@@ -128,6 +131,8 @@ class Facts(Protocol):
     def progress(self) -> Report | None: ...
     @property
     def decision(self) -> str: ...
+    @property
+    def in_lane(self) -> InLane | None: ...
 
 
 _FINAL = {
@@ -228,6 +233,10 @@ def done_words(told: Report) -> str:
 
 def ticks(row: Facts) -> bool:
     """Whether the line changes with every second, and not only with the file."""
+    if row.status == PENDING and row.in_lane is not None:
+        lane = row.in_lane.lane
+        if lane.next_start is not None or lane.opens_at is not None:
+            return True
     return row.status == RUNNING or (row.status == PENDING and row.due is not None)
 
 
@@ -305,13 +314,18 @@ def _why_waiting(row: Facts, state: State, now: datetime, dated: bool) -> str:
         if comes is not None:
             when = f"{_next_attempt(row)} at {_clock(comes, now, dated)}"
         else:
-            when = f"{_next_attempt(row)} due" + (f", {row.halt.value}" if row.halt else "")
+            held = row.halt.value if row.halt else _lane_words(row, now)
+            when = f"{_next_attempt(row)} due" + (f", {held}" if held else "")
         return f"{when}: {error}" if error else when
     if comes is not None:
         return f"due {_due(comes, now, dated)}"
     if row.culprit is not None:
         return f"parent {shown_name(row.culprit)} is missing: it counts as completed"
-    return _why_ready(row)
+    return _why_ready(row, now)
+
+
+def _lane_words(row: Facts, now: datetime) -> str:
+    return "" if row.in_lane is None else in_lane_words(row.in_lane, now.timestamp())
 
 
 def _due(moment: datetime, now: datetime, dated: bool) -> str:
@@ -326,9 +340,11 @@ def _next_attempt(row: Facts) -> str:
     return f"retry {row.attempts + 1} of {max(row.attempts + 1, row.max_attempts)}"
 
 
-def _why_ready(row: Facts) -> str:
+def _why_ready(row: Facts, now: datetime) -> str:
     if row.halt is not None:
         return f"ready: {row.halt.value}"
+    if lane := _lane_words(row, now):
+        return lane
     if row.line:
         return "next to be claimed" if row.line == 1 else f"about {_ordinal(row.line)} in line"
     return ""

@@ -208,7 +208,7 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
         conn.execute(ddl.FILL_COUNTERS)
     for statement in (ddl.TRIGGERS | features.triggers_of(conn)).values():
         conn.execute(statement)
-    if living_of_release_before(conn):
+    if _living_without_instants(conn):
         for statement in ddl.LEGACY_TRIGGERS.values():
             conn.execute(statement)
     conn.executemany(
@@ -222,18 +222,22 @@ def ensure_attached(conn: sqlite3.Connection) -> None:
 
 
 def living_of_release_before(conn: sqlite3.Connection) -> list[sqlite3.Row]:
-    """The workers of the release before that are not known to be dead."""
+    """The workers of an earlier release that are not known to be dead."""
+    return _living(conn, ddl.WORKERS_OF_RELEASE_BEFORE)
+
+
+def _living_without_instants(conn: sqlite3.Connection) -> list[sqlite3.Row]:
     return _living(conn, ddl.LEGACY_WORKERS)
 
 
 def serves_release_before(conn: sqlite3.Connection) -> bool:
-    """Whether the file has what only a worker of the release before needs, and none lives."""
-    return _has_legacy(conn) and not living_of_release_before(conn)
+    """Whether the file has what only a worker without instants needs, and none lives."""
+    return _has_legacy(conn) and not _living_without_instants(conn)
 
 
 def forget_release_before(conn: sqlite3.Connection) -> None:
     """Take that out, within the caller's transaction."""
-    if not living_of_release_before(conn):
+    if not _living_without_instants(conn):
         for name in ddl.LEGACY_TRIGGERS:
             conn.execute(f"DROP TRIGGER IF EXISTS {name}")
         for name in ddl.LEGACY_INDEXES:
@@ -293,11 +297,12 @@ def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
 
 
 def _refuse_while_hidden_jobs_wait(conn: sqlite3.Connection) -> None:
-    (n,) = conn.execute(ddl.COUNT_HIDDEN).fetchone()
+    n, laned = conn.execute(ddl.COUNT_HIDDEN).fetchone()
     if n:
+        lanes = f" ({laned:,} of them in lanes, whose limits would be gone)" if laned else ""
         raise HiddenJobs(
-            f"{n:,} waiting job{'s are' if n > 1 else ' is'} for workers of ours alone, and GigQ's "
-            "would run them without what they ask for: let them end, or detach with --force."
+            f"{n:,} waiting job{'s are' if n > 1 else ' is'} for workers of ours alone{lanes}, and "
+            "GigQ's would run them without what they ask for: let them end, or detach with --force."
         )
 
 

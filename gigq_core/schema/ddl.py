@@ -1312,9 +1312,11 @@ UNPARK_ALL = f"""
 UPDATE jobs SET retry_after = CASE WHEN due IS NOT NULL THEN {local_text("due")} END
 WHERE retry_after IN ('{PARKED}', '{HELD}', '{OURS}', '{RESERVED}')"""
 
-# Waiting jobs that GigQ would run as it runs any, once the file is its own again.
-COUNT_HIDDEN = """
-SELECT count(*) FROM jobs WHERE status = 'pending' AND lane IS NOT NULL"""
+# Waiting jobs that GigQ would run as it runs any, once the file is its own again; and how many of
+# them wait in lanes.
+COUNT_HIDDEN = f"""
+SELECT count(*), count(CASE WHEN lane <> '{HIDDEN}' THEN 1 END)
+FROM jobs WHERE status = 'pending' AND lane IS NOT NULL"""
 
 # --- a worker of the release before ----------------------------------------------------------
 
@@ -1343,7 +1345,13 @@ END""",
 
 LEGACY_INDEXES = ("core_ready", "core_ready_script", "core_due")
 
-# Of the release before, and not known to have ended.
+# Of a release that knows no instants, and not known to have ended.
 LEGACY_WORKERS = """
 SELECT id, host, pid, pid_started, boot_id, pid_namespace
 FROM core_workers WHERE state <> 'stopped' AND release IS NULL"""
+
+# Of one that does not know all that this one does.
+IS_OF_RELEASE_BEFORE = f"coalesce(release, 0) < {SCHEMA_VERSION}"
+WORKERS_OF_RELEASE_BEFORE = f"""
+SELECT id, host, pid, pid_started, boot_id, pid_namespace
+FROM core_workers WHERE state <> 'stopped' AND {IS_OF_RELEASE_BEFORE}"""

@@ -201,4 +201,16 @@ COUNT_WAITING = f"""
 SELECT lane, count(*), count(CASE WHEN retry_after = '{PARKED}' THEN 1 END)
 FROM jobs INDEXED BY core_lane_waits WHERE {IN_LANE_WAITING} GROUP BY lane"""
 
+COUNT_ONE = f"""
+SELECT (SELECT count(*) FROM jobs INDEXED BY core_lane_running
+        WHERE {IN_LANE_RUNNING} AND lane = :lane),
+       (SELECT count(*) FROM {_OPEN_IN}),
+       (SELECT count(*) FROM {_HELD_IN}),
+       (SELECT count(*) FROM jobs INDEXED BY core_lane_waits
+        WHERE {IN_LANE_WAITING} AND lane = :lane),
+       (SELECT count(*) FROM jobs INDEXED BY core_lane_waits
+        WHERE {IN_LANE_WAITING} AND lane = :lane AND retry_after = '{PARKED}')"""
+
 ALL_TIMES = "SELECT lane, tat, opens_at, shut_for FROM core_lane_states"
+
+TIMES_OF = f"{ALL_TIMES} WHERE lane = ?"

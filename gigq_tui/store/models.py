@@ -13,6 +13,7 @@ from gigq_core.blame import Culprit
 from gigq_core.blocking import Waits
 from gigq_core.counting import Value
 from gigq_core.job import DEFAULT_TIMEOUT_S
+from gigq_core.lanes import InLane
 from gigq_core.spread import Spread
 from gigq_core.status import JobStatus
 from gigq_core.why import Halt as Halt
@@ -105,7 +106,7 @@ class Counts:
 class WorkerRow:
     """One worker of ours, from its row, and what this machine says of its process.
 
-    `is_before` says that it is of the release before, which knows no retry policies, and
+    `is_before` says that it is of the release before, which knows no rates of lanes, and
     `has_died` of one that has stopped that it did not do so by itself: it was found dead.
     """
 
@@ -178,7 +179,7 @@ class JobRow:
     will be claimed next, from 1, or 0 where it isn't known. `progress` is what the present attempt
     of a running job reported last. `hidden` says that GigQ's workers can't see it, `has_policy`
     that it has a retry policy, and `decision` what that decided when it failed; `lane` is the one
-    that it waits in, if any.
+    that it waits in, if any, and `in_lane` how that stands.
     """
 
     key: int
@@ -213,6 +214,7 @@ class JobRow:
     decision: str = ""
     batch: str = ""
     lane: str = ""
+    in_lane: InLane | None = None
     own: tuple[tuple[str, Value], ...] = ()
 
 

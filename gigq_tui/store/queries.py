@@ -8,7 +8,14 @@ they leave SQLite.
 
 from __future__ import annotations
 
-from gigq_core.schema.ddl import IN_LANE_HELD, IN_LANE_OPEN, IS_READY, OURS, PARKED
+from gigq_core.schema.ddl import (
+    IN_LANE_HELD,
+    IN_LANE_OPEN,
+    IS_OF_RELEASE_BEFORE,
+    IS_READY,
+    OURS,
+    PARKED,
+)
 from gigq_core.schema.worker_statements import HAS_DIED
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.instants import BEGAN, CLAIMED, CREATED, ENDED, STOPPED
@@ -341,7 +348,7 @@ def workers(schema: FileSchema) -> str:
     """The register, the newest first. Parameter: the limit."""
     times = (when.columns(schema.worker_columns, "w") for when in (BEGAN, STOPPED, CLAIMED))
     # A file that the release before attached has no such column, and nothing that it would ignore.
-    before = "release IS NULL" if "release" in schema.worker_columns else "0"
+    before = IS_OF_RELEASE_BEFORE if "release" in schema.worker_columns else "0"
     return (
         "SELECT id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, "
         f"state, request, beat, done, failed, log_path, {', '.join(times)}, {before} AS is_before, "

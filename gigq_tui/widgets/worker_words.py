@@ -46,6 +46,9 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
     return ("* busy", "run") if worker.running else (". idle", "ok")
 
 
+_NEWER = "the rates of lanes"
+
+
 def of_release_before(workers: Iterable[WorkerRow]) -> str:
     """Say what workers of the release before do not do; nothing where none is at work."""
     ids = [
@@ -56,8 +59,8 @@ def of_release_before(workers: Iterable[WorkerRow]) -> str:
     if not ids:
         return ""
     if len(ids) == 1:
-        return f"worker {ids[0]} is of the release before: it ignores retry policies"
-    return f"{len(ids)} workers are of the release before: they ignore retry policies"
+        return f"worker {ids[0]} is of the release before: it ignores {_NEWER}"
+    return f"{len(ids)} workers are of the release before: they ignore {_NEWER}"
 
 
 @dataclass(frozen=True)

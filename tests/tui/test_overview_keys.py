@@ -509,7 +509,7 @@ def test_a_worker_of_the_release_before_is_told_at_every_width(
     workers = [BUSY, old, replace(old, id="w3", health=Health.LOST)]
     snapshot = snapshot_of([], workers=tuple(workers))
     said = "\n".join(header(width, height, snapshot=snapshot, crumbs=crumbs))
-    whole = "worker w2 is of the release before: it ignores retry policies"
+    whole = "worker w2 is of the release before: it ignores the rates of lanes"
     assert (whole if (width, height, crumbs) == (120, 32, ()) else "OLD WORKER") in said
     snapshot = snapshot_of([], workers=tuple(workers[:1]))
     said = "\n".join(header(width, height, snapshot=snapshot, crumbs=crumbs))

@@ -371,7 +371,7 @@ def test_a_worker_of_the_release_before_needs_a_person(path: Path) -> None:
         concerned = reader.overview().concerns
         assert [w.id for w in reader.snapshot(View()).workers if w.is_before] == ["w2", "w3"]
     (told,) = [concern for concern in concerned if concern.key == "before"]
-    assert told.text == "w2 is of the release before: it ignores retry policies"
+    assert told.text == "w2 is of the release before: it ignores the rates of lanes"
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
         yield Concern(
             "before",
             Level.WARNING,
-            f"{_names(old)} {_be(len(old))} of the release before: {verb} retry policies",
+            f"{_names(old)} {_be(len(old))} of the release before: {verb} the rates of lanes",
             Lead(workers=True, advice="Drain it, and start it anew with this release."),
         )
     if staff.paused:
