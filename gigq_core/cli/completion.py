@@ -67,6 +67,22 @@ def complete_worker_id(
     return [CompletionItem(id) for id in ids if id.startswith(incomplete) and id == inert(id)]
 
 
+def complete_schedule(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The schedules whose names begin so."""
+    try:
+        with closing(QueueView(_file_of(ctx))) as view:
+            found = view.schedules()
+    except (GigQError, OSError, sqlite3.Error):
+        return []
+    return [
+        CompletionItem(one.name, help=one.when)
+        for one in found[:MOST_OFFERED]
+        if one.name.startswith(incomplete) and one.name == inert(one.name)
+    ]
+
+
 def _file_of(ctx: click.Context) -> Path:
     """The queue's file as far as it has been typed: behind the command, or before it."""
     if ctx.obj is not None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gigq_core.forecast import Forecast
     from gigq_core.hooks import Hook
     from gigq_core.job_graph import JobGraph
+    from gigq_core.schedules import Schedule
 
 T = TypeVar("T")
 
@@ -240,6 +241,12 @@ class QueueView:
             return counting.counts(conn, limit, limit)
         finally:
             conn.execute("ROLLBACK")
+
+    def schedules(self) -> list[Schedule]:
+        """All schedules, by name."""
+        from gigq_core.schedules import read_schedules
+
+        return read_schedules(self._conn)
 
     def workflows(self, limit: int) -> list[dict[str, Any]]:
         """The runs of workflows that were submitted last; see `JobQueue.workflows`."""

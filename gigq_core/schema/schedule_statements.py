@@ -100,8 +100,9 @@ WHERE schedule = :name AND place <= (
     SELECT place FROM core_schedule_skips WHERE schedule = :name
     ORDER BY place DESC LIMIT 1 OFFSET :most)"""
 
-# The jobs that were made of slots since.
+# Rows that come later have a greater rowid, as long as this one stays.
+LAST_ROW = "SELECT max(rowid) FROM jobs"
+
 MADE_SINCE = """
-SELECT id, name, schedule, slot FROM jobs
-WHERE schedule IN (SELECT value FROM json_each(?)) AND schedule IS NOT NULL AND created >= ?
+SELECT id, name, schedule, slot FROM jobs WHERE rowid > ? AND schedule IS NOT NULL
 ORDER BY slot, schedule"""

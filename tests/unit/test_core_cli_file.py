@@ -25,6 +25,7 @@ OF_A_FILE = [name for name in COMMANDS if name not in ("submit", WITHOUT_A_FILE)
 FUNCTION = "gigq_core.post_json"
 MORE = {
     "hook add": ["-p", "url=http://localhost"],
+    "schedule add": ["-p", "url=http://localhost"],
     "count": ["--by", "fn"],
     "priority": ["--set", "1"],
     "worker": ["--once"],
@@ -40,6 +41,8 @@ def words_for(name: str, job_id: str = "abcd1234") -> list[str]:
     for param in ALL[name].params:
         if isinstance(param, click.Argument) and param.name == "function":
             words.append(FUNCTION)
+        elif isinstance(param, click.Argument) and param.name == "when":
+            words.append("@daily")
         elif isinstance(param, click.Argument) and param.name != "file":
             choices = getattr(param.type, "choices", None)
             words.append(str(choices[0]) if choices else job_id)

@@ -1,0 +1,90 @@
+"""Firing schedules without a worker: one look at the agenda, for whoever calls it now and then."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gigq_core import agenda
+from gigq_core.decoding import as_float, as_text
+from gigq_core.duties import duty_of
+from gigq_core.schedules import Schedule, Skip, read_schedules
+from gigq_core.schema import schedule_statements as sql
+from gigq_core.schema.attach import open_for_work
+from gigq_core.schema.opening import explained
+from gigq_core.schema.transaction import write
+
+# Each round works off some entries of the agenda; those that can't be done are put off.
+MOST_ROUNDS = 1_000
+
+
+@dataclass(frozen=True)
+class Fired:
+    """A job that was made of a slot."""
+
+    schedule: str
+    slot: float
+    job_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a look.
+
+    Attributes:
+        fired: The jobs that were made.
+        skips: By schedule, the slots that made none.
+        troubles: By schedule, why its slot could not be submitted.
+    """
+
+    fired: list[Fired]
+    skips: list[tuple[str, Skip]]
+    troubles: list[tuple[str, str]]
+
+
+def fire_due(db_path: Path) -> Outcome:
+    """Do what is due on the agenda, as a worker does: schedules, and whatever else there is.
+
+    Args:
+        db_path: The queue's file, which exists.
+
+    Raises:
+        DatabaseError: The file can't be used.
+    """
+    with closing(open_for_work(db_path, create=False)) as conn, explained(db_path):
+
+        @contextmanager
+        def writing() -> Iterator[sqlite3.Connection]:
+            with write(conn):
+                yield conn
+
+        (last,) = conn.execute(sql.LAST_ROW).fetchone()
+        before = {one.name: one for one in read_schedules(conn)}
+        agenda.recheck(conn, writing, duty_of)
+        for _ in range(MOST_ROUNDS):
+            if not agenda.work_off(conn, writing, duty_of):
+                break
+        after = read_schedules(conn)
+        made = conn.execute(sql.MADE_SINCE, (last or 0,)).fetchall()
+    return Outcome(
+        [
+            Fired(
+                as_text(row["schedule"]),
+                as_float(row["slot"]),
+                as_text(row["id"]),
+                as_text(row["name"]),
+            )
+            for row in made
+        ],
+        [(one.name, skip) for one in after for skip in _new(before.get(one.name), one)],
+        [(one.name, one.trouble) for one in after if one.trouble],
+    )
+
+
+def _new(before: Schedule | None, after: Schedule) -> list[Skip]:
+    known = set(before.skips) if before is not None else set()
+    return [skip for skip in reversed(after.skips) if skip not in known]
