@@ -163,6 +163,7 @@ _COLUMNS = {
     "err": "error",
     "batch": "batch",
     "workflow": "workflow",
+    "schedule": "schedule",
     "pri": "priority",
     "try": "attempts",
 }
@@ -179,7 +180,7 @@ PLAIN_KEYS = (
     "fn",
     *("name", "state", "worker", "err", "fp"),
     *(f"{field}.{unit}" for field in _MOMENTS for unit in ("hour", _DAY, "minute")),
-    *("lane", "batch", "workflow", "pri", "try"),
+    *("lane", "batch", "workflow", "schedule", "pri", "try"),
 )
 # The same in full.
 _IN_FULL = {

@@ -28,8 +28,10 @@ from textual.geometry import Offset
 from textual.screen import Screen
 
 from gigq_core.paths import queue_file
+from gigq_core.schedules import Schedule
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.lanes import LaneActions
+from gigq_tui.actions.schedules import ScheduleActions
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.preflight import Preflight
 from gigq_tui.actions.workers.setup import WorkerSetup
@@ -201,6 +203,13 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
             picture=picture,
             actions=actions,
             lanes=LaneActions(path, jobs.undo_log, read_only=settings.read_only),
+            schedules=ScheduleActions(
+                path,
+                jobs.undo_log,
+                read_only=settings.read_only,
+                python=settings.python,
+                chdir=settings.chdir,
+            ),
             workers=workers,
             canaries=Canaries(actions, notices, hints),
             copying=Copying(self, notices, lambda: actions.last_report, lambda: views.command),
@@ -413,6 +422,16 @@ def _openers(app: ConsoleApp) -> Openers:
 
         app.push_screen(LanesScreen(app.services))
 
+    def schedules() -> None:
+        from gigq_tui.screens.schedules.screen import SchedulesScreen
+
+        app.push_screen(SchedulesScreen(app.services))
+
+    def schedule_form(schedule: Schedule | None) -> None:
+        from gigq_tui.screens.submit.screen import SubmitScreen
+
+        app.push_screen(SubmitScreen.for_schedule(app.services, schedule))
+
     def help_of_front() -> None:
         from gigq_tui.screens.help import HelpScreen
 
@@ -461,6 +480,8 @@ def _openers(app: ConsoleApp) -> Openers:
         groups=groups,
         count=count,
         lanes=lanes,
+        schedules=schedules,
+        schedule_form=schedule_form,
         help=help_of_front,
         palette=palette,
         views=views,
@@ -477,6 +498,7 @@ def _openers(app: ConsoleApp) -> Openers:
             "overview": lambda period: overview(period_of(period) if period else USUAL),
             "count": count,
             "lanes": lambda _: lanes(),
+            "schedules": lambda _: schedules(),
             "groups": lambda by: groups(grouping_of(by) if by else CAUSE),
         },
         back=app.pop_screen,

@@ -127,7 +127,7 @@ class Refusal(click.ClickException):
     metavar="SCREEN",
     shell_complete=_screens,
     help="The screen to open over the list: job:ID, tree:ID, timeline:ID, levels:ID, runs:ID, "
-    "workers, overview[:PERIOD], groups[:BY], count[:KEY,KEY] or lanes.",
+    "workers, overview[:PERIOD], groups[:BY], count[:KEY,KEY], lanes or schedules.",
 )
 @click.option(
     "--columns",

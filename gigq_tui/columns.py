@@ -172,6 +172,10 @@ def _lane(job: JobAt, room: int) -> Cell:
     return job.row.lane or "-", "" if job.row.lane else "dim"
 
 
+def _schedule(job: JobAt, room: int) -> Cell:
+    return job.row.schedule or "-", "" if job.row.schedule else "dim"
+
+
 def _error(job: JobAt, room: int) -> Cell:
     return first_line(job.row.error), ""
 
@@ -213,33 +217,34 @@ def _usual_worker(width: int) -> int:
 
 
 COLUMNS = (
-    Column("id", "ID", 8, 6, 6, SortKey.SUBMITTED, _id, shown_from=NARROW),
-    Column("name", "NAME", 18, 16, 15, SortKey.NAME, _name, stretch=1, usual=_usual_name),
-    Column("state", "STATE", 11, 5, 14, SortKey.STATE, _state, "ST", gone=("- gone", "-gone")),
+    Column("id", "ID", 8, 6, 7, SortKey.SUBMITTED, _id, shown_from=NARROW),
+    Column("name", "NAME", 18, 16, 16, SortKey.NAME, _name, stretch=1, usual=_usual_name),
+    Column("state", "STATE", 11, 5, 15, SortKey.STATE, _state, "ST", gone=("- gone", "-gone")),
     Column("pri", "PRI", 3, 3, 2, SortKey.PRIORITY, _priority, right=True, shown_from=WIDE),
     Column("att", "ATT", 5, 4, 3, SortKey.ATTEMPTS, _attempts, shown_from=NARROW),
-    Column("age", "AGE", 4, 4, 8, SortKey.AGE, _age, shown_from=TINY),
-    Column("dur", "DUR", 6, 6, 10, SortKey.DURATION, _duration, shown_from=TINY),
+    Column("age", "AGE", 4, 4, 9, SortKey.AGE, _age, shown_from=TINY),
+    Column("dur", "DUR", 6, 6, 11, SortKey.DURATION, _duration, shown_from=TINY),
     Column("worker", "WORKER", 12, 8, 1, None, _worker, shown_from=WIDE, usual=_usual_worker),
     Column(
         "fn",
         "FUNCTION",
-        *(24, 16, 9),
+        *(24, 16, 10),
         SortKey.FUNCTION,
         _function,
         stretch=1,
         shown_from=VAST,
         is_extra=True,
     ),
-    Column("started", "STARTED", 11, 11, 11, SortKey.STARTED, _started, is_extra=True),
-    Column("ended", "ENDED", 11, 11, 12, SortKey.ENDED, _ended, shown_from=VAST, is_extra=True),
+    Column("started", "STARTED", 11, 11, 12, SortKey.STARTED, _started, is_extra=True),
+    Column("ended", "ENDED", 11, 11, 13, SortKey.ENDED, _ended, shown_from=VAST, is_extra=True),
     Column("batch", "BATCH", 12, 8, 4, SortKey.BATCH, _batch, is_extra=True),
-    Column("lane", "LANE", 16, 10, 5, None, _lane, is_extra=True),
-    Column("error", "ERROR", 24, 16, 7, None, _error, stretch=2, is_extra=True),
+    Column("lane", "LANE", 16, 10, 6, None, _lane, is_extra=True),
+    Column("schedule", "SCHEDULE", 16, 10, 5, None, _schedule, is_extra=True),
+    Column("error", "ERROR", 24, 16, 8, None, _error, stretch=2, is_extra=True),
     Column(
         "why",
         "WHY / LAST ERROR",
-        *(16, 12, 13),
+        *(16, 12, 14),
         None,
         _why,
         "WHY",
@@ -251,7 +256,7 @@ COLUMNS = (
 
 
 # A column of somebody's own, in a wide table and in a narrow one.
-_OWN_CELLS, _OWN_NARROW, _OWN_WEIGHT = 14, 10, 11
+_OWN_CELLS, _OWN_NARROW, _OWN_WEIGHT = 14, 10, 12
 
 
 def own_key(name: str) -> CountKey | None:

@@ -112,6 +112,7 @@ SCREEN_WORDS = {
     "count": ScreenWord("count[:KEY,KEY]", _count),
     "groups": ScreenWord("groups[:BY]", _grouping),
     "lanes": ScreenWord("lanes", _nothing),
+    "schedules": ScreenWord("schedules", _nothing),
 }
 
 

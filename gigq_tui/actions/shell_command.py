@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gigq_core.durations import seconds_text
 from gigq_core.job import JobOptions
+from gigq_core.schedules import CATCH_UPS, OVERLAPS
 from gigq_core.sizes import size_text
 from gigq_core.text import UNSAFE
 from gigq_tui.actions.shell_words import line_of
@@ -70,13 +71,19 @@ def for_view(path: Path, view: Viewpoint, *, read_only: bool = False) -> str:
 
 
 def for_submit(path: Path, request: SubmitRequest) -> str:
-    """The command that submits the same job, with a placeholder for each secret."""
+    """The command that submits the same, or stores it, with a placeholder for each secret."""
     return command(path, *words_of_submit(request))
 
 
 def words_of_submit(request: SubmitRequest) -> list[str]:
     """That command's words behind the file."""
-    words = ["submit", request.function, "--name", request.options.name]
+    words = ["submit", request.function]
+    if (terms := request.schedule) is not None:
+        words = ["schedule", "add", terms.name, terms.when, request.function]
+        words += ["--zone", terms.zone]
+        words += ["--catch-up", terms.catch_up] if terms.catch_up != CATCH_UPS[0] else []
+        words += ["--overlap", terms.overlap] if terms.overlap != OVERLAPS[0] else []
+    words += ["--name", request.options.name]
     for key, value in request.params.items():
         words += ["--param", f"{key}={param_text(key, value)}"]
     for name, value in request.options.changed().items():

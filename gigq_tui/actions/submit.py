@@ -11,9 +11,21 @@ from gigq_core import Job, JobQueue
 from gigq_core.bulk import BulkTrouble, JobTemplate, lines_of, opened, read_jobs
 from gigq_core.errors import GigQError
 from gigq_core.job import Duration, FunctionReference, JobOptions
+from gigq_core.schedules import CatchUp, Overlap
 from gigq_tui.actions.functions.inspection import FunctionInfo, inspect_function
 
 MAX_COPIES = 10_000
+
+
+@dataclass(frozen=True)
+class ScheduleTerms:
+    """What a schedule is besides its job; see `JobQueue.schedule`."""
+
+    name: str
+    when: str
+    zone: str
+    catch_up: CatchUp
+    overlap: Overlap
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class SubmitRequest:
     """What the form asks for.
 
     With `jsonl`, the path of a file, each of its lines is a job, and the rest is what they have in
-    common.
+    common. With `schedule`, the job is not submitted, but stored: its slots submit it.
     """
 
     function: str
@@ -29,6 +41,7 @@ class SubmitRequest:
     options: JobOptions = field(default_factory=JobOptions)
     copies: int = 1
     jsonl: Path | None = None
+    schedule: ScheduleTerms | None = None
 
     @property
     def template(self) -> JobTemplate:
@@ -80,6 +93,21 @@ def jobs_of_lines(
         raise GigQError(str(problem)) from None
     with opened(request.jsonl) as stream:
         return read_jobs(lines_of(stream), template, info.misfit, unwanted)
+
+
+def job_for(request: SubmitRequest, python: str, chdir: Path) -> Job:
+    """The one job of a request, once its function was found where the workers will run it.
+
+    Raises:
+        GigQError: The request is wrong, or the function can't be imported or does not take these
+            parameters.
+    """
+    (job,) = jobs_for(request)
+    info = inspect_function(request.function, python, chdir)
+    if misfit := info.misfit(request.params):
+        raise GigQError(misfit)
+    job.ours = job.ours or info.takes.ours
+    return job
 
 
 def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list[Job]:

@@ -24,6 +24,7 @@ from gigq_tui.keys.keymap import Keymap
 from gigq_tui.keys.lane_actions import LANE_ACTIONS
 from gigq_tui.keys.looking_actions import LOOK_ACTIONS, MOVE_ACTIONS
 from gigq_tui.keys.reading_actions import DETAIL_TABS, READING_ACTIONS
+from gigq_tui.keys.schedule_actions import SCHEDULE_ACTIONS
 from gigq_tui.keys.screen_actions import (
     EDIT_PARAMS,
     QUIT,
@@ -68,6 +69,7 @@ ACTIONS: tuple[Action, ...] = (
     *JOB_ACTIONS,
     *QUEUE_ACTIONS,
     *LANE_ACTIONS,
+    *SCHEDULE_ACTIONS,
     *SCREEN_ACTIONS,
 )
 

@@ -21,6 +21,7 @@ class Scope(Enum):
     GROUPS = "Groups"
     COUNT = "Count"
     LANES = "Lanes"
+    SCHEDULES = "Schedules"
     SUBMIT = "New job"
     HELP = "Help"
 
@@ -83,7 +84,7 @@ class Action:
 
 
 LISTS = frozenset({Scope.JOBS, Scope.TREE, Scope.WORKERS, Scope.OVERVIEW})
-SCREENS = LISTS | {Scope.DETAIL, Scope.GROUPS, Scope.COUNT, Scope.LANES}
+SCREENS = LISTS | {Scope.DETAIL, Scope.GROUPS, Scope.COUNT, Scope.LANES, Scope.SCHEDULES}
 MOVING = SCREENS | {Scope.HELP}
 EVERYWHERE = frozenset(Scope)
 IN_JOBS = frozenset({Scope.JOBS})
@@ -94,6 +95,7 @@ IN_OVERVIEW = frozenset({Scope.OVERVIEW})
 IN_GROUPS = frozenset({Scope.GROUPS})
 IN_COUNT = frozenset({Scope.COUNT})
 IN_LANES = frozenset({Scope.LANES})
+IN_SCHEDULES = frozenset({Scope.SCHEDULES})
 IN_SUBMIT = frozenset({Scope.SUBMIT})
 FOUND_IN = frozenset({Scope.TREE, Scope.OVERVIEW, Scope.GROUPS, Scope.HELP})
 ON_A_JOB = frozenset({Scope.JOBS, Scope.DETAIL, Scope.TREE})

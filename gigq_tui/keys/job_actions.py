@@ -6,6 +6,7 @@ from gigq_tui.keys.action import (
     IN_GROUPS,
     IN_JOBS,
     IN_LANES,
+    IN_SCHEDULES,
     ON_A_JOB,
     SCREENS,
     Action,
@@ -75,7 +76,7 @@ UNDO = Action(
     "undo",
     "undo the last action",
     Group.ACT,
-    ON_A_JOB | IN_GROUPS | IN_LANES,
+    ON_A_JOB | IN_GROUPS | IN_LANES | IN_SCHEDULES,
     bar=85,
     writes=True,
 )

@@ -10,6 +10,7 @@ from gigq_tui.keys.action import (
     IN_JOBS,
     IN_LANES,
     IN_OVERVIEW,
+    IN_SCHEDULES,
     IN_TREE,
     IN_WORKERS,
     MOVING,
@@ -202,6 +203,9 @@ COUNT = Action(
     SCREENS - IN_COUNT,
 )
 LANES = Action("lanes", ("L",), "lanes", "lanes", Group.LOOK, SCREENS - IN_LANES)
+SCHEDULES = Action(
+    "schedules", ("at",), "schedules", "schedules", Group.LOOK, SCREENS - IN_SCHEDULES
+)
 PAUSE_VIEW = Action(
     "pause_view",
     ("p",),
@@ -243,6 +247,7 @@ LOOK_ACTIONS: tuple[Action, ...] = (
     GROUPS,
     COUNT,
     LANES,
+    SCHEDULES,
     PAUSE_VIEW,
     COPY,
     COPY_VIEW,

@@ -15,8 +15,8 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     filter           the filter's text
     sort             the order of `jobs` as --sort takes it
     matched          how many jobs match it; `jobs` holds the first of them
-    jobs             id, name, function, batch (or null), lane (or null), status (the raw
-                     word), state (the derived one), why,
+    jobs             id, name, function, batch (or null), lane (or null), schedule (or null),
+                     status (the raw word), state (the derived one), why,
                      priority, attempts, max_attempts, timeout_s, created_at, started_at,
                      completed_at, due_at, worker_id, error, and of a running job that reports
                      progress: done, total (or null), percent (or null), note, at, eta_s (seconds
@@ -275,6 +275,7 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "function": row.function,
         "batch": row.batch or None,
         "lane": row.lane or None,
+        "schedule": row.schedule or None,
         "status": row.status,
         "state": state_of(row, now).value,
         "why": why(row, now),

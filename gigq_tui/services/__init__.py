@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gigq_tui.actions.lanes import ChangesLanes
+    from gigq_tui.actions.schedules import ChangesSchedules
     from gigq_tui.keys import Keymap
     from gigq_tui.keys.hints import KeyHints
     from gigq_tui.services.actions import Actions
@@ -38,6 +39,7 @@ class Services:
     picture: Picture
     actions: Actions
     lanes: ChangesLanes
+    schedules: ChangesSchedules
     workers: WorkerControl
     canaries: Canaries
     copying: Copying

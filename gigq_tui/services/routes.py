@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gigq_core.schedules import Schedule
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import OUTCOMES, SET_WORKERS
-from gigq_tui.keys.looking_actions import COUNT, GROUPS, LANES, OVERVIEW, VIEWS, WORKERS
+from gigq_tui.keys.looking_actions import (
+    COUNT,
+    GROUPS,
+    LANES,
+    OVERVIEW,
+    SCHEDULES,
+    VIEWS,
+    WORKERS,
+)
 from gigq_tui.keys.screen_actions import HELP, PALETTE
 from gigq_tui.services.notices import Notices
 from gigq_tui.store.filter.language import Filter, parse
@@ -30,6 +39,8 @@ class Openers:
     groups: Callable[[], object]
     count: Callable[[], object]
     lanes: Callable[[], object]
+    schedules: Callable[[], object]
+    schedule_form: Callable[[Schedule | None], object]
     help: Callable[[], object]
     palette: Callable[[], object]
     views: Callable[[], object]
@@ -100,6 +111,15 @@ class Routes:
     def show_lanes(self) -> None:
         """Show the lanes."""
         self._open.lanes()
+
+    @does(SCHEDULES)
+    def show_schedules(self) -> None:
+        """Show the schedules."""
+        self._open.schedules()
+
+    def show_schedule_form(self, schedule: Schedule | None = None) -> None:
+        """Show the form for a new schedule, or with one that is to be changed."""
+        self._open.schedule_form(schedule)
 
     @does(HELP)
     def show_help(self) -> None:

@@ -179,7 +179,7 @@ class JobRow:
     will be claimed next, from 1, or 0 where it isn't known. `progress` is what the present attempt
     of a running job reported last. `hidden` says that GigQ's workers can't see it, `has_policy`
     that it has a retry policy, and `decision` what that decided when it failed; `lane` is the one
-    that it waits in, if any, and `in_lane` how that stands.
+    that it waits in, if any, and `in_lane` how that stands. `schedule` is the one that made it.
     """
 
     key: int
@@ -215,6 +215,7 @@ class JobRow:
     batch: str = ""
     lane: str = ""
     in_lane: InLane | None = None
+    schedule: str = ""
     own: tuple[tuple[str, Value], ...] = ()
 
 

@@ -71,6 +71,7 @@ def line_columns(schema: FileSchema, table: str = "jobs") -> str:
         ("stop_requested_at", 40),
         ("batch", 200),
         ("lane", 200),
+        ("schedule", 200),
     ):
         present = later in schema.job_columns
         columns.append(_cut(table, later, most) if present else f"NULL AS {later}")
@@ -190,6 +191,12 @@ def next_batch(rising: bool, first: bool) -> str:
         f"WHERE batch IS NOT NULL AND batch < {_BEYOND_TEXT}{bound}"
     )
 
+
+# The newest jobs of a schedule, with their slots. Parameters: its name, the limit.
+JOBS_OF_SCHEDULE = (
+    "SELECT id, slot FROM jobs WHERE schedule IS NOT NULL AND schedule = ? "
+    "ORDER BY slot DESC LIMIT ?"
+)
 
 # The newest jobs of a batch. Parameters: its bytes, the limit.
 OF_BATCH = (

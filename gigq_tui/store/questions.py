@@ -12,6 +12,7 @@ from gigq_tui.store.history.overview import Overview
 from gigq_tui.store.list.covered import Covered
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Graph, JobDetail, JobRow, Snapshot
+from gigq_tui.store.schedules import Schedules
 from gigq_tui.store.stepwise import SoFar, Stepwise
 
 _Value = TypeVar("_Value")
@@ -32,6 +33,7 @@ class Questions(Protocol):
     def find_jobs(self, words: str) -> tuple[JobRow, ...]: ...
     def recent_functions(self) -> tuple[str, ...]: ...
     def jobs_ahead(self, priority: int) -> int | None: ...
+    def schedules(self, chosen: str) -> Schedules: ...
 
 
 class ReaderLike(Questions, Protocol):

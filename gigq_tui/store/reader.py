@@ -36,6 +36,7 @@ from gigq_tui.store.list.ranking import Ranking, is_walked, ranking
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Counts, FileInfo, Graph, JobDetail, JobRow, Snapshot, Window
 from gigq_tui.store.obstacles import ObstacleWatch
+from gigq_tui.store.schedules import Schedules, read_listed
 from gigq_tui.store.stepwise import SoFar, StepsOfAFile, Stepwise
 from gigq_tui.store.throttle import Throttle
 from gigq_tui.store.told import Paces, with_told
@@ -242,6 +243,14 @@ class Reader:
         """How many jobs are claimed before a new one of that priority; None if too many."""
         with self._door.reading() as (conn, schema):
             return submit_form.jobs_ahead(conn, schema, priority, self._clock.now())
+
+    # --- what the screen of schedules asks for -------------------------------------------------
+
+    def schedules(self, chosen: str) -> Schedules:
+        """The schedules, and what became of the last slots of one of them."""
+        with self._door.reading() as (conn, schema):
+            staff = self._read_staff(conn, schema)
+            return read_listed(conn, schema, staff, self._clock.now(), chosen)
 
     # --- what the feed asks for ----------------------------------------------------------------
 

@@ -54,6 +54,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         has_policy=bool(record["has_policy"]),
         batch=as_text(record["batch"]),
         lane="" if lane == HIDDEN else lane,
+        schedule=as_text(record["schedule"]),
     )
 
 

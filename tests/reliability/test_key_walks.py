@@ -40,7 +40,7 @@ LONG_WRITES = 40
 # What asks about what is on the screen; a yes to anything else comes unforeseen.
 ASKING = ("c", "r", "P", "u", "R", "C")
 MOVING = (*"jkjkGgv*", " ", "ctrl+d", "ctrl+u", "J", "K", "n", "N", "f", "z", "p", "p")
-LOOKING = (*"1234567][sltowaLS?/:yi", "enter", "escape", "escape")
+LOOKING = (*"1234567][sltowaLS?/:yi@", "enter", "escape", "escape")
 ACTING = (*"cccrrrPCRXu><ne", "ctrl+r")
 WORDS = ("e", "resize", "state:failed", "cancel or", "w1", "copy", "zz")
 SIZES = ((120, 32), (80, 24))

@@ -27,6 +27,7 @@ from tests import scene
 _TOLD = (
     "SELECT name, status, priority, attempts, execution_id IS NULL FROM jobs ORDER BY name, id",
     "SELECT id, state, request FROM core_workers ORDER BY id",
+    "SELECT name, rule, definition, paused_at IS NULL FROM core_schedules ORDER BY name",
     "SELECT key FROM core_meta WHERE key LIKE 'paused%' AND value IS NOT NULL ORDER BY key",
 )
 

@@ -17,6 +17,7 @@ from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.screens.workers.setup_panel import SetupPanel
 from tests import scene
+from tests.timetable import with_schedules
 from tests.tui.at_once import console_on, settle, state_of, type_at_once, wait_longer
 from tests.tui.harness import jobs_screen, running, screen_text
 
@@ -30,12 +31,14 @@ WAY: dict[Scope, tuple[str, ...]] = {
     Scope.GROUPS: ("b",),
     Scope.COUNT: ("#", "f", "n", "enter"),
     Scope.LANES: ("L",),
+    Scope.SCHEDULES: ("@",),
     Scope.HELP: ("?",),
 }
 # What opens something to type into, wherever it has a key.
 TYPED_INTO = {
     *("filter", "find", "find_row", "worker_filter", "palette", "new", "edit", "set_workers"),
     *("count_keys", "lane_new", "lane_filter"),
+    *("schedule_new", "schedule_edit", "schedule_narrow"),
 }
 # Everything that acts on the file or asks to, with what would say yes behind it.
 ACTING = "cyrYCyRYXyYPy>u<+-Seny "
@@ -61,7 +64,7 @@ def _nothing_is_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return scene.build(tmp_path / "jobs.db")
+    return with_schedules(scene.build(tmp_path / "jobs.db"))
 
 
 @pytest.mark.parametrize(("scope", "key"), TEXT_OPENERS, ids=str)
@@ -85,7 +88,10 @@ async def test_what_is_typed_behind_a_key_that_opens_a_field_is_text(
 
 
 # What acts at once, without a question, and can be taken back.
-AT_ONCE = {"raise_priority", "lower_priority", "undo", "spawn_worker", "stop_worker"}
+AT_ONCE = {
+    *("raise_priority", "lower_priority", "undo", "spawn_worker", "stop_worker"),
+    "schedule_pause",
+}
 # What asks about nothing that is listed: whoever types yes behind the key knows the question.
 FORESEEN = {"pause_queue"}
 # More than any way back takes.

@@ -27,6 +27,7 @@ from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.lanes.screen import LanesScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
+from gigq_tui.screens.schedules.screen import SchedulesScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.screens.tree.screen import TreeScreen
 from gigq_tui.screens.workers.screen import WorkersScreen
@@ -126,6 +127,7 @@ MAKE: dict[Scope, Callable[[Services], ConsoleScreen]] = {
     Scope.GROUPS: GroupsScreen,
     Scope.COUNT: CountScreen,
     Scope.LANES: LanesScreen,
+    Scope.SCHEDULES: SchedulesScreen,
     Scope.SUBMIT: SubmitScreen,
     Scope.HELP: lambda services: HelpScreen(services, Scope.JOBS),
 }

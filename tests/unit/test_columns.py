@@ -21,7 +21,7 @@ from gigq_tui.store.sorting import Sort, SortKey
 
 columns.COLUMNS += (
     columns.Column(
-        "late", "LATE", 9, 7, 16, SortKey.ENDED, lambda job, _: (f"at {job.row.key}", "dim")
+        "late", "LATE", 9, 7, 17, SortKey.ENDED, lambda job, _: (f"at {job.row.key}", "dim")
     ),
 )
 
@@ -100,6 +100,7 @@ def test_columns_that_are_chosen_say_when_by_what_and_what_failed() -> None:
         error="KeyError: 11\nmore",
         batch="night",
         lane="fetch:example.org",
+        schedule="nightly",
     )
     with standing_in("Europe/Berlin"):
         told = {column.name: column for column in COLUMNS}
@@ -118,8 +119,9 @@ def test_columns_that_are_chosen_say_when_by_what_and_what_failed() -> None:
         assert cell("fn", 10) == "fetch"
         assert (cell("batch", 9), cell("batch", 9, batch="")) == ("night", "-")
         assert (cell("lane", 9), cell("lane", 9, lane="")) == ("fetch:example.org", "-")
+        assert (cell("schedule", 9), cell("schedule", 9, schedule="")) == ("nightly", "-")
         assert cell("error", 20) == "KeyError: 11"
-    assert not {"started", "ended", "fn", "batch", "lane", "error"} & {
+    assert not {"started", "ended", "fn", "batch", "lane", "schedule", "error"} & {
         c.name for c in usual_columns()
     }
 

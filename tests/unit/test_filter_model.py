@@ -24,6 +24,7 @@ NAMES = ["äpfel", "ÄPFEL", "a\u0308pfel", "pfel", "apfel", "retry", "a (b) c",
 WORKERS = [None, "w1", "w12", "Ü"]
 # The last one hides a job, and is no lane.
 LANES = [None, "gpu", "fetch:a.org", "fetch:b", "fetching", "Äfetch:a", "-"]
+SCHEDULES = [None, "nightly", "nightly-eu", "Nächtlich"]
 STATUSES = ["pending", "running", "completed", "failed", "timeout", "cancelled"]
 PARAMS: list[Any] = [17, 17.0, 170, "17", "170", True, False, None, [17, "äpfel"], {"k": [1, None]},
                      "true", 0, 1, "Äpfel", [], {}, 0.5, -3]  # fmt: skip
@@ -53,6 +54,7 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
         "worker": draw(st.sampled_from(WORKERS)),
         "batch": draw(st.sampled_from([None, "b1", "b two"])),
         "lane": draw(st.sampled_from(LANES)),
+        "schedule": draw(st.sampled_from(SCHEDULES)),
         "priority": draw(st.integers(-2, 2)),
         "param": draw(st.sampled_from([*PARAMS, MISSING])),
         "created": times[0],
@@ -156,6 +158,7 @@ def term_takes(term: Term, job: dict[str, Any]) -> bool:
         Field.FUNCTION: "tasks.work",
         Field.WORKER: job["worker"],
         Field.BATCH: job["batch"],
+        Field.SCHEDULE: job["schedule"],
         Field.ERROR: job["error"],
     }
     if term.field in texts:
@@ -261,8 +264,13 @@ TERMS = st.one_of(
         ),
     ),
 )
+TERMS |= st.builds(
+    "schedule{}{}".format,
+    st.sampled_from([":", "="]),
+    st.sampled_from([*filter(None, SCHEDULES), "NIGHT", "ä", "zz"]),
+)
 # What GigQ's own file has no column for.
-OURS = (Field.BATCH, Field.LANE)
+OURS = (Field.BATCH, Field.LANE, Field.SCHEDULE)
 FILTERS = st.recursive(
     TERMS,
     lambda inside: st.one_of(
@@ -313,7 +321,7 @@ def write(path: Path, rows: list[dict[str, Any]], attached: bool) -> None:
             "completed_at": text_of(job["ended"]),
         }
         if attached:
-            values |= {"batch": job["batch"], "lane": job["lane"]}
+            values |= {name: job[name] for name in ("batch", "lane", "schedule")}
         writer.job(job["id"], job["status"], **values)
         for n, (began, ended) in enumerate(job["attempts"]):
             attempt = {"id": f"{job['id']}/{n}", "job_id": job["id"], "worker_id": "w"}

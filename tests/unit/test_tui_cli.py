@@ -269,6 +269,8 @@ def test_once_as_json_keeps_its_keys(queue_file: Path) -> None:
     assert set(picture["jobs"][0]) == {
         "id",
         "batch",
+        "lane",
+        "schedule",
         "name",
         "function",
         "status",

@@ -20,11 +20,13 @@ from gigq_tui.keys.looking_actions import (
     OVERVIEW,
     PAUSE_VIEW,
     PREVIOUS_TAB,
+    SCHEDULES,
     SORT,
     TAB_ACTIONS,
     VIEWS,
     WORKERS,
 )
+from gigq_tui.keys.schedule_actions import SCHEDULE_NARROW, SCHEDULE_NEW, SCHEDULE_SORT
 
 # Keys that have waited longer are dropped: what they were about may have been forgotten.
 WAITS_AT_MOST_S = 2.0
@@ -46,6 +48,10 @@ _ABOUT_NO_ROW = frozenset(
         LANE_NEW,
         LANE_FILTER,
         LANE_SORT,
+        SCHEDULES,
+        SCHEDULE_NEW,
+        SCHEDULE_NARROW,
+        SCHEDULE_SORT,
         PAUSE_VIEW,
         COPY_VIEW,
         VIEWS,

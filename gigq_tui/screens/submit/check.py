@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,29 +26,40 @@ from gigq_tui.screens.submit.parse_value import (
     read_as,
 )
 from gigq_tui.screens.submit.preview import doom_of
+from gigq_tui.screens.submit.schedule_rows import check_params
 from gigq_tui.widgets.form_row import FormRow
 
 _RESULTS = {"auto": None, "yes": True, "no": False}
+# The options of the rows that are always there, all of which can be typed.
+_FIXED = frozenset(
+    (
+        *("name", "priority", "timeout", "max_attempts", "retry_delay", "dependencies"),
+        *("description", "on_crash", "pass_parent_results"),
+    )
+)
 
 
 @dataclass
 class FormResult:
     """What the rows come to: the request, or None and what stands against it.
 
-    `params` are those that could be read, whatever else is wrong.
+    `params` are those that could be read, whatever else is wrong, and `rule` a schedule's rule and
+    zone, likewise.
     """
 
     request: SubmitRequest | None = None
     troubles: list[str] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
+    rule: tuple[str, str] | None = None
 
 
-def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
+def check_form(form: SubmitForm, known: Known, now: datetime, *, tried: bool) -> FormResult:
     """Tell beside each row what is wrong with it.
 
     Args:
         form: The rows.
         known: What was looked up.
+        now: The present moment.
         tried: Whether somebody has tried to submit: only then is what is missing a mistake.
     """
     result = FormResult()
@@ -68,6 +80,11 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
             row.tell("" if hold_back else str(problem))
             result.troubles.append(f"{row.label.strip()}: {problem}")
 
+    terms = None
+    if form.schedule is not None:
+        terms = form.schedule.read(read, values, now)
+        if "rule" in values and "zone" in values:
+            result.rule = values["rule"], values["zone"]
     _check_function(form, known, result, tried=tried)
     read(rows["name"], _name)
     for spec in form.specs:
@@ -108,8 +125,12 @@ def check_form(form: SubmitForm, known: Known, *, tried: bool) -> FormResult:
         if misfit:
             _tell_misfit(form, misfit, known.info, values)
             result.troubles.append(misfit)
+    if terms is not None and (trouble := check_params(result.params)):
+        result.troubles.append(trouble)
     if not result.troubles:
-        result.request = _request(form, values, result.params)
+        request = _request(form, values, result.params)
+        options = _with_kept(form, request.options)
+        result.request = replace(request, options=options, schedule=terms)
     return result
 
 
@@ -221,6 +242,22 @@ def _request(form: SubmitForm, values: Mapping[str, Any], params: dict[str, Any]
         **options_of({option.key: values[option.key] for option in MORE}),
     )
     return SubmitRequest(form.function, params, options, values["copies"], values["jsonl"])
+
+
+# The options of those rows that are not called like one.
+_OF_ROW = {"when": ("run_at", "run_after")}
+
+
+def _with_kept(form: SubmitForm, options: JobOptions) -> JobOptions:
+    """The options of a schedule that is changed: what no row was changed for stays as it is."""
+    kept = form.schedule.options if form.schedule is not None else None
+    if kept is None:
+        return options
+    names = {one.name for one in fields(JobOptions)} - _FIXED
+    for option in MORE:
+        if form.more[option.key].changed:
+            names.difference_update(_OF_ROW.get(option.key, (option.key,)))
+    return replace(options, **{name: getattr(kept, name) for name in names})
 
 
 def _typing(row: FormRow) -> bool:

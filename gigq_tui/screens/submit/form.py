@@ -26,6 +26,7 @@ from gigq_tui.screens.submit.param_specs import (
     specs_for,
     split_ids,
 )
+from gigq_tui.screens.submit.schedule_rows import SLOT_HINT, ScheduleRows
 from gigq_tui.store.models import JobDetail
 from gigq_tui.widgets.form_row import Field, FormRow, PushLine
 from gigq_tui.widgets.lines import TextLines
@@ -48,11 +49,15 @@ class SubmitForm(Vertical):
 
     Args:
         template: The job whose copy stands in them at first, or None.
+        schedule: The rows that make a schedule of the job; None where it is submitted.
     """
 
-    def __init__(self, template: JobDetail | None, *, id: str) -> None:
+    def __init__(
+        self, template: JobDetail | None, schedule: ScheduleRows | None = None, *, id: str
+    ) -> None:
         super().__init__(id=id)
         self.template = template
+        self.schedule = schedule
         self.kept = kept_params(template)
         self.name_follows = template is None
         self._followed = ""
@@ -69,15 +74,21 @@ class SubmitForm(Vertical):
         self.chosen = ChosenJobs(self._drop_dependency, id="chosen")
 
     def compose(self) -> ComposeResult:
+        if self.schedule is not None:
+            yield self.schedule.name
+            yield self.schedule.rule
+            yield self.schedule.zone
+            yield Horizontal(self.schedule.catch_up, self.schedule.overlap, classes="pair")
         yield self.fixed["function"]
         yield self.fixed["name"]
         yield TextLines(id="params-title")
         yield Vertical(id="params")
         yield Vertical(id="others")
-        for left, right in _PAIRS:
+        for left, right in self._pairs:
             yield Horizontal(self.fixed[left], self.fixed[right], classes="pair")
-        yield self.fixed["depends"]
-        yield self.chosen
+        if self.schedule is None:
+            yield self.fixed["depends"]
+            yield self.chosen
         yield self.fixed["note"]
         yield self._more_button
         with Vertical(id="more"):
@@ -105,15 +116,26 @@ class SubmitForm(Vertical):
         self.screen.set_focus(self.more[MORE[0].key].field)
 
     @property
+    def _pairs(self) -> tuple[tuple[str, str], ...]:
+        # A schedule has one job, which waits for no other.
+        return _PAIRS if self.schedule is None else _PAIRS[:-1]
+
+    @property
+    def first_field(self) -> Field:
+        """The field that somebody begins with."""
+        return self.function_field if self.schedule is None else self.schedule.first.field
+
+    @property
     def rows(self) -> list[FormRow]:
         """Every row, from top to bottom."""
         return [
+            *(self.schedule.rows if self.schedule is not None else ()),
             self.fixed["function"],
             self.fixed["name"],
             *self.param_rows.values(),
             *self.other_rows,
-            *(self.fixed[key] for pair in _PAIRS for key in pair),
-            self.fixed["depends"],
+            *(self.fixed[key] for pair in self._pairs for key in pair),
+            *((self.fixed["depends"],) if self.schedule is None else ()),
             self.fixed["note"],
             *self.more.values(),
         ]
@@ -198,6 +220,8 @@ class SubmitForm(Vertical):
     def _title(self, info: FunctionInfo | None) -> str:
         if lost_params(self.template) and not self.edited:
             return " Params    the copied job's parameters are not a JSON object"
+        if self.schedule is not None:
+            return f" Params    {SLOT_HINT}"
         if info is not None:
             return " Params    from the signature"
         return " Params    of the copied job" if self.kept else " Params"

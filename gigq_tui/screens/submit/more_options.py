@@ -128,8 +128,10 @@ def _kept_names(option: str) -> Callable[[JobDetail], str]:
 
 
 def _kept_when(template: JobDetail) -> str:
-    """When it is due, if it has not been tried."""
+    """When it is due, if it has not been tried; a schedule's job, after how long."""
     row = template.row
+    if seconds := template.raw.get("run_after"):
+        return duration_text(seconds)
     return local(row.due).isoformat(timespec="seconds") if row.due and not row.attempts else ""
 
 

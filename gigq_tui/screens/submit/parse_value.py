@@ -47,7 +47,8 @@ def _decoded(text: str, stripped: str, kind: FieldType) -> Any:
     try:
         return _json(stripped)
     except ValueTrouble:
-        json_meant = stripped[:1] in ("{", "[", '"')
+        # A schedule's slot in a text is no JSON either.
+        json_meant = stripped[:1] in ("{", "[", '"') and not stripped.startswith("{slot")
         if kind.takes_text and not json_meant:
             return stripped if kind.choices else text
         if json_meant and (kind.takes_text or kind.base in (Base.ANY, Base.LIST, Base.OBJECT)):

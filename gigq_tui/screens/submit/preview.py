@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from gigq_core.cron import Slot
+from gigq_core.cron import preview as preview_slots
 from gigq_core.job import Job, JobOptions
 from gigq_core.moments import due_words
+from gigq_core.slot_text import fill_slot
 from gigq_core.spans import span as span_of
 from gigq_core.status import JobStatus
 from gigq_core.why import Health
 from gigq_tui.actions.shell_command import PROGRAM, words_of_submit
 from gigq_tui.actions.shell_words import quoted
-from gigq_tui.actions.submit import SubmitRequest
+from gigq_tui.actions.submit import ScheduleTerms, SubmitRequest
 from gigq_tui.format import count, cut, inert, masked, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import PAUSE_QUEUE, SPAWN_WORKER
+from gigq_tui.screens.parts.slots import NEXT_SLOTS, obeys_words, slot_lines
 from gigq_tui.screens.submit.param_specs import MISSING
 from gigq_tui.store.models import JobRow, Snapshot
 from gigq_tui.widgets.lines import Line, span
@@ -40,12 +46,25 @@ class Preview:
 
     `ahead` is how many jobs are claimed before the first of them: None if there are too many to
     count, `MISSING` while it is not known. `parents` are the jobs that it depends on by id, None
-    for one that is not in the file. `jobs` are those of a file's lines.
+    for one that is not in the file. `jobs` are those of a file's lines. `changes` is the name of
+    the schedule that is changed, `schedules` those that there are, `rule` the rule and zone that
+    are typed; `now` is when that was asked.
     """
 
     ahead: object = MISSING
     parents: dict[str, JobRow | None] = field(default_factory=dict)
     jobs: Sequence[Job] = ()
+    changes: str = ""
+    schedules: frozenset[str] = frozenset()
+    rule: tuple[str, str] | None = None
+    now: datetime | None = None
+
+    @cached_property
+    def slots(self) -> Sequence[Slot]:
+        """The next slots of the rule."""
+        if self.rule is None or self.now is None:
+            return ()
+        return preview_slots(*self.rule, NEXT_SLOTS, self.now.timestamp())
 
 
 def doom_of(row: JobRow | None, id: str = "") -> str:
@@ -87,12 +106,15 @@ def preview(
         lines: list[Line] = [((" Fix first:", "warn") if tried else (" Still to do:", "dim"),)]
         for text in troubles:
             lines += [(span(f"   {piece}", ""),) for piece in _words(text, width - 4)]
-        return lines
-    lines = _said(_rows(request, outlook), width, "title")
-    if copied:
-        told = f"This is a new job; {copied} is not changed."
-        lines += _said(told, width, "")
-    lines += _said(_line(request, snapshot, outlook), width, "")
+        return [*lines, *_slot_lines(outlook, width)]
+    if request.schedule is not None:
+        lines = _schedule_lines(request.schedule, request.params, outlook, width)
+    else:
+        lines = _said(_rows(request, outlook), width, "title")
+        if copied:
+            told = f"This is a new job; {copied} is not changed."
+            lines += _said(told, width, "")
+        lines += _said(_line(request, snapshot, outlook), width, "")
     for doom in _dooms(request, outlook):
         lines += _said(f"! {doom}: this job can't run until it is retried.", width, "fail")
     lines += _said(_workers(snapshot, hints), width, "dim")
@@ -108,6 +130,39 @@ def preview(
     if len(command) > _MANY_LINES:
         command = [*command[:_MANY_LINES], "..."]
     lines += [((f"   {piece}", "accent"),) for piece in command]
+    return lines
+
+
+def _schedule_lines(
+    terms: ScheduleTerms, params: Mapping[str, Any], outlook: Preview, width: int
+) -> list[Line]:
+    """What becomes of a schedule, its next slots, and what the first of them would submit."""
+    name, changes = terms.name, outlook.changes
+    if name == changes:
+        lines = _said(f"Will change the schedule {name}.", width, "title")
+    else:
+        lines = _said(f"Will add the schedule {name}.", width, "title")
+        if name in outlook.schedules:
+            lines = _said(f"Will replace the schedule {name}, which is there.", width, "warn")
+        if changes:
+            lines += _said(f"{changes} stays as it is: this has another name.", width, "warn")
+    lines += _said(obeys_words(terms.catch_up, terms.overlap), width, "dim")
+    lines += _slot_lines(outlook, width)
+    if outlook.slots and params:
+        filled = masked(fill_slot(params, outlook.slots[0].local))
+        shown = cut(inert(json.dumps(filled, ensure_ascii=False)), width * 2)
+        lines += _said(f"The first: {shown}", width, "dim")
+    return lines
+
+
+def _slot_lines(outlook: Preview, width: int) -> list[Line]:
+    """The next slots, as soon as what is typed says which they are."""
+    if outlook.rule is None or outlook.now is None:
+        return []
+    zone = outlook.rule[1]
+    lines: list[Line] = [(), (span(f" Next slots, in {zone}:", "dim"),)]
+    for slot in outlook.slots:
+        lines += slot_lines(slot, zone, outlook.now, width)
     return lines
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from textual import events, on
@@ -11,9 +12,12 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
+from gigq_core.schedules import Schedule
 from gigq_tui.actions.question import Choice, Question
+from gigq_tui.actions.report import Report
+from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import width_of
-from gigq_tui.keys import Scope, bindings_for
+from gigq_tui.keys import Action, Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DOWN
 from gigq_tui.keys.screen_actions import BACK, REVEAL_FIELD, SUBMIT
@@ -28,8 +32,10 @@ from gigq_tui.screens.submit.host import Known
 from gigq_tui.screens.submit.lines_file import LinesFile
 from gigq_tui.screens.submit.place_in_line import PlaceInLine
 from gigq_tui.screens.submit.preview import Preview, preview
+from gigq_tui.screens.submit.schedule_rows import ScheduleRows, template_of
 from gigq_tui.screens.submit.submission import Submission
 from gigq_tui.screens.submit.suggestions import SuggestionList
+from gigq_tui.screens.submit.zone_search import ZoneSearch
 from gigq_tui.services import Services
 from gigq_tui.store.models import JobDetail, Snapshot
 from gigq_tui.widgets.form_row import Field, FormRow, PushLine
@@ -50,6 +56,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
     Args:
         services: What the console can do.
         template: The job to begin with a copy of, or None.
+        schedule: The rows by which its job is stored as a schedule; None where it is submitted.
     """
 
     SCOPE = Scope.SUBMIT
@@ -61,10 +68,16 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
     ]
     BINDINGS = bindings_for(SCOPE)
 
-    def __init__(self, services: Services, template: JobDetail | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        template: JobDetail | None = None,
+        schedule: ScheduleRows | None = None,
+    ) -> None:
         super().__init__(services)
         self.template = template
-        self.form = SubmitForm(template, id="form")
+        self.schedule = schedule
+        self.form = SubmitForm(template, schedule, id="form")
         self.suggestions = SuggestionList(id="suggestions")
         self.known = Known()
         if template is not None:
@@ -77,12 +90,16 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         )
         self.place = PlaceInLine(self)
         self.lines = LinesFile(self)
+        self.zones: ZoneSearch | None = None
+        if schedule is not None:
+            self.zones = ZoneSearch(self, self.suggestions, schedule.zone.field)
         self.submission = Submission(
             self,
             self.suggestions,
             self.dependencies,
             self.lines,
             services.actions,
+            self._submit,
             services.notices,
             services.routes,
         )
@@ -92,6 +109,17 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         self._last_focus: Widget | None = None
         self._preview_lines = 0
 
+    @classmethod
+    def for_schedule(cls, services: Services, schedule: Schedule | None) -> SubmitScreen:
+        """The form for a new schedule, or with one that is to be changed."""
+        template = None if schedule is None else template_of(schedule)
+        return cls(services, template, ScheduleRows(schedule))
+
+    def _submit(self, request: SubmitRequest) -> Report:
+        if request.schedule is not None:
+            return self.services.schedules.store(request)
+        return self.services.actions.jobs.submit(request)
+
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="sheet"):
             # First, so that the places of the others do not change when it is shown.
@@ -99,8 +127,9 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             with Vertical(id="left"):
                 yield self.form
                 with Horizontal(id="buttons"):
+                    does = "Submit" if self.schedule is None else "Save"
                     yield PushLine(
-                        f"Submit ({self.services.hints(SUBMIT)})",
+                        f"{does} ({self.services.hints(SUBMIT)})",
                         partial(self.perform, SUBMIT),
                         id="send",
                     )
@@ -115,12 +144,23 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         self.form.function_field.keys_first = self.functions.take_key
         self.form.depends_field.keys_first = self.dependencies.take_key
         await self.form.build_params(None)
-        self.set_focus(self.form.function_field)
+        self.set_focus(self.form.first_field)
         self.functions.ask_recent()
+        if self.zones is not None:
+            self.zones.begin()
         self.look_up()
         self.review()
 
+    def bar(self) -> Sequence[Action]:
+        actions = super().bar()
+        if self.schedule is None:
+            return actions
+        return [replace(one, label="save") if one is SUBMIT else one for one in actions]
+
     def crumbs(self) -> tuple[str, ...]:
+        if self.schedule is not None:
+            name = self.schedule.name.first_text
+            return ("Schedules", f"change {name[:40]}" if name else "New schedule")
         if self.template is None:
             return ("New job",)
         row = self.template.row
@@ -145,6 +185,8 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             self.functions.typed()
         elif row.key == "name":
             self.form.name_typed()
+        elif row.key == "zone" and self.zones is not None:
+            self.zones.typed()
         elif row.key == "depends":
             self._look_up_later()
             self.dependencies.typed()
@@ -226,7 +268,9 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         """Tell beside each field what is wrong, and show what would be submitted."""
         if not self.is_whole:
             return
-        self.result = check_form(self.form, self.known, tried=self.submission.tried)
+        self.result = check_form(
+            self.form, self.known, self.services.settings.clock.now(), tried=self.submission.tried
+        )
         self.lines.look_up(self.result.request, self.known.info)
         self._look_up_place()
         self.dependencies.draw_chosen()
@@ -244,7 +288,15 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             self.services.picture.shown,
             width,
             tried=self.submission.tried,
-            outlook=Preview(self.place.ahead, self.known.rows, self.lines.jobs),
+            outlook=Preview(
+                self.place.ahead,
+                self.known.rows,
+                self.lines.jobs,
+                self.schedule.name.first_text if self.schedule is not None else "",
+                self.zones.schedules if self.zones is not None else frozenset(),
+                self.result.rule,
+                self.services.settings.clock.now(),
+            ),
             copied=self.template.row.name if self.template is not None else "",
             hints=self.services.hints,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -52,6 +53,7 @@ class Submission(Part):
         dependencies: What knows whether a dependency is still being looked up.
         lines: What knows the jobs of the file of lines.
         actions: What asks first where the file is GigQ's own, and does it.
+        submit: What submits, or stores a schedule; it blocks.
         notices: Where it is said how it went.
         routes: The way back, once it has been submitted.
 
@@ -66,6 +68,7 @@ class Submission(Part):
         dependencies: DependencySearch,
         lines: LinesFile,
         actions: Actions,
+        submit: Callable[[SubmitRequest], Report],
         notices: Notices,
         routes: Routes,
     ) -> None:
@@ -74,6 +77,7 @@ class Submission(Part):
         self._dependencies = dependencies
         self._lines = lines
         self._actions = actions
+        self._submit = submit
         self._notices = notices
         self._routes = routes
         self.tried = False
@@ -125,6 +129,8 @@ class Submission(Part):
             self.submit()
 
     def _title(self, request: SubmitRequest) -> str:
+        if request.schedule is not None:
+            return f"Save the schedule {inert(request.schedule.name)}?"
         if self._lines.jobs or request.copies > 1:
             return f"Submit {plural(len(self._lines.jobs) or request.copies, 'job')}?"
         return f"Submit {inert(request.options.name)}?"
@@ -137,18 +143,19 @@ class Submission(Part):
         if wrong is not None:
             form.make_visible(wrong)
             self._host.set_focus(wrong.field)
+        done = "submitted" if form.schedule is None else "saved"
         self._notices.tell(
-            f"Nothing was submitted: {plural(len(self.troubles), 'thing')} to fix first.", "warn"
+            f"Nothing was {done}: {plural(len(self.troubles), 'thing')} to fix first.", "warn"
         )
 
     def _send(self, request: SubmitRequest) -> None:
         self._sending = True
-        self._notices.tell("submitting..")
+        self._notices.tell("submitting.." if request.schedule is None else "saving..")
         sent: list[Report] = []
 
         def call() -> Report:
             try:
-                sent.append(self._actions.jobs.submit(request))
+                sent.append(self._submit(request))
             finally:
                 self._sending = False
             return sent[0]

@@ -21,6 +21,7 @@ _TEXTS = {
     "batch": Field.BATCH,
     "workflow": Field.WORKFLOW,
     "lane": Field.LANE,
+    "schedule": Field.SCHEDULE,
 }
 _NUMBERS = {"pri": Field.PRIORITY, "try": Field.ATTEMPT}
 _PERIODS = {"created": Field.SUBMITTED, "started": Field.STARTED, "ended": Field.ENDED}

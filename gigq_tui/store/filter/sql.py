@@ -169,8 +169,13 @@ def _id(term: Term, context: Context) -> Sql:
     return "jobs.id >= ? AND jobs.id < ?", list(prefix_range(term.text))
 
 
-def _batch(term: Term, context: Context) -> Sql:
-    return _text("jobs.batch", term) if "batch" in context.job_columns else ("0", [])
+def _of_column(column: str) -> Callable[[Term, Context], Sql]:
+    """Of a text that only newer files have a column for."""
+
+    def render(term: Term, context: Context) -> Sql:
+        return _text(f"jobs.{column}", term) if column in context.job_columns else ("0", [])
+
+    return render
 
 
 def _lane(term: Term, context: Context) -> Sql:
@@ -334,8 +339,9 @@ _RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
     Field.ERROR: _error,
     Field.FAILURE: _failure,
     Field.WORKFLOW: _workflow,
-    Field.BATCH: _batch,
+    Field.BATCH: _of_column("batch"),
     Field.LANE: _lane,
+    Field.SCHEDULE: _of_column("schedule"),
     Field.PRIORITY: _number("jobs.priority"),
     Field.ATTEMPT: _number("jobs.attempts"),
     Field.PROGRESS: _progress,

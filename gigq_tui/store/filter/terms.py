@@ -50,6 +50,7 @@ class Field(Enum):
     WORKFLOW = "workflow"
     BATCH = "batch"
     LANE = "lane"
+    SCHEDULE = "schedule"
     PRIORITY = "pri"
     SUBMITTED = "submitted"
     STARTED = "started"
