@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from gigq_tui.keys.key_names import key_label
@@ -39,12 +39,16 @@ class Group(Enum):
 
 @dataclass(frozen=True)
 class Context:
-    """What an action may look at to say whether it can be done now."""
+    """What an action may look at to say whether it can be done now.
+
+    `labels` is what actions are called here, by their ids, where that is not as usual.
+    """
 
     read_only: bool = False
     snapshot: Snapshot | None = None
     row: JobRow | None = None
     marked: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -168,12 +168,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if not self.is_whole:
             return
         self.query_one(HeaderBar).tell(self.header_state())
-        actions = self.services.keymap.told(self.bar())
+        actions = self.services.keymap.told(bar_actions(self.SCOPE))
         self.query_one(KeyBar).tell(actions, self.context())
-
-    def bar(self) -> Sequence[Action]:
-        """What the key bar names."""
-        return bar_actions(self.SCOPE)
 
     def header_state(self) -> HeaderState:
         """What the header shows."""

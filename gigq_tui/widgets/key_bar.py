@@ -38,7 +38,7 @@ class KeyBar(TextLines):
     def _line(self, actions: tuple[Action, ...], context: Context) -> Line:
         room = self.size.width - 1
         items = [
-            (action, f"{action.shown.split()[0]} {action.label}")
+            (action, f"{action.shown.split()[0]} {context.labels.get(action.id, action.label)}")
             for action in actions
             if action.keys
         ]

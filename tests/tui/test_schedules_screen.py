@@ -105,7 +105,7 @@ async def test_a_late_schedule_without_any_worker_says_so(console: Console) -> N
         return Schedules(timetable.NOW, (ListedSchedule(late),), chosen)
 
     async with told(console, answer) as (app, _):
-        assert re.search(r"late 1h .* late: no worker runs", line_of(app, "nightly"))
+        assert re.search(r"late 1h .* late: no workers running", line_of(app, "nightly"))
 
 
 @pytest.mark.parametrize("size", [(120, 32), (80, 24), (200, 50), (60, 24)])

@@ -105,7 +105,7 @@ def note(listed: ListedSchedule, now: datetime, *, has_workers: bool) -> tuple[s
     if schedule.trouble:
         return f"! {inert(schedule.trouble)}", "fail"
     if is_late(schedule, now):
-        return ("late" if has_workers else "late: no worker runs"), "fail"
+        return ("late" if has_workers else "late: no workers running"), "fail"
     if schedule.paused_at is not None:
         ago = now.timestamp() - schedule.paused_at
         return f"paused {age(ago)} ago", "warn"

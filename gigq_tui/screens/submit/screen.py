@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.format import width_of
-from gigq_tui.keys import Action, Scope, bindings_for
+from gigq_tui.keys import Context, Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DOWN
 from gigq_tui.keys.screen_actions import BACK, REVEAL_FIELD, SUBMIT
@@ -151,11 +151,9 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         self.look_up()
         self.review()
 
-    def bar(self) -> Sequence[Action]:
-        actions = super().bar()
-        if self.schedule is None:
-            return actions
-        return [replace(one, label="save") if one is SUBMIT else one for one in actions]
+    def context(self) -> Context:
+        labels = {} if self.schedule is None else {SUBMIT.id: "save"}
+        return replace(super().context(), labels=labels)
 
     def crumbs(self) -> tuple[str, ...]:
         if self.schedule is not None:
