@@ -98,6 +98,8 @@ def check_form(form: SubmitForm, known: Known, now: datetime, *, tried: bool) ->
     for row in form.other_rows:
         read(row, _pair)
     result.params = _params(form, values, result)
+    if form.schedule is not None:
+        _check_slots(form, values, result)
     read(rows["priority"], lambda text: parse_whole(text, JobOptions.priority))
     read(rows["timeout"], lambda text: parse_seconds(text, DEFAULT_TIMEOUT_S, zero=False))
     read(rows["attempts"], lambda text: parse_whole(text, JobOptions.max_attempts, 1))
@@ -125,8 +127,6 @@ def check_form(form: SubmitForm, known: Known, now: datetime, *, tried: bool) ->
         if misfit:
             _tell_misfit(form, misfit, known.info, values)
             result.troubles.append(misfit)
-    if terms is not None and (trouble := check_params(result.params)):
-        result.troubles.append(trouble)
     if not result.troubles:
         request = _request(form, values, result.params)
         options = _with_kept(form, request.options)
@@ -206,6 +206,22 @@ def _params(form: SubmitForm, values: Mapping[str, Any], result: FormResult) -> 
             result.troubles.append(f"{key}: has two values")
         params[key] = value
     return params
+
+
+def _check_slots(form: SubmitForm, values: Mapping[str, Any], result: FormResult) -> None:
+    """Tell beside a parameter why the slot can't be filled into it."""
+    rows = [
+        (form.param_rows[one.name], {one.name: values.get(f"param:{one.name}", MISSING)})
+        for one in form.specs
+    ]
+    for row in form.other_rows:
+        pair = values.get(row.key, MISSING)
+        if pair is not MISSING:
+            rows.append((row, {pair[0]: pair[1]}))
+    for row, params in rows:
+        if trouble := check_params(params):
+            row.tell(trouble)
+            result.troubles.append(f"{row.label.strip()}: {trouble}")
 
 
 def _ids(form: SubmitForm, known: Known) -> tuple[str, ...]:
