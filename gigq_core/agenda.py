@@ -144,13 +144,17 @@ def _work_off_one(
 
 def recheck(
     conn: sqlite3.Connection, writing: Writing, duty_of: Callable[[str], Duty | None]
-) -> None:
+) -> bool:
     """Let each kind on the agenda look whether its moments are right, as the clock is now.
 
     Args:
         conn, writing, duty_of: as for `work_off`.
+
+    Returns:
+        Whether there is any, so that moments may be other ones now.
     """
-    for (kind,) in conn.execute(sql.KINDS_ON_AGENDA).fetchall():
+    kinds = conn.execute(sql.KINDS_ON_AGENDA).fetchall()
+    for (kind,) in kinds:
         duty = duty_of(kind)
         if duty is None:
             continue
@@ -163,6 +167,7 @@ def recheck(
                     raise
                 _refuse_passing(problem)
                 logger.error("The times of %s can't be looked at: %s", kind, _sentence(problem))
+    return bool(kinds)
 
 
 def _put_off(writing: Writing, what: str, trouble: str) -> None:

@@ -11,11 +11,14 @@ from pathlib import Path
 from gigq_core import agenda
 from gigq_core.decoding import as_float, as_text
 from gigq_core.duties import duty_of
+from gigq_core.lane_settling import settle
 from gigq_core.schedules import Schedule, Skip, read_schedules
 from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.attach import open_for_work
+from gigq_core.schema.features import Feature, is_used
 from gigq_core.schema.opening import explained
 from gigq_core.schema.transaction import write
+from gigq_core.times import utc_now
 
 # Each round works off some entries of the agenda; those that can't be done are put off.
 MOST_ROUNDS = 1_000
@@ -61,6 +64,8 @@ def fire_due(db_path: Path) -> Outcome:
         def writing() -> Iterator[sqlite3.Connection]:
             with write(conn):
                 yield conn
+                if is_used(conn, Feature.LANES):
+                    settle(conn, utc_now())
 
         (last,) = conn.execute(sql.LAST_ROW).fetchone()
         before = {one.name: one for one in read_schedules(conn)}

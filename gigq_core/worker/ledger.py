@@ -511,13 +511,16 @@ class Ledger:
         """
         return agenda.work_off(self.conn, self.writing, duty_of)
 
-    def recheck_agenda(self) -> None:
+    def recheck_agenda(self) -> bool:
         """Look whether the times on the agenda are right, as the clock is now.
+
+        Returns:
+            Whether there are any.
 
         Raises:
             LockBusy: not all was looked at; ask again.
         """
-        agenda.recheck(self.conn, self.writing, duty_of)
+        return agenda.recheck(self.conn, self.writing, duty_of)
 
     def write_beat(self, worker_id: str) -> None:
         """Move the worker's own heartbeat on, to see that the file can be written now.

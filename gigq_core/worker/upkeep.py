@@ -109,17 +109,21 @@ class Upkeep:
         return taken or mended or bool(rows)
 
     def _mend_delays(self, now: float) -> bool:
-        """Let no job wait longer than its delay was: a clock that is set back makes it so."""
+        """Let nothing wait longer than its delay was: a clock that is set back makes it so.
+
+        Returns:
+            Whether something may be due sooner now.
+        """
         if not self._delays.are_due(now):
             return False
         values = {"utc": utc_now()}
         if self._ledger.conn.execute(sql.HAS_TO_BRING_FORWARD, values).fetchone() is None:
             self._delays.looked(now)
-            self._ledger.recheck_agenda()
+            changed = self._ledger.recheck_agenda()
             if serves_release_before(self._ledger.conn):
                 with self._ledger.writing() as conn:
                     forget_release_before(conn)
-            return False
+            return changed
         with self._ledger.writing() as conn:
             most = {**values, "most": MENDED_AT_ONCE}
             mended = conn.execute(sql.BRING_FORWARD, most).rowcount

@@ -6,11 +6,13 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
-from gigq_core import Job, JobQueue, Worker, cascade
+from gigq_core import Job, JobQueue, Worker, cascade, times
 from gigq_core.job import FunctionReference
 from gigq_core.schema.attach import open_for_work
 from gigq_core.worker import delivery, heard, ledger, said
@@ -150,6 +152,34 @@ def deliver_until(db: str, folder: str, step: str) -> None:
     print(done)
 
 
+def fire_until(db: str, now: str, step: str) -> None:
+    """Work off the agenda as it stands at that moment; killed as above."""
+    done = _traced_to(int(step), within=False)
+    moment = float(now)
+    vars(times)["time"] = SimpleNamespace(**{**vars(time), "time": lambda: moment})
+    held = ledger.Ledger(db, runs_script=False)
+    while held.work_off_agenda():
+        pass
+    print(done())
+
+
+def fire_at_a_run(db: str, start: str, base: str, speed: str, until: str) -> None:
+    """Work off the agenda again and again, by a clock that runs fast from a moment on for all."""
+    begun, first, faster = float(start), float(base), float(speed)
+
+    def fast() -> float:
+        return first + (time.time() - begun) * faster
+
+    vars(times)["time"] = SimpleNamespace(**{**vars(time), "time": fast})
+    held = ledger.Ledger(db, runs_script=False)
+    while fast() < float(until):
+        try:
+            held.work_off_agenda()
+            held.recheck_agenda()
+        except ledger.LockBusy:
+            continue
+
+
 SAVE_STEPS = ("before it is written", "before the commit", "before the answer", "after the answer")
 
 
@@ -160,6 +190,8 @@ if __name__ == "__main__":
         "tell": tell_until,
         "save": save_until,
         "deliver": deliver_until,
+        "fire": fire_until,
+        "race": fire_at_a_run,
     }
     act = acts[sys.argv[1]]
     act(*sys.argv[2:])

@@ -286,3 +286,18 @@ def test_a_job_made_by_a_schedule_says_so(file: Path, clock: MovedClock) -> None
     status = queue.get_status(fired["id"])
     assert (status["schedule"], status["slot"]) == ("nightly", at("2027-03-28T01:00"))
     queue.close()
+
+
+def test_a_job_of_a_lane_is_ready_as_soon_as_its_slot_has_fired(
+    file: Path, clock: MovedClock
+) -> None:
+    queue = JobQueue(file)
+    queue.set_lane("fetch:*", running=1)
+    made = Job("load", "shop.etl.load", {"day": "{slot:%d}"}, lane="fetch:{day}")
+    queue.schedule("nightly", "@daily", made, overlap="allow")
+    clock.move(DAY_S)
+    (fired,) = told(file, "fire-due")["fired"]
+    assert queue.get_status(fired["id"])["lane"] == "fetch:28"
+    (lane,) = [one for one in queue.lanes() if one.name == "fetch:28"]
+    assert (lane.ready, lane.held) == (1, 0)
+    queue.close()
