@@ -18,6 +18,7 @@ from gigq_core.cli import (
     logs,
     maintain,
     schedule,
+    room,
     show,
     submit,
     tree,
@@ -86,6 +87,8 @@ for _command in (
     maintain.attach,
     maintain.detach,
     maintain.doctor,
+    room.size,
+    room.compact,
     completion.completion,
 ):
     cli.add_command(_command)

@@ -266,7 +266,7 @@ def detach(path: str | Path, force: bool = False) -> None:
         if not is_attached(conn):
             return
         with write(conn):
-            _refuse_while_workers_live(conn, file)
+            refuse_while_workers_live(conn, file)
             # The release before may have attached it: what it keeps elsewhere is brought over.
             ensure_attached(conn)
             if not force:
@@ -288,7 +288,12 @@ def living_workers(conn: sqlite3.Connection) -> list[sqlite3.Row]:
     return _living(conn, _LIVE_WORKERS) if is_attached(conn) else []
 
 
-def _refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
+def refuse_while_workers_live(conn: sqlite3.Connection, file: Path) -> None:
+    """Make sure that no worker of ours is at work on the file.
+
+    Raises:
+        DatabaseBusy: one is.
+    """
     for row in _living(conn, _LIVE_WORKERS):
         raise DatabaseBusy(
             f"Worker {row['id']} (pid {row['pid']} on {row['host']}) is still running on "
