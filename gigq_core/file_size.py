@@ -112,7 +112,9 @@ def read_file_size(path: str | Path) -> FileSize:
                 columns = _columns(conn)
                 rows = {table: _count(conn, table) for table in columns}
                 values = [
-                    share for table in columns for share in _values(conn, table, rows, columns)
+                    share
+                    for table, names in columns.items()
+                    for share in _values(conn, table, rows[table], names)
                 ]
                 free = conn.execute("PRAGMA freelist_count").fetchone()[0] * pages
                 shares = counted or _reckoned(conn, rows, columns)

@@ -56,8 +56,11 @@ _STATUSES = tuple(_AGE_OF)
 _BEGINNINGS = ((None, 0), (_STATUSES[0], 0))
 AGES = ("completed", "failed", "cancelled")
 
-# What one transaction deletes at most; one job always.
+# What one transaction deletes at most; one job always. And fewer, where the lock was held for
+# longer than this, in seconds: others wait meanwhile.
 JOBS_AT_ONCE = 200
+FEWEST_AT_ONCE = 10
+HELD_S = 0.02
 BYTES_AT_ONCE = 8 * 1024 * 1024
 ATTEMPTS_AT_ONCE = 1000
 CHILDREN_AT_ONCE = 5000
@@ -347,6 +350,7 @@ class _Duty:
 
     def __init__(self) -> None:
         self._last: Look | None = None
+        self._most = JOBS_AT_ONCE
 
     def prepare(self, conn: sqlite3.Connection, name: str, now: Moment) -> _Step | None:
         """Find what is old enough and not needed, and write it to the archive."""
@@ -360,7 +364,7 @@ class _Duty:
             seen = looked(decode(row["seen"]), self._last, look)
             start = (_status(row), as_int(row["after"]))
             step = _Step(began, row["version"], look, seen, start, (None, 0), _walked(row))
-            _choose(conn, step, _ages(row), now.utc)
+            _choose(conn, step, _ages(row), now.utc, min(self._most, JOBS_AT_ONCE))
             lines = _lines(conn, path, step, now.utc) if row["archive"] and step.going else []
         if lines:
             file = archive.file_of(Path(row["archive"]), path, now.utc)
@@ -393,16 +397,24 @@ class _Duty:
             logger.error("%s It is tried again in a minute.", prepared.trouble)
             return now.utc + PUT_OFF_S
         ages = _ages(row)
+        held = time.monotonic()
         gone = _delete(conn, prepared)
+        self._pace(gone, time.monotonic() - held)
         run = _moved(row, prepared, gone, now.utc)
         longest = max(filter(None, ages.values()), default=0.0)
         conn.execute(sql.MOVE, {**run, "seen": encode(needed(prepared.seen, longest))})
         self._last = prepared.look
         if run["status"] is not None:
-            return now.utc + _breath(conn, time.monotonic() - prepared.began)
+            return utc_now() + _breath(conn, time.monotonic() - prepared.began)
         if run["gone_last"]:
             logger.info("%d jobs are gone that ended long enough ago", run["gone_last"])
         return now.utc + _pause(ages)
+
+    def _pace(self, gone: int, held_s: float) -> None:
+        """Take as many the next time as go in the time that others may wait."""
+        if gone:
+            fit = int(gone * HELD_S / max(held_s, 1e-6))
+            self._most = max(FEWEST_AT_ONCE, min(JOBS_AT_ONCE, fit, 2 * self._most))
 
     def recheck(self, conn: sqlite3.Connection, now: Moment) -> None:
         """Let no pass wait longer than it is to: the clock may have been set back."""
@@ -456,9 +468,13 @@ def _status(row: sqlite3.Row) -> str | None:
 
 
 def _choose(
-    conn: sqlite3.Connection, step: _Step, ages: Mapping[str, float | None], now: float
+    conn: sqlite3.Connection,
+    step: _Step,
+    ages: Mapping[str, float | None],
+    now: float,
+    most: int,
 ) -> None:
-    """What goes in this step, and where the next one begins."""
+    """What goes in this step, at most so many jobs, and where the next one begins."""
     status, after = step.start
     old: list[_Old] = []
     rows = LOOKED_AT_ONCE
@@ -466,7 +482,7 @@ def _choose(
         age = ages[_AGE_OF[name]]
         if age is not None and (after or _is_due(step.walked.get(name), age, now)):
             walk = _Walk(conn, name, after, older_than(age, step.seen, now))
-            old += walk.step(JOBS_AT_ONCE - len(old), rows)
+            old += walk.step(most - len(old), rows)
             rows -= walk.looked_at
             if not walk.is_over:
                 step.stop = (name, walk.after)

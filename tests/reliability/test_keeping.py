@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue
+from gigq_core import keeping as keepings
 from gigq_core.paths import attempt_output
 from gigq_core.worker.ledger import Ledger
 from tests.reliability.keeping_until import in_a_child
@@ -25,6 +26,13 @@ JOBS = 12
 WALKS = 40
 STEPS = 60
 FINAL = ("completed", "failed", "timeout", "cancelled")
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many jobs at a time as there may be, however busy the machine is."""
+    monkeypatch.setattr(keepings.DUTY, "_most", keepings.JOBS_AT_ONCE)
+    monkeypatch.setattr(keepings, "HELD_S", 1e9)
 
 
 def archived(folder: Path) -> dict[str, dict[str, Any]]:
@@ -132,8 +140,6 @@ class Model:
 def test_nothing_needed_ever_goes_and_everything_old_goes_in_the_end(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gigq_core import keeping as keepings
-
     chance = random.Random(seed)
     monkeypatch.setattr(keepings, "JOBS_AT_ONCE", chance.choice([1, 2, 5, 200]))
     monkeypatch.setattr(keepings, "LOOKED_AT_ONCE", chance.choice([1, 3, 10_000]))
