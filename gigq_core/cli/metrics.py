@@ -1,0 +1,76 @@
+"""The `metrics` command: how the queue stands, in the text format of Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gigq_core.cli.errors import Trouble, sentences
+from gigq_core.cli.output import say
+from gigq_core.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric as Family
+    from prometheus_client.registry import CollectorRegistry
+
+    from gigq_core.metrics import Metric
+
+PACKAGE = "gigq-tui[metrics]"
+
+
+@click.command()
+@click.option(
+    "--textfile",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it to this file, whole or not at all, instead of printing it.",
+)
+@click.pass_obj
+def metrics(settings: Settings, textfile: Path | None) -> None:
+    """Print numbers for Prometheus: jobs, lanes, workers, schedules, hooks, keeping, and the file.
+
+    With --textfile it is for the textfile collector of the node exporter: run it by a timer. It
+    needs the package prometheus-client, which comes with gigq-tui[metrics].
+
+    \b
+      gigq-core --db jobs.db metrics --textfile /var/lib/node_exporter/gigq.prom
+    """
+    from gigq_core.metrics import read_metrics
+
+    try:
+        import prometheus_client
+    except ImportError:
+        raise Trouble(
+            f"metrics needs the package prometheus-client: install it with pip install '{PACKAGE}'."
+        ) from None
+    with sentences(settings.db):
+        registry = _registry(read_metrics(settings.db))
+    if textfile is None:
+        say(prometheus_client.generate_latest(registry).decode().rstrip("\n"))
+        return
+    try:
+        prometheus_client.write_to_textfile(str(textfile), registry)
+    except OSError as problem:
+        raise Trouble(f"{textfile} can't be written: {problem.strerror}.") from None
+
+
+def _registry(found: Sequence[Metric]) -> CollectorRegistry:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.registry import Collector, CollectorRegistry
+
+    class Found(Collector):
+        def collect(self) -> Iterable[Family]:
+            for metric in found:
+                kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+                labels = metric.samples[0][0] if metric.samples else ()
+                family = kind(metric.name, metric.words, labels=[name for name, _ in labels])
+                for values, number in metric.samples:
+                    family.add_metric([value for _, value in values], number)
+                yield family
+
+    registry = CollectorRegistry()
+    registry.register(Found())
+    return registry

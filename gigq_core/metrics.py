@@ -1,0 +1,201 @@
+"""How a queue stands, as numbers for a monitoring system: plain reads, and a bounded number."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gigq_core.decoding import as_float, as_int, as_text
+from gigq_core.hooks import read_hooks
+from gigq_core.keeping import read_keeping
+from gigq_core.lanes import read_lanes
+from gigq_core.paths import queue_file
+from gigq_core.schedules import read_schedules
+from gigq_core.schema import ddl
+from gigq_core.schema import metric_statements as sql
+from gigq_core.schema.attach import living_workers
+from gigq_core.schema.opening import explain, is_attached, open_read_only
+from gigq_core.schema.transaction import read
+from gigq_core.text import inert
+from gigq_core.times import utc_now
+
+# Of lanes there may be as many as there are hosts in the world: the fullest are told.
+MOST_LANES = 200
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number, for each of its labels.
+
+    Attributes:
+        name: Without the ending that a counter's has.
+        kind: "gauge", or "counter" for what only grows.
+        words: What it tells.
+        samples: The labels, and the number.
+    """
+
+    name: str
+    kind: Literal["gauge", "counter"]
+    words: str
+    samples: tuple[tuple[Labels, float], ...]
+
+
+def read_metrics(path: str | Path) -> list[Metric]:
+    """Read all that is told; nothing is changed.
+
+    Raises:
+        DatabaseError: the file can't be read.
+    """
+    file = queue_file(path)
+    try:
+        with closing(open_read_only(file)) as conn, read(conn):
+            return [*_jobs(conn), *_file(conn, file), *_ours(conn)]
+    except sqlite3.Error as problem:
+        raise explain(problem, file) from problem
+
+
+def _jobs(conn: sqlite3.Connection) -> Iterator[Metric]:
+    attached = is_attached(conn)
+    counts = dict.fromkeys(ddl.COUNTER_STATES, 0)
+    for state, n in conn.execute(sql.STATES if attached else sql.STATUSES):
+        # What GigQ calls pending may be ready or not: nobody has counted.
+        counts[as_text(state)] = as_int(n)
+    yield _by("gigq_jobs", "gauge", "Jobs in the file by state.", "state", counts.items())
+    now = utc_now()
+    began = conn.execute(sql.OLDEST_RUNNING).fetchone()[0] if attached else None
+    yield _one(
+        "gigq_longest_run_seconds",
+        "gauge",
+        "For how long the job runs that began first; 0 where none runs.",
+        max(0.0, now - as_float(began, now)),
+    )
+
+
+def _file(conn: sqlite3.Connection, file: Path) -> Iterator[Metric]:
+    pages, free = (
+        conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "freelist_count")
+    )
+    sizes = [(part, _size(file, end)) for part, end in (("file", ""), ("wal", "-wal"))]
+    yield _by("gigq_file_bytes", "gauge", "Size of the file and of its WAL.", "part", sizes)
+    yield _one(
+        "gigq_file_unused_bytes",
+        "gauge",
+        "What the file holds and does not use.",
+        pages * free,
+    )
+
+
+def _ours(conn: sqlite3.Connection) -> Iterator[Metric]:
+    """What a file of GigQ's own has nothing of."""
+    if not is_attached(conn):
+        return
+    paused = conn.execute(sql.IS_PAUSED).fetchone() is not None
+    yield _one("gigq_paused", "gauge", "1 while the queue is paused.", float(paused))
+    living = {row["id"] for row in living_workers(conn)}
+    workers = [row for row in conn.execute(sql.WORKERS) if row["id"] in living]
+    states = Counter(as_text(row["state"]) for row in workers)
+    yield _by("gigq_workers", "gauge", "Workers at work by state.", "state", states.items())
+    slots = sum(as_int(row["slots"]) for row in workers)
+    yield _one("gigq_worker_slots", "gauge", "How many jobs they run at a time.", slots)
+    late = conn.execute(sql.EARLIEST_APPOINTMENT).fetchone()[0]
+    overdue = 0.0 if late is None else max(0.0, utc_now() - as_float(late))
+    yield _one(
+        "gigq_agenda_late_seconds",
+        "gauge",
+        "For how long schedules, hooks or keeping have waited for a worker.",
+        overdue,
+    )
+    yield from _lanes(conn)
+    yield from _schedules(conn)
+    yield from _hooks(conn)
+    kept = read_keeping(conn)
+    yield _one("gigq_kept_gone", "counter", "Jobs that keeping has deleted.", kept.gone)
+    yield _one(
+        "gigq_kept_overdue",
+        "gauge",
+        "Jobs past their age that are still there, as far as 1,000.",
+        kept.overdue,
+    )
+    yield _one(
+        "gigq_kept_trouble", "gauge", "1 while keeping can't go on.", float(bool(kept.trouble))
+    )
+
+
+def _lanes(conn: sqlite3.Connection) -> Iterator[Metric]:
+    lanes = [lane for lane in read_lanes(conn, utc_now()) if not lane.is_rule_only]
+    lanes.sort(key=lambda lane: (-lane.waiting - lane.running, lane.name))
+    samples = [
+        ((("lane", inert(lane.name)), ("state", state)), float(n))
+        for lane in lanes[:MOST_LANES]
+        for state, n in (
+            ("ready", lane.ready),
+            ("held", lane.held),
+            ("delayed", lane.delayed),
+            ("blocked", lane.blocked),
+            ("running", lane.running),
+        )
+    ]
+    words = f"Jobs in lanes by state, of the {MOST_LANES} fullest."
+    yield Metric("gigq_lane_jobs", "gauge", words, tuple(samples))
+
+
+def _schedules(conn: sqlite3.Connection) -> Iterator[Metric]:
+    found = read_schedules(conn)
+    for name, words, values in (
+        (
+            "gigq_schedule_next_timestamp_seconds",
+            "The slot that comes next.",
+            [(s.name, s.next_at) for s in found],
+        ),
+        (
+            "gigq_schedule_last_timestamp_seconds",
+            "The slot of the last job.",
+            [(s.name, s.last_slot) for s in found],
+        ),
+    ):
+        told = [(schedule, at) for schedule, at in values if at is not None]
+        yield _by(name, "gauge", words, "schedule", told)
+    failed = [(s.name, float(s.last_status in ("failed", "timeout"))) for s in found]
+    words = "1 if its last job failed."
+    yield _by("gigq_schedule_failed", "gauge", words, "schedule", failed)
+    skipped = [(s.name, s.skipped) for s in found]
+    words = "Slots that made no job."
+    yield _by("gigq_schedule_skipped", "counter", words, "schedule", skipped)
+
+
+def _hooks(conn: sqlite3.Connection) -> Iterator[Metric]:
+    found = read_hooks(conn)
+    waiting = [(hook.name, hook.waiting) for hook in found]
+    yield _by("gigq_hook_waiting", "gauge", "Jobs that are not told yet.", "hook", waiting)
+    failures = [(hook.name, hook.failures_in_a_row) for hook in found]
+    words = "Its own jobs that failed since one completed."
+    yield _by("gigq_hook_failures_in_a_row", "gauge", words, "hook", failures)
+
+
+def _one(name: str, kind: Literal["gauge", "counter"], words: str, value: float) -> Metric:
+    return Metric(name, kind, words, (((), float(value)),))
+
+
+def _by(
+    name: str,
+    kind: Literal["gauge", "counter"],
+    words: str,
+    label: str,
+    values: Iterable[tuple[str, float]],
+) -> Metric:
+    samples = tuple((((label, inert(value)),), float(n)) for value, n in values)
+    return Metric(name, kind, words, samples)
+
+
+def _size(file: Path, end: str) -> float:
+    try:
+        return float(file.with_name(f"{file.name}{end}").stat().st_size)
+    except OSError:
+        return 0.0
