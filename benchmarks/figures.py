@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 CORE, GIGQ, HUEY, RAW = "gigq_core", "gigq", "huey", "raw"
+APSCHEDULER = "apscheduler"
 
 
 @dataclass

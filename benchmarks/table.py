@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.figures import CORE, GIGQ, HUEY, RAW, Figure
+from benchmarks.figures import APSCHEDULER, CORE, GIGQ, HUEY, RAW, Figure
 
-PEERS = (CORE, GIGQ, HUEY, RAW)
+PEERS = (CORE, GIGQ, HUEY, APSCHEDULER, RAW)
 _VERDICTS = {True: ("met", "green"), False: ("missed", "red"), None: ("-", "dim")}
 
 

@@ -14,6 +14,7 @@ from benchmarks.measures import (
     graphs,
     memory,
     pickup,
+    schedules,
     sharing,
     stopping,
     submit,
@@ -45,6 +46,9 @@ MEASURES: dict[str, Measure] = {
     "forecast": forecasts.forecasts,
     "refresh-1m": watched.refresh,
     "watched": watched.drain,
+    "schedule-cost": schedules.cost,
+    "schedule-once": schedules.exactly_once,
+    "schedule-missed": schedules.catch_up,
 }
 
 __all__ = ["MEASURES", "Measure"]
