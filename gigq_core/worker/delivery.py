@@ -97,20 +97,27 @@ def _end(conn: sqlite3.Connection, ending: Ending, now: Moment) -> Written:
 
 def _submit(conn: sqlite3.Connection, parent: str, orders: list[Order], now: Moment) -> None:
     jobs = [order.job for order in orders]
+    # Before those that are submitted along are there, which may wait for the job too.
+    is_waited_for = any(order.before_dependents for order in orders)
+    dependents = conn.execute(sql.DEPENDENTS, (parent,)).fetchall() if is_waited_for else []
     ids = submit_within(conn, jobs, now)
     first = [job_id for job_id, order in zip(ids, orders, strict=True) if order.before_dependents]
-    if first:
-        _let_wait(conn, parent, first, jobs, now)
+    if dependents:
+        _let_wait(conn, dependents, first, jobs, now)
 
 
 def _let_wait(
-    conn: sqlite3.Connection, parent: str, first: list[str], jobs: list[Job], now: Moment
+    conn: sqlite3.Connection,
+    dependents: list[sqlite3.Row],
+    first: list[str],
+    jobs: list[Job],
+    now: Moment,
 ) -> None:
     """Let those that wait for a job wait for others too.
 
     Args:
         conn: the queue file.
-        parent: the job that they wait for.
+        dependents: those that wait.
         first: the ids of the others.
         jobs: all that are submitted along.
         now: the moment.
@@ -119,9 +126,6 @@ def _let_wait(
         CycleError: one of the others waits for one of those.
         ValueError: they are too many.
     """
-    dependents = conn.execute(sql.DEPENDENTS, (parent,)).fetchall()
-    if not dependents:
-        return
     if len(dependents) * len(first) > MOST_EDGES:
         raise ValueError(
             f"{len(dependents):,} jobs would wait for {len(first):,} others each: let one job "
