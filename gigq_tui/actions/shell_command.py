@@ -126,6 +126,7 @@ def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
     words += ["--python", setup.python, "--chdir", str(setup.chdir)]
     if setup.grace_s != GRACE_S:
         words += ["--grace", seconds_text(setup.grace_s)]
+    words += setup.lane_words
     line = command(path, *words)
     if setup.environment:
         line = f"{environment.without_secrets(setup.environment)} {line}"

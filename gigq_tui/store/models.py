@@ -107,7 +107,8 @@ class WorkerRow:
     """One worker of ours, from its row, and what this machine says of its process.
 
     `is_before` says that it is of the release before, which knows no rates of lanes, and
-    `has_died` of one that has stopped that it did not do so by itself: it was found dead.
+    `has_died` of one that has stopped that it did not do so by itself: it was found dead. `lanes`
+    are reserved ones that it takes besides, `only_lanes` those whose jobs alone it takes.
     """
 
     id: str
@@ -130,6 +131,8 @@ class WorkerRow:
     running: tuple[RunningJob, ...] = ()
     is_before: bool = False
     has_died: bool = False
+    lanes: tuple[str, ...] = ()
+    only_lanes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -356,10 +356,14 @@ def workers(schema: FileSchema) -> str:
     times = (when.columns(schema.worker_columns, "w") for when in (BEGAN, STOPPED, CLAIMED))
     # A file that the release before attached has no such column, and nothing that it would ignore.
     before = IS_OF_RELEASE_BEFORE if "release" in schema.worker_columns else "0"
+    lanes = [
+        f"substr({name}, 1, 2000) AS {name}" if name in schema.worker_columns else f"NULL AS {name}"
+        for name in ("lanes", "only_lanes")
+    ]
     return (
         "SELECT id, owner, host, pid, pid_started, boot_id, pid_namespace, isolation, slots, "
         f"state, request, beat, done, failed, log_path, {', '.join(times)}, {before} AS is_before, "
-        f"{HAS_DIED} AS has_died "
+        f"{HAS_DIED} AS has_died, {', '.join(lanes)} "
         "FROM core_workers w ORDER BY rowid DESC LIMIT ?"
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gigq_core import identity
-from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s
+from gigq_core.decoding import as_int, as_json, as_optional_text, as_text, as_timeout_s
 from gigq_core.identity import ProcessIdentity
 from gigq_core.why import Halt, Health
 from gigq_tui.store import queries
@@ -138,8 +138,18 @@ def _registered(record: sqlite3.Row) -> Registered:
         log_path=as_optional_text(record["log_path"]),
         is_before=bool(record["is_before"]),
         has_died=bool(record["has_died"]),
+        lanes=_patterns(record["lanes"]),
+        only_lanes=_patterns(record["only_lanes"]),
     )
     return Registered(row, process, as_int(record["beat"]))
+
+
+def _patterns(stored: object) -> tuple[str, ...]:
+    """A list of lanes as the register holds it; what can't be read is none."""
+    if stored is None:
+        return ()
+    found = as_json(stored)
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def read_running(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, list[RunningJob]]:

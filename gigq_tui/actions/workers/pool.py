@@ -102,6 +102,7 @@ class WorkerPool:
             words += ["--owner", "console", "--log-file", str(log_path)]
             if setup.grace_s != GRACE_S:
                 words += ["--grace", seconds_text(setup.grace_s)]
+            words += setup.lane_words
             ends = self._lifeline[:1] if self._lifeline else ()
             words += [word for end in ends for word in ("--lifeline", str(end))]
             with log:

@@ -47,6 +47,8 @@ class WorkerSetup:
         slots: How many of them at once.
         environment: What is added to the console's own environment.
         grace_s: Seconds between asking a job to end and killing it.
+        lanes: Reserved lanes whose jobs it takes besides.
+        only_lanes: The lanes whose jobs alone it takes; none for all.
     """
 
     python: str
@@ -54,6 +56,14 @@ class WorkerSetup:
     slots: int = 1
     environment: Environment = ()
     grace_s: float = GRACE_S
+    lanes: tuple[str, ...] = ()
+    only_lanes: tuple[str, ...] = ()
+
+    @property
+    def lane_words(self) -> list[str]:
+        """The options of the command that say which lanes it takes."""
+        words = ["--lanes", ",".join(self.lanes)] if self.lanes else []
+        return [*words, *(["--only-lanes", ",".join(self.only_lanes)] if self.only_lanes else [])]
 
     def surroundings(self) -> dict[str, str]:
         """The whole environment of the worker's process."""

@@ -12,7 +12,18 @@ from gigq_core.why import Health
 from gigq_tui.actions.shell_command import command
 from gigq_tui.actions.workers.pending_requests import request_word
 from gigq_tui.actions.workers.setup import WorkerSetup
-from gigq_tui.format import age, count, cut, duration, elapsed, inert, plural, size, width_of
+from gigq_tui.format import (
+    age,
+    count,
+    cut,
+    duration,
+    elapsed,
+    inert,
+    listed,
+    plural,
+    size,
+    width_of,
+)
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import SET_WORKERS, SPAWN_WORKER
 from gigq_tui.keys.screen_actions import WORKER_PAUSE, WORKER_RELEASE
@@ -87,6 +98,8 @@ def describe_wait(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAU
         return ""
     if snapshot.paused:
         return "the queue is paused"
+    if worker.only_lanes:
+        return f"takes {describe_lanes(worker)}"
     counts = snapshot.counts
     if counts.ready:
         return f"{count(counts.ready)} ready, not claimed yet"
@@ -96,6 +109,12 @@ def describe_wait(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAU
         if number
     ]
     return f"nothing ready, {', '.join(later)}" if later else "nothing waits"
+
+
+def describe_lanes(worker: WorkerRow) -> str:
+    """Say which lanes a worker takes, where that is not as usual: `only gpu`."""
+    named = listed([inert(lane) for lane in worker.only_lanes or worker.lanes])
+    return f"{'only' if worker.only_lanes else 'also'} {named}" if named else ""
 
 
 def machine_line(machine: Machine | None, width: int) -> Line:
@@ -372,6 +391,8 @@ def describe_worker(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT
         f"pid {worker.pid} on {inert(worker.host)}",
         f"jobs run in {'child processes' if worker.isolation == 'process' else 'threads'}",
     ]
+    if lanes := describe_lanes(worker):
+        words.insert(len(words) - 2, f"takes {lanes}")
     if worker.health is Health.UNKNOWN:
         words.append("its process is not visible from here")
     if worker.health is Health.STOPPED and worker.stopped_at is not None:

@@ -59,6 +59,7 @@ def _haystack(group: Group) -> str:
     if first.worker is not None:
         worker = first.worker
         words += [worker.id, worker.host, worker.owner, str(worker.pid), condition(worker)[0]]
+        words += [*worker.lanes, *worker.only_lanes]
         if worker.request in _ENDINGS:
             # One looks for what it is to do, not for how that is brought about.
             words.append(f"{worker.request} stopping")

@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from gigq_core.errors import GigQError
+from gigq_core.lanes import check_patterns
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.functions.inspection import full_path
 from gigq_tui.actions.workers import environment, head_count
@@ -106,6 +107,18 @@ class SetupPanel(Vertical):
                     f"{setup.grace_s:g}",
                     cells=number,
                     hint="seconds for a job to end before it is killed",
+                ),
+                FormRow(
+                    "lanes",
+                    "lanes",
+                    ", ".join(setup.lanes),
+                    hint="reserved ones that it takes too: gpu, big:*",
+                ),
+                FormRow(
+                    "only_lanes",
+                    "only lanes",
+                    ", ".join(setup.only_lanes),
+                    hint="takes jobs of these alone",
                 ),
             )
         }
@@ -246,12 +259,23 @@ class SetupPanel(Vertical):
         except GigQError as problem:
             troubles["environment"] = str(problem)
             return None
+        lanes = {key: _lanes(key, text[key], troubles) for key in ("lanes", "only_lanes")}
+        if None in lanes.values():
+            return None
         if slots is None or grace is None or not text["python"] or not text["folder"]:
             return None
         python = text["python"]
         if "/" in python:
             python = str(full_path(python))
-        return WorkerSetup(python, full_path(text["folder"]), slots, pairs, grace)
+        return WorkerSetup(
+            python,
+            full_path(text["folder"]),
+            slots,
+            pairs,
+            grace,
+            lanes["lanes"] or (),
+            lanes["only_lanes"] or (),
+        )
 
     def review(self) -> None:
         """Tell beside each field what is wrong, and below what would happen."""
@@ -369,6 +393,16 @@ def _slots(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 5):
         return None
     return int(text) if 1 <= int(text) <= MOST_SLOTS else None
+
+
+def _lanes(key: str, text: str, troubles: dict[str, str]) -> tuple[str, ...] | None:
+    """The lanes that are typed; None where some can't be ones, and the troubles say why."""
+    named = [one.strip() for one in text.split(",") if one.strip()]
+    try:
+        return check_patterns(named, "one")
+    except ValueError as problem:
+        troubles[key] = str(problem)
+        return None
 
 
 def _seconds(text: str) -> float | None:
