@@ -345,6 +345,31 @@ def read_lane(conn: sqlite3.Connection, name: str, now_utc: float) -> Lane:
     return _with_times(lane, None if state is None else tuple(state), now_utc)
 
 
+def read_limits(conn: sqlite3.Connection, names: Iterable[str], now_utc: float) -> dict[str, Lane]:
+    """How some lanes stand, but for how many jobs wait in them: a refresh has no time to count.
+
+    Args:
+        conn: the file, attached or not.
+        names: the lanes' names.
+        now_utc: the present moment, in UTC seconds.
+    """
+    if conn.execute(sql.HAS_LANES).fetchone() is None:
+        return {name: Lane(name) for name in names}
+    rules = {rule.pattern: rule for rule in map(_rule_of_row, conn.execute(sql.ALL_RULES))}
+    pauses = {as_text(pattern): at for pattern, at in conn.execute(sql.ALL_PAUSES)}
+    takers = read_takers(conn)
+    is_counted = conn.execute(sql.HAS_LANE_INDEXES).fetchone()[0]
+    found: dict[str, Lane] = {}
+    for name in names:
+        lane = _lane(name, rules, pauses, takers)
+        if is_counted and lane.running_limit is not None:
+            running = conn.execute(sql.COUNT_RUNNING_IN, (name,)).fetchone()[0]
+            lane = replace(lane, running=as_int(running))
+        state = conn.execute(sql.TIMES_OF, (name,)).fetchone()
+        found[name] = _with_times(lane, None if state is None else tuple(state), now_utc)
+    return found
+
+
 def _counts(conn: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     """How many jobs of each lane stand where, by the names of the fields."""
     counts: dict[str, dict[str, Any]] = {}
@@ -437,6 +462,9 @@ def _patterns(stored: object) -> tuple[str, ...]:
     return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
+_UNTAKEN = "no worker takes it"
+
+
 def lane_words(lane: Lane, now_utc: float) -> str:
     """What holds a lane's jobs back, in a few words; empty where nothing does."""
     if lane.is_paused:
@@ -448,7 +476,7 @@ def lane_words(lane: Lane, now_utc: float) -> str:
     if lane.next_start is not None and lane.next_start > now_utc:
         return f"next start in {_seconds(lane.next_start - now_utc)} ({lane.rate})"
     if lane.waiting and not lane.takers:
-        return "no worker takes it"
+        return _UNTAKEN
     return ""
 
 
@@ -456,10 +484,11 @@ def in_lane_words(in_lane: InLane, now_utc: float) -> str:
     """Why a job that waits in a lane does not run; empty where that is not because of the lane."""
     lane, shown = in_lane
     if shown:
-        return "" if lane.takers else f"lane {lane.name}: no worker takes it"
+        return "" if lane.takers else f"lane {lane.name}: {_UNTAKEN}"
     if lane.is_paused:
         return f"lane {lane.name} is paused"
-    return f"lane {lane.name}: {lane_words(lane, now_utc) or 'others of it come first'}"
+    others = "others of it come first" if lane.takers else _UNTAKEN
+    return f"lane {lane.name}: {lane_words(lane, now_utc) or others}"
 
 
 def _seconds(seconds: float) -> str:

@@ -201,6 +201,9 @@ COUNT_WAITING = f"""
 SELECT lane, count(*), count(CASE WHEN retry_after = '{PARKED}' THEN 1 END)
 FROM jobs INDEXED BY core_lane_waits WHERE {IN_LANE_WAITING} GROUP BY lane"""
 
+COUNT_RUNNING_IN = f"""
+SELECT count(*) FROM jobs INDEXED BY core_lane_running WHERE {IN_LANE_RUNNING} AND lane = ?"""
+
 COUNT_ONE = f"""
 SELECT (SELECT count(*) FROM jobs INDEXED BY core_lane_running
         WHERE {IN_LANE_RUNNING} AND lane = :lane),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gigq_core.lanes import Lane, read_lanes
+from gigq_core.lanes import InLane, Lane, read_lanes, read_limits
+from gigq_core.status import JobStatus
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
+from gigq_tui.store.models import Graph, JobRow
 from gigq_tui.store.stepwise import STEP_S, SoFar
 
 # Of so many priorities of a lane the oldest job is looked for.
@@ -45,6 +48,34 @@ class Standing(Enum):
 _ORDER = {standing: at for at, standing in enumerate(Standing)}
 # Where nothing waits, none of these is in anybody's way.
 _QUIET = len(_ORDER)
+
+
+def with_lanes(
+    conn: sqlite3.Connection, rows: Sequence[JobRow], now: datetime
+) -> tuple[JobRow, ...]:
+    """The rows with how their lanes stand, of those that wait in one."""
+    names = {row.lane for row in rows if _waits_in_lane(row)}
+    if not names:
+        return tuple(rows)
+    lanes = read_limits(conn, names, now.timestamp())
+    return tuple(
+        replace(row, in_lane=InLane(lanes[row.lane], row.is_shown)) if _waits_in_lane(row) else row
+        for row in rows
+    )
+
+
+def graph_with_lanes(conn: sqlite3.Connection, graph: Graph, now: datetime) -> Graph:
+    """The graph with how the lanes stand in which its jobs wait."""
+    rows = [node.row for node in graph.nodes.values() if node.row is not None]
+    if not any(map(_waits_in_lane, rows)):
+        return graph
+    told = {row.id: row for row in with_lanes(conn, rows, now)}
+    nodes = {id: replace(node, row=told.get(id)) for id, node in graph.nodes.items()}
+    return replace(graph, nodes=nodes)
+
+
+def _waits_in_lane(row: JobRow) -> bool:
+    return bool(row.lane) and row.status == JobStatus.PENDING.value and not row.blocked
 
 
 class LanesReading:

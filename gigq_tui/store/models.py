@@ -182,7 +182,8 @@ class JobRow:
     will be claimed next, from 1, or 0 where it isn't known. `progress` is what the present attempt
     of a running job reported last. `hidden` says that GigQ's workers can't see it, `has_policy`
     that it has a retry policy, and `decision` what that decided when it failed; `lane` is the one
-    that it waits in, if any, and `in_lane` how that stands. `schedule` is the one that made it.
+    that it waits in, if any, `is_shown` whether that shows it to workers, and `in_lane` how it
+    stands. `schedule` is the one that made it.
     """
 
     key: int
@@ -217,6 +218,7 @@ class JobRow:
     decision: str = ""
     batch: str = ""
     lane: str = ""
+    is_shown: bool = False
     in_lane: InLane | None = None
     schedule: str = ""
     own: tuple[tuple[str, Value], ...] = ()

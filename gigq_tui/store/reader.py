@@ -12,6 +12,7 @@ from typing import TypeVar
 from gigq_core.blocking import Blocking, count_blocked, read_blocking
 from gigq_core.component import Edges, read_all_edges
 from gigq_core.decoding import as_int, as_text
+from gigq_core.lanes import Lane, read_lanes
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
@@ -28,6 +29,7 @@ from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
 from gigq_tui.store.history.figures import figures, slots_of
 from gigq_tui.store.history.overview import Overview, ReadyCounter, read_busy
+from gigq_tui.store.lanes import graph_with_lanes, with_lanes
 from gigq_tui.store.list.covered import Covered, covered
 from gigq_tui.store.list.index_walk import walk_of
 from gigq_tui.store.list.own_columns import with_own
@@ -87,6 +89,7 @@ class Reader:
         self._paces = Paces()
         self._history = History()
         self._ready = ReadyCounter(clock)
+        self._lanes: Throttle[tuple[Lane, ...]] = Throttle(clock)
         self._wal = WalWatch()
         self._steps = StepsOfAFile()
         self._obstacles = ObstacleWatch(self._path, clock)
@@ -137,6 +140,7 @@ class Reader:
             if row is None:
                 return None
             (row,) = with_holders(self._paces.told([row]), self._read_staff(conn, schema))
+            (row,) = with_lanes(conn, [row], self._clock.now())
             blocks = 0
             if schema.attached:
                 relatives = component.relatives(conn, schema, job_id, MAX_RELATIVES)
@@ -161,7 +165,8 @@ class Reader:
             edges = None if schema.attached else self._all_edges(conn, schema)
             graph = component.read_graph(conn, schema, job_id, limit, edges)
             graph = with_workflow(conn, schema, graph)
-            return graph_with_holders(graph, self._read_staff(conn, schema))
+            graph = graph_with_holders(graph, self._read_staff(conn, schema))
+            return graph_with_lanes(conn, graph, self._clock.now())
 
     def matching_ids(self, view: View, limit: int | None = None) -> tuple[str, ...]:
         """The ids of all jobs that the view's tab and filter match, in the view's order."""
@@ -200,7 +205,14 @@ class Reader:
                 running=busy.by_function,
                 ready_only=schema.attached,
                 ahead=self._ahead.ahead,
-                concerns=concerns(staff, counts, info, overdue=busy.overdue, starved=starved),
+                concerns=concerns(
+                    staff,
+                    counts,
+                    info,
+                    overdue=busy.overdue,
+                    starved=starved,
+                    lanes=self._read_lanes(conn, schema, now),
+                ),
             )
 
     def step(self, work: Stepwise[_Value]) -> SoFar[_Value]:
@@ -303,6 +315,15 @@ class Reader:
         self._ahead.saw(counts, staff, slots_of(staff.ours))
         return now, staff, counts
 
+    def _read_lanes(
+        self, conn: sqlite3.Connection, schema: FileSchema, now: datetime
+    ) -> Sequence[Lane]:
+        """All lanes, as of this data version or a little before."""
+        version = self._door.version
+        return self._lanes.get(
+            schema.version, version, lambda: tuple(read_lanes(conn, now.timestamp()))
+        )
+
     def _read_staff(self, conn: sqlite3.Connection, schema: FileSchema) -> FileWorkers:
         return read_file_workers(conn, schema, self._pulse, self._clock.now())
 
@@ -337,7 +358,7 @@ class Reader:
             )
         rows = with_told(conn, schema, with_ancestors(conn, schema, window.rows))
         rows = self._paces.told(rows)
-        rows = with_holders(rows, staff)
+        rows = with_lanes(conn, with_holders(rows, staff), self._clock.now())
         if view.own:
             rows = with_own(conn, rows, view.own)
         return replace(window, rows=rows)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s, is_parked
+from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s, is_parked, is_shown
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
 from gigq_core.lane_names import HIDDEN
 from gigq_core.schema.ddl import WORDS
@@ -54,6 +54,7 @@ def job_row(record: sqlite3.Row | Mapping[str, Any]) -> JobRow:
         has_policy=bool(record["has_policy"]),
         batch=as_text(record["batch"]),
         lane="" if lane == HIDDEN else lane,
+        is_shown=waiting and is_shown(retry_after),
         schedule=as_text(record["schedule"]),
     )
 

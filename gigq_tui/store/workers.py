@@ -241,10 +241,14 @@ def _halt(
     here = [w for w in ours if w.health in (Health.ALIVE, Health.UNKNOWN)]
     if not here:
         return Halt.UNSEEN if foreign or not attached else Halt.NO_WORKER
-    taking = any(
-        w.state == "running" and w.request in (None, "resume") and not w.suspended for w in here
-    )
-    return None if taking else Halt.NONE_CLAIMS
+    taking = [
+        w
+        for w in here
+        if w.state == "running" and w.request in (None, "resume") and not w.suspended
+    ]
+    if not taking:
+        return Halt.NONE_CLAIMS
+    return Halt.LANES_ALONE if all(w.only_lanes for w in taking) else None
 
 
 def _read_line(conn: sqlite3.Connection, schema: FileSchema) -> dict[int, int]:
@@ -273,6 +277,9 @@ def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ..
             )
         elif row.status == PENDING:
             halt = staff.hidden_halt if row.hidden else staff.halt
+            if halt is Halt.LANES_ALONE and row.lane:
+                # Of lanes it is told who takes them.
+                halt = None
             if halt is not None or row.key in staff.line:
                 row = replace(row, halt=halt, line=staff.line.get(row.key, 0))
         result.append(row)

@@ -104,7 +104,8 @@ class Table:
         rule = max((width_of(inert(_rule(lane))) for lane in lanes), default=0)
         runs = max((len(_runs(lane)) for lane in lanes), default=0)
         self._runs = max(3, runs)
-        numbers = 5
+        counts = (max(lane.ready, lane.held, lane.delayed + lane.blocked) for lane in lanes)
+        numbers = max(5, len(short_count(max(counts, default=0))))
         columns: list[tuple[str, str, int, Cell]] = []
         if is_wide:
             columns.append(("", "RUNNING", max(7, _BAR + 1 + self._runs), self._running))

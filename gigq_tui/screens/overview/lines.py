@@ -557,7 +557,8 @@ def concern_line(concern: Concern, width: int, hints: KeyHints = DEFAULT_HINTS) 
     """Return one thing that needs a person, and what helps."""
     lead = concern.lead
     opens = hints(OPEN_THEN)
-    leads = f"{opens}: workers" if lead.workers else f"{opens}: show them" if lead.tab else ""
+    place = "workers" if lead.workers else lead.screen or ("show them" if lead.tab else "")
+    leads = f"{opens}: {place}" if place else ""
     problem = inert(concern.text)
     if helps := help_with(concern, hints):
         problem += f" ({helps})"

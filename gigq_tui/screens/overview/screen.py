@@ -273,6 +273,8 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         lead = concern.lead
         if lead.workers:
             self.services.routes.show_workers()
+        elif lead.screen:
+            self.services.routes.open(Destination(lead.screen))
         elif lead.tab is not None:
             self.services.routes.show_jobs(lead.tab, lead.filter_text)
         else:

@@ -9,7 +9,9 @@ from enum import Enum
 
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
 from gigq_core.file_locks import process_words
+from gigq_core.lanes import Lane
 from gigq_core.why import Health
+from gigq_tui.store.lanes import Standing, standing_of, startable
 from gigq_tui.store.models import Counts, FileInfo, Tab, WorkerRow
 from gigq_tui.store.workers import FileWorkers
 
@@ -31,12 +33,14 @@ class Level(Enum):
 class Lead:
     """Where one can do something about it: filtered jobs, the workers, or only an advice.
 
-    `action` is the id of the action that helps, and `does` what its key then does.
+    `screen` is the word of another screen. `action` is the id of the action that helps, and `does`
+    what its key then does.
     """
 
     tab: Tab | None = None
     filter_text: str = ""
     workers: bool = False
+    screen: str = ""
     advice: str = ""
     action: str = ""
     does: str = ""
@@ -71,7 +75,13 @@ class WalWatch:
 
 
 def concerns(
-    staff: FileWorkers, counts: Counts, info: FileInfo, *, overdue: int, starved: bool
+    staff: FileWorkers,
+    counts: Counts,
+    info: FileInfo,
+    *,
+    overdue: int,
+    starved: bool,
+    lanes: Sequence[Lane] = (),
 ) -> tuple[Concern, ...]:
     """Everything that stands against the work now.
 
@@ -81,10 +91,12 @@ def concerns(
         info: what kind of file it is.
         overdue: how many running jobs are over their timeout.
         starved: whether the WAL grows on and on.
+        lanes: all lanes.
     """
     found = [
         *_of_workers(staff, counts),
         *_of_jobs(counts, overdue),
+        *_of_lanes(lanes),
         *_of_file(info, starved),
     ]
     order = list(Level)
@@ -182,6 +194,36 @@ def _of_jobs(counts: Counts, overdue: int) -> Iterator[Concern]:
                 action="groups",
                 does="groups them by cause",
             ),
+        )
+
+
+_STOPPED = {
+    Standing.UNTAKEN: ("no worker takes", "no worker takes"),
+    Standing.PAUSED: ("is paused", "are paused"),
+    Standing.SHUT: ("is shut, as a job asked", "are shut, as jobs asked"),
+}
+
+
+def _of_lanes(lanes: Sequence[Lane]) -> Iterator[Concern]:
+    """What waits in lanes that let nothing start, whatever room there is."""
+    found: dict[Standing, list[Lane]] = {}
+    for lane in lanes:
+        if startable(lane):
+            # That a lane is shut until a moment was true when it was read.
+            found.setdefault(standing_of(lane, 0.0), []).append(lane)
+    for standing, (one, many) in _STOPPED.items():
+        if not (those := found.get(standing)):
+            continue
+        number = sum(map(startable, those))
+        waits = f"{_many(number, 'job')} {'waits' if number == 1 else 'wait'}"
+        named = f"lane {those[0].name}" if len(those) == 1 else f"{len(those)} lanes"
+        said = one if len(those) == 1 else many
+        told = f"{said} {named}" if standing is Standing.UNTAKEN else f"{named} {said}"
+        yield Concern(
+            f"lanes {standing.name.lower()}",
+            Level.NOTE if standing is Standing.SHUT else Level.WARNING,
+            f"{told}: {waits}",
+            Lead(screen="lanes"),
         )
 
 
