@@ -265,7 +265,7 @@ async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
         await pilot.press("colon", *"set up workers", "enter")
         await settle(pilot)
         assert is_open(app)
-        await pilot.press(*["tab"] * 6, "enter")
+        await pilot.press(*["tab"] * 8, "enter")
         await settle(pilot)
         assert pool.calls == [("spawn", "1")]
 
@@ -284,3 +284,19 @@ async def test_an_answer_that_comes_once_it_is_closed_is_dropped() -> None:
         await press(pilot, "tab", "escape")
         assert not is_open(app)
         assert app.return_code is None
+
+
+async def test_lanes_are_typed_checked_and_handed_to_the_worker() -> None:
+    app, _, pool = workers_app()
+    async with running(app) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        await press(pilot, *["tab"] * 6, *"gpu, big*")
+        assert "write a lane's name, or a prefix as in fetch:*" in screen_text(app)
+        await press(pilot, "ctrl+u", *"gpu, big:*", "tab", *"mail")
+        text = " ".join(screen_text(app).split())
+        assert "--lanes 'gpu,big:*' --only-lanes mail" in text
+        await press(pilot, "alt+s")
+        assert pool.setup.lanes == ("gpu", "big:*")
+        assert pool.setup.only_lanes == ("mail",)
+        assert pool.calls == [("spawn", "1")]
