@@ -28,7 +28,7 @@ from tests.integration.conftest import ROOT
 # Functions that SQLite 3.35 has, and keywords that may stand before a parenthesis.
 KNOWN_FUNCTIONS = {
     *("abs", "cast", "coalesce", "json_each", "json_valid", "julianday", "raise", "strftime"),
-    "substr",
+    *("lower", "max", "min", "nullif", "substr"),
 }
 KNOWN_KEYWORDS = {
     "and",
