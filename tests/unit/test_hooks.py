@@ -161,6 +161,15 @@ def test_a_hook_with_an_interval_waits_while_more_comes_in_but_not_for_ever(file
     assert file.counts() == [5]
 
 
+def test_each_job_of_a_hook_names_what_ended_since_the_one_before(file: File) -> None:
+    file.hook()
+    wanted = []
+    for n in (3, 1, 2):
+        wanted.append(file.end(n))
+        file.drain()
+    assert [[job["id"] for job in told["jobs"]] for told in file.told()] == wanted
+
+
 @pytest.mark.parametrize(
     ("status", "events"),
     [("failed", "f"), ("timeout", "f"), ("completed", "c"), ("cancelled", "")],
@@ -267,6 +276,20 @@ def test_a_pause_holds_for_what_was_due_already(file: File) -> None:
     file.queue.pause_hook("h")
     file.work_off()
     assert file.counts() == []
+
+
+def test_a_paused_hook_keeps_no_worker_awake_and_submits_nothing_that_is_on_the_agenda(
+    file: File,
+) -> None:
+    file.hook()
+    file.queue.pause_hook("h")
+    file.end()
+    assert file.conn.execute("SELECT * FROM core_agenda").fetchall() == []
+    with write(file.conn):
+        agenda.enter(file.conn, "hook:h", 0.0)
+    file.work_off()
+    assert file.counts() == []
+    assert file.only().waiting == 1
 
 
 def test_a_hook_that_is_made_again_is_changed_and_keeps_what_waits(file: File) -> None:
