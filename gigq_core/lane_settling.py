@@ -22,7 +22,7 @@ from gigq_core.lanes import (
     Rule,
     allowed_now,
     is_lane,
-    is_paused,
+    patterns_for,
     rate_of,
     rule_for,
     span_of,
@@ -81,7 +81,8 @@ def settle(conn: sqlite3.Connection, now_utc: float) -> int:
     row = conn.execute(sql.LANES_DUE).fetchone()
     if row is None or row[0] > now_utc:
         return 0
-    conn.execute(sql.MARK_DUE, (now_utc,))
+    if row[0] > 0:
+        conn.execute(sql.MARK_DUE, (now_utc,))
     lanes = [row[0] for row in conn.execute(sql.DIRTY, (LANES_AT_ONCE,)).fetchall()]
     if not _settle_all(conn, lanes, now_utc):
         for lane in lanes:
@@ -89,7 +90,7 @@ def settle(conn: sqlite3.Connection, now_utc: float) -> int:
                 state = _state_of(conn, lane)
                 _set_state(conn, lane, state._replace(next_at=now_utc + PUT_OFF_S))
                 conn.execute(sql.CLEAN, (lane,))
-    _note_next(conn)
+    _note_next(conn, row[0])
     return len(lanes)
 
 
@@ -109,14 +110,12 @@ def _settle_all(conn: sqlite3.Connection, lanes: Sequence[str], now_utc: float) 
     return True
 
 
-def _note_next(conn: sqlite3.Connection) -> None:
-    """Put on the agenda when a lane is to be looked at next."""
-    if conn.execute(sql.IS_DIRTY).fetchone() is not None:
-        at = 0.0
-    else:
-        (opening,) = conn.execute(sql.NEXT_OPENING).fetchone()
-        at = NEVER if opening is None else opening
-    agenda.enter(conn, WHAT, at, anew=True)
+def _note_next(conn: sqlite3.Connection, noted: float | None = None) -> None:
+    """Put on the agenda when a lane is to be looked at next; `noted` stands there so far."""
+    is_dirty, opening = conn.execute(sql.NEXT).fetchone()
+    at = 0.0 if is_dirty else NEVER if opening is None else opening
+    if at != noted:
+        agenda.enter(conn, WHAT, at, anew=True)
 
 
 def settle_lane(conn: sqlite3.Connection, lane: str, now_utc: float) -> bool:
@@ -125,10 +124,12 @@ def settle_lane(conn: sqlite3.Connection, lane: str, now_utc: float) -> bool:
     Returns:
         Whether that is done; False where more are to be shown in the next transaction.
     """
-    rule, known = rule_for(conn, lane), _known_state(conn, lane)
+    patterns = json.dumps(patterns_for(lane))
+    rule, known = rule_for(conn, lane, patterns), _known_state(conn, lane)
+    running, is_paused = conn.execute(sql.STANDING, (lane, patterns)).fetchone()
     before = known or State()
     state = _without_what_is_over(before, rule, now_utc)
-    is_shut = state.opens_at is not None or is_paused(conn, lane)
+    is_shut = state.opens_at is not None or bool(is_paused)
     shows = RESERVED if rule.reserved else OURS
     is_free = not (is_shut or rule.has_limit)
     word = shows if is_free else HELD
@@ -145,19 +146,18 @@ def settle_lane(conn: sqlite3.Connection, lane: str, now_utc: float) -> bool:
     elif is_shut:
         conn.execute(sql.HIDE_ALL, {"lane": lane})
     else:
-        state = _show_within_limits(conn, lane, rule, state, now_utc)
+        state = _show_within_limits(conn, lane, rule, running, state, now_utc)
     if state != known:
         _set_state(conn, lane, state)
     return done
 
 
 def _show_within_limits(
-    conn: sqlite3.Connection, lane: str, rule: Rule, state: State, now_utc: float
+    conn: sqlite3.Connection, lane: str, rule: Rule, running: int, state: State, now_utc: float
 ) -> State:
     """Show as many as there is room for; gives the state with when there will be more of it."""
     most = MOST_SHOWN
     if rule.running is not None:
-        (running,) = conn.execute(sql.RUNNING_IN, (lane,)).fetchone()
         most = min(most, max(0, rule.running - running))
     if rule.rate is None:
         _show_best(conn, lane, most, state.shows)
@@ -231,6 +231,8 @@ def _without_what_is_over(state: State, rule: Rule, now_utc: float) -> State:
 def spend(conn: sqlite3.Connection, lanes: Iterable[object], now_utc: float) -> None:
     """Count starts against the rates of their lanes, within the caller's transaction.
 
+    A claim marks no lane; here those are marked that have more to show now, or later.
+
     Args:
         conn: the file.
         lanes: those of the claimed jobs, one each.
@@ -238,6 +240,8 @@ def spend(conn: sqlite3.Connection, lanes: Iterable[object], now_utc: float) -> 
     """
     for lane, starts in Counter(lane for lane in lanes if is_lane(lane)).items():
         rule = rule_for(conn, str(lane))
+        if rule.rate is not None or (rule.running or 0) > MOST_SHOWN:
+            conn.execute(sql.MARK, (lane,))
         if rule.rate is not None:
             before = _state_of(conn, str(lane))
             tat = max(before.tat or 0.0, now_utc) + starts * rate_of(rule.rate).apart_s

@@ -184,10 +184,18 @@ def span_of(pattern: str) -> tuple[str, str]:
     return pattern, pattern + "\0"
 
 
-def rule_for(conn: sqlite3.Connection, lane: str) -> Rule:
-    """The rule that a lane has; `NO_RULE` where none fits."""
-    patterns = patterns_for(lane)
-    rows = conn.execute(sql.RULES_AMONG, (json.dumps(patterns),)).fetchall()
+def rule_for(conn: sqlite3.Connection, lane: str, patterns: str | None = None) -> Rule:
+    """The rule that a lane has; `NO_RULE` where none fits.
+
+    Args:
+        conn: the file.
+        lane: the lane.
+        patterns: `patterns_for` it, as JSON, where that is at hand.
+    """
+    asked = json.dumps(patterns_for(lane)) if patterns is None else patterns
+    rows = conn.execute(sql.RULES_AMONG, (asked,)).fetchall()
+    if not rows:
+        return NO_RULE
     return _best({rule.pattern: rule for rule in map(_rule_of_row, rows)}, lane)
 
 
@@ -201,12 +209,6 @@ def _rule_of_row(row: Sequence[Any]) -> Rule:
     text = rate if isinstance(rate, str) and _RATE.fullmatch(rate) else None
     most = running if isinstance(running, int) and running > 0 else None
     return Rule(as_text(pattern), most, text, max(1, as_int(burst)), bool(reserved))
-
-
-def is_paused(conn: sqlite3.Connection, lane: str) -> bool:
-    """Whether a pause holds the lane."""
-    patterns = json.dumps(patterns_for(lane))
-    return conn.execute(sql.IS_PAUSED, (patterns,)).fetchone() is not None
 
 
 # --- how lanes stand -------------------------------------------------------------------------

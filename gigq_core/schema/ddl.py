@@ -968,9 +968,11 @@ BEGIN{_MARK_LANE}
     WHERE rowid = NEW.rowid AND status = 'pending' AND retry_after IS NOT '{PARKED}'
       AND retry_after IS NOT '{HELD}';{_SHOW_WHERE_FREE}
 END""",
+    # A claim takes one that is shown, and leaves the others that are to be shown as they are.
     "core_lane_status": f"""
 CREATE TRIGGER IF NOT EXISTS core_lane_status AFTER UPDATE OF status ON jobs
 WHEN NEW.lane <> '{HIDDEN}' AND NEW.status <> OLD.status
+ AND (NEW.status <> 'running' OR OLD.status <> 'pending')
 BEGIN{_MARK_LANE}
 END""",
     # Whoever lets a job wait again may keep, or write, the word that it had when it was shown.
@@ -985,12 +987,13 @@ CREATE TRIGGER IF NOT EXISTS core_lane_hold AFTER UPDATE OF retry_after ON jobs
 WHEN NEW.lane <> '{HIDDEN}' AND NEW.status = 'pending'
  AND (NEW.retry_after = '{OURS}' OR NEW.retry_after = '{RESERVED}')
  AND (OLD.retry_after IS NOT '{HELD}' OR OLD.due IS NOT NULL OR OLD.status <> 'pending')
-BEGIN{_HOLD}
+BEGIN{_MARK_LANE}{_HOLD}{_SHOW_WHERE_FREE}
 END""",
     "core_lane_release": f"""
 CREATE TRIGGER IF NOT EXISTS core_lane_release AFTER UPDATE OF retry_after ON jobs
 WHEN NEW.lane <> '{HIDDEN}' AND NEW.status = 'pending' AND NEW.retry_after = '{HELD}'
  AND NEW.due IS NULL AND (OLD.retry_after IS NOT '{HELD}' OR OLD.due IS NOT NULL)
+ AND OLD.retry_after IS NOT '{OURS}' AND OLD.retry_after IS NOT '{RESERVED}'
 BEGIN{_MARK_LANE}{_SHOW_WHERE_FREE}
 END""",
     "core_lane_parked": f"""

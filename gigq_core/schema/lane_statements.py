@@ -34,9 +34,6 @@ RESUME = "DELETE FROM core_lane_pauses WHERE pattern = ?"
 
 ALL_PAUSES = "SELECT pattern, paused_at FROM core_lane_pauses ORDER BY pattern"
 
-IS_PAUSED = """
-SELECT 1 FROM core_lane_pauses WHERE pattern IN (SELECT value FROM json_each(?)) LIMIT 1"""
-
 HAS_LANES = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_lane_states'"
 
 HAS_LANE_INDEXES = """
@@ -59,16 +56,24 @@ WHERE next_at IS NOT NULL AND next_at <= ?"""
 # The one that has waited longest first.
 DIRTY = "SELECT lane FROM core_lane_dirty ORDER BY place LIMIT ?"
 
-IS_DIRTY = "SELECT 1 FROM core_lane_dirty LIMIT 1"
-
 CLEAN = "DELETE FROM core_lane_dirty WHERE lane = ?"
 
-NEXT_OPENING = """
-SELECT min(next_at) FROM core_lane_states INDEXED BY core_lane_next WHERE next_at IS NOT NULL"""
+# Whether one is left, and when the next one is to be looked at.
+NEXT = """
+SELECT EXISTS (SELECT 1 FROM core_lane_dirty),
+       (SELECT min(next_at) FROM core_lane_states INDEXED BY core_lane_next
+        WHERE next_at IS NOT NULL)"""
 
 # --- the state of a lane -----------------------------------------------------------------------
 
 STATE = "SELECT word, shows, tat, opens_at, shut_for, next_at FROM core_lane_states WHERE lane = ?"
+
+# How many run, and whether a pause holds it. Parameters: its name, and its patterns as JSON.
+STANDING = f"""
+SELECT (SELECT count(*) FROM jobs INDEXED BY core_lane_running
+        WHERE {IN_LANE_RUNNING} AND lane = ?),
+       EXISTS (SELECT 1 FROM core_lane_pauses
+               WHERE pattern IN (SELECT value FROM json_each(?)))"""
 
 SET_STATE = """
 INSERT OR REPLACE INTO core_lane_states (lane, word, shows, tat, opens_at, shut_for, next_at)
@@ -106,9 +111,6 @@ WHERE next_at IS NULL AND coalesce(tat, 0) < :utc AND lane IN (
                       WHERE {IN_LANE_WAITING} AND lane = s.lane))"""
 
 # --- showing jobs to workers, and taking them away ---------------------------------------------
-
-RUNNING_IN = f"""
-SELECT count(*) FROM jobs INDEXED BY core_lane_running WHERE {IN_LANE_RUNNING} AND lane = ?"""
 
 _OPEN_IN = f"jobs INDEXED BY core_lane_open WHERE {IN_LANE_OPEN} AND lane = :lane"
 _HELD_IN = f"jobs INDEXED BY core_lane_held WHERE {IN_LANE_HELD} AND lane = :lane"
@@ -163,6 +165,14 @@ _TAKEN = {
     for lost in (True, False)
 }
 
+READY_BETWEEN = {
+    how: f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM jobs INDEXED BY core_lane_open
+    WHERE {taken} AND lane >= :low AND lane < :high LIMIT :most)"""
+    for how, taken in _TAKEN.items()
+}
+
 BEST_OF_LANE = {
     how: f"""
 SELECT priority, rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = :lane
@@ -172,15 +182,13 @@ SELECT priority, rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lan
 
 HEADS = {
     how: f"""
-SELECT named,
-       (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY core_lane_open
-                              WHERE {taken} AND lane = named LIMIT :most))
-FROM (SELECT value AS named,
-             (SELECT priority FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
-              {_BEST_FIRST} LIMIT 1) AS best,
-             (SELECT rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
-              {_BEST_FIRST} LIMIT 1) AS place
-      FROM json_each(:names) n)
+SELECT named FROM (
+    SELECT value AS named,
+           (SELECT priority FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
+            {_BEST_FIRST} LIMIT 1) AS best,
+           (SELECT rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
+            {_BEST_FIRST} LIMIT 1) AS place
+    FROM json_each(:names) n)
 WHERE place IS NOT NULL ORDER BY best DESC, place LIMIT :most"""
     for how, taken in _TAKEN.items()
 }

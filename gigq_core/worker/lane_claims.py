@@ -25,17 +25,26 @@ class Takes(NamedTuple):
     lanes: tuple[str, ...] = ()
     only_lanes: tuple[str, ...] = ()
 
-    def heads(
-        self, conn: sqlite3.Connection, functions: str, most: int, lost: bool
-    ) -> list[tuple[str, int]]:
-        """The lanes whose best job comes first, with how many of their jobs there are to take.
+    def ready(self, conn: sqlite3.Connection, functions: str, most: int, lost: bool) -> int:
+        """How many jobs there are to take in the lanes that it names; at most so many.
 
         Args:
             conn: the file.
             functions: the names in `__main__` that can be called here, as JSON.
-            most: how many lanes, and how many jobs of each.
+            most: where counting may stop.
             lost: whether a job is taken that may have been the end of its worker.
         """
+        statement = sql.READY_BETWEEN[bool(self.only_lanes), lost]
+        count = 0
+        for pattern in self.only_lanes or self.lanes:
+            if count < most:
+                low, high = span_of(pattern)
+                values = {"low": low, "high": high, "functions": functions, "most": most - count}
+                count += conn.execute(statement, values).fetchone()[0]
+        return count
+
+    def heads(self, conn: sqlite3.Connection, functions: str, most: int, lost: bool) -> list[str]:
+        """The lanes whose best job comes first; at most so many. Arguments as for `ready`."""
         patterns = self.only_lanes or self.lanes
         names = {pattern for pattern in patterns if not is_prefix(pattern)}
         for pattern in patterns:
@@ -48,12 +57,12 @@ class Takes(NamedTuple):
         statement = sql.HEADS[bool(self.only_lanes), lost]
         values = {"names": json.dumps(sorted(names)), "functions": functions, "most": most}
         rows = conn.execute(statement, values).fetchall()
-        return [(row[0], row[1]) for row in rows]
+        return [row[0] for row in rows]
 
     def choose(
         self,
         conn: sqlite3.Connection,
-        heads: Sequence[tuple[str, int]],
+        heads: Sequence[str],
         functions: str,
         slots: int,
         lost: bool,
@@ -61,7 +70,7 @@ class Takes(NamedTuple):
         """The places of the best jobs that this worker takes, as JSON.
 
         Args:
-            conn, functions, lost: as for `heads`.
+            conn, functions, lost: as for `ready`.
             heads: what it gave.
             slots: how many jobs at most.
         """
@@ -70,7 +79,7 @@ class Takes(NamedTuple):
         if not self.only_lanes:
             found += _rows(conn, worker_sql.BEST_OF_ALL[lost], values)
         statement = sql.BEST_OF_LANE[bool(self.only_lanes), lost]
-        for lane, _ in heads:
+        for lane in heads:
             found += _rows(conn, statement, {**values, "lane": lane})
         found.sort(key=_in_order)
         return json.dumps([place for _, place in found[:slots]])

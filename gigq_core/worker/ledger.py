@@ -175,7 +175,7 @@ class Ledger:
         ready += sum(script)
         if self._takes is not None:
             beside = 0 if self._takes.only_lanes else ready
-            ready = beside + sum(n for _, n in self._heads(self._takes, most, lost))
+            ready = beside + self._ready_in_lanes(self._takes, most, lost)
         return PendingWork(
             ready=min(most, ready),
             due=_as_instant(due),
@@ -186,11 +186,10 @@ class Ledger:
             agenda=_as_instant(appointment),
         )
 
-    def _heads(self, takes: Takes, most: int, lost: bool) -> list[tuple[str, int]]:
-        """The lanes that the worker names, and that have something for it."""
+    def _ready_in_lanes(self, takes: Takes, most: int, lost: bool) -> int:
         if not self._has_lanes:
-            return []
-        return takes.heads(self.conn, self._functions(), most, lost)
+            return 0
+        return takes.ready(self.conn, self._functions(), most, lost)
 
     def _functions(self) -> str:
         return script_functions() if self._runs_script else "[]"
@@ -438,11 +437,13 @@ class Ledger:
             "slots": len(pids),
         }
         takes = self._takes
-        heads = self._heads(takes, len(pids), lost) if takes is not None else []
+        heads: list[str] = []
+        functions = self._functions() if takes is not None else ""
+        if takes is not None and self._has_lanes:
+            heads = takes.heads(conn, functions, len(pids), lost)
         statement = sql.CLAIM
         if takes is not None and (heads or takes.only_lanes):
             statement = sql.CLAIM_CHOSEN
-            functions = self._functions()
             values["chosen"] = takes.choose(conn, heads, functions, len(pids), lost)
         elif self._runs_script:
             statement = sql.CLAIM_WITH_SCRIPT
