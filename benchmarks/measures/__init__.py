@@ -12,6 +12,7 @@ from benchmarks.measures import (
     drain,
     forecasts,
     graphs,
+    keeping,
     memory,
     pickup,
     schedules,
@@ -49,6 +50,7 @@ MEASURES: dict[str, Measure] = {
     "schedule-cost": schedules.cost,
     "schedule-once": schedules.exactly_once,
     "schedule-missed": schedules.catch_up,
+    "keeping": keeping.keeping,
 }
 
 __all__ = ["MEASURES", "Measure"]
