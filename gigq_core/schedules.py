@@ -29,7 +29,7 @@ from gigq_core.job import Job, check_text
 from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.features import Feature, use
 from gigq_core.slot_text import check_slot_text, fill_slot
-from gigq_core.slots import entry_of, job_of_slot, note_skip, put_in
+from gigq_core.slots import UNREADABLE, entry_of, job_of_slot, note_skip, put_in
 from gigq_core.text import inert
 from gigq_core.times import Moment
 
@@ -327,7 +327,7 @@ def _tell_passed(conn: sqlite3.Connection, row: sqlite3.Row, why: str, now: Mome
         return
     try:
         passed = Rule.of(row["rule"], row["zone"]).between(row["next_at"], now.utc, 1)
-    except ValueError:
+    except UNREADABLE:
         return
     if passed.count:
         more = passed.count > MOST_COUNTED

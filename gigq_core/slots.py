@@ -21,6 +21,7 @@ from gigq_core.errors import DuplicateJob
 from gigq_core.job import Job
 from gigq_core.new_rows import row_of
 from gigq_core.schema import schedule_statements as sql
+from gigq_core.schema.features import Feature, make
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.slot_text import fill_slot
 from gigq_core.status import JobStatus
@@ -43,6 +44,9 @@ LONGEST_TROUBLE = 500
 # The clock may go so far back, in seconds, before that is thought of.
 STEP_S = 1.0
 MOST_STRETCHES = 50
+
+# What a damaged row, or a zone that is not known here, is refused with.
+UNREADABLE = (TypeError, ValueError, OverflowError, OSError)
 
 _RUNNING = JobStatus.RUNNING.value
 
@@ -137,7 +141,7 @@ def _plan(row: sqlite3.Row, file: str, now: Moment) -> Plan:
             earlier[-1] if earlier else due.first,
             rule.next(now.utc),
         )
-    except (TypeError, ValueError, OverflowError) as problem:
+    except UNREADABLE as problem:
         return Plan(edition, next_at, trouble=_sentence(problem))
 
 
@@ -174,6 +178,10 @@ class ScheduleDuty:
             except Exception as problem:
                 if not conn.in_transaction or is_passing(problem):
                     raise
+                if str(problem).startswith("no such index: "):
+                    # Somebody dropped it: it is made again, and this is tried again.
+                    make(conn, Feature.SCHEDULES)
+                    return now.utc
                 trouble = _sentence(problem)
         conn.execute(sql.NOTE_TROUBLE, (trouble, name))
         logger.error("Schedule %s: its job can't be submitted: %s", name, trouble)
@@ -184,11 +192,9 @@ class ScheduleDuty:
         for row in conn.execute(sql.COUNTED_AHEAD, (now.utc + STEP_S,)).fetchall():
             try:
                 slot = Rule.of(row["rule"], row["zone"]).next(now.utc)
-            except ValueError:
+                slot = row["next_at"] if slot is None else min(slot, row["next_at"])
+            except UNREADABLE:
                 continue
-            if slot is None:
-                continue
-            slot = min(slot, row["next_at"])
             conn.execute(sql.COUNT_ANEW, (slot, now.utc, row["name"]))
             agenda.enter(conn, entry_of(as_text(row["name"])), slot, anew=True)
 

@@ -474,7 +474,7 @@ def _next_slots(found: Schedule) -> list[Slot]:
         return []
     try:
         return preview(found.when, found.zone, SHOWN_SLOTS, found.next_at - 0.001)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return []
 
 
@@ -507,7 +507,7 @@ def _time_in(at: float | None, zone: str) -> str:
         from gigq_core.cron import Rule
 
         here = Rule("@daily", zone).local(at)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return shown_moment(at)
     return f"{here:%Y-%m-%d %H:%M:%S} {offset_of(here)}"
 

@@ -68,12 +68,14 @@ SELECT 1 FROM jobs WHERE id = :id
 UNION ALL
 SELECT 1 FROM core_tombstones WHERE job_id = :id"""
 
+# Whatever has ended, and that may be very many, is not gone through.
 ALIVE = f"""
-SELECT id, status FROM jobs WHERE schedule = ? AND {IS_ALIVE} ORDER BY slot, rowid LIMIT ?"""
+SELECT id, status FROM jobs INDEXED BY core_schedule_alive
+WHERE schedule = ? AND {IS_ALIVE} ORDER BY slot, rowid LIMIT ?"""
 
 # Those that no other one waits for.
 ENDS_OF_LINE = """
-SELECT j.id FROM jobs j
+SELECT j.id FROM jobs j INDEXED BY core_schedule_alive
 WHERE j.schedule = :name AND j.schedule IS NOT NULL AND j.status IN ('pending', 'running')
   AND NOT EXISTS (
     SELECT 1 FROM core_edges e JOIN jobs c ON c.id = e.child_id

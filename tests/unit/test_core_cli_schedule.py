@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from click.testing import CliRunner, Result
 from gigq_core import Job, JobQueue
 from gigq_core.cli.main import cli
 from gigq_core.schedules import Schedule
-from tests.clock import DAY_S, MovedClock, at
+from tests.clock import DAY_S, MovedClock, at, look_at_clock
 
 GOOD = """
 [schedules.nightly]
@@ -45,13 +47,14 @@ def file(tmp_path: Path, clock: MovedClock, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path / "q.db"
 
 
-def run(file: Path, *words: str, exit_code: int = 0) -> Result:
+def run(file: Path, *words: str, exit_code: int | None = 0) -> Result:
     try:
         runner = CliRunner(mix_stderr=False)  # type: ignore[call-arg, unused-ignore]
     except TypeError:
         runner = CliRunner()
     result = runner.invoke(cli, ["--db", str(file), "schedule", *words])
-    assert result.exit_code == exit_code, result.output + result.stderr
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert exit_code in (None, result.exit_code), result.output + result.stderr
     return result
 
 
@@ -300,4 +303,37 @@ def test_a_job_of_a_lane_is_ready_as_soon_as_its_slot_has_fired(
     assert queue.get_status(fired["id"])["lane"] == "fetch:28"
     (lane,) = [one for one in queue.lanes() if one.name == "fetch:28"]
     assert (lane.ready, lane.held) == (1, 0)
+    queue.close()
+
+
+ODD: list[Any] = ["word", b"\xff\xfe", 9e999, -1e300, 2**62, "", "[[1]]", "\x1b[2J\n"]
+COLUMNS = (
+    *("rule", "zone", "catch_up", "overlap", "definition", "edition", "next_at", "counted"),
+    *("paused_at", "last_slot", "last_job_id", "fired", "skipped", "trouble"),
+)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_whatever_a_damaged_row_holds_it_is_shown_and_stops_no_other(
+    file: Path, clock: MovedClock, column: str
+) -> None:
+    queue = JobQueue(file)
+    for name in ("odd", "fine"):
+        queue.schedule(name, "@hourly", Job("load", "shop.etl.load"), overlap="allow")
+    for number, value in enumerate(ODD):
+        with closing(sqlite3.connect(file)) as conn, conn:
+            conn.execute(f"UPDATE core_schedules SET {column} = ? WHERE name = 'odd'", (value,))
+            conn.execute("UPDATE core_agenda SET at = 0 WHERE what = 'schedule:odd'")
+        for words in (("list",), ("show", "odd")):
+            shown = run(file, *words).stdout
+            assert "\x1b" not in shown
+            told(file, *words)
+        clock.move(3600)
+        run(file, "fire-due", exit_code=None)
+        look_at_clock(file)
+        fine = [one for one in queue.list_jobs() if one["schedule"] == "fine"]
+        assert len(fine) == number + 1
+    # Whatever it was: said anew, it works again.
+    queue.schedule("odd", "@daily", Job("load", "shop.etl.load"))
+    assert queue.remove_schedule("odd")
     queue.close()

@@ -12,6 +12,7 @@ import pytest
 
 from gigq_core import Job, JobQueue, Unique
 from gigq_core.schedules import Schedule, read_schedule, read_schedules
+from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.opening import open_read_only
 from tests.clock import DAY_S, HOUR_S, YEAR_S, MovedClock, at, look_at_clock, work_off
 
@@ -92,7 +93,7 @@ def test_nothing_is_made_before_its_time(queue: JobQueue, clock: MovedClock) -> 
 
 def test_a_slot_becomes_a_job_once(queue: JobQueue, clock: MovedClock) -> None:
     queue.schedule("nightly", NIGHTLY, job(priority=3), "Europe/Berlin")
-    clock.now = at("2026-11-29T01:30:00.2")
+    clock.now = at("2026-11-29T01:30:00.200")
     for _ in range(3):
         work_off(path_of(queue))
     (one,) = made(queue)
@@ -475,7 +476,7 @@ def test_a_small_step_back_is_no_reason_to_tell_anything(
     queue: JobQueue, clock: MovedClock
 ) -> None:
     queue.schedule("nightly", NIGHTLY, job())
-    clock.now = at("2026-11-29T02:30:00.3")
+    clock.now = at("2026-11-29T02:30:00.300")
     work_off(path_of(queue))
     clock.move(-0.6)
     look_at_clock(path_of(queue))
@@ -554,6 +555,27 @@ def test_a_unique_job_that_waits_already_is_a_skip(
     assert slots(queue) == []
     assert whys(queue) == [f"{other[:8]} has the key that it is to have alone"]
     assert schedule(queue).trouble == ""
+
+
+# --- cost ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statement", [sql.ALIVE, sql.ENDS_OF_LINE])
+def test_what_has_ended_is_not_gone_through(queue: JobQueue, statement: str) -> None:
+    queue.schedule("nightly", NIGHTLY, job())
+    values: Any = {"name": "nightly"} if ":name" in statement else ("nightly", 5)
+    with closing(sqlite3.connect(queue.db_path)) as conn:
+        plan = [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert "core_schedule_alive" in plan[0]
+
+
+def test_an_index_that_somebody_dropped_is_made_again(queue: JobQueue, clock: MovedClock) -> None:
+    queue.schedule("nightly", NIGHTLY, job())
+    with closing(sqlite3.connect(queue.db_path)) as conn, conn:
+        conn.execute("DROP INDEX core_schedule_alive")
+    clock.move(DAY_S)
+    work_off(path_of(queue))
+    assert (len(slots(queue)), schedule(queue).trouble) == (1, "")
 
 
 # --- reading ---------------------------------------------------------------------------------
