@@ -137,7 +137,10 @@ class ScheduleActions:
 
 def for_each(path: Path, verb: str, names: Iterable[str]) -> str:
     """The command that does something to each of some schedules."""
-    return "\n".join(shell_command.command(path, "schedule", verb, name) for name in names)
+    return "\n".join(
+        shell_command.command(path, "schedule", verb, *shell_command.guarding([name]), name)
+        for name in names
+    )
 
 
 def job_of(schedule: Schedule) -> Job:

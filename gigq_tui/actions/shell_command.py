@@ -13,6 +13,7 @@ from gigq_core.job import JobOptions
 from gigq_core.schedules import CATCH_UPS, OVERLAPS
 from gigq_core.sizes import size_text
 from gigq_core.text import UNSAFE
+from gigq_core.unique import Unique
 from gigq_tui.actions.shell_words import line_of
 from gigq_tui.actions.workers import environment
 from gigq_tui.actions.workers.setup import GRACE_S, WorkerSetup
@@ -20,7 +21,7 @@ from gigq_tui.format import is_secret
 from gigq_tui.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
-    from gigq_tui.actions.submit import SubmitRequest
+    from gigq_tui.actions.submit import ScheduleTerms, SubmitRequest
 
 PROGRAM = "gigq-core"
 CONSOLE = "gigq-tui"
@@ -44,10 +45,10 @@ def for_jobs(path: Path, verb: str, ids: Iterable[str], *options: str) -> str:
         line = command(path, verb, *options, "--ids-from", "-")
         # Quoted, so that the shell takes nothing in it for its own.
         return "\n".join([f"{line} <<'{_END}'", *names, _END])
-    return command(path, verb, *options, *_guard(names), *names)
+    return command(path, verb, *options, *guarding(names), *names)
 
 
-def _guard(names: Iterable[str]) -> list[str]:
+def guarding(names: Iterable[str]) -> list[str]:
     """What keeps names from being read as options, where one looks like it."""
     return ["--"] if any(name.startswith("-") for name in names) else []
 
@@ -77,18 +78,10 @@ def for_submit(path: Path, request: SubmitRequest) -> str:
 
 def words_of_submit(request: SubmitRequest) -> list[str]:
     """That command's words behind the file."""
-    words = ["submit", request.function]
-    if (terms := request.schedule) is not None:
-        words = ["schedule", "add", terms.name, terms.when, request.function]
-        words += ["--zone", terms.zone]
-        words += ["--catch-up", terms.catch_up] if terms.catch_up != CATCH_UPS[0] else []
-        words += ["--overlap", terms.overlap] if terms.overlap != OVERLAPS[0] else []
-    words += ["--name", request.options.name]
-    for key, value in request.params.items():
-        words += ["--param", f"{key}={param_text(key, value)}"]
-    for name, value in request.options.changed().items():
-        if name != "name":
-            words += _words_of_option(name, value)
+    if request.schedule is not None:
+        return _words_of_schedule(request, request.schedule)
+    words = ["submit", request.function, "--name", request.options.name]
+    words += _words_of_job(request)
     if request.copies > 1:
         words += ["--copies", str(request.copies)]
     if request.jsonl is not None:
@@ -96,8 +89,34 @@ def words_of_submit(request: SubmitRequest) -> list[str]:
     return words
 
 
+def _words_of_schedule(request: SubmitRequest, terms: ScheduleTerms) -> list[str]:
+    options = ["--zone", terms.zone]
+    options += ["--catch-up", terms.catch_up] if terms.catch_up != CATCH_UPS[0] else []
+    options += ["--overlap", terms.overlap] if terms.overlap != OVERLAPS[0] else []
+    if request.options.name != request.function.rpartition(".")[2]:
+        options += ["--job-name", request.options.name]
+    options += _words_of_job(request)
+    places = [terms.name, terms.when, request.function]
+    if guard := guarding(places):
+        return ["schedule", "add", *options, *guard, *places]
+    return ["schedule", "add", *places, *options]
+
+
+def _words_of_job(request: SubmitRequest) -> list[str]:
+    """Parameters and options, but for the name."""
+    words: list[str] = []
+    for key, value in request.params.items():
+        words += ["--param", f"{key}={param_text(key, value)}"]
+    for name, value in request.options.changed().items():
+        if name != "name":
+            words += _words_of_option(name, value)
+    return words
+
+
 def _words_of_option(name: str, value: object) -> list[str]:
     flag = f"--{JobOptions.flag_of(name)}"
+    if isinstance(value, Unique):
+        return _words_of_unique(flag, value)
     if name == "ours" or (name == "unique" and value is True):
         return [flag]
     if name == "memory" and isinstance(value, int):
@@ -109,6 +128,15 @@ def _words_of_option(name: str, value: object) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [word for one in value for word in (flag, _typed(one))]
     return [flag, _typed(value)]
+
+
+def _words_of_unique(flag: str, value: Unique) -> list[str]:
+    usual = Unique(value.key)
+    words = [flag] if value.key is True else [flag, str(value.key)]
+    words += ["--unique-until", value.until] if value.until != usual.until else []
+    words += ["--unique-within", _typed(value.within)] if value.within is not None else []
+    words += ["--on-duplicate", value.conflict] if value.conflict != usual.conflict else []
+    return words
 
 
 def _typed(value: object) -> str:
@@ -136,8 +164,8 @@ def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
 def for_requests(path: Path, worker_ids: Sequence[str], request: str) -> str:
     """The command that asks workers for something."""
     if len(worker_ids) == 1:
-        return command(path, "ask", *_guard(worker_ids), worker_ids[0], request)
-    line = f'{command(path, "ask", *_guard(worker_ids))} "$w" {request}'
+        return command(path, "ask", *guarding(worker_ids), worker_ids[0], request)
+    line = f'{command(path, "ask", *guarding(worker_ids))} "$w" {request}'
     return f"for w in {line_of(worker_ids)}; do {line}; done"
 
 

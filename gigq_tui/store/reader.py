@@ -13,6 +13,7 @@ from gigq_core.blocking import Blocking, count_blocked, read_blocking
 from gigq_core.component import Edges, read_all_edges
 from gigq_core.decoding import as_int, as_text
 from gigq_core.lanes import Lane, read_lanes
+from gigq_core.schedules import read_schedules
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
@@ -212,6 +213,8 @@ class Reader:
                     overdue=busy.overdue,
                     starved=starved,
                     lanes=self._read_lanes(conn, schema, now),
+                    schedules=read_schedules(conn),
+                    now=now.timestamp(),
                 ),
             )
 

@@ -17,6 +17,8 @@ from gigq_tui.store.workers import FileWorkers, with_holders
 
 # Of how many slots of a schedule it is told what became of them.
 MOST_RUNS = 10
+# A slot that is over for longer is late: somebody should have submitted its job.
+LATE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,17 @@ class Schedules:
     chosen: str = ""
     past: tuple[PastSlot, ...] = ()
     by_name: dict[str, ListedSchedule] = field(default_factory=dict, compare=False)
+
+
+def is_late(schedule: Schedule, now: float) -> bool:
+    """Whether its next slot is over, and nobody has submitted the job.
+
+    Args:
+        schedule: The schedule.
+        now: In UTC seconds.
+    """
+    at = schedule.next_at
+    return schedule.paused_at is None and at is not None and now - at >= LATE_S
 
 
 def read_listed(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gigq_core.doctor import LARGE_WAL_BYTES
+from gigq_core.schedules import Schedule
 from gigq_core.why import Health
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.forecast import LEAST_BETWEEN_S
@@ -200,6 +201,41 @@ def test_what_is_wrong_with_the_file_is_told() -> None:
     assert told(replace(FILE, attached=False, journal_mode="delete")) == ["journal", "gigq"]
     assert told(replace(FILE, wal_size=LARGE_WAL_BYTES + 1)) == ["wal"]
     assert told(replace(FILE, wal_size=LARGE_WAL_BYTES + 1), starved=True) == ["starved"]
+
+
+@pytest.mark.parametrize(
+    ("late_s", "troubles", "said"),
+    [
+        ([], [], []),
+        ([59], [], []),
+        ([61], [], ["schedule s0 is late: no worker has made the job of a slot"]),
+        ([61, 9000, 1], [], ["2 schedules are late: no worker has made the job of a slot"]),
+        ([61], ["No."], ["no job can be made of schedule s0: No."]),
+        ([-5, 0], ["No.", "Nor."], ["no job can be made of 2 schedules"]),
+    ],
+)
+def test_schedules_that_are_late_or_can_not_be_submitted_need_a_person(
+    late_s: list[float], troubles: list[str], said: list[str]
+) -> None:
+    schedules = [
+        Schedule(f"s{n}", "@daily", next_at=NOW.timestamp() - late) for n, late in enumerate(late_s)
+    ]
+    for n, trouble in enumerate(troubles):
+        schedules[n] = replace(schedules[n], trouble=trouble)
+    paused = Schedule("paused", "@daily", paused_at=1.0, next_at=None)
+    never = Schedule("never", "@daily")
+    found = concerns(
+        FileWorkers(),
+        Counts(),
+        FILE,
+        overdue=0,
+        starved=False,
+        schedules=[*schedules, paused, never],
+        now=NOW.timestamp(),
+    )
+    ours = [concern for concern in found if concern.lead.screen == "schedules"]
+    assert [concern.text for concern in ours] == said
+    assert {concern.key for concern in found} - {"sqlite"} == {concern.key for concern in ours}
 
 
 def test_a_wal_is_starved_while_it_is_large_and_grows() -> None:

@@ -14,9 +14,9 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.schedule_actions import SCHEDULE_MARK, SCHEDULE_NARROW, SCHEDULE_SORT
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.screens.schedules.words import is_late, skips_since
+from gigq_tui.screens.schedules.words import skips_since
 from gigq_tui.store.filter.folding import folded
-from gigq_tui.store.schedules import ListedSchedule
+from gigq_tui.store.schedules import ListedSchedule, is_late
 from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.typed_line import TypedLine
 
@@ -50,7 +50,12 @@ def _trouble(one: ListedSchedule, now: datetime) -> tuple[object, ...]:
     """Where it comes by what needs somebody: the lower the more."""
     schedule = one.schedule
     failed = one.last is not None and MARKS[state_of(one.last, now)].role == "fail"
-    needs = (bool(schedule.trouble), is_late(schedule, now), failed, bool(skips_since(schedule)))
+    needs = (
+        bool(schedule.trouble),
+        is_late(schedule, now.timestamp()),
+        failed,
+        bool(skips_since(schedule)),
+    )
     return (needs.index(True) if any(needs) else len(needs), *_due(one, now))
 
 

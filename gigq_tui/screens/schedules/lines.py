@@ -10,14 +10,13 @@ from gigq_tui.format import pad, plural, width_of
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.schedule_actions import SCHEDULE_NEW, SCHEDULE_SORT
 from gigq_tui.screens.schedules.words import (
-    is_late,
     last_cell,
     left,
     next_words,
     note,
     skips_since,
 )
-from gigq_tui.store.schedules import ListedSchedule
+from gigq_tui.store.schedules import ListedSchedule, is_late
 from gigq_tui.widgets.lines import Line, Span, fit, line_width, spread
 
 WIDE = 116
@@ -58,7 +57,7 @@ def head_line(
         spans = [(f" {shown} of {number}", "title")]
     told = (
         ("can't be submitted", "fail", sum(1 for one in schedules if one.trouble)),
-        ("late", "fail", sum(1 for one in schedules if is_late(one, now))),
+        ("late", "fail", sum(1 for one in schedules if is_late(one, now.timestamp()))),
         ("paused", "warn", sum(1 for one in schedules if one.paused_at is not None)),
         ("skipping", "warn", sum(1 for one in schedules if skips_since(one))),
     )

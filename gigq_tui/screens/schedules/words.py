@@ -9,11 +9,9 @@ from gigq_core.why import RUNNING_STATES, first_line, run_seconds, state_of
 from gigq_tui.format import MARKS, age, duration, elapsed, inert
 from gigq_tui.screens.parts.slots import in_words, long_time, rule_words, short_time, there
 from gigq_tui.store.models import JobRow
-from gigq_tui.store.schedules import ListedSchedule
+from gigq_tui.store.schedules import ListedSchedule, is_late
 from gigq_tui.widgets.lines import Line
 
-# A slot that is over for longer is late: somebody should have submitted its job.
-LATE_S = 60.0
 SKIP_GLYPH = "~"
 NOTHING = "-"
 
@@ -35,15 +33,9 @@ def left(schedule: Schedule, now: datetime) -> Line:
     if schedule.next_at is None:
         return (("never", "warn"),)
     seconds = schedule.next_at - now.timestamp()
-    if seconds <= -LATE_S:
+    if is_late(schedule, now.timestamp()):
         return ((f"late {age(-seconds)}", "fail"),)
     return ((in_words(seconds), ""),)
-
-
-def is_late(schedule: Schedule, now: datetime) -> bool:
-    """Whether its next slot is over, and nobody has submitted the job."""
-    at = schedule.next_at
-    return schedule.paused_at is None and at is not None and now.timestamp() - at >= LATE_S
 
 
 def skips_since(schedule: Schedule) -> list[Skip]:
@@ -104,7 +96,7 @@ def note(listed: ListedSchedule, now: datetime, *, has_workers: bool) -> tuple[s
     schedule = listed.schedule
     if schedule.trouble:
         return f"! {inert(schedule.trouble)}", "fail"
-    if is_late(schedule, now):
+    if is_late(schedule, now.timestamp()):
         return ("late" if has_workers else "late: no workers running"), "fail"
     if schedule.paused_at is not None:
         ago = now.timestamp() - schedule.paused_at

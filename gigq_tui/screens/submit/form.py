@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from textual.app import ComposeResult
@@ -42,6 +42,8 @@ _PAIRS = (
     ("crash", "results"),
     ("copies", "jsonl"),
 )
+# A schedule has one job, which waits for no other.
+_NOT_SCHEDULED = frozenset(("results", "copies", "jsonl", "on_parent_failure"))
 
 
 class SubmitForm(Vertical):
@@ -84,8 +86,7 @@ class SubmitForm(Vertical):
         yield TextLines(id="params-title")
         yield Vertical(id="params")
         yield Vertical(id="others")
-        for left, right in self._pairs:
-            yield Horizontal(self.fixed[left], self.fixed[right], classes="pair")
+        yield from self._in_pairs(_PAIRS, self.fixed)
         if self.schedule is None:
             yield self.fixed["depends"]
             yield self.chosen
@@ -95,8 +96,21 @@ class SubmitForm(Vertical):
             for option in MORE:
                 if not option.short:
                     yield self.more[option.key]
-            for left, right in MORE_PAIRS:
-                yield Horizontal(self.more[left], self.more[right], classes="pair")
+            yield from self._in_pairs(MORE_PAIRS, self.more)
+
+    def _in_pairs(
+        self, pairs: Iterable[tuple[str, str]], rows: Mapping[str, FormRow]
+    ) -> Iterable[Widget]:
+        for pair in pairs:
+            here = [rows[key] for key in pair if self._has(key)]
+            if len(here) == len(pair):
+                yield Horizontal(*here, classes="pair")
+            else:
+                yield from here
+
+    def _has(self, key: str) -> bool:
+        """Whether a row is there."""
+        return self.schedule is None or key not in _NOT_SCHEDULED
 
     def on_mount(self) -> None:
         self._draw_more(any(row.text for row in self.more.values()))
@@ -116,11 +130,6 @@ class SubmitForm(Vertical):
         self.screen.set_focus(self.more[MORE[0].key].field)
 
     @property
-    def _pairs(self) -> tuple[tuple[str, str], ...]:
-        # A schedule has one job, which waits for no other.
-        return _PAIRS if self.schedule is None else _PAIRS[:-1]
-
-    @property
     def first_field(self) -> Field:
         """The field that somebody begins with."""
         return self.function_field if self.schedule is None else self.schedule.first.field
@@ -134,10 +143,10 @@ class SubmitForm(Vertical):
             self.fixed["name"],
             *self.param_rows.values(),
             *self.other_rows,
-            *(self.fixed[key] for pair in self._pairs for key in pair),
+            *(self.fixed[key] for pair in _PAIRS for key in pair if self._has(key)),
             *((self.fixed["depends"],) if self.schedule is None else ()),
             self.fixed["note"],
-            *self.more.values(),
+            *(row for key, row in self.more.items() if self._has(key)),
         ]
 
     @property

@@ -10,9 +10,11 @@ from enum import Enum
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
 from gigq_core.file_locks import process_words
 from gigq_core.lanes import Lane
+from gigq_core.schedules import Schedule
 from gigq_core.why import Health
 from gigq_tui.store.lanes import Standing, standing_of, startable
 from gigq_tui.store.models import Counts, FileInfo, Tab, WorkerRow
+from gigq_tui.store.schedules import is_late
 from gigq_tui.store.workers import FileWorkers
 
 # A large WAL that has grown within this time is not being checkpointed.
@@ -82,6 +84,8 @@ def concerns(
     overdue: int,
     starved: bool,
     lanes: Sequence[Lane] = (),
+    schedules: Sequence[Schedule] = (),
+    now: float = 0.0,
 ) -> tuple[Concern, ...]:
     """Everything that stands against the work now.
 
@@ -92,11 +96,14 @@ def concerns(
         overdue: how many running jobs are over their timeout.
         starved: whether the WAL grows on and on.
         lanes: all lanes.
+        schedules: all schedules.
+        now: the present moment, in UTC seconds; a schedule may be late by then.
     """
     found = [
         *_of_workers(staff, counts),
         *_of_jobs(counts, overdue),
         *_of_lanes(lanes),
+        *_of_schedules(schedules, now),
         *_of_file(info, starved),
     ]
     order = list(Level)
@@ -225,6 +232,33 @@ def _of_lanes(lanes: Sequence[Lane]) -> Iterator[Concern]:
             f"{told}: {waits}",
             Lead(screen="lanes"),
         )
+
+
+def _of_schedules(schedules: Sequence[Schedule], now: float) -> Iterator[Concern]:
+    leads = Lead(screen="schedules")
+    troubled = [schedule for schedule in schedules if schedule.trouble]
+    if troubled:
+        why = f": {troubled[0].trouble}" if len(troubled) == 1 else ""
+        yield Concern(
+            "schedules",
+            Level.WARNING,
+            f"no job can be made of {_named(troubled)}{why}",
+            leads,
+        )
+    late = [one for one in schedules if is_late(one, now) and not one.trouble]
+    if late:
+        yield Concern(
+            "late",
+            Level.WARNING,
+            f"{_named(late)} {_be(len(late))} late: no worker has made the job of a slot",
+            leads,
+        )
+
+
+def _named(schedules: Sequence[Schedule]) -> str:
+    if len(schedules) == 1:
+        return f"schedule {schedules[0].name}"
+    return _many(len(schedules), "schedule")
 
 
 def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
