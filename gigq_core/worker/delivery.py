@@ -10,16 +10,16 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 
+from gigq_core import submitting
 from gigq_core.decoding import as_json
 from gigq_core.errors import CycleError
 from gigq_core.job import Job
 from gigq_core.schema import outbox_statements as sql
 from gigq_core.schema.statements import PARENTS_OF
 from gigq_core.schema.transaction import is_passing, savepoint
-from gigq_core.submitting import submit_within
+from gigq_core.submitting import Prepared
 from gigq_core.times import Moment
 from gigq_core.worker import outcomes, runner
 from gigq_core.worker.claims import Ending, Fate
@@ -37,12 +37,40 @@ class Undeliverable(Exception):
     """What an attempt submitted can't be stored; the message says why."""
 
 
-def prepare(endings: Iterable[Ending]) -> None:
-    """Make the jobs, before anybody waits for the write lock. What is wrong is told by `end`."""
+def prepare(conn: sqlite3.Connection, endings: Iterable[Ending], now: Moment) -> None:
+    """Make the jobs and their rows, before the write lock is taken; what is wrong is told by `end`.
+
+    Raises:
+        sqlite3.OperationalError: the file can't be read for now.
+    """
     for ending in endings:
-        if ending.outbox is not None:
-            with suppress(Exception):
-                ending.outbox.orders()
+        outbox = ending.outbox
+        if outbox is None or outbox.new is not None:
+            continue
+        holder = _holder(conn, ending)
+        if holder is None:
+            # Whoever took the job from this attempt will not give it back.
+            continue
+        try:
+            outbox.new = _prepared(ending.claim.job_id, holder, outbox.orders(), now)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is about this one alone
+            outbox.new = problem
+
+
+def _holder(conn: sqlite3.Connection, ending: Ending) -> sqlite3.Row | None:
+    """What the jobs inherit, of an attempt that is still its job's own."""
+    values = {"job": ending.claim.job_id, "execution": ending.claim.execution_id}
+    row: sqlite3.Row | None = conn.execute(sql.HOLDER, values).fetchone()
+    return row
+
+
+def _prepared(job_id: str, holder: sqlite3.Row, orders: list[Order], now: Moment) -> Prepared:
+    for job, _ in orders:
+        job.workflow, job.workflow_id = holder["workflow"], holder["workflow_id"]
+        job.batch = job.batch or holder["batch"] or ""
+        job.submitted_by = job_id
+        job.hook = holder["hook"]
+    return submitting.prepare([order.job for order in orders], now)
 
 
 def end(conn: sqlite3.Connection, endings: Iterable[Ending], now: Moment) -> Written:
@@ -74,20 +102,14 @@ def _failed(ending: Ending, problem: Exception) -> Ending:
 
 
 def _end(conn: sqlite3.Connection, ending: Ending, now: Moment) -> Written:
-    claim, outbox = ending.claim, ending.outbox
-    values = {"job": claim.job_id, "execution": claim.execution_id}
-    holder = conn.execute(sql.HOLDER, values).fetchone()
-    if holder is None or outbox is None:
+    outbox = ending.outbox
+    if outbox is None or outbox.new is None or _holder(conn, ending) is None:
         # It was taken from this attempt.
         return outcomes.end(conn, [replace(ending, outbox=None)], now)
     try:
-        orders = outbox.orders()
-        for job, _ in orders:
-            job.workflow, job.workflow_id = holder["workflow"], holder["workflow_id"]
-            job.batch = job.batch or holder["batch"] or ""
-            job.submitted_by = claim.job_id
-            job.hook = holder["hook"]
-        _submit(conn, claim.job_id, orders, now)
+        if isinstance(outbox.new, Exception):
+            raise outbox.new
+        _submit(conn, ending.claim.job_id, outbox.new, outbox.orders(), now)
     except Exception as problem:
         if is_passing(problem) or not conn.in_transaction:
             raise
@@ -95,15 +117,16 @@ def _end(conn: sqlite3.Connection, ending: Ending, now: Moment) -> Written:
     return outcomes.end(conn, [ending], now)
 
 
-def _submit(conn: sqlite3.Connection, parent: str, orders: list[Order], now: Moment) -> None:
-    jobs = [order.job for order in orders]
+def _submit(
+    conn: sqlite3.Connection, parent: str, new: Prepared, orders: list[Order], now: Moment
+) -> None:
     # Before those that are submitted along are there, which may wait for the job too.
     is_waited_for = any(order.before_dependents for order in orders)
     dependents = conn.execute(sql.DEPENDENTS, (parent,)).fetchall() if is_waited_for else []
-    ids = submit_within(conn, jobs, now)
+    ids = submitting.submit_prepared(conn, new)
     first = [job_id for job_id, order in zip(ids, orders, strict=True) if order.before_dependents]
     if dependents:
-        _let_wait(conn, dependents, first, jobs, now)
+        _let_wait(conn, dependents, first, new.jobs, now)
 
 
 def _let_wait(

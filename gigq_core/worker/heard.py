@@ -166,6 +166,7 @@ class Dialogue:
         self._signs = signs_of(claim)
         self._asked = 0
         self._waiting = []
+        self.end(completed=False)
 
     def hear(self, claim: Claim, message: Ask | Told | Saved | Submitted) -> None:
         """Act on what the job of `claim` says.

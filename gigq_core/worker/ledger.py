@@ -322,7 +322,7 @@ class Ledger:
         endings = list(endings)
         submitting = [ending for ending in endings if ending.outbox is not None]
         if submitting:
-            delivery.prepare(submitting)
+            delivery.prepare(self.conn, submitting, Moment.now())
             endings = [ending for ending in endings if ending.outbox is None]
 
         def write(end: Callable[..., outcomes.Written]) -> CommitResult:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gigq_core.definition import encode_definition, job_of_definition
 from gigq_core.errors import DuplicateJob
 from gigq_core.job import Job
+from gigq_core.submitting import Prepared
 from gigq_core.worker import runner
 
 # So much is kept in memory, in bytes, and what is more in a file without a name: large orders of
@@ -31,6 +32,8 @@ class Outbox:
         self._ids: set[str] = set()
         self._bytes = 0
         self._orders: list[Order] | None = None
+        # The rows of the jobs, once they are made for the file, or why they can't be.
+        self.new: Prepared | Exception | None = None
 
     def __len__(self) -> int:
         return len(self._ids)

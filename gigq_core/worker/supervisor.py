@@ -526,6 +526,9 @@ class Supervisor:
             reports=self._unwritten.reports,
             patient=False,
         )
+        for ending in self._endings:
+            if ending.outbox is not None:
+                ending.outbox.close()
         self._endings, self._begun = [], []
         for save in self._unwritten.written():
             if save.claim.execution_id in result.saved:
@@ -543,8 +546,6 @@ class Supervisor:
         self.claimed += result.broken
         for ending in result.endings:
             _report(ending, bool(result.superseded) and ending in result.superseded)
-            if ending.outbox is not None:
-                ending.outbox.close()
         full = claim and len(result.claims) + result.broken >= max(1, len(free))
         self._waiting = full
         # How many more wait is worth knowing only if there is a slot for them.

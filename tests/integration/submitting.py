@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gigq_core import Backoff, GiveUp, Job, Snooze, task
+from gigq_core import Backoff, GiveUp, Job, Snooze, Unique, task
 from tests.integration.chores import note
 from tests.integration.telling import wait_for
 
@@ -220,6 +220,28 @@ def oddly(kind: str, job_context: Any) -> None:
         dependent = job_context.submit(child)
         job_context.submit(child, before_dependents=True, dependencies=[dependent])
     job_context.save(kind)
+
+
+def in_lanes(count: int, path: str, job_context: Any) -> None:
+    """Submit jobs that write down when they begin and end, all in one lane."""
+    for n in range(count):
+        params = {"path": path, "text": str(n)}
+        job_context.submit(noted, params, lane="disk:{text}" if n == 0 else "disk:0")
+
+
+def noted(path: str, text: str) -> None:
+    note(path, f"{text} begins")
+    time.sleep(0.02)
+    note(path, f"{text} ends")
+
+
+def unique(conflict: str, job_context: Any) -> list[str]:
+    """Submit two jobs with the same key, one that waits for the second, and one with a held key."""
+    held = Unique("held", conflict=conflict)  # type: ignore[arg-type]
+    first = job_context.submit(child, {"n": 1}, unique="mine")
+    second = job_context.submit(child, {"n": 2}, unique="mine")
+    third = job_context.submit(child, {"n": 3}, dependencies=[second])
+    return [first, second, third, job_context.submit(child, {"n": 4}, unique=held)]
 
 
 def behind(waiting: str, job_context: Any) -> None:

@@ -316,6 +316,43 @@ def test_a_workflow_keeps_its_name_and_a_batch_too(place: Place, works: Works) -
     assert run["total"] == 10
 
 
+def test_the_limits_of_a_lane_hold_for_them(place: Place, tmp_path: Path) -> None:
+    place.queue.set_lane("disk:*", running=1)
+    place.worker("--concurrency", "3")
+    job_id = place.submit(submitting.in_lanes, params={"count": 6, "path": str(tmp_path / "notes")})
+    completed(place, job_id)
+    found = children(place, job_id)
+    assert {row["lane"] for row in found} == {"disk:0"}
+    place.ended(*(row["id"] for row in found))
+    words = [line.split() for line in place.lines("notes", 12)]
+    assert [word for _, word in words] == ["begins", "ends"] * 6
+
+
+@pytest.mark.parametrize("conflict", ["existing", "error"])
+def test_their_keys_are_judged_as_they_come_into_the_file(
+    place: Place, works: Works, conflict: str
+) -> None:
+    place.queue.pause()
+    holder = place.submit(chores.nothing, unique="held", run_after="1h")
+    job_id = place.submit(submitting.unique, params={"conflict": conflict}, max_attempts=2)
+    works()
+    place.queue.resume()
+    job = place.end(job_id)
+    found = children(place, job_id)
+    if conflict == "error":
+        assert (job["status"], job["attempts"], found) == ("failed", 1, [])
+        assert job["error"] == (
+            "what it submitted can't be stored: 'child' was not submitted: a job with the same key "
+            f"waits: {holder[:4]}."
+        )
+        return
+    first, second, third, _ = job["result"]
+    assert [row["id"] for row in found] == [first, third]
+    assert json.loads(found[1]["dependencies"]) == [first]
+    assert place.job(second) == {"exists": False}
+    assert place.end(third)["status"] == "completed"
+
+
 # --- who may submit --------------------------------------------------------------------------
 
 
