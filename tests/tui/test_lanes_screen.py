@@ -15,6 +15,7 @@ from gigq_core.lanes import Lane
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.lanes.screen import LanesScreen
+from gigq_tui.screens.submit.screen import SubmitScreen
 from gigq_tui.store.lanes import LanesReading
 from tests.store_files import reading
 from tests.tui.at_once import console_on, settle, type_at_once
@@ -283,3 +284,47 @@ async def test_a_file_without_lanes_says_what_a_lane_is(tmp_path: Path) -> None:
     queue.close()
     async with shown(path) as (app, _):
         assert "No job has a lane, and there is no rule." in screen_text(app)
+
+
+async def test_the_form_offers_the_lanes_that_there_are(path: Path) -> None:
+    app = console_on(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
+        await press(pilot, "n")
+        screen = app.screen
+        assert isinstance(screen, SubmitScreen)
+        screen.form.show_more()
+        field = screen.form.more["lane"].field
+        screen.set_focus(field)
+        await press(pilot, *"fetc")
+        await until(pilot, lambda: "0 run, 3 wait" in screen_text(app), "the lanes of the file")
+        # A name that is new is left as it is typed, whatever begins like it.
+        await press(pilot, "tab")
+        assert field.value == "fetc"
+        screen.set_focus(field)
+        await press(pilot, "h")
+        await press(pilot, "down", "down", "enter")
+        assert field.value == "fetch:b"
+        await press(pilot, "ctrl+u", *"nig")
+        assert "rule night:*" in screen_text(app)
+
+
+async def test_what_needs_attention_leads_to_the_lanes(path: Path) -> None:
+    queue = JobQueue(path)
+    queue.pause_lane("fetch:*")
+    queue.close()
+    app = console_on(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
+        await press(pilot, "o", "a")
+        await until(
+            pilot, lambda: "2 lanes are paused: 8 jobs wait" in screen_text(app), "the concern"
+        )
+        await press(pilot, "/", *"lanes are paused", "enter", "enter")
+        await until(pilot, lambda: isinstance(app.screen, LanesScreen), "the lanes")
+
+
+async def test_a_view_leads_to_the_lanes(path: Path) -> None:
+    async with shown(path) as (app, _):
+        assert str(app.services.views.present.open) == "lanes"
+        assert "--open lanes" in app.services.views.command

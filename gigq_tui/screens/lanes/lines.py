@@ -66,14 +66,15 @@ def no_lanes(hints: KeyHints, *, read_only: bool) -> list[Line]:
         return lines
     return [
         *lines,
+        ((" A job gets its lane when it is submitted.", "dim"),),
+        (),
         (
             (" Press ", ""),
             (hints(LANE_NEW), "key"),
             (" to add a rule, such as ", ""),
             ("fetch:*", "accent"),
-            (": at most 2 at a time, 10 starts a minute.", ""),
+            (" with at most 2 at a time.", ""),
         ),
-        ((" A job gets its lane when it is submitted.", "dim"),),
     ]
 
 

@@ -157,7 +157,7 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
         self.set_class(not shown, "-none")
         self.query_one("#empty", Pane).show(self._nothing() if not shown else ())
         table = Table(lanes, self.oldest, now, width, choice.sort)
-        self.typed_line.rest(table.heading())
+        self.typed_line.rest(table.heading() if shown else ())
         self.roster.show(shown, lambda lane: table.line(lane, marked=lane.name in choice.marked))
         self._tell_current()
 

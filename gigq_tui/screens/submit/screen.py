@@ -29,6 +29,7 @@ from gigq_tui.screens.submit.editor import ParamsEditor
 from gigq_tui.screens.submit.form import SubmitForm
 from gigq_tui.screens.submit.function_lookup import FunctionLookup
 from gigq_tui.screens.submit.host import Known
+from gigq_tui.screens.submit.lane_search import LaneSearch
 from gigq_tui.screens.submit.lines_file import LinesFile
 from gigq_tui.screens.submit.place_in_line import PlaceInLine
 from gigq_tui.screens.submit.preview import Preview, preview
@@ -90,6 +91,7 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
         )
         self.place = PlaceInLine(self)
         self.lines = LinesFile(self)
+        self.lanes = LaneSearch(self, self.suggestions, self.form.more["lane"].field)
         self.zones: ZoneSearch | None = None
         if schedule is not None:
             self.zones = ZoneSearch(self, self.suggestions, schedule.zone.field)
@@ -183,6 +185,8 @@ class SubmitScreen(ConsoleScreen, inherit_bindings=False):
             self.functions.typed()
         elif row.key == "name":
             self.form.name_typed()
+        elif row.key == "lane":
+            self.lanes.typed()
         elif row.key == "zone" and self.zones is not None:
             self.zones.typed()
         elif row.key == "depends":

@@ -34,7 +34,7 @@ from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
 from gigq_tui.widgets.lines import Line, TextLines, span
 from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
 
-NUMBER_CELLS = 8
+NUMBER_CELLS, LANE_CELLS = 8, 28
 _NUMBERS = ("count", "slots", "grace")
 # What is examined before anything is started.
 _EXAMINED = ("python", "folder", "environment")
@@ -112,13 +112,15 @@ class SetupPanel(Vertical):
                     "lanes",
                     "lanes",
                     ", ".join(setup.lanes),
-                    hint="reserved ones that it takes too: gpu, big:*",
+                    cells=LANE_CELLS,
+                    hint="reserved ones, too: gpu, big:*",
                 ),
                 FormRow(
                     "only_lanes",
                     "only lanes",
                     ", ".join(setup.only_lanes),
-                    hint="takes jobs of these alone",
+                    cells=LANE_CELLS,
+                    hint="jobs of these alone",
                 ),
             )
         }
