@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,19 +14,30 @@ from typing import Literal
 from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.hooks import read_hooks
 from gigq_core.keeping import read_keeping
+from gigq_core.key_holders import count_shared_keys
 from gigq_core.lanes import read_lanes
 from gigq_core.paths import queue_file
 from gigq_core.schedules import read_schedules
 from gigq_core.schema import ddl
 from gigq_core.schema import metric_statements as sql
-from gigq_core.schema.attach import living_workers
+from gigq_core.schema.attach import is_current, living_workers
 from gigq_core.schema.opening import explain, is_attached, open_read_only
 from gigq_core.schema.transaction import read
+from gigq_core.status import ExecutionStatus
 from gigq_core.text import inert
 from gigq_core.times import utc_now
 
 # Of lanes there may be as many as there are hosts in the world: the fullest are told.
 MOST_LANES = 200
+
+# Functions that are told by name, and how much of a name.
+MOST_FUNCTIONS = 50
+LONGEST_LABEL = 200
+# Which attempts are recent: how long ago they ended, in seconds, and among how many of the newest.
+RECENT_S = 300.0
+RECENT_MOST = 10_000
+SHARES = (0.5, 0.9, 0.99)
+_OUTCOMES = tuple(one.value for one in ExecutionStatus if one is not ExecutionStatus.RUNNING)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -56,7 +68,7 @@ def read_metrics(path: str | Path) -> list[Metric]:
     file = queue_file(path)
     try:
         with closing(open_read_only(file)) as conn, read(conn):
-            return [*_jobs(conn), *_file(conn, file), *_ours(conn)]
+            return [*_jobs(conn), *_attempts(conn), *_file(conn, file), *_ours(conn)]
     except sqlite3.Error as problem:
         raise explain(problem, file) from problem
 
@@ -69,13 +81,49 @@ def _jobs(conn: sqlite3.Connection) -> Iterator[Metric]:
         counts[as_text(state)] = as_int(n)
     yield _by("gigq_jobs", "gauge", "Jobs in the file by state.", "state", counts.items())
     now = utc_now()
-    began = conn.execute(sql.OLDEST_RUNNING).fetchone()[0] if attached else None
+    began = conn.execute(sql.OLDEST_RUNNING).fetchone()[0] if is_current(conn) else None
     yield _one(
         "gigq_longest_run_seconds",
         "gauge",
         "For how long the job runs that began first; 0 where none runs.",
         max(0.0, now - as_float(began, now)),
     )
+
+    for name, words, statement in (
+        ("gigq_running_jobs", "Running jobs", sql.RUNNING_BY_FUNCTION),
+        ("gigq_failed_jobs", "Failed and timed out jobs", sql.FAILED_BY_FUNCTION),
+    ):
+        words += f" by function; empty for what is beyond {MOST_FUNCTIONS}."
+        yield _by(name, "gauge", words, "function", _first(conn.execute(statement)))
+
+
+def _first(counted: Iterable[tuple[object, int]]) -> list[tuple[str, float]]:
+    """The first by name, and the rest in one sum; names that are cut alike are one."""
+    found: Counter[str] = Counter()
+    for place, (name, n) in enumerate(counted):
+        found[as_text(name)[:LONGEST_LABEL] if place < MOST_FUNCTIONS else ""] += n
+    return list(found.items())
+
+
+def _attempts(conn: sqlite3.Connection) -> Iterator[Metric]:
+    """Those that ended lately: how, and after what time."""
+    now = utc_now()
+    counts = dict.fromkeys(_OUTCOMES, 0)
+    took = []
+    if is_current(conn):
+        wanted = {"most": RECENT_MOST, "since": now - RECENT_S, "utc": now}
+        for status, seconds in conn.execute(sql.RECENT_ATTEMPTS, wanted):
+            if status in counts:
+                counts[status] += 1
+                took.append(max(0.0, as_float(seconds)))
+    words = f"Attempts that ended in the last {RECENT_S:g} seconds."
+    yield _by("gigq_recent_attempts", "gauge", words, "outcome", counts.items())
+    took.sort()
+    shares = [
+        (f"{share:g}", took[max(0, math.ceil(share * len(took)) - 1)]) for share in SHARES if took
+    ]
+    words = "How long the shortest of those took, as far as that share of them."
+    yield _by("gigq_recent_attempt_duration_seconds", "gauge", words, "quantile", shares)
 
 
 def _file(conn: sqlite3.Connection, file: Path) -> Iterator[Metric]:
@@ -93,8 +141,8 @@ def _file(conn: sqlite3.Connection, file: Path) -> Iterator[Metric]:
 
 
 def _ours(conn: sqlite3.Connection) -> Iterator[Metric]:
-    """What a file of GigQ's own has nothing of."""
-    if not is_attached(conn):
+    """What a file of GigQ's own, or of the release before, has nothing of."""
+    if not is_current(conn):
         return
     paused = conn.execute(sql.IS_PAUSED).fetchone() is not None
     yield _one("gigq_paused", "gauge", "1 while the queue is paused.", float(paused))
@@ -102,8 +150,21 @@ def _ours(conn: sqlite3.Connection) -> Iterator[Metric]:
     workers = [row for row in conn.execute(sql.WORKERS) if row["id"] in living]
     states = Counter(as_text(row["state"]) for row in workers)
     yield _by("gigq_workers", "gauge", "Workers at work by state.", "state", states.items())
+    lost = conn.execute(sql.COUNT_WORKERS).fetchone()[0] - len(workers)
+    words = "Workers whose process is gone, and which have not said so."
+    yield _one("gigq_lost_workers", "gauge", words, lost)
     slots = sum(as_int(row["slots"]) for row in workers)
     yield _one("gigq_worker_slots", "gauge", "How many jobs they run at a time.", slots)
+    submitted = conn.execute(sql.OLDEST_READY).fetchone()
+    yield _one(
+        "gigq_oldest_ready_job_age_seconds",
+        "gauge",
+        "How long ago the first was submitted of the jobs that are ready; 0 where none is.",
+        0.0 if submitted is None else max(0.0, utc_now() - as_float(submitted[0], utc_now())),
+    )
+    shared = count_shared_keys(conn)
+    words = "Keys of unique jobs that two jobs hold at once."
+    yield _one("gigq_shared_unique_keys", "gauge", words, shared)
     late = conn.execute(sql.EARLIEST_APPOINTMENT).fetchone()[0]
     overdue = 0.0 if late is None else max(0.0, utc_now() - as_float(late))
     yield _one(
@@ -144,6 +205,12 @@ def _lanes(conn: sqlite3.Connection) -> Iterator[Metric]:
     ]
     words = f"Jobs in lanes by state, of the {MOST_LANES} fullest."
     yield Metric("gigq_lane_jobs", "gauge", words, tuple(samples))
+    limits = [(lane.name, lane.running_limit) for lane in lanes[:MOST_LANES]]
+    told = [(name, float(limit)) for name, limit in limits if limit is not None]
+    words = "How many jobs of a lane run at once at most."
+    yield _by("gigq_lane_running_limit", "gauge", words, "lane", told)
+    paused = [(lane.name, float(lane.paused_at is not None)) for lane in lanes[:MOST_LANES]]
+    yield _by("gigq_lane_paused", "gauge", "1 while a lane is paused.", "lane", paused)
 
 
 def _schedules(conn: sqlite3.Connection) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ import click
 from gigq_core.cli.errors import Trouble, sentences
 from gigq_core.cli.output import say
 from gigq_core.cli.settings import Settings
+from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
@@ -32,6 +33,8 @@ PACKAGE = "gigq-tui[metrics]"
 def metrics(settings: Settings, textfile: Path | None) -> None:
     """Print numbers for Prometheus: jobs, lanes, workers, schedules, hooks, keeping, and the file.
 
+    Each has the label file, so that several queues can be told apart.
+
     With --textfile it is for the textfile collector of the node exporter: run it by a timer. It
     needs the package prometheus-client, which comes with gigq-tui[metrics].
 
@@ -47,7 +50,7 @@ def metrics(settings: Settings, textfile: Path | None) -> None:
             f"metrics needs the package prometheus-client: install it with pip install '{PACKAGE}'."
         ) from None
     with sentences(settings.db):
-        registry = _registry(read_metrics(settings.db))
+        registry = _registry(read_metrics(settings.db), inert(settings.db.absolute()))
     if textfile is None:
         say(prometheus_client.generate_latest(registry).decode().rstrip("\n"))
         return
@@ -57,7 +60,8 @@ def metrics(settings: Settings, textfile: Path | None) -> None:
         raise Trouble(f"{textfile} can't be written: {problem.strerror}.") from None
 
 
-def _registry(found: Sequence[Metric]) -> CollectorRegistry:
+def _registry(found: Sequence[Metric], file: str) -> CollectorRegistry:
+    """The numbers with the file as a label: those of two queues must not be alike."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
     from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -66,9 +70,9 @@ def _registry(found: Sequence[Metric]) -> CollectorRegistry:
             for metric in found:
                 kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
                 labels = metric.samples[0][0] if metric.samples else ()
-                family = kind(metric.name, metric.words, labels=[name for name, _ in labels])
+                family = kind(metric.name, metric.words, labels=["file", *(n for n, _ in labels)])
                 for values, number in metric.samples:
-                    family.add_metric([value for _, value in values], number)
+                    family.add_metric([file, *(value for _, value in values)], number)
                 yield family
 
     registry = CollectorRegistry()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +20,7 @@ from gigq_core import metrics as metrics_module
 from gigq_core.cli.main import cli
 from gigq_core.identity import current_identity
 
+DATA = Path(__file__).parents[1] / "data"
 NOTHING = "tests.integration.chores.nothing"
 
 Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -28,7 +32,9 @@ def told(db: Path, *words: str) -> Result:
 
 def numbers(text: str) -> Numbers:
     return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        (sample.name, tuple(sorted(k for k in sample.labels.items() if k[0] != "file"))): (
+            sample.value
+        )
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -91,10 +97,144 @@ def test_of_many_lanes_the_fullest_are_told(
     lanes = [lane for number, lane in enumerate("abcd") for _ in range(number + 1)]
     queue.submit_many([Job("j", NOTHING, lane=lane) for lane in lanes])
     text = told(tmp_path / "jobs.db").output
-    assert {line[:24] for line in text.splitlines() if line.startswith("gigq_lane_jobs{")} == {
-        'gigq_lane_jobs{lane="c",',
-        'gigq_lane_jobs{lane="d",',
-    }
+    told_of = {dict(labels)["lane"] for name, labels in numbers(text) if name == "gigq_lane_jobs"}
+    assert told_of == {"c", "d"}
+
+
+OLD = [*sorted(DATA.glob("gigq-*.db")), DATA / "gigq_core-schema-1.zip"]
+# By the release before, which is in the archive.
+SUBMITS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from gigq_core import Job, JobQueue
+JobQueue(sys.argv[2]).submit(Job("j", __import__("os").getcwd))
+"""
+
+
+@pytest.mark.parametrize("source", OLD, ids=lambda path: path.name)
+def test_a_file_of_any_release_is_read_and_left_alone(tmp_path: Path, source: Path) -> None:
+    if source.suffix == ".zip":
+        db = tmp_path / "jobs.db"
+        words = [sys.executable, "-c", SUBMITS, str(source), str(db)]
+        subprocess.run(words, check=True, cwd=tmp_path)
+    else:
+        db = Path(shutil.copy(source, tmp_path))
+    before = db.read_bytes()
+    answer = told(db)
+    assert answer.exit_code == 0, answer.output
+    found = numbers(answer.output)
+    jobs = sum(n for (name, _), n in found.items() if name == "gigq_jobs")
+    conn = sqlite3.connect(db)
+    assert jobs == conn.execute("SELECT count(*) FROM jobs").fetchone()[0]
+    conn.close()
+    assert db.read_bytes() == before
+
+
+def write(db: Path, statement: str, *values: object) -> None:
+    conn = sqlite3.connect(db, isolation_level=None)
+    conn.execute(statement, values)
+    conn.close()
+
+
+def test_each_number_says_of_which_file_it_is(tmp_path: Path) -> None:
+    """Those of two queues may come together."""
+    db = tmp_path / "jobs.db"
+    JobQueue(db).submit(Job("j", NOTHING, lane="web"))
+    families = list(text_string_to_metric_families(told(db).output))
+    assert {one.labels["file"] for family in families for one in family.samples} == {str(db)}
+    for family in families:
+        timed = re.search("age|duration|timestamp|longest|late", family.name)
+        assert (timed is None) or family.name.endswith("_seconds")
+        assert family.documentation.endswith(".")
+
+
+def test_the_oldest_is_the_first_that_is_ready(tmp_path: Path) -> None:
+    db = tmp_path / "jobs.db"
+    queue = JobQueue(db)
+    age = ("gigq_oldest_ready_job_age_seconds", ())
+    assert numbers(told(db).output)[age] == 0
+    blocked = Job("j", NOTHING, dependencies=["none"])
+    ids = queue.submit_many(
+        [blocked, Job("j", NOTHING, priority=-1), Job("j", NOTHING, priority=5, lane="web")]
+    )
+    for job_id, seconds in zip(ids, (5_000, 900, 300), strict=True):
+        write(db, "UPDATE jobs SET created = created - ? WHERE id = ?", seconds, job_id)
+    assert 900 <= numbers(told(db).output)[age] < 1_000
+    # A clock that was set back.
+    write(db, "UPDATE jobs SET created = created + 99999")
+    assert numbers(told(db).output)[age] == 0
+
+
+def test_durations_are_of_attempts_that_ended_lately(tmp_path: Path) -> None:
+    db = tmp_path / "jobs.db"
+    JobQueue(db)
+    now = time.time()
+    conn = sqlite3.connect(db, isolation_level=None)
+    add = (
+        "INSERT INTO job_executions (id, job_id, worker_id, status, started_at, began, ended) "
+        "VALUES (?, 'j', 'w', ?, 'x', ?, ?)"
+    )
+    conn.execute("BEGIN")
+    for n in range(200):
+        conn.execute(add, (f"recent {n}", "completed", now - 10 - n, now - 10))
+        conn.execute(add, (f"past {n}", "failed", now - 5_000, now - 4_000))
+        conn.execute(add, (f"ahead {n}", "failed", now, now + 900))
+    conn.execute("COMMIT")
+    found = numbers(told(db).output)
+    assert found["gigq_recent_attempts", (("outcome", "completed"),)] == 200
+    assert found["gigq_recent_attempts", (("outcome", "failed"),)] == 0
+    for share, seconds in {"0.5": 99, "0.9": 179, "0.99": 197}.items():
+        took = found["gigq_recent_attempt_duration_seconds", (("quantile", share),)]
+        assert took == pytest.approx(seconds, abs=0.01)
+    # Of very many only the newest are looked at.
+    conn.execute("BEGIN")
+    more = metrics_module.RECENT_MOST + 50
+    conn.executemany(add, [(f"more {n}", "timeout", now - 9, now - 8) for n in range(more)])
+    conn.execute("COMMIT")
+    conn.close()
+    found = numbers(told(db).output)
+    assert found["gigq_recent_attempts", (("outcome", "timeout"),)] == metrics_module.RECENT_MOST
+    assert found["gigq_recent_attempts", (("outcome", "completed"),)] == 0
+
+
+def test_functions_are_named_as_far_as_there_are_not_too_many(tmp_path: Path) -> None:
+    db = tmp_path / "jobs.db"
+    most = metrics_module.MOST_FUNCTIONS
+    jobs = [Job("j", f"a.f{n:03}") for n in range(most + 20)]
+    JobQueue(db).submit_many([*jobs, Job("j", "a.often"), Job("j", "a.often")])
+    write(db, "UPDATE jobs SET status = CASE rowid % 2 WHEN 0 THEN 'failed' ELSE 'timeout' END")
+    write(db, "UPDATE jobs SET function_module = ? WHERE rowid = 5", 'a"\\\x1b[31m\n' + "x" * 500)
+    write(db, "UPDATE jobs SET function_module = CAST(x'ff41' AS TEXT) WHERE rowid = 6")
+    text = told(db).output
+    assert "\x1b" not in text
+    found = {labels: n for (name, labels), n in numbers(text).items() if name == "gigq_failed_jobs"}
+    assert len(found) == most + 1
+    assert found[(("function", "a.often"),)] == 2
+    assert found[(("function", ""),)] == 21
+    assert sum(found.values()) == most + 22
+
+
+def test_lanes_workers_and_keys_are_told(tmp_path: Path) -> None:
+    db = tmp_path / "jobs.db"
+    queue = JobQueue(db)
+    queue.set_lane("web", running=7)
+    queue.pause_lane("web")
+    queue.submit_many([Job("j", NOTHING, lane="web"), Job("j", NOTHING, unique="a")])
+    queue.submit(Job("j", NOTHING, unique="b"))
+    write(db, "UPDATE jobs SET unique_key = 'a' WHERE unique_key = 'b'")
+    gone = current_identity()._replace(pid=4_194_303, pid_started="1")
+    write(
+        db,
+        "INSERT INTO core_workers (id, owner, isolation, slots, state, started_at, host, pid, "
+        "pid_started, boot_id, pid_namespace) "
+        "VALUES ('w', 'cli', 'process', 4, 'running', '2030-01-01', ?, ?, ?, ?, ?)",
+        *gone,
+    )
+    found = numbers(told(db).output)
+    assert found["gigq_lane_running_limit", (("lane", "web"),)] == 7
+    assert found["gigq_lane_paused", (("lane", "web"),)] == 1
+    assert (found["gigq_lost_workers", ()], found["gigq_worker_slots", ()]) == (1, 0)
+    assert found["gigq_shared_unique_keys", ()] == 1
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
