@@ -138,6 +138,35 @@ _delays_option = click.option(
 )
 
 
+_UNIQUE_OPTIONS = (
+    click.option(
+        "--unique-until",
+        type=click.Choice(UNTIL),
+        help="How long the job holds its key: until it has ended, until its first attempt has "
+        "started, or forever.  [default: ended]",
+    ),
+    click.option(
+        "--unique-within",
+        type=Time(),
+        metavar="TIME",
+        help="It also holds its key for so long after it was submitted: seconds, or 10m, 2h.",
+    ),
+    click.option(
+        "--on-duplicate",
+        type=click.Choice(CONFLICT),
+        help="What to do where another job holds the key: take that one for this, fail, replace "
+        "it, or run again after the one that runs.  [default: existing]",
+    ),
+)
+
+
+def _unique_options(command: Command) -> Command:
+    """Give a command what says more of `--unique`."""
+    for option in reversed(_UNIQUE_OPTIONS):
+        command = option(command)
+    return command
+
+
 def job_options(*without: str) -> Callable[[Command], Command]:
     """Give a command what defines a job but its function and its name; see `defined_job`.
 
@@ -148,6 +177,10 @@ def job_options(*without: str) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         names = [name for name in OPTION_NAMES if name not in ("name", *without)]
         at = names.index("retry") + 1
+        if "unique" in names:
+            behind = names.index("unique") + 1
+            command = _unique_options(_job_options(*names[behind:])(command))
+            names = names[:behind]
         command = _job_options(*names[at:])(command)
         return _params_option(_job_options(*names[:at])(_delays_option(command)))
 
@@ -177,6 +210,9 @@ def defined_job(
             raise click.UsageError("--backoff can't be combined with --retry-delays: give one.")
         options["retry"] = retry_delays
     options["name"] = options.get("name") or path.rpartition(".")[2]
+    if "unique" in options:
+        more = [options.pop(word) for word in ("unique_until", "unique_within", "on_duplicate")]
+        options["unique"] = _unique(options["unique"], *more)
     try:
         return Job(function=function, params=dict(map(_parameter, params)), **options)
     except (TypeError, ValueError) as problem:
@@ -190,24 +226,7 @@ def defined_job(
 @_job_options(*OPTION_NAMES[1:_AFTER_RETRY])
 @_delays_option
 @_job_options(*OPTION_NAMES[_AFTER_RETRY:_AFTER_UNIQUE])
-@click.option(
-    "--unique-until",
-    type=click.Choice(UNTIL),
-    help="How long the job holds its key: until it has ended, until its first attempt has started, "
-    "or forever.  [default: ended]",
-)
-@click.option(
-    "--unique-within",
-    type=Time(),
-    metavar="TIME",
-    help="It also holds its key for so long after it was submitted: seconds, or 10m, 2h.",
-)
-@click.option(
-    "--on-duplicate",
-    type=click.Choice(CONFLICT),
-    help="What to do where another job holds the key: take that one for this, fail, replace it, or "
-    "run again after the one that runs.  [default: existing]",
-)
+@_unique_options
 @_job_options(*OPTION_NAMES[_AFTER_UNIQUE:])
 @click.option(
     "--copies",

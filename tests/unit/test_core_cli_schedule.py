@@ -97,6 +97,19 @@ def test_a_schedule_is_added_shown_listed_and_removed(file: Path) -> None:
     assert "There is no schedule" in run(file, "list").stdout
 
 
+def test_a_schedules_job_may_be_unique(file: Path) -> None:
+    words = ("add", "a", "@daily", "json.dumps", "-p", "obj=1")
+    shown = told(file, *words, "--unique", "k", "--unique-within", "1h", "--on-duplicate", "error")
+    assert shown["options"]["unique"] == {
+        "key": "k",
+        "until": "ended",
+        "within": 3600,
+        "conflict": "error",
+    }
+    assert told(file, *words, "--unique")["options"]["unique"]["key"] is True
+    assert "give --unique too" in run(file, *words, "--unique-until", "started", exit_code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
