@@ -18,6 +18,7 @@ from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import say
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.worker import worker
+from gigq_core.decoding import as_timeout_s
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.text import inert
 
@@ -45,7 +46,8 @@ def unit(ctx: click.Context, /, name: str, user: bool, **options: Any) -> None:
     where the text goes.
 
     When the service is stopped, its jobs have --stop-within seconds to end; without it, as long as
-    the longest timeout among those that wait or run now, and 300 seconds at least.
+    the longest timeout among those that wait or run now, or that schedules and hooks will submit,
+    and 300 seconds at least.
 
     \b
       gigq-core --db jobs.db unit --concurrency 4 > gigq-worker.service
@@ -126,18 +128,27 @@ def _words(ctx: click.Context, options: dict[str, Any]) -> list[str]:
             value = shutil.which(value) or Path(value).expanduser()
         if name in _PATHS:
             value = os.path.abspath(value)
+        if isinstance(value, tuple):
+            value = ",".join(value)
         words += [param.opts[0], str(value)]
     return words
 
 
 def _longest_timeout(settings: Settings) -> float:
-    """The longest timeout of the jobs that wait or run, in seconds.
+    """The longest timeout of the jobs that wait or run, or that schedules and hooks will submit, in
+    seconds.
 
     Raises:
         Unusable: there is no file; a worker on it would only end and be started again.
     """
+    from gigq_core.hooks import read_hooks
+    from gigq_core.schedules import read_schedules
+
     with settings.viewing() as view:
-        return max(DEFAULT_TIMEOUT_S, view.longest_timeout())
+        kept = [one.options for one in view.ask(read_schedules)]
+        kept += [one.options for one in view.ask(read_hooks)]
+        later = (as_timeout_s(options.get("timeout")) for options in kept)
+        return max(DEFAULT_TIMEOUT_S, view.longest_timeout(), *later)
 
 
 def _exec_words(words: list[str]) -> list[str]:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from gigq_core import Job, JobQueue
 from gigq_core.cli import unit as module
 from gigq_core.cli.main import cli
+from gigq_core.cli.worker import worker
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place
 from tests.waiting import wait_until
@@ -103,6 +104,22 @@ def test_the_worker_of_a_unit_is_this_one(tmp_path: Path) -> None:
     assert int(found["TimeoutStopSec"][0]) == 313
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--lanes", "gpu,fetch:*", "--max-child-memory", "2G", "--log-size", "10M"],
+        ["--only-lanes", "gpu", "--isolation", "thread", "--stop-within", "1h30m"],
+        ["--only-lanes", "a b,käse 'x'", "--grace", "0.5", "--name", "other"],
+    ],
+)
+def test_the_worker_gets_the_options_as_they_were_given(tmp_path: Path, given: list[str]) -> None:
+    found = printed(tmp_path, *given)
+    words = read_as_systemd(found["ExecStart"][0])
+    own = given[: given.index("--name")] if "--name" in given else given
+    wanted = worker.make_context("worker", list(own)).params
+    assert worker.make_context("worker", words[words.index("worker") + 1 :]).params == wanted
+
+
 def test_a_unit_of_ones_own_manager(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     found = printed(tmp_path, "--user", "--chdir", "project", "--stop-within", "60")
@@ -118,8 +135,13 @@ def test_it_waits_as_long_as_the_longest_job_may_take(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "jobs.db")
     queue.submit(Job("long", "os.getcwd", timeout=7200))
     queue.submit(Job("short", "os.getcwd", timeout=1))
-    queue.close()
     assert int(printed(tmp_path)["TimeoutStopSec"][0]) == 7215
+    # What comes later counts too.
+    queue.schedule("nightly", "@daily", Job("nightly", "os.getcwd", timeout="3h"))
+    assert int(printed(tmp_path)["TimeoutStopSec"][0]) == 10_815
+    queue.hook("failed", Job("page", "pages.out", timeout="4h"))
+    queue.close()
+    assert int(printed(tmp_path)["TimeoutStopSec"][0]) == 14_415
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
