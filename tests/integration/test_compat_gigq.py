@@ -29,6 +29,7 @@ OUR_COLUMNS = {
     *("retry_policy", "on_parent_failure", "workflow", "workflow_id", "batch", "stall_timeout"),
     *("error_type", "error_message", "fingerprint", "decision"),
     *("retry", "retry_on", "give_up_on", "on_timeout", "run_at", "run_after", "ours", "progress"),
+    *("lane", "unique", "memory", "schedule", "slot", "hook", "submitted_by", "duplicate_of"),
 }
 
 FUNCTIONS = """
@@ -307,8 +308,8 @@ def callables(package: ModuleType) -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
     for name in ("Job", "JobQueue", "Worker", "Workflow"):
         found[name] = thing = getattr(package, name)
-        for attribute, value in vars(thing).items():
-            if callable(value) and not attribute.startswith("_"):
+        for attribute, value in inspect.getmembers(thing, callable):
+            if not attribute.startswith("_"):
                 found[f"{name}.{attribute}"] = value
     wrapper = type(package.task(len_of))
     for method in ("__call__", "to_job", "submit"):
