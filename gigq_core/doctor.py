@@ -13,13 +13,17 @@ from pathlib import Path
 
 from gigq_core.cycles import in_circles
 from gigq_core.file_locks import process_words
-from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.function_files import why_missing
+from gigq_core.hooks import read_hooks
+from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
+from gigq_core.keeping import keeping_words, read_keeping
 from gigq_core.key_holders import count_shared_keys
 from gigq_core.lanes import read_lanes, read_takers
 from gigq_core.paths import queue_file
+from gigq_core.schedules import read_schedules
 from gigq_core.schema import ddl, features
 from gigq_core.schema import doctor_statements as sql
-from gigq_core.schema.attach import is_current, living_of_release_before
+from gigq_core.schema.attach import is_current, living_of_release_before, living_workers
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
 from gigq_core.times import utc_now
@@ -32,6 +36,12 @@ LARGE_WAL_BYTES = 64 * 1024 * 1024
 # How long a lock is watched before somebody is said to keep it, and how often, in seconds.
 HELD_S = 1.5
 LOOK_AGAIN_S = 0.2
+
+# What is late by so much is done by nobody, in seconds; a hook whose last jobs all failed, so many.
+LATE_S = 3600.0
+FAILING = 3
+# Of troubles of one kind so many are told.
+SHOWN = 10
 
 # Room on the disk: soon none, and as good as none.
 LITTLE_SPACE_BYTES = 512 * 1024 * 1024
@@ -430,6 +440,51 @@ def _lanes(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("lanes", Level.FINE, "No job waits in a lane.")
 
 
+def _agenda(conn: sqlite3.Connection) -> Iterator[Finding]:
+    """What was to be done by now, though workers live who do it."""
+    living = [row for row in living_workers(conn) if not is_suspended(row["pid"])]
+    late = conn.execute(sql.LATE_ON_AGENDA, (utc_now() - LATE_S,)).fetchall()
+    if living and late:
+        yield Finding(
+            "agenda",
+            Level.WRONG,
+            f"{late[0]['what']} was due more than an hour ago, and no worker has done it: look "
+            f"into the log of worker {living[0]['id']}.",
+        )
+    else:
+        yield Finding("agenda", Level.FINE, "Nothing on the agenda is late.")
+
+
+def _schedules(conn: sqlite3.Connection) -> Iterator[Finding]:
+    found = [schedule for schedule in read_schedules(conn) if schedule.paused_at is None]
+    troubles = [(s.name, s.trouble or why_missing(s.function)) for s in found]
+    troubles = [(name, trouble) for name, trouble in troubles if trouble]
+    for name, trouble in troubles[:SHOWN]:
+        yield Finding("schedules", Level.WARNING, f"The schedule {name}: {trouble.rstrip('.')}.")
+    if not troubles:
+        yield Finding("schedules", Level.FINE, "No schedule has trouble.")
+
+
+def _hooks(conn: sqlite3.Connection) -> Iterator[Finding]:
+    found = [hook for hook in read_hooks(conn) if hook.paused_at is None]
+    troubles = [hook for hook in found if hook.problem or hook.failures_in_a_row >= FAILING]
+    for hook in troubles[:SHOWN]:
+        why = hook.problem or f"its last {hook.failures_in_a_row} jobs failed"
+        yield Finding(
+            "hooks", Level.WARNING, f"The hook {hook.name} tells nobody: {why.rstrip('.')}."
+        )
+    if not troubles:
+        yield Finding("hooks", Level.FINE, "No hook fails.")
+
+
+def _keeping(conn: sqlite3.Connection) -> Iterator[Finding]:
+    kept = read_keeping(conn)
+    if kept.trouble:
+        yield Finding("keeping", Level.WARNING, f"Old jobs stay. {kept.trouble}")
+    else:
+        yield Finding("keeping", Level.FINE, f"Jobs are kept: {keeping_words(kept)}.")
+
+
 _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
     _release,
     _schema_parts,
@@ -438,5 +493,9 @@ _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] 
     _never_runs,
     _shared_keys,
     _lanes,
+    _agenda,
+    _schedules,
+    _hooks,
+    _keeping,
     _clocks,
 )

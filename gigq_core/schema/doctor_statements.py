@@ -51,3 +51,5 @@ SELECT COUNT(*) FROM jobs
 WHERE status = 'pending'
   AND (json_valid(coalesce(params, '')) = 0
        OR (dependencies IS NOT NULL AND dependencies <> '' AND json_valid(dependencies) = 0))"""
+
+LATE_ON_AGENDA = "SELECT what FROM core_agenda WHERE at < ? ORDER BY at LIMIT 1"

@@ -14,8 +14,10 @@ from gigq_core import Job, JobQueue
 from gigq_core import doctor as doctor_module
 from gigq_core.doctor import Level, examine
 from gigq_core.errors import DatabaseMissing
+from gigq_core.function_files import why_missing
 from gigq_core.identity import current_identity
 from gigq_core.job import FunctionReference
+from gigq_core.schema import ddl
 
 WORK = FunctionReference("json", "dumps")
 # What depends on the machine that runs the tests.
@@ -182,3 +184,78 @@ def test_jobs_in_a_circle_are_named_and_a_long_chain_is_none(
         )
     assert troubles(queue.db_path).keys() == {"circles"}
     assert troubles(queue.db_path)["circles"].startswith("4 jobs are in a dependency cycle")
+
+
+# --- what is done beside running jobs --------------------------------------------------------
+
+
+def test_an_entry_of_the_agenda_that_no_living_worker_does_is_told(
+    queue: JobQueue, raw: sqlite3.Connection
+) -> None:
+    queue.schedule("nightly", "30 2 * * *", Job("n", WORK, params={"obj": 1}))
+    raw.execute("UPDATE core_agenda SET at = at - 10 * 86400")
+    assert "agenda" not in troubles(queue.db_path)
+    raw.execute(
+        "INSERT INTO core_workers (id, owner, isolation, slots, state, started_at, release, host, "
+        "pid, pid_started, boot_id, pid_namespace) VALUES ('w', 'cli', 'process', 1, 'running', "
+        "'2030-01-01', ?, ?, ?, ?, ?, ?)",
+        (ddl.SCHEMA_VERSION, *current_identity()),
+    )
+    text = troubles(queue.db_path)["agenda"]
+    assert text.startswith("schedule:nightly was due more than an hour ago")
+    assert "the log of worker w" in text
+    raw.execute("UPDATE core_agenda SET at = at + 20 * 86400")
+    assert "agenda" not in troubles(queue.db_path)
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        ("shop.mail.send", ""),
+        ("shop.mail.post", "shop.mail has no post"),
+        ("shop.post.send", "there is no module shop.post"),
+        ("shop.deep.inner.run", ""),
+        ("shop.made.anything", ""),
+        ("lonely.work", ""),
+        ("lonely.rest", "lonely has no rest"),
+        ("nowhere.at.all", ""),
+        ("json.dumps", ""),
+        ("math.sqrt", ""),
+        ("__main__.f", ""),
+        ("odd", ""),
+    ],
+)
+def test_a_function_that_can_not_be_where_its_name_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, why: str
+) -> None:
+    deep = tmp_path / "shop" / "deep"
+    deep.mkdir(parents=True)
+    (tmp_path / "shop" / "__init__.py").write_text("raise SystemExit('imported')")
+    (tmp_path / "shop" / "mail.py").write_text("def send(): ...")
+    (tmp_path / "shop" / "made.py").write_text("from shop.mail import *")
+    (deep / "inner.py").write_text("from shop.mail import send as run")
+    (tmp_path / "lonely.py").write_text("work = print")
+    monkeypatch.chdir(tmp_path)
+    assert why_missing(function) == why
+
+
+def test_schedules_hooks_and_keeping_tell_their_trouble(
+    queue: JobQueue,
+    raw: sqlite3.Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue.schedule("nightly", "30 2 * * *", Job("n", WORK, params={"obj": 1}))
+    raw.execute("UPDATE core_agenda SET trouble = 'no such zone' WHERE what = 'schedule:nightly'")
+    queue.hook("failed", Job("h", FunctionReference("gigq_core", "post_json")), name="page")
+    raw.execute("UPDATE core_hooks SET failures = 3")
+    queue.keep(completed="7d")
+    raw.execute("UPDATE core_keeping SET trouble = 'Nothing goes, since the disk is full.'")
+    found = troubles(queue.db_path)
+    assert found["schedules"] == "The schedule nightly: no such zone."
+    assert found["hooks"] == "The hook page tells nobody: its last 3 jobs failed."
+    assert found["keeping"] == "Old jobs stay. Nothing goes, since the disk is full."
+    queue.pause_schedule("nightly")
+    queue.pause_hook("page")
+    queue.keep(completed="forever")
+    assert not {"schedules", "hooks", "keeping"} & troubles(queue.db_path).keys()

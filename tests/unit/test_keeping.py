@@ -226,6 +226,19 @@ def test_what_a_hook_is_still_to_tell_stays(kept: Kept) -> None:
     assert kept.ids() == set()
 
 
+def test_what_needs_others_keeps_them_all_the_way_up(kept: Kept) -> None:
+    parents: tuple[str, ...] = ()
+    for _ in range(6):
+        parents = (kept.job("cancelled", 100, parents),)
+    waits = kept.job("pending", 0, parents)
+    kept.queue.keep(cancelled="7d")
+    assert kept.run().needed_last == 6
+    kept.queue.cancel(waits)
+    kept.conn.execute("UPDATE jobs SET ended = 1 WHERE id = ?", (waits,))
+    kept.run()
+    assert kept.ids() == set()
+
+
 def test_a_chain_goes_whole_in_one_run_however_long_it_is(kept: Kept) -> None:
     parents: tuple[str, ...] = ()
     for _ in range(2 * keepings.JOBS_AT_ONCE + 50):
