@@ -122,6 +122,8 @@ def _options_of(job: dict[str, Any]) -> dict[str, Any]:
         "workflow": as_optional_text(job.get("workflow")),
         "workflow_id": as_optional_text(job.get("workflow_id")),
         "submitted_by": as_optional_text(job.get("submitted_by")),
+        "schedule": as_optional_text(job.get("schedule")),
+        "hook": as_optional_text(job.get("hook")),
         "stall_timeout": as_float(job.get("stall_timeout")) or None,
         "ours": job.get("lane") is not None,
         "lane": lane if (lane := as_text(job.get("lane"))) != HIDDEN else "",

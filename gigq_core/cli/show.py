@@ -375,9 +375,9 @@ def _options_in_words(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Most memory", size_text(job["memory"])
     if job["unique"]:
         yield "Unique key", words_of(**job["unique"])
-    for label, key in (("Workflow", "workflow"), ("Batch", "batch"), ("Lane", "lane")):
+    for key in ("workflow", "batch", "lane", "schedule", "hook"):
         if job[key]:
-            yield label, job[key]
+            yield key.capitalize(), job[key]
     if job["ours"]:
         yield "Hidden from GigQ's workers", "yes"
 
