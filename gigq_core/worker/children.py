@@ -13,14 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from gigq_core.paths import output_name
-from gigq_core.sizes import size_words
 from gigq_core.times import Moment
 from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
 from gigq_core.worker.child_process import READ_BYTES, ChildProcess
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish, sentence_for
 from gigq_core.worker.heard import Dialogue, Heard, Knows
-from gigq_core.worker.memory import RAISED, MemoryWatch, resident_bytes
+from gigq_core.worker.memory import RAISED, MemoryWatch
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import (
     Seen,
@@ -251,15 +250,6 @@ class Child:
             self._job.memory = MemoryWatch(self.pid, claim.memory)
         self._guarded(lambda: self._process.tell(message))
 
-    def unsuited(self, claim: Claim) -> str:
-        """Why this child is not to run a job; nothing if it may."""
-        if not self.age.suits(claim.job_id):
-            return f"job {claim.job_id} comes again, which failed in it"
-        # What other jobs have left in it is not to count.
-        if claim.memory and self.jobs_begun and 2 * resident_bytes(self.pid) > claim.memory:
-            return f"job {claim.job_id} may take {size_words(claim.memory)}, half of it taken here"
-        return ""
-
     def stop(self, fate: Fate) -> None:
         """End the job that runs: SIGTERM now, SIGKILL after the grace; `fate` is how it ends."""
         if self.state is not ChildState.BUSY:
@@ -277,8 +267,15 @@ class Child:
         self._guarded(partial(self._tick, now))
 
     def _tick(self, now: float) -> None:
-        if self._job.memory is not None and now >= self._job.memory.due:
-            self._look_at_memory(self._job.memory, now)
+        watch = self._job.memory
+        if watch is not None and now >= watch.due and (said := watch.look(now)):
+            # What has arrived counts, as below.
+            for read in (self._read_output, self._read_reports, self._read_answers):
+                read()
+            if self._job.memory is watch and self.state is ChildState.BUSY:
+                self._fate = Fate.FAILED
+                self._job.took_too_much = said
+                self.end()
         if self.state is ChildState.BUSY and (
             now >= self._job.deadline or self.dialogue.has_stalled(now)
         ):
@@ -306,19 +303,6 @@ class Child:
             ChildState.ENDING,
         ):
             self.check_alive()
-
-    def _look_at_memory(self, watch: MemoryWatch, now: float) -> None:
-        """End the process at once if its job takes more memory than it may."""
-        said = watch.look(now)
-        if not said:
-            return
-        # What has arrived counts: it may have ended in time, and the next one have begun.
-        for read in (self._read_output, self._read_reports, self._read_answers):
-            read()
-        if self._job.memory is watch and self.state is ChildState.BUSY:
-            self._fate = Fate.FAILED
-            self._job.took_too_much = said
-            self.end()
 
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""

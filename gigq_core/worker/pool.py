@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gigq_core.errors import WorkerCannotStart
+from gigq_core.sizes import size_words
 from gigq_core.worker import runner, system_limits
 from gigq_core.worker.child_age import ChildAge, Limits, Sources
 from gigq_core.worker.children import Child, ChildState
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.heard import Heard, Knows, Report, Save
+from gigq_core.worker.memory import resident_bytes
 from gigq_core.worker.processes import end_adopted
 
 logger = logging.getLogger("gigq_core.worker")
@@ -192,7 +194,7 @@ class ProcessPool:
         self._proven = self._proven or bool(claims and idle)
         unsuited = []
         for claim, child in zip(claims, idle, strict=False):
-            if not child.unsuited(claim):
+            if not _unsuited(child, claim):
                 child.start(claim)
             else:
                 unsuited.append(claim)
@@ -205,18 +207,18 @@ class ProcessPool:
         """Start an attempt in another child than that which it was claimed for."""
         idle = [child for child in self._children if child.state is ChildState.IDLE]
         for child in idle:
-            if not child.unsuited(claim):
+            if not _unsuited(child, claim):
                 # The file is told which one it is as it is of a job that was claimed ahead.
                 child.start(claim, ahead=True)
                 return True
         for child in idle:
-            child.retire(child.unsuited(claim))
+            child.retire(_unsuited(child, claim))
         self._endings.append(Ending(claim, Fate.NOT_BEGUN))
         return False
 
     def _on_idle(self, child: Child) -> None:
         for claim in self._ahead:
-            if not child.unsuited(claim):
+            if not _unsuited(child, claim):
                 self._ahead.remove(claim)
                 child.start(claim, ahead=True)
                 return
@@ -379,3 +381,13 @@ def _room_ahead(child: Child, now: float) -> int:
     if child.state is ChildState.BUSY and now - child.began > AHEAD_S:
         return 0
     return min(MOST_AHEAD, int(AHEAD_S / max(child.took_s, 1e-6)))
+
+
+def _unsuited(child: Child, claim: Claim) -> str:
+    """Why a child is not to run a job; nothing if it may."""
+    if not child.age.suits(claim.job_id):
+        return f"job {claim.job_id} comes again, which failed in it"
+    # What other jobs have left in it is not to count.
+    if claim.memory and child.jobs_begun and 2 * resident_bytes(child.pid) > claim.memory:
+        return f"job {claim.job_id} may take {size_words(claim.memory)}, half of it taken here"
+    return ""
