@@ -65,6 +65,7 @@ class Conflicts:
         self._replaces: dict[int, list[Holder]] = {}
         self._after: dict[int, list[Holder]] = {}
         self._holders: dict[str, Holder] = {}
+        use(conn, Feature.KEYS)
         self._has_lasting = is_used(conn, Feature.LASTING_KEYS)
         for place, row in enumerate(self._rows):
             if row.get("unique_key") is not None:

@@ -94,7 +94,7 @@ def lasting_holder(conn: sqlite3.Connection, key: str, utc: float, but: str = ""
 def reason_against_return(conn: sqlite3.Connection, job_id: str) -> str:
     """Why a job may not wait again, since another one holds its key; empty if it may."""
     row = conn.execute(sql.KEY_OF, (job_id,)).fetchone()
-    if row is None or row[0] is None:
+    if row is None or row[0] is None or not is_used(conn, Feature.KEYS):
         return ""
     key = row[0]
     for holder in live_holders(conn, key, job_id):
@@ -111,6 +111,8 @@ def count_shared_keys(conn: sqlite3.Connection) -> int:
     A requeue of GigQ's makes them so: it does not ask. None in a file that is not attached.
     """
     try:
+        if not is_used(conn, Feature.KEYS):
+            return 0
         return int(conn.execute(sql.COUNT_SHARED).fetchone()[0])
     except sqlite3.OperationalError as problem:
         if "no such" not in str(problem):

@@ -549,11 +549,6 @@ INDEXES = {
         WHERE workflow IS NOT NULL""",
     "core_batch": """
         CREATE INDEX IF NOT EXISTS core_batch ON jobs (batch) WHERE batch IS NOT NULL""",
-    "core_keyed": f"""
-        CREATE INDEX IF NOT EXISTS core_keyed ON jobs (unique_key) WHERE {IS_KEYED}""",
-    "core_keyed_lasting": f"""
-        CREATE INDEX IF NOT EXISTS core_keyed_lasting ON jobs (unique_key, {LASTS_UNTIL})
-        WHERE {IS_LASTING}""",
     "core_kept_keys_key": """
         CREATE INDEX IF NOT EXISTS core_kept_keys_key
         ON core_kept_keys (unique_key, holds_until)""",
@@ -898,7 +893,18 @@ BEGIN
 END""",
 }
 
-# --- unique jobs whose key outlives them
+# --- unique jobs, and those whose key outlives them
+
+KEY_INDEXES = {
+    "core_keyed": f"""
+        CREATE INDEX IF NOT EXISTS core_keyed ON jobs (unique_key) WHERE {IS_KEYED}""",
+}
+
+LASTING_KEY_INDEXES = {
+    "core_keyed_lasting": f"""
+        CREATE INDEX IF NOT EXISTS core_keyed_lasting ON jobs (unique_key, {LASTS_UNTIL})
+        WHERE {IS_LASTING}""",
+}
 
 LASTING_KEYS = {
     "core_keep_key": f"""
@@ -911,8 +917,9 @@ BEGIN
     VALUES (OLD.id, OLD.unique_key, coalesce(substr(CAST(OLD.name AS TEXT), 1, 200), ''),
             OLD.created, OLD.unique_within,
             CASE WHEN OLD.unique_until = 'forever' THEN 9e999
-                 ELSE min(coalesce(OLD.created + OLD.unique_within, 9e999),
-                          {NOW} + {KEY_OUTLIVES_S}) END);
+                 WHEN OLD.created + OLD.unique_within < {NOW} + {KEY_OUTLIVES_S}
+                 THEN OLD.created + OLD.unique_within
+                 ELSE {NOW} + {KEY_OUTLIVES_S} END);
 END""",
 }
 

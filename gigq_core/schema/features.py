@@ -23,7 +23,8 @@ class Feature(Enum):
     HIDING = "uses:hiding", ddl.HIDING
     TELLING = "uses:telling", ddl.TELLING
     POLICIES = "uses:policies", ddl.POLICIES
-    LASTING_KEYS = "uses:lasting_keys", ddl.LASTING_KEYS
+    KEYS = "uses:keys", ddl.NO_TRIGGERS, ddl.KEY_INDEXES
+    LASTING_KEYS = "uses:lasting_keys", ddl.LASTING_KEYS, ddl.LASTING_KEY_INDEXES
     HOOKS = "uses:hooks", ddl.HOOKS
     HOOKS_FAILED = "uses:hooks_failed", ddl.TELL_HOOKS_FAILED
     HOOKS_COMPLETED = "uses:hooks_completed", ddl.TELL_HOOKS_COMPLETED
