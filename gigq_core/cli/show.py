@@ -375,7 +375,7 @@ def _options_in_words(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Most memory", size_text(job["memory"])
     if job["unique"]:
         yield "Unique key", words_of(**job["unique"])
-    for key in ("workflow", "batch", "lane", "schedule", "hook"):
+    for key in ("workflow", "batch", "lane"):
         if job[key]:
             yield key.capitalize(), job[key]
     if job["ours"]:

@@ -113,7 +113,7 @@ def _end(conn: sqlite3.Connection, ending: Ending, now: Moment) -> Written:
     except Exception as problem:
         if is_passing(problem) or not conn.in_transaction:
             raise
-        raise Undeliverable(str(problem)) from problem
+        raise Undeliverable(str(problem) or type(problem).__name__) from problem
     return outcomes.end(conn, [ending], now)
 
 

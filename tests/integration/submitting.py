@@ -168,6 +168,41 @@ def from_copies(path: str, job_context: Any) -> list[str]:
     return [made, *Path(path).read_text().splitlines()]
 
 
+class Alarmed(Exception):
+    pass
+
+
+def among_alarms(times: int, job_context: Any) -> list[list[str]]:
+    """Submit again and again, while alarms break it off; tells what was acknowledged."""
+
+    def broken_off(signum: int, frame: Any) -> None:
+        raise Alarmed
+
+    signal.signal(signal.SIGALRM, broken_off)
+    told: list[list[str]] = [[], []]
+    for number in range(times):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0002 + 0.0001 * (number % 30))
+            made = job_context.submit(child, {"n": [number, "x" * 20_000]})
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            told[0].append(made)
+        except Alarmed:
+            told[1].append(str(number))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    told[0].append(job_context.submit(child, {"n": ["last"]}))
+    return told
+
+
+def submit_until(path: str, job_context: Any) -> int:
+    """Submit, and say nothing else, until the file is there."""
+    made = 0
+    while not os.path.exists(path):
+        job_context.submit(child)
+        made += 1
+        time.sleep(0.05)
+    return made
+
+
 def after_the_end(path: str, job_context: Any) -> str:
     """Leave a thread behind that goes on submitting."""
 

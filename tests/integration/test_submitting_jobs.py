@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -379,6 +380,32 @@ def test_a_forked_copy_submits_nothing(place: Place, works: Works, tmp_path: Pat
     made, *said = completed(place, job_id)["result"]
     assert said == ["only the job's own process can do this, not a copy that it forked"] * 2
     assert [row["id"] for row in children(place, job_id)] == [made]
+
+
+def test_a_call_that_is_broken_off_breaks_nothing_else(place: Place) -> None:
+    place.worker()
+    job_id = place.submit(submitting.among_alarms, params={"times": 200}, max_attempts=1)
+    acknowledged, broken_off = completed(place, job_id)["result"]
+    assert broken_off
+    rows = {row["id"]: json.loads(row["params"])["n"][0] for row in children(place, job_id)}
+    assert set(acknowledged) <= rows.keys()
+    # Of the others it is open; but none of them is there twice.
+    others = [str(n) for job_id, n in rows.items() if job_id not in acknowledged]
+    assert len(others) == len(set(others))
+    assert set(others) <= set(broken_off)
+
+
+def test_to_submit_is_a_sign_of_life(place: Place, works: Works, tmp_path: Path) -> None:
+    works()
+    stop_at = tmp_path / "stop"
+    job_id = place.submit(
+        submitting.submit_until, params={"path": str(stop_at)}, stall_timeout=1, max_attempts=1
+    )
+    wait_until(lambda: place.status(job_id) == "running")
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 2.5)
+    stop_at.touch()
+    assert completed(place, job_id)["result"] == len(children(place, job_id)) > 10
 
 
 def test_whoever_is_left_behind_submits_nothing_more(

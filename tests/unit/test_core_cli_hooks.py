@@ -79,7 +79,7 @@ def test_a_hook_is_paused_resumed_tried_out_and_removed(db: Path) -> None:
     assert "Paused:     since" in said(db, "show", "h")
     assert printed(db, "resume", "h") == {"name": "h", "paused": False}
     tried = printed(db, "test", "h")
-    assert "Hook: h\n" in run(db, "status", tried["id"]).stdout
+    assert "Origin: from hook h\n" in run(db, "status", tried["id"]).stdout
     assert tried == {"name": "h", "id": printed(db, "show", "h")["last_job_id"]}
     assert printed(db, "remove", "h") == {"name": "h", "removed": True}
     assert printed(db, "list") == []
