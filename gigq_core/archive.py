@@ -17,6 +17,7 @@ import math
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -99,7 +100,7 @@ def append(file: Path, lines: Sequence[bytes]) -> None:
             raise OSError(problem.errno, problem.strerror, str(file)) from None
         with open(descriptor, "r+b", buffering=0) as stream:
             _refuse_what_is_not_ours(descriptor, file)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
             size = _cut_to_whole_lines(descriptor)
             try:
                 _write(descriptor, b"".join(lines))
@@ -236,6 +237,18 @@ def _write(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+def _lock(descriptor: int) -> None:
+    """Keep others out, who archive a queue of the same name; until it is closed."""
+    for pause_s in (0.01, 0.02, 0.04, 0.08, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as problem:
+            if pause_s is None:
+                raise OSError(problem.errno, "another process writes to it") from None
+            time.sleep(pause_s)
 
 
 def _cut_to_whole_lines(descriptor: int) -> int:

@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from gigq_core.cycles import in_circles
+from gigq_core.decoding import as_int
 from gigq_core.file_locks import process_words
 from gigq_core.function_files import why_missing
 from gigq_core.hooks import read_hooks
@@ -442,7 +443,7 @@ def _lanes(conn: sqlite3.Connection) -> Iterator[Finding]:
 
 def _agenda(conn: sqlite3.Connection) -> Iterator[Finding]:
     """What was to be done by now, though workers live who do it."""
-    living = [row for row in living_workers(conn) if not is_suspended(row["pid"])]
+    living = [row for row in living_workers(conn) if not is_suspended(as_int(row["pid"]))]
     late = conn.execute(sql.LATE_ON_AGENDA, (utc_now() - LATE_S,)).fetchall()
     if living and late:
         yield Finding(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -579,8 +580,14 @@ def _places(jobs: list[_Old]) -> str:
 
 
 def _path_of(conn: sqlite3.Connection) -> Path:
-    (path,) = (row[2] for row in conn.execute("PRAGMA database_list") if row[1] == "main")
-    return queue_file(path).absolute()
+    usual = conn.text_factory
+    conn.text_factory = bytes  # a file may have a name that is not UTF-8
+    try:
+        found = conn.execute("PRAGMA database_list").fetchall()
+    finally:
+        conn.text_factory = usual
+    (path,) = (row[2] for row in found if row[1] == b"main")
+    return queue_file(os.fsdecode(path)).absolute()
 
 
 def _pause(ages: Mapping[str, float | None]) -> float:

@@ -446,6 +446,39 @@ def test_files_of_other_times_are_read(tmp_path: Path, kept: Kept) -> None:
     kept.step()
 
 
+def test_what_has_gone_is_not_brought_back_by_undo(kept: Kept) -> None:
+    from gigq_core import Undo
+
+    job, undo = kept.job("pending", 0), Undo()
+    kept.queue.cancel_jobs([job], undo=undo)
+    kept.conn.execute("UPDATE jobs SET ended = 1 WHERE id = ?", (job,))
+    kept.queue.keep(cancelled="7d")
+    kept.run()
+    (outcome,) = kept.queue.restore_jobs(undo)
+    assert (outcome.done, outcome.reason) == (False, "it has been deleted since")
+
+
+def test_a_file_whose_name_is_not_utf8_is_kept_too(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    kept = Kept(folder / "q.db")
+    job = kept.job("completed", 8)
+    execution = kept.attempt(job, output="hello\n")
+    file = attempt_output(kept.path, execution)
+    kept.queue.keep(completed="7d", archive=tmp_path / "archive")
+    kept.run()
+    assert file is not None
+    assert not file.exists()
+    (line,) = lines(tmp_path / "archive")
+    assert "hello\n" in [attempt.get("output") for attempt in line["executions"]]
+    kept.ledger.close()
+    kept.conn.close()
+    kept.queue.close()
+
+
 # --- the archive -----------------------------------------------------------------------------
 
 
@@ -524,6 +557,7 @@ def test_while_the_archive_can_not_be_written_nothing_goes(
     assert kept.ids() == {job}
     assert now.trouble.startswith("Nothing goes, since ")
     assert str(archive) in now.trouble
+    assert ("another process writes to it" in now.trouble) == (way == "locked")
     assert now.next_run == pytest.approx(time.time() + keepings.PUT_OFF_S, abs=1)
     # It is not made again: a disk may not be mounted there.
     assert archive.is_dir() == (way not in ("gone", "a file"))
