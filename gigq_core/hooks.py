@@ -8,7 +8,7 @@ hook's own job ends with tells no hook, nor do the jobs that it submitted.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -31,8 +31,8 @@ PATIENCE_S = 10.0
 LONGEST_NAME = 100
 
 _TELLING = {"failed": Feature.HOOKS_FAILED, "completed": Feature.HOOKS_COMPLETED}
-# What a hook's function is given beside its own parameters.
-GIVEN = ("jobs", "count")
+# Where the functions stand that come with us.
+READY_MADE = ("gigq_core", "gigq_core.notify")
 
 
 @dataclass(frozen=True)
@@ -210,11 +210,15 @@ def put(conn: sqlite3.Connection, new: NewHook, now: Moment) -> str:
 
     Without a name, one that is the same already is that hook.
     """
+    definition = Definition.of(new.job)
+    if definition.function.module in READY_MADE:
+        # Where GigQ's workers run, this package may not be installed.
+        definition = replace(definition, options={**definition.options, "ours": True})
     values = {
         "event": new.event,
         "match": new.match,
         "every": new.every,
-        "definition": Definition.of(new.job).encode(),
+        "definition": definition.encode(),
         "utc": now.utc,
     }
     name = new.name

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job, JobQueue, Undo, agenda, task
+from gigq_core import Job, JobQueue, Undo, agenda, post_json, task
 from gigq_core.duties import duty_of
 from gigq_core.hooks import PATIENCE_S, Hook, read_hooks
 from gigq_core.schema.attach import detach, open_for_work
@@ -471,6 +471,19 @@ def test_a_function_that_needs_what_a_hook_gives_takes_any_value_for_it(file: Fi
     file.end()
     file.drain()
     assert file.counts() == [1]
+
+
+@pytest.mark.parametrize("function", ["gigq_core.post_json", post_json])
+def test_what_comes_with_us_is_for_our_workers_alone(file: File, function: Any) -> None:
+    if isinstance(function, str):
+        job = Job("page", function, {"url": "http://localhost"})
+    else:
+        job = function.to_job(url="http://localhost")
+    file.queue.hook("failed", job, name="h")
+    file.end()
+    file.drain()
+    (own,) = [job for job in file.queue.list_jobs("pending") if job["hook"] == "h"]
+    assert own["ours"]
 
 
 def _page(**options: Any) -> Job:
