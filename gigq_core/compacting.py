@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigq_core.errors import DatabaseBusy, DatabaseError
-from gigq_core.file_size import bytes_words
 from gigq_core.schema import size_statements as sql
 from gigq_core.schema.attach import refuse_while_workers_live
 from gigq_core.schema.opening import (
@@ -28,6 +27,7 @@ from gigq_core.schema.opening import (
     not_writable,
     require_sqlite,
 )
+from gigq_core.sizes import size_words
 
 # How long the write lock is waited for, in seconds.
 WAIT_S = 2.0
@@ -116,8 +116,8 @@ def _refuse_without_room(conn: sqlite3.Connection, file: Path) -> None:
         room = shutil.disk_usage(folder).free
         if room < needed:
             raise DatabaseError(
-                f"Compacting takes {bytes_words(needed)} for a while, and the disk of {folder} has "
-                f"{bytes_words(room)} left: free some, or set SQLITE_TMPDIR to a folder on another "
+                f"Compacting takes {size_words(needed)} for a while, and the disk of {folder} has "
+                f"{size_words(room)} left: free some, or set SQLITE_TMPDIR to a folder on another "
                 "disk."
             )
 

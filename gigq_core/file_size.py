@@ -135,15 +135,6 @@ def read_file_size(path: str | Path) -> FileSize:
     )
 
 
-def bytes_words(size: int) -> str:
-    """A size as a person reads it: `1.2 GB`, `310 MB`, `12 KB`."""
-    for unit, words in ((10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
-        if size >= unit:
-            amount = size / unit
-            return f"{amount:.1f} {words}" if amount < 10 else f"{amount:,.0f} {words}"
-    return f"{size} B"
-
-
 def folder_size(folder: Path, prefix: str = "") -> Folder:
     """The files in a folder and those below it; with a prefix, those of its own that begin so."""
     until = time.monotonic() + FOLDER_FOR_S

@@ -13,6 +13,7 @@ from gigq_core.cli.options import json_option
 from gigq_core.cli.output import say, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseBusy
+from gigq_core.sizes import size_words
 
 if TYPE_CHECKING:
     from gigq_core.file_size import FileSize, Folder
@@ -69,7 +70,6 @@ def compact(settings: Settings, file: Path | None, force: bool, as_json: bool) -
     shrinks only when a program has ended that reads it.
     """
     from gigq_core.compacting import compact as compact_file
-    from gigq_core.file_size import bytes_words
 
     path = file or settings.db
     with sentences(path):
@@ -90,38 +90,34 @@ def compact(settings: Settings, file: Path | None, force: bool, as_json: bool) -
         return
     given = max(0, done.before - done.after)
     say(
-        f"{path}: {bytes_words(done.before)} before, {bytes_words(done.after)} after: "
-        f"{bytes_words(given)} given back in {done.seconds:.1f} s."
+        f"{path}: {size_words(done.before)} before, {size_words(done.after)} after: "
+        f"{size_words(given)} given back in {done.seconds:.1f} s."
     )
     if done.waits:
         say("A program reads the file: it shrinks when that has ended.")
 
 
 def _lines(found: FileSize) -> Iterator[tuple[str, str, str]]:
-    from gigq_core.file_size import bytes_words
-
-    yield found.path.name, bytes_words(found.size), f"{found.jobs:,} jobs"
+    yield found.path.name, size_words(found.size), f"{found.jobs:,} jobs"
     for share in found.shares:
         indent = "    " if share.within else "  "
         about = "about " if share.is_estimate else ""
         words = f"{share.rows:,} rows" if share.rows is not None else ""
         if share.name == "job_executions" and found.jobs:
             words += f", {found.attempts / found.jobs:.2f} a job"
-        yield f"{indent}{share.name}", f"{about}{bytes_words(share.size)}", words
+        yield f"{indent}{share.name}", f"{about}{size_words(share.size)}", words
     words = "`gigq-core compact` gives it back" if found.free > found.size // 20 else ""
-    yield "  not used", bytes_words(found.free), words
-    yield f"{found.path.name}-wal", bytes_words(found.wal), ""
+    yield "  not used", size_words(found.free), words
+    yield f"{found.path.name}-wal", size_words(found.wal), ""
     yield _folder(found.logs, found.logs.path.name)
     if found.archive is not None:
         yield _folder(found.archive, "archive", f" in {found.archive.path}")
 
 
 def _folder(folder: Folder, label: str, where: str = "") -> tuple[str, str, str]:
-    from gigq_core.file_size import bytes_words
-
     more = "" if folder.is_whole else "more than "
     files = "1 file" if folder.files == 1 else f"{folder.files:,} files"
-    return label, f"{more}{bytes_words(folder.size)}", f"{files}{where}"
+    return label, f"{more}{size_words(folder.size)}", f"{files}{where}"
 
 
 def _as_json(found: FileSize) -> dict[str, object]:
