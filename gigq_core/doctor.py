@@ -457,7 +457,7 @@ def _agenda(conn: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def _schedules(conn: sqlite3.Connection) -> Iterator[Finding]:
-    found = [schedule for schedule in read_schedules(conn) if schedule.paused_at is None]
+    found = [schedule for schedule in read_schedules(conn, 0) if schedule.paused_at is None]
     troubles = [(s.name, s.trouble or why_missing(s.function)) for s in found]
     troubles = [(name, trouble) for name, trouble in troubles if trouble]
     for name, trouble in troubles[:SHOWN]:

@@ -214,7 +214,7 @@ def _lanes(conn: sqlite3.Connection) -> Iterator[Metric]:
 
 
 def _schedules(conn: sqlite3.Connection) -> Iterator[Metric]:
-    found = read_schedules(conn)
+    found = read_schedules(conn, 0)
     for name, words, values in (
         (
             "gigq_schedule_next_timestamp_seconds",

@@ -29,7 +29,7 @@ from gigq_core.job import Job, check_text
 from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.features import Feature, use
 from gigq_core.slot_text import check_slot_text, fill_slot
-from gigq_core.slots import UNREADABLE, entry_of, job_of_slot, note_skip, put_in
+from gigq_core.slots import SKIPS_KEPT, UNREADABLE, entry_of, job_of_slot, note_skip, put_in
 from gigq_core.text import inert
 from gigq_core.times import Moment
 
@@ -339,14 +339,19 @@ def _tell_passed(conn: sqlite3.Connection, row: sqlite3.Row, why: str, now: Mome
 # --- reading ---------------------------------------------------------------------------------
 
 
-def read_schedules(conn: sqlite3.Connection) -> list[Schedule]:
-    """All schedules of a file, by name; none for a file that is not attached."""
+def read_schedules(conn: sqlite3.Connection, most_skips: int = SKIPS_KEPT) -> list[Schedule]:
+    """All schedules of a file, by name; none for a file that is not attached.
+
+    Args:
+        conn: The file.
+        most_skips: How many skips of each are wanted, the newest ones.
+    """
     if conn.execute(sql.HAS_SCHEDULES).fetchone() is None:
         return []
     rows = conn.execute(sql.SCHEDULES_TOLD).fetchall()
     skips: dict[str, list[Skip]] = {}
-    if rows:
-        for skip in conn.execute(sql.SKIPS):
+    if rows and most_skips > 0:
+        for skip in conn.execute(sql.SKIPS, (most_skips - 1,)):
             skips.setdefault(as_text(skip["schedule"]), []).append(_skip(skip))
     return [_schedule(row, skips.get(as_text(row["name"]), ())) for row in rows]
 

@@ -232,7 +232,7 @@ def _why_not(
 ) -> str:
     """Why a slot may not become a job any more: it did already."""
     if conn.execute(sql.JOB_OF_SLOT, {"id": job.id}).fetchone() is not None:
-        return f"has run already: {job.id[:SHORT_ID]}"
+        return "has run already"
     # What is known of jobs that were deleted is not kept for ever.
     return "was over before the clock was set back" if slot in stretches else ""
 

@@ -17,7 +17,14 @@ LEFT JOIN core_agenda a ON a.what = 'schedule:' || s.name"""
 SCHEDULES_TOLD = f"{_TOLD} ORDER BY s.name"
 SCHEDULE_TOLD = f"{_TOLD} WHERE s.name = ?"
 
-SKIPS = "SELECT * FROM core_schedule_skips ORDER BY place DESC"
+# So many of the newest of each.
+SKIPS = """
+SELECT k.schedule, k.slot, k.first, k.count, k.why, k.at
+FROM core_schedules s JOIN core_schedule_skips k ON k.schedule = s.name
+WHERE k.place >= coalesce((
+    SELECT n.place FROM core_schedule_skips n WHERE n.schedule = s.name
+    ORDER BY n.place DESC LIMIT 1 OFFSET ?), 0)
+ORDER BY k.place DESC"""
 SKIPS_OF = "SELECT * FROM core_schedule_skips WHERE schedule = ? ORDER BY place DESC"
 
 HAS_SCHEDULES = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_schedules'"

@@ -213,7 +213,7 @@ class Reader:
                     overdue=busy.overdue,
                     starved=starved,
                     lanes=self._read_lanes(conn, schema, now),
-                    schedules=read_schedules(conn),
+                    schedules=read_schedules(conn, most_skips=0),
                     now=now.timestamp(),
                 ),
             )

@@ -85,7 +85,7 @@ def read_listed(
         now: The present moment.
         chosen: The name of the schedule whose last slots are wanted.
     """
-    found = read_schedules(conn)
+    found = read_schedules(conn, MOST_RUNS)
     known = {schedule.name: schedule for schedule in found}
     made = _made_by(conn, schema, chosen) if chosen in known else []
     ids = [schedule.last_job_id for schedule in found if schedule.last_job_id]

@@ -618,3 +618,21 @@ def test_detached_files_forget_their_schedules(queue: JobQueue, clock: MovedCloc
         names = [row[0] for row in conn.execute("SELECT name FROM sqlite_master")]
     assert [name for name in names if name.startswith("core_")] == []
     assert JobQueue(queue.db_path).schedules() == []
+
+
+def test_so_many_skips_are_read_as_are_wanted(queue: JobQueue, clock: MovedClock) -> None:
+    for name in ("few", "many"):
+        queue.schedule(name, "@hourly", job())
+    for number in range(30):
+        end(queue)
+        clock.move((number % 7 + 2) * HOUR_S)
+        work_off(path_of(queue))
+        if number == 3:
+            queue.pause_schedule("few")
+    with closing(open_read_only(queue.db_path)) as conn:
+        whole = {one.name: one for one in read_schedules(conn)}
+        for most in (0, 1, 4, 5, 100):
+            for one in read_schedules(conn, most):
+                assert one.skips == whole[one.name].skips[:most]
+                assert read_schedule(conn, one.name) == whole[one.name]
+    assert [len(one.skips) for one in whole.values()] == [4, 30]
