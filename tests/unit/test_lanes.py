@@ -10,6 +10,8 @@ from gigq import JobQueue as GigqQueue
 from gigq import Worker as GigqWorker
 
 from gigq_core.lanes import check_pattern, matches, patterns_for, rate_of, rate_text, rule_of
+from gigq_core.schema import lane_statements as sql
+from gigq_core.schema import worker_statements as worker_sql
 from gigq_core.schema.features import Feature
 from gigq_core.worker.claims import Ending, Fate
 from tests.lane_work import Work, work_on
@@ -288,3 +290,61 @@ def test_patterns_stand_in_the_order_in_which_they_win() -> None:
             assert check_pattern(pattern) == pattern
             assert matches(pattern, lane)
     assert not matches("a:*", "ab:c")
+
+
+def test_a_child_that_waits_again_leaves_its_place(work: Work) -> None:
+    work.queue.set_lane("db", running=1)
+    parent = work.add("parent", max_attempts=1)
+    work.add("child", "db", dependencies=[parent], on_parent_failure="run", priority=5)
+    work.add("other", "db")
+    claim, other = work.claim(2)
+    work.end(Ending(other, Fate.GIVEN_BACK, error="no"), Ending(claim, Fate.FAILED, error="no"))
+    work.ledger.tell_children()
+    assert work.shown("db") == ["child"]
+    work.queue.requeue_job(parent)
+    assert work.shown("db") == ["other"]
+
+
+# --- how the file is asked ---------------------------------------------------------------------
+
+
+def plan_of(work: Work, statement: str, **values: object) -> list[str]:
+    names = dict.fromkeys(("lane", "room", "most", "word", "places", "functions", "low"), 1)
+    names |= {"high": "z", "slots": 1, "names": "[]", "chosen": "[]", "worker": "w", "utc": 0.0}
+    names |= {"now": "", "functions": "[]", **values}
+    rows = work.ledger.conn.execute(f"EXPLAIN QUERY PLAN {statement}", names).fetchall()
+    return [row[3] for row in rows]
+
+
+def test_what_is_claimed_is_walked_in_order_and_never_sorted(work: Work) -> None:
+    work.fill("db", 1)
+    for statement in (worker_sql.CLAIM, worker_sql.CLAIM_AHEAD.replace(":ahead", "1")):
+        plan = plan_of(work, statement)
+        assert any("core_open" in step for step in plan)
+        assert not any("TEMP B-TREE" in step for step in plan), plan
+    for kind in ((True, True), (False, True), (True, False), (False, False)):
+        plan = plan_of(work, sql.BEST_OF_LANE[kind])
+        assert any("core_lane_open (lane=?)" in step for step in plan), plan
+        assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (sql.SHOWN_IN, "core_lane_open (lane=?)"),
+        (sql.SHOW_BEST, "core_lane_held (lane=?)"),
+        (sql.HIDE_ALL, "core_lane_open (lane=?)"),
+        (sql.HAS_HELD, "core_lane_held (lane=?)"),
+        (sql.BEST_IN, "core_lane_held (lane=?)"),
+        (sql.OPEN_LANES_BETWEEN, "core_lane_open (lane>? AND lane<?)"),
+        (sql.READY_BETWEEN[True, True], "core_lane_open (lane>? AND lane<?)"),
+        (sql.NEXT, "core_lane_next"),
+    ],
+)
+def test_a_lane_is_looked_up_and_not_looked_for(work: Work, statement: str, index: str) -> None:
+    work.fill("db", 1)
+    plan = plan_of(work, statement)
+    assert any(index in step for step in plan), plan
+    assert not any(step.startswith("SCAN jobs") and "core_lane" not in step for step in plan), plan
+    if statement is not sql.BEST_IN:
+        assert not any("TEMP B-TREE" in step for step in plan), plan
