@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from typing import NamedTuple
+from io import RawIOBase
+from typing import NamedTuple, cast
 
 from gigq_core.definition import encode_definition, job_of_definition
 from gigq_core.errors import DuplicateJob
@@ -28,7 +29,8 @@ class Outbox:
     """What one attempt has submitted so far."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+        self._memory = bytearray()
+        self._file: RawIOBase | None = None
         self._ids: set[str] = set()
         self._bytes = 0
         self._orders: list[Order] | None = None
@@ -60,10 +62,8 @@ class Outbox:
         if self._bytes + len(line) > runner.MOST_SUBMITTED_BYTES:
             raise ValueError(runner.TOO_LARGE)
         try:
-            self._file.write(line)
+            self._append(line)
         except OSError as problem:
-            # What was written of it is overwritten by the next one, or cut off.
-            self._file.seek(self._bytes)
             reason = problem.strerror or problem
             raise ValueError(f"There is no room to keep what is submitted: {reason}.") from None
         self._bytes += len(line)
@@ -77,14 +77,50 @@ class Outbox:
             TypeError: a job is no longer as it should be; so for `ValueError`.
         """
         if self._orders is None:
-            self._file.seek(0)
-            lines = self._file.read(self._bytes).decode().splitlines()
-            self._orders = [_read(line) for line in lines]
+            self._orders = [_read(line) for line in self._all().decode().splitlines()]
         return self._orders
 
     def close(self) -> None:
         """Let go of what was kept."""
-        self._file.close()
+        self._memory.clear()
+        if self._file is not None:
+            self._file.close()
+
+    def _append(self, line: bytes) -> None:
+        if self._file is None and self._bytes + len(line) <= IN_MEMORY_BYTES:
+            self._memory += line
+            return
+        if self._file is None:
+            # Without a buffer, so that what can't be written is known at once.
+            file = cast("RawIOBase", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+            try:
+                _write(file, self._memory)
+            except OSError:
+                file.close()
+                raise
+            self._file = file
+            self._memory = bytearray()
+        # Of one that failed, a part may stand behind the others.
+        self._file.seek(self._bytes)
+        _write(self._file, line)
+
+    def _all(self) -> bytes:
+        if self._file is None:
+            return bytes(self._memory)
+        self._file.seek(0)
+        found = bytearray()
+        while len(found) < self._bytes:
+            data = self._file.read(self._bytes - len(found))
+            if not data:
+                raise OSError(f"of {self._bytes:,} bytes only {len(found):,} are left")
+            found += data
+        return bytes(found)
+
+
+def _write(file: RawIOBase, data: bytes | bytearray) -> None:
+    left = memoryview(bytes(data))
+    while left:
+        left = left[file.write(left) or 0 :]
 
 
 def _read(line: str) -> Order:

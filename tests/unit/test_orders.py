@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import math
 import re
@@ -250,7 +251,8 @@ def test_many_are_kept_in_their_order_and_out_of_memory() -> None:
     ids = [made.take(order(calls.anything, {"n": n, "text": text}, n % 2 == 1)) for n in range(600)]
     assert len(made.outbox) == 600
     # What is more than a megabyte is in a file.
-    assert getattr(made.outbox._file, "_rolled", None) is True
+    assert made.outbox._file is not None
+    assert not made.outbox._memory
     found = made.outbox.orders()
     assert [one.job.id for one in found] == ids
     assert [one.job.params["n"] for one in found] == list(range(600))
@@ -270,30 +272,70 @@ def test_nothing_is_left_where_nothing_was_taken() -> None:
     assert made.end(completed=False) is None
 
 
-def test_a_disk_without_room_is_told_and_what_was_taken_stays() -> None:
-    made = Orders()
-    first = made.take(order(nothing))
+class Full(io.RawIOBase):
+    """A file on a disk with room for so many bytes."""
 
-    file = made.outbox._file
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.held = io.BytesIO()
 
-    class Full:
-        """Takes a part of what is written, and fails."""
-
-        def write(self, data: bytes) -> int:
-            file.write(data[:3])
+    def write(self, data: Any) -> int:
+        part = bytes(data)[: max(0, self.room - self.held.tell())]
+        if not part:
             raise OSError(28, "No space left on device")
+        return self.held.write(part)
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(file, name)
+    def seek(self, place: int, whence: int = 0) -> int:
+        return self.held.seek(place, whence)
 
-    vars(made.outbox)["_file"] = Full()
-    said = Orders.take(made, order(nothing))
+    def read(self, size: int = -1) -> bytes:
+        return self.held.read(min(size, 50))
+
+
+@pytest.mark.parametrize("in_memory", [0, 200, 300])
+@pytest.mark.parametrize("room", [0, 100, 300, 301, 350, 1_000])
+def test_a_disk_without_room_is_told_and_what_was_taken_stays(
+    monkeypatch: pytest.MonkeyPatch, in_memory: int, room: int
+) -> None:
+    monkeypatch.setattr(outbox, "IN_MEMORY_BYTES", in_memory)
+    made, ids, file = Orders(), [], Full(room)
+    monkeypatch.setattr(outbox.tempfile, "TemporaryFile", lambda buffering: file)
+    said = None
+    for number in range(20):
+        said = made.take(order(nothing, name="x" * (number % 3) if number % 3 else "n"))
+        if isinstance(said, str):
+            ids.append(said)
+        file.room += 40 * (number == 15)
+    assert isinstance(said, Refusal)
     assert said == Refusal(
         "ValueError", "There is no room to keep what is submitted: No space left on device."
     )
-    vars(made.outbox)["_file"] = file
-    second = made.take(order(nothing))
-    assert [one.job.id for one in made.outbox.orders()] == [first, second]
+    assert [one.job.id for one in made.outbox.orders()] == ids
+    assert len(ids) >= in_memory // 150
+
+
+def test_what_is_lost_of_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "IN_MEMORY_BYTES", 0)
+    made, file = Orders(), Full(10_000)
+    monkeypatch.setattr(outbox.tempfile, "TemporaryFile", lambda buffering: file)
+    assert isinstance(made.take(order(nothing)), str)
+    file.held.truncate(20)
+    with pytest.raises(OSError, match="only 20 are left"):
+        made.outbox.orders()
+
+
+def test_a_file_that_cant_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(buffering: int) -> Any:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(outbox.tempfile, "TemporaryFile", refuse)
+    made = Orders()
+    first = made.take(order(nothing))
+    said = made.take(order(calls.anything, {"text": "x" * outbox.IN_MEMORY_BYTES}))
+    assert said == Refusal(
+        "ValueError", "There is no room to keep what is submitted: Too many open files."
+    )
+    assert [one.job.id for one in made.outbox.orders()] == [first]
 
 
 def test_whoever_does_not_look_at_the_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
