@@ -24,7 +24,7 @@ def check_slot_text(params: Mapping[str, Any]) -> None:
     Raises:
         ValueError: A format has a directive that is not known; the sentence names it.
     """
-    _filled(params, None)
+    _fill(params, None)
 
 
 def fill_slot(params: Mapping[str, Any], slot: datetime) -> dict[str, Any]:
@@ -37,7 +37,14 @@ def fill_slot(params: Mapping[str, Any], slot: datetime) -> dict[str, Any]:
     Raises:
         ValueError: A format has a directive that is not known; the sentence names it.
     """
-    return {name: _filled(value, slot) for name, value in params.items()}
+    return _fill(params, slot)
+
+
+def _fill(params: Mapping[str, Any], slot: datetime | None) -> dict[str, Any]:
+    try:
+        return {name: _filled(value, slot) for name, value in params.items()}
+    except RecursionError:
+        raise ValueError("The parameters of a schedule's job are nested too deeply.") from None
 
 
 def _filled(value: Any, slot: datetime | None) -> Any:

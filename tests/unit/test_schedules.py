@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, Unique
-from gigq_core.schedules import Schedule, read_schedule, read_schedules
+from gigq_core.schedules import Schedule, fill_slot, read_schedule, read_schedules
 from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.opening import open_read_only
 from tests.clock import DAY_S, HOUR_S, YEAR_S, MovedClock, at, look_at_clock, work_off
@@ -223,6 +223,14 @@ def test_the_slot_is_filled_by_pattern_alone(
     clock.now = at("2026-11-29T01:30:01")
     work_off(path_of(queue))
     assert made(queue)[0]["params"] == {"x": filled}
+
+
+def test_parameters_that_are_nested_too_deeply_are_refused_in_a_sentence() -> None:
+    value: list[Any] = []
+    for _ in range(5_000):
+        value = [value]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        fill_slot({"x": value}, datetime.now(timezone.utc))
 
 
 # --- slots that passed -----------------------------------------------------------------------
