@@ -9,7 +9,6 @@ from typing import Any
 from gigq_core.decoding import as_text
 from gigq_core.schema.view_statements import NAME_OF
 from gigq_core.times import local, moment_of
-from gigq_core.why import SHORT_ID
 
 
 def origin_of(conn: sqlite3.Connection, row: Mapping[str, Any]) -> str:
@@ -35,7 +34,5 @@ def _parts(conn: sqlite3.Connection, row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown(conn: sqlite3.Connection, job_id: str) -> str:
-    found = conn.execute(NAME_OF, (job_id,)).fetchone()
-    if found is None:
-        return f"{job_id[:SHORT_ID]}, which was deleted"
-    return f"{as_text(found[0])} ({job_id[:SHORT_ID]})"
+    found, short = conn.execute(NAME_OF, (job_id,)).fetchone(), f"{job_id[:4]}…"
+    return f"{short}, which was deleted" if found is None else f"{as_text(found[0])} ({short})"

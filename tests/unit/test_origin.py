@@ -42,7 +42,7 @@ def submitted(tmp_path: Path) -> tuple[Path, str, str]:
 def test_who_submitted_it_is_told(submitted: tuple[Path, str, str]) -> None:
     db, parent, child = submitted
     queue = JobQueue(db)
-    words = f"submitted by fan\\x1b[1m ({parent[:8]})"
+    words = f"submitted by fan\\x1b[1m ({parent[:4]}…)"
     assert f"Origin: {words}\n" in run(db, "status", child)
     assert f"Origin: {words}.\n" in run(db, "why", child)
     assert json.loads(run(db, "why", child, "--json"))["origin"] == words.replace("\\x1b", "\x1b")
@@ -66,7 +66,7 @@ def test_who_submitted_it_is_told(submitted: tuple[Path, str, str]) -> None:
 def test_one_that_is_gone_is_known_by_its_id(submitted: tuple[Path, str, str]) -> None:
     db, parent, child = submitted
     JobQueue(db).clear_jobs([parent], include_needed=True)
-    assert f"Origin: submitted by {parent[:8]}, which was deleted\n" in run(db, "status", child)
+    assert f"Origin: submitted by {parent[:4]}…, which was deleted\n" in run(db, "status", child)
 
 
 def test_a_schedule_and_a_hook_are_told_too(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_schedule_and_a_hook_are_told_too(tmp_path: Path) -> None:
     assert origin_of(conn, row | {"slot": "x"}) == "from schedule nightly"
     assert origin_of(conn, {"hook": "page"}) == "from hook page"
     told = origin_of(conn, {"hook": "page", "submitted_by": "abcdefghij"})
-    assert told == "submitted by fan (abcdefgh), from hook page"
+    assert told == "submitted by fan (abcd…), from hook page"
     assert origin_of(conn, {}) == origin_of(conn, dict.fromkeys(row)) == ""
     assert origin_of(conn, {"submitted_by": b"\xff", "hook": 5}) != ""
     conn.close()
