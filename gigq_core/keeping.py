@@ -7,13 +7,15 @@ it took. What is old but needed by others stays. A step that is cut short, where
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,7 +80,8 @@ SHORTEST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 3600.0
 # A run that comes a little early is none too many, in seconds.
 EARLY_S = 0.5
-# After trouble with the archive, in seconds.
+# How long a step waits for the archive's disk; and the next one after trouble with it, in seconds.
+ARCHIVE_FOR_S = 5.0
 PUT_OFF_S = 60.0
 # A place that no job has.
 _BEHIND_ALL = 2**63 - 1
@@ -343,6 +346,36 @@ class _Step:
     trouble: str = ""
 
 
+class _Writer:
+    """Writes to the archive beside the caller, whom a disk that does not answer is not to stop.
+
+    What comes to the disk too late stands there twice in the end, which does no harm.
+    """
+
+    def __init__(self) -> None:
+        self._at_work: threading.Thread | None = None
+
+    def append(self, file: Path, lines: Sequence[bytes]) -> None:
+        """As `archive.append`, but no longer than a few seconds."""
+        troubles: list[OSError] = []
+
+        def write() -> None:
+            try:
+                archive.append(file, lines)
+            except OSError as problem:
+                troubles.append(problem)
+
+        if self._at_work is None or not self._at_work.is_alive():
+            self._at_work = threading.Thread(target=write, name="archive", daemon=True)
+            self._at_work.start()
+            self._at_work.join(ARCHIVE_FOR_S)
+            if not self._at_work.is_alive():
+                for problem in troubles:
+                    raise problem
+                return
+        raise TimeoutError(errno.ETIMEDOUT, "its disk does not answer")
+
+
 class _Duty:
     """The next step, by whichever worker comes first; see `agenda.Duty`."""
 
@@ -352,6 +385,7 @@ class _Duty:
     def __init__(self) -> None:
         self._last: Look | None = None
         self._most = JOBS_AT_ONCE
+        self._writer = _Writer()
 
     def prepare(self, conn: sqlite3.Connection, name: str, now: Moment) -> _Step | None:
         """Find what is old enough and not needed, and write it to the archive."""
@@ -370,7 +404,7 @@ class _Duty:
         if lines:
             file = archive.file_of(Path(row["archive"]), path, now.utc)
             try:
-                archive.append(file, lines)
+                self._writer.append(file, lines)
             except OSError as problem:
                 step.trouble = (
                     f"Nothing goes, since {file} can't be written: {problem.strerror or problem}."

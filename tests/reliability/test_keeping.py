@@ -21,6 +21,7 @@ from tests.reliability.keeping_until import in_a_child
 from tests.reliability.test_crashes import assert_whole
 
 NOTHING = "tests.integration.chores.nothing"
+ADD = "tests.integration.chores.add"
 DAY = 86_400.0
 JOBS = 12
 WALKS = 40
@@ -30,7 +31,8 @@ FINAL = ("completed", "failed", "timeout", "cancelled")
 
 @pytest.fixture(autouse=True)
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many jobs at a time as there may be, however busy the machine is."""
+    """As many jobs at a time as there may be, however busy the machine is; and no clock was set."""
+    monkeypatch.setattr(keepings.DUTY, "_last", None)
     monkeypatch.setattr(keepings.DUTY, "_most", keepings.JOBS_AT_ONCE)
     monkeypatch.setattr(keepings, "HELD_S", 1e9)
 
@@ -52,7 +54,7 @@ def test_a_kill_at_any_moment_leaves_each_job_in_the_file_or_in_the_archive(tmp_
     """In both, perhaps, and never in neither; no output stays of a job that is gone."""
     source = tmp_path / "source.db"
     queue = JobQueue(source)
-    ids = queue.submit_many([Job(f"job {n}", NOTHING, params={"n": n}) for n in range(JOBS)])
+    ids = queue.submit_many([Job(f"job {n}", ADD, params={"a": n, "b": 1}) for n in range(JOBS)])
     conn = sqlite3.connect(source, isolation_level=None)
     conn.execute("UPDATE jobs SET status = 'completed', result = '[1]'")
     conn.execute("UPDATE jobs SET ended = ended - 10 * 86400")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,10 @@ from gigq_core.keeping import Keeping, keeping_words, read_keeping
 from gigq_core.paths import attempt_output
 from gigq_core.schema.opening import open_read_only
 from gigq_core.worker.ledger import Ledger
+from tests.waiting import wait_until
 
 NOTHING = "tests.integration.chores.nothing"
+ADD = "tests.integration.chores.add"
 DAY = 86_400.0
 WEEK = 7 * DAY
 
@@ -88,7 +91,8 @@ class Kept:
 
 @pytest.fixture(autouse=True)
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many jobs at a time as there may be, however busy the machine is."""
+    """As many jobs at a time as there may be, however busy the machine is; and no clock was set."""
+    monkeypatch.setattr(keepings.DUTY, "_last", None)
     monkeypatch.setattr(keepings.DUTY, "_most", keepings.JOBS_AT_ONCE)
     monkeypatch.setattr(keepings, "HELD_S", 1e9)
 
@@ -491,7 +495,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_job_is_archived_whole(kept: Kept, tmp_path: Path) -> None:
     job = kept.queue.submit(
-        Job("étude", NOTHING, params={"a": [1, None]}, batch="b", retry=[1, 2], timeout=5)
+        Job("étude", ADD, params={"a": [1, None], "b": 2}, batch="b", retry=[1, 2], timeout=5)
     )
     kept.conn.execute(
         "UPDATE jobs SET status = 'failed', ended = 1000000000.5, created = 1, began = 2, "
@@ -507,8 +511,9 @@ def test_a_job_is_archived_whole(kept: Kept, tmp_path: Path) -> None:
     (line,) = lines(tmp_path / "archive")
     assert line["id"] == job
     assert line["queue"] == "q.db"
-    assert (line["name"], line["function"], line["status"]) == ("étude", NOTHING, "failed")
-    assert (line["params"], line["batch"], line["retry"]) == ({"a": [1, None]}, "b", [1.0, 2.0])
+    assert (line["name"], line["function"], line["status"]) == ("étude", ADD, "failed")
+    assert line["params"] == {"a": [1, None], "b": 2}
+    assert (line["batch"], line["retry"]) == ("b", [1.0, 2.0])
     assert (line["created"], line["ended"]) == (
         "1970-01-01T00:00:01.000Z",
         "2001-09-09T01:46:40.500Z",
@@ -603,6 +608,33 @@ def test_a_full_disk_in_the_archive_lets_nothing_go_and_leaves_no_half_line(
     kept.run()
     assert kept.ids() == set()
     assert {line["id"] for line in lines(tmp_path / "archive")} == {first, *jobs}
+
+
+def test_an_archive_whose_disk_does_not_answer_stops_nobody(
+    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gigq_core import archive as archives
+
+    job, answers, asked = kept.job("completed", 8), threading.Event(), []
+    append = archives.append
+
+    def hang(file: Path, given: list[bytes]) -> None:
+        asked.append(file)
+        answers.wait(60)
+        append(file, given)
+
+    monkeypatch.setattr(archives, "append", hang)
+    monkeypatch.setattr(keepings, "ARCHIVE_FOR_S", 0.05)
+    kept.queue.keep(completed="7d", archive=tmp_path / "archive")
+    for _ in range(3):
+        assert kept.run().trouble.endswith("its disk does not answer.")
+    assert kept.ids() == {job}
+    assert len(asked) == 1
+    answers.set()
+    monkeypatch.setattr(keepings, "ARCHIVE_FOR_S", 60.0)
+    wait_until(lambda: kept.run().trouble == "")
+    assert kept.ids() == set()
+    assert {line["id"] for line in lines(tmp_path / "archive")} == {job}
 
 
 def test_what_a_power_failure_left_of_a_line_is_taken_away(kept: Kept, tmp_path: Path) -> None:
