@@ -153,6 +153,11 @@ def recheck(
     Returns:
         Whether there is any, so that moments may be other ones now.
     """
+    now = utc_now()
+    most = now + PUT_OFF_S + 1
+    if conn.execute(sql.PUT_OFF_TOO_LONG, (most,)).fetchone() is not None:
+        with writing() as held:
+            held.execute(sql.BRING_FORWARD, {"utc": now, "most": most})
     kinds = conn.execute(sql.KINDS_ON_AGENDA).fetchall()
     for (kind,) in kinds:
         duty = duty_of(kind)

@@ -183,7 +183,7 @@ class ScheduleDuty:
                     make(conn, Feature.SCHEDULES)
                     return now.utc
                 trouble = _sentence(problem)
-        conn.execute(sql.NOTE_TROUBLE, (trouble, name))
+        conn.execute(sql.NOTE_TROUBLE, (trouble, now.utc, name))
         logger.error("Schedule %s: its job can't be submitted: %s", name, trouble)
         return now.utc + PUT_OFF_S
 

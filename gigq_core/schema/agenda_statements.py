@@ -21,6 +21,11 @@ ON CONFLICT (what) DO UPDATE SET at = excluded.at, trouble = NULL"""
 
 PUT_OFF = "UPDATE core_agenda SET at = :at, trouble = :trouble WHERE what = :what"
 
+# Nothing is put off for longer than that by a clock that runs true.
+PUT_OFF_TOO_LONG = "SELECT what FROM core_agenda WHERE trouble IS NOT NULL AND at > ?"
+
+BRING_FORWARD = "UPDATE core_agenda SET at = :utc WHERE trouble IS NOT NULL AND at > :most"
+
 TAKE_FOR = "UPDATE core_agenda SET at = :until WHERE what = :what AND at <= :utc"
 
 STRIKE = "DELETE FROM core_agenda WHERE what = ?"

@@ -59,7 +59,7 @@ WHERE name = :name"""
 
 NOTE_LAST = "UPDATE core_schedules SET last_slot = ?, last_job_id = ? WHERE name = ?"
 
-NOTE_TROUBLE = "UPDATE core_schedules SET trouble = ? WHERE name = ?"
+NOTE_TROUBLE = "UPDATE core_schedules SET trouble = ?, counted = ? WHERE name = ?"
 
 # Those whose next slot was worked out when the clock was ahead of now.
 COUNTED_AHEAD = """

@@ -178,3 +178,20 @@ def test_the_times_are_looked_at_kind_by_kind(conn: sqlite3.Connection) -> None:
     agenda.recheck(conn, writing, duties.get)
     whats = [row["what"] for row in conn.execute(ALL)]
     assert whats == ["bad:a", "good:a", "good:later", "unknown:a"]
+
+
+def test_a_clock_that_was_ahead_puts_nothing_off_for_so_long(conn: sqlite3.Connection) -> None:
+    @contextmanager
+    def writing() -> Iterator[sqlite3.Connection]:
+        with write(conn):
+            yield conn
+
+    entered(conn, bad_first=1.0, good_later=utc_now() + 9_000, bad_other=1.0)
+    assert work_off(conn, bad=Noting(perform=fail)) == 2
+    conn.execute("UPDATE core_agenda SET at = at + 3e7 WHERE what = 'bad:first'")
+    agenda.recheck(conn, writing, lambda kind: None)
+    found = {row["what"]: row["at"] - utc_now() for row in conn.execute(ALL)}
+    assert found["bad:first"] <= 0
+    # What waits for its time, or for less than a minute, goes on to do so.
+    assert 50 < found["bad:other"] <= 60
+    assert found["good:later"] > 8_000

@@ -533,6 +533,25 @@ def test_what_can_not_be_submitted_is_told_and_stops_nobody_else(
     assert slots(queue, "broken")[-1] == at("2026-11-30T02:30")
 
 
+def test_what_is_put_off_by_a_clock_that_is_a_year_ahead_is_not_put_off_for_a_year(
+    queue: JobQueue, clock: MovedClock
+) -> None:
+    queue.schedule("nightly", "@hourly", job())
+    clock.move(YEAR_S)
+    with closing(sqlite3.connect(queue.db_path)) as conn, conn:
+        conn.execute("UPDATE core_schedules SET definition = '{'")
+    work_off(path_of(queue))
+    assert schedule(queue).trouble
+    clock.move(-YEAR_S)
+    look_at_clock(path_of(queue))
+    with closing(sqlite3.connect(queue.db_path)) as conn, conn:
+        good = '{"function": "shop.etl.load"}'
+        conn.execute("UPDATE core_schedules SET definition = ?", (good,))
+    clock.move(HOUR_S)
+    work_off(path_of(queue))
+    assert (slots(queue), schedule(queue).trouble) == ([at("2026-11-28T13:00")], "")
+
+
 def test_a_job_that_the_file_refuses_is_told(queue: JobQueue, clock: MovedClock) -> None:
     queue.schedule("nightly", NIGHTLY, job())
     queue.schedule("others", NIGHTLY, job())
