@@ -897,7 +897,7 @@ END""",
 
 KEY_INDEXES = {
     "core_keyed": f"""
-        CREATE INDEX IF NOT EXISTS core_keyed ON jobs (unique_key) WHERE {IS_KEYED}""",
+        CREATE INDEX IF NOT EXISTS core_keyed ON jobs (unique_key, status) WHERE {IS_KEYED}""",
 }
 
 LASTING_KEY_INDEXES = {

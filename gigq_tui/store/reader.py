@@ -12,6 +12,7 @@ from typing import TypeVar
 from gigq_core.blocking import Blocking, count_blocked, read_blocking
 from gigq_core.component import Edges, read_all_edges
 from gigq_core.decoding import as_int, as_text
+from gigq_core.key_holders import count_shared_keys
 from gigq_core.lanes import Lane, read_lanes
 from gigq_core.schedules import read_schedules
 from gigq_core.utc_offsets import differences_for_gigq
@@ -91,6 +92,7 @@ class Reader:
         self._history = History()
         self._ready = ReadyCounter(clock)
         self._lanes: Throttle[tuple[Lane, ...]] = Throttle(clock)
+        self._shared_keys: Throttle[int] = Throttle(clock)
         self._wal = WalWatch()
         self._steps = StepsOfAFile()
         self._obstacles = ObstacleWatch(self._path, clock)
@@ -214,6 +216,9 @@ class Reader:
                     starved=starved,
                     lanes=self._read_lanes(conn, schema, now),
                     schedules=read_schedules(conn, most_skips=0),
+                    shared_keys=self._shared_keys.get(
+                        schema.version, self._door.version, lambda: count_shared_keys(conn)
+                    ),
                     now=now.timestamp(),
                 ),
             )

@@ -29,6 +29,18 @@ def note(path: str, text: str) -> str:
     return text
 
 
+def submit_twin(path: str, conflict: str, job_context: Any) -> None:
+    """Submit the like of itself, once."""
+    first = not os.path.exists(path)
+    note(path, conflict)
+    if first:
+        job_context.submit(
+            "tests.integration.chores.submit_twin",
+            {"path": path, "conflict": conflict},
+            unique={"key": conflict, "conflict": conflict},
+        )
+
+
 def note_and_rest(path: str, text: str) -> None:
     """Append a line, and take two milliseconds for it."""
     note(path, text)

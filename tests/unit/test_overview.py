@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gigq
 import pytest
 
+from gigq_core import Job, JobQueue
 from gigq_core.doctor import LARGE_WAL_BYTES
 from gigq_core.schedules import Schedule
 from gigq_core.why import Health
@@ -191,6 +193,24 @@ def test_jobs_that_nobody_works_on_are_told(path: Path) -> None:
         writer.job("gigq's", "running", worker_id="theirs")
         assert "nobody" not in attention(reader)
     writer.close()
+
+
+def test_a_key_that_two_jobs_hold_needs_a_person(tmp_path: Path) -> None:
+    """GigQ's requeue does not ask for it."""
+    path = tmp_path / "q.db"
+    queue = JobQueue(path)
+    with reading(path) as reader:
+        old = queue.submit(Job("n", "a.b", unique="k"))
+        queue.cancel(old)
+        queue.submit(Job("n", "a.b", unique="k"))
+        assert "shared_keys" not in attention(reader)
+        theirs = gigq.JobQueue(str(path))
+        assert theirs.requeue_job(old)
+        gigq.close_connections()
+        told = attention(reader)["shared_keys"]
+        assert told.text == "1 unique key is held by two jobs: GigQ requeued one"
+        assert told.lead.advice
+    queue.close()
 
 
 def test_what_is_wrong_with_the_file_is_told() -> None:

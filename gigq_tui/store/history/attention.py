@@ -85,6 +85,7 @@ def concerns(
     starved: bool,
     lanes: Sequence[Lane] = (),
     schedules: Sequence[Schedule] = (),
+    shared_keys: int = 0,
     now: float = 0.0,
 ) -> tuple[Concern, ...]:
     """Everything that stands against the work now.
@@ -97,6 +98,7 @@ def concerns(
         starved: whether the WAL grows on and on.
         lanes: all lanes.
         schedules: all schedules.
+        shared_keys: how many keys of unique jobs two jobs hold.
         now: the present moment, in UTC seconds; a schedule may be late by then.
     """
     found = [
@@ -104,10 +106,21 @@ def concerns(
         *_of_jobs(counts, overdue),
         *_of_lanes(lanes),
         *_of_schedules(schedules, now),
+        *_of_keys(shared_keys),
         *_of_file(info, starved),
     ]
     order = list(Level)
     return tuple(sorted(found, key=lambda concern: order.index(concern.level)))
+
+
+def _of_keys(shared: int) -> Iterator[Concern]:
+    if shared:
+        yield Concern(
+            "shared_keys",
+            Level.WARNING,
+            f"{_many(shared, 'unique key')} {_be(shared)} held by two jobs: GigQ requeued one",
+            Lead(advice="Cancel those that are not to run twice."),
+        )
 
 
 def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
