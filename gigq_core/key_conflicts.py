@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gigq_core.cycles import Waiting, refuse_cycle_with_file, refuse_cycle_within
+from gigq_core.decoding import as_json
 from gigq_core.errors import DuplicateJob
 from gigq_core.job import Job
 from gigq_core.key_holders import Holder, lasting_holder, live_holders
@@ -187,9 +188,15 @@ class Conflicts:
             values = {"child": child["id"], "old": old, "new": new}
             conn.execute(unique_sql.FORGET_EDGE, values)
             conn.execute(unique_sql.WAIT_FOR, {**values, "on_failure": child["on_failure"]})
-            parents = [new if p == old else p for p in json.loads(child["dependencies"])]
-            told = json.dumps(list(dict.fromkeys(parents)))
-            conn.execute(unique_sql.SET_DEPENDENCIES, (told, child["place"]))
+            named = as_json(child["dependencies"])
+            # A damaged row: its edges hold it all the same.
+            if isinstance(named, list):
+                parents: list[object] = []
+                for parent in named:
+                    wanted = new if parent == old else parent
+                    parents += [wanted] if wanted not in parents else []
+                told = json.dumps(parents)
+                conn.execute(unique_sql.SET_DEPENDENCIES, (told, child["place"]))
             conn.execute(sql.RELEASE_CHILD, {"child": child["place"]})
         if children and (holder := self._holders.get(new)) is not None:
             above = [row[0] for row in conn.execute(sql.PARENTS_OF, (new,))]

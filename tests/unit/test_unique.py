@@ -365,6 +365,23 @@ def test_replace_takes_the_place_of_one_that_waits(queue: JobQueue, ledger: Ledg
     assert queue.requeue_jobs([old])[0].done
 
 
+@pytest.mark.parametrize("damaged", ["not json", "null", '[1, {"a": 2}]', b"\xff", "{}", "5"])
+def test_a_damaged_child_of_what_is_replaced_keeps_nobody_from_submitting(
+    queue: JobQueue, ledger: Ledger, damaged: object
+) -> None:
+    old = queue.submit(keyed(name="old"))
+    child = queue.submit(Job("child", WORK, {"obj": 2}, dependencies=[old]))
+    ledger.conn.execute("UPDATE jobs SET dependencies = ? WHERE id = ?", (damaged, child))
+    new = queue.submit(keyed(REPLACE, "new"))
+    assert status(queue, old) == "cancelled"
+    (one,) = claim(ledger, 2)
+    assert one.job_id == new
+    end(ledger, one, Fate.COMPLETED)
+    # Its turn comes, and it fails by itself.
+    assert claim(ledger) == []
+    assert status(queue, child) == "failed"
+
+
 def test_replace_stops_one_that_runs_and_starts_when_that_has_ended(
     queue: JobQueue, ledger: Ledger
 ) -> None:
