@@ -15,6 +15,9 @@ import pytest
 from gigq_core.why import state_of, why
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
+from gigq_tui.screens.schedules.choice import SORTS, in_order
+from gigq_tui.screens.schedules.lines import Table
+from gigq_tui.screens.schedules.panel import panel_lines
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.screens.tree.levels_drawing import LevelsDrawing
 from gigq_tui.screens.tree.runs_drawing import RunsDrawing
@@ -31,6 +34,7 @@ from gigq_tui.store.history.time_window import LENGTHS_S, TimeWindow
 from gigq_tui.store.list.view import END, View
 from gigq_tui.store.models import Graph, Tab
 from gigq_tui.store.reader import Reader
+from gigq_tui.store.schedules import Schedules
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.store.tail import read_output
 from tests.attempts import followed
@@ -54,6 +58,8 @@ WAYS = {
     Scope.OVERVIEW: ("o",),
     Scope.GROUPS: ("b",),
     Scope.COUNT: ("number_sign",),
+    Scope.LANES: ("L",),
+    Scope.SCHEDULES: ("at",),
     Scope.HELP: ("question_mark",),
     Scope.SUBMIT: ("n",),
 }
@@ -75,6 +81,9 @@ def look_everywhere(path: Path) -> None:
             for turned in (False, True):
                 reader.snapshot(View(sort=Sort(key, turned)))
         reader.overview()
+        names = [one.name for one in reader.schedules("").listed]
+        for name in names[:5]:
+            draw_schedule(reader.schedules(name), now)
         for length_s in LENGTHS_S:
             window = TimeWindow.up_to_now(length_s, now.timestamp(), 60)
             seen = followed(reader, WindowWork(window, days=1))
@@ -103,6 +112,18 @@ def look_everywhere(path: Path) -> None:
             reader.blocking([job_id])
     finally:
         reader.close()
+
+
+def draw_schedule(read: Schedules, now: datetime) -> None:
+    """The line of each schedule, and the panel of the one that was asked for."""
+    for width in (60, 120):
+        table = Table(read.listed, now, width, has_workers=False)
+        for one in read.listed:
+            assert table.line(one, marked=False)
+        for sort in SORTS:
+            assert len(in_order(read.listed, sort, now)) == len(read.listed)
+        if (one := read.by_name.get(read.chosen)) is not None:
+            assert panel_lines(one, (), read.past, now, width)
 
 
 def draw_shapes(graph: Graph, now: datetime) -> None:

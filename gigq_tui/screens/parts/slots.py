@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from gigq_core.cron import Rule, Slot, when_words
 from gigq_core.spans import MINUTE_S, span
 from gigq_core.times import local, moment_of
+from gigq_tui.format import age
 from gigq_tui.widgets.lines import Line, Span, fit
 from gigq_tui.widgets.question import wrap_words
 
@@ -83,6 +85,8 @@ def here_words(at: float, zone: str) -> str:
 
 def in_words(seconds: float) -> str:
     """How long it is until something comes, in steps that do not tick: `<1m`, `12m`, `3h12m`."""
+    if not math.isfinite(seconds):
+        return "?"
     if seconds < MINUTE_S:
         return "<1m"
     return span(float(int(seconds // MINUTE_S) * MINUTE_S))
@@ -93,6 +97,11 @@ def obeys_words(catch_up: str, overlap: str) -> str:
     missed = CATCH_UP_WORDS.get(catch_up, catch_up)
     overlaps = OVERLAP_WORDS.get(overlap, overlap)
     return f"After an outage {missed}. While the last job runs, {overlaps}."
+
+
+def ago_words(seconds: float) -> str:
+    """How long ago something was, in one coarse step: `5d ago`."""
+    return f"{age(seconds)} ago" if math.isfinite(seconds) else "? ago"
 
 
 def slot_lines(

@@ -10,8 +10,15 @@ from gigq_core.cron import Slot
 from gigq_core.schedules import Schedule
 from gigq_core.times import moment_of
 from gigq_tui.actions.shell_command import param_text
-from gigq_tui.format import age, inert, limit
-from gigq_tui.screens.parts.slots import long_time, obeys_words, rule_words, slot_lines, there
+from gigq_tui.format import inert, limit
+from gigq_tui.screens.parts.slots import (
+    ago_words,
+    long_time,
+    obeys_words,
+    rule_words,
+    slot_lines,
+    there,
+)
 from gigq_tui.screens.schedules.words import SKIP_GLYPH, outcome_words, several_words
 from gigq_tui.store.schedules import ListedSchedule, PastSlot
 from gigq_tui.terminal import theme
@@ -79,8 +86,8 @@ def _facts(schedule: Schedule, now: datetime, width: int) -> list[Line]:
         pieces = wrap_words(f"Can't be submitted: {inert(schedule.trouble)}", width - 4)
         lines += [((f" ! {piece}", "fail"),) for piece in pieces[:_MOST_TROUBLE_LINES]]
     if schedule.paused_at is not None:
-        ago = age(now.timestamp() - schedule.paused_at)
-        lines.append(((f" Paused {ago} ago: no slot runs until it is resumed.", "warn"),))
+        ago = ago_words(now.timestamp() - schedule.paused_at)
+        lines.append(((f" Paused {ago}: no slot runs until it is resumed.", "warn"),))
     return lines
 
 

@@ -7,7 +7,14 @@ from datetime import datetime
 from gigq_core.schedules import Schedule, Skip
 from gigq_core.why import RUNNING_STATES, first_line, run_seconds, state_of
 from gigq_tui.format import MARKS, age, duration, elapsed, inert
-from gigq_tui.screens.parts.slots import in_words, long_time, rule_words, short_time, there
+from gigq_tui.screens.parts.slots import (
+    ago_words,
+    in_words,
+    long_time,
+    rule_words,
+    short_time,
+    there,
+)
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.schedules import ListedSchedule, is_late
 from gigq_tui.widgets.lines import Line
@@ -34,7 +41,7 @@ def left(schedule: Schedule, now: datetime) -> Line:
         return (("never", "warn"),)
     seconds = schedule.next_at - now.timestamp()
     if is_late(schedule, now.timestamp()):
-        return ((f"late {age(-seconds)}", "fail"),)
+        return ((f"late {ago_words(-seconds).removesuffix(' ago')}", "fail"),)
     return ((in_words(seconds), ""),)
 
 
@@ -99,8 +106,7 @@ def note(listed: ListedSchedule, now: datetime, *, has_workers: bool) -> tuple[s
     if is_late(schedule, now.timestamp()):
         return ("late" if has_workers else "late: no workers running"), "fail"
     if schedule.paused_at is not None:
-        ago = now.timestamp() - schedule.paused_at
-        return f"paused {age(ago)} ago", "warn"
+        return f"paused {ago_words(now.timestamp() - schedule.paused_at)}", "warn"
     if words := skip_words(schedule):
         return words, "warn"
     last = listed.last
