@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gigq_core import submitting
-from gigq_core.decoding import as_json
+from gigq_core.decoding import as_json, as_optional_text
 from gigq_core.errors import CycleError
 from gigq_core.job import Job
 from gigq_core.schema import outbox_statements as sql
@@ -65,11 +65,12 @@ def _holder(conn: sqlite3.Connection, ending: Ending) -> sqlite3.Row | None:
 
 
 def _prepared(job_id: str, holder: sqlite3.Row, orders: list[Order], now: Moment) -> Prepared:
+    columns = ("workflow", "workflow_id", "batch", "hook")
+    workflow, workflow_id, batch, hook = (as_optional_text(holder[name]) for name in columns)
     for job, _ in orders:
-        job.workflow, job.workflow_id = holder["workflow"], holder["workflow_id"]
-        job.batch = job.batch or holder["batch"] or ""
+        job.workflow, job.workflow_id, job.hook = workflow, workflow_id, hook
+        job.batch = job.batch or batch or ""
         job.submitted_by = job_id
-        job.hook = holder["hook"]
     return submitting.prepare([order.job for order in orders], now)
 
 

@@ -317,6 +317,16 @@ def test_a_workflow_keeps_its_name_and_a_batch_too(place: Place, works: Works) -
     assert run["total"] == 10
 
 
+@pytest.mark.parametrize("damaged", [b"\xff", 7, 1.5])
+def test_what_a_damaged_row_hands_down_is_text(place: Place, damaged: object) -> None:
+    job_id = place.submit(submitting.fan_out, params={"count": 1, "before": False})
+    columns = "workflow = ?, workflow_id = ?, batch = ?"
+    place.change(f"UPDATE jobs SET {columns} WHERE id = ?", *[damaged] * 3, job_id)
+    place.worker()
+    (child,) = completed(place, job_id)["result"]
+    assert place.end(child)["status"] == "completed"
+
+
 def test_the_limits_of_a_lane_hold_for_them(place: Place, tmp_path: Path) -> None:
     place.queue.set_lane("disk:*", running=1)
     place.worker("--concurrency", "3")
