@@ -248,7 +248,7 @@ def count_old(conn: sqlite3.Connection, ages: Mapping[str, float | None], most: 
         if age is None:
             continue
         walk = _Walk(conn, status, 0, Cutoff(now - age))
-        found += len(walk.step(most - found, most + LOOKED_AT_ONCE))
+        found += len(walk.step(most - found, 2 * most))
     return found
 
 
@@ -331,6 +331,8 @@ class _Step:
 
     began: float
     version: int
+    # Tells whether others have written meanwhile.
+    commits: int
     look: Look
     seen: Stretches
     # Where it began, and where the next one begins; a status of None between two passes.
@@ -390,7 +392,7 @@ class _Duty:
     def prepare(self, conn: sqlite3.Connection, name: str, now: Moment) -> _Step | None:
         """Find what is old enough and not needed, and write it to the archive."""
         began = time.monotonic()
-        path = _path_of(conn)
+        path, commits = _path_of(conn), _commits_of_others(conn)
         with read(conn):
             row = conn.execute(sql.READ).fetchone()
             if row is None or not any(age is not None for age in _ages(row).values()):
@@ -398,7 +400,8 @@ class _Duty:
             look = Look(now.utc, steady_now())
             seen = looked(decode(row["seen"]), self._last, look)
             start = (_status(row), as_int(row["after"]))
-            step = _Step(began, row["version"], look, seen, start, (None, 0), _walked(row))
+            walked = _walked(row)
+            step = _Step(began, row["version"], commits, look, seen, start, (None, 0), walked)
             _choose(conn, step, _ages(row), now.utc, min(self._most, JOBS_AT_ONCE))
             lines = _lines(conn, path, step, now.utc) if row["archive"] and step.going else []
         if lines:
@@ -584,7 +587,9 @@ def _delete(conn: sqlite3.Connection, step: _Step) -> int:
         for place, id, status, ended in _rows(conn, step.going)
         if id == step.ids.get(place) and asked[place] == (place, ended, status)
     ]
-    free = free_for_good(conn, same)
+    # A job with very many children takes a while: with the lock held it is asked only if need be.
+    unchanged = step.commits == _commits_of_others(conn)
+    free = set(same) if unchanged else free_for_good(conn, same)
     values = {"places": json.dumps([place for place in same if place in free])}
     conn.execute(sql.NOTE_LEFT_FILES, values)
     for statement in sql.DELETE_BESIDE:
@@ -611,6 +616,12 @@ def _rows(conn: sqlite3.Connection, jobs: list[_Old]) -> list[Any]:
 
 def _places(jobs: list[_Old]) -> str:
     return json.dumps([job.place for job in jobs])
+
+
+def _commits_of_others(conn: sqlite3.Connection) -> int:
+    """A number that is another one once others have written."""
+    number: int = conn.execute("PRAGMA data_version").fetchone()[0]
+    return number
 
 
 def _path_of(conn: sqlite3.Connection) -> Path:
