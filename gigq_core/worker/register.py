@@ -42,6 +42,11 @@ class Register:
     # As it is in the file.
     utc_offset_s: int | None = None
 
+    @property
+    def keeps_agenda(self) -> bool:
+        """Whether it does what stands on the agenda: one that ends leaves that to others."""
+        return self.state in ("running", "paused")
+
 
 def enrol(conn: sqlite3.Connection, own: Register, now: Moment) -> None:
     """Write the worker's row, within the caller's transaction.

@@ -337,7 +337,7 @@ class Supervisor:
             if self._pending.cascade and self._own.state != "stopping":
                 self._ledger.tell_children()
                 self._looks.again = True
-            if self._has_appointment(now):
+            if self._own.keeps_agenda and self._agenda.is_due(self._pending.agenda, now):
                 if not self._ledger.work_off_agenda():
                     self._agenda.was_early()
                 self._looks.again = True
@@ -390,7 +390,7 @@ class Supervisor:
             next_due = self._looks.next(now, self._is_eager())
             if self._pending.due is not None and self._own.state == "running":
                 next_due = min(next_due, now + self._staging.seconds_until(self._pending.due))
-        if self._pending.agenda is not None and self._keeps_agenda():
+        if self._pending.agenda is not None and self._own.keeps_agenda:
             agenda_due = now + self._agenda.seconds_until(self._pending.agenda)
             next_due = min(next_due, max(agenda_due, resting_until))
         told_due = max(self._unwritten.due(), resting_until)
@@ -447,16 +447,6 @@ class Supervisor:
             return False
         return self._limit is None or self.claimed < self._limit
 
-    def _keeps_agenda(self) -> bool:
-        return self._own.state in ("running", "paused")
-
-    def _has_appointment(self, now: float) -> bool:
-        return self._keeps_agenda() and self._agenda.is_due(self._pending.agenda, now)
-
-    def _may_claim_lost(self) -> bool:
-        """Whether none runs here of which each may end its worker: they run one at a time."""
-        return not any(claim.lost for claim in self._pool.running().values())
-
     def _is_eager(self) -> bool:
         """Whether a job that comes now would begin here at once."""
         return not self._waiting and self._may_claim() and self._pool.busy() < self._pool.slots
@@ -468,7 +458,7 @@ class Supervisor:
             return
         wanted = self._pool.slots - self._pool.busy()
         self._pending = pending = self._ledger.pending_work(
-            self._own.id, wanted, self._may_claim_lost()
+            self._own.id, wanted, _may_claim_lost(self._pool)
         )
         self._waiting = pending.ready > 0
         if pending.request is not None:
@@ -521,7 +511,7 @@ class Supervisor:
             beat=beat,
             ahead=ahead,
             begun=self._begun,
-            lost=self._may_claim_lost(),
+            lost=_may_claim_lost(self._pool),
             saves=self._unwritten.saves,
             reports=self._unwritten.reports,
             patient=False,
@@ -641,6 +631,11 @@ class Supervisor:
             retire=retire,
             begun=begun,
         )
+
+
+def _may_claim_lost(pool: Pool) -> bool:
+    """Whether none runs there of which each may end its worker: they run one at a time."""
+    return not any(claim.lost for claim in pool.running().values())
 
 
 def _notify(service: Service, own: Register) -> None:
