@@ -109,10 +109,10 @@ def _hook_of(row: sqlite3.Row) -> Hook:
         function=function,
         params=dict(params),
         options=dict(options),
-        paused_at=row["paused"],
+        paused_at=None if row["paused"] is None else as_float(row["paused"]),
         waiting=as_int(row["waiting"]),
-        next_at=row["next_at"] if row["waiting"] and row["paused"] is None else None,
-        last_at=row["last"],
+        next_at=as_float(row["next_at"]) or None if _is_due_some_time(row) else None,
+        last_at=as_float(row["last"]) or None,
         last_job_id=as_text(row["last_job"]),
         last_status=as_text(row["job_status"]) or as_text(row["last_status"]),
         failures_in_a_row=as_int(row["failures"]),
@@ -121,6 +121,10 @@ def _hook_of(row: sqlite3.Row) -> Hook:
         told=as_int(row["told"]),
         made_at=as_float(row["made"]),
     )
+
+
+def _is_due_some_time(row: sqlite3.Row) -> bool:
+    return bool(row["waiting"]) and row["paused"] is None
 
 
 # --- making and changing, within the caller's transaction ------------------------------------
@@ -278,7 +282,7 @@ def resume(conn: sqlite3.Connection, name: str, now: Moment) -> bool:
 def _enter(conn: sqlite3.Connection, name: str, now: Moment) -> None:
     """Put what waits on the agenda as it is due now."""
     row = conn.execute(sql.HOOK_BY_NAME, (name,)).fetchone()
-    if row["waiting"] and row["paused"] is None:
+    if _is_due_some_time(row):
         agenda.enter(conn, f"hook:{name}", _due(row, now.utc), anew=True)
 
 

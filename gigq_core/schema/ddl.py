@@ -1146,6 +1146,8 @@ MOST_NAMED = 100
 # Of texts that a job's submitter or its function wrote, so much is kept, in characters.
 MOST_OF_NAME = 200
 MOST_OF_ERROR = 2_000
+# SQLite refuses patterns that are much longer, and with them the end of a job.
+MOST_OF_PATTERN = 5_000
 # A hook that is not told at once waits for so long first, in seconds: what ends one after the
 # other is told together.
 CALM_S = 1.0
@@ -1173,8 +1175,9 @@ _HOOK_FIELD = " ".join(f"WHEN '{word}' THEN {value}" for word, value in HOOK_FIE
 _HOOK_VALUE = f"coalesce(CASE t.field {_HOOK_FIELD} END, '')"
 _HOOK_MATCHES = f"""NOT EXISTS (
         SELECT 1 FROM core_hook_terms t WHERE t.hook = h.name GROUP BY t.clause
-        HAVING max(t.wanted = CASE t.exact WHEN 1 THEN {_HOOK_VALUE} = t.pattern
-                                           ELSE lower({_HOOK_VALUE}) GLOB t.pattern END) = 0)"""
+        HAVING max(t.wanted = CASE t.exact
+            WHEN 1 THEN {_HOOK_VALUE} = t.pattern
+            ELSE lower({_HOOK_VALUE}) GLOB substr(t.pattern, 1, {MOST_OF_PATTERN}) END) = 0)"""
 # Undo puts a row back as it was: nothing has ended.
 _NOT_UNDONE = "NOT EXISTS (SELECT 1 FROM core_overrides o WHERE o.job_id = NEW.id)"
 

@@ -418,6 +418,24 @@ def test_a_damaged_row_fails_nobody_and_is_told(file: File) -> None:
     assert len(told["jobs"][5]["error_message"]) <= 2_000
 
 
+@pytest.mark.parametrize("value", ["x" * 60_000, b"\xff", -1, 9e999, "a\0b", "[", ""])
+def test_a_damaged_hook_keeps_no_job_from_its_end(file: File, value: object) -> None:
+    for name in ("a", "b"):
+        file.hook(match="fn:etl|name:x", name=name)
+    tables = {"hooks": ("match", "every", "waiting", "seen", "first", "last", "paused", "jobs")}
+    tables |= {"hook_terms": ("field", "exact", "pattern", "wanted"), "hook_jobs": ("definition",)}
+    for table, columns in tables.items():
+        for column in columns:
+            (before,) = file.conn.execute(f"SELECT {column} FROM core_{table}").fetchone()
+            change = f"UPDATE core_{table} SET {column} = ?"
+            file.conn.execute(change, (value,))
+            (id,) = file.end()
+            assert file.queue.get_status(id)["status"] == "failed", column
+            file.drain()
+            assert len(file.queue.hooks()) == 2
+            file.conn.execute(change, (before,))
+
+
 def test_what_of_a_newer_release_is_made_again_after_the_file_is_attached_anew(file: File) -> None:
     file.hook()
     file.conn.execute("UPDATE core_meta SET value = '2' WHERE key = 'schema_version'")
