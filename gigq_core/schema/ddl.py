@@ -930,6 +930,7 @@ IN_LANE_OPEN = (
     f"lane <> '{HIDDEN}' AND status = 'pending' "
     f"AND (retry_after = '{OURS}' OR retry_after = '{RESERVED}')"
 )
+IN_LANE_RESERVED = f"lane <> '{HIDDEN}' AND status = 'pending' AND retry_after = '{RESERVED}'"
 IN_LANE_HELD = (
     f"lane <> '{HIDDEN}' AND status = 'pending' AND retry_after = '{HELD}' AND due IS NULL"
 )
@@ -943,6 +944,9 @@ LANE_INDEXES = {
     "core_lane_open": f"""
         CREATE INDEX IF NOT EXISTS core_lane_open ON jobs (lane, priority DESC)
         WHERE {IN_LANE_OPEN}""",
+    "core_lane_reserved": f"""
+        CREATE INDEX IF NOT EXISTS core_lane_reserved ON jobs (lane, priority DESC)
+        WHERE {IN_LANE_RESERVED}""",
     "core_lane_held": f"""
         CREATE INDEX IF NOT EXISTS core_lane_held ON jobs (lane, priority DESC)
         WHERE {IN_LANE_HELD}""",

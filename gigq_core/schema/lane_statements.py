@@ -6,10 +6,10 @@ from gigq_core.schema.ddl import (
     HELD,
     IN_LANE_HELD,
     IN_LANE_OPEN,
+    IN_LANE_RESERVED,
     IN_LANE_RUNNING,
     IN_LANE_WAITING,
     PARKED,
-    RESERVED,
 )
 from gigq_core.schema.worker_statements import IS_NOT_LOST
 
@@ -141,42 +141,48 @@ HAS_HELD = f"SELECT 1 FROM {_HELD_IN} LIMIT 1"
 
 # --- claiming by the names of lanes ------------------------------------------------------------
 
-# From one lane of a range to the next in the index, however many jobs each has.
-OPEN_LANES_BETWEEN = f"""
+# Of the lanes that a worker names it takes all jobs that are shown, or beside those that any takes
+# the reserved ones: an index of their own holds these, and no claim walks past others.
+_NAMED = {
+    True: ("core_lane_open", IN_LANE_OPEN),
+    False: ("core_lane_reserved", IN_LANE_RESERVED),
+}
+
+# From one lane of a range to the next in the index, however many jobs each has; by whether the
+# worker takes those lanes alone.
+OPEN_LANES_BETWEEN = {
+    alone: f"""
 WITH RECURSIVE lanes (name) AS (
-    SELECT (SELECT lane FROM jobs INDEXED BY core_lane_open
-            WHERE {IN_LANE_OPEN} AND lane >= :low AND lane < :high ORDER BY lane LIMIT 1)
+    SELECT (SELECT lane FROM jobs INDEXED BY {index}
+            WHERE {shown} AND lane >= :low AND lane < :high ORDER BY lane LIMIT 1)
     UNION ALL
-    SELECT (SELECT lane FROM jobs INDEXED BY core_lane_open
-            WHERE {IN_LANE_OPEN} AND lane > lanes.name AND lane < :high ORDER BY lane LIMIT 1)
+    SELECT (SELECT lane FROM jobs INDEXED BY {index}
+            WHERE {shown} AND lane > lanes.name AND lane < :high ORDER BY lane LIMIT 1)
     FROM lanes WHERE lanes.name IS NOT NULL
 )
 SELECT name FROM lanes WHERE name IS NOT NULL"""
+    for alone, (index, shown) in _NAMED.items()
+}
 
-# Of the lanes that a worker names it takes all, or beside those that any takes the reserved ones;
-# and by whether it takes one that may have been the end of its worker.
+# Likewise, and by whether it takes one that may have been the end of its worker.
 _TAKEN = {
-    (alone, lost): IN_LANE_OPEN
-    + ("" if alone else f" AND retry_after = '{RESERVED}'")
+    (alone, lost): f"jobs INDEXED BY {index} WHERE {shown}"
     + " AND id IS NOT NULL AND (function_module <> '__main__' "
     + "OR function_name IN (SELECT value FROM json_each(:functions)))"
     + ("" if lost else f" AND {IS_NOT_LOST}")
-    for alone in (True, False)
+    for alone, (index, shown) in _NAMED.items()
     for lost in (True, False)
 }
 
 READY_BETWEEN = {
     how: f"""
-SELECT count(*) FROM (
-    SELECT 1 FROM jobs INDEXED BY core_lane_open
-    WHERE {taken} AND lane >= :low AND lane < :high LIMIT :most)"""
+SELECT count(*) FROM (SELECT 1 FROM {taken} AND lane >= :low AND lane < :high LIMIT :most)"""
     for how, taken in _TAKEN.items()
 }
 
 BEST_OF_LANE = {
     how: f"""
-SELECT priority, rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = :lane
-{_BEST_FIRST} LIMIT :slots"""
+SELECT priority, rowid FROM {taken} AND lane = :lane {_BEST_FIRST} LIMIT :slots"""
     for how, taken in _TAKEN.items()
 }
 
@@ -184,10 +190,8 @@ HEADS = {
     how: f"""
 SELECT named FROM (
     SELECT value AS named,
-           (SELECT priority FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
-            {_BEST_FIRST} LIMIT 1) AS best,
-           (SELECT rowid FROM jobs INDEXED BY core_lane_open WHERE {taken} AND lane = n.value
-            {_BEST_FIRST} LIMIT 1) AS place
+           (SELECT priority FROM {taken} AND lane = n.value {_BEST_FIRST} LIMIT 1) AS best,
+           (SELECT rowid FROM {taken} AND lane = n.value {_BEST_FIRST} LIMIT 1) AS place
     FROM json_each(:names) n)
 WHERE place IS NOT NULL ORDER BY best DESC, place LIMIT :most"""
     for how, taken in _TAKEN.items()

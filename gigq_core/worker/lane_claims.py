@@ -46,11 +46,12 @@ class Takes(NamedTuple):
     def heads(self, conn: sqlite3.Connection, functions: str, most: int, lost: bool) -> list[str]:
         """The lanes whose best job comes first; at most so many. Arguments as for `ready`."""
         patterns = self.only_lanes or self.lanes
+        between = sql.OPEN_LANES_BETWEEN[bool(self.only_lanes)]
         names = {pattern for pattern in patterns if not is_prefix(pattern)}
         for pattern in patterns:
             if is_prefix(pattern):
                 low, high = span_of(pattern)
-                found = conn.execute(sql.OPEN_LANES_BETWEEN, {"low": low, "high": high})
+                found = conn.execute(between, {"low": low, "high": high})
                 names.update(row[0] for row in found)
         if not names or most <= 0:
             return []

@@ -324,7 +324,8 @@ def test_what_is_claimed_is_walked_in_order_and_never_sorted(work: Work) -> None
         assert not any("TEMP B-TREE" in step for step in plan), plan
     for kind in ((True, True), (False, True), (True, False), (False, False)):
         plan = plan_of(work, sql.BEST_OF_LANE[kind])
-        assert any("core_lane_open (lane=?)" in step for step in plan), plan
+        index = "core_lane_open" if kind[0] else "core_lane_reserved"
+        assert any(f"{index} (lane=?)" in step for step in plan), plan
         assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
@@ -336,8 +337,10 @@ def test_what_is_claimed_is_walked_in_order_and_never_sorted(work: Work) -> None
         (sql.HIDE_ALL, "core_lane_open (lane=?)"),
         (sql.HAS_HELD, "core_lane_held (lane=?)"),
         (sql.BEST_IN, "core_lane_held (lane=?)"),
-        (sql.OPEN_LANES_BETWEEN, "core_lane_open (lane>? AND lane<?)"),
+        (sql.OPEN_LANES_BETWEEN[True], "core_lane_open (lane>? AND lane<?)"),
+        (sql.OPEN_LANES_BETWEEN[False], "core_lane_reserved (lane>? AND lane<?)"),
         (sql.READY_BETWEEN[True, True], "core_lane_open (lane>? AND lane<?)"),
+        (sql.READY_BETWEEN[False, True], "core_lane_reserved (lane>? AND lane<?)"),
         (sql.NEXT, "core_lane_next"),
     ],
 )
