@@ -83,6 +83,22 @@ def complete_schedule(
     ]
 
 
+def complete_hook(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The hooks whose names begin so."""
+    try:
+        with closing(QueueView(_file_of(ctx))) as view:
+            found = view.hooks()
+    except (GigQError, OSError, sqlite3.Error):
+        return []
+    return [
+        CompletionItem(one.name, help=f"{one.event} {inert(one.match)}".strip())
+        for one in found[:MOST_OFFERED]
+        if one.name.startswith(incomplete) and one.name == inert(one.name)
+    ]
+
+
 def _file_of(ctx: click.Context) -> Path:
     """The queue's file as far as it has been typed: behind the command, or before it."""
     if ctx.obj is not None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gigq_core.cli.errors import Trouble
+from gigq_core.cli.completion import complete_hook
+from gigq_core.cli.errors import EXIT_REFUSED, Trouble
 from gigq_core.cli.group import Group
 from gigq_core.cli.options import Time, json_option
-from gigq_core.cli.output import lines_of, say, shown_moment, table, write_json
+from gigq_core.cli.output import lines_of, say, shown_moment, table, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.submit import defined_job, job_options
 from gigq_core.durations import duration_text
@@ -20,10 +21,14 @@ from gigq_core.job import JobOptions
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gigq_core.hooks import Hook
+    from gigq_core.queue import JobQueue
 
 _HEADERS = ("NAME", "EVENT", "MATCH", "EVERY", "WAITING", "NEXT", "LAST", "STATUS")
-_name_argument = click.argument("name")
+_name_argument = click.argument("name", shell_complete=complete_hook)
+_names_argument = click.argument("names", nargs=-1, required=True, shell_complete=complete_hook)
 
 
 @click.group(cls=Group)
@@ -100,7 +105,7 @@ def add(
     if as_json:
         write_json({"name": made})
     else:
-        say(f"Hook added: {inert(made)}")
+        say(f"Hook {inert(made)} added.")
 
 
 @hook.command("list")
@@ -189,54 +194,45 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 
 
 @hook.command()
-@_name_argument
+@_names_argument
 @json_option
 @click.pass_obj
-def pause(settings: Settings, name: str, as_json: bool) -> None:
-    """Let a hook submit nothing until it is resumed.
+def pause(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
+    """Let hooks submit nothing until they are resumed.
 
-    It goes on counting.
+    They go on counting.
 
-    JSON: {"name", "paused": true}.
+    JSON: an array of {"name", "done", "reason"}, in the order given.
     """
-    with settings.changing() as queue:
-        if not queue.pause_hook(name):
-            raise _unknown(name)
-    _tell(as_json, name, "Hook paused", paused=True)
+    _act(settings, names, "paused", as_json, lambda queue, name: queue.pause_hook(name))
 
 
 @hook.command()
-@_name_argument
+@_names_argument
 @json_option
 @click.pass_obj
-def resume(settings: Settings, name: str, as_json: bool) -> None:
-    """End a hook's pause.
+def resume(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
+    """End the pause of hooks.
 
-    What it has counted is told by one job.
+    What each has counted is told by one job.
 
-    JSON: {"name", "paused": false}.
+    JSON: an array of {"name", "done", "reason"}, in the order given.
     """
-    with settings.changing() as queue:
-        if not queue.resume_hook(name):
-            raise _unknown(name)
-    _tell(as_json, name, "Hook resumed", paused=False)
+    _act(settings, names, "resumed", as_json, lambda queue, name: queue.resume_hook(name))
 
 
 @hook.command()
-@_name_argument
+@_names_argument
 @json_option
 @click.pass_obj
-def remove(settings: Settings, name: str, as_json: bool) -> None:
-    """Remove a hook.
+def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
+    """Remove hooks.
 
-    What it had still to tell is forgotten.
+    What they had still to tell is forgotten; the jobs that they submitted stay.
 
-    JSON: {"name", "removed": true}.
+    JSON: an array of {"name", "done", "reason"}, in the order given.
     """
-    with settings.changing() as queue:
-        if not queue.remove_hook(name):
-            raise _unknown(name)
-    _tell(as_json, name, "Hook removed", removed=True)
+    _act(settings, names, "removed", as_json, lambda queue, name: queue.remove_hook(name))
 
 
 @hook.command()
@@ -261,11 +257,26 @@ def test(settings: Settings, name: str, as_json: bool) -> None:
         say(f"Job submitted: {job_id}")
 
 
-def _tell(as_json: bool, name: str, what: str, **more: bool) -> None:
+def _act(
+    settings: Settings,
+    names: tuple[str, ...],
+    done_word: str,
+    as_json: bool,
+    act: Callable[[JobQueue, str], bool],
+) -> None:
+    """Do it to each hook, tell what became of each, and exit 1 if one is not there."""
+    with settings.changing() as queue:
+        done = [(name, act(queue, name)) for name in names]
     if as_json:
-        write_json({"name": name, **more})
-    else:
-        say(f"{what}: {inert(name)}")
+        reasons = {True: "", False: "there is no such hook"}
+        write_json([{"name": name, "done": one, "reason": reasons[one]} for name, one in done])
+    for name, one in () if as_json else done:
+        if one:
+            say(f"Hook {inert(name)} {done_word}.")
+        else:
+            warn(f"Hook {inert(name)}: there is no such hook.")
+    if not all(one for _, one in done):
+        raise click.exceptions.Exit(EXIT_REFUSED)
 
 
 def _unknown(name: str) -> Trouble:

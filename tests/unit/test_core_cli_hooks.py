@@ -7,9 +7,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from gigq_core import Job, JobQueue
+from gigq_core.cli.completion import complete_hook
+from gigq_core.cli.settings import Settings
 from tests.store_files import DATA, digest, gigq_copy
 from tests.unit.test_core_cli import run
 
@@ -50,7 +53,7 @@ def fail(db: Path, n: int = 1) -> None:
 
 def test_a_hook_is_added_shown_and_listed(db: Path) -> None:
     options = ["--match", "fn:etl.*", "--every", "5m", "--name", "pager", "--priority", "100"]
-    assert said(db, "add", "failed", *HEAR, *options) == "Hook added: pager\n"
+    assert said(db, "add", "failed", *HEAR, *options) == "Hook pager added.\n"
     fail(db, 3)
     hook = printed(db, "show", "pager")
     assert printed(db, "list") == [hook]
@@ -74,19 +77,41 @@ def test_what_comes_with_us_is_named_by_its_public_path(db: Path) -> None:
 
 def test_a_hook_is_paused_resumed_tried_out_and_removed(db: Path) -> None:
     said(db, "add", "completed", *HEAR, "--name", "h")
-    assert printed(db, "pause", "h") == {"name": "h", "paused": True}
+    assert printed(db, "pause", "h") == [{"name": "h", "done": True, "reason": ""}]
     assert said(db, "list").splitlines()[1].endswith("paused")
     assert "Paused:     since" in said(db, "show", "h")
-    assert printed(db, "resume", "h") == {"name": "h", "paused": False}
+    assert said(db, "resume", "h") == "Hook h resumed.\n"
     tried = printed(db, "test", "h")
     assert "Origin: from hook h\n" in run(db, "status", tried["id"]).stdout
     assert tried == {"name": "h", "id": printed(db, "show", "h")["last_job_id"]}
-    assert printed(db, "remove", "h") == {"name": "h", "removed": True}
+    assert said(db, "remove", "h") == "Hook h removed.\n"
     assert printed(db, "list") == []
     assert said(db, "list") == "There is no hook: add one with `gigq-core hook add`.\n"
 
 
-@pytest.mark.parametrize("command", ["show", "pause", "resume", "remove", "test"])
+@pytest.mark.parametrize("command", ["pause", "resume", "remove"])
+def test_of_several_hooks_each_is_told(db: Path, command: str) -> None:
+    for name in ("a", "b"):
+        said(db, "add", "failed", *HEAR, "--name", name)
+    result = run(db, "hook", command, "a", "x", "b")
+    assert result.exit_code == 1
+    assert result.stdout.count("Hook ") == 2
+    assert result.stderr == "Hook x: there is no such hook.\n"
+    result = run(db, "hook", command, "x", "--json")
+    told = [{"name": "x", "done": False, "reason": "there is no such hook"}]
+    assert (result.exit_code, json.loads(result.stdout)) == (1, told)
+
+
+def test_the_names_of_hooks_are_completed(db: Path) -> None:
+    for name in ("pager", "paper", "chat"):
+        said(db, "add", "failed", *HEAR, "--name", name, "--match", "fn:etl")
+    context = click.Context(click.Command("hook"), obj=Settings(db))
+    param = click.Argument(["name"])
+    found = [(item.value, item.help) for item in complete_hook(context, param, "pa")]
+    assert found == [("pager", "failed fn:etl"), ("paper", "failed fn:etl")]
+
+
+@pytest.mark.parametrize("command", ["show", "test"])
 def test_a_hook_that_is_not_there_is_told_of(db: Path, command: str) -> None:
     sentence = "Error: There is no hook x: `gigq-core hook list` shows them.\n"
     assert refused(db, command, "x", code=1) == sentence
