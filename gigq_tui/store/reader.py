@@ -12,9 +12,6 @@ from typing import TypeVar
 from gigq_core.blocking import Blocking, count_blocked, read_blocking
 from gigq_core.component import Edges, read_all_edges
 from gigq_core.decoding import as_int, as_text
-from gigq_core.key_holders import count_shared_keys
-from gigq_core.lanes import Lane, read_lanes
-from gigq_core.schedules import read_schedules
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
@@ -27,6 +24,7 @@ from gigq_tui.store.forecast import AheadOfQueue
 from gigq_tui.store.graph import component
 from gigq_tui.store.graph.ancestors import read_lines, with_ancestors
 from gigq_tui.store.graph.runs import with_workflow
+from gigq_tui.store.history.arranged import ArrangedReader
 from gigq_tui.store.history.attempts import History
 from gigq_tui.store.history.attention import WalWatch, concerns
 from gigq_tui.store.history.figures import figures, slots_of
@@ -91,8 +89,7 @@ class Reader:
         self._paces = Paces()
         self._history = History()
         self._ready = ReadyCounter(clock)
-        self._lanes: Throttle[tuple[Lane, ...]] = Throttle(clock)
-        self._shared_keys: Throttle[int] = Throttle(clock)
+        self._arranged = ArrangedReader(clock)
         self._wal = WalWatch()
         self._steps = StepsOfAFile()
         self._obstacles = ObstacleWatch(self._path, clock)
@@ -214,12 +211,8 @@ class Reader:
                     info,
                     overdue=busy.overdue,
                     starved=starved,
-                    lanes=self._read_lanes(conn, schema, now),
-                    schedules=read_schedules(conn, most_skips=0),
-                    shared_keys=self._shared_keys.get(
-                        schema.version, self._door.version, lambda: count_shared_keys(conn)
-                    ),
-                    now=now.timestamp(),
+                    arranged=self._arranged.read(conn, schema, self._door.version, now),
+                    now=now,
                 ),
             )
 
@@ -322,15 +315,6 @@ class Reader:
         self._history.follow(conn, schema, now)
         self._ahead.saw(counts, staff, slots_of(staff.ours))
         return now, staff, counts
-
-    def _read_lanes(
-        self, conn: sqlite3.Connection, schema: FileSchema, now: datetime
-    ) -> Sequence[Lane]:
-        """All lanes, as of this data version or a little before."""
-        version = self._door.version
-        return self._lanes.get(
-            schema.version, version, lambda: tuple(read_lanes(conn, now.timestamp()))
-        )
 
     def _read_staff(self, conn: sqlite3.Connection, schema: FileSchema) -> FileWorkers:
         return read_file_workers(conn, schema, self._pulse, self._clock.now())

@@ -25,6 +25,14 @@ WORKERS = [None, "w1", "w12", "Ü"]
 # The last one hides a job, and is no lane.
 LANES = [None, "gpu", "fetch:a.org", "fetch:b", "fetching", "Äfetch:a", "-"]
 SCHEDULES = [None, "nightly", "nightly-eu", "Nächtlich"]
+# By the words for them, the columns of texts that GigQ's own file does not have.
+WORDS = {
+    "batch": "batch",
+    "schedule": "schedule",
+    "hook": "hook",
+    "unique": "unique_key",
+    "from": "submitted_by",
+}
 STATUSES = ["pending", "running", "completed", "failed", "timeout", "cancelled"]
 PARAMS: list[Any] = [17, 17.0, 170, "17", "170", True, False, None, [17, "äpfel"], {"k": [1, None]},
                      "true", 0, 1, "Äpfel", [], {}, 0.5, -3]  # fmt: skip
@@ -55,6 +63,9 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
         "batch": draw(st.sampled_from([None, "b1", "b two"])),
         "lane": draw(st.sampled_from(LANES)),
         "schedule": draw(st.sampled_from(SCHEDULES)),
+        "hook": draw(st.sampled_from([None, "page", "Pager"])),
+        "unique_key": draw(st.sampled_from([None, "invoice 7", "tasks.work:9f3c"])),
+        "submitted_by": draw(st.sampled_from([None, "9f3c1a2b", "9f3c"])),
         "priority": draw(st.integers(-2, 2)),
         "param": draw(st.sampled_from([*PARAMS, MISSING])),
         "created": times[0],
@@ -157,8 +168,7 @@ def term_takes(term: Term, job: dict[str, Any]) -> bool:
         Field.NAME: job["name"],
         Field.FUNCTION: "tasks.work",
         Field.WORKER: job["worker"],
-        Field.BATCH: job["batch"],
-        Field.SCHEDULE: job["schedule"],
+        **{Field(word): job[column] for word, column in WORDS.items()},
         Field.ERROR: job["error"],
     }
     if term.field in texts:
@@ -269,8 +279,14 @@ TERMS |= st.builds(
     st.sampled_from([":", "="]),
     st.sampled_from([*filter(None, SCHEDULES), "NIGHT", "ä", "zz"]),
 )
+TERMS |= st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["hook", "unique", "from"]),
+    st.sampled_from([":", "="]),
+    st.sampled_from(["page", "PAGE", "pager", '"invoice 7"', "9f3c", "9f3c1a2b", "zz"]),
+)
 # What GigQ's own file has no column for.
-OURS = (Field.BATCH, Field.LANE, Field.SCHEDULE)
+OURS = (Field.LANE, *map(Field, WORDS))
 FILTERS = st.recursive(
     TERMS,
     lambda inside: st.one_of(
@@ -321,7 +337,7 @@ def write(path: Path, rows: list[dict[str, Any]], attached: bool) -> None:
             "completed_at": text_of(job["ended"]),
         }
         if attached:
-            values |= {name: job[name] for name in ("batch", "lane", "schedule")}
+            values |= {name: job[name] for name in ("lane", *WORDS.values())}
         writer.job(job["id"], job["status"], **values)
         for n, (began, ended) in enumerate(job["attempts"]):
             attempt = {"id": f"{job['id']}/{n}", "job_id": job["id"], "worker_id": "w"}

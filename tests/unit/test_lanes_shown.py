@@ -23,6 +23,7 @@ from gigq_tui.screens.lanes.words import (
 )
 from gigq_tui.screens.workers.entries import describe_lanes
 from gigq_tui.store.clock import SYSTEM_CLOCK
+from gigq_tui.store.history.arranged import Arranged
 from gigq_tui.store.history.attention import Concern, concerns
 from gigq_tui.store.lanes import LanesReading, Standing, standing_of, trouble
 from gigq_tui.store.list.view import View
@@ -150,7 +151,9 @@ def test_a_file_without_lanes_has_none(tmp_path: Path) -> None:
 
 
 def of_lanes(lanes: Sequence[Lane]) -> dict[str, Concern]:
-    found = concerns(FileWorkers(), Counts(), FILE, overdue=0, starved=False, lanes=lanes)
+    found = concerns(
+        FileWorkers(), Counts(), FILE, overdue=0, starved=False, arranged=Arranged(lanes=lanes)
+    )
     return {one.key: one for one in found}
 
 

@@ -11,13 +11,19 @@ from typing import Any
 import gigq
 import pytest
 
-from gigq_core import Job, JobQueue
+from gigq_core import Job, JobQueue, run_command
 from gigq_core.doctor import LARGE_WAL_BYTES
+from gigq_core.hooks import Hook
+from gigq_core.keeping import Keeping
+from gigq_core.moments import brief_time
 from gigq_core.schedules import Schedule
+from gigq_core.times import moment_of
 from gigq_core.why import Health
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.filter.language import parse
 from gigq_tui.store.forecast import LEAST_BETWEEN_S
 from gigq_tui.store.history import overview as overview_module
+from gigq_tui.store.history.arranged import Arranged
 from gigq_tui.store.history.attention import Concern, Level, WalWatch, concerns
 from gigq_tui.store.history.overview import ALL, Overview, function_lines
 from gigq_tui.store.list.view import View
@@ -250,12 +256,106 @@ def test_schedules_that_are_late_or_can_not_be_submitted_need_a_person(
         FILE,
         overdue=0,
         starved=False,
-        schedules=[*schedules, paused, never],
-        now=NOW.timestamp(),
+        arranged=Arranged(schedules=[*schedules, paused, never]),
+        now=NOW,
     )
     ours = [concern for concern in found if concern.lead.screen == "schedules"]
     assert [concern.text for concern in ours] == said
     assert {concern.key for concern in found} - {"sqlite"} == {concern.key for concern in ours}
+
+
+HOOK = Hook("page", "failed", "fn:etl.*", every=60.0)
+AT = NOW.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("hook", "level", "said", "leads_to"),
+    [
+        (HOOK, Level.NOTE, "hook page: failed fn:etl.*, every 1m at most", "hook=page"),
+        (
+            replace(HOOK, waiting=1204, paused_at=AT, last_at=AT - 60, last_status="completed"),
+            Level.NOTE,
+            "hook page: failed fn:etl.*, every 1m at most, paused, 1,204 to be told, last "
+            f"{brief_time(moment_of(AT - 60), NOW)} completed",
+            "hook=page",
+        ),
+        (Hook("x", "completed"), Level.NOTE, "hook x: completed", "hook=x"),
+        (
+            replace(HOOK, failures_in_a_row=3, waiting=2),
+            Level.WARNING,
+            "the last 3 jobs of hook page failed",
+            "hook=page",
+        ),
+        (
+            replace(HOOK, problem="timeout is 0", failures_in_a_row=3),
+            Level.WARNING,
+            "hook page can't submit its job: timeout is 0",
+            "",
+        ),
+    ],
+)
+def test_a_hook_is_told_and_what_is_wrong_with_it(
+    hook: Hook, level: Level, said: str, leads_to: str
+) -> None:
+    (told,) = arranged_concerns(Arranged(hooks=[hook]))
+    assert (told.level, told.text, told.lead.filter_text) == (level, said, leads_to)
+    assert told.lead.advice or parse(told.lead.filter_text)
+
+
+def test_of_many_hooks_that_are_fine_some_are_told_and_the_rest_counted() -> None:
+    hooks = [replace(HOOK, name=f"h{n}") for n in range(9)]
+    hooks[8] = replace(hooks[8], failures_in_a_row=1)
+    told = [concern.text for concern in arranged_concerns(Arranged(hooks=hooks))]
+    assert told[0] == "the last job of hook h8 failed"
+    assert [text.split(":")[0] for text in told[1:5]] == [f"hook h{n}" for n in range(4)]
+    assert told[5:] == ["4 hooks more"]
+
+
+@pytest.mark.parametrize(
+    ("keeping", "level", "said"),
+    [
+        (
+            Keeping(completed=7 * 86_400.0, gone=12_345, needed_last=17),
+            Level.NOTE,
+            "keeping completed 7d, failed for ever, cancelled for ever; 12,345 jobs gone, 17 old "
+            "ones needed",
+        ),
+        (
+            Keeping(failed=60.0, trouble="the archive /srv/a is gone."),
+            Level.WARNING,
+            "old jobs can't go: the archive /srv/a is gone",
+        ),
+    ],
+)
+def test_keeping_is_told_and_why_it_can_not_go_on(
+    keeping: Keeping, level: Level, said: str
+) -> None:
+    (told,) = arranged_concerns(Arranged(keeping=keeping))
+    assert (told.level, told.text) == (level, said)
+    assert "gigq-core keep" in told.lead.advice
+
+
+def test_a_file_without_hooks_and_keeping_says_nothing_of_them() -> None:
+    assert arranged_concerns(Arranged()) == []
+
+
+def test_hooks_and_keeping_are_read_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "q.db"
+    queue = JobQueue(path)
+    queue.hook("failed", run_command.to_job(command=["true"]), match="name:a", name="page")
+    queue.keep(completed="7d")
+    queue.close()
+    with reading(path) as reader:
+        told = attention(reader)
+    assert told["hook page"].text == "hook page: failed name:a"
+    assert told["keeping"].text.startswith("keeping completed 7d, failed for ever")
+
+
+def arranged_concerns(arranged: Arranged) -> list[Concern]:
+    found = concerns(
+        FileWorkers(), Counts(), FILE, overdue=0, starved=False, arranged=arranged, now=NOW
+    )
+    return [concern for concern in found if concern.key != "sqlite"]
 
 
 def test_a_wal_is_starved_while_it_is_large_and_grows() -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
+from gigq_core.durations import duration_text
 from gigq_core.file_locks import process_words
+from gigq_core.hooks import Hook
+from gigq_core.keeping import Keeping, keeping_words
 from gigq_core.lanes import Lane
+from gigq_core.moments import brief_time
 from gigq_core.schedules import Schedule
+from gigq_core.times import moment_of
 from gigq_core.why import Health
+from gigq_tui.store.filter.terms import Field
+from gigq_tui.store.filter.writing import equal
+from gigq_tui.store.history.arranged import Arranged
 from gigq_tui.store.lanes import Standing, standing_of, startable
 from gigq_tui.store.models import Counts, FileInfo, Tab, WorkerRow
 from gigq_tui.store.schedules import is_late
@@ -19,6 +28,10 @@ from gigq_tui.store.workers import FileWorkers
 
 # A large WAL that has grown within this time is not being checkpointed.
 GROWTH_S = 60.0
+# So many hooks that are fine are told one by one.
+MOST_HOOKS = 4
+NOTHING_ARRANGED = Arranged()
+EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _GONE = (Health.LOST, Health.STOPPED)
 _NOT_CLAIMING = frozenset({"paused", "draining", "stopping", "stopped"})
 
@@ -83,10 +96,8 @@ def concerns(
     *,
     overdue: int,
     starved: bool,
-    lanes: Sequence[Lane] = (),
-    schedules: Sequence[Schedule] = (),
-    shared_keys: int = 0,
-    now: float = 0.0,
+    arranged: Arranged = NOTHING_ARRANGED,
+    now: datetime = EPOCH,
 ) -> tuple[Concern, ...]:
     """Everything that stands against the work now.
 
@@ -96,17 +107,17 @@ def concerns(
         info: what kind of file it is.
         overdue: how many running jobs are over their timeout.
         starved: whether the WAL grows on and on.
-        lanes: all lanes.
-        schedules: all schedules.
-        shared_keys: how many keys of unique jobs two jobs hold.
-        now: the present moment, in UTC seconds; a schedule may be late by then.
+        arranged: lanes, schedules and the like.
+        now: the present moment; a schedule may be late by then.
     """
     found = [
         *_of_workers(staff, counts),
         *_of_jobs(counts, overdue),
-        *_of_lanes(lanes),
-        *_of_schedules(schedules, now),
-        *_of_keys(shared_keys),
+        *_of_lanes(arranged.lanes),
+        *_of_schedules(arranged.schedules, now.timestamp()),
+        *_of_hooks(arranged.hooks, now),
+        *_of_keeping(arranged.keeping),
+        *_of_keys(arranged.shared_keys),
         *_of_file(info, starved),
     ]
     order = list(Level)
@@ -272,6 +283,55 @@ def _named(schedules: Sequence[Schedule]) -> str:
     if len(schedules) == 1:
         return f"schedule {schedules[0].name}"
     return _many(len(schedules), "schedule")
+
+
+def _of_hooks(hooks: Sequence[Hook], now: datetime) -> Iterator[Concern]:
+    for hook in hooks:
+        its_jobs = equal(Field.HOOK, hook.name)
+        if hook.problem:
+            advice = f"gigq-core hook show {hook.name} tells how it is made."
+            text = f"hook {hook.name} can't submit its job: {hook.problem}"
+            yield Concern(f"hook {hook.name}", Level.WARNING, text, Lead(advice=advice))
+        elif hook.failures_in_a_row:
+            number = hook.failures_in_a_row
+            those = "the last job" if number == 1 else f"the last {number:,} jobs"
+            failed = f"{those} of hook {hook.name} failed"
+            lead = Lead(Tab.ALL, its_jobs)
+            yield Concern(f"hook {hook.name}", Level.WARNING, failed, lead)
+    fine = [hook for hook in hooks if not hook.problem and not hook.failures_in_a_row]
+    for hook in fine[:MOST_HOOKS]:
+        lead = Lead(Tab.ALL, equal(Field.HOOK, hook.name))
+        yield Concern(f"hook {hook.name}", Level.NOTE, _hook_words(hook, now), lead)
+    if more := len(fine) - MOST_HOOKS if len(fine) > MOST_HOOKS else 0:
+        advice = "gigq-core hook list shows all."
+        yield Concern("hooks", Level.NOTE, f"{_many(more, 'hook')} more", Lead(advice=advice))
+
+
+def _hook_words(hook: Hook, now: datetime) -> str:
+    """What a hook is about, what waits to be told, and what became of its last job."""
+    parts = [f"hook {hook.name}: {hook.event}{f' {hook.match}' if hook.match else ''}"]
+    if hook.every:
+        parts.append(f"every {duration_text(hook.every)} at most")
+    if hook.paused_at is not None:
+        parts.append("paused")
+    if hook.waiting:
+        parts.append(f"{hook.waiting:,} to be told")
+    if hook.last_at is not None:
+        at = brief_time(moment_of(hook.last_at), now)
+        parts.append(" ".join(filter(None, ("last", at, hook.last_status))))
+    return ", ".join(parts)
+
+
+def _of_keeping(keeping: Keeping) -> Iterator[Concern]:
+    advice = "gigq-core keep shows it, and changes it."
+    if keeping.is_on and keeping.trouble:
+        text = f"old jobs can't go: {keeping.trouble.rstrip('.')}"
+        yield Concern("keeping", Level.WARNING, text, Lead(advice=advice))
+    elif keeping.is_on:
+        text = f"keeping {keeping_words(keeping)}; {_many(keeping.gone, 'job')} gone"
+        if keeping.needed_last:
+            text += f", {keeping.needed_last:,} old ones needed"
+        yield Concern("keeping", Level.NOTE, text, Lead(advice=advice))
 
 
 def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
