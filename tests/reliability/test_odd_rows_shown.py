@@ -184,6 +184,7 @@ async def every_screen_is_walked(path: Path, monkeypatch: pytest.MonkeyPatch) ->
             await press(pilot, "1", "j", "j", *way)
             place = len(app.screen_stack)
             walked.add(type(app.screen).__name__)
+            assert app.screen.SCOPE is scope, way
             for action in actions_for(scope):
                 if action.id in LEAVING or action.writes:
                     continue
@@ -193,8 +194,8 @@ async def every_screen_is_walked(path: Path, monkeypatch: pytest.MonkeyPatch) ->
                     await press(pilot, "escape")
             while len(app.screen_stack) > home:
                 await press(pilot, "escape")
-            # What is open on the list itself, as a filter.
-            await press(pilot, "escape")
+            # What is open on the list itself, as a filter, and what lies over that.
+            await press(pilot, *["escape"] * 4)
     assert set(WAYS) == set(Scope)
     assert len(walked) == len(WAYS), walked
     assert not [text for text in troubles if "report this" in text]

@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from gigq_core import Job, JobQueue
 from gigq_core.schedules import Schedule
 from gigq_tui.app import ConsoleApp
+from gigq_tui.keys import Scope, actions_for
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.schedules.screen import SchedulesScreen
 from gigq_tui.screens.submit.screen import SubmitScreen
@@ -512,3 +513,12 @@ async def test_files_that_know_no_schedules_have_none(tmp_path: Path, data_folde
         await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
         await press(pilot, "@")
         await said(pilot, app, "No schedules in this file.")
+
+
+async def test_every_key_that_only_looks_leaves_the_console_whole(console: Console) -> None:
+    for action in actions_for(Scope.SCHEDULES):
+        if action.writes or action.id in ("quit", "suspend"):
+            continue
+        async with told(console) as (app, pilot):
+            await press(pilot, action.keys[0])
+            assert app.front is not None, action.id

@@ -81,7 +81,7 @@ class ChoiceHost(Protocol):
     """What the part needs of its screen."""
 
     @property
-    def listed(self) -> Sequence[ListedSchedule]:
+    def schedules(self) -> Sequence[ListedSchedule]:
         """All schedules."""
 
     @property
@@ -144,13 +144,13 @@ class ScheduleChoice(Part):
     def current(self) -> ListedSchedule | None:
         """The schedule under the cursor."""
         cursor = self._host.roster.cursor_id
-        return next((one for one in self._host.listed if one.name == cursor), None)
+        return next((one for one in self._host.schedules if one.name == cursor), None)
 
     @property
     def chosen(self) -> tuple[ListedSchedule, ...]:
         """The schedules that are marked, or the one under the cursor."""
         if self.marked:
-            return tuple(one for one in self._host.listed if one.name in self.marked)
+            return tuple(one for one in self._host.schedules if one.name in self.marked)
         current = self.current
         return () if current is None else (current,)
 

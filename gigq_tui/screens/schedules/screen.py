@@ -92,7 +92,7 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
     # What the parts ask
 
     @property
-    def listed(self) -> Sequence[ListedSchedule]:
+    def schedules(self) -> Sequence[ListedSchedule]:
         """All schedules."""
         return self.refreshing.listed
 
@@ -159,7 +159,7 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
         """Draw what has changed."""
         if not self.is_whole or self.refreshing.read is None:
             return
-        listed, now, choice = self.listed, self._now, self.choice
+        listed, now, choice = self.schedules, self._now, self.choice
         width = self.app.size.width
         beside = width >= BESIDE
         shown = choice.arrange(listed, now)
@@ -180,7 +180,7 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
 
     def _nothing(self) -> Sequence[Line]:
         hints = self.services.hints
-        if self.listed:
+        if self.schedules:
             return [
                 (),
                 ((" No matches; ", "dim"), (hints(BACK), "key"), (" shows all schedules.", "dim")),
