@@ -131,6 +131,20 @@ async def test_the_panel_tells_the_next_slots_and_the_past(
             assert "Tue 23 Mar 02:30 ~ skipped: 2 mis" in text
 
 
+@pytest.mark.parametrize(("number", "words"), [(1, "1 skipped: x"), (10, "10+ skipped: x")])
+async def test_as_many_skips_are_told_as_were_read(
+    console: Console, number: int, words: str
+) -> None:
+    skips = tuple(timetable.skip(timetable.at(day), "x") for day in range(number))
+    one = timetable.schedule(skips=skips, skipped=number)
+
+    def answer(chosen: str) -> Schedules:
+        return Schedules(timetable.NOW, (ListedSchedule(one),), chosen)
+
+    async with told(console, answer) as (app, _):
+        assert words in line_of(app, "nightly")
+
+
 async def test_a_paused_schedule_tells_which_slots_would_come(console: Console) -> None:
     async with told(console) as (app, pilot):
         await press(pilot, "G")

@@ -16,7 +16,7 @@ from gigq_tui.screens.parts.slots import (
     there,
 )
 from gigq_tui.store.models import JobRow
-from gigq_tui.store.schedules import ListedSchedule, is_late
+from gigq_tui.store.schedules import MOST_RUNS, ListedSchedule, is_late
 from gigq_tui.widgets.lines import Line
 
 SKIP_GLYPH = "~"
@@ -56,7 +56,9 @@ def skip_words(schedule: Schedule) -> str:
     skips = skips_since(schedule)
     if not skips:
         return ""
-    return f"{sum(skip.count for skip in skips)} skipped: {inert(skips[0].why)}"
+    # Only so many were read: there may be more.
+    more = "+" if len(skips) == MOST_RUNS else ""
+    return f"{sum(skip.count for skip in skips)}{more} skipped: {inert(skips[0].why)}"
 
 
 def last_cell(listed: ListedSchedule, now: datetime, *, brief: bool = False) -> Line:
