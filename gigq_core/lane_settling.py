@@ -262,6 +262,8 @@ def shut(conn: sqlite3.Connection, lane: str, seconds: float, now_utc: float) ->
     }
     conn.execute(sql.SHUT, values)
     conn.execute(sql.MARK, (lane,))
+    # At once: many others may stand before it, and the same transaction claims.
+    settle_lane(conn, lane, now_utc)
     logger.warning("Lane %s is shut for %.0f s, as a job asked", lane, seconds)
 
 
