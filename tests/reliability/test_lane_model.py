@@ -388,7 +388,8 @@ class Walk:
     @staticmethod
     def names_of(lane: str) -> list[str]:
         """The patterns that stand for it, the longest one first."""
-        return [lane, *(one for one in PATTERNS[1::-1] + ("api:*",) if lane.startswith(one[:-1]))]
+        prefixes = [one for one in PATTERNS if one.endswith("*") and lane.startswith(one[:-1])]
+        return [lane, *sorted(prefixes, key=len, reverse=True)]
 
     def names(self, takes: Takes, lane: str) -> bool:
         return bool({*takes.lanes, *takes.only_lanes} & {*self.names_of(lane)})
