@@ -57,8 +57,9 @@ class Conflicts:
     ) -> None:
         self._conn = conn
         self._jobs, self._rows, self._now = jobs, rows, now
-        # Another id for that of a job which is not inserted.
+        # Another id for that of a job which is not inserted; and for that of one that is replaced.
         self._instead: dict[str, str] = {}
+        self._replaced_by: dict[str, str] = {}
         # Which of them is to have a key.
         self._taken: dict[str, int] = {}
         self._left_out: set[int] = set()
@@ -74,8 +75,8 @@ class Conflicts:
 
     def _stands_for(self, job_id: str) -> str:
         """The id of the job that is there in the end."""
-        while job_id in self._instead:
-            job_id = self._instead[job_id]
+        while other := self._instead.get(job_id) or self._replaced_by.get(job_id):
+            job_id = other
         return job_id
 
     def settle(self) -> tuple[list[dict[str, Any]], list[Waiting]]:
@@ -159,6 +160,7 @@ class Conflicts:
             self._after[place] = [holder for holder in live if holder.runs]
             if wish.conflict == "replace":
                 self._replaces[place] = live
+                self._replaced_by.update((holder.id, job.id) for holder in live)
         self._taken[key] = place
 
     def _leave_out(self, place: int, other: str) -> None:
@@ -167,8 +169,9 @@ class Conflicts:
 
     def _rewired(self, place: int, job: Job, row: dict[str, Any]) -> tuple[dict[str, Any], Waiting]:
         """The row of a job, and the job, with the parents that it has in the end."""
-        parents = list(dict.fromkeys(self._stands_for(parent) for parent in job.dependencies))
         after = [holder.id for holder in self._after.get(place, ())]
+        there = (one if one in after else self._stands_for(one) for one in job.dependencies)
+        parents = list(dict.fromkeys(there))
         more: dict[str, Any] = {}
         if after and not parents:
             more = {"on_parent_failure": "run", "pass_parent_results": 0}

@@ -365,6 +365,37 @@ def test_replace_takes_the_place_of_one_that_waits(queue: JobQueue, ledger: Ledg
     assert queue.requeue_jobs([old])[0].done
 
 
+@pytest.mark.parametrize("runs", [False, True])
+def test_what_is_submitted_along_waits_for_the_new_one_too(
+    queue: JobQueue, ledger: Ledger, runs: bool
+) -> None:
+    old = queue.submit(keyed(name="old"))
+    claim(ledger, int(runs))
+    twin, new = keyed(name="twin"), keyed(REPLACE, "new")
+    children = [
+        Job("names the twin", WORK, {"obj": 1}, dependencies=[twin.id]),
+        Job("names the old one", WORK, {"obj": 1}, dependencies=[old]),
+        Job("names all", WORK, {"obj": 1}, dependencies=[old, twin.id, new.id]),
+    ]
+    ids = [child.id for child in children]
+    assert queue.submit_many([twin, *children, new]) == [new.id, *ids, new.id]
+    assert (twin.duplicate_of, new.duplicate_of) == (new.id, None)
+    assert [queue.get_status(id)["dependencies"] for id in ids] == [[new.id]] * 3
+
+
+def test_what_replaces_the_job_that_it_waits_for_waits_for_one_that_runs_alone(
+    queue: JobQueue, ledger: Ledger
+) -> None:
+    old = queue.submit(keyed(name="old"))
+    with pytest.raises(CycleError):
+        queue.submit(keyed(REPLACE, dependencies=[old]))
+    assert (status(queue, old), count(queue)) == ("pending", 1)
+    claim(ledger)
+    new = queue.submit(keyed(REPLACE, dependencies=[old]))
+    assert queue.get_status(new)["dependencies"] == [old]
+    assert queue.get_status(old)["stop_requested_at"]
+
+
 @pytest.mark.parametrize("damaged", ["not json", "null", '[1, {"a": 2}]', b"\xff", "{}", "5"])
 def test_a_damaged_child_of_what_is_replaced_keeps_nobody_from_submitting(
     queue: JobQueue, ledger: Ledger, damaged: object
