@@ -29,6 +29,8 @@ PERIODS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MOST_SHOWN = 256
 # Beyond this a number is none that a lane could keep to.
 MOST = 1_000_000
+# Fewer starts in a period are none either, and could not be written as they are read.
+FEWEST = 0.001
 
 _RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*/\s*(?:1\s*)?([smhd])\s*")
 _STAR = ":*"
@@ -94,6 +96,8 @@ def check_patterns(patterns: Iterable[str] | str, label: str) -> tuple[str, ...]
     """
     if isinstance(patterns, str):
         raise TypeError(f"{label} must be a list of lanes, not one string: write [{patterns!r}].")
+    if not isinstance(patterns, Iterable):
+        raise TypeError(f"{label} must be a list of lanes, not {type(patterns).__name__}.")
     return tuple(dict.fromkeys(check_pattern(pattern, label) for pattern in patterns))
 
 
@@ -110,10 +114,10 @@ def rate_of(text: str) -> Rate:
         )
     found = _RATE.fullmatch(text)
     starts = 0.0 if found is None else float(found[1])
-    if found is None or not 0 < starts <= MOST:
+    if found is None or not FEWEST <= starts <= MOST:
         raise ValueError(
-            f"rate is {text[:40]!r}: write a number above 0 for each second, minute, hour or day, "
-            "as in 5/s, 10/m, 100/h or 1/d."
+            f"rate is {text[:40]!r}: write a number from {FEWEST} to {MOST:,} for each second, "
+            "minute, hour or day, as in 5/s, 10/m, 100/h or 1/d."
         )
     return Rate(starts, PERIODS_S[found[2]])
 
@@ -139,6 +143,11 @@ def rule_of(
         ValueError: a value is out of range.
     """
     check_pattern(pattern)
+    if "{" in pattern:
+        raise ValueError(
+            f"the lane is {pattern[:40]!r}: no parameter is filled in here; write the name that "
+            "it becomes, or a prefix as in fetch:*."
+        )
     if running is not None:
         _check_count("running", running, "; pause the lane to let none run")
     if rate is not None:

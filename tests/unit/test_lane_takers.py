@@ -185,6 +185,8 @@ def test_a_rule_or_a_pause_without_jobs_is_told(tmp_path: Path) -> None:
         ({"lanes": ["*"]}, ValueError, "a lane's name, or a prefix"),
         ({"only_lanes": ["-"]}, ValueError, "kept for jobs without one"),
         ({"lanes": "gpu"}, TypeError, "must be a list of lanes"),
+        ({"lanes": None}, TypeError, "lanes must be a list of lanes, not NoneType"),
+        ({"only_lanes": 3}, TypeError, "only_lanes must be a list of lanes, not int"),
     ],
 )
 def test_what_a_worker_can_t_take_is_refused(

@@ -259,7 +259,24 @@ def test_a_rate_is_so_many_in_a_time(rate: str, starts: float, period_s: float, 
     assert rate_text(rate) == text
 
 
-@pytest.mark.parametrize("rate", ["", "10", "10/", "/m", "-1/s", "0/s", "1e3/s", "nan/s", "5/w"])
+def test_the_lane_of_a_rule_holds_no_parameter(work: Work) -> None:
+    with pytest.raises(ValueError, match="write the name that it becomes, or a prefix"):
+        work.queue.set_lane("fetch:{host}", running=1)
+    assert work.queue.lanes() == []
+
+
+@pytest.mark.parametrize("rate", ["0.001/d", "0.0015/s", "999999.9/s", "1000000/h"])
+def test_a_rate_that_is_taken_is_kept(work: Work, rate: str) -> None:
+    work.queue.set_lane("db", rate=rate)
+    (lane,) = work.queue.lanes()
+    assert lane.rate is not None
+    assert rate_of(lane.rate) == rate_of(rate)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    ["", "10", "10/", "/m", "-1/s", "0/s", "1e3/s", "nan/s", "5/w", "0.00001/s", "1000001/s"],
+)
 def test_what_is_no_rate_is_refused(rate: str) -> None:
     with pytest.raises(ValueError, match="5/s, 10/m, 100/h or 1/d"):
         rule_of("db", rate=rate)
