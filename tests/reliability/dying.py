@@ -8,14 +8,17 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 from gigq_core import Job, JobQueue, Worker, cascade, times
 from gigq_core.job import FunctionReference
+from gigq_core.schema import worker_statements
 from gigq_core.schema.attach import open_for_work
-from gigq_core.worker import delivery, heard, ledger, said
+from gigq_core.worker import delivery, heard, ledger, register, rescue, said
+from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 
 BATCH = 4
 NOTHING = FunctionReference("tests.integration.chores", "nothing")
@@ -152,6 +155,32 @@ def deliver_until(db: str, folder: str, step: str) -> None:
     print(done)
 
 
+def show_until(db: str, step: str) -> None:
+    """Claim and end jobs of lanes, one of which shuts its lane; look at the lanes, and give back
+    what a worker left; killed as above."""
+    done = _traced_to(int(step))
+    held = ledger.Ledger(db, runs_script=False)
+    own = register.Register("dying", "cli", "process", 8, "python", "/", None)
+
+    def turn(endings: list[Ending], slots: int) -> list[Claim]:
+        held.pending_work(own.id, slots)
+        claim = {"claim": slots > 0, "stage": True, "beat": True}
+        return held.commit(own, endings, list(range(slots)), **claim).claims
+
+    claims = turn([], 6)
+    fates = (Fate.COMPLETED, Fate.FAILED, Fate.GIVEN_BACK)
+    endings = [Ending(a, fates[n % 3], error="no") for n, a in enumerate(claims[:-1])]
+    endings[1] = replace(endings[1], wish=Wish("retry", 5.0, True), raised=("app.Busy",))
+    turn(endings, 6)
+    turn([], 6)
+    rows = held.conn.execute(worker_statements.RUNNING_JOBS).fetchall()
+    with held.writing() as conn:
+        rescue.rescue(conn, rows)
+    while held.work_off_agenda():
+        pass
+    print(done())
+
+
 def fire_until(db: str, now: str, step: str) -> None:
     """Work off the agenda as it stands at that moment; killed as above."""
     done = _traced_to(int(step), within=False)
@@ -191,6 +220,7 @@ if __name__ == "__main__":
         "save": save_until,
         "deliver": deliver_until,
         "fire": fire_until,
+        "show": show_until,
         "race": fire_at_a_run,
     }
     act = acts[sys.argv[1]]

@@ -113,3 +113,33 @@ def order(path: Path, word: str) -> list[str]:
     """The jobs in the order in which they came to `word`."""
     lines = [line.split(maxsplit=3) for line in path.read_text().splitlines()]
     return [line[0] for line in lines if line[3] == word]
+
+
+def stamped(path: str, label: str, seconds: float = 0.0) -> None:
+    """Leave the moments of its begin and its end, by the clock that all processes share."""
+    run = uuid.uuid4().hex
+    trace(path, label, run, f"{time.monotonic()}")
+    time.sleep(seconds)
+    trace(path, label, run, f"{time.monotonic()}")
+
+
+def most_at_once(path: Path, died: dict[int, float] | None = None) -> dict[str, int]:
+    """How many runs of `stamped` there were at a time, at most, for each label.
+
+    Args:
+        path: where they left their moments.
+        died: when a process was killed: a run in it without an end lasted until then.
+    """
+    changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for label, found in runs(path).items():
+        for run in found:
+            began = float(run.words[0])
+            ended = float(run.words[1]) if len(run.words) > 1 else (died or {}).get(run.pid, began)
+            changes[label] += [(began, 1), (ended, -1)]
+    most = {}
+    for label, steps in changes.items():
+        running = most[label] = 0
+        for _, step in sorted(steps):
+            running += step
+            most[label] = max(most[label], running)
+    return most
