@@ -707,7 +707,9 @@ def order_of(
     if is_job(function):
         if params is not None:
             raise TypeError("submit() takes no params beside a job, which has its own.")
-        job, own_id = function, function.id
+        job, own_id = function, getattr(function, "id", None)
+        if own_id is not None and not isinstance(own_id, str):
+            raise TypeError("A job's id must be a string that isn't empty.")
         function, params = job.function, job.params
         own = {name: getattr(job, name) for name in JOB_OPTIONS if hasattr(job, name)}
         options = dict(own, **options)
@@ -739,10 +741,10 @@ TOO_LARGE = (
 
 
 def is_job(value: Any) -> bool:
-    """Whether it has what a `Job` has."""
-    if isinstance(value, (str, type, tuple)) or hasattr(value, "__code__"):
+    """Whether it has what a `Job` has; its id it may still lack."""
+    if isinstance(value, (str, type)) or hasattr(value, "__code__"):
         return False
-    return all(hasattr(value, name) for name in ("id", "function", "params"))
+    return hasattr(value, "function") and hasattr(value, "params")
 
 
 def encoded_params(params: Any) -> str:

@@ -7,8 +7,10 @@ import os
 import signal
 import threading
 import time
+import uuid
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 from gigq_core import Backoff, GiveUp, Job, Snooze, Unique, task
 from tests.integration.chores import note
@@ -65,6 +67,35 @@ def every_form(job_context: Any) -> list[str]:
         job_context.submit(needs_context),
         job_context.submit(is_async),
     ]
+
+
+class Like(NamedTuple):
+    """Something with a job's attributes."""
+
+    id: Any
+    name: str
+    function: Any
+    params: Any
+    priority: int = 3
+
+
+def forms_like_a_job(job_context: Any) -> list[Any]:
+    """Each is submitted, or gives its mistake."""
+    path = f"{__name__}.child"
+    likes = [
+        Like("a tuple", "named", child, {"n": 1}),
+        SimpleNamespace(id="a namespace", name="plain", function=path, params={}, timeout="7s"),
+        SimpleNamespace(function=child, params=None),
+        Like(None, "without an id", child, {}),
+        *(Like(wrong, "wrong", child, {}) for wrong in (7, "", [], uuid.uuid4())),
+    ]
+    told = []
+    for like in likes:
+        try:
+            told.append(job_context.submit(like))
+        except TypeError as problem:
+            told.append([str(problem)])
+    return told
 
 
 def after_itself(job_context: Any) -> str:

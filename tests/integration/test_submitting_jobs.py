@@ -70,6 +70,20 @@ def test_each_form_of_a_job(place: Place, works: Works) -> None:
     assert [row["lane"] for row in (first, asks, later)] == [None, "-", "-"]
 
 
+def test_whatever_has_a_jobs_attributes_is_a_job(place: Place, works: Works) -> None:
+    place.queue.pause()
+    job_id = place.submit(submitting.forms_like_a_job)
+    place.change("DELETE FROM core_meta WHERE key = 'paused_at'")
+    works()
+    told = completed(place, job_id)["result"]
+    rows = {row["id"]: row for row in children(place, job_id)}
+    assert list(rows) == told[:4]
+    assert told[:2] == ["a tuple", "a namespace"]
+    assert [row["name"] for row in rows.values()] == ["named", "plain", "child", "without an id"]
+    assert (rows["a tuple"]["priority"], rows["a namespace"]["timeout"]) == (3, 7)
+    assert told[4:] == [["A job's id must be a string that isn't empty."]] * 4
+
+
 def test_a_child_may_wait_for_the_job_that_submits_it(place: Place, works: Works) -> None:
     works()
     made = completed(place, place.submit(submitting.after_itself))["result"]
