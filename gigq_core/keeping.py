@@ -15,6 +15,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +25,11 @@ from gigq_core import agenda, archive
 from gigq_core.clearing import free_for_good
 from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.durations import duration_text, seconds_of
+from gigq_core.errors import DatabaseError
 from gigq_core.kept_files import remove_private
 from gigq_core.paths import attempt_output, queue_file
 from gigq_core.schema import keep_statements as sql
+from gigq_core.schema.attach import is_current
 from gigq_core.schema.transaction import read
 from gigq_core.seen_time import (
     Cutoff,
@@ -260,21 +263,30 @@ class Plan(NamedTuple):
 
 
 def plan(conn: sqlite3.Connection, ages: Mapping[str, float | None]) -> Plan:
-    """Find out what would go by some ages, as the clock is now; changes nothing."""
-    going: dict[str, int] = {}
-    needed_ones, now = 0, utc_now()
+    """Find out what would go by some ages, as the clock is now; changes nothing.
+
+    Raises:
+        DatabaseError: the file is not attached by this release: nobody knows what needs what.
+    """
+    if not is_current(conn):
+        raise DatabaseError(
+            "The file is not attached by this release, so what others need is not known: run "
+            "`gigq-core attach` first."
+        )
+    status_of: dict[int, str] = {}
+    now = utc_now()
     for status, age_name in _AGE_OF.items():
         age = ages[age_name]
         if age is None:
             continue
         walk = _Walk(conn, status, 0, Cutoff(now - age))
         while not walk.is_over:
-            old = [job.place for job in walk.step(1000, LOOKED_AT_ONCE)]
-            free = free_for_good(conn, old)
-            needed_ones += len(old) - len(free)
-            if free:
-                going[status] = going.get(status, 0) + len(free)
-    return Plan(going, needed_ones)
+            old = walk.step(LOOKED_AT_ONCE, LOOKED_AT_ONCE)
+            status_of.update((job.place, status) for job in old)
+    # All at once: what is needed only by others that go would go in a later pass of the run.
+    free = free_for_good(conn, list(status_of))
+    going = Counter(status for place, status in status_of.items() if place in free)
+    return Plan(dict(going), len(status_of) - len(free))
 
 
 def _ages(row: sqlite3.Row) -> dict[str, float | None]:

@@ -232,6 +232,9 @@ def _schedules(conn: sqlite3.Connection) -> Iterator[Metric]:
     failed = [(s.name, float(s.last_status in ("failed", "timeout"))) for s in found]
     words = "1 if its last job failed."
     yield _by("gigq_schedule_failed", "gauge", words, "schedule", failed)
+    troubled = [(s.name, float(bool(s.trouble))) for s in found]
+    words = "1 while its job can't be submitted."
+    yield _by("gigq_schedule_trouble", "gauge", words, "schedule", troubled)
     skipped = [(s.name, s.skipped) for s in found]
     words = "Slots that made no job."
     yield _by("gigq_schedule_skipped", "counter", words, "schedule", skipped)
@@ -244,6 +247,9 @@ def _hooks(conn: sqlite3.Connection) -> Iterator[Metric]:
     failures = [(hook.name, hook.failures_in_a_row) for hook in found]
     words = "Its own jobs that failed since one completed."
     yield _by("gigq_hook_failures_in_a_row", "gauge", words, "hook", failures)
+    troubled = [(hook.name, float(bool(hook.problem))) for hook in found]
+    words = "1 while its job can't be submitted."
+    yield _by("gigq_hook_trouble", "gauge", words, "hook", troubled)
 
 
 def _one(name: str, kind: Literal["gauge", "counter"], words: str, value: float) -> Metric:

@@ -22,9 +22,9 @@ from gigq_core import schedules
 from gigq_core.bulk import KEYS
 from gigq_core.errors import GigQError
 from gigq_core.job import Job
-from gigq_core.schedules import Terms
+from gigq_core.schedules import Schedule, Terms
 from gigq_core.schema.attach import open_for_work
-from gigq_core.schema.opening import explained
+from gigq_core.schema.opening import explained, open_read_only
 from gigq_core.schema.transaction import write
 from gigq_core.times import Moment
 from gigq_core.unique import Unique
@@ -104,31 +104,39 @@ def apply(db_path: Path, wanted: Sequence[Terms], prune: bool, dry_run: bool = F
     Raises:
         DatabaseError: Nothing was written.
     """
+    if dry_run:
+        with closing(open_read_only(db_path)) as view, explained(db_path):
+            return _compared(wanted, prune, schedules.read_schedules(view, 0))
     with closing(open_for_work(db_path, create=False)) as conn, explained(db_path), write(conn):
         now = Moment.now()
-        there = {one.name: one for one in schedules.read_schedules(conn)}
-        applied = Applied()
+        applied = _compared(wanted, prune, schedules.read_schedules(conn, 0))
         for terms in wanted:
-            held = there.get(terms.name)
-            differs = terms.differs_from(held) if held is not None else []
-            if held is None:
-                applied.added.append(terms.name)
-            elif differs:
-                applied.changed[terms.name] = differs
-            else:
-                applied.unchanged.append(terms.name)
-                continue
-            if not dry_run:
+            if terms.name not in applied.unchanged:
                 schedules.put(conn, terms, now)
-        named = {terms.name for terms in wanted}
-        others = [name for name in there if name not in named]
-        if prune:
-            applied.removed = others
-            for name in others if not dry_run else ():
-                schedules.remove(conn, name)
-        else:
-            applied.left = others
+        for name in applied.removed:
+            schedules.remove(conn, name)
         return applied
+
+
+def _compared(wanted: Sequence[Terms], prune: bool, held: Sequence[Schedule]) -> Applied:
+    """What is to be done about the schedules that are held, for them to be as they are wanted."""
+    there = {one.name: one for one in held}
+    applied = Applied()
+    for terms in wanted:
+        differs = terms.differs_from(there[terms.name]) if terms.name in there else []
+        if terms.name not in there:
+            applied.added.append(terms.name)
+        elif differs:
+            applied.changed[terms.name] = differs
+        else:
+            applied.unchanged.append(terms.name)
+    named = {terms.name for terms in wanted}
+    others = [name for name in there if name not in named]
+    if prune:
+        applied.removed = others
+    else:
+        applied.left = others
+    return applied
 
 
 def _schedules_in(held: dict[str, Any], path: Path) -> list[Terms]:

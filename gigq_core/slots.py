@@ -263,24 +263,31 @@ def put_in(conn: sqlite3.Connection, name: str, job: Job, overlap: str, now: Mom
             return f"{shown} still {'runs' if running else 'waits'}"
         if len(alive) >= MOST_AT_ONCE and overlap == "queue":
             return f"{MOST_AT_ONCE} jobs wait already"
-        if alive and overlap == "replace":
-            actions.cancel(conn, [as_text(one["id"]) for one in alive])
-        # What is replaced may take a moment to end.
-        ends = [as_text(one[0]) for one in conn.execute(sql.ENDS_OF_LINE, {"name": name})]
-        if ends:
-            job.dependencies = ends
-            job.on_parent_failure, job.pass_parent_results = "run", False
     try:
+        # What was to be replaced goes on where nothing takes its place.
         with savepoint(conn):
+            if overlap != "allow":
+                _line_up(conn, name, job, [as_text(one["id"]) for one in alive], overlap)
             (found,) = submit_within(conn, [job], now)
+            if found != job.id:
+                raise DuplicateJob("another job has its key", found)
     except DuplicateJob as problem:
         if not problem.duplicate_of:
             raise
-        found = problem.duplicate_of
-    if found != job.id:
-        return f"{found[:SHORT_ID]} has the key that it is to have alone"
+        return f"{problem.duplicate_of[:SHORT_ID]} has the key that it is to have alone"
     conn.execute(sql.NOTE_LAST, (job.slot, job.id, name))
     return ""
+
+
+def _line_up(conn: sqlite3.Connection, name: str, job: Job, alive: list[str], overlap: str) -> None:
+    """Let a schedule's job wait for those that are alive, which end first if it replaces them."""
+    if alive and overlap == "replace":
+        actions.cancel(conn, alive)
+    # What is replaced may take a moment to end.
+    ends = [as_text(one[0]) for one in conn.execute(sql.ENDS_OF_LINE, {"name": name})]
+    if ends:
+        job.dependencies = ends
+        job.on_parent_failure, job.pass_parent_results = "run", False
 
 
 def note_skip(

@@ -14,7 +14,8 @@ IS_PAUSED = "SELECT 1 FROM core_meta WHERE key = 'paused_at'"
 
 WORKERS = "SELECT id, state, slots FROM core_workers WHERE state <> 'stopped'"
 
-EARLIEST_APPOINTMENT = "SELECT min(at) FROM core_agenda"
+# Lanes are looked at by whoever writes next: their entry tells of no appointment.
+EARLIEST_APPOINTMENT = "SELECT min(at) FROM core_agenda WHERE what <> 'lanes:'"
 
 COUNT_WORKERS = "SELECT count(*) FROM core_workers WHERE state <> 'stopped'"
 

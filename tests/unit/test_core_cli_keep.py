@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from gigq_core.cli.main import cli
 from gigq_core.worker.ledger import Ledger
 
 NOTHING = "tests.integration.chores.nothing"
+OLD = sorted((Path(__file__).parents[1] / "data").glob("gigq-*.db"))
 
 
 @pytest.fixture
@@ -82,6 +84,18 @@ def test_a_dry_run_counts_and_sets_nothing(db: Path) -> None:
     }
     assert keep(db, "--dry-run").output == "0 jobs would go now.\n"
     assert json.loads(keep(db, "--json").stdout)["next_run"] is None
+
+
+@pytest.mark.parametrize("source", OLD, ids=lambda path: path.name)
+def test_a_dry_run_on_a_file_that_is_not_attached_says_what_to_do(
+    tmp_path: Path, source: Path
+) -> None:
+    old = Path(shutil.copy(source, tmp_path))
+    before = old.read_bytes()
+    answer = keep(old, "--completed", "0s", "--dry-run")
+    assert answer.exit_code == 2
+    assert "run `gigq-core attach` first" in answer.output
+    assert old.read_bytes() == before
 
 
 def test_what_has_gone_is_told(db: Path) -> None:

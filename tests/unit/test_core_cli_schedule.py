@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from gigq_core.cli.main import cli
 from gigq_core.schedules import Schedule
 from tests.clock import DAY_S, MovedClock, at, look_at_clock
 
+DATA = Path(__file__).parents[1] / "data"
 GOOD = """
 [schedules.nightly]
 when = "30 2 * * *"
@@ -229,6 +231,20 @@ def test_what_a_file_changes_is_told_and_the_rest_is_removed_where_that_is_asked
     result = run(file, "apply", str(toml), "--prune")
     assert "removed    every quarter" in result.stdout
     assert set(schedules(file)) == {"nightly"}
+
+
+def test_a_dry_run_leaves_a_file_of_gigqs_as_it_is(file: Path, tmp_path: Path) -> None:
+    theirs = Path(shutil.copy(DATA / "gigq-0.5.1.db", tmp_path))
+    toml = tmp_path / "schedules.toml"
+    toml.write_text(GOOD)
+    before = theirs.read_bytes()
+    assert told(theirs, "apply", str(toml), "--dry-run")["added"] == ["nightly", "every quarter"]
+    assert theirs.read_bytes() == before
+    run(file, "apply", str(toml))
+    run(file, "pause", "nightly")
+    file.chmod(0o400)
+    done = told(file, "apply", str(toml), "--dry-run", "--prune")
+    assert (done["unchanged"], done["removed"]) == (["nightly", "every quarter"], [])
 
 
 @pytest.mark.parametrize(

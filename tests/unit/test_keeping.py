@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,29 @@ def test_what_needs_others_keeps_them_all_the_way_up(kept: Kept) -> None:
     kept.conn.execute("UPDATE jobs SET ended = 1 WHERE id = ?", (waits,))
     kept.run()
     assert kept.ids() == set()
+
+
+@pytest.mark.parametrize("end", ["old", "young"])
+def test_what_a_plan_says_goes_and_nothing_else(kept: Kept, end: str) -> None:
+    parents: tuple[str, ...] = ()
+    for status in ("completed", "cancelled", "timeout", "failed"):
+        parents = (kept.job(status, 100, parents),)
+    alone = kept.job("completed", 100)
+    if end == "young":
+        kept.job("failed", 1, parents)
+    before = kept.ids()
+    kept.queue.keep(completed="7d", failed="7d", cancelled="7d")
+    with closing(open_read_only(kept.path)) as conn:
+        plan = keepings.plan(conn, dict.fromkeys(keepings.AGES, 7 * DAY))
+    now = kept.run()
+    assert sum(plan.going.values()) == len(before - kept.ids())
+    assert plan.needed == now.needed_last
+    assert plan.going == (
+        {"completed": 2, "failed": 1, "timeout": 1, "cancelled": 1}
+        if end == "old"
+        else {"completed": 1}
+    )
+    assert alone not in kept.ids()
 
 
 def test_a_chain_goes_whole_in_one_run_however_long_it_is(kept: Kept) -> None:

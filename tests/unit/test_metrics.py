@@ -136,6 +136,35 @@ def write(db: Path, statement: str, *values: object) -> None:
     conn.close()
 
 
+def test_only_what_has_an_appointment_is_late(tmp_path: Path) -> None:
+    db = tmp_path / "jobs.db"
+    queue = JobQueue(db)
+    queue.set_lane("web", running=1)
+    first, *_ = [queue.submit(Job("j", NOTHING, lane="web")) for _ in range(3)]
+    # Nobody of ours has looked at the lane since.
+    gigq.JobQueue(str(db)).cancel(first)
+    assert numbers(told(db).output)["gigq_agenda_late_seconds", ()] == 0
+    queue.schedule("often", "every 1s", Job("n", NOTHING))
+    write(db, "UPDATE core_agenda SET at = ? WHERE what = 'schedule:often'", time.time() - 100)
+    late = numbers(told(db).output)["gigq_agenda_late_seconds", ()]
+    assert late == pytest.approx(100, abs=10)
+
+
+def test_what_can_not_be_submitted_is_told(tmp_path: Path) -> None:
+    db = tmp_path / "jobs.db"
+    queue = JobQueue(db)
+    queue.schedule("nightly", "30 2 * * *", Job("n", NOTHING))
+    queue.hook("failed", Job("page", "shop.page"), name="pager")
+    schedule = "gigq_schedule_trouble", (("schedule", "nightly"),)
+    hook = "gigq_hook_trouble", (("hook", "pager"),)
+    found = numbers(told(db).output)
+    assert (found[schedule], found[hook]) == (0, 0)
+    write(db, "UPDATE core_schedules SET trouble = 'no such zone'")
+    write(db, "INSERT INTO core_agenda (what, at, trouble) VALUES ('hook:pager', 0, 'full')")
+    found = numbers(told(db).output)
+    assert (found[schedule], found[hook]) == (1, 1)
+
+
 def test_each_number_says_of_which_file_it_is(tmp_path: Path) -> None:
     """Those of two queues may come together."""
     db = tmp_path / "jobs.db"

@@ -584,6 +584,27 @@ def test_a_unique_job_that_waits_already_is_a_skip(
     assert schedule(queue).trouble == ""
 
 
+@pytest.mark.parametrize("conflict", ["existing", "error"])
+def test_what_runs_is_not_stopped_where_nothing_may_take_its_place(
+    queue: JobQueue, clock: MovedClock, conflict: Any
+) -> None:
+    unique = Unique("load", conflict=conflict)
+    queue.schedule("nightly", NIGHTLY, job(unique=unique), overlap="replace")
+    clock.move(DAY_S)
+    work_off(path_of(queue))
+    begin(queue)
+    with closing(sqlite3.connect(queue.db_path)) as conn, conn:
+        conn.execute("UPDATE jobs SET execution_id = 'ours'")
+    clock.move(DAY_S)
+    work_off(path_of(queue))
+    (first,) = made(queue)
+    assert whys(queue) == [f"{first['id'][:8]} has the key that it is to have alone"]
+    with closing(sqlite3.connect(queue.db_path)) as conn:
+        assert conn.execute("SELECT status, stop_requested_at FROM jobs").fetchall() == [
+            ("running", None)
+        ]
+
+
 # --- cost ------------------------------------------------------------------------------------
 
 
