@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import tarfile
+import time
 import tokenize
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
 from pathlib import Path
@@ -28,6 +30,9 @@ MEASURES = "measures"
 EARLY_PACKAGES = 5
 NEIGHBOURS = 2
 KEPT_CLONES = 10
+PACKS = "packs"
+LARGEST_TO_PACK = 12
+FAILURES, STOCK = "failures.log", "stock.log"
 
 
 def inventory(library: str) -> dict[str, int]:
@@ -156,6 +161,94 @@ def merge_clones(parent_results: dict[str, dict[str, Any]]) -> list[dict[str, An
         for pair in found["closest"]
     ]
     return sorted(pairs, key=lambda pair: (-pair["alike"], pair["package"], pair["one"]))
+
+
+def pack_the_largest(job_context: JobContext) -> dict[str, int]:
+    """Submit a job for each of the largest packages; what waits for this one waits for them too."""
+    manifest = json.loads(Path(MANIFEST).read_text("utf-8"))
+    sizes = {
+        name: sum(Path(file["path"]).stat().st_size for file in manifest[name]) for name in manifest
+    }
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:LARGEST_TO_PACK]
+    for name in largest:
+        kind = "modules" if name.startswith(source.SINGLE_MODULES) else "packages"
+        job_context.submit(
+            pack_package,
+            {"package": name, "kind": kind},
+            name=f"pack {name}",
+            lane="pack:{kind}",
+            priority=15,
+            before_dependents=True,
+        )
+    return {"packages": len(largest)}
+
+
+def pack_package(package: str, kind: str, job_context: JobContext) -> dict[str, Any]:
+    """Compress a package's files, and have the list of packs written anew."""
+    archive = Path(PACKS, f"{package}.tar.xz")
+    archive.parent.mkdir(exist_ok=True)
+    part = archive.with_name(f".{archive.name}.part")
+    with tarfile.open(part, "w:xz", dereference=True) as packed:
+        for path in job_context.track(_files_of(package)):
+            packed.add(path, path.name, recursive=False)
+    part.replace(archive)
+    # Each pack asks for it; while one waits to begin, it is the only one.
+    job_context.submit(
+        list_packs, name="list packs", priority=1, unique={"key": "list packs", "until": "started"}
+    )
+    print(f"{archive.name}: {archive.stat().st_size:,} bytes")
+    return {"package": package, "kind": kind, "bytes": archive.stat().st_size}
+
+
+def list_packs() -> dict[str, int]:
+    """List the packs that are there, in packs.md."""
+    packs = sorted(Path(PACKS).glob("*.tar.xz"))
+    _write("packs.md", "".join(f"- {pack.name}: {pack.stat().st_size:,} bytes\n" for pack in packs))
+    return {"packs": len(packs)}
+
+
+def check_packs(parent_results: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Unpack each pack, and compare its files with the manifest.
+
+    Raises:
+        ValueError: a file is not what it was.
+    """
+    packages = [found["package"] for found in parent_results.values() if "package" in found]
+    manifest = json.loads(Path(MANIFEST).read_text("utf-8"))
+    files = 0
+    for package in packages:
+        with tarfile.open(Path(PACKS, f"{package}.tar.xz")) as packed:
+            for entry, member in zip(manifest[package], packed, strict=True):
+                content = packed.extractfile(member)
+                raw = content.read() if content is not None else b""
+                if hashlib.sha256(raw).hexdigest() != entry["sha256"]:
+                    raise ValueError(f"{member.name} in the pack of {package} is not what it was")
+                files += 1
+    print(f"{files:,} files in {len(packages)} packs are as they were")
+    return {"packs": len(packages), "files": files}
+
+
+def take_stock() -> dict[str, int]:
+    """Add a line to stock.log: how much has been measured and packed."""
+    stock = {
+        "measured": len(list(Path(MEASURES).glob("*.json"))),
+        "packed": len(list(Path(PACKS).glob("*.tar.xz"))),
+    }
+    said = ", ".join(f"{number} {what}" for what, number in stock.items())
+    with Path(STOCK).open("a", encoding="utf-8") as log:
+        log.write(f"{time.strftime('%H:%M:%S')} {said}\n")
+    print(said)
+    return stock
+
+
+def note_failures(jobs: Sequence[dict[str, Any]] = (), count: int = 0) -> int:
+    """Add a line to failures.log, however many have failed; returns how many had."""
+    first = f", {jobs[0]['name']} first" if jobs else ""
+    said = f"{time.strftime('%H:%M:%S')} {count} failed{first}"
+    with Path(FAILURES).open("a", encoding="utf-8") as log:
+        log.write(f"{said}\n")
+    print(said)
+    return count
 
 
 def write_report(parent_results: dict[str, Any]) -> dict[str, Any]:

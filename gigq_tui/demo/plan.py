@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gigq_core import Backoff, Job, Workflow
+from gigq_core import Backoff, Job, JobQueue, Workflow
 from gigq_tui.demo import inbox, jobs
 from gigq_tui.demo.orders import Order
 from gigq_tui.demo.source import SINGLE_MODULES
@@ -17,6 +17,18 @@ FIRST_TOTALS_RETRIES = Backoff(1, factor=1.5, most=6)
 CLONES_STALL_S = 60
 LARGEST_PACKAGES = 20
 LARGE_BYTES = 200_000
+PACK_LANES, PACK_RATE = "pack:*", "30/m"
+STOCK_EVERY, NOTE_EVERY_S = "every 15s", 10
+
+
+def arrange(queue: JobQueue) -> None:
+    """What stands around the demo's jobs: limits of a lane, a schedule, and a hook."""
+    queue.set_lane(PACK_LANES, running=1, rate=PACK_RATE)
+    # Behind all others: a slot that comes while the last one's job still waits is skipped.
+    stock = Job("take stock", jobs.take_stock, priority=-1)
+    queue.schedule("stock", STOCK_EVERY, stock, catch_up="none")
+    note = Job("note failures", jobs.note_failures, priority=60)
+    queue.hook("failed", note, every=NOTE_EVERY_S, name="note")
 
 
 def workflow(
@@ -99,6 +111,8 @@ def workflow(
         timeout=TWINS_TIMEOUT_S,
         description="Its timeout is far too short for what it has to do.",
     )
+    packing = _add(plan, "pack the largest", jobs.pack_the_largest, {}, [inventory], priority=30)
+    _add(plan, "check packs", jobs.check_packs, {}, [packing])
     _add_inbox(plan, inbox_files)
     return plan
 

@@ -21,6 +21,9 @@ inbox/            sources that arrived; some are truly broken
 orders/           orders to be priced, and the rates for that, under a wrong name
 manifest.json     written by the job "inventory"
 measures/         one file for each package that was measured
+packs/            the largest packages, compressed one at a time; packs.md lists them
+failures.log      a line for all that failed within ten seconds, written by a hook
+stock.log         a line every 15 seconds, written by the schedule "stock"
 report.md         written at the end, like report.html and imports.json
 
 Find out why, mend it, try again
@@ -97,7 +100,7 @@ def _fill(session: DemoSession) -> None:
     from gigq_core import JobQueue
     from gigq_core.errors import GigQError
     from gigq_tui.demo import inbox, orders, source
-    from gigq_tui.demo.plan import workflow
+    from gigq_tui.demo.plan import arrange, workflow
 
     library = source.library_folder()
     packages = source.packages(library) if library.is_dir() else {}
@@ -111,6 +114,7 @@ def _fill(session: DemoSession) -> None:
     (session.folder / GUIDE).write_text(_GUIDE, "utf-8")
     queue = JobQueue(session.db_path)
     try:
+        arrange(queue)
         workflow(library, packages, files, placed).submit_all(queue)
     finally:
         queue.close()

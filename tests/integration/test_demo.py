@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,7 @@ def test_the_demo_drains_and_the_operator_mends_what_failed(
     priced = {name for name in found["failed"] if name.startswith("price ")}
     assert len(priced) == orders.NUMBER
     assert all(name.startswith("check ") for name in found["failed"] - priced)
+    assert "check packs" not in found["failed"]
     assert found["timeout"] == {"find twins"}
     assert {"inventory", "write report", "write page", "first totals"} <= found["completed"]
     assert {f"measure {name}" for name in PACKAGES} <= found["completed"]
@@ -111,6 +113,7 @@ def test_the_demo_drains_and_the_operator_mends_what_failed(
     assert "never closed" in all_jobs["check prices.py"]["error"]
     assert "json" in (demo.folder / "report.md").read_text("utf-8")
     assert "<table>" in (demo.folder / "report.html").read_text("utf-8")
+    what_stands_around_the_jobs(demo, queue)
 
     prices = demo.folder / inbox.FOLDER / inbox.BROKEN
     prices.write_text(prices.read_text().replace("(1 + RATE)\n", "(1 + RATE))\n", 1))
@@ -122,6 +125,44 @@ def test_the_demo_drains_and_the_operator_mends_what_failed(
     assert "prices.py" in (demo.folder / "prices.md").read_text()
     canary_of_the_orders(demo)
     assert all(worker.poll() is None for worker in workers)
+
+
+def what_stands_around_the_jobs(demo: DemoSession, queue: JobQueue) -> None:
+    """Packs are submitted by a job and kept to their lane; hook and schedule have worked."""
+    packs = [job for job in queue.list_jobs(limit=1_000) if job["name"].startswith("pack ")]
+    packs = [job for job in packs if job["name"] != "pack the largest"]
+    whole = {job["name"]: queue.get_status(job["id"]) for job in queue.list_jobs(limit=1_000)}
+    planner, checked = whole["pack the largest"], whole["check packs"]
+    assert planner is not None
+    assert checked is not None
+    assert checked["status"] == "completed", checked["error"]
+    assert len(packs) == planner["result"]["packages"] == checked["result"]["packs"] > 0
+    lanes: dict[str, list[tuple[str, str]]] = {}
+    for job in packs:
+        told = queue.get_status(job["id"])
+        assert told is not None
+        assert (told["status"], told["submitted_by"]) == ("completed", planner["id"])
+        lanes.setdefault(told["lane"], []).append((told["started_at"], told["completed_at"]))
+    assert set(lanes) == {"pack:modules", "pack:packages"}
+    for times in lanes.values():
+        times.sort()
+        assert all(ended <= began for (_, ended), (began, _) in pairwise(times))
+    # Each pack asked for the list, and what it shows is all of them.
+    assert whole["list packs"] is not None
+    listed = (demo.folder / "packs.md").read_text("utf-8").splitlines()
+    assert len(listed) == len(packs)
+    assert len([j for j in queue.list_jobs(limit=1_000) if j["name"] == "list packs"]) <= len(packs)
+
+    (hook,) = queue.hooks()
+    wait_until(lambda: (demo.folder / jobs.FAILURES).exists(), what="the hook's job")
+    noted = (demo.folder / jobs.FAILURES).read_text("utf-8")
+    assert "failed, " in noted
+    # A line for many.
+    assert hook.jobs < hook.told
+    (schedule,) = queue.schedules()
+    assert (schedule.name, schedule.paused_at, schedule.trouble) == ("stock", None, "")
+    wait_until(lambda: (demo.folder / jobs.STOCK).exists(), timeout_s=40, what="the schedule's job")
+    assert "measured" in (demo.folder / jobs.STOCK).read_text("utf-8")
 
 
 def canary_of_the_orders(demo: DemoSession) -> None:
