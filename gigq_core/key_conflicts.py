@@ -87,10 +87,15 @@ class Conflicts:
 
         Raises:
             CycleError: Jobs would wait for each other.
+            DuplicateJob: One was submitted before, so that nobody can stand for it.
         """
         for job in self._jobs:
             other = self._stands_for(job.id)
             job.duplicate_of = None if other == job.id else other
+            if job.duplicate_of and self._conn.execute(unique_sql.IS_THERE, (job.id,)).fetchone():
+                raise DuplicateJob(
+                    "A job can be submitted once, and one of these already was: make a new Job."
+                )
         rows: list[dict[str, Any]] = []
         waiting: list[Waiting] = []
         for place, (job, row) in enumerate(zip(self._jobs, self._rows, strict=True)):

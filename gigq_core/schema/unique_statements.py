@@ -37,6 +37,8 @@ DELETE FROM core_kept_keys WHERE job_id IN (
 KEY_OF = """
 SELECT unique_key FROM jobs WHERE id = ? AND status IN ('failed', 'timeout', 'cancelled')"""
 
+IS_THERE = "SELECT 1 FROM jobs WHERE id = ?"
+
 # Keys that two jobs hold of which none waits for the other: GigQ's requeue asks nobody.
 COUNT_SHARED = f"""
 WITH twice (key) AS (

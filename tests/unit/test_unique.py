@@ -559,6 +559,26 @@ def test_a_job_that_is_submitted_twice_is_a_mistake_as_ever(queue: JobQueue) -> 
     assert count(queue) == 3
 
 
+@pytest.mark.parametrize("how", ["cancelled", "completed"])
+def test_nobody_stands_for_a_job_that_is_there_itself(
+    queue: JobQueue, ledger: Ledger, how: str
+) -> None:
+    first = keyed(name="first")
+    child = Job("child", WORK, {"obj": 1}, dependencies=[queue.submit(first)])
+    queue.submit(child)
+    if how == "cancelled":
+        assert queue.cancel(first.id)
+    else:
+        end(ledger, claim(ledger)[0], Fate.COMPLETED)
+    queue.submit(keyed(name="second"))
+    with pytest.raises(DuplicateJob, match="submitted once") as raised:
+        queue.submit(first)
+    assert raised.value.duplicate_of == ""
+    # What waits for it goes on doing so.
+    assert queue.get_status(child.id)["dependencies"] == [first.id]
+    assert count(queue) == 3
+
+
 def test_whoever_has_a_transaction_submits_within_it(queue: JobQueue) -> None:
     first = queue.submit(keyed())
     new, plain = keyed(), Job("plain", WORK, {"obj": 1})
