@@ -31,6 +31,8 @@ PATIENCE_S = 10.0
 LONGEST_NAME = 100
 
 _TELLING = {"failed": Feature.HOOKS_FAILED, "completed": Feature.HOOKS_COMPLETED}
+# The parameters that a hook's function gets beside its own.
+GIVEN = {"jobs": [], "count": 0}
 # Where the functions stand that come with us.
 READY_MADE = ("gigq_core", "gigq_core.notify")
 
@@ -199,7 +201,7 @@ def _check_takes_what_it_is_given(job: Job) -> None:
     own, reference = job.params, job.reference
     job.check()
     try:
-        job.params = {**own, "jobs": [], "count": 0}
+        job.params = {**own, **GIVEN}
         job.check_call(reference)
     except TypeError as problem:
         raise TypeError(
@@ -215,6 +217,9 @@ def put(conn: sqlite3.Connection, new: NewHook, now: Moment) -> str:
     Without a name, one that is the same already is that hook.
     """
     definition = Definition.of(new.job)
+    # A job that needs them was given some; a hook's jobs get others.
+    own = {name: value for name, value in definition.params.items() if name not in GIVEN}
+    definition = replace(definition, params=own)
     if definition.function.module in READY_MADE:
         # Where GigQ's workers run, this package may not be installed.
         definition = replace(definition, options={**definition.options, "ours": True})

@@ -96,6 +96,10 @@ def add(
 
     JSON: {"name"}.
     """
+    from gigq_core.hooks import GIVEN
+
+    # A function may have no defaults for what the hook gives it.
+    params = (*(f"{name}={value}" for name, value in GIVEN.items()), *params)
     job = defined_job(function, params, retry_delays, name=job_name, **options)
     with settings.changing() as queue:
         try:

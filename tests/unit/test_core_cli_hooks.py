@@ -75,6 +75,13 @@ def test_what_comes_with_us_is_named_by_its_public_path(db: Path) -> None:
     assert printed(db, "show", "post_json")["function"] == "gigq_core.notify.post_json"
 
 
+def test_a_function_needs_no_defaults_for_what_the_hook_gives_it(db: Path) -> None:
+    function = "tests.integration.hearing.hear_needing_it"
+    assert said(db, "add", "failed", function, "-p", "path=x", "--name", "h") == "Hook h added.\n"
+    hook = printed(db, "show", "h")
+    assert (hook["function"], hook["params"]) == (function, {"path": "x"})
+
+
 def test_a_hook_is_paused_resumed_tried_out_and_removed(db: Path) -> None:
     said(db, "add", "completed", *HEAR, "--name", "h")
     assert printed(db, "pause", "h") == [{"name": "h", "done": True, "reason": ""}]
