@@ -27,7 +27,6 @@ from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.opening import explained, open_read_only
 from gigq_core.schema.transaction import write
 from gigq_core.times import Moment
-from gigq_core.unique import Unique
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -235,8 +234,6 @@ def _value(key: str, value: object) -> Any:
         raise TypeError("params must be a table of keyword arguments.")
     if key == "function" and not isinstance(value, str):
         raise TypeError("function must be text: write package.module.function.")
-    if key == "unique" and isinstance(value, dict):
-        return Unique(**value)
     return _plain(value)
 
 

@@ -49,6 +49,8 @@ def metrics(settings: Settings, textfile: Path | None) -> None:
         raise Trouble(
             f"metrics needs the package prometheus-client: install it with pip install '{PACKAGE}'."
         ) from None
+    if textfile is not None and textfile.resolve() in _parts_of(settings.db.resolve()):
+        raise click.UsageError(f"{textfile} is the queue's own file: name another.")
     with sentences(settings.db):
         registry = _registry(read_metrics(settings.db), inert(settings.db.absolute()))
     if textfile is None:
@@ -58,6 +60,10 @@ def metrics(settings: Settings, textfile: Path | None) -> None:
         prometheus_client.write_to_textfile(str(textfile), registry)
     except OSError as problem:
         raise Trouble(f"{textfile} can't be written: {problem.strerror}.") from None
+
+
+def _parts_of(db: Path) -> tuple[Path, ...]:
+    return db, *(db.with_name(f"{db.name}{end}") for end in ("-wal", "-shm"))
 
 
 def _registry(found: Sequence[Metric], file: str) -> CollectorRegistry:

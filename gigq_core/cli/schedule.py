@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from gigq_core.cli.submit import defined_job, job_options
 from gigq_core.cron import Slot, check_when, preview, when_words
 from gigq_core.moments import offset_of
 from gigq_core.text import inert
+from gigq_core.times import local
 
 if TYPE_CHECKING:
     from gigq_core.queue import JobQueue
@@ -304,7 +304,7 @@ def resume(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
-    _act(settings, names, "removed", "", as_json, _remove)
+    _act(settings, names, "removed", "there is no such schedule", as_json, _remove)
 
 
 def _pause(queue: JobQueue, name: str) -> bool:
@@ -489,7 +489,7 @@ def _slot_as_json(slot: Slot) -> dict[str, Any]:
 def _slot_words(slot: Slot) -> str:
     """A slot by the clock of its zone, and by the reader's own where that shows another time."""
     here = slot.local
-    own = datetime.fromtimestamp(slot.at, timezone.utc).astimezone()
+    own = local(here)
     text = f"{here:%a %Y-%m-%d %H:%M:%S} {offset_of(here)}"
     if own.utcoffset() != here.utcoffset():
         text += (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,27 @@ def test_the_next_slots_of_a_rule_need_no_file(file: Path) -> None:
     assert not file.with_name("none.db").exists()
 
 
+def test_a_readers_zone_that_is_none_spoils_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(file, "add", "nightly", "@daily", "json.dumps", "-p", "obj=1")
+    monkeypatch.setenv("TZ", "XYZ+25:99")
+    time.tzset()
+    try:
+        for words in (["show", "nightly"], ["preview", "@daily"], ["list"]):
+            assert "2027-03-28 00:00:00 +00" in run(file, *words).stdout
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_schedule_is_removed_once(file: Path) -> None:
+    run(file, "add", "nightly", "@daily", "json.dumps", "-p", "obj=1")
+    result = run(file, "remove", "nightly", "nightly", exit_code=1)
+    assert result.stdout == "Schedule nightly removed.\n"
+    assert result.stderr == "Schedule nightly: there is no such schedule.\n"
+
+
 def test_pause_resume_and_run(file: Path, clock: MovedClock) -> None:
     run(file, "add", "nightly", "@daily", "json.dumps", "-p", "obj=1")
     run(file, "pause", "nightly")
@@ -251,6 +273,10 @@ def test_a_dry_run_leaves_a_file_of_gigqs_as_it_is(file: Path, tmp_path: Path) -
     ("text", "said"),
     [
         ("", "names no schedule"),
+        (
+            "[schedules.a]\nfunction='a.b'\nwhen='@daily'\nunique={keys='x'}",
+            "schedules.a.unique: unique has 'keys', which it does not know",
+        ),
         ("[schedules", "is not TOML"),
         ("\udcff", "is not UTF-8"),
         ("nightly = 1", "nightly: there is no such key"),

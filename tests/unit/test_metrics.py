@@ -278,6 +278,19 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert "gigq.prom can't be written: No such file or directory." in answer.output
 
 
+@pytest.mark.parametrize("end", ["", "-wal"])
+def test_the_queue_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    db = tmp_path / "jobs.db"
+    JobQueue(db).submit(Job("j", NOTHING))
+    monkeypatch.chdir(tmp_path)
+    answer = told(db, "--textfile", f"jobs.db{end}")
+    assert answer.exit_code == 2
+    assert f"jobs.db{end} is the queue's own file: name another." in answer.output
+    assert numbers(told(db).output)["gigq_jobs", (("state", "ready"),)] == 1
+
+
 def test_without_the_package_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
