@@ -381,6 +381,13 @@ def read_limits(conn: sqlite3.Connection, names: Iterable[str], now_utc: float) 
     return found
 
 
+def holds_any(conn: sqlite3.Connection) -> bool:
+    """Whether a job that is ready is held by its lane, or left to workers that name the lane."""
+    if not conn.execute(sql.HAS_LANE_INDEXES).fetchone()[0]:
+        return False
+    return bool(conn.execute(sql.HOLDS_ANY).fetchone()[0])
+
+
 def _counts(conn: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     """How many jobs of each lane stand where, by the names of the fields."""
     counts: dict[str, dict[str, Any]] = {}

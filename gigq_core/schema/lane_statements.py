@@ -37,9 +37,9 @@ ALL_PAUSES = "SELECT pattern, paused_at FROM core_lane_pauses ORDER BY pattern"
 HAS_LANES = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_lane_states'"
 
 HAS_LANE_INDEXES = """
-SELECT count(*) = 4 FROM sqlite_master
-WHERE type = 'index' AND name IN
-      ('core_lane_running', 'core_lane_open', 'core_lane_held', 'core_lane_waits')"""
+SELECT count(*) = 5 FROM sqlite_master
+WHERE type = 'index' AND name IN ('core_lane_running', 'core_lane_open', 'core_lane_reserved',
+                                  'core_lane_held', 'core_lane_waits')"""
 
 # --- what is to be looked at anew --------------------------------------------------------------
 
@@ -212,6 +212,11 @@ SELECT lane, count(*) FROM jobs INDEXED BY core_lane_held WHERE {IN_LANE_HELD} G
 COUNT_WAITING = f"""
 SELECT lane, count(*), count(CASE WHEN retry_after = '{PARKED}' THEN 1 END)
 FROM jobs INDEXED BY core_lane_waits WHERE {IN_LANE_WAITING} GROUP BY lane"""
+
+# Whether a job that is ready is held, or left to workers that name its lane.
+HOLDS_ANY = f"""
+SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY core_lane_held WHERE {IN_LANE_HELD})
+    OR EXISTS (SELECT 1 FROM jobs INDEXED BY core_lane_reserved WHERE {IN_LANE_RESERVED})"""
 
 COUNT_RUNNING_IN = f"""
 SELECT count(*) FROM jobs INDEXED BY core_lane_running WHERE {IN_LANE_RUNNING} AND lane = ?"""

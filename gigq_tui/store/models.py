@@ -299,7 +299,8 @@ class Snapshot:
     """Everything the jobs screen draws, read in one short transaction.
 
     `follow` is the id of the job that is followed, and `followed` that job, wherever it stands
-    now, or None when it is not in the file.
+    now, or None when it is not in the file. `all_held` says that of the jobs that are ready none is
+    shown to workers that name no lanes: their lanes hold them.
     """
 
     taken_at: datetime
@@ -311,6 +312,7 @@ class Snapshot:
     workers: tuple[WorkerRow, ...] = ()
     foreign_workers: tuple[ForeignWorker, ...] = ()
     paused: bool = False
+    all_held: bool = False
     finished_per_s: float | None = None
     sort: Sort = NEWEST
     follow: str | None = None

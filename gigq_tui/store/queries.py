@@ -157,6 +157,10 @@ FIRST_IN_LINE = f"""
 SELECT jobs.rowid AS key FROM jobs INDEXED BY core_open WHERE {CLAIM_ORDER[0][1]}
 ORDER BY jobs.priority DESC, jobs.rowid LIMIT ?"""
 
+# Whether a job is ready that only its script can run.
+HAS_FIRST_IN_SCRIPT = f"""
+SELECT 1 FROM jobs INDEXED BY core_open_script WHERE {CLAIM_ORDER[1][1]} LIMIT 1"""
+
 KEY_OF = "SELECT rowid AS key FROM jobs WHERE id = ?"
 
 

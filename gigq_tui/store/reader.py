@@ -12,6 +12,7 @@ from typing import TypeVar
 from gigq_core.blocking import Blocking, count_blocked, read_blocking
 from gigq_core.component import Edges, read_all_edges
 from gigq_core.decoding import as_int, as_text
+from gigq_core.lanes import holds_any
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
@@ -123,6 +124,7 @@ class Reader:
                 workers=staff.ours,
                 foreign_workers=staff.foreign,
                 paused=staff.paused,
+                all_held=_all_held(conn, schema, staff),
                 finished_per_s=self._rate.rate(at),
                 sort=view.sort,
                 follow=view.follow,
@@ -379,6 +381,12 @@ class Reader:
 
     def _all_edges(self, conn: sqlite3.Connection, schema: FileSchema) -> Edges:
         return self._edges.get(schema.version, self._door.version, lambda: read_all_edges(conn))
+
+
+def _all_held(conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers) -> bool:
+    if not schema.has_claim_order or staff.line:
+        return False
+    return conn.execute(queries.HAS_FIRST_IN_SCRIPT).fetchone() is None and holds_any(conn)
 
 
 def _context(now: datetime, schema: FileSchema, staff: FileWorkers) -> Context:

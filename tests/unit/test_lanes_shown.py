@@ -21,7 +21,7 @@ from gigq_tui.screens.lanes.words import (
     rate_words,
     standing_words,
 )
-from gigq_tui.screens.workers.entries import describe_lanes
+from gigq_tui.screens.workers.entries import describe_lanes, describe_wait
 from gigq_tui.store.clock import SYSTEM_CLOCK
 from gigq_tui.store.history.arranged import Arranged
 from gigq_tui.store.history.attention import Concern, concerns
@@ -114,6 +114,25 @@ def test_a_worker_of_any_words_is_shown(work: Work) -> None:
         with reading(work.queue.db_path, is_dead=lambda _: False) as reader:
             (worker,) = reader.snapshot(View()).workers
             assert isinstance(describe_lanes(worker), str)
+
+
+def test_an_idle_worker_says_that_lanes_hold_what_is_ready(work: Work) -> None:
+    def waits() -> str:
+        with reading(work.queue.db_path, clock=SYSTEM_CLOCK, is_dead=lambda _: False) as reader:
+            snapshot = reader.snapshot(View())
+        return describe_wait(snapshot.workers[0], snapshot)
+
+    enlist(work)
+    assert waits() == "nothing waits"
+    work.queue.pause_lane("db")
+    work.fill("db", 3)
+    assert waits() == "3 ready, held by their lanes"
+    work.queue.resume_lane("db")
+    assert waits() == "3 ready, not claimed yet"
+    work.queue.set_lane("db", reserved=True)
+    assert waits() == "3 ready, held by their lanes"
+    work.fill("", 1)
+    assert waits() == "4 ready, not claimed yet"
 
 
 def test_the_oldest_job_of_a_lane_is_found_whatever_its_priority(work: Work) -> None:

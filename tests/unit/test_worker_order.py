@@ -73,6 +73,11 @@ def test_sorting(sort: str, ids: list[str]) -> None:
     assert sort in SORTS
 
 
+def test_a_worker_is_not_to_blame_for_what_lanes_hold() -> None:
+    snapshot = snapshot_of([], counts=Counts(ready=812), all_held=True)
+    assert describe_wait(worker("w1"), snapshot) == "812 ready, held by their lanes"
+
+
 def test_further_jobs_stay_with_their_worker() -> None:
     for sort in SORTS:
         group = next(g for g in in_order(GROUPS, sort, USAGE, NOW) if g[0].id == "w4")

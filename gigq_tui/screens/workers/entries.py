@@ -102,7 +102,8 @@ def describe_wait(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAU
         return f"takes {describe_lanes(worker)}"
     counts = snapshot.counts
     if counts.ready:
-        return f"{count(counts.ready)} ready, not claimed yet"
+        why = "held by their lanes" if snapshot.all_held else "not claimed yet"
+        return f"{count(counts.ready)} ready, {why}"
     later = [
         f"{count(number)} {state}"
         for number, state in ((counts.blocked, "blocked"), (counts.delayed, "delayed"))
