@@ -13,6 +13,7 @@ from benchmarks.measures import (
     forecasts,
     graphs,
     keeping,
+    lanes,
     memory,
     pickup,
     schedules,
@@ -51,6 +52,10 @@ MEASURES: dict[str, Measure] = {
     "schedule-once": schedules.exactly_once,
     "schedule-missed": schedules.catch_up,
     "keeping": keeping.keeping,
+    "lane-front": lanes.front,
+    "lane-drain": lanes.drain,
+    "lane-rate": lanes.rate,
+    "lane-one": lanes.one_at_a_time,
 }
 
 __all__ = ["MEASURES", "Measure"]
