@@ -1,9 +1,9 @@
 """Make the pictures of this folder from the real screens: `python screenshots/make.py`.
 
 Each screen is drawn by the console itself on a fixed queue (`tests/scene.py`, the night of
-`tests/incident.py`, the workflow of `tests/nightly.py`), at a fixed hour, at 120x32 and at 80x24,
-and written as SVG and PNG. It needs what `pip install -e '.[test]'`
-installs.
+`tests/incident.py`, the workflow of `tests/nightly.py`, the lanes of `tests/lanes.py`, the
+schedules of `tests/timetable.py`), at a fixed hour, at 120x32 and at 80x24, and written as SVG and
+PNG. It needs what `pip install -e '.[test]'` installs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ time.tzset()
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ.pop("NO_COLOR", None)
 
-from tests import incident, nightly, scene  # noqa: E402
+from tests import incident, lanes, nightly, scene, timetable  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -53,16 +54,38 @@ PROJECT = "def resize_image(src: str, w: int = 1024, h: int = 768): ..."
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the keys that lead to it from the jobs screen, and what builds its queue."""
+    """One picture: the keys that lead to it from the jobs screen, what builds its queue, its hour.
+
+    `set_up` puts in place of what is read of the file what is to be seen of lanes or schedules.
+    """
 
     name: str
     keys: tuple[str, ...] = ()
     build: Callable[[Path], Path] = scene.build
+    now: datetime = scene.NOW
+    set_up: Callable[[], None] = lambda: None
 
 
 def to_the_job(name: str) -> tuple[str, ...]:
     """The keys that put the cursor on one job of the scene, by filtering for its name."""
     return ("slash", *name, "enter")
+
+
+def with_lanes() -> None:
+    """Lanes of every kind, as the snapshot tests have them."""
+    from gigq_tui.store import lanes as store
+    from gigq_tui.store.stepwise import SoFar
+
+    known = store.Lanes(lanes.LANES, lanes.OLDEST)
+    read = SoFar(known, len(lanes.LANES), len(lanes.LANES))
+    store.LanesReading.step = lambda *_: read
+
+
+def with_schedules() -> None:
+    """Schedules some days before the clocks change."""
+    from gigq_tui.store.reader import Reader
+
+    Reader.schedules = lambda _, chosen: timetable.read(chosen)
 
 
 SHOTS = (
@@ -74,6 +97,14 @@ SHOTS = (
     Shot("groups", ("b",), incident.build),
     Shot("count", ("number_sign", *"fn", "space", *"state", "enter", "j"), incident.build),
     Shot("workers", ("w", "j")),
+    Shot("lanes", ("L", "j"), set_up=with_lanes),
+    Shot(
+        "schedules",
+        ("at", "G", "k"),
+        timetable.with_schedules,
+        timetable.NOW,
+        with_schedules,
+    ),
     Shot("submit", ("n", *"pipeline.images.resize_image", "tab", "tab", *"s3://in/000184.png")),
     Shot("clear", ("X",)),
     Shot("help", ("question_mark",)),
@@ -95,11 +126,12 @@ async def take(shot: Shot, path: Path, size: tuple[int, int]) -> str:
     # The scene's machine, whichever this one is.
     usage.read_machine = lambda known: Machine(scene.HOST, 16, 5.0, 38.0)
     sqlite3.sqlite_version, sqlite3.sqlite_version_info = "3.51.3", (3, 51, 3)
+    shot.set_up()
     app = ConsoleApp(
         path,
         python=sys.executable,
         chdir=path.absolute().parent,
-        clock=FrozenClock(scene.NOW),
+        clock=FrozenClock(shot.now),
         liveness=scene.liveness,
     )
     async with app.run_test(size=size) as pilot:
