@@ -19,11 +19,12 @@ from gigq_core.schema.opening import check_path, explained
 from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_core.undo import Undo
 from gigq_tui.actions import shell_command
-from gigq_tui.actions.report import Report, one_name, summarise
+from gigq_tui.actions.report import NAME_CELLS, Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit
 from gigq_tui.actions.undo_log import Done, DoneAction, DoneChange, UndoLog
 from gigq_tui.actions.workers.pending_requests import request_word
 from gigq_tui.actions.writing import check_writable, opened
+from gigq_tui.format import cut, inert
 from gigq_tui.store.outcomes.following import newest_attempt
 
 # How many jobs of an act are named when it is to be taken back.
@@ -261,9 +262,7 @@ class QueueActions:
         if len(jobs) == 1:
             title = f"submitted {request.options.name} ({ids[0][:8]})"
             if jobs[0].duplicate_of is not None:
-                with self._queue() as queue:
-                    state = queue.get_status(ids[0]).get("status", DELETED)
-                title = f"nothing submitted, {already(state).lower()}: {ids[0][:8]}"
+                return self._instead_of_duplicate(ids[0])
             return Report(title, (), twin, ids)
         new = [job for job in jobs if job.duplicate_of is None]
         outcomes = tuple(Outcome(job.id, Change.SUBMITTED, name=job.name) for job in new)
@@ -271,6 +270,15 @@ class QueueActions:
         if others := len(jobs) - len(new):
             title += f"; {others:,} not, since others hold their keys"
         return Report(title, outcomes, twin, ids)
+
+    def _instead_of_duplicate(self, job_id: str) -> Report:
+        """What is told where another job holds the key of the one that was to be submitted."""
+        with self._queue() as queue:
+            found = queue.get_status(job_id)
+        if "name" not in found:
+            return Report(f"{already(DELETED)}: {job_id[:8]}; nothing was submitted")
+        named = f"{cut(inert(found['name']), NAME_CELLS)} ({job_id[:8]})"
+        return Report(f"{already(found['status'])}: {named}", job_ids=(job_id,), instead=job_id)
 
     def set_queue_paused(self, paused: bool) -> Report:
         """Let workers claim nothing more, or let them go on."""

@@ -21,7 +21,8 @@ class Report:
     `title` is the line to show, `outcomes` one per job in the order asked, `twin` the shell
     command that does the same (empty where there is none), `job_ids` the jobs it concerns,
     `undoable` whether it can be taken back in this run of the console, `newest` the newest attempt
-    in the file before it, as `newest_attempt` tells it.
+    in the file before it, as `newest_attempt` tells it, `instead` the job that was there already
+    where nothing was submitted for it.
     """
 
     title: str
@@ -30,6 +31,7 @@ class Report:
     job_ids: tuple[str, ...] = ()
     undoable: bool = False
     newest: str = ""
+    instead: str = ""
 
     @property
     def mixed(self) -> bool:

@@ -14,12 +14,14 @@ from textual.pilot import Pilot
 from gigq_core.errors import GigQError
 from gigq_core.job import JobOptions
 from gigq_core.retry import Backoff, RetryPolicy
+from gigq_core.unique import Unique
 from gigq_tui.actions.functions.completion import Listing
 from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.shell_command import words_of_submit
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.app import ConsoleApp
+from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.submit import function_lookup
 from gigq_tui.screens.submit import screen as submit_screen
@@ -57,9 +59,11 @@ RESIZE = FunctionInfo(
 class Acts(FakeJobs):
     """The act of this screen."""
 
+    submitted: Report | None = None
+
     def submit(self, request: SubmitRequest) -> Report:
         self._said("submit", request)
-        return Report(
+        return self.submitted or Report(
             f"submitted {request.options.name}", (), "gigq-core --db jobs.db submit", ("new",)
         )
 
@@ -254,6 +258,13 @@ async def test_each_of_them_is_what_the_core_takes_it_for() -> None:
         ("on_timeout", "x", "must be retry or fail"),
         ("on_parent_failure", "x", "must be wait, cancel or run"),
         ("ours", "x", "must be no or yes"),
+        ("unique_until", "x", "must be ended, started or forever"),
+        ("unique_until", "started", "say what is unique first: yes, or a key"),
+        ("unique_within", "1h", "say what is unique first: yes, or a key"),
+        ("unique_within", "soon", "unique's within is 'soon'"),
+        ("on_duplicate", "x", "must be existing, error, replace or again"),
+        ("lane", "-", "lane"),
+        ("memory", "x", "memory"),
     ],
 )
 async def test_what_the_core_refuses_is_said_beside_the_field_in_its_words(
@@ -271,6 +282,60 @@ async def test_what_the_core_refuses_is_said_beside_the_field_in_its_words(
         # Wherever it was folded away, it is there now.
         assert row_of(screen, key).field.has_focus
         assert row_of(screen, key).region.height == 1
+
+
+async def test_what_is_said_of_a_unique_job_becomes_one_value_and_is_kept_by_a_copy() -> None:
+    app, acts = form_app()
+    async with running(app) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        for key, text in (
+            ("unique", "sync 7"),
+            ("unique_until", "started"),
+            ("unique_within", "1h"),
+            ("on_duplicate", "again"),
+            ("memory", "500M"),
+            ("lane", "fetch:{src}"),
+        ):
+            row_of(screen, key).field.value = text
+        await settle(pilot)
+        request = screen.submission.request
+        assert request is not None, screen.submission.troubles
+        unique = Unique("sync 7", "started", 3600, "again")
+        assert request.options.unique == unique
+        told = words_of_submit(request)
+        assert told[told.index("--unique") :][:8] == [
+            *("--unique", "sync 7", "--unique-until", "started"),
+            *("--unique-within", "3600", "--on-duplicate", "again"),
+        ]
+        # Held for ever, and for an hour at least: the core's own words, at the row.
+        row_of(screen, "unique_until").field.value = "forever"
+        await settle(pilot)
+        assert screen.submission.request is None
+        assert "give one" in row_of(screen, "unique_until").trouble
+    raw = {"unique_key": "sync 7", "unique_until": "started", "unique_within": 3600.0}
+    template = detail_of(row(5, "old", function="pipeline.resize"), params={"src": "a"}, raw=raw)
+    app, acts = form_app()
+    async with running(app) as pilot:
+        screen = await open_form(pilot, template)
+        assert not screen.form.changed
+        await press(pilot, "alt+s")
+        assert request_of(acts).options.unique == Unique("sync 7", "started", 3600)
+
+
+async def test_where_a_job_holds_the_key_already_that_job_is_opened() -> None:
+    app, acts = form_app()
+    acts.submitted = Report("Already waiting: sync (7)", instead=PARENT.id)
+    async with running(app) as pilot:
+        screen = await open_form(pilot)
+        await fill(screen, pilot)
+        await press(pilot, "alt+s")
+        assert "Already waiting: sync (7). Open it?" in screen_text(app)
+        await press(pilot, "y")
+        assert isinstance(app.screen, JobScreen)
+        assert app.screen.job.id == PARENT.id
+        await press(pilot, "escape")
+        assert isinstance(app.screen, JobsScreen)
 
 
 async def test_a_backoff_and_a_plain_delay_are_refused_together() -> None:

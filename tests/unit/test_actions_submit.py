@@ -200,7 +200,8 @@ def test_a_job_whose_key_is_held_is_told_with_the_one_that_holds_it(
     first = actions.submit(SubmitRequest("os.getcwd", options=options))
     second = actions.submit(SubmitRequest("os.getcwd", options=options))
     assert second.job_ids == first.job_ids
-    assert second.title == f"nothing submitted, already waiting: {first.job_ids[0][:8]}"
+    assert second.title == f"Already waiting: sync ({first.job_ids[0][:8]})"
+    assert second.instead == first.job_ids[0]
     many = actions.submit(SubmitRequest("os.getcwd", options=options, copies=3))
     assert many.title == "submitted 0 jobs; 3 not, since others hold their keys"
     options = JobOptions(name="sync", unique="other")

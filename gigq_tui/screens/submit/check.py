@@ -15,7 +15,15 @@ from gigq_tui.format import inert
 from gigq_tui.screens.submit.field_types import Base, signature
 from gigq_tui.screens.submit.form import DEPENDS_HINT, SubmitForm
 from gigq_tui.screens.submit.host import Known
-from gigq_tui.screens.submit.more_options import MORE, both_given, options_of
+from gigq_tui.screens.submit.more_options import (
+    MORE,
+    ON_DUPLICATE,
+    UNIQUE_UNTIL,
+    UNIQUE_WITHIN,
+    both_given,
+    options_of,
+    unique_trouble,
+)
 from gigq_tui.screens.submit.param_specs import MISSING, Required
 from gigq_tui.screens.submit.parse_value import (
     ValueTrouble,
@@ -120,7 +128,7 @@ def check_form(form: SubmitForm, known: Known, now: datetime, *, tried: bool) ->
     for option in MORE:
         row = form.more[option.key]
         read(row, option.read, quiet=_typing(row))
-    _check_delays(form, values, result)
+    _check_together(form, values, result)
     _tell_doom(form, known)
     if known.info is not None and not result.troubles and not of_lines:
         misfit = known.info.misfit(result.params)
@@ -134,11 +142,16 @@ def check_form(form: SubmitForm, known: Known, now: datetime, *, tried: bool) ->
     return result
 
 
-def _check_delays(form: SubmitForm, values: Mapping[str, Any], result: FormResult) -> None:
+def _check_together(form: SubmitForm, values: Mapping[str, Any], result: FormResult) -> None:
     told = both_given({"retry_delay": values.get("delay", 0), **values.get("retry", {})})
     if told:
         form.more["retry"].tell(told)
         result.troubles.append(told)
+    read = {option.key: values.get(option.key, {}) for option in MORE}
+    row, told = unique_trouble(read) if "unique" in values else ("", "")
+    if row and not form.more[row].trouble:
+        form.more[row].tell(told)
+        result.troubles.append(f"{form.more[row].label}: {told}")
 
 
 def _check_function(form: SubmitForm, known: Known, result: FormResult, *, tried: bool) -> None:
@@ -261,7 +274,10 @@ def _request(form: SubmitForm, values: Mapping[str, Any], params: dict[str, Any]
 
 
 # The options of those rows that are not called like one.
-_OF_ROW = {"when": ("run_at", "run_after")}
+_OF_ROW = {
+    "when": ("run_at", "run_after"),
+    **dict.fromkeys((UNIQUE_UNTIL, UNIQUE_WITHIN, ON_DUPLICATE), ("unique",)),
+}
 
 
 def _with_kept(form: SubmitForm, options: JobOptions) -> JobOptions:

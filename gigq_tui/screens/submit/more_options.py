@@ -6,6 +6,7 @@ They stand under a line that shows them. What is typed is judged by the core its
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
 from gigq_core.durations import duration_text, seconds_in, seconds_text, typed_seconds_of
@@ -14,10 +15,14 @@ from gigq_core.lane_names import HIDDEN
 from gigq_core.retry import Backoff, RetryPolicy
 from gigq_core.sizes import size_text
 from gigq_core.times import local
+from gigq_core.unique import CONFLICT, UNTIL, unique_of
 from gigq_tui.screens.submit.parse_value import ValueTrouble, parse_word
 from gigq_tui.store.models import JobDetail
 
 _ANY_FUNCTION = FunctionReference("module", "function")
+# The rows that say more of a unique job: the parts of its `Unique`.
+UNIQUE_UNTIL, UNIQUE_WITHIN, ON_DUPLICATE = "unique_until", "unique_within", "on_duplicate"
+_PARTS_OF_UNIQUE = {UNIQUE_UNTIL: "until", UNIQUE_WITHIN: "within", ON_DUPLICATE: "conflict"}
 _OURS = {"no": False, "yes": True}
 
 
@@ -95,6 +100,11 @@ def _unique(text: str) -> dict[str, Any]:
     return of_core(unique=typed if typed != "yes" else True)
 
 
+def _within(text: str) -> dict[str, Any]:
+    typed = text.strip()
+    return {"unique_within": _seconds(typed, "unique's within")} if typed else {}
+
+
 def _word(option: str, words: tuple[str, ...]) -> Callable[[str], dict[str, Any]]:
     return lambda text: {option: parse_word(text, words)}
 
@@ -165,6 +175,22 @@ def _kept_unique(template: JobDetail) -> str:
     return "yes" if key.startswith(f"{row.function}:") else key
 
 
+def _kept_within(template: JobDetail) -> str:
+    seconds = template.raw.get("unique_within")
+    return duration_text(seconds) if isinstance(seconds, (int, float)) and seconds > 0 else ""
+
+
+def _kept_conflict(template: JobDetail) -> str:
+    """Only a schedule's job remembers it."""
+    conflict = str(template.raw.get("on_duplicate") or "")
+    return conflict if conflict != CONFLICT[0] else ""
+
+
+def _kept_until(template: JobDetail) -> str:
+    until = str(template.raw.get("unique_until") or "")
+    return until if until in UNTIL and until != UNTIL[0] else ""
+
+
 def _kept_ours(template: JobDetail) -> str:
     return "yes" if template.raw.get("lane") == HIDDEN else ""
 
@@ -190,9 +216,27 @@ MORE = (
     ),
     MoreOption("when", "Not before", "10m, or 2030-01-31T08:00+01:00", _when, _kept_when),
     MoreOption("batch", "Batch", "a name to find its jobs by", _batch, _kept_column("batch")),
-    MoreOption("lane", "Lane", "as fetch:{host}", _plain("lane"), _kept_lane, short=True),
+    MoreOption("lane", "Lane", "as fetch:{host}", _plain("lane"), _kept_lane),
     MoreOption(
         "unique", "Unique", "yes, or a key: not while another has it", _unique, _kept_unique
+    ),
+    MoreOption(
+        *(UNIQUE_UNTIL, "Holds key", f"until {_choices(UNTIL)}"),
+        _word(UNIQUE_UNTIL, UNTIL),
+        _kept_until,
+        short=True,
+    ),
+    MoreOption(
+        *(UNIQUE_WITHIN, "At least", "as 1h: for so long anyway"),
+        _within,
+        _kept_within,
+        short=True,
+    ),
+    MoreOption(
+        *(ON_DUPLICATE, "Duplicate", _choices(CONFLICT)),
+        _word(ON_DUPLICATE, CONFLICT),
+        _kept_conflict,
+        short=True,
     ),
     MoreOption(
         *("stall_timeout", "Stall after", "s; without progress or output"),
@@ -226,10 +270,42 @@ MORE = (
     ),
 )
 MORE_PAIRS = (
-    ("lane", "memory"),
+    (UNIQUE_UNTIL, UNIQUE_WITHIN),
+    (ON_DUPLICATE, "memory"),
     ("stall_timeout", "on_timeout"),
     ("on_parent_failure", "ours"),
 )
+
+
+def _word_given(option: str, value: object) -> bool:
+    """Whether such a row says anything."""
+    return value not in (None, UNTIL[0] if option == UNIQUE_UNTIL else CONFLICT[0])
+
+
+def unique_trouble(read: dict[str, dict[str, Any]]) -> tuple[str, str]:
+    """The row with which a unique job can't be had, and why; nothing where it can."""
+    parts = {name: read.get(name, {}).get(name) for name in _PARTS_OF_UNIQUE}
+    said = [name for name, value in parts.items() if _word_given(name, value)]
+    if said and not read.get("unique"):
+        return said[0], "say what is unique first: yes, or a key"
+    try:
+        _whole_unique({name: value for one in read.values() for name, value in one.items()})
+    except (TypeError, ValueError) as problem:
+        return (said or ["unique"])[0], str(problem)
+    return "", ""
+
+
+def _whole_unique(given: dict[str, Any]) -> dict[str, Any]:
+    """The options with what its rows say of a unique job in one value."""
+    parts = {
+        _PARTS_OF_UNIQUE[name]: given[name]
+        for name in _PARTS_OF_UNIQUE
+        if _word_given(name, given.get(name))
+    }
+    rest = {name: value for name, value in given.items() if name not in _PARTS_OF_UNIQUE}
+    if parts and (unique := unique_of(rest.get("unique", False))):
+        rest["unique"] = replace(unique, **parts)
+    return rest
 
 
 def both_given(options: dict[str, Any]) -> str:
@@ -243,6 +319,6 @@ def both_given(options: dict[str, Any]) -> str:
 
 def options_of(read: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the rows come to, as arguments of `JobOptions`; what is as it is by default is not."""
-    given = {name: value for one in read.values() for name, value in one.items()}
+    given = _whole_unique({name: v for one in read.values() for name, v in one.items()})
     plain = JobOptions().values()
     return {name: value for name, value in given.items() if value not in (plain[name], [])}

@@ -17,6 +17,7 @@ from gigq_core.schedules import CATCH_UPS, OVERLAPS, Schedule, check_name
 from gigq_core.slot_text import check_slot_text
 from gigq_core.status import JobStatus
 from gigq_core.times import Moment
+from gigq_core.unique import unique_of
 from gigq_tui.actions.schedules import job_of, request_of
 from gigq_tui.actions.submit import ScheduleTerms
 from gigq_tui.screens.parts.slots import CATCH_UP_WORDS, OVERLAP_WORDS, rule_words, there
@@ -128,6 +129,8 @@ def template_of(schedule: Schedule) -> JobDetail | None:
         job = job_of(schedule)
         row: dict[str, Any] = row_of(job, Moment(0.0, job.created_at))
         row["run_after"] = job.run_after
+        if unique := unique_of(job.unique):
+            row["on_duplicate"] = unique.conflict
     except (TypeError, ValueError):
         return None
     line = job_row(defaultdict(lambda: None, {**row, "status": JobStatus.PENDING.value}))

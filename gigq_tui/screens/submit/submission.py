@@ -165,5 +165,13 @@ class Submission(Part):
             if self._host.is_current:
                 self._routes.back()
                 self._notices.tell(sent[0].title, "ok", sent[0].twin)
+                if sent[0].instead:
+                    self._ask_to_open(sent[0])
 
         self._actions.act(call, after=after)
+
+    def _ask_to_open(self, report: Report) -> None:
+        """Offer the job that was there already, in whose place none was submitted."""
+        show = partial(self._routes.show_job, report.instead)
+        details = ("It holds the same key, so nothing was submitted.",)
+        self._actions.confirm(f"{report.title}. Open it?", details, "Open", show)
