@@ -290,7 +290,9 @@ def plan(conn: sqlite3.Connection, ages: Mapping[str, float | None]) -> Plan:
 
 
 def _ages(row: sqlite3.Row) -> dict[str, float | None]:
-    return {age: None if row[age] is None else max(0.0, as_float(row[age])) for age in AGES}
+    """For how long what stays; for ever where a damaged row says nothing that can be an age."""
+    given = {age: _instant(row[age]) for age in AGES}
+    return {age: None if s is None or not 0 <= s < math.inf else s for age, s in given.items()}
 
 
 def _instant(value: object) -> float | None:

@@ -122,10 +122,13 @@ def list_hooks(settings: Settings, as_json: bool) -> None:
     """
     with settings.viewing() as view:
         hooks = view.hooks()
+        nobody = view.has_nobody_for(one.next_at for one in hooks)
     if as_json:
         write_json([asdict(one) for one in hooks])
     elif hooks:
         table(_HEADERS, [_row(one) for one in hooks], shrinking=("NAME", "MATCH", "STATUS"))
+        if nobody:
+            warn("No worker is at work on the file: hooks tell what waits when one is.")
     else:
         say("There is no hook: add one with `gigq-core hook add`.")
 

@@ -22,11 +22,12 @@ from gigq_core.runs import newest_runs
 from gigq_core.schema import failure_statements as failures
 from gigq_core.schema import statements as sql
 from gigq_core.schema import view_statements as view
+from gigq_core.schema.attach import living_workers
 from gigq_core.schema.opening import Connection, open_read_only
 from gigq_core.standing import Standing, read_standings
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
-from gigq_core.times import moment_told, to_text
+from gigq_core.times import moment_told, to_text, utc_now
 from gigq_core.why import Halt, State, state_of, why
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What is late by less may be under way, in seconds.
+LATE_S = 5.0
 SHORTEST_PREFIX = 4
 SHOWN_CANDIDATES = 5
 
@@ -95,6 +98,13 @@ class QueueView:
     def ask(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """What `act` reads out of the file."""
         return act(self._conn)
+
+    def has_nobody_for(self, moments: Iterable[float | None]) -> bool:
+        """Whether a moment has passed at which a worker of ours has to do something, and none is
+        there to do it."""
+        now = utc_now()
+        late = any(moment is not None and moment < now - LATE_S for moment in moments)
+        return late and not self.ask(living_workers)
 
     def resolve(self, text: str) -> str:
         """The id that `text` is, or the only one that begins with it.

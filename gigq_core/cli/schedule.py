@@ -122,6 +122,7 @@ def list_schedules(settings: Settings, as_json: bool) -> None:
     """
     with settings.viewing() as view:
         found = view.schedules()
+        nobody = view.has_nobody_for(one.next_at for one in found)
     if as_json:
         write_json([asdict(one) for one in found])
     elif not found:
@@ -129,6 +130,8 @@ def list_schedules(settings: Settings, as_json: bool) -> None:
     else:
         headers = ["NAME", "WHEN", "ZONE", "NEXT", "LAST", "STATUS", "SKIPPED", "JOB"]
         table(headers, [_row(one) for one in found], shrinking=["JOB", "STATUS", "NAME"])
+        if nobody:
+            warn("No worker is at work on the file: slots pass until one is, or `fire-due` runs.")
 
 
 def _row(one: Schedule) -> list[object]:

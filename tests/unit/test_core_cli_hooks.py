@@ -82,6 +82,16 @@ def test_a_function_needs_no_defaults_for_what_the_hook_gives_it(db: Path) -> No
     assert (hook["function"], hook["params"]) == (function, {"path": "x"})
 
 
+def test_where_nobody_is_there_to_tell_it_is_said(db: Path) -> None:
+    said(db, "add", "failed", *HEAR, "--name", "h")
+    fail(db)
+    assert run(db, "hook", "list").stderr == ""
+    with sqlite3.connect(db) as conn:
+        conn.execute("UPDATE core_agenda SET at = at - 60")
+    assert "No worker is at work on the file" in run(db, "hook", "list").stderr
+    assert run(db, "hook", "list", "--json").stderr == ""
+
+
 def test_a_hook_is_paused_resumed_tried_out_and_removed(db: Path) -> None:
     said(db, "add", "completed", *HEAR, "--name", "h")
     assert printed(db, "pause", "h") == [{"name": "h", "done": True, "reason": ""}]

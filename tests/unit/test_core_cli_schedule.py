@@ -164,6 +164,15 @@ def test_a_readers_zone_that_is_none_spoils_nothing(
         time.tzset()
 
 
+def test_where_nobody_is_there_to_make_the_jobs_it_is_said(file: Path, clock: MovedClock) -> None:
+    run(file, "add", "nightly", "@daily", "json.dumps", "-p", "obj=1")
+    assert run(file, "list").stderr == ""
+    clock.move(DAY_S)
+    assert "No worker is at work on the file" in run(file, "list").stderr
+    run(file, "fire-due")
+    assert run(file, "list").stderr == ""
+
+
 def test_a_schedule_is_removed_once(file: Path) -> None:
     run(file, "add", "nightly", "@daily", "json.dumps", "-p", "obj=1")
     result = run(file, "remove", "nightly", "nightly", exit_code=1)

@@ -470,8 +470,18 @@ def test_files_of_other_times_are_read(tmp_path: Path, kept: Kept) -> None:
     )
     with open_read_only(kept.path) as conn:
         now = read_keeping(conn)
-    assert (now.completed, now.failed, now.gone) == (0.0, 0.0, 0)
+    assert (now.completed, now.failed, now.gone) == (None, None, 0)
     kept.step()
+
+
+@pytest.mark.parametrize("age", ["'soon'", "x'ff'", "-1", "-9e999", "9e999"])
+def test_an_age_that_is_none_takes_nothing(kept: Kept, age: str) -> None:
+    kept.queue.keep(completed="7d", failed="7d")
+    jobs = {kept.job("completed", days) for days in (1, 100)}
+    kept.job("failed", 100)
+    kept.conn.execute(f"UPDATE core_keeping SET completed = {age}")
+    assert kept.run().completed is None
+    assert kept.ids() == jobs
 
 
 def test_what_has_gone_is_not_brought_back_by_undo(kept: Kept) -> None:
