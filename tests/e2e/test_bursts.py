@@ -10,6 +10,7 @@ import pytest
 from gigq_tui.keys import Scope
 from tests import scene
 from tests.e2e.terminal import ConsoleTerminal
+from tests.timetable import with_schedules
 from tests.tui.at_once import state_of
 from tests.tui.test_bursts import TEXT_OPENERS, WAY
 
@@ -26,7 +27,7 @@ def times(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return scene.build(tmp_path / "jobs.db")
+    return with_schedules(scene.build(tmp_path / "jobs.db"))
 
 
 def opened(path: Path) -> ConsoleTerminal:
@@ -172,7 +173,8 @@ def test_keys_between_the_focus_going_and_coming_are_done(path: Path) -> None:
 LETTERS = "cyrP>u"
 # The find lines and the palette, the number of workers, the function of a form, keys of a count.
 TYPED = re.compile(
-    rf"(?m)^ [/:] {LETTERS}|^ workers +{LETTERS}|^ Function +\S*{LETTERS}|^ # \S*{LETTERS}"
+    rf"(?m)^ [/:] {LETTERS}|^ workers +{LETTERS}|^ # \S*{LETTERS}"
+    rf"|^ (?:Function|Schedule|Comes|lane|at a time) +.*{LETTERS}"
 )
 AT_HOME = re.compile(r"\[1 All")
 EACH = 1
