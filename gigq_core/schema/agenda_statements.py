@@ -31,6 +31,3 @@ TAKE_FOR = "UPDATE core_agenda SET at = :until WHERE what = :what AND at <= :utc
 STRIKE = "DELETE FROM core_agenda WHERE what = ?"
 
 KINDS_ON_AGENDA = "SELECT DISTINCT substr(what, 1, instr(what, ':') - 1) FROM core_agenda"
-
-TROUBLES_ON_AGENDA = """
-SELECT what, at, trouble FROM core_agenda WHERE trouble IS NOT NULL ORDER BY what"""

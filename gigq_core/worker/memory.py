@@ -15,8 +15,6 @@ LOOK_EVERY_S = 0.5
 TOLERATED = 1.1
 # What an attempt that took too much counts as: an exception's types, by their names.
 RAISED = ("builtins.MemoryError", "builtins.Exception", "builtins.BaseException")
-# Whether the system holds a process to its limit, so that Python says which line went too far.
-IS_HELD = sys.platform == "linux"
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 

@@ -14,6 +14,7 @@ import _thread
 import builtins
 import collections
 import contextvars
+import errno
 import gc
 import importlib
 import importlib.machinery
@@ -279,6 +280,9 @@ class Runner:
             message = failure(problem, asked=job.get("asked", ()))
             if self.misfit:
                 message["hopeless"] = True
+            if "memory" in job and "raised" in message and was_refused_memory(problem):
+                most = MOST_NAMES + MOST_ASKED - 1
+                message["raised"] = [*message["raised"][:most], name_of(MemoryError)]
             if self.foreign:
                 message["signals"] = self.foreign[:]
             return message
@@ -1474,6 +1478,22 @@ def failure(
         if wish is not None:
             message["wish"] = wish
     return message
+
+
+# What the system says of a module in C for which there is no memory.
+NO_ROOM = ("failed to map segment", os.strerror(errno.ENOMEM))
+
+
+def was_refused_memory(problem: BaseException) -> bool:
+    """Whether the system refused memory to what Python does not tell as a MemoryError: a new
+    process, a mapped file, a module in C."""
+    try:
+        if isinstance(problem, ImportError):
+            said = str(problem)
+            return any(words in said for words in NO_ROOM)
+        return isinstance(problem, OSError) and problem.errno == errno.ENOMEM
+    except Exception:  # noqa: BLE001 - the user's own types may fail in any way
+        return False
 
 
 def names_of(kind: type, asked: Sequence[str] = ()) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import multiprocessing
 import os
@@ -116,3 +117,16 @@ def take_in_c(mib: int) -> int:
     found = ctypes.CDLL(None).malloc
     found.restype, found.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     return 0 if found(mib * MIB) is None else 1
+
+
+def map_too_much(mib: int) -> int:
+    """Map memory of one's own: Python says an OSError."""
+    with mmap.mmap(-1, mib * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as block:
+        return len(block)
+
+
+def refused_otherwise(kind: str) -> None:
+    """What a module in C says that can't be loaded, and what has nothing to do with memory."""
+    if kind == "module":
+        raise ImportError("x.so: failed to map segment from shared object")
+    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))

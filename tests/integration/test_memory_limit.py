@@ -44,6 +44,30 @@ def test_it_is_retried_where_the_policy_names_it(place: Place) -> None:
 
 
 @LINUX
+@pytest.mark.parametrize("policy", [{}, {"retry_on": [KeyError]}, {"retry_on": [MemoryError]}])
+def test_memory_that_is_refused_otherwise_is_a_memory_error_to_the_policy(
+    place: Place, policy: dict[str, list[type]]
+) -> None:
+    place.worker()
+    options = {"max_attempts": 2, **policy}
+    mapped, module, limitless, other = (
+        place.submit(function, params=params, memory=most, **options)
+        for function, params, most in (
+            (hungry.map_too_much, {"mib": 600}, "256M"),
+            (hungry.refused_otherwise, {"kind": "module"}, "256M"),
+            (hungry.refused_otherwise, {"kind": "module"}, None),
+            (hungry.refused_otherwise, {"kind": "file"}, "256M"),
+        )
+    )
+    again = policy.get("retry_on") == [MemoryError]
+    for job in place.ended(mapped, module):
+        assert (job["status"], job["attempts"]) == ("failed", 2 if again else 1)
+    others = [job["attempts"] for job in place.ended(limitless, other)]
+    assert others == [1 if policy else 2] * 2
+    assert place.job(mapped)["executions"][0]["error_type"] == "OSError"
+
+
+@LINUX
 def test_within_its_limit_a_job_is_as_any_and_the_next_one_has_none(place: Place) -> None:
     place.worker()
     before, pid = place.end(place.submit(hungry.limits))["result"]
