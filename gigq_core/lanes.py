@@ -505,7 +505,7 @@ def in_lane_words(in_lane: InLane, now_utc: float) -> str:
         return "" if lane.takers else f"lane {lane.name}: {_UNTAKEN}"
     if lane.is_paused:
         return f"lane {lane.name} is paused"
-    others = "others of it come first" if lane.takers else _UNTAKEN
+    others = "others in it come first" if lane.takers else _UNTAKEN
     return f"lane {lane.name}: {lane_words(lane, now_utc) or others}"
 
 

@@ -154,5 +154,14 @@ def all_ids(job_ids: tuple[str, ...], ids_from: TextIO | None) -> tuple[str, ...
 
 
 def lane_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Names of lanes and prefixes, with commas between them."""
-    return tuple(part for part in map(str.strip, (value or "").split(",")) if part)
+    """Names of lanes and prefixes, with commas between them.
+
+    Raises:
+        UsageError: it was given and names none: a worker of some lanes alone would take all jobs.
+    """
+    if value is None:
+        return ()
+    lanes = tuple(part for part in map(str.strip, value.split(",")) if part)
+    if not lanes:
+        raise click.UsageError(f"{param.opts[0]} names no lane: give one, or leave the option out.")
+    return lanes

@@ -119,7 +119,16 @@ def test_a_lane_is_filled_from_the_parameters(db: Path) -> None:
     assert printed(db, "status", job_id)["lane"] == "fetch:example.org"
 
 
-@pytest.mark.parametrize("words", [("--lanes", "a", "--only-lanes", "b"), ("--only-lanes", "*")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--lanes", "a", "--only-lanes", "b"),
+        ("--only-lanes", "*"),
+        ("--only-lanes", ""),
+        ("--only-lanes", " , "),
+        ("--lanes", ""),
+    ],
+)
 def test_a_worker_refuses_lanes_that_can_t_be(db: Path, words: tuple[str, ...]) -> None:
     submit(db, "a")
     assert refused(db, "worker", "--once", *words)[0] == 2
