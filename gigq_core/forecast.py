@@ -14,7 +14,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from gigq_core.spread import Spread
@@ -34,6 +34,9 @@ EVENTS_A_STEP = 2_000
 JOBS_A_STEP = 2_000
 # Up to so many jobs each is simulated by itself.
 SINGLE_UP_TO = 2_000
+# The first portion of what waits in a lane with limits is at most this part of it: a job further
+# back is asked about, and few of them run at a time.
+PORTIONS_OF_A_LANE = 16
 # A portion of at least so many jobs takes its sum by mean and variance.
 NORMAL_FROM = 16
 # What a function's runs are taken to scatter by at least (of their logarithms), with few known.
@@ -52,6 +55,8 @@ NO_SLOTS = "no worker takes new jobs"
 NOTHING_LEFT = "nothing is left to run"
 ALL_STUCK = "all that is left is blocked for good"
 NOTHING_KNOWN = "none of these functions has ever run to its end"
+LANES_CLOSED = "all that is left waits in lanes that are paused or that no worker takes"
+OTHER_LANES_ALONE = "the workers take jobs of other lanes alone"
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ class Unfinished:
     `place` is its place in the order of submission, and with `count` alike jobs that of the first,
     `last_place` that of the last. `running_s` is how long its attempt has run, `done_share` how
     much of it is done, from 0 to 1, where it tells. `attempts_left` counts that attempt.
-    `doomed` says that it never runs, `has_begun` that it was tried before.
+    `doomed` says that it never runs, `has_begun` that it was tried before. `lane` is the one that
+    it is in, "" for none, and `worker` the one that runs it.
     """
 
     id: str
@@ -82,6 +88,56 @@ class Unfinished:
     policies: Mapping[str, str] = field(default_factory=dict)
     doomed: bool = False
     has_begun: bool = False
+    lane: str = ""
+    worker: str = ""
+
+
+@dataclass(frozen=True)
+class LaneLimits:
+    """What a lane lets begin. Times in seconds, from now.
+
+    `running` is how many may run at a time. By its rate, starts are `apart_s` apart, but `burst` of
+    them at once, and at `earned_s` all that were spent are earned again. Up to `opens_s` it is
+    shut. `closed` says why nobody knows when anything begins in it, such as a pause.
+    """
+
+    running: int | None = None
+    apart_s: float = 0.0
+    burst: int = 1
+    earned_s: float = 0.0
+    opens_s: float = 0.0
+    closed: str = ""
+
+    @property
+    def next_s(self) -> float:
+        """When the next may start, but for how many run."""
+        by_rate = self.earned_s - (self.burst - 1) * self.apart_s if self.apart_s > 0 else 0.0
+        return max(self.opens_s, by_rate)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may hold a job back."""
+        return self.running is not None or self.apart_s > 0 or self.opens_s > 0
+
+
+FREE = LaneLimits()
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Slots that take the same jobs, with those that run on them.
+
+    `lanes` are the lanes whose jobs they take, "" for jobs in none; None for all. `workers` are the
+    ids of those whose slots they are.
+    """
+
+    slots: int
+    lanes: frozenset[str] | None = None
+    workers: frozenset[str] = frozenset()
+
+    def takes(self, lane: str) -> bool:
+        """Whether they take a lane's jobs."""
+        return self.lanes is None or lane in self.lanes
 
 
 @dataclass(frozen=True)
@@ -118,8 +174,9 @@ class Forecast:
 
     `chain` decides the end, its first job first; `chain_busy` is the share of the time to the end
     in which that chain runs: where it is low, the slots decide. `runs` is how many past runs it
-    stands on, `unknown` which functions have none, `stuck` how many jobs never run. `windows` has
-    the jobs that were asked for.
+    stands on, `unknown` which functions have none, `stuck` how many jobs never run as things stand.
+    `windows` has the jobs that were asked for, and `held` says of those that wait for a lane which
+    nobody knows to open, why.
     """
 
     end: Spread | None = None
@@ -130,13 +187,15 @@ class Forecast:
     unknown: tuple[str, ...] = ()
     stuck: int = 0
     windows: Mapping[str, Window] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 def forecast(
     jobs: Iterable[Unfinished],
     past: Mapping[str, PastRuns],
-    slots: int,
+    slots: int | Sequence[Crew],
     *,
+    lanes: Mapping[str, LaneLimits] | None = None,
     of: Collection[str] = (),
     gap_s: float = 0.0,
     seed: int = 0,
@@ -146,12 +205,14 @@ def forecast(
     Args:
         jobs: all that share the slots.
         past: by function.
-        slots: how many jobs can run at once, with those that run now.
+        slots: how many jobs can run at once, with those that run now; by what they take, where
+            not all take the same.
+        lanes: what lanes allow, by name; one that is missing has no limits.
         of: ids of jobs whose own windows are wanted.
         gap_s: seconds that a slot stands between two jobs.
         seed: the same seed gives the same forecast.
     """
-    steps = simulate(jobs, past, slots, of=of, gap_s=gap_s, seed=seed)
+    steps = simulate(jobs, past, slots, lanes=lanes, of=of, gap_s=gap_s, seed=seed)
     while True:
         try:
             next(steps)
@@ -162,24 +223,24 @@ def forecast(
 def simulate(
     jobs: Iterable[Unfinished],
     past: Mapping[str, PastRuns],
-    slots: int,
+    slots: int | Sequence[Crew],
     *,
+    lanes: Mapping[str, LaneLimits] | None = None,
     of: Collection[str] = (),
     gap_s: float = 0.0,
     seed: int = 0,
 ) -> Generator[None, None, Forecast]:
     """The same as `forecast`, in steps of about ten milliseconds each."""
-    plan = _Plan(slots)
+    plan = _Plan([Crew(slots)] if isinstance(slots, int) else slots, lanes or {})
     yield from plan.take(jobs, frozenset(of))
     laws = _Laws(plan.functions, past, gap_s)
-    told = Forecast(stuck=plan.stuck, runs=laws.runs, unknown=laws.unknown)
-    reason = _why_none(plan, laws, slots)
+    told = Forecast(stuck=plan.stuck, runs=laws.runs, unknown=laws.unknown, held=plan.held)
+    reason = _why_none(plan, laws)
     if reason:
-        return Forecast(stuck=plan.stuck, unknown=laws.unknown, reason=reason)
+        return replace(told, runs=0, reason=reason)
     yield
     if len(plan.units) > MOST_UNITS:
-        end = _bounds(plan, laws)
-        return Forecast(end, runs=told.runs, unknown=told.unknown, stuck=told.stuck)
+        return replace(told, end=_bounds(plan, laws))
     runs = max(LEAST_RUNS, min(MOST_RUNS, MOST_EVENTS // max(1, len(plan.units))))
     tally = _Tally(plan)
     since = 0
@@ -194,10 +255,10 @@ def simulate(
     return tally.told(told)
 
 
-def _why_none(plan: _Plan, laws: _Laws, slots: int) -> str:
+def _why_none(plan: _Plan, laws: _Laws) -> str:
     if not plan.units:
-        return ALL_STUCK if plan.stuck else NOTHING_LEFT
-    if slots < 1 and any(unit.job.running_s is None for unit in plan.units):
+        return plan.closed_words() or (ALL_STUCK if plan.stuck else NOTHING_LEFT)
+    if plan.slots < 1 and any(unit.job.running_s is None for unit in plan.units):
         return NO_SLOTS
     return "" if laws.runs else NOTHING_KNOWN
 
@@ -213,6 +274,9 @@ class _Unit:
     function: int
     count: int
     place: float
+    # Which slots take it, and by which limits it begins; -1 for none.
+    pool: int
+    line: int
     parents: list[int] = field(default_factory=list)
     children: list[int] = field(default_factory=list)
 
@@ -220,9 +284,23 @@ class _Unit:
 class _Plan:
     """The jobs as units, with their edges as places in a list; parents stand before children."""
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
+    def __init__(self, crews: Sequence[Crew], lanes: Mapping[str, LaneLimits]) -> None:
+        # What takes least is first to be given something.
+        self.crews = sorted(crews, key=_breadth)
+        self.slots = sum(max(0, crew.slots) for crew in crews)
+        self.crew_of = {id: at for at, crew in enumerate(self.crews) for id in crew.workers}
         self.stuck = 0
+        self.held: dict[str, str] = {}
+        # The lanes in which nothing begins, and why; those of them in which something waits.
+        self._closed: dict[str, str] = {}
+        self._holding: list[str] = []
+        self._lanes = lanes
+        # Jobs that the same crews take are in one pool: the places of these crews.
+        self.pools: list[tuple[int, ...]] = []
+        # The lanes with limits, with their pools.
+        self.lines: list[tuple[LaneLimits, int]] = []
+        # By lane: the pool, and the line or -1.
+        self._ways: dict[str, tuple[int, int]] = {}
         self.functions: list[str] = []
         self.units: list[_Unit] = []
         # The units whose windows are wanted, by the job's id.
@@ -232,13 +310,82 @@ class _Plan:
         """Take the jobs in, in steps."""
         known = {job.id: job for job in jobs}
         yield
-        runs = yield from _that_run(known)
+        self._look_at_lanes(dict.fromkeys(job.lane for job in known.values()))
+        never = {job.id for job in known.values() if job.doomed}
+        if self._closed:
+            held = [job for job in known.values() if self._is_held(job)]
+            never.update(job.id for job in held)
+            self._holding = list(dict.fromkeys(job.lane for job in held))
+        yield
+        runs = yield from _that_run(known, never)
+        if self._closed:
+            self.held = {id: why for id in of if (why := self._why_held(known, id))}
         self.stuck = sum(job.count for job in known.values()) - sum(job.count for job in runs)
         self.functions = list(dict.fromkeys(job.function for job in runs))
         groups = yield from _put_together(runs, of)
         yield from self._portion(groups)
         self.asked = {unit.job.id: at for at, unit in enumerate(self.units) if unit.job.id in of}
         yield
+
+    def _look_at_lanes(self, names: Iterable[str]) -> None:
+        pools: dict[tuple[int, ...], int] = {}
+        for name in names:
+            limits = self._lanes.get(name, FREE)
+            takers = tuple(at for at, crew in enumerate(self.crews) if crew.takes(name))
+            if limits.closed:
+                self._closed[name] = limits.closed
+            elif self.slots > 0 and not any(self.crews[at].slots > 0 for at in takers):
+                self._closed[name] = (
+                    f"lane {name}: no worker takes it" if name else OTHER_LANES_ALONE
+                )
+            pool = pools.setdefault(takers, len(pools))
+            line = -1
+            if limits.holds or name in self._closed:
+                line = len(self.lines)
+                opens_s = math.inf if name in self._closed else limits.opens_s
+                self.lines.append((replace(limits, opens_s=opens_s), pool))
+            self._ways[name] = pool, line
+        self.pools = list(pools)
+
+    def _is_held(self, job: Unfinished) -> bool:
+        return job.lane in self._closed and job.running_s is None
+
+    def _why_held(self, known: Mapping[str, Unfinished], id: str) -> str:
+        """Which closed lane a job waits for: its own, or that of a job it waits for."""
+        way, seen = [id], {id}
+        for above in way:  # grows meanwhile
+            job = known.get(above)
+            if job is None or job.running_s is not None:
+                continue
+            if job.lane in self._closed:
+                return self._closed[job.lane]
+            if len(way) < JOBS_A_STEP:
+                more = [parent for parent in job.parents if parent not in seen]
+                way += more
+                seen.update(more)
+        return ""
+
+    def closed_words(self) -> str:
+        """Which lanes hold all that is left, where they do."""
+        if len(self._holding) > 1:
+            return LANES_CLOSED
+        return self._closed[self._holding[0]] if self._holding else ""
+
+    def at_once(self, lane: str) -> int:
+        """How many jobs of a lane can run at a time."""
+        pool, line = self._ways[lane]
+        slots = sum(max(0, self.crews[at].slots) for at in self.pools[pool])
+        running = self.lines[line][0].running if line >= 0 else None
+        return max(1, slots if running is None else min(slots, running))
+
+    def _sizes(self, job: Unfinished, count: int, alone: bool, groups: int) -> Iterable[int]:
+        at_once = self.at_once(job.lane)
+        if self._ways[job.lane][1] < 0:
+            return _portions(count, 2 * at_once, alone)
+        if groups * PORTIONS_OF_A_LANE > MOST_UNITS:
+            # Very many lanes: each is as long as it is, and even ends matter less.
+            return _evenly(count, min(count, at_once))
+        return _portions(count, max(2 * at_once, PORTIONS_OF_A_LANE), alone)
 
     def _portion(self, groups: list[list[Unfinished]]) -> Iterator[None]:
         numbers = {name: number for number, name in enumerate(self.functions)}
@@ -258,7 +405,7 @@ class _Plan:
                     own.append(self._unit(job, numbers, 1, job.place))
             else:
                 done = 0
-                for size in _portions(count, max(1, self.slots), alone):
+                for size in self._sizes(first, count, alone, len(groups)):
                     place = first.place + (last - first.place) * done / count
                     own.append(self._unit(first, numbers, size, place))
                     done += size
@@ -272,11 +419,18 @@ class _Plan:
                 self.units[parent].children.extend(own)
 
     def _unit(self, job: Unfinished, numbers: dict[str, int], count: int, place: float) -> int:
-        self.units.append(_Unit(job, numbers[job.function], count, place))
+        self.units.append(_Unit(job, numbers[job.function], count, place, *self._ways[job.lane]))
         return len(self.units) - 1
 
 
-def _that_run(known: dict[str, Unfinished]) -> Generator[None, None, list[Unfinished]]:
+def _breadth(crew: Crew) -> float:
+    """How many lanes some slots take."""
+    return math.inf if crew.lanes is None else len(crew.lanes)
+
+
+def _that_run(
+    known: dict[str, Unfinished], never: Collection[str]
+) -> Generator[None, None, list[Unfinished]]:
     """The jobs that can run at all, parents before children: without circles and what is doomed."""
     children: dict[str, list[str]] = {}
     left: dict[str, int] = {}
@@ -288,7 +442,7 @@ def _that_run(known: dict[str, Unfinished]) -> Generator[None, None, list[Unfini
         left[id] = len(parents)
         for parent in parents:
             children.setdefault(parent, []).append(id)
-        if not parents and not job.doomed:
+        if not parents and id not in never:
             free.append(id)
     order = []
     for id in free:  # grows meanwhile
@@ -297,7 +451,7 @@ def _that_run(known: dict[str, Unfinished]) -> Generator[None, None, list[Unfini
             yield
         for child in children.get(id, ()):
             left[child] -= 1
-            if not left[child] and not known[child].doomed:
+            if not left[child] and child not in never:
                 free.append(child)
     return order
 
@@ -319,18 +473,23 @@ def _put_together(
         key: object = job.id
         if job.running_s is None and job.id not in of and job.due_s <= 0 and not job.policies:
             mine = frozenset(children.get(job.id, ()))
-            alike = (job.function, job.priority, frozenset(job.parents), mine)
+            alike = (job.function, job.priority, frozenset(job.parents), mine, job.lane)
             key = (*alike, job.attempts_left, job.retry_delay_s)
         groups.setdefault(key, []).append(job)
     return list(groups.values())
 
 
-def _portions(count: int, slots: int, alone: bool) -> Iterable[int]:
+def _portions(count: int, share: int, alone: bool) -> Iterable[int]:
     """Portions that become smaller, down to single jobs: the end of the work is even then."""
     while count:
-        size = 1 if alone else max(1, count // (2 * slots))
+        size = 1 if alone else max(1, count // share)
         yield size
         count -= size
+
+
+def _evenly(count: int, portions: int) -> Iterable[int]:
+    """Portions of the same size, but for one."""
+    return (count * (at + 1) // portions - count * at // portions for at in range(portions))
 
 
 # --- what runs take ---------------------------------------------------------------------------
@@ -460,64 +619,68 @@ class _Run:
         self._attempts = [unit.job.attempts_left for unit in plan.units]
         # How many attempts a try stands for.
         self._at_once = [-(-left // MOST_TRIES) for left in self._attempts]
-        self._ready: list[tuple[int, float, int]] = []
-        # When something happens, what it is, and whether an attempt ended and failed.
+        # When something happens, to which unit or line, and what it is.
         self._events: list[tuple[float, int, int]] = []
+        self._floor = _Floor(plan, self._events)
+        # The crew that each runs on.
+        self._on = [-1] * count
         self._given_up = [False] * count
 
     def go(self) -> Generator[None, None, None]:
         """Run it to its end."""
-        free = self._plan.slots - self._begin_with()
-        ready, events = self._ready, self._events
+        self._begin_with()
+        events, floor = self._events, self._floor
         pop, push = heapq.heappop, heapq.heappush
         begun = 0
         now = 0.0
         while True:
-            while free > 0 and ready:
-                unit = pop(ready)[2]
-                free -= 1
+            # What happens at the same moment comes first.
+            while not (events and events[0][0] <= now) and (claimed := floor.claim(now)):
+                unit, self._on[unit] = claimed[0], claimed[1]
                 begun += 1
                 if now < self.begin[unit]:
                     self.begin[unit] = now
                 took, failed = self._attempt(unit)
                 self.busy[unit] += took
                 push(events, (now + took + self._gap_s, unit, _FAILED if failed else _DONE))
+                if self._plan.units[unit].line >= 0:
+                    floor.begun(unit, self._starts(unit), now)
                 if not begun % EVENTS_A_STEP:
                     yield
             if not events:
                 return
             now, unit, what = pop(events)
-            if what == _DUE:
-                self._offer(unit)
-                continue
-            free += 1
-            if what == _DONE:
-                self._ended(unit, now)
+            if what == _OPENS:
+                floor.opens(unit, now)
+            elif what == _DUE:
+                floor.offer(unit, now)
             else:
-                self._has_failed(unit, now)
+                floor.ended(unit, self._on[unit], now)
+                if what == _DONE:
+                    self._ended(unit, now)
+                else:
+                    self._has_failed(unit, now)
 
-    def _begin_with(self) -> int:
-        """Take in what runs, and what is ready; returns how many slots are taken."""
-        running = 0
-        for number, unit in enumerate(self._plan.units):
+    def _begin_with(self) -> None:
+        """Take in what runs, and what is ready."""
+        plan, floor = self._plan, self._floor
+        for number, unit in enumerate(plan.units):
             job = unit.job
             if job.running_s is not None:
-                running += 1
+                # A slot of a worker that takes no more is none that becomes free.
+                crew = plan.crew_of.get(job.worker, -1 if job.worker else 0)
+                self._on[number] = crew
+                floor.runs(number, crew)
                 self.begin[number] = -job.running_s
                 took, failed = self._rest(number, job.running_s)
                 self.busy[number] = took
-                self._events.append((took, number, _FAILED if failed else _DONE))
-            elif not self._left[number]:
-                if job.due_s > 0:
-                    self._events.append((job.due_s, number, _DUE))
+                heapq.heappush(self._events, (took, number, _FAILED if failed else _DONE))
+        for number, unit in enumerate(plan.units):
+            if unit.job.running_s is None and not self._left[number]:
+                if unit.job.due_s > 0:
+                    heapq.heappush(self._events, (unit.job.due_s, number, _DUE))
                 else:
-                    self._offer(number)
-        heapq.heapify(self._events)
-        return running
-
-    def _offer(self, number: int) -> None:
-        unit = self._plan.units[number]
-        heapq.heappush(self._ready, (-unit.job.priority, unit.place, number))
+                    floor.offer(number, 0.0)
 
     def _ended(self, number: int, now: float) -> None:
         self.end[number] = now
@@ -533,7 +696,7 @@ class _Run:
                 if due_s > now:
                     heapq.heappush(self._events, (due_s, child, _DUE))
                 else:
-                    self._offer(child)
+                    self._floor.offer(child, now)
 
     def _has_failed(self, number: int, now: float) -> None:
         at_once = self._at_once[number]
@@ -543,7 +706,7 @@ class _Run:
             if job.retry_delay_s > 0:
                 heapq.heappush(self._events, (now + at_once * job.retry_delay_s, number, _DUE))
             else:
-                self._offer(number)
+                self._floor.offer(number, now)
             return
         self.end[number] = now
         self.last = number
@@ -562,7 +725,7 @@ class _Run:
                     self._left[child] -= 1
                     if not self._left[child]:
                         self.cause[child] = parent
-                        self._offer(child)
+                        self._floor.offer(child, now)
                 elif policy == "cancel":
                     self._given_up[child] = True
                     bad.append(child)
@@ -586,11 +749,17 @@ class _Run:
         bad = (1.0 - share**at_once) / (1.0 - share) - 1.0 if share < 1 else 0.0
         return took + bad * function.failed.mean * factor, False
 
+    def _starts(self, number: int) -> float:
+        """How many starts the next attempt is; of a portion, all of its jobs'."""
+        unit = self._plan.units[number]
+        if unit.count == 1:
+            return self._at_once[number]
+        return unit.count * _tries(unit, self._drawn[unit.function][0])
+
     def _portion(self, unit: _Unit, function: _Function) -> float:
         share = function.share_failed
-        attempts = max(1, unit.job.attempts_left)
-        done = 1.0 - share**attempts
-        tries = done / (1.0 - share) if share < 1 else float(attempts)
+        tries = _tries(unit, function)
+        done = 1.0 - share ** max(1, unit.job.attempts_left)
         bad = tries * share
         if unit.count < NORMAL_FROM:
             points, more = function.done.points, function.failed.points
@@ -630,7 +799,125 @@ class _Run:
         return (max(0.0, took), failed) if took < left else (left, True)
 
 
-_DUE, _DONE, _FAILED = range(3)
+def _tries(unit: _Unit, function: _Function) -> float:
+    """How many attempts a job of a portion needs, in the mean."""
+    share, attempts = function.share_failed, max(1, unit.job.attempts_left)
+    return (1.0 - share**attempts) / (1.0 - share) if share < 1 else float(attempts)
+
+
+_DUE, _DONE, _FAILED, _OPENS = range(4)
+
+
+class _Line:
+    """What waits in a lane with limits, and what the lane lets begin."""
+
+    __slots__ = ("apart_s", "burst", "earned_s", "most", "opens_s", "pool", "running", "waiting")
+
+    def __init__(self, limits: LaneLimits, pool: int) -> None:
+        self.pool = pool
+        self.most = math.inf if limits.running is None else limits.running
+        self.apart_s, self.burst = limits.apart_s, limits.burst
+        self.earned_s, self.opens_s = limits.earned_s, limits.next_s
+        self.running = 0
+        self.waiting: list[tuple[int, float, int]] = []
+
+
+class _Floor:
+    """Who takes what: the free slots, and what is ready for them, in the order of the claims.
+
+    A pool has all that is ready, but of a lane with limits its first job alone, and only while the
+    lane lets it begin. What was put there and is no longer so is left there until it comes up.
+    """
+
+    def __init__(self, plan: _Plan, events: list[tuple[float, int, int]]) -> None:
+        self._units = plan.units
+        self._events = events
+        self._free = [max(0, crew.slots) for crew in plan.crews]
+        self._ready: list[list[tuple[int, float, int]]] = [[] for _ in plan.pools]
+        self._lines = [_Line(limits, pool) for limits, pool in plan.lines]
+        # The pools of each crew.
+        self._of = [
+            (crew, [self._ready[at] for at, takers in enumerate(plan.pools) if crew in takers])
+            for crew in range(len(plan.crews))
+        ]
+
+    def offer(self, number: int, now: float) -> None:
+        """A unit has become ready."""
+        unit = self._units[number]
+        turn = (-unit.job.priority, unit.place, number)
+        if unit.line < 0:
+            heapq.heappush(self._ready[unit.pool], turn)
+            return
+        line = self._lines[unit.line]
+        heapq.heappush(line.waiting, turn)
+        if line.waiting[0] is turn:
+            self._show(unit.line, now)
+
+    def claim(self, now: float) -> tuple[int, int] | None:
+        """The unit that begins next, and the crew on whose slot."""
+        for crew, pools in self._of:
+            if self._free[crew] <= 0:
+                continue
+            best = None
+            for ready in pools:
+                while ready and not self._is_open(ready[0], now):
+                    heapq.heappop(ready)
+                if ready and (best is None or ready[0] < best[0]):
+                    best = ready
+            if best is not None:
+                self._free[crew] -= 1
+                return heapq.heappop(best)[2], crew
+        return None
+
+    def begun(self, number: int, starts: float, now: float) -> None:
+        """A unit of a line was claimed, and is so many starts."""
+        at = self._units[number].line
+        line = self._lines[at]
+        heapq.heappop(line.waiting)
+        line.running += 1
+        if line.apart_s > 0:
+            line.earned_s = max(line.earned_s, now) + starts * line.apart_s
+            line.opens_s = max(line.opens_s, line.earned_s - (line.burst - 1) * line.apart_s)
+        self._show(at, now)
+
+    def runs(self, number: int, crew: int) -> None:
+        """A unit runs from before."""
+        if crew >= 0:
+            self._free[crew] -= 1
+        if self._units[number].line >= 0:
+            self._lines[self._units[number].line].running += 1
+
+    def ended(self, number: int, crew: int, now: float) -> None:
+        """An attempt of a unit ended."""
+        if crew >= 0:
+            self._free[crew] += 1
+        at = self._units[number].line
+        if at >= 0:
+            self._lines[at].running -= 1
+            self._show(at, now)
+
+    def opens(self, at: int, now: float) -> None:
+        """The moment has come at which a line may let something begin."""
+        self._show(at, now, woken=True)
+
+    def _is_open(self, turn: tuple[int, float, int], now: float) -> bool:
+        """Whether what is ready in a pool still is."""
+        at = self._units[turn[2]].line
+        if at < 0:
+            return True
+        line = self._lines[at]
+        is_first = bool(line.waiting) and line.waiting[0] == turn
+        return is_first and line.running < line.most and line.opens_s <= now
+
+    def _show(self, at: int, now: float, *, woken: bool = False) -> None:
+        """Put a line's first into its pool, if it may begin; or look again once it may."""
+        line = self._lines[at]
+        if not line.waiting or line.running >= line.most:
+            return
+        if line.opens_s <= now:
+            heapq.heappush(self._ready[line.pool], line.waiting[0])
+        elif line.opens_s < math.inf and not woken:
+            heapq.heappush(self._events, (line.opens_s, at, _OPENS))
 
 
 # --- what many runs say -----------------------------------------------------------------------
@@ -673,18 +960,19 @@ class _Tally:
 
     def told(self, known: Forecast) -> Forecast:
         """What they say in all."""
+        if not self._ends:
+            # What runs fails, and its lane lets it begin no more.
+            return replace(known, runs=0, reason=self._plan.closed_words() or ALL_STUCK)
         windows = {
             id: Window(_spread(self._begins_of[id]), _spread(ends))
             for id, ends in self._ends_of.items()
             if ends
         }
-        return Forecast(
+        return replace(
+            known,
             end=_spread(self._ends),
             chain=tuple(self._chain()),
             chain_busy=_median(self._busy),
-            runs=known.runs,
-            unknown=known.unknown,
-            stuck=known.stuck,
             windows=windows,
         )
 
@@ -714,15 +1002,28 @@ def _bounds(plan: _Plan, laws: _Laws) -> Spread:
         function = laws.of[number] or laws.others[0]
         done, failed = function.done.mean, function.failed.mean
         means.append(done * (1 - function.share_failed) + failed * function.share_failed)
-    work = longest = 0.0
+    longest = 0.0
     reached = [0.0] * len(plan.units)
+    work = [0.0] * len(plan.pools)
+    # How much is to be done in each line, and by how many starts.
+    of_line = [[0.0, 0.0] for _ in plan.lines]
     for number, unit in enumerate(plan.units):
         took = means[unit.function] + laws.gap_s
-        work += took * unit.count
+        work[unit.pool] += took * unit.count
         before = max((reached[parent] for parent in unit.parents), default=unit.job.due_s)
         reached[number] = before + took
         longest = max(longest, reached[number])
-    even = work / max(1, plan.slots)
+        if unit.line >= 0:
+            of_line[unit.line][0] += took * unit.count
+            of_line[unit.line][1] += unit.count
+    for (limits, _), (took, starts) in zip(plan.lines, of_line, strict=True):
+        if starts:
+            by_rate = limits.next_s + (starts - limits.burst) * limits.apart_s
+            at_once = limits.running or starts
+            longest = max(longest, by_rate, limits.opens_s + took / at_once)
+    even = sum(work) / max(1, plan.slots)
+    for takers, took in zip(plan.pools, work, strict=True):
+        even = max(even, took / max(1, sum(plan.crews[at].slots for at in takers)))
     least, most = max(even, longest), even + longest
     return Spread(least, (least + most) / 2, most)
 

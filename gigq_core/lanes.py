@@ -11,7 +11,7 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -388,6 +388,38 @@ def holds_any(conn: sqlite3.Connection) -> bool:
     return bool(conn.execute(sql.HOLDS_ANY).fetchone()[0])
 
 
+class Terms(NamedTuple):
+    """A lane's limits, without counts; `tat` is when all starts that it spent are earned again."""
+
+    lane: Lane
+    tat: float | None
+
+
+def read_terms(
+    conn: sqlite3.Connection, names: Iterable[str], now_utc: float, takers: Sequence[Taker]
+) -> Iterator[Terms]:
+    """The limits of lanes, one after another, as far as a forecast goes by them.
+
+    Args:
+        conn: the file, attached or not.
+        names: the lanes' names.
+        now_utc: the present moment, in UTC seconds.
+        takers: the workers that take jobs.
+    """
+    if conn.execute(sql.HAS_LANES).fetchone() is None:
+        return
+    rules = {rule.pattern: rule for rule in map(_rule_of_row, conn.execute(sql.ALL_RULES))}
+    pauses = {as_text(pattern): at for pattern, at in conn.execute(sql.ALL_PAUSES)}
+    for name in names:
+        lane = _lane(name, rules, pauses, takers)
+        state = conn.execute(sql.TIMES_OF, (name,)).fetchone()
+        if state is None:
+            yield Terms(lane, None)
+            continue
+        tat = state[1] if isinstance(state[1], (int, float)) else None
+        yield Terms(_with_times(lane, tuple(state), now_utc), tat)
+
+
 def _counts(conn: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     """How many jobs of each lane stand where, by the names of the fields."""
     counts: dict[str, dict[str, Any]] = {}
@@ -467,9 +499,14 @@ def read_takers(conn: sqlite3.Connection) -> list[Taker]:
             continue
         if is_dead(ProcessIdentity.of_row(row)) is True:
             continue
-        lanes, only = (_patterns(row.get(column)) for column in ("lanes", "only_lanes"))
-        takers.append(Taker(as_text(row["id"]), lanes, only))
+        takers.append(taker_of(row))
     return takers
+
+
+def taker_of(row: Mapping[str, Any]) -> Taker:
+    """What a worker takes, of its row."""
+    lanes, only = (_patterns(row.get(column)) for column in ("lanes", "only_lanes"))
+    return Taker(as_text(row["id"]), lanes, only)
 
 
 def _patterns(stored: object) -> tuple[str, ...]:

@@ -17,9 +17,11 @@ from typing import Any
 
 from gigq_core.blame import BAD_ENDS
 from gigq_core.decoding import as_float, as_int, as_text, as_timeout_s
-from gigq_core.forecast import Forecast, PastRuns, Unfinished, simulate
+from gigq_core.forecast import Crew, Forecast, LaneLimits, PastRuns, Unfinished, simulate
 from gigq_core.identity import ProcessIdentity, is_dead
+from gigq_core.lanes import Taker, Terms, rate_of, read_terms, taker_of
 from gigq_core.progress import percent_of
+from gigq_core.schema import lane_statements
 from gigq_core.schema import outlook_statements as sql
 from gigq_core.status import JobStatus
 from gigq_core.times import moment_told
@@ -37,6 +39,14 @@ MOST_JOBS = 20_000
 MOST_EDGES_A_STEP = 10_000
 # Ready ones, which are read in groups.
 MOST_READY = 200_000
+# What lanes hold back: lanes and priorities, and of each at least and at most so many jobs; those
+# beyond are counted.
+MOST_HELD = 10_000
+HELD_A_STEP = 250
+LEAST_OF_A_LANE = 100
+MOST_OF_A_LANE = 20_000
+COUNTED_A_STEP = 100_000
+LANES_A_STEP = 250
 # A slot that stood for longer between two jobs had nothing to do.
 LONGEST_GAP_S = 1.0
 
@@ -198,8 +208,10 @@ class LeftReader:
             job = _unfinished(row)
             ran = max(0.0, now_s - began) if began is not None else 0.0
             left = max(1, job.attempts_left + 1)
-            share = shares.get(job.id)
-            self.jobs.append(replace(job, running_s=ran, done_share=share, attempts_left=left))
+            share, worker = shares.get(job.id), as_text(row["worker_id"])
+            self.jobs.append(
+                replace(job, running_s=ran, done_share=share, attempts_left=left, worker=worker)
+            )
 
     def _read_delayed(self, conn: sqlite3.Connection, now_s: float) -> Iterator[None]:
         rows = conn.execute(sql.DELAYED, (MOST_JOBS,)).fetchall()
@@ -269,6 +281,8 @@ class LeftReader:
                 yield
                 if got < READY_A_STEP:
                     break
+        held: dict[object, Unfinished] = {}
+        yield from self._read_held(conn, held, MOST_READY - read)
         single: list[Unfinished] = []
         known = {job.id for job in self.jobs}
         wanted = [id for id in dict.fromkeys((*self._of, *self._parents)) if id not in known]
@@ -276,41 +290,128 @@ class LeftReader:
             ids = json.dumps(wanted[start : start + JOBS_A_STEP])
             for row in conn.execute(among, (ids,)).fetchall():
                 single.append(_unfinished(row))
-                _take_out(groups, single[-1])
+                if not _take_out(groups, single[-1]):
+                    _take_out(held, single[-1])
             yield
         self.jobs += single
         scale = 1.0
         if read >= MOST_READY and _columns(conn, "core_counts"):
             # The rest is taken to be like what was read.
             (total,) = conn.execute(sql.TOTAL_READY).fetchone() or (0,)
-            scale = max(1.0, as_int(total) / read)
+            scale = max(1.0, (as_int(total) - sum(job.count for job in held.values())) / read)
         self.jobs += [
             replace(job, count=max(1, round(job.count * scale))) for job in groups.values()
         ]
+        self.jobs += held.values()
+
+    def _read_held(
+        self, conn: sqlite3.Connection, groups: dict[object, Unfinished], most: int
+    ) -> Iterator[None]:
+        """Read the jobs that lanes hold back, lane by lane: some of each, and how many there are.
+
+        Args:
+            conn: the file.
+            groups: takes them in.
+            most: how many are read at most, but for a few of each lane.
+        """
+        (has_indexes,) = conn.execute(lane_statements.HAS_LANE_INDEXES).fetchone()
+        if not has_indexes:
+            return
+        for index, condition in sql.HELD_BY_LANES:
+            lane, priority, pairs = "", 0, 0
+            while pairs < MOST_HELD:
+                values = (lane, priority, HELD_A_STEP)
+                found = conn.execute(sql.next_held(index, condition), values).fetchall()
+                yield
+                for lane, priority in found:
+                    held = _Held(conn, index, condition, lane, priority)
+                    mine = max(LEAST_OF_A_LANE, min(MOST_OF_A_LANE, most))
+                    yield from held.read(mine)
+                    most -= held.read_in_all
+                    for key, job in held.groups.items():
+                        groups[key] = _joined(groups.get(key), job)
+                pairs += len(found)
+                if len(found) < HELD_A_STEP:
+                    break
+                yield
+
+
+class _Held:
+    """The jobs of one lane and priority that the lane holds back, in groups of alike ones."""
+
+    def __init__(
+        self, conn: sqlite3.Connection, index: str, condition: str, lane: str, priority: int
+    ) -> None:
+        self._conn = conn
+        self._read = sql.held_groups(index, condition)
+        self._count = sql.count_held(index, condition)
+        self._which = (lane, priority)
+        self.groups: dict[object, Unfinished] = {}
+        self.read_in_all = 0
+
+    def read(self, most: int) -> Iterator[None]:
+        """Read so many of them in steps, and count the others, which are taken to be like them."""
+        key = -(2**63)
+        while self.read_in_all < most:
+            limit = min(READY_A_STEP, most - self.read_in_all)
+            rows = self._conn.execute(self._read, (*self._which, key, limit)).fetchall()
+            for row in rows:
+                _add_group(self.groups, row)
+            got = sum(as_int(row["n"]) for row in rows)
+            self.read_in_all += got
+            key = max((as_int(row["last"]) for row in rows), default=key)
+            if got < limit:
+                return
+            yield
+        total, last = self.read_in_all, key
+        while True:
+            values = (*self._which, last, COUNTED_A_STEP)
+            got, at = self._conn.execute(self._count, values).fetchone()
+            total += as_int(got)
+            if as_int(got) < COUNTED_A_STEP:
+                break
+            last = as_int(at)
+            yield
+        if total > self.read_in_all > 0:
+            scale = total / self.read_in_all
+            self.groups = {
+                key: replace(job, count=max(1, round(job.count * scale)), last_place=last)
+                for key, job in self.groups.items()
+            }
 
 
 def _alike(job: Unfinished) -> object:
-    return job.function, job.priority, job.attempts_left, job.retry_delay_s
+    return job.function, job.priority, job.attempts_left, job.retry_delay_s, job.lane
 
 
-def _take_out(groups: dict[object, Unfinished], job: Unfinished) -> None:
-    """Take one job out of its group."""
+def _take_out(groups: dict[object, Unfinished], job: Unfinished) -> bool:
+    """Take one job out of its group, if that is here."""
     key = _alike(job)
     group = groups.pop(key, None)
     if group is not None and group.count > 1:
         groups[key] = replace(group, count=group.count - 1)
+    return group is not None
 
 
 def _add_group(groups: dict[object, Unfinished], row: sqlite3.Row) -> None:
     # It may be called after one that is taken out of it.
     job = replace(_unfinished(row), id=f"{as_text(row['id'])}\0")
-    key = _alike(job)
-    known = groups.get(key)
     first, last, count = as_int(row["key"]), as_int(row["last"]), as_int(row["n"])
-    if known is not None:
-        count += known.count
-        first, last = min(first, known.place), max(last, known.last_place)
-    groups[key] = replace(job, count=count, place=first, last_place=last)
+    key = _alike(job)
+    job = replace(job, count=count, place=first, last_place=last)
+    groups[key] = _joined(groups.get(key), job)
+
+
+def _joined(known: Unfinished | None, more: Unfinished) -> Unfinished:
+    """Two groups of alike jobs as one."""
+    if known is None:
+        return more
+    return replace(
+        known,
+        count=known.count + more.count,
+        place=min(known.place, more.place),
+        last_place=max(known.last_place, more.last_place),
+    )
 
 
 def _unfinished(row: sqlite3.Row, **more: Any) -> Unfinished:
@@ -323,6 +424,7 @@ def _unfinished(row: sqlite3.Row, **more: Any) -> Unfinished:
         retry_delay_s=max(0.0, as_float(row["retry_delay"])),
         timeout_s=as_timeout_s(row["timeout"]),
         has_begun=as_int(row["attempts"]) > 0,
+        lane=as_text(row["lane"]),
         **more,
     )
 
@@ -341,19 +443,69 @@ def _columns(conn: sqlite3.Connection, table: str) -> frozenset[str]:
     return frozenset(str(row[0]) for row in conn.execute(sql.COLUMNS, (table,)))
 
 
-def read_slots(conn: sqlite3.Connection, dead: IsDead = is_dead) -> int:
-    """How many jobs can run at once: the slots of workers that live and claim, and what GigQ's
-    workers, who keep no register, run now."""
-    slots = 0
+def read_crews(
+    conn: sqlite3.Connection, lanes: Collection[str], now_s: float, dead: IsDead = is_dead
+) -> Generator[None, None, tuple[list[Crew], dict[str, LaneLimits]]]:
+    """How many jobs can run at once, by the lanes that they take, and what the lanes allow.
+
+    There are the slots of workers that live and claim, and of GigQ's workers, who keep no register
+    and take no job in a lane, as many as run there now.
+
+    Args:
+        conn: the file.
+        lanes: the names of the lanes that matter.
+        now_s: the present moment, in UTC seconds.
+        dead: says whether a worker's process is gone.
+    """
+    slots: dict[Taker, int] = {}
+    workers: dict[Taker, list[str]] = {}
     ours: set[str] = set()
     if _columns(conn, "core_workers"):
-        for row in conn.execute(sql.WORKERS_THAT_WORK):
+        for row in map(dict, conn.execute(sql.WORKERS_THAT_WORK)):
             ours.add(as_text(row["id"]))
             if row["request"] is None and dead(ProcessIdentity.of_row(row)) is not True:
-                slots += max(0, as_int(row["slots"]))
+                kind = taker_of(row)._replace(id="")
+                slots[kind] = slots.get(kind, 0) + max(0, as_int(row["slots"]))
+                workers.setdefault(kind, []).append(as_text(row["id"]))
     holders = Counter(as_text(row[0]) for row in conn.execute(sql.HOLDERS, (MOST_RUNNING,)))
     known = {as_text(row[0]) for row in conn.execute(sql.KNOWN_WORKERS)} if ours else set[str]()
-    return slots + sum(n for worker, n in holders.items() if worker not in ours | known)
+    others = {worker: n for worker, n in holders.items() if worker not in ours | known}
+    yield
+    limits: dict[str, LaneLimits] = {}
+    taken: dict[Taker, set[str]] = {kind: set() if kind.only_lanes else {""} for kind in slots}
+    for number, terms in enumerate(read_terms(conn, lanes, now_s, list(slots)), start=1):
+        name = terms.lane.name
+        limits[name] = _limits(terms, now_s)
+        for kind, mine in taken.items():
+            if kind.takes(name, terms.lane.reserved):
+                mine.add(name)
+        if not number % LANES_A_STEP:
+            yield
+    for mine in taken.values():
+        if "" in mine:
+            # Of a file without rules.
+            mine.update(name for name in lanes if name not in limits)
+    # Workers whose lanes differ, but not in what is there, are one crew.
+    crews: dict[frozenset[str], Crew] = {}
+    of_all = [(frozenset(taken[kind]), n, workers[kind]) for kind, n in slots.items()]
+    of_all.append((frozenset({""}), sum(others.values()), list(others)))
+    for names, n, ids in of_all:
+        crew = crews.get(names, Crew(0, names))
+        crews[names] = Crew(crew.slots + n, names, crew.workers.union(ids))
+    return list(crews.values()), limits
+
+
+def _limits(terms: Terms, now_s: float) -> LaneLimits:
+    lane = terms.lane
+    rate = None if lane.rate is None else rate_of(lane.rate)
+    return LaneLimits(
+        running=lane.running_limit,
+        apart_s=0.0 if rate is None else rate.apart_s,
+        burst=lane.burst,
+        earned_s=0.0 if terms.tat is None else max(0.0, terms.tat - now_s),
+        opens_s=0.0 if lane.opens_at is None else max(0.0, lane.opens_at - now_s),
+        closed=f"lane {lane.name} is paused" if lane.is_paused else "",
+    )
 
 
 class Outlook:
@@ -403,13 +555,15 @@ class Outlook:
         if self._only_now:
             jobs = [replace(job, doomed=True) if _is_later(job) else job for job in jobs]
         yield from self._past.read(conn, {job.function for job in jobs if not job.doomed})
-        slots = read_slots(conn, self._dead)
+        lanes = dict.fromkeys(job.lane for job in jobs if job.lane)
+        crews, limits = yield from read_crews(conn, lanes, now_s, self._dead)
         past, gap_s = self._past.runs(jobs), self._past.gap_s
         yield
-        found = yield from simulate(jobs, past, slots, of=self._of, gap_s=gap_s)
+        found = yield from simulate(jobs, past, crews, lanes=limits, of=self._of, gap_s=gap_s)
         if found.end is None or found.end.p50 < more_from_s:
             return found, None
-        more = yield from simulate(jobs, past, 2 * slots, gap_s=gap_s)
+        twice = [replace(crew, slots=2 * crew.slots) for crew in crews]
+        more = yield from simulate(jobs, past, twice, lanes=limits, gap_s=gap_s)
         return found, more
 
 

@@ -84,7 +84,8 @@ def _about_others(standing: Standing, numbers: Blocking, retry: list[str]) -> It
 def _in_words(standing: Standing, forecast: Forecast) -> str:
     window = forecast.windows.get(standing.id)
     if window is None:
-        return f"not known: {forecast.reason or 'it may never run'}"
+        reason = forecast.held.get(standing.id) or forecast.reason or "it may never run"
+        return f"not known: {reason}"
     text = f"done in {in_words(window.end)}"
     if standing.status == "pending":
         text = f"begins in {in_words(window.begin)}, {text}"
@@ -113,7 +114,7 @@ def _as_json(
             "ends": _spread(window.end) if window else None,
             "runs": forecast.runs,
             "unknown": list(forecast.unknown),
-            "reason": forecast.reason,
+            "reason": forecast.held.get(standing.id) or forecast.reason,
         }
     return {
         "id": standing.id,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gigq_core.schema.ddl import IS_DELAYED, IS_READY, PARKED
+from gigq_core.lane_names import HIDDEN
+from gigq_core.schema.ddl import (
+    HELD,
+    IN_LANE_HELD,
+    IN_LANE_RESERVED,
+    IS_DELAYED,
+    IS_READY,
+    PARKED,
+    RESERVED,
+)
 
 COLUMNS = "SELECT name FROM pragma_table_info(?)"
 
@@ -34,22 +43,24 @@ ORDER BY e.rowid"""
 
 def _job(columns: Collection[str]) -> str:
     delay = "jobs.retry_delay" if "retry_delay" in columns else "0"  # older files of GigQ's
+    lane = f"nullif(jobs.lane, '{HIDDEN}')" if "lane" in columns else "NULL"
     return f"""jobs.rowid AS key, substr(jobs.id, 1, 1000) AS id,
        substr(jobs.function_module, 1, 200) AS function_module,
        substr(jobs.function_name, 1, 200) AS function_name, jobs.priority AS priority,
        jobs.attempts AS attempts,
        jobs.max_attempts - jobs.attempts AS left, {delay} AS retry_delay,
-       jobs.timeout AS timeout"""
+       jobs.timeout AS timeout, {lane} AS lane"""
 
 
 # Of an attached file, which has all columns.
-_JOB = _job(("retry_delay",))
+_JOB = _job(("retry_delay", "lane"))
 
 
 def running(columns: Collection[str]) -> str:
     """Jobs that run. Parameter: how many at most."""
     return f"""
-SELECT {_job(columns)}, {_moment(columns, "jobs", "began", "started_at")}
+SELECT {_job(columns)}, substr(jobs.worker_id, 1, 200) AS worker_id,
+       {_moment(columns, "jobs", "began", "started_at")}
 FROM jobs WHERE status = 'running' LIMIT ?"""
 
 
@@ -67,6 +78,7 @@ SELECT {_JOB}, jobs.due AS due FROM jobs INDEXED BY core_due_utc
 WHERE {IS_DELAYED} ORDER BY due LIMIT ?"""
 
 _READY = f"{IS_READY} AND function_module <> '__main__'"
+_HELD = "status = 'pending' AND due IS NULL AND function_module <> '__main__'"
 _BLOCKED = f"status = 'pending' AND retry_after = '{PARKED}'"
 
 HAS_CLAIM_ORDER = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'core_due_utc'"
@@ -113,8 +125,8 @@ LIMIT ?"""
 
 
 _OF_A_GROUP = """min(key) AS key, max(key) AS last, count(*) AS n, id, function_module,
-       function_name, priority, attempts, left, retry_delay, timeout"""
-_ALIKE = "GROUP BY function_module, function_name, left, retry_delay"
+       function_name, priority, attempts, left, retry_delay, timeout, lane"""
+_ALIKE = "GROUP BY function_module, function_name, left, retry_delay, lane"
 
 # Ready jobs of one priority, in groups of alike ones. Parameters: the priority, the rowid before,
 # how many at most.
@@ -126,7 +138,53 @@ SELECT {_OF_A_GROUP} FROM (
 
 # Those of some jobs that are ready. Parameter: their ids as a JSON list.
 READY_AMONG = f"""
-SELECT {_JOB} FROM json_each(?) w CROSS JOIN jobs ON jobs.id = w.value WHERE {_READY}"""
+SELECT {_JOB} FROM json_each(?) w CROSS JOIN jobs ON jobs.id = w.value
+WHERE {_READY} OR {_HELD} AND retry_after IN ('{HELD}', '{RESERVED}')"""
+
+
+# What is ready, but shown to no worker, or to some alone: a lane's, by the index that has it.
+HELD_BY_LANES = (("core_lane_reserved", IN_LANE_RESERVED), ("core_lane_held", IN_LANE_HELD))
+
+
+def next_held(index: str, condition: str) -> str:
+    """The next lanes and priorities that have held jobs: one look along the index for each.
+
+    Parameters: the lane and the priority before the first, how many at most.
+    """
+    held = f"SELECT rowid FROM jobs INDEXED BY {index} WHERE {condition}"
+    return f"""
+WITH RECURSIVE found (place) AS (
+    SELECT coalesce(
+        ({held} AND lane = ?1 AND priority < ?2 ORDER BY priority DESC LIMIT 1),
+        ({held} AND lane > ?1 ORDER BY lane, priority DESC LIMIT 1))
+    UNION ALL
+    SELECT coalesce(
+        ({held} AND lane = p.lane AND priority < p.priority ORDER BY priority DESC LIMIT 1),
+        ({held} AND lane > p.lane ORDER BY lane, priority DESC LIMIT 1))
+    FROM found JOIN jobs p ON p.rowid = found.place LIMIT ?3)
+SELECT jobs.lane, jobs.priority FROM found JOIN jobs ON jobs.rowid = found.place"""
+
+
+def held_groups(index: str, condition: str) -> str:
+    """Held jobs of one lane and priority, in groups of alike ones.
+
+    Parameters: the lane, the priority, the rowid before, how many at most.
+    """
+    return f"""
+SELECT {_OF_A_GROUP} FROM (
+    SELECT {_JOB} FROM jobs INDEXED BY {index}
+    WHERE {condition} AND function_module <> '__main__' AND lane = ? AND priority = ? AND rowid > ?
+    ORDER BY rowid LIMIT ?)
+{_ALIKE}"""
+
+
+def count_held(index: str, condition: str) -> str:
+    """How many of these there are, and the last one. Parameters: the same."""
+    return f"""
+SELECT count(*), max(place) FROM (
+    SELECT rowid AS place FROM jobs INDEXED BY {index}
+    WHERE {condition} AND lane = ? AND priority = ? AND rowid > ? ORDER BY rowid LIMIT ?)"""
+
 
 TOTAL_READY = "SELECT n FROM core_counts WHERE state = 'ready'"
 

@@ -45,7 +45,9 @@ def graph_forecast(
     left = {id for id in graph.nodes if _is_left(graph, id)}
     stuck = len({id for id in left if graph.waits.waits(id)} - that_run(graph.waits))
     if not jobs:
-        reason = forecast.reason
+        reason = forecast.reason or next(
+            (forecast.held[id] for id in left if id in forecast.held), ""
+        )
         return GraphForecast(made, reason=reason, stuck=stuck, whole=whole, retried=count)
     critical = tuple(link.id for link in forecast.chain if link.id in jobs)
     last = max(jobs, key=lambda id: jobs[id].ends)
