@@ -835,6 +835,8 @@ class _Floor:
         self._free = [max(0, crew.slots) for crew in plan.crews]
         self._ready: list[list[tuple[int, float, int]]] = [[] for _ in plan.pools]
         self._lines = [_Line(limits, pool) for limits, pool in plan.lines]
+        # Most queues: all take all, and nothing is held back.
+        self._is_plain = len(plan.crews) == len(plan.pools) == 1 and not plan.lines
         # The pools of each crew.
         self._of = [
             (crew, [self._ready[at] for at, takers in enumerate(plan.pools) if crew in takers])
@@ -855,6 +857,11 @@ class _Floor:
 
     def claim(self, now: float) -> tuple[int, int] | None:
         """The unit that begins next, and the crew on whose slot."""
+        if self._is_plain:
+            if self._free[0] <= 0 or not self._ready[0]:
+                return None
+            self._free[0] -= 1
+            return heapq.heappop(self._ready[0])[2], 0
         for crew, pools in self._of:
             if self._free[crew] <= 0:
                 continue
