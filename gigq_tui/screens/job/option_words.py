@@ -10,10 +10,8 @@ from gigq_core.lane_names import HIDDEN
 from gigq_core.moments import due_words
 from gigq_core.retry import Backoff, RetryPolicy
 from gigq_core.sizes import size_text
-from gigq_core.times import local, moment_of
 from gigq_core.unique import words_of
 from gigq_tui.format import limit, listed
-from gigq_tui.screens.parts.slots import short_time
 from gigq_tui.store.models import JobDetail
 
 _PARENT_FAILS = {
@@ -69,10 +67,6 @@ def _others(detail: JobDetail, now: datetime) -> Iterator[str]:
     on_failure = raw.get("on_parent_failure")
     if on_failure in _PARENT_FAILS:
         yield _PARENT_FAILS[on_failure]
-    if raw.get("schedule"):
-        slot = moment_of(raw.get("slot"))
-        at = f", slot {short_time(local(slot), local(now))}" if slot is not None else ""
-        yield f"from schedule {raw['schedule']}{at}"
     for label in ("workflow", "batch"):
         if raw.get(label):
             yield f"{label} {raw[label]}"
