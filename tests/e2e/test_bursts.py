@@ -190,7 +190,11 @@ def go_home(console: ConsoleTerminal) -> None:
         console.wait_for(
             lambda now, before=text, typed=typed, asked=asked: (
                 now != before
-                and (asked or not typed or "Discard what" in now or not TYPED.search(now))
+                and (
+                    "Discard what" not in now
+                    if asked
+                    else not typed or "Discard what" in now or not TYPED.search(now)
+                )
             )
         )
 
