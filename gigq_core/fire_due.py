@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigq_core import agenda
-from gigq_core.decoding import as_float, as_text
 from gigq_core.duties import duty_of
+from gigq_core.job import Job
 from gigq_core.lane_settling import settle
 from gigq_core.schedules import Schedule, Skip, read_schedules
-from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.features import Feature, is_used
 from gigq_core.schema.opening import explained
 from gigq_core.schema.transaction import write
+from gigq_core.slots import ScheduleDuty
 from gigq_core.times import utc_now
 
 # Each round works off some entries of the agenda; those that can't be done are put off.
@@ -67,24 +67,23 @@ def fire_due(db_path: Path) -> Outcome:
                 if is_used(conn, Feature.LANES):
                     settle(conn, utc_now())
 
-        (last,) = conn.execute(sql.LAST_ROW).fetchone()
         before = {one.name: one for one in read_schedules(conn)}
-        agenda.recheck(conn, writing, duty_of)
+        made: list[Job] = []
+        duty = ScheduleDuty(made.append)
+
+        def telling(kind: str) -> agenda.Duty | None:
+            return duty if kind == "schedule" else duty_of(kind)
+
+        agenda.recheck(conn, writing, telling)
         for _ in range(MOST_ROUNDS):
-            if not agenda.work_off(conn, writing, duty_of):
+            if not agenda.work_off(conn, writing, telling):
                 break
         after = read_schedules(conn)
-        made = conn.execute(sql.MADE_SINCE, (last or 0,)).fetchall()
     return Outcome(
-        [
-            Fired(
-                as_text(row["schedule"]),
-                as_float(row["slot"]),
-                as_text(row["id"]),
-                as_text(row["name"]),
-            )
-            for row in made
-        ],
+        sorted(
+            (Fired(job.schedule or "", job.slot or 0.0, job.id, job.name) for job in made),
+            key=lambda fired: (fired.slot, fired.schedule),
+        ),
         [(one.name, skip) for one in after for skip in _new(before.get(one.name), one)],
         [(one.name, one.trouble) for one in after if one.trouble],
     )

@@ -10,7 +10,7 @@ import json
 import logging
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gigq_core import actions, agenda
@@ -149,9 +149,16 @@ def _plan(row: sqlite3.Row, file: str, now: Moment) -> Plan:
 
 
 class ScheduleDuty:
-    """The agenda's entries of schedules."""
+    """The agenda's entries of schedules.
+
+    Args:
+        tell: is called with each job that was made of a slot.
+    """
 
     takes_s = 0.0
+
+    def __init__(self, tell: Callable[[Job], object] | None = None) -> None:
+        self._tell = tell
 
     def prepare(self, conn: sqlite3.Connection, name: str, now: Moment) -> Plan | None:
         """Work out which slots are due, and make their jobs."""
@@ -173,7 +180,10 @@ class ScheduleDuty:
         if not trouble:
             try:
                 with savepoint(conn):
-                    _fire_all(conn, row, plan, now)
+                    made = _fire_all(conn, row, plan, now)
+                if self._tell:
+                    for job in made:
+                        self._tell(job)
                 return plan.after
             except Exception as problem:
                 if not conn.in_transaction or is_passing(problem):
@@ -202,7 +212,9 @@ class ScheduleDuty:
 DUTY = ScheduleDuty()
 
 
-def _fire_all(conn: sqlite3.Connection, row: sqlite3.Row, plan: Plan, now: Moment) -> None:
+def _fire_all(conn: sqlite3.Connection, row: sqlite3.Row, plan: Plan, now: Moment) -> list[Job]:
+    """Make the jobs of a plan, and move on; returns those that were made."""
+    made = []
     name = as_text(row["name"])
     if plan.missed:
         more = plan.missed > MOST_COUNTED
@@ -221,10 +233,12 @@ def _fire_all(conn: sqlite3.Connection, row: sqlite3.Row, plan: Plan, now: Momen
             note_skip(conn, name, slot, slot, 1, why, now)
         else:
             logger.info("Schedule %s: job %s was submitted", name, job.id)
+            made.append(job)
         if not why or plan.missed:
             stretches.add(slot, anew=bool(plan.missed) and not place)
     values = {"name": name, "next_at": plan.after, "counted": now.utc, "fired": stretches.text()}
     conn.execute(sql.MOVE_ON, values)
+    return made
 
 
 def _why_not(

@@ -108,10 +108,3 @@ DELETE FROM core_schedule_skips
 WHERE schedule = :name AND place <= (
     SELECT place FROM core_schedule_skips WHERE schedule = :name
     ORDER BY place DESC LIMIT 1 OFFSET :most)"""
-
-# Rows that come later have a greater rowid, as long as this one stays.
-LAST_ROW = "SELECT max(rowid) FROM jobs"
-
-MADE_SINCE = """
-SELECT id, name, schedule, slot FROM jobs WHERE rowid > ? AND schedule IS NOT NULL
-ORDER BY slot, schedule"""

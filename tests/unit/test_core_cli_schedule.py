@@ -215,6 +215,22 @@ def test_fire_due_makes_the_jobs_of_the_slots_that_are_due(file: Path, clock: Mo
     assert "nightly" in said
 
 
+def test_a_job_is_told_that_takes_the_place_of_one_that_keeping_let_go(
+    file: Path, clock: MovedClock
+) -> None:
+    queue = JobQueue(file)
+    old = queue.submit(Job("old", "shop.etl.load"))
+    queue.keep(completed=0)
+    queue.close()
+    with closing(sqlite3.connect(file)) as conn, conn:
+        conn.execute("UPDATE jobs SET status = 'completed', ended = 1 WHERE id = ?", (old,))
+    run(file, "add", "nightly", "@daily", "json.dumps", "-p", "obj=1")
+    clock.move(DAY_S)
+    (fired,) = told(file, "fire-due")["fired"]
+    with closing(sqlite3.connect(file)) as conn:
+        assert conn.execute("SELECT id FROM jobs").fetchall() == [(fired["id"],)]
+
+
 def test_a_file_of_schedules_is_applied_whole(file: Path, tmp_path: Path) -> None:
     toml = tmp_path / "schedules.toml"
     toml.write_text(GOOD)
