@@ -115,7 +115,7 @@ def _work_off_one(
         prepared = duty.prepare(conn, name, now)
     except Exception as problem:  # noqa: BLE001 - whatever it is, it is this entry's alone
         _refuse_passing(problem)
-        _put_off(writing, what, _sentence(problem))
+        _put_off(writing, what, trouble_of(problem))
         return
     trouble = ""
     with writing() as held:
@@ -136,7 +136,7 @@ def _work_off_one(
             if not held.in_transaction:
                 raise
             _refuse_passing(problem)
-            trouble = _sentence(problem)
+            trouble = trouble_of(problem)
             held.execute(sql.PUT_OFF, _put_off_to(what, trouble))
     if trouble:
         logger.error("%s could not be done, and waits for a minute: %s", what, trouble)
@@ -171,7 +171,7 @@ def recheck(
                 if not held.in_transaction:
                     raise
                 _refuse_passing(problem)
-                logger.error("The times of %s can't be looked at: %s", kind, _sentence(problem))
+                logger.error("The times of %s can't be looked at: %s", kind, trouble_of(problem))
     return bool(kinds)
 
 
@@ -190,6 +190,7 @@ def _refuse_passing(problem: Exception) -> None:
         raise problem
 
 
-def _sentence(problem: Exception) -> str:
+def trouble_of(problem: Exception) -> str:
+    """What went wrong, as a file can hold it: the beginning of a long text."""
     text = str(problem) or type(problem).__name__
     return text.encode("utf-8", "backslashreplace").decode()[:LONGEST_TROUBLE]

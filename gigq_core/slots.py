@@ -38,9 +38,6 @@ GRACE_S = 60.0
 MOST_AT_ONCE = 100
 # Of the skips of a schedule so many are kept.
 SKIPS_KEPT = 100
-# When a slot that can't be submitted is tried again, in seconds.
-PUT_OFF_S = 60.0
-LONGEST_TROUBLE = 500
 # The clock may go so far back, in seconds, before that is thought of.
 STEP_S = 1.0
 MOST_STRETCHES = 50
@@ -142,7 +139,7 @@ def _plan(row: sqlite3.Row, file: str, now: Moment) -> Plan:
             rule.next(now.utc),
         )
     except UNREADABLE as problem:
-        return Plan(edition, next_at, trouble=_sentence(problem))
+        return Plan(edition, next_at, trouble=agenda.trouble_of(problem))
 
 
 # --- what is done ----------------------------------------------------------------------------
@@ -192,10 +189,10 @@ class ScheduleDuty:
                     # Somebody dropped it: it is made again, and this is tried again.
                     make(conn, Feature.SCHEDULES)
                     return now.utc
-                trouble = _sentence(problem)
+                trouble = agenda.trouble_of(problem)
         conn.execute(sql.NOTE_TROUBLE, (trouble, now.utc, name))
         logger.error("Schedule %s: its job can't be submitted: %s", name, trouble)
-        return now.utc + PUT_OFF_S
+        return now.utc + agenda.PUT_OFF_S
 
     def recheck(self, conn: sqlite3.Connection, now: Moment) -> None:
         """Where the clock was set back, the slots in between come once more."""
@@ -377,8 +374,3 @@ class Stretches:
 
 def _slots(count: int) -> str:
     return "a slot" if count == 1 else f"{count:,} slots"
-
-
-def _sentence(problem: Exception) -> str:
-    text = str(problem) or type(problem).__name__
-    return text.encode("utf-8", "backslashreplace").decode()[:LONGEST_TROUBLE]

@@ -451,7 +451,7 @@ def fire_due(settings: Settings, as_json: bool) -> None:
         for name, trouble in outcome.troubles:
             warn(f"{inert(name)}: {inert(trouble)}")
         if not (outcome.fired or outcome.skips or outcome.troubles):
-            say("Nothing is due.")
+            say("No slot is due.")
     if outcome.troubles:
         raise click.exceptions.Exit(EXIT_REFUSED)
 

@@ -196,7 +196,7 @@ def test_pause_resume_and_run(file: Path, clock: MovedClock) -> None:
 
 
 def test_fire_due_makes_the_jobs_of_the_slots_that_are_due(file: Path, clock: MovedClock) -> None:
-    assert "Nothing is due" in run(file, "fire-due").stdout
+    assert "No slot is due" in run(file, "fire-due").stdout
     run(file, "add", "nightly", "30 2 * * *", "json.dumps", "-p", "obj=1")
     run(file, "add", "other", "@daily", "json.dumps", "-p", "obj=1")
     clock.move(3 * DAY_S)
