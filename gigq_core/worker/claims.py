@@ -33,6 +33,9 @@ class Fate(Enum):
     # It was claimed ahead, and its turn did not come.
     NOT_BEGUN = "not begun"
 
+    # By identity, which there is one of: an enum's own is a call of Python's for each look-up.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True)
 class Claim:

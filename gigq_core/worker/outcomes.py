@@ -19,27 +19,32 @@ from gigq_core.worker.decisions import SNOOZED_IN_A_ROW, decide, delay_after
 
 logger = logging.getLogger("gigq_core.worker")
 
+# As the file has it: an enum tells its value by a call of Python's own.
 _EXECUTION_STATUS = {
-    Fate.COMPLETED: ExecutionStatus.COMPLETED,
-    Fate.FAILED: ExecutionStatus.FAILED,
-    Fate.SNOOZED: ExecutionStatus.SNOOZED,
-    Fate.HOPELESS: ExecutionStatus.FAILED,
-    Fate.TIMEOUT: ExecutionStatus.TIMEOUT,
-    Fate.CANCELLED: ExecutionStatus.CANCELLED,
-    Fate.CRASHED: ExecutionStatus.CRASHED,
-    Fate.GIVEN_BACK: ExecutionStatus.CANCELLED,
-    Fate.NOT_BEGUN: ExecutionStatus.CANCELLED,
+    Fate.COMPLETED: ExecutionStatus.COMPLETED.value,
+    Fate.FAILED: ExecutionStatus.FAILED.value,
+    Fate.SNOOZED: ExecutionStatus.SNOOZED.value,
+    Fate.HOPELESS: ExecutionStatus.FAILED.value,
+    Fate.TIMEOUT: ExecutionStatus.TIMEOUT.value,
+    Fate.CANCELLED: ExecutionStatus.CANCELLED.value,
+    Fate.CRASHED: ExecutionStatus.CRASHED.value,
+    Fate.GIVEN_BACK: ExecutionStatus.CANCELLED.value,
+    Fate.NOT_BEGUN: ExecutionStatus.CANCELLED.value,
 }
 _FINAL_STATUS = {
-    Fate.COMPLETED: JobStatus.COMPLETED,
-    Fate.FAILED: JobStatus.FAILED,
-    Fate.HOPELESS: JobStatus.FAILED,
-    Fate.TIMEOUT: JobStatus.TIMEOUT,
-    Fate.CANCELLED: JobStatus.CANCELLED,
-    Fate.CRASHED: JobStatus.FAILED,
-    Fate.GIVEN_BACK: JobStatus.FAILED,
+    Fate.COMPLETED: JobStatus.COMPLETED.value,
+    Fate.FAILED: JobStatus.FAILED.value,
+    Fate.HOPELESS: JobStatus.FAILED.value,
+    Fate.TIMEOUT: JobStatus.TIMEOUT.value,
+    Fate.CANCELLED: JobStatus.CANCELLED.value,
+    Fate.CRASHED: JobStatus.FAILED.value,
+    Fate.GIVEN_BACK: JobStatus.FAILED.value,
 }
-_FAILED = (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT, ExecutionStatus.CRASHED)
+_FAILED = (
+    ExecutionStatus.FAILED.value,
+    ExecutionStatus.TIMEOUT.value,
+    ExecutionStatus.CRASHED.value,
+)
 _NOT_THE_JOBS = (Fate.CANCELLED, Fate.GIVEN_BACK, Fate.NOT_BEGUN)
 # After these, the job's policy and what it raised say what follows.
 _DECIDED = (Fate.FAILED, Fate.HOPELESS, Fate.TIMEOUT)
@@ -105,7 +110,7 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written
             continue
         else:
             status = _EXECUTION_STATUS[ending.fate]
-            values["status"] = status.value
+            values["status"] = status
             if status in _FAILED:
                 raised = ending.raised[0] if ending.raised else ""
                 values |= what_failed(values["error"], values["traceback"], raised)
@@ -211,7 +216,7 @@ def _end_job(
     else:
         statement = sql.END_JOB
     if statement is sql.END_JOB:
-        values["status"] = _FINAL_STATUS[fate].value
+        values["status"] = _FINAL_STATUS[fate]
     if statement is not sql.GIVE_BACK_JOB and fate is Fate.GIVEN_BACK:
         values["error"] = (
             f"{ending.error} (it was given back {UNCOUNTED_IN_A_ROW} times in a row, "
