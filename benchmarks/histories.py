@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
-from gigq_core.forecast import PastRuns, Unfinished, forecast
+from gigq_core.forecast import FREE, LaneLimits, PastRuns, Unfinished, forecast
 from gigq_core.spread import Spread
 
 MARKS = (0.25, 0.5, 0.75)
@@ -45,6 +45,7 @@ class Made:
     fails: bool = False
     is_over: bool = False
     has_failed: bool = False
+    lane: str = ""
 
 
 @dataclass
@@ -56,6 +57,7 @@ class History:
         kinds: its functions.
         jobs: in the order of submission.
         slots: how many there are from which share of the ended jobs on.
+        lanes: what lanes allow; times in seconds from the beginning.
     """
 
     name: str
@@ -63,6 +65,7 @@ class History:
     jobs: list[Made]
     slots: list[tuple[float, int]]
     known: dict[bool, dict[str, list[float]]] = field(default_factory=lambda: {True: {}, False: {}})
+    lanes: dict[str, LaneLimits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,21 @@ def late_change(random: Random) -> History:
     return made
 
 
-MADE: tuple[Callable[[Random], History], ...] = (fan_out, deep_chain, mixed)
+def in_lanes(random: Random) -> History:
+    """The mixed one: `train` runs one at a time, `score` two, and `fetch` begins by a rate."""
+    made = mixed(random, changes_at=0.0)
+    made.name = "mixed, in lanes"
+    for job in made.jobs:
+        job.lane = job.kind if job.kind in ("fetch", "train", "score") else ""
+    made.lanes = {
+        "fetch": LaneLimits(apart_s=3.0, burst=5),
+        "train": LaneLimits(running=1),
+        "score": LaneLimits(running=2, opens_s=60.0),
+    }
+    return made
+
+
+MADE: tuple[Callable[[Random], History], ...] = (fan_out, deep_chain, mixed, in_lanes)
 
 
 def play(history: History, random: Random, *, runs_before: int = RUNS_BEFORE) -> list[Told]:
@@ -176,16 +193,24 @@ def _worked_off(history: History, random: Random) -> Iterator[float]:
             if free <= 0:
                 break
             parents = [by_id[parent] for parent in job.parents]
+            limits = history.lanes.get(job.lane, FREE)
+            in_lane = sum(other.lane == job.lane for other in running)
+            if limits.next_s > now or (limits.running is not None and in_lane >= limits.running):
+                continue
             if job.due_s <= now and all(p.is_over and not p.has_failed for p in parents):
                 waiting.remove(job)
                 kind = history.kinds[job.kind]
                 job.began_s, job.fails = now, random.random() < kind.failing
                 job.ends_s = now + kind.takes(random)
                 running.append(job)
+                if limits.apart_s > 0:
+                    earned_s = max(limits.earned_s, now) + limits.apart_s
+                    history.lanes[job.lane] = replace(limits, earned_s=earned_s)
                 free -= 1
         soonest = min([job.ends_s for job in running], default=math.inf)
         due = [job.due_s for job in waiting if job.due_s > now]
-        now = min([soonest, *due])
+        opens = [limits.next_s for limits in history.lanes.values() if limits.next_s > now]
+        now = min([soonest, *due, *(opens if waiting else [])])
         if now == math.inf:
             return
         for job in [job for job in running if job.ends_s <= now]:
@@ -217,6 +242,7 @@ def _foretold(history: History, now: float) -> Spread | None:
             attempts_left=job.attempts_left,
             retry_delay_s=job.retry_delay_s,
             doomed=any(parent in failed for parent in job.parents),
+            lane=job.lane,
         )
         for place, job in enumerate(history.jobs)
         if not job.is_over
@@ -233,4 +259,12 @@ def _foretold(history: History, now: float) -> Spread | None:
         )
         for name in history.kinds
     }
-    return forecast(left, past, _slots(history)).end
+    lanes = {
+        name: replace(
+            limits,
+            earned_s=max(0.0, limits.earned_s - now),
+            opens_s=max(0.0, limits.opens_s - now),
+        )
+        for name, limits in history.lanes.items()
+    }
+    return forecast(left, past, _slots(history), lanes=lanes).end
