@@ -202,9 +202,9 @@ COUNT = Action(
     Group.LOOK,
     SCREENS - IN_COUNT,
 )
-LANES = Action("lanes", ("L",), "lanes", "lanes", Group.LOOK, SCREENS - IN_LANES)
+LANES = Action("lanes", ("L",), "lanes", "lanes: limits, rates", Group.LOOK, SCREENS - IN_LANES)
 SCHEDULES = Action(
-    "schedules", ("at",), "schedules", "schedules", Group.LOOK, SCREENS - IN_SCHEDULES
+    "schedules", ("at",), "schedules", "schedules: cron", Group.LOOK, SCREENS - IN_SCHEDULES
 )
 PAUSE_VIEW = Action(
     "pause_view",
