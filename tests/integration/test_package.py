@@ -118,7 +118,7 @@ def test_the_classifiers_name_every_python_that_is_supported(metadata: Message) 
         assert f"Programming Language :: Python :: {python}" in classifiers
     assert "Typing :: Typed" in classifiers
     assert metadata["License-Expression"] == "MIT"
-    assert {"bench", "docs", "test"} == set(metadata.get_all("Provides-Extra") or [])
+    assert {"bench", "docs", "metrics", "test"} == set(metadata.get_all("Provides-Extra") or [])
 
 
 def test_the_queue_needs_nothing_but_python(

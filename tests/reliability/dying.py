@@ -197,7 +197,7 @@ def fire_at_a_run(db: str, start: str, base: str, speed: str, until: str) -> Non
     begun, first, faster = float(start), float(base), float(speed)
 
     def fast() -> float:
-        return first + (time.time() - begun) * faster
+        return first + max(0.0, time.time() - begun) * faster
 
     vars(times)["time"] = SimpleNamespace(**{**vars(time), "time": fast})
     held = ledger.Ledger(db, runs_script=False)

@@ -302,6 +302,15 @@ def test_a_hook_is_told_and_what_is_wrong_with_it(
     assert told.lead.advice or parse(told.lead.filter_text)
 
 
+@pytest.mark.parametrize("failures", [0, 2])
+def test_a_hook_whose_name_is_no_text_leads_nowhere(failures: int) -> None:
+    """As a damaged row is read: what can't be decoded is replaced."""
+    hook = replace(HOOK, name="pa\ufffdge", failures_in_a_row=failures)
+    (told,) = arranged_concerns(Arranged(hooks=[hook]))
+    assert told.lead.filter_text == ""
+    assert told.lead.advice.startswith("Its jobs can't be listed")
+
+
 def test_of_many_hooks_that_are_fine_some_are_told_and_the_rest_counted() -> None:
     hooks = [replace(HOOK, name=f"h{n}") for n in range(9)]
     hooks[8] = replace(hooks[8], failures_in_a_row=1)

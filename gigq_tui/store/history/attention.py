@@ -287,7 +287,6 @@ def _named(schedules: Sequence[Schedule]) -> str:
 
 def _of_hooks(hooks: Sequence[Hook], now: datetime) -> Iterator[Concern]:
     for hook in hooks:
-        its_jobs = equal(Field.HOOK, hook.name)
         if hook.problem:
             advice = f"gigq-core hook show {hook.name} tells how it is made."
             text = f"hook {hook.name} can't submit its job: {hook.problem}"
@@ -296,15 +295,20 @@ def _of_hooks(hooks: Sequence[Hook], now: datetime) -> Iterator[Concern]:
             number = hook.failures_in_a_row
             those = "the last job" if number == 1 else f"the last {number:,} jobs"
             failed = f"{those} of hook {hook.name} failed"
-            lead = Lead(Tab.ALL, its_jobs)
-            yield Concern(f"hook {hook.name}", Level.WARNING, failed, lead)
+            yield Concern(f"hook {hook.name}", Level.WARNING, failed, _jobs_of(hook))
     fine = [hook for hook in hooks if not hook.problem and not hook.failures_in_a_row]
     for hook in fine[:MOST_HOOKS]:
-        lead = Lead(Tab.ALL, equal(Field.HOOK, hook.name))
-        yield Concern(f"hook {hook.name}", Level.NOTE, _hook_words(hook, now), lead)
+        yield Concern(f"hook {hook.name}", Level.NOTE, _hook_words(hook, now), _jobs_of(hook))
     if more := len(fine) - MOST_HOOKS if len(fine) > MOST_HOOKS else 0:
         advice = "gigq-core hook list shows all."
         yield Concern("hooks", Level.NOTE, f"{_many(more, 'hook')} more", Lead(advice=advice))
+
+
+def _jobs_of(hook: Hook) -> Lead:
+    try:
+        return Lead(Tab.ALL, equal(Field.HOOK, hook.name))
+    except ValueError as problem:
+        return Lead(advice=f"Its jobs can't be listed: {problem}.")
 
 
 def _hook_words(hook: Hook, now: datetime) -> str:
