@@ -91,15 +91,28 @@ def work_off(
     Raises:
         Exception: as `writing` does, and what passes by itself, as a full disk.
     """
-    due = [row[0] for row in conn.execute(sql.DUE_ON_AGENDA, (utc_now(), AT_ONCE)).fetchall()]
-    for what in due:
-        kind, _, name = str(what).partition(":")
+    due = conn.execute(sql.DUE_ON_AGENDA, (utc_now(), AT_ONCE)).fetchall()
+    for (found,) in due:
+        try:
+            what = found.decode()
+        except UnicodeDecodeError:
+            what = ""
+        kind, colon, name = what.partition(":")
         duty = duty_of(kind)
-        if duty is None:
+        if not colon or (duty is None and not kind.isidentifier()):
+            _strike_damaged(writing, found)
+        elif duty is None:
             _put_off(writing, what, f"nobody here knows how to do {kind!r}")
         else:
             _work_off_one(conn, writing, what, name, duty)
     return len(due)
+
+
+def _strike_damaged(writing: Writing, found: bytes) -> None:
+    """Forget an entry that names nothing: it would be due for ever."""
+    with writing() as conn:
+        conn.execute(sql.STRIKE_BYTES, (found, utc_now()))
+    logger.error("An entry of the agenda was damaged, and is forgotten: %.100r", found)
 
 
 def _work_off_one(

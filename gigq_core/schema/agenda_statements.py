@@ -5,7 +5,11 @@ from __future__ import annotations
 FIRST_ON_AGENDA = "SELECT min(at) FROM core_agenda"
 
 DUE_ON_AGENDA = """
-SELECT what FROM core_agenda INDEXED BY core_agenda_at WHERE at <= ? ORDER BY at LIMIT ?"""
+SELECT CAST(what AS BLOB) AS what FROM core_agenda INDEXED BY core_agenda_at
+WHERE at <= ? ORDER BY at LIMIT ?"""
+
+# Of a damaged row: by no text can it be asked for.
+STRIKE_BYTES = "DELETE FROM core_agenda WHERE CAST(what AS BLOB) = ? AND at <= ?"
 
 IS_DUE_ON_AGENDA = "SELECT 1 FROM core_agenda WHERE what = ? AND at <= ?"
 

@@ -139,7 +139,10 @@ async def test_a_rule_is_typed_previewed_and_written(path: Path) -> None:
         (("gpu*",), "write a lane's name, or a prefix as in fetch:*"),
         (("x", "two"), "at a time: a whole number, or nothing for no limit"),
         (("x", "0"), "give a number from 1 to"),
-        (("x", "", "10"), "write a number above 0 for each second, minute, hour or day"),
+        (
+            ("x", "", "10"),
+            "write a number from 0.001 to 1,000,000 for each second, minute, hour or day",
+        ),
         (("x", "", "", "5"), "give a rate too"),
         (("x", "", "5/s", "none"), "burst: a whole number, 1 or more"),
         (("x", "", "", "1", "perhaps"), "reserved: yes or no"),

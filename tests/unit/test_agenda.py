@@ -133,6 +133,19 @@ def test_what_goes_wrong_is_told_and_stops_nothing_else(
     assert conn.execute(ALL).fetchone()["trouble"] is None
 
 
+@pytest.mark.parametrize(
+    "what", ["x'ff'", "x'676f6f643aff'", "'no colon'", "''", "x'00'", "'a b:c'"]
+)
+def test_a_damaged_entry_is_forgotten_and_keeps_nobody_busy(
+    conn: sqlite3.Connection, what: str
+) -> None:
+    conn.execute(f"INSERT INTO core_agenda (what, at) VALUES (CAST({what} AS TEXT), 1)")
+    entered(conn, good_a=2.0)
+    work_off(conn, good=Noting())
+    assert notes(conn) == ["done:a:None"]
+    assert conn.execute(ALL).fetchall() == []
+
+
 @pytest.mark.parametrize("step", ["prepare", "perform"])
 def test_a_full_disk_is_the_callers_to_endure(conn: sqlite3.Connection, step: str) -> None:
     def full() -> None:
