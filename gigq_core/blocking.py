@@ -117,18 +117,14 @@ def that_run(waits: Waits, retried: Collection[str] = ()) -> set[str]:
         retried: jobs that failed, and wait again.
     """
     pending = {id for id in waits.statuses if waits.waits(id)} | set(retried)
-    left: dict[str, int] = {}
-    for id in pending:
-        parents = waits.parents.get(id, {})
-        if any(
-            on_failure == CANCEL and waits.has_failed(parent) and parent not in pending
-            for parent, on_failure in parents.items()
-        ):
-            continue  # it is cancelled next
-        left[id] = sum(
+    pending -= _cancelled_next(waits, pending)
+    left = {
+        id: sum(
             not _is_met(waits, parent, on_failure, pending)
-            for parent, on_failure in parents.items()
+            for parent, on_failure in waits.parents.get(id, {}).items()
         )
+        for id in pending
+    }
     free = [id for id, count in left.items() if not count]
     run = set(free)
     for parent in free:  # grows meanwhile
@@ -141,11 +137,23 @@ def that_run(waits: Waits, retried: Collection[str] = ()) -> set[str]:
     return run
 
 
+def _cancelled_next(waits: Waits, pending: set[str]) -> set[str]:
+    """Those of some waiting jobs that a failure above them cancels as soon as somebody looks."""
+    ended = [id for id in waits.statuses if waits.has_failed(id) and id not in pending]
+    found: set[str] = set()
+    for parent in ended:  # grows meanwhile
+        for child, on_failure in waits.children.get(parent, {}).items():
+            if on_failure == CANCEL and child in pending and child not in found:
+                found.add(child)
+                ended.append(child)
+    return found
+
+
 def _is_met(waits: Waits, parent: str, on_failure: int, pending: set[str]) -> bool:
     """Whether nobody has to wait for that parent to begin: it runs, or failed and counts."""
     if parent in pending:
         return False
-    if waits.has_failed(parent):
+    if waits.has_failed(parent) or waits.waits(parent):  # the latter is cancelled next
         return on_failure == RUN
     return waits.statuses.get(parent) is not None
 
