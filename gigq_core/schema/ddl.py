@@ -134,6 +134,8 @@ OUR_COLUMNS = (
     ("job_executions", "fingerprint", "TEXT"),
     # What was decided for the job after this attempt, where its retry policy had a say.
     ("job_executions", "decision", "TEXT"),
+    # The host that runs or ran the attempt, and that `pid` is of; NULL for the worker's own.
+    ("job_executions", "agent", "TEXT"),
 )
 
 # Columns of our own tables that an earlier release did not have.
@@ -335,6 +337,39 @@ CREATE TABLE IF NOT EXISTS core_hook_outbox (
     PRIMARY KEY (hook, place)
 ) WITHOUT ROWID"""
 
+# What runs a worker's jobs elsewhere, one for each link of it: `<worker's id>/<number>`. `began` is
+# when the link came to stand, `heard` when it was last heard, `latency` is in seconds.
+CREATE_AGENTS = """
+CREATE TABLE IF NOT EXISTS core_agents (
+    id TEXT PRIMARY KEY,
+    worker_id TEXT NOT NULL,
+    via TEXT NOT NULL,
+    host TEXT,
+    pid INTEGER,
+    python TEXT,
+    slots INTEGER NOT NULL DEFAULT 0,
+    busy INTEGER NOT NULL DEFAULT 0,
+    load REAL,
+    state TEXT NOT NULL,
+    began REAL,
+    heard REAL,
+    latency REAL,
+    trouble TEXT
+) WITHOUT ROWID"""
+
+# What somebody wants to know of an attempt that only its worker can find out, and the answer.
+CREATE_ASKS = """
+CREATE TABLE IF NOT EXISTS core_asks (
+    id INTEGER PRIMARY KEY,
+    worker_id TEXT NOT NULL,
+    execution_id TEXT NOT NULL,
+    what TEXT NOT NULL,
+    asked REAL NOT NULL,
+    answer TEXT,
+    trouble TEXT,
+    answered REAL
+)"""
+
 # --- lanes
 
 CREATE_LANE_RULES = """
@@ -466,6 +501,8 @@ CREATE_TABLES = (
     CREATE_HOOK_JOBS,
     CREATE_HOOK_TERMS,
     CREATE_HOOK_OUTBOX,
+    CREATE_AGENTS,
+    CREATE_ASKS,
     CREATE_LANE_RULES,
     CREATE_LANE_PAUSES,
     CREATE_LANE_STATES,
@@ -493,6 +530,8 @@ OUR_TABLES = (
     "core_hook_jobs",
     "core_hook_terms",
     "core_hook_outbox",
+    "core_agents",
+    "core_asks",
     "core_lane_rules",
     "core_lane_pauses",
     "core_lane_states",

@@ -1,0 +1,25 @@
+"""The statements of agents: what runs a worker's jobs elsewhere."""
+
+from __future__ import annotations
+
+HAS_AGENTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_agents'"
+
+AGENTS = "SELECT * FROM core_agents ORDER BY worker_id, length(id), id"
+
+WRITE_AGENT = """
+INSERT OR REPLACE INTO core_agents (
+    id, worker_id, via, host, pid, python, slots, busy, load, state, began, heard, latency, trouble
+) VALUES (
+    :id, :worker_id, :via, :host, :pid, :python, :slots, :busy, :load, :state, :began, :heard,
+    :latency, :trouble)"""
+
+FORGET_AGENTS_OF = "DELETE FROM core_agents WHERE worker_id = ?"
+
+# Those that are gone with their worker's row.
+FORGET_OLD_AGENTS = """
+DELETE FROM core_agents WHERE worker_id NOT IN (SELECT id FROM core_workers)"""
+
+# Of a worker that was found dead.
+LOSE_AGENTS = """
+UPDATE core_agents SET state = 'lost', busy = 0, trouble = 'its worker died'
+WHERE worker_id = (SELECT id FROM core_workers WHERE rowid = :place) AND state <> 'stopped'"""
