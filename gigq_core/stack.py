@@ -1,33 +1,17 @@
-"""Where a running job is, right now: the stack of its process, asked for by a signal.
-
-The process answers from a C-level signal handler (`faulthandler`), so it answers while it computes,
-sleeps or waits inside C code too, and the job does not notice.
-"""
+"""Where a running job is, right now: the stack of the process that runs it."""
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import sqlite3
-import time
 from pathlib import Path
 
 from gigq_core.errors import StackUnavailable
 from gigq_core.identity import ProcessIdentity, is_dead
-from gigq_core.kept_files import is_kept, open_kept
 from gigq_core.paths import stack_prefix
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.statements import RUNNING_PROCESS_OF
 from gigq_core.status import JobStatus
-
-ANSWER_TIMEOUT_S = 2.0
-# An answer is complete when nothing was added to it for so long.
-SETTLED_S = 0.05
-_LOOK_EVERY_S = 0.005
-
-_OURS = {str(Path(__file__).parent / "worker" / name) for name in ("runner.py", "start_runner.py")}
-_FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
+from gigq_core.worker.process_stack import ANSWER_TIMEOUT_S, stack_of_process
 
 
 def stack_of(db_path: str | Path, job_id: str, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
@@ -43,33 +27,7 @@ def stack_of(db_path: str | Path, job_id: str, timeout_s: float = ANSWER_TIMEOUT
         DatabaseError: the file can't be read.
     """
     worker_id, pid = _process_of(Path(db_path), job_id)
-    file = Path(f"{stack_prefix(db_path, worker_id)}{pid}.txt")
-    before = _size(file)
-    if before is None:
-        raise StackUnavailable("Its process can't be asked for its stack on this system.")
-    try:
-        os.kill(pid, signal.SIGUSR2)
-    except ProcessLookupError:
-        raise StackUnavailable("It ended this very moment.") from None
-    except PermissionError:
-        raise StackUnavailable(
-            f"Its process {pid} belongs to another user: ask as that user."
-        ) from None
-    return readable(_answer(file, before, timeout_s))
-
-
-def readable(dump: str) -> str:
-    """A dump of `faulthandler` as people read tracebacks, without our own frames and threads."""
-    blocks = []
-    for block in re.split(r"\n\s*\n", dump.strip()):
-        frames = [found for line in block.splitlines() if (found := _FRAME.match(line))]
-        if frames and frames[0]["file"] in _OURS:
-            continue  # what runs there now is ours: a thread that watches, or what is around a job
-        theirs = [frame for frame in reversed(frames) if frame["file"] not in _OURS]
-        if theirs:
-            lines = [f'  File "{f["file"]}", line {f["line"]}, in {f["function"]}' for f in theirs]
-            blocks.append("\n".join(["Thread (most recent call last):", *lines]))
-    return "\n\n".join(blocks)
+    return stack_of_process(stack_prefix(db_path, worker_id), pid, timeout_s)
 
 
 def _process_of(path: Path, job_id: str) -> tuple[str, int]:
@@ -105,34 +63,4 @@ def _parent_of(pid: int) -> int | None:
     try:
         return psutil.Process(pid).ppid()
     except psutil.Error:
-        return None
-
-
-def _answer(file: Path, before: int, timeout_s: float) -> str:
-    until = time.monotonic() + timeout_s
-    size, since = before, time.monotonic()
-    while True:
-        now = time.monotonic()
-        found = _size(file)
-        if found is None:
-            raise StackUnavailable("It ended this very moment.")
-        if found != size:
-            size, since = found, now
-        elif size > before and now - since >= SETTLED_S:
-            break
-        if now > until:
-            raise StackUnavailable(f"Its process did not answer within {timeout_s:g} seconds.")
-        time.sleep(_LOOK_EVERY_S)
-    answers = open_kept(file)
-    if answers is None:
-        raise StackUnavailable("It ended this very moment.")
-    with answers:
-        answers.seek(before)
-        return answers.read().decode("utf-8", "replace")
-
-
-def _size(file: Path) -> int | None:
-    try:
-        return file.lstat().st_size if is_kept(file) else None
-    except OSError:
         return None

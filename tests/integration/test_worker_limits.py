@@ -13,9 +13,10 @@ import pytest
 from gigq_core.errors import StackUnavailable
 from gigq_core.identity import process_start
 from gigq_core.paths import attempt_output, logs_folder
-from gigq_core.stack import readable, stack_of
+from gigq_core.stack import stack_of
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.outcomes import CRASHES_ALLOWED
+from gigq_core.worker.process_stack import readable
 from gigq_core.worker.rescue import HeartbeatWatch
 from gigq_core.worker.upkeep import KEEP, RESCUE_EVERY_S, Upkeep
 from tests.integration import chores

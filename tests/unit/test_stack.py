@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gigq_core.stack
-from gigq_core.stack import readable
+from gigq_core.worker import process_stack
+from gigq_core.worker.process_stack import readable
 
-RUNNER = Path(gigq_core.stack.__file__).parent / "worker" / "runner.py"
+RUNNER = Path(process_stack.__file__).with_name("runner.py")
 OURS = f"""Thread 0x1 (most recent call first):
   File "{RUNNER}", line 321 in _watch
   File "/usr/lib/python3/threading.py", line 982 in run
