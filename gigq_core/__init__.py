@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gigq_core.connections import close_connections
+from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.errors import (
     AccessRefused,
     CycleError,
     DatabaseBusy,
     DatabaseError,
     DatabaseMissing,
-    DuplicateJob,
     FileChanged,
     FilesLost,
     GigQError,

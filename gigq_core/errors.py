@@ -7,8 +7,6 @@ the sentence on stderr, and ends with the exit code that is named here.
 
 from __future__ import annotations
 
-import sqlite3
-
 
 class GigQError(Exception):
     """Base of every error that this package raises on purpose. Exit code 1 where none is named."""
@@ -64,21 +62,6 @@ class FileChanged(DatabaseError):
 
     Exit code 2. What was read is of no use; the same call may be made again.
     """
-
-
-class DuplicateJob(GigQError, sqlite3.IntegrityError):
-    """The job is in the queue already. Exit code 1.
-
-    It was submitted before, which a `Job` can be once; or it is unique, another one holds its key,
-    and it was said that this is an error. Raised by the methods that submit; nothing was written.
-
-    Attributes:
-        duplicate_of: The id of the job that holds the key; empty where the job itself is there.
-    """
-
-    def __init__(self, message: str, duplicate_of: str = "") -> None:
-        super().__init__(message)
-        self.duplicate_of = duplicate_of
 
 
 class CycleError(GigQError, ValueError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from gigq_core.cycles import Waiting, refuse_cycle_with_file, refuse_cycle_within
 from gigq_core.decoding import as_json
-from gigq_core.errors import DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.job import Job
 from gigq_core.key_holders import Holder, lasting_holder, live_holders
 from gigq_core.schema import statements as sql

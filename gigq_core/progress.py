@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-import sqlite3
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    import sqlite3
 
 
 class Progress(TypedDict):

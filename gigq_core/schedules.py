@@ -24,7 +24,7 @@ from gigq_core.cron import (
 )
 from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.definition import Definition
-from gigq_core.errors import DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.job import Job, check_text
 from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.features import Feature, use

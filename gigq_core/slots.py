@@ -17,7 +17,7 @@ from gigq_core import actions, agenda
 from gigq_core.cron import MOST_COUNTED, Rule
 from gigq_core.decoding import as_float, as_json, as_text
 from gigq_core.definition import Definition
-from gigq_core.errors import DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.job import Job
 from gigq_core.new_rows import row_of
 from gigq_core.schema import schedule_statements as sql

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gigq_core.cycles import Waiting, refuse_cycle_with_file, refuse_cycle_within
-from gigq_core.errors import DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.job import Job
 from gigq_core.new_rows import insert, row_of
 from gigq_core.times import Moment

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from pathlib import Path
 
 from gigq_core.paths import output_name
 from gigq_core.times import Moment
@@ -18,9 +17,9 @@ from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
 from gigq_core.worker.child_process import READ_BYTES, ChildProcess
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish, sentence_for
-from gigq_core.worker.heard import Dialogue, Heard, Knows
+from gigq_core.worker.heard import Dialogue, Heard, Responder
 from gigq_core.worker.memory import RAISED, MemoryWatch
-from gigq_core.worker.output import Capture
+from gigq_core.worker.output import Sink
 from gigq_core.worker.processes import (
     Seen,
     descendants,
@@ -69,7 +68,7 @@ class _JobState:
     # What looks after its memory, if that has a limit; and what was said as it took too much.
     memory: MemoryWatch | None = None
     took_too_much: str = ""
-    capture: Capture | None = None
+    output: Sink | None = None
     # What it said although it had been told to stop.
     last_words: answers.Done | None = None
 
@@ -85,9 +84,9 @@ class Child:
         folder: where the jobs run.
         selector: where the pipes are registered, with what to call as data.
         grace_s: seconds between SIGTERM and SIGKILL.
-        knows: answers what a job asks for.
+        responder: answers what a job asks for.
         heard: takes what a job tells.
-        output_of: gives the file for an attempt's output.
+        sink_of: gives where an attempt's output goes, once there is some.
         stack_prefix: where the process puts its stack when asked; its pid and `.txt` follow.
         age: what tells that it should be replaced.
         on_idle: called when it can take a job, which may be given to it at once.
@@ -103,9 +102,9 @@ class Child:
         folder: str,
         selector: selectors.BaseSelector,
         grace_s: float,
-        knows: Knows,
+        responder: Responder,
         heard: Heard,
-        output_of: Callable[[str], Path | None],
+        sink_of: Callable[[Claim], Sink],
         stack_prefix: str,
         age: ChildAge,
         on_idle: Callable[[Child], None],
@@ -127,7 +126,7 @@ class Child:
         # When it began a job that was claimed ahead, until that is on record.
         self.begun: Moment | None = None
         self._grace_s = grace_s
-        self._output_of = output_of
+        self._sink_of = sink_of
         self._on_idle = on_idle
         self._job = _JobState()
         self._fate = Fate.CRASHED
@@ -144,7 +143,7 @@ class Child:
             python, folder, stack_prefix, max_result_bytes, selector, self._guarded
         )
         self.pid = self._process.pid
-        self.dialogue = Dialogue(knows, heard, self._process.tell)
+        self.dialogue = Dialogue(responder, heard, self._process.tell)
         self._process.listen(
             self._read_answers, self._read_output, self._read_reports, self.check_alive
         )
@@ -243,7 +242,7 @@ class Child:
             "pass_parent_results": claim.pass_parent_results,
             "facts": claim.facts,
         }
-        if claim.policy is not None and claim.asked:
+        if claim.asked:
             message["asked"] = claim.asked
         if claim.memory is not None:
             message["memory"] = claim.memory
@@ -347,13 +346,13 @@ class Child:
         self._read_output(claim)
         if self._process.was_reported_to:
             self._read_reports(claim)
-        if self._job.capture is not None:
-            if self._job.capture.close():
+        if self._job.output is not None:
+            if self._job.output.close():
                 output = output_name(claim.execution_id)
-            self._job.capture = None
+            self._job.output = None
         begun, self.begun = self.begun, None
         pid = self.pid if begun is not None else None
-        outbox = self.dialogue.end(fate is Fate.COMPLETED)
+        outbox = self.dialogue.end(claim, fate is Fate.COMPLETED)
         self.endings.append(
             Ending(
                 *(claim, fate, result, error, traceback, output, begun, pid, signum, raised, wish),
@@ -375,9 +374,9 @@ class Child:
             self.said = (self.said + data)[-SAID_BYTES:]
             return
         self.dialogue.shows_life()
-        if self._job.capture is None:
-            self._job.capture = Capture(partial(self._output_of, claim.execution_id))
-        self._job.capture.write(data)
+        if self._job.output is None:
+            self._job.output = self._sink_of(claim)
+        self._job.output.write(data)
 
     def _read_reports(self, claim: Claim | None = None) -> None:
         """Take in what programs that are not Python report for the job of `claim`, or the present

@@ -6,14 +6,15 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gigq_core.progress import percent_of, whole_percent
 from gigq_core.times import utc_now
 from gigq_core.worker.answers import Ask, Broken, Saved, Submitted, Told
 from gigq_core.worker.claims import Claim
-from gigq_core.worker.orders import Orders, Refusal
-from gigq_core.worker.outbox import Outbox
+
+if TYPE_CHECKING:
+    from gigq_core.worker.outbox import Outbox
 
 # Whoever was asleep for longer, in seconds, finds other circumstances: silence counts anew.
 ASLEEP_S = 1.0
@@ -27,11 +28,28 @@ MOST_QUESTIONS = 1_000
 ParentRow = tuple[str, str | None, str | None, str | None]
 
 
+# Sends a job the answer that it waits for.
+Give = Callable[[dict[str, Any]], None]
+
+
 class Knows(Protocol):
-    """Who answers what jobs ask for."""
+    """Where it stands what jobs ask for."""
 
     def parents_of(self, claim: Claim) -> list[ParentRow]: ...
     def saved_of(self, claim: Claim) -> str | None: ...
+
+
+class Responder(Protocol):
+    """Who answers what jobs in child processes ask for, at once or later."""
+
+    def ask(self, claim: Claim, ask: Ask, give: Give) -> None:
+        """Answer a question."""
+
+    def submit(self, claim: Claim, submitted: Submitted, give: Give) -> None:
+        """Take a job that the job of `claim` submits, or refuse it."""
+
+    def end(self, claim: Claim, completed: bool) -> Outbox | None:
+        """An attempt has ended; gives what is to be submitted, if it completed."""
 
 
 class Report(NamedTuple):
@@ -146,27 +164,25 @@ class Dialogue:
     """What passes between a child and its worker while a job runs: one job after the other.
 
     Args:
-        knows: answers what a job asks for.
+        responder: answers what a job asks for.
         heard: takes what a job tells.
         send: sends the job a message.
     """
 
-    def __init__(self, knows: Knows, heard: Heard, send: Callable[[dict[str, Any]], None]) -> None:
-        self._knows = knows
+    def __init__(self, responder: Responder, heard: Heard, send: Give) -> None:
+        self._responder = responder
         self._heard = heard
         self._send = send
         self._signs: SignsOfLife | None = None
         # How often the job has asked for something; the questions that wait for a commit.
         self._asked = 0
         self._waiting: list[int] = []
-        self._orders: Orders | None = None
 
     def begin(self, claim: Claim) -> None:
         """Another job begins."""
         self._signs = signs_of(claim)
         self._asked = 0
         self._waiting = []
-        self.end(completed=False)
 
     def hear(self, claim: Claim, message: Ask | Told | Saved | Submitted) -> None:
         """Act on what the job of `claim` says.
@@ -185,7 +201,8 @@ class Dialogue:
             self._note_waiting()
             self._heard.note_save(Save(claim, message.number, message.text))
         elif isinstance(message, Submitted):
-            self._take_order(message)
+            self.shows_life()
+            self._responder.submit(claim, message, self._send)
         else:
             self._answer(claim, message)
 
@@ -193,27 +210,13 @@ class Dialogue:
         self._asked += 1
         if self._asked > MOST_QUESTIONS:
             raise Broken("it asks for the same again and again")
-        if ask.what == "saved":
-            self._send({"answer": ask.number, "saved": self._knows.saved_of(claim)})
-        elif claim.dependencies:
-            self._send({"answer": ask.number, "parents": self._knows.parents_of(claim)})
-        else:
+        if ask.what == "parents" and not claim.dependencies:
             raise Broken("it asked for parents, and has none")
+        self._responder.ask(claim, ask, self._send)
 
-    def _take_order(self, message: Submitted) -> None:
-        self.shows_life()
-        if self._orders is None:
-            self._orders = Orders()
-        taken = self._orders.take(message.order)
-        if isinstance(taken, Refusal):
-            self._send({"answer": message.number, "refused": taken})
-        else:
-            self._send({"answer": message.number, "submitted": taken})
-
-    def end(self, completed: bool) -> Outbox | None:
+    def end(self, claim: Claim, completed: bool) -> Outbox | None:
         """The job has ended; gives what is to be submitted, if it completed."""
-        orders, self._orders = self._orders, None
-        return None if orders is None else orders.end(completed)
+        return self._responder.end(claim, completed)
 
     def tell_saved(self, number: int) -> None:
         """A checkpoint is on disk; those before it need not be."""

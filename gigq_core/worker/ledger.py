@@ -27,7 +27,8 @@ from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing, savepoint
 from gigq_core.times import Moment, utc_now
 from gigq_core.worker import delivery, outcomes, register, said
-from gigq_core.worker.claims import Begun, Claim, Ending, Fate, claim_of_row
+from gigq_core.worker.claimed_rows import claim_of_row
+from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.decisions import asked_s
 from gigq_core.worker.heard import ParentRow, Report, Save
 from gigq_core.worker.lane_claims import Takes

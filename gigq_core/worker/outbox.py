@@ -8,7 +8,7 @@ from io import RawIOBase
 from typing import NamedTuple, cast
 
 from gigq_core.definition import encode_definition, job_of_definition
-from gigq_core.errors import DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.job import Job
 from gigq_core.submitting import Prepared
 from gigq_core.worker import runner

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from gigq_core.kept_files import create_private
 
@@ -25,6 +25,16 @@ def warn_unkept(problem: OSError) -> None:
     if reason not in _warned:
         _warned.add(reason)
         logger.warning("What jobs print, and their stacks, can't be kept: %s", reason)
+
+
+class Sink(Protocol):
+    """Where one attempt's output goes."""
+
+    def write(self, data: bytes) -> None:
+        """Take in what was printed."""
+
+    def close(self) -> bool:
+        """There is no more; says whether something was kept."""
 
 
 class Capture:

@@ -8,7 +8,6 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from gigq_core.errors import WorkerCannotStart
 from gigq_core.sizes import size_words
@@ -16,8 +15,9 @@ from gigq_core.worker import runner, system_limits
 from gigq_core.worker.child_age import ChildAge, Limits, Sources
 from gigq_core.worker.children import Child, ChildState
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
-from gigq_core.worker.heard import Heard, Knows, Report, Save
+from gigq_core.worker.heard import Heard, Report, Responder, Save
 from gigq_core.worker.memory import resident_bytes
+from gigq_core.worker.output import Sink
 from gigq_core.worker.processes import end_adopted
 
 logger = logging.getLogger("gigq_core.worker")
@@ -47,7 +47,7 @@ class ProcessPool:
         python, folder, grace_s: as for `Child`.
         slots: the most jobs at a time.
         selector: the supervisor's.
-        knows, output_of, stack_prefix: as for `Child`.
+        responder, sink_of, stack_prefix: as for `Child`.
         adopts: whether orphaned descendants become children of this process.
         max_result_bytes: as for `Child`.
         limits: when a child is replaced.
@@ -66,8 +66,8 @@ class ProcessPool:
         slots: int,
         selector: selectors.BaseSelector,
         grace_s: float,
-        knows: Knows,
-        output_of: Callable[[str], Path | None],
+        responder: Responder,
+        sink_of: Callable[[Claim], Sink],
         stack_prefix: str,
         adopts: bool,
         max_result_bytes: int = runner.MAX_RESULT,
@@ -78,9 +78,9 @@ class ProcessPool:
         self.slots = self.usable = slots
         self._selector = selector
         self._grace_s = grace_s
-        self._knows = knows
+        self._responder = responder
         self._heard = Heard()
-        self._output_of = output_of
+        self._sink_of = sink_of
         self._stack_prefix = stack_prefix
         self._adopts = adopts
         self._max_result_bytes = max_result_bytes
@@ -136,9 +136,9 @@ class ProcessPool:
                     self._folder,
                     self._selector,
                     self._grace_s,
-                    self._knows,
+                    self._responder,
                     self._heard,
-                    self._output_of,
+                    self._sink_of,
                     self._stack_prefix,
                     ChildAge(self._limits, self._sources),
                     self._on_idle,

@@ -11,6 +11,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -22,9 +23,11 @@ from gigq_core.text import storable
 from gigq_core.worker import system_limits
 from gigq_core.worker.child_age import limits_of
 from gigq_core.worker.claims import Claim
+from gigq_core.worker.file_responder import FileResponder
 from gigq_core.worker.heard import ParentRow
 from gigq_core.worker.lane_claims import Takes
 from gigq_core.worker.ledger import Ledger, parents_of, saved_of
+from gigq_core.worker.output import Capture
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.processes import adopt_orphans
 from gigq_core.worker.register import Register
@@ -325,8 +328,8 @@ class _Session:
                 slots=slots,
                 selector=self.selector,
                 grace_s=worker._grace_s,
-                knows=self.ledger,
-                output_of=lambda execution_id: attempt_output(self.ledger.path, execution_id),
+                responder=FileResponder(self.ledger),
+                sink_of=self._capture_of,
                 stack_prefix=stack_prefix(self.ledger.path, worker.worker_id),
                 adopts=alone,
                 max_result_bytes=worker._max_result_bytes,
@@ -341,6 +344,9 @@ class _Session:
                 name=worker.worker_id,
                 max_result_bytes=worker._max_result_bytes,
             )
+
+    def _capture_of(self, claim: Claim) -> Capture:
+        return Capture(partial(attempt_output, self.ledger.path, claim.execution_id))
 
     def close(self) -> None:
         self.pool.close()

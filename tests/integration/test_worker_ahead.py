@@ -18,8 +18,10 @@ from gigq_core.schema import worker_statements as sql
 from gigq_core.times import Moment
 from gigq_core.worker import rescue
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.file_responder import FileResponder
 from gigq_core.worker.heard import ParentRow
 from gigq_core.worker.ledger import CommitResult, Ledger
+from gigq_core.worker.output import Capture
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.register import Register
 from tests.integration import chores
@@ -202,8 +204,8 @@ class Pool:
             slots=1,
             selector=self.selector,
             grace_s=1.0,
-            knows=KnowsNothing(),
-            output_of=lambda execution_id: attempt_output(db, execution_id),
+            responder=FileResponder(KnowsNothing()),
+            sink_of=lambda claim: Capture(lambda: attempt_output(db, claim.execution_id)),
             stack_prefix=stack_prefix(db, "w"),
             adopts=False,
         )

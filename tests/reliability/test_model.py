@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gigq_core import Job, JobQueue, cascade, close_connections
-from gigq_core.errors import CycleError, DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob
+from gigq_core.errors import CycleError
 from gigq_core.schema import ddl, worker_statements
 from gigq_core.schema.attach import detach
 from gigq_core.status import Change

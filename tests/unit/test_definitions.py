@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, Workflow, task
-from gigq_core.errors import CycleError, DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob
+from gigq_core.errors import CycleError
 from gigq_core.job import FunctionReference
 
 

@@ -13,6 +13,7 @@ import pytest
 from gigq_core.worker import runner
 from gigq_core.worker.answers import Ask, Broken, ReportLines, Saved, Told, report_of
 from gigq_core.worker.claims import Claim
+from gigq_core.worker.file_responder import FileResponder
 from gigq_core.worker.heard import Dialogue, Heard, ParentRow, Report, Save, Unwritten
 from gigq_core.worker.runner import JobContext, Link
 from tests.waiting import wait_until
@@ -206,7 +207,7 @@ def claim(*dependencies: str) -> Claim:
 def test_the_worker_answers_each_question_with_its_number() -> None:
     sent: list[dict[str, Any]] = []
     heard = Heard()
-    dialogue = Dialogue(Asked(), heard, sent.append)
+    dialogue = Dialogue(FileResponder(Asked()), heard, sent.append)
     one = claim("p")
     dialogue.begin(one)
     dialogue.hear(one, Ask("parents", 4))
@@ -229,7 +230,7 @@ def test_the_worker_answers_each_question_with_its_number() -> None:
 
 def test_a_job_that_asks_without_end_is_ended() -> None:
     asked = Asked()
-    dialogue = Dialogue(asked, Heard(), lambda message: None)
+    dialogue = Dialogue(FileResponder(asked), Heard(), lambda message: None)
     dialogue.begin(claim())
     with pytest.raises(Broken, match="has none"):
         dialogue.hear(claim(), Ask("parents", 1))

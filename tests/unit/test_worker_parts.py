@@ -20,7 +20,7 @@ from gigq_core.identity import current_identity, is_dead, process_start
 from gigq_core.schema.ddl import FIRST_WORD, LAST_DUE_S
 from gigq_core.times import Moment
 from gigq_core.worker import runner
-from gigq_core.worker.claims import claim_of_row
+from gigq_core.worker.claimed_rows import claim_of_row
 from gigq_core.worker.output import Capture
 from gigq_core.worker.processes import how_it_died
 from tests.waiting import wait_until
