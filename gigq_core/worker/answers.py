@@ -319,7 +319,7 @@ def _is_words(value: object) -> bool:
     )
 
 
-def _is_names(value: object) -> bool:
+def is_names(value: object) -> bool:
     return (
         type(value) is list
         and len(value) <= runner.MOST_NAMES + runner.MOST_ASKED
@@ -327,7 +327,7 @@ def _is_names(value: object) -> bool:
     )
 
 
-def _is_wish(value: object) -> bool:
+def is_wish(value: object) -> bool:
     if type(value) is not list or len(value) not in (2, 3) or value[0] not in runner.WISHES:
         return False
     if len(value) == 3 and (value[0] != "retry" or value[2] is not True):
@@ -359,7 +359,7 @@ _NOT_OK: _Shape = {
     "traceback": _is_text_or_none,
 }
 # What may be said of an exception, beside how it reads.
-_RAISED: _Shape = {"raised": _is_names, "wish": _is_wish}
+_RAISED: _Shape = {"raised": is_names, "wish": is_wish}
 # What an answer may say of the process, beside how the job ended.
 _ALONG: _Shape = {
     "files": _is_times_by_name,

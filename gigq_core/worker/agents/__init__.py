@@ -1,0 +1,1 @@
+"""Running jobs elsewhere: the link to an agent, and the agent at its far end."""
