@@ -27,7 +27,7 @@ OUR_COLUMNS = {
     *("traceback", "output", "pid", "blocked"),
     *("created", "due", "began", "ended"),
     *("retry_policy", "on_parent_failure", "workflow", "workflow_id", "batch", "stall_timeout"),
-    *("error_type", "error_message", "fingerprint", "decision"),
+    *("error_type", "error_message", "fingerprint", "decision", "agent"),
     *("retry", "retry_on", "give_up_on", "on_timeout", "run_at", "run_after", "ours", "progress"),
     *("lane", "unique", "memory", "schedule", "slot", "hook", "submitted_by", "duplicate_of"),
 }
