@@ -50,13 +50,18 @@ class AgentSeen:
     trouble: str | None = None
 
 
+def knows_agents(conn: sqlite3.Connection) -> bool:
+    """Whether the file has room for agents: one of an earlier release has not."""
+    return conn.execute(sql.HAS_AGENTS).fetchone() is not None
+
+
 def read_agents(conn: sqlite3.Connection) -> list[AgentSeen]:
     """All agents that the file knows, those of a worker together, in their order.
 
     Those of a worker that ended are among them as long as its row is. A file of an earlier release
     knows none.
     """
-    if conn.execute(sql.HAS_AGENTS).fetchone() is None:
+    if not knows_agents(conn):
         return []
     cursor = conn.execute(sql.AGENTS)
     names = [column[0] for column in cursor.description]

@@ -287,7 +287,8 @@ def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
 def stack(settings: Settings, job_id: str, as_json: bool) -> None:
     """Print the stack of the function that a job runs now, most recent call last.
 
-    The job must run in a worker process on this machine; it does not notice.
+    The job must run in a worker process on this machine, or at an agent of a worker, which is asked
+    through the file; it does not notice.
 
     JSON: {"id", "stack"}.
     """

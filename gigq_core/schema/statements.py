@@ -377,9 +377,12 @@ PARENTS_OF = "SELECT parent_id FROM core_edges WHERE child_id = ?"
 # --- the process that runs a job -------------------------------------------------------------
 
 RUNNING_PROCESS_OF = """
-SELECT j.status, w.id AS worker, w.isolation, w.host, w.pid, w.pid_started, w.boot_id,
-       w.pid_namespace, e.pid AS job_pid
+SELECT j.status, j.execution_id, w.id AS worker, w.isolation, w.host, w.pid, w.pid_started,
+       w.boot_id, w.pid_namespace, e.pid AS job_pid, e.agent
 FROM jobs j
 LEFT JOIN job_executions e ON e.id = j.execution_id
 LEFT JOIN core_workers w ON w.id = j.worker_id
 WHERE j.id = ?"""
+
+# The same of a file of an earlier release, which knows no agents.
+RUNNING_PROCESS_WITHOUT_AGENTS = RUNNING_PROCESS_OF.replace("e.agent", "NULL AS agent")

@@ -1,4 +1,4 @@
-"""Asking a running job where it is: its process answers, and nothing is written to the file."""
+"""Asking a running job where it is: its process answers, or the agent that runs it elsewhere."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ class StackTaken:
     twin: str
 
 
-def take_stack(path: Path, job_id: str, clock: Clock = SYSTEM_CLOCK) -> StackTaken:
+def take_stack(
+    path: Path, job_id: str, clock: Clock = SYSTEM_CLOCK, *, read_only: bool = False
+) -> StackTaken:
     """Take the stack of the function that a job runs now. Blocks until its process answers.
 
     Args:
         path: The queue file.
         job_id: Which job.
         clock: Tells when it was taken.
+        read_only: Whether the file must not be written: an agent is asked through it.
     """
     text = trouble = ""
     try:
-        text = stack_of(path, job_id)
+        text = stack_of(path, job_id, read_only=read_only)
     except (GigQError, OSError) as problem:
         trouble = str(problem)
     return StackTaken(job_id, clock.now(), text, trouble, for_jobs(path, "stack", [job_id]))

@@ -408,7 +408,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Answers of the processes, none of which is asked."""
     asked: list[str] = []
 
-    def take(path: Path, job_id: str, clock: Any) -> StackTaken:
+    def take(path: Path, job_id: str, clock: Any, read_only: bool) -> StackTaken:
         asked.append(job_id)
         trouble = "" if job_id == RUNNING.id else "It is not running: its status is failed."
         text = "" if trouble else STACK

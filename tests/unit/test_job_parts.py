@@ -417,7 +417,8 @@ def test_a_process_is_asked_once_at_a_time_and_another_job_s_stack_is_not_shown(
 ) -> None:
     asked: list[str] = []
 
-    def take(path: Path, job_id: str, clock: Any) -> stack_module.StackTaken:
+    def take(path: Path, job_id: str, clock: Any, read_only: bool) -> stack_module.StackTaken:
+        assert read_only
         asked.append(job_id)
         return stack_module.StackTaken(job_id, clock.now(), "stack", "", "command")
 
@@ -426,6 +427,7 @@ def test_a_process_is_asked_once_at_a_time_and_another_job_s_stack_is_not_shown(
     stack = Stack(
         Path("jobs.db"),
         FrozenClock(datetime(2026, 1, 2, tzinfo=timezone.utc)),
+        True,
         DEFAULT_HINTS,
         reads,
         screen,

@@ -78,7 +78,8 @@ class JobScreen(ConsoleScreen, inherit_bindings=False):
         self.attempts = Attempts(path, hints, reads, self.job, self)
         self.relatives = Relatives(self.job, notices, hints)
         self.secrets = Secrets(notices, hints, self)
-        self.stack = Stack(path, clock, hints, reads, self.job, self)
+        read_only = services.settings.read_only
+        self.stack = Stack(path, clock, read_only, hints, reads, self.job, self)
         contents: dict[str, TabContent] = {
             ATTEMPTS: self.attempts,
             OUTPUT: Output(self.attempts),

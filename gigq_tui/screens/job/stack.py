@@ -61,6 +61,7 @@ class Stack(Part):
     Args:
         path: The queue file.
         clock: Says when it was taken.
+        read_only: Whether the file must not be written: an agent is asked through it.
         hints: How keys are called.
         reads: What asks the process.
         job: The job.
@@ -71,6 +72,7 @@ class Stack(Part):
         self,
         path: Path,
         clock: Clock,
+        read_only: bool,
         hints: KeyHints,
         reads: FindsOut,
         job: HasId,
@@ -78,6 +80,7 @@ class Stack(Part):
     ) -> None:
         self._path = path
         self._clock = clock
+        self._read_only = read_only
         self._hints = hints
         self._reads = reads
         self._job = job
@@ -95,7 +98,9 @@ class Stack(Part):
         """Ask the job's process for its stack, in a thread."""
         if not self.is_awaited:
             self.is_awaited = True
-            call = partial(take_stack, self._path, self._job.id, self._clock)
+            call = partial(
+                take_stack, self._path, self._job.id, self._clock, read_only=self._read_only
+            )
             self._reads.find_out(call, self._receive)
             self._host.page.draw_text()
 

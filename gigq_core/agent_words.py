@@ -1,0 +1,45 @@
+"""What is to be said of an agent, in a few words: wherever a person reads of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gigq_core.agents_seen import AgentSeen
+from gigq_core.spans import span
+from gigq_core.text import inert
+
+
+def place_of(agent: AgentSeen) -> str:
+    """Where it is: its host, as far as it said so; else by the words that lead there."""
+    return f"on {inert(agent.host)}" if agent.host else f'at "{inert(agent.via)}"'
+
+
+def trouble_of(agent: AgentSeen, utc: float) -> str:
+    """What is wrong with an agent, as the end of a sentence that it begins; nothing if it is well.
+
+    Args:
+        agent: The agent, of a worker that lives.
+        utc: Now.
+    """
+    if agent.state == "silent":
+        heard = "" if agent.heard is None else f" for {span(utc - agent.heard)}"
+        return f"has been silent{heard}"
+    why = f": {inert(agent.trouble).rstrip('.')}" if agent.trouble else ""
+    if agent.state == "lost":
+        return f"was lost{why}"
+    if agent.state == "refused":
+        return f"was refused{why}"
+    if agent.state == "starting":
+        return f"is starting{why}"
+    if agent.state == "stopped":
+        return "has ended"
+    return ""
+
+
+def why_not_heard(agents: Iterable[AgentSeen], utc: float) -> str:
+    """Why nothing is heard of a job that runs at one of these agents; nothing if one is well."""
+    troubles = [(agent, trouble_of(agent, utc)) for agent in agents]
+    if not troubles or not all(trouble for _, trouble in troubles):
+        return ""
+    agent, trouble = troubles[0]
+    return f"Its agent {place_of(agent)} {trouble}."
