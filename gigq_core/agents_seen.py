@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -66,6 +68,19 @@ def read_agents(conn: sqlite3.Connection) -> list[AgentSeen]:
     cursor = conn.execute(sql.AGENTS)
     names = [column[0] for column in cursor.description]
     return [_agent_of(dict(zip(names, row, strict=True))) for row in cursor]
+
+
+def read_hosts(conn: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, str]:
+    """Where agents run some jobs, by their ids; those that run with their worker are left out."""
+    found = conn.execute(sql.HOSTS_OF_RUNNING, (json.dumps(list(job_ids)),)).fetchall()
+    return {as_text(row[0]): as_text(row[1]) for row in found}
+
+
+def agent_on(agents: Iterable[AgentSeen], worker_id: str, host: str) -> AgentSeen | None:
+    """The agent of a worker on a host; None where it is gone, or several there differ in state."""
+    there = [agent for agent in agents if agent.worker_id == worker_id and agent.host == host]
+    states = {agent.state for agent in there}
+    return there[0] if len(states) == 1 else None
 
 
 def _agent_of(row: dict[str, Any]) -> AgentSeen:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gigq_core.agents_seen import AgentSeen, agent_on, read_agents, read_hosts
 from gigq_core.blame import TOLD, Blame, Culprit, Parent, blame_of
 from gigq_core.blocking import Waits, read_waits
 from gigq_core.decoding import as_int, as_text, as_timeout_s, due_of, is_parked, is_shown
@@ -78,6 +79,9 @@ class Standing:
     # Where it comes from, where nobody submitted it.
     origin: str = ""
     in_lane: InLane | None = None
+    # Where an agent runs it, and that agent.
+    host: str = ""
+    link: AgentSeen | None = None
 
 
 def read_standings(
@@ -96,13 +100,17 @@ def read_standings(
     halt = _halt(conn) if waiting else None
     lanes = _lanes(conn, rows)
     workers = {as_text(row["id"]): row for row in _workers(conn)}
-    reports = _reports(conn, [as_text(row["id"]) for row in rows if row["status"] == _RUNNING])
+    running = [as_text(row["id"]) for row in rows if row["status"] == _RUNNING]
+    reports = _reports(conn, running)
+    agents = read_agents(conn) if running else []
+    hosts = read_hosts(conn, running) if agents else {}
     told = []
     for row in rows:
         id = as_text(row["id"])
         blame = blames.get(id)
         worker = workers.get(as_text(row["worker_id"]))
         in_lane = _in_lane(row, lanes)
+        host = hosts.get(id, "")
         told.append(
             Standing(
                 id=id,
@@ -131,6 +139,8 @@ def read_standings(
                 progress=reports.get(id),
                 origin=origin_of(conn, row),
                 in_lane=in_lane,
+                host=host,
+                link=agent_on(agents, as_text(row["worker_id"]), host) if host else None,
             )
         )
     return told
@@ -228,6 +238,9 @@ def _halt(conn: sqlite3.Connection) -> Halt | None:
         for worker in here
         if worker["state"] == "running" and worker["request"] in (None, "resume")
     ]
+    if any(worker["isolation"] == "agents" for worker in taking):
+        ready = {agent.worker_id for agent in read_agents(conn) if agent.state == "ready"}
+        taking = [w for w in taking if w["isolation"] != "agents" or as_text(w["id"]) in ready]
     if not taking:
         return Halt.NONE_CLAIMS
     # A file of the release before does not have the column.

@@ -12,7 +12,7 @@ from gigq_core.moments import clock_time, due_words
 from gigq_core.progress import percent_of, whole_percent
 from gigq_core.spans import MAX_TIME_S, MINUTE_S, estimate, span
 from gigq_core.status import JobStatus
-from gigq_core.times import local
+from gigq_core.times import local, moment_of
 
 PENDING, RUNNING = JobStatus.PENDING.value, JobStatus.RUNNING.value
 COMPLETED, FAILED = JobStatus.COMPLETED.value, JobStatus.FAILED.value
@@ -77,12 +77,24 @@ class Report(Protocol):
     def first(self) -> tuple[float, datetime] | None: ...
 
 
+class Link(Protocol):
+    """The agent that runs a job, as its worker sees it; see `AgentSeen`."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def heard(self) -> float | None: ...
+    @property
+    def trouble(self) -> str | None: ...
+
+
 class Facts(Protocol):
     """What has to be known of a job, such as a row of the console.
 
     `holder` says whether the worker that runs it lives, `halt` why no job is claimed now, and
     `line` is its place among those that are claimed next, from 1. `in_lane` is the lane in which it
-    waits.
+    waits. `host` is where an agent runs it, or an empty text, and `link` is that agent, where it is
+    known.
     """
 
     @property
@@ -133,6 +145,10 @@ class Facts(Protocol):
     def decision(self) -> str: ...
     @property
     def in_lane(self) -> InLane | None: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def link(self) -> Link | None: ...
 
 
 _FINAL = {
@@ -373,26 +389,53 @@ def _why_running(row: Facts, state: State, now: datetime) -> str:
     if row.holder_suspended:
         over = f"OVER timeout {span(row.timeout_s)}, " if state is State.OVERDUE else ""
         return f"{over}worker pid {row.holder_pid} is suspended: kill -CONT {row.holder_pid}"
+    there = f" on {row.host}" if row.host else ""
+    if troubled := _link_words(row, now):
+        return troubled
     if state is State.STOPPING:
-        return "cancelling, not ended yet"
+        return f"cancelling{there}, not ended yet"
     if state is State.OVERDUE:
         far = f", {done_words(row.progress)}" if row.progress is not None else ""
-        return f"OVER timeout {span(row.timeout_s)}, {_holder_words(row)}{far}"
+        return f"OVER timeout {span(row.timeout_s)}, {_holder_words(row)}{there}{far}"
     if row.progress is not None:
         return _why_reporting(row, row.progress, now)
     if row.worker_id is None:
         return "running, but its worker is not recorded"
     error = first_line(row.error)
     if row.attempts > 1 and error:
-        return f"attempt {row.attempts}, last: {error}"
+        return f"attempt {row.attempts}{there}, last: {error}"
     share = timeout_share(row, now)
     if share is None:
-        return "running, start time unknown"
-    return f"{max(0, int(share * 100))}% of timeout {span(row.timeout_s)}"
+        return f"running{there}, start time unknown"
+    done = f"{max(0, int(share * 100))}% of timeout {span(row.timeout_s)}"
+    return f"runs{there}, by worker {row.worker_id}: {done}" if there else done
+
+
+def link_trouble(link: Link, now: datetime) -> str:
+    """What is wrong with an agent, as the rest of a sentence that begins with it; or nothing."""
+    if link.state == "silent":
+        heard = moment_of(link.heard)
+        gone_s = None if heard is None else max(0, int((now - heard).total_seconds()))
+        lead = "is silent" if gone_s is None else f"has been silent for {span(gone_s)}"
+        return f"{lead}: {link.trouble or 'it gets no new jobs until it answers'}"
+    if link.state in _WRONG_LINKS:
+        lead = _WRONG_LINKS[link.state]
+        return f"{lead}: {link.trouble}" if link.trouble else lead
+    return ""
+
+
+_WRONG_LINKS = {"lost": "is lost", "refused": "is refused"}
+
+
+def _link_words(row: Facts, now: datetime) -> str:
+    """What is wrong with the agent that runs a job."""
+    wrong = "" if row.link is None else link_trouble(row.link, now)
+    return f"its agent on {row.host} {wrong}" if wrong else ""
 
 
 def _why_reporting(row: Facts, told: Report, now: datetime) -> str:
     said, took, left = done_words(told), run_seconds(row, now), left_seconds(row, now)
+    said += f" on {row.host}" if row.host else ""
     if took is not None and took >= 1:
         # In whole minutes as soon as there are some: what ticks is drawn anew.
         said += f" in {span(float(int(took) if took < MINUTE_S else took // MINUTE_S * MINUTE_S))}"

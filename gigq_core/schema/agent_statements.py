@@ -6,6 +6,12 @@ HAS_AGENTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_
 
 AGENTS = "SELECT * FROM core_agents ORDER BY worker_id, length(id), id"
 
+# Parameter: the ids of jobs as JSON.
+HOSTS_OF_RUNNING = """
+SELECT j.id, substr(e.agent, 1, 300) FROM json_each(?) w
+CROSS JOIN jobs j ON j.id = w.value AND j.status = 'running'
+CROSS JOIN job_executions e ON e.id = j.execution_id AND e.agent IS NOT NULL"""
+
 WRITE_AGENT = """
 INSERT OR REPLACE INTO core_agents (
     id, worker_id, via, host, pid, python, slots, busy, load, state, began, heard, latency, trouble

@@ -146,6 +146,7 @@ def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:
         pid=record["pid"],
         decision=as_text(record["decision"]),
         fingerprint=as_text(record["fingerprint"]),
+        host=as_text(record["agent"]),
     )
 
 

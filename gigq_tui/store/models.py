@@ -9,6 +9,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from gigq_core.agents_seen import AgentSeen
 from gigq_core.blame import Culprit
 from gigq_core.blocking import Waits
 from gigq_core.counting import Value
@@ -133,16 +134,19 @@ class WorkerRow:
     has_died: bool = False
     lanes: tuple[str, ...] = ()
     only_lanes: tuple[str, ...] = ()
+    # What runs its jobs elsewhere.
+    agents: tuple[AgentSeen, ...] = ()
 
 
 @dataclass(frozen=True)
 class RunningJob:
-    """A job that a worker holds right now."""
+    """A job that a worker holds right now; `host` is where an agent runs it."""
 
     id: str
     name: str
     started_at: datetime | None
     timeout_s: float = DEFAULT_TIMEOUT_S
+    host: str = ""
 
     def is_over(self, now: datetime) -> bool:
         """Whether it has run for longer than its timeout at `now`."""
@@ -183,7 +187,8 @@ class JobRow:
     of a running job reported last. `hidden` says that GigQ's workers can't see it, `has_policy`
     that it has a retry policy, and `decision` what that decided when it failed; `lane` is the one
     that it waits in, if any, `is_shown` whether that shows it to workers, and `in_lane` how it
-    stands. `schedule` is the one that made it.
+    stands. `schedule` is the one that made it. `host` is where an agent runs it, or ran it where
+    that is read, and `link` that agent, where it is known.
     """
 
     key: int
@@ -222,6 +227,8 @@ class JobRow:
     in_lane: InLane | None = None
     schedule: str = ""
     own: tuple[tuple[str, Value], ...] = ()
+    host: str = ""
+    link: AgentSeen | None = None
 
 
 @dataclass(frozen=True)
@@ -337,6 +344,8 @@ class Attempt:
     decision: str = ""
     # By which failures of the same kind are found; empty where it did not fail, or is not read yet.
     fingerprint: str = ""
+    # Where an agent ran it: then `pid` is a process there.
+    host: str = ""
 
 
 class Standing(Enum):

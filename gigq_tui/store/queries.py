@@ -343,6 +343,16 @@ FROM json_each(?) w CROSS JOIN core_progress p ON p.job_id = w.value
 PROGRESS_TABLES = frozenset({"core_progress", "core_saves"})
 
 
+def last_hosts(schema: FileSchema) -> str:
+    """Where agents ran the last attempts of some jobs. Parameter: their ids as JSON."""
+    return f"""
+SELECT w.value AS job_id, substr(e.agent, 1, 300) AS agent
+FROM json_each(?) w CROSS JOIN job_executions e ON e.rowid = (
+    SELECT max(rowid) FROM job_executions {schema.indexed_by(EXECUTIONS_INDEX)}
+    WHERE job_id = w.value)
+WHERE e.agent IS NOT NULL"""
+
+
 def decisions(schema: FileSchema) -> str:
     """What was decided after the last attempt of some jobs. Parameter: their ids as JSON."""
     return f"""
@@ -382,6 +392,16 @@ def running_jobs(schema: FileSchema) -> str:
         f"{BEGAN.columns(schema.job_columns, 'jobs')}, "
         f"substr(jobs.worker_id, 1, 200) AS worker_id, {number_of('jobs', 'timeout')} "
         f"FROM jobs {schema.indexed_by(STATUS_INDEX)} WHERE jobs.status = 'running' LIMIT ?"
+    )
+
+
+def running_elsewhere(schema: FileSchema) -> str:
+    """What agents work on, and where. Parameter: how many running jobs are looked at."""
+    return (
+        "SELECT substr(j.id, 1, 1000) AS id, substr(e.agent, 1, 300) AS agent "
+        "FROM (SELECT id, execution_id FROM jobs "
+        f"{schema.indexed_by(STATUS_INDEX)} WHERE status = 'running' LIMIT ?) j "
+        "CROSS JOIN job_executions e ON e.id = j.execution_id WHERE e.agent IS NOT NULL"
     )
 
 
@@ -440,6 +460,7 @@ def executions(schema: FileSchema) -> str:
         ("decision", "substr(decision, 1, 300) AS decision"),
         ("error_type", "substr(error_type, 1, 500) AS error_type"),
         ("fingerprint", "substr(fingerprint, 1, 16) AS fingerprint"),
+        ("agent", "substr(agent, 1, 300) AS agent"),
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):
         columns.append(sql if name in present else f"NULL AS {name}")

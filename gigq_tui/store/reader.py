@@ -15,6 +15,7 @@ from gigq_core.decoding import as_int, as_text
 from gigq_core.lanes import holds_any
 from gigq_core.utc_offsets import differences_for_gigq
 from gigq_tui.store import queries, submit_form
+from gigq_tui.store.agents import HOST, with_hosts
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter
 from gigq_tui.store.detail import MAX_RELATIVES, read_detail
@@ -353,8 +354,10 @@ class Reader:
         rows = with_told(conn, schema, with_ancestors(conn, schema, window.rows))
         rows = self._paces.told(rows)
         rows = with_lanes(conn, with_holders(rows, staff), self._clock.now())
-        if view.own:
-            rows = with_own(conn, rows, view.own)
+        if HOST in view.own:
+            rows = with_hosts(conn, schema, rows)
+        if own := [name for name in view.own if name != HOST]:
+            rows = with_own(conn, rows, own)
         return replace(window, rows=rows)
 
     def _info(self, conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers) -> FileInfo:

@@ -12,6 +12,7 @@ from gigq_core.decoding import as_int, as_json, as_optional_text, as_text, as_ti
 from gigq_core.identity import ProcessIdentity
 from gigq_core.why import Halt, Health
 from gigq_tui.store import queries
+from gigq_tui.store.agents import BY_AGENTS, agents_of, hosts_of_running, with_link
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.instants import BEGAN, CLAIMED, STOPPED
@@ -172,7 +173,8 @@ class FileWorkers:
 
     `halt` is why no job is claimed now, or None where one may be; `hidden_halt` the same of jobs
     that are hidden from GigQ's workers. `line` holds the keys of the
-    jobs that will be claimed next, with their places from 1.
+    jobs that will be claimed next, with their places from 1, `hosts` where agents run jobs, by the
+    ids of the jobs.
     """
 
     registered: tuple[Registered, ...] = ()
@@ -182,6 +184,7 @@ class FileWorkers:
     halt: Halt | None = None
     hidden_halt: Halt | None = None
     line: Mapping[int, int] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[str, WorkerRow]:
@@ -210,12 +213,17 @@ def read_file_workers(
     """Our workers with their health and what they hold, and the others that hold something."""
     registered = read_workers(conn, schema, now)
     held = read_running(conn, schema)
+    agents = agents_of(conn, {w.row.id for w in registered if w.row.isolation == BY_AGENTS})
+    hosts = hosts_of_running(conn, schema, MAX_RUNNING) if agents else {}
+    for id in agents:
+        held[id] = [replace(job, host=hosts.get(job.id, "")) for job in held.get(id, ())]
     ours = tuple(
         replace(
             w.row,
             health=pulse.health(w),
             suspended=pulse.suspended(w),
             running=tuple(held.get(w.row.id, ())),
+            agents=tuple(agents.get(w.row.id, ())),
         )
         for w in registered
     )
@@ -229,7 +237,7 @@ def read_file_workers(
     hidden_halt = halt
     if halt is None and _halt(ours, (), schema.attached, now) is not None:
         hidden_halt = Halt.HIDDEN
-    return FileWorkers(registered, ours, foreign, paused, halt, hidden_halt, line)
+    return FileWorkers(registered, ours, foreign, paused, halt, hidden_halt, line, hosts)
 
 
 def _halt(
@@ -244,7 +252,10 @@ def _halt(
     taking = [
         w
         for w in here
-        if w.state == "running" and w.request in (None, "resume") and not w.suspended
+        if w.state == "running"
+        and w.request in (None, "resume")
+        and not w.suspended
+        and (not w.agents or any(agent.state == "ready" for agent in w.agents))
     ]
     if not taking:
         return Halt.NONE_CLAIMS
@@ -275,6 +286,7 @@ def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ..
                 holder_pid=worker.pid,
                 holder_suspended=worker.suspended,
             )
+            row = with_link(row, staff.hosts.get(row.id, ""), worker.agents)
         elif row.status == PENDING:
             halt = staff.hidden_halt if row.hidden else staff.halt
             if halt is Halt.LANES_ALONE and row.lane:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gigq_core.agents_seen import AgentSeen
 from gigq_core.why import Health
 from gigq_tui.store.models import WorkerRow
 
@@ -44,6 +45,56 @@ def condition(worker: WorkerRow) -> tuple[str, str]:
     if worker.state == "paused":
         return ("* pausing" if worker.running else ". paused"), "warn"
     return ("* busy", "run") if worker.running else (". idle", "ok")
+
+
+_AGENT_CONDITIONS = {
+    "starting": ("* starting", "run"),
+    "ready": (". ready", "ok"),
+    "silent": ("! silent", "fail"),
+    "lost": ("? LOST", "fail"),
+    "refused": ("x refused", "fail"),
+    "stopped": ("- stopped", "dim"),
+}
+# The states in which an agent gets no jobs, in the order in which they are told.
+_WRONG = ("lost", "silent", "refused")
+
+
+def is_cut_off(agent: AgentSeen, worker: WorkerRow) -> bool:
+    """Whether an agent has lost its worker, whatever that wrote of it last."""
+    return worker.health is Health.LOST and agent.state != "stopped"
+
+
+def agent_condition(agent: AgentSeen, worker: WorkerRow) -> tuple[str, str]:
+    """Return the word for how an agent is, and its role."""
+    if is_cut_off(agent, worker):
+        return "? cut off", "fail"
+    if agent.state == "ready" and agent.busy:
+        return "* busy", "run"
+    return _AGENT_CONDITIONS[agent.state]
+
+
+def agent_states(workers: Iterable[WorkerRow]) -> dict[str, int]:
+    """How many agents of the workers that live are in which state, what is wrong first."""
+    found: Counter[str] = Counter(
+        agent.state
+        for worker in workers
+        if worker.health in (Health.ALIVE, Health.UNKNOWN)
+        for agent in worker.agents
+    )
+    order = (*_WRONG, "starting", "ready", "stopped")
+    return {state: found[state] for state in order if found[state]}
+
+
+def wrong_agents(workers: Iterable[WorkerRow]) -> str:
+    """Say how many agents get no jobs, and why: `1 agent silent`, `2 agents: 1 lost, 1 silent`."""
+    states = {state: number for state, number in agent_states(workers).items() if state in _WRONG}
+    if not states:
+        return ""
+    total = sum(states.values())
+    noun = f"{total} agent{'' if total == 1 else 's'}"
+    if len(states) == 1:
+        return f"{noun} {next(iter(states))}"
+    return f"{noun}: {', '.join(f'{number} {state}' for state, number in states.items())}"
 
 
 _NEWER = "the rates of lanes"

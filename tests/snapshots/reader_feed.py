@@ -16,7 +16,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
 from gigq_tui.store.questions import Questions
 from gigq_tui.store.reader import Reader
-from tests import night, scene
+from tests import elsewhere, night, scene
 
 SHOWN_PATH = Path("/srv/queues/jobs.db")
 
@@ -64,6 +64,11 @@ class ReaderFeed:
 def scene_app(folder: Path, **options: Any) -> ConsoleApp:
     """The console on the scene, its hour standing still, its path the same on every machine."""
     return _on(scene.build(folder / scene.FILE_NAME), scene.NOW, **options)
+
+
+def elsewhere_app(folder: Path, **options: Any) -> ConsoleApp:
+    """The same with a worker whose jobs run on other hosts."""
+    return _on(elsewhere.build(folder / scene.FILE_NAME), scene.NOW, **options)
 
 
 def night_app(folder: Path, **options: Any) -> ConsoleApp:

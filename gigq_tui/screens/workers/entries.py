@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gigq_core.agents_seen import AgentSeen
 from gigq_core.why import Health
 from gigq_tui.actions.shell_command import command
 from gigq_tui.actions.workers.pending_requests import request_word
@@ -27,11 +28,13 @@ from gigq_tui.format import (
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import SET_WORKERS, SPAWN_WORKER
 from gigq_tui.keys.screen_actions import WORKER_PAUSE, WORKER_RELEASE
+from gigq_tui.screens.workers.agent_lines import agent_line, describe_agent, describe_agents
+from gigq_tui.store.agents import BY_AGENTS
 from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import ForeignWorker, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line, Span, columns, line_width
-from gigq_tui.widgets.worker_words import condition, headcount
+from gigq_tui.widgets.worker_words import condition, headcount, wrong_agents
 
 WIDE = 100
 NARROW = 72
@@ -43,20 +46,36 @@ UNSEEN = "-"
 
 @dataclass(frozen=True)
 class WorkerEntry:
-    """One line of the list: a worker with its first job, or another job of the same worker."""
+    """One line of the list: a worker with its first job, another job of it, or an agent of it.
+
+    The jobs of a worker with agents stand below those.
+    """
 
     id: str
     worker: WorkerRow | None
     foreign: ForeignWorker | None
     job: RunningJob | None
     further: bool = False
+    agent: AgentSeen | None = None
+
+    @property
+    def first_job(self) -> RunningJob | None:
+        """The job of the line; of an agent, or of a worker with some, the first that runs there."""
+        if self.job is not None or self.worker is None:
+            return self.job
+        host = self.agent.host if self.agent is not None else None
+        jobs = (job for job in self.worker.running if self.agent is None or job.host == host)
+        return next(jobs, None)
 
 
 def entries(snapshot: Snapshot) -> list[WorkerEntry]:
     """The lines of the list: lost workers that hold jobs first, stopped ones last."""
     found: list[WorkerEntry] = []
     for worker in sorted(snapshot.workers, key=_weight):
-        found += _with_jobs(worker.id, worker.running, worker, None)
+        if by_agents(worker):
+            found += _with_agents(worker)
+        else:
+            found += _with_jobs(worker.id, worker.running, worker, None)
     for foreign in snapshot.foreign_workers:
         found += _with_jobs(f"gigq:{foreign.id}", foreign.running, None, foreign)
     return found
@@ -73,6 +92,31 @@ def _with_jobs(
         first,
         *(WorkerEntry(f"{id}/{job.id}", worker, foreign, job, True) for job in jobs[1:]),
     ]
+
+
+def by_agents(worker: WorkerRow) -> bool:
+    """Whether a worker's jobs run by agents, which are shown: not those of one that has ended."""
+    return worker.isolation == BY_AGENTS and worker.health is not Health.STOPPED
+
+
+def _with_agents(worker: WorkerRow) -> list[WorkerEntry]:
+    """A worker, its agents, and below those of each host the jobs that run there."""
+    found = [WorkerEntry(worker.id, worker, None, None)]
+
+    def add_jobs(jobs: Iterable[RunningJob]) -> None:
+        found.extend(WorkerEntry(f"{worker.id}/{job.id}", worker, None, job, True) for job in jobs)
+
+    hosts: dict[str, list[AgentSeen]] = {}
+    for agent in worker.agents:
+        # Where one is, it says itself: until then each stands alone.
+        hosts.setdefault(agent.host or f"\0{agent.id}", []).append(agent)
+    # What is not known to run on one of them comes first.
+    add_jobs(job for job in worker.running if job.host not in hosts)
+    for host, agents in hosts.items():
+        for agent in agents:
+            found.append(WorkerEntry(f"agent:{agent.id}", worker, None, None, True, agent))
+        add_jobs(job for job in worker.running if job.host == host)
+    return found
 
 
 def weight(entry: WorkerEntry) -> int:
@@ -98,6 +142,9 @@ def describe_wait(worker: WorkerRow, snapshot: Snapshot, hints: KeyHints = DEFAU
         return ""
     if snapshot.paused:
         return "the queue is paused"
+    if by_agents(worker) and not any(agent.state == "ready" for agent in worker.agents):
+        # What its agents do instead stands there.
+        return ""
     if worker.only_lanes:
         return f"takes {describe_lanes(worker)}"
     counts = snapshot.counts
@@ -154,6 +201,8 @@ def summary(
     parts: list[Span] = []
     if heads.lost:
         parts.append((f"{heads.lost} LOST", "fail"))
+    if wrong := wrong_agents(snapshot.workers):
+        parts.append((wrong, "fail"))
     parts.append((f"{plural(heads.alive, 'worker')} alive", "title"))
     if heads.doing:
         parts.append((f"({heads.doing})", "title"))
@@ -267,7 +316,13 @@ def entry_line(
         width: Cells of the terminal.
         waits: Why it has no job.
     """
+    if entry.agent is not None and entry.worker is not None:
+        return agent_line(entry.agent, entry.worker, now, _layout(width))
     fields = _fields(entry, now, usage, own, width)
+    if entry.worker is not None and not entry.further and by_agents(entry.worker):
+        told, role = describe_agents(entry.worker)
+        fields |= {"job": told, "job role": role}
+        waits = waits if role == "dim" else ""
     if waits and entry.job is None:
         fields |= {"job": waits, "job role": "dim"}
     role_of = {"state": fields.pop("role"), "job": fields.pop("job role"), "name": ""}
@@ -365,6 +420,8 @@ def _job(entry: WorkerEntry, now: datetime, room: int) -> str:
 def describe_worker(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
     """Say of a worker what its line has no room for."""
     worker = entry.worker
+    if worker is not None and entry.agent is not None:
+        return describe_agent(entry.agent, worker, now)
     if worker is None:
         assert entry.foreign is not None
         return (
@@ -388,10 +445,12 @@ def describe_worker(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT
     words.append(f"{len(worker.running)} of {plural(worker.slots, 'slot')} busy")
     if worker.last_claim_at is not None:
         words.append(f"last claim {_since(worker.last_claim_at, now)} ago")
-    words += [
-        f"pid {worker.pid} on {inert(worker.host)}",
-        f"jobs run in {'child processes' if worker.isolation == 'process' else 'threads'}",
-    ]
+    words.append(f"pid {worker.pid} on {inert(worker.host)}")
+    if by_agents(worker):
+        words.append(f"jobs run by {plural(len(worker.agents), 'agent')}")
+    else:
+        kind = "child processes" if worker.isolation == "process" else "threads"
+        words.append(f"jobs run in {kind}")
     if lanes := describe_lanes(worker):
         words.insert(len(words) - 2, f"takes {lanes}")
     if worker.health is Health.UNKNOWN:

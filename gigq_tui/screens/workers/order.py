@@ -20,7 +20,7 @@ from gigq_tui.store.filter.folding import folded
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.typed_line import TypedLine
-from gigq_tui.widgets.worker_words import condition
+from gigq_tui.widgets.worker_words import agent_condition, condition
 
 # What the list can be sorted by, with its key in the menu, and the columns that show it.
 SORT_MENU = {"s": "state", "n": "name", "c": "cpu", "m": "memory", "d": "done", "t": "time"}
@@ -60,6 +60,8 @@ def _haystack(group: Group) -> str:
         worker = first.worker
         words += [worker.id, worker.host, worker.owner, str(worker.pid), condition(worker)[0]]
         words += [*worker.lanes, *worker.only_lanes]
+        for agent in worker.agents:
+            words += [agent.host or "", agent.via, agent_condition(agent, worker)[0]]
         if worker.request in _ENDINGS:
             # One looks for what it is to do, not for how that is brought about.
             words.append(f"{worker.request} stopping")

@@ -273,19 +273,21 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
     @does(WORKER_OPEN)
     def do_open(self) -> None:
         """Open the job of the line under the cursor."""
-        self._open_job("This worker has no running job.", None)
+        self._open_job("no running job.", None)
 
     @does(WORKER_STACK)
     def do_worker_stack(self) -> None:
         """Take the stack of the job of the line under the cursor, now."""
-        self._open_job("This worker has no running job, so there is no stack.", "Stack")
+        self._open_job("no running job, so there is no stack.", "Stack")
 
     def _open_job(self, refusal: str, tab: str | None) -> None:
         entry = self.entry
-        if entry is None or entry.job is None:
-            self.services.notices.tell(refusal, "warn")
+        job = entry.first_job if entry is not None else None
+        if job is None:
+            who = "This agent" if entry is not None and entry.agent is not None else "This worker"
+            self.services.notices.tell(f"{who} has {refusal}", "warn")
         else:
-            self.services.routes.show_job(entry.job.id, tab)
+            self.services.routes.show_job(job.id, tab)
 
     @does(WORKER_FILTER)
     def do_worker_filter(self) -> None:

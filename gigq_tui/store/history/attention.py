@@ -17,7 +17,7 @@ from gigq_core.lanes import Lane
 from gigq_core.moments import brief_time
 from gigq_core.schedules import Schedule
 from gigq_core.times import moment_of
-from gigq_core.why import Health
+from gigq_core.why import Health, link_trouble
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.history.arranged import Arranged
@@ -112,6 +112,7 @@ def concerns(
     """
     found = [
         *_of_workers(staff, counts),
+        *_of_agents(staff.ours, now),
         *_of_jobs(counts, overdue),
         *_of_lanes(arranged.lanes),
         *_of_schedules(arranged.schedules, now.timestamp()),
@@ -171,6 +172,26 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
         )
     if counts.ready:
         yield from _of_nobody(staff, counts.ready)
+
+
+def _of_agents(workers: Sequence[WorkerRow], now: datetime) -> Iterator[Concern]:
+    """The agents of workers that live whose links are not as they should be."""
+    wrong = [
+        (agent, link_trouble(agent, now))
+        for worker in workers
+        if worker.health not in _GONE
+        for agent in worker.agents
+        if link_trouble(agent, now)
+    ]
+    if not wrong:
+        return
+    agent, trouble = wrong[0]
+    text = f"agent {agent.host or agent.via} of {agent.worker_id} {trouble.rstrip('.')}"
+    if len(wrong) > 1:
+        named = ", ".join(f"{each.host or each.via} {each.state}" for each, _ in wrong[:3])
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        text = f"{_many(len(wrong), 'agent')} get no jobs: {named}{more}"
+    yield Concern("agents", Level.WARNING, text, Lead(workers=True))
 
 
 def _of_nobody(staff: FileWorkers, ready: int) -> Iterator[Concern]:

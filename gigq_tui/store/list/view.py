@@ -64,7 +64,8 @@ class View:
     """What the jobs screen asks for.
 
     `size` is the number of rows of a page. `follow` is the id of a job that is told whether the
-    list holds it or not. `own` names the columns of values that rows are read with.
+    list holds it or not. `own` names what rows are read with besides: columns of values, and where
+    they ran.
     """
 
     tab: Tab = Tab.ALL

@@ -1,0 +1,49 @@
+"""Pictures of workers whose jobs run on other hosts, and of such jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from gigq_tui.app import ConsoleApp
+from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.job.screen import JobScreen
+from gigq_tui.screens.workers.screen import WorkersScreen
+from tests import scene
+from tests.snapshots.reader_feed import elsewhere_app
+from tests.snapshots.test_pictures_tree_workers_form import on_screen
+
+SIZES = [(120, 32), (80, 24)]
+MODES = ("ansi", "ascii")
+Compare = Callable[..., bool]
+Before = Callable[[Pilot[None]], Awaitable[None]]
+
+
+def workers(app: ConsoleApp) -> ConsoleScreen:
+    return WorkersScreen(app.services)
+
+
+def job(name: str, tab: str | None = None) -> Callable[[ConsoleApp], ConsoleScreen]:
+    return lambda app: JobScreen(app.services, scene.job_id(name), tab)
+
+
+SCENES: dict[str, Before] = {
+    "workers": on_screen(workers, *"jjjjjj"),
+    "workers-silent": on_screen(workers, "slash", *"gpu2", "enter", *"jjjj"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["120x32", "80x24"])
+@pytest.mark.parametrize("name", SCENES)
+def test_picture(name: str, size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
+    assert snap_compare(elsewhere_app(tmp_path), run_before=SCENES[name], terminal_size=size)
+
+
+@pytest.mark.parametrize("mode", MODES, indirect=True)
+@pytest.mark.parametrize("size", SIZES, ids=["120x32", "80x24"])
+def test_modes(mode: str, size: tuple[int, int], snap_compare: Compare, tmp_path: Path) -> None:
+    app = elsewhere_app(tmp_path, theme=mode)
+    assert snap_compare(app, run_before=SCENES["workers"], terminal_size=size)

@@ -1,0 +1,278 @@
+"""What the console and the commands say of agents, and of the jobs that they run elsewhere."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gigq_core.agents_seen import AgentSeen
+from gigq_core.schema.agent_statements import WRITE_AGENT
+from gigq_core.schema.opening import connect
+from gigq_core.standing import read_standings
+from gigq_core.why import Health, why
+from gigq_tui.screens.workers.entries import describe_worker, entries, entry_line
+from gigq_tui.screens.workers.order import groups_of, matches
+from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.list.view import View
+from gigq_tui.store.models import JobRow, Progress, RunningJob, Snapshot, WorkerRow
+from gigq_tui.store.reader import Reader
+from gigq_tui.widgets.worker_words import wrong_agents
+from tests import elsewhere, scene
+
+NOW = scene.NOW
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return elsewhere.build(tmp_path_factory.mktemp("elsewhere") / "jobs.db")
+
+
+@pytest.fixture
+def reader(path: Path) -> Iterator[Reader]:
+    reader = Reader(path, FrozenClock(NOW), is_dead=scene.liveness)
+    yield reader
+    reader.close()
+
+
+def shown(snapshot: Snapshot, name: str) -> JobRow:
+    return next(row for row in snapshot.window.rows if row.name == name)
+
+
+def agent(state: Any = "ready", number: int = 1, **values: Any) -> AgentSeen:
+    base = AgentSeen(f"w1/{number}", "w1", "ssh gpu1", state, 4, host="gpu1")
+    return replace(base, **values)
+
+
+def worker(*agents: AgentSeen, **values: Any) -> WorkerRow:
+    base = WorkerRow(
+        *("w1", "console", "etl-3", 41, "agents", 4, "running", None, Health.ALIVE),
+        *(NOW - timedelta(minutes=9), None, 7, 0, None, None),
+        agents=agents,
+    )
+    return replace(base, **values)
+
+
+def listing(*workers: WorkerRow) -> Snapshot:
+    snapshot = Snapshot.__new__(Snapshot)
+    object.__setattr__(snapshot, "workers", workers)
+    object.__setattr__(snapshot, "foreign_workers", ())
+    return snapshot
+
+
+def lines(row: WorkerRow, width: int = 120) -> list[str]:
+    found = [entry_line(entry, NOW, {}, False, width) for entry in entries(listing(row))]
+    return ["".join(text for text, _ in line) for line in found]
+
+
+# --- what the file tells ------------------------------------------------------------------------
+
+
+def test_workers_are_read_with_their_agents_and_jobs_with_where_they_run(reader: Reader) -> None:
+    snapshot = reader.snapshot(View())
+    (remote,) = (row for row in snapshot.workers if row.agents)
+    assert remote.agents == elsewhere.AGENTS
+    hosts = {job.name: job.host for job in remote.running}
+    assert hosts == {"embed_docs": "gpu1", "train_vision": "gpu1", "eval_vision": "gpu2"}
+    assert not any(job.host for row in snapshot.workers for job in row.running if row != remote)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("embed_docs", "runs on gpu1, by worker w8: 9% of timeout 1h"),
+        (
+            "eval_vision",
+            "its agent on gpu2 has been silent for 12s: it gets no new jobs until it answers",
+        ),
+        ("train_full", "OVER timeout 5m, still alive"),
+    ],
+)
+def test_why_says_where_a_job_runs(reader: Reader, path: Path, name: str, said: str) -> None:
+    assert why(shown(reader.snapshot(View()), name), NOW) == said
+    detail = reader.detail(scene.job_id(name))
+    assert detail is not None
+    assert why(detail.row, NOW) == said
+    conn = connect(path, "ro", 5.0)
+    conn.row_factory = sqlite3.Row
+    (record,) = conn.execute("SELECT * FROM jobs WHERE id = ?", (scene.job_id(name),))
+    (standing,) = read_standings(conn, [dict(record)])
+    conn.close()
+    if name != "train_full":  # whether its worker lives is asked of this machine there
+        assert why(replace(standing, holder=Health.ALIVE), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"stop_requested": True}, "cancelling on gpu1, not ended yet"),
+        ({"timeout_s": 60.0}, "OVER timeout 1m, still alive on gpu1"),
+        ({"attempts": 2, "error": "OSError: no"}, "attempt 2 on gpu1, last: OSError: no"),
+        ({"started_at": None}, "running on gpu1, start time unknown"),
+        ({"link": agent("lost", trouble="cut")}, "its agent on gpu1 is lost: cut"),
+        ({"link": agent("lost")}, "its agent on gpu1 is lost"),
+        ({"link": agent("silent", trouble="no answer")}, "its agent on gpu1 is silent: no answer"),
+        ({"holder": Health.LOST}, "ORPHAN: worker pid 4180 is not alive"),
+    ],
+)
+def test_whatever_else_is_told_says_where_too(
+    reader: Reader, change: dict[str, Any], said: str
+) -> None:
+    row = shown(reader.snapshot(View()), "train_vision")
+    assert why(replace(row, **change), NOW) == said
+
+
+def test_progress_is_told_with_the_host(reader: Reader) -> None:
+    row = shown(reader.snapshot(View()), "train_vision")
+    row = replace(row, progress=Progress(1, 4, "epoch 2", NOW))
+    assert why(row, NOW) == "25% on gpu1 in 25m, about 1h15m left: epoch 2"
+
+
+def test_an_agent_is_known_by_its_host_unless_several_there_differ(tmp_path: Path) -> None:
+    path = elsewhere.build(tmp_path / "jobs.db")
+    conn = sqlite3.connect(path)
+
+    def link(second: AgentSeen) -> AgentSeen | None:
+        conn.execute(WRITE_AGENT, asdict(second))
+        conn.commit()
+        reader = Reader(path, FrozenClock(NOW), is_dead=scene.liveness)
+        try:
+            return shown(reader.snapshot(View()), "embed_docs").link
+        finally:
+            reader.close()
+
+    twin = replace(elsewhere.AGENTS[0], id="w8/6")
+    assert link(twin) == elsewhere.AGENTS[0]
+    assert link(replace(twin, state="silent")) is None
+    conn.close()
+
+
+def test_what_needs_a_person_names_the_agents_that_get_no_jobs(reader: Reader) -> None:
+    (concern,) = (c for c in reader.overview().concerns if c.key == "agents")
+    assert concern.text == (
+        "3 agents get no jobs: gpu2 silent, trainer-0.cluster.example.org lost, ssh old1 refused"
+    )
+    assert concern.lead.workers
+
+
+def test_a_file_without_agents_is_asked_for_none(tmp_path: Path) -> None:
+    path = scene.build(tmp_path / "jobs.db")
+    reader = Reader(path, FrozenClock(NOW), is_dead=scene.liveness)
+    asked: list[str] = []
+    with reader._door.reading() as (conn, _):
+        conn.set_trace_callback(asked.append)
+    reader.snapshot(View())
+    reader.close()
+    assert asked
+    assert not [statement for statement in asked if "agent" in statement]
+
+
+# --- the lines of the workers screen ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "words"),
+    [
+        (agent(load=3.24, latency=0.004), ". ready", "load 3.2, answers in 4ms"),
+        (agent(busy=2, trouble="low on disk"), "* busy", "low on disk"),
+        (agent("silent"), "! silent", "no new jobs until it answers"),
+        (
+            agent("silent", heard=NOW.timestamp() - 12),
+            "! silent",
+            "for 12s: no new jobs until it answers",
+        ),
+        (agent("lost"), "? LOST", "the link was cut, and is made again"),
+        (agent("refused", trouble="no Python there"), "x refused", "no Python there"),
+        (agent("starting"), "* starting", "the link is being made"),
+        (agent("stopped"), "- stopped", ""),
+    ],
+)
+@pytest.mark.parametrize("width", [70, 80, 120, 160])
+def test_an_agent_has_a_line_below_its_worker(
+    seen: AgentSeen, state: str, words: str, width: int
+) -> None:
+    told, below = lines(worker(seen), width)
+    assert "gpu1" in below
+    assert "gpu1" not in told
+    assert state in below
+    assert len(below) <= width - 3
+    if width > 100:
+        assert below.rstrip().endswith(words)
+        assert f"{seen.busy}/4" in below
+
+
+def test_jobs_stand_below_the_agents_of_their_host() -> None:
+    jobs = tuple(
+        RunningJob(name, name, NOW, host=host)
+        for name, host in (("a", "gpu2"), ("b", "gpu1"), ("c", ""), ("d", "gpu1"), ("e", "gone"))
+    )
+    row = worker(
+        agent(number=1),
+        agent(number=2, host="gpu2"),
+        agent(number=3),
+        agent("starting", 4, host=None),
+        running=jobs,
+    )
+    found = entries(listing(row))
+    assert [entry.id for entry in found] == [
+        *("w1", "w1/c", "w1/e", "agent:w1/1", "agent:w1/3", "w1/b", "w1/d"),
+        *("agent:w1/2", "w1/a", "agent:w1/4"),
+    ]
+    firsts = [entry.first_job and entry.first_job.id for entry in found]
+    assert firsts == ["a", "c", "e", "b", "b", "b", "d", "a", "a", None]
+    assert len(groups_of(found)) == 1
+
+
+def test_an_agent_of_a_lost_worker_is_cut_off_and_one_that_ended_shows_none() -> None:
+    _, below = lines(worker(agent(), health=Health.LOST))
+    assert "? cut off" in below
+    assert "its worker is gone: it ends by itself" in below
+    assert len(lines(worker(agent("stopped"), health=Health.STOPPED, state="stopped"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("agents", "told", "header"),
+    [
+        ((), "no agents yet", ""),
+        ((agent(), agent(number=2)), "2 agents", ""),
+        ((agent(), agent("silent", 2)), "2 agents: 1 silent, 1 ready", "1 agent silent"),
+        ((agent("starting"),), "1 agent: starting", ""),
+        ((agent("lost"), agent("lost", 2)), "2 agents: lost", "2 agents lost"),
+        (
+            (agent("silent"), agent("refused", 2), agent("lost", 3)),
+            "3 agents: 1 lost, 1 silent, 1 refused",
+            "3 agents: 1 lost, 1 silent, 1 refused",
+        ),
+    ],
+)
+def test_a_worker_and_the_header_say_how_agents_are(
+    agents: tuple[AgentSeen, ...], told: str, header: str
+) -> None:
+    row = worker(*agents)
+    assert lines(row, 160)[0].rstrip().endswith(told)
+    assert wrong_agents([row]) == header
+    assert wrong_agents([replace(row, health=Health.LOST)]) == ""
+
+
+def test_agents_are_found_by_what_is_said_of_them() -> None:
+    row = worker(agent(), agent("refused", 2, host=None, via="srun -n1"))
+    group = entries(listing(row))
+    for words in ("gpu1", "srun", "refused", "ssh w1"):
+        assert matches(group, words)
+    assert not matches(group, "gpu2")
+
+
+def test_the_line_at_the_foot_tells_all_of_an_agent() -> None:
+    seen = replace(elsewhere.AGENTS[0], worker_id="w1", host="gpu\x1b1")
+    told = describe_worker(entries(listing(worker(seen)))[1], NOW)
+    assert told == (
+        "gpu\ufffd1 by ssh gpu1: 2 of 4 slots busy, link 31m old, load 3.2, answers in 4ms, "
+        "heard 1s ago, pid 4242 there, Python 3.12.4, agent of w1."
+    )
+    refused = describe_worker(entries(listing(worker(elsewhere.AGENTS[3])))[1], NOW)
+    assert refused == f"ssh old1: refused: {elsewhere.REFUSED}, agent of w1."
