@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
+from gigq_core.agent_words import place_of, trouble_of
+from gigq_core.agents_seen import AgentSeen, read_agents
 from gigq_core.cycles import in_circles
-from gigq_core.decoding import as_int
+from gigq_core.decoding import as_int, as_text
 from gigq_core.file_locks import process_words
 from gigq_core.function_files import why_missing
 from gigq_core.hooks import read_hooks
@@ -27,6 +31,7 @@ from gigq_core.schema import doctor_statements as sql
 from gigq_core.schema.attach import is_current, living_of_release_before, living_workers
 from gigq_core.schema.opening import Connection, check_path, is_attached, open_read_only
 from gigq_core.schema.transaction import read
+from gigq_core.spans import span
 from gigq_core.times import utc_now
 from gigq_core.utc_offsets import describe_differences, differences_for_gigq, offsets_of_workers
 from gigq_core.wal_index import Holder, WalIndex, read_wal_index
@@ -41,6 +46,8 @@ LOOK_AGAIN_S = 0.2
 # What is late by so much is done by nobody, in seconds; a hook whose last jobs all failed, so many.
 LATE_S = 3600.0
 FAILING = 3
+# An agent that takes so long to answer is slow, in seconds.
+SLOW_LINK_S = 1.0
 # Of troubles of one kind so many are told.
 SHOWN = 10
 
@@ -322,16 +329,71 @@ def _orphans(conn: sqlite3.Connection) -> Iterator[Finding]:
     dead = []
     for row in conn.execute(sql.RUNNING_WITH_WORKER).fetchall():
         if row["pid"] is not None and is_dead(ProcessIdentity.of_row(row)) is True:
-            dead.append(row["id"])
+            dead.append(row)
     if dead:
+        elsewhere = any(row["isolation"] == "agents" for row in dead)
         yield Finding(
             "orphans",
             Level.WRONG,
-            f"{_jobs(len(dead))} held by a dead worker, for example {dead[0]}: start any "
-            "worker, and it takes over.",
+            f"{_jobs(len(dead))} held by a dead worker, for example {dead[0]['id']}: start any "
+            "worker, and it takes over"
+            + (", once its agents must have ended." if elsewhere else "."),
         )
     else:
         yield Finding("orphans", Level.FINE, "Every running job has a live worker.")
+
+
+def _agents(conn: sqlite3.Connection) -> Iterator[Finding]:
+    """Agents that run no jobs, of workers that live, and what is left of those that died."""
+    found = read_agents(conn)
+    living = {as_text(row["id"]) for row in living_workers(conn)}
+    now = utc_now()
+    troubled = []
+    for worker_id, all_of_it in groupby(found, key=attrgetter("worker_id")):
+        agents = list(all_of_it)
+        if worker_id not in living:
+            left = [agent for agent in agents if agent.state not in ("lost", "refused", "stopped")]
+            if left:
+                troubled.append(Finding("agents", Level.WARNING, _left_words(left)))
+            continue
+        if all(agent.state in ("lost", "refused") for agent in agents):
+            text = f"Worker {worker_id} runs no job: {_agent_words(agents[0], now)}"
+            rest = len(agents) - 1
+            more = f", and {rest:,} more {'is' if rest == 1 else 'are'} like it" if rest else ""
+            troubled.append(Finding("agents", Level.WRONG, f"{text}{more}."))
+            continue
+        troubled += [
+            Finding("agents", Level.WARNING, f"Worker {worker_id}: {_agent_words(agent, now)}.")
+            for agent in agents
+            if agent.state in ("silent", "lost", "refused") or _is_slow(agent)
+        ]
+    yield from troubled[:SHOWN]
+    if not troubled:
+        n = sum(agent.worker_id in living for agent in found)
+        are = "1 agent is" if n == 1 else f"{n:,} agents are"
+        text = f"{are} at work, each over a good link." if n else "No worker has agents."
+        yield Finding("agents", Level.FINE, text)
+
+
+def _agent_words(agent: AgentSeen, utc: float) -> str:
+    if _is_slow(agent) and agent.state == "ready":
+        return (
+            f"its agent {place_of(agent)} takes {span(agent.latency or 0)} to answer, and its "
+            "jobs begin and end so much later"
+        )
+    return f"its agent {place_of(agent)} {trouble_of(agent, utc)}"
+
+
+def _is_slow(agent: AgentSeen) -> bool:
+    return agent.latency is not None and agent.latency >= SLOW_LINK_S
+
+
+def _left_words(agents: list[AgentSeen]) -> str:
+    are = "1 agent is" if len(agents) == 1 else f"{len(agents):,} agents are"
+    return (
+        f"{are} left of worker {agents[0].worker_id}, which died, for example "
+        f"{place_of(agents[0])}: they end by themselves, and any worker then gives back their jobs."
+    )
 
 
 def _never_runs(conn: sqlite3.Connection) -> Iterator[Finding]:
@@ -491,6 +553,7 @@ _ATTACHED_CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] 
     _schema_parts,
     _counters,
     _orphans,
+    _agents,
     _never_runs,
     _shared_keys,
     _lanes,

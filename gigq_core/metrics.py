@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gigq_core.agents_seen import AgentSeen, read_agents
 from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.hooks import read_hooks
 from gigq_core.keeping import read_keeping
@@ -29,6 +30,10 @@ from gigq_core.times import utc_now
 
 # Of lanes there may be as many as there are hosts in the world: the fullest are told.
 MOST_LANES = 200
+# So many agents are told one by one.
+MOST_AGENTS = 500
+# Those of a worker that lives have not stopped.
+_AGENT_STATES = ("starting", "ready", "silent", "lost", "refused")
 
 # Functions that are told by name, and how much of a name.
 MOST_FUNCTIONS = 50
@@ -155,6 +160,7 @@ def _ours(conn: sqlite3.Connection) -> Iterator[Metric]:
     yield _one("gigq_lost_workers", "gauge", words, lost)
     slots = sum(as_int(row["slots"]) for row in workers)
     yield _one("gigq_worker_slots", "gauge", "How many jobs they run at a time.", slots)
+    yield from _agents(conn, living)
     submitted = conn.execute(sql.OLDEST_READY).fetchone()
     yield _one(
         "gigq_oldest_ready_job_age_seconds",
@@ -187,6 +193,34 @@ def _ours(conn: sqlite3.Connection) -> Iterator[Metric]:
     yield _one(
         "gigq_kept_trouble", "gauge", "1 while keeping can't go on.", float(bool(kept.trouble))
     )
+
+
+def _agents(conn: sqlite3.Connection, living: Container[str]) -> Iterator[Metric]:
+    """Of the workers that live: what is left of the others runs nothing for long."""
+    found = [agent for agent in read_agents(conn) if agent.worker_id in living]
+    states = dict.fromkeys(_AGENT_STATES if found else (), 0)
+    states |= Counter(agent.state for agent in found)
+    words = "Agents, which run jobs of workers elsewhere, by state."
+    yield _by("gigq_agents", "gauge", words, "state", states.items())
+    now = utc_now()
+    told: tuple[tuple[str, str, Callable[[AgentSeen], float | None]], ...] = (
+        ("slots", "How many jobs an agent runs at a time.", lambda agent: agent.slots),
+        ("busy", "How many it runs.", lambda agent: agent.busy),
+        ("load", "The load of its host.", lambda agent: agent.load),
+        ("latency_seconds", "How long an answer of it takes.", lambda agent: agent.latency),
+        (
+            "silent_seconds",
+            "For how long nothing was heard of it.",
+            lambda agent: None if agent.heard is None else max(0.0, now - agent.heard),
+        ),
+    )
+    for name, words, value in told:
+        samples = [
+            ((("agent", inert(agent.id)), ("host", inert(agent.host or ""))), float(number))
+            for agent in found[:MOST_AGENTS]
+            if (number := value(agent)) is not None
+        ]
+        yield Metric(f"gigq_agent_{name}", "gauge", words, tuple(samples))
 
 
 def _lanes(conn: sqlite3.Connection) -> Iterator[Metric]:

@@ -31,7 +31,8 @@ PACKAGE = "gigq-tui[metrics]"
 )
 @click.pass_obj
 def metrics(settings: Settings, textfile: Path | None) -> None:
-    """Print numbers for Prometheus: jobs, lanes, workers, schedules, hooks, keeping, and the file.
+    """Print numbers for Prometheus: jobs, lanes, workers and their agents, schedules, hooks,
+    keeping, and the file.
 
     Each has the label file, so that several queues can be told apart.
 

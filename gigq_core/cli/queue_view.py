@@ -7,6 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from gigq_core.times import moment_told, to_text, utc_now
 from gigq_core.why import Halt, State, state_of, why
 
 if TYPE_CHECKING:
+    from gigq_core.agents_seen import AgentSeen
     from gigq_core.canary import FailedGroup
     from gigq_core.counting import CountKey, Counts
     from gigq_core.failure_groups import FailureGroups, Order
@@ -411,11 +413,21 @@ class QueueView:
     def workers(self) -> list[dict[str, Any]]:
         """The workers of this package on the file, the latest first.
 
-        Each with `alive` and `suspended`: null where it can't be told from here.
+        Each with `alive` and `suspended`: null where it can't be told from here; and with its
+        `agents`, where it runs its jobs elsewhere.
         """
+        from gigq_core.agents_seen import read_agents  # here: most commands ask for no worker
+
         if self._conn.execute(view.HAS_WORKERS).fetchone() is None:
             return []
-        return [_with_life(dict(row)) for row in self._conn.execute(view.WORKERS)]
+        agents = read_agents(self._conn)
+        return [
+            {
+                **_with_life(dict(row)),
+                "agents": [_shown_agent(each) for each in agents if each.worker_id == row["id"]],
+            }
+            for row in self._conn.execute(view.WORKERS)
+        ]
 
 
 def _shown_job(row: sqlite3.Row) -> dict[str, Any]:
@@ -448,6 +460,12 @@ def _with_life(row: dict[str, Any]) -> dict[str, Any]:
         told = moment_told(row.get(instant), row[text])
         row[text] = None if told is None else to_text(told)
     return {**{key: row[key] for key in _SHOWN_OF_WORKER}, "alive": alive, "suspended": suspended}
+
+
+def _shown_agent(agent: AgentSeen) -> dict[str, Any]:
+    told = asdict(agent)
+    del told["worker_id"]
+    return told
 
 
 def _alive(row: dict[str, Any]) -> bool | None:

@@ -26,8 +26,10 @@ from gigq_core.cli.watch import progress_in_words, watch
 from gigq_core.durations import duration_text
 from gigq_core.retry import Backoff, retry_of
 from gigq_core.sizes import size_text
+from gigq_core.spans import span
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
+from gigq_core.times import utc_now
 from gigq_core.unique import words_of
 
 # Below this width a whole id leaves no room for the rest.
@@ -242,11 +244,15 @@ def workflows(settings: Settings, limit: int, as_json: bool) -> None:
 def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
     """List the workers on the file, and whether their processes live.
 
-    GigQ's own workers keep no register, so they are not among them.
+    GigQ's own workers keep no register, so they are not among them. Of a worker that runs its jobs
+    elsewhere (--via), its agents are listed too.
 
     JSON: an array of {"id", "owner", "host", "pid", "alive" (null: can't be told from here),
     "isolation", "slots", "state", "request", "started_at", "stopped_at", "done", "failed",
-    "last_claim_at", "log_path", "suspended" (as "alive")}.
+    "last_claim_at", "log_path", "suspended" (as "alive"), "agents"}; an agent is {"id", "via",
+    "state" (starting, ready, silent, lost, refused, stopped), "slots", "busy", "host", "pid",
+    "python", "load", "began" (since when its link stands), "heard" (UTC seconds), "latency" (of an
+    answer, in seconds), "trouble"}.
     """
     with settings.viewing() as view:
         found = view.workers()
@@ -277,6 +283,38 @@ def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
             for worker in found
         ],
         shrinking=["ID", "Host"],
+    )
+    living = [worker for worker in found if worker["alive"] is not False]
+    agents = [agent for worker in living for agent in worker["agents"]]
+    if agents:
+        say("")
+        _print_agents(agents)
+
+
+def _print_agents(agents: list[dict[str, Any]]) -> None:
+    now = utc_now()
+    troubled = any(agent["trouble"] for agent in agents)
+    table(
+        (
+            *("Agent", "Via", "Host", "State", "Slots", "Busy", "Load", "Link", "Answers"),
+            *(["Trouble"] if troubled else []),
+        ),
+        [
+            (
+                agent["id"],
+                agent["via"],
+                agent["host"] or "-",
+                agent["state"],
+                agent["slots"],
+                agent["busy"],
+                "-" if agent["load"] is None else f"{agent['load']:.2f}",
+                "-" if agent["began"] is None else span(now - agent["began"]),
+                "-" if agent["latency"] is None else span(agent["latency"]),
+                *([agent["trouble"] or ""] if troubled else []),
+            )
+            for agent in agents
+        ],
+        shrinking=["Via", "Agent", "Trouble"],
     )
 
 
@@ -347,7 +385,9 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]], origin:
     if len(unmet) > SHOWN_PARENTS:
         say(f"Waits for: {len(unmet) - SHOWN_PARENTS} more")
     if job["worker_id"]:
-        say(f"Worker: {cell(job['worker_id'])}")
+        agent = job["executions"][-1].get("agent") if job["executions"] else None
+        elsewhere = f", on {cell(agent)}" if agent else ""
+        say(f"Worker: {cell(job['worker_id'])}{elsewhere}")
     if job["error"]:
         say(f"Error: {inert(job['error'], lines=True)}")
     decision = job["executions"][-1].get("decision") if job["executions"] else None
@@ -392,8 +432,12 @@ def _print_value(value: object) -> None:
 
 
 def _print_executions(executions: list[dict[str, Any]]) -> None:
+    elsewhere = any(execution.get("agent") for execution in executions)
     table(
-        ("Attempt", "ID", "Started", "Completed", "Status", "Worker"),
+        (
+            *("Attempt", "ID", "Started", "Completed", "Status", "Worker"),
+            *(["Host"] if elsewhere else []),
+        ),
         [
             (
                 number,
@@ -402,6 +446,7 @@ def _print_executions(executions: list[dict[str, Any]]) -> None:
                 _time(execution, "completed_at"),
                 execution["status"],
                 execution["worker_id"],
+                *([execution.get("agent") or "-"] if elsewhere else []),
             )
             for number, execution in enumerate(executions, start=1)
         ],

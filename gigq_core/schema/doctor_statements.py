@@ -11,7 +11,7 @@ COUNTERS = "SELECT state, n FROM core_counts"
 TRUE_COUNTS = f"SELECT {state_of('jobs')} AS state, COUNT(*) AS n FROM jobs GROUP BY 1"
 
 RUNNING_WITH_WORKER = """
-SELECT j.id, w.host, w.pid, w.pid_started, w.boot_id, w.pid_namespace
+SELECT j.id, w.host, w.pid, w.pid_started, w.boot_id, w.pid_namespace, w.isolation
 FROM jobs j LEFT JOIN core_workers w ON w.id = j.worker_id
 WHERE j.status = 'running'"""
 

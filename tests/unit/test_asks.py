@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
+from gigq_core.agents_seen import AgentSeen, AgentState
 from gigq_core.asks import LONGEST_ANSWER, STALE_S, Answer, ask_worker
 from gigq_core.errors import AccessRefused, StackUnavailable
-from gigq_core.identity import current_identity
-from gigq_core.schema import worker_statements as workers
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.transaction import write
 from gigq_core.stack import stack_of
-from gigq_core.times import Moment
 from gigq_core.worker.agents.asked import AskedOfAgents
 from gigq_core.worker.agents.wire import Stack
 from tests import unprivileged
+from tests.agents.rows import run_at, write_agents, write_worker
 from tests.waiting import wait_until
 
 
@@ -222,45 +221,14 @@ def test_a_file_that_may_not_be_written_says_so(tmp_path: Path) -> None:
 # --- the stack of a job at an agent ---------------------------------------------------------------
 
 
-def at_an_agent(place: Place, *, state: str = "ready", heard: float | None = None) -> str:
+def at_an_agent(place: Place, *, state: AgentState = "ready", heard: float | None = None) -> str:
     """A job that runs at an agent of a worker, which is this process."""
     queue = JobQueue(place.db)
     job_id = queue.submit(Job("far", "far.away.train"))
     queue.close()
-    now = Moment.now()
-    place.conn.execute(
-        workers.REGISTER,
-        {
-            **current_identity()._asdict(),
-            "id": "w",
-            "owner": "cli",
-            "isolation": "agents",
-            "slots": 2,
-            "python": None,
-            "chdir": None,
-            "log_path": None,
-            "done": 0,
-            "failed": 0,
-            "lanes": None,
-            "only_lanes": None,
-            "now": now.text,
-            "utc": now.utc,
-        },
-    )
-    place.conn.execute(
-        "UPDATE jobs SET status = 'running', worker_id = 'w', execution_id = 'e' WHERE id = ?",
-        (job_id,),
-    )
-    place.conn.execute(
-        "INSERT INTO job_executions (id, job_id, worker_id, status, started_at, pid, agent) "
-        "VALUES ('e', ?, 'w', 'running', ?, 1, 'gpu1')",
-        (job_id, now.text),
-    )
-    place.conn.execute(
-        "INSERT INTO core_agents (id, worker_id, via, host, state, heard) "
-        "VALUES ('w/1', 'w', 'ssh gpu1', 'gpu1', ?, ?)",
-        (state, heard),
-    )
+    write_worker(place.conn, "w")
+    write_agents(place.conn, AgentSeen("w/1", "w", "ssh gpu1", state, host="gpu1", heard=heard))
+    run_at(place.conn, job_id, "w", "gpu1")
     return job_id
 
 

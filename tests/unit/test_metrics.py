@@ -172,7 +172,7 @@ def test_each_number_says_of_which_file_it_is(tmp_path: Path) -> None:
     families = list(text_string_to_metric_families(told(db).output))
     assert {one.labels["file"] for family in families for one in family.samples} == {str(db)}
     for family in families:
-        timed = re.search("age|duration|timestamp|longest|late", family.name)
+        timed = re.search("_age_|duration|timestamp|longest|late", family.name)
         assert (timed is None) or family.name.endswith("_seconds")
         assert family.documentation.endswith(".")
 
