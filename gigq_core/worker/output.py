@@ -71,6 +71,13 @@ class Capture:
         except OSError as problem:
             self._give_up(problem)
 
+    def skip(self, count: int) -> None:
+        """So many bytes were printed that are lost, before what is written next.
+
+        They were in the middle: what follows, in all, is as long as the tail can be, or longer.
+        """
+        self._left_out += count
+
     def _give_up(self, problem: OSError) -> None:
         self._broken = True
         warn_unkept(problem)

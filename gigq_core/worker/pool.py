@@ -102,6 +102,13 @@ class ProcessPool:
         claims = [child.claim for child in list(self._children)]
         return {claim.execution_id: claim for claim in claims if claim is not None}
 
+    def pid_of(self, execution_id: str) -> int | None:
+        """The process that runs an attempt; None if none does."""
+        for child in self._children:
+            if child.claim is not None and child.claim.execution_id == execution_id:
+                return child.pid
+        return None
+
     def busy(self) -> int:
         """How many slots are taken."""
         return sum(child.claim is not None for child in self._children)
@@ -184,18 +191,22 @@ class ProcessPool:
         alive = len(self._children)
         return alive - ending < self.slots and alive < 2 * self.slots + ENDING_BESIDE
 
-    def start(self, claims: list[Claim]) -> int:
+    def start(self, claims: list[Claim], recorded: bool = True) -> int:
         """Give each attempt to a free child, and keep the rest for those that are free next.
 
         A job that failed in a child never comes back to that child. Returns how many attempts are
         given back because of that: they are among those that ended, and have not begun.
+
+        Args:
+            claims: the attempts.
+            recorded: whether it is on record that they begin, and where.
         """
         idle = [child for child in self._children if child.state is ChildState.IDLE]
         self._proven = self._proven or bool(claims and idle)
         unsuited = []
         for claim, child in zip(claims, idle, strict=False):
             if not _unsuited(child, claim):
-                child.start(claim)
+                child.start(claim, ahead=not recorded)
             else:
                 unsuited.append(claim)
         if len(claims) > len(idle):

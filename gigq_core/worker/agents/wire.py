@@ -253,8 +253,8 @@ class Ended(NamedTuple):
 
     Args:
         output: whether it printed anything.
-        pid: the process that ran it there; None if none did.
-        ran_s: how long it ran, in seconds.
+        pid, ran_s: of one of which `Began` has not told: the process that ran it, and for how many
+            seconds; None and 0 if none did.
     """
 
     token: str
