@@ -79,7 +79,7 @@ def _random_message(rng: random.Random) -> wire.Message:
 
 def _feed(reader: wire.Reader[Any], pieces: list[bytes]) -> None:
     for piece in pieces:
-        reader.feed(piece)
+        list(reader.feed(piece))
 
 
 def _is_to_agent(message: wire.Message) -> bool:
@@ -99,7 +99,7 @@ def test_messages_come_out_as_they_went_in_however_the_bytes_are_cut(seed: int) 
         found: list[wire.Message] = []
         while data:
             cut = rng.choice([1, 7, 300, 70_000])
-            found += reader.feed(data[:cut])
+            found.extend(reader.feed(data[:cut]))
             data = data[cut:]
         assert found == sent
 
@@ -131,7 +131,7 @@ def test_a_message_longer_than_any_is_refused_before_it_is_whole() -> None:
 
 def test_a_line_without_an_end_is_refused() -> None:
     with pytest.raises(Broken, match="a line of more than"):
-        wire.agents_reader(VERSION).feed(b"x" * 40_000)
+        _feed(wire.agents_reader(VERSION), [b"x" * 40_000])
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_is_no_message_for_an_agent_is_broken(line: bytes) -> None:
 )
 def test_what_is_no_message_for_a_worker_is_broken(line: bytes) -> None:
     with pytest.raises(Broken, match="no message of ours"):
-        wire.workers_reader(VERSION, 1_000).feed(line + b"\n")
+        _feed(wire.workers_reader(VERSION, 1_000), [line + b"\n"])
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_is_no_message_for_a_worker_is_broken(line: bytes) -> None:
 def test_a_greeting_of_another_version_says_which(version: str, protocol: int) -> None:
     greeting = {"ready": {"version": version, "protocol": protocol, "whatever": 1}}
     with pytest.raises(wire.OtherVersion) as told:
-        wire.workers_reader(VERSION, 1).feed(json.dumps(greeting).encode() + b"\n")
+        _feed(wire.workers_reader(VERSION, 1), [json.dumps(greeting).encode() + b"\n"])
     assert told.value.version == version
 
 
@@ -194,3 +194,21 @@ def test_a_claim_whose_row_holds_odd_numbers_can_be_told() -> None:
     (run,) = wire.agents_reader(VERSION).feed(line)
     assert isinstance(run, wire.Run)
     assert (run.max_attempts, run.timeout_s, run.parents) == (None, None, True)
+
+
+def test_of_a_line_that_was_cut_off_nothing_counts() -> None:
+    reader = wire.workers_reader(VERSION, 1_000)
+    (line,) = wire.encode(wire.Log(30, "x" * 90))
+    (gone,) = wire.encode(wire.Gone("killed"))
+    for cut in range(len(line)):
+        assert list(reader.feed(line[:cut])) == []
+        assert list(reader.feed(wire.CUT + b"\n" + gone)) == [wire.Gone("killed")]
+
+
+def test_what_came_before_something_broken_is_taken() -> None:
+    reader = wire.workers_reader(VERSION, 1_000)
+    (line,) = wire.encode(wire.Gone("killed"))
+    found = []
+    with pytest.raises(Broken):
+        found.extend(reader.feed(line + b"huh\n"))
+    assert found == [wire.Gone("killed")]

@@ -9,7 +9,6 @@ each of them knows.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import select
 import shutil
@@ -22,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from gigq_core.worker.agents import wire
 from gigq_core.worker.agents.landing import say
 from gigq_core.worker.processes import adopt_orphans, descendants, signal_all
 
@@ -222,8 +222,7 @@ def end_all() -> bool:
 
 def _say_gone(why: str) -> None:
     """The last word, which the agent can't say; it may have died within a line."""
-    line = "\n" + json.dumps({"gone": {"why": why}}) + "\n"
-    data = line.encode("ascii")
+    data = b"".join([wire.CUT, b"\n", *wire.encode(wire.Gone(why))])
     until = time.monotonic() + TOLD_WITHIN_S
     try:
         os.set_blocking(1, False)

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from gigq_core.worker import answers, runner
@@ -308,6 +308,8 @@ ToWorker = (
     | Gone
 )
 Message = ToAgent | ToWorker
+# A line that ends with it is none: whoever wrote it died within it, and another one speaks next.
+CUT = b"\0"
 # What goes before what waits to be sent, if it is no longer than one part.
 URGENT = (Ping, Pong)
 
@@ -335,14 +337,14 @@ def encode(message: Message) -> list[bytes]:
     return [*(b"+" + part + b"\n" for part in parts[:-1]), b"=" + parts[-1] + b"\n"]
 
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=Message, covariant=True)
 
 
 class Reader(Protocol[M]):
     """Takes bytes, and gives the messages that they complete."""
 
-    def feed(self, data: bytes) -> list[M]:
-        """The messages that `data` completes.
+    def feed(self, data: bytes) -> Iterator[M]:
+        """The messages that `data` completes, each as it is asked for.
 
         Raises:
             OtherVersion: the other end is of another version.
@@ -362,13 +364,14 @@ class _Reader:
         self._parts: list[bytes] = []
         self._long = 0
 
-    def feed(self, data: bytes) -> list[Any]:
-        found = []
+    def feed(self, data: bytes) -> Iterator[Any]:
         for line in self._lines.feed(data):
+            if line.endswith(CUT):
+                self._parts, self._long = [], 0
+                continue
             whole = self._joined(line)
             if whole is not None:
-                found.append(parse(whole, self._kinds, self._version))
-        return found
+                yield parse(whole, self._kinds, self._version)
 
     def _joined(self, line: bytes) -> bytes | None:
         """The line of a message, once all of its parts are there."""
