@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gigq_core.agents_seen import AgentSeen
-from gigq_core.spans import span
 from gigq_core.text import inert
+from gigq_core.times import moment_of
+from gigq_core.why import link_trouble
 
 
 def place_of(agent: AgentSeen) -> str:
@@ -15,25 +16,19 @@ def place_of(agent: AgentSeen) -> str:
 
 
 def trouble_of(agent: AgentSeen, utc: float) -> str:
-    """What is wrong with an agent, as the end of a sentence that it begins; nothing if it is well.
+    """What keeps jobs from it, as the rest of a sentence that begins with it; nothing if it is
+    well.
 
     Args:
         agent: The agent, of a worker that lives.
         utc: Now.
     """
-    if agent.state == "silent":
-        heard = "" if agent.heard is None else f" for {span(utc - agent.heard)}"
-        return f"has been silent{heard}"
-    why = f": {inert(agent.trouble).rstrip('.')}" if agent.trouble else ""
-    if agent.state == "lost":
-        return f"was lost{why}"
-    if agent.state == "refused":
-        return f"was refused{why}"
     if agent.state == "starting":
-        return f"is starting{why}"
+        return f"is starting: {inert(agent.trouble)}" if agent.trouble else "is starting"
     if agent.state == "stopped":
         return "has ended"
-    return ""
+    now = moment_of(utc)
+    return "" if now is None else inert(link_trouble(agent, now)).rstrip(".")
 
 
 def why_not_heard(agents: Iterable[AgentSeen], utc: float) -> str:

@@ -92,7 +92,8 @@ def _stack_elsewhere(path: Path, row: sqlite3.Row, timeout_s: float, read_only: 
     if answer is None:
         raise StackUnavailable(_why_no_answer(path, row, timeout_s))
     if answer.text is None:
-        raise StackUnavailable(answer.trouble or "Its agent can't tell.")
+        trouble = (answer.trouble or "its agent can't tell").rstrip(".")
+        raise StackUnavailable(f"{trouble[:1].upper()}{trouble[1:]}.")
     return answer.text
 
 

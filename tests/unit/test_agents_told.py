@@ -113,23 +113,23 @@ def test_status_says_where_an_attempt_runs(db: Path, conn: sqlite3.Connection) -
         (
             [READY, SILENT],
             Level.WARNING,
-            "Worker w: its agent on gpu2 has been silent.",
+            "Worker w: its agent on gpu2 is silent: it gets no new jobs until it answers.",
         ),
         (
             [READY, LOST],
             Level.WARNING,
-            'Worker w: its agent at "srun -n1" was lost: srun ended with 1.',
+            'Worker w: its agent at "srun -n1" is lost: srun ended with 1.',
         ),
         (
             [LOST, REFUSED],
             Level.WRONG,
-            'Worker w runs no job: its agent at "srun -n1" was lost: srun ended with 1, and 1 more '
+            'Worker w runs no job: its agent at "srun -n1" is lost: srun ended with 1, and 1 more '
             "is like it.",
         ),
         (
             [REFUSED],
             Level.WRONG,
-            'Worker w runs no job: its agent at "ssh old1" was refused: its Python is 3.7: use '
+            'Worker w runs no job: its agent at "ssh old1" is refused: its Python is 3.7: use '
             "3.10.",
         ),
         (

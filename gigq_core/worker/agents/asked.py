@@ -75,7 +75,7 @@ class AskedOfAgents:
             if which in known or abs(now - row["asked"]) > STALE_S:
                 continue
             if row["what"] != "stack":
-                self._note(which, None, "Its worker can't tell that.")
+                self._note(which, None, "its worker can't tell that")
                 continue
             self._last_number += 1
             self._waiting[self._last_number] = which
