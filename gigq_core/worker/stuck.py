@@ -1,7 +1,9 @@
 """Workers that live on this machine and do nothing: suspended, frozen, or hung.
 
 Such a one keeps its jobs for as long as it may wake and go on with them. Only a job that it should
-have ended long ago is taken from it, once nothing is left that could go on with that job.
+have ended long ago is taken from it, once nothing is left that could go on with that job. One whose
+jobs run elsewhere is ended as a whole: its agents end with it, and its jobs are those of a dead
+worker then.
 """
 
 from __future__ import annotations
@@ -51,12 +53,21 @@ class StuckWatch:
         ledger: the observer's.
         worker_id: its id; jobs of its own are none of its business.
         heartbeats: when it last heard of the others.
+        killed: takes how workers that are killed here came to their end, by the places of their
+            rows, where their jobs are given back later.
     """
 
-    def __init__(self, ledger: Ledger, worker_id: str, heartbeats: rescue.HeartbeatWatch) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        worker_id: str,
+        heartbeats: rescue.HeartbeatWatch,
+        killed: dict[object, str],
+    ) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
         self._heartbeats = heartbeats
+        self._killed = killed
         self._suspected: dict[int, _Suspicion] = {}
 
     def check(self, rows: Sequence[sqlite3.Row]) -> bool:
@@ -103,7 +114,7 @@ class StuckWatch:
             return True
         # In threads a job may hold up its worker, and is never run twice at once.
         return (
-            row["isolation"] == "process"
+            row["isolation"] in ("process", "agents")
             and self._heartbeats.silence_s(row["worker_id"]) >= SILENT_S
         )
 
@@ -116,6 +127,11 @@ class StuckWatch:
             if not late or not self._is_stuck(late[0]):
                 return False
             what = "suspended" if is_suspended(late[0]["pid"]) else "hung"
+            if late[0]["isolation"] == "agents":
+                # The processes that its attempts name are elsewhere, and may go on for a while.
+                if _end_worker(late[0], what):
+                    self._killed[place] = f"was {what}, and was killed for a job's timeout"
+                return False
             own = _processes_of(conn, late) if len(late) < len(rows) else None
             if own is None:
                 if not _end_worker(late[0], what):

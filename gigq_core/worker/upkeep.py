@@ -60,9 +60,9 @@ class Upkeep:
         self._ledger = ledger
         self._worker_id = worker_id
         self._heartbeats = heartbeats or rescue.HeartbeatWatch()
-        self._stuck = StuckWatch(ledger, worker_id, self._heartbeats)
         # How workers that were killed from here came to their end, by the place of their rows.
         self._killed: dict[object, str] = {}
+        self._stuck = StuckWatch(ledger, worker_id, self._heartbeats, self._killed)
         self._last = 0.0
         self._last_burial = 0.0
         self._last_forgetting = 0.0
@@ -81,6 +81,9 @@ class Upkeep:
         self._ledger.check_files()
         conn = self._ledger.conn
         running = conn.execute(sql.RUNNING_JOBS).fetchall()
+        holders = {row["registered"] for row in running}
+        for place in [place for place in self._killed if place not in holders]:
+            del self._killed[place]
         stopped = rescue.stopped_holders(running, self._heartbeats, self._worker_id)
         for place, holder in stopped.items():
             # Its jobs are given back next time, when it is certainly dead.
@@ -96,8 +99,6 @@ class Upkeep:
             with self._ledger.writing():
                 rescue.rescue(conn, rows, self._killed)
                 rescue.bury(conn, dead)
-            for worker in dead:
-                self._killed.pop(worker["place"], None)
         self._read_failures()
         self._forget_if_due(now)
         mended = self._mend_delays(now)
