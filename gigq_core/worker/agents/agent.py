@@ -21,7 +21,7 @@ import gigq_core
 from gigq_core.errors import StackUnavailable, WorkerCannotStart
 from gigq_core.identity import current_identity
 from gigq_core.worker import runner, system_limits
-from gigq_core.worker.agents import wire
+from gigq_core.worker.agents import leftovers, wire
 from gigq_core.worker.agents.guard import ENDING, GREETED_WITHIN_S, Place, end_all, now
 from gigq_core.worker.agents.link import FULL_BYTES, Link
 from gigq_core.worker.agents.link_sink import LinkSink
@@ -38,6 +38,8 @@ logger = logging.getLogger("gigq_core.worker")
 
 # So long the last word may take to leave, in seconds.
 TOLD_WITHIN_S = 2.0
+# The longest stack that is told, in characters.
+MOST_STACK = 256 * 1024
 # Whoever wakes so much later than it wanted to, in seconds, was suspended.
 AWAY_S = 2.0
 # How often it looks up, whatever happens, in seconds: a sleep of the machine stops its alarm.
@@ -88,6 +90,8 @@ class Agent:
         self._pool: ProcessPool | None = None
         self._lease_s = 0.0
         self._lease_until = now() + GREETED_WITHIN_S
+        # Until when others know that what this was started from is in use.
+        self._used_until = 0.0
         # When each pong was said that the worker may not have heard, by its number.
         self._pongs: dict[int, float] = {}
         # What is to be run and has no child yet; when those are given back.
@@ -281,6 +285,7 @@ class Agent:
                 cpus=cpus,
             )
         )
+        leftovers.clean(self._place.bundle)
 
     def _answer_ping(self, ping: wire.Ping, pool: ProcessPool) -> None:
         said = self._pongs.get(ping.heard)
@@ -294,6 +299,9 @@ class Agent:
         """The worker has heard what was said then."""
         self._lease_until = said + self._lease_s
         self._place.tell_lease(self._lease_until)
+        if self._place.bundle is not None and said > self._used_until:
+            self._used_until = said + leftovers.USED_EVERY_S
+            leftovers.note_use(self._place.bundle)
 
     # --- what runs ---------------------------------------------------------------------------
 
@@ -405,7 +413,8 @@ class Agent:
                 continue
             if found is not None:
                 del self._questions[number]
-                self._send(wire.Stack(number, found, None))
+                text = runner.clipped(runner.storable(found), MOST_STACK)
+                self._send(wire.Stack(number, text, None))
 
 
 class _Signals:

@@ -8,20 +8,18 @@ each of them knows.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import shutil
 import signal
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from gigq_core.worker.agents import wire
+from gigq_core.worker.agents import leftovers, wire
 from gigq_core.worker.agents.landing import say
 from gigq_core.worker.processes import adopt_orphans, descendants, signal_all
 
@@ -40,9 +38,6 @@ ENDING = tuple(
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
     if hasattr(signal, name)
 )
-# What an agent's own folder is called, and the file in it that is locked while it lives.
-FOLDER_PREFIX = "gigq-run-"
-LOCK = "lock"
 
 _LEASE = struct.Struct("d")
 
@@ -91,9 +86,9 @@ def main(run: Callable[[Place], int], bundle: str, kept: bool) -> NoReturn:
         kept: whether that stays for the next time.
     """
     code = 1
-    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-    lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = leftovers.make_run_folder()
+    if not kept:
+        leftovers.hold(Path(bundle), leftovers.ONCE_PREFIX)
     try:
         say({"go": True})
         code = _guarded(lambda outer: _inner(outer, run, folder, Path(bundle) if kept else None))
