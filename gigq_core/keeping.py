@@ -530,6 +530,7 @@ def _choose(
     status, after = step.start
     old: list[_Old] = []
     rows = LOOKED_AT_ONCE
+    before = dict(step.walked)
     for name in _STATUSES[_STATUSES.index(status or _STATUSES[0]) :]:
         age = ages[_AGE_OF[name]]
         if age is not None and (after or _is_due(step.walked.get(name), age, now)):
@@ -548,6 +549,11 @@ def _choose(
         old = old[: old.index(last) + 1]
         going = _free(conn, going[:fits])
         step.stop = (last.status, last.place)
+        # What stands behind that has been looked at for nothing: it still is to be gone through.
+        for name in _STATUSES[_STATUSES.index(last.status) :]:
+            step.walked.pop(name, None)
+            if name in before:
+                step.walked[name] = before[name]
     elif going and step.stop[0] is None:
         # One more, in which their files go.
         step.stop = (_STATUSES[-1], _BEHIND_ALL)

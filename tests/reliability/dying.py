@@ -22,6 +22,7 @@ from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 
 BATCH = 4
 NOTHING = FunctionReference("tests.integration.chores", "nothing")
+BETWEEN_TURNS_S = 0.015
 
 
 def submit_for_ever(db: str, who: str) -> None:
@@ -155,14 +156,22 @@ def deliver_until(db: str, folder: str, step: str) -> None:
     print(done)
 
 
-def show_until(db: str, step: str) -> None:
+def show_until(db: str, now: str, step: str) -> None:
     """Claim and end jobs of lanes, one of which shuts its lane; look at the lanes, and give back
-    what a worker left; killed as above."""
+    what a worker left; killed as above.
+
+    By a clock that begins at that moment and moves with the turns: which jobs a rate has room for,
+    and so how many steps there are, depends on no machine's speed.
+    """
     done = _traced_to(int(step))
+    moment = float(now)
+    vars(times)["time"] = SimpleNamespace(**{**vars(time), "time": lambda: moment})
     held = ledger.Ledger(db, runs_script=False)
     own = register.Register("dying", "cli", "process", 8, "python", "/", None)
 
     def turn(endings: list[Ending], slots: int) -> list[Claim]:
+        nonlocal moment
+        moment += BETWEEN_TURNS_S
         held.pending_work(own.id, slots)
         claim = {"claim": slots > 0, "stage": True, "beat": True}
         return held.commit(own, endings, list(range(slots)), **claim).claims

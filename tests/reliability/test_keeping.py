@@ -180,7 +180,7 @@ def test_nothing_needed_ever_goes_and_everything_old_goes_in_the_end(
 
     for _ in range(STEPS):
         act = chance.choice(["submit", "submit", "end", "end", "end", "retry", "keep", "step"])
-        known = sorted(model.status)
+        known = list(model.status)
         if act == "submit":
             parents = chance.sample(known, min(len(known), chance.choice([0, 0, 1, 2])))
             reads = chance.random() < 0.8
@@ -205,10 +205,13 @@ def test_nothing_needed_ever_goes_and_everything_old_goes_in_the_end(
         assert in_file() == set(model.status)
     if any(age is not None for age in ages.values()):
         left = model.left(ages)
-        for _ in range(500):
-            step()
-            if not queue.keeping().is_running:
-                break
+        # The run under way may be past a job that ended long ago just now, as none does by itself:
+        # the one behind it sees all of them.
+        for _ in ("under way", "whole"):
+            for _ in range(500):
+                step()
+                if not queue.keeping().is_running:
+                    break
         assert in_file() == left
     assert_counted(conn)
     ledger.close()
