@@ -53,9 +53,22 @@ class Line:
         return read
 
     def after(self, key: str) -> int:
-        """How many bytes a key costs."""
+        """How many bytes a key costs, once its answer has begun."""
         self.child.send(key)
-        return len(self.read())
+        return len(self.answer())
+
+    def answer(self, within_s: float = 20.0) -> bytes:
+        """What comes within that time, until nothing more comes."""
+        try:
+            first = self.child.read_nonblocking(65536, timeout=within_s)
+        except pexpect.TIMEOUT:
+            return b""
+        return bytes(first) + self.read()
+
+    def rests(self) -> bool:
+        """Whether nothing is sent. A chart moves on by one bar at a time, which may be just then:
+        the next time, it isn't."""
+        return self.read(REST_S) == b"" or self.read(REST_S) == b""
 
 
 @pytest.fixture
@@ -93,11 +106,11 @@ def line(path: Path) -> Iterator[Line]:
 
 def test_reading_costs_what_changes(line: Line) -> None:
     line.child.send("4\r")
-    assert b"Attempts" in line.read()
-    assert line.read(REST_S) == b""
+    assert b"Attempts" in line.answer()
+    assert line.rests()
     for key in ("/", "e", "\r", "n", "W", "l"):
         assert 0 < line.after(key) < STEP_BYTES
-    assert line.read(REST_S) == b""
+    assert line.rests()
 
 
 def test_a_bar_that_moves_costs_its_own_cells(line: Line, path: Path) -> None:
@@ -119,30 +132,30 @@ def test_a_bar_that_moves_costs_its_own_cells(line: Line, path: Path) -> None:
                 (done, time.time()),
             )
             costs.append(len(line.read(limit_s=1.0)))
-    # The first brings the words beside the bar.
-    assert all(0 < cost < BAR_BYTES for cost in costs[1:]), costs
+    # The first brings the words beside the bar. Two may come in one second, and none in another.
+    told = costs[1:]
+    assert 0 < sum(told) < BAR_BYTES * len(told), costs
 
 
 def test_the_budget(line: Line, path: Path) -> None:
-    assert line.read(REST_S) == b""
+    assert line.rests()
     assert 0 < line.after("j") < STEP_BYTES
     assert 0 < line.after("c") < QUESTION_BYTES
     assert 0 < line.after("n") < QUESTION_BYTES
-    assert 0 < line.after("o") < SCREEN_BYTES
     # What is read or worked out in steps comes a moment later; then nothing does.
-    assert len(line.read(REST_S)) < CHANGE_BYTES
-    assert line.read(REST_S) == b""
+    assert 0 < line.after("o") + len(line.read(REST_S)) < SCREEN_BYTES + CHANGE_BYTES
+    assert line.rests()
     assert 0 < line.after("q") < SCREEN_BYTES
     with sqlite3.connect(path) as connection:
         connection.execute(
             "UPDATE jobs SET priority = priority + 1 WHERE rowid = (SELECT max(rowid) FROM jobs)"
         )
     connection.close()
-    assert 0 < len(line.read(1.5)) < CHANGE_BYTES
+    assert 0 < len(line.answer()) < CHANGE_BYTES
     assert 0 < line.after("n") < FORM_BYTES
     # To the note: a field that changes nothing but itself and the preview.
     line.child.send("\x1b[Z" * 4)
-    assert line.read()
+    assert line.answer()
     line.after("a")
     assert 0 < line.after("b") < LETTER_BYTES
     assert 0 < line.after("\x1b") < QUESTION_BYTES
