@@ -352,7 +352,11 @@ class Agent:
     def _tell_endings(self) -> None:
         if self._pool is None:
             return
-        for ending in self._pool.collect():
+        endings = self._pool.collect()
+        if endings:
+            # Nothing is heard of an attempt behind its end.
+            self._tell_told(self._pool)
+        for ending in endings:
             self._tell_end(ending)
 
     def _tell_end(self, ending: Ending) -> None:
@@ -382,6 +386,10 @@ class Agent:
         if self._link.unsent > FULL_BYTES:
             # The newest are told once there is room.
             return
+        self._tell_told(pool)
+
+    def _tell_told(self, pool: ProcessPool) -> None:
+        """Pass on what jobs have reported and saved."""
         for report in pool.take_reports():
             token = report.claim.execution_id
             self._send(wire.Reported(token, report.done, report.total, report.note))

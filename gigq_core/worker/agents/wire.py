@@ -24,6 +24,8 @@ PROTOCOL = 1
 PART_BYTES = 32 * 1024
 # So much of what a job printed goes in one message, in bytes.
 CHUNK_BYTES = 16 * 1024
+# A character of a note that can't be stored stands there as six others at most.
+MOST_NOTE = 6 * runner.NOTE_CHARACTERS
 # What is logged or said for people is no longer, in characters.
 MOST_SAID = 4_000
 
@@ -617,7 +619,7 @@ _SHAPES: dict[type, dict[str, Callable[[object], object]]] = {
         "token": _token,
         "done": _amount,
         "total": _maybe(_amount),
-        "note": lambda value: runner.storable(_text(value))[: runner.NOTE_CHARACTERS],
+        "note": lambda value: runner.storable(_text(value))[:MOST_NOTE],
     },
     Saved: {"token": _token, "number": _count, "text": _json_text},
     Ask: {"token": _token, "number": _count, "what": _what},
