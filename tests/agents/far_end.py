@@ -69,8 +69,12 @@ class FarEnd:
         return self.ready
 
     def write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._in, data) :]
+        """Write all of it, if there is still somebody who reads."""
+        try:
+            while data:
+                data = data[os.write(self._in, data) :]
+        except BrokenPipeError:
+            pass
 
     def send(self, message: wire.ToAgent) -> None:
         self.write(b"".join(wire.encode(message)))
@@ -167,16 +171,15 @@ def far_end(
         env=env,
         start_new_session=True,
     )
-    try:
-        with process:
+    with process:
+        try:
+            yield FarEnd(process, " ".join(via or ["here"]))
+        finally:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            process.stdout.close()
             try:
-                yield FarEnd(process, " ".join(via or ["here"]))
+                process.wait(SOON_S)
             finally:
-                assert process.stdin is not None
-                process.stdin.close()
-                try:
-                    process.wait(SOON_S)
-                finally:
-                    process.kill()
-    except BrokenPipeError:
-        pass
+                process.kill()

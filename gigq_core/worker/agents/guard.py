@@ -19,9 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from gigq_core.identity import is_suspended, process_start
 from gigq_core.worker.agents import leftovers, wire
 from gigq_core.worker.agents.landing import say
-from gigq_core.worker.processes import adopt_orphans, descendants, signal_all
+from gigq_core.worker.processes import adopt_orphans, descendants, kill_exactly, signal_all
 
 # An agent that has heard nothing of its worker so far has so long, in seconds.
 GREETED_WITHIN_S = 60.0
@@ -89,32 +90,53 @@ def main(run: Callable[[Place], int], bundle: str, kept: bool) -> NoReturn:
     folder = leftovers.make_run_folder()
     if not kept:
         leftovers.hold(Path(bundle), leftovers.ONCE_PREFIX)
+    remove = [folder] if kept else [folder, Path(bundle)]
     try:
         say({"go": True})
-        code = _guarded(lambda outer: _inner(outer, run, folder, Path(bundle) if kept else None))
+        code = _guarded(lambda outer: _inner(outer, run, Path(bundle) if kept else None, remove))
     finally:
         # A copy that was forked never comes here.
-        shutil.rmtree(folder, ignore_errors=True)
-        if not kept:
-            shutil.rmtree(bundle, ignore_errors=True)
+        _remove(remove)
         os._exit(code)
 
 
-def _inner(outer: _Above, run: Callable[[Place], int], folder: Path, bundle: Path | None) -> int:
+def _inner(
+    outer: _Above, run: Callable[[Place], int], bundle: Path | None, remove: list[Path]
+) -> int:
     """Become the inner guard."""
 
     def run_agent(inner: _Above) -> int:
         os.close(outer.alive)
-        return run(Place(folder, inner.alive, (inner.lease, outer.lease), bundle))
+        code = run(Place(remove[0], inner.alive, (inner.lease, outer.lease), bundle))
+        _end_stopped([inner, outer], remove)
+        return code
 
-    return _guarded(run_agent, outer)
+    code = _guarded(run_agent, outer)
+    _end_stopped([outer], remove)
+    return code
+
+
+def _end_stopped(guards: list[_Above], remove: list[Path]) -> None:
+    """A guard that is stopped can't see that all has ended: it is ended as well."""
+    for guard in guards:
+        if is_suspended(guard.pid):
+            kill_exactly(guard.pid, guard.started, "it is stopped, and all that it guarded is gone")
+            _remove(remove)
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Above(NamedTuple):
-    """What a process has of its guard: where it tells its lease, and what ends with the guard."""
+    """What a process has of its guard: where it tells its lease, and what ends with the guard; and
+    who that is."""
 
     lease: int
     alive: int
+    pid: int
+    started: str
 
 
 def _guarded(run: Callable[[_Above], int], above: _Above | None = None) -> int:
@@ -134,13 +156,14 @@ def _guarded(run: Callable[[_Above], int], above: _Above | None = None) -> int:
         os.set_blocking(fd, False)
     # Whatever of these comes before anybody looks is kept.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    me = os.getpid(), process_start(os.getpid()) or ""
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.close(lease_in)
             os.close(alive_kept)
-            code = run(_Above(lease, alive))
+            code = run(_Above(lease, alive, *me))
         except BaseException:  # noqa: BLE001 - whatever it is, this process ends by it
             sys.excepthook(*sys.exc_info())
         finally:
