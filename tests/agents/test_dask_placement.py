@@ -1,0 +1,353 @@
+"""Places in a real Dask cluster: streams that come, stand and go, as far as a worker sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from gigq_core.worker.agents import dask_placement
+from gigq_core.worker.agents.dask_placement import DaskPlacement, Left, Placed
+from tests.agents.dask_cluster import START_WITHIN_S, DaskCluster
+from tests.waiting import wait_until
+
+# In place of an agent: what it reads comes back; at the end of its input it says so.
+ECHO = """
+import os
+while data := os.read(0, 65536):
+    while data:
+        data = data[os.write(1, data):]
+os.write(1, b"<end>")
+"""
+
+
+class Turns:
+    """Lets a placement have its turns, as the supervisor does.
+
+    Attributes:
+        here: the places that came and have not gone, by name.
+        left: those that went.
+    """
+
+    def __init__(self, address: str, program: str = ECHO, **options: Any) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.placement = DaskPlacement(address, self._selector, ["-c", program], **options)
+        self.here: dict[str, Placed] = {}
+        self.left: list[Left] = []
+
+    def until(self, condition: Callable[[], Any], timeout_s: float = START_WITHIN_S) -> Any:
+        """Take turns until it is true; returns its answer."""
+        end = time.monotonic() + timeout_s
+        while not (answer := condition()):
+            assert time.monotonic() < end, (self.placement.trouble, self.left)
+            due = self.placement.due()
+            wait = 0.05 if due is None else min(0.05, max(0.0, due - time.monotonic()))
+            for key, _ in self._selector.select(wait):
+                if key.fd in self._selector.get_map():
+                    key.data()
+            self.placement.tick()
+            for left in self.placement.take_left():
+                self.left.append(left)
+                self.here.pop(left.name).stream.close()
+            for placed in self.placement.take_new():
+                self.here[placed.name] = placed
+        return answer
+
+    def places(self, count: int) -> list[Placed]:
+        """As many places as that, once they are there."""
+        self.until(lambda: len(self.here) == count)
+        return list(self.here.values())
+
+    def close(self) -> None:
+        for placed in self.here.values():
+            placed.stream.close()
+        self.placement.close()
+        self._selector.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """A scheduler with two Dask workers; a test that ends one starts another."""
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
+    try:
+        cluster.start_worker()
+        cluster.start_worker()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def shared_turns(cluster: DaskCluster) -> Iterator[Turns]:
+    """One bridge for the tests that need none of their own: starting one takes a second."""
+    turns = Turns(cluster.address)
+    try:
+        yield turns
+    finally:
+        turns.close()
+
+
+@pytest.fixture
+def turns(shared_turns: Turns) -> Turns:
+    """It, with a place in either Dask worker."""
+    shared_turns.until(lambda: len(shared_turns.here) == 2)
+    shared_turns.left.clear()
+    return shared_turns
+
+
+def read(stream: socket.socket, count: int = 2**40) -> bytes:
+    """So many bytes of it, or all until its end."""
+    stream.settimeout(START_WITHIN_S)
+    data = bytearray()
+    while len(data) < count and (more := stream.recv(min(count - len(data), 2**20))):
+        data += more
+    return bytes(data)
+
+
+def test_each_dask_worker_is_a_place_and_bytes_pass_both_ways_as_they_are(turns: Turns) -> None:
+    places = turns.places(2)
+    assert {placed.slots for placed in places} == {2}
+    assert {placed.host for placed in places} == {socket.gethostname()}
+    assert len({placed.name.split("#")[0] for placed in places}) == 2
+    # Half lines, no lines, every byte, and more than any buffer on the way holds.
+    sent = bytes(range(256)) * 16384 + b"half a li"
+    for placed in places:
+        placed.stream.settimeout(START_WITHIN_S)
+        writer = threading.Thread(target=placed.stream.sendall, args=(sent,))
+        writer.start()
+        assert read(placed.stream, len(sent)) == sent
+        writer.join()
+        placed.stream.shutdown(socket.SHUT_WR)
+        assert read(placed.stream) == b"<end>"
+    turns.until(lambda: len(turns.left) == 2)
+
+
+def test_a_dask_worker_that_is_killed_ends_its_stream_alone_and_one_that_joins_is_a_place(
+    turns: Turns, cluster: DaskCluster
+) -> None:
+    before = set(turns.here)
+    joined = cluster.start_worker(threads=3)
+    turns.places(3)
+    (new,) = (placed for name, placed in turns.here.items() if name not in before)
+    assert new.slots == 3
+    cluster.end(joined, signal.SIGKILL)
+    turns.until(lambda: turns.left)
+    assert turns.left == [Left(new.name, "the Dask worker is gone")]
+    assert set(turns.here) == before
+    for placed in turns.here.values():
+        placed.stream.settimeout(START_WITHIN_S)
+        placed.stream.sendall(b"still here")
+        assert read(placed.stream, 10) == b"still here"
+
+
+def test_an_agent_that_ends_is_told_with_its_last_words_and_offered_anew(
+    cluster: DaskCluster,
+) -> None:
+    turns = Turns(cluster.address, "import sys; sys.stdin.readline(); sys.exit('no room on disk')")
+    try:
+        names = {placed.name for placed in turns.places(2)}
+        some = next(iter(turns.here.values()))
+        some.stream.sendall(b"\n")
+        turns.until(lambda: turns.left)
+        (left,) = turns.left
+        assert left.name == some.name
+        assert left.why == "the agent's process ended with code 1: no room on disk"
+        turns.places(2)
+        (again,) = set(turns.here) - names
+        assert again == some.name.replace("#1", "#2")
+    finally:
+        turns.close()
+
+
+def test_closing_a_stream_ends_the_agent_there(turns: Turns) -> None:
+    placed = turns.places(2)[0]
+    placed.stream.close()
+    turns.until(lambda: turns.left)
+    assert turns.left == [Left(placed.name, "the agent's process ended with code 0")]
+
+
+def test_a_place_takes_jobs_while_the_cluster_holds_it_and_rests_after_the_last(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_placement, "REST_AFTER_S", 0.3)
+    one, other = (placed.name for placed in turns.places(2))
+    takes = turns.placement.takes_jobs
+    assert not takes(one)
+    assert not takes(other)
+
+    def both() -> bool:
+        turns.placement.wanted(1)
+        return takes(one) and takes(other)
+
+    turns.until(both)
+    turns.placement.wanted(0)
+    turns.placement.busy(one, 2)
+    turns.until(lambda: not takes(other))
+    assert takes(one)
+    turns.placement.busy(one, 0)
+    turns.until(lambda: not takes(one))
+
+
+def test_a_paused_dask_worker_takes_no_new_jobs(turns: Turns, cluster: DaskCluster) -> None:
+    one, other = (placed.name for placed in turns.places(2))
+    takes = turns.placement.takes_jobs
+    turns.placement.wanted(1)
+    turns.until(lambda: takes(one) and takes(other))
+    turns.placement.busy(one, 1)
+    turns.placement.busy(other, 1)
+    _set_status(cluster.address, one.split("#")[0], "paused")
+    turns.until(lambda: not takes(one))
+    assert takes(other)
+    assert set(turns.here) == {one, other}
+    _set_status(cluster.address, one.split("#")[0], "running")
+    turns.until(lambda: takes(one))
+
+
+def test_a_dask_worker_that_is_retired_lets_its_agent_say_its_last_words(
+    turns: Turns, cluster: DaskCluster
+) -> None:
+    before = set(turns.here)
+    cluster.start_worker()
+    turns.places(3)
+    (new,) = (placed for name, placed in turns.here.items() if name not in before)
+    _with_client(
+        cluster.address, lambda client: client.retire_workers(workers=[new.name.split("#")[0]])
+    )
+    assert read(new.stream) == b"<end>"
+    turns.places(2)
+
+
+def test_an_agent_that_reads_nothing_stops_the_sender_and_fills_no_memory(
+    cluster: DaskCluster,
+) -> None:
+    deaf = "import select; poll = select.poll(); poll.register(0, 0); poll.poll()"
+    turns = Turns(cluster.address, deaf)
+    try:
+        placed = turns.places(2)[0]
+        placed.stream.settimeout(2.0)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 32 * 2**20:
+                sent += placed.stream.send(bytes(2**16))
+        assert sent < 4 * 2**20
+    finally:
+        turns.close()
+
+
+def test_a_bridge_that_is_killed_ends_all_streams_and_is_started_again(turns: Turns) -> None:
+    before = set(turns.here)
+    streams = [placed.stream.dup() for placed in turns.here.values()]
+    pid = turns.placement.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    turns.until(lambda: len(turns.left) == 2)
+    assert {left.name for left in turns.left} == before
+    assert {left.why for left in turns.left} == {"the process that speaks to Dask ended"}
+    assert turns.placement.trouble is not None
+    assert turns.placement.trouble.startswith(
+        "The process that speaks to Dask ended with code -9, and is started again"
+    )
+    for stream in streams:
+        with stream:
+            assert read(stream) == b""
+    turns.places(2)
+    turns.until(lambda: turns.placement.trouble is None)
+    assert turns.placement.pid not in (None, pid)
+
+
+def test_with_the_worker_its_bridge_ends_and_the_agents_do(
+    cluster: DaskCluster, tmp_path: Path
+) -> None:
+    own = tmp_path / "pids"
+    own.mkdir()
+    program = f"import os; open(os.path.join({str(own)!r}, str(os.getpid())), 'w').close()\n{ECHO}"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _WORKER, cluster.address, program],
+        stdout=subprocess.PIPE,
+    )
+    assert worker.stdout is not None
+    bridge = psutil.Process(int(worker.stdout.readline()))
+    wait_until(lambda: len(list(own.iterdir())) == 2, START_WITHIN_S)
+    agents = [psutil.Process(int(path.name)) for path in own.iterdir()]
+    worker.kill()
+    worker.communicate()
+    gone, alive = psutil.wait_procs([bridge, *agents], START_WITHIN_S)
+    assert alive == []
+    assert len(gone) == 3
+
+
+_WORKER = """
+import sys
+from tests.agents.test_dask_placement import Turns
+turns = Turns(*sys.argv[1:])
+turns.places(2)
+print(turns.placement.pid, flush=True)
+turns.until(lambda: False, 600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"python": "/no/such/python"}, "can't start an agent: FileNotFoundError"),
+        ({"python": os.devnull}, "can't start an agent: PermissionError"),
+    ],
+)
+def test_an_agent_that_can_not_be_started_is_told(
+    cluster: DaskCluster, options: dict[str, str], words: str
+) -> None:
+    turns = Turns(cluster.address, **options)
+    try:
+        trouble = turns.until(lambda: turns.placement.trouble)
+        assert trouble.startswith("The Dask worker tcp://127.0.0.1:")
+        assert words in trouble
+        assert "\n" not in trouble
+        assert turns.here == {}
+    finally:
+        turns.close()
+
+
+def test_without_distributed_the_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dask_placement, "find_spec", lambda name: None)
+    words = "What speaks to Dask is not installed here: pip install 'gigq-tui[dask]'"
+    assert dask_placement.why_not() == words
+    turns = Turns("tcp://127.0.0.1:1")
+    try:
+        assert turns.placement.trouble == words
+        assert turns.placement.pid is None
+    finally:
+        turns.close()
+
+
+def _set_status(scheduler: str, address: str, status: str) -> None:
+    code = (
+        "from distributed import Worker\nfrom distributed.core import Status\n"
+        f"one, = (w for w in Worker._instances if w.address == {address!r})\n"
+        f"one.status = Status.{status}\n"
+    )
+    _with_client(scheduler, lambda client: client.run(exec, code, {}, workers=[address]))
+
+
+def _with_client(scheduler: str, act: Callable[[Any], Any]) -> None:
+    from distributed import Client
+
+    async def work() -> None:
+        async with Client(scheduler, asynchronous=True, set_as_default=False) as client:
+            await act(client)
+
+    asyncio.run(work())
