@@ -174,15 +174,18 @@ class Dialogue:
         self._heard = heard
         self._send = send
         self._signs: SignsOfLife | None = None
-        # How often the job has asked for something; the questions that wait for a commit.
+        # How often the job has asked for something; the questions that wait for a commit; and how
+        # many wait for whoever answers.
         self._asked = 0
         self._waiting: list[int] = []
+        self._unanswered = 0
 
     def begin(self, claim: Claim) -> None:
         """Another job begins."""
         self._signs = signs_of(claim)
         self._asked = 0
         self._waiting = []
+        self._unanswered = 0
 
     def hear(self, claim: Claim, message: Ask | Told | Saved | Submitted) -> None:
         """Act on what the job of `claim` says.
@@ -201,8 +204,9 @@ class Dialogue:
             self._note_waiting()
             self._heard.note_save(Save(claim, message.number, message.text))
         elif isinstance(message, Submitted):
-            self.shows_life()
-            self._responder.submit(claim, message, self._send)
+            self._unanswered += 1
+            self._note_waiting()
+            self._responder.submit(claim, message, self._give)
         else:
             self._answer(claim, message)
 
@@ -212,7 +216,14 @@ class Dialogue:
             raise Broken("it asks for the same again and again")
         if ask.what == "parents" and not claim.dependencies:
             raise Broken("it asked for parents, and has none")
-        self._responder.ask(claim, ask, self._send)
+        self._unanswered += 1
+        self._note_waiting()
+        self._responder.ask(claim, ask, self._give)
+
+    def _give(self, answer: dict[str, Any]) -> None:
+        self._unanswered -= 1
+        self._note_waiting()
+        self._send(answer)
 
     def end(self, claim: Claim, completed: bool) -> Outbox | None:
         """The job has ended; gives what is to be submitted, if it completed."""
@@ -227,9 +238,9 @@ class Dialogue:
             self._send({"answer": one})
 
     def _note_waiting(self) -> None:
-        """While the job waits for a commit its stall clock stands."""
+        """While the job waits for a commit, or an answer, its stall clock stands."""
         if self._signs is not None:
-            self._signs.wait(bool(self._waiting))
+            self._signs.wait(bool(self._waiting or self._unanswered))
 
     def shows_life(self, report: Report | None = None) -> None:
         """The job has just shown a sign of life, or nobody could see whether it did."""

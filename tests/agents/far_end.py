@@ -145,6 +145,19 @@ class FarEnd:
             self.said += self.reader.feed(data)
         assert data is not None, "the link did not end"
 
+    def is_readable(self) -> bool:
+        return bool(select.select([self._out], [], [], 0)[0])
+
+    def read_until(self, kind: type[wire.ToWorker]) -> int:
+        """Read until a message of a kind came; gives how many bytes that took."""
+        read = 0
+        while not any(isinstance(message, kind) for message in self.said):
+            data = self._read(SOON_S)
+            assert data
+            read += len(data)
+            self.said += self.reader.feed(data)
+        return read
+
     def _read(self, within_s: float) -> bytes | None:
         if not select.select([self._out], [], [], max(0.0, within_s))[0]:
             return None

@@ -9,8 +9,10 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+import gigq_core
 from gigq_core.identity import process_start
 from gigq_core.worker.agents import wire
 from gigq_core.worker.claims import Fate
@@ -34,6 +36,18 @@ def speak(text):
 
 def sleep(seconds):
     time.sleep(seconds)
+
+def note_end(path):
+    import atexit
+    atexit.register(lambda: open(path, "w").write("ended"))
+
+def write_to_all():
+    for fd in range(256):
+        try:
+            if fd not in (1, 2):
+                os.write(fd, b"garbage\\n")
+        except OSError:
+            pass
 
 def stubborn(path):
     import signal
@@ -151,3 +165,100 @@ def test_an_agent_that_is_signalled_leaves_nothing(
             os.kill(pid, 0)
     # It may have said so itself, and then ends.
     wait_until(lambda: process_start(far.ready.pid) is None)
+
+
+def test_jobs_begin_in_the_order_in_which_they_came(far: FarEnd, tmp_path: Path) -> None:
+    tokens = [far.run("far_jobs:add", '{"a": 1, "b": 2}') for _ in range(40)]
+    ended = [far.end_of(token) for token in tokens]
+    begun = [one for one in ended if one.fate is Fate.COMPLETED]
+    assert begun
+    assert {one.fate for one in ended} <= {Fate.COMPLETED, Fate.NOT_BEGUN}
+
+
+def test_what_waits_for_long_while_all_slots_are_taken_is_given_back(far: FarEnd) -> None:
+    running = [far.run("far_jobs:sleep", '{"seconds": 600}') for _ in range(2)]
+    waiting = far.run("far_jobs:sleep", '{"seconds": 600}')
+    assert far.end_of(waiting)[1:] == (
+        *(Fate.NOT_BEGUN, None, None, None, (), None, None, False, None, 0.0),
+    )
+    for token in running:
+        far.send(wire.Stop(token, Fate.GIVEN_BACK))
+    assert {far.end_of(token).fate for token in running} == {Fate.GIVEN_BACK}
+
+
+def test_an_attempt_that_waits_is_stopped_before_it_begins(far: FarEnd, tmp_path: Path) -> None:
+    far.write(
+        b"".join(
+            line
+            for message in (
+                wire.Run(
+                    *("t", "j", "n", "far_jobs", "sleep", '{"seconds": 600}', False, 1, 3, 9.0),
+                    *(None, (), None, None),
+                ),
+                wire.Stop("t", Fate.CANCELLED),
+            )
+            for line in wire.encode(message)
+        )
+    )
+    assert far.end_of("t").fate in (Fate.NOT_BEGUN, Fate.CANCELLED)
+
+
+def test_after_a_drain_idle_processes_end_and_nothing_begins(far: FarEnd, tmp_path: Path) -> None:
+    far.result_of("far_jobs:where")
+    agent = psutil.Process(far.ready.pid)
+    assert agent.children()
+    far.send(wire.Drain())
+    wait_until(lambda: not agent.children())
+    assert far.ping(1, 0).busy == 0
+    assert far.end_of(far.run("far_jobs:where")).fate is Fate.NOT_BEGUN
+
+
+def test_idle_processes_end_in_good_order_when_all_is_closed(far: FarEnd, tmp_path: Path) -> None:
+    path = tmp_path / "left"
+    far.result_of("far_jobs:note_end", json.dumps({"path": str(path)}))
+    far.send(wire.Close())
+    far.wait_for(wire.Gone)
+    assert path.read_text() == "ended"
+
+
+def _hello(**more: object) -> dict[str, object]:
+    hello = wire.Hello(
+        wire.PROTOCOL, gigq_core.__version__, 1, 1.0, 1_000, 5, None, None, 30.0, 5.0
+    )
+    return {**hello._asdict(), **more}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([{"hello": _hello(version="0.0.9")}], "and its worker of 0.0.9: start that worker anew"),
+        ([{"hello": _hello(protocol=99)}], "start that worker anew"),
+        ([{"hello": _hello(chdir="/no/such")}], "There is no folder /no/such: name another one"),
+        ([{"hello": _hello()}, {"hello": _hello()}], "it said hello twice"),
+        ([{"close": {}}], "it gave orders before it said hello"),
+        ([{"hello": _hello(slots="many")}], "no message of ours"),
+    ],
+)
+def test_a_greeting_that_does_not_fit_ends_it_with_a_sentence(
+    folder: Path, said: list[dict[str, object]], expected: str
+) -> None:
+    with far_end(cwd=folder) as far:
+        far.land()
+        far.write(b"".join(json.dumps(one).encode() + b"\n" for one in said))
+        far.read_to_end()
+        sentences = [
+            one.sentence if isinstance(one, wire.Refused) else one.why
+            for one in far.said
+            if isinstance(one, wire.Refused | wire.Gone)
+        ]
+        assert expected in sentences[0]
+        assert isinstance(far.said[-1], wire.Gone)
+        assert far.process.wait(10) == 0
+
+
+def test_a_job_that_writes_to_whatever_is_open_reaches_its_own_pipes_alone(far: FarEnd) -> None:
+    ended = far.end_of(far.run("far_jobs:write_to_all"))
+    assert ended.fate is Fate.CRASHED
+    assert ended.error is not None
+    assert ended.error.startswith("the job wrote into the pipe to its worker")
+    assert far.ping(1, 0).busy == 0

@@ -218,6 +218,8 @@ class Agent:
             self._answer_ping(message, pool)
         elif isinstance(message, wire.Run):
             self._waiting.append(_claim_of(message))
+            if self._draining:
+                self._give_back(pool)
         elif isinstance(message, wire.Give):
             self._responder.give(message)
         elif isinstance(message, wire.Stop):
