@@ -35,6 +35,7 @@ from gigq_core.queue import JobQueue
 from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.task import TaskWrapper, task
 from gigq_core.undo import Undo
+from gigq_core.version import __version__ as __version__
 from gigq_core.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from gigq_core.retry import Backoff, GiveUp, Retry, Snooze
     from gigq_core.unique import Unique
     from gigq_core.worker import Worker
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AccessRefused",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--once", is_flag=True, help="Run one job if there is one, then end.")
 @click.option(
+    "-c",
     "--concurrency",
     type=click.IntRange(min=1),
     default=1,
@@ -116,6 +117,24 @@ if TYPE_CHECKING:
     metavar="LANE,…",
     help="Take the jobs of these lanes, and no others.",
 )
+@click.option(
+    "--via",
+    multiple=True,
+    metavar="COMMAND",
+    help="Run the jobs where this leads, as in 'ssh gpu1': up to --concurrency there at a time, "
+    "and none here. May be given several times.",
+)
+@click.option(
+    "--remote-python",
+    metavar="EXE",
+    help="With --via: the Python there.  [default: python3]",
+)
+@click.option(
+    "--remote-chdir",
+    metavar="DIR",
+    help="With --via: the folder there that the jobs run in, first on their path.  "
+    "[default: where the command leads to]",
+)
 @click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
 @click.option("--lifeline", type=int, hidden=True)
 @json_option
@@ -139,6 +158,9 @@ def worker(
     max_child_memory: int | None,
     lanes: tuple[str, ...],
     only_lanes: tuple[str, ...],
+    via: tuple[str, ...],
+    remote_python: str | None,
+    remote_chdir: str | None,
     owner: str,
     lifeline: int | None,
     as_json: bool,
@@ -182,6 +204,9 @@ def worker(
             max_child_memory=max_child_memory,
             lanes=lanes,
             only_lanes=only_lanes,
+            via=via,
+            remote_python=remote_python,
+            remote_chdir=remote_chdir,
         )
     except (TypeError, ValueError) as problem:
         raise click.UsageError(str(problem)) from None

@@ -25,6 +25,16 @@ FORGET_AGENTS_OF = "DELETE FROM core_agents WHERE worker_id = ?"
 FORGET_OLD_AGENTS = """
 DELETE FROM core_agents WHERE worker_id NOT IN (SELECT id FROM core_workers)"""
 
+# With their worker, whose `id` becomes `new`.
+RENAME_AGENTS = """
+UPDATE core_agents SET id = :new || substr(id, length(:id) + 1), worker_id = :new
+WHERE worker_id = :id"""
+
+# Of a worker that ends.
+END_AGENTS = """
+UPDATE core_agents SET state = 'stopped', busy = 0
+WHERE worker_id = ? AND state NOT IN ('refused', 'lost')"""
+
 # Of a worker that was found dead.
 LOSE_AGENTS = """
 UPDATE core_agents SET state = 'lost', busy = 0, trouble = 'its worker died'

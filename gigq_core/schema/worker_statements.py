@@ -276,6 +276,8 @@ RECORD_EXECUTION = """
 UPDATE job_executions SET started_at = :begun, began = :begun_utc, pid = :pid
 WHERE id = :execution"""
 
+NOTE_AGENT = "UPDATE job_executions SET agent = ? WHERE id = ?"
+
 FORGET_EXECUTION = "DELETE FROM job_executions WHERE id = ?"
 
 # Of the attempts since the job was last submitted or requeued.
@@ -356,6 +358,12 @@ CLAIMS_OF_GIGQ = """
 SELECT worker_id, started_at, began FROM jobs
 WHERE status = 'running' AND execution_id IS NULL AND worker_id IS NOT NULL
 LIMIT ?"""
+
+# A dead worker's row, while something of it may go on, when another one takes its id.
+RENAME_WORKER = "UPDATE OR REPLACE core_workers SET id = :new WHERE id = :id"
+RENAME_HOLDER = """
+UPDATE jobs INDEXED BY core_running SET worker_id = :new
+WHERE status = 'running' AND worker_id = :id"""
 
 FORGET_OLD_WORKERS = """
 DELETE FROM core_workers WHERE state = 'stopped' AND ended < :before"""

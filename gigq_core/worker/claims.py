@@ -111,6 +111,8 @@ class Ending:
     wish: Wish | None = None
     # What it has submitted, of one that completed.
     outbox: Outbox | None = None
+    # The host that it ran on, of one that an agent ran.
+    agent: str | None = None
 
 
 def sentence_for(claim: Claim, fate: Fate) -> str | None:
@@ -123,8 +125,9 @@ def sentence_for(claim: Claim, fate: Fate) -> str | None:
 
 
 class Begun(NamedTuple):
-    """That an attempt which was claimed ahead has begun."""
+    """That an attempt which was claimed ahead has begun; or where, of one that an agent runs."""
 
     claim: Claim
     at: Moment
     pid: int
+    agent: str | None = None

@@ -420,6 +420,8 @@ class Ledger:
         own.claimed = claimed_at
         if beat:
             own.answered = None
+            if own.agents is not None:
+                own.agents.written()
         return result
 
     def _claim(

@@ -59,7 +59,7 @@ UNSTORABLE = (sqlite3.Error, ValueError, OverflowError, TypeError, MemoryError)
 
 
 def record(conn: sqlite3.Connection, begun: Begun) -> None:
-    """Write that an attempt claimed ahead has begun, and where."""
+    """Write that an attempt has begun, and where."""
     values = {
         "job": begun.claim.job_id,
         "execution": begun.claim.execution_id,
@@ -69,6 +69,8 @@ def record(conn: sqlite3.Connection, begun: Begun) -> None:
     }
     conn.execute(sql.RECORD_JOB, values)
     conn.execute(sql.RECORD_EXECUTION, values)
+    if begun.agent is not None:
+        conn.execute(sql.NOTE_AGENT, (begun.agent, begun.claim.execution_id))
 
 
 def put_back(conn: sqlite3.Connection, claim: Claim, now: Moment) -> None:
@@ -120,6 +122,9 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written
     conn.executemany(sql.END_EXECUTION, executions)
     if failed:
         conn.executemany(sql.END_FAILED_EXECUTION, failed)
+    elsewhere = [(e.agent, e.claim.execution_id) for e in endings if e.agent is not None]
+    if elsewhere:
+        conn.executemany(sql.NOTE_AGENT, elsewhere)
     return Written(stored, superseded)
 
 
@@ -161,7 +166,7 @@ def unstorable(ending: Ending, problem: Exception) -> Ending:
         what, value = "error", ending.error
     reason = f"its {what} can't be stored: {problem}\nThe {what}: {runner.shown(value)}"
     error = runner.clipped(runner.storable(reason))
-    return Ending(ending.claim, fate, error=error)
+    return Ending(ending.claim, fate, error=error, agent=ending.agent)
 
 
 def _values_of(ending: Ending, now: Moment) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import selectors
 import time
 from collections import deque
@@ -57,6 +58,7 @@ class ProcessPool:
     """
 
     isolation = "process"
+    patience_s = math.inf
 
     def __init__(
         self,
@@ -112,6 +114,10 @@ class ProcessPool:
     def busy(self) -> int:
         """How many slots are taken."""
         return sum(child.claim is not None for child in self._children)
+
+    def worth_counting(self) -> int:
+        """How many of the jobs that are ready make a difference: no more than there are slots."""
+        return self.slots - self.busy()
 
     def free(self) -> list[int]:
         """The pids of the children that can take a job this moment."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
+from gigq_core.agents_seen import AgentSeen
 from gigq_core.errors import WorkerIdInUse
 from gigq_core.identity import ProcessIdentity, current_identity, is_dead
+from gigq_core.schema import agent_statements
 from gigq_core.schema import worker_statements as sql
+from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import WorkerState
 from gigq_core.text import storable
 from gigq_core.times import Moment
@@ -16,6 +22,18 @@ from gigq_core.worker import rescue
 
 # Workers that stopped are remembered for so long.
 REMEMBER_S = 24 * 3600.0
+
+logger = logging.getLogger("gigq_core.worker")
+
+
+class Agents(Protocol):
+    """What runs a worker's jobs elsewhere, as far as the file is told of it."""
+
+    # Whether there is news since it was written last.
+    changed: bool
+
+    def rows(self) -> Sequence[AgentSeen]: ...
+    def written(self) -> None: ...
 
 
 @dataclass
@@ -41,6 +59,19 @@ class Register:
     enrolled: bool = False
     # As it is in the file.
     utc_offset_s: int | None = None
+    # None for a worker whose jobs run on its own machine.
+    agents: Agents | None = None
+
+    @property
+    def has_agent_news(self) -> bool:
+        """Whether something has changed among its agents."""
+        return self.agents is not None and self.agents.changed
+
+    def values(self) -> dict[str, Any]:
+        """The row's columns, as they are to be written, with the identity of this process."""
+        written = {**vars(self), **current_identity()._asdict()}
+        # Folders and hosts may have names that no file of ours takes.
+        return {k: storable(v) if isinstance(v, str) else v for k, v in written.items()}
 
     @property
     def keeps_agenda(self) -> bool:
@@ -63,15 +94,18 @@ def enrol(conn: sqlite3.Connection, own: Register, now: Moment) -> None:
                 f"A worker {own.id} already works on this file (pid {row['pid']} on "
                 f"{row['host']}): choose another --worker-id, or stop that one."
             )
-        lost = [r for r in conn.execute(sql.RUNNING_JOBS) if r["worker_id"] == own.id]
-        rescue.rescue(conn, lost)
-    written = {**asdict(own), **current_identity()._asdict(), "now": now.text, "utc": now.utc}
-    # Folders and hosts may have names that no file of ours takes.
-    for column, value in written.items():
-        if isinstance(value, str):
-            written[column] = storable(value)
-    conn.execute(sql.REGISTER, written)
+        if row["isolation"] == "agents":
+            # What they run may go on for a while: the row stays, by another name, until it is over.
+            values = {"id": own.id, "new": f"{own.id}~{row['pid']}"}
+            for statement in (sql.RENAME_WORKER, sql.RENAME_HOLDER, agent_statements.RENAME_AGENTS):
+                conn.execute(statement, values)
+        else:
+            lost = [r for r in conn.execute(sql.RUNNING_JOBS) if r["worker_id"] == own.id]
+            rescue.rescue(conn, lost)
+    conn.execute(sql.REGISTER, {**own.values(), "now": now.text, "utc": now.utc})
     conn.execute(sql.FORGET_OLD_WORKERS, {"before": now.utc - REMEMBER_S})
+    conn.execute(agent_statements.FORGET_AGENTS_OF, (own.id,))
+    conn.execute(agent_statements.FORGET_OLD_AGENTS)
     conn.execute(sql.FORGET_DEATHS)
     own.utc_offset_s = note_offset(conn, own.id)
 
@@ -101,10 +135,20 @@ def beat(
     ).rowcount
     if not found:
         # Somebody deleted the row.
-        conn.execute(
-            sql.REGISTER,
-            {**asdict(own), **current_identity()._asdict(), "now": now.text, "utc": now.utc},
-        )
+        conn.execute(sql.REGISTER, {**own.values(), "now": now.text, "utc": now.utc})
+    if own.agents is not None:
+        _write_agents(conn, own.agents)
+
+
+def _write_agents(conn: sqlite3.Connection, agents: Agents) -> None:
+    """Say how the worker's agents are, which shares its fate with nothing else."""
+    try:
+        with savepoint(conn):
+            conn.executemany(agent_statements.WRITE_AGENT, map(asdict, agents.rows()))
+    except (sqlite3.Error, ValueError, OverflowError) as problem:
+        if is_passing(problem) or not conn.in_transaction:
+            raise
+        logger.error("The file can't be told how the agents are: %s", problem)
 
 
 def retire(
@@ -127,3 +171,5 @@ def retire(
             "utc": now.utc,
         },
     )
+    if own.agents is not None:
+        conn.execute(agent_statements.END_AGENTS, (own.id,))

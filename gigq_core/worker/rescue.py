@@ -16,6 +16,7 @@ from gigq_core.kept_files import is_kept
 from gigq_core.paths import attempt_output, output_name
 from gigq_core.retry import RetryPolicy
 from gigq_core.schema import worker_statements as sql
+from gigq_core.schema.agent_statements import LOSE_AGENTS
 from gigq_core.schema.statements import JOB_STATE
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import Change, JobStatus, Outcome
@@ -33,6 +34,10 @@ logger = logging.getLogger("gigq_core.worker")
 # A worker elsewhere, whose process can't be looked at, loses its jobs after so long a silence.
 LEASE_S = 60.0
 
+
+# What a dead worker's agents ran is over for certain when it has been known to be dead for so long,
+# in seconds: each agent's lease ends before that, and then it kills at once.
+RESCUE_AGENTS_S = 45.0
 
 # A worker that dies so soon after a job has begun may have died of it, in seconds.
 SOON_S = 60
@@ -57,6 +62,8 @@ class HeartbeatWatch:
     _last_heard: float = 0.0
     # Since when jobs are known to run of which nobody can tell when they began, by their tokens.
     _undated: dict[bytes, float] = field(default_factory=dict)
+    # Since when workers with agents are known to be dead, by the places of their rows.
+    _dead: dict[object, float] = field(default_factory=dict)
 
     def listen(self, rows: Iterable[sqlite3.Row]) -> None:
         """Take note of the workers' heartbeats."""
@@ -86,6 +93,26 @@ class HeartbeatWatch:
         """For how many seconds this process has seen such a job run."""
         return time.monotonic() - self._undated.get(token, float("inf"))
 
+    def agents_lease_is_over(self, row: sqlite3.Row) -> bool:
+        """Whether nothing can run any more at the agents of a worker that is dead."""
+        now = time.monotonic()
+        since = self._dead.get(row["registered"])
+        if since is None:
+            since = self._dead[row["registered"]] = now
+            logger.warning(
+                "Worker %s died: what its agents ran is given back in %.0f s, when they have "
+                "ended all of it for certain",
+                row["worker_id"],
+                RESCUE_AGENTS_S,
+            )
+        return now - since > RESCUE_AGENTS_S
+
+    def forget_dead(self, places: Iterable[object]) -> None:
+        """Of the dead workers with agents, keep those alone that still have jobs."""
+        if self._dead:
+            kept = set(places)
+            self._dead = {place: at for place, at in self._dead.items() if place in kept}
+
     def silence_s(self, worker_id: str) -> float:
         """For how many seconds, as far as this process has listened, the worker said nothing."""
         heard = self._heard.get(worker_id)
@@ -103,6 +130,7 @@ def needed(
     rows = []
     running = conn.execute(sql.RUNNING_JOBS).fetchall()
     heartbeats.watch_undated(row["token"] for row in running if _is_undated(row))
+    heartbeats.forget_dead(row["registered"] for row in running)
     for row in running:
         if row["execution_id"] is None:
             if _past_gigqs_timeout(row):
@@ -171,6 +199,8 @@ def _is_lost(row: sqlite3.Row, heartbeats: HeartbeatWatch | None) -> bool:
         return is_past(row, LEASE_S)
     if dead is None and heartbeats is not None:
         return heartbeats.lease_is_over(row["worker_id"])
+    if dead is True and row["isolation"] == "agents":
+        return heartbeats is not None and heartbeats.agents_lease_is_over(row)
     return dead is True
 
 
@@ -233,6 +263,7 @@ def bury(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
             now = Moment.now()
             conn.execute(sql.BURY_WORKER, {"place": row["place"], "now": now.text, "utc": now.utc})
             conn.execute(sql.NOTE_DEATH, {"place": row["place"], "utc": now.utc})
+            conn.execute(LOSE_AGENTS, {"place": row["place"]})
 
 
 def release_dead(conn: sqlite3.Connection, job_ids: Iterable[str] | None) -> list[Outcome]:
@@ -266,6 +297,11 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
         reason = "a GigQ worker runs it: its timeout gives it back"
     elif _certainly_lost(row) and (became := give_back(conn, row)):
         return Outcome(job_id, Change.RELEASED, became, row["name"])
+    elif row["isolation"] == "agents" and is_dead(ProcessIdentity.of_row(row)) is True:
+        reason = (
+            f"its worker {row['worker_id']} died, but an agent elsewhere may still run it: a live "
+            f"worker gives it back {RESCUE_AGENTS_S:.0f} s after it has seen that"
+        )
     elif row["registered"] is None:
         reason = f"its worker {row['worker_id']} is not registered: its timeout gives it back"
     elif is_dead(ProcessIdentity.of_row(row)) is False:

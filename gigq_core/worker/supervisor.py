@@ -60,12 +60,19 @@ class Pool(Protocol):
     """What runs the jobs: child processes or threads, as far as a supervisor knows them."""
 
     isolation: str
+
     # How many jobs may run at a time; and for now, while the system gives no more.
-    slots: int
-    usable: int
+    @property
+    def slots(self) -> int: ...
+    @property
+    def usable(self) -> int: ...
+
+    # For how long, beyond the grace, a worker that ends waits for what does not end, in seconds.
+    patience_s: float
 
     def running(self) -> dict[str, Claim]: ...
     def busy(self) -> int: ...
+    def worth_counting(self) -> int: ...
     def free(self) -> list[int]: ...
     def prepare(self, wanted: int) -> None: ...
     def start(self, claims: list[Claim]) -> int: ...
@@ -426,8 +433,8 @@ class Supervisor:
         if self._endings or self._disturbed.due() is not None:
             return False
         if self._own.state == "stopping" and self._leave_by is not None:
-            # A thread may not end; a process always does.
-            late = self._pool.isolation == "thread" and time.monotonic() > self._leave_by
+            # A thread may not end, and an agent may not be heard; a process always ends.
+            late = time.monotonic() > self._leave_by + self._pool.patience_s
             return late or not self._pool.busy()
         if self._pool.busy():
             return False
@@ -456,9 +463,8 @@ class Supervisor:
             return
         if not self._looks.ask(now, self._ledger.data_version):
             return
-        wanted = self._pool.slots - self._pool.busy()
         self._pending = pending = self._ledger.pending_work(
-            self._own.id, wanted, _may_claim_lost(self._pool)
+            self._own.id, self._pool.worth_counting(), _may_claim_lost(self._pool)
         )
         self._waiting = pending.ready > 0
         if pending.request is not None:
@@ -484,12 +490,13 @@ class Supervisor:
                 else:
                     free = free[: self._limit - self.claimed]
         stage = own.state == "running" and self._staging.is_due(self._pending.due, now)
-        news = own.state != self._state_written or own.answered is not None
+        news = own.state != self._state_written or own.answered is not None or own.has_agent_news
         if self._limit is not None and not own.enrolled:
             # Whoever stays for one job only, and finds none, leaves no trace.
             news = False
         silent_s = now - self._last_beat
-        alone = silent_s > (BEAT_BUSY_S if self._pool.busy() else BEAT_IDLE_S) and own.enrolled
+        often = own.agents is not None or self._pool.busy()
+        alone = silent_s > (BEAT_BUSY_S if often else BEAT_IDLE_S) and own.enrolled
         claim = bool(free) or (ahead > 0 and bool(self._endings))
         told = now >= self._unwritten.due()
         if not (self._endings or self._begun or claim or stage or news or alone or told):

@@ -21,10 +21,14 @@ from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.script import note_worker
 from gigq_core.text import storable
 from gigq_core.worker import system_limits
+from gigq_core.worker.agents.agent_pool import AgentPool
+from gigq_core.worker.agents.lease import Lease
+from gigq_core.worker.agents.terms import Terms
+from gigq_core.worker.agents.via import Via, via_of
 from gigq_core.worker.child_age import limits_of
 from gigq_core.worker.claims import Claim
 from gigq_core.worker.file_responder import FileResponder
-from gigq_core.worker.heard import ParentRow
+from gigq_core.worker.heard import Heard, ParentRow
 from gigq_core.worker.lane_claims import Takes
 from gigq_core.worker.ledger import Ledger, parents_of, saved_of
 from gigq_core.worker.output import Capture
@@ -41,6 +45,7 @@ logger = logging.getLogger("gigq_core.worker")
 
 # A row of SQLite holds a billion bytes, and a result stands in two rows.
 LARGEST_RESULT = 512 * 1024 * 1024
+_LEASE = Lease()
 
 
 class Worker:
@@ -74,6 +79,13 @@ class Worker:
         lanes: Lanes whose jobs it takes beside all others, though they are reserved; names, or
             prefixes like `gpu:*`.
         only_lanes: Lanes whose jobs it takes, and no others.
+        via: Commands that lead elsewhere, such as "ssh gpu1": an agent at the far end of each runs
+            up to `concurrency` jobs at a time, and none runs on this machine. A text that is there
+            twice leads to two agents.
+        remote_python: The interpreter there, for the agents and their jobs.
+        remote_chdir: The folder there that jobs run in, first on their path; where the command
+            leads to by default.
+        lease: The times of the links, for tests.
 
     Attributes:
         running: Whether it is at work.
@@ -104,6 +116,10 @@ class Worker:
         max_child_memory: int | str | None = None,
         lanes: Iterable[str] = (),
         only_lanes: Iterable[str] = (),
+        via: Iterable[str] = (),
+        remote_python: str | None = None,
+        remote_chdir: str | None = None,
+        lease: Lease = _LEASE,
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be >= 1, got {concurrency}")
@@ -118,6 +134,8 @@ class Worker:
                 f"max_result_bytes (--max-result) must be from 1 to {LARGEST_RESULT} (512 MiB), "
                 f"got {max_result_bytes}"
             )
+        self._vias = _vias(via)
+        _check_remote(self._vias, isolation, python, chdir, remote_python, remote_chdir)
         asked = jobs_per_child is not None or max_child_memory is not None
         if asked and isolation != "process":
             raise ValueError(
@@ -143,6 +161,9 @@ class Worker:
         self.logger = logging.getLogger(f"gigq_core.worker.{self.worker_id}")
         self._python = python
         self._chdir = chdir
+        self._remote_python = remote_python or "python3"
+        self._remote_chdir = remote_chdir
+        self._lease = lease
         self._grace_s = grace_s
         self._stop_within_s = stop_within_s
         self._owner = owner
@@ -248,7 +269,7 @@ class Worker:
                 caught, for_good = limit is None or alone, limit is None and alone
                 with Signals(session.waker.fd, caught, for_good) as signals:
                     supervisor.run(signals)
-                    if limit is None and isinstance(session.pool, ProcessPool):
+                    if limit is None and not isinstance(session.pool, ThreadPool):
                         # One more signal is enough to wait no longer.
                         session.pool.close(hurry=lambda: bool(signals.take()))
             finally:
@@ -291,8 +312,11 @@ class _Session:
 
     def __init__(self, worker: Worker) -> None:
         self.pid = os.getpid()
-        self.python, self.folder = _interpreter(worker._python), _folder(worker._chdir)
+        self.python: str | None = _interpreter(worker._python)
+        self.folder: str | None = _folder(worker._chdir)
         by_process = worker.isolation == "process"
+        if worker._vias:
+            self.python, self.folder = worker._remote_python, worker._remote_chdir
         takes = worker._takes
         self.ledger = Ledger(
             worker.db_path, runs_script=not by_process, takes=takes if any(takes) else None
@@ -300,8 +324,8 @@ class _Session:
         self.own = Register(
             id=worker.worker_id,
             owner=worker._owner,
-            isolation=worker.isolation,
-            slots=worker.concurrency,
+            isolation="agents" if worker._vias else worker.isolation,
+            slots=worker.concurrency * max(1, len(worker._vias)),
             python=self.python if by_process else sys.executable,
             chdir=self.folder,
             log_path=None if worker._log_path is None else str(worker._log_path),
@@ -311,30 +335,11 @@ class _Session:
         self.selector = selectors.DefaultSelector()
         self.waker = Waker(self.selector)
         self.watch = FileWatch(self.ledger.path, self.selector, self.waker.wake)
-        self.pool: ProcessPool | ThreadPool
-        if by_process:
-            alone = worker._owner != "script"
-            if alone:
-                adopt_orphans()
-                system_limits.make_room(worker.concurrency)
-            self.own.slots = slots = system_limits.slots_with_room(worker.concurrency)
-            if slots < worker.concurrency:
-                logger.warning(
-                    "%s of %s slots can be used: %s", slots, worker.concurrency, system_limits.why()
-                )
-            self.pool = ProcessPool(
-                python=self.python,
-                folder=self.folder,
-                slots=slots,
-                selector=self.selector,
-                grace_s=worker._grace_s,
-                responder=FileResponder(self.ledger),
-                sink_of=self._capture_of,
-                stack_prefix=stack_prefix(self.ledger.path, worker.worker_id),
-                adopts=alone,
-                max_result_bytes=worker._max_result_bytes,
-                limits=worker._limits,
-            )
+        self.pool: ProcessPool | ThreadPool | AgentPool
+        if worker._vias:
+            self.pool = self.own.agents = self._agent_pool(worker)
+        elif by_process:
+            self.pool = self._process_pool(worker)
         else:
             self.pool = ThreadPool(
                 slots=worker.concurrency,
@@ -345,6 +350,50 @@ class _Session:
                 max_result_bytes=worker._max_result_bytes,
             )
 
+    def _process_pool(self, worker: Worker) -> ProcessPool:
+        alone = worker._owner != "script"
+        if alone:
+            adopt_orphans()
+            system_limits.make_room(worker.concurrency)
+        self.own.slots = slots = system_limits.slots_with_room(worker.concurrency)
+        if slots < worker.concurrency:
+            logger.warning(
+                "%s of %s slots can be used: %s", slots, worker.concurrency, system_limits.why()
+            )
+        return ProcessPool(
+            python=self.python or sys.executable,
+            folder=self.folder or os.getcwd(),
+            slots=slots,
+            selector=self.selector,
+            grace_s=worker._grace_s,
+            responder=FileResponder(self.ledger),
+            sink_of=self._capture_of,
+            stack_prefix=stack_prefix(self.ledger.path, worker.worker_id),
+            adopts=alone,
+            max_result_bytes=worker._max_result_bytes,
+            limits=worker._limits,
+        )
+
+    def _agent_pool(self, worker: Worker) -> AgentPool:
+        terms = Terms(
+            selector=self.selector,
+            lease=worker._lease,
+            grace_s=worker._grace_s,
+            max_result_bytes=worker._max_result_bytes,
+            limits=worker._limits,
+            chdir=worker._remote_chdir,
+            responder=FileResponder(self.ledger),
+            heard=Heard(),
+            capture_of=self._capture_of,
+        )
+        return AgentPool(
+            vias=worker._vias,
+            slots=worker.concurrency,
+            python=worker._remote_python,
+            terms=terms,
+            worker_id=worker.worker_id,
+        )
+
     def _capture_of(self, claim: Claim) -> Capture:
         return Capture(partial(attempt_output, self.ledger.path, claim.execution_id))
 
@@ -354,6 +403,47 @@ class _Session:
         self.waker.close()
         self.selector.close()
         self.ledger.close()
+
+
+def _vias(via: Iterable[str]) -> list[Via]:
+    if isinstance(via, str):
+        raise ValueError(f"via leads to several places: give a list, as in via=[{via!r}]")
+    return [via_of(text) for text in via]
+
+
+def _check_remote(
+    vias: list[Via],
+    isolation: str,
+    python: str | None,
+    chdir: str | Path | None,
+    remote_python: str | None,
+    remote_chdir: str | None,
+) -> None:
+    """Make sure that what is said about this machine, and about others, goes together.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not vias:
+        if remote_python is not None or remote_chdir is not None:
+            raise ValueError(
+                "remote_python and remote_chdir (--remote-python, --remote-chdir) are about where "
+                "via (--via) leads: give that too."
+            )
+        return
+    if isolation != "process":
+        raise ValueError(
+            "Where via (--via) leads, jobs run in child processes: "
+            'use isolation="process" (--isolation process).'
+        )
+    if python is not None or chdir is not None:
+        raise ValueError(
+            "python and chdir (--python, --chdir) are about this machine, where no job runs with "
+            "via (--via): give remote_python and remote_chdir (--remote-python, --remote-chdir)."
+        )
+    for name, value in (("remote_python", remote_python), ("remote_chdir", remote_chdir)):
+        if value is not None and not (value and value.isprintable()):
+            raise ValueError(f"{name} must be a path, got {value!r}")
 
 
 def _interpreter(python: str | None) -> str:

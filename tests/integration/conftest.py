@@ -46,9 +46,10 @@ class Place:
         """Start `gigq-core worker`, and wait until it is in the register."""
         before = self.live_workers()
         command = [sys.executable, "-m", "gigq_core", "--db", str(self.db), "worker"]
+        chdir = "--remote-chdir" if "--via" in options else "--chdir"
         with open(self.folder / f"worker-{len(self._workers)}.log", "wb") as log:
             process = subprocess.Popen(
-                [*command, "--chdir", str(ROOT), *options],
+                [*command, chdir, str(ROOT), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

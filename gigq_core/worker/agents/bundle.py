@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import gigq_core
+from gigq_core.version import __version__
 from gigq_core.worker import runner
 
-_ROOT = Path(gigq_core.__file__).parent.parent
+_ROOT = Path(__file__).parents[3]
 # Where it begins; and what is read there as a file, or loaded by whom it is loaded by alone.
 _SEEDS = ("gigq_core.worker.agents.guard", "gigq_core.worker.agents.agent")
 _ALONGSIDE = (
@@ -56,7 +56,7 @@ def _files() -> dict[str, bytes]:
         for package in Path(path).parents[:-1]:
             # The packages themselves load the queue.
             files[f"{package.as_posix()}/__init__.py"] = b""
-    version = f"__version__ = {gigq_core.__version__!r}\n"
+    version = f"__version__ = {__version__!r}\n"
     files["gigq_core/__init__.py"] = version.encode()
     return files
 

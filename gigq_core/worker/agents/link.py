@@ -69,6 +69,11 @@ class Link:
         return self._unsent
 
     @property
+    def given(self) -> int:
+        """The number of the last line that was to be sent; see `has_sent`."""
+        return self._given
+
+    @property
     def is_cut(self) -> bool:
         """Whether what is sent can't arrive any more."""
         return self._is_cut or self._closed

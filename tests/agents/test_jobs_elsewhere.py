@@ -1,0 +1,85 @@
+"""Jobs of a worker whose agents stand behind links: all that holds for jobs here holds there."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import pytest
+
+from tests.integration import chores
+from tests.integration.conftest import Place, gone, stop
+from tests.waiting import wait_until
+
+PYTHON = ("--remote-python", sys.executable)
+# A command that is executed as it is, and two that hand the words to a shell.
+PREFIXES = ("env", "sh -c '\"$@\"' --", "sh -c '$*' --")
+
+
+def agents(place: Place) -> list[dict[str, Any]]:
+    return place.rows("SELECT * FROM core_agents ORDER BY id")
+
+
+def attempts(place: Place, job_id: str) -> list[dict[str, Any]]:
+    return place.rows("SELECT * FROM job_executions WHERE job_id = ? ORDER BY rowid", job_id)
+
+
+@pytest.mark.parametrize("via", PREFIXES)
+def test_jobs_run_wherever_a_command_leads(place: Place, via: str) -> None:
+    done = [place.submit(chores.add, params={"a": n, "b": 1}) for n in range(12)]
+    failed = place.submit(chores.fail, max_attempts=1)
+    worker = place.worker("--via", via, *PYTHON, "-c", "2")
+    assert [job["result"] for job in place.ended(*done)] == list(range(1, 13))
+    job = place.end(failed)
+    assert (job["status"], job["error"]) == ("failed", "ValueError: no good")
+    (attempt,) = attempts(place, failed)
+    assert "chores.py" in attempt["traceback"]
+    (agent,) = agents(place)
+    assert (agent["via"], agent["state"], agent["slots"]) == (via, "ready", 2)
+    assert attempt["agent"] == agent["host"]
+    assert attempt["pid"] not in (None, worker.pid)
+    assert stop(worker) == 0
+    (agent,) = agents(place)
+    assert (agent["state"], agent["busy"]) == ("stopped", 0)
+    assert gone(agent["pid"])
+
+
+def test_no_job_of_it_runs_here_and_each_agent_has_its_slots(place: Place) -> None:
+    worker = place.worker("--via", "env A=1", "--via", "env A=2", *PYTHON, "-c", "2")
+    notes = str(place.folder / "pids")
+    sleepers = [place.submit(chores.hold, params={"path": notes}) for _ in range(6)]
+    wait_until(lambda: sum(place.status(job) == "running" for job in sleepers) == 4)
+    wait_until(lambda: [agent["busy"] for agent in agents(place)] == [2, 2])
+    (row,) = place.rows("SELECT isolation, slots FROM core_workers")
+    assert row == {"isolation": "agents", "slots": 4}
+    # They are told of with where they run, and that is no process of the worker's own.
+    statement = "SELECT pid FROM job_executions WHERE agent IS NOT NULL"
+    wait_until(lambda: len(place.rows(statement)) == 4)
+    pids = {row["pid"] for row in place.rows(statement)}
+    assert pids == set(place.pids("pids"))
+    place.queue.cancel(sleepers[0])
+    assert place.end(sleepers[0])["status"] == "cancelled"
+    # A first signal lets them go on, a second one gives them back.
+    worker.send_signal(signal.SIGTERM)
+    wait_until(lambda: "is draining" in place.log())
+    assert stop(worker) == 128 + signal.SIGTERM
+    assert {place.status(job) for job in sleepers[1:]} == {"pending"}
+    assert all(gone(pid) for pid in place.pids("pids"))
+
+
+def test_a_timeout_kills_the_whole_tree_there(place: Place) -> None:
+    notes = str(place.folder / "pids")
+    job = place.submit(chores.hold_stubbornly, params={"path": notes}, timeout=1, max_attempts=1)
+    place.worker("--via", "env", *PYTHON, "--grace", "0.5")
+    assert place.end(job)["status"] == "timeout"
+    assert all(gone(pid) for pid in place.pids("pids"))
+
+
+def test_one_job_is_run_and_the_worker_ends(place: Place) -> None:
+    job = place.submit(chores.add, params={"a": 1, "b": 2})
+    place.submit(chores.nothing)
+    worker = place.worker("--via", "env", *PYTHON, "--once", wait=False)
+    assert worker.wait(60) == 0
+    assert place.status(job) == "completed"
+    assert place.queue.stats()["pending"] == 1
