@@ -178,7 +178,7 @@ _DAY = "day"
 # The keys without a path, in the order in which they are named.
 PLAIN_KEYS = (
     "fn",
-    *("name", "state", "worker", "err", "fp"),
+    *("name", "state", "worker", "host", "err", "fp"),
     *(f"{field}.{unit}" for field in _MOMENTS for unit in ("hour", _DAY, "minute")),
     *("lane", "batch", "workflow", "schedule", "pri", "try"),
 )
@@ -214,7 +214,7 @@ def count_key(text: str) -> CountKey:
         if unit not in (*_UNITS, _DAY):
             raise ValueError(f"write {field}.hour, {field}.day or {field}.minute")
         return CountKey(f"{field}.{unit}", field, (unit,))
-    if dot or field not in (*_COLUMNS, "fn", "fp", "lane"):
+    if dot or field not in (*_COLUMNS, "fn", "fp", "lane", "host"):
         raise ValueError(
             f"jobs can't be counted by {text!r}: choose from {', '.join(PLAIN_KEYS)}, "
             "param.NAME and result.NAME"
@@ -498,6 +498,8 @@ def _expression(
         return sql.function()
     if key.field == "lane":
         return sql.lane(present)
+    if key.field == "host":
+        return sql.host(of_attempts)
     if key.field == "fp":
         return sql.failure(of_attempts, indexed)
     return sql.column(_COLUMNS[key.field], present)

@@ -25,6 +25,7 @@ from gigq_core.why import (
     why,
 )
 from gigq_tui import format as fmt
+from gigq_tui.store.agents import HOST
 from gigq_tui.store.models import OPEN_STATUSES, JobRow
 from gigq_tui.store.sorting import SortKey
 
@@ -194,8 +195,15 @@ def _worker(job: JobAt, room: int) -> Cell:
     return (both if fmt.width_of(both) <= room else row.worker_id), "dim"
 
 
+def _host(job: JobAt, room: int) -> Cell:
+    """Where an agent runs or ran it; nothing where its worker did that by itself."""
+    return job.row.host or "-", "" if job.row.host else "dim"
+
+
 def _why(job: JobAt, room: int) -> Cell:
-    return why(job.row, job.now), "warn" if job.state in _ALARMING else ""
+    link = job.row.link
+    alarms = job.state in _ALARMING or (link is not None and link.state != "ready")
+    return why(job.row, job.now), "warn" if alarms else ""
 
 
 def _progress(job: JobAt, room: int) -> tuple[Cell, ...]:
@@ -217,34 +225,35 @@ def _usual_worker(width: int) -> int:
 
 
 COLUMNS = (
-    Column("id", "ID", 8, 6, 7, SortKey.SUBMITTED, _id, shown_from=NARROW),
-    Column("name", "NAME", 18, 16, 16, SortKey.NAME, _name, stretch=1, usual=_usual_name),
-    Column("state", "STATE", 11, 5, 15, SortKey.STATE, _state, "ST", gone=("- gone", "-gone")),
+    Column("id", "ID", 8, 6, 8, SortKey.SUBMITTED, _id, shown_from=NARROW),
+    Column("name", "NAME", 18, 16, 17, SortKey.NAME, _name, stretch=1, usual=_usual_name),
+    Column("state", "STATE", 11, 5, 16, SortKey.STATE, _state, "ST", gone=("- gone", "-gone")),
     Column("pri", "PRI", 3, 3, 2, SortKey.PRIORITY, _priority, right=True, shown_from=WIDE),
     Column("att", "ATT", 5, 4, 3, SortKey.ATTEMPTS, _attempts, shown_from=NARROW),
-    Column("age", "AGE", 4, 4, 9, SortKey.AGE, _age, shown_from=TINY),
-    Column("dur", "DUR", 6, 6, 11, SortKey.DURATION, _duration, shown_from=TINY),
+    Column("age", "AGE", 4, 4, 10, SortKey.AGE, _age, shown_from=TINY),
+    Column("dur", "DUR", 6, 6, 12, SortKey.DURATION, _duration, shown_from=TINY),
     Column("worker", "WORKER", 12, 8, 1, None, _worker, shown_from=WIDE, usual=_usual_worker),
+    Column(HOST, "HOST", 14, 10, 6, SortKey.HOST, _host, is_extra=True),
     Column(
         "fn",
         "FUNCTION",
-        *(24, 16, 10),
+        *(24, 16, 11),
         SortKey.FUNCTION,
         _function,
         stretch=1,
         shown_from=VAST,
         is_extra=True,
     ),
-    Column("started", "STARTED", 11, 11, 12, SortKey.STARTED, _started, is_extra=True),
-    Column("ended", "ENDED", 11, 11, 13, SortKey.ENDED, _ended, shown_from=VAST, is_extra=True),
+    Column("started", "STARTED", 11, 11, 13, SortKey.STARTED, _started, is_extra=True),
+    Column("ended", "ENDED", 11, 11, 14, SortKey.ENDED, _ended, shown_from=VAST, is_extra=True),
     Column("batch", "BATCH", 12, 8, 4, SortKey.BATCH, _batch, is_extra=True),
-    Column("lane", "LANE", 16, 10, 6, None, _lane, is_extra=True),
+    Column("lane", "LANE", 16, 10, 7, None, _lane, is_extra=True),
     Column("schedule", "SCHEDULE", 16, 10, 5, None, _schedule, is_extra=True),
-    Column("error", "ERROR", 24, 16, 8, None, _error, stretch=2, is_extra=True),
+    Column("error", "ERROR", 24, 16, 9, None, _error, stretch=2, is_extra=True),
     Column(
         "why",
         "WHY / LAST ERROR",
-        *(16, 12, 14),
+        *(16, 12, 15),
         None,
         _why,
         "WHY",
@@ -256,7 +265,7 @@ COLUMNS = (
 
 
 # A column of somebody's own, in a wide table and in a narrow one.
-_OWN_CELLS, _OWN_NARROW, _OWN_WEIGHT = 14, 10, 12
+_OWN_CELLS, _OWN_NARROW, _OWN_WEIGHT = 14, 10, 13
 
 
 def own_key(name: str) -> CountKey | None:
@@ -298,9 +307,13 @@ def column_named(name: str) -> Column | None:
 
 
 def own_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of some columns that show values of the jobs, by the names that rows are read with."""
-    keys = (own_key(name) for name in names)
-    return tuple(dict.fromkeys(key.name for key in keys if key is not None))
+    """Those of some columns for which more of the jobs is read, by the names of that."""
+    wanted: dict[str, None] = {}
+    for name in names:
+        key = own_key(name)
+        if key is not None or name == HOST:
+            wanted[key.name if key is not None else HOST] = None
+    return tuple(wanted)
 
 
 def has_secrets(key: CountKey) -> bool:

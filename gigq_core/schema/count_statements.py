@@ -103,6 +103,18 @@ def failure(columns: Collection[str], indexed: bool) -> Expression:
     )
 
 
+def host(columns: Collection[str]) -> Expression:
+    """Where an agent ran the last attempt.
+
+    Args:
+        columns: of the table of attempts.
+    """
+    if "agent" not in columns:
+        return Expression(str(MISSING), "''")
+    last = "(SELECT max(rowid) FROM job_executions WHERE job_id = jobs.id)"
+    return _plain(f"(SELECT agent FROM job_executions WHERE rowid = {last})")
+
+
 def within_json(name: str, path: str) -> Expression:
     """What stands at a path of a column of JSON."""
     is_json = f"typeof(jobs.{name}) = 'text' AND json_valid(jobs.{name})"

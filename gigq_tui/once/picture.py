@@ -16,15 +16,19 @@ The JSON is one object, and keeps its keys from release to release; new ones may
     sort             the order of `jobs` as --sort takes it
     matched          how many jobs match it; `jobs` holds the first of them
     jobs             id, name, function, batch (or null), lane (or null), schedule (or null),
-                     status (the raw word), state (the derived one), why,
-                     priority, attempts, max_attempts, timeout_s, created_at, started_at,
-                     completed_at, due_at, worker_id, error, and of a running job that reports
+                     host (where an agent runs it or ran it last, or null), status (the raw
+                     word), state (the derived one), why, priority, attempts, max_attempts,
+                     timeout_s, created_at, started_at, completed_at, due_at, worker_id, error,
+                     and of a running job that reports
                      progress: done, total (or null), percent (or null), note, at, eta_s (seconds
                      until all is done, or null); null for any other. With --columns that name
                      parameters or results: columns, their values as they are shown
     workers          id, owner, host, pid, health (alive, lost, stopped, unknown), suspended, state,
                      request, isolation, slots, started_at, stopped_at, done, failed,
-                     last_claim_at, log_path, running (id, name, started_at)
+                     last_claim_at, log_path, running (id, name, started_at, host: where an agent
+                     runs it, or null), agents (id, via, host, pid, python, slots, busy, load,
+                     state: starting, ready, silent, lost, refused or stopped, began, heard,
+                     latency_s, trouble; null for what is not known)
     foreign_workers  workers of GigQ's, known by what they hold: id, running
 """
 
@@ -36,13 +40,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gigq_core.agent_words import place_of, trouble_of
+from gigq_core.agents_seen import AgentSeen
 from gigq_core.errors import FileChanged
 from gigq_core.progress import percent_of
 from gigq_core.text import storable
-from gigq_core.times import local, to_text
+from gigq_core.times import local, moment_of, to_text
 from gigq_core.why import left_seconds, state_of, why
 from gigq_tui import format as text
 from gigq_tui.columns import JobAt, column_named, own_key, own_names, usual_columns, value_label
+from gigq_tui.store.agents import HOST
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.filter.language import NO_FILTER, Filter
 from gigq_tui.store.list.view import View
@@ -89,7 +96,7 @@ def take(
     for tries_left in range(TRIES - 1, -1, -1):
         reader = reader_factory(path, clock)
         try:
-            own = own_names(columns)
+            own = (HOST, *(name for name in own_names(columns) if name != HOST))
             view = View(filter=filter_, size=max(1, limit), sort=sort, own=own)
             return reader.snapshot(view)
         except FileChanged:
@@ -199,7 +206,7 @@ def _worker_lines(snapshot: Snapshot) -> list[str]:
     live = [worker for worker in snapshot.workers if worker.health.value != "stopped"]
     if not live and not snapshot.foreign_workers:
         return ["no workers"]
-    cells = []
+    cells: list[tuple[str, ...]] = []
     for worker in live:
         state = worker.state if worker.health.value == "alive" else worker.health.value.upper()
         state = "SUSPENDED" if worker.suspended else state
@@ -214,10 +221,26 @@ def _worker_lines(snapshot: Snapshot) -> list[str]:
                 _holds(worker.running, now),
             )
         )
+        cells += [_agent_cells(agent, now) for agent in worker.agents]
     for foreign in snapshot.foreign_workers:
         name = f"GigQ worker {text.inert(foreign.id)}"
         cells.append((name, "", "of GigQ", "", "", "", _holds(foreign.running, now)))
     return _aligned(cells)
+
+
+def _agent_cells(agent: AgentSeen, now: datetime) -> tuple[str, ...]:
+    """An agent below its worker."""
+    state = agent.state if agent.state == "ready" else agent.state.upper()
+    told = (trouble_of(agent, now.timestamp()), text.inert(agent.via) if agent.host else "")
+    return (
+        f"{_GAP}agent {place_of(agent)}",
+        "" if agent.pid is None else f"pid {agent.pid}",
+        state,
+        f"up {_age(moment_of(agent.began), now)}",
+        f"busy {agent.busy}/{agent.slots}",
+        "" if agent.load is None else f"load {agent.load:.1f}",
+        ", ".join(filter(None, told)),
+    )
 
 
 def _table(snapshot: Snapshot, limit: int, names: Sequence[str]) -> list[str]:
@@ -254,7 +277,7 @@ def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
 def _holds(running: Iterable[RunningJob], now: datetime) -> str:
     held = [
         f"{text.inert(job.id[:8])} {text.cut(text.inert(job.name), _NAME_WIDTH)} "
-        f"{_elapsed(job.started_at, now)}"
+        f"{_elapsed(job.started_at, now)}{f' on {text.inert(job.host)}' if job.host else ''}"
         for job in running
     ]
     return f"runs {', '.join(held)}" if held else "idle"
@@ -276,6 +299,7 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "batch": row.batch or None,
         "lane": row.lane or None,
         "schedule": row.schedule or None,
+        "host": row.host or None,
         "status": row.status,
         "state": state_of(row, now).value,
         "why": why(row, now),
@@ -290,7 +314,7 @@ def _job(row: JobRow, now: datetime) -> dict[str, Any]:
         "worker_id": row.worker_id,
         "error": row.error,
         "progress": _progress(row, now),
-        **({"columns": _own(row)} if row.own else {}),
+        **({"columns": own} if (own := _own(row)) else {}),
     }
 
 
@@ -332,7 +356,26 @@ def _worker(worker: WorkerRow) -> dict[str, Any]:
         "failed": worker.failed,
         "last_claim_at": _moment(worker.last_claim_at),
         "log_path": worker.log_path,
-        "running": [_running(job) for job in worker.running],
+        "running": [{**_running(job), "host": job.host or None} for job in worker.running],
+        "agents": [_agent(agent) for agent in worker.agents],
+    }
+
+
+def _agent(agent: AgentSeen) -> dict[str, Any]:
+    return {
+        "id": agent.id,
+        "via": agent.via,
+        "host": agent.host,
+        "pid": agent.pid,
+        "python": agent.python,
+        "slots": agent.slots,
+        "busy": agent.busy,
+        "load": agent.load,
+        "state": agent.state,
+        "began": _moment(moment_of(agent.began)),
+        "heard": _moment(moment_of(agent.heard)),
+        "latency_s": agent.latency,
+        "trouble": agent.trouble,
     }
 
 

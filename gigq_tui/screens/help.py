@@ -36,8 +36,8 @@ _STATES: tuple[Span, ...] = (
     ("? worker gone", "fail"),
 )
 _FILTER = (
-    ' filters: words and -words, "two words", name: fn: state: id: err: fp: worker: workflow: '
-    "batch: lane: schedule: dep:ID pri>5 try>1 dur>30s progress<50 retry param.src:x "
+    ' filters: words and -words, "two words", name: fn: state: id: err: fp: worker: host: '
+    "workflow: batch: lane: schedule: dep:ID pri>5 try>1 dur>30s progress<50 retry param.src:x "
     "result.rows>9. A colon finds part of a text, but a whole number; = asks for all of it. A "
     "space means and, | means or and binds tighter; parentheses group, -( ) turns round.",
     "Times: age>2m, and submitted: started: ended: ran: with ranges like ran:02:00..04:00, "

@@ -21,6 +21,7 @@ class SortKey(Enum):
     STATE = "state"
     FUNCTION = "fn"
     BATCH = "batch"
+    HOST = "host"
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Sort:
     """An order: its natural direction, or `turned` round.
 
     Naturally the newest, the next to be claimed, the highest, the most, the oldest, the longest,
-    the last started and the last ended come first; names, functions and batches from A to Z, and
-    of the states what needs a person.
+    the last started and the last ended come first; names, functions, batches and hosts from A to Z,
+    and of the states what needs a person.
     """
 
     key: SortKey = SortKey.SUBMITTED
@@ -81,9 +82,13 @@ _WORDS = {
     SortKey.STATE: ("state", "state, reversed"),
     SortKey.FUNCTION: ("function", "function, reversed"),
     SortKey.BATCH: ("batch", "batch, reversed"),
+    SortKey.HOST: ("host", "host, reversed"),
 }
 _NATURALLY_RISING = frozenset(
-    {SortKey.NAME, SortKey.STATE, SortKey.CLAIM, SortKey.FUNCTION, SortKey.BATCH}
+    {
+        *(SortKey.NAME, SortKey.STATE, SortKey.CLAIM, SortKey.FUNCTION, SortKey.BATCH),
+        SortKey.HOST,
+    }
 )
 
 # The choice of an order: its key, and what it is called there.
@@ -101,4 +106,5 @@ SORT_MENU: tuple[tuple[str, str, Sort], ...] = (
     ("s", "state", Sort(SortKey.STATE)),
     ("f", "function", Sort(SortKey.FUNCTION)),
     ("b", "batch", Sort(SortKey.BATCH)),
+    ("h", "host", Sort(SortKey.HOST)),
 )

@@ -27,7 +27,7 @@ from gigq_tui.keys.looking_actions import PAUSE_VIEW
 from gigq_tui.store.history.figures import WORK_S, slots_of
 from gigq_tui.store.models import Figures, Snapshot, Trend
 from gigq_tui.widgets.lines import Line, Span, TextLines, line_width, spread
-from gigq_tui.widgets.worker_words import headcount, of_release_before, wrong_agents
+from gigq_tui.widgets.worker_words import headcount, of_release_before, wrong_agents_in_short
 
 WIDE = 100
 TALL = 28
@@ -252,7 +252,7 @@ def _short(state: HeaderState, room: int) -> Line:
     parts += [(9, ((words, "fail"),)) for words in _obstacles(state)]
     if snapshot.paused:
         parts.append((9, (("QUEUE PAUSED", "warn"),)))
-    if agents := wrong_agents(snapshot.workers):
+    if agents := wrong_agents_in_short(snapshot.workers):
         parts.append((8, ((agents, "fail"),)))
     parts.append((3, ((f"{waiting} {short_count(counts.ready)}", ""),)))
     if counts.blocked:
@@ -290,7 +290,7 @@ def _work(state: HeaderState, room: int) -> Line:
         parts.append(((" Workers 0", "dim"),))
     if told.lost:
         parts.append(((f"{told.lost} LOST", "fail"),))
-    if wrong := wrong_agents(snapshot.workers):
+    if wrong := wrong_agents_in_short(snapshot.workers):
         parts.append(((wrong, "fail"),))
     if told.unseen:
         parts.append(((f"{told.unseen} not visible", "warn"),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -95,6 +96,11 @@ def wrong_agents(workers: Iterable[WorkerRow]) -> str:
     if len(states) == 1:
         return f"{noun} {next(iter(states))}"
     return f"{noun}: {', '.join(f'{number} {state}' for state, number in states.items())}"
+
+
+def wrong_agents_in_short(workers: Iterable[WorkerRow]) -> str:
+    """The same in fewer words: `2 agents unusable`."""
+    return re.sub(r":.*", " unusable", wrong_agents(workers))
 
 
 _NEWER = "the rates of lanes"

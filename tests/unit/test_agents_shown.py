@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,16 +13,24 @@ from typing import Any
 import pytest
 
 from gigq_core.agents_seen import AgentSeen
+from gigq_core.counting import Counting, count_key
 from gigq_core.schema.agent_statements import WRITE_AGENT
 from gigq_core.schema.opening import connect
 from gigq_core.standing import read_standings
 from gigq_core.why import Health, why
+from gigq_tui.columns import JobAt, column_named, own_names
+from gigq_tui.once.picture import as_json, as_text, take
+from gigq_tui.screens.job.attempts import describe_attempt, describe_output
+from gigq_tui.screens.job.texts import fact_lines
 from gigq_tui.screens.workers.entries import describe_worker, entries, entry_line
 from gigq_tui.screens.workers.order import groups_of, matches
 from gigq_tui.store.clock import FrozenClock
+from gigq_tui.store.counts.filters import filter_of
+from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow, Progress, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.reader import Reader
+from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.widgets.worker_words import wrong_agents
 from tests import elsewhere, scene
 
@@ -116,7 +125,10 @@ def test_why_says_where_a_job_runs(reader: Reader, path: Path, name: str, said: 
         ({"started_at": None}, "running on gpu1, start time unknown"),
         ({"link": agent("lost", trouble="cut")}, "its agent on gpu1 is lost: cut"),
         ({"link": agent("lost")}, "its agent on gpu1 is lost"),
-        ({"link": agent("silent", trouble="no answer")}, "its agent on gpu1 is silent: no answer"),
+        (
+            {"link": agent("silent", trouble="no answer")},
+            "its agent on gpu1 is silent: no answer",
+        ),
         ({"holder": Health.LOST}, "ORPHAN: worker pid 4180 is not alive"),
     ],
 )
@@ -170,6 +182,141 @@ def test_a_file_without_agents_is_asked_for_none(tmp_path: Path) -> None:
     reader.close()
     assert asked
     assert not [statement for statement in asked if "agent" in statement]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("host:gpu1", {"embed_docs", "train_vision"}),
+        ("host:gpu", {"embed_docs", "train_vision", "eval_vision", "train_speech"}),
+        ("host=gpu", set()),
+        ("host=gpu2 state:done", {"train_speech"}),
+        ("-host:gpu1 worker:w8", {"eval_vision"}),
+    ],
+)
+def test_a_filter_finds_jobs_by_where_they_run_and_ran(
+    reader: Reader, words: str, names: set[str]
+) -> None:
+    snapshot = reader.snapshot(View(filter=parse(words)))
+    assert {row.name for row in snapshot.window.rows} == names
+    assert set(reader.matching_ids(View(filter=parse(words)))) == set(map(scene.job_id, names))
+
+
+def test_jobs_are_sorted_by_host_and_those_without_one_come_last(reader: Reader) -> None:
+    for turned, first in ((False, ["gpu1", "gpu1", "gpu2", "gpu2"]), (True, ["gpu2"] * 2)):
+        view = View(sort=Sort(SortKey.HOST, turned), own=own_names(["name", "host"]))
+        hosts = [row.host for row in reader.snapshot(view).window.rows]
+        assert hosts[: len(first)] == first
+        assert not any(hosts[4:])
+        # As the list has them, in the order that the rows are marked in.
+        ids = [row.id for row in reader.snapshot(view).window.rows]
+        assert list(reader.matching_ids(view))[:4] == ids[:4]
+
+
+def test_the_column_of_hosts_tells_of_what_has_ended_too(reader: Reader) -> None:
+    column = column_named("host")
+    assert column is not None
+    told = reader.snapshot(View(own=own_names(["host", "param.x"]), filter=parse("train_")))
+    cells = {row.name: column.cell(JobAt.of(row, NOW), 9)[0] for row in told.window.rows}
+    assert cells["train_speech"] == "gpu2"
+    assert cells["train_vision"] == "gpu1"
+    assert cells["train_full"] == "-"
+
+
+def test_jobs_are_counted_by_host_and_the_filter_of_a_count_finds_them(path: Path) -> None:
+    conn = connect(path, "ro", 5.0)
+    key = count_key("host")
+    counting = Counting([key])
+    while not counting.step(conn):
+        pass
+    counts = counting.counts(conn, 10)
+    conn.close()
+    assert {one.value.value: one.figures.jobs for one in counts.groups} == {
+        "": 75,
+        "gpu1": 2,
+        "gpu2": 2,
+    }
+    found = next(one.value for one in counts.groups if one.value.value == "gpu2")
+    assert filter_of(key, found, None) == "host=gpu2"
+
+
+@pytest.mark.parametrize("missing", ["agent", "core_agents"])
+def test_a_file_of_an_earlier_release_is_read_without_hosts(tmp_path: Path, missing: str) -> None:
+    path = elsewhere.build(tmp_path / "jobs.db")
+    conn = sqlite3.connect(path)
+    if missing == "agent":
+        conn.execute("ALTER TABLE job_executions DROP COLUMN agent")
+    else:
+        conn.execute("DROP TABLE core_agents")
+    conn.commit()
+    counting = Counting([count_key("host")])
+    while not counting.step(conn):
+        pass
+    conn.close()
+    reader = Reader(path, FrozenClock(NOW), is_dead=scene.liveness)
+    view = View(own=("host",), sort=Sort(SortKey.HOST))
+    row = shown(reader.snapshot(view), "embed_docs")
+    assert row.link is None
+    if missing == "agent":
+        assert reader.snapshot(replace(view, filter=parse("host:gpu"))).window.total == 0
+        detail = reader.detail(row.id)
+        assert detail is not None
+        assert detail.attempts[-1].host == ""
+    reader.close()
+
+
+# --- a job and its attempts ---------------------------------------------------------------------
+
+
+def test_attempts_and_their_output_say_where_they_ran(reader: Reader) -> None:
+    detail = reader.detail(scene.job_id("train_speech"))
+    assert detail is not None
+    first, last = detail.attempts
+    told = describe_attempt(last, 2, NOW)
+    assert told.startswith("attempt 2 of 2, completed on gpu2 by w8, pid 5002 there, ")
+    assert describe_output(first, None, more=False) == "attempt 1, failed on gpu2"
+    facts = fact_lines(detail, NOW, 120, reason=True)
+    assert "ran on gpu2" in "".join(text for line in facts for text, _ in line)
+    here = reader.detail(scene.job_id("dedupe_customers"))
+    assert here is not None
+    assert " there" not in describe_attempt(here.attempts[0], 3, NOW)
+
+
+def test_the_snapshot_for_scripts_tells_of_agents_and_hosts(path: Path) -> None:
+    def read(path: Path, clock: Any) -> Reader:
+        return Reader(path, clock, is_dead=scene.liveness)
+
+    snapshot = take(path, clock=FrozenClock(NOW), reader_factory=read)
+    told = json.loads(as_json(snapshot))
+    hosts = {job["name"]: job["host"] for job in told["jobs"]}
+    assert (hosts["train_speech"], hosts["embed_docs"], hosts["train_full"]) == (
+        *("gpu2", "gpu1"),
+        None,
+    )
+    assert not any("columns" in job for job in told["jobs"])
+    (remote,) = (worker for worker in told["workers"] if worker["agents"])
+    assert [agent["state"] for agent in remote["agents"]] == [
+        *("ready", "silent", "lost", "refused", "starting")
+    ]
+    assert remote["agents"][0] == {
+        "id": "w8/1",
+        "via": "ssh gpu1",
+        "host": "gpu1",
+        "pid": 4242,
+        "python": "3.12.4",
+        "slots": 4,
+        "busy": 2,
+        "load": 3.24,
+        "state": "ready",
+        "began": "2026-11-23T11:33:31",
+        "heard": "2026-11-23T12:04:30",
+        "latency_s": 0.004,
+        "trouble": None,
+    }
+    assert {job["host"] for job in remote["running"]} == {"gpu1", "gpu2"}
+    text = as_text(snapshot)
+    assert "embed_docs 5m40s on gpu1" in text
+    assert "SILENT    up 4m   busy 1/2   load 1.1   has been silent for 12s: it gets no" in text
 
 
 # --- the lines of the workers screen ------------------------------------------------------------

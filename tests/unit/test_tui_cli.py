@@ -271,6 +271,7 @@ def test_once_as_json_keeps_its_keys(queue_file: Path) -> None:
         "batch",
         "lane",
         "schedule",
+        "host",
         "name",
         "function",
         "status",

@@ -49,24 +49,25 @@ _OUTCOME_ROLES = {
 }
 
 
-def attempt_head(wide: bool) -> Line:
-    """The titles over the attempts."""
-    titles = "try  worker        started   ended     took    outcome     error"
-    return (
-        (f"   {titles if wide else 'try  worker        took    outcome     error'}", "heading"),
-    )
+def attempt_head(wide: bool, *, hosts: bool = False) -> Line:
+    """The titles over the attempts; with `hosts` where agents ran them is among it."""
+    who = "host          " if hosts and not wide else "worker        "
+    who += "host          " if hosts and wide else ""
+    times = "started   ended     " if wide else ""
+    return ((f"   try  {who}{times}took    outcome     error", "heading"),)
 
 
-def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
-    """One attempt as a line, without its gutter."""
+def attempt_line(attempt: Attempt, now: datetime, *, wide: bool, hosts: bool = False) -> Line:
+    """One attempt as a line, without its gutter; with `hosts` it says where an agent ran it."""
     took = _seconds(attempt)
     time = duration(took) if took is not None else "-"
     if attempt.status == ExecutionStatus.RUNNING.value and attempt.started_at is not None:
         time = elapsed((now - attempt.started_at).total_seconds())
-    spans: list[Span] = [
-        (f"{attempt.number:>3}  ", ""),
-        (pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"),
-    ]
+    spans: list[Span] = [(f"{attempt.number:>3}  ", "")]
+    if wide or not hosts:
+        spans.append((pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"))
+    if hosts:
+        spans.append((pad(inert(attempt.host or "-"), 13) + " ", "" if attempt.host else "dim"))
     if wide:
         started, ended = (time_of_day(m) for m in (attempt.started_at, attempt.completed_at))
         spans.append((f"{started:<10}{ended:<10}", ""))
@@ -82,8 +83,10 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool) -> Line:
 def describe_attempt(attempt: Attempt, of: int, now: datetime) -> str:
     """Say which attempt it is, where it ran and how it ended, in words that don't tick."""
     where = f"on {attempt.worker_id}" if attempt.worker_id else "on no worker"
+    if attempt.host:
+        where = f"on {attempt.host}" + (f" by {attempt.worker_id}" if attempt.worker_id else "")
     if attempt.pid is not None:
-        where += f", pid {attempt.pid}"
+        where += f", pid {attempt.pid}{' there' if attempt.host else ''}"
     times = clock_time(attempt.started_at, now)
     if attempt.completed_at is not None:
         times += f" to {clock_time(attempt.completed_at, attempt.started_at or now)}"
@@ -105,7 +108,8 @@ def describe_output(
         more: Whether more of it could be read.
         hints: How keys are called.
     """
-    text = f"attempt {attempt.number}, {inert(attempt.status)}"
+    there = f" on {inert(attempt.host)}" if attempt.host else ""
+    text = f"attempt {attempt.number}, {inert(attempt.status)}{there}"
     if tail is None or tail.trouble:
         return text
     text += f", {size(tail.size)}"
@@ -165,6 +169,11 @@ def _seconds(attempt: Attempt) -> float | None:
     if attempt.started_at is None or attempt.completed_at is None:
         return None
     return (attempt.completed_at - attempt.started_at).total_seconds()
+
+
+def _has_hosts(detail: JobDetail) -> bool:
+    """Whether an agent ran one of the attempts."""
+    return any(attempt.host for attempt in detail.attempts)
 
 
 def output_marks(tail: Tail) -> dict[int, list[Mark]]:
@@ -341,12 +350,15 @@ class Attempts(Part):
 
     def list_head(self, detail: JobDetail, now: datetime, width: int) -> Line:
         """The titles over the attempts."""
-        return attempt_head(width >= WIDE)
+        return attempt_head(width >= WIDE, hosts=_has_hosts(detail))
 
     def list_rows(self, detail: JobDetail, now: datetime, width: int) -> list[tuple[str, Line]]:
         """The attempts as rows of a list."""
-        wide = width >= WIDE
-        return [(a.execution_id, attempt_line(a, now, wide=wide)) for a in detail.attempts]
+        wide, hosts = width >= WIDE, _has_hosts(detail)
+        return [
+            (attempt.execution_id, attempt_line(attempt, now, wide=wide, hosts=hosts))
+            for attempt in detail.attempts
+        ]
 
     def fill(self, view: TextView, detail: JobDetail, now: datetime) -> None:
         """Show everything of the attempt."""

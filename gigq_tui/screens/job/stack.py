@@ -123,7 +123,9 @@ class Stack(Part):
 
     def fill(self, view: TextView, detail: JobDetail, now: datetime) -> None:
         """Show the stack, or why there is none."""
-        view.show_lines(stack_lines(self.taken, taking=self.is_awaited, hints=self._hints))
+        host = detail.row.host
+        lines = stack_lines(self.taken, taking=self.is_awaited, hints=self._hints, host=host)
+        view.show_lines(lines)
 
     def describe(self, detail: JobDetail, now: datetime) -> str:
         """Say when it was taken, and by which command."""
@@ -136,12 +138,19 @@ class Stack(Part):
 
 
 def stack_lines(
-    stack: StackTaken | None, *, taking: bool, hints: KeyHints = DEFAULT_HINTS
+    stack: StackTaken | None, *, taking: bool, hints: KeyHints = DEFAULT_HINTS, host: str = ""
 ) -> list[Line]:
-    """The stack as it was taken last, or why there is none."""
+    """The stack as it was taken last, or why there is none; `host` is where an agent runs it."""
     if stack is None or taking:
         if taking:
-            return [(("asking its process..", "dim"),)]
+            there = f" on {inert(host)}" if host else ""
+            return [((f"asking its process{there}..", "dim"),)]
+        if host:
+            key = hints(STACK)
+            return [
+                ((f"Press {key} to see where the job's code is now. Its worker asks the", "dim"),),
+                ((f"agent on {inert(host)}; the job does not notice.", "dim"),),
+            ]
         return [
             (
                 (

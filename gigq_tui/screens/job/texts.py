@@ -146,6 +146,9 @@ def fact_lines(
         delay_words(detail),
     ]
     ident = [f"id {inert(row.id)}", f"created {clock_time(row.created_at, now)}"]
+    if row.status != JobStatus.RUNNING.value and detail.attempts and detail.attempts[-1].host:
+        # Of one that runs it is said why it does.
+        ident.append(f"ran on {inert(detail.attempts[-1].host)}")
     if detail.description:
         ident.append(cut(inert(detail.description), 60))
     options = [inert(words) for words in option_words(detail, now)]

@@ -157,7 +157,8 @@ def _dependencies(detail: JobDetail) -> Line:
 def _try(attempt: Attempt | None, row: JobRow, now: datetime, width: int) -> Line:
     if attempt is None:
         return labelled("try", f"no attempts yet (max {row.max_attempts})", width)
-    text = f"{attempt.number}  {attempt.worker_id}  {clock_time(attempt.started_at, now)}"
+    there = f" on {attempt.host}" if attempt.host else ""
+    text = f"{attempt.number}  {attempt.worker_id}{there}  {clock_time(attempt.started_at, now)}"
     if attempt.started_at is not None:
         if attempt.completed_at is not None:
             took = duration((attempt.completed_at - attempt.started_at).total_seconds())

@@ -16,6 +16,7 @@ _TEXTS = {
     "fn": Field.FUNCTION,
     "name": Field.NAME,
     "worker": Field.WORKER,
+    "host": Field.HOST,
     "err": Field.ERROR,
     "fp": Field.FAILURE,
     "batch": Field.BATCH,

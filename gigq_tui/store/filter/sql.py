@@ -144,6 +144,17 @@ def _word(term: Term, context: Context) -> Sql:
 _LAST_ATTEMPT = "e.rowid = (SELECT max(l.rowid) FROM job_executions l WHERE l.job_id = jobs.id)"
 
 
+def last_host(execution_columns: Collection[str]) -> str:
+    """The SQL for where an agent ran the last attempt of a job; NULL where none did."""
+    if "agent" not in execution_columns:
+        return "NULL"
+    return f"(SELECT e.agent FROM job_executions e WHERE {_LAST_ATTEMPT})"
+
+
+def _host(term: Term, context: Context) -> Sql:
+    return _text(last_host(context.execution_columns), term)
+
+
 def _error(term: Term, context: Context) -> Sql:
     """In the error, or the type of what was raised, which older errors do not begin with."""
     part, values = _text("jobs.error", term)
@@ -337,6 +348,7 @@ _RENDERERS: dict[Field, Callable[[Term, Context], Sql]] = {
     Field.WORD: _word,
     Field.ID: _id,
     Field.ERROR: _error,
+    Field.HOST: _host,
     Field.FAILURE: _failure,
     Field.WORKFLOW: _workflow,
     Field.BATCH: _of_column("batch"),

@@ -47,6 +47,7 @@ class Field(Enum):
     ERROR = "err"
     FAILURE = "fp"
     WORKER = "worker"
+    HOST = "host"
     WORKFLOW = "workflow"
     BATCH = "batch"
     LANE = "lane"

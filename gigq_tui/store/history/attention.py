@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 
+from gigq_core.agent_words import place_of, trouble_of
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
 from gigq_core.durations import duration_text
 from gigq_core.file_locks import process_words
@@ -17,7 +18,7 @@ from gigq_core.lanes import Lane
 from gigq_core.moments import brief_time
 from gigq_core.schedules import Schedule
 from gigq_core.times import moment_of
-from gigq_core.why import Health, link_trouble
+from gigq_core.why import Health
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.history.arranged import Arranged
@@ -177,18 +178,17 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
 def _of_agents(workers: Sequence[WorkerRow], now: datetime) -> Iterator[Concern]:
     """The agents of workers that live whose links are not as they should be."""
     wrong = [
-        (agent, link_trouble(agent, now))
+        agent
         for worker in workers
         if worker.health not in _GONE
         for agent in worker.agents
-        if link_trouble(agent, now)
+        if agent.state in ("silent", "lost", "refused")
     ]
     if not wrong:
         return
-    agent, trouble = wrong[0]
-    text = f"agent {agent.host or agent.via} of {agent.worker_id} {trouble.rstrip('.')}"
+    text = f"the agent {place_of(wrong[0])} {trouble_of(wrong[0], now.timestamp())}"
     if len(wrong) > 1:
-        named = ", ".join(f"{each.host or each.via} {each.state}" for each, _ in wrong[:3])
+        named = ", ".join(f"{agent.host or agent.via} {agent.state}" for agent in wrong[:3])
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         text = f"{_many(len(wrong), 'agent')} get no jobs: {named}{more}"
     yield Concern("agents", Level.WARNING, text, Lead(workers=True))

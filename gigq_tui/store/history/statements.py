@@ -201,9 +201,11 @@ def _attempts(schema: FileSchema, columns: str, rows: str) -> str:
 def _named(schema: FileSchema) -> str:
     present = schema.execution_columns
     kind = "substr(e.error_type, 1, 200)" if "error_type" in present else "NULL"
+    worker = f"substr(e.worker_id, 1, {NAME_CHARACTERS})"
+    if "agent" in present:
+        worker = f"ifnull(substr(e.agent, 1, {NAME_CHARACTERS}) || ' by ', '') || {worker}"
     return (
-        "e.rowid AS key, substr(e.status, 1, 40) AS status, "
-        f"substr(e.worker_id, 1, {NAME_CHARACTERS}) AS worker_id, "
+        f"e.rowid AS key, substr(e.status, 1, 40) AS status, {worker} AS worker_id, "
         f"substr(e.error, 1, {NAME_CHARACTERS}) AS error, {kind} AS error_type, "
         f"substr(j.name, 1, {NAME_CHARACTERS}) AS name"
     )

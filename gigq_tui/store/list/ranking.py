@@ -12,7 +12,7 @@ from gigq_core.schema.ddl import PARKED
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.filter.sql import BLOCKED_BY_JSON, is_later, run_seconds
+from gigq_tui.store.filter.sql import BLOCKED_BY_JSON, is_later, last_host, run_seconds
 from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 from gigq_tui.store.list.view import Anchor, AnchorKind, View
 from gigq_tui.store.models import Tab, Window
@@ -170,6 +170,8 @@ def _value(key: SortKey, schema: FileSchema, now: datetime) -> tuple[str, list[o
         return _claim_rank(schema, now)
     if key is SortKey.BATCH:
         return ("jobs.batch" if "batch" in schema.job_columns else "NULL"), []
+    if key is SortKey.HOST:
+        return last_host(schema.execution_columns), []
     if key is SortKey.STARTED:
         return BEGAN.seconds(schema.job_columns), []
     if key is SortKey.AGE:
