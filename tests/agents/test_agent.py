@@ -203,6 +203,20 @@ def test_an_attempt_that_waits_is_stopped_before_it_begins(far: FarEnd, tmp_path
     assert far.end_of("t").fate in (Fate.NOT_BEGUN, Fate.CANCELLED)
 
 
+def test_an_attempt_that_comes_twice_runs_once(far: FarEnd) -> None:
+    run = wire.Run(
+        *("t", "j", "n", "far_jobs", "add", '{"a": 1, "b": 2}', False, 1, 3, 9.0),
+        *(None, (), None, None),
+    )
+    far.send(run)
+    far.send(run)
+    assert far.end_of("t").result == "3"
+    far.send(run)
+    far.ping(1, 0)
+    assert not [said for said in far.said if isinstance(said, wire.Ended)]
+    assert [said.level for said in far.said if isinstance(said, wire.Log)] == [30, 30]
+
+
 def test_after_a_drain_idle_processes_end_and_nothing_begins(far: FarEnd, tmp_path: Path) -> None:
     far.result_of("far_jobs:where")
     agent = psutil.Process(far.ready.pid)

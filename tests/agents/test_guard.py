@@ -131,6 +131,20 @@ def test_a_lease_that_ends_ends_all_though_two_of_three_are_stopped(
     assert [said for said in side.far.said if isinstance(said, wire.Gone)]
 
 
+def test_though_all_three_are_stopped_no_job_outlives_the_lease(side: Side) -> None:
+    side.far.ping(1, 0)
+    for name in WHO:
+        os.kill(getattr(side, name), signal.SIGSTOP)
+    runners = {child.pid for child in psutil.Process(side.agent).children()}
+    side.note()
+    assert runners <= side.alive()
+    # The kernel ends the agent, and with it the groups of its jobs. What a job has hidden from
+    # those is ended as soon as a guard goes on.
+    wait_until(lambda: not ({side.agent} | runners) & side.alive(), LEASE_S + LATE_S)
+    os.kill(side.inner, signal.SIGCONT)
+    wait_until(lambda: not side.alive(), LATE_S)
+
+
 @pytest.mark.parametrize("who", WHO)
 def test_a_link_that_is_cut_ends_all_at_once_though_one_is_stopped(side: Side, who: str) -> None:
     if who != "agent":

@@ -22,6 +22,7 @@ from gigq_core.errors import StackUnavailable, WorkerCannotStart
 from gigq_core.identity import current_identity
 from gigq_core.worker import runner, system_limits
 from gigq_core.worker.agents import leftovers, wire
+from gigq_core.worker.agents.alarm import Alarm
 from gigq_core.worker.agents.guard import ENDING, GREETED_WITHIN_S, Place, end_all, now
 from gigq_core.worker.agents.link import FULL_BYTES, Link
 from gigq_core.worker.agents.link_sink import LinkSink
@@ -36,6 +37,11 @@ from gigq_core.worker.processes import adopt_orphans
 
 logger = logging.getLogger("gigq_core.worker")
 
+# So long after its lease the kernel ends it, in seconds, where the guards are stopped as well: its
+# jobs' processes go with it.
+ALARM_AFTER_S = 2.0
+# An attempt that it is told to run a second time, while it knows of so many, is not.
+MOST_KNOWN = 10_000
 # So long the last word may take to leave, in seconds.
 TOLD_WITHIN_S = 2.0
 # The longest stack that is told, in characters.
@@ -90,6 +96,8 @@ class Agent:
         self._pool: ProcessPool | None = None
         self._lease_s = 0.0
         self._lease_until = now() + GREETED_WITHIN_S
+        self._alarm = Alarm()
+        self._alarm.put_off(self._lease_until + ALARM_AFTER_S)
         # Until when others know that what this was started from is in use.
         self._used_until = 0.0
         # When each pong was said that the worker may not have heard, by its number.
@@ -97,6 +105,8 @@ class Agent:
         # What is to be run and has no child yet; when those are given back.
         self._waiting: deque[Claim] = deque()
         self._overdue_at: float | None = None
+        # The attempts that came, the last ones, in their order.
+        self._known: dict[str, None] = {}
         self._questions: dict[int, StackQuestion] = {}
         self._draining = False
         self._signals = _Signals(self._selector, self._on_signal)
@@ -217,9 +227,7 @@ class Agent:
         if isinstance(message, wire.Ping):
             self._answer_ping(message, pool)
         elif isinstance(message, wire.Run):
-            self._waiting.append(_claim_of(message))
-            if self._draining:
-                self._give_back(pool)
+            self._take(message, pool)
         elif isinstance(message, wire.Give):
             self._responder.give(message)
         elif isinstance(message, wire.Stop):
@@ -236,6 +244,17 @@ class Agent:
             pool.wind_down()
         else:
             raise Over("its worker has closed it", hurry=False)
+
+    def _take(self, run: wire.Run, pool: ProcessPool) -> None:
+        if run.token in self._known:
+            logger.warning("Job %s came twice as the same attempt: it runs once", run.job_id)
+            return
+        self._known[run.token] = None
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._waiting.append(_claim_of(run))
+        if self._draining:
+            self._give_back(pool)
 
     def _refuse(self, sentence: str) -> None:
         self._send(wire.Refused(sentence))
@@ -301,6 +320,7 @@ class Agent:
         """The worker has heard what was said then."""
         self._lease_until = said + self._lease_s
         self._place.tell_lease(self._lease_until)
+        self._alarm.put_off(self._lease_until + ALARM_AFTER_S)
         if self._place.bundle is not None and said > self._used_until:
             self._used_until = said + leftovers.USED_EVERY_S
             leftovers.note_use(self._place.bundle)

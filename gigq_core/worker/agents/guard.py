@@ -224,6 +224,7 @@ def end_all() -> bool:
     """Kill all that descends from this process, and reap it; whether nothing is left."""
     me = os.getpid()
     until = time.monotonic() + DEAD_WITHIN_S
+    pause_s = 0.002
     while True:
         found = descendants(me)
         signal_all(found, signal.SIGKILL)
@@ -235,7 +236,8 @@ def end_all() -> bool:
             return True
         if time.monotonic() > until:
             return False
-        time.sleep(0.002)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 0.1)
 
 
 def _say_gone(why: str) -> None:
