@@ -206,14 +206,19 @@ def _decoded(line: bytes) -> Any:
     except UnicodeDecodeError as problem:
         raise ValueError(f"it is not UTF-8 at byte {problem.start + 1}.") from None
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=refuse_twice)
+        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_twice)
     except json.JSONDecodeError as problem:
         raise ValueError(f"not JSON: {problem.msg}, character {problem.pos + 1}.") from None
     except RecursionError:
         raise ValueError("it is nested too deeply.") from None
 
 
-def _refuse_constant(word: str) -> NoReturn:
+def refuse_constant(word: str) -> NoReturn:
+    """Refuse what Python reads as a number, and JSON does not know.
+
+    Raises:
+        ValueError: always.
+    """
     raise ValueError(f"{word} is not JSON.")
 
 

@@ -90,13 +90,13 @@ def decoded_job(row: sqlite3.Row) -> dict[str, Any]:
     passing = job.get("pass_parent_results")
     job["pass_parent_results"] = bool(passing) if passing in (0, 1) else None
     job["retry_after"] = due_of(job.get("retry_after"), job.get("due"))
-    job |= _options_of(job)
+    job |= options_of(job)
     for column in _INNER:
         job.pop(column, None)
     return job
 
 
-def _options_of(job: dict[str, Any]) -> dict[str, Any]:
+def options_of(job: dict[str, Any]) -> dict[str, Any]:
     """The options that GigQ does not know, as a line of JSONL gives them.
 
     `run_at` is when the job is due, while it waits for that; `ours` whether it is hidden from

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from gigq_core.decoding import as_int, as_text
+from gigq_core.decoding import as_float, as_int, as_text
 from gigq_core.identity import ProcessIdentity, is_dead
 from gigq_core.lane_names import HIDDEN, check_lane
 from gigq_core.schema import lane_statements as sql
@@ -206,6 +206,19 @@ def rule_for(conn: sqlite3.Connection, lane: str, patterns: str | None = None) -
     if not rows:
         return NO_RULE
     return _best({rule.pattern: rule for rule in map(_rule_of_row, rows)}, lane)
+
+
+def read_rules(conn: sqlite3.Connection) -> list[tuple[Rule, float | None]]:
+    """All rules, and since when the lanes of each are paused, in UTC seconds; by their patterns.
+
+    What is paused and has no rule stands among them, without a limit.
+    """
+    if conn.execute(sql.HAS_LANES).fetchone() is None:
+        return []
+    rules = {rule.pattern: rule for rule in map(_rule_of_row, conn.execute(sql.ALL_RULES))}
+    pauses = {as_text(pattern): as_float(at) for pattern, at in conn.execute(sql.ALL_PAUSES)}
+    names = sorted(rules.keys() | pauses.keys())
+    return [(rules.get(name, Rule(name)), pauses.get(name)) for name in names]
 
 
 def _best(rules: Mapping[str, Rule], lane: str) -> Rule:

@@ -33,6 +33,12 @@ def queue_file(path: str | Path) -> Path:
     return Path(real)
 
 
+def parts_of(path: str | Path) -> tuple[Path, ...]:
+    """The queue's file and what SQLite keeps beside it: nothing else may be written there."""
+    file = Path(path).resolve()
+    return file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm", "-journal"))
+
+
 def logs_folder(db_path: str | Path) -> Path:
     """The folder that holds the workers' logs and the jobs' captured output."""
     path = queue_file(db_path).absolute()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
 
 class Progress(TypedDict):
@@ -34,7 +35,7 @@ def whole_percent(percent: float) -> int:
     return int(percent + 1e-9)
 
 
-def progress_of_row(row: sqlite3.Row | None) -> Progress | None:
+def progress_of_row(row: sqlite3.Row | Mapping[str, Any] | None) -> Progress | None:
     """A row of `core_progress`; None where there is none, or where a value in it is no number."""
     if row is None or not _is_amount(row["done"]) or not _is_amount(row["at"]):
         return None

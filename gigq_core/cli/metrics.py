@@ -11,6 +11,7 @@ import click
 from gigq_core.cli.errors import Trouble, sentences
 from gigq_core.cli.output import say
 from gigq_core.cli.settings import Settings
+from gigq_core.paths import parts_of
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def metrics(settings: Settings, textfile: Path | None) -> None:
         raise Trouble(
             f"metrics needs the package prometheus-client: install it with pip install '{PACKAGE}'."
         ) from None
-    if textfile is not None and textfile.resolve() in _parts_of(settings.db.resolve()):
+    if textfile is not None and textfile.resolve() in parts_of(settings.db):
         raise click.UsageError(f"{textfile} is the queue's own file: name another.")
     with sentences(settings.db):
         registry = _registry(read_metrics(settings.db), inert(settings.db.absolute()))
@@ -61,10 +62,6 @@ def metrics(settings: Settings, textfile: Path | None) -> None:
         prometheus_client.write_to_textfile(str(textfile), registry)
     except OSError as problem:
         raise Trouble(f"{textfile} can't be written: {problem.strerror}.") from None
-
-
-def _parts_of(db: Path) -> tuple[Path, ...]:
-    return db, *(db.with_name(f"{db.name}{end}") for end in ("-wal", "-shm"))
 
 
 def _registry(found: Sequence[Metric], file: str) -> CollectorRegistry:

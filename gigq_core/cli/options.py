@@ -85,11 +85,50 @@ class Fingerprint(click.types.StringParamType):
         return digits
 
 
+class Statuses(click.types.StringParamType):
+    """Statuses with commas between."""
+
+    name = "statuses"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Them, each once."""
+        known = [status.value for status in JobStatus]
+        found = tuple(dict.fromkeys(part.strip().lower() for part in str(value).split(",")))
+        for one in found:
+            if one not in known:
+                self.fail(f"{one!r} is no status: say one of {', '.join(known)}.", param, ctx)
+        return found
+
+
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say which jobs it is about; all of them where none is given.
 
     They are `status`, `workflow`, `batch` and `failure`.
     """
+    status = click.option(
+        "--status",
+        type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
+        help="Only jobs of this status.",
+    )
+    return _selecting(status, command)
+
+
+def selecting_several(command: Callable[..., None]) -> Callable[..., None]:
+    """The same, with any number of statuses: `statuses`, a tuple of tuples."""
+    status = click.option(
+        "--status",
+        "statuses",
+        type=Statuses(),
+        multiple=True,
+        metavar="STATUS,...",
+        help="Only jobs of these statuses.",
+    )
+    return _selecting(status, command)
+
+
+def _selecting(
+    status: Callable[[Callable[..., None]], Callable[..., None]], command: Callable[..., None]
+) -> Callable[..., None]:
     for option in (
         click.option(
             "--failure",
@@ -104,11 +143,7 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
             metavar="NAME",
             help="Only jobs of workflows of this name, or of the run whose id begins so.",
         ),
-        click.option(
-            "--status",
-            type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
-            help="Only jobs of this status.",
-        ),
+        status,
     ):
         command = option(command)
     return command
