@@ -50,6 +50,8 @@ module.install(address, operation)
 """
 # How often it is asked which Dask workers there are, in seconds.
 POLL_S = 1.0
+# How long the scheduler has to take the connection, in seconds.
+CONNECT_S = 8.0
 # How long an answer is waited for, in seconds.
 ANSWER_S = 20.0
 # Pauses before what failed is tried again, in seconds.
@@ -59,6 +61,9 @@ LONGEST_PAUSE_S = 60.0
 STOOD_S = 60.0
 # How long the end of what is under way is waited for at the end, in seconds.
 END_WITHIN_S = 0.2
+# How long a place that is about to take jobs is waited for before the cluster is to grow, in
+# seconds.
+AWAITED_S = 10.0
 # The most tasks that stand for jobs that wait.
 MOST_WAITING = 5000
 # A resource that no Dask worker has.
@@ -156,7 +161,7 @@ class Cluster:
     async def enter(self, on_event: Callable[[Any], None]) -> None:
         """Connect; whatever goes wrong is raised."""
         client = distributed.Client(
-            self.address, asynchronous=True, name="gigq", set_as_default=False, timeout=ANSWER_S
+            self.address, asynchronous=True, name="gigq", set_as_default=False, timeout=CONNECT_S
         )
         try:
             await client
@@ -213,6 +218,8 @@ class Place:
         self._warn = warn
         self._flow: Flow | None = None
         self._open = True
+        # Since when jobs are to run there soon; None where they do, or where that fails.
+        self._awaited: float | None = time.monotonic()
         self._holds = 0
         self._task: Any = None
 
@@ -236,8 +243,18 @@ class Place:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
+    def is_awaited(self) -> bool:
+        """Whether it is about to take jobs, so that the cluster need not grow for these."""
+        return (
+            self._awaited is not None
+            and self.trouble is None
+            and time.monotonic() < self._awaited + AWAITED_S
+        )
+
     async def hold(self) -> None:
         """Keep the Dask worker; the worker hears `held` once the scheduler knows."""
+        if not self.held and self._awaited is None:
+            self._awaited = time.monotonic()
         self.held = True
         client = self._cluster.client
         if self.name is None or client is None:
@@ -268,6 +285,7 @@ class Place:
     async def on_held(self, name: str, number: int) -> None:
         """The scheduler knows that the Dask worker is held."""
         if self.held and name == self.name and number == self._holds:
+            self._awaited = None
             await self._control.say({"held": name})
 
     async def look(self) -> None:
@@ -326,6 +344,7 @@ class Place:
             pass
         finally:
             self.name, self._flow, self.held, self._task = None, None, False, None
+            self._awaited = None
             ours.close()
             await self._control.say({"left": name, "why": why})
 
@@ -372,13 +391,18 @@ class Demand:
         seconds: Callable[[Any], float] = dask.utils.parse_timedelta
         self._a_thread: int = max(1, math.ceil(seconds(target) / max(seconds(unknown), 1e-3)))
 
-    def settle(self, cluster: Cluster, slots: int | None) -> None:
-        """Have as many such tasks as now make the cluster large enough."""
+    def settle(self, cluster: Cluster, slots: int | None, awaited: int) -> None:
+        """Have as many such tasks as now make the cluster large enough.
+
+        Args:
+            slots: the jobs at a time of a Dask worker; None for its threads.
+            awaited: the Dask workers that are about to take jobs.
+        """
         client = cluster.client
         if client is None:
             self._tasks = []
             return
-        wanted = self._wanted(cluster.threads, slots)
+        wanted = self._wanted(cluster.threads, slots, awaited)
         # Those that have ended, as the scheduler gives up some after a time, count no more.
         self._tasks = [task for task in self._tasks if not task.done()]
         if len(self._tasks) > wanted:
@@ -394,7 +418,7 @@ class Demand:
                 retries=0,
             )
 
-    def _wanted(self, threads: Mapping[str, int], slots: int | None) -> int:
+    def _wanted(self, threads: Mapping[str, int], slots: int | None, awaited: int) -> int:
         if not self.jobs:
             return 0
         if threads:
@@ -402,10 +426,10 @@ class Demand:
         elif not self._tasks and self._threads == 1 and slots is None:
             # How large a Dask worker is shows with the first one.
             return 1
-        more = math.ceil(self.jobs / (slots or self._threads)) * self._threads
+        more = max(0, math.ceil(self.jobs / (slots or self._threads)) - awaited)
         # Without any, the cluster counts Dask workers, not threads.
-        goal = sum(threads.values()) + more if threads else math.ceil(more / self._threads)
-        return min((goal - 1) * self._a_thread + 1, MOST_WAITING)
+        goal = sum(threads.values()) + more * self._threads if threads else more
+        return min(max(0, goal - 1) * self._a_thread + 1, MOST_WAITING)
 
 
 class Bridge:
@@ -500,7 +524,8 @@ class Bridge:
                 self._places[address] = place, asyncio.ensure_future(place.keep())
             for place, _ in list(self._places.values()):
                 await place.look()
-            self._demand.settle(self._cluster, self._order.slots)
+            awaited = sum(place.is_awaited() for place, _ in self._places.values())
+            self._demand.settle(self._cluster, self._order.slots, awaited)
             troubles = (place.trouble for place, _ in self._places.values())
             await self._tell(next((trouble for trouble in troubles if trouble), None))
             self._soon.clear()

@@ -27,9 +27,6 @@ REST_AFTER_S = 5.0
 # Pauses before the bridge is started again, in seconds.
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-# How long a place that was asked to wake up is waited for, before the cluster is to grow, in
-# seconds.
-WAKE_WITHIN_S = 2.0
 # A bridge that ran for so long, in seconds, was none that fails at once.
 STOOD_S = 60.0
 # While the bridge does not take what it is told, this is tried so often, in seconds.
@@ -96,10 +93,6 @@ class _Place:
         self.is_open = True
         self.jobs = 0
         self.idle_since = time.monotonic()
-
-    def is_waking(self) -> bool:
-        asked = self.hold_asked and not self.held and self.is_open
-        return asked and time.monotonic() < self.idle_since + WAKE_WITHIN_S
 
 
 class DaskPlacement:
@@ -184,8 +177,6 @@ class DaskPlacement:
                     place.hold_asked = True
                     place.idle_since = now
                     self._tell({"hold": name})
-        if any(place.is_waking() for place in self._places.values()):
-            jobs = 0
         if jobs != self._wanted:
             self._wanted = jobs
             self._tell({"wanted": jobs})
