@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -49,3 +50,25 @@ def overstay(folder: str, seconds: float, stubborn: bool) -> None:
             if not stubborn:
                 raise
     (Path(folder) / f"finished-{time.time_ns()}").touch()
+
+
+def pause(seconds: float) -> int:
+    """Take so long, and say when it was over."""
+    time.sleep(seconds)
+    return time.time_ns()
+
+
+def stay(folder: str, how: str) -> None:
+    """Note the process, and never end: asleep, or in C code that no signal reaches."""
+    (Path(folder) / f"{os.getpid()}.pid").touch()
+    if how == "asleep":
+        time.sleep(3600)
+    else:
+        max(itertools.repeat(0, 2**40))
+
+
+def pause_noting(folder: str, seconds: float) -> None:
+    """Take so long, and note the start and the end."""
+    (Path(folder) / f"{os.getpid()}.pid").touch()
+    time.sleep(seconds)
+    (Path(folder) / f"{os.getpid()}.end").touch()

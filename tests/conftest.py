@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import surroundings
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from tests.tui.harness import Console
 
 pace.hurry()
+
+# A busy machine is slow, which is no fault; and whoever finds one tells how to find it anywhere.
+settings.register_profile("tests", deadline=None, print_blob=True)
+settings.load_profile("tests")
 
 TESTS = Path(__file__).parent
 DATA = TESTS / "data"
