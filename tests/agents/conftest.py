@@ -10,10 +10,19 @@ import pytest
 
 from tests.agents import netns, stands_in
 from tests.agents.netns import OtherHost
+from tests.agents.places import AgentsPlace
 from tests.agents.sshd import Sshd
 from tests.integration.conftest import Place, place
 
 __all__ = ["Place", "place"]
+
+
+@pytest.fixture
+def agents_place(tmp_path: Path) -> Iterator[AgentsPlace]:
+    """A queue whose workers have agents."""
+    made = AgentsPlace(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

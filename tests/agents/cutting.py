@@ -7,13 +7,16 @@ and takes the marks that tests read: one line for each message that passes, and 
 been carried out. A rule is carried out once, whatever the number of links made by the same command,
 so that the link after one that was cut is sound.
 
-Everything before the first message (a line that holds a JSON object) passes as it is.
+Everything before the first message (a line that holds a JSON object) passes as it is. A long
+message comes in parts, lines that begin with `+`, the last one with `=`; what is urgent may come
+between them.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import shlex
 import signal
@@ -22,13 +25,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 OUT, BACK = "out", "back"
 PLAN, SEEN, DONE, STARTED = "plan.json", "seen", "done", "started"
 # What can be done to the link at a message.
 CUT_BEFORE = "cut before"  # it does not arrive, nor does anything after it
-CUT_HALF = "cut half"  # half of it arrives
+CUT_HALF = "cut half"  # half of it arrives, or of its first part
 CUT_AFTER = "cut after"  # it is the last one that arrives
 HANG_BEFORE = "hang before"  # nothing passes any more in either direction, and nobody is told
 HANG_HALF = "hang half"
@@ -39,6 +42,7 @@ LOSE = "lose"  # it does not arrive; what comes behind it does
 FREEZE = "freeze"  # the process that was started is stopped by a signal, for so many seconds
 CUTS = (CUT_BEFORE, CUT_HALF, CUT_AFTER)
 HANGS = (HANG_BEFORE, HANG_HALF, HANG_AFTER)
+LIKE_MESSAGES = (b'{"', b'+{"')
 # A line that begins as a message does and has not ended after so long is none.
 UNENDED_S = 0.5
 
@@ -95,6 +99,13 @@ class Plan:
         return path.read_text().splitlines() if path.exists() else []
 
 
+class Taken(NamedTuple):
+    """A message that passes, and what is done with it."""
+
+    rule: Rule | None
+    lines: list[bytes]
+
+
 class Spoiling:
     """The program: two threads, one for each direction."""
 
@@ -104,6 +115,8 @@ class Spoiling:
         self._rules = [Rule(**rule) for rule in plan["rules"]]
         self._rate = plan["bytes_per_s"]
         self._counts: dict[Rule, int] = {}
+        # In each direction, the long message that has begun and not ended.
+        self._long: dict[str, Taken] = {}
         self._lock = threading.Lock()
         self._hangs = False
         self._child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -126,7 +139,7 @@ class Spoiling:
         come, go = source.fileno(), target.fileno()
         rest = b""
         while True:
-            waiting = rest.startswith(b"{")
+            waiting = rest.startswith(LIKE_MESSAGES)
             ready, _, _ = select.select([come], [], [], UNENDED_S if waiting else None)
             if not ready:
                 self._pass(go, rest)
@@ -144,38 +157,62 @@ class Spoiling:
                 self._take(go, line + b"\n", way)
                 if self._hangs:
                     return
-            if rest and not rest.startswith(b"{"):
+            if rest and not (rest.startswith(LIKE_MESSAGES) or way in self._long):
                 self._pass(go, rest)
                 rest = b""
 
     def _take(self, go: int, line: bytes, way: str) -> None:
-        kind = kind_of(line)
-        if not kind:
-            self._pass(go, line)
+        """Pass on a line, or do with it what is to be done with its message."""
+        first = line[:1]
+        message = self._long.pop(way, None) if first in (b"+", b"=") else None
+        if message is None:
+            kind = kind_of(line)
+            rule = self._due(way, kind) if kind else None
+            message = Taken(rule, [])
+            if rule is not None:
+                self._mark(DONE, f"{time.monotonic()} {way} {kind} {rule.do}")
+                self._begin(go, line, rule)
+        message.lines.append(line)
+        do = "" if message.rule is None else message.rule.do
+        if do in (HANG_BEFORE, HANG_HALF):
             return
-        rule = self._due(way, kind)
-        if rule is None:
+        if do != LOSE:
             self._pass(go, line)
-            return
-        self._mark(DONE, f"{time.monotonic()} {way} {kind} {rule.do}")
+        if first == b"+":
+            self._long[way] = message
+        elif message.rule is not None:
+            self._end(go, message)
+
+    def _begin(self, go: int, line: bytes, rule: Rule) -> None:
+        """Do what is done before a message has passed."""
         if rule.do in (CUT_HALF, HANG_HALF):
             self._pass(go, line[: len(line) // 2])
-        elif rule.do not in (CUT_BEFORE, HANG_BEFORE, LOSE, LATE):
-            self._pass(go, line)
-        if rule.do in CUTS:
-            self._child.kill()
-            os._exit(255)
-        elif rule.do in HANGS:
+        if rule.do in (CUT_BEFORE, CUT_HALF):
+            self._cut()
+        elif rule.do in (HANG_BEFORE, HANG_HALF):
             self._hangs = True
-        elif rule.do == TWICE:
-            self._pass(go, line)
         elif rule.do == LATE:
             time.sleep(rule.seconds)
-            self._pass(go, line)
+
+    def _end(self, go: int, message: Taken) -> None:
+        """Do what is done when all of a message has passed."""
+        rule = message.rule
+        assert rule is not None
+        if rule.do == CUT_AFTER:
+            self._cut()
+        elif rule.do == HANG_AFTER:
+            self._hangs = True
+        elif rule.do == TWICE:
+            for line in message.lines:
+                self._pass(go, line)
         elif rule.do == FREEZE:
             os.kill(self._child.pid, signal.SIGSTOP)
             time.sleep(rule.seconds)
             os.kill(self._child.pid, signal.SIGCONT)
+
+    def _cut(self) -> None:
+        self._child.kill()
+        os._exit(255)
 
     def _due(self, way: str, kind: str) -> Rule | None:
         with self._lock:
@@ -219,14 +256,9 @@ class Spoiling:
 
 
 def kind_of(line: bytes) -> str:
-    """The kind of message that a line holds, which is its first key; nothing for none."""
-    if not line.startswith(b"{"):
-        return ""
-    try:
-        message: Any = json.loads(line)
-    except ValueError:
-        return ""
-    return next(iter(message), "") if isinstance(message, dict) else ""
+    """The kind of message that begins in a line, which is its first key; nothing for none."""
+    begins = re.match(rb'\+?\{"(\w+)":', line)
+    return begins[1].decode() if begins else ""
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import gigq_core
 from gigq_core.worker.agents import bootstrap, wire
+from gigq_core.worker.agents.link import TELL_EVERY_BYTES
 from gigq_core.worker.claims import Fate
 
 M = TypeVar("M")
@@ -33,6 +34,7 @@ class FarEnd:
         self.reader = wire.workers_reader(gigq_core.__version__, 16 * 1024 * 1024)
         self.ready: wire.Ready
         self.sent_bundle = False
+        self._came, self._told = 0, 0
         self._tokens = itertools.count(1)
         self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
 
@@ -48,7 +50,15 @@ class FarEnd:
             reply = self.handshake.feed(data)
             self.sent_bundle = self.sent_bundle or bool(reply)
             self.write(reply)
-        self.said += self.reader.feed(self.handshake.rest)
+        self.take(self.handshake.rest)
+
+    def take(self, data: bytes) -> None:
+        """Take in what it says, and tell it how much of that was read, as a worker does."""
+        self.said += self.reader.feed(data)
+        self._came += len(data)
+        if self._came - self._told >= TELL_EVERY_BYTES:
+            self._told = self._came
+            self.send(wire.Took(self._came))
 
     def greet(self, **more: Any) -> wire.Ready:
         """Say hello, and wait until it takes jobs."""
@@ -116,7 +126,7 @@ class FarEnd:
             data = self._read(left_s) if left_s > 0 else None
             assert data is not None, f"no {kind.__name__} came; what came is {self.said}"
             assert data, f"the link ended before a {kind.__name__} came; it had {self.said}"
-            self.said += self.reader.feed(data)
+            self.take(data)
 
     def end_of(self, token: str, within_s: float = SOON_S) -> wire.Ended:
         return self.wait_for(wire.Ended, lambda ended: ended.token == token, within_s)
@@ -142,7 +152,7 @@ class FarEnd:
         """Take what it says until it says no more; what is half a line is left."""
         until = time.monotonic() + within_s
         while data := self._read(until - time.monotonic()):
-            self.said += self.reader.feed(data)
+            self.take(data)
         assert data is not None, "the link did not end"
 
     def is_readable(self) -> bool:
@@ -155,7 +165,7 @@ class FarEnd:
             data = self._read(SOON_S)
             assert data
             read += len(data)
-            self.said += self.reader.feed(data)
+            self.take(data)
         return read
 
     def _read(self, within_s: float) -> bytes | None:

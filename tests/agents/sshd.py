@@ -1,7 +1,7 @@
 """A real OpenSSH server on a port of its own, with keys, files and a home of its own.
 
 Nothing of the system's own server is used, and nothing of `~/.ssh`. The host that it stands for is
-`gpu1`, by an alias in the configuration that its client is given.
+`gpu1`, or another one of `HOSTS`, by aliases in the configuration that its client is given.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from tests import surroundings
 from tests.waiting import wait_until
 
 HOST = "gpu1"
+# All of them are the one server.
+HOSTS = (HOST, "gpu2", "login", "bastion")
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 # Where Debian's server looks for its empty folder, which a service would have made at its start.
 RUN = Path("/run/sshd")
@@ -61,6 +63,9 @@ class Sshd:
         folder.chmod(0o700)
         self.home = folder / "home"
         self.home.mkdir()
+        # Where who logs in finds programs first.
+        self.programs = folder / "programs"
+        self.programs.mkdir()
         # In another network namespace, any port is free.
         self.port = 2222 if around else free_port()
         self._address = address
@@ -143,7 +148,7 @@ class Sshd:
         environment = {
             surroundings.MARK: os.environ.get(surroundings.MARK, "none"),
             "HOME": self.home,
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{self.programs}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TZ": "UTC",
         }
@@ -167,7 +172,7 @@ class Sshd:
             "MaxStartups 100\n"
         )
         (self.folder / "ssh_config").write_text(
-            f"Host {HOST}\n"
+            f"Host {' '.join(HOSTS)}\n"
             f"  HostName {self._address}\n"
             f"  Port {self.port}\n"
             f"  HostKeyAlias {HOST}\n"

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from gigq_core.worker.agents.link import FULL_BYTES, Link
+from gigq_core.worker.agents.link import FULL_BYTES, WINDOW_BYTES, WRITE_BYTES, Link
 
 
 class End:
@@ -114,6 +114,55 @@ def test_what_sends_much_waits_until_there_is_room(piped: tuple[End, int, int]) 
     found = read_all(end, reads, lambda data: data.count(b"\n") == 3)
     assert done == [0, 1, 2]
     assert len(found) == 3 * (2 * FULL_BYTES + 1)
+
+
+def test_no_more_is_under_way_than_the_other_end_has_room_for(
+    piped: tuple[End, int, int],
+) -> None:
+    """Whatever the buffers between them would take: what is urgent is never behind more."""
+    end, reads, _ = piped
+    end.link.pace(lambda size: [b"read %d\n" % size])
+    line = b"x" * 9_999 + b"\n"
+    end.link.send([line] * 100)
+
+    def read_what_is_there() -> bytes:
+        found = b""
+        while data := read(reads, 65_536):
+            found += data
+            end.turn()
+        return found
+
+    found = read_what_is_there()
+    assert WINDOW_BYTES <= len(found) < WINDOW_BYTES + WRITE_BYTES
+    end.link.send([b"ping\n"], urgent=True)
+    assert read_what_is_there() == b"ping\n"
+    # As the other end tells what it has read, more comes; and never more than that.
+    told = 0
+    while len(found) < 100 * len(line):
+        told += 50_000
+        end.link.arrived(told)
+        found += read_what_is_there()
+        assert len(found) + len(b"ping\n") - told < WINDOW_BYTES + WRITE_BYTES
+    assert found == line * 100
+    # The last words wait for nobody.
+    end.link.send([line] * 100)
+    assert end.link.unsent
+    end.link.hurry()
+    end.link.send([b"gone\n"])
+    assert read_all(end, reads, lambda data: b"gone" in data)
+    assert end.link.unsent == 0
+
+
+def test_what_was_read_is_told_of_now_and_then(piped: tuple[End, int, int]) -> None:
+    end, reads, writes = piped
+    os.write(writes, b"a greeting\nand 5")
+    end.turn()
+    end.link.pace(lambda size: [b"read %d\n" % size], came=5)
+    for _ in range(10):
+        os.write(writes, b"z" * 50_000)
+        end.turn()
+    told = [int(line.split()[1]) for line in read(reads).splitlines()]
+    assert told == [100_005, 200_005, 300_005, 400_005, 500_005]
 
 
 def test_last_words_are_read_though_nothing_can_be_sent_any_more(

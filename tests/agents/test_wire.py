@@ -73,6 +73,7 @@ def _random_message(rng: random.Random) -> wire.Message:
         lambda: wire.Stack(_count(rng), _maybe(rng, _storable), _maybe(rng, _storable)),
         lambda: wire.Log(30, _storable(rng)),
         lambda: wire.Gone(_storable(rng)),
+        lambda: wire.Took(_count(rng)),
     ]
     return rng.choice(makers)()
 
@@ -82,19 +83,15 @@ def _feed(reader: wire.Reader[Any], pieces: list[bytes]) -> None:
         list(reader.feed(piece))
 
 
-def _is_to_agent(message: wire.Message) -> bool:
-    return isinstance(message, wire.ToAgent)
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_messages_come_out_as_they_went_in_however_the_bytes_are_cut(seed: int) -> None:
     rng = random.Random(seed)
     said = [_random_message(rng) for _ in range(300)]
-    for reader, mine in (
-        (wire.agents_reader(VERSION), True),
-        (wire.workers_reader(VERSION, 1_000), False),
+    for reader, kinds in (
+        (wire.agents_reader(VERSION), wire.ToAgent),
+        (wire.workers_reader(VERSION, 1_000), wire.ToWorker),
     ):
-        sent = [message for message in said if _is_to_agent(message) is mine]
+        sent = [message for message in said if isinstance(message, kinds)]
         data = b"".join(line for message in sent for line in wire.encode(message))
         found: list[wire.Message] = []
         while data:

@@ -90,6 +90,7 @@ class Agent:
         self._place = place
         self._selector = selectors.DefaultSelector()
         self._link = Link(reads, writes, self._selector, self._hear, self._link_ended)
+        self._link.pace(lambda size: wire.encode(wire.Took(size)))
         self._reader = wire.agents_reader(gigq_core.__version__)
         self._responder = LinkResponder(self._send)
         self._sinks: dict[str, LinkSink] = {}
@@ -147,6 +148,7 @@ class Agent:
             return 1
         self._log.close()
         try:
+            self._link.hurry()
             self._send(wire.Gone(why))
             until = time.monotonic() + TOLD_WITHIN_S
             while self._link.unsent and not self._link.is_cut and time.monotonic() < until:
@@ -220,6 +222,9 @@ class Agent:
     def _act(self, message: wire.ToAgent) -> None:
         if isinstance(message, wire.Hello):
             self._greet(message)
+            return
+        if isinstance(message, wire.Took):
+            self._link.arrived(message.size)
             return
         pool = self._pool
         if pool is None:

@@ -288,6 +288,8 @@ class AgentLink:
             lease_s=terms.lease.lease_s,
             ping_s=terms.lease.ping_s,
         )
+        came = len(self._handshake.rest)
+        self._link.pace(lambda size: wire.encode(wire.Took(size)), came)
         self._link.send(wire.encode(hello))
 
     def _act(self, message: wire.ToWorker) -> None:
@@ -305,6 +307,8 @@ class AgentLink:
             self._log.say(level, f"On {self.host}: {inert(message.text)}")
         elif isinstance(message, wire.Gone):
             self._hear_gone(inert(message.why))
+        elif isinstance(message, wire.Took):
+            self._link.arrived(message.size)
         elif self.ready is None:
             raise Broken("its agent spoke before it was ready")
         elif isinstance(message, wire.Pong):

@@ -17,6 +17,12 @@ READ_BYTES = 256 * 1024
 WRITE_BYTES = 64 * 1024
 # Who has more than this to send, in bytes, makes no more of what can be made later.
 FULL_BYTES = 1024 * 1024
+# So much may be under way that the other end has not read, in bytes: with more, what is not urgent
+# waits. Buffers of others between the two ends hold megabytes, and on a slow link what is urgent
+# would come behind all of that.
+WINDOW_BYTES = 256 * 1024
+# The other end is told each time that so much has been read, in bytes.
+TELL_EVERY_BYTES = WINDOW_BYTES // 4
 
 
 class Link:
@@ -57,6 +63,10 @@ class Link:
         self._out = 0
         self._given = 0
         self._later: deque[Callable[[], None]] = deque()
+        # Since the ends tell each other how much they have read: how many bytes were handed over,
+        # how many of these arrived, how many came, and how many of those have been told of.
+        self._tell: Callable[[int], list[bytes]] | None = None
+        self._handed, self._arrived, self._came, self._told = 0, 0, 0, 0
         self._is_cut = False
         self._ended = False
         self._closed = False
@@ -96,6 +106,25 @@ class Link:
         """Whether the last of those lines may have arrived; if not, it never will after a cut."""
         return self._out + sum(end <= self._at for end in self._ends) >= number
 
+    def pace(self, tell: Callable[[int], list[bytes]], came: int = 0) -> None:
+        """From now on, the ends tell each other how much they have read.
+
+        Args:
+            tell: makes the lines that say how many bytes that is, from here on.
+            came: how many of these have come already.
+        """
+        self._tell = tell
+        self._came = came
+
+    def arrived(self, size: int) -> None:
+        """The other end says that it has read so many bytes."""
+        self._arrived = max(self._arrived, min(size, self._handed))
+        self._write()
+
+    def hurry(self) -> None:
+        """Wait no longer for what the other end has read: these are the last words."""
+        self._tell = None
+
     def when_room(self, act: Callable[[], None]) -> None:
         """Do something that sends much, once not too much waits to be sent."""
         if self._unsent < FULL_BYTES and not self._later:
@@ -132,9 +161,18 @@ class Link:
             self._end(problem.strerror or str(problem))
             return
         if data:
-            self._on_data(data)
+            self._take(data)
         else:
             self._end("the link was closed")
+
+    def _take(self, data: bytes) -> None:
+        self._came += len(data)
+        self._on_data(data)
+        if self._tell is None or self.is_cut:
+            return
+        if self._came - self._told >= TELL_EVERY_BYTES:
+            self._told = self._came
+            self.send(self._tell(self._came), urgent=True)
 
     def read_rest(self) -> None:
         """Take what has arrived, up to its end if that is there."""
@@ -145,7 +183,7 @@ class Link:
                 return
             if not data:
                 return
-            self._on_data(data)
+            self._take(data)
 
     def _end(self, why: str) -> None:
         self._ended = True
@@ -171,6 +209,7 @@ class Link:
                 return
             self._at += taken
             self._unsent -= taken
+            self._handed += taken if self._tell is not None else 0
             if self._at == len(self._begun):
                 self._out += len(self._ends)
                 self._begun, self._at, self._ends = b"", 0, []
@@ -186,7 +225,10 @@ class Link:
         while self._urgent:
             chosen.append(self._urgent.popleft())
             size += len(chosen[-1])
-        while self._lines and (size < WRITE_BYTES or not chosen):
+        room = WRITE_BYTES
+        if self._tell is not None:
+            room = min(room, WINDOW_BYTES - (self._handed - self._arrived))
+        while self._lines and size < room:
             chosen.append(self._lines.popleft())
             size += len(chosen[-1])
             self._ends.append(size)

@@ -157,6 +157,15 @@ class Close(NamedTuple):
     """End everything at once."""
 
 
+# --- from either end -----------------------------------------------------------------------------
+
+
+class Took(NamedTuple):
+    """So many bytes of messages have been read here, from the first one on."""
+
+    size: int
+
+
 # --- from the agent to its worker ----------------------------------------------------------------
 
 
@@ -293,7 +302,7 @@ class Gone(NamedTuple):
     why: str
 
 
-ToAgent = Hello | Run | Stop | Give | Stored | Ping | AskStack | Drain | Close
+ToAgent = Hello | Run | Stop | Give | Stored | Ping | AskStack | Drain | Close | Took
 ToWorker = (
     Ready
     | Refused
@@ -308,12 +317,13 @@ ToWorker = (
     | Stack
     | Log
     | Gone
+    | Took
 )
 Message = ToAgent | ToWorker
 # A line that ends with it is none: whoever wrote it died within it, and another one speaks next.
 CUT = b"\0"
 # What goes before what waits to be sent, if it is no longer than one part.
-URGENT = (Ping, Pong)
+URGENT = (Ping, Pong, Took)
 
 
 # --- lines ---------------------------------------------------------------------------------------
@@ -640,6 +650,7 @@ _SHAPES: dict[type, dict[str, Callable[[object], object]]] = {
     Stack: {"number": _count, "text": _stored_text, "trouble": _stored_text},
     Log: {"level": _count, "text": _said},
     Gone: {"why": _said},
+    Took: {"size": _count},
 }
 
 
@@ -650,6 +661,7 @@ def _name_of(kind: type) -> str:
 
 _NAMES = {kind: _name_of(kind) for kind in _SHAPES}
 _TO_AGENT = {
-    _NAMES[kind]: kind for kind in (Hello, Run, Stop, Give, Stored, Ping, AskStack, Drain, Close)
+    _NAMES[kind]: kind
+    for kind in (Hello, Run, Stop, Give, Stored, Ping, AskStack, Drain, Close, Took)
 }
-_TO_WORKER = {name: kind for kind, name in _NAMES.items() if name not in _TO_AGENT}
+_TO_WORKER = {name: kind for kind, name in _NAMES.items() if name not in _TO_AGENT or kind is Took}
