@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from gigq_tui.actions.workers.setup import Examined, WorkerSetup
 from gigq_tui.app import ConsoleApp
 from gigq_tui.config.load import config_of
 from gigq_tui.screens.base import ConsoleScreen
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.overview.screen import OverviewScreen
+from gigq_tui.screens.workers import setup_panel
 from gigq_tui.screens.workers.screen import WorkersScreen
 from tests import scene
 from tests.snapshots.reader_feed import at_rest, elsewhere_app
@@ -61,6 +63,30 @@ async def hosts(pilot: Pilot[None]) -> None:
     await at_rest(pilot)
     await pilot.press("slash", *"host:gpu", "enter", "s", "h")
     await at_rest(pilot)
+
+
+def set_up(app: ConsoleApp) -> ConsoleScreen:
+    app.services.workers.pool.setup = WorkerSetup(
+        "/srv/project/venv/bin/python", Path("/srv/project")
+    )
+    return WorkersScreen(app.services)
+
+
+@pytest.mark.parametrize(
+    "typed", [("env; env -u A", "tab", "/opt/py"), ("env; no-command gpu1",)], ids=["new", "wrong"]
+)
+@pytest.mark.parametrize("size", SIZES, ids=["120x32", "80x24"])
+def test_setting_up_workers_with_agents(
+    typed: tuple[str, ...],
+    size: tuple[int, int],
+    snap_compare: Compare,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(setup_panel, "examine", lambda _: Examined())
+    keys = [key for word in typed for key in ([word] if word == "tab" else word)]
+    before = on_screen(set_up, "equals_sign", "tab", "4", "tab", *keys)
+    assert snap_compare(elsewhere_app(tmp_path), run_before=before, terminal_size=size)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["120x32", "80x24"])

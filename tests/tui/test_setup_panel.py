@@ -108,14 +108,12 @@ async def test_keys_of_the_panel(looked_at: list[WorkerSetup]) -> None:
         for key in ("tab", "enter", "down", "tab", "tab"):
             await press(pilot, key)
             seen.append(focused(app))
-        assert seen == ["count", "slots", "python", "folder", "environment", "grace"]
+        assert seen == ["count", "slots", "via", "python", "folder", "environment"]
         await press(pilot, "shift+tab", "up")
-        assert focused(app) == "folder"
+        assert focused(app) == "python"
         assert len(looked_at) == 1
         # On a button, the letters of the list do nothing to the worker under its cursor.
-        await press(
-            pilot, "up", "up", "up", "up", "c", "C", "P", "r", "minus", "equals_sign", "q", "j"
-        )
+        await press(pilot, *["up"] * 4, "c", "C", "P", "r", "minus", "equals_sign", "q", "j")
         assert app.screen.focused is not None
         assert app.screen.focused.id == "setup-close"
         assert acts.calls == pool.calls == []
@@ -139,7 +137,7 @@ async def test_typing_at_once_reaches_the_field_that_is_meant() -> None:
     async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
-        await pilot.press(*"+2", "tab", "7", *["tab"] * 3, *"A=1")
+        await pilot.press(*"+2", "tab", "7", *["tab"] * 4, *"A=1")
         await settle(pilot)
         rows = panel_of(app).rows
         assert (rows["count"].text, rows["slots"].text) == ("+2", "7")
@@ -265,7 +263,7 @@ async def test_the_palette_opens_it_and_it_fits_a_small_terminal() -> None:
         await pilot.press("colon", *"set up workers", "enter")
         await settle(pilot)
         assert is_open(app)
-        await pilot.press(*["tab"] * 8, "enter")
+        await pilot.press(*["tab"] * 9, "enter")
         await settle(pilot)
         assert pool.calls == [("spawn", "1")]
 
@@ -291,7 +289,7 @@ async def test_lanes_are_typed_checked_and_handed_to_the_worker() -> None:
     async with running(app) as pilot:
         await open_workers(pilot, IDLE)
         await press(pilot, "equals_sign")
-        await press(pilot, *["tab"] * 6, *"gpu, big*")
+        await press(pilot, *["tab"] * 7, *"gpu, big*")
         assert "write a lane's name, or a prefix as in fetch:*" in screen_text(app)
         await press(pilot, "ctrl+u", *"gpu, big:*", "tab", *"mail")
         text = " ".join(screen_text(app).split())
@@ -300,3 +298,73 @@ async def test_lanes_are_typed_checked_and_handed_to_the_worker() -> None:
         assert pool.setup.lanes == ("gpu", "big:*")
         assert pool.setup.only_lanes == ("mail",)
         assert pool.calls == [("spawn", "1")]
+
+
+async def test_jobs_of_new_workers_run_where_commands_lead(looked_at: list[WorkerSetup]) -> None:
+    app, _, pool = workers_app()
+    async with running(app, size=(100, 30)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign", "tab", *"4", "tab", *"env -u A; env")
+        text = screen_text(app)
+        assert "will start 1 worker with 2 agents of 4 slots each: 1 of this console then" in text
+        rows = panel_of(app).rows
+        assert not rows["python"].display
+        assert "jobs at once, of each agent" in text
+        assert "of the commands, not jobs" in text
+        await press(pilot, "tab", *"/opt/py", "tab", *"~/work dir")
+        assert focused(app) == "remote_folder"
+        twin = " ".join(screen_text(app).split())
+        assert (
+            "worker --concurrency 4 --via 'env -u A' --via env --remote-python /opt/py "
+            "--remote-chdir '~/work dir'" in twin
+        )
+        assert "--python " not in twin.replace("--remote-python", "")
+        await press(pilot, "alt+s")
+        assert not is_open(app)
+        setup = pool.setup
+        assert setup.via == ("env -u A", "env")
+        assert (setup.remote_python, setup.remote_chdir) == ("/opt/py", "~/work dir")
+        # From now on, + means the same, and the panel begins with it.
+        await press(pilot, "plus")
+        assert pool.calls == [("spawn", "4")] * 2
+        await press(pilot, "equals_sign")
+        rows = panel_of(app).rows
+        assert rows["via"].text == "env -u A; env"
+        assert rows["remote_folder"].text == "~/work dir"
+        # Without commands they run here again, with what was chosen here before.
+        await put(pilot, "via", "")
+        assert rows["python"].display
+        await press(pilot, "alt+s")
+        assert pool.setup == WorkerSetup(setup.python, setup.chdir, 4)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("env 'x", "has a quotation mark that is never closed"),
+        ("no-such-command-here gpu1", "there is no command no-such-command-here here"),
+        ("env; dask:head", "names no Dask scheduler: give its address"),
+    ],
+)
+async def test_a_command_that_leads_nowhere_is_refused_before_anything_starts(
+    typed: str, said: str
+) -> None:
+    app, _, pool = workers_app()
+    async with running(app, size=(120, 30)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign")
+        await put(pilot, "via", typed)
+        assert said in " ".join(screen_text(app).split())
+        await press(pilot, "alt+s")
+        assert is_open(app)
+        assert focused(app) == "via"
+        assert pool.calls == []
+
+
+async def test_the_panel_with_commands_fits_a_small_terminal() -> None:
+    app, _, pool = workers_app()
+    async with running(app, size=(40, 10)) as pilot:
+        await open_workers(pilot, IDLE)
+        await press(pilot, "equals_sign", *["tab"] * 2, *"env", *["tab"] * 7, "enter")
+        assert pool.calls == [("spawn", "1")]
+        assert pool.setup.via == ("env",)

@@ -13,9 +13,14 @@ import pytest
 from gigq_core.errors import GigQError
 from gigq_core.identity import process_start
 from gigq_tui.actions import shell_command
-from gigq_tui.actions.workers import environment, head_count
+from gigq_tui.actions.workers import environment, head_count, vias
 from gigq_tui.actions.workers import setup as worker_setup
-from gigq_tui.actions.workers.setup import WorkerSetup, absolute_python_path, examine
+from gigq_tui.actions.workers.setup import (
+    Examined,
+    WorkerSetup,
+    absolute_python_path,
+    examine,
+)
 from tests.waiting import wait_until
 
 # --- the environment ---------------------------------------------------------------------------
@@ -229,3 +234,38 @@ def test_what_will_happen_is_said(change: int, said: str) -> None:
 )
 def test_what_happened_is_said(idle: list[str], busy: list[str], said: str) -> None:
     assert head_count.stopping(idle, busy) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ()),
+        (" ; ;", ()),
+        ("env", ("env",)),
+        ("env; env", ("env", "env")),
+        ("env A=1;dask:tcp://h:8786 ;", ("env A=1", "dask:tcp://h:8786")),
+        ("env 'A=1;2' ; env B=\"3;4\"", ("env 'A=1;2'", 'env B="3;4"')),
+        ("env A=1\\;2", ("env A=1\\;2",)),
+        ("env 'A=\\'; env", ("env 'A=\\'", "env")),
+    ],
+)
+def test_commands_that_lead_elsewhere_stand_apart_by_semicolons(
+    text: str, found: tuple[str, ...]
+) -> None:
+    assert vias.parse(text) == found
+    assert vias.parse(vias.text_of(found)) == found
+
+
+@pytest.mark.parametrize("text", ["env; 'env", "env; no-such-command-here", "dask:", "env \x1b"])
+def test_one_that_leads_nowhere_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(GigQError, match=r"\.$"):
+        vias.parse(text)
+
+
+def test_the_command_of_a_worker_with_agents_says_nothing_of_this_machine() -> None:
+    setup = WorkerSetup("/opt/py", Path("/srv"), 2, via=("ssh gpu1", "env"), remote_chdir="~/a b")
+    assert shell_command.for_worker(Path("q.db"), setup) == (
+        "gigq-core --db q.db worker --concurrency 2 --via 'ssh gpu1' --via env "
+        "--remote-chdir '~/a b'"
+    )
+    assert examine(setup) == Examined()

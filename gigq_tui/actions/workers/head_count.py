@@ -37,7 +37,7 @@ def change_wanted(text: str, present: int) -> int:
     return change
 
 
-def intention(change: int, slots: int, present: int, idle: int) -> str:
+def intention(change: int, slots: int, present: int, idle: int, agents: int = 0) -> str:
     """What is going to happen, said before it does.
 
     Args:
@@ -45,11 +45,16 @@ def intention(change: int, slots: int, present: int, idle: int) -> str:
         slots: Of each worker that is started.
         present: How many workers there are that stay.
         idle: How many of them have no job.
+        agents: How many each has that is started, which have the slots then.
     """
     if change > 0:
+        each = "" if change == 1 else " each"
+        what = f"{plural(slots, 'slot')}{each}"
+        if agents:
+            of = f"{what} each" if agents > 1 and not each else what
+            what = f"{plural(agents, 'agent')} of {of}"
         return (
-            f"start {plural(change, 'worker')} with {plural(slots, 'slot')}"
-            f"{'' if change == 1 else ' each'}: {present + change} of this console then"
+            f"start {plural(change, 'worker')} with {what}: {present + change} of this console then"
         )
     if change == 0:
         return f"nothing to do: {plural(present, 'worker')} of this console already"

@@ -93,12 +93,15 @@ class WorkerPool:
         if setup.slots < 1:
             raise GigQError("A worker needs at least one slot.")
         check_path(self.path)
-        python, chdir = check_python(setup.python), check_folder(setup.chdir)
+        place = setup.remote_words
+        if not setup.via:
+            place = ["--python", check_python(setup.python)]
+            place += ["--chdir", str(check_folder(setup.chdir))]
         try:
             worker_id, log_path, log = self._new_log()
             words = [*own_command(), "--db", str(self.path), "worker"]
             words += ["--concurrency", str(setup.slots), "--isolation", "process"]
-            words += ["--python", python, "--chdir", str(chdir), "--worker-id", worker_id]
+            words += [*place, "--worker-id", worker_id]
             words += ["--owner", "console", "--log-file", str(log_path)]
             if setup.grace_s != GRACE_S:
                 words += ["--grace", seconds_text(setup.grace_s)]

@@ -14,8 +14,8 @@ class Preflight:
     """Looks for the functions of some jobs that wait, where a worker would run them.
 
     One that is found is enough, and then it is not looked again. An environment of its own may
-    change what is found, and is not looked into; nor does a file that can't be read now stand
-    against a worker.
+    change what is found, and is not looked into, nor is what lies elsewhere; nor does a file that
+    can't be read now stand against a worker.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +36,7 @@ class Preflight:
         Raises:
             GigQError: None of the functions can be used there.
         """
-        if setup in self._trusted or setup.environment:
+        if setup in self._trusted or setup.environment or setup.via:
             return
         trouble: NotUsable | None = None
         for function in _waiting_functions(self._path):

@@ -49,6 +49,9 @@ class WorkerSetup:
         grace_s: Seconds between asking a job to end and killing it.
         lanes: Reserved lanes whose jobs it takes besides.
         only_lanes: The lanes whose jobs alone it takes; none for all.
+        via: The commands that lead to where its jobs run instead, with so many slots each.
+        remote_python: The interpreter there; empty for the usual one.
+        remote_chdir: The folder there; empty for where the command leads to.
     """
 
     python: str
@@ -58,6 +61,16 @@ class WorkerSetup:
     grace_s: float = GRACE_S
     lanes: tuple[str, ...] = ()
     only_lanes: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
+    remote_python: str = ""
+    remote_chdir: str = ""
+
+    @property
+    def remote_words(self) -> list[str]:
+        """The options of the command that say where its jobs run instead of on this machine."""
+        words = [word for via in self.via for word in ("--via", via)]
+        words += ["--remote-python", self.remote_python] if self.remote_python else []
+        return [*words, *(["--remote-chdir", self.remote_chdir] if self.remote_chdir else [])]
 
     @property
     def lane_words(self) -> list[str]:
@@ -89,7 +102,13 @@ class Examined:
 
 
 def examine(setup: WorkerSetup) -> Examined:
-    """Look at the folder, run the interpreter in it, and our own in that environment. Blocks."""
+    """Look at the folder, run the interpreter in it, and our own in that environment. Blocks.
+
+    Where jobs run elsewhere, what they need is found out there by the worker itself.
+    """
+    if setup.via:
+        trouble = _own_trouble(setup.surroundings()) if setup.environment else ""
+        return Examined(environment_trouble=trouble)
     try:
         folder = check_folder(setup.chdir)
     except GigQError as problem:

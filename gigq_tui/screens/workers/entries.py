@@ -237,12 +237,17 @@ def describe_no_workers(
     if read_only:
         lines.append(((" This console is read-only. To start one from a shell:", "dim"),))
         return [*lines, (), ((f"   {inert(command(path, 'worker'))}", "accent"),)]
+    place: list[Line] = [((f"   via   {inert(via)}", "accent"),) for via in setup.via]
+    if not place:
+        place = [
+            ((f"   with  {inert(setup.python)}", "accent"),),
+            ((f"   in    {inert(str(setup.chdir))}", "accent"),),
+        ]
     return [
         *lines,
         (),
         ((" Press ", ""), (hints(SPAWN_WORKER), "key"), (" to start one. Its jobs will run", "")),
-        ((f"   with  {inert(setup.python)}", "accent"),),
-        ((f"   in    {inert(str(setup.chdir))}", "accent"),),
+        *place,
         (),
         ((" Press ", ""), (hints(SET_WORKERS), "key"), (" to choose other settings.", "")),
     ]

@@ -8,6 +8,8 @@ from rich.text import Text
 from gigq_tui.actions.workers import environment
 from gigq_tui.widgets.form_row import Field, FormRow
 
+ENVIRONMENT_HINT = "A=1 B='x y', secrets masked"
+
 
 class HideSecrets(Highlighter):
     """Draws a text without the secrets that it holds."""
@@ -34,5 +36,5 @@ class EnvironmentRow(FormRow):
     """The row for the environment."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("environment", "environment", text, hint="A=1 B='x y', secrets masked")
+        super().__init__("environment", "environment", text, hint=ENVIRONMENT_HINT)
         self.field = EnvironmentField(text)

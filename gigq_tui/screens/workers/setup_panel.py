@@ -22,11 +22,11 @@ from gigq_core.errors import GigQError
 from gigq_core.lanes import check_patterns
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.functions.inspection import full_path
-from gigq_tui.actions.workers import environment, head_count
+from gigq_tui.actions.workers import environment, head_count, vias
 from gigq_tui.actions.workers.setup import MOST_SLOTS, Examined, WorkerSetup, examine
 from gigq_tui.format import width_of
 from gigq_tui.keys.hints import APPLY, ESC, TAB
-from gigq_tui.screens.workers.environment_row import EnvironmentRow
+from gigq_tui.screens.workers.environment_row import ENVIRONMENT_HINT, EnvironmentRow
 from gigq_tui.services.waiting import find_out
 from gigq_tui.terminal import theme
 from gigq_tui.widgets.command_lines import CommandLines
@@ -35,6 +35,9 @@ from gigq_tui.widgets.lines import Line, TextLines, span
 from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
 
 NUMBER_CELLS, LANE_CELLS = 8, 28
+SLOTS_HINT = "jobs at once"
+VIA_HINT = "run there: ssh a; ssh b"
+FAR_ENVIRONMENT = "of the commands, not jobs"
 _NUMBERS = ("count", "slots", "grace")
 # What is examined before anything is started.
 _EXAMINED = ("python", "folder", "environment")
@@ -97,9 +100,24 @@ class SetupPanel(Vertical):
             row.key: row
             for row in (
                 FormRow("count", "workers", "+1", cells=number, hint=head_count.HOW),
-                FormRow("slots", "slots each", str(setup.slots), cells=number, hint="jobs at once"),
+                FormRow("slots", "slots each", str(setup.slots), cells=number, hint=SLOTS_HINT),
+                FormRow("via", "via", vias.text_of(setup.via), hint=VIA_HINT),
                 FormRow("python", "interpreter", setup.python),
                 FormRow("folder", "folder", str(setup.chdir), hint="jobs run there"),
+                FormRow(
+                    "remote_python",
+                    "interpreter",
+                    setup.remote_python,
+                    hint="the Python there",
+                    placeholder="python3",
+                ),
+                FormRow(
+                    "remote_folder",
+                    "folder",
+                    setup.remote_chdir,
+                    hint="jobs run there",
+                    placeholder="where the command leads to",
+                ),
                 EnvironmentRow(environment.text_of(setup.environment)),
                 FormRow(
                     "grace",
@@ -159,7 +177,7 @@ class SetupPanel(Vertical):
 
     @property
     def _stops(self) -> list[Widget]:
-        fields: list[Widget] = [row.field for row in self.rows.values()]
+        fields: list[Widget] = [row.field for row in self.rows.values() if row.display]
         return [*fields, *self.query(PushLine)]
 
     def take_key(self, event: events.Key) -> bool:
@@ -252,9 +270,14 @@ class SetupPanel(Vertical):
             troubles["slots"] = f"a whole number from 1 to {MOST_SLOTS}"
         if grace is None:
             troubles["grace"] = "seconds, 0 or more"
-        if not text["python"]:
+        try:
+            via = vias.parse(text["via"])
+        except GigQError as problem:
+            troubles["via"] = str(problem)
+            return None
+        if not via and not text["python"]:
             troubles["python"] = "required: the Python of your project"
-        if not text["folder"]:
+        if not via and not text["folder"]:
             troubles["folder"] = "required: the folder to run jobs in"
         try:
             pairs = environment.parse(self.rows["environment"].text)
@@ -264,7 +287,7 @@ class SetupPanel(Vertical):
         lanes = {key: _lanes(key, text[key], troubles) for key in ("lanes", "only_lanes")}
         if None in lanes.values():
             return None
-        if slots is None or grace is None or not text["python"] or not text["folder"]:
+        if slots is None or grace is None or troubles:
             return None
         python = text["python"]
         if "/" in python:
@@ -277,6 +300,9 @@ class SetupPanel(Vertical):
             grace,
             lanes["lanes"] or (),
             lanes["only_lanes"] or (),
+            via,
+            text["remote_python"] if via else "",
+            text["remote_folder"] if via else "",
         )
 
     def review(self) -> None:
@@ -284,6 +310,7 @@ class SetupPanel(Vertical):
         if not self.is_whole:
             return
         result = self.result = SetupResult()
+        self._show_place(elsewhere=bool(self.rows["via"].text.strip()))
         workers = self._present()
         result.setup = self._typed_setup(result)
         try:
@@ -308,6 +335,14 @@ class SetupPanel(Vertical):
             self.rows["python"].tell(hint=_versions(examined))
         self._draw(result, workers)
 
+    def _show_place(self, *, elsewhere: bool) -> None:
+        """Ask for interpreter and folder of where the jobs run: here, or where a command leads."""
+        for key in ("python", "folder"):
+            self.rows[key].display = not elsewhere
+            self.rows[f"remote_{key}"].display = elsewhere
+        self.rows["slots"].tell(hint=f"{SLOTS_HINT}, of each agent" if elsewhere else SLOTS_HINT)
+        self.rows["environment"].tell(hint=FAR_ENVIRONMENT if elsewhere else ENVIRONMENT_HINT)
+
     # Drawing
 
     def _draw(self, result: SetupResult, workers: ConsoleWorkers) -> None:
@@ -327,7 +362,10 @@ class SetupPanel(Vertical):
         else:
             slots = result.setup.slots if result.setup is not None else 1
             plan = ((" will " if result.change else " ", ""),)
-            change = head_count.intention(result.change, slots, workers.total, len(workers.idle))
+            agents = len(result.setup.via) if result.setup is not None else 0
+            change = head_count.intention(
+                result.change, slots, workers.total, len(workers.idle), agents
+            )
             plan += ((change, "accent"),)
         self.query_one("#setup-plan", TextLines).show(plan)
         command = self._command(result, workers)
@@ -377,11 +415,13 @@ class SetupPanel(Vertical):
 
 def _same(one: WorkerSetup | None, other: WorkerSetup) -> bool:
     """Whether what was found of one setup is true of the other."""
-    return one is not None and (one.python, one.chdir, one.environment) == (
-        other.python,
-        other.chdir,
-        other.environment,
-    )
+    return one is not None and _seen(one) == _seen(other)
+
+
+def _seen(setup: WorkerSetup) -> tuple[object, ...]:
+    """What is looked at of a setup before anything is started."""
+    here = None if setup.via else (setup.python, setup.chdir)
+    return (here, setup.environment)
 
 
 def _versions(examined: Examined | None) -> str:
