@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     "-c",
     "--concurrency",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many jobs to run at a time.",
+    help="How many jobs to run at a time; with --via, at each agent.  [default: 1; of a Dask "
+    "worker, its threads]",
 )
 @click.option(
     "--isolation",
@@ -121,13 +120,13 @@ if TYPE_CHECKING:
     "--via",
     multiple=True,
     metavar="COMMAND",
-    help="Run the jobs where this leads, as in 'ssh gpu1': up to --concurrency there at a time, "
-    "and none here. May be given several times.",
+    help="Run the jobs where this leads, as in 'ssh gpu1' or dask:tcp://host:8786, and none here. "
+    "May be given several times.",
 )
 @click.option(
     "--remote-python",
     metavar="EXE",
-    help="With --via: the Python there.  [default: python3]",
+    help="With --via: the Python there.  [default: python3; in Dask, its workers' own]",
 )
 @click.option(
     "--remote-chdir",
@@ -144,7 +143,7 @@ def worker(
     worker_id: str | None,
     polling_interval: float,
     once: bool,
-    concurrency: int,
+    concurrency: int | None,
     isolation: str,
     python: str | None,
     chdir: Path | None,

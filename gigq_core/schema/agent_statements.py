@@ -19,6 +19,10 @@ INSERT OR REPLACE INTO core_agents (
     :id, :worker_id, :via, :host, :pid, :python, :slots, :busy, :load, :state, :began, :heard,
     :latency, :trouble)"""
 
+# Those of a worker that are none any more; the others' ids, as JSON.
+FORGET_OTHER_AGENTS = """
+DELETE FROM core_agents WHERE worker_id = ? AND id NOT IN (SELECT value FROM json_each(?))"""
+
 FORGET_AGENTS_OF = "DELETE FROM core_agents WHERE worker_id = ?"
 
 # Those that are gone with their worker's row.

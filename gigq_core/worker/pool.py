@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 import selectors
 import time
 from collections import deque
@@ -58,7 +57,6 @@ class ProcessPool:
     """
 
     isolation = "process"
-    patience_s = math.inf
 
     def __init__(
         self,
@@ -115,10 +113,6 @@ class ProcessPool:
         """How many slots are taken."""
         return sum(child.claim is not None for child in self._children)
 
-    def worth_counting(self) -> int:
-        """How many of the jobs that are ready make a difference: no more than there are slots."""
-        return self.slots - self.busy()
-
     def free(self) -> list[int]:
         """The pids of the children that can take a job this moment."""
         now = time.monotonic()
@@ -134,12 +128,13 @@ class ProcessPool:
         return idle
 
     def prepare(self, wanted: int) -> None:
-        """Have `wanted` children free or starting, as far as the slots allow.
+        """Have `wanted` children free or starting, but at least one, as far as the slots allow.
 
         Raises:
             WorkerCannotStart: the interpreter does not start.
         """
         coming = sum(c.state in (ChildState.IDLE, ChildState.STARTING) for c in self._children)
+        wanted = max(wanted, 1)
         if coming < wanted and time.monotonic() < self._spawn_from:
             return
         while coming < wanted and self._has_room():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Sequence
@@ -137,14 +138,17 @@ def beat(
         # Somebody deleted the row.
         conn.execute(sql.REGISTER, {**own.values(), "now": now.text, "utc": now.utc})
     if own.agents is not None:
-        _write_agents(conn, own.agents)
+        _write_agents(conn, own.id, own.agents)
 
 
-def _write_agents(conn: sqlite3.Connection, agents: Agents) -> None:
+def _write_agents(conn: sqlite3.Connection, worker_id: str, agents: Agents) -> None:
     """Say how the worker's agents are, which shares its fate with nothing else."""
     try:
         with savepoint(conn):
-            conn.executemany(agent_statements.WRITE_AGENT, map(asdict, agents.rows()))
+            rows = agents.rows()
+            ids = json.dumps([row.id for row in rows])
+            conn.execute(agent_statements.FORGET_OTHER_AGENTS, (worker_id, ids))
+            conn.executemany(agent_statements.WRITE_AGENT, map(asdict, rows))
     except (sqlite3.Error, ValueError, OverflowError) as problem:
         if is_passing(problem) or not conn.in_transaction:
             raise

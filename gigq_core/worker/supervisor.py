@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import selectors
 import signal
 import sqlite3
@@ -43,6 +44,9 @@ SHARE_S = 0.004
 DISTURBED_S = 0.25
 # Whoever wakes so much later than it wanted to, in seconds, was suspended.
 AWAY_S = 2.0
+# What does not end within the grace is waited for so much longer, in seconds, by those whose jobs
+# may not end at all.
+PATIENCE_S = {"thread": 0.0, "agents": 2.0}
 # Signals of which one is enough to stop now.
 AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 
@@ -67,12 +71,8 @@ class Pool(Protocol):
     @property
     def usable(self) -> int: ...
 
-    # For how long, beyond the grace, a worker that ends waits for what does not end, in seconds.
-    patience_s: float
-
     def running(self) -> dict[str, Claim]: ...
     def busy(self) -> int: ...
-    def worth_counting(self) -> int: ...
     def free(self) -> list[int]: ...
     def prepare(self, wanted: int) -> None: ...
     def start(self, claims: list[Claim]) -> int: ...
@@ -434,7 +434,8 @@ class Supervisor:
             return False
         if self._own.state == "stopping" and self._leave_by is not None:
             # A thread may not end, and an agent may not be heard; a process always ends.
-            late = time.monotonic() > self._leave_by + self._pool.patience_s
+            patience_s = PATIENCE_S.get(self._pool.isolation, math.inf)
+            late = time.monotonic() > self._leave_by + patience_s
             return late or not self._pool.busy()
         if self._pool.busy():
             return False
@@ -463,8 +464,9 @@ class Supervisor:
             return
         if not self._looks.ask(now, self._ledger.data_version):
             return
+        wanted = self._pool.slots - self._pool.busy()
         self._pending = pending = self._ledger.pending_work(
-            self._own.id, self._pool.worth_counting(), _may_claim_lost(self._pool)
+            self._own.id, wanted, _may_claim_lost(self._pool)
         )
         self._waiting = pending.ready > 0
         if pending.request is not None:
@@ -480,8 +482,7 @@ class Supervisor:
         free: list[int] = []
         ahead = 0
         if self._may_claim():
-            wanted = min(max(pending.ready, 1), self._pool.slots - self._pool.busy())
-            self._pool.prepare(wanted)
+            self._pool.prepare(pending.ready)
             own.slots = self._pool.usable
             if self._endings or self._waiting:
                 free = self._pool.free()

@@ -374,7 +374,6 @@ class ThreadPool:
     """
 
     isolation = "thread"
-    patience_s = 0.0
 
     def __init__(
         self,
@@ -409,10 +408,6 @@ class ThreadPool:
     def busy(self) -> int:
         """How many slots are taken."""
         return len(self._busy)
-
-    def worth_counting(self) -> int:
-        """How many of the jobs that are ready make a difference: no more than there are slots."""
-        return self.slots - self.busy()
 
     def free(self) -> list[int]:
         """This process's pid, once for each free slot."""

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gigq_core.connections import close_connection, get_connection
 from gigq_core.lanes import check_patterns
@@ -21,9 +21,7 @@ from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.script import note_worker
 from gigq_core.text import storable
 from gigq_core.worker import system_limits
-from gigq_core.worker.agents.agent_pool import AgentPool
 from gigq_core.worker.agents.lease import Lease
-from gigq_core.worker.agents.terms import Terms
 from gigq_core.worker.agents.via import Via, via_of
 from gigq_core.worker.child_age import limits_of
 from gigq_core.worker.claims import Claim
@@ -41,6 +39,9 @@ from gigq_core.worker.supervisor import Supervisor
 from gigq_core.worker.threads import ThreadPool
 from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
+if TYPE_CHECKING:
+    from gigq_core.worker.agents.agent_pool import AgentPool
+
 logger = logging.getLogger("gigq_core.worker")
 
 # A row of SQLite holds a billion bytes, and a result stands in two rows.
@@ -56,7 +57,8 @@ class Worker:
         worker_id: What the worker is called, unique among those at work; made up by default.
         polling_interval: Seconds after which to look for jobs even if nothing announced one; more
             than one second counts as one.
-        concurrency: How many jobs to run at a time.
+        concurrency: How many jobs to run at a time; one by default. At each agent, with `via`; by
+            default one, or as many as a Dask worker has threads.
         isolation: "thread" runs jobs in threads of this process, so that functions of the script
             itself can be jobs, and a timeout stops Python code but not C code. "process" runs
             them in child processes, where a timeout stops everything.
@@ -81,8 +83,9 @@ class Worker:
         only_lanes: Lanes whose jobs it takes, and no others.
         via: Commands that lead elsewhere, such as "ssh gpu1": an agent at the far end of each runs
             up to `concurrency` jobs at a time, and none runs on this machine. A text that is there
-            twice leads to two agents.
-        remote_python: The interpreter there, for the agents and their jobs.
+            twice leads to two agents; "dask:tcp://host:8786" to one in each worker of a cluster.
+        remote_python: The interpreter there, for the agents and their jobs; `python3`, or each
+            Dask worker's own, by default.
         remote_chdir: The folder there that jobs run in, first on their path; where the command
             leads to by default.
         lease: The times of the links, for tests.
@@ -101,7 +104,7 @@ class Worker:
         db_path: str | Path,
         worker_id: str | None = None,
         polling_interval: float = 5,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         *,
         isolation: Literal["thread", "process"] = "thread",
         python: str | None = None,
@@ -121,7 +124,7 @@ class Worker:
         remote_chdir: str | None = None,
         lease: Lease = _LEASE,
     ) -> None:
-        if concurrency < 1:
+        if concurrency is not None and concurrency < 1:
             raise ValueError(f"concurrency must be >= 1, got {concurrency}")
         if isolation not in ("thread", "process"):
             raise ValueError(f"isolation must be 'thread' or 'process', got {isolation!r}")
@@ -154,14 +157,15 @@ class Worker:
         self.db_path = db_path
         self.worker_id = storable(worker_id) if worker_id else f"worker-{uuid.uuid4()}"
         self.polling_interval = polling_interval
-        self.concurrency = concurrency
+        self.concurrency = concurrency or 1
         self.isolation = isolation
         self.running = False
         self.exit_code = 0
         self.logger = logging.getLogger(f"gigq_core.worker.{self.worker_id}")
         self._python = python
         self._chdir = chdir
-        self._remote_python = remote_python or "python3"
+        self._remote_python = remote_python
+        self._asked_slots = concurrency
         self._remote_chdir = remote_chdir
         self._lease = lease
         self._grace_s = grace_s
@@ -375,6 +379,10 @@ class _Session:
         )
 
     def _agent_pool(self, worker: Worker) -> AgentPool:
+        # Of no use to those whose jobs run here, and not small.
+        from gigq_core.worker.agents.agent_pool import AgentPool
+        from gigq_core.worker.agents.terms import Terms
+
         terms = Terms(
             selector=self.selector,
             lease=worker._lease,
@@ -388,7 +396,7 @@ class _Session:
         )
         return AgentPool(
             vias=worker._vias,
-            slots=worker.concurrency,
+            slots=worker._asked_slots,
             python=worker._remote_python,
             terms=terms,
             worker_id=worker.worker_id,
@@ -408,7 +416,13 @@ class _Session:
 def _vias(via: Iterable[str]) -> list[Via]:
     if isinstance(via, str):
         raise ValueError(f"via leads to several places: give a list, as in via=[{via!r}]")
-    return [via_of(text) for text in via]
+    vias = [via_of(text) for text in via]
+    if any(one.address for one in vias):
+        from gigq_core.worker.agents.dask_placement import why_not
+
+        if why := why_not():
+            raise ValueError(f"{why}.")
+    return vias
 
 
 def _check_remote(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.agents.dask_cluster import DaskCluster
 from tests.integration import chores
 from tests.integration.conftest import Place, gone, stop
 from tests.waiting import wait_until
@@ -57,7 +59,7 @@ def test_no_job_of_it_runs_here_and_each_agent_has_its_slots(place: Place) -> No
     statement = "SELECT pid FROM job_executions WHERE agent IS NOT NULL"
     wait_until(lambda: len(place.rows(statement)) == 4)
     pids = {row["pid"] for row in place.rows(statement)}
-    assert pids == set(place.pids("pids"))
+    assert pids == set(map(int, place.lines("pids", 4)))
     place.queue.cancel(sleepers[0])
     assert place.end(sleepers[0])["status"] == "cancelled"
     # A first signal lets them go on, a second one gives them back.
@@ -83,3 +85,34 @@ def test_one_job_is_run_and_the_worker_ends(place: Place) -> None:
     assert worker.wait(60) == 0
     assert place.status(job) == "completed"
     assert place.queue.stats()["pending"] == 1
+
+
+def test_each_dask_worker_has_an_agent_and_what_joins_or_leaves_is_followed(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "dask").mkdir()
+    cluster = DaskCluster(tmp_path / "dask")
+    try:
+        first = cluster.start_worker(threads=2)
+        place.worker("--via", f"dask:{cluster.address}", "--grace", "0.5")
+        done = [place.submit(chores.add, params={"a": n, "b": 1}) for n in range(6)]
+        assert [j["result"] for j in place.ended(*done, timeout_s=60)] == [1, 2, 3, 4, 5, 6]
+        (agent,) = agents(place)
+        assert (agent["state"], agent["slots"]) == ("ready", 2)
+        second = cluster.start_worker(threads=1)
+        wait_until(lambda: len(agents(place)) == 2, 60, "the second agent")
+        held = [
+            place.submit(chores.hold, params={"path": str(place.folder / "pids")}) for _ in range(3)
+        ]
+        wait_until(lambda: all(place.status(job) == "running" for job in held), 60)
+        pids = [int(line) for line in place.lines("pids", 3)]
+        cluster.end(second)
+        # What ran there is dead, and runs again where there is room.
+        wait_until(lambda: [agent["slots"] for agent in agents(place)] == [2], 60)
+        wait_until(lambda: sum(gone(pid) for pid in pids) == 1)
+        for job in held:
+            place.queue.cancel(job)
+        place.ended(*held, timeout_s=60)
+        cluster.end(first)
+    finally:
+        cluster.close()

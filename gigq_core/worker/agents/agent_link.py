@@ -66,6 +66,8 @@ class AgentLink:
         self._handshake = Handshake(name)
         self._reader = wire.workers_reader(terms.version, terms.max_result_bytes)
         self._log = _AgentLog(name)
+        # When the first of it came, by the monotonic clock: what queues for its place is silent.
+        self._answered_at: float | None = None
         # Until when the exit code is waited for, of one that ended before an agent was ready.
         self._exit_by: float | None = None
         self._draining = self._closing = False
@@ -155,8 +157,8 @@ class AgentLink:
         dues = [self._stream.due(), self.attempts.due()]
         if self.state == "starting" and self._exit_by is not None:
             dues.append(min(self._exit_by, time.monotonic() + 0.02))
-        elif self.state == "starting":
-            dues.append(self.born + self._terms.lease.ready_s)
+        elif self.state == "starting" and (self._answered_at is not None or not self.trouble):
+            dues.append((self._answered_at or self.born) + self._terms.lease.ready_s)
         elif self.state == "ready":
             dues += [self.pulse.ping_due, self.pulse.silent_at]
         elif self.state == "silent":
@@ -171,15 +173,23 @@ class AgentLink:
             code = self._stream.exit_code()
             if code is not None or now >= self._exit_by:
                 self._tell_why_not(code)
-        elif now - self.born > ready_s:
+        elif self._answered_at is not None and now >= self._answered_at + ready_s:
             self._not_ready(f"was not ready within {ready_s:g} s")
+        elif self._answered_at is None and not self.trouble and now >= self.born + ready_s:
+            said = _last_line(self._stream.said())
+            self._enter(
+                "starting",
+                f'The link "{self.name}" has not answered for {ready_s:g} s: it waits for its '
+                "place, or its command does not pass its input on (kubectl and docker need -i)"
+                + (f"; it said: {said}" if said else ""),
+            )
 
     def _look_for_silence(self, now: float) -> None:
         if self.state == "ready" and now >= self.pulse.silent_at:
             # What has come, and was not read so far, counts.
             self._link.read_rest()
             if self.state == "ready" and now >= self.pulse.silent_at:
-                self._enter("silent", f"nothing was heard of it for {self._silence(now)}")
+                self._enter("silent", "")
                 self._give_no_stacks()
         if self.state == "silent" and now >= self.pulse.over_at:
             self._link.read_rest()
@@ -238,12 +248,15 @@ class AgentLink:
         elif was == "starting" or state == "refused":
             logger.warning("%s", trouble)
         else:
-            logger.warning("Agent on %s (%s) is %s: %s", self.host, self.name, state, trouble)
+            told = f": {trouble}" if trouble else ""
+            logger.warning("Agent on %s (%s) is %s%s", self.host, self.name, state, told)
 
     # --- what it says ------------------------------------------------------------------------
 
     def _hear(self, data: bytes) -> None:
         """Whatever is wrong with what comes ends this link, and nothing else."""
+        if self._answered_at is None:
+            self._answered_at = time.monotonic()
         try:
             if not self._handshake.done:
                 data = self._shake_hands(data)

@@ -2,72 +2,38 @@
 
 from __future__ import annotations
 
-import logging
+import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 
 from gigq_core.agents_seen import AgentSeen
 from gigq_core.errors import WorkerCannotStart
-from gigq_core.text import storable
 from gigq_core.worker.agents import bootstrap, wire
 from gigq_core.worker.agents.agent_link import AgentLink
-from gigq_core.worker.agents.streams import Command, Stream
+from gigq_core.worker.agents.dask_placement import DaskPlacement
+from gigq_core.worker.agents.places import MOST_WANTED, Cluster, CommandPlace, Place
 from gigq_core.worker.agents.terms import Terms
 from gigq_core.worker.agents.via import Via
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.heard import Report, Save
 
-logger = logging.getLogger("gigq_core.worker")
-
 # A worker none of whose links ever led to an agent gives up after so many tries of each.
 FAILURES_IN_A_ROW = 3
-# A link that stood for so long begins with the shortest pause again, in seconds.
-PROVEN_AFTER_S = 60.0
+# A worker that takes jobs tells at least so often how many wait, in seconds.
+WAITING_S = 10.0
 # What an agent is waited for beyond the grace, as its worker ends, in seconds.
 PATIENCE_S = 2.0
-
-
-@dataclass(eq=False)
-class _Place:
-    """One `--via`: its present link, what is left of those before, and when there is another."""
-
-    number: int
-    via: str
-    slots: int
-    open: Callable[[], Stream]
-    link: AgentLink | None = None
-    old: list[AgentLink] = field(default_factory=list)
-    # Until when no new link is made, by the monotonic clock; and the pause after the next failure.
-    not_before: float = 0.0
-    pause_s: float = 0.0
-    failures: int = 0
-    # Whether a link of it ever led to an agent.
-    proven: bool = False
-    trouble: str = ""
-    # Why there will be no other one.
-    refused: str = ""
-
-    def links(self) -> Iterator[AgentLink]:
-        if self.link is not None:
-            yield self.link
-        yield from self.old
-
-    def room(self) -> int:
-        """How many more jobs it can begin: what may still run behind an old link counts."""
-        if self.link is None:
-            return 0
-        return max(0, self.link.room() - sum(len(old.attempts) for old in self.old))
 
 
 class AgentPool:
     """Runs jobs at the far ends of links.
 
     Args:
-        vias: the commands that lead there, each to one agent.
-        slots: how many jobs each runs at a time.
-        python: the interpreter at the far ends.
+        vias: what leads there: a command to one agent, and a Dask scheduler to as many as there
+            are Dask workers.
+        slots: how many jobs each runs at a time; None for one, or each Dask worker's threads.
+        python: the interpreter at the far ends; None for `python3`, or each Dask worker's own.
         terms: what all links have in common.
         worker_id: the worker's.
 
@@ -76,43 +42,48 @@ class AgentPool:
     """
 
     isolation = "agents"
-    patience_s = PATIENCE_S
 
     def __init__(
         self,
         *,
         vias: Sequence[Via],
-        slots: int,
-        python: str,
+        slots: int | None,
+        python: str | None,
         terms: Terms,
         worker_id: str,
     ) -> None:
         self._terms = terms
-        self._lease = terms.lease
         self._worker_id = worker_id
         self._endings: list[Ending] = []
         self._stacks: list[wire.Stack] = []
-        self._begins = self._draining = self._closed = False
+        self._opens = self._draining = False
+        # How many jobs wait that find no room.
+        self._waiting, self._waiting_until = 0, 0.0
         self.changed = True
-        self._places = [
-            _Place(n, via.text, slots, self._opener(via, python)) for n, via in enumerate(vias, 1)
-        ]
-
-    def _opener(self, via: Via, python: str) -> Callable[[], Stream]:
-        words = [*via.words, *bootstrap.words(python)]
-        return lambda: Command(words, self._terms.selector)
+        numbers = itertools.count(1)
+        self._places: list[Place] = []
+        self._clusters: list[Cluster] = []
+        for via in vias:
+            words = bootstrap.words(python or "python3")
+            if via.address:
+                placement = DaskPlacement(via.address, terms.selector, words[1:], python, slots)
+                self._clusters.append(Cluster(via.text, placement, terms, lambda: next(numbers)))
+            else:
+                words = [*via.words, *words]
+                self._places.append(CommandPlace(next(numbers), via.text, slots or 1, words, terms))
 
     # --- as the supervisor knows it ----------------------------------------------------------
 
     @property
     def slots(self) -> int:
-        """How many jobs may run at a time, as the links are now."""
-        return self.busy() + self._room()
+        """How many jobs may run at a time once all links stand, and clusters have grown."""
+        here = sum(max(place.slots, place.jobs()) for place in self._places)
+        return here + (MOST_WANTED if self._clusters else 0)
 
     @property
     def usable(self) -> int:
         """How many slots there are at agents that take jobs."""
-        return max(1, sum(p.link.slots for p in self._places if p.link and p.link.state == "ready"))
+        return max(1, sum(p.link.slots for p in self._places if p.link and p.is_ready))
 
     def running(self) -> dict[str, Claim]:
         """The attempts that run, or may do so, by execution id."""
@@ -128,10 +99,6 @@ class AgentPool:
         """How many slots are taken, or may be."""
         return sum(len(link.attempts) for link in self._links())
 
-    def worth_counting(self) -> int:
-        """How many of the jobs that are ready make a difference: one does, though no agent is."""
-        return max(1, self._room())
-
     def _room(self) -> int:
         return sum(place.room() for place in self._places)
 
@@ -140,23 +107,25 @@ class AgentPool:
         return [os.getpid()] * self._room()
 
     def prepare(self, wanted: int) -> None:
-        """Have links, whatever is wanted.
+        """Have links; `wanted` jobs are ready, as far as is known.
 
         Raises:
             WorkerCannotStart: none leads to an agent.
         """
-        self._begins = True
-        self._open_links(time.monotonic())
+        self._opens = not self._draining
+        self._waiting = max(0, wanted - self._room())
+        self._waiting_until = time.monotonic() + WAITING_S
+        self._look_after(time.monotonic())
         self._give_up_if_all_failed()
 
     def start(self, claims: list[Claim]) -> int:
         """Give each attempt to the agent with the most room; gives how many had no place."""
-        chosen: dict[_Place, list[Claim]] = {}
+        chosen: dict[Place, list[Claim]] = {}
         room = {place: place.room() for place in self._places}
         without = 0
         for claim in claims:
-            place = max(room, key=lambda p: room[p])
-            if room[place] <= 0:
+            place = max(room, key=lambda p: room[p], default=None)
+            if place is None or room[place] <= 0:
                 self._endings.append(Ending(claim, Fate.NOT_BEGUN))
                 without += 1
                 continue
@@ -214,20 +183,27 @@ class AgentPool:
 
     def tick(self) -> None:
         """Carry out what has come due."""
-        now = time.monotonic()
+        self._look_after(time.monotonic())
+
+    def _look_after(self, now: float) -> None:
+        for cluster in self._clusters:
+            waiting = self._waiting if self._opens and now < self._waiting_until else 0
+            self.changed = cluster.tick(self._places, waiting) or self.changed
         for place in self._places:
-            for link in list(place.links()):
-                link.tick(now)
-            self._look_after(place, now)
-        if self._begins and not self._draining:
-            self._open_links(now)
+            place.tick(now, self._opens)
+            self._endings += place.left
+            place.left = []
+            if place.changed:
+                place.changed, self.changed = False, True
+        if any(place.is_gone for place in self._places):
+            self._places = [place for place in self._places if not place.is_gone]
+            self.changed = True
 
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock."""
-        dues = [due for link in self._links() if (due := link.due()) is not None]
-        if self._begins and not self._draining:
-            dues += [p.not_before for p in self._places if p.link is None and not p.refused]
-        return min(dues, default=None)
+        dues = [place.due(self._opens) for place in self._places]
+        dues += [cluster.due() for cluster in self._clusters]
+        return min((due for due in dues if due is not None), default=None)
 
     def collect(self) -> list[Ending]:
         """What ended since the last call.
@@ -239,7 +215,7 @@ class AgentPool:
             if link.attempts.endings:
                 self._endings += link.attempts.endings
                 link.attempts.endings = []
-        if self._begins:
+        if self._opens:
             # If this raises, what has ended is kept for the next call.
             self._give_up_if_all_failed()
         endings, self._endings = self._endings, []
@@ -249,12 +225,9 @@ class AgentPool:
         """No more jobs will come: no link is made any more, and what is idle may end."""
         if self._draining:
             return
-        self._draining = True
+        self._draining, self._opens = True, False
         for place in self._places:
-            if place.link is not None and place.link.state == "starting":
-                place.link.close()
-            elif place.link is not None:
-                place.link.drain()
+            place.wind_down()
 
     def close(self, hurry: Callable[[], bool] = lambda: False) -> bool:
         """Let all agents end everything, and wait for that within the grace.
@@ -265,7 +238,7 @@ class AgentPool:
         Returns:
             Whether nothing of theirs still runs, as far as is known.
         """
-        self._closed = self._draining = True
+        self._draining, self._opens = True, False
         for link in self._links():
             link.close()
         until = time.monotonic() + self._terms.grace_s + PATIENCE_S
@@ -276,7 +249,9 @@ class AgentPool:
         known = not any(link.attempts for link in self._links())
         for link in list(self._links()):
             link.kill()
-        self._places = []
+        for cluster in self._clusters:
+            cluster.close()
+        self._places, self._clusters = [], []
         return known
 
     def _wait_a_moment(self) -> None:
@@ -291,7 +266,10 @@ class AgentPool:
 
     def rows(self) -> list[AgentSeen]:
         """The agents, as the file is to tell of them."""
-        return [self._row(place) for place in self._places]
+        rows = [place.row(self._worker_id) for place in self._places]
+        there = {row.via for row in rows}
+        rows += [c.row(self._worker_id) for c in self._clusters if c.via not in there]
+        return rows
 
     def written(self) -> None:
         """The file tells of them as they are."""
@@ -313,27 +291,6 @@ class AgentPool:
             link.stacks = []
         return found
 
-    def _row(self, place: _Place) -> AgentSeen:
-        link = place.link
-        known = link or (place.old[-1] if place.old else None)
-        ready = None if known is None else known.ready
-        return AgentSeen(
-            id=f"{self._worker_id}/{place.number}",
-            worker_id=self._worker_id,
-            via=storable(place.via),
-            state="refused" if place.refused else "lost" if link is None else link.state,
-            slots=place.slots if link is None else link.slots,
-            busy=sum(len(one.attempts) for one in place.links()),
-            host=None if ready is None else storable(ready.host),
-            pid=None if ready is None else ready.pid,
-            python=None if ready is None else ready.python,
-            load=None if link is None else link.pulse.load,
-            began=None if link is None else link.began,
-            heard=None if known is None else known.pulse.heard,
-            latency=None if link is None else link.pulse.latency_s,
-            trouble=place.trouble or None,
-        )
-
     # --- the links ---------------------------------------------------------------------------
 
     def _links(self) -> Iterable[AgentLink]:
@@ -342,60 +299,8 @@ class AgentPool:
     def _link_of(self, token: str) -> AgentLink | None:
         return next((link for link in self._links() if token in link.attempts.by_token), None)
 
-    def _open_links(self, now: float) -> None:
-        for place in self._places:
-            if place.link is None and not place.refused and now >= place.not_before:
-                self._open(place, now)
-
-    def _open(self, place: _Place, now: float) -> None:
-        try:
-            stream = place.open()
-        except OSError as problem:
-            self._note_failure(
-                place, f'The link "{place.via}" can\'t be started: {problem.strerror}', now
-            )
-            logger.warning("%s", place.trouble)
-            return
-        place.link = AgentLink(place.via, stream, place.slots, self._terms)
-        self.changed = True
-
-    def _look_after(self, place: _Place, now: float) -> None:
-        """See what has become of its links."""
-        link = place.link
-        if link is not None:
-            if link.changed:
-                link.changed = False
-                self.changed = True
-                place.trouble = link.trouble
-            if link.ready is not None and not place.proven:
-                place.proven, place.failures = True, 0
-            if link.is_cut:
-                place.link = None
-                place.old.append(link)
-                if link.state == "refused" and not place.proven:
-                    place.refused = link.trouble
-                elif link.state != "stopped":
-                    stood_s = 0.0 if link.ready is None else now - link.born
-                    if stood_s >= PROVEN_AFTER_S:
-                        place.pause_s = 0.0
-                    self._note_failure(place, link.trouble, now)
-        for old in place.old:
-            if old.is_over:
-                self._endings += old.attempts.endings
-                old.attempts.endings = []
-        place.old = [old for old in place.old if not old.is_over]
-
-    def _note_failure(self, place: _Place, trouble: str, now: float) -> None:
-        place.trouble = trouble
-        place.failures += 1
-        place.pause_s = min(
-            max(2 * place.pause_s, self._lease.first_pause_s), self._lease.longest_pause_s
-        )
-        place.not_before = now + place.pause_s
-        self.changed = True
-
     def _give_up_if_all_failed(self) -> None:
-        if not self._places or self._draining:
+        if not self._places or self._clusters or self._draining:
             return
         if any(place.proven and not place.refused for place in self._places):
             return

@@ -13,7 +13,8 @@ class Lease(NamedTuple):
         ping_s: how often it is pinged.
         silent_s: an agent that has said nothing for so long gets no more jobs.
         margin_s: how much more time than it needs an agent is given to end everything.
-        ready_s: an agent that is not ready by then never will be.
+        ready_s: an agent that is not ready so long after its link has first answered never will
+            be.
         first_pause_s, longest_pause_s: between the tries to make a link anew.
     """
 

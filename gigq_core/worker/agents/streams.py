@@ -163,15 +163,20 @@ class Command:
 
 
 class Handed:
-    """A socket that somebody else made, and watches over."""
+    """A socket that somebody else made, and watches over.
+
+    Attributes:
+        why: what that one says of its end.
+    """
 
     def __init__(self, given: socket.socket) -> None:
+        self.why = ""
         self.reads = self.writes = given.detach()
         self._is_over = False
 
     def said(self) -> str:
-        """Nothing: whoever made it knows."""
-        return ""
+        """What whoever made it says of its end."""
+        return self.why
 
     def exit_code(self) -> int | None:
         """It has none."""
