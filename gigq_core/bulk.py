@@ -2,7 +2,8 @@
 
 A line is a JSON object: the parameters of one job, or `{"params": {...}, "name": ..., ...}` where
 the job differs from the others in more than its parameters. What a line does not say is taken from
-what all the jobs have in common. Empty lines are passed over.
+what all the jobs have in common. Empty lines are passed over. Lines of an export are read too,
+where that is wanted: see `MovedJobs`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from gigq_core.errors import GigQError
 from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions
+
+if TYPE_CHECKING:
+    from gigq_core.moved_jobs import MovedJobs
 
 MAX_JOBS = 100_000
 MAX_LINE_BYTES = 1_000_000
@@ -66,10 +70,11 @@ class Unwanted(Exception):
 class JobTemplate:
     """What all the jobs have in common.
 
-    `params` are those that a line need not repeat; its own come over them.
+    `params` are those that a line need not repeat; its own come over them. Without a function each
+    line has to name its own, as those of an export do.
     """
 
-    function: FunctionReference
+    function: FunctionReference | None
     params: Mapping[str, Any] = field(default_factory=dict)
     options: JobOptions = field(default_factory=JobOptions)
 
@@ -95,6 +100,7 @@ def read_jobs(
     template: JobTemplate,
     misfit: Callable[[Mapping[str, Any]], str],
     unwanted: Callable[[], bool] = lambda: False,
+    moved: MovedJobs | None = None,
 ) -> list[Job]:
     """The jobs of all lines, none of them submitted yet.
 
@@ -103,6 +109,7 @@ def read_jobs(
         template: What the jobs have in common.
         misfit: Says why the function can't be called with some parameters, or nothing.
         unwanted: Asked from time to time whether to give up.
+        moved: Takes the lines of an export; without it they are refused.
 
     Raises:
         BulkTrouble: Some lines are wrong, there is none, or there are too many.
@@ -114,20 +121,25 @@ def read_jobs(
     for number, line in enumerate(lines, start=1):
         if number % _LINES_BETWEEN_CHECKS == 0 and unwanted():
             raise Unwanted
-        if not line.strip():
+        if not line.strip() or (moved is not None and moved.passes_over(line)):
             continue
         if len(jobs) + wrong >= MAX_JOBS:
             raise BulkTrouble(
                 (f"line {number}: there are more than {MAX_JOBS:,} jobs: split the file.",)
             )
         try:
-            jobs.append(_job_of(line, template, misfit))
+            if moved is not None and moved.is_one(line):
+                jobs.append(_moved_job(line, template, moved))
+            else:
+                jobs.append(_job_of(line, template, misfit))
         except (TypeError, ValueError) as problem:
             wrong += 1
             if len(mistakes) < MISTAKES_SHOWN:
                 mistakes.append(f"line {number}: {problem}")
     if mistakes:
         raise BulkTrouble(tuple(mistakes), wrong - len(mistakes))
+    if not jobs and moved is not None and moved.passed_over:
+        raise BulkTrouble(("No job in it waits: what has begun or ended is not submitted again.",))
     if not jobs:
         raise BulkTrouble(("There is no job in it: write one JSON object a line.",))
     return jobs
@@ -188,16 +200,40 @@ def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _job_of(line: bytes, template: JobTemplate, misfit: Callable[[Mapping[str, Any]], str]) -> Job:
-    if len(line) > MAX_LINE_BYTES:
-        raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
-    value = _decoded(line)
-    if not isinstance(value, dict):
-        raise TypeError("it is not JSON object: write the job's parameters, {...}.")
+    value = _object(line)
+    if template.function is None:
+        raise ValueError("it names no function: give the command the FUNCTION that it calls.")
     params, changes = _parts(value)
     reason = misfit({**template.params, **params})
     if reason:
         raise ValueError(reason)
     return template.job(params, changes)
+
+
+def _moved_job(line: bytes, template: JobTemplate, moved: MovedJobs) -> Job:
+    value = _object(line)
+    function = moved.function(value)
+    params, changes = value.get("params"), _changes(value)
+    if not isinstance(params, dict):
+        raise TypeError("its params are no JSON object: write {...}.")
+    if not is_full_id(str(value.get("id"))):
+        raise ValueError(f"its id is {json.dumps(value.get('id'))[:40]}: give it a UUID.")
+    if reason := function.misfit({**template.params, **params}):
+        raise ValueError(reason)
+    changes["function"] = function.reference
+    changes["ours"] = bool(changes.get("ours")) or template.options.ours or function.ours
+    job = template.job(params, changes)
+    moved.bring(job, value)
+    return job
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
+    value = _decoded(line)
+    if not isinstance(value, dict):
+        raise TypeError("it is not JSON object: write the job's parameters, {...}.")
+    return value
 
 
 def _decoded(line: bytes) -> Any:
@@ -233,8 +269,13 @@ def _parts(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{json.dumps(unknown[0])} is nothing that a job has: beside params a line may say "
             f"{', '.join(KEYS)}."
         )
-    changes = {KEYS[key]: inner for key, inner in value.items() if key != "params"}
+    return params, _changes(value)
+
+
+def _changes(value: dict[str, Any]) -> dict[str, Any]:
+    """What a line says of its job by the names of `Job`'s arguments."""
+    changes = {KEYS[key]: inner for key, inner in value.items() if key in KEYS}
     for parent in cast("list[Any]", changes.get("dependencies") or []):
         if not isinstance(parent, str) or not is_full_id(parent):
             raise ValueError(f"depends_on takes whole job ids, not {json.dumps(parent)[:40]}.")
-    return params, changes
+    return changes

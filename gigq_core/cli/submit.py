@@ -15,7 +15,7 @@ import click
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.options import Size, Time, TypedValue, json_option
 from gigq_core.cli.output import say, warn, write_json
-from gigq_core.cli.settings import Settings
+from gigq_core.cli.settings import Settings, is_new
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.job import OPTION_NAMES, Duration, FunctionReference, JobOptions, reference_to
 from gigq_core.retry import Backoff
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gigq_core.bulk import JobTemplate
     from gigq_core.job import Job
+    from gigq_core.moved_jobs import Found, MovedJobs
     from gigq_core.queue import JobQueue
 
 MAX_COPIES = 10_000
@@ -220,7 +221,7 @@ def defined_job(
 
 
 @click.command()
-@click.argument("function")
+@click.argument("function", required=False)
 @_job_options("name")
 @_params_option
 @_job_options(*OPTION_NAMES[1:_AFTER_RETRY])
@@ -248,7 +249,7 @@ def defined_job(
 def submit(
     settings: Settings,
     /,
-    function: str,
+    function: str | None,
     params: tuple[str, ...],
     retry_delays: tuple[float, ...] | None,
     unique_until: str | None,
@@ -265,7 +266,8 @@ def submit(
     Python finds its packages. The file is created if there is none.
 
     With --jsonl, what the options say holds for every line, and a line's own word comes over it.
-    Every line is checked before anything is written.
+    Every line is checked before anything is written. What `export` wrote is read too: FUNCTION may
+    be left out then, and the jobs that wait are submitted, under the ids that they had.
 
     With --unique, and no KEY, the key is made of the function and its parameters. Where another job
     holds the key, that one is told, and nothing is submitted; the exit code is 0.
@@ -279,21 +281,26 @@ def submit(
     if jsonl is not None and copies > 1:
         raise click.UsageError("--copies can't be combined with --jsonl: each line is a job.")
     values = dict(_parameter(text) for text in params)
-    job_function = import_function(function)
-    # A line of JSONL knows the function by its name alone.
-    options["ours"] = options["ours"] or needs_ours(job_function)
+    if function is None and jsonl is None:
+        raise click.UsageError("Name the FUNCTION that the job calls: package.module.function.")
+    job_function = None if function is None else import_function(function)
+    if job_function is not None:
+        # A line of JSONL knows the function by its name alone.
+        options["ours"] = options["ours"] or needs_ours(job_function)
     if options["name"] is None:
-        options["name"] = function.rpartition(".")[2]
+        options["name"] = (function or "").rpartition(".")[2]
     if retry_delays is not None:
         if options["retry"] is not None:
             raise click.UsageError("--backoff can't be combined with --retry-delays: give one.")
         options["retry"] = retry_delays
     options["dependencies"] = tuple(_parent_ids(settings, options["dependencies"]))
     options["unique"] = _unique(options["unique"], unique_until, unique_within, on_duplicate)
-    template = JobTemplate(FunctionReference.parse(function), values, JobOptions(**options))
+    reference = None if function is None else FunctionReference.parse(function)
+    template = JobTemplate(reference, values, JobOptions(**options))
     if jsonl is not None:
-        jobs = _jobs_of_lines(jsonl, template, job_function)
+        jobs = _jobs_of_lines(settings, jsonl, template, job_function)
     else:
+        assert job_function is not None
         jobs = _jobs(template, job_function, copies)
     with settings.changing(create=True) as queue:
         ids = queue.submit_many(jobs)
@@ -311,18 +318,24 @@ def _jobs(template: JobTemplate, function: Callable[..., Any], copies: int) -> l
     return jobs
 
 
-def _jobs_of_lines(name: str, template: JobTemplate, function: Callable[..., Any]) -> list[Job]:
+def _jobs_of_lines(
+    settings: Settings, name: str, template: JobTemplate, function: Callable[..., Any] | None
+) -> list[Job]:
     from gigq_core.bulk import BulkTrouble, lines_of, opened, read_jobs
-    from gigq_core.call_signature import signature_of
+    from gigq_core.call_signature import UNSEEN, signature_of
+    from gigq_core.moved_jobs import MovedJobs
 
-    shown = f"{template.function.module}.{template.function.name}"
+    moved = MovedJobs(_find)
     try:
-        template = replace(template, function=reference_to(function))
-        misfit = signature_of(shown, function).misfit
+        misfit = UNSEEN.misfit
+        if function is not None and template.function is not None:
+            misfit = signature_of(".".join(template.function), function).misfit
+            template = replace(template, function=reference_to(function))
         if name == "-":
-            return read_jobs(lines_of(sys.stdin.buffer), template, misfit)
-        with opened(Path(name)) as stream:
-            return read_jobs(lines_of(stream), template, misfit)
+            jobs = read_jobs(lines_of(sys.stdin.buffer), template, misfit, moved=moved)
+        else:
+            with opened(Path(name)) as stream:
+                jobs = read_jobs(lines_of(stream), template, misfit, moved=moved)
     except BulkTrouble as problem:
         for mistake in problem.sentences:
             warn(inert(mistake))
@@ -331,6 +344,47 @@ def _jobs_of_lines(name: str, template: JobTemplate, function: Callable[..., Any
         raise Trouble(str(problem)) from None
     except TypeError as problem:
         raise click.UsageError(str(problem)) from None
+    _settle_moved(settings, moved)
+    return jobs
+
+
+def _find(path: str) -> Found:
+    """The function that a line of an export names, imported as that of the command is.
+
+    Raises:
+        ValueError: there is none.
+    """
+    from gigq_core.call_signature import needs_ours, signature_of
+    from gigq_core.moved_jobs import Found
+
+    try:
+        function = import_function(path)
+        reference = reference_to(function)
+    except (click.ClickException, TypeError) as problem:
+        raise ValueError(getattr(problem, "message", str(problem))) from None
+    return Found(reference, signature_of(path, function).misfit, needs_ours(function))
+
+
+def _settle_moved(settings: Settings, moved: MovedJobs) -> None:
+    """See to it that the jobs of an export fit into the file, and say what is left out."""
+    if moved.ids and not is_new(settings.db):
+        with settings.viewing() as view:
+            twice = view.standing(moved.ids)
+            there = view.standing(moved.parents_met)
+        if twice:
+            noun = "job is" if len(twice) == 1 else "jobs are"
+            raise Trouble(
+                f"{len(twice):,} {noun} in {settings.db} already, the first: {min(twice)}. "
+                "Nothing was submitted."
+            )
+    else:
+        there = {}
+    if left := moved.leave_behind(there):
+        noun = "job goes" if left == 1 else "jobs go"
+        warn(f"{left:,} {noun} on without parents that had completed: their results stay behind.")
+    if moved.passed_over:
+        which = ", ".join(f"{n:,} {inert(status)}" for status, n in moved.passed_over.items())
+        warn(f"Left out, since they don't wait: {which}.")
 
 
 def _unique(
