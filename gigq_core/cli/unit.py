@@ -28,7 +28,7 @@ WATCHDOG_S = 300
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 _NAME = re.compile(r"[A-Za-z0-9:_.@-]{1,200}")
-_NOT_HERE = {"once", "as_json", "owner", "lifeline"}
+_NOT_HERE = {"once", "as_json", "owner", "lifeline", "check", "functions"}
 _PATHS = {"log_file", "python"}
 
 # The worker's own; those that a service has no use for, and those of all commands, are not here.
@@ -124,13 +124,16 @@ def _words(ctx: click.Context, options: dict[str, Any]) -> list[str]:
         if name == "chdir" or ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         value = options[name]
+        if param.multiple:
+            words += [word for each in value for word in (max(param.opts, key=len), each)]
+            continue
         if name == "python":
             value = shutil.which(value) or Path(value).expanduser()
         if name in _PATHS:
             value = os.path.abspath(value)
         if isinstance(value, tuple):
             value = ",".join(value)
-        words += [param.opts[0], str(value)]
+        words += [max(param.opts, key=len), str(value)]
     return words
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gigq_core.cli.errors import Unusable, sentences
+from gigq_core.cli.errors import EXIT_REFUSED, Unusable, sentences
 from gigq_core.cli.options import Time, byte_count, json_option, lane_list
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
+from gigq_core.cli.worker_check import print_checked
 
 if TYPE_CHECKING:
     from gigq_core.outlet import LogFile
@@ -134,6 +135,18 @@ if TYPE_CHECKING:
     help="With --via: the folder there that the jobs run in, first on their path.  "
     "[default: where the command leads to]",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="With --via: say what is there, or why no job can run there, and end.",
+)
+@click.option(
+    "--function",
+    "functions",
+    multiple=True,
+    metavar="NAME",
+    help="With --check: also import this there, as in pipeline.train. May be given several times.",
+)
 @click.option("--owner", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
 @click.option("--lifeline", type=int, hidden=True)
 @json_option
@@ -160,6 +173,8 @@ def worker(
     via: tuple[str, ...],
     remote_python: str | None,
     remote_chdir: str | None,
+    check: bool,
+    functions: tuple[str, ...],
     owner: str,
     lifeline: int | None,
     as_json: bool,
@@ -169,10 +184,22 @@ def worker(
     Ctrl-C (or SIGTERM, SIGHUP) lets it finish what runs; a second one, SIGQUIT, or --stop-within
     ends it at once, and gives its jobs back. With --log-file, SIGHUP opens the log anew instead.
 
-    JSON (with --once): {"processed"}.
+    With --check no job is run, and no file is needed: 0 is the exit code if jobs can run wherever
+    --via leads, 1 if not.
+
+    JSON (with --once): {"processed"}; with --check, an array of {"ok", "via", "trouble", "host",
+    "python", "executable", "folder", "slots", "cpus", "memory" (bytes), "load", "sent" (whether the
+    agent had to be), "ready_s", "latency_s", "job_s" (seconds that a job of nothing takes),
+    "clock_s" (how far its clock is ahead), "functions": [{"name", "call", "trouble"}]}.
     """
-    if as_json and not once:
-        raise click.UsageError("--json needs --once: a worker that keeps running prints a log.")
+    if as_json and not (once or check):
+        raise click.UsageError(
+            "--json needs --once or --check: a worker that keeps running prints a log."
+        )
+    if check and not via:
+        raise click.UsageError("--check is about where --via leads: give that too.")
+    if functions and not check:
+        raise click.UsageError("--function is about what is imported for --check: give that too.")
     from gigq_core.worker import Worker
     from gigq_core.worker.processes import end_with
 
@@ -209,6 +236,10 @@ def worker(
         )
     except (TypeError, ValueError) as problem:
         raise click.UsageError(str(problem)) from None
+    if check:
+        raise click.exceptions.Exit(
+            0 if print_checked(runner.check_links(functions), as_json) else EXIT_REFUSED
+        )
     # Only now: what is refused leaves no log behind.
     log = None if log_file is None else _opened(log_file, log_size, log_keep)
     _set_up_logging(log)

@@ -37,6 +37,16 @@ class Agents(Protocol):
     def written(self) -> None: ...
 
 
+class Asked(Protocol):
+    """Answers what others ask of the worker through the file."""
+
+    def look(self) -> None:
+        """Take in what is asked; a plain read."""
+
+    def answer(self) -> None:
+        """Write what there is to answer, in a transaction of its own."""
+
+
 @dataclass
 class Register:
     """What the row says; `enrolled` once it is in the file."""
@@ -62,6 +72,7 @@ class Register:
     utc_offset_s: int | None = None
     # None for a worker whose jobs run on its own machine.
     agents: Agents | None = None
+    asked: Asked | None = None
 
     @property
     def has_agent_news(self) -> bool:

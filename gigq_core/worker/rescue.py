@@ -238,7 +238,7 @@ def rescue(
     """
     saved = []
     for row in rows:
-        how = (killed or {}).get(row["registered"], "died")
+        how = (killed or {}).get(row["registered"], _how_it_died(row))
         try:
             with savepoint(conn):
                 if row["execution_id"] is None:
@@ -252,6 +252,11 @@ def rescue(
                 raise
             logger.error("Job %s can't be given back: %s", row["id"], problem)
     return saved
+
+
+def _how_it_died(row: sqlite3.Row) -> str:
+    # What ran elsewhere can't have been the reason.
+    return "died, and its agents with it" if row["isolation"] == "agents" else "died"
 
 
 def bury(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:

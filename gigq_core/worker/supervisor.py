@@ -341,6 +341,8 @@ class Supervisor:
             self._begun += self._pool.take_begun()
             self._unwritten.add(self._pool.take_saves(), self._pool.take_reports())
             self._write_if_needed(now)
+            if self._own.asked is not None:
+                self._own.asked.answer()
             if self._pending.cascade and self._own.state != "stopping":
                 self._ledger.tell_children()
                 self._looks.again = True
@@ -474,6 +476,8 @@ class Supervisor:
             self._enter(_REQUESTED.get(pending.request, self._own.state))
         for token in pending.stops:
             self._pool.stop(token, Fate.CANCELLED)
+        if self._own.asked is not None:
+            self._own.asked.look()
 
     # --- writing -----------------------------------------------------------------------------
 

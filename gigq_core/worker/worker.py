@@ -41,6 +41,7 @@ from gigq_core.worker.wakes import FileWatch, Signals, Waker
 
 if TYPE_CHECKING:
     from gigq_core.worker.agents.agent_pool import AgentPool
+    from gigq_core.worker.agents.checking import Checked
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -233,6 +234,29 @@ class Worker:
         """
         return self._work(limit=1) > 0
 
+    def check_links(self, functions: Iterable[str] = ()) -> list[Checked]:
+        """Find out what is where `via` leads, without the queue's file; blocks.
+
+        Args:
+            functions: Names such as "pipeline.train", which are imported there.
+
+        Returns:
+            What is there, or why no job can run there, for each of `via`.
+        """
+        from gigq_core.worker.agents.checking import (  # here: no worker at work needs it
+            Wanted,
+            check,
+        )
+
+        wanted = Wanted(
+            slots=self._asked_slots,
+            python=self._remote_python,
+            chdir=self._remote_chdir,
+            grace_s=self._grace_s,
+            functions=tuple(functions),
+        )
+        return check(self._vias, wanted)
+
     def close(self) -> None:
         """End the child processes, and close the connections to the file.
 
@@ -381,6 +405,7 @@ class _Session:
     def _agent_pool(self, worker: Worker) -> AgentPool:
         # Of no use to those whose jobs run here, and not small.
         from gigq_core.worker.agents.agent_pool import AgentPool
+        from gigq_core.worker.agents.asked import AskedOfAgents
         from gigq_core.worker.agents.terms import Terms
 
         terms = Terms(
@@ -394,13 +419,16 @@ class _Session:
             heard=Heard(),
             capture_of=self._capture_of,
         )
-        return AgentPool(
+        pool = AgentPool(
             vias=worker._vias,
             slots=worker._asked_slots,
             python=worker._remote_python,
             terms=terms,
             worker_id=worker.worker_id,
         )
+        writing = partial(self.ledger.writing, False)
+        self.own.asked = AskedOfAgents(self.ledger.conn, writing, worker.worker_id, pool)
+        return pool
 
     def _capture_of(self, claim: Claim) -> Capture:
         return Capture(partial(attempt_output, self.ledger.path, claim.execution_id))

@@ -13,8 +13,9 @@ from tests.agents.netns import OtherHost
 from tests.agents.places import AgentsPlace
 from tests.agents.sshd import Sshd
 from tests.integration.conftest import Place, place
+from tests.reliability.conftest import theirs
 
-__all__ = ["Place", "place"]
+__all__ = ["Place", "place", "theirs"]
 
 
 @pytest.fixture

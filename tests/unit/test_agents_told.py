@@ -201,3 +201,14 @@ def test_agents_in_numbers(db: Path, conn: sqlite3.Connection) -> None:
     assert told["gigq_agent_latency_seconds", "w/1", "gpu1"] == 0.004
     assert told["gigq_agent_silent_seconds", "w/5", "gpu5"] == pytest.approx(12, abs=5)
     assert not any(agent == "d/1" for _, agent, _ in told)
+
+
+# --- a worker's options in other commands -----------------------------------------------------
+
+
+def test_a_unit_runs_each_way_of_its_worker(db: Path) -> None:
+    words = ["unit", "--via", "ssh gpu1", "--via", "srun -n1 --mem=4G", "--remote-chdir", "/srv"]
+    (line,) = [x for x in told(db, *words).splitlines() if x.startswith("ExecStart=")]
+    assert line.endswith('worker --via "ssh gpu1" --via "srun -n1 --mem=4G" --remote-chdir /srv'), (
+        line
+    )

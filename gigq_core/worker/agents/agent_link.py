@@ -44,6 +44,7 @@ class AgentLink:
         changed: whether that is news, to be taken.
         born: when it was made, by the monotonic clock.
         began: since when it stands, in UTC seconds.
+        handshake: what was said before that.
         ready: what the agent said of itself.
         attempts: those that the agent has or may have.
         pulse: whether it lives.
@@ -63,7 +64,7 @@ class AgentLink:
         self.pulse = Pulse(terms.lease, terms.grace_s)
         self._terms = terms
         self._stream = stream
-        self._handshake = Handshake(name)
+        self.handshake = Handshake(name)
         self._reader = wire.workers_reader(terms.version, terms.max_result_bytes)
         self._log = _AgentLog(name)
         # When the first of it came, by the monotonic clock: what queues for its place is silent.
@@ -74,7 +75,7 @@ class AgentLink:
         self._asked_stacks: set[int] = set()
         self._link = Link(stream.reads, stream.writes, terms.selector, self._hear, self._end)
         self.attempts = Attempts(terms, self._link)
-        self._link.send([self._handshake.first])
+        self._link.send([self.handshake.first])
 
     # --- what is asked of it -----------------------------------------------------------------
 
@@ -218,14 +219,14 @@ class AgentLink:
 
     def _tell_why_not(self, code: int | None) -> None:
         """It ended before an agent was ready."""
-        if self._handshake.done:
+        if self.handshake.done:
             told = "" if code is None else f" with exit code {code}"
             self._not_ready(f"ended{told} before its agent was ready")
         else:
-            self._cut("lost", self._handshake.ended(code, self._stream.said()))
+            self._cut("lost", self.handshake.ended(code, self._stream.said()))
 
     def _not_ready(self, what: str) -> None:
-        said = _last_line(self._stream.said()) or self._handshake.noise
+        said = _last_line(self._stream.said()) or self.handshake.noise
         self._cut("lost", f'The link "{self.name}" {what}' + (f": {said}" if said else ""))
 
     def _cut(self, state: AgentState, why: str) -> None:
@@ -258,7 +259,7 @@ class AgentLink:
         if self._answered_at is None:
             self._answered_at = time.monotonic()
         try:
-            if not self._handshake.done:
+            if not self.handshake.done:
                 data = self._shake_hands(data)
             for message in self._reader.feed(data):
                 if self.is_cut:
@@ -280,12 +281,12 @@ class AgentLink:
 
     def _shake_hands(self, data: bytes) -> bytes:
         """What comes before there is an agent; gives what came behind that."""
-        to_send = self._handshake.feed(data)
+        to_send = self.handshake.feed(data)
         if to_send:
             self._link.send([to_send])
-        if self._handshake.done:
+        if self.handshake.done:
             self._greet()
-        return self._handshake.rest
+        return self.handshake.rest
 
     def _greet(self) -> None:
         terms = self._terms
@@ -301,7 +302,7 @@ class AgentLink:
             lease_s=terms.lease.lease_s,
             ping_s=terms.lease.ping_s,
         )
-        came = len(self._handshake.rest)
+        came = len(self.handshake.rest)
         self._link.pace(lambda size: wire.encode(wire.Took(size)), came)
         self._link.send(wire.encode(hello))
 

@@ -51,6 +51,7 @@ class Handshake:
     Attributes:
         first: what to send as soon as there is a link.
         done: whether the agent stands, so that what follows are messages.
+        sent: whether it had to be sent.
         rest: what came of those already.
     """
 
@@ -60,7 +61,7 @@ class Handshake:
         self._data = bytearray()
         self._noise = bytearray()
         self.first = first_line(self._bundle)
-        self.done = False
+        self.done = self.sent = False
         self.rest = b""
 
     @property
@@ -138,6 +139,7 @@ class Handshake:
         except (ValueError, RecursionError):
             told = {}
         if type(told) is dict and told.get("send") is True:
+            self.sent = True
             return self._bundle.text
         if type(told) is dict and told.get("go") is True:
             self.done = True

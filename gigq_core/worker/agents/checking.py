@@ -1,0 +1,314 @@
+"""What is at the far end of a link: found out over one, as a worker would make it, without a file.
+
+What is asked for there are jobs like others, so that all of the way is tried: the agent starts a
+child process, and that has the folder first on its path.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import selectors
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple
+
+from gigq_core.times import utc_now
+from gigq_core.worker.agents.agent_link import AgentLink
+from gigq_core.worker.agents.bootstrap import words
+from gigq_core.worker.agents.lease import Lease
+from gigq_core.worker.agents.streams import Command
+from gigq_core.worker.agents.terms import Terms
+from gigq_core.worker.agents.via import Via
+from gigq_core.worker.answers import Ask, Submitted
+from gigq_core.worker.child_age import Limits
+from gigq_core.worker.claims import Claim, Ending, Fate
+from gigq_core.worker.heard import Give, Heard
+from gigq_core.worker.output import Capture
+from gigq_core.worker.runner import MAX_RESULT, clipped
+
+# Answers and jobs that are measured, and how long each job may take, in seconds.
+MEASURED = 5
+PING_S = 0.05
+JOB_TIMEOUT_S = 60.0
+# So long it is waited for what is measured, and for the end of the link, in seconds.
+WITHIN_S = 10.0
+# So much is told of how a function is called, in characters.
+LONGEST_CALL = 200
+# So many links are looked at at a time.
+AT_ONCE = 16
+START_WITHIN_S = Lease().ready_s
+# Its clock agrees with the one here if it differs by less, in seconds; more can't be told from
+# here anyway than an answer takes.
+CLOCK_S = 0.5
+_OVERSTRUCK = re.compile(".\b")
+_MEMORY = re.compile(r"MemTotal:\s+(\d+) kB")
+_LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+class FunctionChecked(NamedTuple):
+    """Whether a function can be called there: how, or why not."""
+
+    name: str
+    call: str | None
+    trouble: str | None
+
+
+class Checked(NamedTuple):
+    """What is at the far end of one link.
+
+    Args:
+        via: the words that lead there.
+        trouble: why no job can run there; None if some can.
+        host, python, executable, folder, slots, cpus: what the agent said of itself.
+        memory: the most bytes that processes may take there; None if it does not say.
+        load: of the host, of the last minute.
+        sent: whether the agent had to be sent.
+        ready_s: seconds until it was ready.
+        latency_s: seconds until an answer comes, the middle one of some.
+        job_s: seconds that a job of nothing takes, the middle one of some.
+        clock_s: seconds that the clock there is ahead of the one here.
+        functions: those that were asked for.
+    """
+
+    via: str
+    trouble: str | None = None
+    host: str = ""
+    python: str = ""
+    executable: str = ""
+    folder: str = ""
+    slots: int = 0
+    cpus: int = 0
+    memory: int | None = None
+    load: float | None = None
+    sent: bool = False
+    ready_s: float = 0.0
+    latency_s: float | None = None
+    job_s: float | None = None
+    clock_s: float | None = None
+    functions: tuple[FunctionChecked, ...] = ()
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether jobs can run there, those of all these functions among them."""
+        return self.trouble is None and not any(each.trouble for each in self.functions)
+
+    @property
+    def clock_agrees(self) -> bool:
+        """Whether the clock there is as the one here, as far as that can be told over the link."""
+        return self.clock_s is None or abs(self.clock_s) < max(CLOCK_S, self.job_s or 0.0)
+
+
+class Wanted(NamedTuple):
+    """What is asked of each link; as for a worker.
+
+    Args:
+        functions: names such as `pipeline.train`, to be imported there.
+    """
+
+    slots: int | None
+    python: str | None
+    chdir: str | None
+    grace_s: float
+    functions: tuple[str, ...] = ()
+
+
+def check(vias: Sequence[Via], wanted: Wanted) -> list[Checked]:
+    """Make links, some at a time, find out what is at the end of each, and let them go."""
+    with _quiet(), ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(partial(_check, wanted), vias))
+
+
+def _check(wanted: Wanted, via: Via) -> Checked:
+    if via.address:
+        return Checked(via.text, "The workers of a Dask cluster are not looked at so far.")
+    with selectors.DefaultSelector() as selector:
+        try:
+            stream = Command([*via.words, *words(wanted.python or "python3")], selector)
+        except OSError as problem:
+            return Checked(via.text, f"The link can't be started: {problem.strerror or problem}.")
+        terms = Terms(
+            selector=selector,
+            lease=Lease(ping_s=PING_S),
+            grace_s=wanted.grace_s,
+            max_result_bytes=MAX_RESULT,
+            limits=Limits(),
+            chdir=wanted.chdir,
+            responder=_Nobody(),
+            heard=Heard(),
+            capture_of=lambda _: Capture(lambda: None),
+        )
+        return _Check(AgentLink(via.text, stream, wanted.slots or 1, terms), selector).run(
+            wanted.functions
+        )
+
+
+class _Check:
+    """One link, until it is let go."""
+
+    def __init__(self, link: AgentLink, selector: selectors.BaseSelector) -> None:
+        self._link = link
+        self._selector = selector
+        self._began = time.monotonic()
+
+    def run(self, functions: tuple[str, ...]) -> Checked:
+        link = self._link
+        try:
+            # It gives up by itself.
+            self._until(lambda: link.state != "starting", 10 * START_WITHIN_S)
+            try:
+                return self._measured(time.monotonic() - self._began, functions)
+            except _Lost as problem:
+                return Checked(link.name, _sentence(str(problem) or link.trouble))
+        finally:
+            link.close()
+            self._until(lambda: link.is_over, WITHIN_S)
+            link.kill()
+
+    def _measured(self, ready_s: float, functions: tuple[str, ...]) -> Checked:
+        link, ready = self._link, self._link.ready
+        if ready is None:
+            raise _Lost
+        latencies = list(self._latencies())
+        took, ahead = [], []
+        for _ in range(MEASURED + 1):
+            before, began = utc_now(), time.monotonic()
+            there = self._result("time", "time")
+            took.append(time.monotonic() - began)
+            if isinstance(there, (int, float)):
+                ahead.append(there - before - took[-1] / 2)
+        return Checked(
+            via=link.name,
+            host=ready.host,
+            python=ready.python,
+            executable=ready.executable,
+            folder=ready.folder,
+            slots=link.slots,
+            cpus=ready.cpus,
+            memory=self._memory(),
+            load=link.pulse.load,
+            sent=link.handshake.sent,
+            ready_s=ready_s,
+            latency_s=median(latencies) if latencies else None,
+            # The first one waited for its process to start.
+            job_s=median(took[1:]),
+            clock_s=ahead[took.index(min(took))] if len(ahead) == len(took) else None,
+            functions=tuple(self._function(name) for name in functions),
+        )
+
+    def _latencies(self) -> Iterator[float]:
+        link = self._link
+        for _ in range(MEASURED):
+            before = link.pulse.heard
+            self._until(partial(self._has_heard_since, before), WITHIN_S)
+            if link.is_cut:
+                raise _Lost
+            if link.pulse.latency_s is not None:
+                yield link.pulse.latency_s
+
+    def _has_heard_since(self, before: float | None) -> bool:
+        return self._link.is_cut or self._link.pulse.heard != before
+
+    def _memory(self) -> int | None:
+        """What `/proc` and the control group say there, whichever is less."""
+        found = []
+        if told := _MEMORY.match(self._first_line("/proc/meminfo")):
+            found.append(int(told[1]) * 1024)
+        found += [
+            int(line) for file in _LIMIT_FILES if (line := self._first_line(file)).isdecimal()
+        ]
+        return min(found, default=None)
+
+    def _first_line(self, file: str) -> str:
+        found = self._result("linecache", "getline", filename=file, lineno=1)
+        return found.strip() if isinstance(found, str) else ""
+
+    def _function(self, name: str) -> FunctionChecked:
+        ending = self._run("pydoc", "render_doc", {"thing": name})
+        if ending.fate is Fate.COMPLETED:
+            lines = _OVERSTRUCK.sub("", str(json.loads(ending.result or '""'))).splitlines()
+            call = next((line.strip() for line in lines[1:] if line.strip()), name)
+            call = call.removeprefix(f"{name} = ")
+            return FunctionChecked(name, clipped(call, LONGEST_CALL), None)
+        error = (ending.error or "it can't be imported").strip().splitlines()[0]
+        if "No Python documentation found" in error:
+            error = "there is no module or function of that name there"
+        return FunctionChecked(name, None, error)
+
+    def _result(self, module: str, function: str, **params: object) -> Any:
+        """What a function returns there; None if it fails."""
+        ending = self._run(module, function, params)
+        return json.loads(ending.result or "null") if ending.fate is Fate.COMPLETED else None
+
+    def _run(self, module: str, function: str, params: dict[str, object]) -> Ending:
+        """Run a job there, and wait for its end."""
+        link = self._link
+        token = str(uuid.uuid4())
+        claim = Claim(
+            job_id=token,
+            execution_id=token,
+            name="check",
+            module=module,
+            function=function,
+            params=json.dumps(params),
+            dependencies=(),
+            attempt=1,
+            max_attempts=1,
+            timeout_s=JOB_TIMEOUT_S,
+            retry_delay_s=0,
+            pass_parent_results=False,
+            on_crash="fail",
+        )
+        link.run([claim])
+        self._until(lambda: bool(link.attempts.endings) or link.is_cut, JOB_TIMEOUT_S + WITHIN_S)
+        if not link.attempts.endings:
+            raise _Lost(link.trouble or f"a job did not end within {JOB_TIMEOUT_S:g} s")
+        return link.attempts.endings.pop()
+
+    def _until(self, done: Callable[[], bool], within_s: float) -> None:
+        until = time.monotonic() + within_s
+        while not done() and time.monotonic() < until:
+            now = time.monotonic()
+            due = self._link.due()
+            timeout = min(until, until if due is None else due) - now
+            for key, _ in self._selector.select(max(0.0, timeout)):
+                if key.fd in self._selector.get_map():
+                    key.data()
+            self._link.tick(time.monotonic())
+
+
+class _Lost(Exception):
+    """Nothing more can be found out; the message says why, unless the link does."""
+
+
+class _Nobody:
+    """Answers nothing: no job of ours here asks for anything."""
+
+    def ask(self, claim: Claim, ask: Ask, give: Give) -> None: ...
+    def submit(self, claim: Claim, submitted: Submitted, give: Give) -> None: ...
+    def end(self, claim: Claim, completed: bool) -> None: ...
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What a worker would log is told in the end."""
+    logger = logging.getLogger("gigq_core.worker")
+    handler, propagates = logging.NullHandler(), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.propagate = propagates
+        logger.removeHandler(handler)
+
+
+def _sentence(trouble: str) -> str:
+    trouble = trouble.strip() or "the link was lost"
+    return f"{trouble[:1].upper()}{trouble[1:].rstrip('.')}."
