@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +31,15 @@ settings.load_profile("tests")
 
 TESTS = Path(__file__).parent
 DATA = TESTS / "data"
-# What runs the console, in-process or in a pseudo-terminal: Textual is the same on every Python.
-OF_SCREENS = (
-    *("tui", "snapshots", "e2e"),
+# What comes out the same on every Python. First, what runs the console, in-process or in a
+# pseudo-terminal: Textual is the same. Then what holds our logic against a plain model, or walks at
+# random; and what reads our own sources and documents.
+ON_ONE_PYTHON = (
+    *("tui/*", "snapshots/*", "e2e/*"),
     *("reliability/test_key_walks.py", "reliability/test_odd_rows_shown.py"),
-    *("integration/test_console_workers.py", "integration/test_demo.py"),
+    *("integration/test_console_*.py", "integration/test_demo.py"),
+    *("*/test_*model.py", "unit/test_forecast*.py"),
+    *("unit/test_house*.py", "unit/test_documents.py", "unit/test_words.py"),
 )
 # Tests of workers wait for processes more than they compute; those of screens compute.
 RUNS_PER_CORE = 2
@@ -44,12 +50,32 @@ def pytest_xdist_auto_num_workers() -> int:
     return RUNS_PER_CORE * (os.cpu_count() or 1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of screens, which one Python runs for all."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--one-case",
+        action="store_true",
+        help="run each test with one of its cases alone: another one on each Python",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what one Python runs for all, and choose the cases that are to run."""
     for item in items:
-        place = item.path.relative_to(TESTS)
-        if any(place.is_relative_to(each) for each in OF_SCREENS):
-            item.add_marker(pytest.mark.screens)
+        place = item.path.relative_to(TESTS).as_posix()
+        if any(fnmatch(place, each) for each in ON_ONE_PYTHON):
+            item.add_marker(pytest.mark.one_python)
+    if config.getoption("--one-case"):
+        chosen = _one_case_each(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = [item for item in items if item in chosen]
+
+
+def _one_case_each(items: list[pytest.Item]) -> set[pytest.Item]:
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("long") is None:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return {each[sys.version_info.minor % len(each)] for each in cases.values()}
 
 
 @pytest.fixture(scope="session", autouse=True)

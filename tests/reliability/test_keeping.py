@@ -50,7 +50,10 @@ def archived(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_a_kill_at_any_moment_leaves_each_job_in_the_file_or_in_the_archive(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [33, pytest.param(10_000, marks=pytest.mark.long)])
+def test_a_kill_at_any_moment_leaves_each_job_in_the_file_or_in_the_archive(
+    tmp_path: Path, most: int
+) -> None:
     """In both, perhaps, and never in neither; no output stays of a job that is gone."""
     source = tmp_path / "source.db"
     queue = JobQueue(source)
@@ -91,7 +94,7 @@ def test_a_kill_at_any_moment_leaves_each_job_in_the_file_or_in_the_archive(tmp_
     db, folder = fresh()
     moments = in_a_child(db, 0)
     assert moments > 20
-    for moment in range(1, moments + 1):
+    for moment in sorted({1 + (moments - 1) * n // (most - 1) for n in range(most)}):
         db, folder = fresh()
         assert in_a_child(db, moment) == -signal.SIGKILL
         with sqlite3.connect(db) as conn:

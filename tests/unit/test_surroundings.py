@@ -82,3 +82,24 @@ def test_a_process_that_stays_is_found_and_ended(
     finally:
         staying.kill()
         staying.wait()
+
+
+def test_with_one_case_each_test_is_collected_once() -> None:
+    """CI runs so much on every Python but one."""
+
+    def collected(*options: str) -> list[str]:
+        command = ["-m", "pytest", "--co", "-q", "-n", "0", "-p", "no:cacheprovider", *options]
+        said = subprocess.run(
+            [sys.executable, *command, "tests/reliability/test_keeping.py"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        return [line for line in said.splitlines() if "::" in line]
+
+    every, chosen = collected(), collected("--one-case")
+    names = {case.partition("[")[0] for case in every}
+    assert len(names) == len(chosen) < len(every)
+    assert {case.partition("[")[0] for case in chosen} == names
+    assert set(chosen) <= set(every)
