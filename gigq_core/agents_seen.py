@@ -77,8 +77,12 @@ def read_hosts(conn: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, st
 
 
 def agent_on(agents: Iterable[AgentSeen], worker_id: str, host: str) -> AgentSeen | None:
-    """The agent of a worker on a host; None where it is gone, or several there differ in state."""
+    """The agent of a worker that runs something on a host.
+
+    None where it is gone, or several there do, and differ in state.
+    """
     there = [agent for agent in agents if agent.worker_id == worker_id and agent.host == host]
+    there = [agent for agent in there if agent.busy] or there
     states = {agent.state for agent in there}
     return there[0] if len(states) == 1 else None
 

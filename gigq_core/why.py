@@ -383,9 +383,10 @@ def _why_blocked(row: Facts) -> str:
 
 def _why_running(row: Facts, state: State, now: datetime) -> str:
     if state is State.ORPHANED:
+        ends = f", and its agent on {row.host} ends by itself" if row.host else ""
         if row.holder is Health.STOPPED:
-            return f"ORPHAN: worker {row.worker_id} has stopped"
-        return f"ORPHAN: worker pid {row.holder_pid} is not alive"
+            return f"ORPHAN: worker {row.worker_id} has stopped{ends}"
+        return f"ORPHAN: worker pid {row.holder_pid} is not alive{ends}"
     if row.holder_suspended:
         over = f"OVER timeout {span(row.timeout_s)}, " if state is State.OVERDUE else ""
         return f"{over}worker pid {row.holder_pid} is suspended: kill -CONT {row.holder_pid}"
@@ -417,7 +418,7 @@ def link_trouble(link: Link, now: datetime) -> str:
         heard = moment_of(link.heard)
         gone_s = None if heard is None else max(0, int((now - heard).total_seconds()))
         lead = "is silent" if gone_s is None else f"has been silent for {span(gone_s)}"
-        return f"{lead}: {link.trouble or 'it gets no new jobs until it answers'}"
+        return f"{lead}: it gets no new jobs until it answers"
     if link.state in _WRONG_LINKS:
         lead = _WRONG_LINKS[link.state]
         return f"{lead}: {link.trouble}" if link.trouble else lead

@@ -31,6 +31,7 @@ from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.waiting import RunsWorkers, find_out
+from gigq_tui.store.agents import BY_AGENTS
 from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import WorkerRow
 
@@ -334,8 +335,6 @@ class WorkerControl:
 
     def tell_news(self) -> None:
         """Tell which workers of this console ended, and what others answered."""
-        keys = f"{self._hints(WORKERS)}, then {self._hints(WORKER_RELEASE)} on its line,"
-        release = f"{keys} releases its jobs"
         alive = {worker.worker_id for worker in self.pool.alive()}
         ended = [one for one in self.pool.reap() if one.worker_id not in self._being_killed]
         asked = [self.requests.drop(one.worker_id) for one in ended]
@@ -343,9 +342,13 @@ class WorkerControl:
         if ended:
             pairs = list(zip(ended, asked, strict=True))
             path = self._path
+            releases = [self._release_words(one.worker_id) for one in ended]
             find_out(
                 self._owner,
-                lambda: [announcements.of_end(path, *pair, release) for pair in pairs],
+                lambda: [
+                    announcements.of_end(path, *pair, release)
+                    for pair, release in zip(pairs, releases, strict=True)
+                ],
                 self._tell_all,
             )
         if self._told and self._notices.stands_about(self._told):
@@ -361,11 +364,24 @@ class WorkerControl:
         answers = self.requests.look(snapshot.workers, self._clock.monotonic())
         if answers:
             path = self._path
+            words = [self._release_words(answer.asked.worker_id) for answer in answers]
             find_out(
                 self._owner,
-                lambda: [announcements.of_answer(path, answer, release) for answer in answers],
+                lambda: [
+                    announcements.of_answer(path, answer, release)
+                    for answer, release in zip(answers, words, strict=True)
+                ],
                 self._tell_all,
             )
+
+    def _release_words(self, worker_id: str) -> str:
+        """What gives the jobs of a dead worker back, as the end of a sentence."""
+        newest = self._picture.newest
+        rows = newest.workers if newest is not None else ()
+        if any(row.id == worker_id and row.isolation == BY_AGENTS for row in rows):
+            return "another worker gives them back, once its agents must have ended"
+        keys = f"{self._hints(WORKERS)}, then {self._hints(WORKER_RELEASE)} on its line,"
+        return f"{keys} releases its jobs"
 
     def _tell_all(self, news: list[Announcement]) -> None:
         tones = [one.tone for one in news]

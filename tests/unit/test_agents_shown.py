@@ -126,10 +126,13 @@ def test_why_says_where_a_job_runs(reader: Reader, path: Path, name: str, said: 
         ({"link": agent("lost", trouble="cut")}, "its agent on gpu1 is lost: cut"),
         ({"link": agent("lost")}, "its agent on gpu1 is lost"),
         (
-            {"link": agent("silent", trouble="no answer")},
-            "its agent on gpu1 is silent: no answer",
+            {"link": agent("silent", trouble="nothing was heard of it for 10 s")},
+            "its agent on gpu1 is silent: it gets no new jobs until it answers",
         ),
-        ({"holder": Health.LOST}, "ORPHAN: worker pid 4180 is not alive"),
+        (
+            {"holder": Health.LOST},
+            "ORPHAN: worker pid 4180 is not alive, and its agent on gpu1 ends by itself",
+        ),
     ],
 )
 def test_whatever_else_is_told_says_where_too(
@@ -161,6 +164,8 @@ def test_an_agent_is_known_by_its_host_unless_several_there_differ(tmp_path: Pat
     twin = replace(elsewhere.AGENTS[0], id="w8/6")
     assert link(twin) == elsewhere.AGENTS[0]
     assert link(replace(twin, state="silent")) is None
+    # One that runs nothing does not run it.
+    assert link(replace(twin, state="silent", busy=0)) == elsewhere.AGENTS[0]
     conn.close()
 
 
@@ -370,6 +375,11 @@ def test_jobs_stand_below_the_agents_of_their_host() -> None:
         *("w1", "w1/c", "w1/e", "agent:w1/1", "agent:w1/3", "w1/b", "w1/d"),
         *("agent:w1/2", "w1/a", "agent:w1/4"),
     ]
+    # Of several there, below the one that runs something.
+    busy = replace(row, agents=(agent(busy=2), *row.agents[1:]))
+    assert [entry.id for entry in entries(listing(busy))][3:7] == [
+        *("agent:w1/1", "w1/b", "w1/d", "agent:w1/3")
+    ]
     firsts = [entry.first_job and entry.first_job.id for entry in found]
     assert firsts == ["a", "c", "e", "b", "b", "b", "d", "a", "a", None]
     assert len(groups_of(found)) == 1
@@ -379,6 +389,11 @@ def test_an_agent_of_a_lost_worker_is_cut_off_and_one_that_ended_shows_none() ->
     _, below = lines(worker(agent(), health=Health.LOST))
     assert "? cut off" in below
     assert "its worker is gone: it ends by itself" in below
+    holding = worker(agent(), health=Health.LOST, running=(RunningJob("a", "a", NOW),))
+    assert describe_worker(entries(listing(holding))[0], NOW) == (
+        "w1: its process 41 is gone. Its agents end by themselves, then another worker gives back "
+        "its 1 job."
+    )
     assert len(lines(worker(agent("stopped"), health=Health.STOPPED, state="stopped"))) == 1
 
 

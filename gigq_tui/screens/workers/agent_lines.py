@@ -68,7 +68,7 @@ def _words(agent: AgentSeen, worker: WorkerRow, now: datetime) -> tuple[str, str
         return "its worker is gone: it ends by itself", "fail"
     trouble = agent.trouble or ""
     if agent.state == "silent":
-        return f"{_silent_for(agent, now)}{trouble or 'no new jobs until it answers'}", "fail"
+        return f"{_silent_for(agent, now)}no new jobs until it answers", "fail"
     if agent.state == "lost":
         return trouble or "the link was cut, and is made again", "fail"
     if agent.state == "refused":

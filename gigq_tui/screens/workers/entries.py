@@ -113,9 +113,12 @@ def _with_agents(worker: WorkerRow) -> list[WorkerEntry]:
     # What is not known to run on one of them comes first.
     add_jobs(job for job in worker.running if job.host not in hosts)
     for host, agents in hosts.items():
+        # Which of several runs a job is not told: below the last that runs any, it is right of one.
+        last = max((agent for agent in agents if agent.busy), default=agents[-1], key=agents.index)
         for agent in agents:
             found.append(WorkerEntry(f"agent:{agent.id}", worker, None, None, True, agent))
-        add_jobs(job for job in worker.running if job.host == host)
+            if agent is last:
+                add_jobs(job for job in worker.running if job.host == host)
     return found
 
 
@@ -437,6 +440,11 @@ def describe_worker(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT
         jobs = len(worker.running)
         if not jobs:
             return f"{inert(worker.id)}: its process {worker.pid} is gone; it holds no jobs."
+        if by_agents(worker):
+            return (
+                f"{inert(worker.id)}: its process {worker.pid} is gone. Its agents end by "
+                f"themselves, then another worker gives back its {plural(jobs, 'job')}."
+            )
         return (
             f"{inert(worker.id)}: its process {worker.pid} is gone. "
             f"{hints(WORKER_RELEASE)} releases its {plural(jobs, 'job')}."

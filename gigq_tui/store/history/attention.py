@@ -19,6 +19,7 @@ from gigq_core.moments import brief_time
 from gigq_core.schedules import Schedule
 from gigq_core.times import moment_of
 from gigq_core.why import Health
+from gigq_tui.store.agents import BY_AGENTS
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.history.arranged import Arranged
@@ -141,13 +142,16 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
     lost = [w for w in staff.ours if w.health is Health.LOST and not w.running]
     if holding:
         jobs = sum(len(worker.running) for worker in holding)
-        releases = f"releases {'it' if jobs == 1 else 'them'} there"
-        yield Concern(
-            "orphans",
-            Level.GRAVE,
-            f"{_many(jobs, 'running job')} orphaned: {_names(holding)} gone",
-            Lead(workers=True, action="worker_release", does=releases),
+        lead = Lead(
+            workers=True,
+            action="worker_release",
+            does=f"releases {'it' if jobs == 1 else 'them'} there",
         )
+        if all(worker.isolation == BY_AGENTS for worker in holding):
+            advice = "Another worker gives them back, once their agents must have ended."
+            lead = Lead(workers=True, advice=advice)
+        gone = f"{_many(jobs, 'running job')} orphaned: {_names(holding)} gone"
+        yield Concern("orphans", Level.GRAVE, gone, lead)
     if lost:
         yield Concern(
             "lost",
