@@ -32,7 +32,7 @@ def print_checked(found: Sequence[Checked], as_json: bool) -> bool:
 
 def _lines(found: Checked) -> Iterator[tuple[str, str]]:
     if found.trouble is not None:
-        yield "no", found.trouble
+        yield "trouble", found.trouble
         return
     memory = "" if found.memory is None else f", {size_words(found.memory)} of memory"
     load = "" if found.load is None else f", load {found.load:.2f}"

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.agents.dask_cluster import DaskCluster
 from tests.agents.elsewhere import HERE
 from tests.agents.sshd import Sshd
+from tests.waiting import wait_until
 
 PROJECT = (
     """
@@ -46,7 +48,8 @@ def check(
     """`gigq-core worker … --check` on a file that is not there."""
     command = [
         *(sys.executable, "-m", "gigq_core", "--db", "/nowhere/jobs.db", "worker", "--check"),
-        *("--remote-python", python, *map(str, words)),
+        *(("--remote-python", python) if python else ()),
+        *map(str, words),
     ]
     return subprocess.run(
         command,
@@ -175,7 +178,7 @@ def test_several_are_looked_at_together_and_one_that_fails_hides_no_other() -> N
     blocks = done.stdout.split("\n\n")
     assert [block.splitlines()[0] for block in blocks] == [HERE, 'sh -c "exit 9" --', HERE]
     assert "host" in blocks[0]
-    assert blocks[1].splitlines()[1].split(maxsplit=1)[0] == "no"
+    assert blocks[1].splitlines()[1].split(maxsplit=1)[0] == "trouble"
     assert "host" in blocks[2]
 
 
@@ -207,3 +210,27 @@ def test_nothing_of_it_is_left(tmp_path: Path) -> None:
     told("--via", f"env {mark}")
     left = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
     assert mark not in left
+
+
+def test_each_worker_of_a_dask_cluster_is_looked_at(tmp_path: Path, project: Path) -> None:
+    cluster = DaskCluster(tmp_path)
+    try:
+        cluster.start_worker(threads=2)
+        cluster.start_worker(threads=3)
+        via = f"dask:{cluster.address}"
+        words = ("--via", via, "--remote-chdir", project, "--function", "pipeline.train")
+        # One may join a little later than the other.
+        found = wait_until(lambda: both if len(both := told(*words, python="")) == 2 else None, 120)
+    finally:
+        cluster.close()
+    assert sorted(each["slots"] for each in found) == [2, 3]
+    assert len({each["via"] for each in found}) == 2
+    for each in found:
+        assert each["ok"]
+        assert each["via"].startswith(f"{via} ")
+        assert each["functions"][0]["call"] == "train(epochs: int, rate: float = 0.1) -> int"
+
+
+def test_a_dask_cluster_that_is_not_there() -> None:
+    (found,) = told("--via", "dask:tcp://127.0.0.1:1", code=1, python="")
+    assert "127.0.0.1:1" in found["trouble"]

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 from gigq_core.times import utc_now
 from gigq_core.worker.agents.agent_link import AgentLink
 from gigq_core.worker.agents.bootstrap import words
+from gigq_core.worker.agents.dask_placement import DaskPlacement, Placed
 from gigq_core.worker.agents.lease import Lease
-from gigq_core.worker.agents.streams import Command
+from gigq_core.worker.agents.streams import Command, Handed
 from gigq_core.worker.agents.terms import Terms
 from gigq_core.worker.agents.via import Via
 from gigq_core.worker.answers import Ask, Submitted
@@ -39,6 +40,11 @@ PING_S = 0.05
 JOB_TIMEOUT_S = 60.0
 # So long it is waited for what is measured, and for the end of the link, in seconds.
 WITHIN_S = 10.0
+# A Dask cluster's first worker, and the others after it, are waited for so long, in seconds; of a
+# large one so many are looked at.
+CLUSTER_WITHIN_S = 30.0
+OTHERS_WITHIN_S = 2.0
+MOST_WORKERS = 16
 # So much is told of how a function is called, in characters.
 LONGEST_CALL = 200
 # So many links are looked at at a time.
@@ -120,19 +126,17 @@ class Wanted(NamedTuple):
 
 
 def check(vias: Sequence[Via], wanted: Wanted) -> list[Checked]:
-    """Make links, some at a time, find out what is at the end of each, and let them go."""
+    """Make links, some at a time, find out what is at the end of each, and let them go.
+
+    Returns:
+        In the order of the links; of a Dask cluster, one for each of its workers.
+    """
     with _quiet(), ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(partial(_check, wanted), vias))
+        return [one for found in threads.map(partial(_check, wanted), vias) for one in found]
 
 
-def _check(wanted: Wanted, via: Via) -> Checked:
-    if via.address:
-        return Checked(via.text, "The workers of a Dask cluster are not looked at so far.")
+def _check(wanted: Wanted, via: Via) -> list[Checked]:
     with selectors.DefaultSelector() as selector:
-        try:
-            stream = Command([*via.words, *words(wanted.python or "python3")], selector)
-        except OSError as problem:
-            return Checked(via.text, f"The link can't be started: {problem.strerror or problem}.")
         terms = Terms(
             selector=selector,
             lease=Lease(ping_s=PING_S),
@@ -144,31 +148,92 @@ def _check(wanted: Wanted, via: Via) -> Checked:
             heard=Heard(),
             capture_of=lambda _: Capture(lambda: None),
         )
-        return _Check(AgentLink(via.text, stream, wanted.slots or 1, terms), selector).run(
-            wanted.functions
-        )
+        if via.address:
+            return _check_cluster(wanted, via, terms)
+        try:
+            stream = Command([*via.words, *words(wanted.python or "python3")], selector)
+        except OSError as problem:
+            why = f"The link can't be started: {problem.strerror or problem}."
+            return [Checked(via.text, why)]
+        link = AgentLink(via.text, stream, wanted.slots or 1, terms)
+        return [_Check(link, selector).run(wanted.functions)]
+
+
+def _check_cluster(wanted: Wanted, via: Via, terms: Terms) -> list[Checked]:
+    """Look at the workers of a Dask cluster that are there soon, one after the other."""
+    options = words(wanted.python or "python3")[1:]
+    placement = DaskPlacement(via.address, terms.selector, options, wanted.python, wanted.slots)
+    drive = _Drive(terms.selector, placement)
+    try:
+        # One that has no worker, as none has been needed, may start one.
+        placement.wanted(1)
+        placed: list[Placed] = []
+
+        def gather() -> bool:
+            placed.extend(placement.take_new())
+            return bool(placed)
+
+        drive.until(lambda: gather() or placement.trouble is not None, CLUSTER_WITHIN_S)
+        if placed:
+            # For all of that time: nobody says how many there are.
+            drive.until(lambda: not gather(), OTHERS_WITHIN_S)
+        found = []
+        for one in placed[:MOST_WORKERS]:
+            link = AgentLink(f"{via.text} {one.name}", Handed(one.stream), one.slots, terms)
+            found.append(_Check(link, terms.selector, placement).run(wanted.functions))
+        for one in placed[MOST_WORKERS:]:
+            one.stream.close()
+        why = placement.trouble or f"no Dask worker was there within {CLUSTER_WITHIN_S:g} s"
+        return found or [Checked(via.text, _sentence(why))]
+    finally:
+        placement.close()
+
+
+class _Drive:
+    """Waits for a condition, while all that is registered goes on."""
+
+    def __init__(self, selector: selectors.BaseSelector, *parts: DaskPlacement | AgentLink) -> None:
+        self._selector = selector
+        self._parts = parts
+
+    def until(self, done: Callable[[], bool], within_s: float) -> None:
+        """Go on until it is so, or the time is over."""
+        until = time.monotonic() + within_s
+        while not done() and time.monotonic() < until:
+            dues = [due for part in self._parts if (due := part.due()) is not None]
+            timeout = min([until, *dues]) - time.monotonic()
+            for key, _ in self._selector.select(max(0.0, timeout)):
+                if key.fd in self._selector.get_map():
+                    key.data()
+            for part in self._parts:
+                if isinstance(part, AgentLink):
+                    part.tick(time.monotonic())
+                else:
+                    part.tick()
 
 
 class _Check:
     """One link, until it is let go."""
 
-    def __init__(self, link: AgentLink, selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self, link: AgentLink, selector: selectors.BaseSelector, *others: DaskPlacement
+    ) -> None:
         self._link = link
-        self._selector = selector
+        self._drive = _Drive(selector, link, *others)
         self._began = time.monotonic()
 
     def run(self, functions: tuple[str, ...]) -> Checked:
         link = self._link
         try:
             # It gives up by itself.
-            self._until(lambda: link.state != "starting", 10 * START_WITHIN_S)
+            self._drive.until(lambda: link.state != "starting", 10 * START_WITHIN_S)
             try:
                 return self._measured(time.monotonic() - self._began, functions)
             except _Lost as problem:
                 return Checked(link.name, _sentence(str(problem) or link.trouble))
         finally:
             link.close()
-            self._until(lambda: link.is_over, WITHIN_S)
+            self._drive.until(lambda: link.is_over, WITHIN_S)
             link.kill()
 
     def _measured(self, ready_s: float, functions: tuple[str, ...]) -> Checked:
@@ -206,7 +271,7 @@ class _Check:
         link = self._link
         for _ in range(MEASURED):
             before = link.pulse.heard
-            self._until(partial(self._has_heard_since, before), WITHIN_S)
+            self._drive.until(partial(self._has_heard_since, before), WITHIN_S)
             if link.is_cut:
                 raise _Lost
             if link.pulse.latency_s is not None:
@@ -266,21 +331,12 @@ class _Check:
             on_crash="fail",
         )
         link.run([claim])
-        self._until(lambda: bool(link.attempts.endings) or link.is_cut, JOB_TIMEOUT_S + WITHIN_S)
+        self._drive.until(
+            lambda: bool(link.attempts.endings) or link.is_cut, JOB_TIMEOUT_S + WITHIN_S
+        )
         if not link.attempts.endings:
             raise _Lost(link.trouble or f"a job did not end within {JOB_TIMEOUT_S:g} s")
         return link.attempts.endings.pop()
-
-    def _until(self, done: Callable[[], bool], within_s: float) -> None:
-        until = time.monotonic() + within_s
-        while not done() and time.monotonic() < until:
-            now = time.monotonic()
-            due = self._link.due()
-            timeout = min(until, until if due is None else due) - now
-            for key, _ in self._selector.select(max(0.0, timeout)):
-                if key.fd in self._selector.get_map():
-                    key.data()
-            self._link.tick(time.monotonic())
 
 
 class _Lost(Exception):
