@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -23,8 +24,11 @@ from tests.pages import DOCUMENTS, ROOT, blocks_of
 PACKAGES = ("gigq_core", "gigq_tui")
 
 # Programs of others, and options of theirs that stand by themselves.
-_THEIRS = ("docker", "mkdocs", "pip", "systemctl", "journalctl", "logrotate", "python", "pytest")
-_THEIR_OPTIONS = {"--init", "--stop-timeout"}
+_THEIRS = (
+    *("docker", "mkdocs", "pip", "systemctl", "journalctl", "logrotate", "python", "pytest"),
+    *("salloc", "sbatch"),
+)
+_THEIR_OPTIONS = {"--init", "--stop-timeout", "--pty", "--time"}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,10 @@ def test_each_option_that_a_document_names_exists(document: Path) -> None:
     for code in code_in(text_of(document)):
         if code.strip().startswith(_THEIRS):
             continue
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):
+        # What leads elsewhere has options of its own.
+        for option in re.findall(
+            r"(?<![\w-])--[a-z][a-z-]*", re.sub(r"--via '[^']*'", "--via", code)
+        ):
             assert option in OPTIONS, code
 
 
@@ -222,3 +229,26 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
         assert found.exists(), target
         assert found.is_relative_to(ROOT), target
         assert not anchor or found.name in _GENERATED or anchor in anchors_of(found), target
+
+
+def said_in(package: str) -> Iterator[str]:
+    """Every text in the sources of a package, with `…` for what differs."""
+    for file in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = node.values
+                yield "".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"%[\d.]*[sdf]", "…", node.value)
+
+
+def test_each_sentence_about_agents_is_one_that_is_said() -> None:
+    text = text_of(ROOT / "docs" / "pages" / "troubleshooting.md").partition("## Agents")[2]
+    said = "\n".join(said_in("gigq_core"))
+    rows = re.findall(r"^\| (.+?) \| .+ \|$", text, re.MULTILINE)
+    sentences = [code for row in rows for code in re.findall(r"`([^`]+)`", row)]
+    assert len(sentences) > 30
+    for sentence in sentences:
+        fragments = [part.strip(" .:()") for part in re.split(r'"?…"?', sentence)]
+        for fragment in fragments:
+            assert len(fragment) < 8 or fragment in said, (sentence, fragment)
