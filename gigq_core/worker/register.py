@@ -187,4 +187,6 @@ def retire(
         },
     )
     if own.agents is not None:
+        # What was wrong with them last may be why it ends.
+        _write_agents(conn, own.id, own.agents)
         conn.execute(agent_statements.END_AGENTS, (own.id,))

@@ -9,7 +9,7 @@ What becomes of it is a fact about each of them:
 * `srun`: the step is ended when `srun` is, by a signal or for good, unless `Slurm` is told to wait
   for it (`InactiveLimit`), for which `STAND_IN_KEEPS=1` stands;
 * `kubectl exec`, `docker exec`: the command lives on, and its input ends; with `STAND_IN_KEEPS=1`
-  not even that, as with a proxy on the way that keeps the connection;
+  not even that, nor where the input of the caller ends, as with a proxy on the way;
 * `docker run`: the container is ended where the caller is ended by a signal that it can pass on;
 * `systemd-run --pipe`: the unit has the very descriptors of the caller, and lives on.
 """
@@ -333,7 +333,8 @@ def _attend(tasks: list[Task], manner: Manner) -> int:
 def _send_input(stream: Frames) -> None:
     while data := os.read(0, 1 << 16):
         stream.send("in", data)
-    stream.send("in", b"")
+    if not os.environ.get(KEEPS):
+        stream.send("in", b"")
 
 
 class Frames:

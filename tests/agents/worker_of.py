@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from gigq_core import Worker, setup_logging
+from gigq_core.errors import WorkerCannotStart
 from gigq_core.worker import rescue
 from gigq_core.worker.agents.lease import Lease
 
@@ -23,7 +24,11 @@ def main(db: str, options: dict[str, Any]) -> int:
     if rescue_s is not None:
         vars(rescue)["RESCUE_AGENTS_S"] = rescue_s
     worker = Worker(db, isolation="process", owner="cli", lease=lease, **options)
-    worker.start()
+    try:
+        worker.start()
+    except WorkerCannotStart as problem:
+        print(problem, file=sys.stderr)
+        return 1
     return worker.exit_code
 
 

@@ -61,6 +61,7 @@ class AgentPool:
         self._waiting, self._waiting_until = 0, 0.0
         self.changed = True
         numbers = itertools.count(1)
+        self._last_rows: list[AgentSeen] | None = None
         self._places: list[Place] = []
         self._clusters: list[Cluster] = []
         for via in vias:
@@ -239,6 +240,7 @@ class AgentPool:
             Whether nothing of theirs still runs, as far as is known.
         """
         self._draining, self._opens = True, False
+        self._last_rows = self.rows()
         for link in self._links():
             link.close()
         until = time.monotonic() + self._terms.grace_s + PATIENCE_S
@@ -265,7 +267,9 @@ class AgentPool:
     # --- what others read --------------------------------------------------------------------
 
     def rows(self) -> list[AgentSeen]:
-        """The agents, as the file is to tell of them."""
+        """The agents, as the file is to tell of them: once it is closed, as they were before."""
+        if self._last_rows is not None:
+            return self._last_rows
         rows = [place.row(self._worker_id) for place in self._places]
         there = {row.via for row in rows}
         rows += [c.row(self._worker_id) for c in self._clusters if c.via not in there]
