@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 
 from gigq_core.agents_seen import AgentState
 from gigq_core.text import inert
@@ -17,12 +16,15 @@ from gigq_core.worker.agents.pulse import Pulse
 from gigq_core.worker.agents.streams import Stream
 from gigq_core.worker.agents.terms import Terms
 from gigq_core.worker.answers import Broken
-from gigq_core.worker.claims import Claim, Fate
+from gigq_core.worker.claims import Fate
+from gigq_core.worker.pool import AHEAD_S, MOST_AHEAD
 
 logger = logging.getLogger("gigq_core.worker")
 
 # Behind the end of a link its command's exit code is waited for so long, in seconds.
 EXIT_WITHIN_S = 0.5
+# Short jobs wait at the agent for so long at most, in seconds.
+AHEAD_AT_MOST_S = 0.025
 # So many lines a minute of what an agent logs, or says that makes no sense, are worth reading; and
 # so many characters of each.
 LOGGED_A_MINUTE = 120
@@ -98,9 +100,18 @@ class AgentLink:
         """How many more jobs it can begin now."""
         return max(0, self.slots - len(self.attempts)) if self.state == "ready" else 0
 
-    def run(self, claims: Iterable[Claim], ahead: bool = False) -> None:
-        """Have jobs run there; `ahead` if the file does not know that they begin."""
-        self.attempts.run(claims, ahead)
+    def room_ahead(self) -> int:
+        """How many more jobs it should have waiting there, as they are short."""
+        took_s = self.attempts.took_s
+        if self.state != "ready" or took_s is None:
+            return 0
+        # They wait no longer than the agent lets them.
+        horizon_s = min(AHEAD_S + (self.pulse.latency_s or 0.0), AHEAD_AT_MOST_S)
+        each = min(MOST_AHEAD, int(horizon_s / max(took_s, 1e-6)))
+        wanted = each * max(0, self.slots - self.attempts.long())
+        waiting = max(0, len(self.attempts) - self.slots)
+        # By handfuls, each of which shares a commit.
+        return wanted - waiting if 2 * waiting <= wanted else 0
 
     def stop(self, token: str, fate: Fate) -> None:
         """Begin to end an attempt; `fate` is how it ends."""

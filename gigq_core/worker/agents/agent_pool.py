@@ -78,8 +78,8 @@ class AgentPool:
     @property
     def slots(self) -> int:
         """How many jobs may run at a time once all links stand, and clusters have grown."""
-        here = sum(max(place.slots, place.jobs()) for place in self._places)
-        return here + (MOST_WANTED if self._clusters else 0)
+        growth = MOST_WANTED if self._clusters else 0
+        return sum(place.slots for place in self._places) + growth
 
     @property
     def usable(self) -> int:
@@ -98,7 +98,7 @@ class AgentPool:
 
     def busy(self) -> int:
         """How many slots are taken, or may be."""
-        return sum(len(link.attempts) for link in self._links())
+        return sum(place.busy() for place in self._places)
 
     def _room(self) -> int:
         return sum(place.room() for place in self._places)
@@ -121,32 +121,29 @@ class AgentPool:
 
     def start(self, claims: list[Claim]) -> int:
         """Give each attempt to the agent with the most room; gives how many had no place."""
-        chosen: dict[Place, list[Claim]] = {}
         room = {place: place.room() for place in self._places}
-        without = 0
-        for claim in claims:
-            place = max(room, key=lambda p: room[p], default=None)
-            if place is None or room[place] <= 0:
-                self._endings.append(Ending(claim, Fate.NOT_BEGUN))
-                without += 1
-                continue
-            room[place] -= 1
-            chosen.setdefault(place, []).append(claim)
-        for place, given in chosen.items():
+        ahead = {place: place.room_ahead() for place in self._places}
+        direct = sum(room.values())
+        begin: dict[Place, list[Claim]] = {}
+        wait: dict[Place, list[Claim]] = {}
+        without = _deal(claims[:direct], room, begin) + _deal(claims[direct:], ahead, wait)
+        for place in begin.keys() | wait.keys():
             if place.link is not None:
-                place.link.run(given)
-        return without
+                place.link.attempts.run(begin.get(place, ()), wait.get(place, ()))
+        self._endings += [Ending(claim, Fate.NOT_BEGUN) for claim in without]
+        return len(without)
 
     def room_ahead(self) -> int:
-        """How many jobs to claim beyond the free slots."""
-        return 0
+        """How many jobs to claim beyond the free slots: none, unless jobs are short."""
+        return sum(place.room_ahead() for place in self._places)
 
     def ahead(self) -> int:
         """How many claimed jobs wait for their turn."""
-        return 0
+        return sum(place.jobs() - place.busy() for place in self._places)
 
     def unclaim(self) -> None:
-        """Give back the jobs whose turn has not come."""
+        """Those that wait at an agent begin, or are given back, within some hundredths of a second:
+        it is not asked for them."""
 
     def take_begun(self) -> list[Begun]:
         """The attempts to be put on record, with where they run; each once."""
@@ -311,6 +308,21 @@ class AgentPool:
         if all(p.refused or p.failures >= FAILURES_IN_A_ROW for p in self._places):
             told = dict.fromkeys(place.refused or place.trouble for place in self._places)
             raise WorkerCannotStart("No job can run: " + " ".join(map(_as_sentence, told)))
+
+
+def _deal(
+    claims: list[Claim], room: dict[Place, int], dealt: dict[Place, list[Claim]]
+) -> list[Claim]:
+    """Give each to the place with the most room; gives those for which there is none."""
+    without = []
+    for claim in claims:
+        place = max(room, key=lambda p: room[p], default=None)
+        if place is None or room[place] <= 0:
+            without.append(claim)
+        else:
+            room[place] -= 1
+            dealt.setdefault(place, []).append(claim)
+    return without
 
 
 def _as_sentence(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gigq_core.paths import output_name
@@ -61,6 +61,7 @@ class Attempts:
         host: where they run, for people.
         by_token: those that run there, or may do so.
         endings, begun: what came of them, to be taken.
+        took_s: how long the last one ran that ended by itself, in seconds; None before that.
     """
 
     def __init__(self, terms: Terms, link: Link) -> None:
@@ -68,6 +69,7 @@ class Attempts:
         self.by_token: dict[str, Attempt] = {}
         self.endings: list[Ending] = []
         self.begun: list[Begun] = []
+        self.took_s: float | None = None
         self._terms = terms
         self._link = link
 
@@ -78,15 +80,20 @@ class Attempts:
         """Send the agent a message."""
         self._link.send(wire.encode(message))
 
-    def run(self, claims: Iterable[Claim], ahead: bool) -> None:
-        """Have jobs run there; `ahead` if the file does not know that they begin."""
+    def run(self, claims: Sequence[Claim], ahead: Sequence[Claim] = ()) -> None:
+        """Have jobs run there; of those that are claimed `ahead` the file knows no beginning."""
         now = time.monotonic()
         lines: list[bytes] = []
-        for claim in claims:
+        for place, claim in enumerate([*claims, *ahead]):
             lines += wire.encode(wire.Run.of(claim))
             number = self._link.given + len(lines)
-            self.by_token[claim.execution_id] = Attempt(claim, number, now, ahead)
+            waits = place >= len(claims)
+            self.by_token[claim.execution_id] = Attempt(claim, number, now, waits)
         self._link.send(lines)
+
+    def long(self) -> int:
+        """How many run that are no short ones."""
+        return sum(attempt.begun is not None for attempt in self.by_token.values())
 
     def stop(self, token: str, fate: Fate, why: str = "") -> None:
         """Begin to end one; `fate` is how it ends."""
@@ -192,6 +199,8 @@ class Attempts:
             raise Broken(f"a result of {len(ended.result or ''):,} bytes came")
         if attempt.broken and fate is attempt.fate:
             error = attempt.broken
+        if fate is not Fate.NOT_BEGUN:
+            self.took_s = ended.ran_s
         begun = None if fate is Fate.NOT_BEGUN else attempt.begun or _ago(attempt, ended.ran_s)
         self._finish(
             attempt,

@@ -73,14 +73,22 @@ class Place:
         yield from list(self._old)
 
     def jobs(self) -> int:
-        """How many run there, or may do so."""
+        """How many run or wait there, or may do so."""
         return sum(len(link.attempts) for link in self.links())
+
+    def busy(self) -> int:
+        """How many of its slots are taken, or may be."""
+        return min(self.jobs(), self.slots)
 
     def room(self) -> int:
         """How many more it can begin: what may still run behind an old link counts."""
         if self._link is None:
             return 0
         return max(0, self._link.room() - sum(len(old.attempts) for old in self._old))
+
+    def room_ahead(self) -> int:
+        """How many jobs it should have beyond those."""
+        return 0 if self._link is None or self._old else self._link.room_ahead()
 
     def tick(self, now: float, opens: bool) -> None:
         """Do what has come due, by the monotonic clock; `opens` if links are to be made."""
@@ -117,7 +125,7 @@ class Place:
             via=storable(self.via),
             state="refused" if self.refused else state,
             slots=self.slots if link is None else link.slots,
-            busy=self.jobs(),
+            busy=self.busy(),
             host=None if ready is None else storable(ready.host),
             pid=None if ready is None else ready.pid,
             python=None if ready is None else ready.python,
@@ -234,6 +242,10 @@ class DaskPlace(Place):
     def room(self) -> int:
         """As for `Place`; none, while the cluster may end it any moment."""
         return super().room() if self._takes_jobs(self.name) else 0
+
+    def room_ahead(self) -> int:
+        """As for `Place`; likewise."""
+        return super().room_ahead() if self._takes_jobs(self.name) else 0
 
     def leaves(self, why: str) -> None:
         """The cluster takes it away."""
