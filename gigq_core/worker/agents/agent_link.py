@@ -16,7 +16,6 @@ from gigq_core.worker.agents.pulse import Pulse
 from gigq_core.worker.agents.streams import Stream
 from gigq_core.worker.agents.terms import Terms
 from gigq_core.worker.answers import Broken
-from gigq_core.worker.claims import Fate
 from gigq_core.worker.pool import AHEAD_S, MOST_AHEAD
 
 logger = logging.getLogger("gigq_core.worker")
@@ -112,14 +111,6 @@ class AgentLink:
         waiting = max(0, len(self.attempts) - self.slots)
         # By handfuls, each of which shares a commit.
         return wanted - waiting if 2 * waiting <= wanted else 0
-
-    def stop(self, token: str, fate: Fate) -> None:
-        """Begin to end an attempt; `fate` is how it ends."""
-        self.attempts.stop(token, fate)
-
-    def saved(self, token: str, number: int) -> None:
-        """Tell a job that its checkpoint is on disk."""
-        self.attempts.say(wire.Stored(token, number))
 
     def drain(self) -> None:
         """No more jobs will come."""

@@ -166,7 +166,7 @@ class AgentPool:
         """Tell a job that its checkpoint is on disk."""
         link = self._link_of(save.claim.execution_id)
         if link is not None:
-            link.saved(save.claim.execution_id, save.number)
+            link.attempts.saved(save.claim.execution_id, save.number)
 
     def was_away(self) -> None:
         """This process stood still: silence proves nothing."""
@@ -177,7 +177,7 @@ class AgentPool:
         """Begin to end one attempt."""
         link = self._link_of(execution_id)
         if link is not None:
-            link.stop(execution_id, fate)
+            link.attempts.stop(execution_id, fate)
 
     def tick(self) -> None:
         """Carry out what has come due."""

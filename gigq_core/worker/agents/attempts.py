@@ -102,6 +102,10 @@ class Attempts:
             attempt.fate, attempt.broken = fate, why
             self.say(wire.Stop(token, fate))
 
+    def saved(self, token: str, number: int) -> None:
+        """Tell a job that its checkpoint is on disk."""
+        self.say(wire.Stored(token, number))
+
     # --- time --------------------------------------------------------------------------------
 
     def record(self, now: float) -> None:

@@ -330,7 +330,7 @@ class _Check:
             pass_parent_results=False,
             on_crash="fail",
         )
-        link.run([claim])
+        link.attempts.run([claim])
         self._drive.until(
             lambda: bool(link.attempts.endings) or link.is_cut, JOB_TIMEOUT_S + WITHIN_S
         )
