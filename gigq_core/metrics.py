@@ -204,7 +204,11 @@ def _agents(conn: sqlite3.Connection, living: Container[str]) -> Iterator[Metric
     yield _by("gigq_agents", "gauge", words, "state", states.items())
     now = utc_now()
     told: tuple[tuple[str, str, Callable[[AgentSeen], float | None]], ...] = (
-        ("slots", "How many jobs an agent runs at a time.", lambda agent: agent.slots),
+        (
+            "slots",
+            "How many jobs an agent runs at a time; 0 while it takes none.",
+            lambda agent: agent.slots if agent.state == "ready" else 0,
+        ),
         ("busy", "How many it runs.", lambda agent: agent.busy),
         ("load", "The load of its host.", lambda agent: agent.load),
         ("latency_seconds", "How long an answer of it takes.", lambda agent: agent.latency),

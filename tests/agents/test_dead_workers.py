@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from gigq_core.identity import is_suspended
@@ -198,3 +199,59 @@ def test_each_job_has_one_outcome_beside_gigq(place: Place, theirs: Theirs) -> N
             hosts.add(execution["worker_id"])
     assert hosts <= {"ours", "theirs"}
     assert "ours" in hosts
+
+
+def test_a_worker_that_is_killed_on_request_ends_its_agents_and_gives_back_at_once(
+    place: Place,
+) -> None:
+    worker = worker_of(place, HERE, HERE, name="far")
+    ids = [running(place, f"job{n}") for n in range(2)]
+    assert ours(place.db, "ask", "far", "kill")[0] == 0
+    assert worker.wait(20) == 0
+    for job_id, run in ids:
+        assert gone(run.pid)
+        assert place.status(job_id) == "pending"
+        assert place.job(job_id)["attempts"] == 0
+        assert attempts(place, job_id) == [("far", "cancelled")]
+    assert {row["state"] for row in place.rows("SELECT state FROM core_agents")} == {"stopped"}
+
+
+def test_a_worker_that_ends_while_an_agent_is_silent_leaves_its_job_until_the_bound(
+    place: Place,
+) -> None:
+    worker = worker_of(place, HERE, name="far", slots=1)
+    job_id, run = running(place)
+    (agent,) = place.rows("SELECT pid FROM core_agents")
+    os.kill(agent["pid"], signal.SIGSTOP)
+    try:
+        wait_until(
+            lambda: place.rows("SELECT 1 FROM core_agents WHERE state = 'silent'"),
+            what="silence",
+        )
+        assert ours(place.db, "ask", "far", "kill")[0] == 0
+        worker.wait(20)
+        # Nobody has heard that it ended: its row stays for those who give it back.
+        assert attempts(place, job_id) == [("far", "running")]
+        began = time.monotonic()
+        observer(place)
+        wait_until(lambda: len(attempts(place, job_id)) == 2, BOUND_S + 20, "another attempt")
+        assert time.monotonic() - began >= BOUND_S
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(agent["pid"], signal.SIGCONT)
+    assert attempts(place, job_id) == [("far", "crashed"), ("observer", "running")]
+    assert tasks.overlapping(traces(place)) == []
+    assert gone(run.pid)
+
+
+def test_a_worker_that_drains_lets_its_agents_finish(place: Place, tmp_path: Path) -> None:
+    worker = worker_of(place, HERE, name="far", slots=1)
+    params = {"path": str(traces(place)), "label": "job"}
+    job_id = place.submit(tasks.late_at_first, name="job", params=params)
+    waiting = place.submit(tasks.late_at_first, name="next", params={**params, "label": "next"})
+    wait_until(lambda: "job" in tasks.runs(traces(place)), what="the job to begin")
+    assert ours(place.db, "ask", "far", "drain")[0] == 0
+    wait_until(lambda: place.rows("SELECT 1 FROM core_workers WHERE state = 'draining'"))
+    Path(f"{traces(place)}.go").touch()
+    assert worker.wait(20) == 0
+    assert (place.status(job_id), place.status(waiting)) == ("completed", "pending")

@@ -196,6 +196,7 @@ def test_agents_in_numbers(db: Path, conn: sqlite3.Connection) -> None:
     states = {state: n for (name, state, _), n in told.items() if name == "gigq_agents"}
     assert states == {"starting": 0, "ready": 2, "silent": 1, "lost": 0, "refused": 0}
     assert told["gigq_agent_slots", "w/1", "gpu1"] == 4
+    assert told["gigq_agent_slots", "w/2", "gpu2"] == 0
     assert told["gigq_agent_busy", "w/2", "gpu2"] == 1
     assert told["gigq_agent_load", "w/1", "gpu1"] == 0.5
     assert told["gigq_agent_latency_seconds", "w/1", "gpu1"] == 0.004
