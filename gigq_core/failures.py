@@ -57,6 +57,7 @@ def failure_of(error: str | None, traceback: str | None = None, raised: str = ""
         # A sentence of ours, or one of GigQ's: what follows it is told of one job alone.
         message = text
         normal = _WORKER.sub(f"worker {PART} ", normalised(text.split("\n", 1)[0]))
+        normal = _AGENT.sub(f"its agent on {PART} ", normal)
         title, place = normal, None
     else:
         message = text[len(kind) :].removeprefix(": ") if text.startswith(kind) else text
@@ -112,6 +113,7 @@ _ANY = re.compile(r"\d|[A-Fa-f]{8}")
 _SEVERAL = re.compile(r"(?:[-+](?<![\w#][-+])#|#)(?:(?:[,;]? |[.,:;/+\-_])?[-+]?#)*")
 
 _WORKER = re.compile(r"^worker \S+ (?:\(pid \S+ )?")
+_AGENT = re.compile(r"^its agent on \S+ ")
 
 
 def normalised(message: str) -> str:

@@ -112,6 +112,11 @@ SENTENCES = {
     ),
     "worker host-4711-abc (pid 4711) died": "worker # died",
     "worker nightly died": "worker # died",
+    "worker nightly (pid 4711) died, and its agents with it": (
+        "worker # died, and its agents with it"
+    ),
+    "its agent on gpu-a was lost: the link ended": "its agent on # was lost: the link ended",
+    "its agent on 10.0.0.7 was lost: the link ended": "its agent on # was lost: the link ended",
     "its result can't be stored, because JSON can't hold it: result[3]: {1}\nThe result: [x]": (
         "its result can't be stored, because JSON can't hold it: result[#]: {#}"
     ),
