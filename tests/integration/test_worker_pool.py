@@ -17,15 +17,18 @@ import psutil
 import pytest
 
 from gigq_core import Job, JobQueue
+from gigq_core.agents_seen import AgentSeen
 from gigq_core.cli import own_command
 from gigq_core.errors import DatabaseMissing, GigQError
 from gigq_core.identity import process_start
 from gigq_core.job import FunctionReference
-from gigq_core.why import Health
+from gigq_core.why import Health, why
 from gigq_tui.actions.jobs import QueueActions
+from gigq_tui.actions.stack import take_stack
 from gigq_tui.actions.workers.held_jobs import fates_of
 from gigq_tui.actions.workers.pool import WorkerPool, last_line
 from gigq_tui.actions.workers.setup import WorkerSetup
+from gigq_tui.screens.workers.entries import entries
 from gigq_tui.store.held_jobs import held_by
 from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
@@ -93,6 +96,56 @@ def health(path: Path) -> dict[str, Health]:
         return {worker.id: worker.health for worker in reader.snapshot(View()).workers}
     finally:
         reader.close()
+
+
+def test_a_worker_whose_jobs_run_elsewhere_is_shown_with_its_agents_and_they_with_theirs(
+    pool: WorkerPool, path: Path, folder: Path
+) -> None:
+    job = submit(path, "wait_for", path=str(folder / "go"))
+    here, python = str(folder), sys.executable
+    pool.setup = WorkerSetup(
+        *("/no/python", Path("/no/folder"), 2),
+        via=("env", "env -u GIGQ_DB"),
+        remote_python=python,
+        remote_chdir=here,
+    )
+    worker = pool.spawn()
+    reader = Reader(path)
+
+    def agents() -> list[AgentSeen]:
+        return [agent for row in reader.snapshot(View()).workers for agent in row.agents]
+
+    wait_until(
+        lambda: (
+            sorted(agent.busy for agent in agents() if agent.state == "ready") == [0, 1]
+            and all(row.host for row in reader.snapshot(View()).window.rows)
+        ),
+        what="one of two agents to run the job",
+    )
+    busy = next(agent for agent in agents() if agent.busy)
+    assert {agent.via for agent in agents()} == {"env", "env -u GIGQ_DB"}
+    snapshot = reader.snapshot(View())
+    (row,) = snapshot.window.rows
+    assert row.host == busy.host
+    assert row.link is not None
+    assert row.link.id == busy.id
+    told = why(row, snapshot.taken_at)
+    assert told.startswith(f"runs on {busy.host}, by worker {worker.worker_id}: ")
+    (below,) = (entry for entry in entries(snapshot) if entry.job is not None)
+    agent_ids = [entry.id for entry in entries(snapshot)]
+    assert agent_ids.index(f"agent:{busy.id}") + 1 == agent_ids.index(below.id)
+    wait_until(
+        lambda: "in wait_for" in take_stack(path, job).text, what="the stack of the far process"
+    )
+    detail = reader.detail(job)
+    assert detail is not None
+    assert (detail.attempts[-1].host, detail.attempts[-1].pid) != ("", None)
+    # What the far end runs is no process of this worker's: it goes with the worker all the same.
+    assert pool.kill(worker.worker_id)
+    assert status(path, job) == "pending"
+    (stopped,) = reader.snapshot(View()).workers
+    assert [entry.agent for entry in entries(replace(snapshot, workers=(stopped,)))] == [None]
+    reader.close()
 
 
 def test_a_spawned_worker_runs_jobs_in_the_users_folder(
