@@ -48,6 +48,8 @@ class Attempt:
     # Why this worker does not let it go on.
     broken: str = ""
     asked: int = 0
+    # The numbers of what it has submitted: what comes twice is one job.
+    submitted: set[int] | None = None
 
 
 class Attempts:
@@ -169,6 +171,10 @@ class Attempts:
         elif isinstance(message, wire.Submit):
             if len(message.order) > runner.MOST_SUBMITTED_BYTES:
                 raise Broken("a job was submitted that is too large")
+            attempt.submitted = attempt.submitted or set()
+            if message.number in attempt.submitted:
+                return
+            attempt.submitted.add(message.number)
             order = answers.Submitted(message.order, message.number)
             self._deal(attempt, lambda: self._terms.responder.submit(claim, order, give))
 
