@@ -42,7 +42,7 @@ class Place:
     def __init__(self, number: int, via: str, slots: int) -> None:
         self.number = number
         self.via = via
-        self.slots = slots
+        self._asked_slots = slots
         self.trouble = self.refused = ""
         self.failures = 0
         self.proven = False
@@ -55,6 +55,11 @@ class Place:
     def link(self) -> AgentLink | None:
         """The present link, if there is one."""
         return self._link
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run there at a time; the agent may have fewer than it was asked for."""
+        return self._asked_slots if self._link is None else self._link.slots
 
     @property
     def is_ready(self) -> bool:
@@ -124,7 +129,7 @@ class Place:
             worker_id=worker_id,
             via=storable(self.via),
             state="refused" if self.refused else state,
-            slots=self.slots if link is None else link.slots,
+            slots=self.slots,
             busy=self.busy(),
             host=None if ready is None else storable(ready.host),
             pid=None if ready is None else ready.pid,
@@ -191,7 +196,7 @@ class CommandPlace(Place):
             self._failed(f'The link "{self.via}" can\'t be started: {reason}', now)
             logger.warning("%s", self.trouble)
             return
-        self._link = AgentLink(self.via, stream, self.slots, self._terms)
+        self._link = AgentLink(self.via, stream, self._asked_slots, self._terms)
 
     def _cut(self, link: AgentLink, now: float) -> None:
         if link.state == "refused" and not self.proven:

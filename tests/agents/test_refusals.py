@@ -1,0 +1,112 @@
+"""Links that lead to no agent of ours: what is said of them, and what goes on all the same."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agents.places import QUICK, AgentsPlace
+from tests.integration import chores
+from tests.integration.conftest import stop
+from tests.waiting import wait_until
+
+PRETENDER = str(Path(__file__).with_name("pretender.py"))
+# Their jobs are given back soon.
+SOON = QUICK._replace(lease_s=1.0, first_pause_s=0.05, longest_pause_s=0.1, ready_s=2.0)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[AgentsPlace]:
+    made = AgentsPlace(tmp_path)
+    yield made
+    made.close()
+
+
+def pretender(what: str) -> str:
+    return shlex.join([sys.executable, PRETENDER, what])
+
+
+HOPELESS = {
+    "false": 'The link "false" ended with exit code 1 before an agent stood there',
+    "sh -c 'echo no such host >&2; exit 255' --": "exit code 255 before an agent stood there: "
+    "no such host",
+    pretender("other version"): "is of gigq-tui 0.0.9, and this worker of 0.1.0: install the same",
+    pretender("other protocol"): "is of gigq-tui 0.1.0, and this worker of 0.1.0",
+    pretender("refuses"): "There is no room here: make some.",
+    pretender("says nothing more"): "was not ready within 2 s",
+    pretender("without slots"): "its agent has no slots",
+}
+
+
+@pytest.mark.parametrize("via", HOPELESS, ids=lambda via: HOPELESS[via][-30:])
+def test_a_worker_that_can_have_no_agent_ends_and_says_why(place: AgentsPlace, via: str) -> None:
+    place.submit(chores.nothing)
+    worker = place.far_worker(via, lease=SOON, wait=False)
+    assert worker.wait(60) == 1
+    assert "No job can run: " in place.log()
+    assert HOPELESS[via] in place.log()
+    assert place.queue.stats()["pending"] == 1
+    assert place.live_workers() == set()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "other version",
+        "garbage at once",
+        "twice ready",
+        "a pong too many",
+        "garbage for a job",
+        "a huge line",
+    ],
+)
+def test_what_is_no_agent_of_ours_harms_its_own_link_alone(place: AgentsPlace, what: str) -> None:
+    jobs = [place.submit(chores.note_and_rest, params=_note(place, n)) for n in range(20)]
+    worker = place.far_worker(place.via(), pretender(what), lease=SOON, wait=False)
+    assert {job["status"] for job in place.ended(*jobs, timeout_s=60)} == {"completed"}
+    assert sorted(place.lines("notes", 20), key=int) == [str(n) for n in range(20)]
+    good, bad = place.agents()
+    assert good["state"] == "ready"
+    if what == "other version":
+        assert bad["state"] == "refused"
+        assert "0.0.9" in bad["trouble"]
+    assert stop(worker) == 0
+
+
+def test_an_ending_that_comes_twice_or_of_nothing_is_one_outcome(place: AgentsPlace) -> None:
+    job = place.submit(chores.nothing)
+    worker = place.far_worker(pretender("odd words"), lease=SOON, wait=False)
+    ended = place.end(job)
+    assert (ended["status"], ended["result"], ended["attempts"]) == ("completed", 1, 1)
+    wait_until(lambda: place.log().count("an attempt that it does not have") == 5)
+    # It can't have run for longer than it was there.
+    assert ended["executions"][0]["began"] >= ended["created"] - 1
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+
+
+def test_what_a_command_says_goes_to_the_log_line_by_line_and_is_bounded(
+    place: AgentsPlace,
+) -> None:
+    said = "for n in $(seq 300); do printf '\\033[31mline %d\\n' $n >&2; done"
+    via = shlex.join(["sh", "-c", f'("$@"; {said}); exit 0', "--"])
+    job = place.submit(chores.nothing)
+    worker = place.far_worker(via, lease=SOON)
+    place.end(job)
+    (agent,) = place.agents()
+    # The agent is gone, and what called it talks.
+    os.kill(agent["pid"], signal.SIGKILL)
+    wait_until(lambda: "says: \\x1b[31mline 1\n" in place.log(), what="its words")
+    assert "\x1b" not in place.log()
+    assert place.log().count(" says: ") <= 70
+    assert stop(worker) == 0
+
+
+def _note(place: AgentsPlace, number: int) -> dict[str, str]:
+    return {"path": str(place.folder / "notes"), "text": str(number)}
