@@ -181,6 +181,15 @@ def test_real_old_pythons_are_told_as_well(home: Home, version: str) -> None:
         assert f"leads to Python {version}." in said
 
 
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+def test_an_agent_runs_on_each_python_that_it_may_run_on(home: Home, version: str) -> None:
+    python = _real_python(version)
+    if python is None or sys.version_info[:2] == tuple(map(int, version.split("."))):
+        pytest.skip(f"there is no other Python {version} here")
+    assert home.works(python=python)
+    assert not home.works(python=python)
+
+
 def test_no_python_is_told_with_what_the_shell_says(home: Home, tmp_path: Path) -> None:
     said = _sentence(home, _as_ssh_does(1, tmp_path), "python-of-nowhere")
     assert said.startswith('The link "')
