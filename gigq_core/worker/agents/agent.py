@@ -363,8 +363,8 @@ class Agent:
     def _give_back(self, pool: ProcessPool) -> None:
         """Nothing that waits here will begin here."""
         pool.unclaim()
-        while self._waiting:
-            self._tell_end(Ending(self._waiting.popleft(), Fate.NOT_BEGUN))
+        self._tell_ends([Ending(claim, Fate.NOT_BEGUN) for claim in self._waiting])
+        self._waiting.clear()
         self._overdue_at = None
 
     def _stop(self, stop: wire.Stop, pool: ProcessPool) -> None:
@@ -372,7 +372,7 @@ class Agent:
         for claim in list(self._waiting):
             if claim.execution_id == stop.token:
                 self._waiting.remove(claim)
-                self._tell_end(Ending(claim, Fate.NOT_BEGUN))
+                self._tell_ends([Ending(claim, Fate.NOT_BEGUN)])
 
     # --- what became of it -------------------------------------------------------------------
 
@@ -383,27 +383,32 @@ class Agent:
         if endings:
             # Nothing is heard of an attempt behind its end.
             self._tell_told(self._pool)
-        for ending in endings:
-            self._tell_end(ending)
+        self._tell_ends(endings)
 
-    def _tell_end(self, ending: Ending) -> None:
+    def _tell_ends(self, endings: list[Ending]) -> None:
+        """Those that ended in one turn go as one piece."""
+        lines: list[bytes] = []
+        for ending in endings:
+            lines += wire.encode(self._ended(ending))
+        if lines:
+            self._link.send(lines)
+
+    def _ended(self, ending: Ending) -> wire.Ended:
         token = ending.claim.execution_id
         sink = self._sinks.pop(token, None)
         ran_s = 0.0 if ending.begun is None else max(0.0, time.time() - ending.begun.utc)
-        self._send(
-            wire.Ended(
-                token=token,
-                fate=ending.fate,
-                result=ending.result,
-                error=ending.error,
-                traceback=ending.traceback,
-                raised=ending.raised,
-                wish=ending.wish,
-                signal=ending.signal,
-                output=sink is not None and sink.printed,
-                pid=ending.pid,
-                ran_s=ran_s,
-            )
+        return wire.Ended(
+            token=token,
+            fate=ending.fate,
+            result=ending.result,
+            error=ending.error,
+            traceback=ending.traceback,
+            raised=ending.raised,
+            wish=ending.wish,
+            signal=ending.signal,
+            output=sink is not None and sink.printed,
+            pid=ending.pid,
+            ran_s=ran_s,
         )
 
     def _tell_news(self, pool: ProcessPool) -> None:
