@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -193,6 +194,20 @@ def test_whoever_asks_next_takes_away_what_is_stale(place: Place) -> None:
         place.put(asked=asked, worker_id="gone")
     assert ask_worker(place.db, "w", "e", "stack", 0) is None
     assert place.rows() == []
+
+
+def test_a_file_without_the_table_stops_no_worker(
+    place: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("gigq_core"), "propagate", True)
+    asked = place.asked(Agents({}))
+    place.conn.execute("DROP TABLE core_asks")
+    for _ in range(2):
+        asked.look()
+        asked.answer()
+    assert [record.getMessage() for record in caplog.records] == [
+        "What is asked of jobs at agents can't be read: no such table: core_asks"
+    ]
 
 
 def test_who_takes_the_row_away_ends_the_wait(place: Place) -> None:

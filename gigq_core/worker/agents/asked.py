@@ -59,10 +59,21 @@ class AskedOfAgents:
         # what tells them apart in the file.
         self._waiting: dict[int, tuple[int, float]] = {}
         self._answers: list[dict[str, Any]] = []
+        # Whether that was told.
+        self._is_unreadable = False
 
     def look(self) -> None:
         """Pass on what is new in the file; a plain read, after each change of it."""
-        rows = self._conn.execute(sql.ASKED_OF, (self._worker_id, MOST_AT_ONCE)).fetchall()
+        try:
+            rows = self._conn.execute(sql.ASKED_OF, (self._worker_id, MOST_AT_ONCE)).fetchall()
+        except sqlite3.Error as problem:
+            if is_passing(problem):
+                raise
+            # Whatever has become of that table, jobs go on.
+            if not self._is_unreadable:
+                logger.error("What is asked of jobs at agents can't be read: %s", problem)
+            self._is_unreadable = True
+            return
         if not rows and not self._waiting:
             return
         known = {*self._waiting.values(), *((a["id"], a["asked"]) for a in self._answers)}

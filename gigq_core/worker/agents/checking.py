@@ -7,14 +7,12 @@ child process, and that has the folder first on its path.
 from __future__ import annotations
 
 import json
-import logging
 import re
 import selectors
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
@@ -131,7 +129,7 @@ def check(vias: Sequence[Via], wanted: Wanted) -> list[Checked]:
     Returns:
         In the order of the links; of a Dask cluster, one for each of its workers.
     """
-    with _quiet(), ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
         return [one for found in threads.map(partial(_check, wanted), vias) for one in found]
 
 
@@ -349,20 +347,6 @@ class _Nobody:
     def ask(self, claim: Claim, ask: Ask, give: Give) -> None: ...
     def submit(self, claim: Claim, submitted: Submitted, give: Give) -> None: ...
     def end(self, claim: Claim, completed: bool) -> None: ...
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What a worker would log is told in the end."""
-    logger = logging.getLogger("gigq_core.worker")
-    handler, propagates = logging.NullHandler(), logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.propagate = propagates
-        logger.removeHandler(handler)
 
 
 def _sentence(trouble: str) -> str:
