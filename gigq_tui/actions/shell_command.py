@@ -150,7 +150,7 @@ def _typed(value: object) -> str:
 
 def for_worker(path: Path, setup: WorkerSetup, count: int = 1) -> str:
     """The command that starts such a worker, with a placeholder for each secret."""
-    words = ["worker", "--concurrency", str(setup.slots)]
+    words = ["worker", *setup.slot_words]
     here = ["--python", setup.python, "--chdir", str(setup.chdir)]
     words += setup.remote_words if setup.via else here
     if setup.grace_s != GRACE_S:

@@ -309,7 +309,7 @@ async def test_jobs_of_new_workers_run_where_commands_lead(looked_at: list[Worke
         assert "will start 1 worker with 2 agents of 4 slots each: 1 of this console then" in text
         rows = panel_of(app).rows
         assert not rows["python"].display
-        assert "jobs at once, of each agent" in text
+        assert "of each agent; empty for 1, or a Dask worker's threads" in text
         assert "of the commands, not jobs" in text
         await press(pilot, "tab", *"/opt/py", "tab", *"~/work dir")
         assert focused(app) == "remote_folder"
@@ -331,8 +331,14 @@ async def test_jobs_of_new_workers_run_where_commands_lead(looked_at: list[Worke
         rows = panel_of(app).rows
         assert rows["via"].text == "env -u A; env"
         assert rows["remote_folder"].text == "~/work dir"
-        # Without commands they run here again, with what was chosen here before.
+        # How many at once may be left to the agents, and to nobody else.
+        await put(pilot, "slots", "")
+        assert "will start 1 worker with 2 agents: 1 of this console then" in screen_text(app)
+        assert "worker --via 'env -u A'" in " ".join(screen_text(app).split())
         await put(pilot, "via", "")
+        assert panel_of(app).result.troubles == {"slots": "a whole number from 1 to 128"}
+        await put(pilot, "slots", "4")
+        # Without commands they run here again, with what was chosen here before.
         assert rows["python"].display
         await press(pilot, "alt+s")
         assert pool.setup == WorkerSetup(setup.python, setup.chdir, 4)

@@ -42,7 +42,7 @@ def intention(change: int, slots: int, present: int, idle: int, agents: int = 0)
 
     Args:
         change: As `change_wanted` returns it.
-        slots: Of each worker that is started.
+        slots: Of each worker that is started, or of each of its agents; 0 where these say it.
         present: How many workers there are that stay.
         idle: How many of them have no job.
         agents: How many each has that is started, which have the slots then.
@@ -52,7 +52,7 @@ def intention(change: int, slots: int, present: int, idle: int, agents: int = 0)
         what = f"{plural(slots, 'slot')}{each}"
         if agents:
             of = f"{what} each" if agents > 1 and not each else what
-            what = f"{plural(agents, 'agent')} of {of}"
+            what = plural(agents, "agent") + (f" of {of}" if slots else "")
         return (
             f"start {plural(change, 'worker')} with {what}: {present + change} of this console then"
         )

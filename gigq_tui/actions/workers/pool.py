@@ -90,7 +90,7 @@ class WorkerPool:
                 process can't be started; the sentence says which.
         """
         setup = self.setup
-        if setup.slots < 1:
+        if setup.slots < 1 and not setup.via:
             raise GigQError("A worker needs at least one slot.")
         check_path(self.path)
         place = setup.remote_words
@@ -100,7 +100,7 @@ class WorkerPool:
         try:
             worker_id, log_path, log = self._new_log()
             words = [*own_command(), "--db", str(self.path), "worker"]
-            words += ["--concurrency", str(setup.slots), "--isolation", "process"]
+            words += [*setup.slot_words, "--isolation", "process"]
             words += [*place, "--worker-id", worker_id]
             words += ["--owner", "console", "--log-file", str(log_path)]
             if setup.grace_s != GRACE_S:

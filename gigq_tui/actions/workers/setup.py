@@ -44,7 +44,8 @@ class WorkerSetup:
     Attributes:
         python: The interpreter in which its jobs run.
         chdir: The folder in which they run, first on their import path.
-        slots: How many of them at once.
+        slots: How many of them at once; with `via`, of each agent, and 0 leaves it to that: one, or
+            as many as a Dask worker has threads.
         environment: What is added to the console's own environment.
         grace_s: Seconds between asking a job to end and killing it.
         lanes: Reserved lanes whose jobs it takes besides.
@@ -64,6 +65,11 @@ class WorkerSetup:
     via: tuple[str, ...] = ()
     remote_python: str = ""
     remote_chdir: str = ""
+
+    @property
+    def slot_words(self) -> list[str]:
+        """The option of the command that says how many jobs at once."""
+        return ["--concurrency", str(self.slots)] if self.slots else []
 
     @property
     def remote_words(self) -> list[str]:

@@ -36,7 +36,8 @@ from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
 
 NUMBER_CELLS, LANE_CELLS = 8, 28
 SLOTS_HINT = "jobs at once"
-VIA_HINT = "run there: ssh a; ssh b"
+VIA_HINT = "run there: ssh gpu1; srun"
+FAR_SLOTS = "of each agent; empty for 1, or a Dask worker's threads"
 FAR_ENVIRONMENT = "of the commands, not jobs"
 _NUMBERS = ("count", "slots", "grace")
 # What is examined before anything is started.
@@ -100,7 +101,13 @@ class SetupPanel(Vertical):
             row.key: row
             for row in (
                 FormRow("count", "workers", "+1", cells=number, hint=head_count.HOW),
-                FormRow("slots", "slots each", str(setup.slots), cells=number, hint=SLOTS_HINT),
+                FormRow(
+                    "slots",
+                    "slots each",
+                    str(setup.slots) if setup.slots else "",
+                    cells=number,
+                    hint=SLOTS_HINT,
+                ),
                 FormRow("via", "via", vias.text_of(setup.via), hint=VIA_HINT),
                 FormRow("python", "interpreter", setup.python),
                 FormRow("folder", "folder", str(setup.chdir), hint="jobs run there"),
@@ -266,6 +273,8 @@ class SetupPanel(Vertical):
         troubles = result.troubles
         text = {key: row.text.strip() for key, row in self.rows.items()}
         slots, grace = _slots(text["slots"]), _seconds(text["grace"])
+        if text["via"] and not text["slots"]:
+            slots = 0
         if slots is None:
             troubles["slots"] = f"a whole number from 1 to {MOST_SLOTS}"
         if grace is None:
@@ -340,7 +349,7 @@ class SetupPanel(Vertical):
         for key in ("python", "folder"):
             self.rows[key].display = not elsewhere
             self.rows[f"remote_{key}"].display = elsewhere
-        self.rows["slots"].tell(hint=f"{SLOTS_HINT}, of each agent" if elsewhere else SLOTS_HINT)
+        self.rows["slots"].tell(hint=FAR_SLOTS if elsewhere else SLOTS_HINT)
         self.rows["environment"].tell(hint=FAR_ENVIRONMENT if elsewhere else ENVIRONMENT_HINT)
 
     # Drawing
