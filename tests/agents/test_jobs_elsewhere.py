@@ -116,3 +116,40 @@ def test_each_dask_worker_has_an_agent_and_what_joins_or_leaves_is_followed(
         cluster.end(first)
     finally:
         cluster.close()
+
+
+def test_a_pause_keeps_new_jobs_from_agents_and_what_runs_goes_on(place: Place) -> None:
+    free = place.folder / "free"
+    params = {"path": str(place.folder / "notes"), "free": str(free)}
+    held = place.submit(chores.hold_until, params=params)
+    worker = place.worker("--via", "env", *PYTHON, "-c", "2")
+    place.lines("notes")
+    place.queue.pause()
+    later = place.submit(chores.add, params={"a": 1, "b": 2})
+    free.touch()
+    assert place.end(held)["status"] == "completed"
+    assert place.status(later) == "pending"
+    place.queue.resume()
+    assert place.end(later)["result"] == 3
+    assert stop(worker) == 0
+
+
+def test_lanes_limit_what_runs_at_all_agents_together(place: Place) -> None:
+    place.queue.set_lane("one", running=1)
+    notes = str(place.folder / "notes")
+    (place.folder / "notes.go").touch()
+    jobs = [place.submit(chores.note_twice, params={"path": notes}, lane="one") for _ in range(8)]
+    place.worker("--via", "env A=1", "--via", "env A=2", *PYTHON, "-c", "2")
+    place.ended(*jobs, timeout_s=60)
+    # Each wrote its two lines with nobody in between.
+    assert place.lines("notes", 16) == ["begun", "ended"] * 8
+
+
+def test_what_still_runs_is_given_back_so_long_after_the_first_signal(place: Place) -> None:
+    params = {"path": str(place.folder / "notes")}
+    job = place.submit(chores.hold_stubbornly, params=params)
+    worker = place.worker("--via", "env", *PYTHON, "--grace", "0.5", "--stop-within", "0.5")
+    place.lines("notes")
+    assert stop(worker) == 0
+    assert (place.status(job), place.job(job)["attempts"]) == ("pending", 0)
+    assert all(gone(pid) for pid in place.pids("notes"))

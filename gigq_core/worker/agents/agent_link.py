@@ -97,7 +97,9 @@ class AgentLink:
 
     def room(self) -> int:
         """How many more jobs it can begin now."""
-        return max(0, self.slots - len(self.attempts)) if self.state == "ready" else 0
+        if self.state != "ready" or time.monotonic() < self.attempts.rests_until:
+            return 0
+        return max(0, self.slots - len(self.attempts))
 
     def room_ahead(self) -> int:
         """How many more jobs it should have waiting there, as they are short."""
@@ -164,6 +166,8 @@ class AgentLink:
             dues.append((self._answered_at or self.born) + self._terms.lease.ready_s)
         elif self.state == "ready":
             dues += [self.pulse.ping_due, self.pulse.silent_at]
+            if self.attempts.rests_until > time.monotonic():
+                dues.append(self.attempts.rests_until)
         elif self.state == "silent":
             dues += [self.pulse.ping_due, self.pulse.over_at]
         elif self.attempts:

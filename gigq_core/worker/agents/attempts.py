@@ -23,6 +23,9 @@ logger = logging.getLogger("gigq_core.worker")
 # One that still runs after so long is put on record with where it runs, in seconds.
 RECORD_AFTER_S = 0.3
 
+# An agent that has no process for a job, though it has a slot, is asked again after so long.
+REST_S = 0.05
+
 # What is said of an attempt.
 Said = wire.Began | wire.Output | wire.Reported | wire.Saved | wire.Ask | wire.Submit | wire.Ended
 
@@ -63,6 +66,8 @@ class Attempts:
         host: where they run, for people.
         by_token: those that run there, or may do so.
         endings, begun: what came of them, to be taken.
+        rests_until: before this, by the monotonic clock, no more are to be sent: one came back that
+            had not begun, though there was a slot for it.
         took_s: how long the last one ran that ended by itself, in seconds; None before that.
     """
 
@@ -71,6 +76,7 @@ class Attempts:
         self.by_token: dict[str, Attempt] = {}
         self.endings: list[Ending] = []
         self.begun: list[Begun] = []
+        self.rests_until = 0.0
         self.took_s: float | None = None
         self._terms = terms
         self._link = link
@@ -211,6 +217,8 @@ class Attempts:
             error = attempt.broken
         if fate is not Fate.NOT_BEGUN:
             self.took_s = ended.ran_s
+        elif not attempt.ahead:
+            self.rests_until = time.monotonic() + REST_S
         begun = None if fate is Fate.NOT_BEGUN else attempt.begun or _ago(attempt, ended.ran_s)
         self._finish(
             attempt,

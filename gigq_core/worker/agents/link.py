@@ -96,9 +96,10 @@ class Link:
         """
         waiting = self._urgent if urgent else self._lines
         for line in lines:
-            waiting.append(line)
-            self._unsent += len(line)
             self._given += not urgent
+            if not self.is_cut:
+                waiting.append(line)
+                self._unsent += len(line)
         self._write()
         return self._given
 
