@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import textwrap
 from collections.abc import Iterator
@@ -233,6 +234,24 @@ def test_idle_processes_end_in_good_order_when_all_is_closed(far: FarEnd, tmp_pa
     far.send(wire.Close())
     far.wait_for(wire.Gone)
     assert path.read_text() == "ended"
+
+
+def test_an_agent_whose_files_are_deleted_ends_so_that_another_one_can_come(
+    folder: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    with far_end(cwd=folder, env={**os.environ, "XDG_CACHE_HOME": str(cache)}) as far:
+        far.land()
+        far.greet(jobs_per_child=1)
+        far.result_of("far_jobs:where")
+        shutil.rmtree(cache)
+        for _ in range(3):
+            far.run("far_jobs:where")
+        gone = far.wait_for(wire.Gone)
+        assert "does not run jobs" in gone.why
+        assert "--remote-python" in gone.why
+        # That would be for good.
+        assert not [said for said in far.said if isinstance(said, wire.Refused)]
 
 
 def _hello(**more: object) -> dict[str, object]:

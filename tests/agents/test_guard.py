@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,6 +178,17 @@ def test_pings_that_are_heard_prolong_the_lease_and_those_that_lay_about_do_not(
         side.far.send(wire.Ping(number, heard))
         time.sleep(0.1)
     assert LEASE_S - 1 < time.monotonic() - last < LEASE_S + LATE_S
+    wait_until(lambda: not side.alive(), LATE_S)
+
+
+def test_a_ping_that_lay_in_a_buffer_prolongs_the_lease_from_what_it_has_heard(side: Side) -> None:
+    said = time.monotonic()
+    side.far.ping(1, 0)
+    pause = threading.Event()
+    pause.wait(LEASE_S * 2 / 3)
+    side.far.send(wire.Ping(2, 1))
+    wait_until(lambda: side.agent not in side.alive(), LEASE_S + LATE_S)
+    assert time.monotonic() - said < LEASE_S * 3 / 2
     wait_until(lambda: not side.alive(), LATE_S)
 
 

@@ -96,6 +96,7 @@ class Agent:
         self._sinks: dict[str, LinkSink] = {}
         self._pool: ProcessPool | None = None
         self._lease_s = 0.0
+        self._ready_at: float | None = None
         self._lease_until = now() + GREETED_WITHIN_S
         self._alarm = Alarm()
         self._alarm.put_off(self._lease_until + ALARM_AFTER_S)
@@ -127,8 +128,9 @@ class Agent:
         except Broken as problem:
             why, hurry = f"what came over the link is none of our messages: {problem}", True
         except WorkerCannotStart as problem:
-            self._send(wire.Refused(str(problem)))
-            why, hurry = str(problem), True
+            why, hurry = _in_far_words(problem), True
+            if self._ready_at is None:
+                self._send(wire.Refused(why))
         except Exception as problem:
             logger.exception("The agent can't go on")
             why, hurry = f"the agent can't go on: {runner.sentence(problem)}", True
@@ -293,8 +295,8 @@ class Agent:
         )
         self._pool.prepare(1)
         self._lease_s = hello.lease_s
-        self._pongs[0] = now()
-        self._prolong(self._pongs[0])
+        self._pongs[0] = self._ready_at = now()
+        self._prolong(self._ready_at)
         own = current_identity()
         self._send(
             wire.Ready(
@@ -520,6 +522,14 @@ def _claim_of(run: wire.Run) -> Claim:
         stall_timeout_s=run.stall_timeout_s,
         memory=run.memory,
     )
+
+
+def _in_far_words(problem: WorkerCannotStart) -> str:
+    """The sentence with the options as they are called for a far end."""
+    told = str(problem)
+    for option in ("python", "chdir"):
+        told = told.replace(f"--{option}", f"--remote-{option}")
+    return told
 
 
 def _or_endless(value: float | None) -> float:
