@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.waiting import wait_until
 
@@ -84,3 +86,22 @@ class DaskCluster:
         except (OSError, ValueError):
             return ""
         return str(told["address"])
+
+
+def with_client(scheduler: str, act: Callable[[Any], Any]) -> Any:
+    """What `act` gives, which is asked with an asynchronous client, and awaited."""
+    from distributed import Client
+
+    async def work() -> Any:
+        async with Client(scheduler, asynchronous=True, set_as_default=False) as client:
+            return await act(client)
+
+    return asyncio.run(work())
+
+
+def on_scheduler(scheduler: str, function: Callable[[Any], Any]) -> Any:
+    """What the function gives, called in the scheduler's process with `dask_scheduler`."""
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[function.__module__])
+    return with_client(scheduler, lambda client: client.run_on_scheduler(function))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -10,16 +9,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from gigq_core.worker.agents import dask_placement
 from gigq_core.worker.agents.dask_placement import Left
-from tests.agents.dask_cluster import START_WITHIN_S, DaskCluster
+from tests.agents.dask_cluster import START_WITHIN_S, DaskCluster, with_client
 from tests.agents.dask_turns import ECHO, Turns
 from tests.waiting import wait_until
 
@@ -169,7 +167,7 @@ def test_a_dask_worker_that_is_retired_lets_its_agent_say_its_last_words(
     cluster.start_worker()
     turns.places(3)
     (new,) = (placed for name, placed in turns.here.items() if name not in before)
-    _with_client(
+    with_client(
         cluster.address, lambda client: client.retire_workers(workers=[new.name.split("#")[0]])
     )
     assert read(new.stream) == b"<end>"
@@ -286,14 +284,4 @@ def _set_status(scheduler: str, address: str, status: str) -> None:
         f"one, = (w for w in Worker._instances if w.address == {address!r})\n"
         f"one.status = Status.{status}\n"
     )
-    _with_client(scheduler, lambda client: client.run(exec, code, {}, workers=[address]))
-
-
-def _with_client(scheduler: str, act: Callable[[Any], Any]) -> None:
-    from distributed import Client
-
-    async def work() -> None:
-        async with Client(scheduler, asynchronous=True, set_as_default=False) as client:
-            await act(client)
-
-    asyncio.run(work())
+    with_client(scheduler, lambda client: client.run(exec, code, {}, workers=[address]))

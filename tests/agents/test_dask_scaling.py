@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.agents.dask_cluster import DaskCluster
+from tests.agents.dask_cluster import DaskCluster, on_scheduler
 from tests.agents.dask_turns import Turns
+from tests.waiting import wait_until
 
 # Several times as long as the adaptive cluster takes to close what is idle.
 LONG_ENOUGH_S = 5.0
@@ -121,3 +123,44 @@ def test_a_scheduler_that_is_not_there_is_told(tmp_path: Path) -> None:
         assert "\n" not in trouble
     finally:
         turns.close()
+
+
+def test_a_dask_worker_is_held_again_when_the_connection_to_the_scheduler_was_lost(
+    tmp_path: Path,
+) -> None:
+    cluster = DaskCluster(tmp_path)
+    cluster.start_worker()
+    turns = Turns(cluster.address)
+    try:
+        (placed,) = turns.places(1)
+        turns.until(lambda: (turns.placement.wanted(1), turns.placement.takes_jobs(placed.name))[1])
+        turns.placement.busy(placed.name, 1)
+        turns.placement.wanted(0)
+        (before,) = wait_until(lambda: long_running(cluster.address))
+        forget_clients(cluster.address)
+        turns.until(lambda: set(long_running(cluster.address)) - {before})
+        assert list(turns.here) == [placed.name]
+    finally:
+        turns.close()
+        cluster.close()
+
+
+def long_running(scheduler: str) -> list[str]:
+    """The tasks that no adaptive cluster closes a Dask worker under."""
+    return on_scheduler(
+        scheduler,
+        lambda dask_scheduler: [
+            str(task.key) for one in dask_scheduler.workers.values() for task in one.long_running
+        ],
+    )
+
+
+def forget_clients(scheduler: str) -> None:
+    """Cut the connections of all bridges to it."""
+
+    def cut(dask_scheduler: Any) -> None:
+        for client, comm in list(dask_scheduler.client_comms.items()):
+            if "gigq" in client:
+                comm.comm.abort()
+
+    on_scheduler(scheduler, cut)

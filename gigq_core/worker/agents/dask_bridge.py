@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import dask
 import distributed
 from distributed.comm import connect
+from distributed.core import rpc
 from tornado.iostream import StreamClosedError
 
 from gigq_core.worker.agents.dask_station import READ_BYTES, Flow
@@ -84,6 +85,24 @@ class Order(NamedTuple):
     words: list[str]
     python: str | None
     slots: int | None
+
+
+class Versions(NamedTuple):
+    """What has to be the same at both ends, more or less."""
+
+    distributed: str
+    python: str
+
+    @classmethod
+    def of(cls, distributed_version: str, python_version: str) -> Versions:
+        return cls(distributed_version, ".".join(str(python_version).split(".")[:2]))
+
+    @classmethod
+    def ours(cls) -> Versions:
+        return cls.of(distributed.__version__, platform.python_version())
+
+    def __str__(self) -> str:
+        return f"distributed {self.distributed} on Python {self.python}"
 
 
 class Control:
@@ -180,6 +199,23 @@ class Cluster:
         running = await asyncio.wait_for(client.scheduler.ncores_running(), ANSWER_S)
         self.running = set(running)
 
+    async def compared(self) -> str:
+        """What is to be said of other versions at the scheduler, if anything, behind a sentence."""
+        security = distributed.Security()
+        try:
+            async with rpc(
+                self.address, connection_args=security.get_connection_args("client")
+            ) as scheduler:
+                asked = scheduler.versions(packages=None)
+                told = (await asyncio.wait_for(asked, CONNECT_S))["packages"]
+            there = Versions.of(told["distributed"], told["python"])
+        except Exception:  # noqa: BLE001 - of any version of Dask
+            return ""
+        here = Versions.ours()
+        if there == here:
+            return ""
+        return f"; the scheduler has {there}, this worker {here}: install the same on both"
+
     async def leave(self) -> None:
         """Close the client, and with it all of its tasks."""
         client, self.client = self.client, None
@@ -222,6 +258,7 @@ class Place:
         self._awaited: float | None = time.monotonic()
         self._holds = 0
         self._task: Any = None
+        self._watch: asyncio.Future[None] | None = None
 
     async def keep(self) -> None:
         """Have an agent there, and another one after it, until this is cancelled."""
@@ -236,7 +273,7 @@ class Place:
             except Exception as problem:  # noqa: BLE001 - of any version of Dask
                 self.trouble = (
                     f"The Dask worker {self.address} takes no agent: {_said(problem)}"
-                    f"{await self._versions()}"
+                    f"{await self._cluster.compared()}"
                 )
             if time.monotonic() - since > STOOD_S:
                 pause = FIRST_PAUSE_S
@@ -271,6 +308,22 @@ class Place:
             retries=0,
             priority=1000,
         )
+        self._watch = asyncio.ensure_future(self._look_at_hold(self._task, self._holds))
+
+    async def _look_at_hold(self, task: Any, number: int) -> None:
+        """Hold it again should that end by itself."""
+        try:
+            await task.result()
+        except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001 - of any version
+            told = f"The Dask worker {self.address} can't be kept for jobs: {_said(problem)}"
+            told += await self._cluster.compared()
+        else:
+            return
+        if self.held and number == self._holds:
+            self.trouble = told
+            await asyncio.sleep(FIRST_PAUSE_S)
+        if self.held and number == self._holds:
+            await self.hold()
 
     async def release(self) -> None:
         """The cluster may close the Dask worker."""
@@ -285,7 +338,7 @@ class Place:
     async def on_held(self, name: str, number: int) -> None:
         """The scheduler knows that the Dask worker is held."""
         if self.held and name == self.name and number == self._holds:
-            self._awaited = None
+            self._awaited = self.trouble = None
             await self._control.say({"held": name})
 
     async def look(self) -> None:
@@ -338,8 +391,8 @@ class Place:
             self.name, self._flow, self._open = name, flow, True
             ended = await _pass(ours, flow)
             why = f"the agent's process ended with code {ended['ended']}"
-            if errors := str(ended["errors"]).strip():
-                why += f": {errors}"
+            if said := _last_line(str(ended["errors"])):
+                why += f": {said}"
         except OSError:
             pass
         finally:
@@ -349,30 +402,12 @@ class Place:
             await self._control.say({"left": name, "why": why})
 
     async def _compare(self, facts: Mapping[str, str]) -> None:
-        there = (facts["distributed"], _minor(facts["python"]))
-        here = (distributed.__version__, _minor(platform.python_version()))
+        there, here = Versions.of(facts["distributed"], facts["python"]), Versions.ours()
         if there != here:
             await self._warn(
-                f"The Dask worker {self.address} has distributed {there[0]} on Python {there[1]}, "
-                f"this worker {here[0]} on {here[1]}: should they not understand each other, "
-                "install the same on both"
+                f"The Dask worker {self.address} has {there}, this worker {here}: should they not "
+                "understand each other, install the same on both"
             )
-
-    async def _versions(self) -> str:
-        """What is to be said of other versions at the other end, if anything."""
-        try:
-            asked = self._cluster.client.scheduler.versions(packages=None)
-            answer = (await asyncio.wait_for(asked, ANSWER_S))["packages"]
-            there = (answer["distributed"], _minor(answer["python"]))
-        except Exception:  # noqa: BLE001 - of any version of Dask
-            return ""
-        here = (distributed.__version__, _minor(platform.python_version()))
-        if there == here:
-            return ""
-        return (
-            f"; the cluster has distributed {there[0]} on Python {there[1]}, this worker "
-            f"{here[0]} on {here[1]}: install the same on both"
-        )
 
 
 class Demand:
@@ -501,10 +536,15 @@ class Bridge:
                 await self._follow()
             except _Gone:
                 raise
-            except Exception as problem:  # noqa: BLE001 - of any version of Dask
+            except (OSError, StreamClosedError, asyncio.TimeoutError) as problem:
                 await self._tell(
                     f"The Dask scheduler at {self._order.address} can't be reached, and is tried "
                     f"again: {_said(problem)}"
+                )
+            except Exception as problem:  # noqa: BLE001 - of any version of Dask
+                await self._tell(
+                    f"The Dask scheduler at {self._order.address} can't be used from here: "
+                    f"{_said(problem)}{await self._cluster.compared()}"
                 )
             await self._cluster.leave()
             await asyncio.sleep(pause)
@@ -611,8 +651,10 @@ def _said(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {text}"[:500] if text else type(problem).__name__
 
 
-def _minor(version: str) -> str:
-    return ".".join(str(version).split(".")[:2])
+def _last_line(text: str) -> str:
+    """Without what an interpreter asks with, which reads its commands from the stream."""
+    lines = [stripped for line in text.splitlines() if (stripped := line.strip(" .>\t"))]
+    return lines[-1][:300] if lines else ""
 
 
 async def _main(end: socket.socket) -> None:
