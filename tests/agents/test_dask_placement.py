@@ -285,3 +285,31 @@ def _set_status(scheduler: str, address: str, status: str) -> None:
         f"one.status = Status.{status}\n"
     )
     with_client(scheduler, lambda client: client.run(exec, code, {}, workers=[address]))
+
+
+def test_a_cluster_that_speaks_tls_alone_is_reached_with_the_users_own_dask_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        + ["-keyout", key, "-out", certificate, "-subj", "/CN=localhost"],
+        check=True,
+        capture_output=True,
+    )
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION", "True")
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TLS__CA_FILE", certificate)
+    for who in ("CLIENT", "SCHEDULER", "WORKER"):
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__COMM__TLS__{who}__KEY", key)
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__COMM__TLS__{who}__CERT", certificate)
+    cluster = DaskCluster(tmp_path, "tls://127.0.0.1")
+    cluster.start_worker()
+    turns = Turns(cluster.address)
+    try:
+        (placed,) = turns.places(1)
+        assert placed.name.startswith("tls://127.0.0.1:")
+        placed.stream.sendall(b"in private")
+        assert read(placed.stream, 10) == b"in private"
+    finally:
+        turns.close()
+        cluster.close()
