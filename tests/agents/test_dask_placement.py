@@ -313,3 +313,18 @@ def test_a_cluster_that_speaks_tls_alone_is_reached_with_the_users_own_dask_conf
     finally:
         turns.close()
         cluster.close()
+
+
+def test_two_workers_of_ours_may_use_the_same_dask_worker(cluster: DaskCluster) -> None:
+    one, other = Turns(cluster.address), Turns(cluster.address)
+    try:
+        names = {placed.name for placed in one.places(2)}
+        assert {placed.name for placed in other.places(2)} == names
+        for name in names:
+            other.here[name].stream.close()
+        other.until(lambda: len(other.left) == 2)
+        takes = one.placement.takes_jobs
+        one.until(lambda: (one.placement.wanted(1), all(map(takes, names)))[1])
+    finally:
+        one.close()
+        other.close()

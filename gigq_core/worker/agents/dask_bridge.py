@@ -290,14 +290,14 @@ class Place:
 
     async def hold(self) -> None:
         """Keep the Dask worker; the worker hears `held` once the scheduler knows."""
-        if not self.held and self._awaited is None:
+        if not self.held:
             self._awaited = time.monotonic()
         self.held = True
         client = self._cluster.client
         if self.name is None or client is None:
             return
         self._holds += 1
-        words = (self.address, self.name, self._holds, self._cluster.topic)
+        words = (self.address, self._unique(self.name), self._holds, self._cluster.topic)
         self._task = client.submit(
             eval,
             f"__import__('sys').modules[{OPERATION!r}].hold{words!r}",
@@ -309,6 +309,10 @@ class Place:
             priority=1000,
         )
         self._watch = asyncio.ensure_future(self._look_at_hold(self._task, self._holds))
+
+    def _unique(self, name: str) -> str:
+        """The name as the Dask worker knows it, where other bridges may have agents, too."""
+        return f"{name} of {self._cluster.topic}"
 
     async def _look_at_hold(self, task: Any, number: int) -> None:
         """Hold it again should that end by itself."""
@@ -337,12 +341,20 @@ class Place:
 
     async def on_held(self, name: str, number: int) -> None:
         """The scheduler knows that the Dask worker is held."""
-        if self.held and name == self.name and number == self._holds:
+        ours = self.name is not None and name == self._unique(self.name)
+        if self.held and ours and number == self._holds:
             self._awaited = self.trouble = None
-            await self._control.say({"held": name})
+            await self._control.say({"held": self.name})
 
     async def look(self) -> None:
         """Tell the worker when new jobs may, or may no longer, go there."""
+        now = time.monotonic()
+        if self.held and self._awaited is not None and now >= self._awaited + AWAITED_S:
+            # The word that it is held may be lost with a connection; or the Dask worker is full.
+            self._awaited = now
+            if self._task is not None:
+                await self._task.cancel()
+            await self.hold()
         is_open = self.address in self._cluster.running
         if self.name is not None and is_open != self._open:
             self._open = is_open
@@ -361,7 +373,7 @@ class Place:
                 {
                     "op": OPERATION,
                     "reply": False,
-                    "place": name,
+                    "place": self._unique(name),
                     "words": self._order.words,
                     "python": self._order.python,
                 }
