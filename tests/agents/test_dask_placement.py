@@ -291,12 +291,9 @@ def test_a_cluster_that_speaks_tls_alone_is_reached_with_the_users_own_dask_conf
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        + ["-keyout", key, "-out", certificate, "-subj", "/CN=localhost"],
-        check=True,
-        capture_output=True,
-    )
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    words += ["-keyout", key, "-out", certificate, "-subj", "/CN=localhost"]
+    subprocess.run(words, check=True, capture_output=True)
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION", "True")
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TLS__CA_FILE", certificate)
     for who in ("CLIENT", "SCHEDULER", "WORKER"):
