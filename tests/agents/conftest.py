@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.agents import netns, stands_in
+from tests.agents.dask_cluster import Adaptive
 from tests.agents.netns import OtherHost
 from tests.agents.places import AgentsPlace
 from tests.agents.sshd import Sshd
@@ -53,3 +54,11 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     calls = tmp_path / "calls"
     monkeypatch.setenv(stands_in.CALLS, str(calls))
     return calls
+
+
+@pytest.fixture
+def adaptive() -> Iterator[Adaptive]:
+    """A Dask cluster that grows and shrinks by itself, of no worker at first, and two at most."""
+    cluster = Adaptive()
+    yield cluster
+    cluster.close()

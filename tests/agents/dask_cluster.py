@@ -15,7 +15,9 @@ from typing import Any
 from tests.waiting import wait_until
 
 # Starting takes seconds of processor time, on a machine that may be busy.
-START_WITHIN_S = 40.0
+START_WITHIN_S = 100.0
+# Several times as long as an adaptive cluster takes to close what is idle.
+LONG_ENOUGH_S = 5.0
 
 
 class DaskCluster:
@@ -86,6 +88,31 @@ class DaskCluster:
         except (OSError, ValueError):
             return ""
         return str(told["address"])
+
+
+class Adaptive:
+    """The process of an adaptive cluster."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.agents.dask_adaptive"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.address = self._process.stdout.readline().strip()
+
+    def workers(self) -> int:
+        """How many Dask workers it has."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
 
 
 def with_client(scheduler: str, act: Callable[[Any], Any]) -> Any:

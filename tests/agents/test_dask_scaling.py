@@ -3,55 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.agents.dask_cluster import DaskCluster, on_scheduler
+from tests.agents.dask_cluster import LONG_ENOUGH_S, Adaptive, DaskCluster, on_scheduler
 from tests.agents.dask_turns import Turns
 from tests.waiting import wait_until
-
-# Several times as long as the adaptive cluster takes to close what is idle.
-LONG_ENOUGH_S = 5.0
-
-
-class Adaptive:
-    """The process of an adaptive cluster."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.agents.dask_adaptive"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self.address = self._process.stdout.readline().strip()
-
-    def workers(self) -> int:
-        """How many Dask workers it has."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.communicate(timeout=60)
-
-
-@pytest.fixture
-def adaptive() -> Iterator[Adaptive]:
-    cluster = Adaptive()
-    try:
-        yield cluster
-    finally:
-        cluster.close()
 
 
 def test_an_adaptive_cluster_grows_from_none_keeps_what_is_busy_and_ends_with_none(
