@@ -38,6 +38,7 @@ class AgentLink:
         stream: what it goes through.
         slots: how many jobs it is to run at a time.
         terms: what all links have in common.
+        known: what was wrong with the one before, and has been told.
 
     Attributes:
         state: how it is with it; see `AgentState`.
@@ -52,7 +53,9 @@ class AgentLink:
         stacks: the answers to `ask_stack`, to be taken.
     """
 
-    def __init__(self, name: str, stream: Stream, slots: int, terms: Terms) -> None:
+    def __init__(
+        self, name: str, stream: Stream, slots: int, terms: Terms, known: str = ""
+    ) -> None:
         self.name = name
         self.slots = slots
         self.state: AgentState = "starting"
@@ -63,6 +66,7 @@ class AgentLink:
         self.ready: wire.Ready | None = None
         self.stacks: list[wire.Stack] = []
         self.pulse = Pulse(terms.lease, terms.grace_s)
+        self._known = known
         self._terms = terms
         self._stream = stream
         self.handshake = Handshake(name)
@@ -253,7 +257,9 @@ class AgentLink:
         elif state == "stopped":
             logger.info("Agent on %s (%s) is let go", self.host, self.name)
         elif was == "starting" or state == "refused":
-            logger.warning("%s", trouble)
+            # A host that is away for days need not be told of each minute.
+            level = logging.DEBUG if trouble == self._known else logging.WARNING
+            logger.log(level, "%s", trouble)
         else:
             told = f": {trouble}" if trouble else ""
             logger.warning("Agent on %s (%s) is %s%s", self.host, self.name, state, told)

@@ -306,6 +306,8 @@ class AgentPool:
         if any(place.proven and not place.refused for place in self._places):
             return
         if all(p.refused or p.failures >= FAILURES_IN_A_ROW for p in self._places):
+            # What is left is only to be put in order.
+            self._draining, self._opens = True, False
             told = dict.fromkeys(place.refused or place.trouble for place in self._places)
             raise WorkerCannotStart("No job can run: " + " ".join(map(_as_sentence, told)))
 

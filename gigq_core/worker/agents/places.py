@@ -144,7 +144,9 @@ class Place:
     def _look_at(self, link: AgentLink, now: float) -> None:
         if link.changed:
             link.changed, self.changed = False, True
-            self.trouble = link.trouble
+            if link.trouble or link.state != "starting":
+                # Why the one before failed is worth knowing until this one stands.
+                self.trouble = link.trouble
         if link.ready is not None and not self.proven:
             self.proven, self.failures = True, 0
         if link.is_cut:
@@ -196,7 +198,7 @@ class CommandPlace(Place):
             self._failed(f'The link "{self.via}" can\'t be started: {reason}', now)
             logger.warning("%s", self.trouble)
             return
-        self._link = AgentLink(self.via, stream, self._asked_slots, self._terms)
+        self._link = AgentLink(self.via, stream, self._asked_slots, self._terms, self.trouble)
 
     def _cut(self, link: AgentLink, now: float) -> None:
         if link.state == "refused" and not self.proven:
