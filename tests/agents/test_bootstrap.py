@@ -221,6 +221,14 @@ def test_a_link_that_leads_nowhere_says_so(home: Home, via: list[str], expected:
         assert expected in str(refused.value)
 
 
+def test_a_command_that_keeps_its_input_to_itself_is_told_of(home: Home) -> None:
+    said = _sentence(home, ["sh", "-c", 'exec "$@" </dev/null', "sh"])
+    assert said.endswith(
+        "ended with exit code 0 before an agent stood there. Does its command pass on what it is "
+        "sent? kubectl exec and docker exec need -i."
+    )
+
+
 def test_bytes_that_a_link_changes_are_noticed(home: Home) -> None:
     with far_end(env=home.env) as far:
         text = far.handshake._bundle.text

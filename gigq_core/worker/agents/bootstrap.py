@@ -110,10 +110,15 @@ class Handshake:
         sentence = f"{self._name} ended{told} before an agent stood there"
         if said:
             sentence += f": {said}"
-        if exit_code in (2, 126, 127) or "No module named" in said or "-ISqi" in said:
+        if exit_code in (2, 126, 127) or OPTIONS in said:
             sentence += (
                 f". Is there a Python of {LEAST[0]}.{LEAST[1]} or later? "
                 "Name it with --remote-python"
+            )
+        elif exit_code == 0:
+            # As an interpreter does that has nothing to read.
+            sentence += (
+                ". Does its command pass on what it is sent? kubectl exec and docker exec need -i"
             )
         return sentence if sentence.endswith(".") else sentence + "."
 
