@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -73,18 +74,8 @@ class OtherHost:
 
         By the namespace: whatever a process did to its parents, its name and its environment.
         """
-        return [pid for pid in self._all() if pid not in (self.init_pid, self.sshd.server_pid)]
-
-    def _all(self) -> list[int]:
-        found = []
-        for entry in os.listdir("/proc"):
-            try:
-                inside = entry.isdigit() and os.readlink(f"/proc/{entry}/ns/pid")
-                if inside == self._namespace and not _is_zombie(entry):
-                    found.append(int(entry))
-            except OSError:
-                continue  # it has just ended
-        return found
+        own = (self.init_pid, self.sshd.server_pid)
+        return [pid for pid in _all_in("pid", self._namespace) if pid not in own]
 
     def number_there(self, pid: int) -> int:
         """The number that a process of it has there."""
@@ -106,13 +97,17 @@ class OtherHost:
         self.pull()
         self._far.kill()
         self._far.wait()
-        wait_until(lambda: not self._all(), what="the host to be dead")
+        wait_until(lambda: not _all_in("pid", self._namespace), what="the host to be dead")
 
     def close(self) -> None:
         self.sshd.close()
         self._end()
 
     def _end(self) -> None:
+        # Clients that wait for what never comes would do so for long.
+        for pid in _all_in("net", os.readlink(f"/proc/{self._near.pid}/ns/net")):
+            if pid != self._near.pid:
+                os.kill(pid, signal.SIGKILL)
         for holder in (self._far, self._near):
             if holder.poll() is None:
                 holder.kill()
@@ -145,6 +140,19 @@ def _hold(*options: str) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def _all_in(kind: str, namespace: str) -> list[int]:
+    """The living processes in a namespace of a kind, as this machine numbers them."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            inside = entry.isdigit() and os.readlink(f"/proc/{entry}/ns/{kind}")
+            if inside == namespace and not _is_zombie(entry):
+                found.append(int(entry))
+        except OSError:
+            continue  # it has just ended
+    return found
 
 
 def _only_child(pid: int) -> int | None:

@@ -83,16 +83,17 @@ class AgentsPlace(Place):
             )
         self._workers.append(process)
         if wait:
-            self.until_ready(len(via), process)
+            self._until_ready(str(asked["worker_id"]), len(via), process)
         return process
 
-    def until_ready(self, agents: int, worker: subprocess.Popen[bytes]) -> None:
-        """Wait until so many agents are ready."""
-        wait_until(
-            lambda: worker.poll() is not None or len(self.agents("ready")) >= agents,
-            60,
-            f"{agents} agents to be ready: {self.agents()}\n{self.log()}",
-        )
+    def _until_ready(self, worker_id: str, agents: int, worker: subprocess.Popen[bytes]) -> None:
+        """Wait until so many agents of a worker are ready."""
+
+        def are_ready() -> bool:
+            own = [row for row in self.agents("ready") if row["worker_id"] == worker_id]
+            return worker.poll() is not None or len(own) >= agents
+
+        wait_until(are_ready, 60, f"agents to be ready: {self.agents()}\n{self.log()}")
         assert worker.poll() is None, self.log()
 
     def agents(self, state: str = "%") -> list[dict[str, Any]]:

@@ -43,6 +43,8 @@ MESSAGES = {
     },
 }
 CHILDREN = 2
+# Long enough for a job to be put on record as running; and longer than a lost agent lives.
+SHORT_S, LONG_S = 0.3, QUICK.lease_s + 1
 
 
 class Spoilt(NamedTuple):
@@ -57,19 +59,24 @@ class Spoilt(NamedTuple):
 def spoil(place: AgentsPlace, through: str, way: str, do: str, *, seconds: float = 0.0) -> Spoilt:
     """A link for each kind of message in one direction, and jobs enough for all of them."""
     via = place.via(through)
+    # Where nobody is told, it counts what runs meanwhile: then jobs are long.
+    is_long = do in cutting.HANGS
     plans = [
-        Plan(place.folder / f"plan-{kind}", Rule(way, kind, do, nth=nth, seconds=seconds))
+        Plan(
+            place.folder / f"plan-{kind}",
+            Rule(way, kind, do, nth=1 if is_long and kind == "run" else nth, seconds=seconds),
+        )
         for kind, nth in MESSAGES[way].items()
     ]
     path = place.folder / "moments"
     parent = place.submit(chores.add, name="parent", params={"a": 1, "b": 2})
-    labels = [f"job-{number}" for number in range(4 * len(plans))]
+    labels = [f"job-{number}" for number in range((2 if is_long else 4) * len(plans))]
     place.queue.submit_many(
         [
             Job(
                 label,
                 work.all_of_it,
-                {"path": str(path), "label": label, "go": ""},
+                {"path": str(path), "label": label, "seconds": LONG_S if is_long else SHORT_S},
                 dependencies=[parent],
                 # As many as it takes: which of the links runs it is a matter of luck.
                 max_attempts=20,

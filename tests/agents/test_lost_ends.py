@@ -323,13 +323,10 @@ def test_the_worker_dies_while_the_cable_is_pulled(
     """Nobody tells the far side: another worker waits for as long as it may live."""
     held = Held(agents_place, agents_place.via(other_host.via))
     agents_place.far_worker(agents_place.via())
-    client = held.ssh()
     other_host.pull()
     held.worker.kill()
     held.worker.wait()
     dead = _until_all_dead(other_host, agents_place, QUICK.lease_s + LATE_S)
-    # It waits for what can't come.
-    os.kill(client, signal.SIGKILL)
     assert held.until_begun_again(4 * BOUND_S) > dead
     held.let_go()
     assert_each_ended_once(agents_place, ["job"], held.path)

@@ -67,49 +67,50 @@ def surrounded(
 
 
 @pytest.mark.parametrize("via", DOCUMENTED)
-def test_a_documented_way_leads_there(
+def test_a_documented_way_leads_there_and_nothing_is_left_there(
     surrounded: None, agents_place: AgentsPlace, via: str
 ) -> None:
+    """Its worker is killed: each way passes on that there is no more to read."""
     place = agents_place
     worker = place.far_worker(place.via(via), concurrency=2)
-    added = place.submit(chores.add, params={"a": 1, "b": 2})
-    spoke = place.submit(chores.speak, params={"lines": 3})
-    where = place.submit(chores.where)
-    stubborn = place.submit(
-        chores.hold_stubbornly,
-        params={"path": str(place.folder / "pids")},
-        timeout=0.7,
-        max_attempts=1,
-    )
-    jobs = place.ended(added, spoke, where)
-    assert [job["status"] for job in jobs] == ["completed"] * 3
+    ids = [
+        place.submit(chores.add, params={"a": 1, "b": 2}),
+        place.submit(chores.speak, params={"lines": 3}),
+        place.submit(chores.where),
+        place.submit(chores.hold, params={"path": str(place.folder / "held")}, name="held"),
+        place.submit(
+            chores.hold_stubbornly,
+            params={"path": str(place.folder / "late")},
+            timeout=0.7,
+            max_attempts=1,
+        ),
+    ]
+    place.lines("held")
+    place.queue.cancel(ids[3])
+    jobs = place.ended(*ids)
+    assert [job["status"] for job in jobs] == [*["completed"] * 3, "cancelled", "timeout"]
     assert jobs[0]["result"] == 3
     (output,) = Path(f"{place.db}-logs").rglob("*.log")
     assert output.read_text().splitlines()[:3] == ["line 0", "line 1", "line 2"]
     assert jobs[2]["result"]["cwd"] == str(ROOT)
-    assert place.end(stubborn)["status"] == "timeout"
-    held = place.submit(chores.hold, params={"path": str(place.folder / "held")})
-    place.lines("held")
-    place.queue.cancel(held)
-    assert place.end(held)["status"] == "cancelled"
-    assert stop(worker) == 0
-    place.until_far_is_dead(LATE_S)
-
-
-@pytest.mark.parametrize("via", DOCUMENTED)
-def test_a_worker_that_is_killed_leaves_nothing_there(
-    surrounded: None, agents_place: AgentsPlace, via: str
-) -> None:
-    """Long before the lease ends: each of them passes on that there is no more to read."""
-    place = agents_place
-    worker = place.far_worker(place.via(via))
     place.submit(chores.hold_stubbornly, params={"path": str(place.folder / "pids")})
     place.lines("pids")
     worker.kill()
     worker.wait()
     killed = time.monotonic()
     place.until_far_is_dead(QUICK.lease_s + LATE_S)
+    # Long before its lease ended.
     assert time.monotonic() - killed < QUICK.lease_s - QUICK.ping_s
+
+
+@pytest.mark.parametrize("via", KEPT)
+def test_a_worker_that_is_stopped_leaves_nothing_there(
+    surrounded: None, agents_place: AgentsPlace, via: str
+) -> None:
+    worker = agents_place.far_worker(agents_place.via(via))
+    agents_place.end(agents_place.submit(chores.nothing))
+    assert stop(worker) == 0
+    agents_place.until_far_is_dead(LATE_S)
 
 
 @pytest.mark.parametrize("via", KEPT)

@@ -30,8 +30,8 @@ def moments(path: str, label: str, seconds: float = 0.0, go: str = "", save: boo
     return label
 
 
-def all_of_it(path: str, label: str, go: str, job_context: Any) -> str:
-    """Say each kind of message that a job can cause, twice, and leave its moments."""
+def all_of_it(path: str, label: str, seconds: float, job_context: Any) -> str:
+    """Say each kind of message that a job can cause, twice, and leave its moments for a while."""
     who = f"{label} {os.getpid()}"
     note(path, f"{who} {time.monotonic()}")
     told = job_context.parents
@@ -41,9 +41,8 @@ def all_of_it(path: str, label: str, go: str, job_context: Any) -> str:
         job_context.save([number, job_context.attempt])
         job_context.submit(child, {"n": number}, name=f"{label}-child-{number}")
         note(path, f"{who} {time.monotonic()}")
-    # Long enough to be put on record as running.
-    until = time.monotonic() + 0.3
-    while time.monotonic() < until or (go and not os.path.exists(go)):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         time.sleep(0.005)
         note(path, f"{who} {time.monotonic()}")
     note(path, f"{who} {time.monotonic()} ended")
