@@ -59,7 +59,7 @@ class Spoilt(NamedTuple):
 def spoil(place: AgentsPlace, through: str, way: str, do: str, *, seconds: float = 0.0) -> Spoilt:
     """A link for each kind of message in one direction, and jobs enough for all of them."""
     via = place.via(through)
-    # Where nobody is told, it counts what runs meanwhile: then jobs are long.
+    # Where nobody is told, jobs are long enough to be at work when the far side is ended.
     is_long = do in cutting.HANGS
     plans = [
         Plan(
