@@ -17,7 +17,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -32,8 +32,7 @@ from gigq_core.retry import RetryPolicy
 from gigq_core.schema import export_statements as sql
 from gigq_core.schema import failure_statements as failures
 from gigq_core.schema import view_statements as view
-from gigq_core.schema.opening import Connection, explain, open_read_only
-from gigq_core.schema.transaction import read
+from gigq_core.schema.opening import Connection, copy_of, explain, open_read_only
 from gigq_core.times import moment_of, parse_time, utc_now
 
 FORMAT = 1
@@ -42,8 +41,6 @@ EXPORT, JOB, SCHEDULE, LANE, HOOK, KEEPING, END = (
     *("export", "job", "schedule", "lane", "hook", "keeping", "end"),
 )
 
-# How many rows are set apart between two looks at whether anybody still wants them.
-_ROWS_AT_ONCE = 20_000
 # Of how many bytes a part of the lines is, about.
 _PART_BYTES = 64 * 1024
 
@@ -149,68 +146,62 @@ class Export:
     selection: Selection = field(default_factory=Selection)
     settings: bool = False
     written: Written = field(default_factory=Written)
+    exported: float = 0.0
 
     def parts(self) -> Iterator[str]:
         """The lines, some whole ones at a time.
 
-        The file is read before the first of them comes, and let go of; however long the rest takes,
-        nobody waits for it.
+        The file is copied before the first of them comes, and let go of; however long the rest
+        takes, nobody waits for it.
 
         Raises:
             DatabaseMissing, NotAQueue, DatabaseBusy, DatabaseError: the file can't be read.
         """
-        conn = open_read_only(self.path)
-        try:
-            with _explained(self.path):
-                header, settings = self._set_apart(conn)
-            yield from self._together(self._lines(conn, header, settings))
-        finally:
-            conn.close()
+        with closing(self._copy()) as copy:
+            yield from self._together(self._lines(copy, *self._choose(copy)))
 
-    def _set_apart(self, conn: Connection) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Copy what was asked for; the first line, and those of the settings."""
-        conn.execute(sql.SET_APART)
-        for statement in sql.AS_FAST_AS_CAN_BE:
-            conn.execute(statement)
-        with read(conn):
+    def _copy(self) -> Connection:
+        with closing(open_read_only(self.path)) as conn, _explained(self.path):
+            self.exported = utc_now()
+            copy = copy_of(conn, sql.AS_FAST_AS_CAN_BE)
+            try:
+                if conn.still is not None:
+                    conn.still.check()
+            except BaseException:
+                copy.close()
+                raise
+            return copy
+
+    def _choose(self, conn: Connection) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Choose the jobs; the first line, and those of the settings."""
+        with _explained(self.path):
             tables = {as_text(row[0]) for row in conn.execute(sql.TABLES)}
             columns = {as_text(row[0]) for row in conn.execute(failures.JOB_COLUMNS)}
-            exported = utc_now()
-            conn.execute(sql.CREATE_JOBS)
-            for _ in self._copy_jobs(conn, columns):
-                pass  # between two statements an interruption is noticed
-            conn.execute(sql.beside(tables))
-            conn.execute(sql.ATTEMPTS)
-            conn.execute(sql.parents(tables))
+            conn.execute(sql.CREATE_CHOSEN)
+            chosen = self.selection
+            if "workflow" in columns or not (chosen.workflow or chosen.batch):
+                conn.execute(*self._condition(conn))
             settings = list(_settings(conn)) if self.settings else []
             is_attached = "core_meta" in tables
             file_id = conn.execute(sql.FILE_ID).fetchone() if is_attached else None
-            conn.execute("COMMIT")
-        if conn.still is not None:
-            conn.still.check()
-        by_status = {as_text(row[0]): row[1] for row in conn.execute(sql.COUNTS)}
-        (attempts,) = conn.execute(sql.COUNT_ATTEMPTS).fetchone()
+            by_status = {as_text(row[0]): row[1] for row in conn.execute(sql.COUNTS)}
         header = {
             KIND: EXPORT,
             "format": FORMAT,
             "queue": self.path.name,
             "file_id": as_text(file_id[0]) if file_id else None,
             "attached": is_attached,
-            "exported": exported,
-            "exported_at": _iso(moment_of(exported)),
+            "exported": self.exported,
+            "exported_at": _iso(moment_of(self.exported)),
             "instants": "UTC seconds since 1970",
             "jobs": sum(by_status.values()),
             "by_status": by_status,
-            "executions": attempts,
-            "selection": self.selection.told(),
+            "selection": chosen.told(),
         }
         return header, settings
 
-    def _copy_jobs(self, conn: Connection, columns: set[str]) -> Iterator[None]:
+    def _condition(self, conn: Connection) -> tuple[str, dict[str, Any]]:
         chosen = self.selection
-        has_workflows = "workflow" in columns
-        if (chosen.workflow or chosen.batch) and not has_workflows:
-            return
         failed = ""
         if chosen.failure is not None:
             attempts = {as_text(row[0]) for row in conn.execute(failures.EXECUTION_COLUMNS)}
@@ -220,18 +211,13 @@ class Export:
         ]
         if chosen.statuses:
             conditions.append("status IN (SELECT value FROM json_each(:statuses))")
-        statement = sql.some_jobs(" AND ".join(conditions))
-        values: dict[str, Any] = {
+        values = {
             "statuses": json.dumps(chosen.statuses),
             "workflow": chosen.workflow,
             "batch": chosen.batch,
-            "most": _ROWS_AT_ONCE,
-            "after": -(2**63),
             **failures.beginning_with(chosen.failure or ""),
         }
-        while conn.execute(statement, values).rowcount:
-            (values["after"],) = conn.execute(sql.LAST_PLACE).fetchone()
-            yield
+        return sql.choose(" AND ".join(conditions)), values
 
     def _lines(
         self, conn: Connection, header: dict[str, Any], settings: list[dict[str, Any]]
@@ -239,9 +225,10 @@ class Export:
         yield _encode(header)
         conn.text_factory = _text
         with _explained(self.path):
-            beside = _Along(conn.execute(sql.ALL_BESIDE))
+            tables = {as_text(row[0]) for row in conn.execute(sql.TABLES)}
+            beside = _Along(conn.execute(sql.beside(tables)))
             attempts = _Along(conn.execute(sql.ALL_ATTEMPTS))
-            parents = _Along(conn.execute(sql.ALL_PARENTS))
+            parents = _Along(conn.execute(sql.parents(tables)))
             for row in conn.execute(sql.ALL_JOBS):
                 place = row["place"]
                 rows = beside.at(place), attempts.at(place), parents.at(place)
@@ -503,8 +490,8 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.Error as problem:
         if "disk is full" in str(problem):
             raise DatabaseError(
-                "The export needs room for a copy of what it exports, and SQLite's folder for "
-                "temporary files is full: free some, or name another folder in SQLITE_TMPDIR."
+                "An export needs room for a copy of the file, and SQLite's folder for temporary "
+                "files is full: free some, or name another folder in SQLITE_TMPDIR."
             ) from None
         raise explain(problem, path) from None
 

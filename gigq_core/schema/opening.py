@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema.failure_statements import FINGERPRINT_FUNCTION
 from gigq_core.schema.still_file import StillFile, may_be_written
+from gigq_core.schema.transaction import read
 
 BUSY_TIMEOUT_S = 30.0
 READ_BUSY_TIMEOUT_S = 2.0
 
 # `RETURNING` and DROP COLUMN came with 3.35.
 OLDEST_SQLITE = (3, 35, 0)
+_PAGES_AT_ONCE = 4096
 
 # What every release of GigQ gives its table of jobs; a file may have no other table.
 _MARKS_OF_A_QUEUE = frozenset(
@@ -142,13 +144,53 @@ def _open_still(file: Path, still: StillFile) -> Connection:
     return conn
 
 
+def copy_of(conn: sqlite3.Connection, first: Iterable[str] = ()) -> Connection:
+    """A copy of an open file, as it is at one moment, of this connection alone.
+
+    SQLite keeps it among its temporary files, and takes it away with the connection. It is copied
+    page by page: the file is held for no longer than that takes, by a reader's lock.
+
+    Args:
+        conn: the file.
+        first: statements that are for the copy before there is anything in it.
+
+    Raises:
+        sqlite3.Error: there is no room, or the file can't be read.
+    """
+    copy = sqlite3.connect("", isolation_level=None, check_same_thread=False, factory=Connection)
+    try:
+        for statement in first:
+            copy.execute(statement)
+        # Within a transaction: else each change of another process would make it begin anew.
+        with read(conn):
+            conn.execute(_TABLES).fetchall()
+            # Between two parts an interruption is noticed.
+            conn.backup(copy, pages=_PAGES_AT_ONCE, progress=_go_on)
+        copy.row_factory = sqlite3.Row
+        copy.text_factory = _lenient_text
+        _know_fingerprints(copy)
+        stand_in(copy)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _go_on(status: int, remaining: int, total: int) -> None:
+    """Nothing: Python looks for signals while it calls this."""
+
+
 def _open(file: Path, mode: str) -> Connection:
     try:
         conn = connect(file, mode, READ_BUSY_TIMEOUT_S)
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
-    conn.create_function(FINGERPRINT_FUNCTION, 2, _fingerprint, deterministic=True)
+    _know_fingerprints(conn)
     return conn
+
+
+def _know_fingerprints(conn: sqlite3.Connection) -> None:
+    conn.create_function(FINGERPRINT_FUNCTION, 2, _fingerprint, deterministic=True)
 
 
 def _fingerprint(error: bytes | None, traceback: bytes | None) -> str:

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from gigq_core import Backoff, Job, JobQueue, Unique
 from gigq_core.cli.main import cli
 from gigq_core.export import Export
-from gigq_core.schema import export_statements
+from gigq_core.schema import export_statements, opening
 from tests.integration import chores
 from tests.reliability.odd_rows import OddRows
 from tests.waiting import wait_until
@@ -341,19 +341,28 @@ def test_it_is_of_one_moment_and_the_file_is_let_go_of(db: Path) -> None:
     assert "late" not in told
 
 
-def test_more_jobs_than_are_copied_at_once(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import gigq_core.export as module
-
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 7)
+def test_a_file_that_is_written_to_while_it_is_copied_is_of_one_moment(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue = JobQueue(db)
-    queue.submit_many([Job(str(n), NOTHING) for n in range(50)])
-    assert [job["name"] for job in jobs(db)] == [str(n) for n in range(50)]
+    queue.submit_many([Job(str(n), "shop.load", {"text": "x" * 500}) for n in range(300)])
+    writes = 0
+
+    def write(*_: int) -> None:
+        nonlocal writes
+        writes += 1
+        queue.submit(Job("late", "shop.load"))
+
+    monkeypatch.setattr(opening, "_PAGES_AT_ONCE", 5)
+    monkeypatch.setattr(opening, "_go_on", write)
+    assert [job["name"] for job in jobs(db)] == [str(n) for n in range(300)]
+    assert writes > 10
 
 
 def test_no_room_for_the_copy_is_one_sentence(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = JobQueue(db)
     queue.submit_many([Job("x" * 1000, NOTHING) for n in range(200)])
-    least = (*export_statements.AS_FAST_AS_CAN_BE, "PRAGMA apart.max_page_count = 10")
+    least = (*export_statements.AS_FAST_AS_CAN_BE, "PRAGMA max_page_count = 10")
     monkeypatch.setattr(export_statements, "AS_FAST_AS_CAN_BE", least)
     answer = export(db, "--jsonl")
     assert answer.exit_code == 2
