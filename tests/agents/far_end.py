@@ -73,6 +73,7 @@ class FarEnd:
             chdir=None,
             lease_s=30.0,
             ping_s=5.0,
+            waits_s=0.03,
         )
         self.send(hello._replace(**more))
         self.ready = self.wait_for(wire.Ready)

@@ -256,7 +256,7 @@ def test_an_agent_whose_files_are_deleted_ends_so_that_another_one_can_come(
 
 def _hello(**more: object) -> dict[str, object]:
     hello = wire.Hello(
-        wire.PROTOCOL, gigq_core.__version__, 1, 1.0, 1_000, 5, None, None, 30.0, 5.0
+        wire.PROTOCOL, gigq_core.__version__, 1, 1.0, 1_000, 5, None, None, 30.0, 5.0, 0.03
     )
     return {**hello._asdict(), **more}
 

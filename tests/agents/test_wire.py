@@ -43,7 +43,7 @@ def _random_message(rng: random.Random) -> wire.Message:
     token = f"t-{rng.randrange(9)}"
     wish = rng.choice([Wish("retry", None), Wish("retry", 2.5, True), Wish("snooze", 1.0)])
     makers: list[Callable[[], wire.Message]] = [
-        lambda: wire.Hello(1, VERSION, _maybe(rng, _count), 5.0, 1, 5, None, None, 30.0, 5.0),
+        lambda: wire.Hello(1, VERSION, _maybe(rng, _count), 5.0, 1, 5, None, None, 30.0, 5.0, 0.2),
         lambda: wire.Run(
             *(token, _text(rng), _text(rng), _text(rng), _text(rng), _maybe(rng, _text)),
             *(rng.random() < 0.5, 3, _maybe(rng, _count), 0.25, None, (_storable(rng),)),

@@ -31,7 +31,7 @@ from gigq_core.worker.answers import Broken
 from gigq_core.worker.child_age import Limits
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.heard import Save
-from gigq_core.worker.pool import OVERDUE_S, ProcessPool
+from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.process_stack import LOOK_EVERY_S, StackQuestion
 from gigq_core.worker.processes import adopt_orphans
 
@@ -107,6 +107,7 @@ class Agent:
         # What is to be run and has no child yet; when those are given back.
         self._waiting: deque[Claim] = deque()
         self._overdue_at: float | None = None
+        self._waits_s = 0.0
         # The attempts that came, the last ones, in their order.
         self._known: dict[str, None] = {}
         self._questions: dict[int, StackQuestion] = {}
@@ -294,7 +295,7 @@ class Agent:
             limits=Limits(hello.jobs_per_child, hello.max_child_kb),
         )
         self._pool.prepare(1)
-        self._lease_s = hello.lease_s
+        self._lease_s, self._waits_s = hello.lease_s, hello.waits_s
         self._pongs[0] = self._ready_at = now()
         self._prolong(self._ready_at)
         own = current_identity()
@@ -358,7 +359,7 @@ class Agent:
         if pool.busy() < pool.usable:
             self._overdue_at = None
         elif self._overdue_at is None:
-            self._overdue_at = time.monotonic() + OVERDUE_S
+            self._overdue_at = time.monotonic() + self._waits_s
         elif time.monotonic() >= self._overdue_at:
             self._give_back(pool)
 

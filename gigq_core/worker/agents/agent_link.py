@@ -22,8 +22,12 @@ logger = logging.getLogger("gigq_core.worker")
 
 # Behind the end of a link its command's exit code is waited for so long, in seconds.
 EXIT_WITHIN_S = 0.5
-# Short jobs wait at the agent for so long at most, in seconds.
-AHEAD_AT_MOST_S = 0.025
+# A job that waits at the agent for longer is given back, in seconds; and none is sent that would
+# wait for so long, going by the last one.
+WAITS_S = 0.2
+AHEAD_AT_MOST_S = 0.1
+# A link whose answers take more than this share of a job is worth one job that waits for each slot.
+SLOW_LINK = 0.1
 # So many lines a minute of what an agent logs, or says that makes no sense, are worth reading; and
 # so many characters of each.
 LOGGED_A_MINUTE = 120
@@ -110,9 +114,12 @@ class AgentLink:
         took_s = self.attempts.took_s
         if self.state != "ready" or took_s is None:
             return 0
-        # They wait no longer than the agent lets them.
-        horizon_s = min(AHEAD_S + (self.pulse.latency_s or 0.0), AHEAD_AT_MOST_S)
+        # A slot stands idle for as long as its answer is under way.
+        latency_s = self.pulse.latency_s or 0.0
+        horizon_s = min(AHEAD_S + latency_s, AHEAD_AT_MOST_S)
         each = min(MOST_AHEAD, int(horizon_s / max(took_s, 1e-6)))
+        if not each and took_s * SLOW_LINK < latency_s and took_s < AHEAD_AT_MOST_S:
+            each = 1
         wanted = each * max(0, self.slots - self.attempts.long())
         waiting = max(0, len(self.attempts) - self.slots)
         # By handfuls, each of which shares a commit.
@@ -313,6 +320,7 @@ class AgentLink:
             chdir=terms.chdir,
             lease_s=terms.lease.lease_s,
             ping_s=terms.lease.ping_s,
+            waits_s=WAITS_S,
         )
         came = len(self.handshake.rest)
         self._link.pace(lambda size: wire.encode(wire.Took(size)), came)

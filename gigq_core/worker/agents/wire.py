@@ -53,6 +53,7 @@ class Hello(NamedTuple):
         chdir: where jobs run, first on their path; None for where the agent was started.
         lease_s: the agent ends so many seconds after the last pong that it knows was heard.
         ping_s: how often it is pinged, in seconds.
+        waits_s: a job that has found no free slot for so long is given back.
     """
 
     protocol: int
@@ -65,6 +66,7 @@ class Hello(NamedTuple):
     chdir: str | None
     lease_s: float
     ping_s: float
+    waits_s: float
 
 
 class Run(NamedTuple):
@@ -584,6 +586,7 @@ _SHAPES: dict[type, dict[str, Callable[[object], object]]] = {
         "chdir": _maybe(_text),
         "lease_s": _amount,
         "ping_s": _amount,
+        "waits_s": _amount,
     },
     Run: {
         "token": _token,
