@@ -427,6 +427,8 @@ def main() -> None:
     def say(text: str) -> None:
         progress.print(text, markup=False)
 
+    # What is ended from outside ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     ways = None
     try:
         facts: Mapping[str, object] = machine(raw.fsync_seconds(folder / "fsync"))
