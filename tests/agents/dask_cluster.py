@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -26,15 +25,11 @@ class DaskCluster:
     Args:
         folder: for what the processes write.
         host: where they listen.
-        environment: added to that of the processes.
     """
 
-    def __init__(
-        self, folder: Path, host: str = "127.0.0.1", environment: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self.folder = folder
         self._host = host
-        self._environment = {**os.environ, **(environment or {})}
         self._started: list[subprocess.Popen[bytes]] = []
         self._count = 0
         self.scheduler = self.start_scheduler(0)
@@ -76,7 +71,6 @@ class DaskCluster:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment,
                 cwd=self.folder,
             )
         self._started.append(process)

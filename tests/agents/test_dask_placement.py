@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -310,6 +311,49 @@ def test_a_cluster_that_speaks_tls_alone_is_reached_with_the_users_own_dask_conf
     finally:
         turns.close()
         cluster.close()
+
+
+def test_a_dask_worker_of_another_version_is_used_and_told_of_once(
+    turns: Turns,
+    cluster: DaskCluster,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("gigq_core"), "propagate", True)
+    caplog.set_level("WARNING", "gigq_core.worker")
+    before = set(turns.here)
+    preload = tmp_path / "older.py"
+    preload.write_text("import distributed\ndistributed.__version__ = '2024.8.0'\n")
+    joined = cluster.start_worker("--no-nanny", "--preload", str(preload))
+    turns.places(3)
+    (new,) = set(turns.here) - before
+    sentence = (
+        f"The Dask worker {new.split('#')[0]} has distributed 2024.8.0 on Python "
+        f"{sys.version_info[0]}.{sys.version_info[1]}, this worker "
+    )
+    assert [sentence in message for message in caplog.messages] == [True]
+    turns.here[new].stream.close()
+    turns.until(lambda: turns.left)
+    turns.places(3)
+    assert len(caplog.messages) == 1
+    cluster.end(joined)
+    turns.places(2)
+
+
+def test_a_dask_worker_that_runs_nothing_for_clients_is_told(
+    turns: Turns, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__BLOCKED_HANDLERS", "['run']")
+    joined = cluster.start_worker()
+    trouble = turns.until(lambda: turns.placement.trouble)
+    assert trouble.startswith("The Dask worker tcp://127.0.0.1:")
+    assert " takes no agent: " in trouble
+    assert "'run' handler has been explicitly disallowed" in trouble
+    assert "\n" not in trouble
+    assert len(turns.here) == 2
+    cluster.end(joined)
+    turns.until(lambda: turns.placement.trouble is None)
 
 
 def test_two_workers_of_ours_may_use_the_same_dask_worker(cluster: DaskCluster) -> None:

@@ -352,7 +352,6 @@ class DaskPlacement:
         )
         if last:
             self.trouble += f": {last[-1]}"
-        logger.warning("%s", self.trouble)
         self._shut("the process that speaks to Dask ended")
         self._start_again_later()
 
