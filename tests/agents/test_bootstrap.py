@@ -229,6 +229,22 @@ def test_a_command_that_keeps_its_input_to_itself_is_told_of(home: Home) -> None
     )
 
 
+def test_where_there_is_no_linux_an_agent_needs_psutil() -> None:
+    start = Path(bundle.__file__).with_name("start_agent.py")
+    root = start.parents[3]
+    program = (
+        "import runpy, sys\n"
+        "sys.platform = 'darwin'\n"
+        "sys.modules['psutil'] = None\n"
+        f"sys.argv = ['start_agent.py', {str(root)!r}, '1']\n"
+        f"runpy.run_path({str(start)!r}, run_name='__main__')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    handshake = Handshake("here")
+    with pytest.raises(LinkRefused, match="its Python has no psutil"):
+        handshake.feed(ran.stdout)
+
+
 def test_bytes_that_a_link_changes_are_noticed(home: Home) -> None:
     with far_end(env=home.env) as far:
         text = far.handshake._bundle.text
