@@ -39,7 +39,7 @@ LONG = "".join(
 
 @pytest.fixture(autouse=True)
 def _a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(path: Path, job_id: str, clock: Any) -> StackTaken:
+    def take(path: Path, job_id: str, clock: Any, *, read_only: bool) -> StackTaken:
         return StackTaken(job_id, clock.now(), STACK, "", f"gigq-core --db {path} stack {job_id}")
 
     monkeypatch.setattr(stack, "take_stack", take)
