@@ -46,7 +46,7 @@ DISTURBED_S = 0.25
 AWAY_S = 2.0
 # What does not end within the grace is waited for so much longer, in seconds, by those whose jobs
 # may not end at all.
-PATIENCE_S = {"thread": 0.0, "agents": 2.0}
+PATIENCE_S = {"thread": 0.0, "agents": 5.0}
 # Signals of which one is enough to stop now.
 AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 
