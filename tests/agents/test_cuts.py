@@ -6,6 +6,7 @@ that is sound: so its jobs go on, and those of a lost agent come to it.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,11 +117,23 @@ def test_a_link_is_cut_at_each_kind_of_message(
 @pytest.mark.parametrize("do", cutting.HANGS)
 @pytest.mark.parametrize("way", [OUT, BACK])
 def test_a_link_hangs_at_each_kind_of_message(agents_place: AgentsPlace, way: str, do: str) -> None:
-    """Nobody is told: it is the lease that ends the far side, before the near side goes on."""
+    """Nobody is told: it is the lease that ends the far side, before the near side goes on.
+
+    Another worker has room for whatever is freed, at once; but not before all links have jobs.
+    """
+    patient = QUICK._replace(lease_s=60.0, ping_s=0.1, silent_s=30.0)
+    other = agents_place.far_worker(agents_place.via(), concurrency=20, lease=patient)
+    other.send_signal(signal.SIGSTOP)
     spoilt = spoil(agents_place, "", way, do)
     worker = agents_place.far_worker(*spoilt.via, wait=False)
+    try:
+        # One hangs at its greeting, and one may before its job begins; beside them one is sound.
+        wait_until(lambda: len(attempts_of(spoilt.path)) >= len(spoilt.plans) - 1, 30)
+    finally:
+        other.send_signal(signal.SIGCONT)
     assert_all_is_well(agents_place, spoilt)
-    assert stop(worker) == 0
+    for each in (worker, other):
+        assert stop(each) == 0
     agents_place.until_far_is_dead(QUICK.lease_s + LATE_S)
 
 

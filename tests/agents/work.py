@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -31,20 +32,31 @@ def moments(path: str, label: str, seconds: float = 0.0, go: str = "", save: boo
 
 
 def all_of_it(path: str, label: str, seconds: float, job_context: Any) -> str:
-    """Say each kind of message that a job can cause, twice, and leave its moments for a while."""
+    """Say each kind of message that a job can cause, twice, and leave moments all the while.
+
+    A thread of its own leaves them, since an answer of the worker may not come.
+    """
     who = f"{label} {os.getpid()}"
     note(path, f"{who} {time.monotonic()}")
-    told = job_context.parents
-    for number in range(2):
-        print(f"line {number} of attempt {job_context.attempt}", flush=True)
-        job_context.progress(number, 2)
-        job_context.save([number, job_context.attempt])
-        job_context.submit(child, {"n": number}, name=f"{label}-child-{number}")
-        note(path, f"{who} {time.monotonic()}")
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        time.sleep(0.005)
-        note(path, f"{who} {time.monotonic()}")
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(0.02):
+            note(path, f"{who} {time.monotonic()}")
+
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    try:
+        told = job_context.parents
+        for number in range(2):
+            print(f"line {number} of attempt {job_context.attempt}", flush=True)
+            job_context.progress(number, 2)
+            job_context.save([number, job_context.attempt])
+            job_context.submit(child, {"n": number}, name=f"{label}-child-{number}")
+        time.sleep(seconds)
+    finally:
+        done.set()
+        ticking.join()
     note(path, f"{who} {time.monotonic()} ended")
     assert len(told) == 1
     return label
