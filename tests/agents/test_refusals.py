@@ -7,10 +7,12 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from gigq_core.worker.agents.lease import Lease
 from tests.agents.places import QUICK, AgentsPlace
 from tests.integration import chores
 from tests.integration.conftest import stop
@@ -108,6 +110,29 @@ def test_what_a_command_says_goes_to_the_log_line_by_line_and_is_bounded(
     assert "\x1b" not in place.log()
     assert place.log().count(" says: ") <= 70
     assert stop(worker) == 0
+
+
+def test_a_worker_that_is_told_twice_ends_though_its_agent_is_not_heard(
+    place: AgentsPlace,
+) -> None:
+    job = place.submit(chores.hold, params={"path": str(place.folder / "notes")})
+    worker = place.far_worker(place.via(), lease=Lease())
+    place.lines("notes")
+    far = place.far_pids()
+    for pid in far:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: "is draining" in place.log())
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(40) == 128 + signal.SIGTERM
+        # It may go on there, so that it is nobody else's yet.
+        assert place.status(job) == "running"
+        assert place.live_workers() == {"w0"}
+    finally:
+        for pid in far:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _note(place: AgentsPlace, number: int) -> dict[str, str]:
