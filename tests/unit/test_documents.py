@@ -28,7 +28,7 @@ _THEIRS = (
     *("docker", "mkdocs", "pip", "systemctl", "journalctl", "logrotate", "python", "pytest"),
     *("salloc", "sbatch"),
 )
-_THEIR_OPTIONS = {"--init", "--stop-timeout", "--pty", "--time"}
+_THEIR_OPTIONS = {"--init", "--stop-timeout", "--pty", "--time", "--lifetime"}
 
 
 @pytest.fixture(scope="module")
