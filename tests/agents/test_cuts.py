@@ -71,7 +71,7 @@ def spoil(place: AgentsPlace, through: str, way: str, do: str, *, seconds: float
     ]
     path = place.folder / "moments"
     parent = place.submit(chores.add, name="parent", params={"a": 1, "b": 2})
-    labels = [f"job-{number}" for number in range((2 if is_long else 4) * len(plans))]
+    labels = [f"job-{number}" for number in range(len(plans) + 1 if is_long else 4 * len(plans))]
     place.queue.submit_many(
         [
             Job(
@@ -122,7 +122,7 @@ def test_a_link_hangs_at_each_kind_of_message(agents_place: AgentsPlace, way: st
     Another worker has room for whatever is freed, at once; but not before all links have jobs.
     """
     patient = QUICK._replace(lease_s=60.0, ping_s=0.1, silent_s=30.0)
-    other = agents_place.far_worker(agents_place.via(), concurrency=20, lease=patient)
+    other = agents_place.far_worker(agents_place.via(), concurrency=8, lease=patient)
     other.send_signal(signal.SIGSTOP)
     spoilt = spoil(agents_place, "", way, do)
     worker = agents_place.far_worker(*spoilt.via, wait=False)
