@@ -264,7 +264,9 @@ class Ways:
             place = folder / "dask"
             place.mkdir()
             paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-            self.cluster = DaskCluster(place, environment={"PYTHONPATH": paths})
+            # Its workers import the jobs that futures name.
+            os.environ["PYTHONPATH"] = paths
+            self.cluster = DaskCluster(place)
             self._stack.callback(self.cluster.close)
             self.dask_workers = [self.cluster.start_worker(threads=1) for _ in range(SLOTS)]
         return str(self.cluster.address)
