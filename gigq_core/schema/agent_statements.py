@@ -31,7 +31,7 @@ DELETE FROM core_agents WHERE worker_id NOT IN (SELECT id FROM core_workers)"""
 
 # With their worker, whose `id` becomes `new`.
 RENAME_AGENTS = """
-UPDATE core_agents SET id = :new || substr(id, length(:id) + 1), worker_id = :new
+UPDATE OR REPLACE core_agents SET id = :new || substr(id, length(:id) + 1), worker_id = :new
 WHERE worker_id = :id"""
 
 # Of a worker that ends.

@@ -160,7 +160,7 @@ def report_of(line: bytes) -> Told | None:
 
 def _amount_of(word: str) -> float:
     number = int(word) if word.isdigit() and len(word) < 19 else float(word)
-    if not _is_amount(number):
+    if not is_amount(number):
         raise ValueError(word)
     return number
 
@@ -222,7 +222,7 @@ def _told(message: dict[str, Any]) -> Told | None:
     if len(message) != 1 or type(values) is not list or len(values) != 3:
         return None
     done, total, note = values
-    if not _is_amount(done) or not (total is None or _is_amount(total)) or type(note) is not str:
+    if not is_amount(done) or not (total is None or is_amount(total)) or type(note) is not str:
         return None
     if len(note) > runner.NOTE_CHARACTERS:
         return None
@@ -301,7 +301,8 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < LARGEST
 
 
-def _is_amount(value: object) -> bool:
+def is_amount(value: object) -> bool:
+    """Whether it is a number from 0 on that a database holds."""
     if isinstance(value, float):
         return 0 <= value < math.inf
     return _is_count(value)

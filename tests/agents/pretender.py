@@ -49,6 +49,8 @@ def main(what: str) -> None:
     ready = dict(READY)
     if what == "other version":
         ready["version"] = "0.0.9"
+    if what == "odd host":
+        ready["host"] = "\x1b]0;mine\x07far\nAgent on near"
     if what == "other protocol":
         ready["protocol"] = 99
     if what == "without slots":

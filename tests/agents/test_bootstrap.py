@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -493,8 +492,17 @@ def test_the_bundle_is_the_same_each_time_and_needs_the_standard_library_alone()
 def test_noise_is_kept_for_sentences() -> None:
     handshake = Handshake("here")
     handshake.feed(b"Welcome\x1b[0m to\ngpu1\n")
-    assert "gpu1" in handshake.noise
-    assert shlex.quote(handshake.noise)
+    assert handshake.noise == "Welcome\\x1b[0m to gpu1"
+    told = handshake.ended(1, "\x1b]0;mine\x07no such host\n")
+    assert told.endswith(": \\x1b]0;mine\\x07no such host.")
+
+
+def test_the_agent_is_sent_once_however_often_a_far_end_asks_for_it() -> None:
+    handshake = Handshake("here")
+    asks = bootstrap.MARK + b'{"send": true}\n'
+    assert handshake.feed(asks) == bundle.make_bundle().text
+    with pytest.raises(LinkRefused, match="does not answer as an agent does"):
+        handshake.feed(asks)
 
 
 def test_a_far_end_in_small_pieces_is_understood(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import selectors
 import socket
@@ -11,6 +12,7 @@ from contextlib import suppress
 import pytest
 
 from gigq_core.worker.agents.link import FULL_BYTES, WINDOW_BYTES, WRITE_BYTES, Link
+from gigq_core.worker.agents.streams import Command, _Said
 
 
 class End:
@@ -180,6 +182,41 @@ def test_last_words_are_read_though_nothing_can_be_sent_any_more(
     assert end.why == ["the link was closed"]
     end.turn()
     assert len(end.why) == 1
+
+
+def test_an_end_that_never_stops_is_not_read_for_ever() -> None:
+    reads, writes = os.pipe()
+    end = End(reads, os.open(os.devnull, os.O_WRONLY))
+    often = itertools.count()
+
+    def go_on(data: bytes) -> None:
+        assert next(often) < 10_000
+        os.write(writes, data)
+
+    end.link._on_data = go_on
+    os.write(writes, 32_768 * b"z")
+    end.link.read_rest()
+    end.link.close()
+    os.close(writes)
+
+
+def test_a_command_that_never_stops_talking_is_not_listened_to_for_ever() -> None:
+    command = Command(["sleep", "60"], selectors.DefaultSelector())
+    writes = os.open(f"/proc/{command._process.pid}/fd/2", os.O_WRONLY)
+    often = itertools.count()
+
+    class Endless(_Said):
+        def take(self, data: bytes) -> None:
+            assert next(often) < 10_000
+            super().take(data)
+            os.write(writes, data)
+
+    command._said = Endless()
+    os.write(writes, 32_768 * b"z")
+    assert command.said().endswith("zzz")
+    command.kill()
+    for fd in (writes, command.reads, command.writes):
+        os.close(fd)
 
 
 def test_a_socket_is_both_directions_and_its_sending_half_closes_alone() -> None:

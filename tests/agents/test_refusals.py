@@ -95,6 +95,16 @@ def test_an_ending_that_comes_twice_or_of_nothing_is_one_outcome(place: AgentsPl
     worker.wait()
 
 
+def test_a_host_may_not_call_itself_by_what_steers_a_terminal(place: AgentsPlace) -> None:
+    worker = place.far_worker(pretender("odd host"), lease=SOON)
+    (agent,) = place.agents()
+    assert agent["host"] == "\\x1b]0;mine\\x07far\\x0aAgent on near"
+    assert "\x1b" not in place.log()
+    assert "\nAgent on near" not in place.log()
+    worker.kill()
+    worker.wait()
+
+
 def test_what_a_command_says_goes_to_the_log_line_by_line_and_is_bounded(
     place: AgentsPlace,
 ) -> None:

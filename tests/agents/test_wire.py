@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gigq_core.text import inert
 from gigq_core.worker.agents import wire
 from gigq_core.worker.answers import Broken
 from gigq_core.worker.claims import Claim, Fate, Wish
@@ -39,6 +40,10 @@ def _storable(rng: random.Random) -> str:
     return _text(rng).replace("\ud800", "").replace("\0", "")
 
 
+def _shown(rng: random.Random) -> str:
+    return inert(_text(rng))
+
+
 def _random_message(rng: random.Random) -> wire.Message:
     token = f"t-{rng.randrange(9)}"
     wish = rng.choice([Wish("retry", None), Wish("retry", 2.5, True), Wish("snooze", 1.0)])
@@ -57,7 +62,7 @@ def _random_message(rng: random.Random) -> wire.Message:
         wire.Drain,
         wire.Close,
         lambda: wire.Ready(1, VERSION, "gpu1", 7, "b", "pid:[1]", "3.11.7", "/p", "/f", 4, 8),
-        lambda: wire.Refused(_storable(rng)),
+        lambda: wire.Refused(_shown(rng)),
         lambda: wire.Pong(_count(rng), 3, 0.25),
         lambda: wire.Began(token, 77, 0.5),
         lambda: wire.Output(token, _count(rng), rng.randbytes(rng.randrange(2_000))),
@@ -71,8 +76,8 @@ def _random_message(rng: random.Random) -> wire.Message:
             *(_maybe(rng, _count), True, _maybe(rng, _count), 0.001),
         ),
         lambda: wire.Stack(_count(rng), _maybe(rng, _storable), _maybe(rng, _storable)),
-        lambda: wire.Log(30, _storable(rng)),
-        lambda: wire.Gone(_storable(rng)),
+        lambda: wire.Log(30, _shown(rng)),
+        lambda: wire.Gone(_shown(rng)),
         lambda: wire.Took(_count(rng)),
     ]
     return rng.choice(makers)()
@@ -163,6 +168,9 @@ def test_what_is_no_message_for_an_agent_is_broken(line: bytes) -> None:
         b'{"ended": {"token": "t"}}',
         b'{"output": {"token": "t", "left_out": 0, "data": "!"}}',
         b'{"pong": {"number": 1, "busy": 0, "load": 1e999}}',
+        b'{"pong": {"number": 1, "busy": 0, "load": 9223372036854775808}}',
+        b'{"began": {"token": "t", "pid": 1, "ago_s": 1%s}}' % (400 * b"0"),
+        b'{"reported": {"token": "t", "done": 1%s, "total": null, "note": ""}}' % (400 * b"0"),
         b'{"saved": {"token": "t", "number": 1, "text": "\\u0000"}}',
         b'{"ask": {"token": "t", "number": 1, "what": "money"}}',
         b'{"ping": {"number": 1, "heard": 0}}',
@@ -172,6 +180,23 @@ def test_what_is_no_message_for_an_agent_is_broken(line: bytes) -> None:
 def test_what_is_no_message_for_a_worker_is_broken(line: bytes) -> None:
     with pytest.raises(Broken, match="no message of ours"):
         _feed(wire.workers_reader(VERSION, 1_000), [line + b"\n"])
+
+
+def test_what_people_read_of_a_far_end_is_one_line_that_steers_nothing() -> None:
+    odd = "\x1b]0;mine\x07\ngpu2 \u202e" + 100_000 * "x"
+    ready = wire.Ready(1, VERSION, odd, 7, odd, odd, odd, odd, odd, 4, 8)
+    said: list[wire.ToWorker] = [ready, wire.Refused(odd), wire.Log(30, odd), wire.Gone(odd)]
+    data = b"".join(line for message in said for line in wire.encode(message))
+    for message in wire.workers_reader(VERSION, 1_000_000).feed(data):
+        for text in (value for value in message if isinstance(value, str)):
+            assert text.isprintable()
+            assert len(text) < 5_000
+            if isinstance(message, wire.Ready) and text not in (message.executable, message.folder):
+                assert len(text) <= 255
+    other = wire.encode(ready._replace(version="\x1b[31m9"))
+    with pytest.raises(wire.OtherVersion) as told:
+        _feed(wire.workers_reader(VERSION, 1_000), other)
+    assert told.value.version == "\\x1b[31m9"
 
 
 @pytest.mark.parametrize(

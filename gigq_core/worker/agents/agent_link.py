@@ -335,12 +335,12 @@ class AgentLink:
         if isinstance(message, wire.Ready):
             self._become_ready(message)
         elif isinstance(message, wire.Refused):
-            self._cut("refused", f'The link "{self.name}": {inert(message.sentence)}')
+            self._cut("refused", f'The link "{self.name}": {message.sentence}')
         elif isinstance(message, wire.Log):
             level = min(max(message.level, logging.INFO), logging.ERROR)
-            self._log.say(level, f"On {self.host}: {inert(message.text)}")
+            self._log.say(level, f"On {self.host}: {message.text}")
         elif isinstance(message, wire.Gone):
-            self._hear_gone(inert(message.why))
+            self._hear_gone(message.why)
         elif isinstance(message, wire.Took):
             self._link.arrived(message.size)
         elif self.ready is None:

@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from gigq_core.text import inert
 from gigq_core.worker import answers
 from gigq_core.worker.agents.bundle import Bundle, make_bundle
-from gigq_core.worker.runner import clipped, storable
+from gigq_core.worker.runner import clipped
 
 # Isolated, quiet, without packages, and reading commands although there is no terminal.
 OPTIONS = "-ISqi"
@@ -77,25 +78,21 @@ class Handshake:
         """
         self._data += data
         to_send = b""
-        while not self.done:
-            line, end, rest = self._data.partition(b"\n")
-            if not end and not line.startswith(MARK):
-                if len(self._noise) + len(self._data) > MOST_NOISE:
-                    raise LinkRefused(
-                        f"{self._name} says too much before the agent can start: {self.noise}"
-                    )
-                break
-            if not end:
-                if len(line) > MOST_LINE:
-                    raise LinkRefused(f"{self._name} does not answer as an agent does")
-                break
-            self._data = rest
+        at = 0
+        while not self.done and (end := self._data.find(b"\n", at)) >= 0:
+            line, at = bytes(self._data[at:end]), end + 1
             if line.startswith(MARK):
-                to_send += self._answer(bytes(line[len(MARK) :]))
+                to_send += self._answer(line[len(MARK) :])
             else:
-                self._hear_noise(bytes(line))
+                self._hear_noise(line)
+        del self._data[:at]
         if self.done:
             self.rest, self._data = bytes(self._data), bytearray()
+        elif self._data.startswith(MARK):
+            if len(self._data) > MOST_LINE:
+                raise LinkRefused(f"{self._name} does not answer as an agent does")
+        else:
+            self._check_noise(len(self._data))
         return to_send
 
     def ended(self, exit_code: int | None, stderr: str) -> str:
@@ -133,7 +130,10 @@ class Handshake:
                 "such as -t, -tt and --pty out of its command."
             )
         self._noise += line + b"\n"
-        if len(self._noise) > MOST_NOISE:
+        self._check_noise()
+
+    def _check_noise(self, more: int = 0) -> None:
+        if len(self._noise) + more > MOST_NOISE:
             raise LinkRefused(
                 f"{self._name} says too much before the agent can start: {self.noise}"
             )
@@ -143,7 +143,7 @@ class Handshake:
             told: dict[str, Any] = answers.decode(line.decode("ascii"))
         except (ValueError, RecursionError):
             told = {}
-        if type(told) is dict and told.get("send") is True:
+        if type(told) is dict and told.get("send") is True and not self.sent:
             self.sent = True
             return self._bundle.text
         if type(told) is dict and told.get("go") is True:
@@ -173,4 +173,4 @@ def first_line(bundle: Bundle) -> bytes:
 
 
 def _as_line(text: str) -> str:
-    return " ".join(clipped(storable(text), SHOWN).split())
+    return inert(" ".join(clipped(text, SHOWN).split()))

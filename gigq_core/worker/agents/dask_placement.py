@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from gigq_core.text import inert
 from gigq_core.worker import service
 
 logger = logging.getLogger("gigq_core.worker")
@@ -322,9 +323,10 @@ class DaskPlacement:
         elif "left" in message:
             self._leave(str(message["left"]), str(message["why"]))
         elif "trouble" in message:
-            self.trouble = message["trouble"]
+            trouble = message["trouble"]
+            self.trouble = None if trouble is None else inert(trouble)
         elif "warning" in message:
-            logger.warning("%s", message["warning"])
+            logger.warning("%s", inert(message["warning"]))
         elif "held" in message:
             place = self._places.get(message["held"])
             if place is not None and place.hold_asked:
@@ -351,7 +353,7 @@ class DaskPlacement:
             f"The process that speaks to Dask ended with code {code}, and is started again"
         )
         if last:
-            self.trouble += f": {last[-1]}"
+            self.trouble += f": {inert(last[-1])}"
         self._shut("the process that speaks to Dask ended")
         self._start_again_later()
 

@@ -21,6 +21,8 @@ FULL_BYTES = 1024 * 1024
 # waits. Buffers of others between the two ends hold megabytes, and on a slow link what is urgent
 # would come behind all of that.
 WINDOW_BYTES = 256 * 1024
+# More than may have arrived unread of an end that keeps to that, with what is urgent, in bytes.
+REST_BYTES = 4 * WINDOW_BYTES
 # The other end is told each time that so much has been read, in bytes.
 TELL_EVERY_BYTES = WINDOW_BYTES // 4
 
@@ -176,8 +178,10 @@ class Link:
             self.send(self._tell(self._came), urgent=True)
 
     def read_rest(self) -> None:
-        """Take what has arrived, up to its end if that is there."""
-        while not self._ended:
+        """Take what has arrived, up to its end if that is there; the other end may never stop, but
+        no true one has more under way than this."""
+        until = self._came + REST_BYTES
+        while not self._ended and self._came < until:
             try:
                 data = os.read(self._reads, READ_BYTES)
             except OSError:

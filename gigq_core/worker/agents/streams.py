@@ -17,6 +17,8 @@ from gigq_core.worker import service
 
 # Kept of what a command says beside its link, to tell why it failed, in bytes.
 SAID_BYTES = 8 * 1024
+# So often that is read to come to its end: more than a pipe holds, as who writes may never stop.
+MOST_READS = 32
 # Of that, so many lines a minute go to the log, of so many characters.
 LINES_A_MINUTE = 60
 LINE_CHARACTERS = 500
@@ -91,7 +93,7 @@ class Command:
 
     def said(self) -> str:
         """The end of what it said on standard error."""
-        self._read_said()
+        self._read_said(MOST_READS)
         return self._said.kept()
 
     def exit_code(self) -> int | None:
@@ -142,8 +144,10 @@ class Command:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signum)
 
-    def _read_said(self) -> None:
-        while self._stderr >= 0:
+    def _read_said(self, times: int = 1) -> None:
+        for _ in range(times):
+            if self._stderr < 0:
+                return
             try:
                 data = os.read(self._stderr, SAID_BYTES)
             except OSError:
@@ -155,7 +159,7 @@ class Command:
             self._said.take(data)
 
     def _close(self) -> None:
-        self._read_said()
+        self._read_said(MOST_READS)
         if self._stderr in self._selector.get_map():
             self._selector.unregister(self._stderr)
         os.close(self._stderr)

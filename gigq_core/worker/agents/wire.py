@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
+from gigq_core.text import bounded, inert
 from gigq_core.worker import answers, runner
 from gigq_core.worker.answers import Broken, Lines
 from gigq_core.worker.claims import Claim, Fate, Wish
@@ -26,8 +27,9 @@ PART_BYTES = 32 * 1024
 CHUNK_BYTES = 16 * 1024
 # A character of a note that can't be stored stands there as six others at most.
 MOST_NOTE = 6 * runner.NOTE_CHARACTERS
-# What is logged or said for people is no longer, in characters.
+# What is logged or said for people is no longer, in characters; nor is what something is called.
 MOST_SAID = 4_000
+MOST_NAME = 255
 
 
 class OtherVersion(Broken):
@@ -375,13 +377,13 @@ class _Reader:
         self._version = version
         self._most = most
         self._lines = Lines(PART_BYTES + 2)
-        self._parts: list[bytes] = []
+        self._parts = bytearray()
         self._long = 0
 
     def feed(self, data: bytes) -> Iterator[Any]:
         for line in self._lines.feed(data):
             if line.endswith(CUT):
-                self._parts, self._long = [], 0
+                self._parts, self._long = bytearray(), 0
                 continue
             whole = self._joined(line)
             if whole is not None:
@@ -395,11 +397,11 @@ class _Reader:
         self._long += len(line)
         if self._long > self._most:
             raise Broken(f"a message of more than {self._most:,.0f} bytes came over the link")
-        self._parts.append(line[1:])
+        self._parts += line[1:]
         if first == b"+":
             return None
-        whole = b"".join(self._parts)
-        self._parts, self._long = [], 0
+        whole = bytes(self._parts)
+        self._parts, self._long = bytearray(), 0
         return whole
 
 
@@ -445,7 +447,7 @@ def _check_version(values: dict[str, Any], version: str) -> None:
     if type(its) is not str or type(protocol) is not int:
         return
     if (its, protocol) != (version, PROTOCOL):
-        raise OtherVersion(runner.clipped(runner.storable(its), 40), protocol)
+        raise OtherVersion(inert(its[:40]), protocol)
 
 
 def _read(kind: type, values: dict[str, Any]) -> Any:
@@ -483,7 +485,14 @@ def _stored_text(value: object) -> str | None:
 
 
 def _said(value: object) -> str:
-    return runner.clipped(runner.storable(_text(value)), MOST_SAID)
+    """What a person is to read, in one line: nothing in it steers a terminal, or looks like more
+    lines of a log."""
+    return inert(bounded(_text(value), MOST_SAID))
+
+
+def _name(value: object) -> str:
+    """What something is called there; likewise."""
+    return inert(_text(value)[:MOST_NAME])[:MOST_NAME]
 
 
 def _json_text(value: object) -> str:
@@ -512,7 +521,7 @@ def _whole(value: object) -> int:
 
 
 def _amount(value: object) -> float:
-    if type(value) not in (int, float) or not 0 <= cast("float", value) < math.inf:
+    if not answers.is_amount(value):
         raise _Wrong
     return cast("float", value)
 
@@ -613,12 +622,12 @@ _SHAPES: dict[type, dict[str, Callable[[object], object]]] = {
     Close: {},
     Ready: {
         "protocol": _count,
-        "version": _said,
-        "host": _said,
+        "version": _name,
+        "host": _name,
         "pid": _count,
-        "boot_id": _said,
-        "pid_namespace": _said,
-        "python": _said,
+        "boot_id": _name,
+        "pid_namespace": _name,
+        "python": _name,
         "executable": _said,
         "folder": _said,
         "slots": _count,
