@@ -79,12 +79,13 @@ def read_hosts(conn: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, st
 def agent_on(agents: Iterable[AgentSeen], worker_id: str, host: str) -> AgentSeen | None:
     """The agent of a worker that runs something on a host.
 
-    None where it is gone, or several there do, and differ in state.
+    None where it is gone, or several there do, and differ in state. Of those that don't, it is the
+    one whose link is the oldest.
     """
     there = [agent for agent in agents if agent.worker_id == worker_id and agent.host == host]
     there = [agent for agent in there if agent.busy] or there
     states = {agent.state for agent in there}
-    return there[0] if len(states) == 1 else None
+    return min(there, key=lambda agent: agent.began or 0.0) if len(states) == 1 else None
 
 
 def _agent_of(row: dict[str, Any]) -> AgentSeen:

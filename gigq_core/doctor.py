@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -369,10 +370,20 @@ def _agents(conn: sqlite3.Connection) -> Iterator[Finding]:
         ]
     yield from troubled[:SHOWN]
     if not troubled:
-        n = sum(agent.worker_id in living for agent in found)
-        are = "1 agent is" if n == 1 else f"{n:,} agents are"
-        text = f"{are} at work, each over a good link." if n else "No worker has agents."
+        states = Counter(agent.state for agent in found if agent.worker_id in living)
+        n, starting = states["ready"], states["starting"]
+        text = "No worker has agents."
+        if n:
+            more = f", and {_are(starting)} starting" if starting else ""
+            text = f"{_are(n, 'agent')} at work, each over a good link{more}."
+        elif starting:
+            text = f"{_are(starting, 'agent')} starting."
         yield Finding("agents", Level.FINE, text)
+
+
+def _are(count: int, what: str = "") -> str:
+    """How many are something, as the beginning of that."""
+    return f"1{what and f' {what}'} is" if count == 1 else f"{count:,}{what and f' {what}s'} are"
 
 
 def _agent_words(agent: AgentSeen, utc: float) -> str:

@@ -83,6 +83,8 @@ class Link(Protocol):
     @property
     def state(self) -> str: ...
     @property
+    def began(self) -> float | None: ...
+    @property
     def heard(self) -> float | None: ...
     @property
     def trouble(self) -> str | None: ...
@@ -430,8 +432,14 @@ _WRONG_LINKS = {"lost": "is lost", "refused": "is refused"}
 
 def _link_words(row: Facts, now: datetime) -> str:
     """What is wrong with the agent that runs a job."""
-    wrong = "" if row.link is None else link_trouble(row.link, now)
-    return f"its agent on {row.host} {wrong}" if wrong else ""
+    if row.link is None:
+        return ""
+    if wrong := link_trouble(row.link, now):
+        return f"its agent on {row.host} {wrong}"
+    began = moment_of(row.link.began)
+    if began is None or row.started_at is None or row.started_at >= began:
+        return ""
+    return f"its link to {row.host} was cut: it is given back once it must have ended"
 
 
 def _why_reporting(row: Facts, told: Report, now: datetime) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -141,6 +143,31 @@ def test_each_process_in_between_is_killed(
         if worker.poll() is None:
             assert stop(worker) == 0
     agents_place.until_far_is_dead(LATE_S)
+
+
+def test_a_new_link_says_that_jobs_of_the_last_one_have_its_slots(
+    agents_place: AgentsPlace, sshd: Sshd
+) -> None:
+    lease = QUICK._replace(lease_s=15.0)
+    held = Held(agents_place, agents_place.via(sshd.via), lease=lease)
+    (before,) = agents_place.agents()
+    os.kill(held.ssh(), signal.SIGKILL)
+    words = "its last link was cut: 1 job is to be given back"
+
+    def again() -> dict[str, Any] | None:
+        rows = agents_place.agents("ready")
+        return rows[0] if rows and rows[0]["trouble"] == words else None
+
+    wait_until(again, what=f"another link\n{agents_place.agents()}")
+    (after,) = agents_place.agents()
+    assert after["pid"] != before["pid"]
+    assert (after["busy"], after["host"]) == (1, before["host"])
+    told = subprocess.check_output(
+        [sys.executable, "-m", "gigq_core", "--db", agents_place.db, "why", held.job_id], text=True
+    )
+    assert f"its link to {before['host']} was cut: it is given back once" in told
+    held.let_go()
+    assert stop(held.worker) == 0
 
 
 @pytest.mark.parametrize("victim", ["worker", "ssh", "login", "agent"])

@@ -18,6 +18,7 @@ from gigq_core.schema.agent_statements import WRITE_AGENT
 from gigq_core.schema.opening import connect
 from gigq_core.standing import read_standings
 from gigq_core.why import Health, why
+from gigq_core.worker.agents.bootstrap import Handshake
 from gigq_tui.columns import JobAt, column_named, own_names
 from gigq_tui.once.picture import as_json, as_text, take
 from gigq_tui.screens.job.attempts import describe_attempt, describe_output
@@ -51,6 +52,9 @@ def reader(path: Path) -> Iterator[Reader]:
 
 def shown(snapshot: Snapshot, name: str) -> JobRow:
     return next(row for row in snapshot.window.rows if row.name == name)
+
+
+NO_AGENT = Handshake("ssh gpu1")
 
 
 def agent(state: Any = "ready", number: int = 1, **values: Any) -> AgentSeen:
@@ -125,6 +129,18 @@ def test_why_says_where_a_job_runs(reader: Reader, path: Path, name: str, said: 
         ({"started_at": None}, "running on gpu1, start time unknown"),
         ({"link": agent("lost", trouble="cut")}, "its agent on gpu1 is lost: cut"),
         ({"link": agent("lost")}, "its agent on gpu1 is lost"),
+        (
+            {"link": agent(began=NOW.timestamp() - 60)},
+            "its link to gpu1 was cut: it is given back once it must have ended",
+        ),
+        (
+            {"link": agent("starting", began=NOW.timestamp() - 60), "attempts": 2},
+            "its link to gpu1 was cut: it is given back once it must have ended",
+        ),
+        (
+            {"link": agent(began=NOW.timestamp() - 7200), "stop_requested": True},
+            "cancelling on gpu1, not ended yet",
+        ),
         (
             {"link": agent("silent", trouble="nothing was heard of it for 10 s")},
             "its agent on gpu1 is silent: it gets no new jobs until it answers",
@@ -339,6 +355,16 @@ def test_the_snapshot_for_scripts_tells_of_agents_and_hosts(path: Path) -> None:
             "for 12s: no new jobs until it answers",
         ),
         (agent("lost"), "? LOST", "the link was cut, and is made again"),
+        (
+            agent("lost", trouble=NO_AGENT.ended(255, "ssh: no route")),
+            "? LOST",
+            "exit code 255: ssh: no route.",
+        ),
+        (
+            agent("lost", trouble='The link "ssh gpu1" was not ready within 60 s'),
+            "? LOST",
+            "was not ready within 60 s",
+        ),
         (agent("refused", trouble="no Python there"), "x refused", "no Python there"),
         (agent("starting"), "* starting", "the link is being made"),
         (agent("stopped"), "- stopped", ""),

@@ -23,6 +23,7 @@ from tests.agents.rows import run_at, write_agents, write_worker
 READY = AgentSeen("w/1", "w", "ssh gpu1", "ready", 4, 1, "gpu1", 7, "3.12.4", 0.5, latency=0.004)
 SILENT = AgentSeen("w/2", "w", "ssh gpu2", "silent", 2, 1, "gpu2")
 LOST = AgentSeen("w/3", "w", "srun -n1", "lost", trouble="srun ended with 1.")
+STARTING = AgentSeen("w/5", "w", "ssh gpu3", "starting")
 REFUSED = AgentSeen("w/4", "w", "ssh old1", "refused", trouble="its Python is 3.7: use 3.10.")
 
 
@@ -110,6 +111,12 @@ def test_status_says_where_an_attempt_runs(db: Path, conn: sqlite3.Connection) -
     [
         ([], Level.FINE, "No worker has agents."),
         ([READY], Level.FINE, "1 agent is at work, each over a good link."),
+        ([STARTING], Level.FINE, "1 agent is starting."),
+        (
+            [READY, STARTING],
+            Level.FINE,
+            "1 agent is at work, each over a good link, and 1 is starting.",
+        ),
         (
             [READY, SILENT],
             Level.WARNING,

@@ -83,8 +83,8 @@ class AgentPool:
 
     @property
     def usable(self) -> int:
-        """How many slots there are at agents that take jobs."""
-        return max(1, sum(p.link.slots for p in self._places if p.link and p.is_ready))
+        """How many slots there are at agents that take jobs, or are taken elsewhere."""
+        return max(1, sum(p.slots if p.is_ready else p.busy() for p in self._places))
 
     def running(self) -> dict[str, Claim]:
         """The attempts that run, or may do so, by execution id."""

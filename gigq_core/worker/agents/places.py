@@ -105,6 +105,8 @@ class Place:
             if old.is_over:
                 self.left += old.attempts.endings
                 old.attempts.endings = []
+                # Its jobs took slots.
+                self.changed = True
         self._old = [old for old in self._old if not old.is_over]
 
     def due(self, opens: bool) -> float | None:
@@ -121,8 +123,11 @@ class Place:
     def row(self, worker_id: str) -> AgentSeen:
         """What the file is to tell of it."""
         link = self._link
-        known = link or (self._old[-1] if self._old else None)
+        old = self._old[-1] if self._old else None
+        known = link or old
         ready = None if known is None else known.ready
+        # What may run behind an old link does so where that led.
+        there = ready if ready is not None or old is None else old.ready
         state: AgentState = "lost" if link is None else link.state
         return AgentSeen(
             id=f"{worker_id}/{self.number}",
@@ -131,15 +136,23 @@ class Place:
             state="refused" if self.refused else state,
             slots=self.slots,
             busy=self.busy(),
-            host=None if ready is None else storable(ready.host),
+            host=None if there is None else storable(there.host),
             pid=None if ready is None else ready.pid,
             python=None if ready is None else ready.python,
             load=None if link is None else link.pulse.load,
             began=None if link is None else link.began,
             heard=None if known is None else known.pulse.heard,
             latency=None if link is None else link.pulse.latency_s,
-            trouble=self.trouble or None,
+            trouble=self.trouble or self._left_words() or None,
         )
+
+    def _left_words(self) -> str:
+        """What is to be said of jobs that take slots of an agent that does not have them."""
+        jobs = sum(len(old.attempts) for old in self._old)
+        if not jobs or self._link is None:
+            return ""
+        are = "1 job is" if jobs == 1 else f"{jobs:,} jobs are"
+        return f"its last link was cut: {are} to be given back"
 
     def _look_at(self, link: AgentLink, now: float) -> None:
         if link.changed:
@@ -323,7 +336,7 @@ class Cluster:
             worker_id=worker_id,
             via=storable(self.via),
             state="lost" if self._trouble else "starting",
-            trouble=self._trouble,
+            trouble=self._trouble or "no Dask worker has an agent yet",
         )
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from gigq_core.agents_seen import AgentSeen
@@ -16,6 +17,10 @@ from gigq_tui.widgets.worker_words import agent_condition, agent_states, is_cut_
 _INDENT = "  "
 # So much of the words of a link is worth showing beside the host.
 _LEAST_VIA = 6
+# What the worker says of a command that led to no agent.
+_ENDED_TOO_SOON = re.compile(
+    r"ended with (?P<how>exit code -?\d+) before an agent stood there: (?P<why>.+)", re.DOTALL
+)
 
 
 def agent_line(
@@ -45,7 +50,8 @@ def agent_line(
         ]
         at += 2
     elif agent.slots:
-        told.append(f"{slots} slots, {link}")
+        # Of a link with something wrong its age is of no use.
+        told.append(f"{slots} slots, {link}" if agent.state == "ready" else f"{slots} slots")
     words, role = _words(agent, worker, now)
     told.append(words)
     text = ", ".join(part for part in told if part)
@@ -66,7 +72,7 @@ def _words(agent: AgentSeen, worker: WorkerRow, now: datetime) -> tuple[str, str
     """What is wrong with it, or else how busy its host is; and the role."""
     if is_cut_off(agent, worker):
         return "its worker is gone: it ends by itself", "fail"
-    trouble = agent.trouble or ""
+    trouble = _brief(agent)
     if agent.state == "silent":
         return f"{_silent_for(agent, now)}no new jobs until it answers", "fail"
     if agent.state == "lost":
@@ -78,6 +84,13 @@ def _words(agent: AgentSeen, worker: WorkerRow, now: datetime) -> tuple[str, str
     if agent.state == "stopped":
         return trouble, "dim"
     return trouble or ", ".join(_figures(agent)), "warn" if trouble else "dim"
+
+
+def _brief(agent: AgentSeen) -> str:
+    """Its trouble, without what its line says anyway: the cause has to be in sight."""
+    trouble = (agent.trouble or "").removeprefix(f'The link "{agent.via}"').lstrip(": ")
+    ended = _ENDED_TOO_SOON.match(trouble)
+    return f"{ended['how']}: {ended['why']}" if ended else trouble
 
 
 def _silent_for(agent: AgentSeen, now: datetime) -> str:
