@@ -406,6 +406,7 @@ class _Session:
         # Of no use to those whose jobs run here, and not small.
         from gigq_core.worker.agents.agent_pool import AgentPool
         from gigq_core.worker.agents.asked import AskedOfAgents
+        from gigq_core.worker.agents.doubts import Doubts
         from gigq_core.worker.agents.terms import Terms
 
         terms = Terms(
@@ -418,6 +419,7 @@ class _Session:
             responder=FileResponder(self.ledger),
             heard=Heard(),
             capture_of=self._capture_of,
+            doubts=Doubts(),
         )
         pool = AgentPool(
             vias=worker._vias,

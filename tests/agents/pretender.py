@@ -67,6 +67,10 @@ def main(what: str) -> None:
         say({"ready": ready})
     if what == "a pong too many":
         say({"pong": {"number": 1_000, "busy": 0, "load": 0.0}})
+    if what == "dies of a job":
+        hear("run")
+        say({"gone": {"why": "it was killed"}})
+        return
     if what == "garbage for a job":
         run = hear("run")
         say({"ended": {"token": run["token"], "fate": "completed"}})

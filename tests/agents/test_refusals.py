@@ -95,6 +95,17 @@ def test_an_ending_that_comes_twice_or_of_nothing_is_one_outcome(place: AgentsPl
     worker.wait()
 
 
+def test_a_job_that_takes_its_agent_down_at_once_counts_from_the_second_time_on(
+    place: AgentsPlace,
+) -> None:
+    job = place.submit(chores.nothing, max_attempts=2)
+    worker = place.far_worker(pretender("dies of a job"), lease=SOON, wait=False)
+    ended = place.end(job)
+    assert ended["status"] == "failed"
+    assert [e["status"] for e in ended["executions"]] == ["cancelled", "crashed", "crashed"]
+    assert stop(worker) == 0
+
+
 def test_a_host_may_not_call_itself_by_what_steers_a_terminal(place: AgentsPlace) -> None:
     worker = place.far_worker(pretender("odd host"), lease=SOON)
     (agent,) = place.agents()

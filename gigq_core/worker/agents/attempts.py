@@ -246,7 +246,8 @@ class Attempts:
         """Nothing runs there any more: all have ended, however they did."""
         for attempt in list(self.by_token.values()):
             claim, fate = attempt.claim, attempt.fate
-            if fate is None and attempt.begun is None and claim.on_crash != "fail":
+            unseen = fate is None and attempt.begun is None and claim.on_crash != "fail"
+            if unseen and self._terms.doubts.is_first(claim.job_id):
                 error = f"its agent on {self.host} was lost before it said that this began: {why}"
                 fate = Fate.GIVEN_BACK
             elif fate is None or fate is Fate.CRASHED:

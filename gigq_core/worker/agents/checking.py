@@ -21,6 +21,7 @@ from gigq_core.times import utc_now
 from gigq_core.worker.agents.agent_link import AgentLink
 from gigq_core.worker.agents.bootstrap import words
 from gigq_core.worker.agents.dask_placement import DaskPlacement, Placed
+from gigq_core.worker.agents.doubts import Doubts
 from gigq_core.worker.agents.lease import Lease
 from gigq_core.worker.agents.streams import Command, Handed
 from gigq_core.worker.agents.terms import Terms
@@ -145,6 +146,7 @@ def _check(wanted: Wanted, via: Via) -> list[Checked]:
             responder=_Nobody(),
             heard=Heard(),
             capture_of=lambda _: Capture(lambda: None),
+            doubts=Doubts(),
         )
         if via.address:
             return _check_cluster(wanted, via, terms)

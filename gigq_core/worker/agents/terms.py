@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gigq_core.version import __version__
+from gigq_core.worker.agents.doubts import Doubts
 from gigq_core.worker.agents.lease import Lease
 from gigq_core.worker.child_age import Limits
 from gigq_core.worker.claims import Claim
@@ -27,6 +28,7 @@ class Terms(NamedTuple):
         responder: answers what jobs ask for.
         heard: takes what jobs tell.
         capture_of: gives where an attempt's output goes.
+        doubts: of which jobs it was not known whether they had begun.
         version: the worker's own.
     """
 
@@ -39,4 +41,5 @@ class Terms(NamedTuple):
     responder: Responder
     heard: Heard
     capture_of: Callable[[Claim], Capture]
+    doubts: Doubts
     version: str = __version__
