@@ -2,7 +2,7 @@
 
 Each screen is drawn by the console itself on a fixed queue (`tests/scene.py`, the night of
 `tests/incident.py`, the workflow of `tests/nightly.py`, the lanes of `tests/lanes.py`, the
-schedules of `tests/timetable.py`, the other hosts of `tests/elsewhere.py`), at a fixed hour, at
+schedules of `tests/timetable.py`, the other hosts of `tests/agents_scene.py`), at a fixed hour, at
 120x32 and at 80x24, and written as SVG and
 PNG. It needs what `pip install -e '.[test]'` installs.
 """
@@ -32,7 +32,7 @@ time.tzset()
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ.pop("NO_COLOR", None)
 
-from tests import elsewhere, incident, lanes, nightly, scene, timetable  # noqa: E402
+from tests import agents_scene, incident, lanes, nightly, scene, timetable  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -98,7 +98,7 @@ SHOTS = (
     Shot("groups", ("b",), incident.build),
     Shot("count", ("number_sign", *"fn", "space", *"state", "enter", "j"), incident.build),
     Shot("workers", ("w", "j")),
-    Shot("agents", ("w", "slash", *"gpu1", "enter", "j"), elsewhere.build),
+    Shot("agents", ("w", "slash", *"gpu1", "enter", "j"), agents_scene.build),
     Shot("lanes", ("L", "j"), set_up=with_lanes),
     Shot(
         "schedules",

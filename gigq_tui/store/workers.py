@@ -255,7 +255,7 @@ def _halt(
         if w.state == "running"
         and w.request in (None, "resume")
         and not w.suspended
-        and (not w.agents or any(agent.state == "ready" for agent in w.agents))
+        and (w.isolation != BY_AGENTS or any(agent.state == "ready" for agent in w.agents))
     ]
     if not taking:
         return Halt.NONE_CLAIMS

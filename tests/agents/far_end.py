@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -156,8 +159,10 @@ class FarEnd:
             self.take(data)
         assert data is not None, "the link did not end"
 
-    def is_readable(self) -> bool:
-        return bool(select.select([self._out], [], [], 0)[0])
+    def is_full(self) -> bool:
+        """Whether so much waits to be read that nothing can be written any more, or hardly."""
+        waiting = struct.unpack("i", fcntl.ioctl(self._out, termios.FIONREAD, bytes(4)))[0]
+        return bool(waiting > fcntl.fcntl(self._out, fcntl.F_GETPIPE_SZ) // 2)
 
     def read_until(self, kind: type[wire.ToWorker]) -> int:
         """Read until a message of a kind came; gives how many bytes that took."""

@@ -16,7 +16,7 @@ from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
 from gigq_tui.store.questions import Questions
 from gigq_tui.store.reader import Reader
-from tests import elsewhere, night, scene
+from tests import agents_scene, night, scene
 
 SHOWN_PATH = Path("/srv/queues/jobs.db")
 
@@ -68,7 +68,7 @@ def scene_app(folder: Path, **options: Any) -> ConsoleApp:
 
 def elsewhere_app(folder: Path, **options: Any) -> ConsoleApp:
     """The same with a worker whose jobs run on other hosts."""
-    return _on(elsewhere.build(folder / scene.FILE_NAME), scene.NOW, **options)
+    return _on(agents_scene.build(folder / scene.FILE_NAME), scene.NOW, **options)
 
 
 def night_app(folder: Path, **options: Any) -> ConsoleApp:

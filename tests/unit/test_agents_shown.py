@@ -33,14 +33,14 @@ from gigq_tui.store.models import JobRow, Progress, RunningJob, Snapshot, Worker
 from gigq_tui.store.reader import Reader
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.widgets.worker_words import wrong_agents
-from tests import elsewhere, scene
+from tests import agents_scene, scene
 
 NOW = scene.NOW
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return elsewhere.build(tmp_path_factory.mktemp("elsewhere") / "jobs.db")
+    return agents_scene.build(tmp_path_factory.mktemp("elsewhere") / "jobs.db")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def lines(row: WorkerRow, width: int = 120) -> list[str]:
 def test_workers_are_read_with_their_agents_and_jobs_with_where_they_run(reader: Reader) -> None:
     snapshot = reader.snapshot(View())
     (remote,) = (row for row in snapshot.workers if row.agents)
-    assert remote.agents == elsewhere.AGENTS
+    assert remote.agents == agents_scene.AGENTS
     hosts = {job.name: job.host for job in remote.running}
     assert hosts == {"embed_docs": "gpu1", "train_vision": "gpu1", "eval_vision": "gpu2"}
     assert not any(job.host for row in snapshot.workers for job in row.running if row != remote)
@@ -165,7 +165,7 @@ def test_progress_is_told_with_the_host(reader: Reader) -> None:
 
 
 def test_an_agent_is_known_by_its_host_unless_several_there_differ(tmp_path: Path) -> None:
-    path = elsewhere.build(tmp_path / "jobs.db")
+    path = agents_scene.build(tmp_path / "jobs.db")
     conn = sqlite3.connect(path)
 
     def link(second: AgentSeen) -> AgentSeen | None:
@@ -177,11 +177,11 @@ def test_an_agent_is_known_by_its_host_unless_several_there_differ(tmp_path: Pat
         finally:
             reader.close()
 
-    twin = replace(elsewhere.AGENTS[0], id="w8/6")
-    assert link(twin) == elsewhere.AGENTS[0]
+    twin = replace(agents_scene.AGENTS[0], id="w8/6")
+    assert link(twin) == agents_scene.AGENTS[0]
     assert link(replace(twin, state="silent")) is None
     # One that runs nothing does not run it.
-    assert link(replace(twin, state="silent", busy=0)) == elsewhere.AGENTS[0]
+    assert link(replace(twin, state="silent", busy=0)) == agents_scene.AGENTS[0]
     conn.close()
 
 
@@ -263,7 +263,7 @@ def test_jobs_are_counted_by_host_and_the_filter_of_a_count_finds_them(path: Pat
 
 @pytest.mark.parametrize("missing", ["agent", "core_agents"])
 def test_a_file_of_an_earlier_release_is_read_without_hosts(tmp_path: Path, missing: str) -> None:
-    path = elsewhere.build(tmp_path / "jobs.db")
+    path = agents_scene.build(tmp_path / "jobs.db")
     conn = sqlite3.connect(path)
     if missing == "agent":
         conn.execute("ALTER TABLE job_executions DROP COLUMN agent")
@@ -456,11 +456,11 @@ def test_agents_are_found_by_what_is_said_of_them() -> None:
 
 
 def test_the_line_at_the_foot_tells_all_of_an_agent() -> None:
-    seen = replace(elsewhere.AGENTS[0], worker_id="w1", host="gpu\x1b1")
+    seen = replace(agents_scene.AGENTS[0], worker_id="w1", host="gpu\x1b1")
     told = describe_worker(entries(listing(worker(seen)))[1], NOW)
     assert told == (
         "gpu\ufffd1 by ssh gpu1: 2 of 4 slots busy, link 31m old, load 3.2, answers in 4ms, "
         "heard 1s ago, pid 4242 there, Python 3.12.4, agent of w1."
     )
-    refused = describe_worker(entries(listing(worker(elsewhere.AGENTS[3])))[1], NOW)
-    assert refused == f"ssh old1: refused: {elsewhere.REFUSED}, agent of w1."
+    refused = describe_worker(entries(listing(worker(agents_scene.AGENTS[3])))[1], NOW)
+    assert refused == f"ssh old1: refused: {agents_scene.REFUSED}, agent of w1."

@@ -16,8 +16,11 @@ def parse(text: str) -> tuple[str, ...]:
     Raises:
         GigQError: One of them can't lead anywhere.
     """
+    pieces = list(_pieces(text))
+    if text.strip() and not pieces:
+        pieces = [""]  # semicolons alone: refused as a command of no words is
     try:
-        return tuple(via_of(piece).text for piece in _pieces(text))
+        return tuple(via_of(piece).text for piece in pieces)
     except ValueError as problem:
         raise GigQError(str(problem).removeprefix("--via ")) from None
 
