@@ -47,6 +47,9 @@ LOOK_AGAIN_S = 0.2
 # What is late by so much is done by nobody, in seconds; a hook whose last jobs all failed, so many.
 LATE_S = 3600.0
 FAILING = 3
+# So long after the last that the file tells of it, an agent has ended without its worker, in
+# seconds: with room for how seldom that is written.
+LEFT_S = 120.0
 # An agent that takes so long to answer is slow, in seconds.
 SLOW_LINK_S = 1.0
 # Of troubles of one kind so many are told.
@@ -353,7 +356,7 @@ def _agents(conn: sqlite3.Connection) -> Iterator[Finding]:
     for worker_id, all_of_it in groupby(found, key=attrgetter("worker_id")):
         agents = list(all_of_it)
         if worker_id not in living:
-            left = [agent for agent in agents if agent.state not in ("lost", "refused", "stopped")]
+            left = [agent for agent in agents if _may_be_left(agent, now)]
             if left:
                 troubled.append(Finding("agents", Level.WARNING, _left_words(left)))
             continue
@@ -397,6 +400,13 @@ def _agent_words(agent: AgentSeen, utc: float) -> str:
 
 def _is_slow(agent: AgentSeen) -> bool:
     return agent.latency is not None and agent.latency >= SLOW_LINK_S
+
+
+def _may_be_left(agent: AgentSeen, utc: float) -> bool:
+    """Whether an agent may go on for a while, whose worker died."""
+    if agent.state in ("lost", "refused", "stopped"):
+        return False
+    return agent.heard is None or utc - agent.heard < LEFT_S
 
 
 def _left_words(agents: list[AgentSeen]) -> str:

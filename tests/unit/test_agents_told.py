@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,16 @@ def test_the_doctor_names_agents_that_run_no_jobs(
     write_worker(conn, "w")
     write_agents(conn, *agents)
     assert found(db) == [(level, text)]
+
+
+def test_the_doctor_knows_when_what_a_dead_worker_left_has_ended(
+    db: Path, conn: sqlite3.Connection
+) -> None:
+    write_worker(conn, "w", dead=True)
+    write_agents(conn, replace(READY, heard=time.time() - 60))
+    assert [level for level, _ in found(db)] == [Level.WARNING]
+    write_agents(conn, replace(READY, heard=time.time() - 3600))
+    assert [level for level, _ in found(db)] == [Level.FINE]
 
 
 def test_the_doctor_names_what_a_dead_worker_left(db: Path, conn: sqlite3.Connection) -> None:
