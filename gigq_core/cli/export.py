@@ -88,7 +88,7 @@ def export(
 
 def _write(wanted: Export, path: Path) -> None:
     try:
-        with whole_file(path) as stream:
+        with _ended_in_good_order(), whole_file(path) as stream:
             for part in wanted.parts():
                 stream.write(part.encode("ascii"))
     except ValueError as problem:
@@ -100,6 +100,27 @@ def _write(wanted: Export, path: Path) -> None:
 def _words(written: Written, path: Path) -> str:
     noun = "job" if written.jobs == 1 else "jobs"
     return f"{written.jobs:,} {noun} written to {path} ({size_words(written.bytes)})."
+
+
+@contextmanager
+def _ended_in_good_order() -> Iterator[None]:
+    """While this lasts, SIGTERM and SIGHUP take away what is written by half, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(signum: int, frame: object) -> None:
+        raise SystemExit(128 + signum)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as `nohup` leaves it
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

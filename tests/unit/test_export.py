@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -286,6 +287,30 @@ def test_a_file_is_written_whole_or_not_at_all(
     monkeypatch.undo()
     assert export(db, "--jsonl", str(target)).exit_code == 0
     assert target.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_half_written(db: Path, tmp_path: Path, number: int) -> None:
+    JobQueue(db).submit(Job("a", NOTHING))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    program = f"""if True:
+        import os
+        from gigq_core.cli.main import main
+        from gigq_core.export import Export
+
+        def parts(self):
+            yield "half of it"
+            os.kill(os.getpid(), {int(number)})
+            yield "the rest"
+
+        Export.parts = parts
+        main()
+    """
+    words = ["--db", str(db), "export", "--jsonl", str(folder / "jobs.jsonl")]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, timeout=60)
+    assert done.returncode == 128 + number, done.stderr
+    assert os.listdir(folder) == []
 
 
 @pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
