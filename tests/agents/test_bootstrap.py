@@ -183,8 +183,8 @@ def test_real_old_pythons_are_told_as_well(home: Home, version: str) -> None:
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
 def test_an_agent_runs_on_each_python_that_it_may_run_on(home: Home, version: str) -> None:
     python = _real_python(version)
-    if python is None or sys.version_info[:2] == tuple(map(int, version.split("."))):
-        pytest.skip(f"there is no other Python {version} here")
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
     assert home.works(python=python)
     assert not home.works(python=python)
 
