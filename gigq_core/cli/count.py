@@ -81,10 +81,11 @@ def count(
 
     \b
     KEY is one of
-      fn, name, state, worker, err (the error), fp (the failure's fingerprint),
+      fn, name, state, worker, host (where an agent ran it last),
+      err (the error), fp (the failure's fingerprint),
       param.NAME, result.NAME, and within them as in param.file.size,
       created, started or ended, each with .minute, .hour or .day,
-      lane, batch, workflow, pri (the priority), try (the attempts).
+      lane, batch, workflow, schedule, pri (the priority), try (the attempts).
 
     Failed holds what timed out; p50 is the median run time of the last attempts, to two digits.
     Values are told apart as in JSON: 17 and 17.0 are one number, "17" is a text. A job without the

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
+from gigq_core.counting import PLAIN_KEYS
 from gigq_core.job import FunctionReference
 from tests.store_files import digest
 from tests.unit.test_core_cli import run
@@ -137,3 +138,9 @@ def test_what_makes_no_sense_is_refused(db: Path, options: list[str], sentence: 
     result = run(db, "count", *options)
     assert result.exit_code == 2
     assert sentence in result.output
+
+
+def test_the_help_names_each_key(tmp_path: Path) -> None:
+    said = run(tmp_path / "jobs.db", "count", "--help").output.partition("Failed holds")[0]
+    words = said.replace(",", " ").split()
+    assert {key.partition(".")[0] for key in PLAIN_KEYS} <= set(words)
