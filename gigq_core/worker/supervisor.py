@@ -544,8 +544,11 @@ class Supervisor:
             given_back = self._pool.start(result.claims)
             self._looks.again = self._looks.again or given_back > 0
             self._share_until = time.monotonic() + SHARE_S
-            self.claimed += len(result.claims) - given_back
+            self.claimed += len(result.claims)
         self.claimed += result.broken
+        if self._limit is not None:
+            # What did not begin is not run: another one is.
+            self.claimed -= sum(ending.fate is Fate.NOT_BEGUN for ending in result.endings)
         for ending in result.endings:
             _report(ending, bool(result.superseded) and ending in result.superseded)
         full = claim and len(result.claims) + result.broken >= max(1, len(free))

@@ -26,6 +26,18 @@ READY: dict[str, Any] = {
     "slots": 2,
     "cpus": 2,
 }
+ENDED: dict[str, Any] = {
+    "fate": "completed",
+    "result": "1",
+    "error": None,
+    "traceback": None,
+    "raised": [],
+    "wish": None,
+    "signal": None,
+    "output": False,
+    "pid": 7,
+    "ran_s": 1e12,
+}
 
 
 def say(line: object) -> None:
@@ -71,17 +83,17 @@ def main(what: str) -> None:
         hear("run")
         say({"gone": {"why": "it was killed"}})
         return
+    if what == "not at once":
+        token = hear("run")["token"]
+        say({"ended": {**ENDED, "token": token, "fate": "not begun", "result": None, "pid": None}})
+        say({"ended": {**ENDED, "token": hear("run")["token"]}})
     if what == "garbage for a job":
         run = hear("run")
         say({"ended": {"token": run["token"], "fate": "completed"}})
     if what == "odd words":
         run = hear("run")
-        ended = {
-            "fate": "completed", "result": "1", "error": None, "traceback": None, "raised": [],
-            "wish": None, "signal": None, "output": False, "pid": 7, "ran_s": 1e12,
-        }  # fmt: skip
         for token in ("never-heard-of", run["token"], run["token"]):
-            say({"ended": {"token": token, **ended}})
+            say({"ended": {**ENDED, "token": token}})
             say({"reported": {"token": token, "done": 1, "total": 2, "note": "late"}})
     if what == "a huge line":
         os.write(1, b"x" * 10_000_000)

@@ -106,6 +106,16 @@ def test_a_job_that_takes_its_agent_down_at_once_counts_from_the_second_time_on(
     assert stop(worker) == 0
 
 
+def test_a_worker_for_one_job_stays_for_it_where_its_agent_gives_it_back(
+    place: AgentsPlace,
+) -> None:
+    job = place.submit(chores.nothing)
+    worker = place.worker("--via", pretender("not at once"), "--once", wait=False)
+    assert worker.wait(60) == 0
+    assert place.status(job) == "completed"
+    assert place.queue.stats()["pending"] == 0
+
+
 def test_a_host_may_not_call_itself_by_what_steers_a_terminal(place: AgentsPlace) -> None:
     worker = place.far_worker(pretender("odd host"), lease=SOON)
     (agent,) = place.agents()
