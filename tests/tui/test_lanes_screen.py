@@ -299,6 +299,7 @@ async def test_the_form_offers_the_lanes_that_there_are(path: Path) -> None:
         screen.form.show_more()
         field = screen.form.more["lane"].field
         screen.set_focus(field)
+        await until(pilot, lambda: field.has_focus, "the field to be typed in")
         await press(pilot, *"fetc")
         await until(pilot, lambda: "0 run, 3 wait" in screen_text(app), "the lanes of the file")
         # A name that is new is left as it is typed, whatever begins like it.
