@@ -667,7 +667,7 @@ def _report(ending: Ending, superseded: bool) -> None:
     if superseded:
         logger.warning("Job %s was no longer ours: its outcome is discarded", claim.job_id)
     elif ending.fate is Fate.NOT_BEGUN:
-        logger.info("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
+        logger.debug("Job %s (%r) was claimed ahead: given back", claim.job_id, claim.name)
     elif ending.fate is Fate.COMPLETED:
         submitted = "" if ending.outbox is None else f", and submitted {_jobs(len(ending.outbox))}"
         logger.info("Job %s (%r) completed%s", claim.job_id, claim.name, submitted)
