@@ -25,7 +25,8 @@ QUICK = Lease(
     lease_s=3.0,
     ping_s=0.5,
     silent_s=1.0,
-    margin_s=0.5,
+    # Of a busy machine, what is to end may have no turn for long.
+    margin_s=3.0,
     ready_s=30.0,
     first_pause_s=0.1,
     longest_pause_s=1.0,

@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -77,6 +78,11 @@ class Side:
         return {pid for pid, started in self.known if process_start(pid) == started}
 
 
+def _go_on(pid: int) -> None:
+    with suppress(ProcessLookupError):  # what was stopped may have been ended meanwhile
+        os.kill(pid, signal.SIGCONT)
+
+
 @pytest.fixture
 def side(tmp_path: Path) -> Iterator[Side]:
     (tmp_path / "hiding.py").write_text(textwrap.dedent(JOBS))
@@ -142,7 +148,7 @@ def test_though_all_three_are_stopped_no_job_outlives_the_lease(side: Side) -> N
     # The kernel ends the agent, and with it the groups of its jobs. What a job has hidden from
     # those is ended as soon as a guard goes on.
     wait_until(lambda: not ({side.agent} | runners) & side.alive(), LEASE_S + LATE_S)
-    os.kill(side.inner, signal.SIGCONT)
+    _go_on(side.inner)
     wait_until(lambda: not side.alive(), LATE_S)
 
 
@@ -156,7 +162,7 @@ def test_a_link_that_is_cut_ends_all_at_once_though_one_is_stopped(side: Side, w
     jobs = side.alive() - {side.agent, side.inner, side.outer}
     wait_until(lambda: not jobs & side.alive(), limit_s)
     if who != "agent":
-        os.kill(getattr(side, who), signal.SIGCONT)
+        _go_on(getattr(side, who))
     wait_until(lambda: not side.alive(), LEASE_S + LATE_S)
 
 

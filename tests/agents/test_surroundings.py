@@ -241,6 +241,9 @@ def test_a_link_that_hangs_tells_nobody(tmp_path: Path, talk: Talks, way: str, d
     for number in range(3):
         link.say(say=number)
     line = link.line(QUIET_S)
+    if way == OUT and do == cutting.HANG_AFTER and kind(line) == "answer":
+        # The far end was faster with it than the link with its hanging.
+        line = link.line(QUIET_S)
     assert (kind(line) == "answer") is (way == BACK and do == cutting.HANG_AFTER)
     assert link.line(QUIET_S) == ""
     assert link.process.poll() is None
