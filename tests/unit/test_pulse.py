@@ -8,6 +8,7 @@ import random
 import pytest
 
 from gigq_core.worker.agents import pulse, wire
+from gigq_core.worker.agents.agent import ALARM_AFTER_S
 from gigq_core.worker.agents.lease import Lease
 from gigq_core.worker.agents.pulse import MOST_PINGS, Pulse
 from gigq_core.worker.answers import Broken
@@ -118,3 +119,8 @@ def test_the_agents_lease_is_always_over_before_its_attempts_are(clock: Clock, s
             if ping is not None and draw.random() > 0.1:
                 under_way.append((now + draw.uniform(0, slow), ping))
         assert made.over_at >= agents_lease + GRACE_S + LEASE.margin_s - 0.001
+
+
+def test_the_kernels_alarm_comes_before_jobs_are_given_back() -> None:
+    # Twice as early: what it ends has to end, too, whatever the grace is.
+    assert Lease().margin_s > 2 * ALARM_AFTER_S
