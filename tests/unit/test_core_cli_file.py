@@ -29,6 +29,7 @@ MORE = {
     "count": ["--by", "fn"],
     "priority": ["--set", "1"],
     "worker": ["--once"],
+    "export": ["--jsonl"],
 }
 SUBMIT = ["submit", "json.dumps", "-p", "obj=1"]
 
