@@ -50,6 +50,13 @@ LARGEST_RESULT = 512 * 1024 * 1024
 _LEASE = Lease()
 
 
+class _Default(int):
+    """A number that nobody has given: it can be told from the same one, given."""
+
+
+_ONE = _Default(1)
+
+
 class Worker:
     """Runs the jobs of a queue file.
 
@@ -105,7 +112,7 @@ class Worker:
         db_path: str | Path,
         worker_id: str | None = None,
         polling_interval: float = 5,
-        concurrency: int | None = None,
+        concurrency: int | None = _ONE,
         *,
         isolation: Literal["thread", "process"] = "thread",
         python: str | None = None,
@@ -158,7 +165,7 @@ class Worker:
         self.db_path = db_path
         self.worker_id = storable(worker_id) if worker_id else f"worker-{uuid.uuid4()}"
         self.polling_interval = polling_interval
-        self.concurrency = concurrency or 1
+        self.concurrency = int(concurrency or 1)
         self.isolation = isolation
         self.running = False
         self.exit_code = 0
@@ -166,7 +173,7 @@ class Worker:
         self._python = python
         self._chdir = chdir
         self._remote_python = remote_python
-        self._asked_slots = concurrency
+        self._asked_slots = None if concurrency is _ONE else concurrency
         self._remote_chdir = remote_chdir
         self._lease = lease
         self._grace_s = grace_s

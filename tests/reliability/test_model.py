@@ -254,6 +254,17 @@ class QueueMachine(RuleBasedStateMachine):
     def _culprits(self) -> dict[str, str]:
         return dict(self.ledger.conn.execute("SELECT child_id, culprit_id FROM core_cascaded"))
 
+    def _above(self, job_id: str) -> set[str]:
+        """All that a job depends on, directly or not."""
+        found: set[str] = set()
+        waiting = [job_id]
+        while waiting:
+            child = waiting.pop()
+            parents = {edge[1] for edge in self.edges if edge[0] == child} - found
+            found |= parents
+            waiting += parents
+        return found
+
     def _blame(self, rows: dict[str, Row]) -> None:
         """Whoever was cancelled along has the culprit of a parent, or that parent itself."""
         found = self._culprits()
@@ -265,6 +276,9 @@ class QueueMachine(RuleBasedStateMachine):
             roots = {found.get(parent, parent) for parent in parents}
             # A parent may have been retried in the same act.
             roots |= {self.culprits[parent] for parent in parents & self.culprits.keys()}
+            # Or cancelled along, and then retried, within this act: for whom is not known.
+            for parent in parents - found.keys() - self.culprits.keys():
+                roots |= self._above(parent)
             assert culprit in roots, (job_id, culprit, roots)
         for job_id in self.culprits.keys() - found.keys():
             assert job_id not in rows or rows[job_id].status != "cancelled"
