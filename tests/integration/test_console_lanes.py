@@ -87,7 +87,7 @@ async def test_a_night_with_lanes(path: Path) -> None:
         # A worker that names the reserved lane.
         await press(pilot, "equals_sign")
         await until(pilot, lambda: isinstance(app.screen, WorkersScreen), "the workers")
-        await press(pilot, *["tab"] * 7, *"gpu", "alt+s")
+        await press(pilot, *["tab"] * 8, *"gpu", "alt+s")
         await until(pilot, lambda: states(path)["g1"] == "running", "the reserved job")
         await press(pilot, "s", "n", "G")
         await shows("takes only gpu")
