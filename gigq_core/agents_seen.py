@@ -17,6 +17,9 @@ from gigq_core.schema import agent_statements as sql
 AgentState = Literal["starting", "ready", "silent", "lost", "refused", "stopped"]
 _STATES: dict[str, AgentState] = {state: state for state in get_args(AgentState)}
 
+# The isolation of a worker whose jobs run at agents.
+BY_AGENTS = "agents"
+
 
 @dataclass(frozen=True)
 class AgentSeen:

@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from gigq_core.agent_words import place_of, trouble_of
-from gigq_core.agents_seen import AgentSeen, read_agents
+from gigq_core.agents_seen import BY_AGENTS, AgentSeen, read_agents
 from gigq_core.cycles import in_circles
 from gigq_core.decoding import as_int, as_text
 from gigq_core.file_locks import process_words
@@ -335,7 +335,7 @@ def _orphans(conn: sqlite3.Connection) -> Iterator[Finding]:
         if row["pid"] is not None and is_dead(ProcessIdentity.of_row(row)) is True:
             dead.append(row)
     if dead:
-        elsewhere = any(row["isolation"] == "agents" for row in dead)
+        elsewhere = any(row["isolation"] == BY_AGENTS for row in dead)
         yield Finding(
             "orphans",
             Level.WRONG,

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gigq_core.agent_words import why_not_heard
-from gigq_core.agents_seen import knows_agents, read_agents
+from gigq_core.agents_seen import BY_AGENTS, knows_agents, read_agents
 from gigq_core.asks import ask_worker
 from gigq_core.errors import StackUnavailable
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
@@ -45,7 +45,7 @@ def stack_of(
     """
     path = Path(db_path)
     row = _running(path, job_id)
-    if row["isolation"] == "agents":
+    if row["isolation"] == BY_AGENTS:
         return _stack_elsewhere(path, row, timeout_s + WAY_TIMEOUT_S, read_only)
     if row["isolation"] != "process":
         raise StackUnavailable("It runs in a thread of a script, which can't be asked.")

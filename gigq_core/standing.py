@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gigq_core.agents_seen import AgentSeen, agent_on, read_agents, read_hosts
+from gigq_core.agents_seen import BY_AGENTS, AgentSeen, agent_on, read_agents, read_hosts
 from gigq_core.blame import TOLD, Blame, Culprit, Parent, blame_of
 from gigq_core.blocking import Waits, read_waits
 from gigq_core.decoding import as_int, as_text, as_timeout_s, due_of, is_parked, is_shown
@@ -238,9 +238,9 @@ def _halt(conn: sqlite3.Connection) -> Halt | None:
         for worker in here
         if worker["state"] == "running" and worker["request"] in (None, "resume")
     ]
-    if any(worker["isolation"] == "agents" for worker in taking):
+    if any(worker["isolation"] == BY_AGENTS for worker in taking):
         ready = {agent.worker_id for agent in read_agents(conn) if agent.state == "ready"}
-        taking = [w for w in taking if w["isolation"] != "agents" or as_text(w["id"]) in ready]
+        taking = [w for w in taking if w["isolation"] != BY_AGENTS or as_text(w["id"]) in ready]
     if not taking:
         return Halt.NONE_CLAIMS
     # A file of the release before does not have the column.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 HAS_AGENTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_agents'"
 
 AGENTS = "SELECT * FROM core_agents ORDER BY worker_id, length(id), id"
@@ -43,3 +45,15 @@ WHERE worker_id = ? AND state NOT IN ('refused', 'lost')"""
 LOSE_AGENTS = """
 UPDATE core_agents SET state = 'lost', busy = 0, trouble = 'its worker died'
 WHERE worker_id = (SELECT id FROM core_workers WHERE rowid = :place) AND state <> 'stopped'"""
+
+
+def last_host(columns: Collection[str]) -> str:
+    """The expression for where an agent ran the last attempt of a row of `jobs`; NULL for nowhere.
+
+    Args:
+        columns: of the table of attempts.
+    """
+    if "agent" not in columns:
+        return "NULL"
+    last = "(SELECT max(rowid) FROM job_executions WHERE job_id = jobs.id)"
+    return f"(SELECT agent FROM job_executions WHERE rowid = {last})"

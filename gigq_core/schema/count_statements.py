@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from gigq_core.lane_names import HIDDEN
+from gigq_core.schema.agent_statements import last_host
 from gigq_core.schema.ddl import IS_FAILURE, instant_of
 from gigq_core.schema.failure_statements import FINGERPRINT_FUNCTION
 
@@ -111,8 +112,7 @@ def host(columns: Collection[str]) -> Expression:
     """
     if "agent" not in columns:
         return Expression(str(MISSING), "''")
-    last = "(SELECT max(rowid) FROM job_executions WHERE job_id = jobs.id)"
-    return _plain(f"(SELECT agent FROM job_executions WHERE rowid = {last})")
+    return _plain(last_host(columns))
 
 
 def within_json(name: str, path: str) -> Expression:

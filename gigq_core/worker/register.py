@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from gigq_core.agents_seen import AgentSeen
+from gigq_core.agents_seen import BY_AGENTS, AgentSeen
 from gigq_core.errors import WorkerIdInUse
 from gigq_core.identity import ProcessIdentity, current_identity, is_dead
 from gigq_core.schema import agent_statements
@@ -106,7 +106,7 @@ def enrol(conn: sqlite3.Connection, own: Register, now: Moment) -> None:
                 f"A worker {own.id} already works on this file (pid {row['pid']} on "
                 f"{row['host']}): choose another --worker-id, or stop that one."
             )
-        if row["isolation"] == "agents":
+        if row["isolation"] == BY_AGENTS:
             # What they run may go on for a while: the row stays, by another name, until it is over.
             values = {"id": own.id, "new": f"{own.id}~{row['pid']}"}
             for statement in (sql.RENAME_WORKER, sql.RENAME_HOLDER, agent_statements.RENAME_AGENTS):

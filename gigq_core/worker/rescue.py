@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.due import due_after
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
@@ -199,7 +200,7 @@ def _is_lost(row: sqlite3.Row, heartbeats: HeartbeatWatch | None) -> bool:
         return is_past(row, LEASE_S)
     if dead is None and heartbeats is not None:
         return heartbeats.lease_is_over(row["worker_id"])
-    if dead is True and row["isolation"] == "agents":
+    if dead is True and row["isolation"] == BY_AGENTS:
         return heartbeats is not None and heartbeats.agents_lease_is_over(row)
     return dead is True
 
@@ -256,7 +257,7 @@ def rescue(
 
 def _how_it_died(row: sqlite3.Row) -> str:
     # What ran elsewhere can't have been the reason.
-    return "died, and its agents with it" if row["isolation"] == "agents" else "died"
+    return "died, and its agents with it" if row["isolation"] == BY_AGENTS else "died"
 
 
 def bury(conn: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
@@ -302,7 +303,7 @@ def _release_one(conn: sqlite3.Connection, job_id: str) -> Outcome:
         reason = "a GigQ worker runs it: its timeout gives it back"
     elif _certainly_lost(row) and (became := give_back(conn, row)):
         return Outcome(job_id, Change.RELEASED, became, row["name"])
-    elif row["isolation"] == "agents" and is_dead(ProcessIdentity.of_row(row)) is True:
+    elif row["isolation"] == BY_AGENTS and is_dead(ProcessIdentity.of_row(row)) is True:
         reason = (
             f"its worker {row['worker_id']} died, but an agent elsewhere may still run it: a live "
             f"worker gives it back {RESCUE_AGENTS_S:.0f} s after it has seen that"

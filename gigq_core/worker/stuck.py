@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.schema import worker_statements as sql
 from gigq_core.worker import rescue
@@ -114,7 +115,7 @@ class StuckWatch:
             return True
         # In threads a job may hold up its worker, and is never run twice at once.
         return (
-            row["isolation"] in ("process", "agents")
+            row["isolation"] in ("process", BY_AGENTS)
             and self._heartbeats.silence_s(row["worker_id"]) >= SILENT_S
         )
 
@@ -127,7 +128,7 @@ class StuckWatch:
             if not late or not self._is_stuck(late[0]):
                 return False
             what = "suspended" if is_suspended(late[0]["pid"]) else "hung"
-            if late[0]["isolation"] == "agents":
+            if late[0]["isolation"] == BY_AGENTS:
                 # The processes that its attempts name are elsewhere, and may go on for a while.
                 if _end_worker(late[0], what):
                     self._killed[place] = f"was {what}, and was killed for a job's timeout"

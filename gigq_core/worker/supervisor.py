@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.errors import DatabaseError
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
@@ -46,7 +47,7 @@ DISTURBED_S = 0.25
 AWAY_S = 2.0
 # What does not end within the grace is waited for so much longer, in seconds, by those whose jobs
 # may not end at all.
-PATIENCE_S = {"thread": 0.0, "agents": 5.0}
+PATIENCE_S = {"thread": 0.0, BY_AGENTS: 5.0}
 # Signals of which one is enough to stop now.
 AT_ONCE = (getattr(signal, "SIGQUIT", None),)
 

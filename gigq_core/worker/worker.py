@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.connections import close_connection, get_connection
 from gigq_core.lanes import check_patterns
 from gigq_core.paths import attempt_output, stack_prefix
@@ -359,7 +360,7 @@ class _Session:
         self.own = Register(
             id=worker.worker_id,
             owner=worker._owner,
-            isolation="agents" if worker._vias else worker.isolation,
+            isolation=BY_AGENTS if worker._vias else worker.isolation,
             slots=worker.concurrency * max(1, len(worker._vias)),
             python=self.python if by_process else sys.executable,
             chdir=self.folder,

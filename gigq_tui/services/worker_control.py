@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.errors import GigQError
 from gigq_core.status import WorkerRequest
 from gigq_tui.actions import shell_command
@@ -31,7 +32,6 @@ from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.waiting import RunsWorkers, find_out
-from gigq_tui.store.agents import BY_AGENTS
 from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import WorkerRow
 

@@ -14,8 +14,6 @@ from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.statuses import RUNNING
 
-# How a worker is told that runs its jobs by agents.
-BY_AGENTS = "agents"
 # Among the columns that rows are read with: where they run or ran.
 HOST = "host"
 

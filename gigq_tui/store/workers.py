@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gigq_core import identity
+from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.decoding import as_int, as_json, as_optional_text, as_text, as_timeout_s
 from gigq_core.identity import ProcessIdentity
 from gigq_core.why import Halt, Health
 from gigq_tui.store import queries
-from gigq_tui.store.agents import BY_AGENTS, agents_of, hosts_of_running, with_link
+from gigq_tui.store.agents import agents_of, hosts_of_running, with_link
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.instants import BEGAN, CLAIMED, STOPPED

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gigq_core.agents_seen import AgentSeen
+from gigq_core.agents_seen import BY_AGENTS, AgentSeen
 from gigq_core.errors import WorkerCannotStart
 from gigq_core.worker.agents import bootstrap, wire
 from gigq_core.worker.agents.agent_link import AgentLink
@@ -41,7 +41,7 @@ class AgentPool:
         changed: whether an agent's state has changed since the rows were written last.
     """
 
-    isolation = "agents"
+    isolation = BY_AGENTS
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gigq_core.agents_seen import AgentSeen
+from gigq_core.agents_seen import BY_AGENTS, AgentSeen
 from gigq_core.why import Health
 from gigq_tui.actions.shell_command import command
 from gigq_tui.actions.workers.pending_requests import request_word
@@ -29,7 +29,6 @@ from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import SET_WORKERS, SPAWN_WORKER
 from gigq_tui.keys.screen_actions import WORKER_PAUSE, WORKER_RELEASE
 from gigq_tui.screens.workers.agent_lines import agent_line, describe_agent, describe_agents
-from gigq_tui.store.agents import BY_AGENTS
 from gigq_tui.store.machine import Machine
 from gigq_tui.store.models import ForeignWorker, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.processes import Usage

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.lane_names import HIDDEN
+from gigq_core.schema.agent_statements import last_host
 from gigq_core.schema.ddl import FIRST_WORD, PARKED
 from gigq_core.schema.failure_statements import beginning_with, last_failed_so
 from gigq_core.status import JobStatus
@@ -142,13 +143,6 @@ def _word(term: Term, context: Context) -> Sql:
 
 # The last attempt of a job. `jobs` is the outer query's.
 _LAST_ATTEMPT = "e.rowid = (SELECT max(l.rowid) FROM job_executions l WHERE l.job_id = jobs.id)"
-
-
-def last_host(execution_columns: Collection[str]) -> str:
-    """The SQL for where an agent ran the last attempt of a job; NULL where none did."""
-    if "agent" not in execution_columns:
-        return "NULL"
-    return f"(SELECT e.agent FROM job_executions e WHERE {_LAST_ATTEMPT})"
 
 
 def _host(term: Term, context: Context) -> Sql:

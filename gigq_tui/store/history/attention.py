@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from enum import Enum
 
 from gigq_core.agent_words import place_of, trouble_of
+from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
 from gigq_core.durations import duration_text
 from gigq_core.file_locks import process_words
@@ -19,7 +20,6 @@ from gigq_core.moments import brief_time
 from gigq_core.schedules import Schedule
 from gigq_core.times import moment_of
 from gigq_core.why import Health
-from gigq_tui.store.agents import BY_AGENTS
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.history.arranged import Arranged

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gigq_core.decoding import as_int
+from gigq_core.schema.agent_statements import last_host
 from gigq_core.schema.ddl import PARKED
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
-from gigq_tui.store.filter.sql import BLOCKED_BY_JSON, is_later, last_host, run_seconds
+from gigq_tui.store.filter.sql import BLOCKED_BY_JSON, is_later, run_seconds
 from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 from gigq_tui.store.list.view import Anchor, AnchorKind, View
 from gigq_tui.store.models import Tab, Window
