@@ -41,11 +41,12 @@ def take_and_go_on(mib: int, job_context: Any) -> str:
     """Catch it, and use the link to the worker all the same."""
     try:
         take(mib)
+        return "taken"
     except MemoryError:
-        job_context.save("no more to be had")
-        job_context.progress(1, 2)
-        return str(job_context.saved)
-    return "taken"
+        pass  # beyond here what was taken is free again
+    job_context.save("no more to be had")
+    job_context.progress(1, 2)
+    return str(job_context.saved)
 
 
 HOG = """
