@@ -192,11 +192,11 @@ class ProcessPool:
         alive = len(self._children)
         return alive - ending < self.slots and alive < 2 * self.slots + ENDING_BESIDE
 
-    def start(self, claims: list[Claim], recorded: bool = True) -> int:
+    def start(self, claims: list[Claim], recorded: bool = True) -> None:
         """Give each attempt to a free child, and keep the rest for those that are free next.
 
-        A job that failed in a child never comes back to that child. Returns how many attempts are
-        given back because of that: they are among those that ended, and have not begun.
+        A job that failed in a child never comes back to that child. The attempts that are given
+        back because of that are among those that ended, and have not begun.
 
         Args:
             claims: the attempts.
@@ -213,20 +213,20 @@ class ProcessPool:
         if len(claims) > len(idle):
             self._ahead.extend(claims[len(idle) :])
             self._overdue_at = time.monotonic() + OVERDUE_S
-        return sum(not self._start_elsewhere(claim) for claim in unsuited)
+        for claim in unsuited:
+            self._start_elsewhere(claim)
 
-    def _start_elsewhere(self, claim: Claim) -> bool:
+    def _start_elsewhere(self, claim: Claim) -> None:
         """Start an attempt in another child than that which it was claimed for."""
         idle = [child for child in self._children if child.state is ChildState.IDLE]
         for child in idle:
             if not _unsuited(child, claim):
                 # The file is told which one it is as it is of a job that was claimed ahead.
                 child.start(claim, ahead=True)
-                return True
+                return
         for child in idle:
             child.retire(_unsuited(child, claim))
         self._endings.append(Ending(claim, Fate.NOT_BEGUN))
-        return False
 
     def _on_idle(self, child: Child) -> None:
         for claim in self._ahead:

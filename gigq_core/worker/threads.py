@@ -416,7 +416,7 @@ class ThreadPool:
     def prepare(self, wanted: int) -> None:
         """Threads are made when they are needed."""
 
-    def start(self, claims: list[Claim]) -> int:
+    def start(self, claims: list[Claim]) -> None:
         """Run the attempts; the caller claimed no more than are free, and none is given back."""
         for claim in claims:
             if claim.memory is not None and not self._told_of_memory:
@@ -438,7 +438,6 @@ class ThreadPool:
                 )
             self._busy[claim.execution_id] = thread
             thread.start(claim)
-        return 0
 
     def room_ahead(self) -> int:
         """None: there is no process to keep busy."""

@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -319,19 +320,33 @@ def test_what_a_module_holds_open_is_written_out_when_its_process_ends(
     assert (project.folder / "report.csv").read_text() == "a line"
 
 
-def test_a_worker_in_a_script_tries_a_job_again_in_another_process(place: Place) -> None:
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize("pause_s", [0, 0.02], ids=["at once", "later"])
+def test_a_worker_in_a_script_tries_a_job_again_in_another_process(
+    place: Place, isolation: Literal["process", "thread"], concurrency: int, pause_s: float
+) -> None:
+    """One attempt a call, which has ended by then, whether or not its child can be had at once."""
     (place.folder / "tried.py").write_text(
         "import os\ndef again():\n    raise ValueError(os.getpid())\n"
     )
-    job_id = place.queue.submit(Job("again", FunctionReference("tried", "again"), max_attempts=3))
-    worker = Worker(place.db, isolation="process", chdir=place.folder)
+    again = FunctionReference("tried", "again")
+    jobs = [place.queue.submit(Job("again", again, max_attempts=3)) for _ in range(3)]
+    worker = Worker(place.db, concurrency=concurrency, isolation=isolation, chdir=place.folder)
     try:
-        assert [worker.process_one() for _ in range(4)] == [True, True, True, False]
+        for call in range(1, 10):
+            assert worker.process_one()
+            found = [place.job(job_id) for job_id in jobs]
+            assert [job["status"] for job in found].count("running") == 0
+            assert sum(job["attempts"] for job in found) == call
+            time.sleep(pause_s)  # the child that is not to have it again may have gone, or not
+        assert not worker.process_one()
     finally:
         worker.close()
-    job = place.job(job_id)
-    assert (job["status"], job["attempts"]) == ("failed", 3)
-    assert len({execution["error"] for execution in job["executions"]}) == 3
+    for job in map(place.job, jobs):
+        assert (job["status"], job["attempts"]) == ("failed", 3)
+        if isolation == "process":
+            assert len({execution["error"] for execution in job["executions"]}) == 3
 
 
 def test_a_drain_waits_for_no_child_beyond_the_grace(project: Project) -> None:

@@ -119,8 +119,8 @@ class AgentPool:
         self._look_after(time.monotonic())
         self._give_up_if_all_failed()
 
-    def start(self, claims: list[Claim]) -> int:
-        """Give each attempt to the agent with the most room; gives how many had no place."""
+    def start(self, claims: list[Claim]) -> None:
+        """Give each attempt to the agent with the most room; back what has no place any more."""
         room = {place: place.room() for place in self._places}
         ahead = {place: place.room_ahead() for place in self._places}
         direct = sum(room.values())
@@ -131,7 +131,6 @@ class AgentPool:
             if place.link is not None:
                 place.link.attempts.run(begin.get(place, ()), wait.get(place, ()))
         self._endings += [Ending(claim, Fate.NOT_BEGUN) for claim in without]
-        return len(without)
 
     def room_ahead(self) -> int:
         """How many jobs to claim beyond the free slots: none, unless jobs are short."""
