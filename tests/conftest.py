@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -83,6 +84,13 @@ def _processes_ended() -> Iterator[None]:
     """Whatever the tests start ends with them."""
     yield
     assert surroundings.still_running() == []
+
+
+@pytest.fixture(autouse=True)
+def _zone_put_back() -> Iterator[None]:
+    """No test leaves its zone to the next one: once TZ is back, the C library is told so."""
+    yield
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)

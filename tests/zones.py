@@ -26,11 +26,13 @@ ZONES = (
 @contextmanager
 def standing_in(key: str) -> Iterator[ZoneInfo]:
     """This process in a zone: whatever it reads or writes as local time is that zone's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", key)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TZ", key)
+            time.tzset()
+            yield ZoneInfo(key)
+    finally:
         time.tzset()
-        yield ZoneInfo(key)
-    time.tzset()
 
 
 def changes(zone: ZoneInfo, year: int) -> Iterator[datetime]:

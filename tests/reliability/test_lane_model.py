@@ -530,7 +530,6 @@ def walk(path: Path, clock: Clock, seed: int, steps: int = STEPS) -> None:
             raise AssertionError(f"seed {seed}, after {json.dumps(done)}: {problem}") from problem
         finally:
             walk.close()
-    time.tzset()
 
 
 @pytest.fixture
