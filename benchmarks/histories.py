@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from gigq_core.forecast import FREE, LaneLimits, PastRuns, Unfinished, forecast
-from gigq_core.spread import Spread
+from gigq_core.forecasting.forecast import FREE, LaneLimits, PastRuns, Unfinished, forecast
+from gigq_core.units.spread import Spread
 
 MARKS = (0.25, 0.5, 0.75)
 RUNS_BEFORE = 60

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gigq_core.changes.undo import Undo
 from gigq_core.connections import close_connections
 from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.errors import (
@@ -30,13 +31,12 @@ from gigq_core.errors import (
     WorkerIdInUse,
 )
 from gigq_core.job import Job
-from gigq_core.logs import setup_logging, silence_by_default
 from gigq_core.queue import JobQueue
 from gigq_core.status import Change, JobStatus, Outcome
 from gigq_core.task import TaskWrapper, task
-from gigq_core.undo import Undo
 from gigq_core.version import __version__ as __version__
 from gigq_core.workflow import Workflow
+from gigq_core.writing.logs import setup_logging, silence_by_default
 
 if TYPE_CHECKING:
     from gigq_core.ready_made import post_json, run_command

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from gigq_core.schema import agenda_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
-from gigq_core.times import Moment, utc_now
+from gigq_core.units.times import Moment, utc_now
 
 logger = logging.getLogger("gigq_core.agenda")
 

@@ -11,10 +11,10 @@ from gigq_core.agenda import Duty
 
 # The module of each kind; its `DUTY` does the work.
 _MODULES: dict[str, str] = {
-    "hook": "gigq_core.hooks",
-    "lanes": "gigq_core.lane_settling",
-    "keep": "gigq_core.keeping",
-    "schedule": "gigq_core.slots",
+    "hook": "gigq_core.hooks.rules",
+    "lanes": "gigq_core.lanes.settling",
+    "keep": "gigq_core.keeping.rules",
+    "schedule": "gigq_core.schedules.slots",
 }
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gigq_core.action_progress import ActionProgress
+from gigq_core.changes.action_progress import ActionProgress
 from gigq_core.connections import close_connection, get_connection, get_held_file
 from gigq_core.schema.attach import ensure_attached
 from gigq_core.schema.features import Feature, is_used
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import read, write
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 
 
 class FileAccess:
@@ -71,7 +71,7 @@ class FileAccess:
                 ensure_attached(conn)
                 yield conn
                 if not submits and is_used(conn, Feature.LANES):
-                    from gigq_core.lane_settling import settle
+                    from gigq_core.lanes.settling import settle
 
                     settle(conn, utc_now())
                 held.check()

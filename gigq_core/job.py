@@ -13,8 +13,8 @@ from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
 
-from gigq_core.call_signature import UNSEEN, Signature, signature_of, signature_of_loaded
-from gigq_core.times import now_text
+from gigq_core.functions.call_signature import UNSEEN, Signature, signature_of, signature_of_loaded
+from gigq_core.units.times import now_text
 
 if TYPE_CHECKING:
     from gigq_core.retry import Backoff
@@ -456,8 +456,8 @@ class Job:
         """Check what most jobs don't use, and keep each value in its one form."""
         from gigq_core.lane_names import check_template
         from gigq_core.retry import exception_names, retry_of
-        from gigq_core.sizes import bytes_of
         from gigq_core.unique import unique_of
+        from gigq_core.units.sizes import bytes_of
 
         self.retry = retry_of(self.retry)
         if self.retry is not None and self.retry_delay:
@@ -717,7 +717,7 @@ def _seconds(label: str, value: object) -> float:
     # Most are plain numbers, which need no reader of text.
     if (type(value) is int or type(value) is float) and 0 <= value < INTEGER_LIMIT:
         return value
-    from gigq_core.durations import seconds_of
+    from gigq_core.units.durations import seconds_of
 
     return seconds_of(value, label)
 
@@ -729,7 +729,7 @@ def _moment(label: str, value: object) -> datetime:
         TypeError: it is neither; the sentence begins with `label`.
         ValueError: it names no zone, is no time, or is out of range.
     """
-    from gigq_core.times import moment_given
+    from gigq_core.units.times import moment_given
 
     return moment_given(value, label)
 

@@ -11,32 +11,32 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from gigq_core import actions, cascade, clearing
-from gigq_core import canary as canaries
-from gigq_core.canary import Canary
-from gigq_core.clearing import ClearPlan
-from gigq_core.decoding import as_int, as_json, decoded_execution, decoded_job
+from gigq_core.changes import actions, cascade, clearing
+from gigq_core.changes import canary as canaries
+from gigq_core.changes.canary import Canary
+from gigq_core.changes.clearing import ClearPlan
+from gigq_core.changes.undo import Undo, recorded, restoring
 from gigq_core.errors import DatabaseError
 from gigq_core.file_access import FileAccess
+from gigq_core.functions.script import warn_of_waiting
 from gigq_core.job import Duration, Job, check_integer
-from gigq_core.progress import progress_of_row
-from gigq_core.runs import newest_runs
+from gigq_core.rows.decoding import as_int, as_json, decoded_execution, decoded_job
+from gigq_core.rows.progress import progress_of_row
+from gigq_core.rows.runs import newest_runs
 from gigq_core.schema import statements as sql
 from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.schema.transaction import read
-from gigq_core.script import warn_of_waiting
 from gigq_core.status import Change, JobStatus, Outcome, WorkerRequest
-from gigq_core.submitting import prepare, submit_prepared
+from gigq_core.submitting.insertion import prepare, submit_prepared
 from gigq_core.text import storable
-from gigq_core.times import Moment, utc_now, utc_text
-from gigq_core.undo import Undo, recorded, restoring
+from gigq_core.units.times import Moment, utc_now, utc_text
 
 if TYPE_CHECKING:
-    from gigq_core.hook_match import Event
-    from gigq_core.hooks import Hook
-    from gigq_core.keeping import Keeping
-    from gigq_core.lanes import Lane
-    from gigq_core.schedules import CatchUp, Overlap, Schedule
+    from gigq_core.hooks.match import Event
+    from gigq_core.hooks.rules import Hook
+    from gigq_core.keeping.rules import Keeping
+    from gigq_core.lanes.rules import Lane
+    from gigq_core.schedules.rules import CatchUp, Overlap, Schedule
 
 logger = logging.getLogger("gigq_core.queue")
 
@@ -209,7 +209,8 @@ class JobQueue(FileAccess):
         """Let failed jobs run again before all that waits, as a canary for others that failed so.
 
         They get a priority above what waits, which they keep until `end_canary` is called: at
-        best when they have ended. `gigq_core.canary.choose` says which jobs make a good canary.
+        best when they have ended. `gigq_core.changes.canary.choose` says which jobs make a good
+        canary.
 
         Args:
             job_ids: Which jobs; a few.
@@ -435,7 +436,7 @@ class JobQueue(FileAccess):
             ValueError: A value is out of range, or the match can't be understood.
             DatabaseError: The file can't be written.
         """
-        from gigq_core import hooks
+        from gigq_core.hooks import rules as hooks
 
         new = hooks.NewHook(event, job, match, every, name)
         warn_of_waiting([job.reference], self.db_path)
@@ -444,7 +445,7 @@ class JobQueue(FileAccess):
 
     def hooks(self) -> list[Hook]:
         """List the hooks, by name, each with what it has still to tell and how its jobs end."""
-        from gigq_core.hooks import read_hooks
+        from gigq_core.hooks.rules import read_hooks
 
         return read_hooks(self._connection())
 
@@ -460,7 +461,7 @@ class JobQueue(FileAccess):
         Raises:
             DatabaseError: The file can't be written.
         """
-        from gigq_core import hooks
+        from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
             return hooks.remove(conn, name)
@@ -477,7 +478,7 @@ class JobQueue(FileAccess):
         Raises:
             DatabaseError: The file can't be written.
         """
-        from gigq_core import hooks
+        from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
             return hooks.pause(conn, name, Moment.now())
@@ -494,7 +495,7 @@ class JobQueue(FileAccess):
         Raises:
             DatabaseError: The file can't be written.
         """
-        from gigq_core import hooks
+        from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
             return hooks.resume(conn, name, Moment.now())
@@ -512,7 +513,7 @@ class JobQueue(FileAccess):
             KeyError: There is no such hook.
             DatabaseError: The file can't be written.
         """
-        from gigq_core import hooks
+        from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
             job_id = hooks.submit_test(conn, name, Moment.now())
@@ -549,7 +550,7 @@ class JobQueue(FileAccess):
             ValueError: An age is no duration, or the folder can't be made or written.
             DatabaseError: The file can't be written.
         """
-        from gigq_core.keeping import set_ages, wish_of  # here: few say anything about that
+        from gigq_core.keeping.rules import set_ages, wish_of  # here: few say anything about that
 
         wish = wish_of(completed, failed, cancelled, archive)
         with self._writing() as conn:
@@ -558,7 +559,7 @@ class JobQueue(FileAccess):
 
     def keeping(self) -> Keeping:
         """For how long jobs stay when they have ended, and how far what is older has gone."""
-        from gigq_core.keeping import read_keeping
+        from gigq_core.keeping.rules import read_keeping
 
         return read_keeping(self._connection())
 
@@ -598,7 +599,8 @@ class JobQueue(FileAccess):
             ValueError: A value is out of range.
             DatabaseError: The file can't be written.
         """
-        from gigq_core import lane_changes, lanes
+        from gigq_core.lanes import changes as lane_changes
+        from gigq_core.lanes import rules as lanes
 
         rule = lanes.rule_of(pattern, running, rate, burst, reserved)
         with self._writing() as conn:
@@ -613,7 +615,7 @@ class JobQueue(FileAccess):
         Returns:
             Whether there were any.
         """
-        from gigq_core import lane_changes
+        from gigq_core.lanes import changes as lane_changes
 
         with self._writing() as conn:
             return lane_changes.remove_rule(conn, pattern, utc_now())
@@ -631,7 +633,8 @@ class JobQueue(FileAccess):
             TypeError: As for `set_lane`.
             ValueError: As for `set_lane`.
         """
-        from gigq_core import lane_changes, lanes
+        from gigq_core.lanes import changes as lane_changes
+        from gigq_core.lanes import rules as lanes
 
         lanes.check_pattern(pattern)
         with self._writing() as conn:
@@ -646,14 +649,14 @@ class JobQueue(FileAccess):
         Returns:
             Whether there was one.
         """
-        from gigq_core import lane_changes
+        from gigq_core.lanes import changes as lane_changes
 
         with self._writing() as conn:
             return lane_changes.resume(conn, pattern, utc_now())
 
     def lanes(self) -> list[Lane]:
         """The lanes in which jobs wait or run, and the rules whose lanes have none, by name."""
-        from gigq_core.lanes import read_lanes
+        from gigq_core.lanes.rules import read_lanes
 
         with self._reading() as conn:
             return read_lanes(conn, utc_now())
@@ -722,7 +725,7 @@ class JobQueue(FileAccess):
             ValueError: A value is out of range, or the job waits for others or a time of its own.
             DatabaseError: The file can't be written.
         """
-        from gigq_core import schedules
+        from gigq_core.schedules import rules as schedules
 
         terms = schedules.Terms.of(name, when, job, zone, catch_up, overlap)
         with self._writing() as conn:
@@ -733,7 +736,7 @@ class JobQueue(FileAccess):
 
     def schedules(self) -> list[Schedule]:
         """All schedules, by name."""
-        from gigq_core.schedules import read_schedules
+        from gigq_core.schedules.rules import read_schedules
 
         return read_schedules(self._connection())
 
@@ -749,7 +752,7 @@ class JobQueue(FileAccess):
         Raises:
             DatabaseError: The file can't be written.
         """
-        from gigq_core import schedules
+        from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
             return schedules.remove(conn, name)
@@ -766,7 +769,7 @@ class JobQueue(FileAccess):
         Raises:
             DatabaseError: The file can't be written.
         """
-        from gigq_core import schedules
+        from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
             return schedules.pause(conn, name, Moment.now())
@@ -784,7 +787,7 @@ class JobQueue(FileAccess):
             ValueError: This machine does not know its zone.
             DatabaseError: The file can't be written.
         """
-        from gigq_core import schedules
+        from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
             return schedules.resume(conn, name, Moment.now())
@@ -808,7 +811,7 @@ class JobQueue(FileAccess):
             DuplicateJob: Another job has the key that it is to have alone, or 100 wait already.
             DatabaseError: The file can't be written.
         """
-        from gigq_core import schedules
+        from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
             job_id = schedules.run(conn, name, Moment.now())

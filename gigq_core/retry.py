@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from gigq_core.durations import duration_text, seconds_of, typed_seconds_of
+from gigq_core.units.durations import duration_text, seconds_of, typed_seconds_of
 
 OnTimeout = Literal["retry", "fail"]
 ON_TIMEOUT = get_args(OnTimeout)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from gigq_core.durations import duration_text, seconds_of
+from gigq_core.units.durations import duration_text, seconds_of
 
 Until = Literal["ended", "started", "forever"]
 UNTIL = get_args(Until)

@@ -27,8 +27,8 @@ from textual.binding import BindingType
 from textual.geometry import Offset
 from textual.screen import Screen
 
-from gigq_core.paths import queue_file
-from gigq_core.schedules import Schedule
+from gigq_core.schedules.rules import Schedule
+from gigq_core.system.paths import queue_file
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.lanes import LaneActions
 from gigq_tui.actions.schedules import ScheduleActions
@@ -410,7 +410,7 @@ def _openers(app: ConsoleApp) -> Openers:
         app.push_screen(GroupsScreen(app.services, by, row))
 
     def count(keys: str = "") -> None:
-        from gigq_core.counting import count_keys
+        from gigq_core.grouping.counting import count_keys
         from gigq_tui.screens.count.screen import CountScreen
 
         front, view = app.front, app.services.picture.view

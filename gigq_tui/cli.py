@@ -13,8 +13,14 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from gigq_core.errors import GigQError
-from gigq_core.streams import describe_os_error, give_up_output, put, put_inert, settle_output
 from gigq_core.text import inert, typed_text
+from gigq_core.writing.streams import (
+    describe_os_error,
+    give_up_output,
+    put,
+    put_inert,
+    settle_output,
+)
 from gigq_tui.config.model import THEMES, Config, Label
 from gigq_tui.viewpoint import Viewpoint
 

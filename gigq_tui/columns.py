@@ -12,9 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from gigq_core.decoding import as_json as decoded
-from gigq_core.moments import brief_time, clock_time
-from gigq_core.why import (
+from gigq_core.reasons.why import (
     RUNNING_STATES,
     Health,
     State,
@@ -24,13 +22,15 @@ from gigq_core.why import (
     state_of,
     why,
 )
+from gigq_core.rows.decoding import as_json as decoded
+from gigq_core.units.moments import brief_time, clock_time
 from gigq_tui import format as fmt
 from gigq_tui.store.agents import HOST
 from gigq_tui.store.models import OPEN_STATUSES, JobRow
 from gigq_tui.store.sorting import SortKey
 
 if TYPE_CHECKING:
-    from gigq_core.counting import CountKey, Value
+    from gigq_core.grouping.counting import CountKey, Value
 
 # A table of at least so many cells has all columns; a narrower one has some, in short.
 WIDE = 100
@@ -272,7 +272,7 @@ def own_key(name: str) -> CountKey | None:
     """What a column of somebody's own shows, `param.customer` or `result.rows`; None for others."""
     if not name.lower().startswith(("param.", "params.", "result.")):
         return None
-    from gigq_core.counting import count_key  # here: most lists have no such column
+    from gigq_core.grouping.counting import count_key  # here: most lists have no such column
 
     try:
         return count_key(name)
@@ -323,7 +323,7 @@ def has_secrets(key: CountKey) -> bool:
 
 def value_label(key: CountKey, value: Value) -> str:
     """What a value is called on the screen: a secret is masked, whatever steers is harmless."""
-    from gigq_core.counting import Kind, shown
+    from gigq_core.grouping.counting import Kind, shown
 
     if value.kind in (Kind.MISSING, Kind.UNREADABLE):
         return shown(key, value)

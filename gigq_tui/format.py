@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from gigq_core import text as safe
-from gigq_core.why import State
+from gigq_core.reasons.why import State
 
 MASK = "********"
 

@@ -90,7 +90,7 @@ def _period_at(argument: str, now: datetime) -> str:
 
 
 def _count(argument: str) -> str:
-    from gigq_core.counting import count_keys  # here: most views have no need of it
+    from gigq_core.grouping.counting import count_keys  # here: most views have no need of it
 
     return ",".join(key.name for key in count_keys(argument)) if argument else ""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
-from gigq_core.agents_seen import AgentSeen
+from gigq_core.fleet.agents_seen import AgentSeen
 from gigq_core.schema.agent_statements import WRITE_AGENT
 from gigq_core.schema.attach import open_for_work
 from tests import scene

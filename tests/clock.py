@@ -12,10 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from gigq_core import agenda, times
+from gigq_core import agenda
 from gigq_core.duties import duty_of
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.transaction import write
+from gigq_core.units import times
 
 HOUR_S, DAY_S, YEAR_S = 3_600, 86_400, 365 * 86_400
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gigq_core.paths import logs_folder
+from gigq_core.system.paths import logs_folder
 from tests.store_files import Writer
 
 # A name for a folder or a file: everything but the slash and the NUL is allowed.

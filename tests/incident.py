@@ -17,7 +17,7 @@ from typing import Any
 
 from gigq_core.failures import failure_of
 from gigq_core.schema.attach import open_for_work
-from gigq_core.times import to_text
+from gigq_core.units.times import to_text
 from tests.scene import NOW
 from tests.store_files import instants
 

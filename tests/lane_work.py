@@ -10,7 +10,7 @@ from typing import Any
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from gigq_core.schema import ddl
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from tests.scene import NOW
 
 AT = NOW.timestamp()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from gigq_core.times import to_text
+from gigq_core.units.times import to_text
 from tests.scene import NOW
 from tests.store_files import Writer
 

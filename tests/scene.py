@@ -14,10 +14,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from gigq_core.paths import logs_folder
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.ddl import SCHEMA_VERSION
-from gigq_core.times import to_text
+from gigq_core.system.paths import logs_folder
+from gigq_core.units.times import to_text
 from tests.scene_rows import LOST_PID, MISSING_PARENT, WORKERS, Job, Try, images, odd_ones, workflow
 from tests.store_files import instants
 
@@ -39,7 +39,7 @@ def attempt_id(name: str, number: int) -> str:
 
 
 def liveness(identity: Any) -> bool | None:
-    """Stands in for `gigq_core.identity.is_dead`: only the worker w9 is gone."""
+    """Stands in for `gigq_core.system.identity.is_dead`: only the worker w9 is gone."""
     if identity.host != HOST:
         return None
     return bool(identity.pid == LOST_PID)

@@ -16,7 +16,7 @@ import pytest
 
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES, SCHEMA_VERSION, WORDS
-from gigq_core.times import parse_time, to_text
+from gigq_core.units.times import parse_time, to_text
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.reader import Reader

@@ -10,9 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gigq_core import Job, JobQueue
-from gigq_core.cron import preview
-from gigq_core.definition import encode_definition
-from gigq_core.schedules import Schedule, Skip
+from gigq_core.schedules.cron import preview
+from gigq_core.schedules.rules import Schedule, Skip
+from gigq_core.submitting.definition import encode_definition
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.schedules import ListedSchedule, PastSlot, Schedules, past_slots
 from tests.tui.harness import row

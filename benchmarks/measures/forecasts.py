@@ -17,8 +17,8 @@ from benchmarks.figures import CORE, Figure
 from benchmarks.histories import MADE, MARKS, Told, late_change, play
 from benchmarks.processes import Process, wait_for
 from gigq_core import JobQueue
-from gigq_core.outlook import Outlook
-from gigq_core.spread import Spread
+from gigq_core.forecasting.outlook import Outlook
+from gigq_core.units.spread import Spread
 from gigq_tui.demo import inbox, orders, prepare, source
 from gigq_tui.demo.plan import workflow
 

@@ -16,7 +16,7 @@ from benchmarks import periodic
 from benchmarks.bench import Bench
 from benchmarks.figures import APSCHEDULER, CORE, HUEY, Figure
 from benchmarks.processes import Trouble
-from gigq_core import times
+from gigq_core.units import times
 
 SLOTS_OF_TWO = 8
 PAUSED_SLOTS = 10

@@ -20,7 +20,7 @@ from gigq_core.status import FINAL_STATUSES, JobStatus, Outcome
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
-    from gigq_core.canary import Canary, FailedGroup
+    from gigq_core.changes.canary import Canary, FailedGroup
     from gigq_core.cli.queue_view import QueueView
     from gigq_core.queue import JobQueue
 
@@ -107,7 +107,7 @@ class CanaryRun:
                 pause()
 
     def _judge(self, canary: Canary, standing: dict[str, str]) -> None:
-        from gigq_core.canary import may_go_on
+        from gigq_core.changes.canary import may_go_on
 
         counts = Counter(standing.values())
         passed = counts[JobStatus.COMPLETED.value]

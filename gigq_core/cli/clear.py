@@ -18,7 +18,7 @@ from gigq_core.status import FINAL_STATUSES, JobStatus, Outcome
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
-    from gigq_core.clearing import ClearPlan, Finished
+    from gigq_core.changes.clearing import ClearPlan, Finished
 
 SHOWN_NEEDED = 20
 _USUAL = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)

@@ -11,8 +11,8 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from gigq_core.cli.queue_view import QueueView
 from gigq_core.errors import GigQError
-from gigq_core.streams import put
 from gigq_core.text import inert
+from gigq_core.writing.streams import put
 
 SHELLS = ("bash", "zsh", "fish")
 # More than these nobody reads.

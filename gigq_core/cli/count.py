@@ -9,11 +9,11 @@ import click
 from gigq_core.cli.options import Limit, json_option, selecting
 from gigq_core.cli.output import say, table, warn, write_json
 from gigq_core.cli.settings import Settings
-from gigq_core.durations import duration_text
-from gigq_core.streams import put
+from gigq_core.units.durations import duration_text
+from gigq_core.writing.streams import put
 
 if TYPE_CHECKING:
-    from gigq_core.counting import CountKey, Counts
+    from gigq_core.grouping.counting import CountKey, Counts
 
 MOST_KEYS = 2
 ORDERS = ("jobs", "done", "failed", "waiting", "running", "cancelled", "p50", "value")
@@ -22,7 +22,7 @@ _FIGURES = ("Jobs", "Done", "Failed", "Waiting", "Running", "Cancelled", "p50")
 
 def _keys(ctx: click.Context, param: click.Parameter, typed: tuple[str, ...]) -> list[CountKey]:
     """What is counted by."""
-    from gigq_core.counting import count_key  # here: the other commands have no need of it
+    from gigq_core.grouping.counting import count_key  # here: the other commands have no need of it
 
     if len(typed) > MOST_KEYS:
         raise click.BadParameter("name one or two keys.", ctx, param)
@@ -102,7 +102,7 @@ def count(
     if as_json:
         write_json(_objects(keys, counts))
     elif as_csv:
-        from gigq_core.counting import csv_of, rows_of
+        from gigq_core.grouping.counting import csv_of, rows_of
 
         put(csv_of(keys, rows_of(counts)))
     elif not counts.groups:
@@ -114,7 +114,7 @@ def count(
 
 
 def _objects(keys: list[CountKey], counts: Counts) -> list[dict[str, Any]]:
-    from gigq_core.counting import Kind, rows_of, told
+    from gigq_core.grouping.counting import Kind, rows_of, told
 
     none = (Kind.MISSING, Kind.UNREADABLE)
     return [
@@ -132,7 +132,7 @@ def _objects(keys: list[CountKey], counts: Counts) -> list[dict[str, Any]]:
 
 
 def _print_table(keys: list[CountKey], counts: Counts) -> None:
-    from gigq_core.counting import rows_of, shown
+    from gigq_core.grouping.counting import rows_of, shown
 
     names = [key.name for key in keys]
     table(

@@ -15,12 +15,12 @@ from gigq_core.cli.errors import Trouble, sentences
 from gigq_core.cli.options import selecting_several
 from gigq_core.cli.output import say, warn
 from gigq_core.cli.settings import Settings
-from gigq_core.sizes import size_words
-from gigq_core.streams import put
-from gigq_core.whole_file import whole_file
+from gigq_core.units.sizes import size_words
+from gigq_core.writing.streams import put
+from gigq_core.writing.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from gigq_core.export import Export, Written
+    from gigq_core.inspection.export import Export, Written
 
 
 @click.command()
@@ -62,8 +62,8 @@ def export(
     number of its format), "job", "schedule", "lane", "hook", "keeping", "end" (the last one; where
     it is missing, so are others). `submit --jsonl` reads the jobs that wait.
     """
-    from gigq_core.export import Export, Selection
-    from gigq_core.paths import parts_of
+    from gigq_core.inspection.export import Export, Selection
+    from gigq_core.system.paths import parts_of
 
     chosen = tuple(dict.fromkeys(status for some in statuses for status in some))
     wanted = Export(settings.db, Selection(chosen, workflow, batch, failure), with_settings)

@@ -9,11 +9,11 @@ import click
 from gigq_core.cli.options import Limit, json_option
 from gigq_core.cli.output import say, shown_moment, table, write_json
 from gigq_core.cli.settings import Settings
-from gigq_core.durations import seconds_in
-from gigq_core.times import parse_time, utc_now
+from gigq_core.units.durations import seconds_in
+from gigq_core.units.times import parse_time, utc_now
 
 if TYPE_CHECKING:
-    from gigq_core.failure_groups import Order
+    from gigq_core.grouping.failure_groups import Order
 
 SHOWN_DIGITS = 8
 

@@ -18,7 +18,7 @@ from gigq_core.cli.errors import (
 )
 from gigq_core.cli.options import TypedText
 from gigq_core.cli.settings import Settings
-from gigq_core.streams import describe_os_error, give_up_output, put_inert, settle_output
+from gigq_core.writing.streams import describe_os_error, give_up_output, put_inert, settle_output
 
 _TYPED_TEXT = TypedText()
 # What GigQ calls a command, and what it is called here.

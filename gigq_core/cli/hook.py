@@ -15,15 +15,15 @@ from gigq_core.cli.options import Time, json_option
 from gigq_core.cli.output import lines_of, say, shown_moment, table, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.submit import defined_job, job_options
-from gigq_core.durations import duration_text
-from gigq_core.hook_match import EVENTS
+from gigq_core.hooks.match import EVENTS
 from gigq_core.job import JobOptions
 from gigq_core.text import inert
+from gigq_core.units.durations import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gigq_core.hooks import Hook
+    from gigq_core.hooks.rules import Hook
     from gigq_core.queue import JobQueue
 
 _HEADERS = ("NAME", "EVENT", "MATCH", "EVERY", "WAITING", "NEXT", "LAST", "STATUS")
@@ -96,7 +96,7 @@ def add(
 
     JSON: {"name"}.
     """
-    from gigq_core.hooks import GIVEN
+    from gigq_core.hooks.rules import GIVEN
 
     # A function may have no defaults for what the hook gives it.
     params = (*(f"{name}={value}" for name, value in GIVEN.items()), *params)

@@ -10,11 +10,11 @@ import click
 from gigq_core.cli.options import json_option
 from gigq_core.cli.output import say, warn, write_json
 from gigq_core.cli.settings import Settings
-from gigq_core.durations import duration_text, typed_seconds_of
-from gigq_core.times import moment_of, utc_now
+from gigq_core.units.durations import duration_text, typed_seconds_of
+from gigq_core.units.times import moment_of, utc_now
 
 if TYPE_CHECKING:
-    from gigq_core.keeping import Keeping, Plan
+    from gigq_core.keeping.rules import Keeping, Plan
 
 _FOR_EVER = "forever"
 
@@ -82,7 +82,7 @@ def keep(
     "running", "last_run", "next_run", "gone", "gone_last", "needed_last", "overdue", "trouble"};
     of --dry-run {"dry_run", "going" (by status), "needed"}. Times are UTC seconds.
     """
-    from gigq_core.keeping import read_keeping
+    from gigq_core.keeping.rules import read_keeping
     from gigq_core.schema.attach import living_workers
 
     ages = {"completed": completed, "failed": failed, "cancelled": cancelled}
@@ -113,7 +113,7 @@ def keep(
 
 
 def _show_plan(settings: Settings, wanted: dict[str, float | None], as_json: bool) -> None:
-    from gigq_core.keeping import plan, read_keeping
+    from gigq_core.keeping.rules import plan, read_keeping
 
     with settings.viewing() as view:
         kept = view.ask(read_keeping)
@@ -151,7 +151,7 @@ def _print(kept: Keeping, lives: bool) -> None:
     if kept.needed_last:
         say(f"{_jobs(kept.needed_last)} stayed then, since others need them.")
     if kept.overdue:
-        from gigq_core.keeping import OVERDUE_MOST
+        from gigq_core.keeping.rules import OVERDUE_MOST
 
         more = " or more" if kept.overdue >= OVERDUE_MOST else ""
         say(f"{_jobs(kept.overdue)}{more} past their age now.")
@@ -166,7 +166,7 @@ def _print(kept: Keeping, lives: bool) -> None:
 
 
 def _when(utc: float) -> str:
-    from gigq_core.moments import due_words
+    from gigq_core.units.moments import due_words
 
     moment, now = moment_of(utc), moment_of(utc_now())
     return "now" if moment is None or now is None or moment <= now else due_words(moment, now)

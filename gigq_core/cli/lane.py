@@ -14,10 +14,10 @@ from gigq_core.cli.options import json_option
 from gigq_core.cli.output import say, table, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.text import inert
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 
 if TYPE_CHECKING:
-    from gigq_core.lanes import Lane
+    from gigq_core.lanes.rules import Lane
 
 _HEADERS = ("LANE", "LIMITS", "RUNNING", "READY", "HELD", "DELAYED", "BLOCKED", "WHY")
 _lane_argument = click.argument("lane")
@@ -75,7 +75,7 @@ def set_lane(
 
     JSON: {"pattern", "running", "rate", "burst", "reserved"}.
     """
-    from gigq_core.lanes import rule_of
+    from gigq_core.lanes.rules import rule_of
 
     try:
         rule = rule_of(lane, running, rate, burst, reserved)
@@ -104,7 +104,7 @@ def list_lanes(settings: Settings, as_json: bool) -> None:
     "opens_at", "shut_for", "next_start", "takers" (the workers that take its jobs),
     "is_rule_only"}; times are UTC seconds since 1970.
     """
-    from gigq_core.lanes import read_lanes
+    from gigq_core.lanes.rules import read_lanes
 
     now = utc_now()
     with settings.viewing() as view:
@@ -192,7 +192,7 @@ def limits_in_words(running: int | None, rate: str | None, burst: int, reserved:
 
 
 def _row(lane: Lane, now: float) -> list[Any]:
-    from gigq_core.lanes import lane_words
+    from gigq_core.lanes.rules import lane_words
 
     limits = limits_in_words(lane.running_limit, lane.rate, lane.burst, lane.reserved)
     if limits and lane.pattern != lane.name:

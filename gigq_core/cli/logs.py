@@ -17,12 +17,12 @@ from gigq_core.cli.options import json_option
 from gigq_core.cli.output import warn, write_json
 from gigq_core.cli.queue_view import QueueView
 from gigq_core.cli.settings import Settings
-from gigq_core.kept_files import open_kept
-from gigq_core.paths import kept_output
 from gigq_core.status import ExecutionStatus
-from gigq_core.streams import pause_while_read, put
-from gigq_core.terminal_text import Line, TerminalText
+from gigq_core.system.kept_files import open_kept
+from gigq_core.system.paths import kept_output
 from gigq_core.text import inert
+from gigq_core.writing.streams import pause_while_read, put
+from gigq_core.writing.terminal_text import Line, TerminalText
 
 LOOK_AGAIN_S = 0.2
 CHUNK_BYTES = 1 << 16
@@ -169,7 +169,7 @@ class Printed:
         """Take in what was read, and print what it tells.
 
         Raises:
-            OSError: as for `gigq_core.streams.put`.
+            OSError: as for `gigq_core.writing.streams.put`.
         """
         self.wrote = self.wrote or bool(data)
         written = "".join(self._finished(line) + "\n" for line in self._text.feed_bytes(data))

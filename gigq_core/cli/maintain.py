@@ -21,7 +21,7 @@ from gigq_core.schema import filling
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
-    from gigq_core.doctor import Finding
+    from gigq_core.inspection.doctor import Finding
 
 SHOWN_ORPHANS = 20
 # Seconds between two lines that say how far it has come.
@@ -134,7 +134,7 @@ def doctor(settings: Settings, file: Path | None, as_json: bool) -> None:
     JSON: {"file", "wrong", "findings": [{"check", "level", "text"}]}, a level being "fine",
     "warning" or "wrong".
     """
-    from gigq_core.doctor import Level, examine
+    from gigq_core.inspection.doctor import Level, examine
 
     path = file or settings.db
     with sentences(path):

@@ -11,14 +11,14 @@ import click
 from gigq_core.cli.errors import Trouble, sentences
 from gigq_core.cli.output import say
 from gigq_core.cli.settings import Settings
-from gigq_core.paths import parts_of
+from gigq_core.system.paths import parts_of
 from gigq_core.text import inert
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
     from prometheus_client.registry import CollectorRegistry
 
-    from gigq_core.metrics import Metric
+    from gigq_core.inspection.metrics import Metric
 
 PACKAGE = "gigq-tui[metrics]"
 
@@ -43,7 +43,7 @@ def metrics(settings: Settings, textfile: Path | None) -> None:
     \b
       gigq-core --db jobs.db metrics --textfile /var/lib/node_exporter/gigq.prom
     """
-    from gigq_core.metrics import read_metrics
+    from gigq_core.inspection.metrics import read_metrics
 
     try:
         import prometheus_client

@@ -8,11 +8,11 @@ from typing import Any, TextIO
 import click
 
 from gigq_core.cli.completion import complete_job_id
-from gigq_core.durations import typed_seconds_of
 from gigq_core.job import INTEGER_LIMIT
-from gigq_core.sizes import bytes_in, bytes_of
 from gigq_core.status import JobStatus
 from gigq_core.text import storable, typed_text
+from gigq_core.units.durations import typed_seconds_of
+from gigq_core.units.sizes import bytes_in, bytes_of
 
 
 class TypedText(click.types.StringParamType):

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gigq_core.status import ExecutionStatus, JobStatus
-from gigq_core.streams import put
 from gigq_core.text import inert, storable
-from gigq_core.times import local, moment_of, moment_told
+from gigq_core.units.times import local, moment_of, moment_told
+from gigq_core.writing.streams import put
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -13,33 +13,33 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gigq_core.blocking import Blocking, read_blocking, read_to_retry
 from gigq_core.cli.errors import Trouble
-from gigq_core.decoding import as_text, decoded_execution, decoded_job, is_parked
+from gigq_core.graph.blocking import Blocking, read_blocking, read_to_retry
 from gigq_core.job import JobOptions
-from gigq_core.origin import origin_of
-from gigq_core.progress import Progress, progress_of_row
-from gigq_core.runs import newest_runs
+from gigq_core.reasons.standing import Standing, read_standings
+from gigq_core.reasons.why import Halt, State, state_of, why
+from gigq_core.rows.decoding import as_text, decoded_execution, decoded_job, is_parked
+from gigq_core.rows.origin import origin_of
+from gigq_core.rows.progress import Progress, progress_of_row
+from gigq_core.rows.runs import newest_runs
 from gigq_core.schema import failure_statements as failures
 from gigq_core.schema import statements as sql
 from gigq_core.schema import view_statements as view
 from gigq_core.schema.attach import living_workers
 from gigq_core.schema.opening import Connection, open_read_only
-from gigq_core.standing import Standing, read_standings
 from gigq_core.status import JobStatus
 from gigq_core.text import storable
-from gigq_core.times import moment_told, to_text, utc_now
-from gigq_core.why import Halt, State, state_of, why
+from gigq_core.units.times import moment_told, to_text, utc_now
 
 if TYPE_CHECKING:
-    from gigq_core.agents_seen import AgentSeen
-    from gigq_core.canary import FailedGroup
-    from gigq_core.counting import CountKey, Counts
-    from gigq_core.failure_groups import FailureGroups, Order
-    from gigq_core.forecast import Forecast
-    from gigq_core.hooks import Hook
-    from gigq_core.job_graph import JobGraph
-    from gigq_core.schedules import Schedule
+    from gigq_core.changes.canary import FailedGroup
+    from gigq_core.fleet.agents_seen import AgentSeen
+    from gigq_core.forecasting.forecast import Forecast
+    from gigq_core.grouping.counting import CountKey, Counts
+    from gigq_core.grouping.failure_groups import FailureGroups, Order
+    from gigq_core.hooks.rules import Hook
+    from gigq_core.reasons.job_graph import JobGraph
+    from gigq_core.schedules.rules import Schedule
 
 T = TypeVar("T")
 
@@ -232,7 +232,10 @@ class QueueView:
             order: which come first.
             status: of these jobs only, as all that follows; see `newest`.
         """
-        from gigq_core.counting import Counting, Counts  # here: only one command asks for it
+        from gigq_core.grouping.counting import (  # here: only one command asks for it
+            Counting,
+            Counts,
+        )
 
         if (workflow or batch) and not self._has_workflows():
             return Counts()
@@ -256,7 +259,7 @@ class QueueView:
 
     def schedules(self) -> list[Schedule]:
         """All schedules, by name."""
-        from gigq_core.schedules import read_schedules
+        from gigq_core.schedules.rules import read_schedules
 
         return read_schedules(self._conn)
 
@@ -329,7 +332,7 @@ class QueueView:
 
     def forecast(self, job_id: str) -> Forecast:
         """When a job will be done, and what that stands on."""
-        from gigq_core.outlook import Outlook  # here: only one command asks for it
+        from gigq_core.forecasting.outlook import Outlook  # here: only one command asks for it
 
         steps = Outlook((job_id,)).read(self._conn, time.time())
         while True:
@@ -341,19 +344,21 @@ class QueueView:
 
     def failures(self, since: float | None, limit: int, order: Order) -> FailureGroups:
         """What failed; see `failure_groups`."""
-        from gigq_core.failure_groups import failure_groups  # here: only one command asks for it
+        from gigq_core.grouping.failure_groups import (
+            failure_groups,  # here: only one command asks for it
+        )
 
         return failure_groups(self._conn, since=since, limit=limit, order=order)
 
     def failed_groups(self, digits: str) -> list[FailedGroup]:
         """The jobs that are failed now for causes whose fingerprints begin so."""
-        from gigq_core.canary import failed_groups  # here: only one command asks for it
+        from gigq_core.changes.canary import failed_groups  # here: only one command asks for it
 
         return failed_groups(self._conn, digits)
 
     def canary_of(self, group: FailedGroup, size: int) -> list[str]:
-        """The ids of a canary of a group; see `gigq_core.canary.choose`."""
-        from gigq_core.canary import choose, params_at
+        """The ids of a canary of a group; see `gigq_core.changes.canary.choose`."""
+        from gigq_core.changes.canary import choose, params_at
 
         ids = {job.place: job.job_id for job in group.jobs}
         failed = ((job.place, job.ended) for job in group.jobs)
@@ -361,7 +366,7 @@ class QueueView:
 
     def cause(self, group: FailedGroup) -> str:
         """What the last failure of a group says, with `#` for what differs."""
-        from gigq_core.failed_now import title_of
+        from gigq_core.grouping.failed_now import title_of
 
         return title_of(self._conn, group.jobs[-1].job_id)
 
@@ -372,7 +377,7 @@ class QueueView:
 
     def graph(self, job_id: str) -> JobGraph:
         """The jobs that hang together with one that exists; see `read_job_graph`."""
-        from gigq_core.job_graph import read_job_graph  # here: only one command asks for it
+        from gigq_core.reasons.job_graph import read_job_graph  # here: only one command asks for it
 
         return read_job_graph(self._conn, job_id)
 
@@ -400,7 +405,7 @@ class QueueView:
 
     def hooks(self) -> list[Hook]:
         """All hooks, by name."""
-        from gigq_core.hooks import read_hooks
+        from gigq_core.hooks.rules import read_hooks
 
         return read_hooks(self._conn)
 
@@ -416,7 +421,7 @@ class QueueView:
         Each with `alive` and `suspended`: null where it can't be told from here; and with its
         `agents`, where it runs its jobs elsewhere.
         """
-        from gigq_core.agents_seen import read_agents  # here: most commands ask for no worker
+        from gigq_core.fleet.agents_seen import read_agents  # here: most commands ask for no worker
 
         if self._conn.execute(view.HAS_WORKERS).fetchone() is None:
             return []
@@ -452,7 +457,7 @@ def _holds_up(standing: Standing) -> str:
 
 
 def _with_life(row: dict[str, Any]) -> dict[str, Any]:
-    from gigq_core.identity import is_suspended  # here: most commands ask for no worker
+    from gigq_core.system.identity import is_suspended  # here: most commands ask for no worker
 
     alive = _alive(row)
     suspended = is_suspended(row["pid"]) if alive else alive
@@ -469,7 +474,7 @@ def _shown_agent(agent: AgentSeen) -> dict[str, Any]:
 
 
 def _alive(row: dict[str, Any]) -> bool | None:
-    from gigq_core.identity import ProcessIdentity, is_dead
+    from gigq_core.system.identity import ProcessIdentity, is_dead
 
     if row["state"] == "stopped":
         return False

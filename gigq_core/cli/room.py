@@ -13,10 +13,10 @@ from gigq_core.cli.options import json_option
 from gigq_core.cli.output import say, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.errors import DatabaseBusy
-from gigq_core.sizes import size_words
+from gigq_core.units.sizes import size_words
 
 if TYPE_CHECKING:
-    from gigq_core.file_size import FileSize, Folder
+    from gigq_core.keeping.file_size import FileSize, Folder
 
 _file_argument = click.argument(
     "file", required=False, type=click.Path(path_type=Path), metavar="[FILE]"
@@ -37,7 +37,7 @@ def size(settings: Settings, file: Path | None, as_json: bool) -> None:
     "rows", "estimate"}], "logs" and "archive": {"path", "size", "files", "whole"} or null, "note"}.
     Sizes are in bytes.
     """
-    from gigq_core.file_size import read_file_size
+    from gigq_core.keeping.file_size import read_file_size
 
     path = file or settings.db
     with sentences(path):
@@ -69,7 +69,7 @@ def compact(settings: Settings, file: Path | None, force: bool, as_json: bool) -
     JSON: {"file", "before", "after", "seconds", "waits"}: sizes in bytes, and whether the file
     shrinks only when a program has ended that reads it.
     """
-    from gigq_core.compacting import compact as compact_file
+    from gigq_core.keeping.compacting import compact as compact_file
 
     path = file or settings.db
     with sentences(path):

@@ -16,14 +16,14 @@ from gigq_core.cli.options import json_option
 from gigq_core.cli.output import lines_of, say, shown_moment, table, warn, write_json
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.submit import defined_job, job_options
-from gigq_core.cron import Slot, check_when, preview, when_words
-from gigq_core.moments import offset_of
+from gigq_core.schedules.cron import Slot, check_when, preview, when_words
 from gigq_core.text import inert
-from gigq_core.times import local
+from gigq_core.units.moments import offset_of
+from gigq_core.units.times import local
 
 if TYPE_CHECKING:
     from gigq_core.queue import JobQueue
-    from gigq_core.schedules import Schedule, Skip
+    from gigq_core.schedules.rules import Schedule, Skip
 
 SHOWN_SLOTS = 5
 MOST_SLOTS = 1_000
@@ -378,7 +378,7 @@ def apply(settings: Settings, toml: Path, prune: bool, dry_run: bool, as_json: b
 
     JSON: {"added": [names], "changed": {name: [what]}, "removed", "unchanged", "left", "dry_run"}.
     """
-    from gigq_core import schedule_file
+    from gigq_core.schedules import schedule_file
 
     with settings.viewing():
         pass  # the queue comes first: it says what is wrong with it
@@ -417,7 +417,7 @@ def fire_due(settings: Settings, as_json: bool) -> None:
     "count", "why"}], "troubles": [{"schedule", "trouble"}]}. The exit code is 1 if there are any of
     these.
     """
-    from gigq_core import fire_due as firing
+    from gigq_core.schedules import fire_due as firing
 
     with sentences(settings.db):
         outcome = firing.fire_due(settings.db)
@@ -507,7 +507,7 @@ def _time_in(at: float | None, zone: str) -> str:
     if at is None:
         return "-"
     try:
-        from gigq_core.cron import Rule
+        from gigq_core.schedules.cron import Rule
 
         here = Rule("@daily", zone).local(at)
     except (ValueError, OverflowError, OSError):

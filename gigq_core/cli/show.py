@@ -23,14 +23,14 @@ from gigq_core.cli.output import (
 )
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.watch import progress_in_words, watch
-from gigq_core.durations import duration_text
 from gigq_core.retry import Backoff, retry_of
-from gigq_core.sizes import size_text
-from gigq_core.spans import span
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
-from gigq_core.times import utc_now
 from gigq_core.unique import words_of
+from gigq_core.units.durations import duration_text
+from gigq_core.units.sizes import size_text
+from gigq_core.units.spans import span
+from gigq_core.units.times import utc_now
 
 # Below this width a whole id leaves no room for the rest.
 WIDE_TERMINAL = 120
@@ -330,7 +330,7 @@ def stack(settings: Settings, job_id: str, as_json: bool) -> None:
 
     JSON: {"id", "stack"}.
     """
-    from gigq_core.stack import stack_of
+    from gigq_core.inspection.stack import stack_of
 
     with settings.viewing() as view:
         found = view.resolve(job_id)

@@ -25,10 +25,10 @@ from gigq_core.unique import CONFLICT, UNTIL, Unique
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gigq_core.bulk import JobTemplate
     from gigq_core.job import Job
-    from gigq_core.moved_jobs import Found, MovedJobs
     from gigq_core.queue import JobQueue
+    from gigq_core.submitting.bulk import JobTemplate
+    from gigq_core.submitting.moved_jobs import Found, MovedJobs
 
 MAX_COPIES = 10_000
 _AFTER_RETRY = OPTION_NAMES.index("retry") + 1
@@ -275,8 +275,8 @@ def submit(
     JSON: {"id"}, or {"ids"} with --copies or --jsonl; of unique jobs with "duplicate", whether it
     is another one's id, or "duplicates", how many are.
     """
-    from gigq_core.bulk import JobTemplate
-    from gigq_core.call_signature import needs_ours
+    from gigq_core.functions.call_signature import needs_ours
+    from gigq_core.submitting.bulk import JobTemplate
 
     if jsonl is not None and copies > 1:
         raise click.UsageError("--copies can't be combined with --jsonl: each line is a job.")
@@ -321,9 +321,9 @@ def _jobs(template: JobTemplate, function: Callable[..., Any], copies: int) -> l
 def _jobs_of_lines(
     settings: Settings, name: str, template: JobTemplate, function: Callable[..., Any] | None
 ) -> list[Job]:
-    from gigq_core.bulk import BulkTrouble, lines_of, opened, read_jobs
-    from gigq_core.call_signature import UNSEEN, signature_of
-    from gigq_core.moved_jobs import MovedJobs
+    from gigq_core.functions.call_signature import UNSEEN, signature_of
+    from gigq_core.submitting.bulk import BulkTrouble, lines_of, opened, read_jobs
+    from gigq_core.submitting.moved_jobs import MovedJobs
 
     moved = MovedJobs(_find)
     try:
@@ -354,8 +354,8 @@ def _find(path: str) -> Found:
     Raises:
         ValueError: there is none.
     """
-    from gigq_core.call_signature import needs_ours, signature_of
-    from gigq_core.moved_jobs import Found
+    from gigq_core.functions.call_signature import needs_ours, signature_of
+    from gigq_core.submitting.moved_jobs import Found
 
     try:
         function = import_function(path)
@@ -411,7 +411,7 @@ def _unique(
 
 
 def _print_id(queue: JobQueue, job: Job, *, as_json: bool) -> None:
-    from gigq_core.key_holders import DELETED, already
+    from gigq_core.submitting.key_holders import DELETED, already
 
     other = job.duplicate_of
     if as_json:
@@ -495,7 +495,7 @@ def _no_constant(word: str) -> NoReturn:
 
 def _parent_ids(settings: Settings, parents: tuple[str, ...]) -> list[str]:
     """Full ids stand for themselves, since a parent may come later; the rest must be found."""
-    from gigq_core.bulk import is_full_id
+    from gigq_core.submitting.bulk import is_full_id
 
     if all(is_full_id(parent) for parent in parents):
         return list(parents)

@@ -9,8 +9,12 @@ from datetime import datetime, timezone
 
 import click
 
-from gigq_core.blame import Culprit
-from gigq_core.branches import (
+from gigq_core.cli.completion import complete_job_id
+from gigq_core.cli.options import json_option
+from gigq_core.cli.output import cell, say, terminal_columns, width, write_json
+from gigq_core.cli.settings import Settings
+from gigq_core.graph.blame import Culprit
+from gigq_core.graph.branches import (
     ASCII_ART,
     BOX_ART,
     Folding,
@@ -20,12 +24,8 @@ from gigq_core.branches import (
     branches,
     tree_lines,
 )
-from gigq_core.cli.completion import complete_job_id
-from gigq_core.cli.options import json_option
-from gigq_core.cli.output import cell, say, terminal_columns, width, write_json
-from gigq_core.cli.settings import Settings
-from gigq_core.job_graph import JobGraph
-from gigq_core.why import State, state_of, why
+from gigq_core.reasons.job_graph import JobGraph
+from gigq_core.reasons.why import State, state_of, why
 
 SHORT_ID = 8
 # In a graph with so many jobs, branches of which all is done are one line.

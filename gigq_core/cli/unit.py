@@ -18,8 +18,8 @@ from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import say
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.worker import worker
-from gigq_core.decoding import as_timeout_s
 from gigq_core.job import DEFAULT_TIMEOUT_S
+from gigq_core.rows.decoding import as_timeout_s
 from gigq_core.text import inert
 
 # Seconds that a stop takes beyond the jobs and their grace: what ended is written.
@@ -144,8 +144,8 @@ def _longest_timeout(settings: Settings) -> float:
     Raises:
         Unusable: there is no file; a worker on it would only end and be started again.
     """
-    from gigq_core.hooks import read_hooks
-    from gigq_core.schedules import read_schedules
+    from gigq_core.hooks.rules import read_hooks
+    from gigq_core.schedules.rules import read_schedules
 
     with settings.viewing() as view:
         kept = [one.options for one in view.ask(read_schedules)]

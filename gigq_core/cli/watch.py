@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gigq_core.change_hints import ChangeHints
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import cell, say, shown_moment
 from gigq_core.cli.queue_view import QueueView
-from gigq_core.decoding import as_int, as_text
-from gigq_core.progress import Progress, percent_of
+from gigq_core.rows.decoding import as_int, as_text
+from gigq_core.rows.progress import Progress, percent_of
 from gigq_core.status import FINAL_STATUSES, JobStatus
-from gigq_core.streams import pause_while_read
-from gigq_core.times import utc_now
+from gigq_core.system.change_hints import ChangeHints
+from gigq_core.units.times import utc_now
+from gigq_core.writing.streams import pause_while_read
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

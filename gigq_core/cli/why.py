@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gigq_core.blame import BAD_ENDS
-from gigq_core.blocking import Blocking, blocks_in_words, retry_in_words
 from gigq_core.cli.completion import complete_job_id
 from gigq_core.cli.errors import Trouble
 from gigq_core.cli.options import json_option
 from gigq_core.cli.output import cell, say, write_json
 from gigq_core.cli.settings import Settings
-from gigq_core.spread import Spread, in_words
-from gigq_core.standing import Standing
+from gigq_core.graph.blame import BAD_ENDS
+from gigq_core.graph.blocking import Blocking, blocks_in_words, retry_in_words
+from gigq_core.reasons.standing import Standing
+from gigq_core.reasons.why import state_of, why
 from gigq_core.text import inert
-from gigq_core.why import state_of, why
+from gigq_core.units.spread import Spread, in_words
 
 if TYPE_CHECKING:
-    from gigq_core.forecast import Forecast
+    from gigq_core.forecasting.forecast import Forecast
 
 # So many ids stand in a command that is shown.
 MOST_IDS = 20

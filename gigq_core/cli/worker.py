@@ -16,7 +16,7 @@ from gigq_core.cli.settings import Settings
 from gigq_core.cli.worker_check import print_checked
 
 if TYPE_CHECKING:
-    from gigq_core.outlet import LogFile
+    from gigq_core.writing.outlet import LogFile
 
 
 @click.command()
@@ -259,7 +259,7 @@ def worker(
 
 
 def _opened(path: Path, size: int, keep: int) -> LogFile:
-    from gigq_core.outlet import LogFile
+    from gigq_core.writing.outlet import LogFile
 
     try:
         return LogFile(path.absolute(), size, keep)
@@ -272,8 +272,8 @@ def _opened(path: Path, size: int, keep: int) -> LogFile:
 
 def _set_up_logging(log: LogFile | None) -> None:
     """Whatever this process says, no reader that does not read ever holds it up."""
-    from gigq_core.logs import setup_logging, stderr_outlet
-    from gigq_core.outlet import Outlet, OutletStream
+    from gigq_core.writing.logs import setup_logging, stderr_outlet
+    from gigq_core.writing.outlet import Outlet, OutletStream
 
     stderr = stderr_outlet()
     to_file = None if log is None else Outlet(log)

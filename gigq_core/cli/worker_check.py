@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gigq_core.cli.output import say, write_json
-from gigq_core.sizes import size_words
-from gigq_core.spans import span
 from gigq_core.text import inert
+from gigq_core.units.sizes import size_words
+from gigq_core.units.spans import span
 
 if TYPE_CHECKING:
     from gigq_core.worker.agents.checking import Checked

@@ -12,8 +12,6 @@ import uuid
 from pathlib import Path
 
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, HiddenJobs
-from gigq_core.identity import ProcessIdentity, is_dead
-from gigq_core.paths import queue_file
 from gigq_core.schema import ddl, features, filling
 from gigq_core.schema.opening import (
     BUSY_TIMEOUT_S,
@@ -27,7 +25,9 @@ from gigq_core.schema.opening import (
     require_sqlite,
 )
 from gigq_core.schema.transaction import write
-from gigq_core.times import utc_text
+from gigq_core.system.identity import ProcessIdentity, is_dead
+from gigq_core.system.paths import queue_file
+from gigq_core.units.times import utc_text
 
 logger = logging.getLogger("gigq_core.schema")
 

@@ -19,7 +19,7 @@ from enum import Enum
 from pathlib import Path
 
 from gigq_core.errors import FilesLost
-from gigq_core.paths import queue_file
+from gigq_core.system.paths import queue_file
 
 _SUFFIXES = ("", "-wal", "-shm")
 

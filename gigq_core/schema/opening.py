@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, DatabaseMissing, NotAQueue
-from gigq_core.paths import queue_file
 from gigq_core.schema import ddl
 from gigq_core.schema.failure_statements import FINGERPRINT_FUNCTION
 from gigq_core.schema.still_file import StillFile, may_be_written
 from gigq_core.schema.transaction import read
+from gigq_core.system.paths import queue_file
 
 BUSY_TIMEOUT_S = 30.0
 READ_BUSY_TIMEOUT_S = 2.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
-from gigq_core.sizes import bytes_in
+from gigq_core.units.sizes import bytes_in
 from gigq_core.worker.runner import mark_of
 
 # How often the files that children have loaded are looked at for changes, in seconds; and at most

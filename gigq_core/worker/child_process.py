@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gigq_core.kept_files import ready_for, remove_private
+from gigq_core.system.kept_files import ready_for, remove_private
 from gigq_core.worker import service, system_limits
 from gigq_core.worker.answers import ReportLines, Told
 from gigq_core.worker.output import warn_unkept

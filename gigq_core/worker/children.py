@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 
-from gigq_core.paths import output_name
-from gigq_core.times import Moment
+from gigq_core.system.paths import output_name
+from gigq_core.units.times import Moment
 from gigq_core.worker import answers, runner
 from gigq_core.worker.child_age import ChildAge
 from gigq_core.worker.child_process import READ_BYTES, ChildProcess

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from gigq_core.times import Moment
+from gigq_core.units.times import Moment
 
 if TYPE_CHECKING:
     from gigq_core.retry import RetryPolicy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gigq_core.durations import LONGEST_S, duration_text
 from gigq_core.retry import RetryPolicy
-from gigq_core.sizes import size_words
+from gigq_core.units.durations import LONGEST_S, duration_text
+from gigq_core.units.sizes import size_words
 from gigq_core.worker.claims import Claim, Ending, Fate
 
 # So often in a row an attempt that asked to be run later is not counted.

@@ -12,15 +12,15 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gigq_core import submitting
-from gigq_core.decoding import as_json, as_optional_text
 from gigq_core.errors import CycleError
 from gigq_core.job import Job
+from gigq_core.rows.decoding import as_json, as_optional_text
 from gigq_core.schema import outbox_statements as sql
 from gigq_core.schema.statements import PARENTS_OF
 from gigq_core.schema.transaction import is_passing, savepoint
-from gigq_core.submitting import Prepared
-from gigq_core.times import Moment
+from gigq_core.submitting import insertion as submitting
+from gigq_core.submitting.insertion import Prepared
+from gigq_core.units.times import Moment
 from gigq_core.worker import outcomes, runner
 from gigq_core.worker.claims import Ending, Fate
 from gigq_core.worker.outbox import Order

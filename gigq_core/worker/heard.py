@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from gigq_core.progress import percent_of, whole_percent
-from gigq_core.times import utc_now
+from gigq_core.rows.progress import percent_of, whole_percent
+from gigq_core.units.times import utc_now
 from gigq_core.worker.answers import Ask, Broken, Saved, Submitted, Told
 from gigq_core.worker.claims import Claim
 

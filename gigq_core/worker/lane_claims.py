@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gigq_core.lanes import is_prefix, span_of
+from gigq_core.lanes.rules import is_prefix, span_of
 from gigq_core.schema import lane_statements as sql
 from gigq_core.schema import worker_statements as worker_sql
 

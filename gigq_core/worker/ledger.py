@@ -15,17 +15,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from gigq_core import agenda, cascade
+from gigq_core import agenda
+from gigq_core.changes import cascade
 from gigq_core.duties import duty_of
 from gigq_core.errors import FilesLost
-from gigq_core.lane_settling import settle, shut, spend
-from gigq_core.paths import queue_file
+from gigq_core.lanes.settling import settle, shut, spend
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.features import ALL_INDEXES, Feature, is_used
 from gigq_core.schema.held_file import HeldFile, Loss
 from gigq_core.schema.transaction import is_lock_trouble, is_passing, savepoint
-from gigq_core.times import Moment, utc_now
+from gigq_core.system.paths import queue_file
+from gigq_core.units.times import Moment, utc_now
 from gigq_core.worker import delivery, outcomes, register, said
 from gigq_core.worker.claimed_rows import claim_of_row
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate

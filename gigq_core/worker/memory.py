@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from gigq_core.sizes import size_words
+from gigq_core.units.sizes import size_words
 from gigq_core.worker.processes import descendants
 
 # How often it is looked at, in seconds.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gigq_core.call_signature import Signature
 from gigq_core.duplicate_job import DuplicateJob
+from gigq_core.functions.call_signature import Signature
 from gigq_core.job import (
     OPTION_NAMES,
     Described,

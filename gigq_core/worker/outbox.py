@@ -7,10 +7,10 @@ import tempfile
 from io import RawIOBase
 from typing import NamedTuple, cast
 
-from gigq_core.definition import encode_definition, job_of_definition
 from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.job import Job
-from gigq_core.submitting import Prepared
+from gigq_core.submitting.definition import encode_definition, job_of_definition
+from gigq_core.submitting.insertion import Prepared
 from gigq_core.worker import runner
 
 # So much is kept in memory, in bytes, and what is more in a file without a name: large orders of

@@ -7,12 +7,12 @@ import sqlite3
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from gigq_core.due import due_after
 from gigq_core.failures import failure_of
+from gigq_core.rows.due import due_after
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import ExecutionStatus, JobStatus
-from gigq_core.times import Moment
+from gigq_core.units.times import Moment
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.decisions import SNOOZED_IN_A_ROW, decide, delay_after

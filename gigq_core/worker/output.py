@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from gigq_core.kept_files import create_private
+from gigq_core.system.kept_files import create_private
 
 logger = logging.getLogger("gigq_core.worker")
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from gigq_core.errors import WorkerCannotStart
-from gigq_core.sizes import size_words
+from gigq_core.units.sizes import size_words
 from gigq_core.worker import runner, system_limits
 from gigq_core.worker.child_age import ChildAge, Limits, Sources
 from gigq_core.worker.children import Child, ChildState

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from gigq_core.errors import StackUnavailable
-from gigq_core.kept_files import is_kept, open_kept
+from gigq_core.system.kept_files import is_kept, open_kept
 
 ANSWER_TIMEOUT_S = 2.0
 # An answer is complete when nothing was added to it for so long.

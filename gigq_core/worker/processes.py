@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 
 logger = logging.getLogger("gigq_core.worker")
 

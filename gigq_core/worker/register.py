@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from gigq_core.agents_seen import BY_AGENTS, AgentSeen
 from gigq_core.errors import WorkerIdInUse
-from gigq_core.identity import ProcessIdentity, current_identity, is_dead
+from gigq_core.fleet.agents_seen import BY_AGENTS, AgentSeen
+from gigq_core.fleet.utc_offsets import note_offset, utc_offset_s
 from gigq_core.schema import agent_statements
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import WorkerState
+from gigq_core.system.identity import ProcessIdentity, current_identity, is_dead
 from gigq_core.text import storable
-from gigq_core.times import Moment
-from gigq_core.utc_offsets import note_offset, utc_offset_s
+from gigq_core.units.times import Moment
 from gigq_core.worker import rescue
 
 # Workers that stopped are remembered for so long.

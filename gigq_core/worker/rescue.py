@@ -9,19 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from gigq_core.agents_seen import BY_AGENTS
-from gigq_core.due import due_after
-from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
+from gigq_core.fleet.agents_seen import BY_AGENTS
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_S
-from gigq_core.kept_files import is_kept
-from gigq_core.paths import attempt_output, output_name
 from gigq_core.retry import RetryPolicy
+from gigq_core.rows.due import due_after
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.agent_statements import LOSE_AGENTS
 from gigq_core.schema.statements import JOB_STATE
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import Change, JobStatus, Outcome
-from gigq_core.times import Moment, utc_now
+from gigq_core.system.identity import ProcessIdentity, is_dead, is_suspended
+from gigq_core.system.kept_files import is_kept
+from gigq_core.system.paths import attempt_output, output_name
+from gigq_core.units.times import Moment, utc_now
 from gigq_core.worker.decisions import decide_timeout
 from gigq_core.worker.outcomes import (
     CRASHES_ALLOWED,

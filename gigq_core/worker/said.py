@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.features import Feature, use
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 from gigq_core.worker.claims import Claim
 from gigq_core.worker.heard import Report, Save
 

@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gigq_core.agents_seen import BY_AGENTS
-from gigq_core.identity import ProcessIdentity, is_dead, is_suspended
+from gigq_core.fleet.agents_seen import BY_AGENTS
 from gigq_core.schema import worker_statements as sql
+from gigq_core.system.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.worker import rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import (

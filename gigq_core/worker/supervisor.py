@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.errors import DatabaseError
+from gigq_core.fleet.agents_seen import BY_AGENTS
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.status import WorkerState
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.heard import Report, Save, Unwritten

@@ -15,8 +15,8 @@ from typing import Any
 
 from gigq_core.connections import close_connections
 from gigq_core.errors import JobCancelled, JobTimeout
-from gigq_core.sizes import size_words
-from gigq_core.times import utc_now
+from gigq_core.units.sizes import size_words
+from gigq_core.units.times import utc_now
 from gigq_core.worker import runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate, Wish, sentence_for
 from gigq_core.worker.heard import Heard, Knows, Report, Save, SignsOfLife, signs_of

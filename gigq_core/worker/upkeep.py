@@ -9,13 +9,13 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from gigq_core.kept_files import remove_private
-from gigq_core.key_holders import forget_expired_keys, has_expired_keys
-from gigq_core.paths import attempt_output
 from gigq_core.schema import filling
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import forget_release_before, serves_release_before
-from gigq_core.times import utc_now
+from gigq_core.submitting.key_holders import forget_expired_keys, has_expired_keys
+from gigq_core.system.kept_files import remove_private
+from gigq_core.system.paths import attempt_output
+from gigq_core.units.times import utc_now
 from gigq_core.worker import rescue
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.processes import kill_exactly

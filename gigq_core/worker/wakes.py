@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gigq_core.change_hints import LADDER_S, ChangeHints, FolderEvents
+from gigq_core.system.change_hints import LADDER_S, ChangeHints, FolderEvents
 from gigq_core.worker.runner import ENDING_SIGNALS
 
 # The last rung of the ladder; and the one at which it begins after a commit of our own.

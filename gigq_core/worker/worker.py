@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.connections import close_connection, get_connection
-from gigq_core.lanes import check_patterns
-from gigq_core.paths import attempt_output, stack_prefix
-from gigq_core.script import note_worker
+from gigq_core.fleet.agents_seen import BY_AGENTS
+from gigq_core.functions.script import note_worker
+from gigq_core.lanes.rules import check_patterns
+from gigq_core.system.paths import attempt_output, stack_prefix
 from gigq_core.text import storable
 from gigq_core.worker import system_limits
 from gigq_core.worker.agents.lease import Lease

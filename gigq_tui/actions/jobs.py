@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_core import JobQueue
-from gigq_core.action_progress import ActionProgress
-from gigq_core.canary import Canary
-from gigq_core.clearing import ClearPlan
+from gigq_core.changes.action_progress import ActionProgress
+from gigq_core.changes.canary import Canary
+from gigq_core.changes.clearing import ClearPlan
+from gigq_core.changes.undo import Undo
 from gigq_core.errors import GigQError
-from gigq_core.key_holders import DELETED, already
 from gigq_core.schema.opening import check_path, explained
 from gigq_core.status import Change, Outcome, WorkerRequest
-from gigq_core.undo import Undo
+from gigq_core.submitting.key_holders import DELETED, already
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import NAME_CELLS, Report, one_name, summarise
 from gigq_tui.actions.submit import SubmitRequest, submit

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from gigq_core import JobQueue
 from gigq_core.errors import GigQError
-from gigq_core.lanes import Lane, Rule, matches, rule_of
+from gigq_core.lanes.rules import Lane, Rule, matches, rule_of
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.shell_command import command
 from gigq_tui.actions.undo_log import DoneChange, UndoLog

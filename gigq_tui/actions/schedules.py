@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gigq_core import Job, JobQueue
-from gigq_core.definition import job_of_definition
 from gigq_core.errors import GigQError
 from gigq_core.job import JobOptions
-from gigq_core.schedules import CATCH_UPS, OVERLAPS, Schedule
+from gigq_core.schedules.rules import CATCH_UPS, OVERLAPS, Schedule
 from gigq_core.status import Change, Outcome
+from gigq_core.submitting.definition import job_of_definition
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import ScheduleTerms, SubmitRequest, job_for

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gigq_core.durations import seconds_text
 from gigq_core.job import JobOptions
-from gigq_core.schedules import CATCH_UPS, OVERLAPS
-from gigq_core.sizes import size_text
+from gigq_core.schedules.rules import CATCH_UPS, OVERLAPS
 from gigq_core.text import UNSAFE
 from gigq_core.unique import Unique
+from gigq_core.units.durations import seconds_text
+from gigq_core.units.sizes import size_text
 from gigq_tui.actions.shell_words import line_of
 from gigq_tui.actions.workers import environment
 from gigq_tui.actions.workers.setup import GRACE_S, WorkerSetup

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gigq_core.errors import GigQError
-from gigq_core.stack import stack_of
+from gigq_core.inspection.stack import stack_of
 from gigq_tui.actions.shell_command import for_jobs
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 

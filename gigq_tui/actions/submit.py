@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gigq_core import Job, JobQueue
-from gigq_core.bulk import BulkTrouble, JobTemplate, lines_of, opened, read_jobs
 from gigq_core.errors import GigQError
 from gigq_core.job import Duration, FunctionReference, JobOptions
-from gigq_core.schedules import CatchUp, Overlap
+from gigq_core.schedules.rules import CatchUp, Overlap
+from gigq_core.submitting.bulk import BulkTrouble, JobTemplate, lines_of, opened, read_jobs
 from gigq_tui.actions.functions.inspection import FunctionInfo, inspect_function
 
 MAX_COPIES = 10_000

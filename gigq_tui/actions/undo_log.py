@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gigq_core import JobQueue
-from gigq_core.undo import Undo
+from gigq_core.changes.undo import Undo
 
 # Older acts than these can't be taken back: each holds what it changed in memory.
 MOST_ACTIONS = 50

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gigq_core import JobQueue
-from gigq_core.action_progress import ActionProgress
+from gigq_core.changes.action_progress import ActionProgress
 from gigq_core.errors import GigQError, NotAQueue
 from gigq_core.schema.opening import check_path, explained
 

@@ -40,13 +40,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gigq_core.agent_words import place_of, trouble_of
-from gigq_core.agents_seen import AgentSeen
 from gigq_core.errors import FileChanged
-from gigq_core.progress import percent_of
+from gigq_core.fleet.agents_seen import AgentSeen
+from gigq_core.reasons.agent_words import place_of, trouble_of
+from gigq_core.reasons.why import left_seconds, state_of, why
+from gigq_core.rows.progress import percent_of
 from gigq_core.text import storable
-from gigq_core.times import local, moment_of, to_text
-from gigq_core.why import left_seconds, state_of, why
+from gigq_core.units.times import local, moment_of, to_text
 from gigq_tui import format as text
 from gigq_tui.columns import JobAt, column_named, own_key, own_names, usual_columns, value_label
 from gigq_tui.store.agents import HOST

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from gigq_core.why import state_of, why
+from gigq_core.reasons.why import state_of, why
 from gigq_tui.format import MARKS, cut, inert, plural
 from gigq_tui.once import picture
 from gigq_tui.store.filter.language import NO_FILTER, Filter, parse

@@ -10,8 +10,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from gigq_core.errors import DatabaseMissing
-from gigq_core.streams import pause_while_read
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
+from gigq_core.writing.streams import pause_while_read
 from gigq_tui.format import plural
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.filter.language import Filter, parse

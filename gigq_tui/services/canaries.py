@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gigq_core.canary import Canary, may_go_on
+from gigq_core.changes.canary import Canary, may_go_on
 from gigq_core.errors import GigQError
 from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.report import Report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gigq_core.schedules import Schedule
+from gigq_core.schedules.rules import Schedule
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import OUTCOMES, SET_WORKERS
 from gigq_tui.keys.looking_actions import (

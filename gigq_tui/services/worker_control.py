@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from gigq_core.agents_seen import BY_AGENTS
 from gigq_core.errors import GigQError
+from gigq_core.fleet.agents_seen import BY_AGENTS
 from gigq_core.status import WorkerRequest
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.question import Choice, Question

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from gigq_core.agents_seen import AgentSeen, agent_on, read_agents
-from gigq_core.decoding import as_text
+from gigq_core.fleet.agents_seen import AgentSeen, agent_on, read_agents
+from gigq_core.rows.decoding import as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import JobRow

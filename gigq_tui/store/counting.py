@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_core.blame import TOLD, Parent, Told, blame_of
-from gigq_core.decoding import as_int, as_text
-from gigq_core.times import to_text
+from gigq_core.graph.blame import TOLD, Parent, Told, blame_of
+from gigq_core.rows.decoding import as_int, as_text
+from gigq_core.units.times import to_text
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema

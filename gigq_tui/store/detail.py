@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gigq_core.decoding import as_float, as_int, as_text
-from gigq_core.kept_files import is_kept
-from gigq_core.origin import origin_of
-from gigq_core.paths import kept_output
+from gigq_core.rows.decoding import as_float, as_int, as_text
+from gigq_core.rows.origin import origin_of
+from gigq_core.system.kept_files import is_kept
+from gigq_core.system.paths import kept_output
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import read_lines

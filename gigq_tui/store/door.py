@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gigq_core.decoding import as_int
 from gigq_core.errors import DatabaseError
-from gigq_core.paths import queue_file
+from gigq_core.rows.decoding import as_int
 from gigq_core.schema.held_file import HeldFile
 from gigq_core.schema.opening import explain, open_read_only
+from gigq_core.system.paths import queue_file
 from gigq_tui.store.file_schema import FileSchema, read_schema, schema_version
 from gigq_tui.store.filter.folding import add_functions
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gigq_core.durations import seconds_in
-from gigq_core.spans import MAX_TIME_S
+from gigq_core.units.durations import seconds_in
+from gigq_core.units.spans import MAX_TIME_S
 
 
 def seconds_of(text: str) -> float:

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gigq_core.change_hints import LADDER_S, ChangeHints
 from gigq_core.errors import DatabaseBusy, DatabaseError, FileChanged, FilesLost
-from gigq_core.paths import queue_file
+from gigq_core.system.change_hints import LADDER_S, ChangeHints
+from gigq_core.system.paths import queue_file
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.door import Interrupted
 from gigq_tui.store.file_identity import FileIdentity, holders_of_deleted

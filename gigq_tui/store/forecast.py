@@ -13,7 +13,7 @@ from collections.abc import Collection, Generator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gigq_core.identity import is_dead
+from gigq_core.system.identity import is_dead
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import Ahead, Counts
@@ -21,8 +21,8 @@ from gigq_tui.store.stepwise import SoFar
 from gigq_tui.store.workers import FileWorkers
 
 if TYPE_CHECKING:
-    from gigq_core.forecast import Forecast
-    from gigq_core.outlook import IsDead, Outlook
+    from gigq_core.forecasting.forecast import Forecast
+    from gigq_core.forecasting.outlook import IsDead, Outlook
 
     Steps = Generator[None, None, tuple[Forecast, Forecast | None]]
 
@@ -52,8 +52,10 @@ class QueueForecast:
         dead: IsDead | None = None,
         retried: Collection[str] = (),
     ) -> None:
-        from gigq_core.forecast import Forecast  # here: a console without work needs neither
-        from gigq_core.outlook import Outlook
+        from gigq_core.forecasting.forecast import (
+            Forecast,  # here: a console without work needs neither
+        )
+        from gigq_core.forecasting.outlook import Outlook
 
         self._outlook = Outlook(of, dead or is_dead, retried=retried)
         self._nothing = Forecast()
@@ -135,7 +137,9 @@ class AheadOfQueue:
         started = self._clock.monotonic()
         steps, self._steps = self._steps, None  # what is broken off begins anew
         if self._outlook is None:
-            from gigq_core.outlook import Outlook  # here: a console without work needs none
+            from gigq_core.forecasting.outlook import (
+                Outlook,  # here: a console without work needs none
+            )
 
             self._outlook = Outlook((), self._dead, only_now=True)
         if steps is None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gigq_core.times import moment_told, parse_time
+from gigq_core.units.times import moment_told, parse_time
 
 _TIME_CHARACTERS = 40
 # The calendar: what lies beyond it is damage.

@@ -11,7 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gigq_core.lanes import InLane, Lane, read_lanes, read_limits
+from gigq_core.lanes.rules import InLane, Lane, read_lanes, read_limits
 from gigq_core.status import JobStatus
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema

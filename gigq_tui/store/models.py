@@ -9,17 +9,17 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from gigq_core.agents_seen import AgentSeen
-from gigq_core.blame import Culprit
-from gigq_core.blocking import Waits
-from gigq_core.counting import Value
+from gigq_core.fleet.agents_seen import AgentSeen
+from gigq_core.graph.blame import Culprit
+from gigq_core.graph.blocking import Waits
+from gigq_core.grouping.counting import Value
 from gigq_core.job import DEFAULT_TIMEOUT_S
-from gigq_core.lanes import InLane
-from gigq_core.spread import Spread
+from gigq_core.lanes.rules import InLane
+from gigq_core.reasons.why import Halt as Halt
+from gigq_core.reasons.why import Health as Health
+from gigq_core.reasons.why import State as State
 from gigq_core.status import JobStatus
-from gigq_core.why import Halt as Halt
-from gigq_core.why import Health as Health
-from gigq_core.why import State as State
+from gigq_core.units.spread import Spread
 from gigq_tui.store.obstacles import Obstacles
 from gigq_tui.store.sorting import NEWEST, Sort
 

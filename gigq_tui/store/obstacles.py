@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gigq_core.doctor import NO_SPACE_BYTES, free_bytes
-from gigq_core.file_locks import LockHolders, lock_holders
+from gigq_core.inspection.doctor import NO_SPACE_BYTES, free_bytes
+from gigq_core.system.file_locks import LockHolders, lock_holders
 from gigq_tui.store.clock import Clock
 
 # A write lock is held for milliseconds; whoever holds it for so many seconds stops all workers.

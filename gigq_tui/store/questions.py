@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from gigq_core.blocking import Blocking
+from gigq_core.graph.blocking import Blocking
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.history.overview import Overview
 from gigq_tui.store.list.covered import Covered

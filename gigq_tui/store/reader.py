@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from gigq_core.blocking import Blocking, count_blocked, read_blocking
-from gigq_core.component import Edges, read_all_edges
-from gigq_core.decoding import as_int, as_text
-from gigq_core.lanes import holds_any
-from gigq_core.utc_offsets import differences_for_gigq
+from gigq_core.fleet.utc_offsets import differences_for_gigq
+from gigq_core.graph.blocking import Blocking, count_blocked, read_blocking
+from gigq_core.graph.component import Edges, read_all_edges
+from gigq_core.lanes.rules import holds_any
+from gigq_core.rows.decoding import as_int, as_text
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.agents import HOST, with_hosts
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock

@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gigq_core.decoding import as_int, as_optional_text, as_text, as_timeout_s, is_parked, is_shown
+from gigq_core.functions.script import SCRIPT_MODULE
 from gigq_core.job import DEFAULT_MAX_ATTEMPTS
 from gigq_core.lane_names import HIDDEN
+from gigq_core.rows.decoding import (
+    as_int,
+    as_optional_text,
+    as_text,
+    as_timeout_s,
+    is_parked,
+    is_shown,
+)
 from gigq_core.schema.ddl import WORDS
-from gigq_core.script import SCRIPT_MODULE
 from gigq_core.status import JobStatus
-from gigq_core.times import moment_told
+from gigq_core.units.times import moment_told
 from gigq_tui.store.instants import BEGAN, CREATED, ENDED
 from gigq_tui.store.models import JobRow
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gigq_core.decoding import as_text
-from gigq_core.schedules import Schedule, Skip, read_schedules
+from gigq_core.rows.decoding import as_text
+from gigq_core.schedules.rules import Schedule, Skip, read_schedules
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import read_lines

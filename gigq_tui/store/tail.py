@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from gigq_core.kept_files import is_kept
-from gigq_core.paths import attempt_output
 from gigq_core.status import ExecutionStatus
-from gigq_core.terminal_text import Piece, TerminalText, is_plain
+from gigq_core.system.kept_files import is_kept
+from gigq_core.system.paths import attempt_output
 from gigq_core.worker.output import LIMIT_BYTES
+from gigq_core.writing.terminal_text import Piece, TerminalText, is_plain
 from gigq_tui.store.models import Attempt
 
 TAIL_BYTES = 64 * 1024

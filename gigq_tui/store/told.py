@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from gigq_core.decoding import as_text
-from gigq_core.progress import progress_of_row
+from gigq_core.rows.decoding import as_text
+from gigq_core.rows.progress import progress_of_row
 from gigq_core.schema.statements import PROGRESS_OF
-from gigq_core.times import moment_of
+from gigq_core.units.times import moment_of
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import JobRow, Progress

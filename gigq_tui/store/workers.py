@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gigq_core import identity
-from gigq_core.agents_seen import BY_AGENTS
-from gigq_core.decoding import as_int, as_json, as_optional_text, as_text, as_timeout_s
-from gigq_core.identity import ProcessIdentity
-from gigq_core.why import Halt, Health
+from gigq_core.fleet.agents_seen import BY_AGENTS
+from gigq_core.reasons.why import Halt, Health
+from gigq_core.rows.decoding import as_int, as_json, as_optional_text, as_text, as_timeout_s
+from gigq_core.system import identity
+from gigq_core.system.identity import ProcessIdentity
 from gigq_tui.store import queries
 from gigq_tui.store.agents import agents_of, hosts_of_running, with_link
 from gigq_tui.store.clock import Clock

@@ -8,7 +8,7 @@ from rich.color import Color as RichColour
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
 
-from gigq_core.terminal_text import Colour, Look, look_of
+from gigq_core.writing.terminal_text import Colour, Look, look_of
 from gigq_tui.format import UTF8
 
 DARK = "gigq-dark"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gigq_core.doctor import LARGE_WAL_BYTES
-from gigq_core.spread import in_words
+from gigq_core.inspection.doctor import LARGE_WAL_BYTES
+from gigq_core.units.spread import in_words
 from gigq_tui.config.model import NO_LABEL, Label
 from gigq_tui.format import (
     count,

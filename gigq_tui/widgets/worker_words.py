@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gigq_core.agents_seen import AgentSeen
-from gigq_core.why import Health
+from gigq_core.fleet.agents_seen import AgentSeen
+from gigq_core.reasons.why import Health
 from gigq_tui.store.models import WorkerRow
 
 # In the order in which they are told.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import asdict
 
-from gigq_core.agents_seen import AgentSeen
-from gigq_core.identity import current_identity
+from gigq_core.fleet.agents_seen import AgentSeen
 from gigq_core.schema.agent_statements import WRITE_AGENT
 from gigq_core.schema.worker_statements import REGISTER
-from gigq_core.times import Moment
+from gigq_core.system.identity import current_identity
+from gigq_core.units.times import Moment
 
 _GONE = {"pid": 4_194_303, "pid_started": "1"}
 

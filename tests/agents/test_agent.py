@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import gigq_core
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from gigq_core.worker.agents import wire
 from gigq_core.worker.claims import Fate
 from tests.agents.far_end import FarEnd, far_end

@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from gigq_core.identity import is_suspended
 from gigq_core.status import Change
+from gigq_core.system.identity import is_suspended
 from gigq_core.worker.agents.lease import Lease
 from gigq_core.worker.rescue import RESCUE_AGENTS_S
 from gigq_core.worker.stuck import GRACE_S

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from gigq_core.worker.agents import wire
 from tests.agents.far_end import FarEnd, far_end
 from tests.waiting import wait_until

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import StackUnavailable
-from gigq_core.stack import stack_of
+from gigq_core.inspection.stack import stack_of
 from tests.agents.elsewhere import HERE, worker_of
 from tests.agents.sshd import Sshd
 from tests.integration import chores

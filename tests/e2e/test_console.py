@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from gigq_core import JobQueue
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from tests.e2e.terminal import ConsoleTerminal
 from tests.integration.conftest import gone
 from tests.waiting import wait_until

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from tests import unprivileged
 from tests.e2e.terminal import ConsoleTerminal
 from tests.store_files import Writer, gigq_copy

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import pytest
 
 from gigq_core import Job, JobQueue, Worker
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

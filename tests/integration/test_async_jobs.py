@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, task
-from gigq_core.call_signature import needs_ours
+from gigq_core.functions.call_signature import needs_ours
 from gigq_core.job import FunctionReference
 from tests.integration import chores, telling
 from tests.integration.conftest import Place, Works, gone

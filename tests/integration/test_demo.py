@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import JobQueue
-from gigq_core.canary import failed_groups
+from gigq_core.changes.canary import failed_groups
 from gigq_core.errors import GigQError
 from gigq_core.schema.opening import open_read_only
 from gigq_tui.demo import DemoSession, inbox, jobs, orders, prepare, source

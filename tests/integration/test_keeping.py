@@ -11,7 +11,7 @@ from typing import Any
 import gigq
 
 from gigq_core import JobQueue
-from gigq_core.paths import attempt_output
+from gigq_core.system.paths import attempt_output
 from tests.integration import chores
 from tests.integration.conftest import Place
 from tests.waiting import wait_until

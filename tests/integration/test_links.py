@@ -11,9 +11,9 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.errors import DatabaseMissing
-from gigq_core.paths import logs_folder
+from gigq_core.inspection.stack import stack_of
 from gigq_core.schema.opening import open_read_only
-from gigq_core.stack import stack_of
+from gigq_core.system.paths import logs_folder
 from gigq_core.worker.worker import Worker
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.setup import WorkerSetup

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import GigQError, StackUnavailable
-from gigq_core.kept_files import create_private, is_kept
-from gigq_core.paths import attempt_output, kept_output, logs_folder, stack_prefix
-from gigq_core.stack import stack_of
+from gigq_core.inspection.stack import stack_of
+from gigq_core.system.kept_files import create_private, is_kept
+from gigq_core.system.paths import attempt_output, kept_output, logs_folder, stack_prefix
 from gigq_core.worker.upkeep import delete_output
 from gigq_tui.actions.workers.pool import WorkerPool
 from gigq_tui.actions.workers.setup import WorkerSetup

@@ -73,7 +73,7 @@ def test_every_way_to_submit_warns(tmp_path: Path, call: str) -> None:
 def test_a_warning_that_is_made_an_error_leaves_nothing_in_the_file(tmp_path: Path) -> None:
     text = (
         "import warnings\n"
-        "from gigq_core.script import ScriptFunctionWarning\n"
+        "from gigq_core.functions.script import ScriptFunctionWarning\n"
         "warnings.simplefilter('error', ScriptFunctionWarning)\n"
     )
     assert script(tmp_path, text + SUBMITS).returncode == 1

@@ -14,7 +14,7 @@ import gigq
 import pytest
 
 from gigq_core import Job, Worker, Workflow
-from gigq_core.cycles import in_circles
+from gigq_core.graph.cycles import in_circles
 from gigq_core.job import FunctionReference
 from gigq_core.worker import runner
 from tests.integration import chores, submitting

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.paths import attempt_output, stack_prefix
 from gigq_core.schema import worker_statements as sql
-from gigq_core.times import Moment
+from gigq_core.system.paths import attempt_output, stack_prefix
+from gigq_core.units.times import Moment
 from gigq_core.worker import rescue
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.file_responder import FileResponder

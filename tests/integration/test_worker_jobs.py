@@ -14,8 +14,8 @@ import pytest
 
 from gigq_core import Job
 from gigq_core.job import FunctionReference
-from gigq_core.paths import attempt_output, logs_folder
-from gigq_core.times import parse_time
+from gigq_core.system.paths import attempt_output, logs_folder
+from gigq_core.units.times import parse_time
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place, gone
 from tests.waiting import wait_until

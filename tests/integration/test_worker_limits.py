@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import StackUnavailable
-from gigq_core.identity import process_start
-from gigq_core.paths import attempt_output, logs_folder
-from gigq_core.stack import stack_of
+from gigq_core.inspection.stack import stack_of
+from gigq_core.system.identity import process_start
+from gigq_core.system.paths import attempt_output, logs_folder
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.outcomes import CRASHES_ALLOWED
 from gigq_core.worker.process_stack import readable

@@ -17,12 +17,12 @@ import psutil
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.agents_seen import AgentSeen
 from gigq_core.cli import own_command
 from gigq_core.errors import DatabaseMissing, GigQError
-from gigq_core.identity import process_start
+from gigq_core.fleet.agents_seen import AgentSeen
 from gigq_core.job import FunctionReference
-from gigq_core.why import Health, why
+from gigq_core.reasons.why import Health, why
+from gigq_core.system.identity import process_start
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.stack import take_stack
 from gigq_tui.actions.workers.held_jobs import fates_of

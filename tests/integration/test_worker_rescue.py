@@ -14,8 +14,8 @@ import gigq
 import pytest
 
 from gigq_core import Job, JobQueue, Worker
-from gigq_core.paths import logs_folder
 from gigq_core.status import Change
+from gigq_core.system.paths import logs_folder
 from gigq_core.worker import rescue
 from gigq_tui.store.clock import SYSTEM_CLOCK
 from gigq_tui.store.list.view import View

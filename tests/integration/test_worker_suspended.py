@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.identity import is_suspended
+from gigq_core.system.identity import is_suspended
 from gigq_core.worker.rescue import LEASE_S, HeartbeatWatch
 from gigq_core.worker.stuck import GRACE_S
 from gigq_tui.store.list.view import View

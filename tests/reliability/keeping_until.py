@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gigq_core import archive, kept_files
+from gigq_core.keeping import archive
+from gigq_core.system import kept_files
 from gigq_core.worker.ledger import Ledger
 
 

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gigq_core.identity import current_identity
 from gigq_core.schema.ddl import PARKED
+from gigq_core.system.identity import current_identity
 
 # What a terminal obeys, with a word by which it is found again where it must not be.
 EVIL = "\x1b]1337;EVIL\x07\x9b31;5mEVIL\x9d0;EVIL\x9c\x1b[2JEVIL\u202eEVIL\r\n\tEVIL"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue, Worker
-from gigq_core.doctor import Level, examine
+from gigq_core.inspection.doctor import Level, examine
 from gigq_core.schema import ddl
 from gigq_core.worker.ledger import Ledger
 from tests.integration.conftest import ROOT, Place, gone, stop

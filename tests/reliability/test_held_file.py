@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, doctor
-from gigq_core.utc_offsets import describe_differences
+from gigq_core.fleet.utc_offsets import describe_differences
 from gigq_core.worker import troubles
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place

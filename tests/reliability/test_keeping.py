@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core import keeping as keepings
-from gigq_core.paths import attempt_output
+from gigq_core.keeping import rules as keepings
+from gigq_core.system.paths import attempt_output
 from gigq_core.worker.ledger import Ledger
 from tests.reliability.keeping_until import in_a_child
 from tests.reliability.test_crashes import assert_whole

@@ -18,11 +18,11 @@ import pytest
 from gigq import JobQueue as GigqQueue
 from gigq import Worker as GigqWorker
 
-from gigq_core import lane_settling
-from gigq_core.lanes import Rate
-from gigq_core.lanes import Rule as CoreRule
+from gigq_core.changes.undo import Undo
+from gigq_core.lanes import settling as lane_settling
+from gigq_core.lanes.rules import Rate
+from gigq_core.lanes.rules import Rule as CoreRule
 from gigq_core.schema import ddl, lane_statements, worker_statements
-from gigq_core.undo import Undo
 from gigq_core.worker import rescue
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 from gigq_core.worker.lane_claims import Takes
@@ -535,7 +535,7 @@ def walk(path: Path, clock: Clock, seed: int, steps: int = STEPS) -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("gigq_core.times.time.time", clock)
+    monkeypatch.setattr("gigq_core.units.times.time.time", clock)
     return clock
 
 

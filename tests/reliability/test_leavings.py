@@ -14,7 +14,7 @@ import pytest
 
 from gigq_core import Job
 from gigq_core.job import FunctionReference
-from gigq_core.paths import attempt_output
+from gigq_core.system.paths import attempt_output
 from tests.integration.conftest import Place, gone, stop
 from tests.reliability import leaving
 from tests.waiting import wait_until

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gigq_core import Job, JobQueue, cascade, close_connections
+from gigq_core.changes.undo import Undo
 from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.errors import CycleError
 from gigq_core.schema import ddl, worker_statements
 from gigq_core.schema.attach import detach
 from gigq_core.status import Change
-from gigq_core.undo import Undo
 from gigq_core.worker import rescue
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 from gigq_core.worker.ledger import Ledger

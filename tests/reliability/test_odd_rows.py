@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job
-from gigq_core.identity import current_identity
 from gigq_core.job import FunctionReference
+from gigq_core.system.identity import current_identity
 from tests.integration.conftest import Place, stop
 from tests.reliability import tasks
 from tests.reliability.odd_rows import EVIL, OddRows, Text, loosen, loosened, write

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.why import state_of, why
+from gigq_core.reasons.why import state_of, why
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
 from gigq_tui.screens.schedules.choice import SORTS, in_order

@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from gigq_core import Job, JobQueue
-from gigq_core.clearing import ClearPlan
+from gigq_core.changes.clearing import ClearPlan
+from gigq_core.changes.undo import Undo
 from gigq_core.cli.main import cli
 from gigq_core.schema.ddl import CREATE_JOBS
-from gigq_core.undo import Undo
 from tests.commands import all_commands
 from tests.hostile import STEERING
 from tests.integration.chores import nothing

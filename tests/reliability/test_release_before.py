@@ -17,10 +17,10 @@ import gigq
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.doctor import Level, examine
+from gigq_core.inspection.doctor import Level, examine
+from gigq_core.reasons.why import why
 from gigq_core.schema import ddl
 from gigq_core.schema.attach import detach
-from gigq_core.why import why
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Tab

@@ -120,7 +120,7 @@ _WORKER = """
 import sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from gigq_core import times
+from gigq_core.units import times
 ahead = Path(sys.argv[1])
 moved = lambda: time.time() + float(ahead.read_text() or 0)
 vars(times)["time"] = SimpleNamespace(**{**vars(time), "time": moved})

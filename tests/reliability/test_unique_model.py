@@ -39,9 +39,9 @@ from gigq_core import (
     key_conflicts,
     key_holders,
 )
-from gigq_core.key_holders import count_shared_keys
+from gigq_core.changes.undo import Undo
 from gigq_core.schema import unique_statements as sql
-from gigq_core.undo import Undo
+from gigq_core.submitting.key_holders import count_shared_keys
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register

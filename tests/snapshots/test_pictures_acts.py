@@ -10,8 +10,8 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_core import JobQueue
+from gigq_core.changes.undo import Undo
 from gigq_core.status import Change, Outcome
-from gigq_core.undo import Undo
 from gigq_tui.actions.report import Report, summarise
 from gigq_tui.actions.shell_command import for_jobs
 from gigq_tui.actions.undo_log import DoneAction

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.hooks import Hook
-from gigq_core.keeping import Keeping
+from gigq_core.hooks.rules import Hook
+from gigq_core.keeping.rules import Keeping
 from gigq_tui.store.history.arranged import Arranged, ArrangedReader
 from tests import scene
 from tests.snapshots.reader_feed import scene_app

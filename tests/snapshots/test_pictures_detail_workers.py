@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.paths import attempt_output
+from gigq_core.system.paths import attempt_output
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.base import ConsoleScreen

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.canary import Canary
+from gigq_core.changes.canary import Canary
 from gigq_core.status import Change, Outcome
 from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.report import Report

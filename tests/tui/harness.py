@@ -13,8 +13,8 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from gigq_core.canary import Canary
-from gigq_core.clearing import ClearPlan
+from gigq_core.changes.canary import Canary
+from gigq_core.changes.clearing import ClearPlan
 from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest

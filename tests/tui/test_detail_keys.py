@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.paths import logs_folder
+from gigq_core.system.paths import logs_folder
 from gigq_tui.app import ConsoleApp
 from gigq_tui.format import MASK
 from gigq_tui.keys import DETAIL_TABS as TABS

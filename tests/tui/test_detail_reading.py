@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.blame import Culprit
-from gigq_core.paths import attempt_output
+from gigq_core.graph.blame import Culprit
+from gigq_core.system.paths import attempt_output
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job import stack

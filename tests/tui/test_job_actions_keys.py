@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.blocking import Blocking
-from gigq_core.clearing import ClearPlan, Finished
+from gigq_core.changes.clearing import ClearPlan, Finished
+from gigq_core.changes.undo import Undo, _Lost
 from gigq_core.errors import DatabaseBusy
+from gigq_core.graph.blocking import Blocking
 from gigq_core.status import Change, Outcome
-from gigq_core.undo import Undo, _Lost
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.results import MOST_LISTED
 from gigq_tui.actions.undo_log import DoneAction, DoneChange

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.lanes.screen import LanesScreen

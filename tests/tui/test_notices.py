@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys.job_actions import RETRY_ALL
 from gigq_tui.keys.looking_actions import TAB_ACTIONS

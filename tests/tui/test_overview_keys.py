@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.doctor import LARGE_WAL_BYTES
-from gigq_core.spread import Spread
-from gigq_core.why import Health
+from gigq_core.inspection.doctor import LARGE_WAL_BYTES
+from gigq_core.reasons.why import Health
+from gigq_core.units.spread import Spread
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.overview.lens import CHOICES_S

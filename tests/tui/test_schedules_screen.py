@@ -15,7 +15,7 @@ import pytest
 from textual.pilot import Pilot
 
 from gigq_core import Job, JobQueue
-from gigq_core.schedules import Schedule
+from gigq_core.schedules.rules import Schedule
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
 from gigq_tui.screens.job.screen import JobScreen

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.blame import Culprit
 from gigq_core.errors import DatabaseBusy
+from gigq_core.graph.blame import Culprit
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.submit.screen import SubmitScreen

@@ -10,8 +10,8 @@ from textual.pilot import Pilot
 
 from gigq_core import JobQueue
 from gigq_core.errors import GigQError
+from gigq_core.reasons.why import Health
 from gigq_core.status import Change, Outcome
-from gigq_core.why import Health
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.workers.pending_requests import ANSWER_WITHIN_S
 from gigq_tui.actions.workers.pool import Ended

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.job.stack import Stack
 from gigq_tui.screens.workers.log import WorkerLog

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import GigQError
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from gigq_tui.actions.functions import completion
 from gigq_tui.actions.functions.completion import list_functions, package_to_list, ranked
 from gigq_tui.actions.functions.inspection import inspect_function

@@ -14,7 +14,7 @@ from gigq_core import agenda
 from gigq_core.agenda import Duty
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.transaction import write
-from gigq_core.times import Moment, utc_now
+from gigq_core.units.times import Moment, utc_now
 
 ALL = "SELECT what, at, trouble FROM core_agenda ORDER BY what"
 NOTE = "INSERT INTO core_meta (key, value) VALUES (?, '')"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gigq_core import JobQueue
-from gigq_core.agents_seen import AgentSeen, read_agents
+from gigq_core.fleet.agents_seen import AgentSeen, read_agents
 from gigq_core.schema import agent_statements as sql
 from gigq_core.schema.opening import connect
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from gigq_core.agents_seen import AgentSeen
-from gigq_core.counting import Counting, count_key
+from gigq_core.fleet.agents_seen import AgentSeen
+from gigq_core.grouping.counting import Counting, count_key
+from gigq_core.reasons.standing import read_standings
+from gigq_core.reasons.why import Health, why
 from gigq_core.schema.agent_statements import WRITE_AGENT
 from gigq_core.schema.opening import connect
-from gigq_core.standing import read_standings
-from gigq_core.why import Health, why
 from gigq_core.worker.agents.bootstrap import Handshake
 from gigq_tui.columns import JobAt, column_named, own_names
 from gigq_tui.once.picture import as_json, as_text, take

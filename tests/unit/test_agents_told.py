@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from gigq_core import Job, JobQueue
-from gigq_core.agents_seen import AgentSeen
 from gigq_core.cli.main import cli
-from gigq_core.doctor import Finding, Level, examine
+from gigq_core.fleet.agents_seen import AgentSeen
+from gigq_core.inspection.doctor import Finding, Level, examine
 from gigq_core.schema.attach import open_for_work
 from tests.agents.rows import run_at, write_agents, write_worker
 

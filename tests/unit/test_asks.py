@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.agents_seen import AgentSeen, AgentState
-from gigq_core.asks import LONGEST_ANSWER, STALE_S, Answer, ask_worker
 from gigq_core.errors import AccessRefused, StackUnavailable
+from gigq_core.fleet.agents_seen import AgentSeen, AgentState
+from gigq_core.fleet.asks import LONGEST_ANSWER, STALE_S, Answer, ask_worker
+from gigq_core.inspection.stack import stack_of
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.transaction import write
-from gigq_core.stack import stack_of
 from gigq_core.worker.agents.asked import AskedOfAgents
 from gigq_core.worker.agents.wire import Stack
 from tests import unprivileged
@@ -225,7 +225,7 @@ def test_a_file_that_may_not_be_written_says_so(tmp_path: Path) -> None:
     JobQueue(folder / "jobs.db").close()
     unprivileged.give_away(folder)
     call = (
-        "from pathlib import Path; from gigq_core.asks import ask_worker; "
+        "from pathlib import Path; from gigq_core.fleet.asks import ask_worker; "
         f"ask_worker(Path({str(folder / 'jobs.db')!r}), 'w', 'e', 'stack', 1)"
     )
     done = unprivileged.run("-c", call)

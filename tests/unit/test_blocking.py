@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gigq_core.blocking import (
+from gigq_core.graph.blocking import (
     CANCEL,
     RUN,
     WAIT,

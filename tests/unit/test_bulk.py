@@ -11,11 +11,18 @@ from typing import Any
 
 import pytest
 
-from gigq_core import bulk
-from gigq_core.bulk import BulkTrouble, JobTemplate, Unwanted, lines_of, opened, read_jobs
-from gigq_core.call_signature import signature_of
 from gigq_core.errors import GigQError
+from gigq_core.functions.call_signature import signature_of
 from gigq_core.job import FunctionReference, Job, JobOptions
+from gigq_core.submitting import bulk
+from gigq_core.submitting.bulk import (
+    BulkTrouble,
+    JobTemplate,
+    Unwanted,
+    lines_of,
+    opened,
+    read_jobs,
+)
 
 PARENT = "00000000-0000-4000-8000-000000000000"
 

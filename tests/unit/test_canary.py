@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigq_core import Job, JobQueue, Undo
-from gigq_core.canary import LOOKED_AT, Failed, choose, may_go_on
+from gigq_core.changes.canary import LOOKED_AT, Failed, choose, may_go_on
 from gigq_core.job import INTEGER_LIMIT, FunctionReference
 
 Params = dict[str, object]

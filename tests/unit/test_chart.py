@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gigq_core.spans import estimate
+from gigq_core.units.spans import estimate
 from gigq_tui.screens.overview import chart as chart_module
 from gigq_tui.screens.overview.chart import Axis, Series, bars, chart, fitted, glyphs, largest
 from gigq_tui.widgets.header import age_class

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue, JobStatus
+from gigq_core.changes.undo import Undo, kept_of
 from gigq_core.errors import DatabaseMissing
 from gigq_core.job import FunctionReference
 from gigq_core.schema import statements as sql
 from gigq_core.status import Change
-from gigq_core.undo import Undo, kept_of
 from tests.store_files import GIGQ_FILES, Writer, both_kinds, digest, gigq_copy
 
 FINAL = ("completed", "failed", "timeout", "cancelled")

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from gigq_core.moments import stretch_words
+from gigq_core.units.moments import stretch_words
 from gigq_tui.screens.overview.clocks import marks
 from gigq_tui.store.history.time_window import (
     LENGTHS_S,

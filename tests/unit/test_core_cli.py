@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from gigq_core import Job, JobQueue, JobStatus
 from gigq_core.cli.main import cli
 from gigq_core.job import FunctionReference
-from gigq_core.paths import attempt_output
+from gigq_core.system.paths import attempt_output
 from tests.store_files import instants
 
 EVIL = "a\x1b[31mred\x1b[0m [bold]b[/] \u202ec\n\x00d"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.counting import PLAIN_KEYS
+from gigq_core.grouping.counting import PLAIN_KEYS
 from gigq_core.job import FunctionReference
 from tests.store_files import digest
 from tests.unit.test_core_cli import run

@@ -11,7 +11,7 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.cli.maintain import draw_findings
-from gigq_core.doctor import Finding, Level
+from gigq_core.inspection.doctor import Finding, Level
 from gigq_core.job import FunctionReference
 from tests.unit.test_core_cli import run
 

@@ -12,7 +12,7 @@ import pytest
 from gigq_core import Job, JobQueue
 from gigq_core.failures import failure_of
 from gigq_core.job import FunctionReference
-from gigq_core.times import now_text, utc_now
+from gigq_core.units.times import now_text, utc_now
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.upkeep import Upkeep
 from tests.store_files import digest, gigq_copy

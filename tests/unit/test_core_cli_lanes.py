@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from gigq_core import HiddenJobs
 from gigq_core.cli.main import cli
-from gigq_core.doctor import Level, examine
+from gigq_core.inspection.doctor import Level, examine
 from gigq_core.schema.attach import detach
 from tests.lane_work import Work, work_on
 
@@ -168,8 +168,8 @@ def test_why_names_the_lane_and_what_holds_the_job(db: Path) -> None:
 
 
 def test_why_says_that_a_job_has_shut_the_lane(db: Path) -> None:
-    from gigq_core.lane_settling import shut
-    from gigq_core.times import utc_now
+    from gigq_core.lanes.settling import shut
+    from gigq_core.units.times import utc_now
 
     with work_on(db) as work:
         ids = work.fill("api", 2)

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from gigq_core import Job, JobQueue
 from gigq_core.cli.main import cli
-from gigq_core.schedules import Schedule
+from gigq_core.schedules.rules import Schedule
 from tests.clock import DAY_S, MovedClock, at, look_at_clock
 
 DATA = Path(__file__).parents[1] / "data"

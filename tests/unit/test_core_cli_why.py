@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gigq_core.times import to_text
-from gigq_core.why import why as shown_why
+from gigq_core.reasons.why import why as shown_why
+from gigq_core.units.times import to_text
 from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
 from tests.store_files import NOW, Writer, ago, both_kinds

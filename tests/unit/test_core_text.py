@@ -13,8 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gigq_core.logs import LOG_FORMAT, LOGGER_NAME, MOST_LINES, MOST_OF_A_MESSAGE, setup_logging
 from gigq_core.text import UNSAFE, bounded, glyphs, inert, storable, typed_text, unstored
+from gigq_core.writing.logs import (
+    LOG_FORMAT,
+    LOGGER_NAME,
+    MOST_LINES,
+    MOST_OF_A_MESSAGE,
+    setup_logging,
+)
 from gigq_tui import format as fmt
 
 # A busy machine is slow at any of it.

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gigq_core.counting import (
+from gigq_core.grouping.counting import (
     ORDERS,
     Counted,
     Counting,
@@ -253,7 +253,7 @@ def test_rows_that_change_between_steps_count_once_each(
 ) -> None:
     """Workers end jobs while they are counted: each that stays counts once; new ones do not."""
     for name in ("_FIRST_ROWS", "_LEAST_ROWS", "_MOST_ROWS"):
-        monkeypatch.setattr(f"gigq_core.counting.{name}", 10)
+        monkeypatch.setattr(f"gigq_core.grouping.counting.{name}", 10)
     write_rows(file, [("pending", json.dumps({"a": at % 4}), 1.0, None) for at in range(200)])
     writer = sqlite3.connect(file)
     steps = iter(range(EVERYTHING))

@@ -15,7 +15,7 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigq_core.cron import (
+from gigq_core.schedules.cron import (
     MOST_COUNTED,
     NICKNAMES,
     Rule,
@@ -266,7 +266,8 @@ def test_a_rule_can_be_said_in_words(when: str) -> None:
 
 def test_nothing_is_loaded_until_a_rule_is_read() -> None:
     code = (
-        "import sys, gigq_core, gigq_core.cron; print({'cronsim', 'zoneinfo'} & set(sys.modules))"
+        "import sys, gigq_core, gigq_core.schedules.cron; "
+        "print({'cronsim', 'zoneinfo'} & set(sys.modules))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"

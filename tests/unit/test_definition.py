@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, Unique
-from gigq_core.definition import Definition, encode_definition, job_of_definition
 from gigq_core.job import OPTION_NAMES
-from gigq_core.new_rows import row_of
-from gigq_core.times import Moment
+from gigq_core.submitting.definition import Definition, encode_definition, job_of_definition
+from gigq_core.submitting.new_rows import row_of
+from gigq_core.units.times import Moment
 from tests.unit.test_job_options import OTHERS
 
 NOW = Moment(1_800_000_000.0, "2027-01-15T08:00:00")

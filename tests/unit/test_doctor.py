@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core import doctor as doctor_module
-from gigq_core.doctor import Level, examine
 from gigq_core.errors import DatabaseMissing
-from gigq_core.function_files import why_missing
-from gigq_core.identity import current_identity
+from gigq_core.functions.function_files import why_missing
+from gigq_core.inspection import doctor as doctor_module
+from gigq_core.inspection.doctor import Level, examine
 from gigq_core.job import FunctionReference
 from gigq_core.schema import ddl
+from gigq_core.system.identity import current_identity
 
 WORK = FunctionReference("json", "dumps")
 # What depends on the machine that runs the tests.

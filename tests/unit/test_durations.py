@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_core.durations import (
+from gigq_core.units.durations import (
     duration_text,
     seconds_in,
     seconds_of,

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from gigq_core import Backoff, Job, JobQueue, Unique
 from gigq_core.cli.main import cli
-from gigq_core.export import Export
+from gigq_core.inspection.export import Export
 from gigq_core.schema import export_statements, opening
 from tests.integration import chores
 from tests.reliability.odd_rows import OddRows
@@ -297,7 +297,7 @@ def test_a_signal_leaves_nothing_half_written(db: Path, tmp_path: Path, number: 
     program = f"""if True:
         import os
         from gigq_core.cli.main import main
-        from gigq_core.export import Export
+        from gigq_core.inspection.export import Export
 
         def parts(self):
             yield "half of it"

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.failed_now import (
+from gigq_core.failures import failure_of
+from gigq_core.grouping.failed_now import (
     APART_S,
     TREND_BUCKETS,
     By,
@@ -24,10 +25,9 @@ from gigq_core.failed_now import (
     Retried,
     differing,
 )
-from gigq_core.failures import failure_of
 from gigq_core.job import FunctionReference
 from gigq_core.schema.opening import open_read_only
-from gigq_core.times import now_text
+from gigq_core.units.times import now_text
 from tests.store_files import gigq_copy
 
 ERRORS = ("KeyError: {0}", "OSError: [Errno {0}] full", "ValueError: row {0} of 'x'")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from gigq_core import JobQueue
-from gigq_core.failure_groups import JOBS_NAMED, FailureGroup, Order, failure_groups
 from gigq_core.failures import failure_of
+from gigq_core.grouping.failure_groups import JOBS_NAMED, FailureGroup, Order, failure_groups
 from gigq_core.schema.opening import open_read_only
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.upkeep import Upkeep
@@ -101,7 +101,7 @@ def test_the_groups_are_those_of_a_plain_count(
     since: float | None,
     seed: int,
 ) -> None:
-    monkeypatch.setattr("gigq_core.failure_groups.STEP", 7)
+    monkeypatch.setattr("gigq_core.grouping.failure_groups.STEP", 7)
     dice = random.Random(seed)
     rows = [attempt(n, dice, dice.random() < share_read) for n in range(300)]
     filled(tmp_path / "q.db", rows)
@@ -206,7 +206,7 @@ def test_many_attempts_take_little_memory(tmp_path: Path) -> None:
 def test_more_kinds_than_are_kept_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gigq_core.failure_groups.STEP", 3)
+    monkeypatch.setattr("gigq_core.grouping.failure_groups.STEP", 3)
     db = tmp_path / "q.db"
     filled(
         db,

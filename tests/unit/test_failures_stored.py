@@ -14,7 +14,7 @@ from gigq_core import Job, JobQueue
 from gigq_core.failures import failure_of
 from gigq_core.schema import ddl
 from gigq_core.schema import worker_statements as sql
-from gigq_core.times import Moment
+from gigq_core.units.times import Moment
 from gigq_core.worker import rescue, upkeep
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger

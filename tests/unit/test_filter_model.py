@@ -348,7 +348,7 @@ def write(path: Path, rows: list[dict[str, Any]], attached: bool) -> None:
 
 
 def text_of(at: float | None) -> str | None:
-    from gigq_core.times import local_text
+    from gigq_core.units.times import local_text
 
     return None if at is None else local_text(at)
 

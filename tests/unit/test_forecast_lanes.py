@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from gigq_core import forecast as subject
-from gigq_core.forecast import (
+from gigq_core.forecasting import forecast as subject
+from gigq_core.forecasting.forecast import (
     LANES_CLOSED,
     OTHER_LANES_ALONE,
     Crew,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_core.moments import clock_time
-from gigq_core.why import State
+from gigq_core.reasons.why import State
+from gigq_core.units.moments import clock_time
 from gigq_tui import format as fmt
 from gigq_tui.widgets.question import wrap_words
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigq_core.blocking import blocked_by, freed_by
-from gigq_core.branches import DRAWN_LEVELS, Folding, LineKind, TreeLine, branches, name_stem
-from gigq_core.component import find_roots
+from gigq_core.graph.blocking import blocked_by, freed_by
+from gigq_core.graph.branches import DRAWN_LEVELS, Folding, LineKind, TreeLine, branches, name_stem
+from gigq_core.graph.component import find_roots
 from gigq_tui.store.graph.depths import depths, levels
 from gigq_tui.store.graph.focus import below
 from gigq_tui.store.graph.tree import culprit, tree_lines

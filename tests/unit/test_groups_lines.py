@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gigq_core.failed_now import FailedJobs, FailedNow
+from gigq_core.grouping.failed_now import FailedJobs, FailedNow
 from gigq_tui.screens.groups.lines import Table, summary
 from gigq_tui.store.failures.grouping import CAUSE
 from gigq_tui.store.failures.reading import Groups

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.schema.attach import detach
-from gigq_core.times import parse_time
+from gigq_core.units.times import parse_time
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.history import account, attempts
 from gigq_tui.store.history.account import DELETED, OTHERS, Account

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core.hook_match import read_match
+from gigq_core.hooks.match import read_match
 from tests.integration.hearing import hear
 
 JOBS = [

@@ -14,10 +14,10 @@ import pytest
 
 from gigq_core import Job, JobQueue, Undo, agenda, post_json, task
 from gigq_core.duties import duty_of
-from gigq_core.hooks import PATIENCE_S, Hook, read_hooks
+from gigq_core.hooks.rules import PATIENCE_S, Hook, read_hooks
 from gigq_core.schema.attach import detach, open_for_work
 from gigq_core.schema.transaction import write
-from gigq_core.times import Moment
+from gigq_core.units.times import Moment
 from tests.integration.hearing import hear, hear_needing_it, hear_none
 
 HOOK_TRIGGERS = "SELECT name FROM sqlite_master WHERE name GLOB 'core_hook_*' AND type = 'trigger'"

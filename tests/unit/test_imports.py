@@ -68,7 +68,7 @@ def test_what_runs_in_the_users_interpreter_is_standard_library(name: str) -> No
     [
         ("import gigq_core", {"click", "rich", "psutil", "watchfiles", "textual", "gigq_tui"}),
         # What most programs do without.
-        ("import gigq_core", {"gigq_core.retry", "gigq_core.durations", "gigq_core.worker"}),
+        ("import gigq_core", {"gigq_core.retry", "gigq_core.units.durations", "gigq_core.worker"}),
         ("import gigq_core.worker", {"click", "rich", "watchfiles", "textual", "gigq_tui"}),
         ("import gigq_core.cli.main", {"textual", "gigq_tui"}),
         ("import gigq_tui.cli", {"textual", "rich", "platformdirs"}),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gigq_core.blocking import Blocking
-from gigq_core.why import Health
+from gigq_core.graph.blocking import Blocking
+from gigq_core.reasons.why import Health
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.report import Report
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core.clearing import ClearPlan, Finished
+from gigq_core.changes.clearing import ClearPlan, Finished
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.report import Report
 from gigq_tui.keys.job_actions import CANCEL, NEW

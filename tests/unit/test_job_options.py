@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from gigq_core import Backoff, Job, JobQueue, Unique, Workflow, task
-from gigq_core.bulk import KEYS
 from gigq_core.cli.main import cli
 from gigq_core.job import OPTION_NAMES, FunctionReference, JobOptions, TaskOptions
+from gigq_core.submitting.bulk import KEYS
 from gigq_tui.actions.shell_command import words_of_submit
 from gigq_tui.actions.submit import SubmitRequest
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from gigq_core.blame import Culprit
-from gigq_core.paths import attempt_output
+from gigq_core.graph.blame import Culprit
+from gigq_core.system.paths import attempt_output
 from gigq_tui.keys import DETAIL_TABS
 from gigq_tui.keys.hints import DEFAULT_HINTS
 from gigq_tui.screens.job import stack as stack_module

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, Workflow, task
-from gigq_core.bulk import BulkTrouble, JobTemplate, read_jobs
 from gigq_core.job import FunctionReference, JobOptions
+from gigq_core.submitting.bulk import BulkTrouble, JobTemplate, read_jobs
 
 # As Python gives the name of a file that is not UTF-8, and as JSON may spell half of a pair.
 STRAY = [os.fsdecode(b"caf\xc3\x28.txt"), "\ud83d", "ok \udcff", "\ud800" * 10_000]

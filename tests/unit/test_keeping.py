@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue
-from gigq_core import keeping as keepings
-from gigq_core.keeping import Keeping, keeping_words, read_keeping
-from gigq_core.paths import attempt_output
+from gigq_core.keeping import rules as keepings
+from gigq_core.keeping.rules import Keeping, keeping_words, read_keeping
 from gigq_core.schema.opening import open_read_only
+from gigq_core.system.paths import attempt_output
 from gigq_core.worker.ledger import Ledger
 from tests.waiting import wait_until
 
@@ -352,7 +352,7 @@ def test_a_status_with_a_long_age_is_gone_through_less_often(kept: Kept) -> None
 def test_a_step_that_was_prepared_for_other_wishes_deletes_nothing(kept: Kept) -> None:
     job = kept.job("completed", 8)
     kept.queue.keep(completed="7d")
-    from gigq_core.times import Moment
+    from gigq_core.units.times import Moment
 
     prepared = keepings.DUTY.prepare(kept.ledger.conn, "", Moment.now())
     kept.queue.keep(completed="9d")
@@ -377,7 +377,7 @@ def test_a_step_that_was_prepared_for_other_wishes_deletes_nothing(kept: Kept) -
     ids=["retried", "ended again", "a child came"],
 )
 def test_what_changed_after_it_was_looked_at_stays(kept: Kept, change: str) -> None:
-    from gigq_core.times import Moment
+    from gigq_core.units.times import Moment
 
     job = kept.job("failed", 8)
     kept.queue.keep(failed="7d")
@@ -620,7 +620,7 @@ def test_a_full_disk_in_the_archive_lets_nothing_go_and_leaves_no_half_line(
 ) -> None:
     import errno
 
-    from gigq_core import archive as archives
+    from gigq_core.keeping import archive as archives
 
     first = kept.job("completed", 8)
     kept.queue.keep(completed="7d", archive=tmp_path / "archive")
@@ -647,7 +647,7 @@ def test_a_full_disk_in_the_archive_lets_nothing_go_and_leaves_no_half_line(
 def test_an_archive_whose_disk_does_not_answer_stops_nobody(
     kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gigq_core import archive as archives
+    from gigq_core.keeping import archive as archives
 
     job, answers, asked = kept.job("completed", 8), threading.Event(), []
     append = archives.append

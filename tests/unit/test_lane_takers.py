@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Worker
-from gigq_core.lanes import lane_words
+from gigq_core.lanes.rules import lane_words
 from gigq_core.worker.claims import Claim
 from gigq_core.worker.lane_claims import Takes
 from gigq_core.worker.ledger import Ledger

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Retry
-from gigq_core.lanes import Rate, allowed_now, lane_words
+from gigq_core.lanes.rules import Rate, allowed_now, lane_words
 from gigq_core.schema import ddl
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 from tests.lane_work import Work, work_on
@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("gigq_core.times.time.time", clock)
+    monkeypatch.setattr("gigq_core.units.times.time.time", clock)
     return clock
 
 
@@ -272,8 +272,8 @@ def test_a_new_rate_waits_for_no_old_one(work: Work, clock: Clock) -> None:
 
 
 def test_states_of_lanes_without_jobs_are_forgotten(work: Work, clock: Clock) -> None:
-    from gigq_core.lane_settling import FORGET_EVERY_S, LaneDuty
-    from gigq_core.times import Moment
+    from gigq_core.lanes.settling import FORGET_EVERY_S, LaneDuty
+    from gigq_core.units.times import Moment
 
     for n in range(5):
         work.fill(f"host:{n}", 1)

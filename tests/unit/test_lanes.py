@@ -9,7 +9,7 @@ import pytest
 from gigq import JobQueue as GigqQueue
 from gigq import Worker as GigqWorker
 
-from gigq_core.lanes import check_pattern, matches, patterns_for, rate_of, rate_text, rule_of
+from gigq_core.lanes.rules import check_pattern, matches, patterns_for, rate_of, rate_text, rule_of
 from gigq_core.schema import lane_statements as sql
 from gigq_core.schema import worker_statements as worker_sql
 from gigq_core.schema.features import Feature

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
 from gigq_core import Job, JobQueue
-from gigq_core import metrics as metrics_module
 from gigq_core.cli.main import cli
-from gigq_core.identity import current_identity
+from gigq_core.inspection import metrics as metrics_module
+from gigq_core.system.identity import current_identity
 
 DATA = Path(__file__).parents[1] / "data"
 NOTHING = "tests.integration.chores.nothing"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gigq_core import notify, post_json, run_command
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from tests.waiting import wait_until
 
 JOBS = [

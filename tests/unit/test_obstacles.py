@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.doctor import NO_SPACE_BYTES
-from gigq_core.file_locks import LockHolders, lock_holders, process_words
+from gigq_core.inspection.doctor import NO_SPACE_BYTES
+from gigq_core.system.file_locks import LockHolders, lock_holders, process_words
 from gigq_tui.store import obstacles as module
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigq_core import Backoff, Job
-from gigq_core.call_signature import needs_ours
+from gigq_core.functions.call_signature import needs_ours
 from gigq_core.job import OPTION_NAMES, FunctionReference
 from gigq_core.worker import orders, outbox, runner
 from gigq_core.worker.answers import Broken

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from gigq_core import Job, JobQueue, Worker
 from gigq_core.cli.main import cli
-from gigq_core.origin import origin_of
+from gigq_core.rows.origin import origin_of
 from gigq_tui.screens.job.option_words import option_words
 from gigq_tui.store.clock import SystemClock
 from gigq_tui.store.reader import Reader

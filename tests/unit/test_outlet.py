@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core import outlet as module
-from gigq_core.outlet import Descriptor, LogFile, Outlet, OutletHandler, OutletStream
+from gigq_core.writing import outlet as module
+from gigq_core.writing.outlet import Descriptor, LogFile, Outlet, OutletHandler, OutletStream
 from tests.waiting import wait_until
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core import outlook
-from gigq_core.forecast import Forecast
-from gigq_core.outlook import LeftReader, Outlook
+from gigq_core.forecasting import outlook
+from gigq_core.forecasting.forecast import Forecast
+from gigq_core.forecasting.outlook import LeftReader, Outlook
 from tests.lane_work import Work, work_on
 from tests.unit.test_core_cli import run
 

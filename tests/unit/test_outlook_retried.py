@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gigq_core.forecast import Forecast
+from gigq_core.forecasting.forecast import Forecast
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.forecast import QueueForecast
 from gigq_tui.store.graph.expected import to_retry_for_all

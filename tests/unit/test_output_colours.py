@@ -6,7 +6,7 @@ import pytest
 from rich.color import ColorType
 from rich.style import Style
 
-from gigq_core.terminal_text import Look
+from gigq_core.writing.terminal_text import Look
 from gigq_tui.terminal.theme import ANSI, DARK, LIGHT, OUTPUT, PALETTES, palette, style_of
 
 THEMES = (DARK, LIGHT, ANSI)

@@ -12,13 +12,13 @@ import gigq
 import pytest
 
 from gigq_core import Job, JobQueue, run_command
-from gigq_core.doctor import LARGE_WAL_BYTES
-from gigq_core.hooks import Hook
-from gigq_core.keeping import Keeping
-from gigq_core.moments import brief_time
-from gigq_core.schedules import Schedule
-from gigq_core.times import moment_of
-from gigq_core.why import Health
+from gigq_core.hooks.rules import Hook
+from gigq_core.inspection.doctor import LARGE_WAL_BYTES
+from gigq_core.keeping.rules import Keeping
+from gigq_core.reasons.why import Health
+from gigq_core.schedules.rules import Schedule
+from gigq_core.units.moments import brief_time
+from gigq_core.units.times import moment_of
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.filter.language import parse
 from gigq_tui.store.forecast import LEAST_BETWEEN_S

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, cascade
+from gigq_core.changes.undo import Undo
 from gigq_core.job import FunctionReference
 from gigq_core.schema import ddl
 from gigq_core.status import Change
-from gigq_core.undo import Undo
 from gigq_core.worker.claims import Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register

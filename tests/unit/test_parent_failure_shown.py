@@ -10,7 +10,7 @@ import pytest
 
 from gigq_core import Job, JobQueue, Workflow
 from gigq_core.job import FunctionReference
-from gigq_core.why import why
+from gigq_core.reasons.why import why
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.screens.job.relatives import relative_rows
 from gigq_tui.screens.job.texts import fact_lines

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gigq_core.moments import due_words
+from gigq_core.reasons.why import Health
 from gigq_core.retry import Backoff, RetryPolicy
-from gigq_core.times import local
-from gigq_core.why import Health
+from gigq_core.units.moments import due_words
+from gigq_core.units.times import local
 from gigq_tui import columns
 from gigq_tui import format as fmt
 from gigq_tui.columns import COLUMNS, JobAt

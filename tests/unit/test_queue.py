@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core import Job, JobQueue, JobStatus, close_connections
-from gigq_core.action_progress import ActionProgress
+from gigq_core.changes.action_progress import ActionProgress
 from gigq_core.connections import get_connection
 from gigq_core.job import FunctionReference
 from gigq_core.queue import AT_ONCE

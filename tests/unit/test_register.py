@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from gigq_core import JobQueue
-from gigq_core.agents_seen import AgentSeen
+from gigq_core.fleet.agents_seen import AgentSeen
 from gigq_core.schema.agent_statements import WRITE_AGENT
-from gigq_core.times import Moment
+from gigq_core.units.times import Moment
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register, enrol
 

@@ -16,13 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from gigq_core import Job, JobQueue
-from gigq_core import compacting as compacting_module
-from gigq_core import file_size as size_module
 from gigq_core.cli.main import cli
-from gigq_core.compacting import compact
 from gigq_core.errors import DatabaseBusy, DatabaseError, NotAQueue
-from gigq_core.file_size import read_file_size
-from gigq_core.identity import current_identity
+from gigq_core.keeping import compacting as compacting_module
+from gigq_core.keeping import file_size as size_module
+from gigq_core.keeping.compacting import compact
+from gigq_core.keeping.file_size import read_file_size
+from gigq_core.system.identity import current_identity
 
 NOTHING = "tests.integration.chores.nothing"
 JOBS = 1000

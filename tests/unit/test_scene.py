@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gigq_core.why import Health, State, state_of
+from gigq_core.reasons.why import Health, State, state_of
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import Snapshot

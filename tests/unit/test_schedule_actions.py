@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from gigq_core import Job, JobQueue, Unique
 from gigq_core.cli.main import cli
 from gigq_core.errors import DatabaseBusy, GigQError
-from gigq_core.schedules import Schedule
+from gigq_core.schedules.rules import Schedule
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.schedules import ScheduleActions, for_each, request_of
 from gigq_tui.actions.undo_log import DoneChange, UndoLog

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gigq_core import Job, JobQueue, Unique
-from gigq_core.schedules import Schedule, fill_slot, read_schedule, read_schedules
+from gigq_core.schedules.rules import Schedule, fill_slot, read_schedule, read_schedules
 from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.opening import open_read_only
 from tests.clock import DAY_S, HOUR_S, YEAR_S, MovedClock, at, look_at_clock, work_off

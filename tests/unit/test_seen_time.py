@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from gigq_core.seen_time import (
+from gigq_core.keeping.seen_time import (
     LEAP_S,
     UNSEEN_MOST_S,
     Cutoff,

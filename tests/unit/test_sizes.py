@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gigq_core.sizes import bytes_in, size_words
+from gigq_core.units.sizes import bytes_in, size_words
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from gigq_core.spread import Spread, in_words
+from gigq_core.units.spread import Spread, in_words
 
 YEAR_S = 365 * 86_400.0
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_core.blame import BAD_ENDS, Blame, Culprit, Parent, blame_of
+from gigq_core.graph.blame import BAD_ENDS, Blame, Culprit, Parent, blame_of
 
 
 def kin(**statuses: str | None) -> dict[str, Parent | None]:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gigq_core.reasons.why import state_of, why
 from gigq_core.schema.ddl import CREATE_EXECUTIONS, CREATE_JOBS, GIGQ_INDEXES
-from gigq_core.why import state_of, why
 from gigq_tui.screens.job.values import raw_lines, value_lines
 from gigq_tui.store.detail import MAX_DEPTH
 from gigq_tui.store.filter.language import parse

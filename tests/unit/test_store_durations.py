@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_core.spans import span
+from gigq_core.units.spans import span
 
 SPANS = {
     -5: "0s",

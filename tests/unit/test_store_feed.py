@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gigq_core.errors import DatabaseError, FilesLost, NotAQueue
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.filter.language import parse

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import DatabaseError, DatabaseMissing, NotAQueue
-from gigq_core.paths import logs_folder
-from gigq_core.why import Health, State, state_of
+from gigq_core.reasons.why import Health, State, state_of
+from gigq_core.system.paths import logs_folder
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.door import Interrupted
 from gigq_tui.store.filter.language import parse

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gigq_core.reasons.why import State, first_line, state_of, why
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.worker_statements import CLAIM
-from gigq_core.why import State, first_line, state_of, why
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.door import Interrupted
 from gigq_tui.store.filter.language import parse

@@ -10,7 +10,7 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
-from gigq_core.why import State, state_of
+from gigq_core.reasons.why import State, state_of
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.filter.sql_text import holds
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, both_kinds, gigq_copy, reading

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gigq_core.paths import attempt_output
-from gigq_core.terminal_text import Look, Piece
+from gigq_core.system.paths import attempt_output
 from gigq_core.worker.output import LIMIT_BYTES, Capture
+from gigq_core.writing.terminal_text import Look, Piece
 from gigq_tui.store.models import Attempt
 from gigq_tui.store.tail import TAIL_BYTES, WHOLE_BYTES, output_of, read_output, read_tail
 

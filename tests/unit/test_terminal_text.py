@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gigq_core import terminal_text
-from gigq_core.terminal_text import PLAIN, Line, Look, Piece, TerminalText, look_of
 from gigq_core.text import UNSAFE
+from gigq_core.writing import terminal_text
+from gigq_core.writing.terminal_text import PLAIN, Line, Look, Piece, TerminalText, look_of
 
 # A busy machine is slow at any of it.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

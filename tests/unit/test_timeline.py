@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigq_core.forecast import Forecast, Link, Spread, Window
+from gigq_core.forecasting.forecast import Forecast, Link, Spread, Window
 from gigq_tui.store.graph.alike import common_name, first_word
 from gigq_tui.store.graph.expected import Made, graph_forecast, to_retry_for_all
 from gigq_tui.store.graph.timeline import (

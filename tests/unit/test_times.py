@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gigq_core.cli.output import shown_time
-from gigq_core.moments import clock_time, time_of_day
-from gigq_core.times import local, moment_of, parse_time, to_text
+from gigq_core.units.moments import clock_time, time_of_day
+from gigq_core.units.times import local, moment_of, parse_time, to_text
 from tests.zones import ZONES, changes, moments, standing_in
 
 

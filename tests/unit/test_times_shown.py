@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gigq_core.cli.queue_view import QueueView
-from gigq_core.moments import clock_time
-from gigq_core.times import to_text
+from gigq_core.units.moments import clock_time
+from gigq_core.units.times import to_text
 from gigq_tui import format as fmt
 from gigq_tui.columns import COLUMNS, JobAt
 from gigq_tui.store.clock import FrozenClock

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from gigq_core.reasons.why import Halt, left_seconds
 from gigq_core.schema.ddl import OURS
-from gigq_core.times import moment_of, to_text
-from gigq_core.why import Halt, left_seconds
+from gigq_core.units.times import moment_of, to_text
 from gigq_tui.once.picture import as_json, as_text, take
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.filter.language import parse

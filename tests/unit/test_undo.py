@@ -11,11 +11,11 @@ import pytest
 
 from gigq_core import Job, JobQueue
 from gigq_core import queue as queue_module
+from gigq_core.changes.undo import Undo
 from gigq_core.errors import DatabaseBusy
 from gigq_core.job import FunctionReference
 from gigq_core.schema import attach, ddl, filling
 from gigq_core.status import Change, Outcome
-from gigq_core.undo import Undo
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register
 from tests.store_files import GIGQ_FILES, gigq_copy

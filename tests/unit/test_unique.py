@@ -11,15 +11,15 @@ import gigq
 import pytest
 
 from gigq_core import DuplicateJob, Job, JobQueue, Unique, Workflow, task
-from gigq_core.cycles import CycleError
-from gigq_core.definition import encode_definition, job_of_definition
+from gigq_core.changes.undo import Undo
+from gigq_core.graph.cycles import CycleError
 from gigq_core.job import FunctionReference
-from gigq_core.key_holders import already, count_shared_keys
 from gigq_core.schema.transaction import savepoint
 from gigq_core.status import Change
-from gigq_core.submitting import submit_within
-from gigq_core.times import Moment
-from gigq_core.undo import Undo
+from gigq_core.submitting.definition import encode_definition, job_of_definition
+from gigq_core.submitting.insertion import submit_within
+from gigq_core.submitting.key_holders import already, count_shared_keys
+from gigq_core.units.times import Moment
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger
 from gigq_core.worker.register import Register

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from gigq_core.blame import Culprit
-from gigq_core.times import local
-from gigq_core.why import (
+from gigq_core.graph.blame import Culprit
+from gigq_core.reasons.why import (
     Halt,
     Health,
     State,
@@ -21,6 +20,7 @@ from gigq_core.why import (
     wait_seconds,
     why,
 )
+from gigq_core.units.times import local
 from gigq_tui.store.models import Progress
 from tests.store_files import NOW, line
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
 from gigq_tui.screens.workers.entries import describe_wait, entries, machine_line
 from gigq_tui.screens.workers.order import SORTS, groups_of, in_order, kept_in_order, matches
 from gigq_tui.store.machine import Machine, read_machine, settled

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from gigq_core.change_hints import ChangeHints
-from gigq_core.due import due_after
-from gigq_core.identity import current_identity, is_dead, process_start
+from gigq_core.rows.due import due_after
 from gigq_core.schema.ddl import FIRST_WORD, LAST_DUE_S
-from gigq_core.times import Moment
+from gigq_core.system.change_hints import ChangeHints
+from gigq_core.system.identity import current_identity, is_dead, process_start
+from gigq_core.units.times import Moment
 from gigq_core.worker import runner
 from gigq_core.worker.claimed_rows import claim_of_row
 from gigq_core.worker.output import Capture

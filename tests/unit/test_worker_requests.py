@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import DatabaseMissing
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
 from gigq_tui.actions.workers import announcements, held_jobs, pending_requests
 from gigq_tui.actions.workers.held_jobs import JobFate
 from gigq_tui.actions.workers.pending_requests import (

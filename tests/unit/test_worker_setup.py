@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gigq_core.errors import GigQError
-from gigq_core.identity import process_start
+from gigq_core.system.identity import process_start
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.workers import environment, head_count, vias
 from gigq_tui.actions.workers import setup as worker_setup

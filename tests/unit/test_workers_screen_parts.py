@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from textual.widget import Widget
 
+from gigq_core.reasons.why import Health
 from gigq_core.status import WorkerRequest
-from gigq_core.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.workers.pool import SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup

@@ -17,9 +17,9 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import gigq_core
 from gigq_core.errors import StackUnavailable, WorkerCannotStart
-from gigq_core.identity import current_identity
+from gigq_core.system.identity import current_identity
+from gigq_core.version import __version__
 from gigq_core.worker import runner, system_limits
 from gigq_core.worker.agents import leftovers, wire
 from gigq_core.worker.agents.alarm import Alarm
@@ -91,7 +91,7 @@ class Agent:
         self._selector = selectors.DefaultSelector()
         self._link = Link(reads, writes, self._selector, self._hear, self._link_ended)
         self._link.pace(lambda size: wire.encode(wire.Took(size)))
-        self._reader = wire.agents_reader(gigq_core.__version__)
+        self._reader = wire.agents_reader(__version__)
         self._responder = LinkResponder(self._send)
         self._sinks: dict[str, LinkSink] = {}
         self._pool: ProcessPool | None = None
@@ -218,7 +218,7 @@ class Agent:
                 self._act(message)
         except wire.OtherVersion as other:
             self._refuse(
-                f"The agent is of {gigq_core.__version__}, and its worker of {other.version}: "
+                f"The agent is of {__version__}, and its worker of {other.version}: "
                 "start that worker anew, so that it sends its own."
             )
 
@@ -302,7 +302,7 @@ class Agent:
         self._send(
             wire.Ready(
                 protocol=wire.PROTOCOL,
-                version=gigq_core.__version__,
+                version=__version__,
                 host=own.host,
                 pid=own.pid,
                 boot_id=own.boot_id,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-from gigq_core.agents_seen import AgentState
+from gigq_core.fleet.agents_seen import AgentState
 from gigq_core.text import inert
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 from gigq_core.worker.agents import wire
 from gigq_core.worker.agents.attempts import Attempts
 from gigq_core.worker.agents.bootstrap import Handshake, LinkRefused

@@ -7,8 +7,8 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gigq_core.agents_seen import BY_AGENTS, AgentSeen
 from gigq_core.errors import WorkerCannotStart
+from gigq_core.fleet.agents_seen import BY_AGENTS, AgentSeen
 from gigq_core.worker.agents import bootstrap, wire
 from gigq_core.worker.agents.agent_link import AgentLink
 from gigq_core.worker.agents.dask_placement import DaskPlacement

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from gigq_core.asks import LONGEST_ANSWER, STALE_S
+from gigq_core.fleet.asks import LONGEST_ANSWER, STALE_S
 from gigq_core.schema import ask_statements as sql
 from gigq_core.schema.transaction import is_passing, savepoint
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 from gigq_core.worker.agents.wire import Stack
 
 logger = logging.getLogger("gigq_core.worker")

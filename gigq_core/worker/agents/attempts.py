@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gigq_core.paths import output_name
-from gigq_core.times import Moment, local_text, utc_now
+from gigq_core.system.paths import output_name
+from gigq_core.units.times import Moment, local_text, utc_now
 from gigq_core.worker import answers, runner
 from gigq_core.worker.agents import wire
 from gigq_core.worker.agents.link import Link

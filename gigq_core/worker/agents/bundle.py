@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from gigq_core.version import __version__
 from gigq_core.worker import runner
 
 _ROOT = Path(__file__).parents[3]
@@ -56,8 +55,6 @@ def _files() -> dict[str, bytes]:
         for package in Path(path).parents[:-1]:
             # The packages themselves load the queue.
             files[f"{package.as_posix()}/__init__.py"] = b""
-    version = f"__version__ = {__version__!r}\n"
-    files["gigq_core/__init__.py"] = version.encode()
     return files
 
 

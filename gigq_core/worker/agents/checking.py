@@ -17,7 +17,7 @@ from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 from gigq_core.worker.agents.agent_link import AgentLink
 from gigq_core.worker.agents.bootstrap import words
 from gigq_core.worker.agents.dask_placement import DaskPlacement, Placed

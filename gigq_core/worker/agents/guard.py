@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from gigq_core.identity import is_suspended, process_start
+from gigq_core.system.identity import is_suspended, process_start
 from gigq_core.worker.agents import leftovers, wire
 from gigq_core.worker.agents.landing import say
 from gigq_core.worker.processes import adopt_orphans, descendants, kill_exactly, signal_all

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
-from gigq_core.agents_seen import AgentSeen, AgentState
+from gigq_core.fleet.agents_seen import AgentSeen, AgentState
 from gigq_core.text import inert, storable
 from gigq_core.worker.agents.agent_link import AgentLink
 from gigq_core.worker.agents.dask_placement import DaskPlacement, Placed

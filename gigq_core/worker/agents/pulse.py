@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from gigq_core.times import utc_now
+from gigq_core.units.times import utc_now
 from gigq_core.worker.agents import wire
 from gigq_core.worker.agents.lease import Lease
 from gigq_core.worker.answers import Broken

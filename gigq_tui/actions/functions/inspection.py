@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gigq_core.call_signature import CONTEXT, Signature
 from gigq_core.errors import GigQError
+from gigq_core.functions.call_signature import CONTEXT, Signature
 from gigq_core.job import FunctionReference
 
 INSPECTOR = Path(__file__).with_name("inspector.py")

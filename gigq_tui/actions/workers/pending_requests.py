@@ -6,8 +6,8 @@ import socket
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from gigq_core.identity import is_suspended
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
+from gigq_core.system.identity import is_suspended
 from gigq_tui.store.held_jobs import HeldJob
 from gigq_tui.store.models import WorkerRow
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gigq_core.cli import own_command
-from gigq_core.durations import seconds_text
 from gigq_core.errors import GigQError
-from gigq_core.kept_files import create_log
-from gigq_core.paths import queue_file
 from gigq_core.schema.opening import check_path
+from gigq_core.system.kept_files import create_log
+from gigq_core.system.paths import queue_file
+from gigq_core.units.durations import seconds_text
 from gigq_tui.actions.functions.inspection import check_folder, check_python
 from gigq_tui.actions.workers.setup import GRACE_S, WorkerSetup
 from gigq_tui.store.held_jobs import busy_workers

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_core.counting import csv_of
+from gigq_core.grouping.counting import csv_of
 from gigq_tui.actions.question import Choice as Answer
 from gigq_tui.actions.question import Question
 from gigq_tui.actions.shell_command import command

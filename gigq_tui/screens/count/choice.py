@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gigq_core.counting import ORDERS, Kind
+from gigq_core.grouping.counting import ORDERS, Kind
 from gigq_tui.columns import has_secrets, value_label
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import COUNT_MARK

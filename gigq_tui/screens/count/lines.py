@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gigq_core.counting import PLAIN_KEYS, Counted, CountKey, Figures, Kind, Value
+from gigq_core.grouping.counting import PLAIN_KEYS, Counted, CountKey, Figures, Kind, Value
 from gigq_tui.columns import value_label
 from gigq_tui.format import (
     bar,

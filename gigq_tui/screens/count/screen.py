@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
-from gigq_core.counting import CountKey, count_keys
-from gigq_core.why import Health
+from gigq_core.grouping.counting import CountKey, count_keys
+from gigq_core.reasons.why import Health
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import BACK, COUNT_JOBS, COUNT_KEYS, COUNT_SORT

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from gigq_core.canary import CANARY_JOBS
-from gigq_core.failed_now import FailedJobs
+from gigq_core.changes.canary import CANARY_JOBS
+from gigq_core.grouping.failed_now import FailedJobs
 from gigq_tui.actions.jobs import ChangesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report

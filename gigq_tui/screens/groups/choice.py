@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gigq_core.failed_now import FailedJobs
+from gigq_core.grouping.failed_now import FailedJobs
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import GROUP_BY, GROUP_MARK
 from gigq_tui.screens.parts.part import Part

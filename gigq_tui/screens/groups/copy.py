@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_core.canary import CANARY_JOBS
-from gigq_core.failed_now import FailedJobs
+from gigq_core.changes.canary import CANARY_JOBS
+from gigq_core.grouping.failed_now import FailedJobs
 from gigq_core.schema.failure_statements import MOST_GROUPED_BY
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.shell_command import command

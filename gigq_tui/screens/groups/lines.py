@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from gigq_core.failed_now import MOST_VALUES, FailedJobs, FailedNow
-from gigq_core.times import local
+from gigq_core.grouping.failed_now import MOST_VALUES, FailedJobs, FailedNow
+from gigq_core.units.times import local
 from gigq_tui.format import count, cut, duration, inert, pad, plural, short_count, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.screen_actions import GROUP_BY, GROUP_RETRY

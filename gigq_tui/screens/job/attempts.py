@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_core.moments import clock_time, time_of_day
+from gigq_core.reasons.why import why
 from gigq_core.status import ExecutionStatus, JobStatus
-from gigq_core.why import why
+from gigq_core.units.moments import clock_time, time_of_day
 from gigq_tui.format import (
     duration,
     elapsed,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from gigq_core.durations import duration_text
 from gigq_core.lane_names import HIDDEN
-from gigq_core.moments import due_words
 from gigq_core.retry import Backoff, RetryPolicy
-from gigq_core.sizes import size_text
 from gigq_core.unique import words_of
+from gigq_core.units.durations import duration_text
+from gigq_core.units.moments import due_words
+from gigq_core.units.sizes import size_text
 from gigq_tui.format import limit, listed
 from gigq_tui.store.models import JobDetail
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from gigq_core.why import doom_reason, first_line, state_of, why
+from gigq_core.reasons.why import doom_reason, first_line, state_of, why
 from gigq_tui.format import MARKS, count, inert, pad, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import DETAIL_OPEN

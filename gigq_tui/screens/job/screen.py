@@ -8,8 +8,8 @@ from textual import on
 from textual.geometry import Size
 from textual.widget import Widget
 
+from gigq_core.reasons.why import done_words, ticks
 from gigq_core.status import JobStatus
-from gigq_core.why import done_words, ticks
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import DETAIL_OPEN, DOWN, UP

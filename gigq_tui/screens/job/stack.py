@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_core.moments import clock_time
+from gigq_core.units.moments import clock_time
 from gigq_tui.actions.stack import StackTaken, take_stack
 from gigq_tui.format import inert, split_lines
 from gigq_tui.keys.handlers import does

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from gigq_core.blocking import blocks_in_words
-from gigq_core.moments import clock_time
-from gigq_core.status import JobStatus
-from gigq_core.why import (
+from gigq_core.graph.blocking import blocks_in_words
+from gigq_core.reasons.why import (
     RUNNING_STATES,
     WAITING_STATES,
     State,
@@ -18,6 +16,8 @@ from gigq_core.why import (
     state_of,
     why,
 )
+from gigq_core.status import JobStatus
+from gigq_core.units.moments import clock_time
 from gigq_tui.format import (
     MARKS,
     bar,

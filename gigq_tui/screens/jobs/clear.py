@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from gigq_core.clearing import ClearPlan, Finished
+from gigq_core.changes.clearing import ClearPlan, Finished
+from gigq_core.changes.undo import kept_of
 from gigq_core.errors import GigQError
 from gigq_core.status import JobStatus
-from gigq_core.undo import kept_of
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.format import count, cut, inert, plural

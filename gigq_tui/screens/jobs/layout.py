@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_core.why import state_of, ticks
+from gigq_core.reasons.why import state_of, ticks
 from gigq_tui import format as fmt
 from gigq_tui.columns import WIDE, Column, JobAt, column_named, shown_columns
 from gigq_tui.config.model import ChosenColumn

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
-from gigq_core.why import ticks
+from gigq_core.reasons.why import ticks
 from gigq_tui.config.model import ChosenColumn
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from gigq_core.why import state_of, why
+from gigq_core.reasons.why import state_of, why
 from gigq_tui.columns import GONE
 from gigq_tui.format import MARKS, count, cut, inert, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints

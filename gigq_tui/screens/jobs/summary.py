@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_core.blame import BAD_ENDS
-from gigq_core.blocking import blocks_in_words
-from gigq_core.moments import clock_time
+from gigq_core.graph.blame import BAD_ENDS
+from gigq_core.graph.blocking import blocks_in_words
+from gigq_core.reasons.why import done_share, state_of, wait_seconds, why
 from gigq_core.status import ExecutionStatus, JobStatus
-from gigq_core.why import done_share, state_of, wait_seconds, why
+from gigq_core.units.moments import clock_time
 from gigq_tui.columns import GONE
 from gigq_tui.format import (
     as_json,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from textual.widget import Widget
 
-from gigq_core.lanes import Lane, Rule
+from gigq_core.lanes.rules import Lane, Rule
 from gigq_tui.actions.lanes import ChangesLanes, RuleText, command_of, for_each, text_of
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report

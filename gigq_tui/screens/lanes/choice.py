@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.lane_actions import LANE_FILTER, LANE_MARK, LANE_SORT
 from gigq_tui.screens.lanes.words import standing_words

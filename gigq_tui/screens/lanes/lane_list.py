@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from gigq_tui.widgets.lines import Line
 from gigq_tui.widgets.row_list import RowList
 

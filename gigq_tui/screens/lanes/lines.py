@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from gigq_tui.format import bar, cut, inert, pad, plural, short_count, since, width_of
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.lane_actions import LANE_NEW

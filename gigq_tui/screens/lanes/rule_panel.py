@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gigq_core.lanes import Lane, Rule
+from gigq_core.lanes.rules import Lane, Rule
 from gigq_tui.actions.lanes import RuleText, applies_to
 from gigq_tui.format import plural, width_of
 from gigq_tui.keys.hints import APPLY, ESC, TAB

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from textual import on
 from textual.widget import Widget
 
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.lane_actions import LANE_JOBS

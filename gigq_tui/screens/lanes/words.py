@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from gigq_core.lanes import Lane
-from gigq_core.spans import span
+from gigq_core.lanes.rules import Lane
+from gigq_core.units.spans import span
 from gigq_tui.format import count, inert, listed, plural
 from gigq_tui.store.lanes import Standing, standing_of, startable
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from gigq_core.moments import comes_twice, offset_of
+from gigq_core.units.moments import comes_twice, offset_of
 from gigq_tui.store.history.time_window import DAY_S, HOUR_S, MINUTE_S, local_time
 
 # What times a clock may tell, by their distance: seconds within a day, then whole days.

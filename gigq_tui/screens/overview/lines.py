@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from gigq_core.moments import comes_twice, moment_words, offset_of, stretch_words
-from gigq_core.spans import DAY_S, HOUR_S, MINUTE_S, span
-from gigq_core.spread import in_words
-from gigq_core.times import moment_of
+from gigq_core.units.moments import comes_twice, moment_words, offset_of, stretch_words
+from gigq_core.units.spans import DAY_S, HOUR_S, MINUTE_S, span
+from gigq_core.units.spread import in_words
+from gigq_core.units.times import moment_of
 from gigq_tui.format import (
     age,
     count,

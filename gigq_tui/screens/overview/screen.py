@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
-from gigq_core.times import moment_of
+from gigq_core.units.times import moment_of
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import ATTENTION, BACK, OPEN_THEN

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from gigq_core.blocking import Blocking, cancel_in_words, retry_in_words
+from gigq_core.graph.blocking import Blocking, cancel_in_words, retry_in_words
 from gigq_tui.actions.jobs import ChangesJobs
 from gigq_tui.actions.possible import CANCEL as CANCEL_WISH
 from gigq_tui.actions.possible import LOWER, RAISE, Wish, state_of_row

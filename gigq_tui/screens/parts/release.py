@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gigq_core.reasons.why import Health
 from gigq_core.status import JobStatus
-from gigq_core.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.store.held_jobs import HeldJob

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from gigq_core.cron import Rule, Slot, when_words
-from gigq_core.spans import MINUTE_S, span
-from gigq_core.times import local, moment_of
+from gigq_core.schedules.cron import Rule, Slot, when_words
+from gigq_core.units.spans import MINUTE_S, span
+from gigq_core.units.times import local, moment_of
 from gigq_tui.format import age
 from gigq_tui.widgets.lines import Line, Span, fit
 from gigq_tui.widgets.question import wrap_words

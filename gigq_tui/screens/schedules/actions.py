@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_core.schedules import Schedule
-from gigq_core.slot_text import fill_slot
+from gigq_core.schedules.rules import Schedule
+from gigq_core.schedules.slot_text import fill_slot
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.schedules import ChangesSchedules, for_each

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from gigq_core.why import state_of
+from gigq_core.reasons.why import state_of
 from gigq_tui.format import MARKS, cut, inert
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.schedule_actions import SCHEDULE_MARK, SCHEDULE_NARROW, SCHEDULE_SORT

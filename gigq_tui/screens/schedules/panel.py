@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import zip_longest
 
-from gigq_core.cron import Slot
-from gigq_core.schedules import Schedule
-from gigq_core.times import moment_of
+from gigq_core.schedules.cron import Slot
+from gigq_core.schedules.rules import Schedule
+from gigq_core.units.times import moment_of
 from gigq_tui.actions.shell_command import param_text
 from gigq_tui.format import inert, limit
 from gigq_tui.screens.parts.slots import (

@@ -9,9 +9,9 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
-from gigq_core.cron import Slot, preview
-from gigq_core.schedules import Schedule
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
+from gigq_core.schedules.cron import Slot, preview
+from gigq_core.schedules.rules import Schedule
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.schedule_actions import SCHEDULE_JOBS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gigq_core.schedules import Schedule, Skip
-from gigq_core.why import RUNNING_STATES, first_line, run_seconds, state_of
+from gigq_core.reasons.why import RUNNING_STATES, first_line, run_seconds, state_of
+from gigq_core.schedules.rules import Schedule, Skip
 from gigq_tui.format import MARKS, age, duration, elapsed, inert
 from gigq_tui.screens.parts.slots import (
     ago_words,

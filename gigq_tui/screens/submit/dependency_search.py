@@ -8,7 +8,7 @@ from functools import partial
 from textual import events
 from textual.timer import Timer
 
-from gigq_core.why import state_of
+from gigq_core.reasons.why import state_of
 from gigq_tui.format import MARKS, cut, inert
 from gigq_tui.screens.submit.host import FormHost, Notices
 from gigq_tui.screens.submit.suggestions import Suggestion, SuggestionList

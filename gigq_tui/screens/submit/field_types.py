@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from gigq_core.call_signature import GIVEN_BY_WORKER
+from gigq_core.functions.call_signature import GIVEN_BY_WORKER
 from gigq_tui.actions.functions.inspection import FunctionInfo, Parameter
 
 _NAMED_KINDS = ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual import events
 
-from gigq_core.lanes import Lane
+from gigq_core.lanes.rules import Lane
 from gigq_tui.format import count, inert
 from gigq_tui.screens.submit.host import FormHost
 from gigq_tui.screens.submit.suggestions import Suggestion, SuggestionList

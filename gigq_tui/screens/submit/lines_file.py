@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from gigq_core.bulk import BulkTrouble, Unwanted
 from gigq_core.errors import GigQError
 from gigq_core.job import Job
+from gigq_core.submitting.bulk import BulkTrouble, Unwanted
 from gigq_tui.actions.functions.inspection import FunctionInfo
 from gigq_tui.actions.submit import SubmitRequest, jobs_of_lines
 from gigq_tui.screens.submit.host import FormHost

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
-from gigq_core.durations import duration_text, seconds_in, seconds_text, typed_seconds_of
 from gigq_core.job import FunctionReference, Job, JobOptions, OnParentFailure, OnTimeout
 from gigq_core.lane_names import HIDDEN
 from gigq_core.retry import Backoff, RetryPolicy
-from gigq_core.sizes import size_text
-from gigq_core.times import local
 from gigq_core.unique import CONFLICT, UNTIL, unique_of
+from gigq_core.units.durations import duration_text, seconds_in, seconds_text, typed_seconds_of
+from gigq_core.units.sizes import size_text
+from gigq_core.units.times import local
 from gigq_tui.screens.submit.parse_value import ValueTrouble, parse_word
 from gigq_tui.store.models import JobDetail
 

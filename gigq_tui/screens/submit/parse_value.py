@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from gigq_core.durations import seconds_in
+from gigq_core.units.durations import seconds_in
 from gigq_tui.screens.submit.field_types import Base, FieldType
 
 # A longer value is not offered for editing: it is kept as it is, or typed anew.

@@ -10,14 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gigq_core.cron import Slot
-from gigq_core.cron import preview as preview_slots
 from gigq_core.job import Job, JobOptions
-from gigq_core.moments import due_words
-from gigq_core.slot_text import fill_slot
-from gigq_core.spans import span as span_of
+from gigq_core.reasons.why import Health
+from gigq_core.schedules.cron import Slot
+from gigq_core.schedules.cron import preview as preview_slots
+from gigq_core.schedules.slot_text import fill_slot
 from gigq_core.status import JobStatus
-from gigq_core.why import Health
+from gigq_core.units.moments import due_words
+from gigq_core.units.spans import span as span_of
 from gigq_tui.actions.shell_command import PROGRAM, words_of_submit
 from gigq_tui.actions.shell_words import quoted
 from gigq_tui.actions.submit import ScheduleTerms, SubmitRequest

@@ -10,14 +10,14 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from gigq_core.cron import UTC, check_when, check_zone
 from gigq_core.job import JobOptions
-from gigq_core.new_rows import row_of
-from gigq_core.schedules import CATCH_UPS, OVERLAPS, Schedule, check_name
-from gigq_core.slot_text import check_slot_text
+from gigq_core.schedules.cron import UTC, check_when, check_zone
+from gigq_core.schedules.rules import CATCH_UPS, OVERLAPS, Schedule, check_name
+from gigq_core.schedules.slot_text import check_slot_text
 from gigq_core.status import JobStatus
-from gigq_core.times import Moment
+from gigq_core.submitting.new_rows import row_of
 from gigq_core.unique import unique_of
+from gigq_core.units.times import Moment
 from gigq_tui.actions.schedules import job_of, request_of
 from gigq_tui.actions.submit import ScheduleTerms
 from gigq_tui.screens.parts.slots import CATCH_UP_WORDS, OVERLAP_WORDS, rule_words, there

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gigq_core.schedules import Schedule
+from gigq_core.schedules.rules import Schedule
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from gigq_core.bulk import refuse_twice
+from gigq_core.submitting.bulk import refuse_twice
 from gigq_tui.format import is_secret
 from gigq_tui.screens.submit.param_specs import MISSING, ParamSpec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual import events
 
-from gigq_core.cron import check_zone
+from gigq_core.schedules.cron import check_zone
 from gigq_tui.screens.submit.host import FormHost
 from gigq_tui.screens.submit.suggestions import Suggestion, SuggestionList
 from gigq_tui.store.filter.folding import folded

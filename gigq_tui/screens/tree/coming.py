@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Protocol
 
-from gigq_core.forecast import Forecast
+from gigq_core.forecasting.forecast import Forecast
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.stepped_read import PausedView, SteppedRead, StepsHost
 from gigq_tui.screens.tree.drawing import Drawing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from gigq_core.why import State, state_of
+from gigq_core.reasons.why import State, state_of
 from gigq_tui.format import MARKS, inert, short_count
 from gigq_tui.store.graph.focus import tally_of
 from gigq_tui.store.models import Graph, JobRow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gigq_core.times import local
+from gigq_core.units.times import local
 from gigq_tui.format import MARKS, inert, plural, short_count
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.screen_actions import DOWNSTREAM, HIDE_DONE, UPSTREAM

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gigq_core.blame import BAD_ENDS
-from gigq_core.blocking import (
+from gigq_core.graph.blame import BAD_ENDS
+from gigq_core.graph.blocking import (
     blocked_by,
     blocking,
     blocks_in_words,
     freed_by,
     retry_in_words,
 )
-from gigq_core.moments import clock_time
-from gigq_core.status import JobStatus
-from gigq_core.why import (
+from gigq_core.reasons.why import (
     RUNNING_STATES,
     State,
     done_words,
@@ -25,6 +23,8 @@ from gigq_core.why import (
     state_of,
     told_reason,
 )
+from gigq_core.status import JobStatus
+from gigq_core.units.moments import clock_time
 from gigq_tui.format import count, duration, elapsed, inert, plural
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import CANCEL, RETRY

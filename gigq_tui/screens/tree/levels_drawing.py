@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from gigq_core.why import State
+from gigq_core.reasons.why import State
 from gigq_tui import format as fmt
 from gigq_tui.format import count, inert, pad, plural
 from gigq_tui.screens.tree.drawing import Drawing, fold_mark, gutter, state_words

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gigq_core.times import local
-from gigq_core.why import State
+from gigq_core.reasons.why import State
+from gigq_core.units.times import local
 from gigq_tui.format import MARKS, cut, inert, pad, plural, width_of
 from gigq_tui.screens.tree.drawing import Drawing, Row, fold_mark, gutter
 from gigq_tui.screens.tree.folds import Folds

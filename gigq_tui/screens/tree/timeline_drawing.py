@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
-from gigq_core.blocking import all_to_retry, freed_by
-from gigq_core.spans import span
-from gigq_core.times import local, moment_of
-from gigq_core.why import State, run_seconds, shown_name
+from gigq_core.graph.blocking import all_to_retry, freed_by
+from gigq_core.reasons.why import State, run_seconds, shown_name
+from gigq_core.units.spans import span
+from gigq_core.units.times import local, moment_of
 from gigq_tui import format as fmt
 from gigq_tui.format import MARKS, count, inert, pad, plural, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
 
-from gigq_core.branches import (
+from gigq_core.graph.branches import (
     ASCII_ART,
     BOX_ART,
     LEVEL_WIDTH,
@@ -15,8 +15,8 @@ from gigq_core.branches import (
     TreeLine,
     branches,
 )
+from gigq_core.reasons.why import State, run_seconds, shown_name, state_of, why
 from gigq_core.status import JobStatus
-from gigq_core.why import State, run_seconds, shown_name, state_of, why
 from gigq_tui import format as fmt
 from gigq_tui.format import MARKS, count, cut, duration, elapsed, inert, pad, width_of
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints

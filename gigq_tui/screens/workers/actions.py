@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from gigq_core.reasons.why import Health
 from gigq_core.status import WorkerRequest
-from gigq_core.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import inert, plural
 from gigq_tui.keys.action import Action

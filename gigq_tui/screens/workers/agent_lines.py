@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from gigq_core.agents_seen import AgentSeen
-from gigq_core.spans import span
-from gigq_core.times import moment_of
+from gigq_core.fleet.agents_seen import AgentSeen
+from gigq_core.units.spans import span
+from gigq_core.units.times import moment_of
 from gigq_tui.format import age, cut, duration, inert, pad, plural, width_of
 from gigq_tui.store.models import WorkerRow
 from gigq_tui.widgets.lines import Line, Span

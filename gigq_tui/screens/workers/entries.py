@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gigq_core.agents_seen import BY_AGENTS, AgentSeen
-from gigq_core.why import Health
+from gigq_core.fleet.agents_seen import BY_AGENTS, AgentSeen
+from gigq_core.reasons.why import Health
 from gigq_tui.actions.shell_command import command
 from gigq_tui.actions.workers.pending_requests import request_word
 from gigq_tui.actions.workers.setup import WorkerSetup

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from gigq_core.paths import stored_path
+from gigq_core.system.paths import stored_path
 from gigq_tui.format import cut, inert, size
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import KeyHints

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from gigq_core.errors import GigQError
-from gigq_core.lanes import check_patterns
+from gigq_core.lanes.rules import check_patterns
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.functions.inspection import full_path
 from gigq_tui.actions.workers import environment, head_count, vias

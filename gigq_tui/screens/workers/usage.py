@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.machine import Machine, read_machine
 from gigq_tui.store.models import Snapshot

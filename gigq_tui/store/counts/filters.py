@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 
-from gigq_core.counting import CountKey, Kind, Value
+from gigq_core.grouping.counting import CountKey, Kind, Value
 from gigq_core.status import JobStatus
-from gigq_core.times import moment_of
+from gigq_core.units.times import moment_of
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import all_of, equal, none_of, period, value
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gigq_core.counting import PLAIN_KEYS, Counting, CountKey, Counts, names_within
+from gigq_core.grouping.counting import PLAIN_KEYS, Counting, CountKey, Counts, names_within
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.language import NO_FILTER, Filter
 from gigq_tui.store.filter.sql import Context
@@ -53,7 +53,7 @@ class CountsReading:
         keys: What they are counted by.
         tab: Only the jobs of this tab,
         filter: and of those, the ones that this lets through.
-        order: Which values come first; see `gigq_core.counting.ORDERS`.
+        order: Which values come first; see `gigq_core.grouping.counting.ORDERS`.
         lost_workers: The ids of workers that are gone, for the filter.
     """
 

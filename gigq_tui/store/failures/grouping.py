@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gigq_core.failed_now import By
+from gigq_core.grouping.failed_now import By
 
 _PARAM = "param."
 _NAME = re.compile(r"[\w-]+\Z")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from gigq_core.canary import choose, params_at
-from gigq_core.decoding import as_text
+from gigq_core.changes.canary import choose, params_at
 from gigq_core.errors import DatabaseError
-from gigq_core.failed_now import FailedJobs, FailedNow, FailedNowReading
+from gigq_core.grouping.failed_now import FailedJobs, FailedNow, FailedNowReading
+from gigq_core.rows.decoding import as_text
 from gigq_tui.store.failures import statements as sql
 from gigq_tui.store.failures.grouping import CAUSE, Grouping, is_param
 from gigq_tui.store.file_schema import FileSchema
@@ -159,7 +159,7 @@ class JobsOfGroups:
         groups: What has read the groups.
         values: Which groups.
         waiting: Those that wait or run again, instead of those that are failed.
-        canary: How many to choose of them, as `gigq_core.canary.choose` does; None for all.
+        canary: How many to choose of them, as `gigq_core.changes.canary.choose` does; None for all.
         without: Jobs that are left out.
     """
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from string import hexdigits
 
-from gigq_core.why import State
+from gigq_core.reasons.why import State
 from gigq_tui.store.durations import seconds_of
 from gigq_tui.store.filter import sql
 from gigq_tui.store.filter.periods import PeriodError, read_span

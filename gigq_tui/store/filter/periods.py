@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Literal, NamedTuple
 
-from gigq_core.times import clock_at, local
+from gigq_core.units.times import clock_at, local
 from gigq_tui.store.durations import seconds_of
 
 TODAY, YESTERDAY, NOW_WORD = "today", "yesterday", "now"

@@ -14,7 +14,7 @@ from gigq_core.schema.agent_statements import last_host
 from gigq_core.schema.ddl import FIRST_WORD, PARKED
 from gigq_core.schema.failure_statements import beginning_with, last_failed_so
 from gigq_core.status import JobStatus
-from gigq_core.times import to_text
+from gigq_core.units.times import to_text
 from gigq_tui.store.filter.periods import bounds_of
 from gigq_tui.store.filter.sql_json import json_condition
 from gigq_tui.store.filter.sql_periods import ran, within

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from gigq_core.times import clock_at
+from gigq_core.units.times import clock_at
 from gigq_tui.store.filter.periods import Bounds, comes_twice
 from gigq_tui.store.filter.sql_text import Sql
 from gigq_tui.store.instants import BEGAN, CREATED, ENDED, When

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from gigq_core.why import State
+from gigq_core.reasons.why import State
 from gigq_tui.store.filter.periods import Span
 
 # The filter's words for states. They overlap on purpose: `blocked` holds `doomed`, `running`

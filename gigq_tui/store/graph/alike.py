@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gigq_core.blame import BAD_ENDS
-from gigq_core.branches import name_stem
+from gigq_core.graph.blame import BAD_ENDS
+from gigq_core.graph.branches import name_stem
 from gigq_tui.store.models import Graph, GraphNode
 
 # So many that look the same become one row.

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gigq_core.blame import TOLD, Culprit, Parent, blame_of
-from gigq_core.decoding import as_text
+from gigq_core.graph.blame import TOLD, Culprit, Parent, blame_of
+from gigq_core.rows.decoding import as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import JobRow

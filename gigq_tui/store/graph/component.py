@@ -6,10 +6,10 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from gigq_core.blame import Parent
-from gigq_core.blocking import Waits, blocked_by
-from gigq_core.component import Component, Edges, find_roots
-from gigq_core.decoding import as_int, as_text
+from gigq_core.graph.blame import Parent
+from gigq_core.graph.blocking import Waits, blocked_by
+from gigq_core.graph.component import Component, Edges, find_roots
+from gigq_core.rows.decoding import as_int, as_text
 from gigq_core.schema import graph_statements as sql
 from gigq_core.schema.view_statements import COUNT_CHILDREN_OF_ONE
 from gigq_tui.store import queries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gigq_core.blame import BAD_ENDS
+from gigq_core.graph.blame import BAD_ENDS
 from gigq_tui.store.graph.focus import above
 from gigq_tui.store.graph.waiting import WaitingBehind
 from gigq_tui.store.models import Graph, GraphNode

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_core.blocking import failed_above, that_run
-from gigq_core.forecast import Forecast
+from gigq_core.forecasting.forecast import Forecast
+from gigq_core.graph.blocking import failed_above, that_run
 from gigq_tui.store.graph.timeline import Expected, GraphForecast
 from gigq_tui.store.models import Graph
 from gigq_tui.store.statuses import PENDING, RUNNING

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
-from gigq_core.blocking import all_to_retry
-from gigq_core.why import State, state_of
+from gigq_core.graph.blocking import all_to_retry
+from gigq_core.reasons.why import State, state_of
 from gigq_tui.store.models import Graph, GraphNode, JobRow
 from gigq_tui.store.statuses import COMPLETED, PENDING, RUNNING
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_core.why import RUNNING_STATES, State, state_of
+from gigq_core.reasons.why import RUNNING_STATES, State, state_of
 from gigq_tui.store.graph.waiting import WaitingBehind
 from gigq_tui.store.models import Graph
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_core.decoding import as_text, is_parked
+from gigq_core.rows.decoding import as_text, is_parked
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph import statements
 from gigq_tui.store.instants import CREATED

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gigq_core.blame import BAD_ENDS
-from gigq_core.times import local, moment_of
+from gigq_core.graph.blame import BAD_ENDS
+from gigq_core.units.times import local, moment_of
 from gigq_tui.store.models import Graph, JobRow
 from gigq_tui.store.statuses import PENDING, RUNNING
 

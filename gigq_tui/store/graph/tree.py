@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gigq_core.blame import Culprit
-from gigq_core.branches import Folding, Jobs, TreeLine
-from gigq_core.branches import tree_lines as lines_of
+from gigq_core.graph.blame import Culprit
+from gigq_core.graph.branches import Folding, Jobs, TreeLine
+from gigq_core.graph.branches import tree_lines as lines_of
 from gigq_tui.store.models import Graph
 from gigq_tui.store.statuses import COMPLETED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from gigq_core.blocking import blocked_by
+from gigq_core.graph.blocking import blocked_by
 from gigq_tui.store.models import Graph
 
 

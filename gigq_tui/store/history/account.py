@@ -16,7 +16,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from gigq_core.decoding import as_int, as_text
+from gigq_core.rows.decoding import as_int, as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history import statements

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gigq_core.hooks import Hook, read_hooks
-from gigq_core.keeping import Keeping, read_keeping
-from gigq_core.key_holders import count_shared_keys
-from gigq_core.lanes import Lane, read_lanes
-from gigq_core.schedules import Schedule, read_schedules
+from gigq_core.hooks.rules import Hook, read_hooks
+from gigq_core.keeping.rules import Keeping, read_keeping
+from gigq_core.lanes.rules import Lane, read_lanes
+from gigq_core.schedules.rules import Schedule, read_schedules
+from gigq_core.submitting.key_holders import count_shared_keys
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.throttle import Throttle

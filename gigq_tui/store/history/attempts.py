@@ -13,7 +13,7 @@ from collections import deque
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_core.decoding import as_int, as_text
+from gigq_core.rows.decoding import as_int, as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.history.rings import Rings

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 
-from gigq_core.agent_words import place_of, trouble_of
-from gigq_core.agents_seen import BY_AGENTS
-from gigq_core.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
-from gigq_core.durations import duration_text
-from gigq_core.file_locks import process_words
-from gigq_core.hooks import Hook
-from gigq_core.keeping import Keeping, keeping_words
-from gigq_core.lanes import Lane
-from gigq_core.moments import brief_time
-from gigq_core.schedules import Schedule
-from gigq_core.times import moment_of
-from gigq_core.why import Health
+from gigq_core.fleet.agents_seen import BY_AGENTS
+from gigq_core.hooks.rules import Hook
+from gigq_core.inspection.doctor import LARGE_WAL_BYTES, WAL_RESET_BUG_FIXED, WAL_RESET_BUG_SINCE
+from gigq_core.keeping.rules import Keeping, keeping_words
+from gigq_core.lanes.rules import Lane
+from gigq_core.reasons.agent_words import place_of, trouble_of
+from gigq_core.reasons.why import Health
+from gigq_core.schedules.rules import Schedule
+from gigq_core.system.file_locks import process_words
+from gigq_core.units.durations import duration_text
+from gigq_core.units.moments import brief_time
+from gigq_core.units.times import moment_of
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.history.arranged import Arranged

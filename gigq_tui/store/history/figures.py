@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from gigq_core.times import moment_of
-from gigq_core.why import Health
+from gigq_core.reasons.why import Health
+from gigq_core.units.times import moment_of
 from gigq_tui.store.history.attempts import Ended, History, seconds
 from gigq_tui.store.history.rings import Past
 from gigq_tui.store.models import Ahead, Figures, Trend, WorkerRow

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gigq_core.decoding import as_int, as_text, as_timeout_s
+from gigq_core.rows.decoding import as_int, as_text, as_timeout_s
 from gigq_tui.store import queries
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.file_schema import FileSchema

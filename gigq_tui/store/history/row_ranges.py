@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from gigq_core.decoding import as_int
+from gigq_core.rows.decoding import as_int
 
 # Rows stand a little out of the order of their times: so many more are read at both ends.
 OUT_OF_ORDER = 500

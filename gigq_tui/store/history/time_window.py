@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from gigq_core.spans import span
-from gigq_core.times import moment_of, parse_time
+from gigq_core.units.spans import span
+from gigq_core.units.times import moment_of, parse_time
 from gigq_tui.store.durations import seconds_of
 
 MINUTE_S = 60

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gigq_core.decoding import as_int, as_optional_text
+from gigq_core.rows.decoding import as_int, as_optional_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.filter.sql_json import json_pair, reads_as_json

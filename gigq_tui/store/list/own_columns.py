@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gigq_core.counting import Kind, Value, count_key, values_of_rows
+from gigq_core.grouping.counting import Kind, Value, count_key, values_of_rows
 from gigq_tui.store.models import JobRow
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from gigq_core.decoding import as_int
+from gigq_core.rows.decoding import as_int
 from gigq_tui.store import queries
 from gigq_tui.store.list.index_walk import IndexWalk, Position
 from gigq_tui.store.list.view import Anchor, AnchorKind

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from gigq_core.decoding import as_int
+from gigq_core.rows.decoding import as_int
 from gigq_core.schema.agent_statements import last_host
 from gigq_core.schema.ddl import PARKED
 from gigq_tui.store import queries

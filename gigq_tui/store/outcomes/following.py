@@ -11,8 +11,8 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from gigq_core.decoding import as_int, as_text
 from gigq_core.failures import failure_of
+from gigq_core.rows.decoding import as_int, as_text
 from gigq_core.schema.opening import explained, open_read_only
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.outcomes import statements

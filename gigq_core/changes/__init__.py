@@ -1,0 +1,1 @@
+"""What people do to jobs, what follows from it, and how it is undone."""

@@ -1,0 +1,1 @@
+"""The user's functions, before anybody runs them: where one is, and how it can be called."""

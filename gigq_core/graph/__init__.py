@@ -1,0 +1,1 @@
+"""Jobs that depend on each other: what hangs together, who is to blame, what is held up."""

@@ -1,0 +1,1 @@
+"""Jobs that are submitted because others have failed or completed."""

@@ -1,0 +1,1 @@
+"""Reading a queue from outside: doctor, metrics, live stacks, an export."""

@@ -1,0 +1,1 @@
+"""How long jobs that have ended stay, where they go, and what takes the room of a file."""

@@ -1,0 +1,1 @@
+"""Jobs that are made again and again: the rules, when their slots are, one job a slot."""

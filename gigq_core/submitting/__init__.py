@@ -1,0 +1,1 @@
+"""New jobs: checked, keyed, and put into the file in the one way there is."""

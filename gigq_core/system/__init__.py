@@ -1,0 +1,1 @@
+"""Files and processes as the system has them: paths, locks, who is alive, what changed."""
