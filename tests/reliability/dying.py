@@ -13,10 +13,12 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
-from gigq_core import Job, JobQueue, Worker, cascade, times
+from gigq_core import Job, JobQueue, Worker
+from gigq_core.changes import cascade
 from gigq_core.job import FunctionReference
 from gigq_core.schema import worker_statements
 from gigq_core.schema.attach import open_for_work
+from gigq_core.units import times
 from gigq_core.worker import delivery, heard, ledger, register, rescue, said
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job, JobQueue, doctor
+from gigq_core import Job, JobQueue
 from gigq_core.fleet.utc_offsets import describe_differences
+from gigq_core.inspection import doctor
 from gigq_core.worker import troubles
 from tests.integration import chores
 from tests.integration.conftest import ROOT, Place

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gigq_core import Job, JobQueue, cascade, close_connections
+from gigq_core import Job, JobQueue, close_connections
+from gigq_core.changes import cascade
 from gigq_core.changes.undo import Undo
 from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.errors import CycleError

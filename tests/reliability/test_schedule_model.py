@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job, JobQueue, schedules, slots
+from gigq_core import Job, JobQueue
+from gigq_core.schedules import rules as schedules
+from gigq_core.schedules import slots
 from gigq_core.schema import schedule_statements
 from tests.clock import DAY_S, HOUR_S, MovedClock, at, look_at_clock, work_off
 

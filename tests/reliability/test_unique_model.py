@@ -28,19 +28,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gigq_core import (
-    DuplicateJob,
-    Job,
-    JobQueue,
-    Unique,
-    actions,
-    cascade,
-    close_connections,
-    key_conflicts,
-    key_holders,
-)
+from gigq_core import DuplicateJob, Job, JobQueue, Unique, close_connections
+from gigq_core.changes import actions, cascade
 from gigq_core.changes.undo import Undo
 from gigq_core.schema import unique_statements as sql
+from gigq_core.submitting import key_conflicts, key_holders
 from gigq_core.submitting.key_holders import count_shared_keys
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import Ledger

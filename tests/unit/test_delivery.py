@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job, JobQueue, submitting
+from gigq_core import Job, JobQueue
+from gigq_core.submitting import insertion as submitting
 from gigq_core.worker import delivery
 from gigq_core.worker.claims import Claim, Ending, Fate
 from gigq_core.worker.ledger import CommitResult, Ledger

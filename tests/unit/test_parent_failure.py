@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job, JobQueue, cascade
+from gigq_core import Job, JobQueue
+from gigq_core.changes import cascade
 from gigq_core.changes.undo import Undo
 from gigq_core.job import FunctionReference
 from gigq_core.schema import ddl
