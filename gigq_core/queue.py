@@ -537,8 +537,10 @@ class JobQueue(FileAccess):
         is.
 
         Args:
-            completed, failed, cancelled: For how long after the end: seconds, or text like `7d`;
-                `forever` for ever. Jobs that timed out have failed.
+            completed: How long completed jobs stay after their end: seconds, text like `7d`, or
+                `forever`.
+            failed: The same for jobs that failed or timed out.
+            cancelled: The same for cancelled jobs.
             archive: A folder to which each job is written before it goes, whole, as a line of JSON;
                 it is made, if its parent is there. Empty text for none.
 

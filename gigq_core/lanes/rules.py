@@ -493,7 +493,8 @@ def allowed_now(rate: Rate, burst: int, tat: float | None, now_utc: float) -> in
     """How many starts a rate allows at a moment.
 
     Args:
-        rate, burst: what is allowed.
+        rate: how many may start in a time.
+        burst: how many of these may start at once.
         tat: the moment at which all that was spent is earned again; None where nothing was.
         now_utc: UTC seconds.
     """

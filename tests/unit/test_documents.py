@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from types import ModuleType
 
 import click
@@ -229,6 +231,43 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
         assert found.exists(), target
         assert found.is_relative_to(ROOT), target
         assert not anchor or found.name in _GENERATED or anchor in anchors_of(found), target
+
+
+def test_every_link_of_the_site_leads_to_what_the_site_has(hooks: ModuleType) -> None:
+    pictures = set((ROOT / "screenshots").glob("*.png"))
+    shown = {*(ROOT / "docs" / "pages").glob("*.md"), *map(ROOT.joinpath, hooks.DOCUMENTS)}
+    for document in shown:
+        for target in re.findall(r"\]\(([^)\s#]+)", text_of(document)):
+            if not target.startswith("https:"):
+                found = (document.parent / target).resolve()
+                assert found in shown | pictures, (document.name, target)
+
+
+def functions_on_the_site() -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Every function of the modules that the page of the Python names shows, with its place."""
+    page = text_of(ROOT / "docs" / "pages" / "python.md")
+    files = set()
+    for name in re.findall(r"^::: ([\w.]+)$", page, re.MULTILINE):
+        shown = resolve_name(name)
+        files.add(inspect.getsourcefile(shown))
+    for file in sorted(filter(None, files)):
+        for node in ast.walk(ast.parse(Path(file).read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                yield f"{file}:{node.lineno}", node
+
+
+def test_each_parameter_that_the_site_names_is_one() -> None:
+    named = 0
+    for place, function in functions_on_the_site():
+        _, _, behind = (ast.get_docstring(function) or "").partition("\nArgs:\n")
+        inputs = function.args
+        taken = {arg.arg for arg in (*inputs.posonlyargs, *inputs.args, *inputs.kwonlyargs)}
+        taken |= {arg.arg for arg in (inputs.vararg, inputs.kwarg) if arg is not None}
+        section = re.split(r"\n(?=\S)", behind)[0]
+        for name in re.findall(r"^    (\S[^:\n]*):", section, re.MULTILINE):
+            assert name.lstrip("*") in taken, (place, name)
+            named += 1
+    assert named > 50
 
 
 def said_in(package: str) -> Iterator[str]:
