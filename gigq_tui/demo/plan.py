@@ -133,7 +133,8 @@ def _add_inbox(plan: Workflow, files: list[str]) -> None:
             max_attempts=2 if name == inbox.BROKEN else 1,
             retry_delay=2,
         )
-        for name in files
+        # Last, so that it is at the top of what failed, with what it blocks right above it.
+        for name in sorted(files, key=inbox.BROKEN.__eq__)
     }
     needed = [check for name, check in checks.items() if name in inbox.WANTED]
     accepted = _add(plan, "accept files", jobs.accept_files, {}, needed)

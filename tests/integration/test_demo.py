@@ -236,6 +236,14 @@ def test_the_real_library_gives_a_full_queue(tmp_path: Path) -> None:
     assert demo.chdir == demo.folder == (tmp_path / "demo").resolve()
 
 
+def test_the_failure_that_blocks_others_is_the_newest_so_the_tour_begins_with_it(
+    demo: DemoSession,
+) -> None:
+    newest = JobQueue(demo.db_path).list_jobs(limit=len(DOOMED) + 1)
+    assert {job["name"] for job in newest[:-1]} == DOOMED
+    assert newest[-1]["name"] == f"check {inbox.BROKEN}"
+
+
 def test_a_demo_is_gone_on_with_and_nothing_else_is_overwritten(
     demo: DemoSession, tmp_path: Path
 ) -> None:
