@@ -92,6 +92,7 @@ def test_with_one_case_each_test_is_collected_once() -> None:
         said = subprocess.run(
             [sys.executable, *command, "tests/reliability/test_keeping.py"],
             cwd=ROOT,
+            env=os.environ | {"PYTEST_ADDOPTS": ""},
             capture_output=True,
             text=True,
             check=True,
