@@ -63,12 +63,15 @@ def filled(text: str, params: Mapping[str, Any]) -> str:
     """The name of a job's lane, with the values of its parameters in their places.
 
     Args:
-        text: what passes `check_template`.
+        text: what passes `check_template`; empty for no lane.
         params: the job's.
 
     Raises:
         ValueError: a parameter is missing, is no text or number, or makes a name that can't be one.
     """
+
+    if not text:
+        return ""
 
     def value(place: re.Match[str]) -> str:
         name = place[1]

@@ -511,6 +511,8 @@ class JobQueue(FileAccess):
 
         Raises:
             KeyError: There is no such hook.
+            TypeError: Its job can't be submitted any more; nothing was written. So for the others.
+            ValueError: As before.
             DatabaseError: The file can't be written.
         """
         from gigq_core.hooks import rules as hooks

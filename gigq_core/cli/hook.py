@@ -66,7 +66,7 @@ def hook() -> None:
     help="Name of the hook; one of that name is changed.  [default: the job's name]",
 )
 @click.option("--job-name", default="", help=f"{JobOptions.help_of('name')}")
-@job_options("dependencies", "on_parent_failure", "pass_parent_results", "unique")
+@job_options("dependencies", "run_at", "on_parent_failure", "pass_parent_results", "unique")
 @json_option
 @click.pass_obj
 def add(
@@ -258,6 +258,8 @@ def test(settings: Settings, name: str, as_json: bool) -> None:
             job_id = queue.test_hook(name)
         except KeyError:
             raise _unknown(name) from None
+        except (TypeError, ValueError) as problem:
+            raise Trouble(f"Hook {inert(name)} can't be tried: {problem}") from None
     if as_json:
         write_json({"name": name, "id": job_id})
     else:

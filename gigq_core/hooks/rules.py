@@ -23,6 +23,7 @@ from gigq_core.schema.ddl import CALM_S, MOST_NAMED
 from gigq_core.schema.features import Feature
 from gigq_core.submitting.definition import Definition
 from gigq_core.submitting.insertion import submit_within
+from gigq_core.submitting.new_rows import row_of
 from gigq_core.units.durations import seconds_of
 from gigq_core.units.times import Moment
 
@@ -165,6 +166,10 @@ class NewHook:
             )
         if self.job.dependencies:
             raise ValueError("A hook's job can't wait for other jobs: leave dependencies out.")
+        if self.job.run_at is not None:
+            raise ValueError(
+                "A hook's job can't wait for a time of its own: leave run_at out, or say run_after."
+            )
         if self.job.unique:
             raise ValueError(
                 "A hook's job can't be unique, since each tells of other jobs: leave unique out, "
@@ -198,11 +203,12 @@ def check_name(name: str) -> None:
 
 
 def _check_takes_what_it_is_given(job: Job) -> None:
-    own, reference = job.params, job.reference
+    own = job.params
     job.check()
     try:
         job.params = {**own, **GIVEN}
-        job.check_call(reference)
+        # So it has to be a job that can be submitted.
+        row_of(job, Moment.now())
     except TypeError as problem:
         raise TypeError(
             f"{problem} A hook's function is called with the parameters jobs and count."

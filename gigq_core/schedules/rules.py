@@ -37,6 +37,7 @@ from gigq_core.schedules.slots import (
 from gigq_core.schema import schedule_statements as sql
 from gigq_core.schema.features import Feature, use
 from gigq_core.submitting.definition import Definition
+from gigq_core.submitting.new_rows import row_of
 from gigq_core.text import inert
 from gigq_core.units.times import Moment
 
@@ -209,6 +210,8 @@ class Terms:
                     f"The job of a schedule can't wait for {instead}: leave out {option}."
                 )
         check_slot_text(definition.params)
+        # With any slot it has to be a job that can be submitted.
+        row_of(job_of_slot(definition, checked, rule, 0.0), Moment.now())
         return cls(checked, rule, str(catch_up), str(overlap), definition)
 
     def values(self, now: float, next_at: float | None) -> dict[str, Any]:

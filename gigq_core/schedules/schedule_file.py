@@ -219,7 +219,8 @@ def _check_alone(key: str, value: Any) -> None:
         Terms.of("a", **{"when": "@daily", "job": Job(**job), key: value})
     elif key in (*_FUNCTION, *_OPTIONS):
         made = Job(**{**job, _OPTIONS.get(key, key): value})
-        Terms.of("a", "@daily", made)
+        if key != "lane":  # which is made of the parameters
+            Terms.of("a", "@daily", made)
 
 
 def _job(values: dict[str, Any]) -> Job:

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from gigq_core.errors import GigQError
 from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions
+from gigq_core.lane_names import filled
 
 if TYPE_CHECKING:
     from gigq_core.submitting.moved_jobs import MovedJobs
@@ -92,7 +93,10 @@ class JobTemplate:
         values = self.options.values()
         values["dependencies"] = list(self.options.dependencies)
         values.update(function=self.function, params={**self.params, **params})
-        return Job(**{**values, **changes})
+        job = Job(**{**values, **changes})
+        # What is missing for the name of its lane will not come any more.
+        filled(job.lane, job.params)
+        return job
 
 
 def read_jobs(

@@ -114,7 +114,7 @@ def _more(job: Job, encoded: Encoded, now: Moment, ours: bool) -> dict[str, Any]
         due = due_at(job.run_at.timestamp(), now)
     else:
         due = due_after(options.run_after or 0, now)
-    lane = filled(job.lane, job.params) if job.lane else None
+    lane = filled(job.lane, job.params) or None
     capped = job.stall_timeout is not None or job.memory is not None
     if lane is None and (ours or job.ours or policy.needs_ours or capped):
         lane = HIDDEN

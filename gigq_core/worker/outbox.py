@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 
 from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.job import Job
+from gigq_core.lane_names import filled
 from gigq_core.submitting.definition import encode_definition, job_of_definition
 from gigq_core.submitting.insertion import Prepared
 from gigq_core.worker import runner
@@ -57,6 +58,7 @@ class Outbox:
             raise DuplicateJob(
                 "A job can be submitted once, and this one already was: make a new Job."
             )
+        filled(job.lane, job.params)
         # JSON holds neither tabs nor ends of lines.
         line = f"{json.dumps(job.id)}\t{before_dependents:d}\t{encode_definition(job)}\n".encode()
         if self._bytes + len(line) > runner.MOST_SUBMITTED_BYTES:

@@ -264,6 +264,7 @@ async def test_each_of_them_is_what_the_core_takes_it_for() -> None:
         ("unique_within", "soon", "unique's within is 'soon'"),
         ("on_duplicate", "x", "must be existing, error, replace or again"),
         ("lane", "-", "lane"),
+        ("lane", "fetch:{host}", "lane names the parameter host, which this job does not have."),
         ("memory", "x", "memory"),
     ],
 )

@@ -106,6 +106,15 @@ def test_a_hook_is_paused_resumed_tried_out_and_removed(db: Path) -> None:
     assert said(db, "list") == "There is no hook: add one with `gigq-core hook add`.\n"
 
 
+def test_a_hook_whose_job_can_not_be_submitted_any_more_says_so_when_it_is_tried(db: Path) -> None:
+    said(db, "add", "failed", *HEAR, "--name", "h")
+    with sqlite3.connect(db) as conn:
+        conn.execute("UPDATE core_hook_jobs SET definition = '{}'")
+    told = refused(db, "test", "h", code=1)
+    assert told.startswith("Error: Hook h can't be tried: The job's definition can't be read")
+    assert run(db, "list", "--json").stdout == "[]\n"
+
+
 @pytest.mark.parametrize("command", ["pause", "resume", "remove"])
 def test_of_several_hooks_each_is_told(db: Path, command: str) -> None:
     for name in ("a", "b"):

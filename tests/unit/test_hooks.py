@@ -519,6 +519,7 @@ def _page(**options: Any) -> Job:
         ),
         (lambda q: q.hook("failed", _page(dependencies=["a"])), "leave dependencies out"),
         (lambda q: q.hook("failed", _page(unique=True)), "leave unique out"),
+        (lambda q: q.hook("failed", _page(run_at="2030-01-01T00:00Z")), "leave run_at out"),
         (lambda q: q.hook("failed", _page(), "fun:a"), "no field fun"),
         (lambda q: q.hook("failed", _page(), every=-1), "every"),
         (lambda q: q.hook("failed", _page(), every="often"), "every"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from gigq_core import Job, JobQueue, task
+from gigq_core.cli.main import cli
 from gigq_core.job import FunctionReference
 from gigq_core.lane_names import check_lane, filled
+from gigq_core.worker.outbox import Outbox
 
 PATH = "json.dumps"
 
@@ -79,6 +83,62 @@ def test_a_value_that_makes_no_name_is_refused_before_anything_is_written(
     assert queue.stats()["total"] == 0
     queue.submit(good)
     assert queue.get_status(good.id)["lane"] == "fetch:x"
+    queue.close()
+
+
+WAYS: dict[str, Callable[[JobQueue, Job], object]] = {
+    "submit": lambda queue, job: queue.submit(job),
+    "schedule": lambda queue, job: queue.schedule("nightly", "@daily", job),
+    "hook": lambda queue, job: queue.hook("failed", job),
+    # Told where the function that submits it calls for it, and not when that has ended.
+    "outbox": lambda queue, job: Outbox().keep(job, False),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_lane_of_a_missing_parameter_is_refused_wherever_a_job_is_given(
+    way: str, tmp_path: Path
+) -> None:
+    queue = JobQueue(tmp_path / "q.db")
+    job = Job("j", FunctionReference("shop", "fetch"), {"page": 1}, lane="fetch:{host}")
+    with pytest.raises(ValueError, match="names the parameter host, which this job does not have"):
+        WAYS[way](queue, job)
+    assert (queue.stats()["total"], queue.schedules(), queue.hooks()) == (0, [], [])
+    job.params["host"] = "{slot:%Y}"
+    WAYS[way](queue, job)
+    queue.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["submit", "json.dumps", "-p", "obj=1", "--lane", "a:{b}"], "parameter b"),
+        (["submit", "json.dumps", "-p", "obj=*", "--lane", "{obj}"], "a star"),
+        (["submit", "json.dumps", "--jsonl", "lines.jsonl", "--lane", "a:{b}"], "line 2: lane"),
+        (["schedule", "add", "a", "@daily", "json.dumps", "-p", "obj=1", "--lane", "{b}"], "b,"),
+        (["schedule", "apply", "a.toml"], "schedules.a: lane names the parameter b"),
+        (
+            ["hook", "add", "failed", "gigq_core.run_command", "-p", "command=a", "--lane", "{b}"],
+            "parameter b",
+        ),
+    ],
+)
+def test_the_command_line_says_what_a_lane_lacks(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lines.jsonl").write_text(
+        '{"params": {"obj": 1}, "lane": "a:{obj}"}\n{"params": {"obj": 1}}\n'
+    )
+    (tmp_path / "a.toml").write_text(
+        '[schedules.a]\nwhen = "@daily"\nfunction = "a.b"\nlane = "{b}"\n'
+    )
+    queue = JobQueue("q.db")
+    result = CliRunner().invoke(cli, ["--db", "q.db", *words])
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in (1, 2)
+    assert said in " ".join(result.output.split())
+    assert (queue.stats()["total"], queue.schedules(), queue.hooks()) == (0, [], [])
     queue.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gigq_core.job import DEFAULT_TIMEOUT_S, FunctionReference, JobOptions, OnCrash
+from gigq_core.lane_names import filled
 from gigq_tui.actions.functions.inspection import FunctionInfo, full_path
 from gigq_tui.actions.submit import MAX_COPIES, SubmitRequest
 from gigq_tui.format import inert
@@ -135,6 +136,8 @@ def check_form(form: SubmitForm, known: Known, now: datetime, *, tried: bool) ->
         if misfit:
             _tell_misfit(form, misfit, known.info, values)
             result.troubles.append(misfit)
+    if not result.troubles and not of_lines:
+        _check_lane(form, values, result)
     if not result.troubles:
         request = _request(form, values, result.params)
         options = _with_kept(form, request.options)
@@ -152,6 +155,15 @@ def _check_together(form: SubmitForm, values: Mapping[str, Any], result: FormRes
     if row and not form.more[row].trouble:
         form.more[row].tell(told)
         result.troubles.append(f"{form.more[row].label}: {told}")
+
+
+def _check_lane(form: SubmitForm, values: Mapping[str, Any], result: FormResult) -> None:
+    """Tell beside the lane why the parameters, which are all right, do not make its name."""
+    try:
+        filled(values.get("lane", {}).get("lane", ""), result.params)
+    except ValueError as problem:
+        form.more["lane"].tell(str(problem))
+        result.troubles.append(f"{form.more['lane'].label}: {problem}")
 
 
 def _check_function(form: SubmitForm, known: Known, result: FormResult, *, tried: bool) -> None:
