@@ -194,7 +194,7 @@ class JobQueue(FileAccess):
             DatabaseError: Nothing was done.
         """
         self._tell_children()
-        ids = list(job_ids)
+        ids = _several(job_ids)
         with self._writing() as conn:
             if cancelled_children:
                 ids += cascade.cancelled_by(conn, ids)
@@ -265,7 +265,7 @@ class JobQueue(FileAccess):
         """
         from gigq_core.worker.rescue import release_dead
 
-        wanted = list(job_ids)
+        wanted = _several(job_ids)
         with self._writing() as conn:
             outcomes = _for_each(wanted, partial(release_dead, conn))
         self._tell_children()
@@ -374,7 +374,7 @@ class JobQueue(FileAccess):
         """
         try:
             with closing(open_read_only(self.db_path)) as conn, read(conn):
-                return clearing.plan(conn, list(job_ids))
+                return clearing.plan(conn, _several(job_ids))
         except sqlite3.OperationalError as problem:
             raise explain(problem, Path(self.db_path)) from problem
 
@@ -464,7 +464,7 @@ class JobQueue(FileAccess):
         from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
-            return hooks.remove(conn, name)
+            return hooks.remove(conn, _known_as(name))
 
     def pause_hook(self, name: str) -> bool:
         """Let a hook submit nothing, until `resume_hook`; it goes on counting.
@@ -481,7 +481,7 @@ class JobQueue(FileAccess):
         from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
-            return hooks.pause(conn, name, Moment.now())
+            return hooks.pause(conn, _known_as(name), Moment.now())
 
     def resume_hook(self, name: str) -> bool:
         """End a hook's pause; what it counted meanwhile is told by one job.
@@ -498,7 +498,7 @@ class JobQueue(FileAccess):
         from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
-            return hooks.resume(conn, name, Moment.now())
+            return hooks.resume(conn, _known_as(name), Moment.now())
 
     def test_hook(self, name: str) -> str:
         """Submit a hook's job now, with one made-up job in `jobs`, to see whether it arrives.
@@ -518,7 +518,7 @@ class JobQueue(FileAccess):
         from gigq_core.hooks import rules as hooks
 
         with self._writing() as conn:
-            job_id = hooks.submit_test(conn, name, Moment.now())
+            job_id = hooks.submit_test(conn, _known_as(name), Moment.now())
         if job_id is None:
             raise KeyError(f"There is no hook {name!r} in the queue.")
         return job_id
@@ -622,7 +622,7 @@ class JobQueue(FileAccess):
         from gigq_core.lanes import changes as lane_changes
 
         with self._writing() as conn:
-            return lane_changes.remove_rule(conn, pattern, utc_now())
+            return lane_changes.remove_rule(conn, _known_as(pattern), utc_now())
 
     def pause_lane(self, pattern: str) -> bool:
         """Let no job of a lane begin, until `resume_lane`; those that run go on.
@@ -656,7 +656,7 @@ class JobQueue(FileAccess):
         from gigq_core.lanes import changes as lane_changes
 
         with self._writing() as conn:
-            return lane_changes.resume(conn, pattern, utc_now())
+            return lane_changes.resume(conn, _known_as(pattern), utc_now())
 
     def lanes(self) -> list[Lane]:
         """The lanes in which jobs wait or run, and the rules whose lanes have none, by name."""
@@ -759,7 +759,7 @@ class JobQueue(FileAccess):
         from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
-            return schedules.remove(conn, name)
+            return schedules.remove(conn, _known_as(name))
 
     def pause_schedule(self, name: str) -> bool:
         """Let the slots of a schedule pass by until `resume_schedule`; it can be run all the same.
@@ -776,7 +776,7 @@ class JobQueue(FileAccess):
         from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
-            return schedules.pause(conn, name, Moment.now())
+            return schedules.pause(conn, _known_as(name), Moment.now())
 
     def resume_schedule(self, name: str) -> bool:
         """End the pause of a schedule, with the next slot; those that passed make no job.
@@ -794,7 +794,7 @@ class JobQueue(FileAccess):
         from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
-            return schedules.resume(conn, name, Moment.now())
+            return schedules.resume(conn, _known_as(name), Moment.now())
 
     def run_schedule(self, name: str) -> str:
         """Make a job of a schedule now, beside its slots, even while it is paused.
@@ -818,7 +818,7 @@ class JobQueue(FileAccess):
         from gigq_core.schedules import rules as schedules
 
         with self._writing() as conn:
-            job_id = schedules.run(conn, name, Moment.now())
+            job_id = schedules.run(conn, _known_as(name), Moment.now())
         self._tell_children()
         return job_id
 
@@ -927,7 +927,7 @@ class JobQueue(FileAccess):
 
         `after` is called with each part that is committed.
         """
-        ids = list(job_ids)
+        ids = _several(job_ids)
         outcomes: list[Outcome] = []
         progress = self._progress
         if progress is not None:
@@ -1003,3 +1003,25 @@ def _for_each(
 
 def _is_storable(text: str) -> bool:
     return not isinstance(text, str) or storable(text) == text
+
+
+def _known_as(name: str) -> str:
+    """A name that may stand in the file; what can't be one there is known by none.
+
+    Raises:
+        TypeError: It is no text.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"A name must be text, not a value of type {type(name).__name__}.")
+    return name if _is_storable(name) else ""
+
+
+def _several(job_ids: Iterable[str]) -> list[str]:
+    """The ids of some jobs.
+
+    Raises:
+        TypeError: It is a single one, whose letters would be taken for ids.
+    """
+    if isinstance(job_ids, (str, bytes)):
+        raise TypeError("job_ids must be a list of ids, not one id: write [id].")
+    return list(job_ids)

@@ -431,7 +431,7 @@ def fire_due(settings: Settings, as_json: bool) -> None:
                 "skipped": [
                     {
                         "schedule": name,
-                        "slot": skip.slot,
+                        "slot": skip.last,
                         "first": skip.first,
                         "count": skip.count,
                         "why": skip.why,
@@ -447,7 +447,7 @@ def fire_due(settings: Settings, as_json: bool) -> None:
         for one in outcome.fired:
             say(f"{inert(one.schedule)}: job {inert(one.job_id)} for {shown_moment(one.slot)}")
         for name, skip in outcome.skips:
-            say(f"{inert(name)}: no job for {shown_moment(skip.slot)}: {inert(skip.why)}")
+            say(f"{inert(name)}: no job for {shown_moment(skip.last)}: {inert(skip.why)}")
         for name, trouble in outcome.troubles:
             warn(f"{inert(name)}: {inert(trouble)}")
         if not (outcome.fired or outcome.skips or outcome.troubles):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from gigq_core.fleet.agents_seen import AgentSeen, read_agents
 from gigq_core.hooks.rules import read_hooks
@@ -22,7 +22,7 @@ from gigq_core.schema import metric_statements as sql
 from gigq_core.schema.attach import is_current, living_workers
 from gigq_core.schema.opening import explain, is_attached, open_read_only
 from gigq_core.schema.transaction import read
-from gigq_core.status import ExecutionStatus
+from gigq_core.status import ExecutionStatus, WorkerState
 from gigq_core.submitting.key_holders import count_shared_keys
 from gigq_core.system.paths import queue_file
 from gigq_core.text import inert
@@ -32,7 +32,8 @@ from gigq_core.units.times import utc_now
 MOST_LANES = 200
 # So many agents are told one by one.
 MOST_AGENTS = 500
-# Those of a worker that lives have not stopped.
+# Those that live have not stopped; so for their agents.
+_WORKER_STATES = tuple(state for state in get_args(WorkerState) if state != "stopped")
 _AGENT_STATES = ("starting", "ready", "silent", "lost", "refused")
 
 # Functions that are told by name, and how much of a name.
@@ -153,7 +154,9 @@ def _ours(conn: sqlite3.Connection) -> Iterator[Metric]:
     yield _one("gigq_paused", "gauge", "1 while the queue is paused.", float(paused))
     living = {row["id"] for row in living_workers(conn)}
     workers = [row for row in conn.execute(sql.WORKERS) if row["id"] in living]
-    states = Counter(as_text(row["state"]) for row in workers)
+    # Where none is at work, a sum of them has to be 0, and not nothing.
+    states = dict.fromkeys(_WORKER_STATES, 0)
+    states |= Counter(as_text(row["state"]) for row in workers)
     yield _by("gigq_workers", "gauge", "Workers at work by state.", "state", states.items())
     lost = conn.execute(sql.COUNT_WORKERS).fetchone()[0] - len(workers)
     words = "Workers whose process is gone, and which have not said so."

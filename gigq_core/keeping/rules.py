@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from gigq_core import agenda
 from gigq_core.changes.clearing import free_for_good
 from gigq_core.errors import DatabaseError
+from gigq_core.job import check_text
 from gigq_core.keeping import archive
 from gigq_core.keeping.seen_time import (
     Cutoff,
@@ -172,7 +173,12 @@ def wish_of(
         raise TypeError(
             f"archive must be a folder's path, not a value of type {type(archive_folder).__name__}."
         )
-    return Wish(ages, None if archive_folder is None else str(archive_folder))
+    if archive_folder is None:
+        return Wish(ages)
+    folder = check_text("archive", str(archive_folder))
+    if "\0" in folder:
+        raise ValueError("archive has a NUL character in it, which no folder's name has.")
+    return Wish(ages, folder)
 
 
 def _age(value: object, label: str) -> float:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from gigq_core import agenda
 from gigq_core.duties import duty_of
-from gigq_core.job import Job
 from gigq_core.lanes.settling import settle
-from gigq_core.schedules.rules import Schedule, Skip, read_schedules
-from gigq_core.schedules.slots import ScheduleDuty
+from gigq_core.schedules.rules import read_schedules
+from gigq_core.schedules.slots import Came, ScheduleDuty, Skipped
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.features import Feature, is_used
 from gigq_core.schema.opening import explained
@@ -40,12 +39,12 @@ class Outcome:
 
     Attributes:
         fired: The jobs that were made.
-        skips: By schedule, the slots that made none.
+        skips: By schedule, the slots that made none now, in order.
         troubles: By schedule, why its slot could not be submitted.
     """
 
     fired: list[Fired]
-    skips: list[tuple[str, Skip]]
+    skips: list[tuple[str, Skipped]]
     troubles: list[tuple[str, str]]
 
 
@@ -67,9 +66,8 @@ def fire_due(db_path: Path) -> Outcome:
                 if is_used(conn, Feature.LANES):
                     settle(conn, utc_now())
 
-        before = {one.name: one for one in read_schedules(conn)}
-        made: list[Job] = []
-        duty = ScheduleDuty(made.append)
+        came: list[Came] = []
+        duty = ScheduleDuty(came.append)
 
         def telling(kind: str) -> agenda.Duty | None:
             return duty if kind == "schedule" else duty_of(kind)
@@ -78,17 +76,19 @@ def fire_due(db_path: Path) -> Outcome:
         for _ in range(MOST_ROUNDS):
             if not agenda.work_off(conn, writing, telling):
                 break
-        after = read_schedules(conn)
+        after = read_schedules(conn, 0)
     return Outcome(
         sorted(
-            (Fired(job.schedule or "", job.slot or 0.0, job.id, job.name) for job in made),
+            (
+                Fired(job.schedule or "", job.slot or 0.0, job.id, job.name)
+                for one in came
+                for job in one.made
+            ),
             key=lambda fired: (fired.slot, fired.schedule),
         ),
-        [(one.name, skip) for one in after for skip in _new(before.get(one.name), one)],
+        sorted(
+            ((one.schedule, skipped) for one in came for skipped in one.skipped),
+            key=lambda skip: skip[0],
+        ),
         [(one.name, one.trouble) for one in after if one.trouble],
     )
-
-
-def _new(before: Schedule | None, after: Schedule) -> list[Skip]:
-    known = set(before.skips) if before is not None else set()
-    return [skip for skip in reversed(after.skips) if skip not in known]

@@ -29,6 +29,7 @@ from gigq_core.schedules.slot_text import check_slot_text, fill_slot
 from gigq_core.schedules.slots import (
     SKIPS_KEPT,
     UNREADABLE,
+    Skipped,
     entry_of,
     job_of_slot,
     note_skip,
@@ -343,7 +344,8 @@ def _tell_passed(conn: sqlite3.Connection, row: sqlite3.Row, why: str, now: Mome
         more = passed.count > MOST_COUNTED
         said = f"more than {MOST_COUNTED:,}" if more else f"{passed.count:,}"
         name = as_text(row["name"])
-        note_skip(conn, name, passed.first, passed.newest[-1], passed.count, f"{said} {why}", now)
+        skipped = Skipped(passed.first, passed.newest[-1], passed.count, f"{said} {why}")
+        note_skip(conn, name, skipped, now)
 
 
 # --- reading ---------------------------------------------------------------------------------

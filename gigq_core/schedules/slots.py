@@ -12,6 +12,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gigq_core import agenda
 from gigq_core.changes import actions
@@ -146,16 +147,34 @@ def _plan(row: sqlite3.Row, file: str, now: Moment) -> Plan:
 # --- what is done ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """Slots that made no job, from the first to the last of them."""
+
+    first: float
+    last: float
+    count: int
+    why: str
+
+
+class Came(NamedTuple):
+    """What came of the slots of a schedule that were due."""
+
+    schedule: str
+    made: list[Job]
+    skipped: list[Skipped]
+
+
 class ScheduleDuty:
     """The agenda's entries of schedules.
 
     Args:
-        tell: is called with each job that was made of a slot.
+        tell: is called with what came of the slots that were due.
     """
 
     takes_s = 0.0
 
-    def __init__(self, tell: Callable[[Job], object] | None = None) -> None:
+    def __init__(self, tell: Callable[[Came], object] | None = None) -> None:
         self._tell = tell
 
     def prepare(self, conn: sqlite3.Connection, name: str, now: Moment) -> Plan | None:
@@ -178,10 +197,9 @@ class ScheduleDuty:
         if not trouble:
             try:
                 with savepoint(conn):
-                    made = _fire_all(conn, row, plan, now)
+                    came = _fire_all(conn, row, plan, now)
                 if self._tell:
-                    for job in made:
-                        self._tell(job)
+                    self._tell(came)
                 return plan.after
             except Exception as problem:
                 if not conn.in_transaction or is_passing(problem):
@@ -210,14 +228,16 @@ class ScheduleDuty:
 DUTY = ScheduleDuty()
 
 
-def _fire_all(conn: sqlite3.Connection, row: sqlite3.Row, plan: Plan, now: Moment) -> list[Job]:
-    """Make the jobs of a plan, and move on; returns those that were made."""
+def _fire_all(conn: sqlite3.Connection, row: sqlite3.Row, plan: Plan, now: Moment) -> Came:
+    """Make the jobs of a plan, and move on; returns what came of it."""
     made = []
+    skipped = []
     name = as_text(row["name"])
     if plan.missed:
         more = plan.missed > MOST_COUNTED
         said = f"more than {MOST_COUNTED:,}" if more else f"{plan.missed:,}"
-        note_skip(conn, name, plan.first, plan.last, plan.missed, f"{said} missed", now)
+        skipped.append(Skipped(plan.first, plan.last, plan.missed, f"{said} missed"))
+        note_skip(conn, name, skipped[-1], now)
     stretches = Stretches.read(row["fired"])
     overlap = as_text(row["overlap"])
     if len(plan.jobs) > 1 and overlap == "skip":
@@ -228,7 +248,8 @@ def _fire_all(conn: sqlite3.Connection, row: sqlite3.Row, plan: Plan, now: Momen
         if not why:
             why = put_in(conn, name, job, overlap, now)
         if why:
-            note_skip(conn, name, slot, slot, 1, why, now)
+            skipped.append(Skipped(slot, slot, 1, why))
+            note_skip(conn, name, skipped[-1], now)
         else:
             logger.info("Schedule %s: job %s was submitted", name, job.id)
             made.append(job)
@@ -236,7 +257,7 @@ def _fire_all(conn: sqlite3.Connection, row: sqlite3.Row, plan: Plan, now: Momen
             stretches.add(slot, anew=bool(plan.missed) and not place)
     values = {"name": name, "next_at": plan.after, "counted": now.utc, "fired": stretches.text()}
     conn.execute(sql.MOVE_ON, values)
-    return made
+    return Came(name, made, skipped)
 
 
 def _why_not(
@@ -302,16 +323,9 @@ def _line_up(conn: sqlite3.Connection, name: str, job: Job, alive: list[str], ov
         job.on_parent_failure, job.pass_parent_results = "run", False
 
 
-def note_skip(
-    conn: sqlite3.Connection,
-    name: str,
-    first: float,
-    last: float,
-    count: int,
-    why: str,
-    now: Moment,
-) -> None:
+def note_skip(conn: sqlite3.Connection, name: str, skipped: Skipped, now: Moment) -> None:
     """Keep that slots made no job, and why."""
+    first, last, count, why = skipped.first, skipped.last, skipped.count, skipped.why
     conn.execute(sql.COUNT_SKIPS, (count, name))
     values = {"name": name, "slot": last, "first": first, "count": count, "why": why, "at": now.utc}
     newest = conn.execute(sql.NEWEST_SKIP, (name,)).fetchone()

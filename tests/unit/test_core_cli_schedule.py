@@ -215,6 +215,21 @@ def test_fire_due_makes_the_jobs_of_the_slots_that_are_due(file: Path, clock: Mo
     assert "nightly" in said
 
 
+def test_fire_due_tells_of_the_slots_of_this_call_alone(file: Path, clock: MovedClock) -> None:
+    run(file, "add", "nightly", "30 2 * * *", "json.dumps", "-p", "obj=1")
+    clock.move(DAY_S)
+    (fired,) = told(file, "fire-due")["fired"]
+    why = f"{fired['id'][:8]} still waits"
+    for day in range(1, 4):
+        clock.move(DAY_S)
+        slot = fired["slot"] + day * DAY_S
+        one = {"schedule": "nightly", "slot": slot, "first": slot, "count": 1, "why": why}
+        assert told(file, "fire-due") == {"fired": [], "skipped": [one], "troubles": []}
+    # What is kept of them is one line.
+    (skip,) = schedules(file)["nightly"].skips
+    assert (skip.count, skip.slot) == (3, slot)
+
+
 def test_a_job_is_told_that_takes_the_place_of_one_that_keeping_let_go(
     file: Path, clock: MovedClock
 ) -> None:

@@ -140,6 +140,8 @@ def test_what_is_not_named_stays_as_it_is(kept: Kept, tmp_path: Path) -> None:
         ({"completed": 1, "archive": 5}, "archive must be a folder's path"),
         ({"completed": 1, "archive": "/nowhere/at/all"}, "There is no folder /nowhere/at"),
         ({"completed": 1, "archive": "/dev/null"}, "is no folder"),
+        ({"completed": 1, "archive": "a\0"}, "NUL"),
+        ({"completed": 1, "archive": "/tmp/\udcff"}, "archive can't be stored"),
         ({"completed": 1, "archive": " "}, "The archive has no name"),
     ],
 )

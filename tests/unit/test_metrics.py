@@ -21,6 +21,7 @@ from gigq_core.inspection import metrics as metrics_module
 from gigq_core.system.identity import current_identity
 
 DATA = Path(__file__).parents[1] / "data"
+DOCS = Path(__file__).parents[2] / "docs" / "pages"
 NOTHING = "tests.integration.chores.nothing"
 
 Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -264,6 +265,21 @@ def test_lanes_workers_and_keys_are_told(tmp_path: Path) -> None:
     assert found["gigq_lane_paused", (("lane", "web"),)] == 1
     assert (found["gigq_lost_workers", ()], found["gigq_worker_slots", ()]) == (1, 0)
     assert found["gigq_shared_unique_keys", ()] == 1
+
+
+def test_what_somebody_is_to_be_woken_for_is_there_while_nobody_works(tmp_path: Path) -> None:
+    """An alert on a number that is not there never comes."""
+    page = (DOCS / "metrics.md").read_text()
+    (alerts,) = re.findall(r"What to be woken for: .*?\n\n|What to be woken for: .*", page, re.S)
+    names = set(re.findall(r"gigq_\w+", alerts))
+    assert {"gigq_workers", "gigq_agenda_late_seconds"} <= names
+    db = tmp_path / "jobs.db"
+    queue = JobQueue(db)
+    queue.schedule("nightly", "@daily", Job("j", NOTHING))
+    found = numbers(told(db).output)
+    assert names <= {name for name, _ in found}
+    states = {labels[0][1]: n for (name, labels), n in found.items() if name == "gigq_workers"}
+    assert states == {"running": 0, "paused": 0, "draining": 0, "stopping": 0}
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -326,3 +327,45 @@ def test_only_a_lock_that_is_met_is_told(tmp_path: Path) -> None:
     assert not progress.waits_for_lock
     assert outcomes[0].done
     queue.close()
+
+
+BY_NAME = {
+    "remove_lane": False,
+    "resume_lane": False,
+    "remove_schedule": False,
+    "pause_schedule": False,
+    "resume_schedule": False,
+    "run_schedule": KeyError,
+    "remove_hook": False,
+    "pause_hook": False,
+    "resume_hook": False,
+    "test_hook": KeyError,
+}
+
+
+@pytest.mark.parametrize("method", BY_NAME)
+@pytest.mark.parametrize("name", ["", "nothing", "caf\udce9", "a\0b", "x" * 100_000])
+def test_a_name_that_nothing_has_is_no_trouble(queue: JobQueue, method: str, name: str) -> None:
+    expected = BY_NAME[method]
+    if expected is False:
+        assert getattr(queue, method)(name) is False
+    else:
+        with pytest.raises(KeyError):
+            getattr(queue, method)(name)
+
+
+@pytest.mark.parametrize("method", [*BY_NAME, "pause_lane", "set_lane"])
+@pytest.mark.parametrize("name", [None, 5, ["a"], b"a", {}])
+def test_a_name_that_is_no_text_is_refused(queue: JobQueue, method: str, name: Any) -> None:
+    with pytest.raises(TypeError, match=r"must be (text|a string), not a value of type"):
+        getattr(queue, method)(name)
+
+
+@pytest.mark.parametrize(
+    "method", ["cancel_jobs", "requeue_jobs", "retry_first", "release_jobs", "clear_jobs"]
+)
+def test_the_letters_of_one_id_are_no_ids(queue: JobQueue, method: str) -> None:
+    job_id = in_status(queue, "failed")
+    with pytest.raises(TypeError, match="not one id"):
+        getattr(queue, method)(job_id)
+    assert queue.get_status(job_id)["status"] == "failed"
