@@ -197,6 +197,26 @@ class JobOptions:
 
 _FIELDS = {one.name: one for one in fields(JobOptions)}
 OPTION_NAMES = tuple(_FIELDS)
+# A job can have one of two at most: this one for that.
+INSTEAD_OF = {
+    "retry": "retry_delay",
+    "retry_delay": "retry",
+    "run_at": "run_after",
+    "run_after": "run_at",
+}
+
+
+def over(options: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by their names, with what is said of one job over them.
+
+    Of two that exclude each other, the one that is said takes the place of the other.
+    """
+    merged = {**options, **said}
+    for one in INSTEAD_OF.keys() & said.keys():
+        other = INSTEAD_OF[one]
+        if other not in said and other in merged and said[one] != _FIELDS[one].default:
+            merged[other] = _FIELDS[other].default
+    return merged
 
 
 class TaskOptions(TypedDict, total=False):

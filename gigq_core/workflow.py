@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gigq_core.job import Job
+from gigq_core.job import Job, over
 from gigq_core.task import TaskWrapper
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ class Workflow:
     ) -> Job:
         """Add a job made from a function with `@task`.
 
-        The options are those of `task`; None leaves one as the decorated function has it.
+        The options are those of `task`; None leaves one as the decorated function has it. Of two
+        that exclude each other, such as `retry` and `retry_delay`, the one that is given here
+        stands.
 
         Args:
             decorated_fn: The decorated function.
@@ -145,9 +147,9 @@ class Workflow:
             "memory": memory,
         }
         job = decorated_fn.to_job(**(params or {}))
-        for option, value in options.items():
-            if value is not None:
-                setattr(job, option, value)
+        given = {option: value for option, value in options.items() if value is not None}
+        for option, value in over({name: getattr(job, name) for name in options}, given).items():
+            setattr(job, option, value)
         job.check()
         if pass_parent_results is not None:
             job.pass_parent_results = pass_parent_results

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from gigq_core.errors import GigQError
-from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions
+from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions, over
 from gigq_core.lane_names import filled
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class JobTemplate:
         values = self.options.values()
         values["dependencies"] = list(self.options.dependencies)
         values.update(function=self.function, params={**self.params, **params})
-        job = Job(**{**values, **changes})
+        job = Job(**over(values, changes))
         # What is missing for the name of its lane will not come any more.
         filled(job.lane, job.params)
         return job
@@ -236,7 +236,7 @@ def _object(line: bytes) -> dict[str, Any]:
         raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
     value = _decoded(line)
     if not isinstance(value, dict):
-        raise TypeError("it is not JSON object: write the job's parameters, {...}.")
+        raise TypeError("it is no JSON object: write the job's parameters, {...}.")
     return value
 
 
@@ -279,7 +279,10 @@ def _parts(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _changes(value: dict[str, Any]) -> dict[str, Any]:
     """What a line says of its job by the names of `Job`'s arguments."""
     changes = {KEYS[key]: inner for key, inner in value.items() if key in KEYS}
-    for parent in cast("list[Any]", changes.get("dependencies") or []):
+    parents = changes.get("dependencies")
+    if parents is not None and not isinstance(parents, list):
+        raise TypeError(f"depends_on takes a list of job ids, not {json.dumps(parents)[:40]}.")
+    for parent in cast("list[Any]", parents or []):
         if not isinstance(parent, str) or not is_full_id(parent):
             raise ValueError(f"depends_on takes whole job ids, not {json.dumps(parent)[:40]}.")
     return changes

@@ -94,6 +94,13 @@ JOB_OPTIONS = (
     *("on_timeout", "run_at", "run_after", "on_parent_failure", "batch", "stall_timeout", "ours"),
     *("lane", "unique", "memory"),
 )
+# A job can have one of two at most: this one for that.
+INSTEAD_OF = {
+    "retry": "retry_delay",
+    "retry_delay": "retry",
+    "run_at": "run_after",
+    "run_after": "run_at",
+}
 # SQLite's whole numbers are smaller.
 LARGEST = 2**63
 # So many functions may wrap each other.
@@ -716,7 +723,7 @@ def order_of(
             raise TypeError("A job's id must be a string that isn't empty.")
         function, params = job.function, job.params
         own = {name: getattr(job, name) for name in JOB_OPTIONS if hasattr(job, name)}
-        options = dict(own, **options)
+        options = over(own, options)
     try:
         told = _ENCODE_OPTIONS(options)
     except (TypeError, ValueError, RecursionError) as problem:
@@ -731,6 +738,17 @@ def order_of(
     if len(order) > MOST_SUBMITTED_BYTES:
         raise ValueError(TOO_LARGE)
     return order
+
+
+def over(own: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """A job's own options, with what is said of this one over them: of two that exclude each other,
+    the one that is said stands."""
+    merged = dict(own, **said)
+    for one, other in INSTEAD_OF.items():
+        nothing = 0 if one == "retry_delay" else None
+        if one in said and other not in said and said[one] != nothing:
+            merged.pop(other, None)
+    return merged
 
 
 def refused(kind: str, sentence: str) -> Exception:

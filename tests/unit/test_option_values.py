@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gigq_core import Backoff, Job, JobQueue, task
+from gigq_core import Backoff, Job, JobQueue, Workflow, task
 from gigq_core.cli.main import cli
-from gigq_core.job import FunctionReference, JobOptions
+from gigq_core.job import INSTEAD_OF, FunctionReference, JobOptions
 from gigq_core.task import TaskWrapper
+from gigq_core.worker import runner
+from gigq_core.worker.orders import Orders
 from gigq_tui.actions.submit import SubmitRequest
 from gigq_tui.actions.submit import submit as submit_from_console
 
@@ -255,6 +257,50 @@ def test_what_contradicts_itself_is_refused(way: Way, options: dict[str, Any], s
         way.typed(["--backoff", "30", "--retry-delays", "10"])
     with pytest.raises(ValueError, match="both given"):
         way.typed(["--backoff", "30", "--retry-delay", "10"])
+
+
+@pytest.mark.parametrize("said", INSTEAD_OF)
+def test_what_one_job_says_takes_the_place_of_its_counterpart(way: Way, said: str) -> None:
+    values: dict[str, Any] = {
+        "retry": [7],
+        "retry_delay": 5,
+        "run_at": "2130-01-31T08:00:00+00:00",
+        "run_after": 3600,
+    }
+    other = INSTEAD_OF[said]
+    flag = JobOptions.flag_of(other)
+    words = [f"--{flag}={'7x2' if other == 'retry' else values[other]}"]
+    common = task(**{other: values[other]})(work)
+
+    lines = json.dumps({"params": {"obj": 1}, said: values[said]})
+    (of_line,) = way.command(["--jsonl", "-", *words], lines)["ids"]
+    added = Workflow("w").add_task(common, **{said: values[said]})
+    of_task = way.queue.submit(added)
+    order = runner.order_of(common, None, False, {said: values[said]}, {})
+    submitted = Orders()
+    assert isinstance(submitted.take(order), str)
+    (in_job,) = submitted.outbox.orders()
+
+    assert getattr(in_job.job, other) == JobOptions().values()[other]
+    for job_id in (of_line, of_task, way.queue.submit(in_job.job)):
+        told = way.queue.get_status(job_id)
+        assert told["retry"] == ([7] if said == "retry" else None)
+        if said == "retry_delay":
+            assert told["retry_delay"] == 5
+        if said == "run_at":
+            assert told["run_at"] == values["run_at"]
+        if said == "run_after":
+            assert told["run_at"] < "2130"
+
+
+def test_what_says_nothing_takes_no_place() -> None:
+    common = task(retry=[7], run_at=IN_2130)(work)
+    kept = Workflow("w").add_task(common, retry_delay=0)
+    assert kept.retry == (7,)
+    at_once = Workflow("w").add_task(common, run_after=0)
+    assert (at_once.run_at, at_once.run_after) == (None, 0)
+    with pytest.raises(ValueError, match="both given"):
+        Workflow("w").add_task(task()(work), run_at=IN_2130, run_after=5)
 
 
 # --- the row, and what GigQ makes of it -------------------------------------------------------

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gigq_core import Backoff, Job
 from gigq_core.functions.call_signature import needs_ours
-from gigq_core.job import OPTION_NAMES, FunctionReference
+from gigq_core.job import INSTEAD_OF, OPTION_NAMES, FunctionReference
 from gigq_core.worker import orders, outbox, runner
 from gigq_core.worker.answers import Broken
 from gigq_core.worker.orders import Orders, Refusal
@@ -62,6 +62,7 @@ def refusal(text: str) -> Refusal:
 
 def test_the_runner_knows_each_option_of_a_job() -> None:
     assert runner.JOB_OPTIONS == OPTION_NAMES
+    assert runner.INSTEAD_OF == INSTEAD_OF
 
 
 @pytest.mark.parametrize(("name", "params", "sentence"), CALLS, ids=CALL_IDS)
