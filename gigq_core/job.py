@@ -514,6 +514,37 @@ class Job:
             self.memory = bytes_of(self.memory, "memory")
 
 
+def jobs_in(label: str, values: object) -> list[Job]:
+    """Some jobs as a list; what is none is refused.
+
+    Args:
+        label: who takes them; the sentence of an error begins with it.
+        values: what was given.
+
+    Raises:
+        TypeError: it is no list of jobs.
+    """
+    if isinstance(values, (str, bytes, Job, Mapping)) or not isinstance(values, Iterable):
+        raise TypeError(f"{label} takes a list of jobs, not {_kind(values)}.")
+    return [check_job(label, value) for value in values]
+
+
+def check_job(label: str, value: object) -> Job:
+    """Refuse what is no job of ours, such as one of GigQ's, a decorated function, an id.
+
+    Raises:
+        TypeError: it is none; the sentence begins with `label`.
+    """
+    if isinstance(value, Job):
+        return value
+    kind = type(value)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    raise TypeError(
+        f"{label} takes a gigq_core.Job, not a value of type {module}{kind.__qualname__}: pass "
+        "task.to_job(...) or Job(...)."
+    )
+
+
 _NOTHING_MORE = (
     *(_FIELDS[name].default for name in ("retry", "retry_on", "give_up_on", "on_timeout")),
     *(_FIELDS[name].default for name in ("run_at", "run_after", "on_parent_failure", "batch")),

@@ -875,7 +875,12 @@ class JobQueue(FileAccess):
 
         Returns:
             Their rows, decoded as for `get_status`.
+
+        Raises:
+            TypeError: `limit` is no whole number.
+            ValueError: SQLite can't hold it.
         """
+        check_integer("limit", limit)
         if isinstance(status, JobStatus):
             status = status.value
         if status:
@@ -911,7 +916,12 @@ class JobQueue(FileAccess):
             For each `Workflow.submit_all` of which jobs are left: `name`, `id` (as `workflow_id` of
             its jobs), `submitted` (UTC seconds since 1970), `counts` (how many of its jobs there
             are of each status), and `total`.
+
+        Raises:
+            TypeError: `limit` is no whole number.
+            ValueError: SQLite can't hold it.
         """
+        check_integer("limit", limit)
         return newest_runs(self._all, limit)
 
     # --- in parts ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gigq_core.job import Job, over
+from gigq_core.job import Job, check_job, jobs_in, over
 from gigq_core.task import TaskWrapper
 
 if TYPE_CHECKING:
@@ -45,9 +45,13 @@ class Workflow:
 
         Returns:
             The job, for others to depend on.
+
+        Raises:
+            TypeError: One of them is no job.
         """
+        check_job("add_job", job)
         if depends_on:
-            job.dependencies = [parent.id for parent in depends_on]
+            job.dependencies = [parent.id for parent in jobs_in("depends_on", depends_on)]
         self.jobs.append(job)
         self.job_map[job.id] = job
         return job

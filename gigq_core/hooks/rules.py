@@ -15,7 +15,7 @@ from typing import Any
 from gigq_core import agenda
 from gigq_core.failures import MOST_MESSAGE, failure_of
 from gigq_core.hooks.match import EVENTS, read_match
-from gigq_core.job import Job, check_text
+from gigq_core.job import Job, check_job, check_text
 from gigq_core.rows.decoding import as_float, as_int, as_text
 from gigq_core.schema import features
 from gigq_core.schema import hook_statements as sql
@@ -159,11 +159,7 @@ class NewHook:
         if self.event not in EVENTS:
             said = " or ".join(map(repr, EVENTS))
             raise ValueError(f"A hook's event is {self.event!r}: say {said}.")
-        if not isinstance(self.job, Job):
-            raise TypeError(
-                "A hook needs a Job to submit, not a value of type "
-                f"{type(self.job).__name__}: pass task.to_job(...) or Job(...)."
-            )
+        check_job("A hook", self.job)
         if self.job.dependencies:
             raise ValueError("A hook's job can't wait for other jobs: leave dependencies out.")
         if self.job.run_at is not None:

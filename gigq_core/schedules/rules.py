@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from gigq_core import agenda
 from gigq_core.duplicate_job import DuplicateJob
-from gigq_core.job import Job, check_text
+from gigq_core.job import check_job, check_text
 from gigq_core.rows.decoding import as_float, as_int, as_text
 from gigq_core.schedules.cron import (
     MOST_COUNTED,
@@ -199,12 +199,7 @@ class Terms:
         rule = Rule.of(when, zone)
         _check_choice("catch_up", catch_up, CATCH_UPS)
         _check_choice("overlap", overlap, OVERLAPS)
-        if not isinstance(job, Job):
-            raise TypeError(
-                "A schedule takes a job, which each of its slots makes anew: give a Job, such as "
-                "task.to_job(...)."
-            )
-        definition = Definition.of(job)
+        definition = Definition.of(check_job("A schedule", job))
         for option, instead in (("dependencies", "other jobs"), ("run_at", "a time of its own")):
             if option in definition.options:
                 raise ValueError(

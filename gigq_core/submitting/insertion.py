@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gigq_core.duplicate_job import DuplicateJob
 from gigq_core.graph.cycles import Waiting, refuse_cycle_with_file, refuse_cycle_within
-from gigq_core.job import Job
+from gigq_core.job import Job, jobs_in
 from gigq_core.submitting.new_rows import insert, row_of
 from gigq_core.units.times import Moment
 
@@ -36,7 +36,7 @@ def prepare(jobs: Iterable[Job], now: Moment) -> Prepared:
         ValueError: As for `Job`.
         CycleError: They wait for each other in a circle.
     """
-    batch = list(jobs)
+    batch = jobs_in("submit", jobs)
     rows = [row_of(job, now) for job in batch]
     refuse_cycle_within(batch)
     return Prepared(batch, rows, now)

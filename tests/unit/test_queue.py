@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gigq
 import pytest
 
-from gigq_core import Job, JobQueue, JobStatus, close_connections
+from gigq_core import Job, JobQueue, JobStatus, Workflow, close_connections, task
 from gigq_core.changes.action_progress import ActionProgress
 from gigq_core.connections import get_connection
 from gigq_core.job import FunctionReference
@@ -369,3 +371,57 @@ def test_the_letters_of_one_id_are_no_ids(queue: JobQueue, method: str) -> None:
     with pytest.raises(TypeError, match="not one id"):
         getattr(queue, method)(job_id)
     assert queue.get_status(job_id)["status"] == "failed"
+
+
+# --- what is given is none of what is taken ---------------------------------------------------
+
+
+@task
+def decorated() -> None: ...
+
+
+NO_JOBS = {
+    "text": "json.dumps",
+    "an id": "77ab3c1e-0000-4000-8000-000000000000",
+    "a decorated function": decorated,
+    "a function": json.dumps,
+    "a job of GigQ's": gigq.Job("n", json.dumps),
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("given", NO_JOBS.values(), ids=NO_JOBS)
+@pytest.mark.parametrize(
+    ("taker", "give"),
+    [
+        ("submit", lambda queue, given: queue.submit(given)),
+        ("submit", lambda queue, given: queue.submit_many([Job("n", WORK), given])),
+        ("add_job", lambda queue, given: Workflow("w").add_job(given)),
+        ("depends_on", lambda queue, given: Workflow("w").add_job(Job("n", WORK), [given])),
+        ("A schedule", lambda queue, given: queue.schedule("n", "@daily", given)),
+        ("A hook", lambda queue, given: queue.hook("failed", given)),
+    ],
+    ids=["submit", "submit_many", "add_job", "depends_on", "schedule", "hook"],
+)
+def test_what_is_no_job_is_refused_in_a_sentence(
+    queue: JobQueue, taker: str, give: Callable[[JobQueue, Any], object], given: Any
+) -> None:
+    with pytest.raises(TypeError) as refused:
+        give(queue, given)
+    assert str(refused.value).startswith(f"{taker} takes a gigq_core.Job, not a value of type ")
+    assert queue.stats()["total"] == 0
+
+
+@pytest.mark.parametrize("given", [Job("n", WORK), "text", {"a": 1}, 5])
+def test_what_is_no_list_of_jobs_is_refused(queue: JobQueue, given: Any) -> None:
+    with pytest.raises(TypeError, match="submit takes a list of jobs, not a value of type "):
+        queue.submit_many(given)
+    with pytest.raises(TypeError, match="depends_on takes a list of jobs, not a value of type "):
+        Workflow("w").add_job(Job("n", WORK), given)
+
+
+@pytest.mark.parametrize("limit", ["5", None, 1.5, 2**63])
+def test_a_limit_is_a_whole_number(queue: JobQueue, limit: Any) -> None:
+    for ask in (queue.list_jobs, queue.workflows):
+        with pytest.raises((TypeError, ValueError), match=r"^limit "):
+            ask(limit=limit)
