@@ -93,7 +93,7 @@ class Backoff:
         rest, _, jitter = text.partition("~")
         rest, _, most = rest.partition("..")
         base, _, factor = rest.partition("x")
-        if text.endswith(("~", "..", "x")) or rest.endswith("x"):
+        if text.endswith(("~", "..", "x")) or rest.endswith("x") or most.startswith("."):
             raise _no_backoff(text)
         more: dict[str, Any] = {}
         if most:
@@ -108,10 +108,15 @@ class Backoff:
         return cls(typed_seconds_of(base, "A backoff's base"), **more)
 
     def __str__(self) -> str:
-        share = f"~{self.jitter:g}" if self.jitter else ""
+        share = f"~{_shortest(self.jitter)}" if self.jitter else ""
         base = duration_text(self.base)
         base = base if self.base >= 60 else base.removesuffix("s")
-        return f"{base}x{self.factor:g}..{duration_text(self.most)}{share}"
+        return f"{base}x{_shortest(self.factor)}..{duration_text(self.most)}{share}"
+
+
+def _shortest(number: float) -> str:
+    """A number as `parse` reads it again, to its last digit."""
+    return repr(number).removesuffix(".0")
 
 
 def _no_backoff(text: str) -> ValueError:

@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 
 from gigq_core import text as safe
 from gigq_core.reasons.why import State
+from gigq_core.units.durations import duration_text, seconds_text
 
 MASK = "********"
 
@@ -194,8 +195,8 @@ def elapsed(seconds: float) -> str:
 def limit(seconds: float) -> str:
     """Say a configured length of time without false precision: `4m`, `90s`, `0.5s`."""
     if seconds >= 2 * _MINUTE_S and seconds % _MINUTE_S == 0:
-        return duration(seconds).replace("m00s", "m").replace("h00m", "h")
-    return f"{seconds:g}s"
+        return duration_text(seconds)
+    return f"{seconds_text(seconds)}s"
 
 
 def count(number: int) -> str:

@@ -13,7 +13,7 @@ from gigq_core.cli.errors import Trouble
 from gigq_core.cli.output import cell, say, shown_moment
 from gigq_core.cli.queue_view import QueueView
 from gigq_core.rows.decoding import as_int, as_text
-from gigq_core.rows.progress import Progress, percent_of
+from gigq_core.rows.progress import Progress, amount_words, percent_of, whole_percent
 from gigq_core.status import FINAL_STATUSES, JobStatus
 from gigq_core.system.change_hints import ChangeHints
 from gigq_core.units.times import utc_now
@@ -75,11 +75,11 @@ def _is_of_this_attempt(job: dict[str, Any], progress: Progress | None) -> bool:
 
 
 def progress_in_words(progress: Progress) -> str:
-    """How far a job is: `42 of 100 (42%): its note`."""
-    done, total = f"{progress['done']:,}", progress["total"]
-    words = done if total is None else f"{done} of {total:,}"
+    """How far a job is: `42 of 100 (42%): its note`, or `42 done`."""
+    done, total = amount_words(progress["done"]), progress["total"]
+    words = f"{done} done" if total is None else f"{done} of {amount_words(total)}"
     if progress["percent"] is not None:
-        words += f" ({progress['percent']:.0f}%)"
+        words += f" ({whole_percent(progress['percent'])}%)"
     return f"{words}: {cell(progress['note'])}" if progress["note"] else words
 
 
@@ -232,10 +232,11 @@ class _Bar:
         drawn = (progress, left)
         if drawn != self._drawn:
             self._drawn = drawn
-            self._draw(_line(job, progress, left))
+            self._draw(line_of(job, progress, left))
 
 
-def _line(job: dict[str, Any], progress: Progress | None, left: str) -> RenderableType:
+def line_of(job: dict[str, Any], progress: Progress | None, left: str) -> RenderableType:
+    """How far a job is, on one line: its name, a bar, figures, how much is left, and its note."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -245,18 +246,24 @@ def _line(job: dict[str, Any], progress: Progress | None, left: str) -> Renderab
     done, total = progress["done"], progress["total"]
     percent = percent_of(done, total)
     line = Table.grid(padding=(0, 1, 0, 0))
-    cells: list[RenderableType] = [Text(cell(job["name"]), no_wrap=True, overflow="ellipsis")]
+    said = amount_words(done)
+    figures: list[RenderableType] = []
     if percent is None or total is None:
-        cells.append(Text(f"{done:,} done", no_wrap=True))
+        figures.append(Text(f"{said} done"))
     else:
-        cells.append(ProgressBar(total=100.0, completed=percent, width=BAR_CELLS))
-        cells.append(Text(f"{percent:3.0f}%  {done:,}/{total:,}", no_wrap=True))
+        figures.append(ProgressBar(total=100.0, completed=percent, width=BAR_CELLS))
+        figures.append(Text(f"{whole_percent(percent):3}%  {said}/{amount_words(total)}"))
     if left:
-        cells.append(Text(left, no_wrap=True))
+        figures.append(Text(left))
+    # Where there is no room for all of it, columns without a width are cut: name and note.
+    line.add_column()
+    for figure in figures:
+        line.add_column(no_wrap=True, width=len(figure) if isinstance(figure, Text) else BAR_CELLS)
+    cells: list[RenderableType] = [Text(cell(job["name"]), no_wrap=True, overflow="ellipsis")]
+    cells += figures
     if progress["note"]:
+        line.add_column()
         cells.append(Text(cell(progress["note"]), no_wrap=True, overflow="ellipsis"))
-    for _ in cells:
-        line.add_column(no_wrap=True)
     line.add_row(*cells)
     return line
 

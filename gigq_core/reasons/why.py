@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gigq_core.graph.blame import Culprit
 from gigq_core.lanes.rules import InLane, in_lane_words
-from gigq_core.rows.progress import percent_of, whole_percent
+from gigq_core.rows.progress import amount_words, percent_of, whole_percent
 from gigq_core.status import JobStatus
 from gigq_core.units.moments import clock_time, due_words
 from gigq_core.units.spans import MAX_TIME_S, MINUTE_S, estimate, span
@@ -246,7 +246,7 @@ def left_seconds(row: Facts, now: datetime) -> float | None:
 def done_words(told: Report) -> str:
     """How far a job is, in as few words as there are: `42%`, or `1,200 done` without a total."""
     percent = percent_of(told.done, told.total)
-    return f"{told.done:,.12g} done" if percent is None else f"{whole_percent(percent)}%"
+    return f"{amount_words(told.done)} done" if percent is None else f"{whole_percent(percent)}%"
 
 
 def ticks(row: Facts) -> bool:

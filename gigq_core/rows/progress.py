@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# Up to here a fraction holds each whole number.
+MOST_WHOLE = 2**53
+
+
 class Progress(TypedDict):
     """The last report of a job.
 
@@ -33,6 +37,13 @@ def percent_of(done: float, total: float | None) -> float | None:
 def whole_percent(percent: float) -> int:
     """As it is said: cut, so that 100 means all of it; 0.29 of 1 is 29 all the same."""
     return int(percent + 1e-9)
+
+
+def amount_words(amount: float) -> str:
+    """So much of a job's own unit, as it is said: `1,200`, `0.3`, `1e+30`."""
+    if amount < MOST_WHOLE and amount == int(amount):
+        return f"{int(amount):,}"
+    return f"{amount:,.12g}"
 
 
 def progress_of_row(row: sqlite3.Row | Mapping[str, Any] | None) -> Progress | None:

@@ -88,7 +88,11 @@ def seconds_text(seconds: float) -> str:
     if seconds == int(seconds):
         return str(int(seconds))
     text = repr(seconds)
-    return f"{seconds:.20f}".rstrip("0") if "e" in text else text
+    if "e" not in text:
+        return text
+    from decimal import Decimal  # rarely needed, and large
+
+    return format(Decimal(text), "f")
 
 
 def duration_text(seconds: float) -> str:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from gigq_core.rows.progress import percent_of, whole_percent
+from gigq_core.rows.progress import amount_words, percent_of, whole_percent
+from gigq_core.units.durations import seconds_text
 from gigq_core.units.times import utc_now
 from gigq_core.worker.answers import Ask, Broken, Saved, Submitted, Told
 from gigq_core.worker.claims import Claim
@@ -146,12 +147,12 @@ class SignsOfLife:
     def sentence(self) -> str:
         """Why it was stopped, for a person."""
         last = self._last
-        told = f"no sign of life for {self._stall_timeout_s:g}s"
+        told = f"no sign of life for {seconds_text(self._stall_timeout_s)}s"
         if last is None:
             return told
         percent = percent_of(last.done, last.total)
         return f"{told}, last " + (
-            f"{last.done:g}" if percent is None else f"{whole_percent(percent)} %"
+            amount_words(last.done) if percent is None else f"{whole_percent(percent)} %"
         )
 
 

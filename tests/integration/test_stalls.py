@@ -22,7 +22,7 @@ STALL_S = 0.5
 
 
 @pytest.mark.parametrize(
-    ("done", "total", "said"), [(42.9, 100, "42 %"), (7, None, "7"), (1200, None, "1200")]
+    ("done", "total", "said"), [(42.9, 100, "42 %"), (7, None, "7"), (1200, None, "1,200")]
 )
 def test_a_silent_job_is_stopped_as_by_a_timeout(
     place: Place, tmp_path: Path, done: float, total: int | None, said: str
@@ -140,6 +140,8 @@ def test_the_clock_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signs.sentence == "no sign of life for 60s"
     signs.seen(Report(claim(), 1, 3, "", 0.0))
     assert signs.sentence == "no sign of life for 60s, last 33 %"
+    signs.seen(Report(claim(), 12_345_678.0, None, "", 0.0))
+    assert signs.sentence == "no sign of life for 60s, last 12,345,678"
     assert not signs.has_stalled(380.9)
 
 

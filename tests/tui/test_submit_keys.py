@@ -484,12 +484,12 @@ async def test_what_was_typed_survives_another_signature() -> None:
 
 async def test_a_copy_keeps_what_is_not_touched() -> None:
     app, acts = form_app()
-    job = row(3, "dedupe", "failed", function="pipeline.resize", priority=9, timeout_s=240.0)
+    job = row(3, "dedupe", "failed", function="pipeline.resize", priority=9, timeout_s=2e6)
     template = detail_of(
         job,
         params={"src": "two\nlines", "token": "hunter2", "w": 5},
         description="first\nsecond",
-        retry_delay_s=5.0,
+        retry_delay_s=604_800.25,
         raw={"dependencies": f'["{PARENT.id}"]'},
     )
     async with running(app) as pilot:
@@ -505,9 +505,9 @@ async def test_a_copy_keeps_what_is_not_touched() -> None:
             JobOptions(
                 "dedupex",
                 priority=9,
-                timeout=240.0,
+                timeout=2_000_000,
                 max_attempts=3,
-                retry_delay=5.0,
+                retry_delay=604_800.25,
                 dependencies=(PARENT.id,),
                 description="first\nsecond",
             ),

@@ -98,7 +98,11 @@ def test_ages_are_coarse(seconds: float, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0.5, "0.5s"), (90, "90s"), (240, "4m"), (300, "5m"), (7200, "2h")]
+    ("seconds", "told"),
+    [
+        *[(0.5, "0.5s"), (90, "90s"), (240, "4m"), (300, "5m"), (7200, "2h"), (5400, "1h30m")],
+        *[(1_209_600, "14d"), (604_800.5, "604800.5s"), (1_000_001, "1000001s")],
+    ],
 )
 def test_limits(seconds: float, told: str) -> None:
     assert fmt.limit(seconds) == told

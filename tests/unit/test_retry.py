@@ -132,11 +132,21 @@ def test_a_backoff_as_text(text: str, backoff: Backoff) -> None:
     assert Backoff.parse(str(backoff)) == backoff
 
 
+@given(
+    st.floats(1e-9, 1e9), st.floats(1, 1e300), st.floats(1e-9, 1e9), st.floats(0, 1) | st.just(1)
+)
+def test_a_backoff_as_text_is_the_same_one(
+    base: float, factor: float, most: float, jitter: float
+) -> None:
+    backoff = Backoff(base, factor, most, jitter)
+    assert Backoff.parse(str(backoff)) == backoff
+
+
 @pytest.mark.parametrize(
     "text",
     [
         *["", "x2", "30x", "30x2..", "..1h", "30x0.5", "0x2", "30~", "30~2", "30xx2", "30xnan"],
-        *["30x2..1h~full~1", "30x2..1h..2h", "nan", "30x2,1h", "30 x2"],
+        *["30x2..1h~full~1", "30x2..1h..2h", "nan", "30x2,1h", "30 x2", "30x2...1h", "30x2. .1h"],
     ],
 )
 def test_text_that_is_no_backoff_is_refused(text: str) -> None:

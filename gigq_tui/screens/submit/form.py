@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from gigq_core.job import JobOptions, OnCrash
+from gigq_core.units.durations import seconds_text
 from gigq_tui.actions.functions.inspection import FunctionInfo
 from gigq_tui.format import inert, is_secret
 from gigq_tui.keys.hints import DOWN
@@ -305,7 +306,7 @@ def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
         short(
             "timeout",
             "Timeout",
-            f"{row.timeout_s:g}" if row else "",
+            seconds_text(row.timeout_s) if row else "",
             f"{JobOptions.timeout:g} s; limit for one attempt",
         ),
         short(
@@ -317,7 +318,7 @@ def _fixed_rows(template: JobDetail | None) -> dict[str, FormRow]:
         short(
             "delay",
             "Retry delay",
-            f"{template.retry_delay_s:g}" if template else "",
+            seconds_text(template.retry_delay_s) if template else "",
             f"{JobOptions.retry_delay:g} s; wait between tries",
         ),
         short(

@@ -20,6 +20,7 @@ from textual.widgets import Input
 
 from gigq_core.errors import GigQError
 from gigq_core.lanes.rules import check_patterns
+from gigq_core.units.durations import seconds_text
 from gigq_tui.actions import shell_command
 from gigq_tui.actions.functions.inspection import full_path
 from gigq_tui.actions.workers import environment, head_count, vias
@@ -129,7 +130,7 @@ class SetupPanel(Vertical):
                 FormRow(
                     "grace",
                     "grace",
-                    f"{setup.grace_s:g}",
+                    seconds_text(setup.grace_s),
                     cells=number,
                     hint="seconds for a job to end before it is killed",
                 ),
