@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from gigq_core.errors import GigQError
 from gigq_core.job import OPTION_NAMES, FunctionReference, Job, JobOptions, over
@@ -282,7 +282,7 @@ def _changes(value: dict[str, Any]) -> dict[str, Any]:
     parents = changes.get("dependencies")
     if parents is not None and not isinstance(parents, list):
         raise TypeError(f"depends_on takes a list of job ids, not {json.dumps(parents)[:40]}.")
-    for parent in cast("list[Any]", parents or []):
+    for parent in parents or []:
         if not isinstance(parent, str) or not is_full_id(parent):
             raise ValueError(f"depends_on takes whole job ids, not {json.dumps(parent)[:40]}.")
     return changes
