@@ -28,6 +28,8 @@ pace.hurry()
 
 # A busy machine is slow, which is no fault; and whoever finds one tells how to find it anywhere.
 settings.register_profile("tests", deadline=None, print_blob=True)
+# The same examples at each run, for whoever tries a change rather than the dice: CI.
+settings.register_profile("same", settings.get_profile("tests"), derandomize=True)
 settings.load_profile("tests")
 
 TESTS = Path(__file__).parent
@@ -43,7 +45,7 @@ ON_ONE_PYTHON = (
     *("unit/test_house*.py", "unit/test_documents.py", "unit/test_words.py"),
 )
 # Tests of workers wait for processes more than they compute; those of screens compute.
-RUNS_PER_CORE = 2
+RUNS_PER_CORE = 3
 
 
 def pytest_xdist_auto_num_workers() -> int:
