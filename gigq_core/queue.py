@@ -645,13 +645,13 @@ class JobQueue(FileAccess):
             return lane_changes.pause(conn, pattern, utc_now())
 
     def resume_lane(self, pattern: str) -> bool:
-        """End a pause.
+        """End a pause; where there is none, open what a job has shut by `Retry(lane=True)`.
 
         Args:
             pattern: As it was given to `pause_lane`.
 
         Returns:
-            Whether there was one.
+            Whether there was either.
         """
         from gigq_core.lanes import changes as lane_changes
 

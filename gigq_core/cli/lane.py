@@ -143,7 +143,7 @@ def pause(settings: Settings, lane: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def resume(settings: Settings, lane: str, as_json: bool) -> None:
-    """End a pause of LANE, named as it was paused.
+    """End a pause of LANE, named as it was paused; where there is none, open what a job has shut.
 
     JSON: {"lane", "paused": false, "changed"}.
     """

@@ -103,7 +103,8 @@ def detach(settings: Settings, file: Path | None, force: bool, as_json: bool) ->
     """Take everything of this package out of the file; refused while one of its workers lives.
 
     FILE may stand here instead of --db. Jobs that are for this package's workers alone, and still
-    wait, are a reason to refuse it too: GigQ would run them without their limits.
+    wait, are a reason to refuse it too: GigQ would run them without their limits. Schedules, hooks,
+    rules of lanes and ages of keeping go with it, which is said.
 
     JSON: {"file", "attached": false}.
     """
@@ -112,13 +113,25 @@ def detach(settings: Settings, file: Path | None, force: bool, as_json: bool) ->
     path = file or settings.db
     with sentences(path):
         try:
-            detach_file(path, force)
+            gone = detach_file(path, force)
         except (DatabaseBusy, HiddenJobs) as problem:
             raise Trouble(str(problem)) from None
     if as_json:
         write_json({"file": str(path), "attached": False})
     else:
         say(f"{inert(path)} is detached: it is a plain GigQ file again.")
+    told = [
+        f"{n:,} {one if n == 1 else many}"
+        for n, one, many in (
+            (gone.schedules, "schedule", "schedules"),
+            (gone.hooks, "hook", "hooks"),
+            (gone.lane_rules, "rule of lanes", "rules of lanes"),
+        )
+        if n
+    ]
+    told += ["how long jobs stay"] if gone.keeps else []
+    if told:
+        warn(f"Gone with it: {', '.join(told)}.")
 
 
 @click.command()

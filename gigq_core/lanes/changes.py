@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import asdict
 
-from gigq_core.lanes.rules import Rule
+from gigq_core.lanes.rules import Rule, span_of
 from gigq_core.lanes.settling import settle_under
 from gigq_core.schema import lane_statements as sql
 from gigq_core.schema.features import Feature, use
@@ -33,8 +33,11 @@ def pause(conn: sqlite3.Connection, pattern: str, now_utc: float) -> bool:
 
 
 def resume(conn: sqlite3.Connection, pattern: str, now_utc: float) -> bool:
-    """End a pause; says whether there was one."""
-    return _changed(conn, sql.RESUME, (pattern,), pattern, now_utc)
+    """End a pause, or else open what jobs have shut; says whether there was either."""
+    between = (*span_of(pattern), now_utc)
+    return _changed(conn, sql.RESUME, (pattern,), pattern, now_utc) or _changed(
+        conn, sql.OPEN_SHUT, between, pattern, now_utc
+    )
 
 
 def _changed(

@@ -52,6 +52,8 @@ _MONTHS = (
 )
 # They name whatever clock the machine has that happens to read them.
 _NO_ZONES = frozenset(("local", "localtime", "system", "posixrules", "factory"))
+# Zones by a clock that is some seconds behind everybody's.
+_LEAP = "right/"
 _ADVICE = "write five fields like '30 2 * * *', @daily, or every 15m"
 
 
@@ -128,6 +130,11 @@ def check_zone(zone: object) -> str:
         raise ValueError(
             f"zone is {said}, which is another one on each machine: write a name like "
             "Europe/Berlin, or UTC."
+        )
+    if name.lower().startswith(_LEAP):
+        raise ValueError(
+            f"zone is {inert(name)[:100]!r}, whose clock counts leap seconds: write "
+            f"{inert(name[len(_LEAP) :])[:100] or UTC}."
         )
     _zone(name)
     return name

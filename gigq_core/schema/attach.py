@@ -10,6 +10,7 @@ import sqlite3
 import time
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 from gigq_core.errors import AccessRefused, DatabaseBusy, DatabaseError, HiddenJobs
 from gigq_core.schema import ddl, features, filling
@@ -244,7 +245,16 @@ def forget_release_before(conn: sqlite3.Connection) -> None:
             conn.execute(f"DROP INDEX IF EXISTS {name}")
 
 
-def detach(path: str | Path, force: bool = False) -> None:
+class Arranged(NamedTuple):
+    """What people had arranged in a file: how many of each, and whether jobs go by their age."""
+
+    schedules: int = 0
+    hooks: int = 0
+    lane_rules: int = 0
+    keeps: bool = False
+
+
+def detach(path: str | Path, force: bool = False) -> Arranged:
     """Take everything of ours out of the file, and give back what was parked.
 
     GigQ's tables and columns stay, those of its later releases included.
@@ -252,6 +262,9 @@ def detach(path: str | Path, force: bool = False) -> None:
     Args:
         path: the file.
         force: detach it even if jobs wait that GigQ's workers would run without what they ask for.
+
+    Returns:
+        What went with it.
 
     Raises:
         DatabaseBusy: a worker of ours is still running on the file: drain it first.
@@ -264,19 +277,21 @@ def detach(path: str | Path, force: bool = False) -> None:
     try:
         check_tables(conn, file)
         if not is_attached(conn):
-            return
+            return Arranged()
         with write(conn):
             refuse_while_workers_live(conn, file)
             # The release before may have attached it: what it keeps elsewhere is brought over.
             ensure_attached(conn)
             if not force:
                 _refuse_while_hidden_jobs_wait(conn)
+            schedules, hooks, rules, keeps = conn.execute(ddl.COUNT_ARRANGED).fetchone()
             _drop_all(conn)
             conn.execute(ddl.UNPARK_ALL)
             for name in ddl.OUR_TABLES:
                 conn.execute(f"DROP TABLE IF EXISTS {name}")
             for table in ("jobs", "job_executions"):
                 _drop_our_columns(conn, table)
+        return Arranged(schedules, hooks, rules, bool(keeps))
     except sqlite3.Error as problem:
         raise explain(problem, file) from None
     finally:

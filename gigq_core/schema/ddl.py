@@ -1374,6 +1374,13 @@ COUNT_HIDDEN = f"""
 SELECT count(*), count(CASE WHEN lane <> '{HIDDEN}' THEN 1 END)
 FROM jobs WHERE status = 'pending' AND lane IS NOT NULL"""
 
+# What people have arranged in the file, which goes with our tables.
+COUNT_ARRANGED = """
+SELECT (SELECT count(*) FROM core_schedules), (SELECT count(*) FROM core_hooks),
+       (SELECT count(*) FROM core_lane_rules),
+       EXISTS (SELECT 1 FROM core_keeping
+               WHERE coalesce(completed, failed, cancelled) IS NOT NULL)"""
+
 # --- a worker of the release before ----------------------------------------------------------
 
 # While one is at work on the file, these stamp what it writes; the index names are its own.

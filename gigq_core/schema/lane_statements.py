@@ -90,6 +90,11 @@ VALUES (:lane, :word, :shows, :opens_at, :shut_for)
 ON CONFLICT (lane) DO UPDATE SET opens_at = excluded.opens_at, shut_for = excluded.shut_for
 WHERE opens_at IS NULL OR opens_at < excluded.opens_at OR opens_at > :utc + shut_for + 1"""
 
+# Before the time is over for which a job has shut them.
+OPEN_SHUT = """
+UPDATE core_lane_states SET opens_at = NULL, shut_for = NULL
+WHERE lane >= ? AND lane < ? AND opens_at > ?"""
+
 STATES_BETWEEN = "SELECT lane FROM core_lane_states WHERE lane >= ? AND lane < ?"
 
 STATES_WITH_TIMES = """

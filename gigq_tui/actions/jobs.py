@@ -304,7 +304,7 @@ class QueueActions:
         with self._queue() as queue:
             if not queue.request_worker(worker_id, request):
                 raise GigQError(f"Worker {worker_id} is not running.")
-        line = shell_command.command(self.path, "ask", worker_id, request_word(request))
+        line = shell_command.for_requests(self.path, [worker_id], request_word(request))
         return Report(f"requested {request_word(request)} of {worker_id}", (), line)
 
     def _act(

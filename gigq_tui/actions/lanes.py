@@ -13,7 +13,7 @@ from gigq_core import JobQueue
 from gigq_core.errors import GigQError
 from gigq_core.lanes.rules import Lane, Rule, matches, rule_of
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.shell_command import command
+from gigq_tui.actions.shell_command import command, guarding
 from gigq_tui.actions.undo_log import DoneChange, UndoLog
 from gigq_tui.actions.writing import opened
 from gigq_tui.format import inert, plural
@@ -154,16 +154,20 @@ class LaneActions:
         """Let no job of some lanes start, or let them go on."""
         with self._queue() as queue:
             switch = queue.pause_lane if paused else queue.resume_lane
+            before = _pauses_of(queue)
             done = tuple(pattern for pattern in patterns if switch(pattern))
-        if done:
-            what = f"{'pause' if paused else 'resumption'} of {_lanes(done)}"
-            self._undo_log.add(DoneChange(what, done, partial(_switch_back, done, paused)))
+        # What a job had shut is open, and nobody shuts it again.
+        switched = tuple(pattern for pattern in done if paused or pattern in before)
+        if switched:
+            what = f"{'pause' if paused else 'resumption'} of {_lanes(switched)}"
+            self._undo_log.add(DoneChange(what, switched, partial(_switch_back, switched, paused)))
         twin = for_each(self.path, "pause" if paused else "resume", patterns)
-        word = "paused" if paused else "resumed"
+        word = "paused" if paused else "resumed" if switched else "opened"
         if not done:
+            word = "paused" if paused else "resumed"
             return Report(f"{_lanes(patterns)}: {word} already", (), twin)
         then = ": running jobs finish" if paused else ""
-        return Report(f"{word} {_lanes(done)}{then}", (), twin, undoable=True)
+        return Report(f"{word} {_lanes(done)}{then}", (), twin, undoable=bool(switched))
 
     def _queue(self) -> AbstractContextManager[JobQueue]:
         return opened(self.path, read_only=self.read_only)
@@ -215,10 +219,16 @@ def _put_back(
     return tuple(changed)
 
 
+def _pauses_of(queue: JobQueue) -> set[str | None]:
+    """What is paused, by the names under which it was."""
+    return {lane.paused_by for lane in queue.lanes()}
+
+
 def _switch_back(patterns: Sequence[str], paused: bool, queue: JobQueue) -> tuple[str, ...]:
+    held = _pauses_of(queue)
     switch = queue.resume_lane if paused else queue.pause_lane
     word = "resumed" if paused else "paused"
-    done = {pattern: switch(pattern) for pattern in patterns}
+    done = {pattern: (pattern in held) == paused and switch(pattern) for pattern in patterns}
     return tuple(f"{inert(pattern)} was {word} since" for pattern, was in done.items() if not was)
 
 
@@ -235,16 +245,23 @@ def _lanes(patterns: Sequence[str]) -> str:
 
 def command_of(path: Path, rule: Rule) -> str:
     """The command that writes a rule."""
-    words = ["lane", "set", rule.pattern]
+    words: list[str] = []
     if rule.running is not None:
         words += ["--running", str(rule.running)]
     if rule.rate is not None:
         words += ["--rate", rule.rate]
         if rule.burst != 1:
             words += ["--burst", str(rule.burst)]
-    return command(path, *words, *(["--reserved"] if rule.reserved else []))
+    words += ["--reserved"] if rule.reserved else []
+    return command(path, "lane", "set", *_place(rule.pattern, words))
 
 
 def for_each(path: Path, verb: str, patterns: Sequence[str]) -> str:
     """The command that does something to each of some lanes."""
-    return "\n".join(command(path, "lane", verb, pattern) for pattern in patterns)
+    return "\n".join(command(path, "lane", verb, *_place(pattern)) for pattern in patterns)
+
+
+def _place(pattern: str, options: Sequence[str] = ()) -> list[str]:
+    """A pattern and what stands behind it, or before it where it would be taken for an option."""
+    guard = guarding([pattern])
+    return [*options, *guard, pattern] if guard else [pattern, *options]

@@ -324,6 +324,18 @@ class Walk:
             self.pauses.add(pattern)
             self.work.queue.pause_lane(pattern)
 
+    def open(self) -> None:
+        """Nothing is resumed: what a job has shut is opened."""
+        pattern = self.random.choice([one for one in PATTERNS if one not in self.pauses] or ["-"])
+        shut = [
+            lane
+            for lane, until in self.shut.items()
+            if until > self.clock.utc and pattern in self.names_of(lane)
+        ]
+        assert self.work.queue.resume_lane(pattern) is bool(shut)
+        for lane in shut:
+            del self.shut[lane]
+
     def wait(self) -> None:
         seconds = self.random.choice([0.1, 0.6, 3.0, 11.0, 11.0, 8 * 3600.0])
         self.clock.utc += seconds
@@ -374,7 +386,7 @@ class Walk:
         *(act_on_one, act_on_one, undo, gigq_acts, gigq_requeues, gigq_requeues, gigq_works),
         *(change_priority, change_priority, rule, pause, wait, wait),
     )
-    RARE = (clock_is_set_back, move, shuffle_triggers)
+    RARE = (clock_is_set_back, move, shuffle_triggers, open)
 
     # --- the model -----------------------------------------------------------------------------
 

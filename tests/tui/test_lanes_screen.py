@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from textual.pilot import Pilot
 
 from gigq_core import Job, JobQueue
+from gigq_core.cli.main import cli
 from gigq_core.job import FunctionReference
-from gigq_core.lanes.rules import Lane
+from gigq_core.lanes.rules import Lane, Rule
+from gigq_core.lanes.settling import shut
+from gigq_core.units.times import utc_now
+from gigq_tui.actions.lanes import command_of, for_each
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.screens.lanes.screen import LanesScreen
@@ -186,6 +192,36 @@ async def test_one_lane_is_paused_and_resumed(path: Path) -> None:
         assert "Resume fetch:a?" in screen_text(app)
         await press(pilot, "y")
         await written(pilot, path, lambda lanes: not lanes["fetch:a"].is_paused)
+
+
+async def test_a_lane_that_a_job_has_shut_is_opened(path: Path) -> None:
+    queue = JobQueue(path)
+    with queue._writing() as conn:
+        shut(conn, "fetch:a", 5000.0, utc_now())
+    queue.close()
+    async with shown(path, "/", *"fetch:a", "enter", "P") as (app, pilot):
+        assert "Open lets fetch:a start at once, which a job had shut." in screen_text(app)
+        await press(pilot, "o")
+        await written(pilot, path, lambda lanes: lanes["fetch:a"].opens_at is None)
+        assert not lanes_of(path)["fetch:a"].is_paused
+        await until(pilot, lambda: "opened fetch:a" in screen_text(app), "what was done")
+        # Nobody shuts it again.
+        await press(pilot, "u")
+        assert not lanes_of(path)["fetch:a"].is_paused
+
+
+@pytest.mark.parametrize("pattern", ["-x", "--running", "-x:*", "a b"])
+def test_a_command_that_is_copied_does_it_to_the_lane_that_it_names(
+    path: Path, pattern: str
+) -> None:
+    rule = Rule(pattern, 3, "10/m", 2, True)
+    lines = [for_each(path, verb, [pattern]) for verb in ("pause", "resume", "remove")]
+    for line in (command_of(path, rule), *lines):
+        lane = lanes_of(path).get(pattern)
+        result = CliRunner().invoke(cli, shlex.split(line)[1:])
+        assert result.exit_code == 0, result.output
+    assert lane is not None
+    assert (lane.running_limit, lane.rate, lane.burst, lane.reserved) == (3, "10/m", 2, True)
 
 
 async def test_all_lanes_of_a_rule_are_paused_by_a_capital_letter(path: Path) -> None:

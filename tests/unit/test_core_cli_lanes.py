@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gigq_core import HiddenJobs
+from gigq_core import HiddenJobs, Job, JobQueue
 from gigq_core.cli.main import cli
 from gigq_core.inspection.doctor import Level, examine
-from gigq_core.schema.attach import detach
+from gigq_core.schema.attach import Arranged, detach
 from tests.lane_work import Work, work_on
 
 
@@ -233,6 +233,22 @@ def test_a_worker_of_the_release_before_is_told_of(db: Path) -> None:
         assert "ignores the rates of lanes" in text
 
 
+def test_detach_says_what_people_had_arranged(db: Path) -> None:
+    queue = JobQueue(db)
+    job = Job("a", "shop.etl.load")
+    assert run(db, "detach").stderr == ""
+    for name in ("a", "b"):
+        queue.schedule(name, "@daily", job)
+    queue.hook("failed", Job("a", "shop.etl.page"))
+    queue.set_lane("fetch:*", running=2)
+    queue.keep(failed="7d")
+    assert run(db, "detach").stderr == (
+        "Gone with it: 2 schedules, 1 hook, 1 rule of lanes, how long jobs stay.\n"
+    )
+    assert run(db, "detach").stderr == ""
+    queue.close()
+
+
 def test_detach_says_how_many_would_run_without_their_limits(db: Path) -> None:
     with work_on(db) as work:
         work.queue.set_lane("gpu", running=1, reserved=True)
@@ -241,7 +257,7 @@ def test_detach_says_how_many_would_run_without_their_limits(db: Path) -> None:
         work.add("later", "gpu", run_after=500)
     with pytest.raises(HiddenJobs, match=r"^5 waiting jobs .* \(4 of them in lanes"):
         detach(db)
-    detach(db, force=True)
+    assert detach(db, force=True) == Arranged(lane_rules=1)
     import sqlite3
 
     conn = sqlite3.connect(db)

@@ -210,6 +210,7 @@ def test_what_is_no_rule_is_refused_in_a_sentence(when: str, words: str) -> None
     [
         ("local", "another one on each machine"),
         ("LocalTime", "another one on each machine"),
+        ("right/Europe/Berlin", "counts leap seconds: write Europe/Berlin."),
         ("", "is empty"),
         ("Berlin", "does not know"),
         ("../../etc/passwd", "does not know"),

@@ -9,6 +9,8 @@ import pytest
 
 from gigq_core import Worker
 from gigq_core.lanes.rules import lane_words
+from gigq_core.lanes.settling import shut
+from gigq_core.units.times import utc_now
 from gigq_core.worker.claims import Claim
 from gigq_core.worker.lane_claims import Takes
 from gigq_core.worker.ledger import Ledger
@@ -166,6 +168,27 @@ def test_a_pause_of_a_prefix_holds_all_its_lanes_and_those_to_come(tmp_path: Pat
         assert names(work.claim()) == ["fetch:a 0", "fetch:a 1"]
         work.queue.resume_lane("fetch:b")
         assert names(work.claim()) == ["fetch:b 0", "fetch:b 1"]
+
+
+def test_what_a_job_has_shut_is_opened_by_hand_unless_it_is_paused(tmp_path: Path) -> None:
+    with work_on(tmp_path / "jobs.db") as work:
+        work.queue.set_lane("fetch:*", running=2)
+        for lane in ("fetch:a", "fetch:b", "other"):
+            work.fill(lane, 3)
+            with work.ledger.writing() as conn:
+                shut(conn, lane, 9e9, utc_now())
+        assert work.claim() == []
+        work.queue.pause_lane("fetch:*")
+        # What is over is the pause: somebody who pauses and resumes takes no brake off.
+        assert work.queue.resume_lane("fetch:*") is True
+        assert work.claim() == []
+        assert work.queue.resume_lane("fetch:a") is True
+        assert work.lane("fetch:a").opens_at is None
+        assert names(work.claim()) == ["fetch:a 0", "fetch:a 1"]
+        assert work.queue.resume_lane("fetch:*") is True
+        assert names(work.claim()) == ["fetch:b 0", "fetch:b 1"]
+        assert work.queue.resume_lane("fetch:*") is False
+        assert work.lane("other").shut_for == 9e9
 
 
 def test_a_rule_or_a_pause_without_jobs_is_told(tmp_path: Path) -> None:

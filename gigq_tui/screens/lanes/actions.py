@@ -198,6 +198,10 @@ class RuleActions(Part):
                 self._pausing("A", f"all of {inert(rule)}", [rule], paused=True, grave=True)
             )
             details.append(f"{inert(rule)} is the rule of {plural(len(those), 'lane')} now.")
+        shut = [lane.name for lane in chosen if lane.opens_at is not None]
+        if shut:
+            choices.append(self._pausing("o", _named(shut), shut, paused=False, verb="Open"))
+            details.append(f"Open lets {_named(shut)} start at once, which a job had shut.")
         self._ask(f"Pause {_named(names)}?", details, choices, for_each(self._path, "pause", names))
 
     def _ask_resume(self, paused: Sequence[Lane]) -> None:
@@ -215,10 +219,17 @@ class RuleActions(Part):
         self._ask(title, details, choices, for_each(self._path, "resume", patterns))
 
     def _pausing(
-        self, key: str, label: str, patterns: Sequence[str], *, paused: bool, grave: bool = False
+        self,
+        key: str,
+        label: str,
+        patterns: Sequence[str],
+        *,
+        paused: bool,
+        grave: bool = False,
+        verb: str = "",
     ) -> Choice:
         call = partial(self._changes.pause, tuple(patterns), paused=paused)
-        verb = "Pause" if paused else "Resume"
+        verb = verb or ("Pause" if paused else "Resume")
         return Choice(key, f"{verb} {label}", partial(self._act, call), grave=grave)
 
     @does(LANE_REMOVE)
