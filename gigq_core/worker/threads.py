@@ -86,9 +86,10 @@ class _Line:
             self._waiting[number] = stored
         try:
             self.wake()
-            # In steps, as the exception that stops the job comes between two of them.
+            # In steps, as the exception that stops the job comes between two of them. Once the job
+            # has ended, nobody comes for what another thread of it saves.
             while not stored.wait(WAIT_STEP_S):
-                pass
+                self._check()
         finally:
             with self._lock:
                 self._waiting.pop(number, None)

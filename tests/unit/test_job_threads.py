@@ -108,3 +108,36 @@ def test_a_thread_that_has_only_just_been_made_ends_its_attempt(
         pool.start([claim_of(token, slow_module)])
         pool.stop(token, fate)
         assert next_ending(pool).fate is fate
+
+
+SAVING = """
+import threading
+import time
+from pathlib import Path
+
+here = Path(__file__).parent
+
+def save(job_context):
+    try:
+        job_context.save(1)
+    except RuntimeError as problem:
+        (here / "told").write_text(str(problem))
+
+def note(job_context):
+    threading.Thread(target=save, args=(job_context,), daemon=True).start()
+    while not job_context._link._waiting:
+        time.sleep(0.001)
+"""
+
+
+def test_a_thread_that_a_job_left_saving_does_not_wait_for_ever(
+    pool: ThreadPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "left_saving.py").write_text(SAVING)
+    monkeypatch.syspath_prepend(tmp_path)
+    pool.start([claim_of("first", "left_saving")])
+    assert next_ending(pool).fate is Fate.COMPLETED
+    # What is saved from here on is nobody's any more.
+    told = tmp_path / "told"
+    wait_until(lambda: told.exists() and told.read_text(), what="the thread to be told")
+    assert told.read_text() == "the job has ended"
