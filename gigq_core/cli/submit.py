@@ -64,7 +64,7 @@ class _Delays(click.types.StringParamType):
         """Their seconds."""
         if not isinstance(value, str):
             return value
-        return tuple(Time().convert(one, param, ctx) for one in value.split(","))
+        return tuple(Time().convert(one.strip(), param, ctx) for one in value.split(","))
 
 
 class _Key(click.types.StringParamType):
@@ -436,7 +436,7 @@ def _print_ids(ids: list[str], jobs: list[Job], *, as_json: bool) -> None:
         return
     more = f"; {others:,} not, since others hold their keys" if others else ""
     if new:
-        noun = "jobs" if len(new) > 1 or not others else "job"
+        noun = "job" if len(new) == 1 else "jobs"
         say(f"{len(new):,} {noun} submitted, the first: {new[0]}{more}")
     else:
         say("Nothing was submitted: others hold the keys of all these jobs.")

@@ -137,7 +137,9 @@ def moment_given(value: object, label: str) -> datetime:
     try:
         moment = moment.astimezone(timezone.utc)
     except OverflowError:
-        moment = datetime.max.replace(tzinfo=timezone.utc)
+        # Its zone moves it out of the calendar, at one end or the other.
+        last = datetime.max if moment.year > 1 else datetime.min
+        moment = last.replace(tzinfo=timezone.utc)
     if moment.year >= LAST_YEAR:
         raise ValueError(f"{label} is {value}: give a time before the year {LAST_YEAR}.")
     return moment

@@ -50,6 +50,11 @@ def test_stdin_is_a_file_too(db: Path) -> None:
     assert JobQueue(db).stats()["total"] == 2
 
 
+def test_one_line_is_one_job(db: Path) -> None:
+    result = run(db, "shop_of_lines.resize", "--jsonl", "-", stdin='{"src": "a"}')
+    assert result.stdout.startswith("1 job submitted, the first: ")
+
+
 def test_a_wrong_line_writes_nothing(db: Path) -> None:
     result = run(
         db,

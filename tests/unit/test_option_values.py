@@ -46,6 +46,7 @@ GOOD: list[tuple[str, Any, Any, list[str] | None, Any]] = [
     ("retry_delay", 0, 0, ["--retry-delay", "0"], 0),
     ("retry", [10, 60, 300], [10, 60, 300], ["--retry-delays", "10,60,300"], [10, 60, 300]),
     ("retry", (10, "1m"), [10, "1m"], ["--retry-delays", "10,1m"], [10, 60]),
+    ("retry", [10, 5], [10, 5], ["--retry-delays", "10, 5s"], [10, 5]),
     ("retry", [0], [0], ["--retry-delays", "0"], [0]),
     (
         "retry",
@@ -100,6 +101,14 @@ GOOD: list[tuple[str, Any, Any, list[str] | None, Any]] = [
         ["--run-at", "1999-01-01T00:00+01:00"],
         None,
     ),
+    # Its zone moves it out of the calendar.
+    (
+        "run_at",
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))),
+        "0001-01-01T00:00:00+05:00",
+        ["--run-at", "0001-01-01T00:00+05:00"],
+        None,
+    ),
     ("on_parent_failure", "cancel", "cancel", ["--on-parent-failure", "cancel"], "cancel"),
     ("on_parent_failure", "run", "run", ["--on-parent-failure", "run"], "run"),
     ("on_parent_failure", "wait", "wait", ["--on-parent-failure", "wait"], "wait"),
@@ -145,7 +154,7 @@ BAD_IN_PYTHON: dict[str, list[Any]] = {
 BAD_WORDS: dict[str, list[str]] = {
     **dict.fromkeys(("timeout", "retry-delay", "run-after", "stall-timeout"), TYPED),
     "backoff": ["", "soon", "30x0.5", "0x2", "30..0", "30~2", "30x2..", "30xinf"],
-    "retry-delays": ["", "10,", "10,soon", "10;60", "-1", "10, 60"],
+    "retry-delays": ["", "10,", "10,soon", "10;60", "-1", "10 60"],
     "retry-on": ["int", "no name", "HTTPError", ""],
     "give-up-on": ["int", "no name", "HTTPError", ""],
     "on-timeout": ["wait"],
