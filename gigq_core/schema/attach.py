@@ -9,6 +9,7 @@ import re
 import sqlite3
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -358,7 +359,8 @@ def _drop(conn: sqlite3.Connection, kind: str, name: str) -> None:
 def _drop_our_columns(conn: sqlite3.Connection, table: str) -> None:
     """Make the table anew without them, in one pass: to drop each alone is to write it each time.
 
-    Rows keep their rowids, which order them; indexes and triggers of others are made again.
+    Rows keep their rowids, which order them; indexes and triggers of others are made again, and the
+    table itself by the very words of whoever made it.
     """
     ours = [c for t, c, _ in ddl.OUR_COLUMNS if t == table]
     ours += [c for t, c in ddl.OUR_FORMER_COLUMNS if t == table]
@@ -366,24 +368,35 @@ def _drop_our_columns(conn: sqlite3.Connection, table: str) -> None:
     if not ours:
         return
     others = [sql for (sql,) in conn.execute(_BELONGS_TO, (table,)).fetchall()]
-    (made,) = conn.execute(_MADE_BY, (table,)).fetchone()
-    conn.execute(_MAKES_TABLE.sub(f"CREATE TABLE core_{table}", made, count=1))
-    for column in ours:
-        # It is empty, so that this costs nothing, and leaves the rest of its definition alone.
-        conn.execute(f"ALTER TABLE core_{table} DROP COLUMN {column}")
-    kept = ", ".join(f'"{column}"' for column in _ordered_columns(conn, f"core_{table}"))
-    conn.execute(
-        f"INSERT INTO core_{table} (rowid, {kept}) SELECT rowid, {kept} FROM {table} ORDER BY rowid"
-    )
-    conn.execute(f"DROP TABLE {table}")
+    made = _made_without(conn, table, ours)
     # Views, and triggers on other tables, may name it: they stay as they are.
     conn.execute("PRAGMA legacy_alter_table = ON")
     try:
-        conn.execute(f"ALTER TABLE core_{table} RENAME TO {table}")
+        conn.execute(f"ALTER TABLE {table} RENAME TO core_{table}")
     finally:
         conn.execute("PRAGMA legacy_alter_table = OFF")
+    conn.execute(made)
+    kept = ", ".join(f'"{column}"' for column in _ordered_columns(conn, table))
+    conn.execute(
+        f"INSERT INTO {table} (rowid, {kept}) SELECT rowid, {kept} FROM core_{table} ORDER BY rowid"
+    )
+    conn.execute(f"DROP TABLE core_{table}")
     for statement in others:
         conn.execute(statement)
+
+
+def _made_without(conn: sqlite3.Connection, table: str, columns: Iterable[str]) -> str:
+    """The statement that makes a table without some of its columns; else it is as it stands."""
+    (made,) = conn.execute(_MADE_BY, (table,)).fetchone()
+    head = _MAKES_TABLE.match(made)
+    assert head is not None, made
+    conn.execute(f"CREATE TABLE core_{table}{made[head.end() :]}")
+    for column in columns:
+        # It is empty, so that this costs nothing, and leaves the rest of its definition alone.
+        conn.execute(f"ALTER TABLE core_{table} DROP COLUMN {column}")
+    (left,) = conn.execute(_MADE_BY, (f"core_{table}",)).fetchone()
+    conn.execute(f"DROP TABLE core_{table}")
+    return str(made[: head.end()] + left.removeprefix(f"CREATE TABLE core_{table}"))
 
 
 def _add_columns(conn: sqlite3.Connection) -> None:

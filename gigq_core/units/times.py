@@ -138,8 +138,7 @@ def moment_given(value: object, label: str) -> datetime:
         moment = moment.astimezone(timezone.utc)
     except OverflowError:
         # Its zone moves it out of the calendar, at one end or the other.
-        last = datetime.max if moment.year > 1 else datetime.min
-        moment = last.replace(tzinfo=timezone.utc)
+        moment = datetime(LAST_YEAR if moment.year > 1 else 1, 1, 1, tzinfo=timezone.utc)
     if moment.year >= LAST_YEAR:
         raise ValueError(f"{label} is {value}: give a time before the year {LAST_YEAR}.")
     return moment

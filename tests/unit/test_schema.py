@@ -290,13 +290,24 @@ def dump(path: Path) -> list[tuple[object, ...]]:
     return rows
 
 
+def words_of_schema(file: Path) -> set[tuple[str, str, str]]:
+    """All that the file holds, as whoever made it wrote it."""
+    conn = sqlite3.connect(file)
+    found = conn.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    conn.close()
+    return set(found)
+
+
 def test_detaching_leaves_the_file_as_gigq_made_it(tmp_path: Path) -> None:
     file = Path(shutil.copyfile(DATA / "gigq-0.5.1.db", tmp_path / "jobs.db"))
-    before = dump(file)
-    open_for_work(file, create=False).close()
-    assert dump(file) != before
-    detach(file)
-    assert dump(file) == before
+    before, words = dump(file), words_of_schema(file)
+    for _ in range(2):
+        open_for_work(file, create=False).close()
+        assert dump(file) != before
+        detach(file)
+        assert dump(file) == before
+        # To the letter, so that a comparison of schemas finds nothing either.
+        assert words_of_schema(file) == words
 
 
 def test_attaching_twice_changes_nothing(gigq_file: Path) -> None:
