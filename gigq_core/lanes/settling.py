@@ -249,6 +249,17 @@ def spend(conn: sqlite3.Connection, lanes: Iterable[object], now_utc: float) -> 
             conn.execute(sql.SET_SPENT, values)
 
 
+def unspend(conn: sqlite3.Connection, lane: str) -> None:
+    """Count a start no more, of a job that was claimed and has not begun; within the caller's
+    transaction."""
+    rule, before = rule_for(conn, lane), _state_of(conn, lane)
+    if rule.rate is not None and before.tat is not None:
+        tat = before.tat - rate_of(rule.rate).apart_s
+        values = {"lane": lane, "word": before.word, "shows": before.shows, "tat": tat}
+        conn.execute(sql.SET_SPENT, values)
+        conn.execute(sql.MARK, (lane,))
+
+
 def shut(conn: sqlite3.Connection, lane: str, seconds: float, now_utc: float) -> None:
     """Let no job of a lane begin for so many seconds, within the caller's transaction."""
     before = _state_of(conn, lane)

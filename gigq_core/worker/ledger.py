@@ -19,7 +19,7 @@ from gigq_core import agenda
 from gigq_core.changes import cascade
 from gigq_core.duties import duty_of
 from gigq_core.errors import FilesLost
-from gigq_core.lanes.settling import settle, shut, spend
+from gigq_core.lanes.settling import settle, shut, spend, unspend
 from gigq_core.schema import worker_statements as sql
 from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.features import ALL_INDEXES, Feature, is_used
@@ -386,7 +386,7 @@ class Ledger:
             if saves or reports:
                 result.saved = said.write(conn, saves, reports)
             result.endings, result.superseded = end(conn, endings, now)
-            self._shut_lanes(conn, result, now)
+            self._look_after_lanes(conn, result, now)
             if submitting:
                 delivered = delivery.end(conn, submitting, now)
                 result.endings += delivered.endings
@@ -481,20 +481,25 @@ class Ledger:
         )
         return claims, len(lost_ones[1:])
 
-    def _shut_lanes(self, conn: sqlite3.Connection, result: CommitResult, now: Moment) -> None:
-        """Shut the lanes of jobs that asked for it, which shares its fate with nothing else."""
+    def _look_after_lanes(
+        self, conn: sqlite3.Connection, result: CommitResult, now: Moment
+    ) -> None:
+        """What endings mean for their lanes, which shares its fate with nothing else."""
         for ending in result.endings:
-            lane = ending.claim.lane if ending.wish is not None and ending.wish.lane else None
-            seconds = asked_s(ending) if lane is not None else 0.0
-            if lane is None or seconds <= 0 or ending in result.superseded:
+            lane = ending.claim.lane
+            if lane is None or (result.superseded and ending in result.superseded):
                 continue
             try:
-                with savepoint(conn):
-                    shut(conn, lane, seconds, now.utc)
+                if ending.fate is Fate.NOT_BEGUN:
+                    with savepoint(conn):
+                        unspend(conn, lane)
+                elif ending.wish is not None and ending.wish.lane and asked_s(ending) > 0:
+                    with savepoint(conn):
+                        shut(conn, lane, asked_s(ending), now.utc)
             except outcomes.UNSTORABLE as problem:
                 if is_passing(problem) or not conn.in_transaction:
                     raise
-                logger.error("Lane %s can't be shut: %s", lane, problem)
+                logger.error("Lane %s can't be looked after: %s", lane, problem)
 
     def tell_children(self) -> None:
         """Tell some children that a parent failed, in a transaction of their own.

@@ -23,7 +23,7 @@ from gigq_core.lanes import settling as lane_settling
 from gigq_core.lanes.rules import Rate
 from gigq_core.lanes.rules import Rule as CoreRule
 from gigq_core.schema import ddl, lane_statements, worker_statements
-from gigq_core.worker import rescue
+from gigq_core.worker import ledger, rescue
 from gigq_core.worker.claims import Claim, Ending, Fate, Wish
 from gigq_core.worker.lane_claims import Takes
 from gigq_core.worker.ledger import Ledger
@@ -91,9 +91,9 @@ class Walk:
         # What was earned before the clock was set back stays shown.
         self.latest = 0.0
         self.submitted = 0
-        # When jobs of a lane started under the rule that it has, by a clock that nobody sets.
+        # When attempts of a lane started under the rule that it has, by a clock that nobody sets.
         self.elapsed = 0.0
-        self.starts: dict[str, list[float]] = defaultdict(list)
+        self.starts: dict[str, dict[str, float]] = defaultdict(dict)
         # Few, so that much happens in each.
         self.lanes = self.random.sample(LANES, 3)
         self.most_shown = self.random.choice([256, 256, 2])
@@ -178,9 +178,9 @@ class Walk:
             before = attempts[claim.job_id]
             assert given_back or claim.attempt == before + 1, "a limit cost an attempt"
             if claim.lane is not None:
-                self.started(claim.lane, worker.takes)
+                self.started(claim.lane, claim.execution_id, worker.takes)
 
-    def started(self, lane: str, takes: Takes) -> None:
+    def started(self, lane: str, token: str, takes: Takes) -> None:
         rule = self.rule_of(lane)
         assert not self.is_held(lane), f"{lane} is held, and one was claimed"
         assert not rule.reserved or self.names(takes, lane), f"{lane} is reserved"
@@ -190,8 +190,8 @@ class Walk:
             full_at = max(self.full_at.get(lane, 0.0), self.clock.utc)
             self.full_at[lane] = full_at + 1 / rule.per_s
             starts = self.starts[lane]
-            starts.append(self.elapsed)
-            for n, since in enumerate(reversed(starts), 1):
+            starts[token] = self.elapsed
+            for n, since in enumerate(reversed(starts.values()), 1):
                 most = rule.burst + (self.elapsed - since) * rule.per_s
                 assert n <= most + 1e-3, f"{n} started in {lane} since {since}, of {rule}"
 
@@ -213,12 +213,31 @@ class Walk:
         for ending in endings:
             self.running.pop(ending.claim.execution_id, None)
             lane = ending.claim.lane
-            if ending.wish is not None and lane is not None and ending not in superseded:
+            if lane is None or ending in superseded:
+                continue
+            if ending.fate is Fate.NOT_BEGUN:
+                self.not_begun(lane, ending.claim.execution_id)
+            if ending.wish is not None:
                 until = self.clock.utc + SHUT_S
                 self.shut[lane] = max(self.shut.get(lane, 0.0), until)
 
+    def not_begun(self, lane: str, token: str) -> None:
+        """That was no start."""
+        rule = self.rule_of(lane)
+        if rule.per_s is not None and token in self.starts[lane]:
+            del self.starts[lane][token]
+            self.full_at[lane] -= 1 / rule.per_s
+
     def ending_of(self, claim: Claim) -> Ending:
-        fate = self.random.choice([Fate.COMPLETED, Fate.FAILED, Fate.GIVEN_BACK, Fate.CRASHED])
+        fates = [Fate.COMPLETED, Fate.FAILED, Fate.GIVEN_BACK, Fate.CRASHED]
+        lane = claim.lane
+        if (
+            lane is None
+            or self.rule_of(lane).per_s is None
+            or claim.execution_id in self.starts[lane]
+        ):
+            fates.append(Fate.NOT_BEGUN)
+        fate = self.random.choice(fates)
         wish = None
         if fate is Fate.FAILED and claim.lane is not None and self.random.random() < 0.2:
             wish = Wish("retry", SHUT_S, True)
@@ -623,6 +642,11 @@ def rate_is_rounded_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(lane_settling, "allowed_now", generous)
 
 
+def unbegun_stays_spent(patch: pytest.MonkeyPatch) -> None:
+    """A start is counted of a job that was given back before it had begun."""
+    patch.setattr(ledger, "unspend", lambda conn, lane: None)
+
+
 def worst_first(patch: pytest.MonkeyPatch) -> None:
     """Among the shown ones are not the best."""
     for name in ("SHOW_BEST", "BEST_IN"):
@@ -650,6 +674,7 @@ MUTANTS = [
     spent_when_looked_at,
     looks_away_after_a_rescue,
     rate_is_rounded_up,
+    unbegun_stays_spent,
     worst_first,
     never_opens,
     trusts_the_clock,

@@ -118,6 +118,23 @@ def test_a_start_that_was_given_back_stays_spent(work: Work, clock: Clock) -> No
     assert work.claim()[0].attempt == 1
 
 
+@pytest.mark.parametrize("burst", [1, 2, 5])
+@pytest.mark.parametrize("unbegun", [1, 2, 3])
+def test_a_start_of_what_has_not_begun_is_not_counted(
+    work: Work, clock: Clock, burst: int, unbegun: int
+) -> None:
+    work.queue.set_lane("api", rate="1/m", burst=burst)
+    work.fill("api", 9)
+    for _ in range(unbegun):
+        claims = work.claim()
+        assert len(claims) == burst
+        work.end(*(Ending(claim, Fate.NOT_BEGUN) for claim in claims))
+    assert [claim.attempt for claim in work.claim()] == [1] * burst
+    assert work.claim() == []
+    clock.utc += 60.0
+    assert len(work.claim()) == 1
+
+
 def test_a_rate_and_a_limit_hold_together(work: Work, clock: Clock) -> None:
     work.queue.set_lane("api", running=2, rate="1/s", burst=5)
     work.fill("api", 9)
