@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
 
 from gigq_core.connections import close_connection, get_connection
 from gigq_core.fleet.agents_seen import BY_AGENTS
@@ -189,6 +190,7 @@ class Worker:
         self._lock = threading.Lock()
         self._stop_wanted = False
         self._supervisor: Supervisor | None = None
+        _workers.add(self)
         if isolation == "thread":
             note_worker(db_path)
 
@@ -317,17 +319,29 @@ class Worker:
             return supervisor.claimed
 
     def _open_session(self) -> _Session:
-        session = self._session
-        if session is not None and session.pid != os.getpid():
-            # A parent's: using or closing anything of it here would harm the parent.
-            _inherited.append(session)
-            session = None
-        if session is None:
-            session = self._session = _Session(self)
-        return session
+        if self._session is None:
+            self._session = _Session(self)
+        return self._session
+
+    def _begin_anew(self) -> None:
+        """In a copy of the process: what is open is the parent's, and so is whoever is at work."""
+        # Using or closing anything of it here would harm the parent.
+        _inherited.append((self._session, self._supervisor))
+        self._session = self._supervisor = None
+        self._lock = threading.Lock()
+        self.running = False
 
 
-_inherited: list[_Session] = []
+_inherited: list[object] = []
+_workers: WeakSet[Worker] = WeakSet()
+
+
+def _begin_all_anew() -> None:
+    for worker in list(_workers):
+        worker._begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_all_anew)
 
 
 class _KnowsInThreads:
@@ -347,7 +361,6 @@ class _Session:
     """Everything a working worker holds open."""
 
     def __init__(self, worker: Worker) -> None:
-        self.pid = os.getpid()
         self.python: str | None = _interpreter(worker._python)
         self.folder: str | None = _folder(worker._chdir)
         by_process = worker.isolation == "process"
@@ -381,7 +394,7 @@ class _Session:
                 slots=worker.concurrency,
                 wake=self.waker.wake,
                 knows=_KnowsInThreads(self.ledger.path),
-                pid=self.pid,
+                pid=os.getpid(),
                 name=worker.worker_id,
                 max_result_bytes=worker._max_result_bytes,
             )

@@ -7,13 +7,19 @@ import signal
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import gigq
 import pytest
 
 from gigq_core import Job, JobQueue, Worker
+from gigq_core.errors import WorkerIdInUse
+from gigq_core.job import FunctionReference
 from gigq_core.status import Change
 from gigq_core.system.paths import logs_folder
 from gigq_core.worker import rescue
@@ -283,24 +289,79 @@ def test_a_locked_file_is_waited_for(place: Place, tmp_path: Path) -> None:
     assert "Traceback" not in place.log()
 
 
-def test_a_worker_in_a_forked_child_leaves_the_parents_alone(tmp_path: Path) -> None:
-    queue = JobQueue(tmp_path / "jobs.db")
-    first = queue.submit(Job("first", chores.nothing))
-    second = queue.submit(Job("second", chores.nothing))
-    worker = Worker(tmp_path / "jobs.db", isolation="process", chdir=ROOT)
-    assert worker.process_one()
+def _works_off(worker: Worker) -> bool:
+    return worker.process_one()
+
+
+def _closes(worker: Worker) -> bool:
+    worker.close()
+    return True
+
+
+def _works_off_and_closes(worker: Worker) -> bool:
+    return _works_off(worker) and _closes(worker)
+
+
+def _asks_it_to_stop(worker: Worker) -> bool:
+    worker.stop()
+    return worker.current_job_id is None and not worker.running
+
+
+def _is_refused(worker: Worker) -> bool:
+    with pytest.raises(WorkerIdInUse):
+        worker.process_one()
+    return True
+
+
+def _in_a_copy(act: Callable[[], bool]) -> bool:
+    """What it says in a fork of this process."""
     pid = os.fork()
     if pid == 0:
         done = False
         try:
-            done = worker.process_one()
-            worker.close()
+            done = act()
         finally:
             os._exit(0 if done else 1)
-    assert os.waitpid(pid, 0)[1] == 0
-    third = queue.submit(Job("third", chores.nothing))
-    assert worker.process_one()
-    worker.close()
-    statuses = [queue.get_status(job_id)["status"] for job_id in (first, second, third)]
-    assert statuses == ["completed"] * 3
+    wait_until(lambda: gone(pid), what="the copy to end")
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.parametrize("act", [_closes, _works_off, _works_off_and_closes, _asks_it_to_stop])
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+def test_a_worker_in_a_forked_child_leaves_the_parents_alone(
+    tmp_path: Path, act: Callable[[Worker], bool], isolation: Literal["process", "thread"]
+) -> None:
+    queue = JobQueue(tmp_path / "jobs.db")
+    chdir = ROOT if isolation == "process" else None
+    with closing(Worker(tmp_path / "jobs.db", isolation=isolation, chdir=chdir)) as worker:
+        ids = [queue.submit(Job("job", FunctionReference("os", "getpid"))) for _ in range(3)]
+        assert worker.process_one()
+        assert _in_a_copy(partial(act, worker))
+        while worker.process_one():
+            pass
+    assert {queue.get_status(job_id)["status"] for job_id in ids} == {"completed"}
+    # What the parent has runs the last one as it ran the first.
+    assert queue.get_result(ids[0]) == queue.get_result(ids[2])
     queue.close()
+
+
+@pytest.mark.parametrize("act", [_closes, _is_refused, _asks_it_to_stop])
+def test_a_worker_in_a_forked_child_does_not_wait_for_the_parents(
+    place: Place, tmp_path: Path, act: Callable[[Worker], bool]
+) -> None:
+    worker = Worker(place.db)
+    thread = threading.Thread(target=worker.start)
+    thread.start()
+    try:
+        params = {"path": str(tmp_path / "held"), "free": str(tmp_path / "free")}
+        held = place.submit(chores.hold_until, params=params)
+        waits = place.submit(chores.nothing)
+        place.lines("held")
+        assert _in_a_copy(partial(act, worker))
+        assert worker.running
+        (tmp_path / "free").touch()
+        assert [job["status"] for job in place.ended(held, waits)] == ["completed"] * 2
+    finally:
+        worker.stop()
+        thread.join(timeout=10)
+    assert not thread.is_alive()
