@@ -8,6 +8,7 @@ import selectors
 import signal
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -140,8 +141,8 @@ class Disturbed:
     """
 
     def __init__(self) -> None:
-        self._endings: list[Ending] = []
-        self._until = 0.0
+        # With the time until which each is kept, by the monotonic clock; the first comes first.
+        self._kept: deque[tuple[float, Ending]] = deque()
 
     def settle(self, endings: Iterable[Ending], leaving: bool) -> list[Ending]:
         """Those of these, and of the ones that were kept, of which it is known how they ended.
@@ -150,27 +151,27 @@ class Disturbed:
             endings: what ended since.
             leaving: whether the worker is ending.
         """
+        now = time.monotonic()
         settled = []
         for ending in endings:
             if ending.signal is None:
                 settled.append(ending)
             else:
-                self._endings.append(ending)
-                self._until = time.monotonic() + DISTURBED_S
-        if self._endings and leaving:
-            settled += [_given_back(ending) for ending in self.rest()]
-        elif self._endings and time.monotonic() >= self._until:
-            settled += self.rest()
+                self._kept.append((now + DISTURBED_S, ending))
+        if leaving:
+            return settled + [_given_back(ending) for ending in self.rest()]
+        while self._kept and self._kept[0][0] <= now:
+            settled.append(self._kept.popleft()[1])
         return settled
 
     def rest(self) -> list[Ending]:
         """Those that are kept, which are kept no more."""
-        endings, self._endings = self._endings, []
-        return endings
+        kept, self._kept = self._kept, deque()
+        return [ending for _, ending in kept]
 
     def due(self) -> float | None:
-        """Until when some are kept, by the monotonic clock; None where none is."""
-        return self._until if self._endings else None
+        """Until when the first of them is kept, by the monotonic clock; None where none is."""
+        return self._kept[0][0] if self._kept else None
 
 
 class Timer:
