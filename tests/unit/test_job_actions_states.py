@@ -309,8 +309,9 @@ def test_old_acts_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_what_is_no_job_is_put_back_by_whoever_changed_it(
-    tmp_path: Path, refused: tuple[str, ...], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...], told: str
 ) -> None:
+    monkeypatch.setattr(attach, "BUSY_TIMEOUT_S", 0.05)
     writer = Writer(tmp_path / "jobs.db")
     jobs = QueueActions(writer.path)
     first = done_act_on_one(writer, jobs)
