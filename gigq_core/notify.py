@@ -6,6 +6,8 @@ interpreter that runs the jobs may know none of them.
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import os
 import re
@@ -18,7 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 # Of what a server or a program answers, so much is told, in characters.
 MOST_TOLD = 300
@@ -40,7 +42,8 @@ def post_json(
     """Post `{"text", "count", "jobs"}` as JSON to a URL, as chats and pagers take it.
 
     Args:
-        url: Where to, with http or https.
+        url: Where to, with http or https. A name and a password in it are sent as basic
+            authentication.
         jobs: The jobs that ended; a hook gives them.
         count: How many there were; a hook gives it.
         headers: More headers, such as Authorization.
@@ -54,13 +57,9 @@ def post_json(
         ValueError: It is no such URL.
         RuntimeError: The server can't be reached, or refuses it.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("post_json needs a URL that begins with https:// or http://.")
-    # A path is often a secret.
-    server = f"{parts.scheme}://{parts.hostname}"
+    url, server, allowed = _read(url)
     body = json.dumps({**_told(jobs, count), **(fields or {})}).encode()
-    kinds = {"Content-Type": "application/json", "User-Agent": "gigq_core"}
+    kinds = {"Content-Type": "application/json", "User-Agent": "gigq_core", **allowed}
     request = urllib.request.Request(url, body, {**kinds, **(headers or {})}, method="POST")
     # Followed, the post would become a question, and what it says be lost.
     opener = urllib.request.build_opener(_NoRedirects)
@@ -74,6 +73,37 @@ def post_json(
         _refuse(f"{told}: {said}" if said else told)
     except OSError as problem:
         _refuse("{} could not be reached: {}".format(server, getattr(problem, "reason", problem)))
+    except http.client.HTTPException as problem:
+        _refuse(f"{server} gave no answer of HTTP: {type(problem).__name__}")
+
+
+def _read(url: str) -> tuple[str, str, dict[str, str]]:
+    """The URL as it is asked for, the server as it may be told, and who asks, as headers.
+
+    Raises:
+        ValueError: It is no URL.
+    """
+    # Of what is wrong nothing is told: a path, or who asks, is often a secret.
+    try:
+        parts = urlsplit(url)
+        server = f"{parts.scheme}://{parts.hostname}"
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError(
+            "post_json needs a URL that begins with https:// or http://, and a host behind it."
+        ) from None
+    who, _, host = parts.netloc.rpartition("@")
+    asked = parts.path + parts.query
+    if not (asked.isascii() and (asked + host).isprintable()) or " " in asked + host:
+        raise ValueError(
+            "post_json needs a URL of ASCII characters without spaces: write %20 for a space."
+        )
+    url = urlunsplit(parts._replace(netloc=host))
+    if not who:
+        return url, server, {}
+    given = base64.b64encode(unquote(who).encode()).decode()
+    return url, server, {"Authorization": f"Basic {given}"}
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -100,10 +130,13 @@ def run_command(
         Its exit code, which is 0.
 
     Raises:
+        TypeError: The command is of the wrong type.
         ValueError: No program is named.
         RuntimeError: It can't be started, or ends with another exit code.
         TimeoutError: It ran for too long.
     """
+    if not isinstance(command, (str, list, tuple)):
+        raise TypeError(f"run_command needs text or a list of words, not {type(command).__name__}.")
     words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
     if not words:
         raise ValueError("run_command needs a program: give a command that is not empty.")

@@ -131,10 +131,40 @@ def test_a_server_that_is_not_there_is_told() -> None:
         post_json("http://127.0.0.1:9/secret", JOBS, 1)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a/b", "", "http://", "a"])
-def test_what_is_no_address_of_a_server_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="needs a URL"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("file:///etc/secret", "ftp://a/secret", "", "http://", "secret", None, 5),
+        *("http://a:b/secret", "http://a:99999/secret", "http://[::1/secret", "http://a:0/secret"),
+        *("http://a/a secret", "http://a/sécret", "http://a secret/b"),
+        *("http://a/secret\udcff", "http://me:secret@a:b/"),
+    ],
+)
+def test_what_is_no_address_of_a_server_is_refused_and_none_of_it_told(url: Any) -> None:
+    with pytest.raises(ValueError, match=r"^post_json needs a URL") as refused:
         post_json(url, JOBS, 1)
+    assert "secret" not in str(refused.value)
+    assert type(refused.value) is ValueError
+
+
+def test_who_asks_is_said_as_a_header() -> None:
+    with serving(status(204)) as (address, posted):
+        url = address.replace("http://", "http://me:p%40ss@") + "/a?b=c#d"
+        assert post_json(url, JOBS, 1) == 204
+        assert post_json(url, JOBS, 1, headers={"Authorization": "Bearer t"}) == 204
+    (path, headers, _), (_, own, _) = posted
+    assert (path, headers["Authorization"]) == ("/a?b=c", "Basic bWU6cEBzcw==")
+    assert own["Authorization"] == "Bearer t"
+    assert "@" not in headers["Host"]
+
+
+@pytest.mark.parametrize("said", [b"no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200])
+def test_what_answers_in_no_words_of_http_is_told(said: bytes) -> None:
+    with (
+        serving(lambda handler: [handler.wfile.write(said), None][1]) as (address, _),
+        pytest.raises(RuntimeError, match=r"^http://127\.0\.0\.1 gave no answer of HTTP: "),
+    ):
+        post_json(f"{address}/secret", JOBS, 1)
 
 
 def _python(code: str, *words: str) -> list[str]:
@@ -168,6 +198,9 @@ def test_a_program_that_is_not_there_is_told() -> None:
         run_command("no-such-pager now")
     with pytest.raises(ValueError, match="give a command that is not empty"):
         run_command("  ")
+    for odd in (None, 5, {"a": 1}):
+        with pytest.raises(TypeError, match="needs text or a list of words"):
+            run_command(odd)  # type: ignore[arg-type]
 
 
 def test_a_program_that_runs_too_long_is_killed_with_what_it_started(tmp_path: Path) -> None:
