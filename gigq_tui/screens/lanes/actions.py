@@ -7,14 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from textual.widget import Widget
-
 from gigq_core.lanes.rules import Lane, Rule
 from gigq_tui.actions.lanes import ChangesLanes, RuleText, command_of, for_each, text_of
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report
 from gigq_tui.format import inert, listed, plural
-from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.lane_actions import (
     LANE_COPY,
@@ -24,10 +21,10 @@ from gigq_tui.keys.lane_actions import (
     LANE_PAUSE,
     LANE_REMOVE,
 )
-from gigq_tui.keys.screen_actions import BACK, QUIT, REFRESH, REPAINT, SUSPEND
 from gigq_tui.screens.lanes.rule_panel import RulePanel
 from gigq_tui.screens.lanes.words import waiting_words
 from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.panel_part import LaysOver, PanelPart
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.services.copying import Copying
 from gigq_tui.store.filter.terms import Field
@@ -35,13 +32,11 @@ from gigq_tui.store.filter.writing import equal, quoted
 from gigq_tui.store.lanes import jobs, startable
 from gigq_tui.store.models import Tab
 
-# What may still be done while the panel is open; escape closes it.
-_MEANWHILE = frozenset(action.id for action in (QUIT, REPAINT, SUSPEND, REFRESH))
 # So many commands are shown in a question.
 _MOST_TWINS = 3
 
 
-class LanesHost(Protocol):
+class LanesHost(LaysOver, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -54,9 +49,6 @@ class LanesHost(Protocol):
 
     def question(self, question: Question) -> None:
         """Ask in the panel."""
-
-    def lay_over(self, panel: Widget) -> None:
-        """Mount a panel that covers lines of the screen and moves none."""
 
     def reread(self) -> None:
         """Read the lanes anew."""
@@ -87,7 +79,7 @@ class Acts(Protocol):
     def after_attach_question(self, title: str, act: Callable[[], None]) -> None: ...
 
 
-class RuleActions(Part):
+class RuleActions(PanelPart[RulePanel]):
     """Writes, removes, pauses and resumes the rules of lanes.
 
     Args:
@@ -108,39 +100,20 @@ class RuleActions(Part):
         notices: Tells,
         path: Path,
     ) -> None:
+        super().__init__(host)
         self._host = host
         self._choice = choice
         self._changes = changes
         self._actions = actions
         self._notices = notices
         self._path = path
-        self._panel: RulePanel | None = None
 
     # The panel
-
-    @property
-    def panel(self) -> RulePanel | None:
-        """The panel, while it is open."""
-        return self._panel if self._panel is not None and self._panel.is_open else None
-
-    def forestalls(self, action: Action) -> bool:
-        """Keep keys from what is covered, and let escape close the panel."""
-        panel = self.panel
-        if panel is None or action.id in _MEANWHILE:
-            return False
-        if action.id == BACK.id:
-            panel.close()
-        return True
-
-    def review(self) -> None:
-        """Lanes may have come or gone: let the open panel say anew what would happen."""
-        if self.panel is not None:
-            self.panel.review()
 
     @does(LANE_NEW)
     def add(self) -> None:
         """Ask for a new rule."""
-        self._open(RuleText(), is_new=True)
+        self._write(RuleText(), is_new=True)
 
     @does(LANE_EDIT)
     def edit(self) -> None:
@@ -149,18 +122,11 @@ class RuleActions(Part):
         if lane is None:
             self._refuse("There is no lane under the cursor.")
         else:
-            self._open(text_of(lane), is_new=not lane.pattern)
+            self._write(text_of(lane), is_new=not lane.pattern)
 
-    def _open(self, text: RuleText, *, is_new: bool) -> None:
-        if self.panel is None:
-            self._panel = RulePanel(
-                partial(command_of, self._path),
-                text,
-                lambda: self._host.lanes,
-                self._save,
-                is_new=is_new,
-            )
-            self._host.lay_over(self._panel)
+    def _write(self, text: RuleText, *, is_new: bool) -> None:
+        command, lanes = partial(command_of, self._path), lambda: self._host.lanes
+        self.open(lambda: RulePanel(command, text, lanes, self._save, is_new=is_new))
 
     def _save(self, rule: Rule) -> None:
         self._actions.after_attach_question(

@@ -1,21 +1,15 @@
-"""The panel that starts workers with chosen slots, interpreter, folder and environment, or scales.
-
-It covers lines of the screen in front and moves none, which costs a third of a screen of its own.
-"""
+"""The panel that starts workers with chosen slots, interpreter and folder, or drains some."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from textual import events, on
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.widget import Widget
 from textual.widgets import Input
 
 from gigq_core.errors import GigQError
@@ -25,19 +19,18 @@ from gigq_tui.actions import shell_command
 from gigq_tui.actions.functions.inspection import full_path
 from gigq_tui.actions.workers import environment, head_count, vias
 from gigq_tui.actions.workers.setup import MOST_SLOTS, Examined, WorkerSetup, examine
-from gigq_tui.format import width_of
-from gigq_tui.keys.hints import APPLY, ESC, TAB
 from gigq_tui.screens.workers.environment_row import ENVIRONMENT_HINT, EnvironmentRow
 from gigq_tui.services.waiting import find_out
-from gigq_tui.terminal import theme
-from gigq_tui.widgets.command_lines import CommandLines
-from gigq_tui.widgets.form_row import WALKS, Field, FormRow, PushLine
-from gigq_tui.widgets.lines import Line, TextLines, span
-from gigq_tui.widgets.takes_keys import OVERLAY, TakesKeys
+from gigq_tui.widgets.form_panel import FormPanel
+from gigq_tui.widgets.form_row import FormRow
+from gigq_tui.widgets.lines import Line
 
 NUMBER_CELLS, LANE_CELLS = 8, 28
 SLOTS_HINT = "jobs at once"
 VIA_HINT = "run there: ssh gpu1; srun"
+FOLDER_HINT = "jobs run there"
+GRACE_HINT = "seconds for a job to end before it is killed"
+LANES_HINT = "reserved ones, too: gpu, big:*"
 FAR_SLOTS = "of each agent; empty for 1, or a Dask worker's threads"
 FAR_ENVIRONMENT = "of the commands, not jobs"
 _NUMBERS = ("count", "slots", "grace")
@@ -66,7 +59,35 @@ class SetupResult:
     troubles: dict[str, str] = field(default_factory=dict)
 
 
-class SetupPanel(Vertical):
+def _rows(setup: WorkerSetup) -> list[FormRow]:
+    number = NUMBER_CELLS
+    slots = str(setup.slots) if setup.slots else ""
+    lanes, only_lanes = ", ".join(setup.lanes), ", ".join(setup.only_lanes)
+    there = "where the command leads to"
+    return [
+        FormRow("count", "workers", "+1", cells=number, hint=head_count.HOW),
+        FormRow("slots", "slots each", slots, cells=number, hint=SLOTS_HINT),
+        FormRow("via", "via", vias.text_of(setup.via), hint=VIA_HINT),
+        FormRow("python", "interpreter", setup.python),
+        FormRow("folder", "folder", str(setup.chdir), hint=FOLDER_HINT),
+        FormRow(
+            "remote_python",
+            "interpreter",
+            setup.remote_python,
+            hint="the Python there",
+            placeholder="python3",
+        ),
+        FormRow("remote_folder", "folder", setup.remote_chdir, hint=FOLDER_HINT, placeholder=there),
+        EnvironmentRow(environment.text_of(setup.environment)),
+        FormRow("grace", "grace", seconds_text(setup.grace_s), cells=number, hint=GRACE_HINT),
+        FormRow("lanes", "lanes", lanes, cells=LANE_CELLS, hint=LANES_HINT),
+        FormRow(
+            "only_lanes", "only lanes", only_lanes, cells=LANE_CELLS, hint="jobs of these alone"
+        ),
+    ]
+
+
+class SetupPanel(FormPanel):
     """Asks how many workers, and with what; nothing is started before that was examined.
 
     Args:
@@ -77,14 +98,6 @@ class SetupPanel(Vertical):
             setup; it may be None where none is started.
     """
 
-    DEFAULT_CSS = """
-    SetupPanel { height: auto; max-height: 100%; background: $panel; layer: palette; dock: bottom;
-                 margin: 0 0 2 0; overflow-y: auto; scrollbar-size-vertical: 1; }
-    SetupPanel Field { background: $background; }
-    SetupPanel #setup-buttons { height: 1; }
-    SetupPanel #setup-twin { height: auto; }
-    """
-
     def __init__(
         self,
         path: Path,
@@ -92,77 +105,14 @@ class SetupPanel(Vertical):
         present: Callable[[], ConsoleWorkers],
         go: Callable[[int, WorkerSetup | None], None],
     ) -> None:
-        super().__init__(id="setup", classes=OVERLAY)
-        self.is_open = True
-        self.path = path
+        super().__init__("Workers: start or drain", _rows(setup), "Apply", id="setup")
+        self._path = path
         self._present = present
-        self.go = go
-        number = NUMBER_CELLS
-        self.rows = {
-            row.key: row
-            for row in (
-                FormRow("count", "workers", "+1", cells=number, hint=head_count.HOW),
-                FormRow(
-                    "slots",
-                    "slots each",
-                    str(setup.slots) if setup.slots else "",
-                    cells=number,
-                    hint=SLOTS_HINT,
-                ),
-                FormRow("via", "via", vias.text_of(setup.via), hint=VIA_HINT),
-                FormRow("python", "interpreter", setup.python),
-                FormRow("folder", "folder", str(setup.chdir), hint="jobs run there"),
-                FormRow(
-                    "remote_python",
-                    "interpreter",
-                    setup.remote_python,
-                    hint="the Python there",
-                    placeholder="python3",
-                ),
-                FormRow(
-                    "remote_folder",
-                    "folder",
-                    setup.remote_chdir,
-                    hint="jobs run there",
-                    placeholder="where the command leads to",
-                ),
-                EnvironmentRow(environment.text_of(setup.environment)),
-                FormRow(
-                    "grace",
-                    "grace",
-                    seconds_text(setup.grace_s),
-                    cells=number,
-                    hint="seconds for a job to end before it is killed",
-                ),
-                FormRow(
-                    "lanes",
-                    "lanes",
-                    ", ".join(setup.lanes),
-                    cells=LANE_CELLS,
-                    hint="reserved ones, too: gpu, big:*",
-                ),
-                FormRow(
-                    "only_lanes",
-                    "only lanes",
-                    ", ".join(setup.only_lanes),
-                    cells=LANE_CELLS,
-                    hint="jobs of these alone",
-                ),
-            )
-        }
+        self._go = go
         self.result = SetupResult()
         self._known: tuple[WorkerSetup, Examined] | None = None
         self._examining: WorkerSetup | None = None
         self._starts_when_examined = False
-
-    def compose(self) -> ComposeResult:
-        yield TextLines(id="setup-title")
-        yield from self.rows.values()
-        yield TextLines(id="setup-plan")
-        yield CommandLines(id="setup-twin")
-        with Horizontal(id="setup-buttons"):
-            yield PushLine(f"Apply ({APPLY})", self.start, id="setup-go")
-            yield PushLine(f"Close ({ESC})", self.close, id="setup-close")
 
     def on_mount(self) -> None:
         count = self.rows["count"].field
@@ -172,71 +122,18 @@ class SetupPanel(Vertical):
         self._examine()
         self.review()
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether its lines are there: not before it is composed, nor while it is taken away.
-
-        A field that goes is left, and an interpreter may answer, when they are there no more.
-        """
-        lines = ("#setup-title", "#setup-plan", "#setup-twin")
-        return self.is_mounted and all(self.query(line) for line in lines)
-
-    # Moving
-
-    @property
-    def _stops(self) -> list[Widget]:
-        fields: list[Widget] = [row.field for row in self.rows.values() if row.display]
-        return [*fields, *self.query(PushLine)]
-
-    def take_key(self, event: events.Key) -> bool:
-        """Move, press, close or start; what is typed goes to the field that has the focus."""
-        here = self.screen.focused
-        if event.key in WALKS:
-            self._move(WALKS[event.key])
-        elif event.key == "escape":
-            self.close()
-        elif event.key == APPLY:
-            self.start()
-        elif event.key == "enter" and isinstance(here, PushLine):
-            here.act()
-        elif event.key == "enter":
-            self._move(1)
-        elif here in self._stops and isinstance(here, TakesKeys):
-            return here.take_key(event)
-        else:
-            return False
-        return True
-
-    def take_paste(self, text: str) -> None:
-        """Paste into the field that has the focus."""
-        here = self.screen.focused
-        if here in self._stops and isinstance(here, TakesKeys):
-            here.take_paste(text)
+    def replaces(self, key: str) -> bool:
+        return key in _NUMBERS
 
     @property
     def is_examining(self) -> bool:
         """Whether it is to start workers, and examines interpreter and folder first."""
         return self._starts_when_examined
 
-    def _move(self, step: int) -> None:
-        """Go to the next field or button, or the one before."""
-        stops = self._stops
-        here = self.screen.focused
-        at = stops.index(here) if here in stops else -step
-        stop = stops[(at + step) % len(stops)]
-        self.screen.set_focus(stop)
-        if (
-            isinstance(stop, Field)
-            and isinstance(stop.parent, FormRow)
-            and stop.parent.key in _NUMBERS
-        ):
-            stop.select_all()
-
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
+    def _starts_no_more(self) -> None:
+        """Something else is asked for than what was to start; `FormPanel` judges it after this."""
         self._starts_when_examined = False
-        self.review()
 
     @on(events.DescendantBlur)
     def _left(self, event: events.DescendantBlur) -> None:
@@ -262,7 +159,7 @@ class SetupPanel(Vertical):
             self._examining = None
         self.review()
         if self._starts_when_examined:
-            self.start()
+            self.act()
 
     def _examined(self, setup: WorkerSetup | None) -> Examined | None:
         if self._known is None or setup is None or not _same(self._known[0], setup):
@@ -315,16 +212,16 @@ class SetupPanel(Vertical):
             text["remote_folder"] if via else "",
         )
 
-    def review(self) -> None:
-        """Tell beside each field what is wrong, and below what would happen."""
-        if not self.is_whole:
-            return
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        return self.result.troubles
+
+    def judge(self) -> None:
         result = self.result = SetupResult()
         self._show_place(elsewhere=bool(self.rows["via"].text.strip()))
-        workers = self._present()
         result.setup = self._typed_setup(result)
         try:
-            result.change = head_count.change_wanted(self.rows["count"].text, workers.total)
+            result.change = head_count.change_wanted(self.rows["count"].text, self._present().total)
         except GigQError as problem:
             result.troubles["count"] = str(problem)
         examined = self._examined(result.setup)
@@ -343,7 +240,6 @@ class SetupPanel(Vertical):
             row.tell(result.troubles.get(key, ""))
         if "python" not in result.troubles:
             self.rows["python"].tell(hint=_versions(examined))
-        self._draw(result, workers)
 
     def _show_place(self, *, elsewhere: bool) -> None:
         """Ask for interpreter and folder of where the jobs run: here, or where a command leads."""
@@ -353,57 +249,40 @@ class SetupPanel(Vertical):
         self.rows["slots"].tell(hint=FAR_SLOTS if elsewhere else SLOTS_HINT)
         self.rows["environment"].tell(hint=FAR_ENVIRONMENT if elsewhere else ENVIRONMENT_HINT)
 
-    # Drawing
+    # What would happen
 
-    def _draw(self, result: SetupResult, workers: ConsoleWorkers) -> None:
-        width = self.app.size.width
-        title = " Workers: start or drain "
-        end = f" {TAB} next  {ESC} closes "
-        rule = theme.RULE * max(0, width - 3 - width_of(title) - width_of(end))
-        self.query_one("#setup-title", TextLines).show(
-            ((theme.RULE * 3, "rule"), (title, "title"), (rule, "rule"), (end, "dim"))
-        )
-        plan: Line
+    def plan(self) -> Line:
+        result, workers = self.result, self._present()
         if result.troubles:
-            key, trouble = next(iter(result.troubles.items()))
-            plan = ((" ! ", "fail"), span(f"{self.rows[key].label}: {trouble}", "fail"))
-        elif self._starts_when_examined:
-            plan = ((" checking the interpreter and the folder first ..", "warn"),)
-        else:
-            slots = result.setup.slots if result.setup is not None else 1
-            plan = ((" will " if result.change else " ", ""),)
-            agents = len(result.setup.via) if result.setup is not None else 0
-            change = head_count.intention(
-                result.change, slots, workers.total, len(workers.idle), agents
-            )
-            plan += ((change, "accent"),)
-        self.query_one("#setup-plan", TextLines).show(plan)
-        command = self._command(result, workers)
-        self.query_one("#setup-twin", CommandLines).tell(command)
+            return self.trouble_line()
+        if self._starts_when_examined:
+            return ((" checking the interpreter and the folder first ..", "warn"),)
+        slots, agents = 1, 0
+        if result.setup is not None:
+            slots, agents = result.setup.slots, len(result.setup.via)
+        idle = len(workers.idle)
+        change = head_count.intention(result.change, slots, workers.total, idle, agents)
+        return ((" will " if result.change else " ", ""), (change, "accent"))
 
-    def _command(self, result: SetupResult, workers: ConsoleWorkers) -> str:
+    def command(self) -> str:
+        result, workers = self.result, self._present()
         if result.troubles or result.change == 0:
             return ""
         if result.change < 0:
             names = [*workers.idle, *workers.busy][: -result.change]
-            return shell_command.for_requests(self.path, names, "drain")
-        return (
-            shell_command.for_worker(self.path, result.setup, result.change) if result.setup else ""
-        )
+            return shell_command.for_requests(self._path, names, "drain")
+        if result.setup is None:
+            return ""
+        return shell_command.for_worker(self._path, result.setup, result.change)
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.review)
-
-    # Acting
-
-    def start(self) -> None:
-        """Do it, or go to the first field that something is wrong with."""
+    def act(self) -> None:
+        """Do it, or go to the field that something is wrong with."""
         self._examine()
         self.review()
         result = self.result
         if result.troubles:
             self._starts_when_examined = False
-            self.screen.set_focus(self.rows[next(iter(result.troubles))].field)
+            self.screen.set_focus(self.doubted.field)
             return
         if result.setup is None and result.change > 0:
             return
@@ -414,13 +293,7 @@ class SetupPanel(Vertical):
         if result.change == 0:
             return
         self.close()
-        self.go(result.change, result.setup)
-
-    def close(self) -> None:
-        """Take the panel away and give the keys back."""
-        self.is_open = False
-        self.screen.set_focus(None)
-        self.remove()
+        self._go(result.change, result.setup)
 
 
 def _same(one: WorkerSetup | None, other: WorkerSetup) -> bool:

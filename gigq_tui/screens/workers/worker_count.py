@@ -6,27 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from textual.widget import Widget
-
 from gigq_tui.actions.workers.pool import SpawnedWorker
 from gigq_tui.actions.workers.setup import WorkerSetup
-from gigq_tui.keys.action import Action
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import SET_WORKERS
-from gigq_tui.keys.screen_actions import BACK, QUIT, REFRESH, REPAINT, SUSPEND
-from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.panel_part import LaysOver, PanelPart
 from gigq_tui.screens.workers.setup_panel import ConsoleWorkers, SetupPanel
 from gigq_tui.store.models import Snapshot
-
-# What may still be done while the panel is open; escape closes it.
-_MEANWHILE = frozenset(action.id for action in (QUIT, REPAINT, SUSPEND, REFRESH))
-
-
-class SetupHost(Protocol):
-    """What the part needs of its screen."""
-
-    def lay_over(self, panel: Widget) -> None:
-        """Mount a panel that covers lines of the screen and moves none."""
 
 
 class Pool(Protocol):
@@ -58,7 +44,7 @@ class NewestPicture(Protocol):
     def newest(self) -> Snapshot | None: ...
 
 
-class WorkerCount(Part):
+class WorkerCount(PanelPart[SetupPanel]):
     """Sets how many workers this console has, and with what new ones are started.
 
     Args:
@@ -69,45 +55,23 @@ class WorkerCount(Part):
     """
 
     def __init__(
-        self, host: SetupHost, path: Path, workers: StartsWorkers, picture: NewestPicture
+        self, host: LaysOver, path: Path, workers: StartsWorkers, picture: NewestPicture
     ) -> None:
-        self._host = host
+        super().__init__(host)
         self._path = path
         self._workers = workers
         self._picture = picture
-        self._panel: SetupPanel | None = None
-
-    @property
-    def panel(self) -> SetupPanel | None:
-        """The panel, while it is open."""
-        return self._panel if self._panel is not None and self._panel.is_open else None
 
     @property
     def expects(self) -> bool:
         panel = self.panel
         return panel is not None and panel.is_examining
 
-    def forestalls(self, action: Action) -> bool:
-        """Keep keys from what is covered, and let escape close the panel."""
-        panel = self.panel
-        if panel is None or action.id in _MEANWHILE:
-            return False
-        if action.id == BACK.id:
-            panel.close()
-        return True
-
-    def review(self) -> None:
-        """Workers may have come or gone: let the open panel say anew what would happen."""
-        if self.panel is not None:
-            self.panel.review()
-
     @does(SET_WORKERS)
     def do_set_workers(self) -> None:
         """Ask how many workers to start, and with what; or how many to drain."""
-        if self.panel is None:
-            setup = self._workers.pool.setup
-            self._panel = SetupPanel(self._path, setup, self.present_workers, self._apply)
-            self._host.lay_over(self._panel)
+        setup = self._workers.pool.setup
+        self.open(lambda: SetupPanel(self._path, setup, self.present_workers, self._apply))
 
     def present_workers(self) -> ConsoleWorkers:
         """Return the workers of this console that stay, the youngest first."""
