@@ -15,8 +15,8 @@ import pytest
 from gigq_core.reasons.why import state_of, why
 from gigq_tui.app import ConsoleApp
 from gigq_tui.keys import Scope, actions_for
-from gigq_tui.screens.schedules.choice import SORTS, in_order
 from gigq_tui.screens.schedules.lines import Table
+from gigq_tui.screens.schedules.order import SORT_MENU, in_order
 from gigq_tui.screens.schedules.panel import panel_lines
 from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.screens.tree.levels_drawing import LevelsDrawing
@@ -120,7 +120,7 @@ def draw_schedule(read: Schedules, now: datetime) -> None:
         table = Table(read.listed, now, width, has_workers=False)
         for one in read.listed:
             assert table.line(one, marked=False)
-        for sort in SORTS:
+        for sort in SORT_MENU.values():
             assert len(in_order(read.listed, sort, now)) == len(read.listed)
         if (one := read.by_name.get(read.chosen)) is not None:
             assert panel_lines(one, (), read.past, now, width)

@@ -11,8 +11,8 @@ from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.help import HelpScreen
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.jobs.filter_box import FilterBox
-from gigq_tui.screens.jobs.held_order import FREEZE_S
 from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.parts.list_order import STILL_S
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import END, Anchor
 from gigq_tui.store.models import Tab, Window
@@ -457,7 +457,7 @@ async def test_the_cursor_stays_on_its_job(console: Console) -> None:
     async with console(clock=clock) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j", "j")
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         await give(pilot, [row(11), row(10), *ROWS])
         assert cursor_name(app) == "seven"
         await give(pilot, [r for r in ROWS if r.name != "seven"])
@@ -469,7 +469,7 @@ async def test_many_new_rows_do_not_lose_the_cursor(console: Console) -> None:
     async with console(clock=clock) as (app, pilot):
         await give(pilot, ROWS)
         await press(pilot, "j")
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         top = Window(tuple(row(n) for n in range(1000, 800, -1)), 0, 1000)
         await give(pilot, (), window=top)
         assert app.services.picture.view.anchor == Anchor.around(ROWS[1].id, 1)

@@ -14,8 +14,8 @@ from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.jobs import held_order
 from gigq_tui.screens.jobs.head_row import HeadRow
-from gigq_tui.screens.jobs.held_order import FREEZE_S
 from gigq_tui.screens.jobs.screen import JobsScreen
+from gigq_tui.screens.parts.list_order import STILL_S
 from gigq_tui.store.clock import SYSTEM_CLOCK, FrozenClock
 from gigq_tui.store.models import Tab
 from gigq_tui.store.sorting import NEWEST, OLDEST, Sort, SortKey
@@ -294,7 +294,7 @@ async def test_an_act_is_about_the_jobs_of_the_key_press(
         await refresh(pilot)
         await press(pilot, "G", "k", "c")
         assert "alpha" in jobs_screen(app).panel.plain
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.set("alpha", status="running", worker_id="gigq-1", started_at=ago(1))
         writer.many(50, "new")
         writer.conn.execute("DELETE FROM jobs WHERE id = 'beta'")
@@ -310,7 +310,7 @@ async def test_marks_act_by_id_after_the_file_changed(writer: Writer, clock: Fro
         await refresh(pilot)
         await press(pilot, "2", "space", "space")
         assert set(jobs_screen(app).marks.ids) == {"alpha", "beta"}
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.many(300, "new")
         for job_id in ("alpha", "beta"):
             writer.set(job_id, status="failed")
@@ -330,7 +330,7 @@ async def test_of_marked_jobs_that_are_not_shown_the_file_says_what_can_be_done(
     async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "space", "space", "3")
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.set("beta", status="failed")
         writer.set("alpha", status="cancelled")
         await press(pilot, "r", "y")
@@ -349,7 +349,7 @@ async def test_marks_and_cursor_outlive_another_file_at_the_path(
         await press(pilot, "G", "k", "space")
         await press(pilot, "k")
         assert cursor(app) == "alpha"
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         other = Writer(tmp_path / "other.db")
         other.many(250, "x")
         other.job("alpha")
@@ -375,7 +375,7 @@ async def test_a_page_that_is_loaded_meanwhile_moves_nothing(
         await refresh(pilot)
         await press(pilot, *["pagedown"] * 12)
         job = cursor(app)
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.many(500, "new")
         await refresh(pilot)
         assert cursor(app) == job
@@ -409,7 +409,7 @@ async def test_the_order_stands_still_while_the_cursor_moves(
         assert table.window.rows[3].priority == 7
         assert "3 new above" in status(app)
         assert "no longer in this list" in screen_text(app)
-        clock.advance(FREEZE_S - 0.1)
+        clock.advance(STILL_S - 0.1)
         await refresh(pilot)
         assert shown(app) == before
         clock.advance(0.2)
@@ -424,7 +424,7 @@ async def test_the_order_stands_still_while_the_cursor_moves(
 async def test_the_newest_order_comes_by_itself(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held_order, "FREEZE_S", 0.3)
+    monkeypatch.setattr(held_order, "STILL_S", 0.3)
     writer.many(6)
     app = app_on(writer)
     async with running(app) as pilot:
@@ -461,7 +461,7 @@ async def test_a_held_picture_keeps_the_order_that_stood_still(
         writer.job("new")
         await refresh(pilot)
         await press(pilot, "p")
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         table = jobs_screen(app).table
         table._check_rest()
         await at_rest(pilot)
@@ -544,7 +544,7 @@ async def test_f_follows_a_row_that_leaves_the_tab(writer: Writer, clock: Frozen
         await press(pilot, "2", "G", "f")
         assert cursor(app) == "beta"
         assert "following beta" in status(app)
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.worker("w1")
         writer.set("beta", status="running", worker_id="w1", execution_id="e", started_at=ago(1))
         await refresh(pilot)
@@ -573,11 +573,11 @@ async def test_a_followed_row_is_found_on_other_pages_and_in_other_orders(
         await press(pilot, "j", "f")
         job = cursor(app)
         for keys in (("s", "o"), ("s", "m"), ("s", "c"), ("1",), ("3",)):
-            clock.advance(FREEZE_S)
+            clock.advance(STILL_S)
             await press(pilot, *keys)
             assert cursor(app) == job, keys
         await press(pilot, "1")
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.many(700, "new")
         await refresh(pilot)
         table = jobs_screen(app).table
@@ -606,7 +606,7 @@ async def test_a_move_away_from_a_row_that_left_takes_the_cursor_back(
     async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "2", "f")
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.set("alpha", status="completed")
         await refresh(pilot)
         assert cursor(app) == "alpha"
@@ -620,7 +620,7 @@ async def test_a_followed_job_that_is_deleted_is_told(writer: Writer, clock: Fro
     async with running(app) as pilot:
         await refresh(pilot)
         await press(pilot, "j", "f")
-        clock.advance(FREEZE_S)
+        clock.advance(STILL_S)
         writer.conn.execute("DELETE FROM jobs WHERE id = 'gamma'")
         await refresh(pilot)
         assert app.services.picture.view.follow is None
@@ -674,13 +674,13 @@ async def test_after_an_undo_the_cursor_is_on_its_job_again(
         assert table.cursor_id == "n3"
         for _ in range(2):
             # As often as one likes.
-            clock.advance(FREEZE_S + 1)
+            clock.advance(STILL_S + 1)
             await press(pilot, "c", "y")
             await refresh(pilot)
             assert table.cursor_id == "n2"
             if moved:
                 await press(pilot, "j")
-                clock.advance(FREEZE_S + 1)
+                clock.advance(STILL_S + 1)
             if back == "undo":
                 await press(pilot, "u")
             else:

@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from gigq_core.reasons.why import Health
 from gigq_tui.screens.job.screen import JobScreen
 from gigq_tui.screens.job.stack import Stack
+from gigq_tui.screens.parts.list_order import STILL_S
 from gigq_tui.screens.workers.log import WorkerLog
-from gigq_tui.screens.workers.order import STILL_S
 from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.screens.workers.usage import measurable
 from gigq_tui.store.clock import FrozenClock
@@ -90,7 +90,7 @@ async def test_filtering_the_list(console: Console) -> None:
         screen = await opened(pilot, IDLE, BUSY, LOST, foreign_workers=(FOREIGN,))
         await press(pilot, "slash", *"train")
         assert ids(screen) == ["w2"]
-        assert "1 shown" in screen_text(app)
+        assert "1 worker" in screen_text(app)
         await press(pilot, "enter")
         assert "/train 1 of 4" in screen_text(app)
         await press(pilot, "slash", *" cC")

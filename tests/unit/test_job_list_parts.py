@@ -14,9 +14,10 @@ from gigq_tui.actions.report import Report
 from gigq_tui.keys.job_actions import CANCEL, NEW
 from gigq_tui.screens.jobs.all_matching import AllMatching
 from gigq_tui.screens.jobs.clear import Clear
-from gigq_tui.screens.jobs.held_order import FREEZE_S, HeldOrder
+from gigq_tui.screens.jobs.held_order import HeldOrder
 from gigq_tui.screens.jobs.listing import Listing
 from gigq_tui.screens.jobs.marks import Marks
+from gigq_tui.screens.parts.list_order import STILL_S
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow, Snapshot, Tab, Window
@@ -215,7 +216,7 @@ def test_an_order_is_held_until_nobody_has_moved_for_a_while() -> None:
     shown, newest = Window(ROWS[1:], 0, 8), Window((ROWS[0], *ROWS[2:]), 0, 8)
     assert [job.id for job in order.hold(shown, newest).rows] == list(IDS[1:])
     assert (order.gone, order.news, order.waiting) == ({IDS[1]}, "1 new above", newest)
-    clock.advance(FREEZE_S)
+    clock.advance(STILL_S)
     assert order.rests_in <= 0
     order.end()
     assert (order.gone, order.news, order.waiting) == (frozenset(), "", None)

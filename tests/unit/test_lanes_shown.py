@@ -13,8 +13,8 @@ import pytest
 from gigq_core.lanes.rules import Lane
 from gigq_core.reasons.why import why
 from gigq_tui.actions.lanes import RuleText, applies_to
-from gigq_tui.screens.lanes.choice import in_order, matches
 from gigq_tui.screens.lanes.lines import Table, head_line
+from gigq_tui.screens.lanes.order import in_order, matches
 from gigq_tui.screens.lanes.words import (
     lane_words,
     limit_words,

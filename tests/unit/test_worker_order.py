@@ -10,7 +10,7 @@ import pytest
 
 from gigq_core.reasons.why import Health
 from gigq_tui.screens.workers.entries import describe_wait, entries, machine_line
-from gigq_tui.screens.workers.order import SORTS, groups_of, in_order, kept_in_order, matches
+from gigq_tui.screens.workers.order import SORT_MENU, groups_of, in_order, matches
 from gigq_tui.store.machine import Machine, read_machine, settled
 from gigq_tui.store.models import Counts, ForeignWorker, RunningJob, WorkerRow
 from gigq_tui.store.processes import Usage
@@ -70,7 +70,7 @@ GROUPS = groups_of(entries(SNAPSHOT))
 )
 def test_sorting(sort: str, ids: list[str]) -> None:
     assert [group[0].id for group in in_order(GROUPS, sort, USAGE, NOW)] == ids
-    assert sort in SORTS
+    assert sort in SORT_MENU.values()
 
 
 def test_a_worker_is_not_to_blame_for_what_lanes_hold() -> None:
@@ -79,14 +79,9 @@ def test_a_worker_is_not_to_blame_for_what_lanes_hold() -> None:
 
 
 def test_further_jobs_stay_with_their_worker() -> None:
-    for sort in SORTS:
+    for sort in SORT_MENU.values():
         group = next(g for g in in_order(GROUPS, sort, USAGE, NOW) if g[0].id == "w4")
         assert [entry.further for entry in group] == [False, True]
-
-
-def test_an_order_that_stands_is_kept_and_new_ones_come_last() -> None:
-    kept = kept_in_order(GROUPS, ["w4", "w2", "w10", "w3"])
-    assert [group[0].id for group in kept] == ["w4", "w2", "w10", "w3", "w5", "gigq:theirs-1"]
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,13 @@ from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.keys.handlers import Handler, handlers_of
 from gigq_tui.keys.hints import DEFAULT_HINTS
 from gigq_tui.keys.screen_actions import BACK, QUIT, WORKER_COPY, WORKER_DRAIN, WORKER_KILL
+from gigq_tui.screens.parts.list_order import STILL_S
 from gigq_tui.screens.workers import usage, worker_count
 from gigq_tui.screens.workers.actions import WorkerActions
 from gigq_tui.screens.workers.copy import WorkerCopy
 from gigq_tui.screens.workers.entries import WorkerEntry, describe_worker, entries, weight
 from gigq_tui.screens.workers.log import LogRead, WorkerLog
-from gigq_tui.screens.workers.order import STILL_S, WorkerOrder
+from gigq_tui.screens.workers.order import WorkerOrder
 from gigq_tui.screens.workers.usage import WorkerUsage
 from gigq_tui.screens.workers.worker_count import WorkerCount
 from gigq_tui.store.held_jobs import HeldJob
@@ -71,7 +72,7 @@ class AScreen:
         self.text_view, self.typed_line = TextView(), TypedLine()
         self.columns, self.shows_list = 80, True
         self.classes: set[str] = set()
-        self.polls = self.ticks = 0
+        self.polls = self.draws = 0
         self.asked: Question | None = None
         self.reads = self
         self.panel: Widget | None = None
@@ -86,8 +87,8 @@ class AScreen:
     def poll(self) -> None:
         self.polls += 1
 
-    def tick(self) -> None:
-        self.ticks += 1
+    def draw(self) -> None:
+        self.draws += 1
 
     def find_out(self, call: Callable[[], Any], got: Callable[[Any], None]) -> None:
         got(call())
@@ -244,13 +245,13 @@ def test_what_is_typed_filters_the_list_at_once_and_is_told_above_it() -> None:
     order = WorkerOrder(screen, lambda: 0.0, Told())
     order.hold()
     order.show_typed("train")
-    assert screen.ticks == 1
+    assert screen.draws == 1
     (group,) = order.arrange(entries(screen.snapshot), {}, NOW)
     assert group[0].id == "w2"
     assert order.describe(1, 2) == ((" /train 1 of 2", "accent"),)
     order.typing_ended(TypedLine.Ended("", kept=False))
     assert len(order.arrange(entries(screen.snapshot), {}, NOW)) == 2
-    assert not order.clear_filter()
+    assert not order.widen()
 
 
 # --- the log

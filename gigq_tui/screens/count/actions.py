@@ -88,9 +88,9 @@ class ValueActions(Part):
     @does(COUNT_JOBS)
     def show(self) -> None:
         """List the jobs of the value under the cursor."""
-        tab, _ = self._host.among
+        (tab, _), current = self._host.among, self._choice.current
         try:
-            self._show_jobs(tab, self._filter(self._choice.current))
+            self._show_jobs(tab, self._filter(() if current is None else (current,)))
         except FilterError as problem:
             self._refuse(problem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Protocol
 
 from gigq_core.grouping.counting import ORDERS, Kind
@@ -9,45 +10,34 @@ from gigq_tui.columns import has_secrets, value_label
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import COUNT_MARK
 from gigq_tui.screens.count.lines import Row, rows_of
-from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.list_marks import ListMarks, MarkedList
 from gigq_tui.store.counts.filters import filter_of
 from gigq_tui.store.counts.reading import Counted
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.filter.writing import all_of, any_of
-from gigq_tui.widgets.row_list import PickList
 
 NAMED = 3
 SORTS = tuple(order for order in ORDERS if order != "cancelled")
 
 
-class ChoiceHost(Protocol):
+class ChoiceHost(MarkedList, Protocol):
     """What the part needs of its screen."""
-
-    @property
-    def roster(self) -> PickList:
-        """The list of values."""
 
     @property
     def known(self) -> Counted | None:
         """What was counted."""
 
-    def draw(self) -> None:
-        """Draw what has changed."""
 
-
-class Choice(Part):
+class Choice(ListMarks[Row]):
     """The values that are marked, or the one under the cursor.
 
     Args:
         host: The screen.
-
-    Attributes:
-        marked: The ids of the marked lines.
     """
 
     def __init__(self, host: ChoiceHost) -> None:
+        super().__init__(host, lambda: self.rows, attrgetter("id"))
         self._host = host
-        self.marked: dict[str, None] = {}
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -55,34 +45,10 @@ class Choice(Part):
         known = self._host.known
         return () if known is None else tuple(rows_of(known))
 
-    @property
-    def chosen(self) -> tuple[Row, ...]:
-        """The lines that are meant."""
-        marked = self.marked
-        return tuple(row for row in self.rows if row.id in marked) if marked else self.current
-
-    @property
-    def current(self) -> tuple[Row, ...]:
-        """The line under the cursor, if there is one."""
-        return tuple(row for row in self.rows if row.id == self._host.roster.cursor_id)
-
     @does(COUNT_MARK)
     def mark(self) -> None:
         """Mark the value, or take its mark away, and go one down."""
-        for row in self.current:
-            if row.id in self.marked:
-                del self.marked[row.id]
-            else:
-                self.marked[row.id] = None
-            self._host.draw()
-            self._host.roster.step(1)
-
-    def unmark(self) -> bool:
-        """Take all marks away; say whether there were any."""
-        had, self.marked = bool(self.marked), {}
-        if had:
-            self._host.draw()
-        return had
+        super().mark()
 
     def words(self, rows: tuple[Row, ...]) -> str:
         """Say which values these are: `param.customer 17 and 170`."""

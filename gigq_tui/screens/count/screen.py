@@ -142,7 +142,7 @@ class CountScreen(ConsoleScreen, inherit_bindings=False):
 
     def _count(self) -> None:
         """Count from the beginning."""
-        self.choice.marked = {}
+        self.choice.marked.clear()
         snapshot = self.services.picture.shown
         workers = () if snapshot is None else snapshot.workers
         lost = [worker.id for worker in workers if worker.health is Health.LOST]
@@ -151,9 +151,7 @@ class CountScreen(ConsoleScreen, inherit_bindings=False):
 
     def _take(self, so_far: SoFar[Counted]) -> None:
         if so_far.value.is_whole:
-            there = {row.id for row in self.choice.rows}
-            marked = self.choice.marked
-            self.choice.marked = {row_id: None for row_id in marked if row_id in there}
+            self.choice.forget_gone()
         self.draw()
 
     # Drawing

@@ -8,25 +8,17 @@ from typing import Protocol
 from gigq_core.grouping.failed_now import FailedJobs
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import GROUP_BY, GROUP_MARK
-from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.list_marks import ListMarks, MarkedList
 from gigq_tui.store.failures.grouping import CAUSE, FUNCTION, WORKER, Grouping, of_param
 from gigq_tui.store.failures.reading import Groups, GroupsReading
-from gigq_tui.widgets.row_list import PickList
 
 
-class ChoiceHost(Protocol):
+class ChoiceHost(MarkedList, Protocol):
     """What the part needs of its screen."""
 
     @property
-    def roster(self) -> PickList:
-        """The list of groups."""
-
-    @property
     def groups(self) -> Groups | None:
-        """What is known of them."""
-
-    def draw(self) -> None:
-        """Draw them."""
+        """What is known of the groups."""
 
 
 def row_id(value: str | None) -> str:
@@ -34,7 +26,7 @@ def row_id(value: str | None) -> str:
     return "-" if value is None else f"={value}"
 
 
-class Choice(Part):
+class Choice(ListMarks[FailedJobs]):
     """The grouping, and the groups that are marked.
 
     Args:
@@ -46,7 +38,6 @@ class Choice(Part):
     Attributes:
         by: By what jobs are grouped.
         work: What reads them.
-        marked: The values of the groups that are marked.
     """
 
     def __init__(
@@ -56,11 +47,11 @@ class Choice(Part):
         by: Grouping = CAUSE,
         place: int | None = None,
     ) -> None:
+        super().__init__(host, self._known, lambda group: row_id(group.value))
         self._host = host
         self._read = read
         self.by = by
         self.work = GroupsReading(by, place)
-        self.marked: dict[str | None, None] = {}
         self._params: tuple[str, ...] = ()
 
     @property
@@ -73,42 +64,16 @@ class Choice(Part):
         """Take what was read: the names of parameters, and which groups are left."""
         if groups.is_whole:
             self._params = groups.params
-            there = {group.value for group in groups.known.groups}
-            self.marked = {value: None for value in self.marked if value in there}
+            self.forget_gone()
 
-    @property
-    def current(self) -> FailedJobs | None:
-        """The group under the cursor."""
-        groups, cursor = self._host.groups, self._host.roster.cursor_id
-        shown = groups.known.groups if groups is not None else ()
-        return next((group for group in shown if row_id(group.value) == cursor), None)
-
-    @property
-    def chosen(self) -> tuple[FailedJobs, ...]:
-        """The groups that are marked, or the one under the cursor."""
-        groups, current = self._host.groups, self.current
-        if groups is not None and self.marked:
-            return tuple(group for group in groups.known.groups if group.value in self.marked)
-        return () if current is None else (current,)
+    def _known(self) -> Sequence[FailedJobs]:
+        groups = self._host.groups
+        return () if groups is None else groups.known.groups
 
     @does(GROUP_MARK)
     def mark(self) -> None:
         """Mark the group, or take its mark away, and go one down."""
-        if (group := self.current) is None:
-            return
-        if group.value in self.marked:
-            del self.marked[group.value]
-        else:
-            self.marked[group.value] = None
-        self._host.draw()
-        self._host.roster.step(1)
-
-    def unmark(self) -> bool:
-        """Take all marks away; say whether there were any."""
-        had, self.marked = bool(self.marked), {}
-        if had:
-            self._host.draw()
-        return had
+        super().mark()
 
     @does(GROUP_BY)
     def group_by(self) -> None:
@@ -116,7 +81,7 @@ class Choice(Part):
         names = [grouping.name for grouping in self.groupings]
         at = names.index(self.by.name) + 1 if self.by.name in names else 0
         self.by = self.groupings[at % len(names)]
-        self.marked = {}
+        self.marked.clear()
         self.work = GroupsReading(self.by)
         self._read(self.work)
         self._host.draw()

@@ -167,8 +167,9 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
             self._was_whole = groups.is_whole
             self.roster.show(
                 [
-                    (row_id(g.value), table.line(g, marked=g.value in choice.marked))
-                    for g in groups.known.groups
+                    (id, table.line(group, marked=id in choice.marked))
+                    for group in groups.known.groups
+                    for id in (row_id(group.value),)
                 ]
             )
             if on_top:

@@ -1,7 +1,7 @@
 """The order of the rows, held while somebody moves among them: what updates, what is told.
 
 Cells change meanwhile, rows that went are dim where they stood, and the newest order waits until
-nobody has moved for `FREEZE_S`.
+nobody has moved for `STILL_S`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gigq_tui.format import plural
+from gigq_tui.screens.parts.list_order import STILL_S
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.models import Window
-
-# The order stays for so long after the cursor has moved.
-FREEZE_S = 3.0
 
 
 class HeldOrder:
@@ -48,7 +46,7 @@ class HeldOrder:
         """Seconds until the order may change; zero or less when it may now."""
         if self._moved_at is None:
             return 0.0
-        return self._moved_at + FREEZE_S - self._clock.monotonic()
+        return self._moved_at + STILL_S - self._clock.monotonic()
 
     @property
     def waiting(self) -> Window | None:

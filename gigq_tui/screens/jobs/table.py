@@ -18,9 +18,10 @@ from textual.message import Message
 from textual.timer import Timer
 
 from gigq_tui.config.model import ChosenColumn
-from gigq_tui.screens.jobs.held_order import FREEZE_S, HeldOrder
+from gigq_tui.screens.jobs.held_order import HeldOrder
 from gigq_tui.screens.jobs.layout import Layout, layout_for, row_line
 from gigq_tui.screens.jobs.window import covers, index_of, row_at, wanted_anchor
+from gigq_tui.screens.parts.list_order import STILL_S
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.list.view import Anchor
 from gigq_tui.store.models import JobRow, Window
@@ -229,7 +230,7 @@ class JobTable(RowList):
         self.lost_id = None
         self.post_message(self.Touched())
 
-    def wait_for_rest(self, seconds: float = FREEZE_S) -> None:
+    def wait_for_rest(self, seconds: float = STILL_S) -> None:
         """Ask again in so many seconds whether the newest order may be shown."""
         if self._thaw_timer is None:
             self._thaw_timer = self.set_timer(max(LEAST_PAUSE_S, seconds), self._check_rest)

@@ -17,8 +17,8 @@ from gigq_tui.screens.lanes.actions import LaneLinks, RuleActions
 from gigq_tui.screens.lanes.choice import LaneChoice
 from gigq_tui.screens.lanes.lane_list import LaneList
 from gigq_tui.screens.lanes.lines import Table, head_line, no_lanes
+from gigq_tui.screens.lanes.order import LaneOrder
 from gigq_tui.screens.lanes.words import lane_words
-from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.parts.stepped_read import PACE_S, SteppedRead
 from gigq_tui.services import Services
 from gigq_tui.store.lanes import Lanes, LanesReading, ticks
@@ -48,7 +48,8 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
         self.reading: SteppedRead[Lanes] = SteppedRead(
             self, services.picture, settings.clock, self._take
         )
-        self.choice = LaneChoice(self, settings.clock.monotonic, notices)
+        self.order = LaneOrder(self, settings.clock.monotonic, notices)
+        self.choice = LaneChoice(self, self.order.hold)
         self.rules = RuleActions(
             self, self.choice, services.lanes, services.actions, notices, settings.path
         )
@@ -60,7 +61,7 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
             notices,
             settings.path,
         )
-        self.parts = (self.reading, self.choice, self.rules, links)
+        self.parts = (self.reading, self.order, self.choice, self.rules, links)
 
     def compose_body(self) -> Iterable[Widget]:
         yield TextLines(id="lanes-head")
@@ -100,10 +101,6 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
     def destination(self) -> Destination:
         return Destination("lanes")
 
-    def chosen_jobs(self) -> ChosenJobs:
-        """No single jobs are meant here."""
-        return ChosenJobs()
-
     def marked_count(self) -> int:
         return len(self.choice.marked)
 
@@ -111,7 +108,7 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
         return self.roster
 
     def _move(self, move: Callable[[Scrolled], None]) -> None:
-        self.choice.hold()
+        self.order.hold()
         super()._move(move)
 
     # Reading
@@ -126,7 +123,7 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
         self.reading.keep_up()
         now = self._now
         is_seen = self.is_current and not self.services.picture.paused
-        if is_seen and any(ticks(lane, now) for lane in self.lanes):
+        if is_seen and (self.order.is_due or any(ticks(lane, now) for lane in self.lanes)):
             self.draw()
 
     def reread(self) -> None:
@@ -150,15 +147,17 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
         """Draw what has changed."""
         if not self.is_whole or not self.is_read:
             return
-        lanes, width, now, choice = self.lanes, self.app.size.width, self._now, self.choice
-        shown = choice.arrange(lanes, now)
-        head = head_line(lanes, len(shown), choice.filter_text, choice.lead, now, width)
+        lanes, width, now, order = self.lanes, self.app.size.width, self._now, self.order
+        self.choice.forget_gone()
+        shown, marked = order.arrange(lanes, now), self.choice.marked
+        lead = order.describe(len(marked))
+        head = head_line(lanes, len(shown), order.filter_text, lead, now, width)
         self.query_one("#lanes-head", TextLines).show(head)
         self.set_class(not shown, "-none")
         self.query_one("#empty", Pane).show(self._nothing() if not shown else ())
-        table = Table(lanes, self.oldest, now, width, choice.sort)
+        table = Table(lanes, self.oldest, now, width, order.sort)
         self.typed_line.rest(table.heading() if shown else ())
-        self.roster.show(shown, lambda lane: table.line(lane, marked=lane.name in choice.marked))
+        self.roster.show(shown, lambda lane: table.line(lane, marked=lane.name in marked))
         self._tell_current()
 
     def _nothing(self) -> Sequence[tuple[tuple[str, str], ...]]:
@@ -191,16 +190,16 @@ class LanesScreen(ConsoleScreen, inherit_bindings=False):
 
     @on(TypedLine.Typed)
     def _typed(self, event: TypedLine.Typed) -> None:
-        self.choice.show_typed(event.text)
+        self.order.show_typed(event.text)
 
     @on(TypedLine.Ended)
     def _typing_ended(self, event: TypedLine.Ended) -> None:
-        self.choice.typing_ended(event)
+        self.order.typing_ended(event)
 
     # Keys
 
     @does(BACK)
     def do_back(self) -> None:
         """Take the marks away, show all lanes again, or go back."""
-        if not self.choice.unmark() and not self.choice.widen():
+        if not self.choice.unmark() and not self.order.widen():
             super().do_back()

@@ -17,12 +17,12 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.schedule_actions import SCHEDULE_JOBS
 from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.screens.base import ConsoleScreen
-from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.parts.slots import NEXT_SLOTS
 from gigq_tui.screens.schedules.actions import ScheduleKeys
 from gigq_tui.screens.schedules.choice import ScheduleChoice
 from gigq_tui.screens.schedules.lines import Table, head_line, no_schedules
 from gigq_tui.screens.schedules.links import ScheduleLinks
+from gigq_tui.screens.schedules.order import ScheduleOrder
 from gigq_tui.screens.schedules.panel import panel_lines
 from gigq_tui.screens.schedules.refresh import PACE_S, ScheduleRefresh
 from gigq_tui.services import Services
@@ -59,9 +59,11 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
         super().__init__(services)
         settings, notices = services.settings, services.notices
         self.refreshing = ScheduleRefresh(self, services.picture, settings.clock)
-        self.choice = ScheduleChoice(self, settings.clock.monotonic, notices)
+        self.order = ScheduleOrder(self, settings.clock.monotonic, notices)
+        self.choice = ScheduleChoice(self, self.order.hold)
         self.parts = (
             self.refreshing,
+            self.order,
             self.choice,
             ScheduleKeys(
                 self,
@@ -114,10 +116,6 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
     def destination(self) -> Destination:
         return Destination("schedules")
 
-    def chosen_jobs(self) -> ChosenJobs:
-        """No single jobs are meant here."""
-        return ChosenJobs()
-
     def marked_count(self) -> int:
         return len(self.choice.marked)
 
@@ -125,7 +123,7 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
         return self.roster
 
     def _move(self, move: Callable[[Scrolled], None]) -> None:
-        self.choice.hold()
+        self.order.hold()
         super()._move(move)
 
     # Reading
@@ -159,13 +157,13 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
         """Draw what has changed."""
         if not self.is_whole or self.refreshing.read is None:
             return
-        listed, now, choice = self.schedules, self._now, self.choice
+        listed, now, order, hints = self.schedules, self._now, self.order, self.services.hints
         width = self.app.size.width
         beside = width >= BESIDE
-        shown = choice.arrange(listed, now)
-        head = head_line(
-            listed, len(shown), choice.lead, now, width, self.services.hints, choice.sort
-        )
+        self.choice.forget_gone()
+        shown, marked = order.arrange(listed, now), self.choice.marked
+        lead = order.describe(len(marked))
+        head = head_line(listed, len(shown), lead, now, width, hints, order.sort)
         self.query_one("#schedules-head", TextLines).show(head)
         self.set_class(not shown, "-none")
         self.set_class(beside, "-beside")
@@ -173,9 +171,7 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
         room = width - BESIDE_CELLS if beside else width
         table = Table(shown, now, room, has_workers=self._has_workers)
         self.typed_line.rest(table.heading())
-        self.roster.show(
-            [(one.name, table.line(one, marked=one.name in choice.marked)) for one in shown]
-        )
+        self.roster.show([(one.name, table.line(one, marked=one.name in marked)) for one in shown])
         self._draw_panel()
 
     def _nothing(self) -> Sequence[Line]:
@@ -235,16 +231,16 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
 
     @on(TypedLine.Typed)
     def _typed(self, event: TypedLine.Typed) -> None:
-        self.choice.show_typed(event.text)
+        self.order.show_typed(event.text)
 
     @on(TypedLine.Ended)
     def _typing_ended(self, event: TypedLine.Ended) -> None:
-        self.choice.typing_ended(event)
+        self.order.typing_ended(event)
 
     # Keys
 
     @does(BACK)
     def do_back(self) -> None:
         """Take the marks away, show all schedules again, or go back."""
-        if not self.choice.unmark() and not self.choice.widen():
+        if not self.choice.unmark() and not self.order.widen():
             super().do_back()

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Protocol
 
 from gigq_core.reasons.why import Health
-from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import WORKER_SORT
+from gigq_tui.screens.parts.list_order import ListOrder, OrderHost, has_words, natural
 from gigq_tui.screens.parts.needs import Tells
-from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.workers.entries import WorkerEntry, weight
-from gigq_tui.store.filter.folding import folded
 from gigq_tui.store.processes import Usage
 from gigq_tui.widgets.lines import Line
-from gigq_tui.widgets.typed_line import TypedLine
 from gigq_tui.widgets.worker_words import agent_condition, condition
 
 # What the list can be sorted by, with its key in the menu, and the columns that show it.
 SORT_MENU = {"s": "state", "n": "name", "c": "cpu", "m": "memory", "d": "done", "t": "time"}
-SORTS = tuple(SORT_MENU.values())
 SORT_COLUMNS = {"time": "job"}
-# So long after the cursor moved, no row moves under it.
-STILL_S = 3.0
 # So much of a filter is repeated above the list.
 LEAD_CELLS = 16
 
 _ENDINGS = ("drain", "stop")
-_DIGITS = re.compile(r"(\d+)")
 Group = Sequence[WorkerEntry]
 
 
@@ -49,11 +39,10 @@ def groups_of(found: Iterable[WorkerEntry]) -> list[list[WorkerEntry]]:
 
 def matches(group: Group, text: str) -> bool:
     """Say whether what is known of a worker, and of the jobs that it holds, has all the words."""
-    haystack = _haystack(group)
-    return all(word in haystack for word in folded(text).split())
+    return has_words(_said(group), text)
 
 
-def _haystack(group: Group) -> str:
+def _said(group: Group) -> list[str]:
     first = group[0]
     words = [job.id + " " + job.name for entry in group if (job := entry.job) is not None]
     if first.worker is not None:
@@ -67,13 +56,13 @@ def _haystack(group: Group) -> str:
             words.append(f"{worker.request} stopping")
     if first.foreign is not None:
         words += [first.foreign.id, "gigq's not visible"]
-    return folded("\n".join(words))
+    return words
 
 
 def in_order(
     groups: Iterable[list[WorkerEntry]], sort: str, usage: Mapping[int, Usage], now: datetime
 ) -> list[list[WorkerEntry]]:
-    """Sort workers by one of `SORTS`; the largest first, and those that have stopped last."""
+    """Sort workers by one of the menu's; the largest first, and those that have stopped last."""
     key = _KEYS[sort]
 
     def place(group: Group) -> tuple[object, ...]:
@@ -82,14 +71,6 @@ def in_order(
         return (stopped, *key(group, usage, now))
 
     return sorted(groups, key=place)
-
-
-def kept_in_order(
-    groups: Iterable[list[WorkerEntry]], order: Sequence[str]
-) -> list[list[WorkerEntry]]:
-    """Leave workers in the order of ids that is shown; new ones come last."""
-    places = {id: at for at, id in enumerate(order)}
-    return sorted(groups, key=lambda group: places.get(group[0].id, len(places)))
 
 
 Key = Callable[[Group, Mapping[int, Usage], datetime], tuple[object, ...]]
@@ -105,9 +86,7 @@ def _by_state(group: Group, usage: Mapping[int, Usage], now: datetime) -> tuple[
 
 
 def _by_name(group: Group, usage: Mapping[int, Usage], now: datetime) -> tuple[object, ...]:
-    # w2 before w10, as people count.
-    pieces = _DIGITS.split(group[0].id.casefold())
-    return (tuple((int(piece), "") if piece.isdecimal() else (0, piece) for piece in pieces),)
+    return natural(group[0].id)
 
 
 def _by_cpu(group: Group, usage: Mapping[int, Usage], now: datetime) -> tuple[object, ...]:
@@ -140,48 +119,17 @@ _KEYS: dict[str, Key] = {
 }
 
 
-class OrderHost(Protocol):
-    """What the part needs of its screen."""
-
-    @property
-    def typed_line(self) -> TypedLine:
-        """The line in which the filter is typed."""
-
-    def tick(self) -> None:
-        """Draw the list anew."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
-
-
-class WorkerOrder(Part):
+class WorkerOrder(ListOrder):
     """Which workers the list shows, and in which order.
 
     Args:
         host: The screen.
         monotonic: Seconds of a clock that never goes back.
         notices: Where it is said what the list is sorted by.
-
-    Attributes:
-        sort: One of `SORTS`.
-        filter_text: The words that a worker, or a job of it, must have.
     """
 
     def __init__(self, host: OrderHost, monotonic: Callable[[], float], notices: Tells) -> None:
-        self._host = host
-        self._monotonic = monotonic
-        self._notices = notices
-        self.sort = SORTS[0]
-        self.filter_text = ""
-        self._still_until: float | None = None
-        # The ids in the order that is shown, and whether it would be another by now.
-        self._order: list[str] = []
-        self._is_stale = False
-
-    @property
-    def is_due(self) -> bool:
-        """Whether rows that stood still under the cursor may move to their places now."""
-        return self._is_stale and not self._stands_still()
+        super().__init__(host, "worker", SORT_MENU, monotonic, notices)
 
     @property
     def column(self) -> str:
@@ -201,19 +149,7 @@ class WorkerOrder(Part):
         groups = groups_of(found)
         if self.filter_text:
             groups = [group for group in groups if matches(group, self.filter_text)]
-        if self._stands_still():
-            self._is_stale = True
-            return kept_in_order(groups, self._order)
-        groups = in_order(groups, self.sort, usage, now)
-        self._order, self._is_stale = [group[0].id for group in groups], False
-        return groups
-
-    def hold(self) -> None:
-        """Let no row move for a while: somebody moves the cursor."""
-        self._still_until = self._monotonic() + STILL_S
-
-    def _stands_still(self) -> bool:
-        return self._still_until is not None and self._monotonic() < self._still_until
+        return self.keep(in_order(groups, self.sort, usage, now), lambda group: group[0].id)
 
     def describe(self, shown: int, known: int) -> Line:
         """Say by what the list is sorted and filtered, where that is not as usual.
@@ -226,45 +162,9 @@ class WorkerOrder(Part):
         if self.filter_text:
             typed = cut(inert(self.filter_text), LEAD_CELLS)
             line = ((f" /{typed} {shown} of {known}", "accent"),)
-        return line if self.sort == SORTS[0] else ((f" by {self.sort}", "accent"), *line)
-
-    # Keys, and what is typed
+        return line if self.is_usual else ((f" by {self.sort}", "accent"), *line)
 
     @does(WORKER_SORT)
-    def do_worker_sort(self) -> None:
+    def ask_sort(self) -> None:
         """Choose what to sort by."""
-        choices = [Choice("escape", "Keep")]
-        for key, sort in SORT_MENU.items():
-            choices.append(Choice(key, sort, partial(self.sort_by, sort)))
-        title = f"Sort by what? Now: {self.sort}"
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
-
-    def sort_by(self, sort: str) -> None:
-        """Sort by one of `SORTS`."""
-        self.sort = sort
-        self._still_until = None
-        self._host.tick()
-        self._notices.tell(f"sorted by {self.sort}")
-
-    def do_filter(self) -> None:
-        """Type words that let only some workers through."""
-        self._host.typed_line.open(self.filter_text)
-
-    def show_typed(self, text: str) -> None:
-        """Show only the workers that match what has been typed so far."""
-        self.filter_text = text
-        self._still_until = None
-        self._host.tick()
-        self._host.typed_line.tell(f"{len(self._order)} shown")
-
-    def typing_ended(self, event: TypedLine.Ended) -> None:
-        """Bring back the filter from before, where typing was broken off."""
-        if not event.kept:
-            self.show_typed(event.text)
-
-    def clear_filter(self) -> bool:
-        """Show all workers again; false where all are shown."""
-        if not self.filter_text:
-            return False
-        self.show_typed("")
-        return True
+        super().ask_sort()

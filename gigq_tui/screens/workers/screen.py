@@ -203,6 +203,10 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
         self.notice_line.rest(((f" {text}", "dim"),) if text else ())
 
     def tick(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the newest picture that is shown, as it is by now."""
         shown = self.services.picture.shown
         if shown is not None and self.is_whole:
             self.show_snapshot(shown)
@@ -211,7 +215,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
 
     def on_resize(self) -> None:
         if self.is_whole:
-            self.tick()
+            self.draw()
             self.worker_log.draw()
 
     @on(RowList.CursorMoved)
@@ -265,7 +269,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
             return
         measured, read = found
         if not self.services.picture.paused and (self.usage.take(measured) or self.order.is_due):
-            self.tick()
+            self.draw()
         self.worker_log.take(read)
 
     # Keys
@@ -293,7 +297,7 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
     def do_worker_filter(self) -> None:
         """Type words that let only some workers through; in the expanded log, find there."""
         if self.shows_list:
-            self.order.do_filter()
+            self.order.narrow()
         else:
             self.worker_log.reader.do_find()
 
@@ -310,5 +314,5 @@ class WorkersScreen(ConsoleScreen, inherit_bindings=False):
     @does(BACK)
     def do_back(self) -> None:
         """Shrink the log, clear the filter, or go back."""
-        if not self.worker_log.step_back() and not self.order.clear_filter():
+        if not self.worker_log.step_back() and not self.order.widen():
             super().do_back()

@@ -1,39 +1,41 @@
-"""Which rows of a list with names are shown, which of them are marked, and which are meant."""
+"""In which order a list is, and which of its rows a few words let through."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import plural
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.widgets.row_list import RowList
+from gigq_tui.store.filter.folding import folded
 from gigq_tui.widgets.typed_line import TypedLine
 
 # So long after the cursor moved, no row moves under it.
 STILL_S = 3.0
 
+_DIGITS = re.compile(r"(\d+)")
 
-class Named(Protocol):
-    """What stands in such a list."""
-
-    @property
-    def name(self) -> str:
-        """What it is known by."""
+Row = TypeVar("Row")
 
 
-Row = TypeVar("Row", bound=Named)
+def has_words(said: Iterable[str], text: str) -> bool:
+    """Whether what is said of a row has all the words of a text."""
+    haystack = folded("\n".join(said))
+    return all(word in haystack for word in folded(text).split())
 
 
-class ListHost(Protocol):
+def natural(name: str) -> tuple[tuple[int, str], ...]:
+    """The key by which w2 comes before w10, as people count."""
+    pieces = _DIGITS.split(name.casefold())
+    return tuple((int(piece), "") if piece.isdecimal() else (0, piece) for piece in pieces)
+
+
+class OrderHost(Protocol):
     """What the part needs of its screen."""
-
-    @property
-    def roster(self) -> RowList:
-        """The list."""
 
     @property
     def typed_line(self) -> TypedLine:
@@ -46,15 +48,14 @@ class ListHost(Protocol):
         """Ask in the panel."""
 
 
-class ListChoice(Part, Generic[Row]):
-    """The rows that are shown, those that are marked, and the one under the cursor.
+class ListOrder(Part):
+    """By what a list is sorted, and what its rows are narrowed to.
 
     The keys of these are the screen's own: a part of it marks the methods that do them.
 
     Args:
         host: The screen.
-        rows: All rows there are.
-        noun: What one of them is called.
+        noun: What one row is called.
         menu: What the list can be sorted by, with its key in the menu; as usual by the first.
         monotonic: Seconds of a clock that never goes back.
         notices: Where it is said what the list is sorted by.
@@ -62,82 +63,64 @@ class ListChoice(Part, Generic[Row]):
     Attributes:
         sort: One of the menu's.
         filter_text: The words that a row must have.
-        marked: The names of the rows that are marked.
     """
 
     def __init__(
         self,
-        host: ListHost,
-        rows: Callable[[], Sequence[Row]],
+        host: OrderHost,
         noun: str,
         menu: Mapping[str, str],
         monotonic: Callable[[], float],
         notices: Tells,
     ) -> None:
         self._list = host
-        self._rows = rows
         self._noun = noun
         self._menu = menu
         self._monotonic = monotonic
         self._notices = notices
         self.sort = next(iter(menu.values()))
         self.filter_text = ""
-        self.marked: dict[str, None] = {}
         self._still_until: float | None = None
-        # The names in the order that is shown.
-        self._order: list[str] = []
+        # The ids in the order that is shown, and whether it would be another by now.
+        self._shown: list[str] = []
+        self._is_stale = False
 
-    def keep(self, there: Iterable[Row], ordered: list[Row]) -> list[Row]:
-        """Return the rows in the order that is shown: as before, while somebody moves the cursor.
+    @property
+    def is_usual(self) -> bool:
+        """Whether the list is sorted as it is at first."""
+        return self.sort == next(iter(self._menu.values()))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether rows that stood still under the cursor may move to their places now."""
+        return self._is_stale and not self._is_still
+
+    @property
+    def _is_still(self) -> bool:
+        return self._still_until is not None and self._monotonic() < self._still_until
+
+    def keep(self, rows: Iterable[Row], id_of: Callable[[Row], str]) -> list[Row]:
+        """Return rows in the order that is shown: as before, while somebody moves the cursor.
 
         Args:
-            there: All rows; what is no more loses its mark.
-            ordered: Those that are shown, in the order that they would have.
+            rows: Those that are shown, in the order that they would have.
+            id_of: The id of one. New ones come last meanwhile.
         """
-        names = {row.name for row in there}
-        self.marked = {name: None for name in self.marked if name in names}
-        if self._still_until is not None and self._monotonic() < self._still_until:
-            places = {name: at for at, name in enumerate(self._order)}
-            ordered = sorted(ordered, key=lambda row: places.get(row.name, len(places)))
-        self._order = [row.name for row in ordered]
-        return ordered
+        kept = {id_of(row): row for row in rows}
+        wanted = list(kept)
+        if self._is_still:
+            places = {id: at for at, id in enumerate(self._shown)}
+            self._shown = sorted(wanted, key=lambda id: places.get(id, len(places)))
+        else:
+            self._shown = wanted
+        self._is_stale = self._shown != wanted
+        return [kept[id] for id in self._shown]
 
     def hold(self) -> None:
         """Let no row move for a while: somebody moves the cursor."""
         self._still_until = self._monotonic() + STILL_S
 
-    @property
-    def current(self) -> Row | None:
-        """The row under the cursor."""
-        cursor = self._list.roster.cursor_id
-        return next((row for row in self._rows() if row.name == cursor), None)
-
-    @property
-    def chosen(self) -> tuple[Row, ...]:
-        """The rows that are marked, or the one under the cursor."""
-        if self.marked:
-            return tuple(row for row in self._rows() if row.name in self.marked)
-        current = self.current
-        return () if current is None else (current,)
-
-    def mark(self) -> None:
-        """Mark the row, or take its mark away, and go one down."""
-        if (row := self.current) is None:
-            return
-        if row.name in self.marked:
-            del self.marked[row.name]
-        else:
-            self.marked[row.name] = None
-        self.hold()
-        self._list.draw()
-        self._list.roster.step(1)
-
-    def unmark(self) -> bool:
-        """Take all marks away; say whether there were any."""
-        had, self.marked = bool(self.marked), {}
-        if had:
-            self._list.draw()
-        return had
+    # Keys, and what is typed
 
     def ask_sort(self) -> None:
         """Choose what to sort by."""
@@ -163,7 +146,7 @@ class ListChoice(Part, Generic[Row]):
         self.filter_text = text
         self._still_until = None
         self._list.draw()
-        self._list.typed_line.tell(plural(len(self._order), self._noun))
+        self._list.typed_line.tell(plural(len(self._shown), self._noun))
 
     def typing_ended(self, event: TypedLine.Ended) -> None:
         """Bring back the filter from before, where typing was broken off."""
