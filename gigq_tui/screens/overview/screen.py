@@ -25,8 +25,8 @@ from gigq_tui.screens.overview.lines import (
     small_charts,
     window_line,
 )
-from gigq_tui.screens.overview.refresh import PACE_S, OverviewRefresh
 from gigq_tui.screens.overview.window import WindowOfTime
+from gigq_tui.screens.parts.paced_read import PACE_S, PacedRead
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.services import Services
 from gigq_tui.store.filter.language import Filter, FilterError, parse
@@ -71,7 +71,9 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
         super().__init__(services)
         self.hints = services.hints
         clock, view = services.settings.clock, services.picture
-        self.refreshing = OverviewRefresh(self, view, clock)
+        self.refreshing: PacedRead[Overview] = PacedRead(
+            self, view, clock, lambda reader: reader.overview(), self.draw
+        )
         self.window = WindowOfTime(self, view, clock, services.notices, period)
         self.finder = RowFinder(self, services.notices)
         self.parts = (self.refreshing, self.window, self.finder)
@@ -94,7 +96,7 @@ class OverviewScreen(ConsoleScreen, inherit_bindings=False):
     @property
     def overview(self) -> Overview | None:
         """How things stand now; None before it was first read."""
-        return self.refreshing.overview
+        return self.refreshing.value
 
     @property
     def account(self) -> Account | None:

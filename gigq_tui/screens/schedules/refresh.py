@@ -1,19 +1,14 @@
-"""The schedules, read after news at a pace; and what became of the last slots of one of them."""
+"""The schedules, and what became of the last slots of the one under the cursor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from gigq_tui.keys.action import Action
-from gigq_tui.screens.parts.part import Part
+from gigq_tui.screens.parts.paced_read import PacedRead
 from gigq_tui.screens.parts.stepped_read import PausedView, StepsHost
-from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.schedules import ListedSchedule, PastSlot, Schedules
-
-# News is gathered for so long: a queue at work has some a few times a second.
-PACE_S = 1.0
 
 
 class RefreshHost(StepsHost, Protocol):
@@ -27,71 +22,41 @@ class RefreshHost(StepsHost, Protocol):
         """Draw what has come."""
 
 
-class ScheduleRefresh(Part):
-    """Keeps the schedules, and has them read anew no oftener than they must be.
+class ScheduleRefresh(PacedRead[Schedules]):
+    """Keeps the schedules.
 
     Args:
         host: The screen.
         view: Tells whether the view is paused.
         clock: What time it is.
-
-    Attributes:
-        read: What was read last; None before it has come.
     """
 
     def __init__(self, host: RefreshHost, view: PausedView, clock: Clock) -> None:
-        self._host = host
-        self._view = view
-        self._clock = clock
-        self.read: Schedules | None = None
-        self._is_asking = False
-        self._asked_at = float("-inf")
-        self._has_news = True
-
-    def awaits(self, action: Action) -> bool:
-        return self.read is None and is_about_rows(action)
+        super().__init__(
+            host, view, clock, lambda reader: reader.schedules(self._chosen), self._draw
+        )
+        self._screen = host
+        # Whose last slots are asked for.
+        self._chosen = ""
 
     @property
     def listed(self) -> Sequence[ListedSchedule]:
         """All schedules."""
-        return () if self.read is None else self.read.listed
+        return () if self.value is None else self.value.listed
 
     def past_of(self, name: str) -> Sequence[PastSlot] | None:
         """What became of the last slots of one; None where that has not been read."""
-        return self.read.past if self.read is not None and self.read.chosen == name else None
-
-    def take_news(self) -> None:
-        """The file has changed: read now, or once the pace allows it."""
-        self._has_news = True
-        self.keep_up()
+        return self.value.past if self.value is not None and self.value.chosen == name else None
 
     def follow_cursor(self) -> None:
         """Read the last slots of the schedule under the cursor, where those of another are here."""
-        if self.read is not None and self.read.chosen != self._host.cursor_name:
-            self._ask()
+        if self.value is not None and self.value.chosen != self._screen.cursor_name:
+            self.read_now()
 
-    def keep_up(self) -> None:
-        """Read anew after news, once the pace allows it."""
-        if not self._has_news or not self._host.is_current:
-            return
-        if self._view.paused and self.read is not None:
-            return
-        if self._clock.monotonic() - self._asked_at >= PACE_S:
-            self._ask()
+    def read_now(self, *, wanted: bool = True) -> None:
+        self._chosen = self._screen.cursor_name
+        super().read_now(wanted=wanted)
 
-    def _ask(self) -> None:
-        if self._is_asking:
-            return
-        self._is_asking, self._has_news = True, False
-        self._asked_at = self._clock.monotonic()
-        chosen = self._host.cursor_name
-        self._host.reads.ask(lambda reader: reader.schedules(chosen), self._take, self._fail)
-
-    def _take(self, read: Schedules) -> None:
-        self._is_asking = False
-        self.read = read
-        self._host.draw()
+    def _draw(self) -> None:
+        self._screen.draw()
         self.follow_cursor()
-
-    def _fail(self, _: str) -> None:
-        self._is_asking, self._has_news = False, True

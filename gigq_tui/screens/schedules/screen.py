@@ -17,6 +17,7 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.schedule_actions import SCHEDULE_JOBS
 from gigq_tui.keys.screen_actions import BACK
 from gigq_tui.screens.base import ConsoleScreen
+from gigq_tui.screens.parts.paced_read import PACE_S
 from gigq_tui.screens.parts.slots import NEXT_SLOTS
 from gigq_tui.screens.schedules.actions import ScheduleKeys
 from gigq_tui.screens.schedules.choice import ScheduleChoice
@@ -24,7 +25,7 @@ from gigq_tui.screens.schedules.lines import Table, head_line, no_schedules
 from gigq_tui.screens.schedules.links import ScheduleLinks
 from gigq_tui.screens.schedules.order import ScheduleOrder
 from gigq_tui.screens.schedules.panel import panel_lines
-from gigq_tui.screens.schedules.refresh import PACE_S, ScheduleRefresh
+from gigq_tui.screens.schedules.refresh import ScheduleRefresh
 from gigq_tui.services import Services
 from gigq_tui.store.models import Snapshot
 from gigq_tui.store.schedules import ListedSchedule
@@ -155,7 +156,7 @@ class SchedulesScreen(ConsoleScreen, inherit_bindings=False):
 
     def draw(self) -> None:
         """Draw what has changed."""
-        if not self.is_whole or self.refreshing.read is None:
+        if not self.is_whole or self.refreshing.value is None:
             return
         listed, now, order, hints = self.schedules, self._now, self.order, self.services.hints
         width = self.app.size.width
