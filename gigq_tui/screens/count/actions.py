@@ -17,11 +17,16 @@ from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import COUNT_CANCEL, COUNT_COPY, COUNT_JOBS, COUNT_RETRY
 from gigq_tui.screens.count.choice import Choice
 from gigq_tui.screens.count.lines import Row
+from gigq_tui.screens.parts.copy_choices import (
+    Copies,
+    command_choice,
+    copy_question,
+    text_choice,
+)
 from gigq_tui.screens.parts.job_actions import ChosenJobs
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
-from gigq_tui.services.copying import Copying
 from gigq_tui.store.counts.reading import Counted
 from gigq_tui.store.filter.language import Filter, FilterError, parse
 from gigq_tui.store.filter.writing import all_of
@@ -72,7 +77,7 @@ class ValueActions(Part):
         ask_cancel: Asks,
         ask_retry: Asks,
         show_jobs: Callable[[Tab, str], None],
-        copying: Copying,
+        copying: Copies,
         notices: Tells,
         path: Path,
     ) -> None:
@@ -142,7 +147,7 @@ class ValueActions(Part):
         known = self._host.known
         if self._copying.copy_fresh_twin() or known is None:
             return
-        choices = [Answer("escape", "Nothing")]
+        choices: list[Answer] = []
         if not any(map(has_secrets, known.keys)):
             choices.append(Answer("c", "CSV", partial(self._copy_csv, known)))
         rows = self._choice.chosen
@@ -151,16 +156,12 @@ class ValueActions(Part):
         except FilterError:
             pass
         else:
-            copy = partial(self._copying.copy_text, text, "the filter")
-            choices.append(Answer("f", "filter", copy))
+            choices.append(text_choice(self._copying, "f", "filter", text))
         words = [word for key in known.keys for word in ("--by", key.name)]
         line = command(self._path, "count", *words)
-        choices.append(
-            Answer("a", "command, of all jobs", partial(self._copying.copy_command, line))
-        )
-        choices += self._copying.everywhere()
+        choices.append(command_choice(self._copying, "a", "command, of all jobs", line))
         what = plural(len(rows), "marked value") if self._choice.marked else "this count"
-        self._host.question(Question(f"Copy from {what}?", (), tuple(choices), harmless=True))
+        self._host.question(copy_question(self._copying, f"Copy from {what}?", choices))
 
     def _copy_csv(self, known: Counted) -> None:
         wanted = self._choice.marked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,9 +15,14 @@ from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import GROUP_COPY, GROUP_JOBS
 from gigq_tui.screens.groups.lines import label_of
+from gigq_tui.screens.parts.copy_choices import (
+    Copies,
+    command_choice,
+    copy_question,
+    text_choice,
+)
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.services.copying import Copying
 from gigq_tui.store.failures.grouping import Grouping
 from gigq_tui.store.filter.language import FilterError
 from gigq_tui.store.filter.terms import Field
@@ -86,7 +90,7 @@ class GroupLinks(Part):
         host: AsksQuestion,
         choice: ChoosesOne,
         show_jobs: Callable[[Tab, str], None],
-        copying: Copying,
+        copying: Copies,
         notices: Tells,
         path: Path,
     ) -> None:
@@ -116,24 +120,19 @@ class GroupLinks(Part):
         group, by = self._choice.current, self._choice.by
         if self._copying.copy_fresh_twin() or group is None:
             return
-        choices = [Choice("escape", "Nothing")]
+        choices: list[Choice] = []
         if text := filter_of(group, by):
-            choices.append(self._text("f", "filter", text))
+            choices.append(text_choice(self._copying, "f", "filter", text))
         if by.by == "cause" and group.value:
             retry = ("retry", "--failure", group.value)
             canary = (*retry, "--canary", str(CANARY_JOBS))
             choices += [
                 self._command("r", "retry command", retry),
                 self._command("c", "canary command", canary),
-                self._text("m", "message", group.title),
+                text_choice(self._copying, "m", "message", group.title),
             ]
-        choices += self._copying.everywhere()
         title = f"Copy from {cut(inert(label_of(group, by)), 60)}?"
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
-
-    def _text(self, key: str, what: str, text: str) -> Choice:
-        return Choice(key, what, partial(self._copying.copy_text, text, f"the {what}"))
+        self._host.question(copy_question(self._copying, title, choices))
 
     def _command(self, key: str, what: str, words: tuple[str, ...]) -> Choice:
-        line = command(self._path, *words)
-        return Choice(key, what, partial(self._copying.copy_command, line))
+        return command_choice(self._copying, key, what, command(self._path, *words))

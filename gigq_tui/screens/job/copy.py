@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import as_json, cut, inert, masked
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
+from gigq_tui.screens.parts.copy_choices import Copies, copy_question, text_choice
 from gigq_tui.screens.parts.needs import FindsOut, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.text_reader import copy_tail
@@ -70,22 +70,12 @@ class DetailCopyHost(Protocol):
         """Ask in the panel."""
 
 
-class Clipboard(Protocol):
-    """What puts text on the clipboard."""
-
-    def copy_text(self, text: str, what: str, source: Path | None = None) -> None: ...
-
-    def copy_fresh_twin(self) -> bool: ...
-
-    def everywhere(self) -> Sequence[Choice]: ...
-
-
 class DetailCopy(Part):
     """Copies what is asked for of the job that is shown.
 
     Args:
         path: The queue file.
-        clipboard: Where it goes.
+        copying: Where it goes.
         notices: Where it is said that there is nothing.
         reads: What reads the output.
         host: The screen.
@@ -94,13 +84,13 @@ class DetailCopy(Part):
     def __init__(
         self,
         path: Path,
-        clipboard: Clipboard,
+        copying: Copies,
         notices: Tells,
         reads: FindsOut,
         host: DetailCopyHost,
     ) -> None:
         self._path = path
-        self._clipboard = clipboard
+        self._copying = copying
         self._notices = notices
         self._reads = reads
         self._host = host
@@ -109,14 +99,14 @@ class DetailCopy(Part):
     def copy(self) -> None:
         """Copy the command of the last action while its notice is shown; else ask what to copy."""
         detail = self._host.job.detail
-        if self._clipboard.copy_fresh_twin():
+        if self._copying.copy_fresh_twin():
             return
-        title, choices = "Copy what?", [Choice("escape", "Nothing")]
+        title = "Copy what?"
+        choices: list[Choice] = []
         if detail is not None:
             title = f"Copy from {cut(inert(detail.row.name), 40)} {detail.row.id[:8]}?"
-            choices += self._choices(detail)
-        choices += self._clipboard.everywhere()
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
+            choices = self._choices(detail)
+        self._host.question(copy_question(self._copying, title, choices))
 
     def _choices(self, detail: JobDetail) -> list[Choice]:
         attempt, stack = self._host.attempts.chosen, self._host.stack.taken
@@ -143,15 +133,14 @@ class DetailCopy(Part):
         return choices
 
     def _choice(self, key: str, what: str, text: str) -> Choice:
-        named = what if what.startswith("what") else f"the {what}"
-        return Choice(key, what, partial(self._clipboard.copy_text, text, named))
+        return text_choice(self._copying, key, what, text)
 
     def _copy_output(self, attempt: Attempt) -> None:
         call = partial(read_output, self._path, attempt, None, WHOLE_BYTES)
         self._reads.find_out(call, self._output_read)
 
     def _output_read(self, output: Tail) -> None:
-        copy_tail(output, "the output", self._clipboard, self._notices)
+        copy_tail(output, "the output", self._copying, self._notices)
 
 
 def _without_secrets(value: Any) -> str:

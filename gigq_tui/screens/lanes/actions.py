@@ -23,10 +23,15 @@ from gigq_tui.keys.lane_actions import (
 )
 from gigq_tui.screens.lanes.rule_panel import RulePanel
 from gigq_tui.screens.lanes.words import waiting_words
+from gigq_tui.screens.parts.copy_choices import (
+    Copies,
+    command_choice,
+    copy_question,
+    text_choice,
+)
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.panel_part import LaysOver, PanelPart
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.services.copying import Copying
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal, quoted
 from gigq_tui.store.lanes import jobs, startable
@@ -269,7 +274,7 @@ class LaneLinks(Part):
         host: LanesHost,
         choice: Chooses,
         show_jobs: Callable[[Tab, str], None],
-        copying: Copying,
+        copying: Copies,
         notices: Tells,
         path: Path,
     ) -> None:
@@ -296,19 +301,14 @@ class LaneLinks(Part):
         if self._copying.copy_fresh_twin() or lane is None:
             return
         choices = [
-            Choice("escape", "Nothing"),
-            self._text("n", "name", lane.name),
-            self._text("f", "filter", _filter(lane)),
+            text_choice(self._copying, "n", "name", lane.name),
+            text_choice(self._copying, "f", "filter", _filter(lane)),
         ]
         if (rule := text_of(lane).read()[0]) is not None and lane.pattern:
             line = command_of(self._path, rule)
-            choices.append(Choice("r", "rule's command", partial(self._copying.copy_command, line)))
-        choices += self._copying.everywhere()
+            choices.append(command_choice(self._copying, "r", "rule's command", line))
         title = f"Copy from {inert(lane.name)}?"
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
-
-    def _text(self, key: str, what: str, text: str) -> Choice:
-        return Choice(key, what, partial(self._copying.copy_text, text, f"the {what}"))
+        self._host.question(copy_question(self._copying, title, choices))
 
 
 def _filter(lane: Lane) -> str:

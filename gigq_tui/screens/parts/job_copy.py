@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +11,7 @@ from gigq_tui.actions.shell_command import for_jobs
 from gigq_tui.format import as_json, cut, inert, masked, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
+from gigq_tui.screens.parts.copy_choices import Copies, copy_question, text_choice
 from gigq_tui.screens.parts.job_actions import GONE, ChosenJobs
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
@@ -36,16 +36,6 @@ class CopyHost(Protocol):
         """Ask in the panel."""
 
 
-class Copies(Protocol):
-    """What copies."""
-
-    def copy_text(self, text: str, what: str, source: Path | None = None) -> None: ...
-
-    def copy_fresh_twin(self) -> bool: ...
-
-    def everywhere(self) -> Iterable[Choice]: ...
-
-
 class JobCopy(Part):
     """Copies what is asked for of the job under the cursor.
 
@@ -68,15 +58,15 @@ class JobCopy(Part):
         if self._copying.copy_fresh_twin():
             return
         row, chosen = self._host.current_row(), self._host.chosen_jobs()
-        title, choices = "Copy what?", [Choice("escape", "Nothing")]
+        title = "Copy what?"
+        choices: list[Choice] = []
         if len(chosen.ids) > 1:
             title = f"Copy from {plural(len(chosen.ids), 'job')}?"
-            choices += self._choices_of_many(chosen)
+            choices = self._choices_of_many(chosen)
         elif row is not None:
             title = f"Copy from {cut(inert(row.name), 40)} {row.id[:8]}?"
-            choices += self._choices(row)
-        choices += self._copying.everywhere()
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
+            choices = self._choices(row)
+        self._host.question(copy_question(self._copying, title, choices))
 
     def _choices_of_many(self, chosen: ChosenJobs) -> list[Choice]:
         choices = [self._choice("i", "ids", "\n".join(chosen.ids))]
@@ -94,7 +84,7 @@ class JobCopy(Part):
         return choices
 
     def _choice(self, key: str, what: str, text: str) -> Choice:
-        return Choice(key, what, partial(self._copying.copy_text, text, f"the {what}"))
+        return text_choice(self._copying, key, what, text)
 
     def _copy_params(self, job_id: str) -> None:
         self._host.reads.ask(lambda reader: reader.detail(job_id), self._params_read, self._warn)

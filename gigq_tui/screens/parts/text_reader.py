@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from gigq_tui.format import cut, inert
@@ -17,17 +16,12 @@ from gigq_tui.keys.reading_actions import (
     SIDEWAYS_RIGHT,
     WRAP,
 )
+from gigq_tui.screens.parts.copy_choices import CopiesText
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.tail import Tail
 from gigq_tui.widgets.text_view import TextView
 from gigq_tui.widgets.typed_line import TypedLine
-
-
-class CopiesText(Protocol):
-    """What puts text on the clipboard."""
-
-    def copy_text(self, text: str, what: str, source: Path | None = None) -> None: ...
 
 
 class ReaderHost(Protocol):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from gigq_tui.actions import shell_command
-from gigq_tui.actions.question import Choice, Question
+from gigq_tui.actions.question import Question
 from gigq_tui.actions.schedules import request_of
 from gigq_tui.format import inert
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.schedule_actions import SCHEDULE_COPY, SCHEDULE_JOBS, SCHEDULE_LAST
+from gigq_tui.screens.parts.copy_choices import (
+    Copies,
+    command_choice,
+    copy_question,
+    text_choice,
+)
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.services.copying import Copying
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.models import Tab
@@ -61,7 +64,7 @@ class ScheduleLinks(Part):
         host: AsksQuestion,
         choice: ChoosesOne,
         routes: ShowsJobs,
-        copying: Copying,
+        copying: Copies,
         notices: Tells,
         path: Path,
     ) -> None:
@@ -97,29 +100,22 @@ class ScheduleLinks(Part):
         if self._copying.copy_fresh_twin() or one is None:
             return
         choices = [
-            Choice("escape", "Nothing"),
-            self._text("n", "name", one.name),
-            self._text("f", "filter", equal(Field.SCHEDULE, one.name)),
+            text_choice(self._copying, "n", "name", one.name),
+            text_choice(self._copying, "f", "filter", equal(Field.SCHEDULE, one.name)),
         ]
         if one.last is not None:
-            choices.append(self._text("i", "id of its last job", one.last.id))
+            choices.append(text_choice(self._copying, "i", "id of its last job", one.last.id))
         try:
             line = shell_command.for_submit(self._path, request_of(one.schedule))
         except ValueError:
             pass
         else:
-            copy = partial(self._copying.copy_command, line)
-            choices.append(Choice("c", "command that adds it", copy))
-        choices += self._copying.everywhere()
+            choices.append(command_choice(self._copying, "c", "command that adds it", line))
         title = f"Copy from {inert(one.name)}?"
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
+        self._host.question(copy_question(self._copying, title, choices))
 
     def _meant(self) -> ListedSchedule | None:
         one = self._choice.current
         if one is None:
             self._notices.tell("There is no schedule under the cursor.", "warn")
         return one
-
-    def _text(self, key: str, what: str, text: str) -> Choice:
-        copy: Callable[[], None] = partial(self._copying.copy_text, text, f"the {what}")
-        return Choice(key, what, copy)

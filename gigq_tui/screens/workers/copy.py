@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Protocol
 
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import WORKER_COPY
+from gigq_tui.screens.parts.copy_choices import Copies, copy_question, text_choice
 from gigq_tui.screens.parts.needs import FindsOut, Tells
 from gigq_tui.screens.parts.part import Part
-from gigq_tui.screens.parts.text_reader import CopiesText, copy_tail
+from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.screens.workers.entries import WorkerEntry
 from gigq_tui.screens.workers.log import WorkerLog
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_tail
@@ -30,12 +30,6 @@ class CopyHost(Protocol):
 
     def question(self, question: Question) -> None:
         """Ask in the panel."""
-
-
-class Copies(CopiesText, Protocol):
-    """What copies."""
-
-    def everywhere(self) -> Iterable[Choice]: ...
 
 
 class WorkerCopy(Part):
@@ -57,24 +51,20 @@ class WorkerCopy(Part):
     @does(WORKER_COPY)
     def do_worker_copy(self) -> None:
         """Ask what to copy."""
-        choices = [Choice("escape", "Nothing")]
+        choices: list[Choice] = []
         title, entry = "Copy what?", self._host.entry
         if self._log.is_expanded:
             visible = self._log.text_view.visible_text()
             title = "Copy from this log:"
             choices += [
-                Choice("v", "what is visible", partial(self._copy_visible, visible)),
+                text_choice(self._copying, "v", "what is visible", visible),
                 Choice("o", "all of it", self._copy_log),
             ]
         if entry is not None and entry.worker is not None:
             pid = str(entry.worker.pid)
             copy = partial(self._copying.copy_text, pid, "the pid")
             choices.append(Choice("i", "the worker's pid", copy))
-        choices += self._copying.everywhere()
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
-
-    def _copy_visible(self, text: str) -> None:
-        self._copying.copy_text(text, "what is visible")
+        self._host.question(copy_question(self._copying, title, choices))
 
     def _copy_log(self) -> None:
         if self._log.path is not None:
