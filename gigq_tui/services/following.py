@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
 
 from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.report import Report
 from gigq_tui.store.clock import Clock
 from gigq_tui.store.outcomes.following import FollowedJobs
 from gigq_tui.store.outcomes.states import JobNow, JobsNow
-from gigq_tui.store.questions import Questions
+from gigq_tui.store.questions import AsksReader, Questions
 from gigq_tui.store.stepwise import SoFar
 from gigq_tui.store.throttle import PATIENCE
 
@@ -24,17 +23,6 @@ MOST_JOBS = 250_000
 LATE_S = 120.0
 
 Watcher = Callable[[Followed], None]
-
-
-class Asks(Protocol):
-    """What asks the reader's thread."""
-
-    def ask(
-        self,
-        read: Callable[[Questions], Any],
-        got: Callable[[Any], None],
-        failed: Callable[[str], None],
-    ) -> None: ...
 
 
 class _Case:
@@ -75,7 +63,9 @@ class Following:
             hear of it unasked.
     """
 
-    def __init__(self, reads: Asks, clock: Clock, told: Callable[[Followed, bool], None]) -> None:
+    def __init__(
+        self, reads: AsksReader, clock: Clock, told: Callable[[Followed, bool], None]
+    ) -> None:
         self._reads = reads
         self._clock = clock
         self._told = told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gigq_core.graph.blocking import Blocking
 from gigq_tui.store.clock import Clock
@@ -34,6 +34,17 @@ class Questions(Protocol):
     def recent_functions(self) -> tuple[str, ...]: ...
     def jobs_ahead(self, priority: int) -> int | None: ...
     def schedules(self, chosen: str) -> Schedules: ...
+
+
+class AsksReader(Protocol):
+    """Has the reader's thread find something out, and hands the answer over in the app's own."""
+
+    def ask(
+        self,
+        read: Callable[[Questions], Any],
+        got: Callable[[Any], None],
+        failed: Callable[[str], None],
+    ) -> None: ...
 
 
 class ReaderLike(Questions, Protocol):

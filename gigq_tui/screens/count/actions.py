@@ -9,7 +9,6 @@ from typing import Protocol
 
 from gigq_core.grouping.counting import csv_of
 from gigq_tui.actions.question import Choice as Answer
-from gigq_tui.actions.question import Question
 from gigq_tui.actions.shell_command import command
 from gigq_tui.columns import has_secrets
 from gigq_tui.format import plural
@@ -24,7 +23,7 @@ from gigq_tui.screens.parts.copy_choices import (
     text_choice,
 )
 from gigq_tui.screens.parts.job_actions import ChosenJobs
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.counts.reading import Counted
@@ -37,7 +36,7 @@ from gigq_tui.store.models import Tab
 Asks = Callable[[ChosenJobs, str], None]
 
 
-class ValuesHost(Protocol):
+class ValuesHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -52,8 +51,6 @@ class ValuesHost(Protocol):
 
     @property
     def is_current(self) -> bool: ...
-
-    def question(self, question: Question) -> None: ...
 
 
 class ValueActions(Part):

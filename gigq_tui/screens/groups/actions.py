@@ -8,15 +8,13 @@ from typing import Any, Protocol
 
 from gigq_core.changes.canary import CANARY_JOBS
 from gigq_core.grouping.failed_now import FailedJobs
-from gigq_tui.actions.jobs import ChangesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
-from gigq_tui.actions.report import Report
 from gigq_tui.format import count, cut, inert, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import GROUP_CANARY, GROUP_CANCEL, GROUP_RETRY
 from gigq_tui.screens.groups.lines import label_of, period
-from gigq_tui.screens.parts.job_actions import ChosenJobs
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.job_actions import ActsOnJobs, ChosenJobs
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.services.canaries import CanaryRun
@@ -29,7 +27,7 @@ from gigq_tui.store.stepwise import SoFar
 _TITLE_CELLS = 60
 
 
-class GroupsHost(Protocol):
+class GroupsHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -42,9 +40,6 @@ class GroupsHost(Protocol):
     @property
     def is_current(self) -> bool:
         """Whether it is in front."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class Chooses(Protocol):
@@ -60,20 +55,6 @@ class Chooses(Protocol):
     def chosen(self) -> tuple[FailedJobs, ...]: ...
 
     def unmark(self) -> bool: ...
-
-
-class Acts(Protocol):
-    """Has things done to the file, and tells what came of them."""
-
-    @property
-    def jobs(self) -> ChangesJobs: ...
-
-    @property
-    def attach_details(self) -> tuple[str, ...]: ...
-
-    def act(
-        self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
-    ) -> None: ...
 
 
 class KeepsCanaries(Protocol):
@@ -101,7 +82,7 @@ class GroupActions(Part):
         self,
         host: GroupsHost,
         choice: Chooses,
-        actions: Acts,
+        actions: ActsOnJobs,
         canaries: KeepsCanaries,
         ask_cancel: Callable[[ChosenJobs, str], None],
         notices: Tells,

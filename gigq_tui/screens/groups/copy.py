@@ -9,7 +9,7 @@ from typing import Protocol
 from gigq_core.changes.canary import CANARY_JOBS
 from gigq_core.grouping.failed_now import FailedJobs
 from gigq_core.schema.failure_statements import MOST_GROUPED_BY
-from gigq_tui.actions.question import Choice, Question
+from gigq_tui.actions.question import Choice
 from gigq_tui.actions.shell_command import command
 from gigq_tui.format import cut, inert
 from gigq_tui.keys.handlers import does
@@ -21,7 +21,7 @@ from gigq_tui.screens.parts.copy_choices import (
     copy_question,
     text_choice,
 )
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.failures.grouping import Grouping
 from gigq_tui.store.filter.language import FilterError
@@ -31,13 +31,6 @@ from gigq_tui.store.models import Tab
 
 FAILED = "state:failed|state:timeout"
 SHOWN_DIGITS = 8
-
-
-class AsksQuestion(Protocol):
-    """What the part needs of its screen."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class ChoosesOne(Protocol):

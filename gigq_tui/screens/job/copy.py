@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from gigq_tui.actions.question import Choice, Question
+from gigq_tui.actions.question import Choice
 from gigq_tui.actions.shell_command import for_jobs, without_secrets
 from gigq_tui.actions.stack import StackTaken
 from gigq_tui.format import as_json, cut, inert, masked
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.parts.copy_choices import Copies, copy_question, text_choice
-from gigq_tui.screens.parts.needs import FindsOut, Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, FindsOut, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.store.models import Attempt, JobDetail
@@ -51,7 +51,7 @@ class KnowsText(Protocol):
         """The text that is seen now; None where there is none, or it shows secrets."""
 
 
-class DetailCopyHost(Protocol):
+class DetailCopyHost(AsksQuestion, Protocol):
     """What copying needs of its screen."""
 
     @property
@@ -65,9 +65,6 @@ class DetailCopyHost(Protocol):
 
     @property
     def page(self) -> KnowsText: ...
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class DetailCopy(Part):

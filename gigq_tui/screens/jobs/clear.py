@@ -19,7 +19,7 @@ from gigq_tui.format import count, cut, inert, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.job_actions import CLEAR_FINISHED, UNDO
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import Acts, AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.clock import Clock
@@ -39,7 +39,7 @@ _AGES = (
 )
 
 
-class ClearHost(Protocol):
+class ClearHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -58,9 +58,6 @@ class ClearHost(Protocol):
     def is_current(self) -> bool:
         """Whether it is in front."""
 
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
-
 
 class ClearsJobs(Protocol):
     """What removes jobs; its methods block."""
@@ -70,18 +67,11 @@ class ClearsJobs(Protocol):
     def clear(self, ids: Iterable[str], include_needed: bool = False) -> Report: ...
 
 
-class Acts(Protocol):
+class ActsOnJobs(Acts, Protocol):
     """What does things to the file, and tells their outcome."""
 
     @property
     def jobs(self) -> ClearsJobs: ...
-
-    @property
-    def attach_details(self) -> tuple[str, ...]: ...
-
-    def act(
-        self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
-    ) -> None: ...
 
 
 class Clear(Part):
@@ -99,7 +89,7 @@ class Clear(Part):
     def __init__(
         self,
         host: ClearHost,
-        actions: Acts,
+        actions: ActsOnJobs,
         notices: Tells,
         clock: Clock,
         cleared: Callable[[], None],

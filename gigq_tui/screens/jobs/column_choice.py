@@ -13,7 +13,7 @@ from gigq_tui.format import inert
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import CHOOSE_COLUMNS
 from gigq_tui.screens.jobs.table import JobTable
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.counts.reading import NamesReading
@@ -23,7 +23,7 @@ from gigq_tui.store.stepwise import SoFar
 MOST_OFFERED = 15
 
 
-class ColumnsHost(Protocol):
+class ColumnsHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -34,8 +34,6 @@ class ColumnsHost(Protocol):
 
     @property
     def is_current(self) -> bool: ...
-
-    def question(self, question: Question) -> None: ...
 
 
 class Lists(Protocol):

@@ -18,7 +18,7 @@ from gigq_tui.keys.hints import DEFAULT_HINTS, KeyHints
 from gigq_tui.keys.looking_actions import FILTER, FOLLOW, NEXT_TAB, PREVIOUS_TAB, SORT, TAB_ACTIONS
 from gigq_tui.screens.jobs.filter_box import FilterBox
 from gigq_tui.screens.jobs.table import JobTable
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.filter.language import NO_FILTER, Filter
@@ -33,7 +33,7 @@ TABS = tuple(Tab)
 SMALL = 14
 
 
-class ListHost(Protocol):
+class ListHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -47,9 +47,6 @@ class ListHost(Protocol):
     @property
     def size(self) -> Size:
         """The cells of the screen."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
     def list_changed(self) -> None:
         """Another list was asked for."""

@@ -29,7 +29,7 @@ from gigq_tui.screens.parts.copy_choices import (
     copy_question,
     text_choice,
 )
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import Acts, AsksQuestion, Tells
 from gigq_tui.screens.parts.panel_part import LaysOver, PanelPart
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.filter.terms import Field
@@ -41,7 +41,7 @@ from gigq_tui.store.models import Tab
 _MOST_TWINS = 3
 
 
-class LanesHost(LaysOver, Protocol):
+class LanesHost(LaysOver, AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -51,9 +51,6 @@ class LanesHost(LaysOver, Protocol):
     @property
     def is_read(self) -> bool:
         """Whether they have been read."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
     def reread(self) -> None:
         """Read the lanes anew."""
@@ -69,19 +66,6 @@ class Chooses(Protocol):
     def chosen(self) -> tuple[Lane, ...]: ...
 
     def unmark(self) -> bool: ...
-
-
-class Acts(Protocol):
-    """Has things done to the file, and tells what came of them."""
-
-    @property
-    def attach_details(self) -> tuple[str, ...]: ...
-
-    def act(
-        self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
-    ) -> None: ...
-
-    def after_attach_question(self, title: str, act: Callable[[], None]) -> None: ...
 
 
 class RuleActions(PanelPart[RulePanel]):

@@ -17,7 +17,7 @@ from gigq_tui.actions.report import Report
 from gigq_tui.format import plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.job_actions import CANCEL, LOWER_PRIORITY, RAISE_PRIORITY, RETRY
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import Acts, AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.release import orphans, release_question
 from gigq_tui.screens.parts.screen_reads import ScreenReads
@@ -68,7 +68,7 @@ class Sorted:
     total: int
 
 
-class JobHost(Protocol):
+class JobHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -78,27 +78,15 @@ class JobHost(Protocol):
     def chosen_jobs(self) -> ChosenJobs:
         """The jobs that a lower-case key acts on, captured now."""
 
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
-
     def amend_question(self, question: Question, amended: Question) -> None:
         """Put another in the place of a question that is still open."""
 
 
-class Acts(Protocol):
+class ActsOnJobs(Acts, Protocol):
     """Has things done to the file, and tells what came of them."""
 
     @property
     def jobs(self) -> ChangesJobs: ...
-
-    @property
-    def attach_details(self) -> tuple[str, ...]: ...
-
-    def act(
-        self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
-    ) -> None: ...
-
-    def after_attach_question(self, title: str, act: Callable[[], None]) -> None: ...
 
 
 class Shows(Protocol):
@@ -123,7 +111,7 @@ class JobActions(Part):
     def __init__(
         self,
         host: JobHost,
-        actions: Acts,
+        actions: ActsOnJobs,
         notices: Tells,
         picture: Shows,
         release: Callable[[Sequence[HeldJob], Callable[[], None] | None], None],

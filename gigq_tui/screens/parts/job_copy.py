@@ -6,20 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gigq_tui.actions.question import Choice, Question
+from gigq_tui.actions.question import Choice
 from gigq_tui.actions.shell_command import for_jobs
 from gigq_tui.format import as_json, cut, inert, masked, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.looking_actions import COPY
 from gigq_tui.screens.parts.copy_choices import Copies, copy_question, text_choice
 from gigq_tui.screens.parts.job_actions import GONE, ChosenJobs
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.models import JobDetail, JobRow
 
 
-class CopyHost(Protocol):
+class CopyHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -31,9 +31,6 @@ class CopyHost(Protocol):
 
     def chosen_jobs(self) -> ChosenJobs:
         """The jobs that are marked, or the one under the cursor."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class JobCopy(Part):

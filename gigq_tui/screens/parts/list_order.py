@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.format import plural
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.filter.folding import folded
 from gigq_tui.widgets.typed_line import TypedLine
@@ -34,7 +34,7 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(piece), "") if piece.isdecimal() else (0, piece) for piece in pieces)
 
 
-class OrderHost(Protocol):
+class OrderHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -43,9 +43,6 @@ class OrderHost(Protocol):
 
     def draw(self) -> None:
         """Draw what has changed."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class ListOrder(Part):

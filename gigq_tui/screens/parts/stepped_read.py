@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gigq_tui.keys.action import Action
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.typed_ahead import is_about_rows
 from gigq_tui.store.clock import Clock
-from gigq_tui.store.questions import Questions
+from gigq_tui.store.questions import AsksReader, Questions
 from gigq_tui.store.stepwise import SoFar, Stepwise
 from gigq_tui.store.throttle import PATIENCE
 
@@ -20,22 +20,11 @@ _Value = TypeVar("_Value")
 PACE_S = 1.0
 
 
-class AsksSteps(Protocol):
-    """What asks the reader's thread."""
-
-    def ask(
-        self,
-        read: Callable[[Questions], Any],
-        got: Callable[[Any], None],
-        failed: Callable[[str], None],
-    ) -> None: ...
-
-
 class StepsHost(Protocol):
     """What the part needs of its screen."""
 
     @property
-    def reads(self) -> AsksSteps: ...
+    def reads(self) -> AsksReader: ...
 
     @property
     def is_current(self) -> bool:

@@ -23,7 +23,7 @@ from gigq_tui.keys.schedule_actions import (
     SCHEDULE_REMOVE,
     SCHEDULE_RUN,
 )
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import Acts, AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.slots import short_time, there
 from gigq_tui.store.clock import Clock
@@ -50,13 +50,6 @@ _NEXT_SLOT = {
 }
 
 
-class ActionsHost(Protocol):
-    """What the part needs of its screen."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
-
-
 class Chooses(Protocol):
     """Which schedules are meant."""
 
@@ -67,17 +60,6 @@ class Chooses(Protocol):
     def chosen(self) -> tuple[ListedSchedule, ...]: ...
 
     def unmark(self) -> bool: ...
-
-
-class Acts(Protocol):
-    """Has things done to the file, and tells what came of them."""
-
-    @property
-    def attach_details(self) -> tuple[str, ...]: ...
-
-    def act(
-        self, call: Callable[[], Report | None], after: Callable[[], None] | None = None
-    ) -> None: ...
 
 
 class OpensForm(Protocol):
@@ -102,7 +84,7 @@ class ScheduleKeys(Part):
 
     def __init__(
         self,
-        host: ActionsHost,
+        host: AsksQuestion,
         choice: Chooses,
         changes: ChangesSchedules,
         actions: Acts,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_tui.actions import shell_command
-from gigq_tui.actions.question import Question
 from gigq_tui.actions.schedules import request_of
 from gigq_tui.format import inert
 from gigq_tui.keys.handlers import does
@@ -17,19 +16,12 @@ from gigq_tui.screens.parts.copy_choices import (
     copy_question,
     text_choice,
 )
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal
 from gigq_tui.store.models import Tab
 from gigq_tui.store.schedules import ListedSchedule
-
-
-class AsksQuestion(Protocol):
-    """What the part needs of its screen."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class ChoosesOne(Protocol):

@@ -14,6 +14,7 @@ from gigq_tui.actions.editor import edit_text
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import EDIT_PARAMS
+from gigq_tui.screens.parts.needs import AsksQuestion
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.submit.check import FormResult
 from gigq_tui.screens.submit.form import SubmitForm
@@ -21,7 +22,7 @@ from gigq_tui.screens.submit.host import Known, Notices
 from gigq_tui.screens.submit.texts import Offer, TextMistake, offer, read_back
 
 
-class EditorHost(Protocol):
+class EditorHost(AsksQuestion, Protocol):
     """The screen, as the editor knows it."""
 
     form: SubmitForm
@@ -30,9 +31,6 @@ class EditorHost(Protocol):
 
     def review(self) -> None:
         """Tell what is wrong, and what would be submitted."""
-
-    def question(self, question: Question) -> None:
-        """Ask something."""
 
     def call_later(self, callback: Callable[..., Awaitable[None]], *args: Any) -> bool:
         """Call something in the screen's own turn."""

@@ -21,7 +21,7 @@ from gigq_tui.keys.screen_actions import (
     WORKER_PAUSE,
     WORKER_RELEASE,
 )
-from gigq_tui.screens.parts.needs import Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.release import release_question
 from gigq_tui.screens.workers.entries import WorkerEntry
@@ -34,7 +34,7 @@ _ON_A_WORKER = frozenset(
 _ENDING = ("draining", "stopping")
 
 
-class WorkerHost(Protocol):
+class WorkerHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -44,9 +44,6 @@ class WorkerHost(Protocol):
     @property
     def shows_list(self) -> bool:
         """Whether that line can be seen now."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class Controls(Protocol):

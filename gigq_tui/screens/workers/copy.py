@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Protocol
 
-from gigq_tui.actions.question import Choice, Question
+from gigq_tui.actions.question import Choice
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import WORKER_COPY
 from gigq_tui.screens.parts.copy_choices import Copies, copy_question, text_choice
-from gigq_tui.screens.parts.needs import FindsOut, Tells
+from gigq_tui.screens.parts.needs import AsksQuestion, FindsOut, Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.text_reader import copy_tail
 from gigq_tui.screens.workers.entries import WorkerEntry
@@ -17,7 +17,7 @@ from gigq_tui.screens.workers.log import WorkerLog
 from gigq_tui.store.tail import WHOLE_BYTES, Tail, read_tail
 
 
-class CopyHost(Protocol):
+class CopyHost(AsksQuestion, Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -27,9 +27,6 @@ class CopyHost(Protocol):
     @property
     def reads(self) -> FindsOut:
         """What reads all of the log, in a thread."""
-
-    def question(self, question: Question) -> None:
-        """Ask in the panel."""
 
 
 class WorkerCopy(Part):
