@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from textual import events
-
 from gigq_core.schedules.cron import check_zone
 from gigq_tui.screens.submit.host import FormHost
+from gigq_tui.screens.submit.name_search import NameSearch
 from gigq_tui.screens.submit.suggestions import Suggestion, SuggestionList
 from gigq_tui.store.filter.folding import folded
 from gigq_tui.store.schedules import Schedules
 from gigq_tui.widgets.form_row import Field
 
-MOST_SUGGESTED = 30
-
 
 def ranked(typed: str, zones: tuple[str, ...]) -> list[str]:
     """The zones that may be meant: first those whose name, or whose city, begins like that."""
-    wanted = folded(typed.strip().replace(" ", "_"))
+    wanted = folded(typed.replace(" ", "_"))
     found: list[tuple[int, str]] = []
     for zone in zones:
         name = folded(zone)
@@ -26,7 +23,7 @@ def ranked(typed: str, zones: tuple[str, ...]) -> list[str]:
     return [zone for _, zone in sorted(found)]
 
 
-class ZoneSearch:
+class ZoneSearch(NameSearch):
     """The part of the form that knows zones, and the names of the schedules in the file.
 
     Args:
@@ -39,12 +36,10 @@ class ZoneSearch:
     """
 
     def __init__(self, host: FormHost, suggestions: SuggestionList, field: Field) -> None:
+        super().__init__(suggestions, field)
         self._host = host
-        self._suggestions = suggestions
-        self._field = field
         self._zones: tuple[str, ...] = ()
         self.schedules: frozenset[str] = frozenset()
-        field.keys_first = self.take_key
 
     def begin(self) -> None:
         """Ask for both."""
@@ -58,31 +53,11 @@ class ZoneSearch:
         self.schedules = frozenset(one.name for one in read.listed)
         self._host.review()
 
-    def typed(self) -> None:
-        """The name in the field is another one."""
-        self._suggest()
+    def found(self, typed: str) -> list[Suggestion]:
+        return [Suggestion(zone, ((zone, ""),), zone) for zone in ranked(typed, self._zones)]
 
-    def take_key(self, event: events.Key) -> bool:
-        """Take a key before the field gets it; say whether it was for the list of suggestions."""
-        return self._suggestions.take_key(event)
-
-    def _suggest(self) -> None:
-        typed = self._field.value
-        if not self._field.has_focus or not typed.strip():
-            self._suggestions.close_under(self._field)
-            return
-        found = ranked(typed, self._zones)
-        is_whole = typed.strip() in self._zones
-        items = [Suggestion(zone, ((zone, ""),), zone) for zone in found[:MOST_SUGGESTED]]
-        if is_whole and len(items) == 1:
-            items = []
-        more = len(found) - len(items)
-        foot = f"{more:,} more: type on" if items and more > 0 else ""
-        self._suggestions.offer(self._field, items, self._take, foot=foot, whole=is_whole)
-
-    def _take(self, picked: Suggestion) -> None:
-        self._field.value = picked.value
-        self._field.cursor_position = len(picked.value)
+    def is_whole(self, typed: str) -> bool:
+        return typed in self._zones
 
 
 def _zones() -> tuple[str, ...]:
