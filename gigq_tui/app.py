@@ -449,7 +449,7 @@ def _openers(app: ConsoleApp) -> Openers:
 
         services = app.services
         if (front := app.front) is not None:
-            actions = services.keymap.told(actions_for(front.SCOPE))
+            actions = services.keymap.rebound(actions_for(front.SCOPE))
             front.lay_over(ViewPanel(services.views, services.copying.copy_text, actions))
 
     def outcomes() -> None:

@@ -165,7 +165,7 @@ class Viewpoint:
         return written
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What it shows, in a few words for people."""
         parts = [str(self.open)] if self.open is not None else []
         parts.append(self.tab.name.title() if self.tab is not Tab.ALL else "All")

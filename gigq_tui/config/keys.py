@@ -65,7 +65,7 @@ def _keys_of(action: Action, value: Any) -> tuple[str, ...]:
 
 def _check_clashes(scope: Scope, keymap: Keymap) -> None:
     holders: dict[str, str] = {}
-    for action in keymap.told(actions_for(scope)):
+    for action in keymap.rebound(actions_for(scope)):
         for key in action.keys:
             other = holders.setdefault(key, action.id)
             if other == action.id:
@@ -80,11 +80,11 @@ def _check_clashes(scope: Scope, keymap: Keymap) -> None:
 
 def _check_way_out(scope: Scope, keymap: Keymap) -> None:
     def has_key(*ids: str) -> bool:
-        return any(a.keys and a.id in ids for a in keymap.told(actions_for(scope)))
+        return any(a.keys and a.id in ids for a in keymap.rebound(actions_for(scope)))
 
     if has_key("quit"):
         return
-    home = any(a.keys for a in keymap.told(ACTIONS) if a.id == "leave")
+    home = any(a.keys for a in keymap.rebound(ACTIONS) if a.id == "leave")
     if not home or not has_key(*_LEAVING):
         raise Problem(
             "keys.quit", f"no key is left to leave the {scope.value} screen: give quit one."

@@ -92,7 +92,7 @@ def _head(read_from: Path, found: bool) -> str:
 
 def _keys(config: Config) -> str:
     lines = ["[keys]", '# an action\'s keys: ["a", "ctrl+x"] or "a,ctrl+x", or "" for none']
-    actions = Keymap(config.keys).told(ACTIONS)
+    actions = Keymap(config.keys).rebound(ACTIONS)
     for group in Group:
         lines += ["", f"# {group.value}"]
         for action in actions:

@@ -7,7 +7,7 @@ works from anywhere.
 sentence it gets as a notice instead of acting. Keys reach it through the router, which looks them
 up with `action_of()`, the mouse through the key bar, and so does the palette.
 
-Users may choose other keys: `Keymap.told()` gives actions with the keys they have in one console,
+Users may choose other keys: `Keymap.rebound()` gives actions with the keys of one console,
 and whatever names keys to a person asks it.
 
 The same key may belong to different actions on different screens (`c` cancels a job here and
@@ -85,7 +85,7 @@ def actions_for(scope: Scope) -> tuple[Action, ...]:
 
 def action_of(key: str, scope: Scope, keymap: Keymap = DEFAULT_KEYS) -> Action | None:
     """Return the action that a key, by Textual's name, has on a screen, or None."""
-    told = keymap.told(actions_for(scope))
+    told = keymap.rebound(actions_for(scope))
     return next((action for action in told if key in action.keys), None)
 
 

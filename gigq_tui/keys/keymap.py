@@ -18,11 +18,11 @@ class Keymap:
 
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def told(self, actions: Iterable[Action]) -> tuple[Action, ...]:
+    def rebound(self, actions: Iterable[Action]) -> tuple[Action, ...]:
         """Return the actions with the keys that they have here, for whatever names keys."""
-        return tuple(self._told(action) for action in actions)
+        return tuple(self._rebound(action) for action in actions)
 
-    def _told(self, action: Action) -> Action:
+    def _rebound(self, action: Action) -> Action:
         keys = self.chosen.get(action.id)
         return action if keys is None else replace(action, keys=keys)
 

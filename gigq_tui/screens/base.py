@@ -168,7 +168,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if not self.is_whole:
             return
         self.query_one(HeaderBar).tell(self.header_state())
-        actions = self.services.keymap.told(bar_actions(self.SCOPE))
+        actions = self.services.keymap.rebound(bar_actions(self.SCOPE))
         self.query_one(KeyBar).tell(actions, self.context())
 
     def header_state(self) -> HeaderState:

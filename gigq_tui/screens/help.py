@@ -50,7 +50,7 @@ _FILTER = (
 def help_lines(scope: Scope, width: int, keymap: Keymap = DEFAULT_KEYS) -> tuple[Line, ...]:
     """Return the help of a screen with its present keys, laid out for `width` cells."""
     lines: list[Line] = []
-    lines += _laid_out([*_blocks(keymap.told(actions_for(scope))), _states()], width)
+    lines += _laid_out([*_blocks(keymap.rebound(actions_for(scope))), _states()], width)
     lines.append(())
     filters = (KeyHints(keymap)(FILTER) + _FILTER[0], _FILTER[1]) if scope is Scope.JOBS else ()
     for note in (*_NOTES, *filters):

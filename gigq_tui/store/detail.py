@@ -13,11 +13,11 @@ from gigq_core.rows.origin import origin_of
 from gigq_core.system.kept_files import is_kept
 from gigq_core.system.paths import kept_output
 from gigq_tui.store import queries
+from gigq_tui.store.attempt_reports import last_report
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.graph.ancestors import read_lines
 from gigq_tui.store.instants import BEGAN, ENDED
 from gigq_tui.store.models import Attempt, JobDetail, JobRow, Relative, Standing
-from gigq_tui.store.told import last_report
 
 # Bytes of one value that are read at all.
 VALUE_BYTES = 1_000_000

@@ -16,6 +16,7 @@ from gigq_core.lanes.rules import holds_any
 from gigq_core.rows.decoding import as_int, as_text
 from gigq_tui.store import queries, submit_form
 from gigq_tui.store.agents import HOST, with_hosts
+from gigq_tui.store.attempt_reports import Paces, with_reports
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.counting import Counter, RateMeter
 from gigq_tui.store.detail import MAX_RELATIVES, read_detail
@@ -43,7 +44,6 @@ from gigq_tui.store.obstacles import ObstacleWatch
 from gigq_tui.store.schedules import Schedules, read_listed
 from gigq_tui.store.stepwise import SoFar, StepsOfAFile, Stepwise
 from gigq_tui.store.throttle import Throttle
-from gigq_tui.store.told import Paces, with_told
 from gigq_tui.store.workers import (
     FileWorkers,
     IsDead,
@@ -142,7 +142,7 @@ class Reader:
             row = read_lines(conn, schema, [job_id]).get(job_id)
             if row is None:
                 return None
-            (row,) = with_holders(self._paces.told([row]), self._read_staff(conn, schema))
+            (row,) = with_holders(self._paces.remembered([row]), self._read_staff(conn, schema))
             (row,) = with_lanes(conn, [row], self._clock.now())
             blocks = 0
             if schema.attached:
@@ -351,8 +351,8 @@ class Reader:
             window = self._ranking.window(
                 conn, schema, view, where, params, total, self._door.version
             )
-        rows = with_told(conn, schema, with_ancestors(conn, schema, window.rows))
-        rows = self._paces.told(rows)
+        rows = with_reports(conn, schema, with_ancestors(conn, schema, window.rows))
+        rows = self._paces.remembered(rows)
         rows = with_lanes(conn, with_holders(rows, staff), self._clock.now())
         if HOST in view.own:
             rows = with_hosts(conn, schema, rows)

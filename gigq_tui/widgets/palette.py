@@ -70,7 +70,7 @@ class PalettePanel(Lines):
         self.owner = owner
         self.is_open = True
         self.keymap = keymap
-        self.actions = self.keymap.told(actions_for(owner.SCOPE))
+        self.actions = self.keymap.rebound(actions_for(owner.SCOPE))
         # What can be done was decided for the row that the palette was opened on.
         self.context: Context = owner.context()
         self.text = ""

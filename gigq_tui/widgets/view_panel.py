@@ -113,7 +113,7 @@ class ViewPanel(Lines):
             rest = theme.RULE * max(0, width - 3 - width_of(title))
             return ((theme.RULE * 3, "rule"), (title, "title"), (rest, "rule"))
         if y == 1:
-            return fit((("   now  ", "dim"), (inert(self._present.told), "dim")), width)
+            return fit((("   now  ", "dim"), (inert(self._present.summary), "dim")), width)
         if y >= self.size.height - 1:
             return fit(self._last_line(), width)
         index = self._top + y - 2
@@ -128,7 +128,7 @@ class ViewPanel(Lines):
         line: Line = (
             (" > " if selected else "   ", "key"),
             (f"{pad(cut(inert(named.name), cells), cells)}  ", ""),
-            (inert(named.view.told), "dim"),
+            (inert(named.view.summary), "dim"),
         )
         return (("", "cursor"), *line) if selected else line
 

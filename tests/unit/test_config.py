@@ -291,7 +291,7 @@ def test_what_is_typed() -> None:
 
 def test_a_keymap_tells_the_users_keys() -> None:
     keymap = Keymap({"quit": ("ctrl+x",), "down": ("h", "pagedown"), "filter": ()})
-    told = {action.id: action for action in keymap.told(actions_for(Scope.JOBS))}
+    told = {action.id: action for action in keymap.rebound(actions_for(Scope.JOBS))}
     assert told["quit"].shown == "ctrl+x twice"
     assert told["down"].shown == "h pgdn"
     assert (told["filter"].keys, told["filter"].shown) == ((), "")

@@ -38,7 +38,7 @@ VIEWS = [
 ]
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.told)
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.summary)
 @pytest.mark.parametrize("path", ["/srv/q/jobs.db", "/srv/my queues/it's.db", "/srv/-x.db"])
 def test_a_view_comes_back_from_the_command_that_was_copied(
     view: Viewpoint, path: str, monkeypatch: pytest.MonkeyPatch

@@ -162,7 +162,7 @@ class CountScreen(ConsoleScreen, inherit_bindings=False):
             return
         known, so_far, width = self.known, self.reading.so_far, self.app.size.width
         view = Viewpoint(*self.among)
-        about = view.told if view.words else ""
+        about = view.summary if view.words else ""
         self.set_class(not self.keys, "-unasked")
         if not self.keys:
             self.query_one("#count-help", Pane).show(help_lines(self.line.names, about, width))

@@ -56,7 +56,7 @@ class Arrival(Part):
         """Say so where the console shows less than all jobs since it was left that way."""
         start = settings.start
         if settings.resumed and (start.filter or start.tab is not Tab.ALL):
-            self._notices.tell(f"as it was left: {inert(start.told)}")
+            self._notices.tell(f"as it was left: {inert(start.summary)}")
 
     def show(self, view: Viewpoint) -> None:
         """List what a view says, and open what lies over it."""

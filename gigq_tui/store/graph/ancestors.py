@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from gigq_core.graph.blame import TOLD, Culprit, Parent, blame_of
 from gigq_core.rows.decoding import as_text
 from gigq_tui.store import queries
+from gigq_tui.store.attempt_reports import with_reports
 from gigq_tui.store.file_schema import FileSchema
 from gigq_tui.store.models import JobRow
 from gigq_tui.store.rows import job_row
 from gigq_tui.store.statuses import PENDING
-from gigq_tui.store.told import with_told
 
 # How far one refresh looks up the graph. What lies beyond is taken for hopeful.
 MAX_NODES = 2_000
@@ -133,5 +133,5 @@ def read_lines(
     rows: Sequence[JobRow] = [job_row(record) for record in records]
     if judge:
         rows = with_ancestors(conn, schema, rows)
-    rows = with_told(conn, schema, rows)
+    rows = with_reports(conn, schema, rows)
     return {row.id: row for row in rows}

@@ -24,7 +24,7 @@ from gigq_tui.store.statuses import FAILED, RUNNING, TIMEOUT
 MOST_REMEMBERED = 5_000
 
 
-def with_told(
+def with_reports(
     conn: sqlite3.Connection, schema: FileSchema, rows: Sequence[JobRow]
 ) -> tuple[JobRow, ...]:
     """The rows with what their attempts tell."""
@@ -47,7 +47,7 @@ class Paces:
     def __init__(self) -> None:
         self._first: dict[str, tuple[float, datetime]] = {}
 
-    def told(self, rows: Sequence[JobRow]) -> tuple[JobRow, ...]:
+    def remembered(self, rows: Sequence[JobRow]) -> tuple[JobRow, ...]:
         """The rows with what is remembered of them, from this picture on."""
         if len(self._first) > MOST_REMEMBERED:
             self._first.clear()
