@@ -27,7 +27,6 @@ from textual.binding import BindingType
 from textual.geometry import Offset
 from textual.screen import Screen
 
-from gigq_core.schedules.rules import Schedule
 from gigq_core.system.paths import queue_file
 from gigq_tui.actions.jobs import QueueActions
 from gigq_tui.actions.lanes import LaneActions
@@ -38,16 +37,15 @@ from gigq_tui.actions.workers.setup import WorkerSetup
 from gigq_tui.columns import own_names
 from gigq_tui.config.model import NO_LABEL, ChosenColumn, Config, Label
 from gigq_tui.config.place import default_path
-from gigq_tui.keys import Keymap, actions_for
+from gigq_tui.keys import Keymap
 from gigq_tui.keys.handlers import Handler, collect, does
 from gigq_tui.keys.hints import KeyHints
 from gigq_tui.keys.screen_actions import REPAINT, SUSPEND
 from gigq_tui.leaving import HUNG_UP, Leaving
+from gigq_tui.openers import ScreenOpeners
 from gigq_tui.router import Router
 from gigq_tui.screens.base import ConsoleScreen, selected_cell
 from gigq_tui.screens.jobs.screen import JobsScreen
-from gigq_tui.screens.parts.needs import AboutJobs
-from gigq_tui.screens.tree.folds import Folds
 from gigq_tui.services import Services
 from gigq_tui.services.actions import Actions
 from gigq_tui.services.canaries import Canaries
@@ -56,16 +54,13 @@ from gigq_tui.services.notices import Notices
 from gigq_tui.services.picture import Picture
 from gigq_tui.services.quitting import Quitting
 from gigq_tui.services.reads import FeedLike, Reads
-from gigq_tui.services.routes import Openers, Routes
+from gigq_tui.services.routes import Routes
 from gigq_tui.services.settings import Settings
 from gigq_tui.services.views import Views
 from gigq_tui.services.worker_control import WorkerControl
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
-from gigq_tui.store.failures.grouping import CAUSE, Grouping, grouping_of
-from gigq_tui.store.filter.language import Filter
-from gigq_tui.store.history.time_window import USUAL, Period, period_of
 from gigq_tui.store.list.view import View, usual_sort
-from gigq_tui.store.models import JobDetail, Snapshot, Tab
+from gigq_tui.store.models import Snapshot
 from gigq_tui.terminal.app import TerminalApp
 from gigq_tui.viewpoint import Viewpoint
 from gigq_tui.widgets.header import FRESH, age_class
@@ -165,7 +160,7 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
         own = own_names(ChosenColumn.of(column).name for column in columns)
         view = View(start.tab, start.filter, sort=sort, own=own)
         picture = Picture(reads, notices, clock, view, self._redraw)
-        routes = Routes(_openers(self), notices, lambda: bool(actions.following.actions))
+        routes = Routes(ScreenOpeners(self), notices, lambda: bool(actions.following.actions))
         views = Views(settings, self, picture, notices, front, routes.show_view)
         jobs = QueueActions(path, settings.read_only, python=settings.python, chdir=settings.chdir)
         actions = Actions(
@@ -368,138 +363,3 @@ class ConsoleApp(TerminalApp, inherit_bindings=False):
     def do_repaint(self) -> None:
         """Paint the whole screen, for a terminal that lost some of it."""
         self.paint_anew()
-
-
-def _openers(app: ConsoleApp) -> Openers:
-    """How each screen is opened: what only some of them need is loaded then."""
-    folds = Folds()
-
-    def first() -> JobsScreen:
-        return next(screen for screen in app.screen_stack if isinstance(screen, JobsScreen))
-
-    def job(job_id: str, tab: str | None) -> None:
-        from gigq_tui.screens.job.screen import JobScreen
-
-        app.push_screen(JobScreen(app.services, job_id, tab, first()))
-
-    def tree(job_id: str, shape: str = "tree") -> None:
-        from gigq_tui.screens.tree.screen import TreeScreen
-        from gigq_tui.screens.tree.shapes import shape_of
-
-        app.push_screen(TreeScreen(app.services, job_id, folds, shape_of(shape)))
-
-    def form(template: JobDetail | None) -> None:
-        from gigq_tui.screens.submit.screen import SubmitScreen
-
-        app.push_screen(SubmitScreen(app.services, template))
-
-    def workers(setting_up: bool) -> None:
-        from gigq_tui.screens.workers.screen import WorkersScreen
-
-        app.push_screen(WorkersScreen(app.services, setting_up=setting_up))
-
-    def overview(period: Period = USUAL) -> None:
-        from gigq_tui.screens.overview.screen import OverviewScreen
-
-        app.push_screen(OverviewScreen(app.services, period))
-
-    def groups(by: Grouping = CAUSE) -> None:
-        from gigq_tui.screens.groups.screen import GroupsScreen
-
-        row = app.front.current_row() if app.front is not None else None
-        app.push_screen(GroupsScreen(app.services, by, row))
-
-    def count(keys: str = "") -> None:
-        from gigq_core.grouping.counting import count_keys
-        from gigq_tui.screens.count.screen import CountScreen
-
-        front, view = app.front, app.services.picture.view
-        among = front.listed if isinstance(front, AboutJobs) else (view.tab, view.filter)
-        app.push_screen(CountScreen(app.services, count_keys(keys) if keys else (), *among))
-
-    def lanes() -> None:
-        from gigq_tui.screens.lanes.screen import LanesScreen
-
-        app.push_screen(LanesScreen(app.services))
-
-    def schedules() -> None:
-        from gigq_tui.screens.schedules.screen import SchedulesScreen
-
-        app.push_screen(SchedulesScreen(app.services))
-
-    def schedule_form(schedule: Schedule | None) -> None:
-        from gigq_tui.screens.submit.screen import SubmitScreen
-
-        app.push_screen(SubmitScreen.for_schedule(app.services, schedule))
-
-    def help_of_front() -> None:
-        from gigq_tui.screens.help import HelpScreen
-
-        if app.front is not None:
-            app.push_screen(HelpScreen(app.services, app.front.SCOPE))
-
-    def palette() -> None:
-        from gigq_tui.widgets.palette import PalettePanel
-
-        if (front := app.front) is not None:
-            front.lay_over(PalettePanel(front, app.services.keymap))
-
-    def views() -> None:
-        from gigq_tui.widgets.view_panel import ViewPanel
-
-        services = app.services
-        if (front := app.front) is not None:
-            actions = services.keymap.rebound(actions_for(front.SCOPE))
-            front.lay_over(ViewPanel(services.views, services.copying.copy_text, actions))
-
-    def outcomes() -> None:
-        from gigq_tui.widgets.outcome_panel import OutcomePanel
-
-        if app.front is not None:
-            services = app.services
-            app.front.lay_over(OutcomePanel(services.actions.following, services.routes))
-
-    def home() -> JobsScreen:
-        listed = first()
-        while app.screen is not listed:
-            app.pop_screen()
-        return listed
-
-    def jobs(tab: Tab, matching: Filter) -> None:
-        home().listing.show_matching(tab, matching)
-
-    def view(viewpoint: Viewpoint) -> None:
-        home().arrival.show(viewpoint)
-
-    return Openers(
-        job=job,
-        tree=tree,
-        form=form,
-        workers=workers,
-        overview=overview,
-        groups=groups,
-        count=count,
-        lanes=lanes,
-        schedules=schedules,
-        schedule_form=schedule_form,
-        help=help_of_front,
-        palette=palette,
-        views=views,
-        outcomes=outcomes,
-        jobs=jobs,
-        view=view,
-        words={
-            "job": lambda job_id: job(job_id, None),
-            **{
-                shape: partial(tree, shape=shape)
-                for shape in ("tree", "timeline", "levels", "runs")
-            },
-            "workers": lambda _: workers(False),
-            "overview": lambda period: overview(period_of(period) if period else USUAL),
-            "count": count,
-            "lanes": lambda _: lanes(),
-            "schedules": lambda _: schedules(),
-            "groups": lambda by: groups(grouping_of(by) if by else CAUSE),
-        },
-        back=app.pop_screen,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Protocol
 
 from gigq_core.schedules.rules import Schedule
 from gigq_tui.keys.handlers import does
@@ -24,31 +24,46 @@ from gigq_tui.store.models import JobDetail, Tab
 from gigq_tui.viewpoint import Destination, Viewpoint
 
 
-@dataclass(frozen=True)
-class Openers:
-    """How each screen is opened, and each panel; the app knows, and no service.
+class Openers(Protocol):
+    """How each screen is opened, and each panel; the app knows, and no service."""
 
-    `words` has the screens that are opened by a word, each given what stands behind its colon.
-    """
+    def job(self, job_id: str, tab: str | None = None) -> None: ...
 
-    job: Callable[[str, str | None], object]
-    tree: Callable[[str], object]
-    form: Callable[[JobDetail | None], object]
-    workers: Callable[[bool], object]
-    overview: Callable[[], object]
-    groups: Callable[[], object]
-    count: Callable[[], object]
-    lanes: Callable[[], object]
-    schedules: Callable[[], object]
-    schedule_form: Callable[[Schedule | None], object]
-    help: Callable[[], object]
-    palette: Callable[[], object]
-    views: Callable[[], object]
-    outcomes: Callable[[], object]
-    jobs: Callable[[Tab, Filter], object]
-    view: Callable[[Viewpoint], object]
-    words: Mapping[str, Callable[[str], object]]
-    back: Callable[[], object]
+    def tree(self, job_id: str) -> None: ...
+
+    def form(self, template: JobDetail | None) -> None: ...
+
+    def schedule_form(self, schedule: Schedule | None) -> None: ...
+
+    def workers(self, *, setting_up: bool = False) -> None: ...
+
+    def overview(self) -> None: ...
+
+    def groups(self) -> None: ...
+
+    def count(self) -> None: ...
+
+    def lanes(self) -> None: ...
+
+    def schedules(self) -> None: ...
+
+    def help(self) -> None: ...
+
+    def palette(self) -> None: ...
+
+    def views(self) -> None: ...
+
+    def outcomes(self) -> None: ...
+
+    def jobs(self, tab: Tab, matching: Filter) -> None: ...
+
+    def view(self, viewpoint: Viewpoint) -> None: ...
+
+    def back(self) -> None: ...
+
+    @property
+    def words(self) -> Mapping[str, Callable[[str], None]]:
+        """What opens the screen that a word names, given what stands behind its colon."""
 
 
 class Routes:
@@ -85,12 +100,12 @@ class Routes:
     @does(WORKERS)
     def show_workers(self) -> None:
         """Show the workers."""
-        self._open.workers(False)
+        self._open.workers()
 
     @does(SET_WORKERS)
     def set_workers(self) -> None:
         """Ask, on the workers screen, how many workers there shall be, and with what."""
-        self._open.workers(True)
+        self._open.workers(setting_up=True)
 
     @does(OVERVIEW)
     def show_overview(self) -> None:
