@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 from gigq_core.changes.canary import Canary
 from gigq_core.changes.clearing import ClearPlan
+from gigq_core.reasons.why import Health
 from gigq_core.status import Change, Outcome, WorkerRequest
 from gigq_tui.actions.report import Report
 from gigq_tui.actions.submit import SubmitRequest
@@ -24,7 +25,16 @@ from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.services import Services
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.list.view import View
-from gigq_tui.store.models import Counts, FileInfo, JobDetail, JobRow, Snapshot, Tab, Window
+from gigq_tui.store.models import (
+    Counts,
+    FileInfo,
+    JobDetail,
+    JobRow,
+    Snapshot,
+    Tab,
+    Window,
+    WorkerRow,
+)
 from gigq_tui.store.outcomes.following import FollowedJobs
 from gigq_tui.store.outcomes.states import JobNow, JobsNow
 from gigq_tui.store.stepwise import SoFar
@@ -69,6 +79,28 @@ def detail_of(job: JobRow, **values: Any) -> JobDetail:
         children=(),
         child_count=0,
         raw={"id": job.id, "name": job.name},
+    )
+    return replace(base, **values)
+
+
+def worker(id: str, **values: Any) -> WorkerRow:
+    """A worker by hand, alive and without a job; the digits of `id` make its process id."""
+    base = WorkerRow(
+        id=id,
+        owner="console",
+        host="etl-3",
+        pid=4100 + int(id[1:]),
+        isolation="process",
+        slots=1,
+        state="running",
+        request=None,
+        health=Health.ALIVE,
+        started_at=NOW - timedelta(minutes=31),
+        stopped_at=None,
+        done=0,
+        failed=0,
+        last_claim_at=None,
+        log_path=None,
     )
     return replace(base, **values)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,6 @@ from gigq_tui.store.models import (
     JobRow,
     Tab,
     Window,
-    WorkerRow,
 )
 from gigq_tui.store.outcomes.states import JobNow as N
 from gigq_tui.store.outcomes.states import JobsNow
@@ -44,29 +41,8 @@ from tests.tui.harness import (
     row,
     screen_text,
     settle,
+    worker,
 )
-
-
-def worker(id: str, **values: Any) -> WorkerRow:
-    base = WorkerRow(
-        id=id,
-        owner="console",
-        host="etl-3",
-        pid=4101,
-        isolation="process",
-        slots=1,
-        state="running",
-        request=None,
-        health=Health.ALIVE,
-        started_at=NOW - timedelta(minutes=31),
-        stopped_at=None,
-        done=0,
-        failed=0,
-        last_claim_at=None,
-        log_path=None,
-    )
-    return replace(base, **values)
-
 
 # Questions
 

@@ -24,6 +24,7 @@ from gigq_tui.screens.workers.screen import WorkersScreen
 from gigq_tui.store.models import ForeignWorker, RunningJob, WorkerRow
 from gigq_tui.store.processes import ProcessFigures, Sampler
 from tests.scene import NOW
+from tests.tui import harness
 from tests.tui.harness import (
     FakeJobs,
     give,
@@ -43,24 +44,12 @@ OTHER = RunningJob("bbbbbbbb-0000", "train_fold", NOW - timedelta(seconds=102))
 
 
 def worker(id: str, **values: Any) -> WorkerRow:
-    base = WorkerRow(
-        id=id,
-        owner="console",
-        host="etl-3",
-        pid=4100 + int(id[1:]),
-        isolation="process",
-        slots=1,
-        state="running",
-        request=None,
-        health=Health.ALIVE,
-        started_at=NOW - timedelta(minutes=31),
-        stopped_at=None,
-        done=904,
-        failed=31,
-        last_claim_at=NOW - timedelta(seconds=58),
-        log_path=None,
-    )
-    return replace(base, **values)
+    usual: dict[str, Any] = {
+        "done": 904,
+        "failed": 31,
+        "last_claim_at": NOW - timedelta(seconds=58),
+    }
+    return harness.worker(id, **{**usual, **values})
 
 
 IDLE = worker("w1")

@@ -15,6 +15,7 @@ from gigq_tui.store.machine import Machine, read_machine, settled
 from gigq_tui.store.models import Counts, ForeignWorker, RunningJob, WorkerRow
 from gigq_tui.store.processes import Usage
 from tests.scene import NOW
+from tests.tui import harness
 from tests.tui.harness import snapshot_of
 
 LONG = RunningJob("aaaaaaaa-1", "train_fold", NOW - timedelta(hours=1))
@@ -22,24 +23,8 @@ SHORT = RunningJob("bbbbbbbb-2", "resize_image", NOW - timedelta(seconds=5))
 
 
 def worker(id: str, **values: Any) -> WorkerRow:
-    base = WorkerRow(
-        id=id,
-        owner="console",
-        host="etl-3",
-        pid=100 + int(id[1:]),
-        isolation="process",
-        slots=2,
-        state="running",
-        request=None,
-        health=Health.ALIVE,
-        started_at=NOW,
-        stopped_at=None,
-        done=0,
-        failed=0,
-        last_claim_at=None,
-        log_path=None,
-    )
-    return replace(base, **values)
+    usual = {"pid": 100 + int(id[1:]), "slots": 2, "started_at": NOW}
+    return harness.worker(id, **{**usual, **values})
 
 
 SNAPSHOT = snapshot_of(
