@@ -147,8 +147,8 @@ class LaneActions:
         )
         twin = for_each(self.path, "remove", patterns)
         if not gone:
-            return Report(f"{_named(patterns)} is gone already", (), twin)
-        return Report(f"removed {_named(gone)}", (), twin, undoable=True)
+            return Report(f"{_named_rules(patterns)} is gone already", (), twin)
+        return Report(f"removed {_named_rules(gone)}", (), twin, undoable=True)
 
     def pause(self, patterns: Sequence[str], *, paused: bool) -> Report:
         """Let no job of some lanes start, or let them go on."""
@@ -159,15 +159,15 @@ class LaneActions:
         # What a job had shut is open, and nobody shuts it again.
         switched = tuple(pattern for pattern in done if paused or pattern in before)
         if switched:
-            what = f"{'pause' if paused else 'resumption'} of {_lanes(switched)}"
+            what = f"{'pause' if paused else 'resumption'} of {named(switched)}"
             self._undo_log.add(DoneChange(what, switched, partial(_switch_back, switched, paused)))
         twin = for_each(self.path, "pause" if paused else "resume", patterns)
         word = "paused" if paused else "resumed" if switched else "opened"
         if not done:
             word = "paused" if paused else "resumed"
-            return Report(f"{_lanes(patterns)}: {word} already", (), twin)
+            return Report(f"{named(patterns)}: {word} already", (), twin)
         then = ": running jobs finish" if paused else ""
-        return Report(f"{word} {_lanes(done)}{then}", (), twin, undoable=bool(switched))
+        return Report(f"{word} {named(done)}{then}", (), twin, undoable=bool(switched))
 
     def _queue(self) -> AbstractContextManager[JobQueue]:
         return opened(self.path, read_only=self.read_only)
@@ -177,7 +177,7 @@ class LaneActions:
     ) -> None:
         names = tuple(pattern for pattern in before if before[pattern] != after[pattern])
         if names:
-            what = f"{verb} of {_named(names)}"
+            what = f"{verb} of {_named_rules(names)}"
             put_back = partial(_put_back, dict(before), dict(after))
             self._undo_log.add(DoneChange(what, names, put_back))
 
@@ -232,14 +232,15 @@ def _switch_back(patterns: Sequence[str], paused: bool, queue: JobQueue) -> tupl
     return tuple(f"{inert(pattern)} was {word} since" for pattern, was in done.items() if not was)
 
 
-def _named(patterns: Sequence[str]) -> str:
+def _named_rules(patterns: Sequence[str]) -> str:
     """What rules are called: `the rule fetch:*`, or how many they are."""
     if len(patterns) == 1:
         return f"the rule {inert(patterns[0])}"
     return plural(len(patterns), "rule")
 
 
-def _lanes(patterns: Sequence[str]) -> str:
+def named(patterns: Sequence[str]) -> str:
+    """What lanes are called: by the name, or how many they are."""
     return inert(patterns[0]) if len(patterns) == 1 else plural(len(patterns), "lane")
 
 

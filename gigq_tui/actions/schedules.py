@@ -79,11 +79,11 @@ class ScheduleActions:
             after = _put(queue, terms, job)
         verb = "added" if before is None else "changed"
         if before is None or not _alike(before, after):
-            what = f"{'addition' if before is None else 'change'} of {_named([terms.name])}"
+            what = f"{'addition' if before is None else 'change'} of {named([terms.name])}"
             put_back = partial(_put_back, {terms.name: before}, {terms.name: after})
             self._undo_log.add(DoneChange(what, (terms.name,), put_back))
         twin = shell_command.for_submit(self.path, request)
-        return Report(f"{verb} {_named([terms.name])}", (), twin, undoable=True)
+        return Report(f"{verb} {named([terms.name])}", (), twin, undoable=True)
 
     def pause(self, names: Sequence[str], *, paused: bool) -> Report:
         """Let no slot of some schedules run, or let them go on."""
@@ -92,11 +92,11 @@ class ScheduleActions:
         word = "paused" if paused else "resumed"
         twin = self._twin("pause" if paused else "resume", names)
         if not done:
-            return Report(f"{_named(names)}: {word} already", (), twin)
-        what = f"{'pause' if paused else 'resumption'} of {_named(done)}"
+            return Report(f"{named(names)}: {word} already", (), twin)
+        what = f"{'pause' if paused else 'resumption'} of {named(done)}"
         put_back = partial(_switch_back, done, not paused)
         self._undo_log.add(DoneChange(what, tuple(done), put_back))
-        return Report(f"{word} {_named(done)}", (), twin, undoable=True)
+        return Report(f"{word} {named(done)}", (), twin, undoable=True)
 
     def remove(self, names: Sequence[str]) -> Report:
         """Remove schedules; the jobs that they made stay."""
@@ -105,11 +105,11 @@ class ScheduleActions:
             gone = [name for name in names if queue.remove_schedule(name)]
         twin = self._twin("remove", names)
         if not gone:
-            return Report(f"{_named(names)}: removed already", (), twin)
+            return Report(f"{named(names)}: removed already", (), twin)
         before = {name: known.get(name) for name in gone}
         put_back = partial(_put_back, before, dict.fromkeys(gone))
-        self._undo_log.add(DoneChange(f"removal of {_named(gone)}", tuple(gone), put_back))
-        return Report(f"removed {_named(gone)}; jobs stay", (), twin, undoable=True)
+        self._undo_log.add(DoneChange(f"removal of {named(gone)}", tuple(gone), put_back))
+        return Report(f"removed {named(gone)}; jobs stay", (), twin, undoable=True)
 
     def run(self, names: Sequence[str]) -> Report:
         """Submit the jobs of schedules now, beside their slots."""
@@ -124,7 +124,7 @@ class ScheduleActions:
                 raise GigQError(f"{inert(name)}: {problem}") from None
         twin, ids = self._twin("run", names), tuple(made.values())
         if len(made) == 1:
-            return Report(f"submitted a job of {_named(names)} ({ids[0][:8]})", (), twin, ids)
+            return Report(f"submitted a job of {named(names)} ({ids[0][:8]})", (), twin, ids)
         new = tuple(Outcome(id, Change.SUBMITTED, name=name) for name, id in made.items())
         return Report(f"submitted {plural(len(new), 'job')}", new, twin, ids)
 
@@ -241,6 +241,6 @@ def _switch_back(names: Sequence[str], paused: bool, queue: JobQueue) -> tuple[s
     return tuple(f"{inert(name)} was {word} since" for name in names if name not in done)
 
 
-def _named(names: Sequence[str]) -> str:
+def named(names: Sequence[str]) -> str:
     """What schedules are called: `schedule nightly`, or how many they are."""
     return f"schedule {inert(names[0])}" if len(names) == 1 else plural(len(names), "schedule")

@@ -27,6 +27,8 @@ PROGRAM = "gigq-core"
 CONSOLE = "gigq-tui"
 # More ids than these make a command line that nobody reads, and that a terminal may not take.
 MOST_NAMED = 20
+# So many commands are shown in a question.
+_MOST_SHOWN = 3
 _END = "IDS"
 
 
@@ -46,6 +48,11 @@ def for_jobs(path: Path, verb: str, ids: Iterable[str], *options: str) -> str:
         # Quoted, so that the shell takes nothing in it for its own.
         return "\n".join([f"{line} <<'{_END}'", *names, _END])
     return command(path, verb, *options, *guarding(names), *names)
+
+
+def first_commands(commands: str) -> list[str]:
+    """The first ones of some commands, a line each, as many as a question has room for."""
+    return commands.split("\n")[:_MOST_SHOWN]
 
 
 def guarding(names: Iterable[str]) -> list[str]:

@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_core.lanes.rules import Lane, Rule
-from gigq_tui.actions.lanes import ChangesLanes, RuleText, command_of, for_each, text_of
+from gigq_tui.actions.lanes import (
+    ChangesLanes,
+    RuleText,
+    command_of,
+    for_each,
+    named,
+    text_of,
+)
 from gigq_tui.actions.question import Choice, Question
 from gigq_tui.actions.report import Report
+from gigq_tui.actions.shell_command import first_commands
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.lane_actions import (
@@ -36,9 +44,6 @@ from gigq_tui.store.filter.terms import Field
 from gigq_tui.store.filter.writing import equal, quoted
 from gigq_tui.store.lanes import jobs, startable
 from gigq_tui.store.models import Tab
-
-# So many commands are shown in a question.
-_MOST_TWINS = 3
 
 
 class LanesHost(LaysOver, AsksQuestion, Protocol):
@@ -145,7 +150,7 @@ class RuleActions(PanelPart[RulePanel]):
         if running:
             finish = "finishes" if running == 1 else "finish"
             details.append(f"{plural(running, 'running job')} {finish}.")
-        choices = [Choice("n", "No"), self._pausing("y", _named(names), names, paused=True)]
+        choices = [Choice("n", "No"), self._pausing("y", named(names), names, paused=True)]
         rule = chosen[0].pattern if len(chosen) == 1 else ""
         if rule and rule != names[0]:
             those = self._of_rule(rule)
@@ -155,9 +160,9 @@ class RuleActions(PanelPart[RulePanel]):
             details.append(f"{inert(rule)} is the rule of {plural(len(those), 'lane')} now.")
         shut = [lane.name for lane in chosen if lane.opens_at is not None]
         if shut:
-            choices.append(self._pausing("o", _named(shut), shut, paused=False, verb="Open"))
-            details.append(f"Open lets {_named(shut)} start at once, which a job had shut.")
-        self._ask(f"Pause {_named(names)}?", details, choices, for_each(self._path, "pause", names))
+            choices.append(self._pausing("o", named(shut), shut, paused=False, verb="Open"))
+            details.append(f"Open lets {named(shut)} start at once, which a job had shut.")
+        self._ask(f"Pause {named(names)}?", details, choices, for_each(self._path, "pause", names))
 
     def _ask_resume(self, paused: Sequence[Lane]) -> None:
         patterns = list(dict.fromkeys(lane.paused_by or lane.name for lane in paused))
@@ -168,9 +173,9 @@ class RuleActions(PanelPart[RulePanel]):
             details.append(f"That lets {plural(len(held), 'lane')} go on.")
         choices = [
             Choice("n", "No"),
-            self._pausing("y", _named(patterns), patterns, paused=False),
+            self._pausing("y", named(patterns), patterns, paused=False),
         ]
-        title = f"Resume {_named(patterns)}?"
+        title = f"Resume {named(patterns)}?"
         self._ask(title, details, choices, for_each(self._path, "resume", patterns))
 
     def _pausing(
@@ -226,8 +231,7 @@ class RuleActions(PanelPart[RulePanel]):
     def _ask(
         self, title: str, details: Sequence[str], choices: Sequence[Choice], twin: str
     ) -> None:
-        shown = twin.split("\n")
-        told = (*details, *shown[:_MOST_TWINS], *self._actions.attach_details)
+        told = (*details, *first_commands(twin), *self._actions.attach_details)
         self._host.question(Question(title, told, tuple(choices)))
 
     def _act(self, call: Callable[[], Report]) -> None:
@@ -300,7 +304,3 @@ def _filter(lane: Lane) -> str:
     if lane.is_rule_only:
         return f"{Field.LANE.value}:{quoted(lane.name)}"
     return equal(Field.LANE, lane.name)
-
-
-def _named(names: Sequence[str]) -> str:
-    return inert(names[0]) if len(names) == 1 else plural(len(names), "lane")

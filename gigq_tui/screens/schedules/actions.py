@@ -12,8 +12,8 @@ from gigq_core.schedules.rules import Schedule
 from gigq_core.schedules.slot_text import fill_slot
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.actions.report import Report
-from gigq_tui.actions.schedules import ChangesSchedules, for_each
-from gigq_tui.actions.shell_command import param_text
+from gigq_tui.actions.schedules import ChangesSchedules, for_each, named
+from gigq_tui.actions.shell_command import first_commands, param_text
 from gigq_tui.format import inert, listed, plural
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.schedule_actions import (
@@ -30,8 +30,6 @@ from gigq_tui.store.clock import Clock
 from gigq_tui.store.models import OPEN_STATUSES
 from gigq_tui.store.schedules import ListedSchedule
 
-# So many commands are shown in a question.
-_MOST_TWINS = 3
 _MOST_NAMES = 6
 
 # What becomes of a job that is run now while the last one has not ended.
@@ -135,7 +133,7 @@ class ScheduleKeys(Part):
             else "Slots that have passed meanwhile do not run; they are told as skipped."
         )
         self._ask(
-            f"{verb} {_named(names)}?", [then], verb, call, "pause" if paused else "resume", names
+            f"{verb} {named(names)}?", [then], verb, call, "pause" if paused else "resume", names
         )
 
     @does(SCHEDULE_RUN)
@@ -146,7 +144,7 @@ class ScheduleKeys(Part):
         names = tuple(one.name for one in chosen)
         details = self._about_run(chosen[0]) if len(chosen) == 1 else self._about_runs(chosen)
         call = partial(self._changes.run, names)
-        self._ask(f"Run {_named(names)} now?", details, "Run now", call, "run", names)
+        self._ask(f"Run {named(names)} now?", details, "Run now", call, "run", names)
 
     def _about_run(self, one: ListedSchedule) -> list[str]:
         schedule, now = one.schedule, self._clock.now()
@@ -184,7 +182,7 @@ class ScheduleKeys(Part):
                 else (f", and {still} that have not ended go on")
             )
         call = partial(self._changes.remove, names)
-        self._ask(f"Remove {_named(names)}?", [f"{stay}."], "Remove", call, "remove", names)
+        self._ask(f"Remove {named(names)}?", [f"{stay}."], "Remove", call, "remove", names)
 
     # Inside
 
@@ -207,7 +205,7 @@ class ScheduleKeys(Part):
         names: Sequence[str],
     ) -> None:
         several = [listed(list(map(inert, names)), _MOST_NAMES)] if len(names) > 1 else []
-        twins = for_each(self._path, verb, names).split("\n")[:_MOST_TWINS]
+        twins = first_commands(for_each(self._path, verb, names))
         many = len(names) >= MANY
         choice = Choice("Y" if many else "y", yes, partial(self._act, call), grave=many)
         told = (*several, *details, *twins, *self._actions.attach_details)
@@ -218,10 +216,6 @@ class ScheduleKeys(Part):
 
     def _after(self) -> None:
         self._choice.unmark()
-
-
-def _named(names: Sequence[str]) -> str:
-    return f"schedule {inert(names[0])}" if len(names) == 1 else plural(len(names), "schedule")
 
 
 def _is_open(one: ListedSchedule) -> bool:
