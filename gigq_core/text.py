@@ -41,6 +41,11 @@ def inert(value: object, *, lines: bool = False) -> str:
     return thinned(UNSAFE.sub(_escaped_keeping_lines if lines else _escaped, text))
 
 
+def sentence(words: str) -> str:
+    """Some words as a sentence, with a capital and one full stop."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
 def glyphs(text: str) -> str:
     """`text` as one line in which each unsafe character is one replacement mark, a tab a space."""
     return UNSAFE.sub(_replaced, text)

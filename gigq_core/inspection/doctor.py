@@ -38,6 +38,7 @@ from gigq_core.system.file_locks import process_words
 from gigq_core.system.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.system.paths import queue_file
 from gigq_core.system.wal_index import Holder, WalIndex, read_wal_index
+from gigq_core.text import sentence
 from gigq_core.units.spans import span
 from gigq_core.units.times import utc_now
 
@@ -490,14 +491,14 @@ def _clocks(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(
             "utc_offsets",
             Level.WARNING,
-            f"{differences[0].upper()}{differences[1:]}. GigQ's workers read a delay as their own "
+            f"{sentence(differences)} GigQ's workers read a delay as their own "
             "local time, so for them it ends early or late: give all workers the same TZ.",
         )
     elif differences := describe_differences(offsets_of_workers(conn)):
         yield Finding(
             "utc_offsets",
             Level.FINE,
-            f"{differences[0].upper()}{differences[1:]}. That would matter to GigQ's workers "
+            f"{sentence(differences)} That would matter to GigQ's workers "
             "alone, and none of them is at work.",
         )
     else:

@@ -15,6 +15,7 @@ from gigq_core.schema.opening import explain, open_read_only
 from gigq_core.status import JobStatus
 from gigq_core.system.identity import ProcessIdentity, is_dead, is_suspended
 from gigq_core.system.paths import stack_prefix
+from gigq_core.text import sentence
 from gigq_core.units.times import utc_now
 from gigq_core.worker.process_stack import ANSWER_TIMEOUT_S, stack_of_process
 
@@ -92,8 +93,7 @@ def _stack_elsewhere(path: Path, row: sqlite3.Row, timeout_s: float, read_only: 
     if answer is None:
         raise StackUnavailable(_why_no_answer(path, row, timeout_s))
     if answer.text is None:
-        trouble = (answer.trouble or "its agent can't tell").rstrip(".")
-        raise StackUnavailable(f"{trouble[:1].upper()}{trouble[1:]}.")
+        raise StackUnavailable(sentence(answer.trouble or "its agent can't tell"))
     return answer.text
 
 

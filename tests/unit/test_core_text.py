@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gigq_core.text import UNSAFE, bounded, glyphs, inert, storable, typed_text, unstored
+from gigq_core.text import UNSAFE, bounded, glyphs, inert, sentence, storable, typed_text, unstored
 from gigq_core.writing.logs import (
     LOG_FORMAT,
     LOGGER_NAME,
@@ -172,3 +172,16 @@ def test_an_ordinary_record_reads_as_it_always_did(log: io.StringIO) -> None:
 def test_a_long_text_is_cut_with_a_word_on_what_is_missing() -> None:
     assert bounded("abc", 3) == "abc"
     assert bounded("x" * 2_003, 3) == "xxx [... 2,000 more characters]"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a job waits", "A job waits."),
+        ("It's there already.", "It's there already."),
+        ("é..", "É."),
+        ("", "."),
+    ],
+)
+def test_words_are_said_as_a_sentence_with_one_full_stop(words: str, said: str) -> None:
+    assert sentence(words) == said

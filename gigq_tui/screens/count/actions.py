@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gigq_core.grouping.counting import csv_of
+from gigq_core.text import sentence
 from gigq_tui.actions.question import Choice as Answer
 from gigq_tui.actions.shell_command import command
 from gigq_tui.columns import has_secrets
@@ -135,8 +136,7 @@ class ValueActions(Part):
         )
 
     def _refuse(self, problem: FilterError) -> None:
-        message = problem.message
-        self._notices.tell(f"{message[0].upper()}{message[1:]}.", "warn")
+        self._notices.tell(sentence(problem.message), "warn")
 
     @does(COUNT_COPY)
     def copy(self) -> None:

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from gigq_core.grouping.counting import CountKey, count_keys
 from gigq_core.reasons.why import Health
+from gigq_core.text import sentence
 from gigq_tui.keys import Scope, bindings_for
 from gigq_tui.keys.handlers import does
 from gigq_tui.keys.screen_actions import BACK, COUNT_JOBS, COUNT_KEYS, COUNT_SORT
@@ -198,8 +199,7 @@ class CountScreen(ConsoleScreen, inherit_bindings=False):
         try:
             keys = count_keys(event.text)
         except ValueError as problem:
-            message = str(problem)
-            self.services.notices.tell(f"{message[0].upper()}{message[1:]}.", "warn")
+            self.services.notices.tell(sentence(str(problem)), "warn")
             self.line.open(event.text)
             return
         if keys != self.keys:

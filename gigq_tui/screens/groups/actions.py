@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gigq_core.changes.canary import CANARY_JOBS
 from gigq_core.grouping.failed_now import FailedJobs
+from gigq_core.text import sentence
 from gigq_tui.actions.question import MANY, Choice, Question
 from gigq_tui.format import count, cut, inert, plural
 from gigq_tui.keys.handlers import does
@@ -245,7 +246,7 @@ class GroupActions(Part):
             return
         details = [_named(found, len(found.ids))] if not tried else []
         if run is not None:
-            details.append(f"{run.words[0].upper()}{run.words[1:]}.")
+            details.append(sentence(run.words))
             if not run.may_go_on:
                 details.append("More than a fifth of it did not pass: the others may fail as well.")
         choices = [Choice("n", "No")]
