@@ -52,13 +52,19 @@ def failure_of(error: str | None, traceback: str | None = None, raised: str = ""
     """
     text = error or ""
     first = text[:MOST_SOUGHT].split("\n", 1)[0]
-    kind, end = _kind_of(text, first, traceback, raised)
+    stopped = _STOPPED.match(text) is not None
+    if stopped:
+        # What its traceback ends with is what stopped it, and where that was.
+        kind, end = None, len(traceback or "")
+    else:
+        kind, end = _kind_of(text, first, traceback, raised)
     if kind is None:
         # A sentence of ours, or one of GigQ's: what follows it is told of one job alone.
         message = text
         normal = _WORKER.sub(f"worker {PART} ", normalised(text.split("\n", 1)[0]))
         normal = _AGENT.sub(f"its agent on {PART} ", normal)
-        title, place = normal, None
+        title = normal
+        place = _place_in(traceback, end, "") if traceback and stopped else None
     else:
         message = text[len(kind) :].removeprefix(": ") if text.startswith(kind) else text
         normal = normalised(message)
@@ -112,6 +118,8 @@ _ANY = re.compile(r"\d|[A-Fa-f]{8}")
 # Several parts that only a sign stands between are one: lists, times, versions, addresses.
 _SEVERAL = re.compile(r"(?:[-+](?<![\w#][-+])#|#)(?:(?:[,;]? |[.,:;/+\-_])?[-+]?#)*")
 
+# How the error of an attempt begins that did not fail by itself, but was stopped.
+_STOPPED = re.compile(r"Job timed out after |no sign of life for |its worker ended unexpectedly: ")
 _WORKER = re.compile(r"^worker \S+ (?:\(pid \S+ )?")
 _AGENT = re.compile(r"^its agent on \S+ ")
 

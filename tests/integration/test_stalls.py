@@ -35,6 +35,9 @@ def test_a_silent_job_is_stopped_as_by_a_timeout(
     job = place.end(job_id)
     assert (job["status"], job["attempts"]) == ("timeout", 2)
     assert job["error"] == f"no sign of life for 0.5s, last {said}"
+    # That is no exception of the job's, though its traceback ends with what stopped it.
+    for attempt in job["executions"]:
+        assert (attempt["error_type"], attempt["error_message"]) == (None, job["error"])
     assert [one["status"] for one in job["executions"]] == ["timeout"] * 2
     assert all(one["error"] == job["error"] for one in job["executions"])
     assert "silent" in job["executions"][0]["traceback"]

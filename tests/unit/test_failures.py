@@ -133,6 +133,36 @@ def test_a_sentence_has_no_type(sentence: str) -> None:
     assert failure.message == sentence
 
 
+STOPPED = (
+    "Job timed out after 300 seconds",
+    "no sign of life for 60s, last 42 %",
+    "its worker ended unexpectedly: MemoryError",
+)
+# By what an attempt is stopped, in a process, in a thread and in an event loop; or what it raised
+# on its way out.
+LAST_LINES = (
+    "gigq_core_runner.Stopped: the worker stopped it",
+    "gigq_core.errors.JobTimeout",
+    "asyncio.exceptions.CancelledError",
+    "ValueError: tidying up failed",
+)
+
+
+@pytest.mark.parametrize("last", LAST_LINES)
+@pytest.mark.parametrize("sentence", STOPPED)
+def test_what_was_stopped_has_no_type_and_a_place(sentence: str, last: str) -> None:
+    frames = (("/srv/app/feeds.py", 9, "main"), ("/srv/app/feeds.py", 17, "fetch"))
+    failure = failure_of(sentence, traceback_of(last, *frames))
+    assert (failure.type, failure.message) == (None, sentence)
+    assert (failure.title, failure.where) == (failure_of(sentence).title, "feeds.py:17")
+    # Whatever stopped it, and wherever in the function.
+    moved = (("/srv/app/feeds.py", 9, "main"), ("/srv/app/feeds.py", 19, "fetch"))
+    other = failure_of(sentence, traceback_of(LAST_LINES[0], *moved))
+    assert other.fingerprint == failure.fingerprint
+    elsewhere = failure_of(sentence, traceback_of(last, ("/srv/app/feeds.py", 40, "store")))
+    assert elsewhere.fingerprint != failure.fingerprint
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
