@@ -171,14 +171,15 @@ def test_pings_that_are_heard_prolong_the_lease_and_those_that_lay_about_do_not(
 ) -> None:
     until = time.monotonic() + 2 * LEASE_S
     number = 0
+    last = 0.0
     while time.monotonic() < until:
         number += 1
+        last = time.monotonic()
         side.far.ping(number, number - 1)
         time.sleep(0.1)
     assert side.agent in side.alive()
     # From now on its answers are heard by nobody.
     heard = number
-    last = time.monotonic()
     while side.agent in side.alive() and time.monotonic() < last + LEASE_S + LATE_S:
         number += 1
         side.far.send(wire.Ping(number, heard))

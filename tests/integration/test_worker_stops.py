@@ -19,13 +19,11 @@ GRACE = ("--grace", "0.3")
 
 def test_a_timeout_stops_a_sleeping_function(place: Place, tmp_path: Path) -> None:
     place.worker()
-    began = time.monotonic()
     path, cleaned = str(tmp_path / "held"), str(tmp_path / "cleaned")
     params = {"path": path, "cleaned": cleaned}
     job = place.end(
         place.submit(chores.hold_with_cleanup, params=params, timeout=0.4, max_attempts=1)
     )
-    assert time.monotonic() - began < 4
     assert job["status"] == "timeout"
     assert job["error"] == "Job timed out after 0.4 seconds"
     assert gone(place.pids("held")[0])

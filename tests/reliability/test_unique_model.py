@@ -370,7 +370,7 @@ class UniqueMachine(RuleBasedStateMachine):
         assert count_shared_keys(self.ledger.conn) == wanted
 
 
-def walk(examples: int, derandomize: bool = False) -> settings:
+def walk(examples: int, derandomize: bool) -> settings:
     # To shrink one takes many minutes; its steps are told as they are.
     return settings(
         phases=[Phase.generate],
@@ -386,7 +386,7 @@ def walk(examples: int, derandomize: bool = False) -> settings:
 
 
 def test_any_walk_is_as_the_model_says() -> None:
-    run_state_machine_as_test(UniqueMachine, settings=walk(WALKS))
+    run_state_machine_as_test(UniqueMachine, settings=walk(WALKS, settings().derandomize))
 
 
 def _replaced(name: str, old: str, new: str) -> tuple[Any, str, Any]:

@@ -14,6 +14,7 @@ import pytest
 
 from gigq_core.errors import DatabaseError, FilesLost, NotAQueue
 from gigq_core.reasons.why import Health
+from gigq_tui.store import feed as feed_module
 from gigq_tui.store.clock import SYSTEM_CLOCK, Clock
 from gigq_tui.store.feed import Feed
 from gigq_tui.store.filter.language import parse
@@ -71,16 +72,18 @@ def pass_time(seconds: float) -> None:
     wait_until(lambda: time.monotonic() >= until)
 
 
-def test_a_change_is_told_soon(tmp_path: Path, ear: Ear, feed_of: Callable[..., Feed]) -> None:
+def test_a_change_is_told_by_its_hint(
+    tmp_path: Path, ear: Ear, feed_of: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "jobs.db"
     writer = Writer(path)
+    # Without a hint it would be looked at in ten minutes.
+    monkeypatch.setattr(feed_module, "FLOOR_S", 600.0)
     feed_of(path)
     wait_until(lambda: ear.snapshots)
     pass_time(0.3)
     writer.job("new")
-    began = time.monotonic()
     wait_until(lambda: ear.last.counts.ready == 1)
-    assert time.monotonic() - began < 0.8
     assert ear.threads == {"feed"}
     writer.close()
 
@@ -389,10 +392,8 @@ def test_a_stale_search_is_given_up(tmp_path: Path, ear: Ear, feed_of: Callable[
     feed.show(View(filter=parse("slow")))
     assert SlowReader.started.wait(10)
     pass_time(0.1)
-    began = time.monotonic()
     feed.show(View(Tab.FAILED))
     wait_until(lambda: ear.last.tab is Tab.FAILED)
-    assert time.monotonic() - began < 1
     assert not ear.troubles
 
 
@@ -406,10 +407,9 @@ def test_closing_gives_up_what_goes_on(
     feed.show(View(filter=parse("slow")))
     assert SlowReader.started.wait(10)
     pass_time(0.1)
-    began = time.monotonic()
     feed.close()
-    assert time.monotonic() - began < 1
-    assert not {"feed", "change-hints"} & {thread.name for thread in threading.enumerate()}
+    names = {"feed", "change-hints"}
+    wait_until(lambda: not names & {thread.name for thread in threading.enumerate()})
     feed.close()
 
 
