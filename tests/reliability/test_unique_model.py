@@ -422,4 +422,4 @@ def test_the_walk_notices_what_is_broken(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(where, what, other)
     # Or it is refused what the model takes.
     with pytest.raises((AssertionError, pytest.fail.Exception, DuplicateJob)):
-        run_state_machine_as_test(UniqueMachine, settings=walk(300, derandomize=True))
+        run_state_machine_as_test(UniqueMachine, settings=walk(1_500, derandomize=True))
