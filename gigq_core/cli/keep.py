@@ -49,6 +49,7 @@ _AGE = Age()
 )
 @click.option(
     "--archive",
+    type=click.Path(),  # its bytes are those of the folder
     metavar="DIR",
     help="Write each job to this folder before it goes, as a line of JSON.",
 )

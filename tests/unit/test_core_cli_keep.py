@@ -120,6 +120,8 @@ def test_what_has_gone_is_told(db: Path) -> None:
         (("--archive", "a", "--no-archive"), "Give --archive or --no-archive, not both."),
         (("--archive", "/nowhere/at/all"), "There is no folder /nowhere/at for the archive"),
         (("--archive", "/dev/null"), "The archive /dev/null is no folder: name another."),
+        # Not another folder, whose name is written like that.
+        (("--archive", "caf\udce9"), "archive can't be stored, because character 4 of it"),
     ],
 )
 def test_what_makes_no_sense_is_refused(db: Path, words: tuple[str, ...], sentence: str) -> None:
