@@ -501,6 +501,10 @@ class Ledger:
                     raise
                 logger.error("Lane %s can't be looked after: %s", lane, problem)
 
+    def has_children_to_tell(self) -> bool:
+        """Whether children are still to be told that a parent failed; a plain read."""
+        return cascade.is_waiting(self.conn)
+
     def tell_children(self) -> None:
         """Tell some children that a parent failed, in a transaction of their own.
 

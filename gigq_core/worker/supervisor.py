@@ -37,6 +37,8 @@ SLOWEST_POLL_S = 1.0
 BEAT_ALONG_S = 0.5
 BEAT_BUSY_S = 5.0
 BEAT_IDLE_S = 30.0
+# How many transactions a worker that ends takes at most to tell children of parents that failed.
+MOST_LAST_PARTS = 40
 # After trouble with the disk, in seconds.
 BACK_OFF_S = 1.0
 # The longest time, in seconds, that endings wait for those of the jobs claimed ahead: they share a
@@ -296,6 +298,8 @@ class Supervisor:
         except BaseException as problem:
             self._give_up(problem)
             raise
+        if self._own.enrolled and self._own.state != "stopping":
+            _tell_children(self._ledger)
         self._retire()
 
     def _hear(self, signals: Signals) -> None:
@@ -650,6 +654,19 @@ class Supervisor:
             retire=retire,
             begun=begun,
         )
+
+
+def _tell_children(ledger: Ledger) -> None:
+    """Tell the children of what failed last: nobody else may be there to do it."""
+    try:
+        for _ in range(MOST_LAST_PARTS):
+            if not ledger.has_children_to_tell():
+                return
+            ledger.tell_children()
+    except LockBusy:
+        return
+    except sqlite3.Error as problem:
+        logger.warning("Some jobs were not told that a parent failed: %s", problem)
 
 
 def _may_claim_lost(pool: Pool) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gigq_core import Job, JobQueue
+from gigq_core import Job, JobQueue, Worker
 from gigq_core.changes import cascade
 from gigq_core.changes.undo import Undo
 from gigq_core.job import FunctionReference
@@ -357,3 +357,22 @@ def test_a_file_that_uses_none_of_it_has_nothing_of_it(queue: JobQueue) -> None:
     assert queue._all(names) == []
     add(queue, "report", parent, policy="run")
     assert {row[0] for row in queue._all(names)} == set(ddl.POLICIES)
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_worker_for_one_job_tells_the_children_of_that_one(
+    queue: JobQueue, isolation: Any
+) -> None:
+    fails = Job("extract", "json.loads", {"s": "{"}, max_attempts=1)
+    parent = queue.submit(fails)
+    child = add(queue, "clean", parent, policy="cancel")
+    behind = add(queue, "load", child, policy="cancel")
+    going_on = add(queue, "report", parent, policy="run")
+    worker = Worker(queue.db_path, isolation=isolation)
+    try:
+        assert worker.process_one()
+    finally:
+        worker.close()
+    assert status(queue, parent) == "failed"
+    assert [status(queue, job_id) for job_id in (child, behind)] == ["cancelled"] * 2
+    assert is_ready(queue, going_on)
