@@ -150,7 +150,7 @@ class JobOptions:
         metadata=_words("Not before this time: ISO 8601 with an offset, 2030-01-31T08:00+01:00."),
     )
     run_after: Duration | None = field(
-        default=None, metadata=_words("Not before so much time has passed: seconds, or 10m, 2h.")
+        default=None, metadata=_words("Not before this much time has passed: seconds, or 10m, 2h.")
     )
     on_parent_failure: OnParentFailure = field(
         default="wait", metadata=_words("What to do with the job if a parent fails for good.")
@@ -160,7 +160,7 @@ class JobOptions:
     )
     stall_timeout: Duration | None = field(
         default=None,
-        metadata=_words("Stop an attempt that shows no progress, save or output for so long."),
+        metadata=_words("Stop an attempt that shows no progress, save or output for this long."),
     )
     ours: bool = field(default=False, metadata=_words("Hide the job from GigQ's own workers."))
     lane: str = field(
@@ -169,7 +169,7 @@ class JobOptions:
     )
     unique: bool | str | Unique = field(
         default=False,
-        metadata=_words("Submit it only where no job with the same key waits or runs."),
+        metadata=_words("Submit it only if no job with the same key waits or runs."),
     )
     memory: int | str | None = field(
         default=None,

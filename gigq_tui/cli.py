@@ -37,8 +37,8 @@ EXIT_BROKEN_PIPE = 141
 
 _HELP = """A terminal console for the job queue in FILE (or in $GIGQ_DB).
 
-Looking changes nothing in the file. The first action on a file of GigQ's own (a worker started, a
-job submitted, cancelled or retried) adds this package's tables to it, and the console says so
+Looking changes nothing in the file. The first action on GigQ's own file (starting a worker,
+submitting, cancelling or retrying a job) adds this package's tables to it, and the console says so
 before.
 
 \b
@@ -46,9 +46,9 @@ Exit codes:
   0    done; with --wait, no job that matches waits or runs any more
   1    the screen failed
   2    wrong usage, or a file that can't be used (any more)
-  3    a job matches --fail-if; which ones is told on stderr
+  3    a job matches --fail-if; stderr says which
   4    --wait-timeout passed, and no job matches --fail-if
-  5    fewer jobs match --filter than --expect says, and neither 3 nor 4
+  5    fewer jobs match --filter than --expect says, and no job matches --fail-if
   129  the terminal was closed
   130  interrupted from the keyboard
   141  whoever read the output went away
@@ -125,7 +125,7 @@ class Refusal(click.ClickException):
     metavar="KEY",
     shell_complete=_sort_keys,
     help="The jobs' order: submitted (newest first), claim, pri, name, att, age, dur, "
-    "started, ended, state, fn or batch; -KEY reverses it.",
+    "started, ended, state, fn, batch or host; -KEY reverses it.",
 )
 @click.option(
     "--open",
@@ -139,25 +139,25 @@ class Refusal(click.ClickException):
     "--columns",
     "columns_text",
     metavar="NAMES",
-    help="The list's columns, apart by commas: id,name,param.customer,result.rows, ...",
+    help="The list's columns, with commas between: id,name,param.customer,result.rows, ...",
 )
 @click.option(
     "--view",
     "view_name",
     metavar="NAME",
-    help="A view of the configuration; --filter, --tab, --sort and --open override parts of it.",
+    help="A saved view; --filter, --tab, --sort and --open override parts of it.",
 )
 @click.option(
     "--last-view/--no-last-view",
     default=None,
-    help="Start with what was looked at last in this file, if no view is asked for, and keep that "
+    help="Start with the view that this file was left in, if you ask for no other, and remember it "
     "at the end.  [default: last view]",
 )
 @click.option(
     "--wait",
     is_flag=True,
     help="With --once: first wait until no job that matches --filter waits or runs any more. "
-    "Doomed ones, which never run, are not waited for.",
+    "Jobs that can never run are not waited for.",
 )
 @click.option(
     "--wait-timeout", metavar="TIME", help="With --wait: give up after 90s, 5m, 1h30m, ..."
@@ -172,7 +172,7 @@ class Refusal(click.ClickException):
     type=click.IntRange(min=0),
     metavar="N",
     help="With --once: exit with 5 if fewer than N jobs match --filter.  [default: 1 with "
-    "--fail-if, so that a mistyped filter is no success; else 0]",
+    "--fail-if, so that a mistyped filter does not pass for success; else 0]",
 )
 @click.option(
     "--limit",
@@ -206,7 +206,7 @@ class Refusal(click.ClickException):
     "config_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Keys, colours, columns, labels; --print-config says where the file is looked for.",
+    help="Keys, colours, columns, labels; --print-config says where this file is looked for.",
 )
 @click.option("--print-config", is_flag=True, help="Print the configuration as a file, and end.")
 @click.option(
@@ -215,7 +215,7 @@ class Refusal(click.ClickException):
     is_eager=True,
     expose_value=False,
     callback=_print_completion,
-    help="Print the script that makes this shell complete options and files, and end.",
+    help="Print the script for completion in this shell, and end.",
 )
 @click.version_option(package_name="gigq-tui", prog_name="gigq-tui")
 @click.pass_context

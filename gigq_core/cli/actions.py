@@ -45,14 +45,14 @@ def cancel(
 
 
 @click.command(
-    help=f"""Retry failed, timed out or cancelled jobs; their attempts are counted from 0 again.
+    help=f"""Retry failed, timed out or cancelled jobs. Their attempts are counted from 0 again.
 
     A job that was cancelled because another one failed is retried after that one, or with it.
 
-    With --failure it is all jobs that are failed now for one cause, as `failures` shows them. With
-    --canary a few of them are retried first, spread over time and parameters, and before what
-    waits; the command waits until they have ended. It exits with 0 where at most a fifth of them
-    failed again, and with 3 where more did: then --rest retries nothing more.
+    --failure means all jobs that are failed now for one cause, as `failures` shows them. With
+    --canary a few of them are retried first, spread over time and parameters, and before everything
+    that waits; the command waits until they have ended. It exits with 0 if at most a fifth of them
+    failed again, and with 3 if more did: then --rest retries nothing more.
 
     `requeue`, as GigQ calls it, does the same.
 
@@ -125,7 +125,7 @@ def retry(
 
 
 @click.command(
-    help=f"""Release running jobs whose worker is dead, so that they run again.
+    help=f"""Give back running jobs whose worker is dead. They run again if they have attempts left.
 
     {_JSON_OF_OUTCOMES}"""
 )
@@ -140,7 +140,7 @@ def release(
 
 
 @click.command(
-    help=f"""Set the priority of waiting jobs, or move it: higher runs first.
+    help=f"""Set or change the priority of waiting jobs. Higher runs first.
 
     {_JSON_OF_OUTCOMES}"""
 )
@@ -176,7 +176,7 @@ def priority(
 @json_option
 @click.pass_obj
 def pause(settings: Settings, as_json: bool) -> None:
-    """Pause the queue: no new job starts until `resume`; running jobs finish.
+    """Pause the queue: no new job starts until `resume`. Running jobs finish.
 
     GigQ's own workers are not affected.
 
@@ -217,7 +217,10 @@ def resume(settings: Settings, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def ask(settings: Settings, worker_id: str, request: str, as_json: bool) -> None:
-    """Pause or resume one worker, drain it (finish its jobs, then end), or kill it (end now).
+    """Pause, resume, drain or kill one worker.
+
+    A drained worker finishes its jobs, then ends. A killed one ends now, and its jobs go back to
+    the queue.
 
     JSON: {"id", "request", "done"}.
     """

@@ -54,10 +54,10 @@ def clear(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Delete jobs that have ended: those named, or all that completed or were cancelled.
+    """Delete jobs that have ended. Without ids, all that completed or were cancelled.
 
-    A job stays while others need it: one that completed, while its result may still be read; any
-    other, while a job waits for it. Attempts and captured output go 30 days after their job.
+    A job stays while others need it: a completed one while its result may still be read, any
+    other while a job waits for it. Attempts and captured output are deleted 30 days later.
 
     JSON: {"cleared", "dry_run", "by_status", "needed": [{"id", "name", "reason"}], "refused":
     [the same], "attempts", "outputs"}.

@@ -23,7 +23,9 @@ MOST_OFFERED = 50
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that makes a shell complete commands, options and ids.
+    """Print the script for completion in your shell.
+
+    It completes commands, options, and the ids of jobs and workers.
 
     \b
       bash, in ~/.bashrc:  eval "$(gigq-core completion bash)"

@@ -43,7 +43,7 @@ def _keys(ctx: click.Context, param: click.Parameter, typed: tuple[str, ...]) ->
     required=True,
     callback=_keys,
     metavar="KEY",
-    help="What to count by; a second one divides each value of the first.",
+    help="What to count by; a second one splits each value of the first.",
 )
 @selecting
 @click.option(
@@ -77,7 +77,7 @@ def count(
     as_csv: bool,
     as_json: bool,
 ) -> None:
-    """Count jobs by what they have in common, with how they stand.
+    """Count jobs by anything that they have in common.
 
     \b
     KEY is one of
@@ -87,9 +87,9 @@ def count(
       created, started or ended, each with .minute, .hour or .day,
       lane, batch, workflow, schedule, pri (the priority), try (the attempts).
 
-    Failed holds what timed out; p50 is the median run time of the last attempts, to two digits.
+    Failed includes timeouts; p50 is the median run time of the last attempts, to two digits.
     Values are told apart as in JSON: 17 and 17.0 are one number, "17" is a text. A job without the
-    value counts as -. All is of one moment.
+    value counts as -. All figures are of one moment.
 
     JSON: an array of one object for each value, or each pair of values: the keys, with their
     values (a key is left out where a job has none, or one that can't be read), and "jobs", "done",

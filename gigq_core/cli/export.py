@@ -50,10 +50,10 @@ def export(
     failure: str | None,
     with_settings: bool,
 ) -> None:
-    """Write all that the file knows of its jobs, for a queue of another kind.
+    """Write everything about the jobs as lines of JSON.
 
-    All is of one moment. The file is read first, into SQLite's temporary files, and let go of: the
-    workers go on meanwhile, however long the rest takes.
+    All of it is of one moment. The file is copied to SQLite's temporary files first, so the workers
+    go on meanwhile, however long the rest takes.
 
     \b
       gigq-core --db jobs.db export --jsonl jobs.jsonl --status pending,failed

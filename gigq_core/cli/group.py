@@ -63,6 +63,29 @@ class Group(click.Group):
 class Commands(Group):
     """The group of all commands; it ends every run with one of the documented exit codes."""
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._sections: dict[str, list[str]] = {}
+
+    def add_section(self, title: str, commands: Sequence[click.Command]) -> None:
+        """Add commands that the help shows together, under a title."""
+        for command in commands:
+            self.add_command(command)
+        self._sections[title] = [command.name or "" for command in commands]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the commands by what they are about, in the order in which they were added."""
+        widest = max(map(len, self.commands))
+        room = formatter.width - 6 - widest
+        for title, names in self._sections.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(widest), self.commands[name].get_short_help_str(room))
+                        for name in names
+                    ]
+                )
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name, or of the name that GigQ gives it."""
         return super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))

@@ -33,12 +33,12 @@ _names_argument = click.argument("names", nargs=-1, required=True, shell_complet
 
 @click.group(cls=Group)
 def hook() -> None:
-    """Submit a job when others fail, or complete: a pager, a chat, a program.
+    """Submit a job when others fail or complete.
 
     A hook's function is called with `jobs`, a list of at most 100 that ended, and `count`, how many
     there were, beside its own parameters. gigq_core.post_json posts them to a URL, and
-    gigq_core.run_command hands them to a program. A worker of ours submits the job; what the job
-    itself ends with is told to no hook.
+    gigq_core.run_command hands them to a program. One of our workers submits the job; what becomes
+    of that job is reported to no hook.
     """
 
 
@@ -83,12 +83,11 @@ def add(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Have a job submitted that calls FUNCTION.
+    """Add a hook: FUNCTION is called when jobs fail or complete.
 
-    EVENT is what others do: "failed" (for good, or timed out, or cancelled since a parent failed),
-    or "completed".
-    The function is imported first, as by `submit`. A job with a high --priority does not wait
-    behind others.
+    The event is "failed" (for good, or timed out, or cancelled because a parent failed), or
+    "completed". The function is imported first, as by `submit`. A job with a high --priority does
+    not wait behind others.
 
     \b
       gigq-core hook add failed gigq_core.post_json --name pager --every 60 \\
@@ -162,7 +161,7 @@ def _status(one: Hook) -> str:
 @json_option
 @click.pass_obj
 def show(settings: Settings, name: str, as_json: bool) -> None:
-    """Show all about a hook.
+    """Show everything about a hook.
 
     JSON: {"name", "event", "match", "every", "function", "params", "options", "paused_at",
     "waiting", "next_at", "last_at", "last_job_id", "last_status", "failures_in_a_row", "problem",
@@ -205,7 +204,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def pause(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
-    """Let hooks submit nothing until they are resumed.
+    """Pause hooks: they submit nothing until they are resumed.
 
     They go on counting.
 
@@ -219,7 +218,7 @@ def pause(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def resume(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
-    """End the pause of hooks.
+    """Resume hooks.
 
     What each has counted is told by one job.
 

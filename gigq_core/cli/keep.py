@@ -38,24 +38,20 @@ _AGE = Age()
 
 
 @click.command()
+@click.option("--completed", type=_AGE, metavar="AGE", help="How long completed jobs stay.")
 @click.option(
-    "--completed", type=_AGE, metavar="AGE", help="For how long jobs stay that completed."
+    "--failed", type=_AGE, metavar="AGE", help="How long jobs stay that failed or timed out."
 )
-@click.option(
-    "--failed", type=_AGE, metavar="AGE", help="For how long jobs stay that failed or timed out."
-)
-@click.option(
-    "--cancelled", type=_AGE, metavar="AGE", help="For how long jobs stay that were cancelled."
-)
+@click.option("--cancelled", type=_AGE, metavar="AGE", help="How long cancelled jobs stay.")
 @click.option(
     "--archive",
     type=click.Path(),  # its bytes are those of the folder
     metavar="DIR",
-    help="Write each job to this folder before it goes, as a line of JSON.",
+    help="Write each job to this folder before it is deleted, as a line of JSON.",
 )
 @click.option("--no-archive", is_flag=True, help="Write none.")
-@click.option("--off", is_flag=True, help="Let all jobs stay for ever, as they do by default.")
-@click.option("--dry-run", is_flag=True, help="Only show how many would go now.")
+@click.option("--off", is_flag=True, help="Keep all jobs for ever, which is the default.")
+@click.option("--dry-run", is_flag=True, help="Only show how many would be deleted now.")
 @json_option
 @click.pass_obj
 def keep(
@@ -69,12 +65,12 @@ def keep(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Say for how long jobs stay when they have ended, or show it.
+    """Set how long jobs stay after they have ended, or show it.
 
-    An AGE is like 7d, 12h or 90m, or forever, which is the default. What is not named stays as it
-    is. Workers delete what is older, at once and then from time to time, with its attempts and
-    what they printed: 200 jobs at a time, so that nobody waits. A job stays while others need it,
-    or would if they were retried.
+    An AGE is like 7d, 12h or 90m, or forever, which is the default. Ages that you don't give stay
+    as they are. Workers delete older jobs, at once and then from time to time, with their attempts
+    and output: 200 jobs at a time, so that nobody waits. A job stays while others need it, or would
+    if they were retried.
 
     \b
       gigq-core keep --completed 7d --failed 90d --cancelled 7d --archive /srv/archive

@@ -25,11 +25,11 @@ _lane_argument = click.argument("lane")
 
 @click.group(cls=Group)
 def lane() -> None:
-    """Named queues with limits: how many jobs run at a time, and how many start in a minute.
+    """Show and limit lanes: named queues within the file.
 
-    A job goes into a lane by `submit --lane`. A lane needs no setting up, and has no limit until
-    it is given one. LANE is a name, or fetch:* for all lanes whose names begin with fetch:, each
-    with these limits for itself; the exact name wins, else the longest prefix.
+    `submit --lane` puts a job into a lane. A lane needs no setting up, and has no limit until you
+    give it one. LANE is a name, or fetch:* for all lanes whose names begin with fetch:, each with
+    these limits for itself; the exact name wins, then the longest prefix.
     """
 
 
@@ -55,7 +55,9 @@ def lane() -> None:
     show_default=True,
     help="How many of these may start at once.",
 )
-@click.option("--reserved", is_flag=True, help="Leave its jobs to workers that name it (--lanes).")
+@click.option(
+    "--reserved", is_flag=True, help="Leave its jobs to workers that name the lane (--lanes)."
+)
 @json_option
 @click.pass_obj
 def set_lane(
@@ -67,7 +69,7 @@ def set_lane(
     reserved: bool,
     as_json: bool,
 ) -> None:
-    """Give LANE limits, instead of those that it has. What runs goes on.
+    """Set the limits of LANE. They replace those that it has; running jobs go on.
 
     \b
       gigq-core lane set fetch:* --running 2 --rate 10/m
@@ -94,7 +96,7 @@ def set_lane(
 @json_option
 @click.pass_obj
 def list_lanes(settings: Settings, as_json: bool) -> None:
-    """List the lanes in which jobs wait or run, and the limits whose lanes have none.
+    """List the lanes, and the limits whose lanes have no jobs.
 
     READY are shown to workers, HELD could run but for the limits, DELAYED wait for their time,
     and BLOCKED for other jobs.
@@ -123,7 +125,7 @@ def list_lanes(settings: Settings, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def pause(settings: Settings, lane: str, as_json: bool) -> None:
-    """Let no job of LANE begin until `lane resume`; what runs goes on.
+    """Pause LANE: none of its jobs start until `lane resume`. Running jobs go on.
 
     JSON: {"lane", "paused": true, "changed"}.
     """
@@ -165,7 +167,7 @@ def resume(settings: Settings, lane: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def remove(settings: Settings, lane: str, as_json: bool) -> None:
-    """Take the limits of LANE away; its jobs stay.
+    """Remove the limits of LANE. Its jobs stay.
 
     JSON: {"pattern", "removed": true}.
     """

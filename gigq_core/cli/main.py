@@ -33,9 +33,9 @@ from gigq_core.cli.settings import Settings
 
 DEFAULT_DB = "gigq.db"
 
-_HELP = """A job queue in one SQLite file: submit jobs, look at them, act on them, run them.
+_HELP = """A job queue in one SQLite file: submit jobs, run them, and see what becomes of them.
 
-An id may be cut to its first characters (4 at least) while only one job begins with them.
+An id may be shortened to its first characters, 4 at least, if only one job begins with them.
 
 Exit codes: 0 done; 1 refused, or there is no such job; 2 wrong usage, or a file that can't be
 used; 3 of `retry --canary`, more than a fifth failed again.
@@ -59,43 +59,49 @@ def cli(ctx: click.Context, db: Path) -> None:
     ctx.obj = Settings(db)
 
 
-for _command in (
-    submit.submit,
-    show.status,
-    show.list_jobs,
-    actions.cancel,
-    actions.retry,
-    actions.priority,
-    clear.clear,
-    keep.keep,
-    show.stats,
-    count.count,
-    show.workflows,
-    tree.tree,
-    failures.failures,
-    hook.hook,
-    lane.lane,
-    schedule.schedule,
-    worker.worker,
-    unit.unit,
-    metrics.metrics,
-    logs.logs,
-    why.why_job,
-    show.stack,
-    show.workers,
-    actions.release,
-    actions.pause,
-    actions.resume,
-    actions.ask,
-    maintain.attach,
-    maintain.detach,
-    maintain.doctor,
-    export.export,
-    room.size,
-    room.compact,
-    completion.completion,
-):
-    cli.add_command(_command)
+for _title, _commands in {
+    "Jobs": (
+        submit.submit,
+        show.status,
+        show.list_jobs,
+        actions.cancel,
+        actions.retry,
+        actions.priority,
+        actions.release,
+        clear.clear,
+        logs.logs,
+        show.stack,
+    ),
+    "What happens, and why": (
+        show.stats,
+        why.why_job,
+        tree.tree,
+        failures.failures,
+        count.count,
+        show.workflows,
+    ),
+    "Workers": (
+        worker.worker,
+        show.workers,
+        actions.ask,
+        actions.pause,
+        actions.resume,
+        unit.unit,
+    ),
+    "Limits, schedules, hooks": (lane.lane, schedule.schedule, hook.hook),
+    "The file": (
+        maintain.doctor,
+        keep.keep,
+        room.size,
+        room.compact,
+        metrics.metrics,
+        export.export,
+        maintain.attach,
+        maintain.detach,
+    ),
+    "Your shell": (completion.completion,),
+}.items():
+    cli.add_section(_title, _commands)
 
 
 def main() -> None:

@@ -39,13 +39,13 @@ _file_argument = click.argument(
 @json_option
 @click.pass_obj
 def attach(settings: Settings, file: Path | None, as_json: bool) -> None:
-    """Add what this package needs to a file that GigQ wrote; GigQ goes on working with it.
+    """Add this package's tables to a file that GigQ wrote. GigQ can go on using it.
 
-    FILE may stand here instead of --db.
+    FILE may be given here instead of --db.
 
     A large file is attached in a moment, and the times of its past jobs are filled in afterwards,
-    in short steps: others go on meanwhile. Interrupted, it goes on the next time, or while a
-    worker runs.
+    in short steps: others go on meanwhile. If it is interrupted, it continues the next time, or
+    when a worker runs.
 
     JSON: {"file", "attached": true, "missing_parents": [{"id", "name", "parent_id"}]}: the jobs
     whose missing parents count as completed, as they do for GigQ.
@@ -95,16 +95,16 @@ def _fill_in(conn: sqlite3.Connection) -> None:
 @click.option(
     "--force",
     is_flag=True,
-    help="Even if jobs wait that GigQ's workers would run without what they ask for.",
+    help="Even if jobs wait that GigQ's workers would run without their limits.",
 )
 @json_option
 @click.pass_obj
 def detach(settings: Settings, file: Path | None, force: bool, as_json: bool) -> None:
-    """Take everything of this package out of the file; refused while one of its workers lives.
+    """Take everything of this package out of the file again.
 
-    FILE may stand here instead of --db. Jobs that are for this package's workers alone, and still
-    wait, are a reason to refuse it too: GigQ would run them without their limits. Schedules, hooks,
-    rules of lanes and ages of keeping go with it, which is said.
+    FILE may be given here instead of --db. It is refused while one of this package's workers lives,
+    and while jobs wait that are for these workers alone: GigQ would run them without their limits.
+    Schedules, hooks, the rules of lanes and the ages of retention go with it, and it says so.
 
     JSON: {"file", "attached": false}.
     """
@@ -139,10 +139,10 @@ def detach(settings: Settings, file: Path | None, force: bool, as_json: bool) ->
 @json_option
 @click.pass_obj
 def doctor(settings: Settings, file: Path | None, as_json: bool) -> None:
-    """Look for what is wrong, or soon will be, with the file; nothing in it is changed.
+    """Check the file for trouble, now or soon. Nothing in it is changed.
 
-    FILE may stand here instead of --db. Exit code 1 tells that something is wrong; warnings alone
-    leave it 0.
+    FILE may be given here instead of --db. The exit code is 1 if something is wrong, and 0 if there
+    are only warnings.
 
     JSON: {"file", "wrong", "findings": [{"check", "level", "text"}]}, a level being "fine",
     "warning" or "wrong".

@@ -32,12 +32,12 @@ PACKAGE = "gigq-tui[metrics]"
 )
 @click.pass_obj
 def metrics(settings: Settings, textfile: Path | None) -> None:
-    """Print numbers for Prometheus: jobs, lanes, workers and their agents, schedules, hooks,
-    keeping, and the file.
+    """Print numbers for Prometheus.
 
+    They are about jobs, lanes, workers and their agents, schedules, hooks, retention, and the file.
     Each has the label file, so that several queues can be told apart.
 
-    With --textfile it is for the textfile collector of the node exporter: run it by a timer. It
+    --textfile writes them for the textfile collector of the node exporter: run it by a timer. It
     needs the package prometheus-client, which comes with gigq-tui[metrics].
 
     \b

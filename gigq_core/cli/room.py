@@ -28,10 +28,10 @@ _file_argument = click.argument(
 @json_option
 @click.pass_obj
 def size(settings: Settings, file: Path | None, as_json: bool) -> None:
-    """Say what takes the room of the file, and of what stands beside it.
+    """Show what fills the file, and the folders beside it.
 
-    FILE may stand here instead of --db. It takes a few seconds at most, however large the file is:
-    what is reckoned from some of the rows is marked with "about".
+    FILE may be given here instead of --db. It takes a few seconds at most, however large the file
+    is: what is estimated from some of the rows is marked with "about".
 
     JSON: {"file", "size", "wal", "free", "jobs", "attempts", "shares": [{"name", "within", "size",
     "rows", "estimate"}], "logs" and "archive": {"path", "size", "files", "whole"} or null, "note"}.
@@ -60,11 +60,11 @@ def size(settings: Settings, file: Path | None, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def compact(settings: Settings, file: Path | None, force: bool, as_json: bool) -> None:
-    """Give back to the disk what the file no longer uses; refused while a worker lives.
+    """Shrink the file by the room that it no longer uses.
 
-    FILE may stand here instead of --db. Nobody can write to the file meanwhile, about a second for
-    each 200 MB that it uses, and the disk must have room for what is used, twice. Interrupted, the
-    file is as it was.
+    FILE may be given here instead of --db. It is refused while a worker lives. Nobody can write to
+    the file meanwhile, about a second for each 200 MB that it uses, and the disk must have room for
+    twice what is used. If it is interrupted, the file is as it was.
 
     JSON: {"file", "before", "after", "seconds", "waits"}: sizes in bytes, and whether the file
     shrinks only when a program has ended that reads it.

@@ -41,8 +41,8 @@ _zone_option = click.option(
 def schedule() -> None:
     """Make jobs again and again: each night, every 15 minutes.
 
-    Any worker of ours makes a schedule's jobs; `fire-due` does without one. Each slot makes one
-    job, whoever comes first, or is told as skipped. WHEN is five cron fields, as '30 2 * * *';
+    Any of our workers makes a schedule's jobs; `fire-due` does it without one. Each slot makes one
+    job, or is recorded as skipped. WHEN is five cron fields, as '30 2 * * *';
     @hourly, @daily, @weekly, @monthly or @yearly; or 'every 15m', counted from 1970, UTC.
     """
 
@@ -87,10 +87,10 @@ def add(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Have a job made that calls FUNCTION at each slot of WHEN; a schedule NAME is changed.
+    """Add a schedule: a job that calls FUNCTION at each slot of WHEN.
 
-    The function is imported first, as by `submit`. {slot:%Y-%m-%d} in a parameter is the slot, in
-    the zone.
+    If there is a schedule NAME, it is changed. The function is imported first, as by `submit`.
+    {slot:%Y-%m-%d} in a parameter becomes the slot, in the zone.
 
     \b
       gigq-core schedule add nightly '30 2 * * *' shop.etl.load \\
@@ -159,7 +159,7 @@ def _status(one: Schedule) -> str:
 @json_option
 @click.pass_obj
 def show(settings: Settings, name: str, as_json: bool) -> None:
-    """Show a schedule: what it makes, its next slots, and those that made no job.
+    """Show a schedule: its job, its next slots, and skipped ones.
 
     JSON: {"name", "when", "zone", "catch_up", "overlap", "function", "job_name", "params",
     "options", "definition", "next_at", "paused_at", "last_slot", "last_job_id", "last_status",
@@ -220,9 +220,9 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 def preview_slots(
     settings: Settings, rule: str, count: int, zone: str | None, as_json: bool
 ) -> None:
-    """Show the next slots of a schedule, or of a rule that is none yet.
+    """Show the next slots of a schedule, or of any rule.
 
-    What is odd about a night on which clocks change is said behind its slot.
+    A slot on a night on which clocks change says what is special about it.
 
     JSON: an array of {"at", "local", "note"}, "at" in UTC seconds.
     """
@@ -251,10 +251,10 @@ def preview_slots(
 @json_option
 @click.pass_obj
 def run(settings: Settings, name: str, as_json: bool) -> None:
-    """Make a job of a schedule now, beside its slots, even while it is paused.
+    """Make a job of a schedule now, in addition to its slots.
 
-    While a job of the schedule waits or runs, this one waits for that, unless its overlap is
-    replace or allow.
+    This works even while it is paused. If a job of the schedule waits or runs, the new one waits
+    for it, unless the overlap is replace or allow.
 
     JSON: {"id"}.
     """
@@ -275,7 +275,7 @@ _JSON_OF_NAMES = """JSON: an array of {"name", "done", "reason"}, in the order g
 
 
 @schedule.command(
-    help=f"""Let the slots of schedules pass by until `resume`; `run` does all the same.
+    help=f"""Pause schedules: no slot makes a job until `resume`. `run` still works.
 
     {_JSON_OF_NAMES}"""
 )
@@ -287,7 +287,7 @@ def pause(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
 
 
 @schedule.command(
-    help=f"""Go on with the next slot; those that passed are told, and make no job.
+    help=f"""Resume schedules with the next slot. Those that passed are recorded as skipped.
 
     {_JSON_OF_NAMES}"""
 )
@@ -356,14 +356,14 @@ def _act(
 @schedule.command()
 @click.argument("toml", type=click.Path(path_type=Path), metavar="FILE.toml")
 @click.option("--prune", is_flag=True, help="Remove the schedules that the file does not name.")
-@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be changed.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show what would change.")
 @json_option
 @click.pass_obj
 def apply(settings: Settings, toml: Path, prune: bool, dry_run: bool, as_json: bool) -> None:
-    """Make the schedules as a TOML file has them, for those who keep it in git.
+    """Make the schedules match a TOML file, for example one in git.
 
-    All or none: the whole file is checked before anything is written. Applied once more it changes
-    nothing. Functions are taken by their names, and not imported. One that is paused stays so.
+    All or none: the whole file is checked before anything is written. Applying it again changes
+    nothing. Functions are taken by name, and not imported. A paused schedule stays paused.
 
     \b
       [schedules.nightly]
@@ -408,10 +408,10 @@ def apply(settings: Settings, toml: Path, prune: bool, dry_run: bool, as_json: b
 @json_option
 @click.pass_obj
 def fire_due(settings: Settings, as_json: bool) -> None:
-    """Make the jobs of slots that are due now, as a worker does, and end.
+    """Make the jobs of slots that are due now, without a worker.
 
-    For a file that no worker of ours is always at work on: call it each minute from cron. Beside a
-    worker it does no harm: each slot makes one job. What else is due on the file is done too.
+    For a file on which none of our workers runs all the time: call it each minute from cron. Beside
+    a worker it does no harm: each slot makes one job. It also does what else is due on the file.
 
     JSON: {"fired": [{"schedule", "slot", "id", "name"}], "skipped": [{"schedule", "slot", "first",
     "count", "why"}], "troubles": [{"schedule", "trouble"}]}. The exit code is 1 if there are any of

@@ -205,7 +205,7 @@ def stats(settings: Settings, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def workflows(settings: Settings, limit: int, as_json: bool) -> None:
-    """List the runs of workflows, the newest first, with how their jobs stand.
+    """List the runs of workflows, newest first, with their states.
 
     `list --workflow` lists the jobs of one.
 
@@ -242,10 +242,10 @@ def workflows(settings: Settings, limit: int, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def workers(settings: Settings, with_stopped: bool, as_json: bool) -> None:
-    """List the workers on the file, and whether their processes live.
+    """List the workers, and whether their processes live.
 
-    GigQ's own workers keep no register, so they are not among them. Of a worker that runs its jobs
-    elsewhere (--via), its agents are listed too.
+    GigQ's own workers don't register themselves, so they are not among them. If a worker runs its
+    jobs elsewhere (--via), its agents are listed too.
 
     JSON: an array of {"id", "owner", "host", "pid", "alive" (null: can't be told from here),
     "isolation", "slots", "state", "request", "started_at", "stopped_at", "done", "failed",
@@ -323,10 +323,10 @@ def _print_agents(agents: list[dict[str, Any]]) -> None:
 @json_option
 @click.pass_obj
 def stack(settings: Settings, job_id: str, as_json: bool) -> None:
-    """Print the stack of the function that a job runs now, most recent call last.
+    """Print the stack of a running job, most recent call last.
 
     The job must run in a worker process on this machine, or at an agent of a worker, which is asked
-    through the file; it does not notice.
+    through the file. The job does not notice.
 
     JSON: {"id", "stack"}.
     """

@@ -150,12 +150,12 @@ _UNIQUE_OPTIONS = (
         "--unique-within",
         type=Time(),
         metavar="TIME",
-        help="It also holds its key for so long after it was submitted: seconds, or 10m, 2h.",
+        help="Also hold the key for this long after the submission: seconds, or 10m, 2h.",
     ),
     click.option(
         "--on-duplicate",
         type=click.Choice(CONFLICT),
-        help="What to do where another job holds the key: take that one for this, fail, replace "
+        help="What to do if another job holds the key: return its id, fail, replace "
         "it, or run again after the one that runs.  [default: existing]",
     ),
 )
@@ -265,15 +265,15 @@ def submit(
     The function is imported first, as a worker would: from the current folder, then from where
     Python finds its packages. The file is created if there is none.
 
-    With --jsonl, what the options say holds for every line, and a line's own word comes over it.
-    Every line is checked before anything is written. What `export` wrote is read too: FUNCTION may
-    be left out then, and the jobs that wait are submitted, under the ids that they had.
+    With --jsonl, the options apply to every line, unless the line says otherwise. Every line is
+    checked before anything is written. A file from `export` works too: FUNCTION may be left out
+    then, and the jobs that were waiting are submitted under their old ids.
 
-    With --unique, and no KEY, the key is made of the function and its parameters. Where another job
-    holds the key, that one is told, and nothing is submitted; the exit code is 0.
+    --unique without a KEY makes the key from the function and its parameters. If another job holds
+    the key, nothing is submitted, and you get that job's id; the exit code is 0.
 
-    JSON: {"id"}, or {"ids"} with --copies or --jsonl; of unique jobs with "duplicate", whether it
-    is another one's id, or "duplicates", how many are.
+    JSON: {"id"}, or {"ids"} with --copies or --jsonl; for unique jobs also "duplicate" (whether the
+    id is another job's), or "duplicates" (how many are).
     """
     from gigq_core.functions.call_signature import needs_ours
     from gigq_core.submitting.bulk import JobTemplate

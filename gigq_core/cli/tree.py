@@ -43,11 +43,11 @@ _ORDER = [state.value for state in (*_WRONG, *(s for s in State if s not in _WRO
 @json_option
 @click.pass_obj
 def tree(settings: Settings, job_id: str, every: bool, as_json: bool) -> None:
-    """Show the dependencies around a job, as a tree with the state of each job.
+    """Draw the dependencies around a job, with their states.
 
-    Each job stands once, below the first of its parents; jobs that look alike are one line, and
-    so are, among 200 jobs and more, branches in which all is done. Of more than 5,000 jobs the
-    nearest are shown.
+    Each job appears once, below the first of its parents. Jobs that look alike are one line, and so
+    are, in graphs of 200 jobs or more, branches in which everything is done. Of more than 5,000
+    jobs the nearest are shown.
 
     JSON: {"id", "truncated" (whether there are more jobs), "nodes": an array of {"id", "name",
     "function", "status", "state" (as in `why`, or "missing": there is no such job), "why" (in

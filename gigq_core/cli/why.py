@@ -32,11 +32,10 @@ MOST_IDS = 20
 @json_option
 @click.pass_obj
 def why_job(settings: Settings, job_id: str, as_json: bool) -> None:
-    """Say why a job is where it is, and when it will probably be done.
+    """Say why a job is where it is, and when it will be done.
 
-    Told are what holds it up, how many jobs it blocks, what a retry would free, its place among
-    those that are claimed next, and a forecast: from past runs of each function, and the slots of
-    the workers.
+    You see what holds it up, how many jobs it blocks, what a retry would free, its place in line,
+    and a forecast, from past runs of each function and the slots of the workers.
 
     JSON: {"id", "name", "state", "why", "origin" (where it comes from: the job that submitted it, a
     schedule, a hook; or ""), "culprit" (null, or "id", "name", "problem", "error" of the

@@ -37,13 +37,13 @@ _STATES: tuple[Span, ...] = (
 )
 _FILTER = (
     ' filters: words and -words, "two words", name: fn: state: id: err: fp: worker: host: '
-    "workflow: batch: lane: schedule: dep:ID pri>5 try>1 dur>30s progress<50 retry param.src:x "
-    "result.rows>9. A colon finds part of a text, but a whole number; = asks for all of it. A "
-    "space means and, | means or and binds tighter; parentheses group, -( ) turns round.",
+    "workflow: batch: lane: schedule: hook: unique: from:ID dep:ID pri>5 try>1 dur>30s progress<50 "
+    "retry param.src:x result.rows>9. A colon finds part of a text, but a whole number; = asks for "
+    "all of it. A space means and, | means or and binds tighter; parentheses group, -( ) negates.",
     "Times: age>2m, and submitted: started: ended: ran: with ranges like ran:02:00..04:00, "
     "ended:2026-11-27, started:2h..1h, ended:02:00.. or comparisons like ended<20m (ago). A clock "
-    "time is the last one that clocks showed; ran: is any attempt at work then, also of a job that "
-    "was retried since.",
+    "time is the last one that clocks showed; ran: is any attempt that ran then, even "
+    "if its job was retried since.",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -93,6 +94,19 @@ def one_sentence(result: Result) -> str:
 
 
 # --- submit ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", ["", "hook", "lane", "schedule"])
+def test_the_help_names_each_command_once_with_a_whole_sentence(group: str) -> None:
+    found = runner().invoke(cli, [*group.split(), "--help"], terminal_width=80).output
+    commands = cli.commands if not group else cli.commands[group].commands  # type: ignore[attr-defined]
+    told = re.findall(
+        r"^  ([a-z-]+)  +(\S.*)$", found.partition("Show this message")[2], re.MULTILINE
+    )
+    assert [name for name, _ in told] == list(commands)
+    assert [
+        sentence for _, sentence in told if not re.fullmatch(r"[A-Z].*\w\)?`?\.", sentence)
+    ] == []
 
 
 def test_submit_stores_every_option(db: Path) -> None:

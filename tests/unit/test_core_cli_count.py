@@ -141,6 +141,6 @@ def test_what_makes_no_sense_is_refused(db: Path, options: list[str], sentence: 
 
 
 def test_the_help_names_each_key(tmp_path: Path) -> None:
-    said = run(tmp_path / "jobs.db", "count", "--help").output.partition("Failed holds")[0]
+    said = run(tmp_path / "jobs.db", "count", "--help").output.partition("Failed includes")[0]
     words = said.replace(",", " ").split()
     assert {key.partition(".")[0] for key in PLAIN_KEYS} <= set(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
@@ -11,9 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gigq_tui.store.filter.language import NO_FILTER, Filter, FilterError, parse
+from gigq_tui.keys import Scope
+from gigq_tui.screens.help import help_lines
+from gigq_tui.store.filter.language import (
+    FIELD_LIST,
+    NO_FILTER,
+    Filter,
+    FilterError,
+    parse,
+)
 from gigq_tui.store.filter.sql import Context
-from gigq_tui.store.filter.terms import STATE_WORDS
+from gigq_tui.store.filter.terms import STATE_WORDS, Field
 from gigq_tui.store.list.view import View
 from gigq_tui.store.reader import Reader
 from tests.store_files import GIGQ_FILES, NOW, Writer, ago, gigq_copy, reading
@@ -375,3 +384,11 @@ def test_what_is_ascii_is_looked_for_by_sqlite_itself() -> None:
     context = Context(NOW, True, ("retry_after",))
     assert "gigq_tui_holds" not in parse("apfel name:x fn:y err:z param.x:y").sql(context)[0]
     assert "gigq_tui_holds" in parse("name:äpfel").sql(context)[0]
+
+
+def test_each_field_is_named_where_fields_are_listed() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "pages" / "filters.md").read_text("utf-8")
+    screen = "".join(text for line in help_lines(Scope.JOBS, 200) for text, _ in line)
+    for told in (FIELD_LIST, screen, page):
+        words = set(re.findall(r"\w+", told))
+        assert {field.value for field in Field if field is not Field.WORD} <= words

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click import Option
 from click.testing import CliRunner
 
 from gigq_tui import cli as console_cli
@@ -15,6 +17,7 @@ from gigq_tui.store.models import Tab
 from gigq_tui.store.sorting import Sort, SortKey
 from gigq_tui.viewpoint import (
     SCREEN_WORDS,
+    TAB_WORDS,
     Destination,
     ViewError,
     Viewpoint,
@@ -133,3 +136,10 @@ def test_the_help_names_every_screen_that_can_be_opened() -> None:
     told = " ".join(CliRunner().invoke(console_cli.cli, ["--help"]).output.split())
     for word in SCREEN_WORDS.values():
         assert word.usage in told
+
+
+def test_the_help_names_every_tab_and_every_order() -> None:
+    helps = {option.name: option for option in console_cli.cli.params if isinstance(option, Option)}
+    for name, words in (("tab", TAB_WORDS), ("sort_text", [key.value for key in SortKey])):
+        told = re.findall(r"\w+", helps[name].help or "")
+        assert set(words) <= set(told)

@@ -44,8 +44,8 @@ _KEY = r'\.(?:[\w\-]+|"[^"]+")'
 _HEAD = re.compile(rf"([A-Za-z_]\w*)((?:{_KEY})*)(:|>=|<=|>|<|=)")
 _FIELDS = {field.value: field for field in Field if field is not Field.WORD}
 FIELD_LIST = (
-    "name: fn: state: id: err: fp: worker: host: workflow: batch: lane: schedule: pri age dur try "
-    "progress dep: submitted: started: ended: ran: param.KEY: result.KEY:"
+    "name: fn: state: id: err: fp: worker: host: workflow: batch: lane: schedule: hook: unique: "
+    "from: pri age dur try progress dep: submitted: started: ended: ran: param.KEY: result.KEY:"
 )
 
 
