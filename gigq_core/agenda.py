@@ -112,7 +112,7 @@ def _strike_damaged(writing: Writing, found: bytes) -> None:
     """Forget an entry that names nothing: it would be due for ever."""
     with writing() as conn:
         conn.execute(sql.STRIKE_BYTES, (found, utc_now()))
-    logger.error("An entry of the agenda was damaged, and is forgotten: %.100r", found)
+    logger.error("An entry of the agenda was damaged, and was dropped: %.100r", found)
 
 
 def _work_off_one(
@@ -152,7 +152,7 @@ def _work_off_one(
             trouble = trouble_of(problem)
             held.execute(sql.PUT_OFF, _put_off_to(what, trouble))
     if trouble:
-        logger.error("%s could not be done, and waits for a minute: %s", what, trouble)
+        logger.error("%s failed, and is tried again in a minute: %s", what, trouble)
 
 
 def recheck(
@@ -184,14 +184,14 @@ def recheck(
                 if not held.in_transaction:
                     raise
                 _refuse_passing(problem)
-                logger.error("The times of %s can't be looked at: %s", kind, trouble_of(problem))
+                logger.error("The times of %s can't be read: %s", kind, trouble_of(problem))
     return bool(kinds)
 
 
 def _put_off(writing: Writing, what: str, trouble: str) -> None:
     with writing() as conn:
         conn.execute(sql.PUT_OFF, _put_off_to(what, trouble))
-    logger.error("%s could not be done, and waits for a minute: %s", what, trouble)
+    logger.error("%s failed, and is tried again in a minute: %s", what, trouble)
 
 
 def _put_off_to(what: str, trouble: str) -> dict[str, object]:

@@ -28,11 +28,11 @@ class DatabaseMissing(DatabaseError):
 
 
 class NotAQueue(DatabaseError):
-    """The file exists, and is something else than a job queue. Exit code 2."""
+    """The file exists, but is not a job queue. Exit code 2."""
 
 
 class DatabaseBusy(DatabaseError):
-    """Another process kept the write lock for longer than is waited for. Exit code 2.
+    """Another process kept the write lock for too long. Exit code 2.
 
     Nothing was written: the same call may be made again. From `gigq-core detach`, which is refused
     while a worker lives, the exit code is 1.
@@ -40,7 +40,7 @@ class DatabaseBusy(DatabaseError):
 
 
 class HiddenJobs(DatabaseError):
-    """Jobs wait that only workers of this package run as they are to be run. Exit code 1.
+    """Jobs wait that only this package's workers can run correctly. Exit code 1.
 
     Raised by `gigq-core detach`: nothing was written.
     """
@@ -54,7 +54,7 @@ class FilesLost(DatabaseError):
 
 
 class AccessRefused(DatabaseError):
-    """The system does not let this process do with the file what was wanted. Exit code 2."""
+    """The system does not permit this process to use the file that way. Exit code 2."""
 
 
 class FileChanged(DatabaseError):
@@ -65,7 +65,7 @@ class FileChanged(DatabaseError):
 
 
 class CycleError(GigQError, ValueError):
-    """Jobs depend on each other in a circle, so that none could ever run. Exit code 1.
+    """Jobs form a dependency cycle, so none could ever run. Exit code 1.
 
     Raised by the methods that submit; nothing was written.
     """

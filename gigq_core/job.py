@@ -129,7 +129,7 @@ class JobOptions:
     retry: Backoff | Sequence[Duration] | None = field(
         default=None,
         metadata=_words(
-            "Delays that grow: base, factor and longest delay, as 30x2..1h; ~0.5 behind it draws "
+            "Delays that grow: base, factor and longest delay, as 30x2..1h; ~0.5 after it draws "
             "half of each at random.",
             "backoff",
         ),
@@ -745,7 +745,7 @@ def check_text(label: str, text: str) -> str:
     except UnicodeEncodeError as problem:
         place = text[max(0, problem.start - 20) : problem.start + 20]
         raise ValueError(
-            f"{label} can't be stored, because character {problem.start + 1} of it is no text "
+            f"{label} can't be stored, because character {problem.start + 1} of it is not text "
             f"(a file name that is not UTF-8?): {place!r}. Replace it, or leave it out."
         ) from None
     return text

@@ -31,13 +31,15 @@ def check_lane(name: str, label: str = "lane") -> str:
     if not name or name != name.strip():
         raise ValueError(f"{label} is {name[:40]!r}: give a name without spaces around it.")
     if name == HIDDEN:
-        raise ValueError(f"{label} is {name!r}, which is kept for jobs without one: take another.")
+        raise ValueError(
+            f"{label} is {name!r}, which is reserved for jobs without one: choose another."
+        )
     if len(name) > LONGEST:
         raise ValueError(f"{label} has {len(name):,} characters: {LONGEST} are the most.")
     if not name.isprintable():
         raise ValueError(f"{label} is {name[:40]!r}: give a name of printable characters.")
     if "*" in name:
-        raise ValueError(f"{label} is {name[:40]!r}: a star stands in rules alone, not in a name.")
+        raise ValueError(f"{label} is {name[:40]!r}: a star is for rules, not for names.")
     return name
 
 
@@ -55,7 +57,7 @@ def check_template(text: str) -> None:
             raise ValueError(f"lane has {place[0][:40]!r}: write a parameter's name in braces.")
     bare = _PLACE.sub("x", text)
     if _BRACE.search(bare):
-        raise ValueError(f"lane is {text[:40]!r}: a brace without its other one; write {{param}}.")
+        raise ValueError(f"lane is {text[:40]!r}: a brace has no partner; write {{param}}.")
     check_lane(bare)
 
 
@@ -80,7 +82,7 @@ def filled(text: str, params: Mapping[str, Any]) -> str:
         given = params[name]
         if isinstance(given, bool) or not isinstance(given, (str, int)):
             raise ValueError(
-                f"lane names the parameter {name}, which is no text and no whole number here."
+                f"lane names the parameter {name}, which is neither text nor a whole number here."
             )
         return str(given)
 

@@ -69,18 +69,19 @@ class JobQueue(FileAccess):
         """Put a job into the queue; when this returns, it is on disk.
 
         Args:
-            job: The job, as it now is: it is checked again.
+            job: The job. It is checked again as it is now.
 
         Returns:
-            The job's id. Of a unique job whose key another one holds, that one's, which is then in
-            `job.duplicate_of` too.
+            The job's id. If another job holds the key of a unique job, you get that job's id, which
+            is then in `job.duplicate_of` too.
 
         Raises:
             TypeError: A value is of the wrong type, or the function does not take the parameters.
-                Nothing was written. So for the others.
+                Nothing was written, nor with the errors below.
             ValueError: A value is out of range.
             CycleError: The job would wait for itself.
-            DuplicateJob: It was submitted before; or its key is held, and that is an error.
+            DuplicateJob: It was submitted before; or another job holds its key, and it asks for an
+                error then.
             DatabaseError: The file can't be written.
 
         Warns:
@@ -96,12 +97,12 @@ class JobQueue(FileAccess):
             jobs: The jobs, in any order, children before their parents too.
 
         Returns:
-            Their ids, in the order given; of one that is there already, that one's.
+            Their ids, in the order given; for a duplicate, the id of the existing job.
 
         Raises:
-            TypeError: As for `submit`; nothing was written. So for the others.
+            TypeError: As for `submit`; nothing was written, nor with the errors below.
             ValueError: As for `submit`.
-            CycleError: Jobs wait for each other in a circle.
+            CycleError: The jobs form a dependency cycle.
             DuplicateJob: As for `submit`.
             DatabaseError: The file can't be written.
         """
@@ -126,7 +127,7 @@ class JobQueue(FileAccess):
     def cancel(self, job_id: str) -> bool:
         """Cancel a job that waits, or ask the worker of a running one to stop it.
 
-        Unlike GigQ, which leaves running jobs alone. `cancel_jobs` tells why one was refused.
+        GigQ leaves running jobs alone. `cancel_jobs` says why one was refused.
 
         Args:
             job_id: Which job.
@@ -139,9 +140,9 @@ class JobQueue(FileAccess):
     def cancel_jobs(self, job_ids: Iterable[str], undo: Undo | None = None) -> list[Outcome]:
         """Cancel jobs.
 
-        A waiting job is `cancelled` at once; the reason says how many were cancelled along, by
-        their `on_parent_failure`. A running one is `stopping`: the wish is on disk, and its worker
-        stops it. The rest is `refused`, with the reason.
+        A waiting job is `cancelled` at once; the reason says how many children were cancelled with
+        it, by their `on_parent_failure`. A running one is `stopping`: the request is on disk, and
+        its worker stops it. The rest are `refused`, with the reason.
 
         This and the other actions on many jobs are one transaction for up to 250 of them, and
         several for more, so that nobody waits long for the write lock.
@@ -151,8 +152,8 @@ class JobQueue(FileAccess):
             undo: Keeps what is changed, for `restore_jobs`.
 
         Returns:
-            One outcome for each id, in the order given. Where the file could not be written any
-            more midway, the rest is refused with that reason.
+            One outcome for each id, in the order given. If the file can't be written any more
+            halfway, the rest are refused with that reason.
 
         Raises:
             DatabaseError: Nothing was done.
@@ -162,7 +163,7 @@ class JobQueue(FileAccess):
         return self._with_reasons(cascade.with_those_along, outcomes)
 
     def requeue_job(self, job_id: str) -> bool:
-        """Let a failed, timed out or cancelled job run again, its attempts counted anew.
+        """Let a failed, timed out or cancelled job run again, with all of its attempts.
 
         Args:
             job_id: Which job.
@@ -175,7 +176,7 @@ class JobQueue(FileAccess):
     def requeue_jobs(
         self, job_ids: Iterable[str], undo: Undo | None = None, cancelled_children: bool = False
     ) -> list[Outcome]:
-        """Let failed, timed out or cancelled jobs run again, their attempts counted anew.
+        """Let failed, timed out or cancelled jobs run again, with all of their attempts.
 
         A job that would be cancelled again at once, since a parent has failed, is refused, unless
         that parent is among `job_ids`.
@@ -183,8 +184,8 @@ class JobQueue(FileAccess):
         Args:
             job_ids: Which jobs.
             undo: Keeps what is changed, for `restore_jobs`.
-            cancelled_children: Also those that were cancelled because one of these had failed. Else
-                the outcome's reason says how many stay cancelled.
+            cancelled_children: Also retry jobs that were cancelled because one of these had failed.
+                Otherwise the outcome's reason says how many stay cancelled.
 
         Returns:
             One outcome for each id, in the order given, and then for each of those children;
@@ -206,11 +207,10 @@ class JobQueue(FileAccess):
         return [outcomes[place] for place in range(len(ids))]
 
     def retry_first(self, job_ids: Iterable[str], undo: Undo | None = None) -> Canary:
-        """Let failed jobs run again before all that waits, as a canary for others that failed so.
+        """Let failed jobs run again before everything that waits, as a canary for similar failures.
 
-        They get a priority above what waits, which they keep until `end_canary` is called: at
-        best when they have ended. `gigq_core.changes.canary.choose` says which jobs make a good
-        canary.
+        They get a priority above all waiting jobs, and keep it until you call `end_canary`, which
+        is best done when they have ended. `gigq_core.changes.canary.choose` chooses good ones.
 
         Args:
             job_ids: Which jobs; a few.
@@ -230,16 +230,16 @@ class JobQueue(FileAccess):
         return Canary(tuple(outcomes), raised.priority, raised.own)
 
     def end_canary(self, canary: Canary, job_ids: Iterable[str] | None = None) -> int:
-        """Give jobs of a canary the priority again that they had before, whatever became of them.
+        """Give the jobs of a canary back the priority that they had before.
 
-        One that somebody has given another priority meanwhile keeps it.
+        If somebody has changed a job's priority meanwhile, it keeps that.
 
         Args:
             canary: What `retry_first` returned.
             job_ids: Which of its jobs; None for all.
 
         Returns:
-            How many priorities were set back.
+            How many priorities were restored.
 
         Raises:
             DatabaseError: The file can't be written.
@@ -274,9 +274,9 @@ class JobQueue(FileAccess):
     def set_priority(
         self, job_ids: Iterable[str], priority: int, undo: Undo | None = None
     ) -> list[Outcome]:
-        """Give waiting jobs a priority, blocked and delayed ones too; the next claim goes by it.
+        """Set the priority of waiting jobs, blocked and delayed ones too. The next claim uses it.
 
-        What runs or has ended is refused.
+        Jobs that run or have ended are refused.
 
         Args:
             job_ids: Which jobs.
@@ -287,7 +287,7 @@ class JobQueue(FileAccess):
             One outcome for each id, in the order given; transactions as for `cancel_jobs`.
 
         Raises:
-            TypeError: `priority` is no whole number.
+            TypeError: `priority` is not a whole number.
             ValueError: SQLite can't hold it.
             DatabaseError: Nothing was done.
         """
@@ -297,7 +297,7 @@ class JobQueue(FileAccess):
     def change_priority(
         self, job_ids: Iterable[str], by: int, undo: Undo | None = None
     ) -> list[Outcome]:
-        """Raise the priority of waiting jobs, each from where it is, or lower it.
+        """Raise or lower the priority of waiting jobs, each from its present one.
 
         Args:
             job_ids: Which jobs.
@@ -308,7 +308,7 @@ class JobQueue(FileAccess):
             One outcome for each id, in the order given; transactions as for `cancel_jobs`.
 
         Raises:
-            TypeError: `by` is no whole number.
+            TypeError: `by` is not a whole number.
             ValueError: SQLite can't hold it.
             DatabaseError: Nothing was done.
         """
@@ -316,16 +316,16 @@ class JobQueue(FileAccess):
         return self._in_parts(job_ids, partial(actions.change_priority, by=by), undo)
 
     def restore_jobs(self, undo: Undo) -> list[Outcome]:
-        """Take back what the actions did that were given `undo`.
+        """Undo the actions that were given `undo`.
 
         Args:
             undo: What they kept.
 
         Returns:
             One outcome for each job that they changed: `restored` if it was still as they left it,
-            `refused` if a worker has claimed it since, or anybody has changed it. Where the file
-            could not be written any more midway, `undo.rest()` holds those that are left. Then one
-            for each job that had been cancelled along with one that waits again.
+            `refused` if a worker has claimed it since, or anybody has changed it. If the file can't
+            be written any more halfway, `undo.rest()` holds those that are left. Then one
+            for each job that had been cancelled because of one that waits again.
 
         Raises:
             DatabaseError: Nothing was done.
@@ -361,13 +361,13 @@ class JobQueue(FileAccess):
         return n
 
     def plan_clear(self, job_ids: Iterable[str]) -> ClearPlan:
-        """Find out what clearing some jobs would do. The file is opened for reading alone.
+        """Find out what clearing some jobs would do. The file is only read.
 
         Args:
             job_ids: Which jobs.
 
         Returns:
-            What would be deleted, what others still need of it, and what would be refused.
+            What would be deleted, what is kept because others need it, and what would be refused.
 
         Raises:
             DatabaseError: The file can't be read.
@@ -385,8 +385,8 @@ class JobQueue(FileAccess):
 
         Args:
             job_ids: Which jobs.
-            include_needed: Delete those too that others need: a completed job whose result may be
-                read by one that waits, and any other end that one waits for in vain.
+            include_needed: Also delete jobs that others need: a completed job whose result a
+                waiting one may read, and any other job that one still waits for.
             undo: Keeps what is deleted, up to its bound, for `restore_jobs`.
 
         Returns:
@@ -411,28 +411,28 @@ class JobQueue(FileAccess):
     ) -> str:
         """Have a job submitted whenever others have failed, or completed.
 
-        The job's function is called with its own parameters, and with `jobs`, of which each names
-        one that ended, 100 at most, and `count`, how many there were. A worker of ours submits it.
-        The ends of a hook's own jobs, and of what those submit, are told to no hook.
+        The job's function is called with its own parameters, and with `jobs`, a list of the jobs
+        that ended, 100 at most, and `count`, how many there were. One of our workers submits it.
+        What becomes of a hook's own jobs, and of those that they submit, is reported to no hook.
 
         Args:
-            event: "failed": those that failed or timed out for good, and those cancelled since a
-                parent did. "completed".
-            job: What is submitted each time; its function takes `jobs` and `count`.
-            match: Which jobs it is about, as the console's filters say it: `fn:etl.* -err:timeout`;
-                empty for all. The fields are fn, name, err, lane, workflow, batch, schedule and
-                worker.
-            every: How much time lies between two of its jobs at least; what ends meanwhile is told
-                by the next one.
-            name: What it is called; one of that name is changed. Without, it is called after the
-                job, and one that is the same already is left as it is.
+            event: "failed" (for good, or timed out, or cancelled because a parent failed), or
+                "completed".
+            job: The job to submit each time; its function takes `jobs` and `count`.
+            match: Which jobs it is about, in the words of the console's filters: `fn:etl.*
+                -err:timeout`; empty for all. The fields are fn, name, err, lane, workflow, batch,
+                schedule and worker.
+            every: The least time between two of its jobs; the next one reports what ended
+                meanwhile.
+            name: Its name; an existing hook of that name is changed. Without one it gets the job's
+                name, and an equal hook is left as it is.
 
         Returns:
             Its name.
 
         Raises:
             TypeError: A value is of the wrong type, or the function does not take the parameters.
-                Nothing was written. So for the others.
+                Nothing was written, nor with the errors below.
             ValueError: A value is out of range, or the match can't be understood.
             DatabaseError: The file can't be written.
         """
@@ -444,13 +444,13 @@ class JobQueue(FileAccess):
             return hooks.put(conn, new, Moment.now())
 
     def hooks(self) -> list[Hook]:
-        """List the hooks, by name, each with what it has still to tell and how its jobs end."""
+        """List the hooks, by name, each with what it has yet to report and how its jobs ended."""
         from gigq_core.hooks.rules import read_hooks
 
         return read_hooks(self._connection())
 
     def remove_hook(self, name: str) -> bool:
-        """Remove a hook; what it had still to tell is forgotten.
+        """Remove a hook. What it had yet to report is forgotten.
 
         Args:
             name: Which hook.
@@ -467,7 +467,7 @@ class JobQueue(FileAccess):
             return hooks.remove(conn, _known_as(name))
 
     def pause_hook(self, name: str) -> bool:
-        """Let a hook submit nothing, until `resume_hook`; it goes on counting.
+        """Pause a hook: it submits nothing until `resume_hook`, but goes on counting.
 
         Args:
             name: Which hook.
@@ -484,13 +484,13 @@ class JobQueue(FileAccess):
             return hooks.pause(conn, _known_as(name), Moment.now())
 
     def resume_hook(self, name: str) -> bool:
-        """End a hook's pause; what it counted meanwhile is told by one job.
+        """Resume a hook. One job reports what it counted meanwhile.
 
         Args:
             name: Which hook.
 
         Returns:
-            True if it is at work, False if there is none of that name.
+            True if it is active now, False if there is none of that name.
 
         Raises:
             DatabaseError: The file can't be written.
@@ -511,7 +511,8 @@ class JobQueue(FileAccess):
 
         Raises:
             KeyError: There is no such hook.
-            TypeError: Its job can't be submitted any more; nothing was written. So for the others.
+            TypeError: Its job can't be submitted any more; nothing was written, nor with the errors
+                below.
             ValueError: As before.
             DatabaseError: The file can't be written.
         """
@@ -532,26 +533,26 @@ class JobQueue(FileAccess):
         cancelled: float | str | None = None,
         archive: str | Path | None = None,
     ) -> Keeping:
-        """Say for how long jobs stay when they have ended; by default for ever.
+        """Set how long jobs stay after they have ended; the default is for ever.
 
-        Workers then delete what is older, at once and from time to time, some jobs each moment. A
-        job stays while others need it, or would if they were retried. What is not given stays as it
-        is.
+        Workers then delete older jobs, at once and from time to time, a few at a time. A job stays
+        while others need it, or would if they were retried. Ages that are not given stay as they
+        are.
 
         Args:
             completed: How long completed jobs stay after their end: seconds, text like `7d`, or
                 `forever`.
             failed: The same for jobs that failed or timed out.
             cancelled: The same for cancelled jobs.
-            archive: A folder to which each job is written before it goes, whole, as a line of JSON;
-                it is made, if its parent is there. Empty text for none.
+            archive: A folder to which each job is written before it is deleted, as a line of JSON;
+                it is created, if its parent exists. Empty text for none.
 
         Returns:
-            What holds now.
+            The settings now.
 
         Raises:
-            TypeError: A value is of the wrong type. Nothing was changed; so for the others.
-            ValueError: An age is no duration, or the folder can't be made or written.
+            TypeError: A value is of the wrong type. Nothing was changed, nor with the errors below.
+            ValueError: An age is not a duration, or the folder can't be made or written.
             DatabaseError: The file can't be written.
         """
         from gigq_core.keeping.rules import set_ages, wish_of  # here: few say anything about that
@@ -562,7 +563,7 @@ class JobQueue(FileAccess):
         return self.keeping()
 
     def keeping(self) -> Keeping:
-        """For how long jobs stay when they have ended, and how far what is older has gone."""
+        """How long jobs stay after they have ended, and how far the deletion of older ones is."""
         from gigq_core.keeping.rules import read_keeping
 
         return read_keeping(self._connection())
@@ -570,7 +571,7 @@ class JobQueue(FileAccess):
     # --- the queue as a whole ----------------------------------------------------------------
 
     def pause(self) -> None:
-        """Let no worker of ours claim another job, until `resume`. GigQ's workers go on."""
+        """Pause the queue: none of our workers claims another job until `resume`. GigQ's go on."""
         with self._writing() as conn:
             conn.execute(sql.PAUSE, (utc_text(),))
 
@@ -587,11 +588,11 @@ class JobQueue(FileAccess):
         burst: int = 1,
         reserved: bool = False,
     ) -> None:
-        """Give a lane limits, instead of those that it has; jobs that run go on.
+        """Set the limits of a lane. They replace those that it has; running jobs go on.
 
         Args:
             pattern: The lane's name; or `fetch:*` for all whose names begin with `fetch:`, each
-                with these limits for itself. The exact name wins, else the longest prefix.
+                with these limits for itself. The exact name wins, then the longest prefix.
             running: How many of its jobs may run at a time; None for any number.
             rate: How many may start in a second, minute, hour or day: `5/s`, `10/m`, `100/h`,
                 `1/d`; None for any number. Another attempt is another start.
@@ -599,7 +600,7 @@ class JobQueue(FileAccess):
             reserved: Leave its jobs to workers that name the lane.
 
         Raises:
-            TypeError: A value is of the wrong type; nothing was written. So for the other.
+            TypeError: A value is of the wrong type; nothing was written, nor with the errors below.
             ValueError: A value is out of range.
             DatabaseError: The file can't be written.
         """
@@ -611,7 +612,7 @@ class JobQueue(FileAccess):
             lane_changes.set_rule(conn, rule, utc_now())
 
     def remove_lane(self, pattern: str) -> bool:
-        """Take the limits of a lane away; its jobs stay, and keep to any other rule that fits.
+        """Remove the limits of a lane. Its jobs stay, and go by the next rule that matches.
 
         Args:
             pattern: As it was given to `set_lane`.
@@ -625,13 +626,13 @@ class JobQueue(FileAccess):
             return lane_changes.remove_rule(conn, _known_as(pattern), utc_now())
 
     def pause_lane(self, pattern: str) -> bool:
-        """Let no job of a lane begin, until `resume_lane`; those that run go on.
+        """Pause a lane: none of its jobs start until `resume_lane`. Running jobs go on.
 
         Args:
             pattern: As for `set_lane`. A pause is no rule: the lane keeps its limits.
 
         Returns:
-            Whether that is new.
+            Whether it was not paused by that name already.
 
         Raises:
             TypeError: As for `set_lane`.
@@ -659,7 +660,7 @@ class JobQueue(FileAccess):
             return lane_changes.resume(conn, _known_as(pattern), utc_now())
 
     def lanes(self) -> list[Lane]:
-        """The lanes in which jobs wait or run, and the rules whose lanes have none, by name."""
+        """The lanes in which jobs wait or run, and rules whose lanes have none, by name."""
         from gigq_core.lanes.rules import read_lanes
 
         with self._reading() as conn:
@@ -678,7 +679,7 @@ class JobQueue(FileAccess):
                 ends, "stop" ends at once and gives its jobs back.
 
         Returns:
-            True if the wish is on disk, False if no such worker is at work.
+            True if the request is on disk, False if no such worker is running.
 
         Raises:
             ValueError: `request` is none of these.
@@ -701,31 +702,31 @@ class JobQueue(FileAccess):
         catch_up: CatchUp = "last",
         overlap: Overlap = "skip",
     ) -> Schedule:
-        """Make a job at each slot of a rule, from now on; each slot makes one, whoever fires it.
+        """Make a job at each slot of a rule from now on. Each slot makes one job.
 
-        Workers of ours fire, all alike. A schedule of that name is changed: it stays paused if it
-        is, and a slot that is due stays due while the rule is the same, so that a script may say
-        this each time it starts.
+        Any of our workers makes it. An existing schedule of that name is changed: a paused one
+        stays paused, and a due slot stays due if the rule is the same, so a script may call this
+        each time it starts.
 
         Args:
             name: What people call it.
             when: Five cron fields, as "30 2 * * *"; @hourly, @daily, @weekly, @monthly or @yearly;
                 or "every 15m", which counts from the beginning of 1970, UTC.
-            job: What each slot makes anew. `{slot:%Y-%m-%d}` in strings of its parameters is the
-                slot in the schedule's zone.
-            zone: The zone of the cron fields, as Europe/Berlin.
-            catch_up: What becomes of slots that passed while no worker was there: "last" makes a
-                job of the newest, "none" of no one that is more than a minute late, "all" of each,
+            job: The job that each slot makes. `{slot:%Y-%m-%d}` in strings of its parameters
+                becomes the slot, in the schedule's zone.
+            zone: The zone of the cron fields, such as Europe/Berlin.
+            catch_up: What happens to slots that passed while no worker was there: "last" makes a
+                job for the newest, "none" for none that is more than a minute late, "all" for each,
                 100 at most, one after another unless `overlap` says otherwise.
-            overlap: What becomes of a slot while a job of the schedule waits or runs: "skip" makes
-                none, "queue" one that runs after it, "replace" one in its place, "allow" one beside
-                it.
+            overlap: What happens to a slot while a job of the schedule waits or runs: "skip" makes
+                no job, "queue" one that runs after it, "replace" one in its place, "allow" one
+                beside it.
 
         Returns:
             The schedule as it is now.
 
         Raises:
-            TypeError: A value is of the wrong type; nothing was written. So for the others.
+            TypeError: A value is of the wrong type; nothing was written, nor with the errors below.
             ValueError: A value is out of range, or the job waits for others or a time of its own.
             DatabaseError: The file can't be written.
         """
@@ -762,7 +763,7 @@ class JobQueue(FileAccess):
             return schedules.remove(conn, _known_as(name))
 
     def pause_schedule(self, name: str) -> bool:
-        """Let the slots of a schedule pass by until `resume_schedule`; it can be run all the same.
+        """Pause a schedule: its slots make no jobs until `resume_schedule`. It can still be run.
 
         Args:
             name: Which one.
@@ -779,7 +780,7 @@ class JobQueue(FileAccess):
             return schedules.pause(conn, _known_as(name), Moment.now())
 
     def resume_schedule(self, name: str) -> bool:
-        """End the pause of a schedule, with the next slot; those that passed make no job.
+        """Resume a schedule with its next slot. Those that passed make no job.
 
         Args:
             name: Which one.
@@ -797,10 +798,10 @@ class JobQueue(FileAccess):
             return schedules.resume(conn, _known_as(name), Moment.now())
 
     def run_schedule(self, name: str) -> str:
-        """Make a job of a schedule now, beside its slots, even while it is paused.
+        """Make a job of a schedule now, in addition to its slots, even while it is paused.
 
-        While one of its jobs waits or runs, this one waits for that; where its overlap is
-        "replace" or "allow", it goes by that.
+        If one of its jobs waits or runs, the new one waits for it, unless the overlap is "replace"
+        or "allow".
 
         Args:
             name: Which one.
@@ -810,9 +811,10 @@ class JobQueue(FileAccess):
 
         Raises:
             KeyError: There is no such schedule.
-            TypeError: Its job can't be submitted any more; nothing was written. So for the others.
+            TypeError: Its job can't be submitted any more; nothing was written, nor with the errors
+                below.
             ValueError: As before.
-            DuplicateJob: Another job has the key that it is to have alone, or 100 wait already.
+            DuplicateJob: Another job holds its key, or 100 wait already.
             DatabaseError: The file can't be written.
         """
         from gigq_core.schedules import rules as schedules
@@ -867,7 +869,7 @@ class JobQueue(FileAccess):
     def list_jobs(
         self, status: JobStatus | str | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
-        """List jobs, the newest first.
+        """List jobs, newest first.
 
         Args:
             status: Only those of this status; None for all.
@@ -907,15 +909,15 @@ class JobQueue(FileAccess):
         return counts
 
     def workflows(self, limit: int = 100) -> list[dict[str, Any]]:
-        """List the runs of workflows, the newest first.
+        """List the runs of workflows, newest first.
 
         Args:
             limit: How many at most.
 
         Returns:
-            For each `Workflow.submit_all` of which jobs are left: `name`, `id` (as `workflow_id` of
-            its jobs), `submitted` (UTC seconds since 1970), `counts` (how many of its jobs there
-            are of each status), and `total`.
+            For each `Workflow.submit_all` with jobs left: `name`, `id` (the `workflow_id` of
+            its jobs), `submitted` (UTC seconds since 1970), `counts` (of its jobs by status),
+            and `total`.
 
         Raises:
             TypeError: `limit` is no whole number.

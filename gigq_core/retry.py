@@ -121,7 +121,7 @@ def _shortest(number: float) -> str:
 
 def _no_backoff(text: str) -> ValueError:
     return ValueError(
-        f"{text[:40]!r} is no backoff: write base, factor and longest delay, like 30x2..1h."
+        f"{text[:40]!r} is not a backoff: write base, factor and longest delay, like 30x2..1h."
     )
 
 
@@ -266,7 +266,7 @@ def exception_names(value: object, label: str) -> tuple[str, ...]:
 def _exception_name(one: object, label: str) -> str:
     if isinstance(one, type):
         if not issubclass(one, BaseException):
-            raise TypeError(f"{label} holds {one.__name__}, which is no exception class.")
+            raise TypeError(f"{label} holds {one.__name__}, which is not an exception class.")
         return f"{one.__module__}.{one.__qualname__}"
     if not isinstance(one, str):
         raise TypeError(
@@ -394,7 +394,7 @@ def _decoded(text: str) -> RetryPolicy:
     try:
         facts = json.loads(text)
         if not isinstance(facts, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         on_timeout = facts.get("on_timeout", "retry")
         if on_timeout not in ON_TIMEOUT:
             raise ValueError(f"on_timeout is {on_timeout!r}"[:100])
@@ -412,7 +412,7 @@ def _stored_names(facts: dict[str, Any], label: str) -> tuple[str, ...]:
     """As they stand: what this process has imported says nothing of the job's."""
     names = facts.get(label, [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{label} is no list of names")
+        raise ValueError(f"{label} is not a list of names")
     for name in names:
         _check_name(name, label)
     return tuple(names)

@@ -48,7 +48,7 @@ class TaskWrapper(Generic[P, R]):
                 f"it takes {', '.join(sorted(_OPTIONS))}."
             )
         if isinstance(fn, TaskWrapper):
-            raise TypeError("@task is there twice on the same function: remove one.")
+            raise TypeError("@task is given twice on the same function: remove one.")
         if not callable(fn):
             raise TypeError(f"@task decorates functions, not {type(fn).__name__} objects.")
         functools.update_wrapper(self, fn)

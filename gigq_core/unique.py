@@ -25,16 +25,16 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 class Unique:
     """How a job is to be the only one with its key.
 
-    Keys are compared as they are, letter by letter. Who holds one is told by the jobs themselves,
-    so that no key is left behind by a process that dies.
+    Keys are compared exactly. The jobs' own rows say who holds one, so that no key is left behind
+    by a process that dies.
 
     Args:
-        key: What is not to be there twice; True makes it of the function and its parameters.
+        key: What no other job may have; True makes it from the function and its parameters.
         until: How long a job holds it: until it has "ended", until its first attempt has
             "started", or "forever", also when the job is deleted.
-        within: It is also held for so long after the submission, whatever becomes of the job:
+        within: It is also held for this long after the submission, whatever becomes of the job:
             seconds, or text like `1h`. A job that was deleted holds it for 30 days at most.
-        conflict: What comes of a job whose key another one holds. "existing": nothing is
+        conflict: What happens to a job whose key another one holds. "existing": nothing is
             submitted, and the other one's id is given back. "error": `DuplicateJob` is raised.
             "replace": the other one is cancelled if it waits, and asked to stop if it runs; the new
             one starts when that has ended, and whatever waits for the other one waits for it.
@@ -95,7 +95,7 @@ def _check_key(key: object) -> None:
     except UnicodeEncodeError as problem:
         raise ValueError(
             f"unique has a key that can't be stored, because character {problem.start + 1} of it "
-            "is no text (a file name that is not UTF-8?): replace it."
+            "is not text (a file name that is not UTF-8?): replace it."
         ) from None
 
 

@@ -172,8 +172,8 @@ class Workflow:
             Their ids, in the order in which they were added.
 
         Raises:
-            CycleError: Jobs depend on each other in a circle; nothing was written. So for the
-                others.
+            CycleError: The jobs form a dependency cycle; nothing was written, nor with the errors
+                below.
             DuplicateJob: One of them was submitted before.
             TypeError: A job can't be stored as it now is.
             ValueError: A value of a job is out of range.

@@ -203,7 +203,8 @@ class Router:
             return True
         if self._is_unforeseen(screen, typed):
             self._notices.tell(
-                f"{key_label(event.key)} was typed before this question stood here: press it again",
+                f"{key_label(event.key)} was typed before this question was on the screen: "
+                "press it again",
                 "warn",
             )
             return True
@@ -260,7 +261,7 @@ class Router:
         )
         if not came:
             screen.give_up()
-            raise Dropped("What was typed ahead was dropped: the answer has not come yet.")
+            raise Dropped("Keys typed ahead were dropped: there was no answer yet.")
 
     async def _wait_for_what_it_is_about(self, screen: ConsoleScreen, action: Action) -> None:
         """Wait for rows by the app's own clock: how long is too long is the reader's matter."""
@@ -268,14 +269,14 @@ class Router:
         since = self._clock.monotonic()
         while screen.awaits(action) and app.front is screen:
             if self._reads.trouble:
-                raise Dropped("What this key is about can't be read now.")
+                raise Dropped("The rows that this key acts on can't be read now.")
             await self._until(
                 lambda: not screen.awaits(action) or bool(self._reads.trouble),
                 WAITS_AT_MOST_S,
                 self._clock.monotonic,
             )
             if self._clock.monotonic() - since >= WAITS_AT_MOST_S:
-                raise Dropped("What was typed ahead was dropped: its rows have not come yet.")
+                raise Dropped("Keys typed ahead were dropped: the rows were not there yet.")
 
     async def _until(
         self, holds: Callable[[], bool], within_s: float, clock: Callable[[], float]
@@ -315,7 +316,7 @@ class Router:
             else:
                 # It gets on by itself, at its own turn.
                 await asyncio.sleep(0)
-        raise Dropped("What was typed ahead was dropped: the screen has not come to rest yet.")
+        raise Dropped("Keys typed ahead were dropped: the screen was not ready yet.")
 
     async def _has_rested(self, front: ConsoleScreen, within_s: float) -> bool:
         """Let all messages be handled that wait now; say whether those were all there are.

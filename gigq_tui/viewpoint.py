@@ -68,7 +68,7 @@ class ScreenWord(NamedTuple):
 
 def _nothing(argument: str) -> str:
     if argument:
-        raise ValueError(f"nothing stands behind it, and not {argument!r}")
+        raise ValueError(f"nothing may follow it, and not {argument!r}")
     return ""
 
 

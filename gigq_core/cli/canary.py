@@ -239,7 +239,7 @@ def group_of(view: QueueView, digits: str) -> FailedGroup:
     groups = view.failed_groups(digits)
     if not groups:
         raise Trouble(
-            f"No job is failed now whose failure has a fingerprint that begins with {digits}: "
+            f"No failed job has a fingerprint that begins with {digits}: "
             "`failures` shows what failed."
         )
     if len(groups) > 1:

@@ -31,7 +31,7 @@ def _keys(ctx: click.Context, param: click.Parameter, typed: tuple[str, ...]) ->
     except ValueError as problem:
         raise click.BadParameter(f"{problem}.", ctx, param) from None
     if len({key.name for key in keys}) < len(keys):
-        raise click.BadParameter(f"{keys[0].name} stands there twice.", ctx, param)
+        raise click.BadParameter(f"{keys[0].name} is given twice.", ctx, param)
     return keys
 
 

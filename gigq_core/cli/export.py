@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     flag_value="-",
     required=True,
     metavar="[FILE]",
-    help="Write one JSON object a line to this file, whole or not at all; - or nothing for stdout.",
+    help="Write the lines to this file, completely or not at all; - or nothing for stdout.",
 )
 @selecting_several
 @click.option(
     "--settings",
     "with_settings",
     is_flag=True,
-    help="Write schedules, lanes' limits, hooks and keeping too.",
+    help="Write schedules, lanes' limits, hooks and retention too.",
 )
 @click.pass_obj
 def export(
@@ -81,8 +81,8 @@ def export(
     if wanted.written.damaged:
         noun = "job is" if wanted.written.damaged == 1 else "jobs are"
         warn(
-            f"{wanted.written.damaged:,} {noun} damaged: what can't be told as it should be stands "
-            'under "damaged", as it is in the file.'
+            f"{wanted.written.damaged:,} {noun} damaged: values that can't be exported are "
+            'under "damaged", as they are in the file.'
         )
 
 

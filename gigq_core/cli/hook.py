@@ -57,7 +57,7 @@ def hook() -> None:
     type=Time(),
     default=0,
     metavar="TIME",
-    help="At most one job in so much time: 60, 5m; what ends meanwhile is told by the next.  "
+    help="At most one job in this time: 60, 5m; the next one reports what ended meanwhile.  "
     "[default: one at once]",
 )
 @click.option(
@@ -127,7 +127,7 @@ def list_hooks(settings: Settings, as_json: bool) -> None:
     elif hooks:
         table(_HEADERS, [_row(one) for one in hooks], shrinking=("NAME", "MATCH", "STATUS"))
         if nobody:
-            warn("No worker is at work on the file: hooks tell what waits when one is.")
+            warn("No worker is running on the file: hooks report when one is.")
     else:
         say("There is no hook: add one with `gigq-core hook add`.")
 

@@ -85,7 +85,7 @@ def keep(
     ages = {"completed": completed, "failed": failed, "cancelled": cancelled}
     named = any(age is not None for age in ages.values()) or archive is not None or no_archive
     if off and named:
-        raise click.UsageError("--off stands alone.")
+        raise click.UsageError("--off can't be combined with other options.")
     if archive is not None and no_archive:
         raise click.UsageError("Give --archive or --no-archive, not both.")
     if off:
@@ -128,7 +128,7 @@ def _show_plan(settings: Settings, wanted: dict[str, float | None], as_json: boo
 def _print_plan(plan: Plan) -> None:
     which = ", ".join(f"{n:,} {status}" for status, n in plan.going.items())
     going = sum(plan.going.values())
-    say(f"{_jobs(going)} would go now{f': {which}' if which else ''}.")
+    say(f"{_jobs(going)} would be deleted now{f': {which}' if which else ''}.")
     if plan.needed:
         say(f"{_jobs(plan.needed)} that old would stay, since others need them.")
 
@@ -144,20 +144,20 @@ def _print(kept: Keeping, lives: bool) -> None:
     if not kept.is_on:
         return
     if kept.last_run is not None or kept.gone:
-        say(f"{_jobs(kept.gone)} gone so far.")
+        say(f"{_jobs(kept.gone)} deleted so far.")
     if kept.needed_last:
-        say(f"{_jobs(kept.needed_last)} stayed then, since others need them.")
+        say(f"{_jobs(kept.needed_last)} were kept then, since others need them.")
     if kept.overdue:
         from gigq_core.keeping.rules import OVERDUE_MOST
 
         more = " or more" if kept.overdue >= OVERDUE_MOST else ""
         say(f"{_jobs(kept.overdue)}{more} past their age now.")
     if kept.is_running and lives:
-        say("Some go each moment.")
+        say("Workers delete a few at a time.")
     elif kept.next_run is not None and lives:
         say(f"Next run {_when(kept.next_run)}.")
     if not lives:
-        warn("No worker is at work on the file: jobs go while one is.")
+        warn("No worker is running on the file: jobs are deleted while one is.")
     if kept.trouble:
         warn(kept.trouble)
 

@@ -28,7 +28,7 @@ PACKAGE = "gigq-tui[metrics]"
     "--textfile",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write it to this file, whole or not at all, instead of printing it.",
+    help="Write to this file, completely or not at all, instead of printing.",
 )
 @click.pass_obj
 def metrics(settings: Settings, textfile: Path | None) -> None:

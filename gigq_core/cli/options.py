@@ -96,7 +96,7 @@ class Statuses(click.types.StringParamType):
         found = tuple(dict.fromkeys(part.strip().lower() for part in str(value).split(",")))
         for one in found:
             if one not in known:
-                self.fail(f"{one!r} is no status: say one of {', '.join(known)}.", param, ctx)
+                self.fail(f"{one!r} is not a status: choose from {', '.join(known)}.", param, ctx)
         return found
 
 
@@ -141,7 +141,7 @@ def _selecting(
         click.option(
             "--workflow",
             metavar="NAME",
-            help="Only jobs of workflows of this name, or of the run whose id begins so.",
+            help="Only jobs of workflows of this name, or of the run whose id begins like this.",
         ),
         status,
     ):
@@ -168,7 +168,7 @@ def named_jobs(command: Callable[..., None]) -> Callable[..., None]:
         "--ids-from",
         type=click.File("r", encoding="utf-8", errors="surrogateescape"),
         metavar="FILE",
-        help="Ids one a line, instead of or beside those named; - reads stdin.",
+        help="A file with one id a line, instead of or besides ID; - reads stdin.",
     )(command)
     return click.argument("job_ids", nargs=-1, metavar="[ID...]", shell_complete=complete_job_id)(
         command

@@ -51,7 +51,7 @@ def size(settings: Settings, file: Path | None, as_json: bool) -> None:
     for label, amount, words in lines:
         say(f"{label:<{wide}}  {amount:>{most}}  {words}".rstrip())
     if found.note:
-        say(f"{found.note}: the shares are reckoned from some of the rows.")
+        say(f"{found.note}: the shares are estimated from some of the rows.")
 
 
 @click.command()

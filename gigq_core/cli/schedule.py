@@ -131,7 +131,7 @@ def list_schedules(settings: Settings, as_json: bool) -> None:
         headers = ["NAME", "WHEN", "ZONE", "NEXT", "LAST", "STATUS", "SKIPPED", "JOB"]
         table(headers, [_row(one) for one in found], shrinking=["JOB", "STATUS", "NAME"])
         if nobody:
-            warn("No worker is at work on the file: slots pass until one is, or `fire-due` runs.")
+            warn("No worker is running on the file: slots pass until one is, or `fire-due` runs.")
 
 
 def _row(one: Schedule) -> list[object]:
@@ -232,7 +232,7 @@ def preview_slots(
         found = _known(settings, rule)
         if found is None:
             raise click.UsageError(
-                f"There is no schedule {inert(rule)!r}, and it is no rule either: {problem}"
+                f"There is no schedule {inert(rule)!r}, nor is it a rule: {problem}"
             ) from None
         rule, zone = found.when, zone or found.zone
     try:

@@ -60,13 +60,13 @@ if TYPE_CHECKING:
 @click.option(
     "--stop-within",
     type=Time(),
-    help="Requeue jobs that still run this long after the first signal.  [default: wait for it]",
+    help="Give back jobs that still run this long after the first signal.  [default: wait for it]",
 )
 @click.option(
     "--log-file",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Log to this file instead of stderr; SIGHUP then opens it anew.",
+    help="Log to this file instead of stderr; SIGHUP then reopens it.",
 )
 @click.option(
     "--log-size",
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     metavar="SIZE",
     default="10M",
     show_default=True,
-    help="With --log-file: begin a new file at this size; 0 for never.",
+    help="With --log-file: start a new file at this size; 0 for never.",
 )
 @click.option(
     "--log-keep",
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
     "--jobs-per-child",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Replace a child process after so many jobs.  [default: 5000]",
+    help="Replace a child process after this many jobs.  [default: 5000]",
 )
 @click.option(
     "--max-child-memory",
@@ -109,13 +109,13 @@ if TYPE_CHECKING:
     "--lanes",
     callback=lane_list,
     metavar="LANE,…",
-    help="Also take the jobs of these lanes, though they are reserved.",
+    help="Also take the jobs of these reserved lanes.",
 )
 @click.option(
     "--only-lanes",
     callback=lane_list,
     metavar="LANE,…",
-    help="Take the jobs of these lanes, and no others.",
+    help="Take only the jobs of these lanes.",
 )
 @click.option(
     "--via",

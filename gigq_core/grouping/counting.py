@@ -235,7 +235,7 @@ def count_keys(text: str) -> tuple[CountKey, ...]:
         raise ValueError("write one key, or two")
     keys = tuple(map(count_key, words))
     if len({key.name for key in keys}) < len(keys):
-        raise ValueError(f"{keys[0].name} stands there twice")
+        raise ValueError(f"{keys[0].name} is given twice")
     return keys
 
 

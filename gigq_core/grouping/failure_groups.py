@@ -1,6 +1,6 @@
 """Failed attempts, grouped by what failed; of a file of any size, attached or not.
 
-What does not say yet what failed (GigQ's attempts, and those of the release before) is read here,
+What does not say yet what failed (GigQ's attempts, and those of the previous release) is read here,
 in steps, and gathered in a file of SQLite's own beside memory: nothing in the queue's file changes.
 """
 

@@ -46,12 +46,12 @@ class Hook:
         name: What it is called.
         event: What it is about: jobs that "failed", or "completed".
         match: Which of them, as it was written; empty for all.
-        every: How many seconds lie between two of its jobs at least; 0 for none.
+        every: The least seconds between two of its jobs; 0 for none.
         function: What its jobs call, as `package.module.function`.
-        params: The parameters of its own.
+        params: Its own parameters.
         options: How its jobs differ from others, by the names of `JobOptions`.
         paused_at: Since when it submits nothing; None if it does.
-        waiting: How many jobs that ended are not told yet.
+        waiting: How many ended jobs it has yet to report.
         next_at: When its next job is due; None while nothing waits.
         last_at: When it submitted its last job; None if it never has.
         last_job_id: The newest of its jobs, that of a test too.
@@ -168,7 +168,7 @@ class NewHook:
             )
         if self.job.unique:
             raise ValueError(
-                "A hook's job can't be unique, since each tells of other jobs: leave unique out, "
+                "A hook's job can't be unique, since each reports other jobs: leave unique out, "
                 "and give every."
             )
         _check_takes_what_it_is_given(self.job)

@@ -118,8 +118,8 @@ def examine(path: str | Path) -> list[Finding]:
                     Finding(
                         "attached",
                         Level.FINE,
-                        "The release before attached this file: `gigq-core attach`, or the next "
-                        "act, brings it up to date.",
+                        "The previous release attached this file: `gigq-core attach`, or the next "
+                        "action, brings it up to date.",
                     )
                 )
             elif is_attached(conn):
@@ -313,8 +313,8 @@ def _release(conn: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(
             "release",
             Level.WARNING,
-            f"Worker{'s' if len(old) > 1 else ''} {names}: of the release before, which ignores "
-            "the rates of lanes. Drain them, and start them anew with this release.",
+            f"Worker{'s' if len(old) > 1 else ''} {names}: of the previous release, which ignores "
+            "the rates of lanes. Drain them, and start them again with this release.",
         )
     else:
         yield Finding("release", Level.FINE, "No worker of an earlier release is at work.")
@@ -551,7 +551,7 @@ def _schedules(conn: sqlite3.Connection) -> Iterator[Finding]:
     for name, trouble in troubles[:SHOWN]:
         yield Finding("schedules", Level.WARNING, f"The schedule {name}: {trouble.rstrip('.')}.")
     if not troubles:
-        yield Finding("schedules", Level.FINE, "No schedule has trouble.")
+        yield Finding("schedules", Level.FINE, "No schedule is in trouble.")
 
 
 def _hooks(conn: sqlite3.Connection) -> Iterator[Finding]:
@@ -560,7 +560,7 @@ def _hooks(conn: sqlite3.Connection) -> Iterator[Finding]:
     for hook in troubles[:SHOWN]:
         why = hook.problem or f"its last {hook.failures_in_a_row} jobs failed"
         yield Finding(
-            "hooks", Level.WARNING, f"The hook {hook.name} tells nobody: {why.rstrip('.')}."
+            "hooks", Level.WARNING, f"The hook {hook.name} reports nothing: {why.rstrip('.')}."
         )
     if not troubles:
         yield Finding("hooks", Level.FINE, "No hook fails.")
@@ -569,7 +569,7 @@ def _hooks(conn: sqlite3.Connection) -> Iterator[Finding]:
 def _keeping(conn: sqlite3.Connection) -> Iterator[Finding]:
     kept = read_keeping(conn)
     if kept.trouble:
-        yield Finding("keeping", Level.WARNING, f"Old jobs stay. {kept.trouble}")
+        yield Finding("keeping", Level.WARNING, f"Old jobs can't be deleted. {kept.trouble}")
     else:
         yield Finding("keeping", Level.FINE, f"Jobs are kept: {keeping_words(kept)}.")
 

@@ -147,7 +147,7 @@ def _file(conn: sqlite3.Connection, file: Path) -> Iterator[Metric]:
 
 
 def _ours(conn: sqlite3.Connection) -> Iterator[Metric]:
-    """What a file of GigQ's own, or of the release before, has nothing of."""
+    """What a file of GigQ's own, or of the previous release, has nothing of."""
     if not is_current(conn):
         return
     paused = conn.execute(sql.IS_PAUSED).fetchone() is not None

@@ -68,7 +68,7 @@ def made_folder(folder: str | Path) -> Path:
     except FileNotFoundError:
         raise ValueError(f"There is no folder {path.parent} for the archive: make it.") from None
     except FileExistsError:
-        raise ValueError(f"The archive {path} is no folder: name another.") from None
+        raise ValueError(f"The archive {path} is not a folder: name another.") from None
     except OSError as problem:
         raise ValueError(f"The archive {path} can't be made: {problem.strerror}.") from None
     if not os.access(path, os.W_OK | os.X_OK):
@@ -270,7 +270,7 @@ def _cut_to_whole_lines(descriptor: int) -> int:
 def _refuse_what_is_not_ours(descriptor: int, file: Path) -> None:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        _refuse(f"{file} is no ordinary file")
+        _refuse(f"{file} is not a regular file")
     if found.st_uid != os.geteuid():
         _refuse(f"{file} belongs to somebody else")
 

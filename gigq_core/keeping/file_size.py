@@ -51,7 +51,7 @@ class Share:
         size: In bytes.
         rows: How many rows a table has; None for anything else.
         within: The table that it is a part of; empty for a part of the file itself.
-        is_estimate: Whether it is reckoned from some of the rows.
+        is_estimate: Whether it is estimated from some of the rows.
     """
 
     name: str

@@ -263,7 +263,7 @@ def count_old(conn: sqlite3.Connection, ages: Mapping[str, float | None], most: 
 
 
 class Plan(NamedTuple):
-    """What would go now: how many of each status, and how many that others need."""
+    """What would be deleted now: how many of each status, and how many that others need."""
 
     going: dict[str, int]
     needed: int
@@ -372,7 +372,7 @@ class _Step:
 class _Writer:
     """Writes to the archive beside the caller, whom a disk that does not answer is not to stop.
 
-    What comes to the disk too late stands there twice in the end, which does no harm.
+    What comes to the disk too late is there twice in the end, which does no harm.
     """
 
     def __init__(self) -> None:
@@ -430,9 +430,8 @@ class _Duty:
             try:
                 self._writer.append(file, lines)
             except OSError as problem:
-                step.trouble = (
-                    f"Nothing goes, since {file} can't be written: {problem.strerror or problem}."
-                )
+                why = problem.strerror or problem
+                step.trouble = f"Nothing is deleted, since {file} can't be written: {why}."
         _delete_files(conn, path, step)
         return step
 
@@ -466,7 +465,7 @@ class _Duty:
         if run["status"] is not None:
             return utc_now() + _breath(conn, time.monotonic() - prepared.began)
         if run["gone_last"]:
-            logger.info("%d jobs are gone that ended long enough ago", run["gone_last"])
+            logger.info("%d old jobs were deleted", run["gone_last"])
         return now.utc + _pause(ages)
 
     def _pace(self, gone: int, held_s: float) -> None:

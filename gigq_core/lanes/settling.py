@@ -105,7 +105,9 @@ def _settle_all(conn: sqlite3.Connection, lanes: Sequence[str], now_utc: float) 
         if is_passing(problem) or not conn.in_transaction:
             raise
         if len(lanes) == 1:
-            logger.error("Lane %s can't be looked at for a minute: %s", lanes[0], problem)
+            logger.error(
+                "Lane %s can't be settled, and is tried again in a minute: %s", lanes[0], problem
+            )
         return False
     return True
 

@@ -243,7 +243,7 @@ def _halt(conn: sqlite3.Connection) -> Halt | None:
         taking = [w for w in taking if w["isolation"] != BY_AGENTS or as_text(w["id"]) in ready]
     if not taking:
         return Halt.NONE_CLAIMS
-    # A file of the release before does not have the column.
+    # A file of the previous release does not have the column.
     alone = all(dict(worker).get("only_lanes") is not None for worker in taking)
     return Halt.LANES_ALONE if alone else None
 

@@ -128,7 +128,7 @@ def check_zone(zone: object) -> str:
     if name.lower() in _NO_ZONES or not name:
         said = repr(name) if name else "empty"
         raise ValueError(
-            f"zone is {said}, which is another one on each machine: write a name like "
+            f"zone is {said}, which differs from machine to machine: write a name like "
             "Europe/Berlin, or UTC."
         )
     if name.lower().startswith(_LEAP):

@@ -148,7 +148,7 @@ def _schedules_in(held: dict[str, Any], path: Path) -> list[Terms]:
     if tables is None and not mistakes:
         mistakes.append(f"{path} names no schedule: write [{_TABLE}.NAME] for each.")
     if tables is not None and not isinstance(tables, dict):
-        mistakes.append(f"{_TABLE}: it is no table: write [{_TABLE}.NAME] for each schedule.")
+        mistakes.append(f"{_TABLE}: it is not a table: write [{_TABLE}.NAME] for each schedule.")
         tables = None
     found = []
     for name, table in (tables or {}).items():
@@ -158,7 +158,7 @@ def _schedules_in(held: dict[str, Any], path: Path) -> list[Terms]:
             mistakes += wrong.mistakes
     names = [terms.name for terms in found]
     mistakes += [
-        f"{_TABLE}.{name}: it is there twice."
+        f"{_TABLE}.{name}: it is given twice."
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]
@@ -178,7 +178,7 @@ def _terms(name: str, table: object) -> Terms:
     """One of the schedules; each of its mistakes is told with its key."""
     place = f"{_TABLE}.{name}"
     if not isinstance(table, dict):
-        raise _Wrong([f"{place}: it is no table: write [{place}] and its keys below."])
+        raise _Wrong([f"{place}: it is not a table: write [{place}] and its keys below."])
     mistakes = []
     known = (*_OWN, *_FUNCTION, *_OPTIONS)
     for key in table:

@@ -544,8 +544,8 @@ OUR_TABLES = (
 
 # Claims walk one of the first two, already in claim order. Functions of `__main__` stand apart
 # because only the script that holds them can run them: no worker has to step over them.
-# A condition that changes gets its index another name: a worker of the release before asks for the
-# old one by name, and makes it again where it is gone.
+# A condition that changes gets its index another name: a worker of the previous release asks for
+# the old one by name, and makes it again where it is gone.
 IS_READY = f"status = 'pending' AND (retry_after IS NULL OR retry_after = '{OURS}')"
 IS_DELAYED = f"status = 'pending' AND due IS NOT NULL AND retry_after <> '{PARKED}'"
 
@@ -920,7 +920,7 @@ END""",
 
 # Made by the first transaction that uses them, so that nobody else pays for them: see `features`.
 
-# Whatever would show a hidden job to GigQ: its requeue, a release of the release before.
+# Whatever would show a hidden job to GigQ: its requeue, a release by one of the previous release.
 HIDING = {
     "core_hide": f"""
 CREATE TRIGGER IF NOT EXISTS core_hide AFTER UPDATE OF status, retry_after ON jobs
@@ -1381,7 +1381,7 @@ SELECT (SELECT count(*) FROM core_schedules), (SELECT count(*) FROM core_hooks),
        EXISTS (SELECT 1 FROM core_keeping
                WHERE coalesce(completed, failed, cancelled) IS NOT NULL)"""
 
-# --- a worker of the release before ----------------------------------------------------------
+# --- a worker of the previous release ----------------------------------------------------------
 
 # While one is at work on the file, these stamp what it writes; the index names are its own.
 LEGACY_TRIGGERS = {

@@ -108,8 +108,8 @@ class DiskFiles:
         be = "were" if len(names) > 1 else "was"
         return (
             f"{shown} {be} deleted or replaced while {self.path} was in use, so nothing more is "
-            "written to it from here: end every program that has the queue open, look whether its "
-            "newest jobs are there, and start anew."
+            "written to it from here: end every program that has the queue open, check that its "
+            "newest jobs are there, and start again."
         )
 
     def forget(self) -> None:

@@ -302,8 +302,8 @@ def explain(problem: sqlite3.Error, file: Path) -> DatabaseError:
         )
     if "disk I/O error" in text:
         return DatabaseError(
-            f"{_shown(file)} can't be read or written ({text}): look whether its disk has room "
-            "and works, and whether the file was cut or taken away."
+            f"{_shown(file)} can't be read or written ({text}): check that its disk works and "
+            "has room, and that the file was not cut or taken away."
         )
     if "malformed" in text:
         return DatabaseError(

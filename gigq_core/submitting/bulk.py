@@ -167,7 +167,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         # Looked at before it is opened: to open a pipe waits for whoever writes into it.
         if not stat.S_ISREG(path.stat().st_mode):
-            what = "a folder" if path.is_dir() else "no ordinary file"
+            what = "a folder" if path.is_dir() else "not a regular file"
             raise GigQError(f"{path} is {what}: name a file with one JSON object a line.")
         stream = path.open("rb")
     except FileNotFoundError:
@@ -219,7 +219,7 @@ def _moved_job(line: bytes, template: JobTemplate, moved: MovedJobs) -> Job:
     function = moved.function(value)
     params, changes = value.get("params"), _changes(value)
     if not isinstance(params, dict):
-        raise TypeError("its params are no JSON object: write {...}.")
+        raise TypeError("its params are not a JSON object: write {...}.")
     if not is_full_id(str(value.get("id"))):
         raise ValueError(f"its id is {json.dumps(value.get('id'))[:40]}: give it a UUID.")
     if reason := function.misfit({**template.params, **params}):
@@ -236,7 +236,7 @@ def _object(line: bytes) -> dict[str, Any]:
         raise ValueError(f"it is longer than {MAX_LINE_BYTES:,} bytes.")
     value = _decoded(line)
     if not isinstance(value, dict):
-        raise TypeError("it is no JSON object: write the job's parameters, {...}.")
+        raise TypeError("it is not a JSON object: write the job's parameters, {...}.")
     return value
 
 
@@ -270,7 +270,7 @@ def _parts(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     unknown = [key for key in value if key != "params" and key not in KEYS]
     if unknown:
         raise ValueError(
-            f"{json.dumps(unknown[0])} is nothing that a job has: beside params a line may say "
+            f"{json.dumps(unknown[0])} is not an option of a job: beside params a line may have "
             f"{', '.join(KEYS)}."
         )
     return params, _changes(value)

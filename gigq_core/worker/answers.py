@@ -195,7 +195,7 @@ def parse(line: bytes, max_result_bytes: int = runner.MAX_RESULT) -> Message:
                     raise Broken(f"a result of {len(found.result or ''):,} bytes came")
                 return found
     shown = repr(line[:SHOWN])[1:] + ("..." if len(line) > SHOWN else "")
-    raise Broken(f"what came is no message of its process: {shown}")
+    raise Broken(f"what came is not a message of its process: {shown}")
 
 
 def _refuse_constant(word: str) -> NoReturn:

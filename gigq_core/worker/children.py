@@ -32,7 +32,7 @@ from gigq_core.worker.runner import ENDING_SIGNALS
 
 logger = logging.getLogger("gigq_core.worker")
 
-CLOSED = "the job closed the pipe to its worker, so that its answer could not be told"
+CLOSED = "the job closed the pipe to its worker, so its answer was lost"
 
 # Kept of what a child says outside of any job, to explain why it could not start.
 SAID_BYTES = 4096
@@ -155,7 +155,7 @@ class Child:
         try:
             act()
         except Exception as problem:
-            logger.exception("Child %s can't be dealt with", self.pid)
+            logger.exception("Child %s caused an unexpected error", self.pid)
             self._break(f"the worker could not deal with its process: {problem!r}")
 
     def _break(self, reason: str, burying: bool = False) -> None:
@@ -466,7 +466,7 @@ class Child:
         self.said = (self.said + line + b"\n")[-SAID_BYTES:]
         self._early += len(line) + 1
         if self._early > EARLY_BYTES:
-            raise answers.Broken("it talks without end, and is not ready")
+            raise answers.Broken("it prints without end, and never gets ready")
 
     def _done(self, message: answers.Done) -> None:
         self.age.note(message.along)

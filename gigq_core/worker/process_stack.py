@@ -22,7 +22,7 @@ LOOK_EVERY_S = 0.005
 
 _OURS = {str(Path(__file__).with_name(name)) for name in ("runner.py", "start_runner.py")}
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
-_ENDED = "It ended this very moment."
+_ENDED = "It has just ended."
 
 
 class StackQuestion:

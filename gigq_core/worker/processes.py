@@ -163,7 +163,7 @@ def how_it_died(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    hint = " (killed from outside, perhaps for want of memory)" if name == "SIGKILL" else ""
+    hint = " (killed from outside, perhaps because memory ran out)" if name == "SIGKILL" else ""
     return f"the process died: {name}{hint}"
 
 

@@ -442,7 +442,7 @@ def _had_begun(conn: sqlite3.Connection, row: sqlite3.Row) -> bool:
 
 def _why_no_more(row: sqlite3.Row, attempts: float, most: float) -> str:
     if row["on_crash"] == "fail":
-        return "it is not to be run again after a crash"
+        return "it must not run again after a crash"
     if attempts >= most:
         return f"its attempts are used up ({attempts} of {most})"
     return f"its process has died {CRASHES_ALLOWED} times"

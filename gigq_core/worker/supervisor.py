@@ -117,11 +117,11 @@ class Orders:
         for signum in signals:
             if self._on_hangup is not None and signum == getattr(signal, "SIGHUP", None):
                 self._on_hangup()
-                logger.info("The log was opened anew")
+                logger.info("The log was reopened")
                 continue
             self._heard += 1
             if self._heard == 1 and signum not in AT_ONCE:
-                logger.info("Finishing what runs; once more to stop now")
+                logger.info("Finishing running jobs; signal again to stop now")
                 yield "draining"
                 if self._stop_within_s is not None:
                     self.stop_at = time.monotonic() + self._stop_within_s
@@ -729,7 +729,7 @@ class _Quietly:
             said = f"{type(problem).__name__}: {problem}"
             if said not in self._said:
                 self._said.add(said)
-                logger.warning("Not all could be put in order: %s", said)
+                logger.warning("Not everything could be cleaned up: %s", said)
 
 
 def _given_back(ending: Ending) -> Ending:

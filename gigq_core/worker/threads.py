@@ -423,8 +423,8 @@ class ThreadPool:
             if claim.memory is not None and not self._told_of_memory:
                 self._told_of_memory = True
                 logger.warning(
-                    "Job %s (%r) has a limit of %s of memory, which nobody keeps here: threads "
-                    "share that of their process. Run such jobs with process isolation",
+                    "Job %s (%r) has a memory limit of %s, which can't be enforced here: threads "
+                    "share the memory of their process. Run such jobs with process isolation",
                     claim.job_id,
                     claim.name,
                     size_words(claim.memory),

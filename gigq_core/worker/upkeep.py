@@ -132,7 +132,7 @@ class Upkeep:
         return mended > 0
 
     def _read_failures(self) -> None:
-        """Note what failed in attempts of GigQ's, and of the release before: some at a time."""
+        """Note what failed in attempts of GigQ's, and of the previous release: some at a time."""
         until = time.monotonic() + READ_FOR_S
         while found := self._ledger.unread_failures(READ_AT_ONCE, until):
             with self._ledger.writing() as conn:

@@ -58,7 +58,7 @@ class LogFile:
     """A file that begins anew when it is large, and keeps its predecessors: PATH.1, PATH.2, ...
 
     Args:
-        path: the file; it is added to. What is no ordinary file is never large.
+        path: the file; it is added to. What is not a regular file is never large.
         size: the most bytes it has, but for one line that is longer; 0 for no end.
         keep: how many predecessors are kept.
 

@@ -18,7 +18,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     The file is for this user alone, unless one was there: then it has that one's permissions.
 
     Raises:
-        ValueError: something is there that is no ordinary file.
+        ValueError: something is there that is not a regular file.
         OSError: it can't be written.
     """
     target = Path(os.path.realpath(path))
@@ -26,7 +26,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     with suppress(FileNotFoundError):
         found = os.stat(target)
         if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no ordinary file"
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise ValueError(f"{path} is {what}: name a file, or - for stdout.")
         mode = stat.S_IMODE(found.st_mode)
     try:

@@ -174,7 +174,7 @@ def _write(path: Path, text: str) -> None:
     """Write a file whole or not at all; where its name leads elsewhere, it goes on to."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        raise ConfigError(f"{path} is no file that views can be written into.")
+        raise ConfigError(f"{path} is not a file that views can be written into.")
     scratch = ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

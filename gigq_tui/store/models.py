@@ -107,7 +107,7 @@ class Counts:
 class WorkerRow:
     """One worker of ours, from its row, and what this machine says of its process.
 
-    `is_before` says that it is of the release before, which knows no rates of lanes, and
+    `is_before` says that it is of the previous release, which knows no rates of lanes, and
     `has_died` of one that has stopped that it did not do so by itself: it was found dead. `lanes`
     are reserved ones that it takes besides, `only_lanes` those whose jobs alone it takes.
     """

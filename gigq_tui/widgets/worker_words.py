@@ -107,7 +107,7 @@ _NEWER = "the rates of lanes"
 
 
 def of_release_before(workers: Iterable[WorkerRow]) -> str:
-    """Say what workers of the release before do not do; nothing where none is at work."""
+    """Say what workers of the previous release do not do; nothing where none is at work."""
     ids = [
         worker.id
         for worker in workers
@@ -116,8 +116,8 @@ def of_release_before(workers: Iterable[WorkerRow]) -> str:
     if not ids:
         return ""
     if len(ids) == 1:
-        return f"worker {ids[0]} is of the release before: it ignores {_NEWER}"
-    return f"{len(ids)} workers are of the release before: they ignore {_NEWER}"
+        return f"worker {ids[0]} is of the previous release: it ignores {_NEWER}"
+    return f"{len(ids)} workers are of the previous release: they ignore {_NEWER}"
 
 
 @dataclass(frozen=True)

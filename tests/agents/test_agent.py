@@ -132,7 +132,7 @@ def test_what_is_no_message_ends_it_with_a_sentence(far: FarEnd) -> None:
     far.write(b"rm -rf /\n")
     gone = far.wait_for(wire.Gone)
     assert gone.why == (
-        "what came over the link is none of our messages: what came is no message of ours: "
+        "what came over the link is none of our messages: what came is not one of our messages: "
         "'rm -rf /'"
     )
     far.read_to_end()
@@ -264,12 +264,12 @@ def _hello(**more: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ([{"hello": _hello(version="0.0.9")}], "and its worker of 0.0.9: start that worker anew"),
-        ([{"hello": _hello(protocol=99)}], "start that worker anew"),
+        ([{"hello": _hello(version="0.0.9")}], "and its worker of 0.0.9: start that worker again"),
+        ([{"hello": _hello(protocol=99)}], "start that worker again"),
         ([{"hello": _hello(chdir="/no/such")}], "There is no folder /no/such: name another one"),
         ([{"hello": _hello()}, {"hello": _hello()}], "it said hello twice"),
         ([{"close": {}}], "it gave orders before it said hello"),
-        ([{"hello": _hello(slots="many")}], "no message of ours"),
+        ([{"hello": _hello(slots="many")}], "not one of our messages"),
     ],
 )
 def test_a_greeting_that_does_not_fit_ends_it_with_a_sentence(

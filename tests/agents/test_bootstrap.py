@@ -192,7 +192,7 @@ def test_an_agent_runs_on_each_python_that_it_may_run_on(home: Home, version: st
 def test_no_python_is_told_with_what_the_shell_says(home: Home, tmp_path: Path) -> None:
     said = _sentence(home, _as_ssh_does(1, tmp_path), "python-of-nowhere")
     assert said.startswith('The link "')
-    assert "ended with exit code 127 before an agent stood there: " in said
+    assert "ended with exit code 127 before an agent was there: " in said
     assert "not found" in said
     assert said.endswith("Is there a Python of 3.10 or later? Name it with --remote-python.")
 
@@ -202,11 +202,11 @@ def test_no_python_is_told_with_what_the_shell_says(home: Home, tmp_path: Path) 
     [
         (
             ["sh", "-c", "echo 'Could not resolve hostname gpu1' >&2; exit 255"],
-            "exit code 255 before an agent stood there: Could not resolve hostname gpu1.",
+            "exit code 255 before an agent was there: Could not resolve hostname gpu1.",
         ),
         (
             ["sh", "-c", "echo 'account expired'"],
-            "exit code 0 before an agent stood there: account",
+            "exit code 0 before an agent was there: account",
         ),
         (["cat"], "sends back what it is sent, as a terminal does"),
         (["sh", "-c", "yes | head -c 200000"], "says too much before the agent can start: y y y"),
@@ -223,7 +223,7 @@ def test_a_link_that_leads_nowhere_says_so(home: Home, via: list[str], expected:
 def test_a_command_that_keeps_its_input_to_itself_is_told_of(home: Home) -> None:
     said = _sentence(home, ["sh", "-c", 'exec "$@" </dev/null', "sh"])
     assert said.endswith(
-        "ended with exit code 0 before an agent stood there. Does its command pass on what it is "
+        "ended with exit code 0 before an agent was there. Does its command pass on what it is "
         "sent? kubectl exec and docker exec need -i."
     )
 
@@ -397,7 +397,7 @@ def test_no_room_anywhere_is_told_with_the_places(home: Home) -> None:
         home.env["TMPDIR"] = str(home.folder / "disk" / "tmp")
         Path(home.env["TMPDIR"]).mkdir()
         said = _sentence(home)
-        assert said.startswith('No agent can stand at the far end of link "here": there is no')
+        assert said.startswith('No agent can run at the far end of link "here": there is no')
         assert "No space left on device" in said
         assert os.listdir(home.env["TMPDIR"]) == []
 

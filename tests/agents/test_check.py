@@ -156,7 +156,7 @@ def test_a_clock_that_is_wrong_is_told(tmp_path: Path) -> None:
     [
         ('sh -c "echo no way >&2; exit 255" --', sys.executable, "exit code 255"),
         ("env", "/nowhere/python9", "Name it with --remote-python"),
-        ("env -i", "/bin/false", "before an agent stood there"),
+        ("env -i", "/bin/false", "before an agent was there"),
     ],
 )
 def test_why_a_host_can_not_be_used(via: str, python: str, why: str) -> None:

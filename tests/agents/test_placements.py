@@ -45,7 +45,7 @@ DOCUMENTED = (*SSH, *SLURM, *OTHERS)
 KEPT = ("srun -n1 --mem=4G", "kubectl exec -i deploy/jobs --", "docker exec -i trainer")
 # What leads nowhere, and what the person who asked for it is told.
 WRONG = (
-    ("kubectl exec deploy/jobs --", "before an agent stood there"),
+    ("kubectl exec deploy/jobs --", "before an agent was there"),
     ("srun -n1 --memory=4G", "unrecognized option '--memory=4G'"),
     ("kubectl exec -i deploy/jobs", "Use exec [POD] -- [COMMAND]"),
     ("docker exec -it trainer", "the input device is not a TTY"),

@@ -35,8 +35,8 @@ def pretender(what: str) -> str:
 
 
 HOPELESS = {
-    "false": 'The link "false" ended with exit code 1 before an agent stood there',
-    "sh -c 'echo no such host >&2; exit 255' --": "exit code 255 before an agent stood there: "
+    "false": 'The link "false" ended with exit code 1 before an agent was there',
+    "sh -c 'echo no such host >&2; exit 255' --": "exit code 255 before an agent was there: "
     "no such host",
     pretender("other version"): "is of gigq-tui 0.0.9, and this worker of 0.1.0: install the same",
     pretender("other protocol"): "is of gigq-tui 0.1.0, and this worker of 0.1.0",
@@ -54,7 +54,7 @@ def test_a_worker_that_can_have_no_agent_ends_and_says_why(place: AgentsPlace, v
     assert "No job can run: " in place.log()
     # Once as it is found, and once as the reason.
     assert 2 <= place.log().count(HOPELESS[via]) <= 3
-    assert "put in order" not in place.log()
+    assert "cleaned up" not in place.log()
     assert place.queue.stats()["pending"] == 1
     assert place.live_workers() == set()
 

@@ -178,7 +178,7 @@ def test_what_is_no_message_for_an_agent_is_broken(line: bytes) -> None:
     ],
 )
 def test_what_is_no_message_for_a_worker_is_broken(line: bytes) -> None:
-    with pytest.raises(Broken, match="no message of ours"):
+    with pytest.raises(Broken, match="not one of our messages"):
         _feed(wire.workers_reader(VERSION, 1_000), [line + b"\n"])
 
 

@@ -193,7 +193,7 @@ def test_in_a_thread_it_is_told_that_nobody_keeps_it(
         assert place.status(job_id) == "completed"
     worker.close()
     (said,) = caplog.messages
-    assert "has a limit of 64 MB of memory, which nobody keeps here: threads share" in said
+    assert "has a memory limit of 64 MB, which can't be enforced here: threads share" in said
 
 
 @pytest.mark.parametrize("value", ["much", -5, 0, b"x"])

@@ -378,7 +378,7 @@ def test_a_release_says_what_became_of_each(pool: WorkerPool, path: Path, folder
     report = QueueActions(path).release([last, never])
     assert [outcome.reason for outcome in report.outcomes] == [
         "it failed: its attempts are used up (1 of 1)",
-        "it failed: it is not to be run again after a crash",
+        "it failed: it must not run again after a crash",
     ]
     assert [status(path, job) for job in (last, never)] == ["failed", "failed"]
 

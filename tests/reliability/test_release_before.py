@@ -1,4 +1,4 @@
-"""A worker of the release before goes on beside this one, on a file that this one has attached."""
+"""A worker of the previous release goes on beside this one, on a file that this one attached."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_its_worker_survives_the_attach_and_what_it_does_is_stamped(
         assert set(ddl.LEGACY_TRIGGERS) <= named(db)
         found = {f.check: f for f in examine(db)}
         assert found["release"].level is Level.WARNING
-        assert "of the release before" in found["release"].text
+        assert "of the previous release" in found["release"].text
         freed = time.time()
         (tmp_path / "job.free").touch()
         wait_until(lambda: place.status(hold) == "completed", what="its job to end")

@@ -160,7 +160,7 @@ async def test_a_forecast_that_can_not_be_made_says_why(tmp_path: Path) -> None:
     writer.close()
     async with graph_screen(path, nightly.job_id("export ledger")) as (screen, pilot):
         await press(pilot, "T")
-        assert "When it is done can't be told: " in said(screen)
+        assert "There is no forecast: " in said(screen)
         assert "~" not in "".join(rows_of(screen))
 
 

@@ -509,11 +509,11 @@ def test_a_worker_of_the_release_before_is_told_at_every_width(
     workers = [BUSY, old, replace(old, id="w3", health=Health.LOST)]
     snapshot = snapshot_of([], workers=tuple(workers))
     said = "\n".join(header(width, height, snapshot=snapshot, crumbs=crumbs))
-    whole = "worker w2 is of the release before: it ignores the rates of lanes"
+    whole = "worker w2 is of the previous release: it ignores the rates of lanes"
     assert (whole if (width, height, crumbs) == (120, 32, ()) else "OLD WORKER") in said
     snapshot = snapshot_of([], workers=tuple(workers[:1]))
     said = "\n".join(header(width, height, snapshot=snapshot, crumbs=crumbs))
-    assert "release before" not in said
+    assert "previous release" not in said
     assert "OLD WORKER" not in said
 
 

@@ -247,7 +247,11 @@ async def test_each_of_them_is_what_the_core_takes_it_for() -> None:
 @pytest.mark.parametrize(
     ("key", "text", "trouble"),
     [
-        ("retry", "x", "'x' is no backoff: write base, factor and longest delay, like 30x2..1h."),
+        (
+            "retry",
+            "x",
+            "'x' is not a backoff: write base, factor and longest delay, like 30x2..1h.",
+        ),
         ("retry", "5,x", "A delay of retry is 'x': write a number of seconds, or units like 90s"),
         ("retry", "0x2", "A backoff's base is 0: give a time that is more than 0."),
         ("retry_on", "Nonsense", "retry_on holds Nonsense, which is none of Python's own"),

@@ -123,7 +123,7 @@ async def test_what_is_dropped_is_told_and_the_next_keys_are_heard(console: Cons
         assert app.screen is jobs_screen(app)
         clock.advance(WAITS_AT_MOST_S)
         await wait_for(lambda: app.router.is_idle)
-        assert "was dropped" in jobs_screen(app).notice_line.text
+        assert "were dropped" in jobs_screen(app).notice_line.text
         # Neither the form nor the question: what was typed for that list is forgotten.
         assert app.screen is jobs_screen(app)
         await type_fast(pilot, "w")

@@ -110,7 +110,7 @@ def serve(asked: AskedOfAgents, *askers: Asking) -> None:
     ("answer", "expected"),
     [
         (Answer("  File x, line 1", None), Answer("  File x, line 1", None)),
-        (Answer(None, "It ended this very moment."), Answer(None, "It ended this very moment.")),
+        (Answer(None, "It has just ended."), Answer(None, "It has just ended.")),
         (Answer("", None), Answer("", None)),
         (Answer("ä\0" * 3, None), Answer("ä\0" * 3, None)),
     ],
@@ -206,7 +206,7 @@ def test_a_file_without_the_table_stops_no_worker(
         asked.look()
         asked.answer()
     assert [record.getMessage() for record in caplog.records] == [
-        "What is asked of jobs at agents can't be read: no such table: core_asks"
+        "Requests about jobs at agents can't be read: no such table: core_asks"
     ]
 
 

@@ -86,14 +86,14 @@ def test_what_all_have_in_common_need_not_be_repeated() -> None:
     [
         ("{", "not JSON: Expecting property name enclosed in double quotes, character 2."),
         ('{"src": "a"} x', "not JSON: Extra data, character 14."),
-        ("[1]", "it is no JSON object"),
+        ("[1]", "it is not a JSON object"),
         ('{"src": NaN}', "NaN is not JSON"),
         ('{"src": 1, "src": 2}', '"src" appears twice'),
         (b'{"src": "\xff"}', "it is not UTF-8 at byte 10"),
         ("[" * 200_000, "it is nested too deeply"),
         ('{"w": 5}', "shop.resize needs a value for src"),
         ('{"src": "a", "h": 5}', "shop.resize has no parameter h: it takes src and w"),
-        ('{"params": {"src": "a"}, "colour": 1}', '"colour" is nothing that a job has'),
+        ('{"params": {"src": "a"}, "colour": 1}', '"colour" is not an option of a job'),
         ('{"params": {"src": "a"}, "priority": "high"}', "priority must be a whole number"),
         ('{"params": {"src": "a"}, "timeout": 0}', "timeout is 0"),
         ('{"params": {"src": "a"}, "name": ""}', "needs a name"),
@@ -149,8 +149,8 @@ def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
     for path, sentence in (
         (tmp_path / "none", "There is no file"),
         (tmp_path, "is a folder"),
-        (pipe, "is no ordinary file"),
-        (Path("/dev/zero"), "is no ordinary file"),
+        (pipe, "is not a regular file"),
+        (Path("/dev/zero"), "is not a regular file"),
         (Path("a\0b"), "can't be read"),
     ):
         with pytest.raises(GigQError, match=sentence), opened(path):

@@ -178,7 +178,7 @@ def test_a_file_that_can_not_be_edited_surely_is_left_as_it_is(
 
 
 def test_what_can_not_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no file that views can be written into"):
+    with pytest.raises(ConfigError, match="not a file that views can be written into"):
         save(Path(os.devnull), NIGHT)
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="can't be"):

@@ -88,7 +88,7 @@ def test_where_nobody_is_there_to_tell_it_is_said(db: Path) -> None:
     assert run(db, "hook", "list").stderr == ""
     with sqlite3.connect(db) as conn:
         conn.execute("UPDATE core_agenda SET at = at - 60")
-    assert "No worker is at work on the file" in run(db, "hook", "list").stderr
+    assert "No worker is running on the file" in run(db, "hook", "list").stderr
     assert run(db, "hook", "list", "--json").stderr == ""
 
 

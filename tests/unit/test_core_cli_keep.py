@@ -58,7 +58,7 @@ def test_ages_are_set_shown_and_lifted(db: Path, tmp_path: Path) -> None:
     assert answer.exit_code == 0
     assert "completed  7d\n" in answer.output
     assert "failed     90d\n" in answer.output
-    assert "No worker is at work on the file" in answer.output
+    assert "No worker is running on the file" in answer.output
     found = json.loads(keep(db, "--json").stdout)
     assert found["completed"] == 604_800
     assert found["failed"] == 7_776_000
@@ -75,14 +75,14 @@ def test_ages_are_set_shown_and_lifted(db: Path, tmp_path: Path) -> None:
 
 def test_a_dry_run_counts_and_sets_nothing(db: Path) -> None:
     answer = keep(db, "--completed", "7d", "--failed", "12h", "--dry-run")
-    assert answer.output == "5 jobs would go now: 1 completed, 2 failed, 2 timeout.\n"
+    assert answer.output == "5 jobs would be deleted now: 1 completed, 2 failed, 2 timeout.\n"
     answer = keep(db, "--dry-run", "--cancelled", "7d", "--json")
     assert json.loads(answer.stdout) == {
         "dry_run": True,
         "going": {"cancelled": 1},
         "needed": 0,
     }
-    assert keep(db, "--dry-run").output == "0 jobs would go now.\n"
+    assert keep(db, "--dry-run").output == "0 jobs would be deleted now.\n"
     assert json.loads(keep(db, "--json").stdout)["next_run"] is None
 
 
@@ -107,7 +107,7 @@ def test_what_has_gone_is_told(db: Path) -> None:
         ledger.work_off_agenda()
     ledger.close()
     conn.close()
-    assert "2 jobs gone so far.\n" in keep(db).output
+    assert "2 jobs deleted so far.\n" in keep(db).output
     assert JobQueue(db).stats()["total"] == 6
 
 
@@ -116,10 +116,10 @@ def test_what_has_gone_is_told(db: Path) -> None:
     [
         (("--completed", "soon"), "write an age like 7d or 12h, or forever, not 'soon'."),
         (("--failed", "-3d"), "write an age like 7d or 12h, or forever, not '-3d'."),
-        (("--off", "--completed", "7d"), "--off stands alone."),
+        (("--off", "--completed", "7d"), "--off can't be combined with other options."),
         (("--archive", "a", "--no-archive"), "Give --archive or --no-archive, not both."),
         (("--archive", "/nowhere/at/all"), "There is no folder /nowhere/at for the archive"),
-        (("--archive", "/dev/null"), "The archive /dev/null is no folder: name another."),
+        (("--archive", "/dev/null"), "The archive /dev/null is not a folder: name another."),
         # Not another folder, whose name is written like that.
         (("--archive", "caf\udce9"), "archive can't be stored, because character 4 of it"),
     ],

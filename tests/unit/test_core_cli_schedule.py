@@ -168,7 +168,7 @@ def test_where_nobody_is_there_to_make_the_jobs_it_is_said(file: Path, clock: Mo
     run(file, "add", "nightly", "@daily", "json.dumps", "-p", "obj=1")
     assert run(file, "list").stderr == ""
     clock.move(DAY_S)
-    assert "No worker is at work on the file" in run(file, "list").stderr
+    assert "No worker is running on the file" in run(file, "list").stderr
     run(file, "fire-due")
     assert run(file, "list").stderr == ""
 
@@ -320,8 +320,8 @@ def test_a_dry_run_leaves_a_file_of_gigqs_as_it_is(file: Path, tmp_path: Path) -
         ("[schedules", "is not TOML"),
         ("\udcff", "is not UTF-8"),
         ("nightly = 1", "nightly: there is no such key"),
-        ("schedules = 1", "schedules: it is no table"),
-        ("[schedules]\na = 1", "schedules.a: it is no table"),
+        ("schedules = 1", "schedules: it is not a table"),
+        ("[schedules]\na = 1", "schedules.a: it is not a table"),
         ("[schedules.a]\nwhen='@daily'", "schedules.a.function: it is missing"),
         ("[schedules.a]\nfunction='a.b'", "schedules.a.when: it is missing"),
         ("[schedules.a]\nfunction='ab'\nwhen='@daily'", "schedules.a.function: 'ab'"),

@@ -208,8 +208,8 @@ def test_what_is_no_rule_is_refused_in_a_sentence(when: str, words: str) -> None
 @pytest.mark.parametrize(
     ("zone", "words"),
     [
-        ("local", "another one on each machine"),
-        ("LocalTime", "another one on each machine"),
+        ("local", "differs from machine to machine"),
+        ("LocalTime", "differs from machine to machine"),
         ("right/Europe/Berlin", "counts leap seconds: write Europe/Berlin."),
         ("", "is empty"),
         ("Berlin", "does not know"),

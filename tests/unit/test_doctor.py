@@ -250,11 +250,13 @@ def test_schedules_hooks_and_keeping_tell_their_trouble(
     queue.hook("failed", Job("h", FunctionReference("gigq_core", "post_json")), name="page")
     raw.execute("UPDATE core_hooks SET failures = 3")
     queue.keep(completed="7d")
-    raw.execute("UPDATE core_keeping SET trouble = 'Nothing goes, since the disk is full.'")
+    raw.execute("UPDATE core_keeping SET trouble = 'Nothing is deleted, since the disk is full.'")
     found = troubles(queue.db_path)
     assert found["schedules"] == "The schedule nightly: no such zone."
-    assert found["hooks"] == "The hook page tells nobody: its last 3 jobs failed."
-    assert found["keeping"] == "Old jobs stay. Nothing goes, since the disk is full."
+    assert found["hooks"] == "The hook page reports nothing: its last 3 jobs failed."
+    assert (
+        found["keeping"] == "Old jobs can't be deleted. Nothing is deleted, since the disk is full."
+    )
     queue.pause_schedule("nightly")
     queue.pause_hook("page")
     queue.keep(completed="forever")

@@ -205,7 +205,7 @@ def test_some_jobs_alone_are_chosen_as_with_the_other_commands(db: Path) -> None
     assert lines(db, "-", "--batch", "b")[0]["selection"] == {"batch": "b"}
     wrong = export(db, "--jsonl", "--status", "done")
     assert wrong.exit_code == 2
-    assert "'done' is no status: say one of pending, running" in wrong.output
+    assert "'done' is not a status: choose from pending, running" in wrong.output
 
 
 @pytest.mark.parametrize("source", OLD, ids=lambda path: path.name)
@@ -326,7 +326,7 @@ def test_what_is_no_file_is_not_replaced(db: Path, tmp_path: Path) -> None:
     JobQueue(db).submit(Job("a", NOTHING))
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    for path, what in ((fifo, "no ordinary file"), (tmp_path, "a folder")):
+    for path, what in ((fifo, "not a regular file"), (tmp_path, "a folder")):
         answer = export(db, "--jsonl", str(path))
         assert answer.exit_code == 1
         assert f"{path} is {what}: name a file, or - for stdout." in answer.output

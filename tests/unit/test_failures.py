@@ -103,8 +103,8 @@ SENTENCES = {
         "Job timed out after # seconds: its worker was hung, and did not stop it"
     ),
     "no sign of life for 60s, last 42 %": "no sign of life for #s, last # %",
-    "the process died: SIGKILL (killed from outside, perhaps for want of memory)": (
-        "the process died: SIGKILL (killed from outside, perhaps for want of memory)"
+    "the process died: SIGKILL (killed from outside, perhaps because memory ran out)": (
+        "the process died: SIGKILL (killed from outside, perhaps because memory ran out)"
     ),
     "the process died: SIGSEGV": "the process died: SIGSEGV",
     "the process ended itself with exit code 3 before the job was done": (

@@ -217,7 +217,7 @@ def test_states_that_only_our_own_workers_have(reader: Reader) -> None:
         ("a f(x", 3, "not closed"),
         ("(" * 11, 10, "10 parentheses"),
         ("ended:20m", 6, "ended<20m"),
-        ("ended:yesteday", 6, "no time: write 02:00"),
+        ("ended:yesteday", 6, "not a time: write 02:00"),
         ("ended>02:00..04:00", 6, "ended:02:00..04:00"),
         ("ran:..", 4, "before the dots"),
         ("ran:1h..2h", 4, "ran:2h..1h"),

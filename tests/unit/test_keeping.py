@@ -139,7 +139,7 @@ def test_what_is_not_named_stays_as_it_is(kept: Kept, tmp_path: Path) -> None:
         ({"completed": True}, "completed must be"),
         ({"completed": 1, "archive": 5}, "archive must be a folder's path"),
         ({"completed": 1, "archive": "/nowhere/at/all"}, "There is no folder /nowhere/at"),
-        ({"completed": 1, "archive": "/dev/null"}, "is no folder"),
+        ({"completed": 1, "archive": "/dev/null"}, "is not a folder"),
         ({"completed": 1, "archive": "a\0"}, "NUL"),
         ({"completed": 1, "archive": "/tmp/\udcff"}, "archive can't be stored"),
         ({"completed": 1, "archive": " "}, "The archive has no name"),
@@ -596,7 +596,7 @@ def test_while_the_archive_can_not_be_written_nothing_goes(
         fcntl.flock(held, fcntl.LOCK_EX)
     now = kept.run()
     assert kept.ids() == {job}
-    assert now.trouble.startswith("Nothing goes, since ")
+    assert now.trouble.startswith("Nothing is deleted, since ")
     assert str(archive) in now.trouble
     assert ("another process writes to it" in now.trouble) == (way == "locked")
     assert now.next_run == pytest.approx(time.time() + keepings.PUT_OFF_S, abs=1)

@@ -206,7 +206,7 @@ def test_a_rule_or_a_pause_without_jobs_is_told(tmp_path: Path) -> None:
     [
         ({"lanes": ["a"], "only_lanes": ["b"]}, ValueError, "give one of the two"),
         ({"lanes": ["*"]}, ValueError, "a lane's name, or a prefix"),
-        ({"only_lanes": ["-"]}, ValueError, "kept for jobs without one"),
+        ({"only_lanes": ["-"]}, ValueError, "reserved for jobs without one"),
         ({"lanes": "gpu"}, TypeError, "must be a list of lanes"),
         ({"lanes": None}, TypeError, "lanes must be a list of lanes, not NoneType"),
         ({"only_lanes": 3}, TypeError, "only_lanes must be a list of lanes, not int"),

@@ -232,7 +232,7 @@ def test_counters_call_what_its_lane_holds_ready(work: Work) -> None:
         ("fetch*", "write a lane's name, or a prefix as in fetch:"),
         ("a:*:*", "write a lane's name, or a prefix as in fetch:"),
         ("*:a", "write a lane's name, or a prefix as in fetch:"),
-        ("-", "kept for jobs without one"),
+        ("-", "reserved for jobs without one"),
         ("", "give a name"),
         (" a", "without spaces"),
     ],

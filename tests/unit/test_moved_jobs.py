@@ -154,7 +154,7 @@ def line(**changes: Any) -> str:
         (line(function="__main__.f"), "line 1: Could not import __main__.f"),
         (line(function="load"), "line 1: 'load' names no function"),
         (line(params={"wrong": 1}), "line 1: shop_to_move.load has no parameter wrong"),
-        (line(params=None), "line 1: its params are no JSON object: write {...}."),
+        (line(params=None), "line 1: its params are not a JSON object: write {...}."),
         (line(damaged={"priority": {}}), "line 1: its row was damaged (priority): mend the line"),
         (line(id="7"), 'line 1: its id is "7": give it a UUID.'),
         (line(depends_on=["7"]), 'line 1: depends_on takes whole job ids, not "7".'),

@@ -275,7 +275,7 @@ AT = NOW.timestamp()
         (
             replace(HOOK, waiting=1204, paused_at=AT, last_at=AT - 60, last_status="completed"),
             Level.NOTE,
-            "hook page: failed fn:etl.*, every 1m at most, paused, 1,204 to be told, last "
+            "hook page: failed fn:etl.*, every 1m at most, paused, 1,204 to be reported, last "
             f"{brief_time(moment_of(AT - 60), NOW)} completed",
             "hook=page",
         ),
@@ -332,7 +332,7 @@ def test_of_many_hooks_that_are_fine_some_are_told_and_the_rest_counted() -> Non
         (
             Keeping(failed=60.0, trouble="the archive /srv/a is gone."),
             Level.WARNING,
-            "old jobs can't go: the archive /srv/a is gone",
+            "old jobs can't be deleted: the archive /srv/a is gone",
         ),
     ],
 )
@@ -536,7 +536,7 @@ def test_a_worker_of_the_release_before_needs_a_person(path: Path) -> None:
         concerned = reader.overview().concerns
         assert [w.id for w in reader.snapshot(View()).workers if w.is_before] == ["w2", "w3"]
     (told,) = [concern for concern in concerned if concern.key == "before"]
-    assert told.text == "w2 is of the release before: it ignores the rates of lanes"
+    assert told.text == "w2 is of the previous release: it ignores the rates of lanes"
 
 
 @pytest.mark.parametrize(

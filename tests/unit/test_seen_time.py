@@ -61,7 +61,7 @@ class World:
         return older_than(age, self.seen, self.clock)
 
     def taken(self, age: float) -> list[float]:
-        """For how long those that would go now have truly been there."""
+        """For how long those that would be deleted now have truly been there."""
         cutoff = self.cutoff(age)
         return [self.true - at for shown, at in self.ended if cutoff.takes(shown)]
 

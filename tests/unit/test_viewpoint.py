@@ -91,7 +91,7 @@ def test_the_tab_is_always_said_lest_the_last_view_come_back() -> None:
         ({"open": "wokers"}, "open", "write workers"),
         ({"open": "x"}, "open", "choose from job:ID, tree:ID"),
         ({"open": "job:"}, "open", "job:ID: write the id"),
-        ({"open": "workers:w1"}, "open", "nothing stands behind it"),
+        ({"open": "workers:w1"}, "open", "nothing may follow it"),
         ({"open": "overview:soon"}, "open", "write one like 5m"),
     ],
 )

@@ -146,7 +146,7 @@ class Agent:
             except (Over, Broken):
                 pass  # it is over
             except Exception:
-                logger.exception("Not all could be put in order")
+                logger.exception("Not everything could be cleaned up")
         if not end_all():
             return 1
         self._log.close()
@@ -219,7 +219,7 @@ class Agent:
         except wire.OtherVersion as other:
             self._refuse(
                 f"The agent is of {__version__}, and its worker of {other.version}: "
-                "start that worker anew, so that it sends its own."
+                "start that worker again, so that it sends its own."
             )
 
     def _act(self, message: wire.ToAgent) -> None:

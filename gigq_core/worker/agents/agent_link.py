@@ -262,7 +262,7 @@ class AgentLink:
         if state == "ready":
             logger.info("Agent on %s (%s) is ready", self.host, self.name)
         elif state == "stopped":
-            logger.info("Agent on %s (%s) is let go", self.host, self.name)
+            logger.info("Agent on %s (%s) is released", self.host, self.name)
         elif was == "starting" or state == "refused":
             # A host that is away for days need not be told of each minute.
             level = logging.DEBUG if trouble == self._known else logging.WARNING
@@ -295,7 +295,7 @@ class AgentLink:
         except Broken as problem:
             self._cut("lost", f"what came over the link makes no sense: {problem}")
         except Exception as problem:
-            logger.exception("Link %s can't be dealt with", self.name)
+            logger.exception("Link %s caused an unexpected error", self.name)
             self._cut("lost", f"this worker could not deal with it: {problem!r}")
 
     def _shake_hands(self, data: bytes) -> bytes:

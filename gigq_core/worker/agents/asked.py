@@ -71,7 +71,7 @@ class AskedOfAgents:
                 raise
             # Whatever has become of that table, jobs go on.
             if not self._is_unreadable:
-                logger.error("What is asked of jobs at agents can't be read: %s", problem)
+                logger.error("Requests about jobs at agents can't be read: %s", problem)
             self._is_unreadable = True
             return
         if not rows and not self._waiting:
@@ -113,7 +113,7 @@ class AskedOfAgents:
             except sqlite3.Error as problem:
                 if is_passing(problem) or not conn.in_transaction:
                     raise
-                logger.error("What was asked of jobs at agents can't be answered: %s", problem)
+                logger.error("Requests about jobs at agents can't be answered: %s", problem)
         self._answers = []
 
     def _note(self, which: tuple[int, float], text: str | None, trouble: str | None) -> None:

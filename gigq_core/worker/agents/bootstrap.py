@@ -104,7 +104,7 @@ class Handshake:
         """
         told = "" if exit_code is None else f" with exit code {exit_code}"
         said = _as_line(_PROMPTS.sub("", stderr)) or self.noise
-        sentence = f"{self._name} ended{told} before an agent stood there"
+        sentence = f"{self._name} ended{told} before an agent was there"
         if said:
             sentence += f": {said}"
         if exit_code in (2, 126, 127) or OPTIONS in said:
@@ -157,8 +157,7 @@ class Handshake:
             )
         if type(told) is dict and type(told.get("trouble")) is str:
             raise LinkRefused(
-                f"No agent can stand at the far end of {self._name[4:]}: "
-                f"{_as_line(told['trouble'])}."
+                f"No agent can run at the far end of {self._name[4:]}: {_as_line(told['trouble'])}."
             )
         raise LinkRefused(f"{self._name} does not answer as an agent does: {_as_line(repr(line))}")
 

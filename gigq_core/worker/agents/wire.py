@@ -439,7 +439,7 @@ def parse(line: bytes, kinds: Mapping[str, type], version: str) -> Any:
             if message is not None:
                 return message
     shown = repr(line[: answers.SHOWN])[1:] + ("..." if len(line) > answers.SHOWN else "")
-    raise Broken(f"what came is no message of ours: {shown}")
+    raise Broken(f"what came is not one of our messages: {shown}")
 
 
 def _check_version(values: dict[str, Any], version: str) -> None:

@@ -122,7 +122,7 @@ def examine(setup: WorkerSetup) -> Examined:
     else:
         folder_trouble = ""
         if not os.access(folder, os.R_OK | os.X_OK):
-            folder_trouble = f"{folder} may not be entered: check its permissions."
+            folder_trouble = f"{folder} can't be entered: check its permissions."
             folder = Path("/")
     surroundings = setup.surroundings()
     try:

@@ -207,7 +207,7 @@ class RuleActions(PanelPart[RulePanel]):
         if obeying:
             those = f"{plural(len(obeying), 'lane')} with {plural(sum(map(jobs, obeying)), 'job')}"
             obey = "obeys" if len(obeying) == 1 else "obey"
-            details = [f"{those} {obey} it: the next best rule holds then, or no limit."]
+            details = [f"{those} {obey} it: the next best rule applies then, or no limit."]
         if len(patterns) > 1:
             details.insert(0, listed(list(map(inert, patterns))))
         remove = partial(self._act, partial(self._changes.remove, tuple(patterns)))

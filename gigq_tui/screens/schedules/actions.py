@@ -128,9 +128,9 @@ class ScheduleKeys(Part):
             return
         verb = "Pause" if paused else "Resume"
         then = (
-            "No slot of them runs until they are resumed; jobs that they made go on."
+            "No slot runs until they are resumed; jobs that they made go on."
             if paused
-            else "Slots that have passed meanwhile do not run; they are told as skipped."
+            else "Slots that have passed meanwhile do not run; they are recorded as skipped."
         )
         self._ask(
             f"{verb} {named(names)}?", [then], verb, call, "pause" if paused else "resume", names

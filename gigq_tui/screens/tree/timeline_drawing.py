@@ -136,7 +136,7 @@ class TimelineDrawing(Drawing):
         if forecast is None or not self._goes_on:
             return ""
         if forecast.end is None:
-            return f"When it is done can't be told: {forecast.reason}." if forecast.reason else ""
+            return f"There is no forecast: {forecast.reason}." if forecast.reason else ""
         end = forecast.end
         said = f"Done about {_clock(end.ends, self.now)}"
         said += f" ({_clock(end.best, self.now)} to {_clock(end.worst, self.now)}"

@@ -19,7 +19,7 @@ _INDENT = "  "
 _LEAST_VIA = 6
 # What the worker says of a command that led to no agent.
 _ENDED_TOO_SOON = re.compile(
-    r"ended with (?P<how>exit code -?\d+) before an agent stood there: (?P<why>.+)", re.DOTALL
+    r"ended with (?P<how>exit code -?\d+) before an agent was there: (?P<why>.+)", re.DOTALL
 )
 
 

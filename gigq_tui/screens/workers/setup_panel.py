@@ -82,7 +82,7 @@ def _rows(setup: WorkerSetup) -> list[FormRow]:
         FormRow("grace", "grace", seconds_text(setup.grace_s), cells=number, hint=GRACE_HINT),
         FormRow("lanes", "lanes", lanes, cells=LANE_CELLS, hint=LANES_HINT),
         FormRow(
-            "only_lanes", "only lanes", only_lanes, cells=LANE_CELLS, hint="jobs of these alone"
+            "only_lanes", "only lanes", only_lanes, cells=LANE_CELLS, hint="only jobs of these"
         ),
     ]
 

@@ -315,5 +315,7 @@ def _state(value: str, at: int) -> str:
 def _fingerprint(value: str, at: int) -> str:
     digits = value.lower()
     if set(digits) - set(hexdigits):
-        raise FilterError(f"{value} is no fingerprint: fp: takes its first digits, 0-9 and a-f", at)
+        raise FilterError(
+            f"{value} is not a fingerprint: fp: takes its first digits, 0-9 and a-f", at
+        )
     return digits

@@ -159,13 +159,13 @@ def read_point(text: str, at: int) -> Point:
 
 def _ago(typed: str, at: int) -> float:
     if not typed or not (typed[0].isdigit() or typed[0] == ".") or not typed[-1].isalpha():
-        raise PeriodError(f"{typed} is no time: write {KINDS}", at)
+        raise PeriodError(f"{typed} is not a time: write {KINDS}", at)
     try:
         return seconds_of(typed)
     except ValueError as problem:
         told = str(problem)
         if "is not a time" in told:
-            told = f"{typed} is no time: write {KINDS}"
+            told = f"{typed} is not a time: write {KINDS}"
         raise PeriodError(told, at) from None
 
 
@@ -176,7 +176,7 @@ def _clock(groups: dict[str, str | None], typed: str, at: int) -> tuple[float | 
     parts = int(hour), int(minute), int(second or 0)
     seconds = parts[0] * 3600 + parts[1] * 60 + parts[2] + float(groups["part"] or 0)
     if parts[1] > 59 or parts[2] > 59 or seconds > DAY_S:
-        raise PeriodError(f"{typed} is no time of a day: write 00:00 to 24:00", at)
+        raise PeriodError(f"{typed} is not a time of day: write 00:00 to 24:00", at)
     return seconds, 60 if second is None else 1
 
 

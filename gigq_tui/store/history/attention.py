@@ -165,8 +165,8 @@ def _of_workers(staff: FileWorkers, counts: Counts) -> Iterator[Concern]:
         yield Concern(
             "before",
             Level.WARNING,
-            f"{_names(old)} {_be(len(old))} of the release before: {verb} the rates of lanes",
-            Lead(workers=True, advice="Drain it, and start it anew with this release."),
+            f"{_names(old)} {_be(len(old))} of the previous release: {verb} the rates of lanes",
+            Lead(workers=True, advice="Drain it, and start it again with this release."),
         )
     if staff.paused:
         yield Concern(
@@ -313,7 +313,7 @@ def _named(schedules: Sequence[Schedule]) -> str:
 def _of_hooks(hooks: Sequence[Hook], now: datetime) -> Iterator[Concern]:
     for hook in hooks:
         if hook.problem:
-            advice = f"gigq-core hook show {hook.name} tells how it is made."
+            advice = f"gigq-core hook show {hook.name} shows how it is made."
             text = f"hook {hook.name} can't submit its job: {hook.problem}"
             yield Concern(f"hook {hook.name}", Level.WARNING, text, Lead(advice=advice))
         elif hook.failures_in_a_row:
@@ -344,7 +344,7 @@ def _hook_words(hook: Hook, now: datetime) -> str:
     if hook.paused_at is not None:
         parts.append("paused")
     if hook.waiting:
-        parts.append(f"{hook.waiting:,} to be told")
+        parts.append(f"{hook.waiting:,} to be reported")
     if hook.last_at is not None:
         at = brief_time(moment_of(hook.last_at), now)
         parts.append(" ".join(filter(None, ("last", at, hook.last_status))))
@@ -354,7 +354,7 @@ def _hook_words(hook: Hook, now: datetime) -> str:
 def _of_keeping(keeping: Keeping) -> Iterator[Concern]:
     advice = "gigq-core keep shows it, and changes it."
     if keeping.is_on and keeping.trouble:
-        text = f"old jobs can't go: {keeping.trouble.rstrip('.')}"
+        text = f"old jobs can't be deleted: {keeping.trouble.rstrip('.')}"
         yield Concern("keeping", Level.WARNING, text, Lead(advice=advice))
     elif keeping.is_on:
         text = f"keeping {keeping_words(keeping)}; {_many(keeping.gone, 'job')} gone"
@@ -379,14 +379,14 @@ def _of_file(info: FileInfo, starved: bool) -> Iterator[Concern]:
             "starved",
             Level.WARNING,
             f"the WAL holds {megabytes} and is growing: a program keeps a read transaction open",
-            Lead(advice="End the program that keeps reading; gigq-core doctor tells more."),
+            Lead(advice="End the program that keeps reading; gigq-core doctor says more."),
         )
     elif info.wal_size > LARGE_WAL_BYTES:
         yield Concern(
             "wal",
             Level.NOTE,
             f"the WAL has grown to {megabytes}",
-            Lead(advice="No read transaction is open now; gigq-core doctor tells more."),
+            Lead(advice="No read transaction is open now; gigq-core doctor says more."),
         )
     if info.still:
         yield Concern(
