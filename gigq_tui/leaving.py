@@ -34,6 +34,7 @@ class Leaving:
         ask: leaves the screen with an exit code; may block. Called once, from a thread.
         told: something was signalled; the event loop may sleep over it.
         last: what must be done though the screen hangs; a process that is ended does nothing more.
+        last_s: how many seconds that may take.
 
     Attributes:
         code: The exit code that the process will have, once there is one.

@@ -41,6 +41,18 @@ def show(
     is one, and within seconds whatever hangs. Workers that it spawned go on by themselves, but for
     a demo's: those are ended in every case, also when the screen failed.
 
+    Args:
+        path: The queue file; it exists.
+        python: The interpreter in which the workers' jobs run.
+        chdir: The folder in which they run.
+        read_only: Disable every key that writes.
+        config: The user's configuration.
+        label: What the header calls the file besides its name.
+        start: What is looked at first.
+        resumed: Whether that is what was looked at last.
+        config_file: Where the configuration is, or would be.
+        demo: The demonstration that is shown, or None.
+
     Returns:
         The exit code.
     """

@@ -188,6 +188,13 @@ def viewpoint_of(
 
     The columns are taken as they are: whoever knows the columns has checked them.
 
+    Args:
+        tab: The name of a tab.
+        filter: A filter.
+        sort: An order.
+        columns: The names of columns.
+        open: What is opened over the list.
+
     Raises:
         ViewError: one of the parts makes no sense, or two of them don't together.
     """

@@ -113,6 +113,12 @@ def job_for(request: SubmitRequest, python: str, chdir: Path) -> Job:
 def submit(path: Path, request: SubmitRequest, python: str, chdir: Path) -> list[Job]:
     """Check the function where the workers will run it, then insert the rows in one transaction.
 
+    Args:
+        path: The queue file.
+        request: What to submit.
+        python: The interpreter of the workers' jobs.
+        chdir: The folder in which they run.
+
     Returns:
         The new jobs, in order.
 

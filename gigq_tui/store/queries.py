@@ -93,7 +93,14 @@ def tab_source(schema: FileSchema, tab: Tab) -> tuple[str, str]:
 
 
 def run_of(columns: str, source: str, condition: str, order: str) -> str:
-    """A run of rows along an index. Parameters: the condition's, the number."""
+    """A run of rows along an index. Parameters: the condition's, the number.
+
+    Args:
+        columns: What is read of each.
+        source: The table, with the index to go by.
+        condition: Where the run begins and ends.
+        order: The order of the index.
+    """
     return f"SELECT {columns} FROM {source} WHERE {condition} ORDER BY {order} LIMIT ?"
 
 
@@ -171,6 +178,14 @@ def ranked(source: str, tab: str, where: str, value: str, way: str, scan: str) -
     that comes late costs a place among those kept.
 
     Parameters: the value's, the filter's, the limit.
+
+    Args:
+        source: The table.
+        tab: The tab's condition.
+        where: The filter's.
+        value: What the rows are ranked by.
+        way: `ASC` or `DESC`, for the value.
+        scan: The same, for the key.
     """
     return (
         f"SELECT key FROM (SELECT jobs.rowid AS key, {value} AS value FROM {source} WHERE {tab} "

@@ -59,6 +59,12 @@ def jobs_ahead(
     """How many jobs are claimed before a new one of that priority; None if they are too many.
 
     On a GigQ file that is also the answer where too many jobs wait to look at each.
+
+    Args:
+        conn: A connection to the file.
+        schema: What the file is made of.
+        priority: Of the new job.
+        now: The present moment.
     """
     if not schema.has_claim_order:
         looked_at, ahead = conn.execute(

@@ -172,7 +172,14 @@ def output_of(database: Path, attempt: Attempt) -> Path | None:
 def read_output(
     database: Path, attempt: Attempt, known: Tail | None = None, limit: int = TAIL_BYTES
 ) -> Tail:
-    """Read the end of what an attempt printed, as `read_tail()` does."""
+    """Read the end of what an attempt printed, as `read_tail()` does.
+
+    Args:
+        database: The queue file.
+        attempt: The attempt.
+        known: What was read of it before.
+        limit: In bytes.
+    """
     path = output_of(database, attempt)
     if path is not None and is_kept(path):
         return read_tail(path, known, limit, printed=True)

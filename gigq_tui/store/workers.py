@@ -211,7 +211,14 @@ class FileWorkers:
 def read_file_workers(
     conn: sqlite3.Connection, schema: FileSchema, pulse: Pulse, now: datetime
 ) -> FileWorkers:
-    """Our workers with their health and what they hold, and the others that hold something."""
+    """Our workers with their health and what they hold, and the others that hold something.
+
+    Args:
+        conn: A connection to the file.
+        schema: What the file is made of.
+        pulse: What knows the workers' heartbeats.
+        now: The present moment.
+    """
     registered = read_workers(conn, schema, now)
     held = read_running(conn, schema)
     agents = agents_of(conn, {w.row.id for w in registered if w.row.isolation == BY_AGENTS})

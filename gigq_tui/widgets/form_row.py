@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from textual import events
 from textual.app import ComposeResult
@@ -39,7 +38,13 @@ LEAST_HINT = 8
 
 
 class Field(TypedInput):
-    """A field of a form, from which keys lead on; it holds nothing that steers a terminal."""
+    """A field of a form, from which keys lead on; it holds nothing that steers a terminal.
+
+    Args:
+        value: What stands in it at first.
+        password: Do not show what is typed.
+        placeholder: What stands in it while it is empty.
+    """
 
     def __init__(self, value: str = "", *, password: bool = False, placeholder: str = "") -> None:
         super().__init__(inert(value), password=password, placeholder=inert(placeholder))
@@ -167,17 +172,17 @@ class FormRow(Widget):
 
 
 class PushLine(Lines, can_focus=True):
-    """A button that is one line high: enter, space or a click presses it."""
+    """A button that is one line high: enter, space or a click presses it.
+
+    Args:
+        label: What stands on it.
+        act: Called when it is pressed.
+        id: The id of the widget.
+    """
 
     DEFAULT_CSS = """
     PushLine { width: auto; height: 1; }
     """
-
-    @dataclass
-    class Pressed(Message):
-        """It was pressed."""
-
-        button: PushLine
 
     def __init__(self, label: str, act: Callable[[], None], *, id: str) -> None:
         super().__init__(id=id)

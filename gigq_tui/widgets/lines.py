@@ -168,7 +168,13 @@ class Lines(Widget, can_focus=False):
 
 
 class TextLines(Lines):
-    """Lines that are simply set, for headers and other parts that do not scroll."""
+    """Lines that are simply set, for headers and other parts that do not scroll.
+
+    Args:
+        lines: The first ones.
+        id: The id of the widget.
+        classes: Its classes.
+    """
 
     def __init__(
         self, lines: tuple[Line, ...] = (), *, id: str | None = None, classes: str | None = None

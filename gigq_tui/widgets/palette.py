@@ -58,7 +58,12 @@ class Owner(Protocol):
 
 
 class PalettePanel(Lines):
-    """Takes every key while it is open: typing narrows, enter runs, escape closes."""
+    """Takes every key while it is open: typing narrows, enter runs, escape closes.
+
+    Args:
+        owner: The screen whose actions are listed.
+        keymap: Which keys they have.
+    """
 
     DEFAULT_CSS = """
     PalettePanel { height: 10; background: $panel; layer: palette; dock: bottom;

@@ -20,7 +20,14 @@ EDITS = {
 
 
 class TypedInput(Input):
-    """An input whose cursor does not blink, and which does its own keys itself."""
+    """An input whose cursor does not blink, and which does its own keys itself.
+
+    Args:
+        value: What stands in it at first.
+        password: Do not show what is typed.
+        placeholder: What stands in it while it is empty.
+        id: The id of the widget.
+    """
 
     def __init__(
         self,

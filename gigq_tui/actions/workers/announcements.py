@@ -119,7 +119,14 @@ def held_by(path: Path, worker_id: str) -> tuple[HeldJob, ...]:
 
 
 def with_fates(path: Path, text: str, worker_id: str, held: Sequence[HeldJob]) -> str:
-    """A sentence, and what became by now of the jobs that a worker held."""
+    """A sentence, and what became by now of the jobs that a worker held.
+
+    Args:
+        path: The queue file.
+        text: The sentence, without its full stop.
+        worker_id: The worker that held them.
+        held: The jobs.
+    """
     if not held:
         return text
     try:

@@ -60,7 +60,15 @@ def row_id(values: tuple[Value, ...]) -> str:
 def head_line(
     keys: tuple[CountKey, ...], about: str, known: Known | None, width: int, hints: KeyHints
 ) -> Line:
-    """Return what is counted by what, and of which jobs."""
+    """Return what is counted by what, and of which jobs.
+
+    Args:
+        keys: What jobs are counted by.
+        about: Which jobs those are; empty for all.
+        known: What was counted; None before anything was.
+        width: In cells.
+        hints: How keys are called.
+    """
     spans: list[Span] = [(" count by ", "dim")]
     for at, key in enumerate(keys):
         spans += [("  then by ", "dim")] if at else []

@@ -77,7 +77,15 @@ def head_line(
     width: int,
     hints: KeyHints = DEFAULT_HINTS,
 ) -> Line:
-    """Return what is shown, and by what else it could be grouped."""
+    """Return what is shown, and by what else it could be grouped.
+
+    Args:
+        told: What is shown, in words.
+        by: By what they are grouped.
+        choices: By what they could be.
+        width: In cells.
+        hints: How keys are called.
+    """
     left = ((f" {told}", "title"),)
     spans: list[Span] = [(f"{hints(GROUP_BY)} ", "key"), ("by: ", "dim")]
     for choice in choices:

@@ -58,7 +58,14 @@ def attempt_head(wide: bool, *, hosts: bool = False) -> Line:
 
 
 def attempt_line(attempt: Attempt, now: datetime, *, wide: bool, hosts: bool = False) -> Line:
-    """One attempt as a line, without its gutter; with `hosts` it says where an agent ran it."""
+    """One attempt as a line, without its gutter; with `hosts` it says where an agent ran it.
+
+    Args:
+        attempt: The attempt.
+        now: The present moment.
+        wide: Whether there is room for all of it.
+        hosts: Whether it says where an agent ran it.
+    """
     took = _seconds(attempt)
     time = duration(took) if took is not None else "-"
     if attempt.status == ExecutionStatus.RUNNING.value and attempt.started_at is not None:
@@ -128,7 +135,15 @@ def attempt_lines(
     now: datetime,
     hints: KeyHints = DEFAULT_HINTS,
 ) -> list[Line]:
-    """Everything of one attempt: its error, its traceback, and the end of its output."""
+    """Everything of one attempt: its error, its traceback, and the end of its output.
+
+    Args:
+        detail: Its job.
+        attempt: The attempt; None where there was none.
+        tail: The end of its output; None before that is read.
+        now: The present moment.
+        hints: How keys are called.
+    """
     lines: list[Line] = []
     error = attempt.error if attempt is not None else detail.error
     if error:

@@ -140,7 +140,14 @@ class Stack(Part):
 def stack_lines(
     stack: StackTaken | None, *, taking: bool, hints: KeyHints = DEFAULT_HINTS, host: str = ""
 ) -> list[Line]:
-    """The stack as it was taken last, or why there is none; `host` is where an agent runs it."""
+    """The stack as it was taken last, or why there is none; `host` is where an agent runs it.
+
+    Args:
+        stack: What was taken last; None before anything was.
+        taking: Whether one is being taken.
+        hints: How keys are called.
+        host: Where an agent runs the job; empty for this machine.
+    """
     if stack is None or taking:
         if taking:
             there = f" on {inert(host)}" if host else ""

@@ -45,7 +45,14 @@ TOLD_CELLS = 60
 def path_line(
     detail: JobDetail, now: datetime, width: int, hints: KeyHints = DEFAULT_HINTS
 ) -> Line:
-    """Say how the job came to where it is: queued, started, ended, wait and run time apart."""
+    """Say how the job came to where it is: queued, started, ended, wait and run time apart.
+
+    Args:
+        detail: The job.
+        now: The present moment.
+        width: In cells.
+        hints: How keys are called.
+    """
     wide = width >= WIDE
     row = detail.row
     state = state_of(row, now)

@@ -33,7 +33,12 @@ LEAST_PAUSE_S = 0.05
 
 
 class JobTable(RowList):
-    """Jobs in some order, as far as the tab and the filter let them through."""
+    """Jobs in some order, as far as the tab and the filter let them through.
+
+    Args:
+        clock: What time it is.
+        page_rows: How many rows are read at once.
+    """
 
     @dataclass
     class WindowWanted(Message):

@@ -44,7 +44,14 @@ _KEYS: dict[str, _Key] = {
 def in_order(
     lanes: Iterable[Lane], oldest: Mapping[str, float], sort: str, now: float
 ) -> list[Lane]:
-    """Sort lanes by one of the menu's, and then by name."""
+    """Sort lanes by one of the menu's, and then by name.
+
+    Args:
+        lanes: The lanes.
+        oldest: Since when each one's oldest job waits that it could start, in UTC seconds.
+        sort: By what.
+        now: The present moment, in UTC seconds.
+    """
     key = _KEYS[sort]
     return sorted(
         lanes, key=lambda lane: (*key(lane, oldest.get(lane.name), now), natural(lane.name))

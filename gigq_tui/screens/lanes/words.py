@@ -50,7 +50,14 @@ def _left(moment: float, now: float) -> str:
 
 
 def limit_words(running: int | None, rate: str | None, burst: int, *, reserved: bool) -> str:
-    """Say what limits are: `at most 2 at a time, 10 starts a minute`."""
+    """Say what limits are: `at most 2 at a time, 10 starts a minute`.
+
+    Args:
+        running: How many jobs run at a time; None for any number.
+        rate: How many start in what time, as it is typed; None for any number.
+        burst: How many of these at once after a rest.
+        reserved: Whether only workers that name the lane take from it.
+    """
     parts = []
     if running is not None:
         parts.append(f"at most {count(running)} at a time")

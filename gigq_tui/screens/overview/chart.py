@@ -123,7 +123,15 @@ def ascii_bars(row: str) -> str:
 def bars(
     series: Series, behind: Series | None, height: int, width: int, axis: Axis = PLAIN
 ) -> list[Line]:
-    """Draw a series, and another one that is larger behind it, as `height` lines."""
+    """Draw a series, and another one that is larger behind it, as `height` lines.
+
+    Args:
+        series: What stands in front.
+        behind: What stands behind it; None for nothing.
+        height: In lines.
+        width: In cells.
+        axis: Where its bars stand.
+    """
     front = _widened(fitted(series.values, width // axis.cells), axis.cells)
     back = _widened(fitted(behind.values, width // axis.cells), axis.cells) if behind else ()
     top = max(largest(front), largest(back))

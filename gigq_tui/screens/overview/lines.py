@@ -91,7 +91,15 @@ def window_line(
     width: int,
     hints: KeyHints = DEFAULT_HINTS,
 ) -> Line:
-    """Return which time is shown, the keys for others, and how much of it is known."""
+    """Return which time is shown, the keys for others, and how much of it is known.
+
+    Args:
+        lens: Which time is shown.
+        known: What happened in it, as far as it is read.
+        now: The present moment.
+        width: In cells.
+        hints: How keys are called.
+    """
     at = now.timestamp()
     edges = lens.window.edges(at)
     title = _title(lens, edges)
@@ -173,7 +181,14 @@ def _axis(lens: Lens, account: Account, room: int) -> Axis:
 
 
 def large_charts(lens: Lens, account: Account, overview: Overview | None, width: int) -> list[Line]:
-    """Return the four charts with their clocks, two beside each other."""
+    """Return the four charts with their clocks, two beside each other.
+
+    Args:
+        lens: Which time is shown.
+        account: What happened in it.
+        overview: How things stand now; None before that is read.
+        width: In cells.
+    """
     half = width // 2
     axis = _axis(lens, account, room_for_bars(width, large=True))
     whole = partial(_whole, 5)
@@ -206,7 +221,14 @@ def _beside(left: Line, right: Line, half: int) -> Line:
 
 
 def small_charts(lens: Lens, account: Account, overview: Overview | None, width: int) -> list[Line]:
-    """Return each chart in one line over one clock, for small terminals."""
+    """Return each chart in one line over one clock, for small terminals.
+
+    Args:
+        lens: Which time is shown.
+        account: What happened in it.
+        overview: How things stand now; None before that is read.
+        width: In cells.
+    """
     per = bar_words(lens)
     room = room_for_bars(width, large=False)
     axis = _axis(lens, account, room)
@@ -331,7 +353,15 @@ def chosen_lines(
     width: int,
     hints: KeyHints = DEFAULT_HINTS,
 ) -> list[Line]:
-    """Return what happened under the cursor or in the selection, what ran and what failed next."""
+    """Return what happened under the cursor or in the selection, what ran and what failed next.
+
+    Args:
+        lens: Which time is shown, and what is chosen in it.
+        account: What happened in it.
+        moment: What ran under the cursor, as far as it is read.
+        width: In cells.
+        hints: How keys are called.
+    """
     selected = lens.selection
     chosen = selected or lens.bar
     if chosen is None:
@@ -430,7 +460,15 @@ def functions_heading(overview: Overview | None, lens: Lens, width: int) -> Line
 def function_line(
     line: FunctionLine, overview: Overview, now: datetime, width: int, lens: Lens
 ) -> Line:
-    """Return what one function has to do, did, and did before."""
+    """Return what one function has to do, did, and did before.
+
+    Args:
+        line: The function.
+        overview: How things stand now.
+        now: The present moment.
+        width: In cells.
+        lens: Which time is shown.
+    """
     more = "" if overview.all_counted else "+"
     name = inert(line.function)
     layout = _layout(width, "", live=lens.window.live, compared=bool(lens.days))

@@ -40,7 +40,14 @@ def text_choice(copying: CopiesText, key: str, what: str, text: str) -> Choice:
 
 
 def command_choice(copying: Copies, key: str, what: str, command: str) -> Choice:
-    """The choice that copies a command, where that is no more than a terminal takes."""
+    """The choice that copies a command, where that is no more than a terminal takes.
+
+    Args:
+        copying: What copies.
+        key: The key of the choice.
+        what: What it copies.
+        command: The command.
+    """
     return Choice(key, what, partial(copying.copy_command, command))
 
 

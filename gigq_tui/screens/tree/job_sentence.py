@@ -40,7 +40,14 @@ _ENDED = {
 
 
 def job_sentence(graph: Graph, id: str, now: datetime, hints: KeyHints = DEFAULT_HINTS) -> str:
-    """Return one or two sentences about a job of the graph."""
+    """Return one or two sentences about a job of the graph.
+
+    Args:
+        graph: The graph.
+        id: The job.
+        now: The present moment.
+        hints: How keys are called.
+    """
     node = graph.nodes.get(id)
     if node is None:
         return ""

@@ -230,7 +230,14 @@ def summary(
 def describe_no_workers(
     path: Path, setup: WorkerSetup, *, read_only: bool, hints: KeyHints = DEFAULT_HINTS
 ) -> list[Line]:
-    """Return what is shown in the place of the list where there is no worker."""
+    """Return what is shown in the place of the list where there is no worker.
+
+    Args:
+        path: The queue file.
+        setup: How a worker would be started.
+        read_only: Whether the console only reads.
+        hints: How keys are called.
+    """
     lines: list[Line] = [
         (),
         ((" No workers are registered on this file.", ""),),

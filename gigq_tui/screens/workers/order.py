@@ -62,7 +62,14 @@ def _said(group: Group) -> list[str]:
 def in_order(
     groups: Iterable[list[WorkerEntry]], sort: str, usage: Mapping[int, Usage], now: datetime
 ) -> list[list[WorkerEntry]]:
-    """Sort workers by one of the menu's; the largest first, and those that have stopped last."""
+    """Sort workers by one of the menu's; the largest first, and those that have stopped last.
+
+    Args:
+        groups: The workers, each with the lines of its jobs.
+        sort: By what.
+        usage: What the processes of this machine use, by pid.
+        now: The present moment.
+    """
     key = _KEYS[sort]
 
     def place(group: Group) -> tuple[object, ...]:

@@ -75,7 +75,8 @@ def ran(
 
     Args:
         bounds: the moments.
-        job_columns: of the table of jobs, `execution_columns` of that of attempts.
+        job_columns: those that the table of jobs has in this file.
+        execution_columns: those that the table of attempts has.
         now: the present moment.
         indexed: whether attempts are found by their job.
     """

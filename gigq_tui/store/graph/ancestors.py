@@ -125,6 +125,9 @@ def read_lines(
     """The lines of some jobs by id; jobs that don't exist are left out.
 
     Args:
+        conn: an open connection, within its read transaction.
+        schema: what the file is made of.
+        ids: the jobs.
         judge: whether waiting ones are told apart by what their ancestors say.
     """
     if not ids:

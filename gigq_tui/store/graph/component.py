@@ -24,7 +24,14 @@ _STANDINGS = {2: Standing.WAIVED, 3: Standing.PASSED_OVER}
 def relatives(
     conn: sqlite3.Connection, schema: FileSchema, job_id: str, limit: int
 ) -> tuple[list[tuple[str, Standing]], list[str], int]:
-    """On an attached file: parents and how each is waited for, children, how many of those."""
+    """On an attached file: parents and how each is waited for, children, how many of those.
+
+    Args:
+        conn: A connection to the file.
+        schema: What the file is made of.
+        job_id: The job.
+        limit: How many parents, and how many children, are read at most.
+    """
     wanted = json.dumps([job_id])
     parents = conn.execute(sql.parent_edges(schema.has_policies), (wanted, limit)).fetchall()
     children = conn.execute(sql.child_edges(schema.has_policies), (wanted, limit)).fetchall()
@@ -112,7 +119,14 @@ def _holds(edges: Edges, child: str, parent: str, rows: dict[str, JobRow], attac
 
 
 def count_blocked_in(conn: sqlite3.Connection, edges: Edges, job_id: str, most: int) -> int:
-    """How many waiting jobs a job blocks on a GigQ file, counted up to `most`."""
+    """How many waiting jobs a job blocks on a GigQ file, counted up to `most`.
+
+    Args:
+        conn: A connection to the file.
+        edges: Who waits for whom.
+        job_id: The job.
+        most: Where the counting ends.
+    """
     below = [job_id]
     seen = {job_id}
     for parent in below:  # grows meanwhile
@@ -132,7 +146,14 @@ def count_blocked_in(conn: sqlite3.Connection, edges: Edges, job_id: str, most: 
 def waived_where_missing(
     conn: sqlite3.Connection, edges: Edges, job_id: str, limit: int
 ) -> list[tuple[str, Standing]]:
-    """The parents on a GigQ file, where a missing one counts as completed."""
+    """The parents on a GigQ file, where a missing one counts as completed.
+
+    Args:
+        conn: A connection to the file.
+        edges: Who waits for whom.
+        job_id: The job.
+        limit: How many parents are looked at.
+    """
 
     def there(id: str) -> bool:
         return conn.execute(queries.EXISTS, (id,)).fetchone() is not None

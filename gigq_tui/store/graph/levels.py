@@ -35,6 +35,12 @@ def narrow_level(
     """The narrow level; None where nothing waits behind any.
 
     Of each level those jobs count that run, could run, or failed, and behind which others wait.
+
+    Args:
+        graph: The graph.
+        depth: The level of each job, from 0.
+        waiting: How many jobs wait behind each.
+        now: The present moment.
     """
     at_work: dict[int, list[str]] = {}
     for id, node in graph.nodes.items():

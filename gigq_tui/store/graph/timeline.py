@@ -116,7 +116,15 @@ def span_of(
 def cells_of(
     graph: Graph, jobs: Sequence[str], axis: Axis, now: float, forecast: GraphForecast | None = None
 ) -> list[int]:
-    """What each cell of the bar of some jobs is: one of `FREE` to `FAILED`."""
+    """What each cell of the bar of some jobs is: one of `FREE` to `FAILED`.
+
+    Args:
+        graph: The graph.
+        jobs: The ids of the jobs.
+        axis: Which time each cell stands for.
+        now: The present moment, in UTC seconds.
+        forecast: What is to come, once that has been worked out.
+    """
     ran, later = [0] * (axis.cells + 1), [0] * (axis.cells + 1)
     going = [0] * (axis.cells + 1)
     failed: set[int] = set()

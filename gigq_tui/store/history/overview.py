@@ -80,7 +80,14 @@ def _read_ready(conn: sqlite3.Connection, schema: FileSchema) -> dict[str, Ready
 def read_busy(
     conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers, now: datetime
 ) -> Busy:
-    """What runs, by function. Orphaned jobs count as running, but not as over their timeout."""
+    """What runs, by function. Orphaned jobs count as running, but not as over their timeout.
+
+    Args:
+        conn: A connection to the file.
+        schema: What the file is made of.
+        staff: The workers of the file.
+        now: The present moment.
+    """
     gone = set(staff.gone)
     by_function: dict[str, int] = {}
     overdue = 0

@@ -12,7 +12,14 @@ OUT_OF_ORDER = 500
 
 
 class Position:
-    """Where rows stand by their times, found by halving: rows come in about that order."""
+    """Where rows stand by their times, found by halving: rows come in about that order.
+
+    Args:
+        conn: A connection to the file.
+        sql: Reads the times of a few rows from a key on.
+        oldest: The first key.
+        newest: The last one.
+    """
 
     NEAR = 20
 

@@ -54,7 +54,8 @@ def covered(
         conn: an open connection, within its read transaction.
         schema: what the file is made of.
         view: the tab and the filter.
-        where: the filter's condition on `jobs`, and `params`, its values.
+        where: the filter's condition on `jobs`.
+        params: its values.
     """
     source, tab = queries.tab_source(schema, view.listed_tab)
     condition = f"{tab} AND jobs.rowid <= {queries.TOP_KEY} AND ({where})"

@@ -51,7 +51,8 @@ class IndexWalk:
     Args:
         conn: an open connection, within its read transaction.
         parts: what the list is made of, first to last.
-        where: the filter's condition on `jobs`, and `params`, its values.
+        where: the filter's condition on `jobs`.
+        params: its values.
         turned: whether the list goes from the last part's end to the first one's top.
     """
 
@@ -233,6 +234,14 @@ def walk_of(
     """The walk through a tab in an order that `sorting.is_walked`.
 
     The claim order knows waiting jobs alone, on whichever tab.
+
+    Args:
+        conn: A connection to the file.
+        schema: What the file is made of.
+        tab: The tab.
+        sort: The order.
+        where: The filter's condition.
+        params: Its parameters.
     """
     if sort.key is SortKey.CLAIM:
         parts = [
