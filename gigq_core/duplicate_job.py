@@ -20,3 +20,12 @@ class DuplicateJob(GigQError, sqlite3.IntegrityError):
     def __init__(self, message: str, duplicate_of: str = "") -> None:
         super().__init__(message)
         self.duplicate_of = duplicate_of
+
+
+def submitted_before(which: str) -> DuplicateJob:
+    """The error of a job that was submitted before.
+
+    Args:
+        which: that job, in words.
+    """
+    return DuplicateJob(f"A job can be submitted once, and {which} already was: make a new Job.")

@@ -36,6 +36,9 @@ Duration = float | str
 # Classes or their whole names; one of them may stand by itself.
 ExceptionClasses = type[BaseException] | str | Sequence[type[BaseException] | str]
 
+# Of a name in a sentence, in characters.
+MOST_OF_NAME = 200
+
 # SQLite's INTEGER holds no more.
 INTEGER_LIMIT = 2**63
 
@@ -728,6 +731,11 @@ def encode_dependencies(dependencies: object, job_id: str) -> str:
             raise ValueError("A job can't depend on itself.")
         check_text("dependencies", parent)
     return _encode(ids) if ids else "[]"
+
+
+def named(job: Job) -> str:
+    """A job in a sentence: its name, cut, and its id."""
+    return f"{job.name[:MOST_OF_NAME]!r} ({job.id})"
 
 
 def check_text(label: str, text: str) -> str:

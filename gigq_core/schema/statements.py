@@ -27,6 +27,12 @@ INSERT INTO jobs ({", ".join(names)}, status, attempts)
 VALUES ({", ".join(f":{name}" for name in names)}, 'pending', 0)"""
 
 
+# Among some ids, one that was there before what is inserted at a moment. Parameters: the ids as
+# JSON, the moment.
+THERE_BEFORE = """
+SELECT id FROM jobs
+WHERE id IN (SELECT value FROM json_each(?)) AND created IS NOT ? LIMIT 1"""
+
 JOB_BY_ID = "SELECT * FROM jobs WHERE id = ?"
 
 PROGRESS_OF = "SELECT done, total, note, at FROM core_progress WHERE job_id = ?"

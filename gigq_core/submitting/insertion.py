@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gigq_core.duplicate_job import DuplicateJob
+from gigq_core.duplicate_job import submitted_before
 from gigq_core.graph.cycles import Waiting, refuse_cycle_with_file, refuse_cycle_within
-from gigq_core.job import Job, jobs_in
+from gigq_core.job import Job, jobs_in, named
+from gigq_core.schema import statements as sql
 from gigq_core.submitting.new_rows import insert, row_of
 from gigq_core.units.times import Moment
 
@@ -82,14 +85,25 @@ def submit_prepared(conn: sqlite3.Connection, new: Prepared) -> list[str]:
     try:
         insert(conn, rows)
     except sqlite3.IntegrityError as problem:
-        raise DuplicateJob(
-            f"A job can be submitted once, and one of these already was ({problem}): "
-            "make a new Job."
-        ) from None
+        # Others may have constraints of their own in the file.
+        which = _which_was(conn, jobs, now) or f"one of these ({problem})"
+        raise submitted_before(which) from None
     if conflicts is None:
         return [job.id for job in jobs]
     conflicts.finish()
     return [job.duplicate_of or job.id for job in jobs]
+
+
+def _which_was(conn: sqlite3.Connection, jobs: list[Job], now: Moment) -> str:
+    """Which of some jobs was submitted before, or twice with the others; nothing if none was."""
+    by_id = {job.id: job for job in jobs}
+    found = conn.execute(sql.THERE_BEFORE, (json.dumps(list(by_id)), now.utc)).fetchone()
+    if found is not None:
+        twice = by_id.get(found[0])
+    else:
+        seen = Counter(job.id for job in jobs)
+        twice = next((job for job in jobs if seen[job.id] > 1), None)
+    return "" if twice is None else named(twice)
 
 
 def _conflicts(

@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gigq_core.duplicate_job import DuplicateJob
+from gigq_core.duplicate_job import DuplicateJob, submitted_before
 from gigq_core.graph.cycles import Waiting, refuse_cycle_with_file, refuse_cycle_within
-from gigq_core.job import Job
+from gigq_core.job import Job, named
 from gigq_core.rows.decoding import as_json
 from gigq_core.schema import statements as sql
 from gigq_core.schema import unique_statements as unique_sql
@@ -93,9 +93,7 @@ class Conflicts:
             other = self._stands_for(job.id)
             job.duplicate_of = None if other == job.id else other
             if job.duplicate_of and self._conn.execute(unique_sql.IS_THERE, (job.id,)).fetchone():
-                raise DuplicateJob(
-                    "A job can be submitted once, and one of these already was: make a new Job."
-                )
+                raise submitted_before(named(job))
         rows: list[dict[str, Any]] = []
         waiting: list[Waiting] = []
         for place, (job, row) in enumerate(zip(self._jobs, self._rows, strict=True)):

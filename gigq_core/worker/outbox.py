@@ -7,7 +7,7 @@ import tempfile
 from io import RawIOBase
 from typing import NamedTuple, cast
 
-from gigq_core.duplicate_job import DuplicateJob
+from gigq_core.duplicate_job import submitted_before
 from gigq_core.job import Job
 from gigq_core.lane_names import filled
 from gigq_core.submitting.definition import encode_definition, job_of_definition
@@ -55,9 +55,7 @@ class Outbox:
                 "of them submit the others."
             )
         if job.id in self._ids:
-            raise DuplicateJob(
-                "A job can be submitted once, and this one already was: make a new Job."
-            )
+            raise submitted_before("this one")
         filled(job.lane, job.params)
         # JSON holds neither tabs nor ends of lines.
         line = f"{json.dumps(job.id)}\t{before_dependents:d}\t{encode_definition(job)}\n".encode()

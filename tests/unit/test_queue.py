@@ -13,7 +13,15 @@ from typing import Any
 import gigq
 import pytest
 
-from gigq_core import Job, JobQueue, JobStatus, Workflow, close_connections, task
+from gigq_core import (
+    DuplicateJob,
+    Job,
+    JobQueue,
+    JobStatus,
+    Workflow,
+    close_connections,
+    task,
+)
 from gigq_core.changes.action_progress import ActionProgress
 from gigq_core.connections import get_connection
 from gigq_core.job import FunctionReference
@@ -425,3 +433,17 @@ def test_a_limit_is_a_whole_number(queue: JobQueue, limit: Any) -> None:
     for ask in (queue.list_jobs, queue.workflows):
         with pytest.raises((TypeError, ValueError), match=r"^limit "):
             ask(limit=limit)
+
+
+def test_what_is_submitted_twice_is_named(queue: JobQueue) -> None:
+    first, second, third = (Job(name, WORK) for name in ("first", "second", "third"))
+    queue.submit(second)
+    for jobs in ([second], [first, second, third]):
+        with pytest.raises(DuplicateJob) as refused:
+            queue.submit_many(jobs)
+        assert str(refused.value) == (
+            f"A job can be submitted once, and 'second' ({second.id}) already was: make a new Job."
+        )
+    with pytest.raises(DuplicateJob, match=f"'third' .{third.id}. already was"):
+        queue.submit_many([first, third, third])
+    assert queue.stats()["total"] == 1
