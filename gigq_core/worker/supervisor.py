@@ -25,6 +25,7 @@ from gigq_core.worker.heard import Report, Save, Unwritten
 from gigq_core.worker.ledger import LONGEST_PAUSE_S, Ledger, LockBusy, PendingWork, pauses
 from gigq_core.worker.register import Register
 from gigq_core.worker.service import Service
+from gigq_core.worker.standstill import Standstill
 from gigq_core.worker.troubles import FileTroubles
 from gigq_core.worker.upkeep import Upkeep
 from gigq_core.worker.wakes import FileWatch, Looks, Signals, Waker
@@ -46,8 +47,6 @@ BACK_OFF_S = 1.0
 SHARE_S = 0.004
 # How long the failure of a job that got a signal from outside waits for one to us, in seconds.
 DISTURBED_S = 0.25
-# Whoever wakes so much later than it wanted to, in seconds, was suspended.
-AWAY_S = 2.0
 # What does not end within the grace is waited for so much longer, in seconds, by those whose jobs
 # may not end at all.
 PATIENCE_S = {"thread": 0.0, BY_AGENTS: 5.0}
@@ -241,8 +240,7 @@ class Supervisor:
         self._orders = Orders(stop_within_s, on_hangup)
         self._endings: list[Ending] = []
         self._disturbed = Disturbed()
-        # Whether this process stood still, and has not looked yet what it lost by that.
-        self._away = False
+        self._standstill = Standstill()
         self._begun: list[Begun] = []
         self._unwritten = Unwritten()
         self._share_until = 0.0
@@ -338,7 +336,7 @@ class Supervisor:
         if now < self._resting_until():
             return
         try:
-            if self._away:
+            if self._standstill.is_unsettled:
                 self._stop_what_was_taken()
             self._read_if_changed(now)
             if not self._may_claim():
@@ -384,8 +382,8 @@ class Supervisor:
             self._looks.listen()
             timeout = max(0.0, self._next_due(now) - now)
             ready = self._selector.select(timeout)
-            away_s = time.monotonic() - now - timeout
-            if away_s > AWAY_S:
+            away_s = self._standstill.woken(now, timeout)
+            if away_s:
                 self._was_away(away_s)
             # A hint only tells when to look.
             hinted = bool(ready) and all(self._looks.is_hint(key.fd) for key, _ in ready)
@@ -416,9 +414,10 @@ class Supervisor:
     def _was_away(self, seconds: float) -> None:
         """This process stood still: others may have taken its jobs, and run them by now."""
         logger.warning(
-            "This worker did not run for %.0f s: it was suspended, or had no processor", seconds
+            "This worker did not run for %.0f s: it was suspended, or waited for a processor or "
+            "a disk",
+            seconds,
         )
-        self._away = True
         self._pool.was_away()
         self._pool.unclaim()
 
@@ -435,7 +434,7 @@ class Supervisor:
                     claim.name,
                 )
                 self._pool.stop(token, Fate.CANCELLED)
-        self._away = False
+        self._standstill.is_unsettled = False
 
     def _is_over(self) -> bool:
         if self._endings or self._disturbed.due() is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from gigq_core import Worker
 from gigq_core.system.identity import is_suspended
+from gigq_core.worker import supervisor
 from gigq_core.worker.rescue import LEASE_S, HeartbeatWatch
 from gigq_core.worker.stuck import GRACE_S
 from gigq_tui.store.list.view import View
@@ -105,6 +109,35 @@ def test_a_job_within_its_time_is_not_taken_before_the_lease(place: Place, tmp_p
     wait_until(lambda: "This worker did not run for" in place.log(), what="what it says")
     assert "was taken from this worker" not in place.log()
     assert place.status(job_id) == "running"
+
+
+def test_one_that_stood_still_in_the_midst_of_a_step_says_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, collect = time.monotonic, supervisor.Supervisor._collect
+    gone_s, stops = [0.0], threading.Event()
+
+    def stands_still(self: supervisor.Supervisor) -> None:
+        if stops.is_set():
+            stops.clear()
+            gone_s[0] += 10.0
+        collect(self)
+
+    monkeypatch.setattr(logging.getLogger("gigq_core"), "propagate", True)
+    monkeypatch.setattr(supervisor.time, "monotonic", lambda: clock() + gone_s[0])
+    monkeypatch.setattr(supervisor.Supervisor, "_collect", stands_still)
+    worker = Worker(place.db)
+    thread = threading.Thread(target=worker.start)
+    thread.start()
+    try:
+        assert place.end(place.submit(chores.nothing))["status"] == "completed"
+        assert "did not run for" not in caplog.text
+        stops.set()
+        assert place.end(place.submit(chores.nothing))["status"] == "completed"
+        wait_until(lambda: "This worker did not run for 10 s" in caplog.text)
+    finally:
+        worker.stop()
+        thread.join(20)
 
 
 def test_one_that_goes_on_says_what_it_lost(place: Place, tmp_path: Path) -> None:

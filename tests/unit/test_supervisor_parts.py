@@ -1,4 +1,6 @@
-"""The parts of a worker's loop that need no file: whose failures are kept for a moment."""
+"""The parts of a worker's loop that need no file: whose failures are kept for a moment, and how it
+is noticed that it stood still.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import pytest
 
 from gigq_core.worker import supervisor
 from gigq_core.worker.claims import Claim, Ending, Fate
+from gigq_core.worker.standstill import Standstill
 from gigq_core.worker.supervisor import DISTURBED_S, Disturbed
 
 
@@ -59,3 +62,28 @@ def test_those_that_are_kept_while_a_worker_begins_to_end_are_given_back(
         (name, Fate.GIVEN_BACK) for name in ("001", "002", "003")
     ]
     assert disturbed.rest() == []
+
+
+@pytest.mark.parametrize(
+    ("worked_s", "waited_s", "away_s"),
+    [
+        (0.1, 0.5, 0.0),
+        (1.9, 1.0, 0.0),
+        (0.0, 7.0, 6.0),
+        # In the midst of its work, though the wait then ends at once.
+        (6.0, 0.0, 6.0),
+        (6.0, 1.0, 6.0),
+        (1.5, 2.5, 3.0),
+    ],
+)
+def test_a_standstill_is_noticed_wherever_it_falls(
+    at: Callable[[float], None], worked_s: float, waited_s: float, away_s: float
+) -> None:
+    standstill = Standstill()
+    at(50.0)
+    # To begin may take as long as it likes.
+    assert standstill.woken(50.0, 1.0) == 0
+    at(50.0 + worked_s + waited_s)
+    assert standstill.woken(50.0 + worked_s, 1.0) == pytest.approx(away_s)
+    at(51.0 + worked_s + waited_s)
+    assert standstill.woken(50.0 + worked_s + waited_s, 1.0) == 0

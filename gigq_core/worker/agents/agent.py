@@ -34,6 +34,7 @@ from gigq_core.worker.heard import Save
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.process_stack import LOOK_EVERY_S, StackQuestion
 from gigq_core.worker.processes import adopt_orphans
+from gigq_core.worker.standstill import Standstill
 
 logger = logging.getLogger("gigq_core.worker")
 
@@ -46,8 +47,6 @@ MOST_KNOWN = 10_000
 TOLD_WITHIN_S = 2.0
 # The longest stack that is told, in characters.
 MOST_STACK = 256 * 1024
-# Whoever wakes so much later than it wanted to, in seconds, was suspended.
-AWAY_S = 2.0
 # How often it looks up, whatever happens, in seconds: a sleep of the machine stops its alarm.
 LOOK_UP_S = 5.0
 
@@ -94,6 +93,7 @@ class Agent:
         self._reader = wire.agents_reader(__version__)
         self._responder = LinkResponder(self._send)
         self._sinks: dict[str, LinkSink] = {}
+        self._standstill = Standstill()
         self._pool: ProcessPool | None = None
         self._lease_s = 0.0
         self._ready_at: float | None = None
@@ -179,7 +179,7 @@ class Agent:
         began = time.monotonic()
         timeout = max(0.0, self._next_due() - began)
         ready = self._selector.select(timeout)
-        if self._pool is not None and time.monotonic() - began - timeout > AWAY_S:
+        if self._standstill.woken(began, timeout) and self._pool is not None:
             self._pool.was_away()
         for key, _ in ready:
             # One callback may have closed what another one was to read.
