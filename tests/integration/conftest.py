@@ -21,6 +21,8 @@ from gigq_core.system.identity import process_start
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
+# A timeout within which a function has begun its work, on a busy machine too, in seconds.
+BEGUN_BY_S = 2
 FINAL = ("completed", "failed", "cancelled", "timeout")
 
 

@@ -12,7 +12,7 @@ from gigq_core import Job, task
 from gigq_core.functions.call_signature import needs_ours
 from gigq_core.job import FunctionReference
 from tests.integration import chores, telling
-from tests.integration.conftest import Place, Works, gone
+from tests.integration.conftest import BEGUN_BY_S, Place, Works, gone
 from tests.waiting import wait_until
 
 
@@ -54,7 +54,7 @@ def test_it_is_cancelled_and_can_tidy_up(
 ) -> None:
     works()
     params = {"path": str(tmp_path / "pid"), "cleaned": str(tmp_path / "cleaned")}
-    timeout = 0.5 if how == "timeout" else 60
+    timeout = BEGUN_BY_S if how == "timeout" else 60
     job_id = submit(place, "hold_async", params=params, timeout=timeout, max_attempts=1)
     place.lines("pid")
     if how == "cancel":
@@ -71,7 +71,9 @@ def test_it_is_cancelled_and_can_tidy_up(
 def test_one_that_will_not_be_cancelled_is_killed(place: Place, tmp_path: Path) -> None:
     place.worker("--grace", "0.3")
     params = {"path": str(tmp_path / "pid")}
-    job_id = submit(place, "hold_stubbornly_async", params=params, timeout=0.5, max_attempts=1)
+    job_id = submit(
+        place, "hold_stubbornly_async", params=params, timeout=BEGUN_BY_S, max_attempts=1
+    )
     pid = int(place.lines("pid")[0])
     job = place.end(job_id)
     assert job["status"] == "timeout"

@@ -13,7 +13,7 @@ import pytest
 from gigq_core import Job, Undo
 from gigq_core.job import FunctionReference
 from tests.integration import chores, telling
-from tests.integration.conftest import Place, Works, stop
+from tests.integration.conftest import BEGUN_BY_S, Place, Works, stop
 from tests.waiting import wait_until
 
 # --- what it knows ---------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def test_a_job_that_is_stopped_can_still_save(
     job_id = place.submit(
         telling.save_when_stopped,
         params={"path": str(tmp_path / "pid")},
-        timeout=0.5 if how == "timeout" else 60,
+        timeout=BEGUN_BY_S if how == "timeout" else 60,
         max_attempts=1,
     )
     place.lines("pid")

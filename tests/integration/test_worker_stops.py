@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration import chores
-from tests.integration.conftest import Place, gone, stop
+from tests.integration.conftest import BEGUN_BY_S, Place, gone, stop
 from tests.waiting import wait_until
 
 GRACE = ("--grace", "0.3")
@@ -22,10 +22,10 @@ def test_a_timeout_stops_a_sleeping_function(place: Place, tmp_path: Path) -> No
     path, cleaned = str(tmp_path / "held"), str(tmp_path / "cleaned")
     params = {"path": path, "cleaned": cleaned}
     job = place.end(
-        place.submit(chores.hold_with_cleanup, params=params, timeout=0.4, max_attempts=1)
+        place.submit(chores.hold_with_cleanup, params=params, timeout=BEGUN_BY_S, max_attempts=1)
     )
     assert job["status"] == "timeout"
-    assert job["error"] == "Job timed out after 0.4 seconds"
+    assert job["error"] == "Job timed out after 2 seconds"
     assert gone(place.pids("held")[0])
     # SIGTERM raised in the function, so its `finally` ran, and the traceback tells where it was.
     assert place.lines("cleaned") == ["cleaned up"]
@@ -40,7 +40,7 @@ def test_a_timeout_ends_what_ignores_it_with_all_its_processes(
     place.worker(*GRACE)
     params = {"path": str(tmp_path / "held")}
     job = place.end(
-        place.submit(chores.hold_stubbornly, params=params, timeout=0.7, max_attempts=1)
+        place.submit(chores.hold_stubbornly, params=params, timeout=BEGUN_BY_S, max_attempts=1)
     )
     assert job["status"] == "timeout"
     pids = place.pids("held")
@@ -51,7 +51,9 @@ def test_a_timeout_ends_what_ignores_it_with_all_its_processes(
 def test_a_timeout_ends_c_code_that_holds_the_interpreter(place: Place, tmp_path: Path) -> None:
     place.worker(*GRACE)
     params = {"path": str(tmp_path / "held")}
-    job = place.end(place.submit(chores.hold_in_c, params=params, timeout=0.5, max_attempts=1))
+    job = place.end(
+        place.submit(chores.hold_in_c, params=params, timeout=BEGUN_BY_S, max_attempts=1)
+    )
     assert job["status"] == "timeout"
     wait_until(lambda: all(gone(pid) for pid in place.pids("held")), 3)
 
@@ -59,7 +61,7 @@ def test_a_timeout_ends_c_code_that_holds_the_interpreter(place: Place, tmp_path
 def test_a_timed_out_job_is_tried_again(place: Place, tmp_path: Path) -> None:
     place.worker(*GRACE)
     params = {"path": str(tmp_path / "held")}
-    job = place.end(place.submit(chores.hold, params=params, timeout=0.3, max_attempts=2))
+    job = place.end(place.submit(chores.hold, params=params, timeout=BEGUN_BY_S, max_attempts=2))
     assert job["status"] == "timeout"
     assert [e["status"] for e in job["executions"]] == ["timeout", "timeout"]
     assert len(place.lines("held")) == 2

@@ -15,7 +15,7 @@ import pytest
 from gigq_core import Job, Worker
 from gigq_core.errors import DatabaseMissing, WorkerIdInUse
 from tests.integration import chores
-from tests.integration.conftest import ROOT, Place
+from tests.integration.conftest import BEGUN_BY_S, ROOT, Place
 from tests.waiting import wait_until
 
 
@@ -130,8 +130,10 @@ def test_a_timeout_stops_python_code_in_its_thread(place: Place, tmp_path: Path)
     thread.start()
     try:
         params = {"path": str(tmp_path / "spun")}
-        job = place.end(place.submit(chores.spin, params=params, timeout=0.3, max_attempts=1))
-        assert (job["status"], job["error"]) == ("timeout", "Job timed out after 0.3 seconds")
+        job = place.end(
+            place.submit(chores.spin, params=params, timeout=BEGUN_BY_S, max_attempts=1)
+        )
+        assert (job["status"], job["error"]) == ("timeout", "Job timed out after 2 seconds")
         assert "JobTimeout" in job["executions"][0]["traceback"]
         ident = int(place.lines("spun")[0])
         wait_until(lambda: ident not in {t.ident for t in threading.enumerate()})
