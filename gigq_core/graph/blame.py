@@ -80,6 +80,35 @@ def blame_of(
     return judged
 
 
+def blamed_for(
+    judged: Mapping[str, Blame],
+    unmet: Mapping[str, Sequence[str]],
+    kin: Mapping[str, Parent | None],
+    told: Told = MappingProxyType({}),
+) -> frozenset[str]:
+    """All that keeps the doomed jobs of `judged` from running, by their ids.
+
+    `blame_of` names the nearest one for each of them; a job runs once all of these are mended. Of
+    a cycle it is the job that is named. The arguments are those of `blame_of`.
+    """
+    blamed: set[str] = set()
+    for child, blame in judged.items():
+        if not blame.doomed:
+            continue
+        if blame.culprit is not None and blame.culprit.problem == "cycle":
+            blamed.add(blame.culprit.id)
+        for parent in unmet[child]:
+            culprit = _bad_end(parent, kin)
+            if culprit is not None and not _is_told(child, culprit, told):
+                blamed.add(parent)
+    return frozenset(blamed)
+
+
+def _is_told(child: str, culprit: Culprit, told: Told) -> bool:
+    """Whether a child is told of an end: it is not, of a wait without one or what nobody knows."""
+    return (child, culprit.id) in told and culprit.problem in BAD_ENDS
+
+
 def _doom_by_ends(
     unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None], told: Told
 ) -> dict[str, Culprit]:
@@ -99,8 +128,7 @@ def _doom_by_ends(
         reached: dict[str, Culprit] = {}
         for parent, culprit in wave.items():
             for child in children.get(parent, ()):
-                # It is told of an end, not of a wait without one, nor of what nobody knows.
-                if (child, parent) in told and parent == culprit.id and culprit.problem in BAD_ENDS:
+                if parent == culprit.id and _is_told(child, culprit, told):
                     continue
                 if child not in doom and (child not in reached or culprit.id < reached[child].id):
                     reached[child] = culprit

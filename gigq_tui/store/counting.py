@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from gigq_core.graph.blame import TOLD, Parent, Told, blame_of
+from gigq_core.graph.blame import TOLD, Parent, Told, blame_of, blamed_for
 from gigq_core.rows.decoding import as_int, as_text
 from gigq_core.units.times import to_text
 from gigq_tui.store import queries
@@ -117,6 +117,8 @@ def _count_doomed(conn: sqlite3.Connection, schema: FileSchema) -> Doom:
     kin: dict[str, Parent | None] = {}
     told: dict[tuple[str, str], str] = {}
     for record in records:
+        if not record["waits"]:
+            continue
         child, parent = as_text(record["child_id"]), as_text(record["parent_id"])
         unmet.setdefault(child, []).append(parent)
         if record["on_failure"] in TOLD:
@@ -129,8 +131,9 @@ def _count_doomed(conn: sqlite3.Connection, schema: FileSchema) -> Doom:
 def _doom_of(
     unmet: Mapping[str, Sequence[str]], kin: Mapping[str, Parent | None], told: Told
 ) -> Doom:
-    doomed = [verdict for verdict in blame_of(unmet, kin, told).values() if verdict.doomed]
-    return Doom(len(doomed), len({v.culprit.id for v in doomed if v.culprit is not None}))
+    judged = blame_of(unmet, kin, told)
+    doomed = sum(blame.doomed for blame in judged.values())
+    return Doom(doomed, len(blamed_for(judged, unmet, kin, told)))
 
 
 def _count_rows(conn: sqlite3.Connection, schema: FileSchema, now: datetime) -> Counts:

@@ -63,7 +63,7 @@ class FileInfo:
 class Counts:
     """How many jobs stand where. `doomed` is part of `blocked`, and None while not known.
 
-    `culprits` is how many ancestors the doomed jobs have to blame, and None with `doomed`.
+    `culprits` is how many jobs have to be mended for these to run, and None with `doomed`.
 
     `told_apart` is False on a GigQ file with so many waiting jobs that all stand in `ready`.
     """

@@ -293,12 +293,17 @@ def _policy(schema: FileSchema) -> str:
 
 
 def unmet_edges(schema: FileSchema) -> str:
-    """Every edge that keeps a job waiting. Grows with the waiting jobs. Parameter: the limit."""
+    """Every edge that is not met, and whether its child waits. Parameter: the limit.
+
+    Jobs that were cancelled have such edges too: where those were left out here, and not by whoever
+    reads this, the limit would bound nothing.
+    """
     return f"""
 SELECT {_cut("e", "child_id", ID_CHARACTERS)}, {_cut("e", "parent_id", ID_CHARACTERS)},
-       p.rowid AS found, substr(p.status, 1, 40) AS status, {_policy(schema)}
+       p.rowid AS found, substr(p.status, 1, 40) AS status, {_policy(schema)},
+       c.status = 'pending' AS waits
 FROM core_edges e {schema.indexed_by(UNMET_INDEX)} LEFT JOIN jobs p ON p.id = e.parent_id
-WHERE e.met = 0 LIMIT ?"""
+LEFT JOIN jobs c ON c.id = e.child_id WHERE e.met = 0 LIMIT ?"""
 
 
 def waiting_edges(schema: FileSchema) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigq_core.graph.blame import BAD_ENDS, Blame, Culprit, Parent, blame_of
+from gigq_core.graph.blame import BAD_ENDS, Blame, Culprit, Parent, blame_of, blamed_for
 
 
 def kin(**statuses: str | None) -> dict[str, Parent | None]:
@@ -127,3 +127,40 @@ def test_doom_is_what_following_the_arrows_says(
     while more := {id for id, parents in unmet.items() if id not in can and set(parents) <= can}:
         can |= more
     assert {id for id, verdict in judged.items() if verdict.doomed} == unmet.keys() - can
+
+
+@st.composite
+def upwards(draw: st.DrawFn) -> dict[str, list[str]]:
+    """Waiting jobs with their parents, without a cycle."""
+    jobs = draw(st.lists(st.integers(1, 12), unique=True))
+    parents = {n: draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=4)) for n in jobs}
+    return {str(n): [str(parent) for parent in each] for n, each in parents.items()}
+
+
+@given(upwards(), st.dictionaries(IDS, STATUSES), st.sets(st.tuples(IDS, IDS), max_size=3))
+def test_once_all_that_are_blamed_are_mended_nothing_is_doomed_and_not_before(
+    unmet: dict[str, list[str]], statuses: dict[str, str | None], telling: set[tuple[str, str]]
+) -> None:
+    known = kin(**statuses)
+    for id in unmet:
+        known[id] = Parent(id, "", "pending")
+    told = dict.fromkeys(telling, "cancel")
+    judged = blame_of(unmet, known, told)
+    blamed = blamed_for(judged, unmet, known, told)
+    mended = {id: Parent(id, "", "running") for id in blamed}
+
+    def doomed(mended: dict[str, Parent]) -> bool:
+        again = blame_of(unmet, {**known, **mended}, told)
+        return any(verdict.doomed for verdict in again.values())
+
+    assert not doomed(mended)
+    for id in blamed:
+        assert doomed({other: parent for other, parent in mended.items() if other != id})
+
+
+def test_a_cycle_is_one_to_blame() -> None:
+    unmet = {"a": ["b"], "b": ["a"], "c": ["b", "x"], "d": ["c", "y"]}
+    known = kin(a="pending", b="pending", c="pending", x="running", y="failed")
+    judged = blame_of(unmet, known)
+    assert all(verdict.doomed for verdict in judged.values())
+    assert len(blamed_for(judged, unmet, known)) == 2

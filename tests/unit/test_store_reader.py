@@ -110,6 +110,29 @@ def test_what_has_become_due_is_ready_also_while_no_worker_says_so(tmp_path: Pat
     writer.close()
 
 
+@both_kinds
+def test_a_cancelled_child_is_doomed_no_more_and_all_that_fail_are_counted(
+    tmp_path: Path, attached: bool
+) -> None:
+    path = tmp_path / "jobs.db"
+    writer = Writer(path, attached)
+    for parent in ("a", "b", "c"):
+        writer.job(parent, "failed")
+    writer.job("fine")
+    writer.job("first", parents=["a", "b", "fine"])
+    writer.job("second", parents=["first"])
+    writer.job("hopeful", parents=["fine"])
+    writer.job("given up", parents=["a", "c"])
+    with reading(path) as reader:
+        counts = reader.snapshot(View()).counts
+        assert (counts.blocked, counts.doomed, counts.culprits) == (4, 3, 3)
+    writer.set("given up", status="cancelled", completed_at=ago(1))
+    writer.close()
+    with reading(path) as reader:
+        counts = reader.snapshot(View()).counts
+        assert (counts.blocked, counts.doomed, counts.culprits) == (3, 2, 2)
+
+
 def test_counts_come_from_the_counters(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     writer = Writer(path)
