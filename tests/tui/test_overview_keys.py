@@ -168,7 +168,7 @@ async def test_the_backlog_says_when_it_is_done_and_with_more_slots(app: Console
     feed_of(app).answers["overview"] = lambda _: overview_of(ahead=ahead)
     async with running(app, size=(120, 32)) as pilot:
         await opened(pilot)
-        assert "855, empty in about 1m05s, 8 slots: 35s" in screen_text(app)
+        assert "855, empty in about 1m05s, with 8 slots 35s" in screen_text(app)
 
 
 async def test_o_leads_here_from_the_workers_too(app: ConsoleApp) -> None:

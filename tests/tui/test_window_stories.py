@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ async def test_the_line_under_the_charts_travels_in_time(tmp_path: Path) -> None
         at = datetime(2026, 11, 27, 2, 27).astimezone().timestamp()
         assert moment.value.start == at
         named = moment.value.ran[0]
-        assert f"{moment.value.count} ran then: {named.name} on {named.worker}" in text
+        assert f"{moment.value.count} attempts ran then: {named.name} on {named.worker}" in text
         assert "failed next: 02:" in text
         assert "Error" in text
 
@@ -103,9 +104,7 @@ async def test_the_line_under_the_charts_travels_in_time(tmp_path: Path) -> None
 async def test_a_window_goes_where_there_is_something_and_says_where_not(tmp_path: Path) -> None:
     app = night_app(tmp_path)
     async with running(app, size=(120, 32)) as pilot:
-        text = await typed(pilot, "o", "1", "left_square_bracket")
-        assert "No failures in this window." in text
-        text = await typed(pilot, *["Z"] * 20)
+        text = await typed(pilot, "o", *["Z"] * 20)
         assert "This window holds all that the file does." in text
         await typed(pilot, "left_square_bracket", "right_square_bracket")
         text = await typed(pilot, "h")
@@ -113,6 +112,58 @@ async def test_a_window_goes_where_there_is_something_and_says_where_not(tmp_pat
         assert overview_of(app).window.lens.cursor is None
         text = await typed(pilot, "1", "z")
         assert "This is the shortest window." in text
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "in a burst"])
+async def test_the_failures_before_are_always_earlier_ones_up_to_the_first(
+    at_once: bool, tmp_path: Path
+) -> None:
+    app = night_app(tmp_path)
+    async with running(app, size=(120, 32)) as pilot:
+        await typed(pilot, "o", "6", "left_square_bracket")
+        seen = [_hours(app)]
+        if at_once:
+            await pilot.press(*["left_square_bracket"] * 2)
+            text = await typed(pilot, "left_square_bracket")
+        for _ in range(40):
+            text = await typed(pilot, "left_square_bracket")
+            if "No failures before." in text:
+                break
+            seen.append(_hours(app))
+        else:
+            pytest.fail("it never comes to the first ones")
+        assert [later[0] >= earlier[1] for later, earlier in pairwise(seen)] == [True] * (
+            len(seen) - 1
+        )
+        # Where there are none, it stays with those that are shown.
+        assert _hours(app) == seen[-1]
+        await typed(pilot, "right_square_bracket")
+        assert _hours(app)[0] >= seen[-1][1]
+
+
+async def test_failures_that_lie_far_away_are_looked_for_behind_the_window(tmp_path: Path) -> None:
+    app = night_app(tmp_path)
+    async with running(app, size=(120, 32)) as pilot:
+        await typed(pilot, "o", "1")
+        window = overview_of(app).window.lens.window
+        text = await typed(pilot, "left_square_bracket")
+        assert "No failures" not in text
+        account = overview_of(app).account
+        assert account is not None
+        assert account.total.failed > 0
+        assert account.end <= window.edges(account.now)[0]
+        for _ in range(40):
+            if "No failures after." in await typed(pilot, "right_square_bracket"):
+                break
+        else:
+            pytest.fail("it never comes to the last ones")
+
+
+def _hours(app: ConsoleApp) -> tuple[float, float]:
+    """The window, in minutes: bars round its ends."""
+    account = overview_of(app).account
+    assert account is not None
+    return account.start // 60, account.end // 60
 
 
 async def test_escape_ends_the_selection_first(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gigq_tui.format import (
     duration,
     inert,
     pad,
+    plural,
     short_count,
     width_of,
 )
@@ -28,6 +29,7 @@ from gigq_tui.keys.screen_actions import (
     BACK,
     COMPARE,
     EARLIER,
+    FAILURES_AFTER,
     FAILURES_BEFORE,
     LATER,
     NOW,
@@ -315,7 +317,7 @@ def _empty_in(overview: Overview, *, more: bool = True) -> str:
     text = f", empty in {in_words(ahead.left(now))}"
     with_more = ahead.left_with_more(now)
     if more and with_more is not None:
-        text += f", {ahead.more_slots} slots: {in_words(with_more).removeprefix('about ')}"
+        text += f", with {ahead.more_slots} slots {in_words(with_more).removeprefix('about ')}"
     return text
 
 
@@ -368,7 +370,8 @@ def chosen_lines(
         keys = (
             f"{hints(EARLIER)} {hints(LATER)} bar by bar   {hints(ZOOM_IN)} {hints(ZOOM_OUT)} zoom"
         )
-        return [((f" {keys}   {hints(FAILURES_BEFORE)} the failures before", "dim"),), ()]
+        failures = f"{hints(FAILURES_BEFORE)} {hints(FAILURES_AFTER)} failures"
+        return [((f" {keys}   {failures}", "dim"),), ()]
     bars = [bar for bar in account.bars if chosen.start <= bar.start < chosen.end]
     done, failed = sum(bar.done for bar in bars), sum(bar.failed for bar in bars)
     bad = "fail" if failed else ""
@@ -386,7 +389,12 @@ def chosen_lines(
     value = moment.value
     reading = "" if moment.done else f", reading.. {moment.share:.0%}"
     told.append(
-        (f"; {count(value.count)} ran then{reading}: " if value.count else "; nothing ran", "")
+        (
+            f"; {plural(value.count, 'attempt')} ran then{reading}: "
+            if value.count
+            else "; nothing ran",
+            "",
+        )
     )
     names = [_ran_words(each) for each in value.ran]
     return [fit((*told, (inert(", ".join(names)), "run")), width), _failed_next(value, width)]
@@ -519,10 +527,15 @@ def _verdict(line: FunctionLine) -> tuple[str, str]:
         # How long they take says little then: what fails may do so at once, or at its timeout.
         return "FAILS MORE", "fail"
     if verdict.time > 0:
-        return f"SLOWER {verdict.ratio:.1f}x", "warn"
+        return f"SLOWER {_times(verdict.ratio)}", "warn"
     if verdict.time < 0:
-        return f"faster {1 / verdict.ratio:.1f}x", "ok"
+        return f"faster {_times(1 / verdict.ratio)}", "ok"
     return ("fails less", "ok") if verdict.failures < 0 else ("", "")
+
+
+def _times(ratio: float) -> str:
+    """How many times as much, in at most four cells up to a thousand."""
+    return f"{ratio:.1f}x" if ratio < 9.95 else f"{ratio:.0f}x"
 
 
 def histogram(line: FunctionLine | None, lens: Lens, width: int) -> list[Line]:

@@ -18,7 +18,8 @@ from gigq_tui.keys.screen_actions import (
     ZOOM_IN,
     ZOOM_OUT,
 )
-from gigq_tui.screens.overview.lens import CHOICES_S, Lens, failure_stretches
+from gigq_tui.screens.overview.failure_search import FailureSearch
+from gigq_tui.screens.overview.lens import CHOICES_S, Lens
 from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.stepped_read import PausedView, SteppedRead, StepsHost
@@ -64,6 +65,9 @@ class WindowOfTime(Part):
         self._clock = clock
         self._notices = notices
         self.lens = Lens(period, self._now)
+        self._search = FailureSearch(self.lens)
+        # Which way failures are wanted once the window is read: before (-1) or after; 0 for none.
+        self._wanted = 0
         # What is new costs little, once the first reading is done.
         self.reading: SteppedRead[Account] = SteppedRead(host, view, clock, self._got, patience=1.0)
         self.moment: SteppedRead[Moment] = SteppedRead(host, view, clock, self._got_moment)
@@ -112,12 +116,19 @@ class WindowOfTime(Part):
     def _got(self, _: SoFar[Account]) -> None:
         self.lens.keep_within(self._now)
         self._host.draw()
+        self._seek()
 
     def _got_moment(self, _: SoFar[Moment]) -> None:
         self._host.draw()
 
     def _look(self, moved: bool) -> None:
-        """Show what a key has chosen, and read what that needs."""
+        """Show what a key has chosen: nothing else is looked for any more."""
+        self._search.stop()
+        self._wanted = 0
+        self._show(moved)
+
+    def _show(self, moved: bool) -> None:
+        """Show what is chosen, and read what that needs."""
         if moved:
             self.start()
         chosen = self.lens.bar
@@ -201,27 +212,35 @@ class WindowOfTime(Part):
 
     @does(FAILURES_BEFORE)
     def do_failures_before(self) -> None:
-        """Zoom in on the failures before the cursor, or the last of the window."""
+        """Zoom in on the failures before: of the cursor, of those shown, or of the window."""
         self._to_failures(-1)
 
     @does(FAILURES_AFTER)
     def do_failures_after(self) -> None:
-        """Zoom in on the failures after the cursor, or the first of the window."""
+        """Zoom in on the failures after: of the cursor, of those shown, or of the window."""
         self._to_failures(1)
 
     def _to_failures(self, step: int) -> None:
+        self._search.stop()
+        self._wanted = step
         known = self.reading.so_far
-        if known is None:
+        if known is not None and not known.done:
+            self._notices.tell(f"Looking for them once this window is read ({known.share:.0%}).")
+        self._seek()
+
+    def _seek(self) -> None:
+        """Go on to the failures that are wanted, as far as the window is read for that."""
+        known = self.reading.so_far
+        if known is None or not known.done:
             return
-        stretches = failure_stretches(known.value.bars)
-        at = self.lens.cursor
-        if at is not None:
-            stretches = [
-                each for each in stretches if (each.end <= at if step < 0 else each.start > at)
-            ]
-        if not stretches:
-            part = "" if known.done else f" in what is read so far ({known.share:.0%})"
-            where = "" if at is None else " before the cursor" if step < 0 else " after the cursor"
-            self._notices.tell(f"No failures{where} in this window{part}.")
+        window = self.lens.window
+        if self._wanted:
+            why_not = self._search.begin(known.value, self._wanted, self._now)
+        elif self._search.goes_on:
+            why_not = self._search.go_on(known.value, self._now)
+        else:
             return
-        self._look(self.lens.go_between(stretches[-1 if step < 0 else 0], self._now))
+        self._wanted = 0
+        if why_not:
+            self._notices.tell(why_not)
+        self._show(self.lens.window != window)
