@@ -15,6 +15,7 @@ from gigq_core import Job, JobQueue
 from gigq_core.job import FunctionReference
 from gigq_tui.app import ConsoleApp
 from gigq_tui.screens.count.screen import CountScreen
+from gigq_tui.screens.jobs.column_panel import ColumnPanel
 from gigq_tui.screens.jobs.screen import JobsScreen
 from gigq_tui.store.models import JobRow
 from tests.tui.at_once import console_on
@@ -239,16 +240,49 @@ async def test_a_column_of_a_parameter_is_added_to_the_list_and_taken_away(path:
     app = console_on(path)
     async with running(app) as pilot:
         await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
-        for sign in "+-":
-            await press(pilot, "|")
-            screen = app.screen
-            assert isinstance(screen, JobsScreen)
-            question = screen.panel.question
-            assert question is not None
-            label = f"{sign} param.customer"
-            key = next(choice.key for choice in question.choices if choice.label == label)
-            await press(pilot, key)
-            assert ("CUSTOMER" in screen_text(app)) is (sign == "+")
-            if sign == "+":
-                await until(pilot, lambda: first_row(app).own, "their values")
-                assert "param.customer" in app.services.views.command
+        usual = screen_text(app).splitlines()[4]
+        await press(pilot, "|")
+        await until(pilot, lambda: bool(app.screen.query(ColumnPanel)), "the columns")
+        panel = app.screen.query_one(ColumnPanel)
+        await press(pilot, *"customer")
+        assert panel.found == ["param.customer"]
+        assert "[ ] param.customer" in screen_text(app)
+        await press(pilot, "enter")
+        # It stays open, for more of them; the list below it has the column at once.
+        assert "[x] param.customer" in screen_text(app)
+        assert "CUSTOMER" in screen_text(app)
+        await until(pilot, lambda: first_row(app).own, "their values")
+        assert "param.customer" in app.services.views.command
+        await press(pilot, "ctrl+u", *"pri", "enter")
+        assert " PRI " not in screen_text(app).splitlines()[4]
+        await press(pilot, "ctrl+u", "end", "enter")
+        assert screen_text(app).splitlines()[4] == usual
+        assert "--columns" not in app.services.views.command
+        await press(pilot, "escape")
+        assert not app.screen.query(ColumnPanel)
+
+
+async def test_a_column_may_lie_deeper_than_any_that_is_offered(path: Path) -> None:
+    app = console_on(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
+        await press(pilot, "|")
+        await until(pilot, lambda: bool(app.screen.query(ColumnPanel)), "the columns")
+        panel = app.screen.query_one(ColumnPanel)
+        await press(pilot, *"nothing like it", "enter")
+        assert panel.found == []
+        assert "no such column" in screen_text(app)
+        await press(pilot, "ctrl+u", *"param.file.size", "enter", "escape")
+        assert "param.file.size" in app.services.views.command
+
+
+async def test_the_last_column_stays(path: Path) -> None:
+    app = console_on(path)
+    async with running(app) as pilot:
+        await until(pilot, lambda: app.services.picture.shown is not None, "a picture")
+        await press(pilot, "|")
+        await until(pilot, lambda: bool(app.screen.query(ColumnPanel)), "the columns")
+        panel = app.screen.query_one(ColumnPanel)
+        for name in [column.name for column in panel.shown]:
+            await press(pilot, *name, "enter", "ctrl+u")
+        assert [column.name for column in panel.shown] == ["why"]

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from functools import partial
-from string import ascii_lowercase
 from typing import Protocol
 
-from gigq_tui.actions.question import Choice, Question
+from textual.widget import Widget
+
 from gigq_tui.columns import COLUMNS, own_key
 from gigq_tui.config.model import ChosenColumn
-from gigq_tui.format import inert
 from gigq_tui.keys.handlers import does
+from gigq_tui.keys.keymap import Keymap
 from gigq_tui.keys.looking_actions import CHOOSE_COLUMNS
+from gigq_tui.screens.jobs.column_panel import ColumnPanel
 from gigq_tui.screens.jobs.table import JobTable
-from gigq_tui.screens.parts.needs import AsksQuestion, Tells
+from gigq_tui.screens.parts.needs import Tells
 from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.counts.reading import NamesReading
 from gigq_tui.store.stepwise import SoFar
 
-# So many names of parameters and results are offered.
-MOST_OFFERED = 15
 
-
-class ColumnsHost(AsksQuestion, Protocol):
+class ColumnsHost(Protocol):
     """What the part needs of its screen."""
 
     @property
@@ -34,6 +31,8 @@ class ColumnsHost(AsksQuestion, Protocol):
 
     @property
     def is_current(self) -> bool: ...
+
+    def lay_over(self, panel: Widget) -> None: ...
 
 
 class Lists(Protocol):
@@ -49,13 +48,14 @@ class KeepsColumns(Protocol):
 
 
 class ColumnChoice(Part):
-    """Adds a column to the list, or takes one away.
+    """Offers the columns that the list can have.
 
     Args:
         host: The screen.
         listing: Lists the jobs.
         views: Keeps what was chosen with the view.
         configured: The columns where none are chosen here.
+        keymap: Which keys open the panel.
         notices: Where it is told that they can't be read.
     """
 
@@ -65,17 +65,19 @@ class ColumnChoice(Part):
         listing: Lists,
         views: KeepsColumns,
         configured: tuple[ChosenColumn, ...],
+        keymap: Keymap,
         notices: Tells,
     ) -> None:
         self._host = host
         self._listing = listing
         self._views = views
         self._configured = configured
+        self._keymap = keymap
         self._notices = notices
 
     @does(CHOOSE_COLUMNS)
     def ask(self) -> None:
-        """Ask which column to add, or to take away."""
+        """Offer them, once it is read what jobs have in parameters and results."""
         names = NamesReading()
         self._host.reads.ask(
             lambda reader: reader.step(names),
@@ -87,35 +89,24 @@ class ColumnChoice(Part):
     def _ask(self, found: SoFar[tuple[str, ...]]) -> None:
         if not self._host.is_current:
             return
+        data = (name for name in found.value if own_key(name) is not None)
+        panel = ColumnPanel(
+            self._shown,
+            (*data, *(column.name for column in COLUMNS)),
+            self._choose,
+            frozenset(self._keymap.rebound((CHOOSE_COLUMNS,))[0].keys),
+            is_usual=self._host.table.chosen_columns in ((), self._configured),
+        )
+        self._host.lay_over(panel)
+
+    @property
+    def _shown(self) -> tuple[ChosenColumn, ...]:
         table = self._host.table
-        shown = table.chosen_columns or tuple(
+        return table.chosen_columns or tuple(
             ChosenColumn(placed.column.name) for placed in table.columns.columns
         )
-        there = {column.name for column in shown}
-        data = [name for name in found.value if own_key(name) is not None and name not in there]
-        names = [
-            *(column.name for column in shown),
-            *data[:MOST_OFFERED],
-            *(column.name for column in COLUMNS if column.name not in there),
-        ]
-        keys = [key for key in ascii_lowercase if key not in "nr"]
-        choices = [Choice("escape", "Keep")]
-        for key, name in zip(keys, names, strict=False):
-            label = f"{'-' if name in there else '+'} {inert(name)}"
-            choices.append(Choice(key, label, partial(self._turn, shown, name)))
-        if shown != (self._configured or shown):
-            choices.append(Choice("r", "reset", partial(self._choose, ())))
-        title = "Add a column, or remove one?"
-        self._host.question(Question(title, (), tuple(choices), harmless=True))
 
-    def _turn(self, shown: tuple[ChosenColumn, ...], name: str) -> None:
-        left = tuple(column for column in shown if column.name != name)
-        if len(left) == len(shown):
-            # What stretches stays at the end.
-            left = (*shown[:-1], ChosenColumn(name), *shown[-1:])
-        if left:
-            self._choose(left)
-
-    def _choose(self, columns: tuple[ChosenColumn, ...]) -> None:
+    def _choose(self, columns: tuple[ChosenColumn, ...]) -> tuple[ChosenColumn, ...]:
         self._views.columns = tuple(map(str, columns))
         self._listing.choose_columns(columns or self._configured)
+        return self._shown
