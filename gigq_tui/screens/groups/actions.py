@@ -190,8 +190,8 @@ class GroupActions(Part):
             return
         title, size, others = self._title(chosen), len(found.ids), found.of - len(found.ids)
         details = [
-            "They run before what waits: their priority is raised until they have ended, or this "
-            "console is left.",
+            "They run ahead of the queue: their priority is raised until they have ended, or you "
+            "leave this console.",
         ]
         firsts = [group.first for group in chosen if group.first is not None]
         lasts = [group.last for group in chosen if group.last is not None]
@@ -211,7 +211,8 @@ class GroupActions(Part):
             choices.append(
                 Choice(
                     "t",
-                    f"Then the other {count(others)}, if at most a fifth fails again",
+                    f"{_these(size).capitalize()}, then the other {count(others)} "
+                    "if at most a fifth fails again",
                     partial(self._begin_with_rest, chosen, run, failure),
                 )
             )

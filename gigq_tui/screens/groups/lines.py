@@ -143,7 +143,7 @@ class Table:
             title = f"TREND{self._span()}" if is_wide else "TREND"
             columns.append((title, trend, lambda g: sparkline(g.trend, trend, "fail")))
         if width >= MIDDLE:
-            columns.append(("LAST RETRY", 12 if is_wide else 11, self._retried))
+            columns.append(("LAST RETRY", 12, self._retried))
         if is_wide:
             where = max((width_of(inert(g.where or "")) for g in known.groups), default=0)
             columns.append(("WHERE", max(5, min(_MOST_WHERE, where)), self._where))
@@ -251,7 +251,7 @@ def canary_line(
     key, words = hints(GROUP_RETRY), run.words
     if not run.is_over:
         role = "run"
-        next_step = "then the rest" if run.then_rest else "nothing more runs until then"
+        next_step = _rest_words(run, others)
     else:
         role = "ok" if run.may_go_on else "fail"
         verb = "retries" if run.may_go_on else "asks about"
@@ -265,3 +265,10 @@ def canary_line(
         next_step = ""
     left = ((f" {words}", role), (inert(about), "dim"))
     return spread(left, ((f"{next_step} ", "key" if run.may_go_on else "dim"),), width)
+
+
+def _rest_words(run: CanaryRun, others: int) -> str:
+    """What becomes of the others while the canary goes on."""
+    if run.then_rest:
+        return "then the rest"
+    return f"the other {count(others)} wait for it" if others else ""

@@ -15,6 +15,7 @@ from gigq_tui.screens.groups.actions import GroupActions
 from gigq_tui.screens.groups.choice import Choice, row_id
 from gigq_tui.screens.groups.copy import FAILED, GroupLinks
 from gigq_tui.screens.groups.lines import Table, canary_line, head_line, summary
+from gigq_tui.screens.groups.panel import panel_lines
 from gigq_tui.screens.parts.job_actions import ChosenJobs, JobActions
 from gigq_tui.screens.parts.row_finder import RowFinder
 from gigq_tui.screens.parts.stepped_read import PACE_S, SteppedRead
@@ -29,6 +30,9 @@ from gigq_tui.widgets.lines import TextLines
 from gigq_tui.widgets.row_list import PickList, RowList
 from gigq_tui.widgets.scrolled import Pane, Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
+
+# A lower screen has the list alone.
+PANEL_FROM = 20
 
 
 class GroupsScreen(ConsoleScreen, inherit_bindings=False):
@@ -85,6 +89,7 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
         yield TypedLine(id="groups-columns")
         yield PickList(id="groups")
         yield Pane(id="empty")
+        yield TextLines(id="group-panel")
         yield TextLines(id="canary")
 
     # What the parts ask
@@ -174,7 +179,25 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
             )
             if on_top:
                 self.roster.stand_on(0)
+        self._draw_choice()
+
+    def _draw_choice(self) -> None:
+        """Draw what is about the group under the cursor."""
+        self._draw_panel()
         self._draw_canary()
+
+    def _draw_panel(self) -> None:
+        groups, current = self.groups, self.choice.current
+        size = self.app.size
+        shown = groups is not None and current is not None and size.height >= PANEL_FROM
+        self.set_class(shown, "-panel")
+        if groups is not None and current is not None:
+            now = self.services.settings.clock.now()
+            known = groups.known
+            lines = panel_lines(
+                current, groups.by, now, size.width, tells_retries=known.tells_retries
+            )
+            self.query_one("#group-panel", TextLines).show(*lines)
 
     def _draw_canary(self) -> None:
         """Draw how the canary of the group under the cursor goes, or else the newest one."""
@@ -205,7 +228,7 @@ class GroupsScreen(ConsoleScreen, inherit_bindings=False):
 
     @on(RowList.CursorMoved)
     def _moved(self) -> None:
-        self._draw_canary()
+        self._draw_choice()
 
     @on(RowList.RowOpened)
     def _opened(self) -> None:
