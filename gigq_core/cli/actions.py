@@ -58,7 +58,8 @@ def cancel(
 
     {_JSON_OF_OUTCOMES[:-1]}, and then of the children. Of a canary, and of --dry-run:
     {{"fingerprint", "failed" (how many jobs were failed), "dry_run", "canary" (or "jobs"): [{{"id",
-    "status"}}], "passed", "failed_again", "same_cause", "may_go_on", "rest", "retried_rest"}}."""
+    "status"}}], "passed", "failed_again", "same_cause", "may_go_on", "rest", "retried_rest"}}.""",
+    short_help="Retry failed, timed-out or cancelled jobs.",
 )
 @named_jobs
 @click.option(
@@ -127,7 +128,8 @@ def retry(
 @click.command(
     help=f"""Give back running jobs whose worker is dead. They run again if they have attempts left.
 
-    {_JSON_OF_OUTCOMES}"""
+    {_JSON_OF_OUTCOMES}""",
+    short_help="Release running jobs whose worker is dead.",
 )
 @named_jobs
 @json_option
@@ -142,7 +144,8 @@ def release(
 @click.command(
     help=f"""Set or change the priority of waiting jobs. Higher runs first.
 
-    {_JSON_OF_OUTCOMES}"""
+    {_JSON_OF_OUTCOMES}""",
+    short_help="Set the priority of waiting jobs, or move it.",
 )
 @named_jobs
 @click.option("--set", "priority", type=int, metavar="N", help="The new priority.")
@@ -172,7 +175,7 @@ def priority(
     _act(settings, wanted, "change the priority of", act, as_json)
 
 
-@click.command()
+@click.command(short_help="Let no new job start until `resume`.")
 @json_option
 @click.pass_obj
 def pause(settings: Settings, as_json: bool) -> None:
@@ -206,7 +209,7 @@ def resume(settings: Settings, as_json: bool) -> None:
         say("The queue is resumed.")
 
 
-@click.command()
+@click.command(short_help="Pause, resume, drain or kill one worker.")
 @click.argument("worker_id", shell_complete=complete_worker_id)
 # The file's own word for a kill, "stop", is taken too.
 @click.argument(

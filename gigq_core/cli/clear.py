@@ -24,7 +24,7 @@ SHOWN_NEEDED = 20
 _USUAL = (JobStatus.COMPLETED.value, JobStatus.CANCELLED.value)
 
 
-@click.command()
+@click.command(short_help="Delete jobs that have ended.")
 @named_jobs
 @click.option(
     "--status",

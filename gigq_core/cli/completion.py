@@ -19,7 +19,7 @@ SHELLS = ("bash", "zsh", "fish")
 MOST_OFFERED = 50
 
 
-@click.command()
+@click.command(short_help="Print the script that completes commands in a shell.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

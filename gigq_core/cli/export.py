@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gigq_core.inspection.export import Export, Written
 
 
-@click.command()
+@click.command(short_help="Write all that the file knows of its jobs as lines of JSON.")
 @click.option(
     "--jsonl",
     type=click.Path(),

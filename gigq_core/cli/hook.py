@@ -31,7 +31,7 @@ _name_argument = click.argument("name", shell_complete=complete_hook)
 _names_argument = click.argument("names", nargs=-1, required=True, shell_complete=complete_hook)
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, short_help="Submit a job when others fail or complete.")
 def hook() -> None:
     """Submit a job when others fail or complete.
 

@@ -23,7 +23,7 @@ _HEADERS = ("LANE", "LIMITS", "RUNNING", "READY", "HELD", "DELAYED", "BLOCKED", 
 _lane_argument = click.argument("lane")
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, short_help="Named queues with limits on how many jobs run and start.")
 def lane() -> None:
     """Show and limit lanes: named queues within the file.
 
@@ -92,7 +92,7 @@ def set_lane(
         say(f"Lane {inert(lane)}: {limits or 'no limit'}.")
 
 
-@lane.command("list")
+@lane.command("list", short_help="List the lanes, and how they stand.")
 @json_option
 @click.pass_obj
 def list_lanes(settings: Settings, as_json: bool) -> None:
@@ -140,7 +140,7 @@ def pause(settings: Settings, lane: str, as_json: bool) -> None:
         say(f"Lane {inert(lane)} is paused{'' if changed else ' already'}.")
 
 
-@lane.command()
+@lane.command(short_help="End a pause of LANE.")
 @_lane_argument
 @json_option
 @click.pass_obj

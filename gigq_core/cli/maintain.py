@@ -34,7 +34,7 @@ _file_argument = click.argument(
 )
 
 
-@click.command()
+@click.command(short_help="Add what this package needs to a file that GigQ wrote.")
 @_file_argument
 @json_option
 @click.pass_obj
@@ -90,7 +90,7 @@ def _fill_in(conn: sqlite3.Connection) -> None:
         warn(f"The times of past jobs are filled in, in {time.monotonic() - began:.0f} s.")
 
 
-@click.command()
+@click.command(short_help="Take everything of this package out of the file.")
 @_file_argument
 @click.option(
     "--force",
@@ -134,7 +134,7 @@ def detach(settings: Settings, file: Path | None, force: bool, as_json: bool) ->
         warn(f"Gone with it: {', '.join(told)}.")
 
 
-@click.command()
+@click.command(short_help="Look for what is wrong with the file, or soon will be.")
 @_file_argument
 @json_option
 @click.pass_obj

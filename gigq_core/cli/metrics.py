@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PACKAGE = "gigq-tui[metrics]"
 
 
-@click.command()
+@click.command(short_help="Print a queue's numbers for Prometheus.")
 @click.option(
     "--textfile",
     type=click.Path(dir_okay=False, path_type=Path),

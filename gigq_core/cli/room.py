@@ -23,7 +23,7 @@ _file_argument = click.argument(
 )
 
 
-@click.command()
+@click.command(short_help="Say what takes the room of the file.")
 @_file_argument
 @json_option
 @click.pass_obj
@@ -54,7 +54,7 @@ def size(settings: Settings, file: Path | None, as_json: bool) -> None:
         say(f"{found.note}: the shares are estimated from some of the rows.")
 
 
-@click.command()
+@click.command(short_help="Give back to the disk what the file no longer uses.")
 @_file_argument
 @click.option("--force", is_flag=True, help="Even while jobs run under GigQ's workers.")
 @json_option

@@ -47,7 +47,7 @@ def schedule() -> None:
     """
 
 
-@schedule.command()
+@schedule.command(short_help="Add a schedule, or change the one of that name.")
 @click.argument("name")
 @click.argument("when")
 @click.argument("function")
@@ -154,7 +154,7 @@ def _status(one: Schedule) -> str:
     return "paused" if one.paused_at is not None else one.last_status or "-"
 
 
-@schedule.command()
+@schedule.command(short_help="Show a schedule, its next slots and the last ones.")
 @_name_argument
 @json_option
 @click.pass_obj
@@ -204,7 +204,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
             say(f"  {_skip_words(skip, found.zone)}")
 
 
-@schedule.command("preview")
+@schedule.command("preview", short_help="Show the next slots of a schedule or of a rule.")
 @click.argument("rule", metavar="NAME|WHEN", shell_complete=complete_schedule)
 @click.option(
     "-n",
@@ -246,7 +246,7 @@ def preview_slots(
             say(_slot_words(slot))
 
 
-@schedule.command()
+@schedule.command(short_help="Make a job of a schedule now, beside its slots.")
 @_name_argument
 @json_option
 @click.pass_obj
@@ -277,7 +277,8 @@ _JSON_OF_NAMES = """JSON: an array of {"name", "done", "reason"}, in the order g
 @schedule.command(
     help=f"""Pause schedules: no slot makes a job until `resume`. `run` still works.
 
-    {_JSON_OF_NAMES}"""
+    {_JSON_OF_NAMES}""",
+    short_help="Let the slots of schedules pass by until `resume`.",
 )
 @_names_argument
 @json_option
@@ -289,7 +290,8 @@ def pause(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
 @schedule.command(
     help=f"""Resume schedules with the next slot. Those that passed are recorded as skipped.
 
-    {_JSON_OF_NAMES}"""
+    {_JSON_OF_NAMES}""",
+    short_help="Go on with the next slot.",
 )
 @_names_argument
 @json_option
@@ -353,7 +355,7 @@ def _act(
         raise click.exceptions.Exit(EXIT_REFUSED)
 
 
-@schedule.command()
+@schedule.command(short_help="Make the schedules as a TOML file has them.")
 @click.argument("toml", type=click.Path(path_type=Path), metavar="FILE.toml")
 @click.option("--prune", is_flag=True, help="Remove the schedules that the file does not name.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show what would change.")
@@ -404,7 +406,9 @@ def apply(settings: Settings, toml: Path, prune: bool, dry_run: bool, as_json: b
     say(f"unchanged  {len(applied.unchanged):,}" + ("; nothing was written" if dry_run else ""))
 
 
-@schedule.command("fire-due")
+@schedule.command(
+    "fire-due", short_help="Make the jobs of slots that are due now, without a worker."
+)
 @json_option
 @click.pass_obj
 def fire_due(settings: Settings, as_json: bool) -> None:

@@ -194,7 +194,7 @@ def stats(settings: Settings, as_json: bool) -> None:
     table(("Status", "Count"), list(counts.items()))
 
 
-@click.command()
+@click.command(short_help="List the runs of workflows, with how their jobs stand.")
 @click.option(
     "--limit",
     type=Limit(min=0),
@@ -237,7 +237,7 @@ def workflows(settings: Settings, limit: int, as_json: bool) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="List the workers, and whether their processes live.")
 @click.option("--all", "with_stopped", is_flag=True, help="Include stopped workers.")
 @json_option
 @click.pass_obj
@@ -318,7 +318,7 @@ def _print_agents(agents: list[dict[str, Any]]) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Print the stack of the function that a job runs now.")
 @click.argument("job_id", shell_complete=complete_job_id)
 @json_option
 @click.pass_obj

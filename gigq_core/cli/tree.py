@@ -37,7 +37,7 @@ _WRONG = (State.FAILED, State.TIMEOUT, State.DOOMED, State.ORPHANED, State.OVERD
 _ORDER = [state.value for state in (*_WRONG, *(s for s in State if s not in _WRONG))]
 
 
-@click.command()
+@click.command(short_help="Show the dependencies around a job as a tree.")
 @click.argument("job_id", shell_complete=complete_job_id)
 @click.option("--all", "every", is_flag=True, help="A line for each job, however alike they are.")
 @json_option

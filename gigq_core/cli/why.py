@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_IDS = 20
 
 
-@click.command("why")
+@click.command("why", short_help="Say why a job is where it is, and when it will be done.")
 @click.argument("job_id", shell_complete=complete_job_id)
 @json_option
 @click.pass_obj

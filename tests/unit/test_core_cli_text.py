@@ -6,9 +6,12 @@ import json
 import unicodedata
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gigq_core.cli.group import Group
+from gigq_core.cli.main import cli
 from gigq_core.cli.output import CELL_LIMIT, cell, shown_time, table, width, write_json
 from gigq_core.text import inert
 
@@ -86,3 +89,17 @@ def test_json_is_plain_ascii_and_has_no_nan(capsys: pytest.CaptureFixture[str]) 
     assert text.isascii()
     assert "\x1b" not in text
     assert json.loads(text) == {"a": "\x1b é 🚀", "b": ["nan", {"c": "-inf"}]}
+
+
+GROUPS = {"": cli} | {
+    name: command for name, command in cli.commands.items() if isinstance(command, Group)
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_list_of_commands_says_of_each_in_80_columns_what_it_does(name: str) -> None:
+    words = [*name.split(), "--help"]
+    shown = CliRunner().invoke(cli, words, terminal_width=80).output
+    listed = shown.partition("Commands:\n")[2].splitlines()
+    assert len(listed) == len(GROUPS[name].commands)
+    assert [line for line in listed if not line.endswith(".") or line.endswith("..")] == []
