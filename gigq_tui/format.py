@@ -59,6 +59,11 @@ class Mark(NamedTuple):
     short: str
     role: str
 
+    @property
+    def brief(self) -> str:
+        """The shorter word where no glyph stands before it: some go on from theirs."""
+        return self.short if self.short[:1].isalpha() else f"{self.glyph}{self.short}"
+
 
 MARKS: dict[State, Mark] = {
     State.READY: Mark(".", "ready", "rdy", "ready"),

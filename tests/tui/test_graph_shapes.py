@@ -138,8 +138,9 @@ async def test_why_what_is_critical_and_when_it_is_done_take_three_keys(night: P
         screen = pilot.app.screen
         assert isinstance(screen, TreeScreen)
         # What decides the end, when that is, and from how many runs of the export it is known.
-        assert "Done about 12:25 (12:20 to 12:33, 3 past runs), but for 30 jobs" in said(screen)
-        assert "with the 4 failed retried, all about 12:27" in said(screen)
+        told = "Done about 12:25 (12:20 to 12:33, from 3 past runs), except for 30 jobs"
+        assert told in said(screen)
+        assert "if all 4 failed are retried, everything about 12:27" in said(screen)
         assert "Critical: export ledger." in said(screen)
         row = next(row for row in rows_of(screen) if "export ledger" in row)
         assert row.startswith("  *")
@@ -171,7 +172,7 @@ async def test_the_levels_say_where_it_is_narrow(night: Path) -> None:
         assert [row.split()[-2:] for row in rows[:2]] == [["done", "6"], ["done", "480"]]
         assert len(rows) == 5
         assert rows[2].lstrip().startswith("*")
-        assert "narrow now: level 3, 30 wait behind 5 jobs" in text_of(screen)
+        assert "bottleneck: level 3, 30 jobs behind its last 5" in text_of(screen)
         assert screen.branches.cursor == 1
         await press(pilot, "space")
         assert "clean x480" in rows_of(screen)[2]

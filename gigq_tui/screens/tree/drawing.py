@@ -130,7 +130,7 @@ def state_words(states: Mapping[State, int], *, short: bool = False) -> Line:
         mark = MARKS[state]
         gap = "  " if spans else ""
         spans.append(
-            (f"{gap}{mark.short if short else mark.word} {short_count(number)}", mark.role)
+            (f"{gap}{mark.brief if short else mark.word} {short_count(number)}", mark.role)
         )
     return tuple(spans)
 

@@ -47,7 +47,7 @@ def head_line(
         spans.append((f", {plural(levels(graph), 'level')}", "dim"))
     for state, number in tally(graph, now).items():
         mark = MARKS[state]
-        spans.append((f"  {mark.word if wide else mark.short} {short_count(number)}", mark.role))
+        spans.append((f"  {mark.word if wide else mark.brief} {short_count(number)}", mark.role))
     notes: list[Span] = []
     direction, job_id = side
     if direction is not Direction.ALL:

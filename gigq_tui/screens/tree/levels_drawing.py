@@ -73,7 +73,7 @@ class LevelsDrawing(Drawing):
         text = f"    {pad('LEVEL', NAME)}{pad('JOBS', JOBS, right=True)}  {pad('', bar)}  STATES"
         if self.narrow is None:
             return ((text, "dim"),)
-        said = f"* narrow now: level {self.narrow.level + 1}, {narrow_words(self.narrow)} "
+        said = f"* bottleneck: level {self.narrow.level + 1}, {narrow_words(self.narrow)} "
         return spread(((text, "dim"),), ((said, "warn"),), width)
 
     def line(self, at: int, width: int, *, selected: bool) -> Line:
@@ -108,7 +108,7 @@ class LevelsDrawing(Drawing):
 
 def narrow_words(narrow: Narrow) -> str:
     """Why a level is the narrow one."""
-    return f"{count(narrow.behind)} wait behind {plural(narrow.left, 'job')}"
+    return f"{plural(narrow.behind, 'job')} behind its last {count(narrow.left)}"
 
 
 def _rows(graph: Graph, levels: Mapping[int, list[Alike]], folds: Folds) -> Iterator[Group]:

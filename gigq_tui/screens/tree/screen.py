@@ -48,7 +48,10 @@ from gigq_tui.widgets.row_list import RowList
 from gigq_tui.widgets.scrolled import Scrolled
 from gigq_tui.widgets.typed_line import TypedLine
 
-SENTENCE_LINES = 2
+# What is said of the row under the cursor has so many lines: more where they are short.
+_SENTENCE_LINES = ((76, 3), (0, 4))
+# A lower screen has no more than two for it.
+_HIGH = 20
 
 
 class TreeScreen(ConsoleScreen, inherit_bindings=False):
@@ -278,11 +281,15 @@ class TreeScreen(ConsoleScreen, inherit_bindings=False):
         self._draw_sentence()
 
     def _draw_sentence(self) -> None:
-        pieces = wrap_words(self._sentence(), max(10, self.app.size.width - 2))
-        if len(pieces) > SENTENCE_LINES:
-            pieces = [*pieces[: SENTENCE_LINES - 1], " ".join(pieces[SENTENCE_LINES - 1 :])]
+        width, height = self.app.size
+        most = next(n for least, n in _SENTENCE_LINES if width >= least) if height >= _HIGH else 2
+        pieces = wrap_words(self._sentence(), max(10, width - 2))
+        if len(pieces) > most:
+            pieces = [*pieces[: most - 1], " ".join(pieces[most - 1 :])]
         lines: list[Line] = [((f" {piece}", ""),) for piece in pieces]
-        self.query_one("#outlook", TextLines).show(*lines)
+        outlook = self.query_one("#outlook", TextLines)
+        outlook.styles.height = most
+        outlook.show(*lines)
 
     def _sentence(self) -> str:
         if self.graph is None or self.drawing is None:

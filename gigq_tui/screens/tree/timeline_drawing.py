@@ -135,20 +135,31 @@ class TimelineDrawing(Drawing):
         forecast = self._forecast
         if forecast is None or not self._goes_on:
             return ""
+        whole = self._whole(forecast)
         if forecast.end is None:
-            return f"There is no forecast: {forecast.reason}." if forecast.reason else ""
+            why = f"There is no forecast: {forecast.reason}" if forecast.reason else ""
+            said = "; ".join(filter(None, (why, whole)))
+            return f"{said[0].upper()}{said[1:]}." if said else ""
         end = forecast.end
+        best, worst = _clock(end.best, self.now), _clock(end.worst, self.now)
+        spread = f"{best} to {worst}, " if best != worst else ""
         said = f"Done about {_clock(end.ends, self.now)}"
-        said += f" ({_clock(end.best, self.now)} to {_clock(end.worst, self.now)}"
-        said += f", {plural(forecast.past_runs, 'past run')})"
+        said += f" ({spread}from {plural(forecast.past_runs, 'past run')})"
         if forecast.stuck:
-            said += f", but for {plural(forecast.stuck, 'job')} that can't run"
-        if forecast.whole is not None:
-            which = "failed one" if forecast.retried == 1 else f"{count(forecast.retried)} failed"
-            said += f": with the {which} retried, all about {_clock(forecast.whole.ends, self.now)}"
+            said += f", except for {plural(forecast.stuck, 'job')} that can't run"
+        if whole:
+            said += f"; {whole}"
         if forecast.critical:
             said += f". Critical: {' > '.join(self._names(forecast.critical))}"
         return f"{said}."
+
+    def _whole(self, forecast: GraphForecast) -> str:
+        """When all of it is done if what failed is retried; empty where that is not known."""
+        if forecast.whole is None:
+            return ""
+        number = forecast.retried
+        which = "the failed job is" if number == 1 else f"all {count(number)} failed are"
+        return f"if {which} retried, everything about {_clock(forecast.whole.ends, self.now)}"
 
     @property
     def _goes_on(self) -> bool:
