@@ -49,7 +49,7 @@ LANE_REMOVE = Action(
     writes=True,
 )
 LANE_FILTER = Action(
-    "lane_filter", ("slash",), "narrow", "narrow the list", Group.LOOK, IN_LANES, bar=65
+    "lane_filter", ("slash",), "filter", "filter the list", Group.LOOK, IN_LANES, bar=65
 )
 LANE_SORT = Action("lane_sort", ("s",), "sort", "sort the list", Group.LOOK, IN_LANES, bar=82)
 LANE_COPY = Action(

@@ -22,12 +22,13 @@ from gigq_tui.keys.action import (
 )
 from gigq_tui.store.models import Tab
 
+_TAB_JOBS = {Tab.ALL: "all", Tab.WAITING: "waiting", Tab.TIMEOUT: "timed-out"}
 TAB_ACTIONS = tuple(
     Action(
         f"tab_{number}",
         (str(number),),
         tab.name.title(),
-        f"show {'all jobs' if tab is Tab.ALL else 'jobs that are ' + tab.value}",
+        f"show {_TAB_JOBS.get(tab, tab.value)} jobs",
         Group.LOOK,
         IN_JOBS,
     )

@@ -85,7 +85,7 @@ SCHEDULE_NARROW = Action(
     "schedule_narrow",
     ("slash",),
     "filter",
-    "show only some schedules",
+    "filter the list",
     Group.LOOK,
     IN_SCHEDULES,
     bar=70,

@@ -198,7 +198,7 @@ def test_the_question_about_all_that_match_names_the_values() -> None:
     ((chosen, about),) = asked
     assert chosen.ids == ("a", "b")
     assert chosen.told == ("param.customer: 17 (2 jobs)",)
-    assert about == " (all of tab All that match param.customer:17)"
+    assert about == " (all that match param.customer:17)"
     host.view = View(filter=parse("name:x"))
     AllMatching(host, lambda *asks: asked.append(asks), lambda *asks: None, host).cancel_all()
     assert asked[-1][0].told == ()

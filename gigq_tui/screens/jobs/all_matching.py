@@ -17,6 +17,7 @@ from gigq_tui.screens.parts.part import Part
 from gigq_tui.screens.parts.screen_reads import ScreenReads
 from gigq_tui.store.list.covered import Covered, keys_of
 from gigq_tui.store.list.view import View
+from gigq_tui.store.models import Tab
 from gigq_tui.store.questions import Questions
 
 # A value in a question takes so many cells at most.
@@ -111,4 +112,7 @@ def describe_values(covered: Covered) -> str:
 def describe_list(view: View) -> str:
     """Say which jobs a list holds, as in `all of tab Failed that match resize`."""
     every = f"all of tab {describe_tab(view.tab)}"
-    return f"{every} that match {view.filter.text}" if view.filter else every
+    if view.filter:
+        every = "all" if view.tab is Tab.ALL else every
+        return f"{every} that match {view.filter.text}"
+    return every

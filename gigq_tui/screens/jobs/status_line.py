@@ -22,8 +22,8 @@ _HINTS = (
     (FILTER, "filters"),
     (SORT, "sorts"),
     (MARK, "marks"),
-    (MARK_RANGE, "a range"),
-    (MARK_ALL, "all"),
+    (MARK_RANGE, "marks a range"),
+    (MARK_ALL, "marks all"),
     (FOLLOW, "follows"),
 )
 SHORT_BELOW = 100

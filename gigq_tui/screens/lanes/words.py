@@ -120,7 +120,7 @@ def summary_words(lanes: Iterable[Lane], now: float) -> list[tuple[str, str]]:
         (Standing.SHUT, "shut"),
         (Standing.PAUSED, "paused"),
         (Standing.FULL, "full"),
-        (Standing.RATED, "at the rate"),
+        (Standing.RATED, "at the rate limit"),
     ):
         if number := found.get(standing):
             told.append((f"{count(number)} {words}", ROLES[standing]))

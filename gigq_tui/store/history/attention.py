@@ -338,16 +338,16 @@ def _jobs_of(hook: Hook) -> Lead:
 
 def _hook_words(hook: Hook, now: datetime) -> str:
     """What a hook is about, what waits to be told, and what became of its last job."""
-    parts = [f"hook {hook.name}: {hook.event}{f' {hook.match}' if hook.match else ''}"]
+    parts = [f"hook {hook.name}: told of {hook.event} jobs{f' {hook.match}' if hook.match else ''}"]
     if hook.every:
-        parts.append(f"every {duration_text(hook.every)} at most")
+        parts.append(f"once in {duration_text(hook.every)} at most")
     if hook.paused_at is not None:
         parts.append("paused")
     if hook.waiting:
         parts.append(f"{hook.waiting:,} to be reported")
     if hook.last_at is not None:
         at = brief_time(moment_of(hook.last_at), now)
-        parts.append(" ".join(filter(None, ("last", at, hook.last_status))))
+        parts.append(" ".join(filter(None, ("its last job", at, hook.last_status))))
     return ", ".join(parts)
 
 
