@@ -245,7 +245,8 @@ class QueueActions:
             # The act's name holds the job's.
             title = f"not undone, {act.what}: {refused[0].reason}"
         elif refused:
-            title = f"{act.what}: {summarise(outcomes)}"
+            undone = "not undone, " if len(refused) == len(outcomes) else ""
+            title = f"{undone}{act.what}: {summarise(outcomes)}"
         return Report(title, outcomes, "", act.undo.job_ids, undoable=len(rest) > 0, newest=newest)
 
     def release(self, ids: Iterable[str]) -> Report:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gigq_core.errors import GigQError
+from gigq_core.status import Change
 from gigq_tui.actions.followed import Followed
 from gigq_tui.actions.jobs import WritesJobs
 from gigq_tui.actions.question import MANY, Choice, Question
@@ -28,6 +29,8 @@ from gigq_tui.services.waiting import RunsWorkers
 
 # Of an action that takes longer it is told how far it is; in seconds.
 SLOW_ACT_S = 1.0
+# What puts jobs back into the queue, from which they go on.
+_QUEUED = frozenset((Change.REQUEUED, Change.RELEASED))
 
 
 def attach_note(path: Path) -> str:
@@ -173,11 +176,28 @@ class Actions:
             self._notices.tell("Nothing to undo in this session.", "warn")
         elif isinstance(done, DoneChange):
             self._undo_change(done)
-        elif (len(done) == 1 and not self.will_attach) or not done.undo.restorable:
+        elif (len(done) == 1 and not self.will_attach) or not self._can_undo(done):
             # Where nothing can be brought back, what is told of it says why.
             self._undo(done)
         else:
             self._ask_undo(screen, done)
+
+    def _can_undo(self, done: DoneAction) -> int:
+        """How many jobs can be brought back, as far as is known."""
+        return max(0, done.undo.restorable - self._moved_on(done))
+
+    def _moved_on(self, done: DoneAction) -> int:
+        """How many of the jobs that were queued again wait no more, as far as they are followed."""
+        ids = done.undo.job_ids
+        for followed in reversed(self.following.actions):
+            jobs = followed.jobs
+            if not followed.is_read or len(jobs) != len(ids):
+                continue
+            if {job.job_id for job in jobs} == set(ids) and _QUEUED.issuperset(
+                job.change for job in jobs
+            ):
+                return len(jobs) - followed.now.waiting
+        return 0
 
     def _undo_change(self, done: DoneChange) -> None:
         undo = partial(self._undo, done)
@@ -188,7 +208,7 @@ class Actions:
             self.confirm(f"Undo the {done.what}?", (names,), "Undo", undo)
 
     def _ask_undo(self, screen: Front, done: DoneAction) -> None:
-        count, can = len(done), done.undo.restorable
+        count, can, moved_on = len(done), self._can_undo(done), self._moved_on(done)
         names = list(done.names)
         if count > len(names):
             names.append(f"and {count - len(names):,} more")
@@ -198,7 +218,8 @@ class Actions:
                 f"Undo the {done.what}?",
                 (
                     ", ".join(names),
-                    *_lost(done, can),
+                    *_lost(done, done.undo.restorable),
+                    *_gone_on(moved_on),
                     "Jobs that were claimed or changed since are left alone.",
                     *self.attach_details,
                 ),
@@ -251,6 +272,13 @@ class Actions:
         if screen is not None:
             told = (*details, *self.attach_details)
             screen.question(Question(title, told, (Choice("n", "No"), Choice("y", yes, act))))
+
+
+def _gone_on(number: int) -> tuple[str, ...]:
+    """What is said of jobs that have been claimed, or have ended, since an action."""
+    if not number:
+        return ()
+    return (f"{plural(number, 'job')} {'has' if number == 1 else 'have'} gone on since.",)
 
 
 def _lost(done: DoneAction, can: int) -> tuple[str, ...]:

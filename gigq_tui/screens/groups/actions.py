@@ -198,6 +198,8 @@ class GroupActions(Part):
         if others and firsts and lasts:
             when = period(min(firsts), max(lasts), self._clock.now())
             details.insert(0, f"Spread over {when} and over their parameters.")
+        if others:
+            details.append("They pass if at most a fifth of them fails again.")
         details.insert(0, _named(found, size))
         run = CanaryRun(frozenset(_values(chosen)), self._choice.by.name, title, found.ids, others)
         failure = ""
@@ -211,8 +213,7 @@ class GroupActions(Part):
             choices.append(
                 Choice(
                     "t",
-                    f"{_these(size).capitalize()}, then the other {count(others)} "
-                    "if at most a fifth fails again",
+                    f"{_these(size).capitalize()}, then the rest if they pass",
                     partial(self._begin_with_rest, chosen, run, failure),
                 )
             )
