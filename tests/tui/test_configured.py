@@ -95,7 +95,7 @@ async def test_hints_name_the_chosen_keys(console: Console) -> None:
     ) as (app, pilot):
         await give(pilot, ROWS)
         text = screen_text(app)
-        assert " f5 filters   s sorts   M marks   * all" in text
+        assert " f5 filters   s sorts   M marks   * marks all" in text
 
 
 async def test_what_has_no_key_is_in_the_palette_still(console: Console) -> None:
@@ -111,7 +111,7 @@ async def test_tabs_with_other_keys_are_told_one_by_one(console: Console) -> Non
         await press(pilot, "?")
         text = screen_text(app)
         assert "1-7" not in text
-        assert "show jobs that are pending" in text
+        assert "show waiting jobs" in text
 
 
 async def test_the_chosen_way_out_works_in_a_question_too(console: Console) -> None:

@@ -271,15 +271,21 @@ AT = NOW.timestamp()
 @pytest.mark.parametrize(
     ("hook", "level", "said", "leads_to"),
     [
-        (HOOK, Level.NOTE, "hook page: failed fn:etl.*, every 1m at most", "hook=page"),
+        (
+            HOOK,
+            Level.NOTE,
+            "hook page: told of failed jobs fn:etl.*, once in 1m at most",
+            "hook=page",
+        ),
         (
             replace(HOOK, waiting=1204, paused_at=AT, last_at=AT - 60, last_status="completed"),
             Level.NOTE,
-            "hook page: failed fn:etl.*, every 1m at most, paused, 1,204 to be reported, last "
+            "hook page: told of failed jobs fn:etl.*, once in 1m at most, paused, "
+            "1,204 to be reported, its last job "
             f"{brief_time(moment_of(AT - 60), NOW)} completed",
             "hook=page",
         ),
-        (Hook("x", "completed"), Level.NOTE, "hook x: completed", "hook=x"),
+        (Hook("x", "completed"), Level.NOTE, "hook x: told of completed jobs", "hook=x"),
         (
             replace(HOOK, failures_in_a_row=3, waiting=2),
             Level.WARNING,
@@ -356,7 +362,7 @@ def test_hooks_and_keeping_are_read_from_the_file(tmp_path: Path) -> None:
     queue.close()
     with reading(path) as reader:
         told = attention(reader)
-    assert told["hook page"].text == "hook page: failed name:a"
+    assert told["hook page"].text == "hook page: told of failed jobs name:a"
     assert told["keeping"].text.startswith("keeping completed 7d, failed for ever")
 
 
