@@ -17,11 +17,13 @@ def write(
         conn: where.
         waits: told when another connection holds the lock and is waited for, and when no more.
     """
-    if waits is None:
-        conn.execute("BEGIN IMMEDIATE")
-    else:
-        _begin(conn, waits)
+    _refuse_within_another(conn)
+    # It begins within `try`: whoever is interrupted right then keeps the lock from nobody.
     try:
+        if waits is None:
+            conn.execute("BEGIN IMMEDIATE")
+        else:
+            _begin(conn, waits)
         yield conn
         conn.execute("COMMIT")
     except BaseException:
@@ -54,12 +56,18 @@ def _begin(conn: sqlite3.Connection, waits: Callable[[bool], None]) -> None:
 @contextmanager
 def read(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """See one state of the file throughout the block; keep it short, since the WAL grows on."""
-    conn.execute("BEGIN")
+    _refuse_within_another(conn)
     try:
+        conn.execute("BEGIN")
         yield conn
     finally:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
+
+
+def _refuse_within_another(conn: sqlite3.Connection) -> None:
+    if conn.in_transaction:
+        raise sqlite3.OperationalError("cannot start a transaction within a transaction")
 
 
 @contextmanager

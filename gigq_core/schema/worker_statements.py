@@ -97,19 +97,29 @@ WHERE {IS_DELAYED} AND due > :utc AND due_in IS NOT NULL AND due > :utc + due_in
 # That the job may have been the end of its worker.
 LOST = "(error GLOB 'worker * died' OR error GLOB 'its worker ended unexpectedly*')"
 
+# An id of the form of a random UUID that sorts by time: so the index on a long history of attempts
+# grows at its end, in pages that are at hand. 72 random bits keep it as good a token.
+_MILLISECONDS = "printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))"
+_NEW_TOKEN = f"""lower(
+        substr({_MILLISECONDS}, 1, 8) || '-' || substr({_MILLISECONDS}, 9) || '-4' ||
+        substr(hex(randomblob(2)), 2) || '-a' || substr(hex(randomblob(2)), 2) || '-' ||
+        hex(randomblob(6)))"""
+
+_OF_CLAIM = """id, execution_id, name, function_module, function_name, params, dependencies,
+          attempts, max_attempts, timeout, retry_delay, pass_parent_results, on_crash,
+          retry_policy, stall_timeout, lane, memory"""
+
 # Whatever a damaged row holds, its attempts are counted from there on, and so come to an end.
-_CLAIM = """
+_CLAIM = f"""
 UPDATE jobs
 SET status = 'running', worker_id = :worker, started_at = :now, updated_at = :now,
     began = :utc, ended = NULL,
     attempts = min(max(CAST(coalesce(attempts, 0) AS INTEGER), 0), 1000000000) + 1,
-    execution_id = core_new_id(), stop_requested_at = NULL
-WHERE rowid IN ({chosen})
+    execution_id = {_NEW_TOKEN}, stop_requested_at = NULL
+WHERE rowid IN ({{chosen}})
   AND NOT EXISTS (SELECT 1 FROM core_meta WHERE key = 'paused_at')
-RETURNING rowid, priority, id, execution_id, name, function_module, function_name, params,
-          dependencies, attempts, max_attempts, timeout, retry_delay, pass_parent_results,
-          on_crash, retry_policy, stall_timeout, lane, memory,
-          CASE WHEN attempts > 1 THEN {lost} END AS lost"""
+RETURNING rowid, priority, {_OF_CLAIM},
+          CASE WHEN attempts > 1 THEN {{lost}} END AS lost"""
 
 # `INDEXED BY` on purpose: else the planner takes GigQ's index on `status`, and sorts all of it.
 CLAIM = _CLAIM.format(
@@ -178,6 +188,12 @@ WITHOUT_LOST = {
 }
 # By whether one that may be lost is taken.
 BEST_OF_ALL = {True: _BEST_OF_ALL, False: WITHOUT_LOST[_BEST_OF_ALL]}
+
+# What a worker holds beside some attempts that are named, as JSON.
+HELD_BESIDE = f"""
+SELECT {_OF_CLAIM} FROM jobs INDEXED BY core_running
+WHERE status = 'running' AND worker_id = ? AND execution_id IS NOT NULL
+  AND execution_id NOT IN (SELECT value FROM json_each(?))"""
 
 BEGIN_EXECUTION = """
 INSERT INTO job_executions (id, job_id, worker_id, status, started_at, began, pid)

@@ -84,10 +84,10 @@ class ChildProcess:
         self._jobs, self._answers, self._output = spawned.jobs, spawned.answers, spawned.output
         self._word, self._pidfd = spawned.word, spawned.pidfd
         self._reports = spawned.reports
+        self._fds = [fd for fd in spawned[1:] if fd >= 0]
         self._lines = ReportLines()
         # Whether any program has ever reported something.
         self.was_reported_to = False
-        self._fds = [fd for fd in spawned[1:] if fd >= 0]
         self._selector = selector
         self._guard = guard
         self._watched: set[int] = set()
@@ -206,7 +206,10 @@ class ChildProcess:
     def _unwatch(self, fd: int) -> None:
         if fd in self._watched:
             self._watched.remove(fd)
-            self._selector.unregister(fd)
+            try:
+                self._selector.unregister(fd)
+            except KeyError:
+                pass  # the system gave nothing more to watch it with
 
 
 def _has_stacks(stack_prefix: str) -> bool:
@@ -253,17 +256,19 @@ def spawn(python: str, folder: str, stack_prefix: str, max_result_bytes: int) ->
                 pass_fds=(lifeline_out, word_out, reports_in),
                 start_new_session=True,
             )
-    except OSError:
+        system_limits.give_usual(process.pid)
+        for fd in (jobs, answers, output, reports, word):
+            os.set_blocking(fd, False)
+        pidfd = _pidfd(process.pid)
+        return Spawned(process, jobs, answers, output, reports, lifeline, word, pidfd)
+    except BaseException:
+        # Also where somebody interrupts it: a process that was started ends with its lifeline.
         for fd in ours:
             os.close(fd)
         raise
     finally:
         for fd in theirs:
             os.close(fd)
-    system_limits.give_usual(process.pid)
-    for fd in (jobs, answers, output, reports, word):
-        os.set_blocking(fd, False)
-    return Spawned(process, jobs, answers, output, reports, lifeline, word, _pidfd(process.pid))
 
 
 @contextmanager

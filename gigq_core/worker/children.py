@@ -144,9 +144,14 @@ class Child:
         )
         self.pid = self._process.pid
         self.dialogue = Dialogue(responder, heard, self._process.tell)
-        self._process.listen(
-            self._read_answers, self._read_output, self._read_reports, self.check_alive
-        )
+        try:
+            self._process.listen(
+                self._read_answers, self._read_output, self._read_reports, self.check_alive
+            )
+        except BaseException:
+            # Also where the system gives no more to listen with: nobody else would end it.
+            self.end()
+            raise
 
     # --- start and end -----------------------------------------------------------------------
 
@@ -157,6 +162,12 @@ class Child:
         except Exception as problem:
             logger.exception("Child %s caused an unexpected error", self.pid)
             self._break(f"the worker could not deal with its process: {problem!r}")
+        except BaseException:
+            # The worker is interrupted: nobody knows what was taken in of what it said.
+            if self.state is ChildState.BUSY:
+                self._fate = Fate.GIVEN_BACK
+            self.end()
+            raise
 
     def _break(self, reason: str, burying: bool = False) -> None:
         """Have no more to do with the process: what it does or says can't be relied upon."""

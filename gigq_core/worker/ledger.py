@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import random
 import sqlite3
 import sys
@@ -116,7 +115,6 @@ class Ledger:
         self._takes = takes
         self.conn = open_for_work(self.path, create=False)
         self.conn.execute("PRAGMA busy_timeout = 0")
-        self.conn.create_function("core_new_id", 0, new_execution_id)
         self._held = HeldFile(self.conn, self.path)
         self._last_words = False
         self._repaired: set[str] = set()
@@ -242,6 +240,12 @@ class Ledger:
         rows = self.conn.execute(sql.HELD_OF, (json.dumps(list(tokens)),)).fetchall()
         return {row[0] for row in rows}
 
+    def held_beside(self, worker_id: str, tokens: Iterable[str]) -> list[Claim]:
+        """What a worker holds by what the file says, but for these attempts."""
+        values = (worker_id, json.dumps(list(tokens)))
+        rows = self._repairing(lambda: self.conn.execute(sql.HELD_BESIDE, values).fetchall())
+        return [claim_of_row(row) for row in rows]
+
     # --- writing -----------------------------------------------------------------------------
 
     @contextmanager
@@ -255,8 +259,9 @@ class Ledger:
             LockBusy: the lock was not free, for about a second if `patient`.
             FilesLost: what is written would be lost.
         """
-        self._persist("BEGIN IMMEDIATE", GIVE_UP_S if patient else 0.0)
+        # It begins within `try`: whoever is interrupted right then keeps the lock from nobody.
         try:
+            self._persist("BEGIN IMMEDIATE", GIVE_UP_S if patient else 0.0)
             self.check_files()
             yield self.conn
             if self._has_lanes:
@@ -587,16 +592,6 @@ def _missing_index(problem: sqlite3.Error) -> str | None:
         return None
     name = text.removeprefix("no such index: ")
     return name if name in ALL_INDEXES else None
-
-
-def new_execution_id() -> str:
-    """An id of the form of a random UUID that sorts by time.
-
-    So the index on a long history of attempts grows at its end, in pages that are at hand. 72
-    random bits keep it as good a token.
-    """
-    digits = f"{time.time_ns() // 1_000_000:012x}{os.urandom(9).hex()}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-a{digits[15:18]}-{digits[18:]}"
 
 
 def _as_text(value: Any) -> str | None:

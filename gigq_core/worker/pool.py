@@ -138,6 +138,7 @@ class ProcessPool:
         if coming < wanted and time.monotonic() < self._spawn_from:
             return
         while coming < wanted and self._has_room():
+            child: Child | None = None
             try:
                 child = Child(
                     self._python,
@@ -152,30 +153,43 @@ class ProcessPool:
                     self._on_idle,
                     self._max_result_bytes,
                 )
+                self._children.append(child)
             except OSError as problem:
-                if system_limits.is_limit(problem):
-                    self._do_with_fewer(system_limits.why(problem))
-                    if self._children or problem.errno != errno.EMFILE:
-                        return
-                    raise WorkerCannotStart(
-                        f"No job can run: {system_limits.why(problem)}, and one slot needs more. "
-                        "Raise that limit."
-                    ) from None
-                if self._proven:
-                    # Too many processes, or the folder is gone: that may pass.
-                    logger.error("No child process can be started: %s", problem)
-                    self._spawn_from = time.monotonic() + SPAWN_AGAIN_S
-                    return
-                raise WorkerCannotStart(
-                    f"The interpreter {self._python} can't be started in {self._folder}: "
-                    f"{problem.strerror or problem}. Check --python and --chdir."
-                ) from None
-            self._children.append(child)
+                self._cope_without(problem)
+                return
+            except KeyboardInterrupt:
+                # Right behind its start, nobody knows it yet.
+                if child is not None:
+                    child.end()
+                raise
             coming += 1
         if self.usable < self.slots <= len(self._children):
             logger.warning("All %s slots are there again", self.slots)
             self._spawn_again_s = SPAWN_AGAIN_S
         self.usable = min(self.slots, max(self.usable, len(self._children)))
+
+    def _cope_without(self, problem: OSError) -> None:
+        """A child could not be started: that may pass, or no job can run here at all.
+
+        Raises:
+            WorkerCannotStart: it does not pass.
+        """
+        if system_limits.is_limit(problem):
+            why = system_limits.why(problem)
+            self._do_with_fewer(why)
+            if not self._children and problem.errno == errno.EMFILE:
+                raise WorkerCannotStart(
+                    f"No job can run: {why}, and one slot needs more. Raise that limit."
+                ) from None
+        elif self._proven:
+            # Too many processes, or the folder is gone: that may pass.
+            logger.error("No child process can be started: %s", problem)
+            self._spawn_from = time.monotonic() + SPAWN_AGAIN_S
+        else:
+            raise WorkerCannotStart(
+                f"The interpreter {self._python} can't be started in {self._folder}: "
+                f"{problem.strerror or problem}. Check --python and --chdir."
+            ) from None
 
     def _do_with_fewer(self, why: str) -> None:
         """The system gives no more for now: go on with what there is, and ask again later."""

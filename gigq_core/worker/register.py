@@ -122,6 +122,16 @@ def enrol(conn: sqlite3.Connection, own: Register, now: Moment) -> None:
     own.utc_offset_s = note_offset(conn, own.id)
 
 
+def look_up(conn: sqlite3.Connection, own: Register) -> None:
+    """See whether the worker's row is in the file; a plain read.
+
+    Whoever was interrupted in a transaction may not know whether that was committed.
+    """
+    row = conn.execute(sql.WORKER_BY_ID, (own.id,)).fetchone()
+    lives = row is not None and row["state"] != "stopped"
+    own.enrolled = lives and ProcessIdentity.of_row(row) == current_identity()
+
+
 def beat(
     conn: sqlite3.Connection,
     own: Register,

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from gigq_core.errors import DatabaseError
+from gigq_core.errors import DatabaseError, WorkerIdInUse
 from gigq_core.fleet.agents_seen import BY_AGENTS
 from gigq_core.schema.opening import explain
 from gigq_core.schema.transaction import is_lock_trouble, is_passing
 from gigq_core.status import WorkerState
 from gigq_core.units.times import utc_now
-from gigq_core.worker import runner
+from gigq_core.worker import register, runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
 from gigq_core.worker.heard import Report, Save, Unwritten
 from gigq_core.worker.ledger import LONGEST_PAUSE_S, Ledger, LockBusy, PendingWork, pauses
@@ -45,6 +45,9 @@ BACK_OFF_S = 1.0
 # The longest time, in seconds, that endings wait for those of the jobs claimed ahead: they share a
 # commit.
 SHARE_S = 0.004
+# How often a worker that ends tries to say goodbye while others keep the file locked: each time it
+# waits for the lock.
+RETIRE_TRIES = 10
 # How long the failure of a job that got a signal from outside waits for one to us, in seconds.
 DISTURBED_S = 0.25
 # What does not end within the grace is waited for so much longer, in seconds, by those whose jobs
@@ -397,7 +400,7 @@ class Supervisor:
         resting_until = self._resting_until()
         if resting_until > now:
             next_due = resting_until
-        elif self._waiting and self._may_claim() and self._pool.free():
+        elif self._endings or (self._waiting and self._may_claim() and self._pool.free()):
             return now
         else:
             next_due = self._looks.next(now, self._is_eager())
@@ -437,6 +440,8 @@ class Supervisor:
         self._standstill.is_unsettled = False
 
     def _is_over(self) -> bool:
+        # What was claimed and had no place in the pool, for example, is there already.
+        self._collect()
         if self._endings or self._disturbed.due() is not None:
             return False
         if self._own.state == "stopping" and self._leave_by is not None:
@@ -453,7 +458,7 @@ class Supervisor:
         # A worker that stays for one job only has seen that there is none.
         if self._looks.again or self._pauses is not None:
             return False
-        return not self._waiting or self._pending.queue_paused
+        return not self._waiting or not self._may_claim()
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -547,9 +552,6 @@ class Supervisor:
             self._staging.was_early()
         if result.claims:
             self._pool.start(result.claims)
-            # What has no place there is given back at once: until that is written, it is not over.
-            self._collect()
-            self._looks.again = self._looks.again or bool(self._endings)
             self._share_until = time.monotonic() + SHARE_S
             self.claimed += len(result.claims)
         self.claimed += result.broken
@@ -594,17 +596,16 @@ class Supervisor:
         """Close the worker's row, unless a thread of its still runs a job."""
         if not self._own.enrolled or self._pool.busy():
             return
-        for _ in range(10):
+        for _ in range(RETIRE_TRIES):
             try:
-                self._ledger.commit(
-                    self._own, [], [], claim=False, stage=False, beat=False, retire=True
-                )
+                self._write_last(retire=True)
                 return
             except LockBusy:
-                continue
+                why = "others keep the file locked"
             except sqlite3.Error as problem:
-                logger.warning("The worker's row stays open: %s", problem)
-                return
+                why = str(problem)
+                break
+        logger.warning("The worker's row stays open: %s", why)
 
     def _give_up(self, problem: BaseException) -> None:
         """Something is badly wrong: end what runs, and write what became of each attempt.
@@ -628,8 +629,13 @@ class Supervisor:
             quietly(self._collect)
         quietly(self._collect)
         self._endings += self._disturbed.rest()
+        if not self._own.enrolled and not isinstance(problem, WorkerIdInUse):
+            quietly(register.look_up, self._ledger.conn, self._own)
         if not self._own.enrolled:
             return
+        known = {*ended, *self._pool.running()}
+        known |= {ending.claim.execution_id for ending in self._endings}
+        quietly(_give_back_others, self._ledger, self._own.id, known, self._endings)
         for begun in self._begun:
             quietly(self._write_last, begun=[begun])
         for ending in self._endings:
@@ -666,6 +672,15 @@ def _tell_children(ledger: Ledger) -> None:
         return
     except sqlite3.Error as problem:
         logger.warning("Some jobs were not told that a parent failed: %s", problem)
+
+
+def _give_back_others(
+    ledger: Ledger, worker_id: str, known: Iterable[str], endings: list[Ending]
+) -> None:
+    """Add the endings of what is claimed, and did not get as far as to the pool, or to its end."""
+    error = "its worker ended before it was known whether this had begun"
+    for claim in ledger.held_beside(worker_id, known):
+        endings.append(Ending(claim, Fate.GIVEN_BACK, error=error))
 
 
 def _may_claim_lost(pool: Pool) -> bool:

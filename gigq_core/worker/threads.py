@@ -29,6 +29,8 @@ logger = logging.getLogger("gigq_core.worker")
 TELL_AGAIN_S = 0.25
 # How often a job that waits for a commit looks up, in seconds.
 WAIT_STEP_S = 0.05
+# After a thread could not be started, in seconds: the system may give more by then.
+MORE_AGAIN_S = 1.0
 # An import that an exception ends may leave its lock taken, and then nothing in this process can
 # import any more: a thread that is about to call its function is let be for so long.
 PATIENCE_S = 10.0
@@ -206,6 +208,8 @@ class _JobThread:
         self._done = done
         self._max_result_bytes = max_result_bytes
         self._work: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        # What it has taken last: that may come twice, and is run once.
+        self._taken: Claim | None = None
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
@@ -228,6 +232,9 @@ class _JobThread:
         with self._gate:
             if self.fate is None:
                 self.fate, self._let_be_until = fate, now + PATIENCE_S
+                if self._taken is not self.claim:
+                    # Whoever gave it this job may have been interrupted in that.
+                    self._work.put(self.claim)
             ident = self._thread.ident
             if self._cancel is not None:
                 # It ends in its own time: one that is told again and again can't tidy up.
@@ -272,7 +279,9 @@ class _JobThread:
 
     def _work_through(self) -> None:
         while (claim := self._work.get()) is not None:
-            self._deliver(self._run(claim))
+            if claim is not self._taken:
+                self._taken = claim
+                self._deliver(self._run(claim))
 
     def _end_interrupted(self) -> None:
         """A job that did not come to its beginning has ended too; then the thread is let go."""
@@ -386,7 +395,7 @@ class ThreadPool:
         name: str,
         max_result_bytes: int = runner.MAX_RESULT,
     ) -> None:
-        self.slots = self.usable = slots
+        self.slots = slots
         self._wake = wake
         self._knows = knows
         self._heard = Heard()
@@ -394,6 +403,12 @@ class ThreadPool:
         self._name = name
         self._max_result_bytes = max_result_bytes
         self._made = 0
+        # How many can run at a time, as far as is known; and how many until that moment, by the
+        # monotonic clock, where the system gives no more threads.
+        self._known_slots = self._most = slots
+        self._more_from = 0.0
+        # What could not be begun for that.
+        self._unbegun: list[Ending] = []
         self._told_of_memory = False
         self._idle: list[_JobThread] = []
         self._busy: dict[str, _JobThread] = {}
@@ -406,20 +421,28 @@ class ThreadPool:
         busy = list(self._busy.items())
         return {token: claim for token, thread in busy if (claim := thread.claim)}
 
+    @property
+    def usable(self) -> int:
+        """How many of the slots there are for now; fewer while the system gives no more."""
+        return max(1, self._known_slots)
+
     def busy(self) -> int:
         """How many slots are taken."""
         return len(self._busy)
 
     def free(self) -> list[int]:
         """This process's pid, once for each free slot."""
-        return [self._pid] * (self.slots - len(self._busy))
+        return [self._pid] * (self._most - len(self._busy))
 
     def prepare(self, wanted: int) -> None:
         """Threads are made when they are needed."""
 
     def start(self, claims: list[Claim]) -> None:
-        """Run the attempts; the caller claimed no more than are free, and none is given back."""
-        for claim in claims:
+        """Run the attempts; the caller claimed no more than are free.
+
+        Those for which no thread can be had are given back, among those that ended.
+        """
+        for n, claim in enumerate(claims):
             if claim.memory is not None and not self._told_of_memory:
                 self._told_of_memory = True
                 logger.warning(
@@ -429,16 +452,32 @@ class ThreadPool:
                     claim.name,
                     size_words(claim.memory),
                 )
-            if self._idle:
-                thread = self._idle.pop()
-            else:
-                self._made += 1
-                name = f"{self._name}-{self._made}"
-                thread = _JobThread(
-                    name, self._wake, self._knows, self._done, self._max_result_bytes
-                )
+            try:
+                thread = self._idle.pop() if self._idle else self._new_thread()
+            except RuntimeError as problem:
+                self._do_with_fewer(problem)
+                self._unbegun += [Ending(one, Fate.NOT_BEGUN) for one in claims[n:]]
+                return
+            thread.claim = claim
             self._busy[claim.execution_id] = thread
             thread.start(claim)
+        if len(self._busy) > self._known_slots:
+            self._known_slots = len(self._busy)
+            if self._known_slots == self.slots:
+                logger.warning("All %s slots are there again", self.slots)
+
+    def _new_thread(self) -> _JobThread:
+        self._made += 1
+        name = f"{self._name}-{self._made}"
+        return _JobThread(name, self._wake, self._knows, self._done, self._max_result_bytes)
+
+    def _do_with_fewer(self, problem: RuntimeError) -> None:
+        """The system gives no more for now: go on with what there is, and ask again later."""
+        able = len(self._busy)
+        if able != self._known_slots:
+            logger.warning("%s of %s slots can run jobs for now: %s", able, self.slots, problem)
+        self._known_slots = self._most = able
+        self._more_from = time.monotonic() + MORE_AGAIN_S
 
     def room_ahead(self) -> int:
         """None: there is no process to keep busy."""
@@ -502,6 +541,8 @@ class ThreadPool:
     def tick(self) -> None:
         """Carry out what has come due: a timeout, another exception for one that caught it."""
         now = time.monotonic()
+        if now >= self._more_from:
+            self._most = self.slots
         self._listen(now)
         if not self._ended.empty():
             # What has ended can't be stopped any more.
@@ -523,11 +564,13 @@ class ThreadPool:
         times = [t.deadline for t in busy if t.fate is None]
         times += [t.signs.due() for t in busy if t.fate is None and t.signs is not None]
         times += [t.line.not_before for t in busy if t.line is not None and t.line.not_before]
+        if self._most < self.slots:
+            times.append(self._more_from)
         return min([*times, *self._tell_again_at.values()], default=None)
 
     def collect(self) -> list[Ending]:
         """What ended since the last call."""
-        endings: list[Ending] = []
+        endings, self._unbegun = self._unbegun, []
         while not self._ended.empty():
             thread, ending = self._ended.get()
             if self._busy.pop(ending.claim.execution_id, None) is None:

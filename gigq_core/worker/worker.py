@@ -457,7 +457,29 @@ class _Session:
         return Capture(partial(attempt_output, self.ledger.path, claim.execution_id))
 
     def close(self) -> None:
-        self.pool.close()
+        is_over = self.pool.close()
+        if is_over or not isinstance(self.pool, ThreadPool):
+            self._let_go()
+            return
+        # A function that does not end has its job until it does, and somebody has to write that.
+        name = f"{self.own.id}-outlasting"
+        threading.Thread(target=self._outlast, name=name, daemon=True).start()
+
+    def _outlast(self) -> None:
+        """Go on without the worker, until the last thread has ended its job."""
+        self.own.state = "draining"
+        supervisor = Supervisor(
+            self.ledger, self.pool, self.own, self.selector, self.waker, self.watch, 1.0, 0.0
+        )
+        try:
+            supervisor.run(Signals(self.waker.fd, caught=False))
+        except Exception as problem:  # noqa: BLE001 - whatever it is, nobody is there to catch it
+            logger.warning("What became of the last jobs can't be written: %s", problem)
+        finally:
+            self.pool.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
         self.watch.close()
         self.waker.close()
         self.selector.close()

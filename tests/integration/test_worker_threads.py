@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -266,6 +267,103 @@ def test_a_keyboard_interrupt_in_process_one_gives_the_job_back(tmp_path: Path) 
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["interrupted", "pending 0"]
+
+
+@pytest.mark.parametrize("given", [0, 1, 2])
+def test_jobs_wait_for_threads_that_the_system_does_not_give(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, given: int
+) -> None:
+    plainly, left, more = threading.Thread.start, list(range(given)), threading.Event()
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("short-of-threads-") and not more.is_set():
+            if not left:
+                raise RuntimeError("can't start new thread")
+            left.pop()
+        plainly(thread)
+
+    caplog.set_level("WARNING", "gigq_core.worker")
+    monkeypatch.setattr(logging.getLogger("gigq_core"), "propagate", True)
+    monkeypatch.setattr("gigq_core.worker.threads.MORE_AGAIN_S", 0.05)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    ids = [place.submit(chores.nothing, max_attempts=1) for _ in range(20)]
+    worker = Worker(place.db, "short-of-threads", concurrency=3)
+    thread = threading.Thread(target=worker.start)
+    thread.start()
+    try:
+        told = f"{given} of 3 slots can run jobs for now: can't start new thread"
+        wait_until(lambda: told in caplog.text, what="a line about it")
+        if not given:
+            assert {place.status(job_id) for job_id in ids} <= {"pending", "running"}
+            more.set()
+        assert {job["status"] for job in place.ended(*ids)} == {"completed"}
+        more.set()
+        files = [(str(place.folder / f"held{n}"), str(place.folder / "free")) for n in range(3)]
+        held = [place.submit(chores.hold_until, params={"path": p, "free": f}) for p, f in files]
+        for path, _ in files:
+            place.lines(path)
+        (place.folder / "free").touch()
+        assert {job["status"] for job in place.ended(*held)} == {"completed"}
+        assert "All 3 slots are there again" in caplog.text
+        # It is told once, however often it is tried.
+        assert caplog.text.count(told) == 1
+    finally:
+        worker.stop()
+        thread.join(timeout=10)
+
+
+@pytest.mark.parametrize("how", ["start", "process_one"])
+def test_a_function_that_outlives_its_worker_gives_its_job_back_when_it_ends(
+    tmp_path: Path, how: str
+) -> None:
+    done = run_script(
+        tmp_path,
+        f"""
+        import os, signal, sqlite3, threading
+        from contextlib import closing
+        from gigq_core import Job, JobQueue, Worker
+        from tests.waiting import wait_until
+
+        def state():
+            with closing(sqlite3.connect("jobs.db")) as conn:
+                return conn.execute("SELECT state FROM core_workers").fetchone()[0]
+
+        begun, free = threading.Event(), threading.Lock()
+        free.acquire()
+
+        def stubborn():
+            begun.set()
+            free.acquire()
+
+        def interrupt():
+            begun.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+            wait_until(lambda: state() == "draining")
+            os.kill(os.getpid(), signal.SIGINT)
+
+        queue = JobQueue("jobs.db")
+        job_id = queue.submit(Job("j", stubborn))
+        worker = Worker("jobs.db", grace_s=0.1)
+        if "{how}" == "start":
+            threading.Thread(target=interrupt).start()
+            worker.start()
+        else:
+            threading.Thread(
+                target=lambda: (begun.wait(), os.kill(os.getpid(), signal.SIGINT))
+            ).start()
+            try:
+                worker.process_one()
+            except KeyboardInterrupt:
+                worker.close()
+        print(queue.get_status(job_id)["status"])
+        free.release()
+        wait_until(lambda: queue.get_status(job_id)["status"] == "pending")
+        wait_until(lambda: threading.active_count() == 1)
+        print(queue.get_status(job_id)["attempts"], state())
+        """,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["running", "0 stopped"]
 
 
 def test_definitions_of_a_worker_are_checked(tmp_path: Path) -> None:
